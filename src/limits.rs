@@ -1,0 +1,123 @@
+//! Every number that bounds something, with its unit last in its name and the reason beside it.
+//!
+//! A queue, a buffer or a wait without a number here is a bug. What happens at each bound is said
+//! where the bound is, and listed in the table "Back-pressure" of the crate's map.
+
+// ---- HTTP (RFC 9112): what one request may cost before anybody knows who asks ----
+
+/// A request line and its headers. Browsers send about 1 KiB, a JSON web token adds some 300 bytes;
+/// 16 KiB is what most servers and proxies in front of us allow. Beyond it: 431.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Header lines in a head. Beyond it: 431.
+pub const HEADERS_MAX: usize = 64;
+/// A request target. RFC 9112 section 3 asks for 8,000 octets at least. Beyond it: 414.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// A request body: the longest message in JSON, every character escaped, with room. Beyond it: 413.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A line that opens a chunk: the size in hex and its extensions, which nobody reads. Beyond: 400.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// All trailer lines of a chunked body together; they are read and thrown away. Beyond it: 431.
+pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
+/// From the first byte of a head to its end, so that nobody holds a slot by dripping. Beyond: 408.
+pub const HEAD_DEADLINE_MS: u64 = 10_000;
+/// From the end of a head to the end of its body. Beyond it: 408.
+pub const BODY_DEADLINE_MS: u64 = 20_000;
+/// Between two requests on one connection; closed without a word, as HTTP has it.
+pub const IDLE_DEADLINE_MS: u64 = 60_000;
+
+// ---- Websocket (RFC 6455) ----
+
+/// One message, all its fragments together. Beyond it: close 1009.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Between two pings, and until a connection without a pong counts as dead: ChitChat's numbers.
+pub const PING_INTERVAL_MS: u64 = 54_000;
+/// See [`PING_INTERVAL_MS`]. Anything that the peer sends counts as a sign of life.
+pub const PONG_DEADLINE_MS: u64 = 60_000;
+/// What a peer gets to answer our close frame before the socket is dropped.
+pub const CLOSE_DEADLINE_MS: u64 = 2_000;
+
+// ---- Sockets ----
+
+/// What is queued in user space for one connection. Beyond it the reader is too slow: close 1013.
+pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// What the kernel may hold for one connection; its own default is megabytes for a stopped reader.
+pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
+/// A socket that takes nothing for so long is dropped.
+pub const WRITE_STALL_MS: u64 = 10_000;
+/// What one thread reads at a time, from whichever connection is readable. Belongs to the thread.
+pub const READ_BUFFER_BYTES: usize = 16 * 1024;
+/// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Callers that the kernel holds until `accept` gets to them.
+pub const BACKLOG: u32 = 1024;
+
+// ---- Queues between tasks ----
+
+/// Commands waiting for the hub. Beyond it the sender waits, and with it its socket.
+pub const INBOX_MAX: usize = 4096;
+/// Commands that the hub takes into one round before what came of them is handed to the workers.
+pub const ROUND_COMMANDS_MAX: usize = 8192;
+/// Rounds handed to a worker and not yet delivered; beyond it the hub lets them pile up on its side.
+pub const ROUNDS_MAX: usize = 64;
+/// Items that pile up for a worker that does not come; beyond it, it has failed and the process ends.
+pub const ROUND_ITEMS_MAX: usize = 262_144;
+/// Entries proposed and not yet in the log. Beyond it: refused, as unavailable.
+pub const PROPOSED_MAX: usize = 16_384;
+/// Requests of one connection that the hub has not answered yet. Beyond it its socket is not read.
+pub const UNANSWERED_MAX: u32 = 64;
+/// Entries that one commit takes. More wait for the next: a commit must not hold up the first.
+pub const COMMIT_ENTRIES_MAX: usize = 4096;
+/// While more than one write comes in that time, commits are at least so far apart: one `fsync`
+/// for all of them. A write that comes alone is committed at once.
+pub const COMMIT_INTERVAL_MS: u64 = 4;
+/// Passwords being hashed or checked at once; each takes 7 MiB and some 30 ms of a core.
+pub const PASSWORD_RUNNING_MAX: usize = 1;
+/// Passwords waiting for that. Beyond it: 503.
+pub const PASSWORD_WAITING_MAX: usize = 16;
+
+// ---- Chat ----
+
+/// Characters (Unicode scalar values) of an account's name.
+pub const NAME_CHARS_MAX: usize = 32;
+/// Characters of a message through Piratchat's door.
+pub const PIRATCHAT_MESSAGE_CHARS_MAX: usize = 300;
+/// Characters of a message.
+pub const MESSAGE_CHARS_MAX: usize = 4_000;
+/// Characters of a colour, as in a style sheet.
+pub const COLOR_CHARS_MAX: usize = 32;
+/// Characters of a room's title: at least, and at most.
+pub const TITLE_CHARS_MIN: usize = 2;
+/// See [`TITLE_CHARS_MIN`].
+pub const TITLE_CHARS_MAX: usize = 70;
+/// Characters of a room's description.
+pub const DESCRIPTION_CHARS_MAX: usize = 70;
+/// Characters of a room's password: at least, and at most (hashing reads all of them).
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// See [`PASSWORD_CHARS_MIN`].
+pub const PASSWORD_CHARS_MAX: usize = 256;
+/// Accounts, guests with a session included. Beyond it: refused as full.
+pub const ACCOUNTS_MAX: usize = 100_000;
+/// Sessions of one account; the one used longest ago ends when another begins.
+pub const SESSIONS_PER_ACCOUNT_MAX: usize = 32;
+/// Rooms. Beyond it: refused as full.
+pub const ROOMS_MAX: usize = 10_000;
+/// A session ends so long after its last use, unless `--session-ttl` says otherwise.
+pub const SESSION_TTL_SECS: u64 = 3_600;
+/// A session's last use is written down when it has moved by this part of its lifetime.
+pub const SESSION_TOUCH_PARTS: u64 = 60;
+/// How long a room token is good for.
+pub const TOKEN_TTL_SECS: u64 = 3_600;
+/// How often the core looks for what has expired.
+pub const TICK_MS: u64 = 10_000;
+
+// ---- Shutdown ----
+
+/// From the first signal to the end of the process, whatever hangs.
+pub const GRACE_MS: u64 = 10_000;
+
+const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time for its pong");
+const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
+const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
+const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
+const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
+const _: () = assert!(CLOSE_DEADLINE_MS < GRACE_MS, "a farewell fits into the shutdown");

@@ -1,0 +1,67 @@
+//! The clock type. Who needs the time is given it; only the edges of the process ask the clock.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment, in microseconds since 1970-01-01T00:00:00Z: what the log keeps and the wire shows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// What the system's clock says. Called by the edges (hub, protocols), never by the core.
+    pub fn now() -> Time {
+        Time::from(SystemTime::now())
+    }
+
+    /// The moment `secs` seconds later; the end of time where that overflows.
+    pub fn plus_secs(self, secs: u64) -> Time {
+        Time(self.0.saturating_add_unsigned(secs.saturating_mul(1_000_000)))
+    }
+
+    /// Whole seconds since 1970, as JSON web tokens count them (RFC 7519, NumericDate).
+    pub fn unix_secs(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// For libraries that take the system's type. Moments before 1970 become 1970.
+    pub fn to_system(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(self.0.max(0).unsigned_abs())
+    }
+}
+
+impl From<SystemTime> for Time {
+    /// A clock before 1970 reads as 1970.
+    fn from(at: SystemTime) -> Time {
+        let micros = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        Time(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+}
+
+/// RFC 3339, UTC, with microseconds: `2026-01-31T12:03:00.123456Z`.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The formatter knows the years up to 9999; a later moment shows as the last of them.
+        let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        humantime::format_rfc3339_micros(self.to_system().min(last)).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_rfc3339_with_microseconds() {
+        assert_eq!(Time(0).to_string(), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(Time(1_769_860_980_123_456).to_string(), "2026-01-31T12:03:00.123456Z");
+        assert_eq!(Time(-5).to_string(), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(Time(i64::MAX).to_string(), "9999-12-31T23:59:59.000000Z");
+    }
+
+    #[test]
+    fn arithmetic_never_wraps() {
+        assert_eq!(Time(1).plus_secs(2), Time(2_000_001));
+        assert_eq!(Time(1).plus_secs(u64::MAX), Time(i64::MAX));
+        assert_eq!(Time(-1).unix_secs(), -1);
+    }
+}
