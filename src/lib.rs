@@ -1,5 +1,6 @@
 //! Shanty: a small home for your crew's chat. One binary, one SQLite file, one port.
 
+pub mod chat;
 pub mod crypto;
 pub mod limits;
 pub mod logger;

@@ -1,0 +1,244 @@
+//! Who is known: accounts and their sessions. Plain tables with their rules; who may do what with
+//! them, and in which order, is decided by the core that owns them.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::chat::types::{AccountId, Folded, Name, SeatId, SessionId};
+use crate::crypto::KeyHash;
+use crate::limits::SESSION_TOUCH_PARTS;
+use crate::time::Time;
+
+/// An account, as the core keeps it and as it is restored.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// As registered.
+    pub name: Name,
+    /// The SHA-256 of its key.
+    pub key: KeyHash,
+    /// When it was registered.
+    pub created: Time,
+}
+
+/// A session, as the core keeps it and as it is restored.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Session {
+    /// Its number.
+    pub id: SessionId,
+    /// Whose.
+    pub account: AccountId,
+    /// The SHA-256 of its key.
+    pub key: KeyHash,
+    /// When it was last used, as far as the disk knows.
+    pub last_used: Time,
+}
+
+/// What is known of a live session beyond what is restored.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub account: AccountId,
+    pub key: KeyHash,
+    /// When it was last used.
+    pub last_used: Time,
+    /// The `last_used` that was last handed out to be written down.
+    noted: Time,
+    /// Seats that hold it; while there is one, it does not expire.
+    pub seats: u32,
+    /// Its end is proposed.
+    pub ending: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Accounts {
+    accounts: HashMap<AccountId, Known>,
+    by_name: HashMap<Folded, AccountId>,
+    by_key: HashMap<KeyHash, AccountId>,
+    sessions: HashMap<SessionId, Live>,
+    by_session_key: HashMap<KeyHash, SessionId>,
+    /// Names of accounts that are proposed but not yet in the log.
+    reserved: HashSet<Folded>,
+    last_account: u64,
+    last_session: u64,
+    ttl_secs: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Known {
+    pub account: Account,
+    pub sessions: Vec<SessionId>,
+    /// Everywhere that this account sits.
+    pub seats: Vec<SeatId>,
+}
+
+impl Accounts {
+    pub fn new(ttl_secs: u64) -> Accounts {
+        Accounts { ttl_secs, ..Accounts::default() }
+    }
+
+    /// How many there are, those in flight included.
+    pub fn len(&self) -> usize {
+        self.accounts.len() + self.reserved.len()
+    }
+
+    /// A number for a new account; never used before, because a proposal may still fail.
+    pub fn next_account(&mut self) -> AccountId {
+        self.last_account += 1;
+        AccountId(self.last_account)
+    }
+
+    /// No number up to this one is given any more, though its session may have ended.
+    pub fn used_up_to(&mut self, last_session: u64) {
+        self.last_session = self.last_session.max(last_session);
+    }
+
+    pub fn next_session(&mut self) -> SessionId {
+        self.last_session += 1;
+        SessionId(self.last_session)
+    }
+
+    /// Whether an account has the name, or is about to.
+    pub fn is_taken(&self, name: &Folded) -> bool {
+        self.by_name.contains_key(name) || self.reserved.contains(name)
+    }
+
+    pub fn reserve(&mut self, name: Folded) {
+        self.reserved.insert(name);
+    }
+
+    pub fn release(&mut self, name: &Folded) {
+        self.reserved.remove(name);
+    }
+
+    /// Adds an account from the log. `false`: its name, number or key is there already.
+    pub fn insert(&mut self, account: Account) -> bool {
+        let folded = account.name.folded();
+        let known = self.accounts.contains_key(&account.id)
+            || self.by_name.contains_key(&folded)
+            || self.by_key.contains_key(&account.key);
+        if known {
+            return false;
+        }
+        self.last_account = self.last_account.max(account.id.0);
+        self.by_name.insert(folded, account.id);
+        self.by_key.insert(account.key, account.id);
+        let known = Known { account, sessions: Vec::new(), seats: Vec::new() };
+        self.accounts.insert(known.account.id, known);
+        true
+    }
+
+    pub fn get(&self, id: AccountId) -> Option<&Known> {
+        self.accounts.get(&id)
+    }
+
+    pub fn by_name(&self, name: &Folded) -> Option<&Known> {
+        self.by_name.get(name).and_then(|id| self.accounts.get(id))
+    }
+
+    pub fn by_key(&self, key: &KeyHash) -> Option<&Known> {
+        self.by_key.get(key).and_then(|id| self.accounts.get(id))
+    }
+
+    /// Adds a session from the log. `false`: its number or key is there already, or its account is
+    /// not.
+    pub fn begin(&mut self, session: Session) -> bool {
+        let known = self.sessions.contains_key(&session.id)
+            || self.by_session_key.contains_key(&session.key);
+        let Some(owner) = self.accounts.get_mut(&session.account).filter(|_| !known) else {
+            return false;
+        };
+        self.last_session = self.last_session.max(session.id.0);
+        owner.sessions.push(session.id);
+        self.by_session_key.insert(session.key, session.id);
+        let live = Live {
+            account: session.account,
+            key: session.key,
+            last_used: session.last_used,
+            noted: session.last_used,
+            seats: 0,
+            ending: false,
+        };
+        self.sessions.insert(session.id, live);
+        true
+    }
+
+    /// Removes a session; `None` when it is gone already.
+    pub fn end(&mut self, id: SessionId) -> Option<Live> {
+        let live = self.sessions.remove(&id)?;
+        self.by_session_key.remove(&live.key);
+        if let Some(owner) = self.accounts.get_mut(&live.account) {
+            owner.sessions.retain(|session| *session != id);
+        }
+        Some(live)
+    }
+
+    /// The session with that key, if it has not expired.
+    pub fn session_by_key(&self, key: &KeyHash, now: Time) -> Option<SessionId> {
+        let id = *self.by_session_key.get(key)?;
+        (!self.is_expired(self.sessions.get(&id)?, now)).then_some(id)
+    }
+
+    pub fn session(&self, id: SessionId) -> Option<&Live> {
+        self.sessions.get(&id)
+    }
+
+    pub fn session_mut(&mut self, id: SessionId) -> Option<&mut Live> {
+        self.sessions.get_mut(&id)
+    }
+
+    fn is_expired(&self, session: &Live, now: Time) -> bool {
+        session.seats == 0 && session.last_used.plus_secs(self.ttl_secs) <= now
+    }
+
+    /// The sessions that nobody used for their lifetime and whose end is not yet proposed, by
+    /// number.
+    pub fn expired(&self, now: Time) -> Vec<SessionId> {
+        let dead = |live: &Live| !live.ending && self.is_expired(live, now);
+        let ids = self.sessions.iter().filter(|(_, live)| dead(live)).map(|(id, _)| *id);
+        let mut ids: Vec<SessionId> = ids.collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
+    pub fn touch(&mut self, id: SessionId, now: Time) -> bool {
+        let grain_micros = (self.ttl_secs * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed();
+        let Some(live) = self.sessions.get_mut(&id) else { return false };
+        live.last_used = live.last_used.max(now);
+        let due = live.last_used.0.saturating_sub(live.noted.0) >= grain_micros;
+        if due {
+            live.noted = live.last_used;
+        }
+        due
+    }
+
+    /// Touches every session that somebody sits by, and hands out those that the disk should know
+    /// of, by number.
+    pub fn touch_seated(&mut self, now: Time) -> Vec<(SessionId, Time)> {
+        let seated = self.sessions.iter().filter(|(_, live)| live.seats > 0);
+        let mut ids: Vec<SessionId> = seated.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids.retain(|id| self.touch(*id, now));
+        ids.into_iter().map(|id| (id, now)).collect()
+    }
+
+    /// The account takes a seat, by a session or without one (a token's holder).
+    pub fn sit(&mut self, account: AccountId, session: Option<SessionId>, seat: SeatId) {
+        if let Some(known) = self.accounts.get_mut(&account) {
+            known.seats.push(seat);
+        }
+        if let Some(live) = session.and_then(|id| self.sessions.get_mut(&id)) {
+            live.seats += 1;
+        }
+    }
+
+    /// The reverse of [`Accounts::sit`].
+    pub fn rise(&mut self, account: AccountId, session: Option<SessionId>, seat: SeatId) {
+        if let Some(known) = self.accounts.get_mut(&account) {
+            known.seats.retain(|taken| *taken != seat);
+        }
+        if let Some(live) = session.and_then(|id| self.sessions.get_mut(&id)) {
+            live.seats -= 1;
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Where one is: rooms, and who is present in them. Plain tables with their rules; the core that
+//! owns them decides who may do what, and in which order.
+
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
+
+use crate::chat::types::{AccountId, Author, Color, Folded, LOBBY, RoomId, RoomRef, Visibility};
+use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts, RoomInfo};
+use crate::time::Time;
+
+/// A room, as the core keeps it and as it is restored.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RoomRecord {
+    /// Its number.
+    pub id: RoomId,
+    /// Whose; `None`: nobody's, or the server's.
+    pub owner: Option<AccountId>,
+    /// What it is made of.
+    pub facts: RoomFacts,
+    /// Counts its passwords, so that a token knows which one it was made for.
+    pub generation: u64,
+    /// When it was made.
+    pub created: Time,
+    /// When it was last changed.
+    pub updated: Time,
+}
+
+/// A live room: its record, and who is in it.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub record: RoomRecord,
+    /// A change or the end of it is proposed; a second one waits until that is in the log.
+    pub changing: bool,
+    /// Its end is proposed.
+    pub going: bool,
+    names: HashMap<Folded, Occupant>,
+    arrivals: u64,
+}
+
+/// A name in use in a room.
+#[derive(Debug)]
+struct Occupant {
+    author: Author,
+    color: Option<Color>,
+    last_activity: Time,
+    /// Orders the present by when they came.
+    arrival: u64,
+    /// Seats bound to the name, present or not.
+    bound: u32,
+    /// Those of them that are present.
+    present: u32,
+}
+
+impl Room {
+    fn new(record: RoomRecord) -> Room {
+        Room { record, changing: false, going: false, names: HashMap::new(), arrivals: 0 }
+    }
+
+    /// Binds one more seat to a name. Refused where another person has it.
+    pub fn bind(&mut self, author: &Author, now: Time) -> Result<(), Refusal> {
+        match self.names.entry(author.name.folded()) {
+            Slot::Occupied(taken) => {
+                let occupant = taken.into_mut();
+                // A name without an account behind it is one seat's only.
+                if author.account.is_none() || occupant.author.account != author.account {
+                    return Err(Refusal::NameInUse);
+                }
+                occupant.bound += 1;
+            }
+            Slot::Vacant(free) => {
+                free.insert(Occupant {
+                    author: author.clone(),
+                    color: None,
+                    last_activity: now,
+                    arrival: 0,
+                    bound: 1,
+                    present: 0,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The reverse of [`Room::bind`]; the seat is not present any more.
+    pub fn unbind(&mut self, name: &Folded) {
+        if let Slot::Occupied(mut taken) = self.names.entry(name.clone()) {
+            taken.get_mut().bound -= 1;
+            if taken.get().bound == 0 {
+                taken.remove();
+            }
+        }
+    }
+
+    /// A bound seat becomes present. `true`: nobody was, under that name.
+    pub fn enter(&mut self, name: &Folded, now: Time) -> bool {
+        let Some(occupant) = self.names.get_mut(name) else { return false };
+        occupant.present += 1;
+        occupant.last_activity = now;
+        if occupant.present == 1 {
+            self.arrivals += 1;
+            occupant.arrival = self.arrivals;
+        }
+        occupant.present == 1
+    }
+
+    /// A present seat goes. `true`: nobody is left under that name.
+    pub fn leave(&mut self, name: &Folded) -> bool {
+        let Some(occupant) = self.names.get_mut(name) else { return false };
+        occupant.present -= 1;
+        occupant.present == 0
+    }
+
+    /// Somebody did something; `color` stays as it was when none is given. Returns the colour.
+    pub fn act(&mut self, name: &Folded, color: Option<Color>, now: Time) -> Option<Color> {
+        let occupant = self.names.get_mut(name)?;
+        occupant.last_activity = now;
+        if color.is_some() {
+            occupant.color = color;
+        }
+        occupant.color.clone()
+    }
+
+    /// Whether somebody without an account uses the name.
+    fn has_guest(&self, name: &Folded) -> bool {
+        self.names.get(name).is_some_and(|occupant| occupant.author.account.is_none())
+    }
+
+    /// Who uses a name here, account or guest.
+    pub fn holder(&self, name: &Folded) -> Option<&Author> {
+        self.names.get(name).map(|occupant| &occupant.author)
+    }
+
+    /// Who is present, in the order of arriving.
+    pub fn present(&self) -> Vec<Present> {
+        let mut here: Vec<&Occupant> = self.names.values().filter(|one| one.present > 0).collect();
+        here.sort_unstable_by_key(|occupant| occupant.arrival);
+        let show = |one: &Occupant| Present {
+            author: one.author.clone(),
+            color: one.color.clone(),
+            last_activity: one.last_activity,
+        };
+        here.into_iter().map(show).collect()
+    }
+
+    /// As anybody may know it.
+    pub fn info(&self) -> RoomInfo {
+        let RoomRecord { id, facts, created, updated, .. } = self.record.clone();
+        let RoomFacts { title, description, visibility, password: _ } = facts;
+        let present = self.present();
+        RoomInfo { id, title, description, visibility, created, updated, present }
+    }
+
+    /// Whether one may come in.
+    pub fn admit(&self, access: Access) -> Result<(), Refusal> {
+        let generation = self.record.generation;
+        let fits = access == Access::Token { generation };
+        let open = self.record.facts.visibility == Visibility::Public;
+        if open || fits { Ok(()) } else { Err(Refusal::NoAccess) }
+    }
+
+    /// Whether one may change it: the lobby nobody; a public room its owner, or anybody where it
+    /// has none; another whoever has its token.
+    pub fn may_change(&self, caller: Option<AccountId>, access: Access) -> Result<(), Refusal> {
+        let record = &self.record;
+        if record.id == LOBBY {
+            return Err(Refusal::Forbidden);
+        }
+        if record.facts.visibility != Visibility::Public {
+            return self.admit(access);
+        }
+        let allowed = record.owner.is_none() || record.owner == caller;
+        if allowed { Ok(()) } else { Err(Refusal::Forbidden) }
+    }
+
+    /// What the room would be after a change, and the generation of its password then.
+    pub fn changed(&self, change: RoomChange) -> Result<(RoomFacts, u64), Refusal> {
+        let RoomRecord { facts, generation, .. } = self.record.clone();
+        let visibility = change.visibility.unwrap_or(facts.visibility);
+        let public = visibility == Visibility::Public;
+        if public && change.password.is_some() {
+            return Err(Refusal::PasswordForPublic);
+        }
+        let fresh = change.password.is_some();
+        let password = change.password.or(facts.password).filter(|_| !public);
+        if !public && password.is_none() {
+            return Err(Refusal::PasswordMissing);
+        }
+        let facts = RoomFacts {
+            title: change.title.unwrap_or(facts.title),
+            description: change.description.unwrap_or(facts.description),
+            visibility,
+            password,
+        };
+        Ok((facts, generation + u64::from(fresh)))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Rooms {
+    rooms: HashMap<RoomId, Room>,
+    by_title: HashMap<Folded, RoomId>,
+    /// Titles that are proposed but not yet in the log.
+    reserved: HashSet<Folded>,
+    last: u64,
+}
+
+impl Rooms {
+    /// How many there are, those in flight included.
+    pub fn len(&self) -> usize {
+        self.rooms.len() + self.reserved.len()
+    }
+
+    /// A number for a new room.
+    pub fn next(&mut self) -> RoomId {
+        self.last += 1;
+        RoomId(self.last)
+    }
+
+    /// No number up to this one is given any more, though its room may be gone.
+    pub fn used_up_to(&mut self, last: u64) {
+        self.last = self.last.max(last);
+    }
+
+    /// Whether `title` is a room's other than `except`, or about to be one's.
+    pub fn is_taken(&self, title: &Folded, except: Option<RoomId>) -> bool {
+        let owner = self.by_title.get(title).copied();
+        owner.is_some_and(|room| Some(room) != except) || self.reserved.contains(title)
+    }
+
+    pub fn reserve(&mut self, title: Folded) {
+        self.reserved.insert(title);
+    }
+
+    pub fn release(&mut self, title: &Folded) {
+        self.reserved.remove(title);
+    }
+
+    /// Adds a room from the log. `false`: its number was used or its title is taken.
+    pub fn insert(&mut self, record: RoomRecord) -> bool {
+        let title = record.facts.title.folded();
+        if self.rooms.contains_key(&record.id) || self.by_title.contains_key(&title) {
+            return false;
+        }
+        self.used_up_to(record.id.0);
+        self.by_title.insert(title, record.id);
+        self.rooms.insert(record.id, Room::new(record));
+        true
+    }
+
+    /// Carries out a change from the log. `None`: no such room, or the title is another's.
+    pub fn change(
+        &mut self,
+        id: RoomId,
+        facts: RoomFacts,
+        generation: u64,
+        time: Time,
+    ) -> Option<&mut Room> {
+        let title = facts.title.folded();
+        if self.by_title.get(&title).is_some_and(|owner| *owner != id) {
+            return None;
+        }
+        let room = self.rooms.get_mut(&id)?;
+        self.by_title.remove(&room.record.facts.title.folded());
+        self.by_title.insert(title, id);
+        room.record.facts = facts;
+        room.record.generation = generation;
+        room.record.updated = time;
+        Some(room)
+    }
+
+    pub fn remove(&mut self, id: RoomId) -> Option<Room> {
+        let room = self.rooms.remove(&id)?;
+        self.by_title.remove(&room.record.facts.title.folded());
+        Some(room)
+    }
+
+    pub fn get(&self, id: RoomId) -> Option<&Room> {
+        self.rooms.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
+        self.rooms.get_mut(&id)
+    }
+
+    pub fn find(&self, room: &RoomRef) -> Result<&Room, Refusal> {
+        let id = match room {
+            RoomRef::Id(id) => Some(*id),
+            RoomRef::Title(title) => self.by_title.get(&Folded::new(title)).copied(),
+        };
+        id.and_then(|id| self.rooms.get(&id)).ok_or(Refusal::RoomNotFound)
+    }
+
+    /// All that are not hidden, by number.
+    pub fn listed(&self) -> Vec<RoomInfo> {
+        let shown = |room: &&Room| room.record.facts.visibility != Visibility::Hidden;
+        let mut rooms: Vec<RoomInfo> = self.rooms.values().filter(shown).map(Room::info).collect();
+        rooms.sort_unstable_by_key(|room| room.id);
+        rooms
+    }
+
+    /// Whether somebody without an account uses the name in any room.
+    pub fn any_guest(&self, name: &Folded) -> bool {
+        self.rooms.values().any(|room| room.has_guest(name))
+    }
+}

@@ -1,0 +1,275 @@
+//! Seats: who hears and speaks in a room through which connection, and under which name.
+//!
+//! A seat is *bound* to a name, which nobody else in the room can have then, and is *present* from
+//! when it said that it is here until it said that it is not, or is gone. Several seats of one
+//! account are one person: the room hears of the first that comes and of the last that goes.
+
+use crate::chat::types::{
+    AccountId, Author, Color, Door, Folded, Name, RoomId, RoomRef, SeatId, SessionId,
+};
+use crate::chat::vocabulary::{
+    Access, Answer, Claim, Effect, Entry, Event, Farewell, Receipt, Refusal, Tell, What,
+};
+use crate::chat::{Chat, Purpose};
+
+/// One connection's place in a room.
+#[derive(Debug)]
+pub(super) struct Sitting {
+    door: Door,
+    pub room: RoomId,
+    /// The session it was taken by.
+    pub session: Option<SessionId>,
+    /// The name it is bound to.
+    author: Option<Author>,
+    present: bool,
+}
+
+impl Sitting {
+    /// The account behind it.
+    pub fn account(&self) -> Option<AccountId> {
+        self.author.as_ref().and_then(|author| author.account)
+    }
+}
+
+impl Chat {
+    #[allow(clippy::too_many_arguments)] // They are the fields of `Ask::Sit`.
+    pub(super) fn sit(
+        &mut self,
+        seat: SeatId,
+        door: Door,
+        room: &RoomRef,
+        access: Access,
+        claim: Option<Claim>,
+        enter: bool,
+        who: Option<(AccountId, SessionId)>,
+    ) -> Result<Answer, Refusal> {
+        if self.closing {
+            return Err(Refusal::Unavailable);
+        }
+        let found = self.rooms.find(room)?;
+        found.admit(access)?;
+        if found.going {
+            return Err(Refusal::RoomNotFound);
+        }
+        let room = found.record.id;
+        let author = self.claimed(claim, who)?;
+        let sitting = Sitting { door, room, session: None, author: None, present: false };
+        self.seats.insert(seat, sitting);
+        if let Some(author) = author
+            && let Err(refusal) = self.bind(seat, author, who)
+        {
+            self.seats.remove(&seat);
+            return Err(refusal);
+        }
+        self.tell_in_turn(Effect::Seat { seat, door, room });
+        if enter {
+            self.enter(seat, None);
+        }
+        Ok(Answer::Seated)
+    }
+
+    /// Whom a seat is bound to before it has said anything.
+    fn claimed(
+        &self,
+        claim: Option<Claim>,
+        who: Option<(AccountId, SessionId)>,
+    ) -> Result<Option<Author>, Refusal> {
+        let caller = who.and_then(|(account, _)| self.accounts.get(account));
+        let Some(Claim { name, granted }) = claim else {
+            return Ok(caller.map(|known| Author {
+                account: Some(known.account.id),
+                name: known.account.name.clone(),
+            }));
+        };
+        let folded = name.folded();
+        let Some(owner) = self.accounts.by_name(&folded) else {
+            return Ok(Some(Author { account: None, name }));
+        };
+        let account = owner.account.id;
+        let is_owner = caller.is_some_and(|known| known.account.id == account);
+        // It was granted when the account was there already, so to its owner.
+        if is_owner || granted > owner.account.created {
+            let name = owner.account.name.clone();
+            return Ok(Some(Author { account: Some(account), name }));
+        }
+        Err(Refusal::NameInUse)
+    }
+
+    /// Binds a seat to a name, unless somebody else has it.
+    fn bind(
+        &mut self,
+        seat: SeatId,
+        author: Author,
+        who: Option<(AccountId, SessionId)>,
+    ) -> Result<(), Refusal> {
+        let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
+        let (room, door) = (sitting.room, sitting.door);
+        if author.account.is_none() && self.accounts.is_taken(&author.name.folded()) {
+            return Err(Refusal::NameInUse);
+        }
+        if let Some(known) = author.account.and_then(|account| self.accounts.get(account)) {
+            let mut others = known.seats.iter().filter_map(|seat| self.seats.get(seat));
+            if others.any(|other| other.door == door && other.room == room) {
+                return Err(Refusal::AlreadySeated);
+            }
+        }
+        let now = self.now;
+        self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?.bind(&author, now)?;
+        let session = who.filter(|(caller, _)| Some(*caller) == author.account);
+        let session = session.map(|(_, session)| session);
+        if let Some(account) = author.account {
+            self.accounts.sit(account, session, seat);
+        }
+        if let Some(sitting) = self.seats.get_mut(&seat) {
+            (sitting.author, sitting.session) = (Some(author), session);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell(&mut self, seat: SeatId, tell: Tell) {
+        let Some(sitting) = self.seats.get(&seat) else { return };
+        let door = sitting.door;
+        if let Some(session) = sitting.session {
+            self.use_session(session);
+        }
+        let outcome = match tell {
+            Tell::Join { name, color } => self.join(seat, name, color).map(Some),
+            Tell::Say { name, color, text } => self.say(seat, name, color, text).map(|()| None),
+            Tell::Part { name } => self.part(seat, name).map(Some),
+            Tell::Garbled(refusal) => Err(refusal),
+        };
+        // `Ok(None)`: the reply comes with the entry that was proposed.
+        if let Some(reply) = outcome.transpose() {
+            self.tell_in_turn(Effect::Reply { seat, door, reply });
+        }
+    }
+
+    fn join(
+        &mut self,
+        seat: SeatId,
+        name: Option<Name>,
+        color: Option<Color>,
+    ) -> Result<Receipt, Refusal> {
+        self.named(seat, name)?;
+        if self.seats.get(&seat).is_some_and(|sitting| sitting.present) {
+            return Err(Refusal::NameInUse);
+        }
+        self.enter(seat, color);
+        Ok(Receipt::Noted)
+    }
+
+    fn say(
+        &mut self,
+        seat: SeatId,
+        name: Option<Name>,
+        color: Option<Color>,
+        text: Box<str>,
+    ) -> Result<(), Refusal> {
+        let author = self.named(seat, name)?;
+        let folded = author.name.folded();
+        let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
+        let (room, door, present) = (sitting.room, sitting.door, sitting.present);
+        let now = self.now;
+        let standing = self.rooms.get_mut(room).filter(|room| !room.going);
+        let color = standing.ok_or(Refusal::RoomNotFound)?.act(&folded, color, now);
+        let entry = Entry::Said { room, author, color, text };
+        self.propose(entry, Purpose::Tell(seat, door))?;
+        if !present {
+            self.become_present(seat, &folded);
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, seat: SeatId, name: Option<Name>) -> Result<Receipt, Refusal> {
+        self.named(seat, name)?;
+        if !self.seats.get(&seat).is_some_and(|sitting| sitting.present) {
+            return Err(Refusal::NotPresent);
+        }
+        self.go(seat);
+        Ok(Receipt::Noted)
+    }
+
+    /// Under which name a seat speaks; binds it, when it gives one for the first time.
+    fn named(&mut self, seat: SeatId, name: Option<Name>) -> Result<Author, Refusal> {
+        let bound = self.seats.get(&seat).and_then(|sitting| sitting.author.clone());
+        match (bound, name) {
+            (None, None) => Err(Refusal::NameMissing),
+            (Some(author), None) => Ok(author),
+            (Some(author), Some(name)) => {
+                let same = author.name.folded() == name.folded();
+                if same { Ok(author) } else { Err(Refusal::OtherName) }
+            }
+            (None, Some(name)) => {
+                let author = Author { account: None, name };
+                self.bind(seat, author.clone(), None)?;
+                Ok(author)
+            }
+        }
+    }
+
+    /// A bound seat says that it is here, and the room is told, if that is new.
+    fn enter(&mut self, seat: SeatId, color: Option<Color>) {
+        let Some(author) = self.seats.get(&seat).and_then(|sitting| sitting.author.clone()) else {
+            return;
+        };
+        let folded = author.name.folded();
+        if self.become_present(seat, &folded) {
+            self.announce(seat, author, color, What::Joined);
+        }
+    }
+
+    /// Marks a bound seat as present. `true`: nobody was, under its name.
+    fn become_present(&mut self, seat: SeatId, folded: &Folded) -> bool {
+        let now = self.now;
+        let Some(sitting) = self.seats.get_mut(&seat) else { return false };
+        sitting.present = true;
+        self.rooms.get_mut(sitting.room).is_some_and(|room| room.enter(folded, now))
+    }
+
+    /// A present seat is not here any more, and the room is told, if nobody of that name is.
+    fn go(&mut self, seat: SeatId) {
+        let Some(sitting) = self.seats.get_mut(&seat) else { return };
+        let Some(author) = sitting.author.clone().filter(|_| sitting.present) else { return };
+        sitting.present = false;
+        let room = self.rooms.get_mut(sitting.room);
+        if room.is_some_and(|room| room.leave(&author.name.folded())) {
+            self.announce(seat, author, None, What::Left);
+        }
+    }
+
+    fn announce(&mut self, seat: SeatId, author: Author, color: Option<Color>, what: What) {
+        let (time, folded) = (self.now, author.name.folded());
+        let Some(sitting) = self.seats.get(&seat) else { return };
+        let (room, door) = (sitting.room, sitting.door);
+        let Some(place) = self.rooms.get_mut(room) else { return };
+        let color = place.act(&folded, color, time);
+        let event = Event { room, time, author, color, what };
+        self.tell_in_turn(Effect::Announce { event, by: Some((seat, door)) });
+    }
+
+    /// Ends a seat: the others hear that it left, once; its name and its session are free of it.
+    /// Without a farewell its connection is gone already. A seat that is unknown has ended before.
+    pub(super) fn unseat(&mut self, seat: SeatId, farewell: Option<Farewell>) {
+        let Some(sitting) = self.seats.get(&seat) else { return };
+        let room = sitting.room;
+        self.tell_in_turn(Effect::Unseat { seat, room, farewell });
+        if farewell != Some(Farewell::Closing) {
+            self.go(seat);
+        }
+        let Some(sitting) = self.seats.remove(&seat) else { return };
+        let Some(author) = sitting.author else { return };
+        let folded = author.name.folded();
+        if let Some(room) = self.rooms.get_mut(room) {
+            if sitting.present {
+                room.leave(&folded);
+            }
+            room.unbind(&folded);
+        }
+        if let Some(session) = sitting.session {
+            self.use_session(session);
+        }
+        if let Some(account) = author.account {
+            self.accounts.rise(account, sitting.session, seat);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The nouns: identities, names, titles, and the rules that make a text one of them.
+//!
+//! A value of one of these types is valid, wherever it came from. Callers: everybody above.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::limits::{
+    COLOR_CHARS_MAX, DESCRIPTION_CHARS_MAX, NAME_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN,
+};
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number!(
+    /// An account, for ever.
+    AccountId
+);
+number!(
+    /// A room, for ever: the number of a room that is gone is not given again.
+    RoomId
+);
+number!(
+    /// A session, for ever.
+    SessionId
+);
+number!(
+    /// The right of one connection to hear and speak. Never given twice while the server runs.
+    SeatId
+);
+number!(
+    /// The number of an entry in the log: 1, 2, 3, … without a gap.
+    Seq
+);
+number!(
+    /// Names an ask until its answer.
+    AskId
+);
+number!(
+    /// Names a proposed entry until the log has it, or has refused it.
+    Ticket
+);
+
+/// The room that is always there, and Piratchat's global chat.
+pub const LOBBY: RoomId = RoomId(1);
+
+/// A protocol's way in, as an index into the registry of dialects. The core only tells them apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Door(pub u8);
+
+/// A name as its owner wrote it: 1–32 characters without control characters or outer spaces.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// The rule for everybody. `None`: it breaks it.
+    pub fn new(text: &str) -> Option<Name> {
+        let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
+        let clean = text.trim() == text && !text.chars().any(is_hidden);
+        (fits && clean).then(|| Name(text.into()))
+    }
+
+    /// The rule for accounts, which is Piratchat's: `[A-Za-z0-9]{1,32}`.
+    pub fn for_account(text: &str) -> Option<Name> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        Name::new(text).filter(|_| plain)
+    }
+
+    /// What two names are compared by: case does not count.
+    pub fn folded(&self) -> Folded {
+        Folded::new(&self.0)
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Characters that one cannot see, or that turn the text around them: they make two names look
+/// alike. (Control characters, zero-width ones, and the bidirectional overrides of Unicode.)
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A name or title without its case: what has to be unique.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Folded(Box<str>);
+
+impl Folded {
+    /// Folds any text, also one that could not be a name, so that it can be looked up.
+    pub fn new(text: &str) -> Folded {
+        Folded(text.to_lowercase().into())
+    }
+
+    /// The folded text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A room's title: 2–70 characters, and not a number, because it may stand where an id does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Title(Arc<str>);
+
+impl Title {
+    /// `None`: it breaks the rule.
+    pub fn new(text: &str) -> Option<Title> {
+        let fits = (TITLE_CHARS_MIN..=TITLE_CHARS_MAX).contains(&text.chars().count());
+        let number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let clean = text.trim() == text && !text.chars().any(char::is_control);
+        (fits && clean && !number).then(|| Title(text.into()))
+    }
+
+    /// What two titles are compared by.
+    pub fn folded(&self) -> Folded {
+        Folded::new(&self.0)
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A room's description: up to 70 characters, maybe none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Description(Box<str>);
+
+impl Description {
+    /// `None`: it is too long or has control characters.
+    pub fn new(text: &str) -> Option<Description> {
+        let fits = text.chars().count() <= DESCRIPTION_CHARS_MAX;
+        (fits && !text.chars().any(char::is_control)).then(|| Description(text.into()))
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A colour as a client named it, for other clients to show: up to 32 printable ASCII characters
+/// that cannot end a style or start another (letters, digits, `#(),.%-` and spaces).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Color(Arc<str>);
+
+impl Color {
+    /// `None`: it is empty, or not something that a style sheet may be handed.
+    pub fn new(text: &str) -> Option<Color> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"#(),.%- ".contains(&byte);
+        let fits = (1..=COLOR_CHARS_MAX).contains(&text.len());
+        (fits && text.bytes().all(allowed)).then(|| Color(text.into()))
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who can find a room, and who can enter it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visibility {
+    /// Listed, and open to everybody.
+    Public,
+    /// Listed, and entered with the password.
+    Private,
+    /// Not listed, and entered with the password.
+    Hidden,
+}
+
+impl Visibility {
+    /// Every visibility, in the order of the wire's documents.
+    pub const ALL: [Visibility; 3] = [Visibility::Public, Visibility::Private, Visibility::Hidden];
+
+    /// Reads what [`Visibility::as_str`] writes.
+    pub fn parse(word: &str) -> Option<Visibility> {
+        Visibility::ALL.into_iter().find(|visibility| visibility.as_str() == word)
+    }
+
+    /// `public`, `private` or `hidden`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Visibility::Public => "public",
+            Visibility::Private => "private",
+            Visibility::Hidden => "hidden",
+        }
+    }
+}
+
+/// Who said something: a name, and the account behind it where there is one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Author {
+    /// `None`: a guest, known by name only.
+    pub account: Option<AccountId>,
+    /// The name when it was said.
+    pub name: Name,
+}
+
+/// A room as somebody names it: by number or by title.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RoomRef {
+    /// By number.
+    Id(RoomId),
+    /// By title; case does not count.
+    Title(Box<str>),
+}
+
+impl RoomRef {
+    /// All digits is a number, anything else a title. (A number too large for any room is one that
+    /// does not exist.)
+    pub fn parse(text: &str) -> RoomRef {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return RoomRef::Title(text.into());
+        }
+        RoomRef::Id(RoomId(text.parse().unwrap_or(u64::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let longest = "ü".repeat(32);
+        for good in ["a", "Zoë the 3rd", "名前", &longest] {
+            assert_eq!(Name::new(good).map(|name| name.to_string()).as_deref(), Some(good));
+        }
+        let too_long = "a".repeat(33);
+        let bad = ["", " a", "a ", "a\nb", "a\u{7f}", "a\u{200b}", "\u{202e}a", &too_long];
+        for bad in bad {
+            assert_eq!(Name::new(bad), None, "{bad:?}");
+        }
+        for bad in ["", "a b", "ä", "a_b", "@me"] {
+            assert_eq!(Name::for_account(bad), None, "{bad:?}");
+        }
+        assert!(Name::for_account("Ann99").is_some());
+        let fold = |text| Name::new(text).map(|name| name.folded());
+        assert_eq!(fold("ÄNN"), fold("änn"));
+        assert_ne!(fold("ann"), fold("anne"));
+    }
+
+    #[test]
+    fn titles_and_descriptions() {
+        for good in ["ab", "x1", "12 monkeys", &"t".repeat(70)] {
+            assert!(Title::new(good).is_some(), "{good:?}");
+        }
+        for bad in ["", "a", "12", "007", " ab", "a\tb", &"t".repeat(71)] {
+            assert!(Title::new(bad).is_none(), "{bad:?}");
+        }
+        assert!(Description::new("").is_some() && Description::new(&"d".repeat(70)).is_some());
+        assert!(Description::new(&"d".repeat(71)).is_none());
+    }
+
+    #[test]
+    fn colors_cannot_leave_a_style() {
+        for good in ["red", "#ff00aa", "rgb(1, 2, 3)", "hsl(10.5 20% 30%)"] {
+            assert!(Color::new(good).is_some(), "{good:?}");
+        }
+        for bad in ["", "red;background:url(x)", "\"><script>", "a:b", &"a".repeat(33)] {
+            assert!(Color::new(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn rooms_by_number_or_title() {
+        assert_eq!(RoomRef::parse("17"), RoomRef::Id(RoomId(17)));
+        assert_eq!(RoomRef::parse("99999999999999999999"), RoomRef::Id(RoomId(u64::MAX)));
+        assert_eq!(RoomRef::parse("17a"), RoomRef::Title("17a".into()));
+        assert_eq!(RoomRef::parse(""), RoomRef::Title("".into()));
+    }
+}
