@@ -53,6 +53,9 @@ pub const BACKLOG: u32 = 1024;
 
 // ---- Queues between tasks ----
 
+/// Threads that serve connections. One does for thousands; more than cores are of no use.
+pub const WORKERS_MAX: usize = 64;
+
 /// Commands waiting for the hub. Beyond it the sender waits, and with it its socket.
 pub const INBOX_MAX: usize = 4096;
 /// Commands that the hub takes into one round before what came of them is handed to the workers.

@@ -251,8 +251,8 @@ impl Chat {
     /// Without a farewell its connection is gone already. A seat that is unknown has ended before.
     pub(super) fn unseat(&mut self, seat: SeatId, farewell: Option<Farewell>) {
         let Some(sitting) = self.seats.get(&seat) else { return };
-        let room = sitting.room;
-        self.tell_in_turn(Effect::Unseat { seat, room, farewell });
+        let (room, door) = (sitting.room, sitting.door);
+        self.tell_in_turn(Effect::Unseat { seat, door, room, farewell });
         if farewell != Some(Farewell::Closing) {
             self.go(seat);
         }

@@ -355,6 +355,8 @@ pub enum Effect {
     Unseat {
         /// Which seat.
         seat: SeatId,
+        /// Through which protocol it had been taken.
+        door: Door,
         /// Which room.
         room: RoomId,
         /// Why; `None` when the connection is gone already.

@@ -1,0 +1,318 @@
+//! What the person who runs the server decides: from the command line, or from the environment
+//! where that says nothing, or from the defaults.
+//!
+//! It only reads words; that an address is free or a file writable shows when it is used. Called
+//! by `main`, which hands it the words; everything above reads the result.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::limits;
+use crate::logger::Level;
+
+/// When a write counts as durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// When it would survive a power cut: an `fsync` for each group of writes.
+    Full,
+    /// When it would survive a crash of the server: kind to SD cards, but a power cut may cost the
+    /// last second.
+    Normal,
+}
+
+/// Everything that can be set.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The database file.
+    pub db: PathBuf,
+    /// When a write counts as durable.
+    pub sync: Durability,
+    /// How much is logged.
+    pub log: Level,
+    /// A session ends so many seconds after its last use.
+    pub session_ttl_secs: u64,
+    /// Connections at once.
+    pub connections: usize,
+    /// Threads that serve connections.
+    pub workers: usize,
+    /// Milliseconds between two pings on a websocket.
+    pub ping_interval_ms: u64,
+    /// Milliseconds without a sign of life until a websocket counts as dead.
+    pub pong_deadline_ms: u64,
+    /// Origins other than the server's own whose pages may use cookies here.
+    pub origins: Vec<String>,
+    /// Signs room tokens instead of the secret that the database keeps.
+    pub secret_key: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: SocketAddr::from(([0, 0, 0, 0], 7777)),
+            db: PathBuf::from("shanty.db"),
+            sync: Durability::Full,
+            log: Level::Info,
+            session_ttl_secs: limits::SESSION_TTL_SECS,
+            connections: limits::CONNECTIONS_MAX,
+            workers: 1,
+            ping_interval_ms: limits::PING_INTERVAL_MS,
+            pong_deadline_ms: limits::PONG_DEADLINE_MS,
+            origins: Vec::new(),
+            secret_key: None,
+        }
+    }
+}
+
+/// What the words ask for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Wish {
+    /// To run the server.
+    Run(Config),
+    /// To read this and be done.
+    Print(String),
+}
+
+/// One thing that can be set: its flag without dashes, what stands for its value, what it means.
+/// Its environment variable is the flag in capitals behind `SHANTY_`.
+const SETTINGS: [(&str, &str, &str); 10] = [
+    ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
+    ("db", "FILE", "the database, made if it is missing [shanty.db]"),
+    ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
+    ("log", "LEVEL", "off, error, warn, info or debug [info]"),
+    ("session-ttl", "SECONDS", "a login ends so long after its last use [3600]"),
+    ("connections", "COUNT", "connections at once; more wait in line [10000]"),
+    ("workers", "COUNT", "threads that serve connections [1]"),
+    ("ping-interval", "MS", "between two pings on a websocket [54000]"),
+    ("pong-deadline", "MS", "without a sign of life, until a websocket is dead [60000]"),
+    ("origin", "URL", "a page from there may use logins here, too; may be repeated [none]"),
+];
+
+/// Reads the command line (without the program's name) and the environment.
+///
+/// # Errors
+/// One line that says which word is wrong, and what would be right.
+pub fn parse(
+    words: impl IntoIterator<Item = OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Wish, String> {
+    let mut config = Config::default();
+    read_environment(&mut config, variable)?;
+    let mut origins_given = false;
+    let mut parser = lexopt::Parser::from_args(words);
+    while let Some(word) = parser.next().map_err(|error| hint(&error.to_string()))? {
+        match word {
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Wish::Print(help())),
+            lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => {
+                return Ok(Wish::Print(format!("shanty {}", env!("CARGO_PKG_VERSION"))));
+            }
+            lexopt::Arg::Long(flag) => {
+                let known = SETTINGS.iter().find(|(name, _, _)| *name == flag);
+                let Some((name, _, _)) = known else {
+                    return Err(hint(&format!("there is no --{flag}")));
+                };
+                let value = parser.value().map_err(|error| hint(&error.to_string()))?;
+                if *name == "origin" && !std::mem::replace(&mut origins_given, true) {
+                    config.origins.clear(); // What the command line says replaces what was set.
+                }
+                set(&mut config, name, text(name, value)?.as_str(), &format!("--{name}"))?;
+            }
+            other => return Err(hint(&other.unexpected().to_string())),
+        }
+    }
+    if config.ping_interval_ms >= config.pong_deadline_ms {
+        return Err("--ping-interval must be less than --pong-deadline: a ping needs time for its \
+                    pong"
+            .to_owned());
+    }
+    Ok(Wish::Run(config))
+}
+
+fn read_environment(
+    config: &mut Config,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<(), String> {
+    if let Some(value) = variable("PORT") {
+        set(config, "listen", &text("PORT", value)?, "PORT")?;
+    }
+    if let Some(value) = variable("SECRET_KEY").filter(|value| !value.is_empty()) {
+        config.secret_key = Some(text("SECRET_KEY", value)?);
+    }
+    for (name, _, _) in SETTINGS {
+        let variable_name = format!("SHANTY_{}", name.to_uppercase().replace('-', "_"));
+        let Some(value) = variable(&variable_name) else { continue };
+        let value = text(&variable_name, value)?;
+        if name == "origin" {
+            for origin in value.split_whitespace() {
+                set(config, name, origin, &variable_name)?;
+            }
+        } else {
+            set(config, name, &value, &variable_name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets one thing. `source` is what the person wrote it as.
+fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(), String> {
+    let wrong = |wanted: &str| Err(format!("{source} is {value:?}, but should be {wanted}"));
+    let number = |least: u64, most: u64| {
+        value.parse().ok().filter(|count| (least..=most).contains(count)).ok_or_else(|| {
+            format!("{source} is {value:?}, but should be a number from {least} to {most}")
+        })
+    };
+    // A year: more is a mistake in the unit.
+    const SECS_MAX: u64 = 366 * 24 * 3600;
+    match name {
+        "listen" => match address(value) {
+            Some(address) => config.listen = address,
+            None => return wrong("an address and port such as 127.0.0.1:7777, or a port"),
+        },
+        "db" if value.is_empty() => return wrong("the name of a file"),
+        "db" => config.db = PathBuf::from(value),
+        "sync" => match value {
+            "full" => config.sync = Durability::Full,
+            "normal" => config.sync = Durability::Normal,
+            _ => return wrong("full or normal"),
+        },
+        "log" => match Level::parse(value) {
+            Some(level) => config.log = level,
+            None => return wrong("off, error, warn, info or debug"),
+        },
+        "session-ttl" => config.session_ttl_secs = number(1, SECS_MAX)?,
+        // What `number` lets through fits a usize of 32 bits.
+        "connections" => {
+            config.connections = number(1, limits::CONNECTIONS_MAX as u64)? as usize;
+        }
+        "workers" => config.workers = number(1, limits::WORKERS_MAX as u64)? as usize,
+        "ping-interval" => config.ping_interval_ms = number(10, SECS_MAX * 1000)?,
+        "pong-deadline" => config.pong_deadline_ms = number(20, SECS_MAX * 1000)?,
+        "origin" => match value.split_once("://") {
+            Some(("http" | "https", host)) if !host.is_empty() && !host.contains('/') => {
+                config.origins.push(value.to_lowercase());
+            }
+            _ => return wrong("an origin such as https://chat.example.org"),
+        },
+        _ => unreachable!("{name} is one of SETTINGS"),
+    }
+    Ok(())
+}
+
+fn address(value: &str) -> Option<SocketAddr> {
+    let everywhere = |port: u16| SocketAddr::from(([0, 0, 0, 0], port));
+    value.parse().ok().or_else(|| value.trim_start_matches(':').parse().ok().map(everywhere))
+}
+
+fn text(name: &str, value: OsString) -> Result<String, String> {
+    value.into_string().map_err(|_| format!("{name} is not valid UTF-8"))
+}
+
+fn hint(what: &str) -> String {
+    format!("{what}; try --help")
+}
+
+fn help() -> String {
+    let mut text = "\
+shanty - a small home for your crew's chat: one binary, one SQLite file, one port.
+
+Usage: shanty [--flag VALUE]...
+
+Without flags it listens on port 7777 of every address and keeps everything in shanty.db
+in the working directory. Open the address that it prints in a browser.
+
+"
+    .to_owned();
+    for (name, value, meaning) in SETTINGS {
+        text += &format!("  --{:26} {meaning}\n", format!("{name} {value}"));
+    }
+    text += "  --help, --version            print this, or the version, and stop
+
+Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. A flag wins.
+Besides, PORT is the port to listen on, and SECRET_KEY (any text) signs room tokens instead of
+the secret that was made at random and is kept in the database.
+
+Example: on this machine only, logins that last for a day:
+  shanty --listen 127.0.0.1:7777 --db /var/lib/shanty/shanty.db --session-ttl 86400
+
+It stops on SIGTERM or SIGINT (Ctrl-C), after what was said is on disk.
+Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong words on the command line.";
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<Wish, String> {
+        let find = |name: &str| {
+            let found = environment.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        parse(words.iter().map(OsString::from), find)
+    }
+
+    fn config(words: &[&str], environment: &[(&str, &str)]) -> Config {
+        match run(words, environment) {
+            Ok(Wish::Run(config)) => config,
+            other => panic!("{words:?} {environment:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn defaults_then_environment_then_flags() {
+        assert_eq!(config(&[], &[]), Config::default());
+        assert_eq!(config(&[], &[("PORT", "80")]).listen.to_string(), "0.0.0.0:80");
+        let both = [("PORT", "80"), ("SHANTY_LISTEN", "127.0.0.1:81")];
+        assert_eq!(config(&[], &both).listen.to_string(), "127.0.0.1:81");
+        assert_eq!(config(&["--listen", "[::1]:82"], &both).listen.to_string(), "[::1]:82");
+        assert_eq!(config(&["--listen", ":83"], &[]).listen.to_string(), "0.0.0.0:83");
+        let session = [("SHANTY_SESSION_TTL", "5")];
+        assert_eq!(config(&[], &session).session_ttl_secs, 5);
+        assert_eq!(config(&["--session-ttl=6"], &session).session_ttl_secs, 6);
+        assert_eq!(config(&["--sync", "normal"], &[]).sync, Durability::Normal);
+        assert_eq!(config(&["--log", "off"], &[]).log, Level::Off);
+        assert_eq!(config(&["--db", "x.db"], &[]).db, PathBuf::from("x.db"));
+        let secret = config(&[], &[("SECRET_KEY", "s")]).secret_key;
+        assert_eq!(secret.as_deref(), Some("s"));
+        let origins = [("SHANTY_ORIGIN", "https://a http://B:1")];
+        assert_eq!(config(&[], &origins).origins, ["https://a", "http://b:1"]);
+        assert_eq!(config(&["--origin", "https://c"], &origins).origins, ["https://c"]);
+    }
+
+    #[test]
+    fn wrong_words_say_what_would_be_right() {
+        let cases: [(&[&str], &str); 12] = [
+            (&["--listen", "nowhere"], "127.0.0.1:7777"),
+            (&["--sync", "maybe"], "full or normal"),
+            (&["--log", "loud"], "debug"),
+            (&["--session-ttl", "0"], "from 1 to"),
+            (&["--session-ttl", "an hour"], "from 1 to"),
+            (&["--connections", "1000000"], "from 1 to 10000"),
+            (&["--db", ""], "name of a file"),
+            (&["--db"], "--help"),
+            (&["--frobnicate"], "there is no --frobnicate; try --help"),
+            (&["stray"], "try --help"),
+            (&["--origin", "chat.example.org"], "https://chat.example.org"),
+            (&["--ping-interval", "70000"], "less than --pong-deadline"),
+        ];
+        for (words, says) in cases {
+            let error = run(words, &[]).expect_err("a wrong word");
+            assert!(error.contains(says) && !error.contains('\n'), "{words:?}: {error}");
+        }
+        let error = run(&[], &[("PORT", "high")]).expect_err("a wrong variable");
+        assert!(error.starts_with("PORT is \"high\""), "{error}");
+    }
+
+    #[test]
+    fn help_names_every_setting_and_fits_a_terminal() {
+        let Ok(Wish::Print(text)) = run(&["-h"], &[]) else { panic!("no help") };
+        for (name, value, _) in SETTINGS {
+            assert!(text.contains(&format!("--{name} {value}")), "{name}");
+        }
+        assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+        let Ok(Wish::Print(version)) = run(&["--version"], &[]) else { panic!("no version") };
+        assert_eq!(version, format!("shanty {}", env!("CARGO_PKG_VERSION")));
+    }
+}

@@ -1,0 +1,136 @@
+//! What the hub needs to know of a protocol: how it says what happened. One [`Dialect`] a door;
+//! the hub holds them as trait objects, and so knows of no protocol by name.
+//!
+//! What is announced is encoded at most once for each door and viewpoint, and shared from there on:
+//! server frames are not masked (RFC 6455 section 5.1), so the same bytes serve everybody.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::chat::{Door, Event, Farewell, Receipt, Refusal, Tell};
+use crate::ws;
+
+/// Somebody's way to chat over a websocket: text in, commands out; events in, text out.
+///
+/// It has no state: what a connection is bound to, the core knows.
+pub trait Dialect: Sync {
+    /// What a client's message means. What means nothing is [`Tell::Garbled`], with the reason.
+    fn decode(&self, text: &str) -> Tell;
+
+    /// Appends the JSON that tells of an event; nothing, where this protocol has no word for it.
+    /// `own`: told to the seat through which it came.
+    fn event(&self, event: &Event, own: bool, json: &mut Vec<u8>);
+
+    /// Appends the JSON that answers a client's message; nothing, where this protocol is silent.
+    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>);
+}
+
+/// Every protocol's way in; a [`Door`] is an index into it.
+pub type Dialects = &'static [&'static dyn Dialect];
+
+/// How many doors there can be.
+pub const DOORS_MAX: usize = 8;
+
+/// A websocket close code and the reason sent with it (RFC 6455 section 7.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Closing {
+    /// 1000, 1001, 1008 or 1013.
+    pub code: u16,
+    /// For a person; at most 123 bytes.
+    pub reason: &'static str,
+}
+
+impl Closing {
+    /// The reader did not keep up; it may come back and is then told what it missed.
+    pub const TOO_SLOW: Closing = Closing { code: 1013, reason: "you read too slowly; come back" };
+    /// The server stops while the handshake is under way.
+    pub const GOING_AWAY: Closing = Closing { code: 1001, reason: "the server stops; come back" };
+}
+
+impl From<Farewell> for Closing {
+    fn from(farewell: Farewell) -> Closing {
+        let (code, reason) = match farewell {
+            Farewell::SessionEnded => (1008, "your session has ended; log in again"),
+            Farewell::RoomGone => (1000, "this room is gone"),
+            Farewell::Locked => (1008, "this room has a new password; ask for a new token"),
+            Farewell::Closing => return Closing::GOING_AWAY,
+        };
+        Closing { code, reason }
+    }
+}
+
+/// One announcement as the people behind one door are told it. Empty bytes: not told.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Copy {
+    /// Which door.
+    pub door: Door,
+    /// For everybody but the seat it came through.
+    pub others: Bytes,
+    /// For the seat it came through, if that is behind this door.
+    pub own: Bytes,
+}
+
+/// Turns what happened into frames. Frames are cut off one growing block, so that a round of small
+/// ones costs few allocations; a block lives until the last frame of it was written.
+pub struct Encoder {
+    dialects: Dialects,
+    json: Vec<u8>,
+    block: BytesMut,
+}
+
+impl Encoder {
+    /// The blocks that frames are cut from.
+    const BLOCK_BYTES: usize = 16 * 1024;
+
+    /// An encoder for these doors.
+    ///
+    /// # Panics
+    /// With more than [`DOORS_MAX`] of them.
+    pub fn new(dialects: Dialects) -> Encoder {
+        assert!(dialects.len() <= DOORS_MAX, "the registry has more doors than there is room for");
+        Encoder { dialects, json: Vec::new(), block: BytesMut::new() }
+    }
+
+    /// The copies of an event for the doors that somebody listens behind.
+    pub fn event(
+        &mut self,
+        event: &Event,
+        by: Option<Door>,
+        listens: impl Fn(Door) -> bool,
+    ) -> Vec<Copy> {
+        let doors = (0u8..).map(Door).take(self.dialects.len()).filter(|door| listens(*door));
+        let mut copies = Vec::new();
+        for door in doors {
+            let dialect = self.dialects[usize::from(door.0)];
+            let others = self.frame(|json| dialect.event(event, false, json));
+            let own = if by == Some(door) {
+                self.frame(|json| dialect.event(event, true, json))
+            } else {
+                Bytes::new()
+            };
+            if !(others.is_empty() && own.is_empty()) {
+                copies.push(Copy { door, others, own });
+            }
+        }
+        copies
+    }
+
+    /// The frame that answers a client's message; empty where the protocol is silent.
+    pub fn reply(&mut self, door: Door, reply: &Result<Receipt, Refusal>) -> Bytes {
+        let dialect = self.dialects[usize::from(door.0)];
+        self.frame(|json| dialect.reply(reply, json))
+    }
+
+    fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+        self.json.clear();
+        write(&mut self.json);
+        if self.json.is_empty() {
+            return Bytes::new();
+        }
+        let needed = self.json.len() + ws::HEADER_BYTES_MAX;
+        if self.block.capacity() < needed {
+            self.block = BytesMut::with_capacity(needed.max(Encoder::BLOCK_BYTES));
+        }
+        ws::text_frame(&self.json, &mut self.block);
+        self.block.split().freeze()
+    }
+}
