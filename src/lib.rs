@@ -9,3 +9,5 @@ pub mod crypto;
 pub mod limits;
 pub mod logger;
 pub mod time;
+
+pub mod http;
