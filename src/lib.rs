@@ -3,4 +3,6 @@
 pub mod crypto;
 pub mod limits;
 pub mod logger;
+pub mod outgoing;
 pub mod time;
+pub mod ws;
