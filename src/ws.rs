@@ -51,20 +51,18 @@ pub mod code {
 
 /// The longest frame header: two bytes, eight of length, four of mask (RFC 6455 section 5.2).
 const HEADER_BYTES_MAX: usize = 14;
-/// The longest payload of a control frame (RFC 6455 section 5.5).
-const CONTROL_BYTES_MAX: u64 = 125;
-/// Of these a close frame spends two on its code; the rest is the reason.
+/// A close frame's payload is 125 bytes at most, of which two are the code (section 5.5).
 const REASON_BYTES_MAX: usize = 123;
-/// tungstenite allocates so much for each message at first, and reads (and clears) so much at a
-/// time. It covers nearly every chat message in one step, and a peer that announces 64 KiB and
-/// sends nothing makes us touch no more than that.
+/// tungstenite allocates so much for each message at first, and clears and reads so much at a time.
+/// It covers nearly every chat message in one step; and a peer that announces 64 KiB and then sends
+/// them byte by byte makes us clear no more than that for each byte.
 const READ_STEP_BYTES: usize = 512;
 
 /// What came out of the peer's bytes.
 ///
-/// A payload is a view into the block that it was received into. That block is as long as the
-/// payload or at least [`READ_STEP_BYTES`], and nobody else holds it; but who keeps a short piece
-/// for long copies it.
+/// A payload is a view into the block that it was received into. Nobody else holds that block, and
+/// it is at most twice as long as the payload, but never shorter than 512 bytes: who keeps a short
+/// payload for long copies it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Incoming {
     /// A whole text message, at most `MESSAGE_BYTES_MAX` bytes.
@@ -81,7 +79,8 @@ pub enum Incoming {
         /// Why, as a text; at most 123 bytes, often empty.
         reason: Utf8Bytes,
     },
-    /// The peer broke the rules and has been told so. The conversation is over.
+    /// The peer broke the rules and has been told so, unless our close frame was out already. The
+    /// conversation is over.
     Failed(Failure),
 }
 
@@ -95,6 +94,9 @@ pub struct Failure {
 }
 
 /// The server's side of one websocket conversation.
+///
+/// Between messages it has nothing on the heap. While one arrives it may have the fragments so far
+/// and the frame in hand, each at most `MESSAGE_BYTES_MAX` and the slack of a growing buffer.
 #[derive(Default)]
 pub struct Websocket {
     phase: Phase,
@@ -125,7 +127,7 @@ enum Phase {
 struct Frame {
     is_close: bool,
     /// Bytes of payload still to come.
-    left: usize,
+    left: u64,
 }
 
 /// What tungstenite takes for its socket: the bytes of one frame that are there, header first.
@@ -212,9 +214,11 @@ impl Websocket {
                 frame
             }
         };
-        let (payload, rest) = input.split_at(frame.left.min(input.len()));
+        let here = frame.left.min(input.len() as u64);
+        frame.left -= here;
+        // Not more than `input` has, so it is a `usize`.
+        let (payload, rest) = input.split_at(here as usize);
         *input = rest;
-        frame.left -= payload.len();
         if frame.left > 0 {
             self.frame = Some(frame);
         }
@@ -225,8 +229,8 @@ impl Websocket {
         self.pass_on(&mut exchange, frame.left == 0)
     }
 
-    /// Takes a header, or as much of it as there is, and judges it: the new frame and how many
-    /// bytes of `self.header` are its header.
+    /// Takes a header, or as much of it as there is: the new frame, and how many bytes of
+    /// `self.header` are its header. What the header says is for tungstenite to judge.
     fn begin(&mut self, input: &mut &[u8]) -> Result<Option<(Frame, usize)>, Failure> {
         let had = usize::from(self.header_len);
         let take = input.len().min(HEADER_BYTES_MAX - had);
@@ -239,7 +243,11 @@ impl Websocket {
             return Ok(None);
         };
         let size = cursor.position() as usize;
-        judge(&header, length, size)?;
+        // RFC 6455 section 5.2: the length takes as few bytes as it can. tungstenite lets it pass.
+        if size != header.len(length) {
+            let reason = "a length is written in too many bytes";
+            return Err(Failure { code: code::PROTOCOL, reason });
+        }
         // Without this header `had` bytes were not enough, so it ends behind them.
         *input = &input[size - had..];
         self.header_len = 0;
@@ -247,8 +255,7 @@ impl Websocket {
             self.fragmented = !header.is_final;
         }
         let is_close = header.opcode == OpCode::Control(Control::Close);
-        // `judge` has found `length` to be at most MESSAGE_BYTES_MAX.
-        Ok(Some((Frame { is_close, left: length as usize }, size)))
+        Ok(Some((Frame { is_close, left: length }, size)))
     }
 
     /// Lets tungstenite see the bytes, and forgets it where nothing is left in it.
@@ -281,7 +288,8 @@ impl Websocket {
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => None,
             Err(error) => return Err(failure(error)),
         };
-        // It was given whole frames and nothing beyond the last of them, and no message is open.
+        // It was given whole frames, nothing beyond the last of them, and no message is open: there
+        // is nothing in it. (An error ends the conversation, so it is not there to be kept.)
         if self.phase == Phase::Over || frame_ends && !self.fragmented {
             self.context = None;
         }
@@ -355,53 +363,26 @@ fn context() -> Box<WebSocketContext> {
     Box::new(WebSocketContext::new(Role::Server, Some(config)))
 }
 
-/// What a header alone can be refused for, before a byte of its payload is taken. Whether the
-/// frame fits behind the one before it is left to tungstenite.
-fn judge(header: &FrameHeader, length: u64, size: usize) -> Result<(), Failure> {
-    let protocol = |reason| Err(Failure { code: code::PROTOCOL, reason });
-    // RFC 6455 section 5.2: zero, as no extension has been agreed on.
-    if header.rsv1 || header.rsv2 || header.rsv3 {
-        return protocol("reserved bits are set");
-    }
-    // Section 5.1: a client masks all that it sends.
-    if header.mask.is_none() {
-        return protocol("a frame is not masked");
-    }
-    if let OpCode::Control(_) = header.opcode {
-        // Section 5.5: whole and short, so that it fits between fragments.
-        if !header.is_final {
-            return protocol("a control frame is fragmented");
-        }
-        if length > CONTROL_BYTES_MAX {
-            return protocol("a control frame is too long");
-        }
-    }
-    // Section 5.2: the length takes as few bytes as it can.
-    if size != header.len(length) {
-        return protocol("a length is written in too many bytes");
-    }
-    if length > MESSAGE_BYTES_MAX as u64 {
-        return Err(TOO_BIG);
-    }
-    Ok(())
-}
-
-const TOO_BIG: Failure = Failure { code: code::TOO_BIG, reason: "a message is too long" };
-
-/// tungstenite's errors in our words. Its own may quote what was received.
+/// tungstenite's errors as what the peer is told. Its own words may quote what was received.
 fn failure(error: Error) -> Failure {
-    let reason = match error {
-        Error::Capacity(_) => return TOO_BIG,
-        Error::Utf8(_) => {
-            return Failure { code: code::NOT_UTF8, reason: "a text is not UTF-8" };
-        }
-        Error::Protocol(ProtocolError::InvalidOpcode(_)) => "an opcode is reserved",
-        Error::Protocol(ProtocolError::UnexpectedContinueFrame) => "there is nothing to continue",
-        Error::Protocol(ProtocolError::ExpectedFragment(_)) => "a message begins inside another",
-        Error::Protocol(ProtocolError::InvalidCloseSequence) => "half a close code",
-        _ => "protocol error",
-    };
-    Failure { code: code::PROTOCOL, reason }
+    let protocol = |reason| Failure { code: code::PROTOCOL, reason };
+    match error {
+        Error::Capacity(_) => Failure { code: code::TOO_BIG, reason: "a message is too long" },
+        Error::Utf8(_) => Failure { code: code::NOT_UTF8, reason: "a text is not UTF-8" },
+        Error::Protocol(error) => protocol(match error {
+            ProtocolError::NonZeroReservedBits => "reserved bits are set",
+            ProtocolError::InvalidOpcode(_) => "an opcode is reserved",
+            ProtocolError::UnmaskedFrameFromClient => "a frame is not masked",
+            ProtocolError::FragmentedControlFrame => "a control frame is fragmented",
+            ProtocolError::ControlFrameTooBig => "a control frame is too long",
+            ProtocolError::UnexpectedContinueFrame => "there is nothing to continue",
+            ProtocolError::ExpectedFragment(_) => "a message begins inside another",
+            ProtocolError::InvalidCloseSequence => "half a close code",
+            _ => "protocol error",
+        }),
+        // The rest is about sockets, handshakes and calls that are not made here.
+        _ => protocol("protocol error"),
+    }
 }
 
 /// RFC 6455 section 5.5.1: two bytes of code, then the reason, together a control frame's payload.

@@ -311,7 +311,7 @@ fn we_close() {
             frames(&[(TEXT, b"\xff"), (LAST, b"x"), (PING, b"y"), (CLOSE, b"\x03\xe9ok")]),
             &[Closed(1001, "ok".into())],
         ),
-        ("headers are still read", b"\x81\x00".to_vec(), &[Failed(1002)]),
+        ("headers are still read", frame(0x83, b""), &[Failed(1002)]),
         ("an answer out of order", frame(CLOSE, b"\x03"), &[Failed(1002)]),
         ("no answer", frame(TEXT, b"x"), &[]),
     ];

@@ -11,18 +11,20 @@ use shanty::time::Time;
 use shanty::ws::{self, Incoming, Websocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
-    let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).expect("echo PORT");
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    loop {
-        let (socket, _) = listener.accept().await?;
-        // What goes wrong with one connection is the client's to tell.
-        tokio::spawn(serve(socket));
-    }
+fn main() -> io::Result<()> {
+    let port = std::env::args().nth(1).and_then(|port| port.parse::<u16>().ok());
+    let address = ("127.0.0.1", port.expect("echo PORT"));
+    Builder::new_current_thread().enable_io().build()?.block_on(async {
+        let listener = TcpListener::bind(address).await?;
+        loop {
+            // What goes wrong with one connection is the client's to tell.
+            tokio::spawn(serve(listener.accept().await?.0));
+        }
+    })
 }
 
 /// One connection, from its first byte to its last.
