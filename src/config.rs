@@ -123,9 +123,11 @@ pub fn parse(
         }
     }
     if config.ping_interval_ms >= config.pong_deadline_ms {
-        return Err("--ping-interval must be less than --pong-deadline: a ping needs time for its \
+        return Err(
+            "--ping-interval must be less than --pong-deadline: a ping needs time for its \
                     pong"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(Wish::Run(config))
 }

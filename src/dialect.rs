@@ -74,6 +74,7 @@ pub struct Copy {
 pub struct Encoder {
     dialects: Dialects,
     json: Vec<u8>,
+    frame: Vec<u8>,
     block: BytesMut,
 }
 
@@ -87,7 +88,7 @@ impl Encoder {
     /// With more than [`DOORS_MAX`] of them.
     pub fn new(dialects: Dialects) -> Encoder {
         assert!(dialects.len() <= DOORS_MAX, "the registry has more doors than there is room for");
-        Encoder { dialects, json: Vec::new(), block: BytesMut::new() }
+        Encoder { dialects, json: Vec::new(), frame: Vec::new(), block: BytesMut::new() }
     }
 
     /// The copies of an event for the doors that somebody listens behind.
@@ -126,11 +127,12 @@ impl Encoder {
         if self.json.is_empty() {
             return Bytes::new();
         }
-        let needed = self.json.len() + ws::HEADER_BYTES_MAX;
-        if self.block.capacity() < needed {
-            self.block = BytesMut::with_capacity(needed.max(Encoder::BLOCK_BYTES));
+        self.frame.clear();
+        ws::text_frame(&self.json, &mut self.frame);
+        if self.block.capacity() < self.frame.len() {
+            self.block = BytesMut::with_capacity(self.frame.len().max(Encoder::BLOCK_BYTES));
         }
-        ws::text_frame(&self.json, &mut self.block);
+        self.block.extend_from_slice(&self.frame);
         self.block.split().freeze()
     }
 }

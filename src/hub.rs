@@ -238,8 +238,9 @@ impl Hub {
         let mut round = Vec::new();
         let mut tick = Instant::now() + Duration::from_millis(TICK_MS);
         loop {
+            let wake_by = self.wake_by(tick);
             let arrived = self.inbox.recv_many(&mut round, ROUND_COMMANDS_MAX);
-            if let Ok(0) = tokio::time::timeout_at(self.wake_by(tick), arrived).await {
+            if let Ok(0) = tokio::time::timeout_at(wake_by, arrived).await {
                 return;
             }
             if tick <= Instant::now() {
