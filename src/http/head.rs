@@ -88,8 +88,8 @@ impl Head {
     pub(super) fn new(line: RequestLine, mut headers: Headers) -> Result<Head, Reject> {
         check_host(line.version, &headers)?;
         let length = body_length(line.method, line.version, &headers)?;
+        let expects_continue = expectation(line.version, &headers)?;
         let has_body = !matches!(length, Length::Exactly(0));
-        let expects_continue = expectation(line.version, &headers)? && has_body;
         // RFC 9110 section 8.4: a content coding that is not acceptable is a 415.
         let identity = |coding: &str| coding.eq_ignore_ascii_case("identity");
         if has_body && !headers.list("content-encoding").all(identity) {

@@ -77,6 +77,7 @@ fn cookies() {
         ("Cookie: key=a=b==\r\n", Some("a=b==")),
         ("Cookie: key=first; key=second\r\n", Some("first")),
         ("Cookie: key=\r\n", Some("")),
+        ("Cookie: a=b ; key = abc ; c=d\r\n", Some("abc")),
         ("Cookie: Key=abc\r\n", None),
         ("Cookie: xkey=abc; keyx=abc\r\n", None),
         ("Cookie: key\r\n", None),

@@ -128,5 +128,8 @@ fn origins() {
         assert_eq!(same_origin(&request(&lines), &listed), expected, "for {host}, {origin}");
     }
     assert!(same_origin(&get("/", ""), &[]));
-    assert!(!same_origin(&request("GET / HTTP/1.0\r\nOrigin: http://a\r\n\r\n"), &[]));
+    for origin in ["http://a", "http://"] {
+        let hostless = format!("GET / HTTP/1.0\r\nOrigin: {origin}\r\n\r\n");
+        assert!(!same_origin(&request(&hostless), &[]), "for {origin}");
+    }
 }
