@@ -3,6 +3,8 @@
 pub mod crypto;
 pub mod limits;
 pub mod logger;
-pub mod outgoing;
 pub mod time;
+
+pub mod http;
+pub mod outgoing;
 pub mod ws;

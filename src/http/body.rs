@@ -1,0 +1,123 @@
+//! Takes a request's body out of the buffer: so many bytes, or chunks (RFC 9112 section 7.1).
+//!
+//! It must never hold more than [`BODY_BYTES_MAX`] of a body, nor take a byte that follows it.
+//! Called by the [`reader`](super::reader).
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::head::Length;
+use super::lines::{BlockScan, LineScan};
+use super::{Headers, Reject};
+use crate::limits::{BODY_BYTES_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
+
+/// What a body over [`BODY_BYTES_MAX`] earns, as soon as its size is known.
+pub(super) const TOO_LARGE: Reject = Reject::new(413, "the body is too large");
+
+/// A body that is on its way.
+pub(super) enum Body {
+    /// So many bytes, left in the buffer until all have come.
+    Exactly(usize),
+    /// Chunks, and what they have brought so far.
+    Chunked(Step, Vec<u8>),
+}
+
+/// What comes next in a chunked body.
+pub(super) enum Step {
+    Size(LineScan),
+    Data(usize),
+    DataEnd,
+    Trailers(BlockScan),
+}
+
+impl Body {
+    /// A body of which nothing has come yet.
+    pub(super) fn new(length: Length) -> Body {
+        match length {
+            Length::Exactly(bytes) => Body::Exactly(bytes),
+            Length::Chunked => Body::Chunked(Step::Size(LineScan::default()), Vec::new()),
+        }
+    }
+
+    /// Takes what it can; the body, once it is whole.
+    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, Reject> {
+        match self {
+            Body::Exactly(bytes) if buffer.len() < *bytes => Ok(None),
+            Body::Exactly(bytes) => Ok(Some(buffer.split_to(*bytes).freeze())),
+            Body::Chunked(step, body) => loop {
+                match step.take(buffer, body)? {
+                    Taken::Next(next) => *step = next,
+                    Taken::NeedMore => return Ok(None),
+                    Taken::All => return Ok(Some(Bytes::from(std::mem::take(body)))),
+                }
+            },
+        }
+    }
+}
+
+/// What came of one step.
+enum Taken {
+    NeedMore,
+    Next(Step),
+    All,
+}
+
+impl Step {
+    fn take(&mut self, buffer: &mut BytesMut, body: &mut Vec<u8>) -> Result<Taken, Reject> {
+        match self {
+            Step::Size(scan) => {
+                const TOO_LONG: Reject = Reject::bad("a chunk's first line is too long");
+                let Some(end) = scan.end(buffer, CHUNK_LINE_BYTES_MAX, TOO_LONG)? else {
+                    return Ok(Taken::NeedMore);
+                };
+                let size = chunk_size(&buffer.split_to(end)[..end - b"\r\n".len()])?;
+                if size > BODY_BYTES_MAX - body.len() {
+                    return Err(TOO_LARGE);
+                }
+                // RFC 9112 section 7.1: the last chunk has size 0, and trailers follow it.
+                Ok(Taken::Next(match size {
+                    0 => Step::Trailers(BlockScan::default()),
+                    _ => Step::Data(size),
+                }))
+            }
+            Step::Data(missing) => {
+                let here = buffer.len().min(*missing);
+                body.extend_from_slice(&buffer.split_to(here));
+                *missing -= here;
+                Ok(if *missing == 0 { Taken::Next(Step::DataEnd) } else { Taken::NeedMore })
+            }
+            Step::DataEnd => match buffer[..] {
+                [b'\r', b'\n', ..] => {
+                    buffer.advance(b"\r\n".len());
+                    Ok(Taken::Next(Step::Size(LineScan::default())))
+                }
+                [] | [b'\r'] => Ok(Taken::NeedMore),
+                _ => Err(Reject::bad("a chunk that is longer than its size")),
+            },
+            Step::Trailers(scan) => {
+                let Some(end) = scan.end(buffer, TRAILER_BYTES_MAX)? else {
+                    return Ok(Taken::NeedMore);
+                };
+                // RFC 9110 section 6.5.1: trailers may be thrown away. Malformed ones are still
+                // refused, since somebody before us may have read them differently.
+                Headers::parse(&buffer.split_to(end))?;
+                Ok(Taken::All)
+            }
+        }
+    }
+}
+
+/// RFC 9112 section 7.1: hex digits, then nothing or extensions, which are not looked at.
+fn chunk_size(line: &[u8]) -> Result<usize, Reject> {
+    const MALFORMED: Reject = Reject::bad("a malformed chunk size");
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (digits, extensions) = line.split_at(digits);
+    // RFC 9112 section 7.1.1: whitespace is allowed before the semicolon, not instead of it.
+    if !matches!(extensions.trim_ascii_start().first(), Some(b';')) && !extensions.is_empty() {
+        return Err(MALFORMED);
+    }
+    // A size that overflows is refused with the rest (RFC 9112 section 7.1 warns of it).
+    str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| usize::from_str_radix(digits, 16).ok())
+        .ok_or(MALFORMED)
+}

@@ -1,0 +1,58 @@
+//! The header lines of a request: parsed by `httparse`, kept in order, asked by name.
+//!
+//! It must never hold a value that is not UTF-8, or one with a control character other than a tab.
+//! Called by [`head`](super::head) and [`body`](super::body) to parse, by everybody to look up.
+
+use super::Reject;
+use crate::limits::HEADERS_MAX;
+
+/// Names and values, in the order they came in. Names compare without case (RFC 9110 section 5.1).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Parses a block of lines up to and with the empty one. The caller has bounded it and checked
+    /// its line ends: `httparse` would take a bare LF, and lines that go on in the next (obs-fold).
+    pub(super) fn parse(block: &[u8]) -> Result<Headers, Reject> {
+        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        // RFC 9112 section 5.1: no whitespace between name and colon; the name is a token.
+        let Ok(httparse::Status::Complete((_, lines))) = httparse::parse_headers(block, &mut slots)
+        else {
+            return Err(Reject::bad("a malformed header line"));
+        };
+        let line = |line: &httparse::Header| match str::from_utf8(line.value) {
+            Ok(value) => Ok((line.name.to_owned(), value.to_owned())),
+            // RFC 9110 section 5.5: bytes from 0x80 on are opaque data. Those that are not UTF-8
+            // mean nothing to anybody here.
+            Err(_) => Err(Reject::bad("a header value that is not UTF-8")),
+        };
+        lines.iter().map(line).collect::<Result<_, _>>().map(Headers)
+    }
+
+    /// The value of the first line of that name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// The values of all lines of that name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |line| line.0.eq_ignore_ascii_case(name)).map(|line| &*line.1)
+    }
+
+    /// The elements of a comma-separated list, over all lines of that name (RFC 9110 section 5.3),
+    /// without the whitespace around them. Empty elements are among them.
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.all(name).flat_map(|value| value.split(',')).map(|part| part.trim_matches([' ', '\t']))
+    }
+
+    /// Whether a comma-separated list has that element, without regard to case.
+    pub fn list_contains(&self, name: &str, token: &str) -> bool {
+        self.list(name).any(|part| part.eq_ignore_ascii_case(token))
+    }
+
+    /// Puts one line of that name in the place of all.
+    pub(super) fn replace(&mut self, name: &str, value: &str) {
+        self.0.retain(|line| !line.0.eq_ignore_ascii_case(name));
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+}

@@ -1,0 +1,163 @@
+//! The request side of one connection: bytes in any pieces go in, whole requests come out.
+//!
+//! It must never read on after a refusal, nor hold memory between requests. Called by
+//! `connection.rs`, which owns the socket, sends what [`Next`] asks for and watches the deadline
+//! that [`Phase`] names.
+
+use bytes::{Bytes, BytesMut};
+
+use super::body::Body;
+use super::head::{Head, LINE_BYTES_MAX, RequestLine, TOO_LONG};
+use super::lines::{BlockScan, LineScan};
+use super::{Headers, Reject, Request};
+use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
+
+const _: () = assert!(LINE_BYTES_MAX < HEAD_BYTES_MAX, "a request line is part of a head");
+
+/// Turns what a peer sends into requests.
+///
+/// [`feed`](Reader::feed) it only when [`next`](Reader::next) said [`Next::More`]; then the buffer
+/// holds at most one head or one body (`HEAD_BYTES_MAX`, `BODY_BYTES_MAX`) and one read. Requests
+/// that lie behind one another in the buffer (pipelining) come out one at a time.
+#[derive(Default)]
+pub struct Reader {
+    buffer: BytesMut,
+    state: State,
+}
+
+/// What the caller is to do.
+#[derive(Debug)]
+pub enum Next {
+    /// Read from the socket and feed it.
+    More,
+    /// Send [`CONTINUE`](super::CONTINUE), then ask again. At most once a request, and not when
+    /// its body is already on the way (RFC 9110 section 10.1.1).
+    Continue,
+    /// Answer this. Ask for the next only if it was to be kept alive and has been answered.
+    Request(Request),
+}
+
+/// What is being waited for, so which deadline applies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// A request, of which nothing has come: `IDLE_DEADLINE_MS`, and end of input is a good end.
+    Idle,
+    /// The rest of a head: `HEAD_DEADLINE_MS`.
+    Head,
+    /// The rest of a body: `BODY_DEADLINE_MS`.
+    Body,
+}
+
+enum State {
+    /// In the request line, or in `empty` lines before it.
+    Line { scan: LineScan, empty: usize },
+    /// In the header lines, which may have so many bytes.
+    Fields { line: RequestLine, scan: BlockScan, bytes_max: usize },
+    /// In the body.
+    Body { request: Request, body: Body, expects_continue: bool },
+    /// At the end.
+    Refused(Reject),
+}
+
+impl Reader {
+    /// A reader that has seen nothing and holds nothing on the heap.
+    pub fn new() -> Reader {
+        Reader::default()
+    }
+
+    /// Takes what came from the socket, all of it.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next request, or what it takes to get it. After a refusal, always that refusal.
+    #[allow(clippy::should_implement_trait, reason = "there is no end, and there are errors")]
+    pub fn next(&mut self) -> Result<Next, Reject> {
+        let next = self.advance();
+        if let Err(reject) = next {
+            self.state = State::Refused(reject);
+            self.buffer.clear();
+        }
+        if self.buffer.is_empty() {
+            // Give the memory back: most connections are idle most of the time.
+            self.buffer = BytesMut::new();
+        }
+        next
+    }
+
+    /// What is being waited for.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::Line { .. } if self.buffer.is_empty() => Phase::Idle,
+            State::Line { .. } | State::Fields { .. } | State::Refused(_) => Phase::Head,
+            State::Body { .. } => Phase::Body,
+        }
+    }
+
+    /// What came after the last request: after an upgrade, the first bytes of the new protocol.
+    pub fn leftover(self) -> Bytes {
+        self.buffer.freeze()
+    }
+
+    /// What is held on the heap for unread input, in bytes.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    fn advance(&mut self) -> Result<Next, Reject> {
+        loop {
+            match std::mem::take(&mut self.state) {
+                State::Line { mut scan, empty } => {
+                    let Some(end) = scan.end(&self.buffer, LINE_BYTES_MAX, TOO_LONG)? else {
+                        self.state = State::Line { scan, empty };
+                        return Ok(Next::More);
+                    };
+                    let line = self.buffer.split_to(end);
+                    self.state = after_line(&line[..end - b"\r\n".len()], empty)?;
+                }
+                State::Fields { line, mut scan, bytes_max } => {
+                    let Some(end) = scan.end(&self.buffer, bytes_max)? else {
+                        self.state = State::Fields { line, scan, bytes_max };
+                        return Ok(Next::More);
+                    };
+                    let headers = Headers::parse(&self.buffer.split_to(end))?;
+                    let Head { request, length, expects_continue } = Head::new(line, headers)?;
+                    let body = Body::new(length);
+                    self.state = State::Body { request, body, expects_continue };
+                }
+                State::Body { request, mut body, expects_continue } => {
+                    // RFC 9110 section 10.1.1: no 100 once some of the content is here.
+                    let ask = expects_continue && self.buffer.is_empty();
+                    if let Some(body) = body.take(&mut self.buffer)? {
+                        return Ok(Next::Request(Request { body, ..request }));
+                    }
+                    self.state = State::Body { request, body, expects_continue: false };
+                    return Ok(if ask { Next::Continue } else { Next::More });
+                }
+                State::Refused(reject) => return Err(reject),
+            }
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> State {
+        State::Line { scan: LineScan::default(), empty: 0 }
+    }
+}
+
+/// What follows a first line, given without its CRLF, that came after so many `empty` ones.
+fn after_line(line: &[u8], empty: usize) -> Result<State, Reject> {
+    if !line.is_empty() {
+        let bytes_max = HEAD_BYTES_MAX - line.len() - b"\r\n".len();
+        let line = RequestLine::parse(line)?;
+        return Ok(State::Fields { line, scan: BlockScan::default(), bytes_max });
+    }
+    // RFC 9112 section 2.2: empty lines before a request are skipped, as some clients end a body
+    // with one that they do not count. Not for ever, though.
+    if empty == HEADERS_MAX {
+        return Err(Reject::bad("nothing but empty lines"));
+    }
+    Ok(State::Line { scan: LineScan::default(), empty: empty + 1 })
+}

@@ -1,0 +1,130 @@
+//! A whole request, and the questions that one asks it.
+//!
+//! It must never decide what a request means: it takes apart paths, queries, cookies and lists,
+//! nothing more. Built by [`head`](super::head), read by the protocols.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+
+use super::{Headers, Method, Reject, Version};
+
+/// A request with all of its body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// What is to be done.
+    pub method: Method,
+    /// The path as sent, so still percent-encoded; it begins with `/`, or is `*` for OPTIONS.
+    pub path: String,
+    /// What follows the `?`, as sent; empty if there is none.
+    pub query: String,
+    /// What the peer speaks.
+    pub version: Version,
+    /// The header lines. `Host` names the authority even where the target named another.
+    pub headers: Headers,
+    /// At most `BODY_BYTES_MAX` bytes; without chunks, trailers gone.
+    pub body: Bytes,
+    /// Whether the peer wants the connection to go on after the answer (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+}
+
+impl Request {
+    /// The path's parts between slashes, each percent-decoded: `/a/b%2Fc` is `a` and `b/c`, `/` is
+    /// nothing, `/a/` is `a` and an empty part. `.` and `..` are names like any other, for there
+    /// are no directories here. 400 for an escape that is none, for what is not UTF-8 afterwards,
+    /// and for a control character.
+    pub fn segments(&self) -> Result<Vec<Cow<'_, str>>, Reject> {
+        match self.path.strip_prefix('/').unwrap_or(&self.path) {
+            "" => Ok(Vec::new()),
+            parts => parts.split('/').map(decode).collect(),
+        }
+    }
+
+    /// The query's names and values, decoded as the URL standard has it (`+` is a space; what is
+    /// not UTF-8 becomes U+FFFD).
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query.as_bytes())
+    }
+
+    /// The value of the first header line of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)
+    }
+
+    /// The values of all header lines of that name.
+    pub fn header_all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.all(name)
+    }
+
+    /// Whether a comma-separated header has that element, without regard to case.
+    pub fn list_contains(&self, name: &str, token: &str) -> bool {
+        self.headers.list_contains(name, token)
+    }
+
+    /// A cookie's value, without the quotes it may have (RFC 6265 section 4.2). Of several with one
+    /// name the first: the client sorts the more specific ones to the front (section 5.4).
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.headers.all("cookie").flat_map(|line| line.split(';'));
+        let value = pairs.find_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            (key.trim_ascii() == name).then_some(value.trim_ascii())
+        })?;
+        Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+    }
+
+    /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1); the scheme has no case (RFC
+    /// 9110 section 11.1). None where the header is repeated or the token is not one word.
+    pub fn bearer(&self) -> Option<&str> {
+        let mut lines = self.headers.all("authorization");
+        let (Some(credentials), None) = (lines.next(), lines.next()) else {
+            return None;
+        };
+        let (scheme, token) = credentials.split_once(' ')?;
+        let token = token.trim_start_matches(' ');
+        let word = !token.is_empty() && !token.contains([' ', '\t']);
+        (word && scheme.eq_ignore_ascii_case("bearer")).then_some(token)
+    }
+
+    /// Whether to answer with a page (RFC 9110 section 12.5.1): `text/html` is accepted by name,
+    /// and JSON, by whatever range covers it, is not liked better. Scripts say `*/*` or nothing,
+    /// and get JSON.
+    pub fn prefers_html(&self) -> bool {
+        let quality = |range: &str| {
+            let mut ranges = self.headers.list("accept").map(media_range);
+            ranges.find(|(name, _)| name.eq_ignore_ascii_case(range)).map(|(_, quality)| quality)
+        };
+        // The most specific range that covers JSON counts.
+        let json = quality("application/json")
+            .or_else(|| quality("application/*"))
+            .or_else(|| quality("*/*"))
+            .unwrap_or(0.0);
+        quality("text/html").is_some_and(|html| html > 0.0 && html >= json)
+    }
+}
+
+fn decode(part: &str) -> Result<Cow<'_, str>, Reject> {
+    // RFC 3986 section 2.1: a percent sign is followed by two hex digits.
+    let escape =
+        |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    if !part.split('%').skip(1).all(escape) {
+        return Err(Reject::bad("a malformed escape in the path"));
+    }
+    match percent_decode_str(part).decode_utf8() {
+        Ok(text) if !text.chars().any(char::is_control) => Ok(text),
+        Ok(_) => Err(Reject::bad("a control character in the path")),
+        Err(_) => Err(Reject::bad("a path that is not UTF-8")),
+    }
+}
+
+/// RFC 9110 section 12.4.2: a media range and its weight, 1 unless given, 0 where malformed.
+fn media_range(element: &str) -> (&str, f32) {
+    let mut parts = element.split(';').map(str::trim_ascii);
+    let range = parts.next().unwrap_or("");
+    let mut parameters = parts.filter_map(|part| part.split_once('='));
+    let quality = match parameters.find(|(name, _)| name.eq_ignore_ascii_case("q")) {
+        Some((_, value)) => value.parse().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0),
+        None => 1.0,
+    };
+    (range, quality)
+}

@@ -1,0 +1,276 @@
+//! A response, and how it becomes bytes (RFC 9112 sections 4 and 6).
+//!
+//! It must never let a value begin a new header line, nor send a length that is not the body's.
+//! Built by the protocols, encoded by `connection.rs`.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::{Method, Reject, Request, Version, is_token};
+use crate::time::Time;
+
+/// Sent where [`Next::Continue`](super::Next::Continue) asks for it (RFC 9110 section 15.2.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+const JSON: &str = "application/json";
+
+/// An answer: a status, headers, content. The default content is empty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Response {
+    /// The status code, 101 or 200 to 599.
+    pub status: u16,
+    headers: Vec<(&'static str, String)>,
+    kind: Option<&'static str>,
+    body: Bytes,
+    close: bool,
+}
+
+/// What the request and the connection have to say about how a response is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Framing {
+    /// What the peer speaks.
+    pub version: Version,
+    /// The answer to HEAD: everything but the content (RFC 9110 section 9.3.2).
+    pub head_only: bool,
+    /// Whether both sides want the connection to go on.
+    pub keep_alive: bool,
+    /// For the Date header.
+    pub now: Time,
+}
+
+impl Framing {
+    /// As that request wants it. A server that is leaving clears `keep_alive`.
+    pub fn of(request: &Request, now: Time) -> Framing {
+        let Request { method, version, keep_alive, .. } = *request;
+        Framing { version, head_only: method == Method::Head, keep_alive, now }
+    }
+
+    /// For the answer to what could not be read as a request; the last on its connection.
+    pub fn refused(now: Time) -> Framing {
+        Framing { version: Version::Http11, head_only: false, keep_alive: false, now }
+    }
+
+    /// Wraps a piece of a streamed body (RFC 9112 section 7.1). None is sent for an empty piece,
+    /// as it would be the last; HTTP/1.0 knows no chunks; HEAD is answered without content.
+    pub fn chunk(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.head_only || bytes.is_empty() {
+            return;
+        }
+        if self.version == Version::Http10 {
+            return out.extend_from_slice(bytes);
+        }
+        out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Ends a streamed body. In HTTP/1.0 the close does.
+    pub fn last_chunk(&self, out: &mut Vec<u8>) {
+        if !self.head_only && self.version == Version::Http11 {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+    }
+}
+
+impl Response {
+    /// A response without content.
+    pub fn new(status: u16) -> Response {
+        let (headers, kind, body) = (Vec::new(), None, Bytes::new());
+        Response { status, headers, kind, body, close: false }
+    }
+
+    /// A 405, with the methods that the resource does have (RFC 9110 section 15.5.6).
+    pub fn method_not_allowed(allowed: &[Method]) -> Response {
+        Response::new(405).text("method not allowed\n").allow(allowed)
+    }
+
+    /// The answer to OPTIONS (RFC 9110 section 9.3.7): a 204 with the methods of the resource.
+    pub fn options(allowed: &[Method]) -> Response {
+        Response::new(204).allow(allowed)
+    }
+
+    /// Content of type JSON. It is not to be cached unless a `Cache-Control` is set.
+    pub fn json(self, body: impl Into<Bytes>) -> Response {
+        self.content(JSON, body)
+    }
+
+    /// Content of type plain text, in UTF-8.
+    pub fn text(self, body: impl Into<Bytes>) -> Response {
+        self.content("text/plain; charset=utf-8", body)
+    }
+
+    /// Content of type HTML, in UTF-8.
+    pub fn html(self, body: impl Into<Bytes>) -> Response {
+        self.content("text/html; charset=utf-8", body)
+    }
+
+    /// Content of any type.
+    pub fn content(mut self, kind: &'static str, body: impl Into<Bytes>) -> Response {
+        self.kind = Some(kind);
+        self.body = body.into();
+        self
+    }
+
+    /// Adds a header line, also where there is one of that name. What could end the line or do
+    /// harm in it (RFC 9110 section 5.5: CR, LF, NUL; here every control character but the tab)
+    /// becomes a space.
+    ///
+    /// # Panics
+    /// If the name is not a token, or one of those that `encode` answers for: those are mistakes
+    /// of the program, as names are never made from input.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Response {
+        const OURS: [&str; 4] = ["content-length", "content-type", "date", "transfer-encoding"];
+        assert!(is_token(name), "{name:?} is not the name of a header");
+        assert!(!OURS.iter().any(|our| name.eq_ignore_ascii_case(our)), "{name} is set by encode");
+        let harmful = |char: char| char.is_control() && char != '\t';
+        let mut value = value.into();
+        if value.contains(harmful) {
+            value = value.replace(harmful, " ");
+        }
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Ends the connection after this response.
+    pub fn close(mut self) -> Response {
+        self.close = true;
+        self
+    }
+
+    /// Appends the whole response. True if the connection goes on after it.
+    #[must_use = "it says whether to close"]
+    pub fn encode(&self, out: &mut Vec<u8>, how: &Framing) -> bool {
+        let keep_alive = how.keep_alive && !self.close;
+        self.encode_status_and_headers(out, how.now);
+        // RFC 9110 section 8.6: no Content-Length in a 1xx or a 204; none needed in a 304. For
+        // HEAD, the one that GET would have had.
+        let bodiless = matches!(self.status, 100..=199 | 204 | 304);
+        if !bodiless {
+            line(out, "Content-Length", &self.body.len().to_string());
+        }
+        // A 101 says itself what becomes of the connection.
+        if self.status >= 200 {
+            connection(out, how.version, keep_alive);
+        }
+        out.extend_from_slice(b"\r\n");
+        if !bodiless && !how.head_only {
+            out.extend_from_slice(&self.body);
+        }
+        keep_alive
+    }
+
+    /// Appends the head of a response whose content is yet to come, piece by piece, through
+    /// [`Framing::chunk`]; what [`content`](Response::content) set as such is not sent. True if
+    /// the connection goes on after it; in HTTP/1.0 such a body ends with the connection (RFC 9112
+    /// section 6.3, rule 8).
+    #[must_use = "it says whether to close"]
+    pub fn encode_head_streaming(&self, out: &mut Vec<u8>, how: &Framing) -> bool {
+        self.encode_status_and_headers(out, how.now);
+        let chunked = how.version == Version::Http11;
+        if chunked {
+            line(out, "Transfer-Encoding", "chunked");
+        }
+        let keep_alive = chunked && how.keep_alive && !self.close;
+        connection(out, how.version, keep_alive);
+        out.extend_from_slice(b"\r\n");
+        keep_alive
+    }
+
+    fn allow(self, allowed: &[Method]) -> Response {
+        let names: Vec<&str> = allowed.iter().map(|method| method.as_str()).collect();
+        self.header("Allow", names.join(", "))
+    }
+
+    fn encode_status_and_headers(&self, out: &mut Vec<u8>, now: Time) {
+        // RFC 9110 section 2.5: the highest version we speak, also to those who speak 1.0.
+        let status = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        out.extend_from_slice(status.as_bytes());
+        // RFC 9110 section 6.6.1: a server with a clock sends a Date (in a 1xx it may). The
+        // formatter knows the years up to 9999.
+        let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        line(out, "Date", &httpdate::fmt_http_date(now.to_system().min(last)));
+        if let Some(kind) = self.kind {
+            line(out, "Content-Type", kind);
+            self.default_line(out, "X-Content-Type-Options", "nosniff");
+        }
+        if self.kind == Some(JSON) {
+            self.default_line(out, "Cache-Control", "no-store");
+        }
+        for (name, value) in &self.headers {
+            line(out, name, value);
+        }
+    }
+
+    /// A header line that goes out unless there is one of that name.
+    fn default_line(&self, out: &mut Vec<u8>, name: &str, value: &str) {
+        if !self.headers.iter().any(|(set, _)| set.eq_ignore_ascii_case(name)) {
+            line(out, name, value);
+        }
+    }
+}
+
+/// The reason in plain text, and the connection closes.
+impl From<Reject> for Response {
+    fn from(reject: Reject) -> Response {
+        Response::new(reject.status).text(format!("{}\n", reject.why)).close()
+    }
+}
+
+fn line(out: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// RFC 9112 section 9.3 and 9.6: each version is told what it would not assume.
+fn connection(out: &mut Vec<u8>, version: Version, keep_alive: bool) {
+    match (keep_alive, version) {
+        (false, _) => line(out, "Connection", "close"),
+        (true, Version::Http10) => line(out, "Connection", "keep-alive"),
+        (true, Version::Http11) => {}
+    }
+}
+
+/// RFC 9110 section 15. A phrase is for people; nothing depends on it, so it may be empty.
+fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
+        _ => "",
+    }
+}

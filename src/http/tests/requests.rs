@@ -1,0 +1,131 @@
+//! The questions that a request answers.
+
+use super::get;
+
+#[test]
+fn segments() {
+    for (path, expected) in [
+        ("/", &[][..]),
+        ("/a", &["a"]),
+        ("/a/", &["a", ""]),
+        ("//a", &["", "a"]),
+        ("/a/b%2Fc/%C3%A9+%20", &["a", "b/c", "\u{e9}+ "]),
+        ("/%25%32%35", &["%25"]),
+        ("/../.", &["..", "."]),
+        ("/a?b/c", &["a"]),
+    ] {
+        assert_eq!(get(path, "").segments().expect(path), expected, "for {path}");
+    }
+    for (path, why) in [
+        ("/%", "a malformed escape in the path"),
+        ("/a%2", "a malformed escape in the path"),
+        ("/%zz", "a malformed escape in the path"),
+        ("/%%20", "a malformed escape in the path"),
+        ("/%+1", "a malformed escape in the path"),
+        ("/%ff", "a path that is not UTF-8"),
+        ("/%C3/%A9", "a path that is not UTF-8"),
+        ("/a/%00", "a control character in the path"),
+        ("/%0d%0a", "a control character in the path"),
+        ("/%7F", "a control character in the path"),
+        ("/%C2%85", "a control character in the path"),
+    ] {
+        let reject = get(path, "").segments().expect_err(path);
+        assert_eq!((reject.status, reject.why), (400, why), "for {path}");
+    }
+}
+
+#[test]
+fn query_pairs() {
+    for (target, expected) in [
+        ("/", &[][..]),
+        ("/?", &[]),
+        ("/?a", &[("a", "")]),
+        ("/?a=b&c=d=e&&a=", &[("a", "b"), ("c", "d=e"), ("a", "")]),
+        ("/?q=a+b%26%C3%A9", &[("q", "a b&\u{e9}")]),
+        ("/?q=%ff", &[("q", "\u{fffd}")]),
+    ] {
+        let request = get(target, "");
+        let pairs: Vec<_> = request.query_pairs().collect();
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(pairs, expected, "for {target}");
+    }
+}
+
+#[test]
+fn headers() {
+    let request = get("/", "X: a, B\r\nx:c\r\nEmpty:\r\n");
+    assert_eq!(request.header("x"), Some("a, B"));
+    assert_eq!(request.header("EMPTY"), Some(""));
+    assert_eq!(request.header("y"), None);
+    assert_eq!(request.header_all("X").collect::<Vec<_>>(), ["a, B", "c"]);
+    for (token, expected) in [("a", true), ("b", true), ("C", true), ("a, b", false), ("d", false)]
+    {
+        assert_eq!(request.list_contains("x", token), expected, "for {token}");
+    }
+}
+
+#[test]
+fn cookies() {
+    for (lines, expected) in [
+        ("", None),
+        ("Cookie: key=abc\r\n", Some("abc")),
+        ("Cookie: a=b; key=abc; c=d\r\n", Some("abc")),
+        ("Cookie: a=b;key=abc;c=d\r\n", Some("abc")),
+        ("Cookie: a=b\r\ncookie: key=abc\r\n", Some("abc")),
+        ("Cookie: key=\"abc\"\r\n", Some("abc")),
+        ("Cookie: key=\"\r\n", Some("\"")),
+        ("Cookie: key=a=b==\r\n", Some("a=b==")),
+        ("Cookie: key=first; key=second\r\n", Some("first")),
+        ("Cookie: key=\r\n", Some("")),
+        ("Cookie: Key=abc\r\n", None),
+        ("Cookie: xkey=abc; keyx=abc\r\n", None),
+        ("Cookie: key\r\n", None),
+        ("Cookie: a=key=abc\r\n", None),
+    ] {
+        assert_eq!(get("/", lines).cookie("key"), expected, "for {lines:?}");
+    }
+}
+
+#[test]
+fn bearer() {
+    for (lines, expected) in [
+        ("", None),
+        ("Authorization: Bearer a.b-c_d==\r\n", Some("a.b-c_d==")),
+        ("Authorization: bEARER  a\r\n", Some("a")),
+        ("Authorization: Bearer\r\n", None),
+        ("Authorization: Bearer a b\r\n", None),
+        ("Authorization: Bearera\r\n", None),
+        ("Authorization: Basic YTpi\r\n", None),
+        ("Authorization: Bearer a\r\nAuthorization: Bearer a\r\n", None),
+    ] {
+        assert_eq!(get("/", lines).bearer(), expected, "for {lines:?}");
+    }
+}
+
+#[test]
+fn prefers_html() {
+    for (accept, expected) in [
+        ("text/html", true),
+        ("TEXT/HTML;charset=utf-8", true),
+        // Firefox, Chrome.
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+        ("text/html, application/json", true),
+        ("application/json;q=0.9, text/html; q=0.9", true),
+        ("application/json;q=0.5, text/html;Q=0.6, */*", true),
+        ("application/json, text/html;q=0.9", false),
+        ("application/*, text/html;q=0.9", false),
+        ("text/html;q=0.5, */*", false),
+        ("text/html;q=0", false),
+        ("text/html;q=2", false),
+        ("text/html;q=x", false),
+        ("text/*", false),
+        ("*/*", false),
+        ("application/json", false),
+        ("", false),
+    ] {
+        let lines = format!("Accept: {accept}\r\n");
+        assert_eq!(get("/", &lines).prefers_html(), expected, "for {accept}");
+    }
+    assert!(!get("/", "").prefers_html());
+    assert!(get("/", "Accept: image/png\r\nAccept: text/html\r\n").prefers_html());
+}

@@ -1,0 +1,106 @@
+//! The step from HTTP to a websocket (RFC 6455 section 4.2), and who may take it (section 10.2).
+//!
+//! It must never decide which subprotocol is spoken, nor read a frame. Called by the protocols for
+//! the requests to their websocket paths.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha1::{Digest, Sha1};
+
+use super::head::host_and_port;
+use super::{Method, Reject, Request, Response, Version, is_token};
+
+/// A request for a websocket that has been found good, and waits to be accepted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Handshake {
+    accept: String,
+    /// The subprotocols that the client offers, in its order of preference, as it wrote them. A
+    /// JSON web token passes as one: base64url and dots are characters of a token.
+    pub protocols: Vec<String>,
+}
+
+impl Handshake {
+    /// The 101 (RFC 6455 section 4.2.2). Name one of the offered subprotocols or none: a browser
+    /// that offered some fails the connection unless it is told which (section 4.1).
+    pub fn response(&self, subprotocol: Option<&str>) -> Response {
+        let response = switch(Response::new(101)).header("Sec-WebSocket-Accept", &*self.accept);
+        match subprotocol {
+            Some(name) => response.header("Sec-WebSocket-Protocol", name),
+            None => response,
+        }
+    }
+}
+
+/// Checks a request for a websocket (RFC 6455 section 4.2.1), or says what is wrong with it: 405
+/// unless it is a GET, 426 where it asks for no websocket or not for version 13, 400 for the rest.
+pub fn websocket(request: &Request) -> Result<Handshake, Response> {
+    if request.method != Method::Get {
+        return Err(Response::method_not_allowed(&[Method::Get]));
+    }
+    // RFC 9110 section 7.8: an Upgrade in HTTP/1.0 is ignored. Section 15.5.22: a 426 names what
+    // to upgrade to.
+    if request.version == Version::Http10 || !request.list_contains("upgrade", "websocket") {
+        return Err(switch(Response::new(426)).text("a websocket is needed here\n"));
+    }
+    if !request.list_contains("connection", "upgrade") {
+        return Err(Reject::bad("Connection: Upgrade is missing").into());
+    }
+    // RFC 6455 section 4.4: the server says which versions it speaks.
+    if !request.header_all("sec-websocket-version").eq(["13"]) {
+        let response = Response::new(426).header("Sec-WebSocket-Version", "13");
+        return Err(switch(response).text("websocket version 13 is needed here\n"));
+    }
+    let mut keys = request.header_all("sec-websocket-key");
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Err(Reject::bad("one Sec-WebSocket-Key is needed").into());
+    };
+    if !BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
+        return Err(Reject::bad("a Sec-WebSocket-Key is 16 bytes in base64").into());
+    }
+    let offered = request.headers.list("sec-websocket-protocol");
+    let protocols: Vec<String> = offered.filter(|name| !name.is_empty()).map(Into::into).collect();
+    if !protocols.iter().all(|name| is_token(name)) {
+        return Err(Reject::bad("a malformed Sec-WebSocket-Protocol").into());
+    }
+    Ok(Handshake { accept: accept(key), protocols })
+}
+
+/// Whether the page that asks may speak for its visitor (RFC 6455 section 10.2): it came from the
+/// host that it asks, or from an origin on the list, such as `https://chat.example`. No Origin is
+/// no browser, so nobody is being used; `null` is a page that hides where it came from. The scheme
+/// is not compared, since a proxy in front of us may have ended the TLS.
+pub fn same_origin(request: &Request, allowed: &[String]) -> bool {
+    let mut origins = request.header_all("origin");
+    let origin = match (origins.next(), origins.next()) {
+        (None, _) => return true,
+        (Some(origin), None) => origin,
+        (Some(_), Some(_)) => return false,
+    };
+    // RFC 6454 section 7: an origin is a scheme, a host and a port, or `null`.
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    if allowed.iter().any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
+        return true;
+    }
+    let port_by_default = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+    let place = |authority| {
+        let (host, port) = host_and_port(authority)?;
+        Some((host.to_ascii_lowercase(), port.unwrap_or(port_by_default)))
+    };
+    let asked = request.header("host").and_then(place);
+    asked.is_some() && asked == place(authority)
+}
+
+/// The headers that name the protocol to change to.
+fn switch(response: Response) -> Response {
+    response.header("Upgrade", "websocket").header("Connection", "Upgrade")
+}
+
+/// RFC 6455 section 4.2.2, step 5.4: proof that the server read the key as a websocket's.
+fn accept(key: &str) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64_STANDARD.encode(hash.finalize())
+}
