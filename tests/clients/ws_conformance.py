@@ -302,7 +302,8 @@ def utf8():
     empty = frame(TEXT, fin=False), frame(CONT, fin=False), frame(CONT)
     yield Case("6.1.1", [frame(TEXT)], [(TEXT, b"")])
     yield Case("6.1.2", empty, [(TEXT, b"")])
-    yield Case("6.1.3", [empty[0], frame(CONT, b"middle", fin=False), empty[2]], [(TEXT, b"middle")])
+    middle = empty[0], frame(CONT, b"middle", fin=False), empty[2]
+    yield Case("6.1.3", middle, [(TEXT, b"middle")])
     front, back = "Hello-µ@ßöä".encode(), "üàá-UTF-8!!".encode()
     whole = front + back
     yield Case("6.2.1", [frame(TEXT, whole)], [(TEXT, whole)])

@@ -1,7 +1,6 @@
 //! A websocket server that says everything back: `echo PORT`, on 127.0.0.1 only.
 //!
-//! It stands on the library's `http` and `ws`, so that suites which know nothing of chat can be
-//! pointed at these two: `tests/clients/ws_conformance.py`, or Autobahn's.
+//! For suites that know nothing of chat: `tests/clients/ws_conformance.py`, or Autobahn's.
 
 use std::io;
 
@@ -53,8 +52,7 @@ async fn serve(mut socket: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Requests, until one of them opens a websocket: the bytes that came behind it. `None` where it
-/// does not come to that.
+/// Answers one request: the bytes that came behind it if it opened a websocket, `None` if not.
 async fn shake_hands(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Option<Vec<u8>>> {
     let mut reader = Reader::new();
     let mut out = Vec::new();
@@ -72,12 +70,12 @@ async fn shake_hands(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Op
                 let handshake = http::websocket(&request);
                 let opened = handshake.is_ok();
                 let response = handshake.map_or_else(Response::close, |good| good.response(None));
-                response.encode(&mut out, &Framing::of(&request, Time::now()));
+                let _ = response.encode(&mut out, &Framing::of(&request, Time::now()));
                 socket.write_all(&out).await?;
                 return Ok(opened.then(|| reader.leftover().to_vec()));
             }
             Err(reject) => {
-                Response::from(reject).encode(&mut out, &Framing::refused(Time::now()));
+                let _ = Response::from(reject).encode(&mut out, &Framing::refused(Time::now()));
                 socket.write_all(&out).await?;
                 return Ok(None);
             }
