@@ -1,8 +1,8 @@
 //! What the hub needs to know of a protocol: how it says what happened. One [`Dialect`] a door;
 //! the hub holds them as trait objects, and so knows of no protocol by name.
 //!
-//! What is announced is encoded at most once for each door and viewpoint, and shared from there on:
-//! server frames are not masked (RFC 6455 section 5.1), so the same bytes serve everybody.
+//! What is announced is encoded at most once for each door, and shared from there on: server
+//! frames are not masked (RFC 6455 section 5.1), so the same bytes serve everybody.
 
 use bytes::{Bytes, BytesMut};
 
@@ -17,8 +17,10 @@ pub trait Dialect: Sync {
     fn decode(&self, text: &str) -> Tell;
 
     /// Appends the JSON that tells of an event; nothing, where this protocol has no word for it.
-    /// `own`: told to the seat through which it came.
-    fn event(&self, event: &Event, own: bool, json: &mut Vec<u8>);
+    fn event(&self, event: &Event, json: &mut Vec<u8>);
+
+    /// Whether the seat through which an event came is told of it like everybody else.
+    fn echoes(&self) -> bool;
 
     /// Appends the JSON that answers a client's message; nothing, where this protocol is silent.
     fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>);
@@ -58,15 +60,15 @@ impl From<Farewell> for Closing {
     }
 }
 
-/// One announcement as the people behind one door are told it. Empty bytes: not told.
+/// One announcement as the people behind one door are told it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Copy {
     /// Which door.
     pub door: Door,
-    /// For everybody but the seat it came through.
-    pub others: Bytes,
-    /// For the seat it came through, if that is behind this door.
-    pub own: Bytes,
+    /// Not empty.
+    pub frame: Bytes,
+    /// Whether the seat through which it came gets it, too.
+    pub echo: bool,
 }
 
 /// Turns what happened into frames. Frames are cut off one growing block, so that a round of small
@@ -92,24 +94,13 @@ impl Encoder {
     }
 
     /// The copies of an event for the doors that somebody listens behind.
-    pub fn event(
-        &mut self,
-        event: &Event,
-        by: Option<Door>,
-        listens: impl Fn(Door) -> bool,
-    ) -> Vec<Copy> {
-        let doors = (0u8..).map(Door).take(self.dialects.len()).filter(|door| listens(*door));
+    pub fn event(&mut self, event: &Event, listens: impl Fn(Door) -> bool) -> Vec<Copy> {
         let mut copies = Vec::new();
-        for door in doors {
+        for door in (0u8..).map(Door).take(self.dialects.len()).filter(|door| listens(*door)) {
             let dialect = self.dialects[usize::from(door.0)];
-            let others = self.frame(|json| dialect.event(event, false, json));
-            let own = if by == Some(door) {
-                self.frame(|json| dialect.event(event, true, json))
-            } else {
-                Bytes::new()
-            };
-            if !(others.is_empty() && own.is_empty()) {
-                copies.push(Copy { door, others, own });
+            let frame = self.frame(|json| dialect.event(event, json));
+            if !frame.is_empty() {
+                copies.push(Copy { door, frame, echo: dialect.echoes() });
             }
         }
         copies

@@ -82,7 +82,7 @@ pub enum Item {
     Announce {
         /// Which room.
         room: RoomId,
-        /// The seat that gets its own copy.
+        /// The seat through which it came.
         by: Option<SeatId>,
         /// One for each door that has a word for it.
         copies: Vec<Copy>,
@@ -321,7 +321,7 @@ impl Hub {
             Effect::Announce { event, by } => {
                 let Some(audience) = self.audiences.get(&event.room) else { return };
                 let listens = |door: Door| audience.iter().any(|of| of[usize::from(door.0)] > 0);
-                let copies = self.encoder.event(&event, by.map(|(_, door)| door), listens);
+                let copies = self.encoder.event(&event, listens);
                 if copies.is_empty() {
                     return;
                 }

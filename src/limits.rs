@@ -40,6 +40,8 @@ pub const CLOSE_DEADLINE_MS: u64 = 2_000;
 
 /// What is queued in user space for one connection. Beyond it the reader is too slow: close 1013.
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// What of it is kept for pings, pongs and the close frame, so that a full one can still say why.
+pub const CONTROL_RESERVE_BYTES: usize = 1024;
 /// What the kernel may hold for one connection; its own default is megabytes for a stopped reader.
 pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// A socket that takes nothing for so long is dropped.
@@ -51,7 +53,13 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// Callers that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 
+/// What accepting waits for when the system has no file descriptors left.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+
 // ---- Queues between tasks ----
+
+/// Threads for what would hold up the event loop: the writer, a password, readers of the log.
+pub const BLOCKING_THREADS_MAX: usize = 16;
 
 /// Threads that serve connections. One does for thousands; more than cores are of no use.
 pub const WORKERS_MAX: usize = 64;
@@ -66,8 +74,10 @@ pub const ROUNDS_MAX: usize = 64;
 pub const ROUND_ITEMS_MAX: usize = 262_144;
 /// Entries proposed and not yet in the log. Beyond it: refused, as unavailable.
 pub const PROPOSED_MAX: usize = 16_384;
+/// What one recipient gets of a round before it is written, though the round goes on.
+pub const SLICE_BYTES: usize = 64 * 1024;
 /// Requests of one connection that the hub has not answered yet. Beyond it its socket is not read.
-pub const UNANSWERED_MAX: u32 = 64;
+pub const UNANSWERED_MAX: u32 = 32;
 /// Entries that one commit takes. More wait for the next: a commit must not hold up the first.
 pub const COMMIT_ENTRIES_MAX: usize = 4096;
 /// While more than one write comes in that time, commits are at least so far apart: one `fsync`
@@ -123,4 +133,5 @@ const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fit
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
+const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(CLOSE_DEADLINE_MS < GRACE_MS, "a farewell fits into the shutdown");

@@ -1,0 +1,81 @@
+//! One socket: HTTP requests until it closes or becomes a websocket, then the websocket, until it
+//! is over. It reads, decodes and waits; what it is told, the worker delivers.
+//!
+//! It waits for cancel-safe things only (the socket, a nudge, a deadline) and then does what there
+//! is to do in plain code. What it reads into belongs to the thread, not to the connection. The
+//! HTTP phase lives in a box that is dropped at the upgrade, so that an idle websocket holds next
+//! to nothing. It never decides what a request means: that is the protocols' business.
+
+mod http;
+mod websocket;
+mod wire;
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+pub use crate::connection::wire::Wire;
+use crate::connection::wire::Ready;
+use crate::limits::{CLOSE_DEADLINE_MS, READ_BUFFER_BYTES};
+use crate::protocol::Context;
+
+/// What all connections of one thread share.
+pub struct Shared {
+    context: Context,
+    read_buffer: RefCell<Box<[u8]>>,
+    /// Frames on their way out of a websocket's reading side.
+    control: RefCell<Vec<u8>>,
+    stopping: Cell<bool>,
+}
+
+impl Shared {
+    /// For one thread.
+    pub fn new(context: Context) -> Shared {
+        Shared {
+            context,
+            read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into()),
+            control: RefCell::new(Vec::new()),
+            stopping: Cell::new(false),
+        }
+    }
+
+    /// From here on no connection is kept alive for another request. The caller nudges those that
+    /// wait for one.
+    pub fn stop(&self) {
+        self.stopping.set(true);
+    }
+}
+
+/// Serves one connection to its end.
+pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>) {
+    let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
+    let upgrade = Box::pin(http::serve(&shared, &wire)).await;
+    if let Some(upgrade) = upgrade {
+        websocket::serve(&shared, &wire, upgrade, &mut deadline).await;
+    }
+    wire.end();
+    linger(&shared, &wire, &mut deadline).await;
+}
+
+/// Lets the peer read our last words. Closing a socket with unread input makes the kernel send a
+/// reset, which can destroy what is on the way (RFC 9112 section 9.6): so our side is closed first,
+/// and what still comes is thrown away, for a while.
+async fn linger(shared: &Shared, wire: &Wire, deadline: &mut std::pin::Pin<&mut Sleep>) {
+    deadline.as_mut().reset(Instant::now() + Duration::from_millis(CLOSE_DEADLINE_MS));
+    let mut shut = false;
+    while !wire.is_broken() {
+        wire.flush();
+        if !shut && !wire.is_stuck() {
+            wire.shut();
+            shut = true;
+        }
+        match wire.wait(deadline, true, !shut).await {
+            Ready::Deadline => return,
+            Ready::Read if wire.read(&mut shared.read_buffer.borrow_mut()) == Some(0) => return,
+            Ready::Read | Ready::Write | Ready::Nudge => {}
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The websocket phase of a connection (RFC 6455): frames in, tells out to the hub, pings, and
+//! the closing handshake. What a room says does not come through here: the worker writes it.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use crate::chat::Tell;
+use crate::connection::Shared;
+use crate::connection::http::Upgrade;
+use crate::connection::wire::{Ready, Wire};
+use crate::dialect::{Closing, Dialect};
+use crate::hub::Seat;
+use crate::limits::{CLOSE_DEADLINE_MS, WRITE_STALL_MS};
+use crate::log;
+use crate::ws::{Incoming, Websocket, code};
+
+/// One open websocket.
+struct Session<'a> {
+    shared: &'a Shared,
+    wire: &'a Wire,
+    dialect: &'static dyn Dialect,
+    /// Dropped when the conversation is over: that is how the room learns of it.
+    seat: Option<Seat>,
+    websocket: Websocket,
+    /// What was read and could not be dealt with yet: at most one read buffer.
+    rest: Vec<u8>,
+    /// Decoded, but the hub's inbox was full.
+    held: Option<Tell>,
+    /// When the peer last gave a sign of life.
+    alive: Instant,
+    /// The peer was pinged since.
+    pinged: bool,
+    /// Since when the kernel has taken nothing of what is queued, and how much it had taken then.
+    stuck: Option<(Instant, usize)>,
+    /// When our close frame was queued.
+    closed: Option<Instant>,
+}
+
+/// Serves a websocket until both close frames are exchanged, or there is no hope for that.
+pub(super) async fn serve(
+    shared: &Shared,
+    wire: &Wire,
+    upgrade: Upgrade,
+    deadline: &mut Pin<&mut Sleep>,
+) {
+    let Upgrade { seat, dialect, early } = upgrade;
+    let mut session = Session {
+        shared,
+        wire,
+        dialect,
+        seat: Some(seat),
+        websocket: Websocket::new(),
+        rest: early.to_vec(),
+        held: None,
+        alive: Instant::now(),
+        pinged: false,
+        stuck: None,
+        closed: None,
+    };
+    drop(early);
+    deadline.as_mut().reset(Instant::now());
+    while !session.is_over() {
+        session.catch_up().await;
+        session.turn(deadline).await;
+    }
+}
+
+impl Session<'_> {
+    fn is_over(&self) -> bool {
+        self.websocket.is_over() || self.wire.is_broken()
+    }
+
+    /// Deals with what was left over, as far as the hub lets us.
+    async fn catch_up(&mut self) {
+        if let (Some(seat), Some(tell)) = (&self.seat, self.held.take()) {
+            seat.tell(tell).await;
+        }
+        if !self.rest.is_empty() && self.wire.may_tell() {
+            let rest = std::mem::take(&mut self.rest);
+            self.take(&rest);
+        }
+    }
+
+    /// Waits for one thing, and does what it takes.
+    async fn turn(&mut self, deadline: &mut Pin<&mut Sleep>) {
+        if self.is_over() {
+            return;
+        }
+        if let Some(closing) = self.wire.closing()
+            && self.closed.is_none()
+        {
+            self.close(closing);
+        }
+        self.watch_progress();
+        let due = self.due();
+        // Moving a timer costs; an early one is looked at and set again.
+        if due < deadline.deadline() || deadline.is_elapsed() {
+            deadline.as_mut().reset(due);
+        }
+        let read = self.rest.is_empty() && self.held.is_none() && self.wire.may_tell();
+        match self.wire.wait(deadline, read, self.wire.is_stuck()).await {
+            Ready::Read => self.read(),
+            Ready::Write => self.wire.flush(),
+            Ready::Nudge => {}
+            Ready::Deadline => self.deadline(),
+        }
+    }
+
+    fn read(&mut self) {
+        let shared = self.shared;
+        let mut buffer = shared.read_buffer.borrow_mut();
+        match self.wire.read(&mut buffer) {
+            None => {}
+            Some(0) => self.vanish("is gone without a close"),
+            Some(count) => {
+                self.alive = Instant::now();
+                self.pinged = false;
+                self.take(&buffer[..count]);
+            }
+        }
+    }
+
+    /// Takes what was read, message by message, until it is used up or has to wait.
+    fn take(&mut self, mut input: &[u8]) {
+        let shared = self.shared;
+        let mut out = shared.control.borrow_mut();
+        out.clear();
+        while let Some(incoming) = self.websocket.next(&mut input, &mut out) {
+            let goes_on = match incoming {
+                Incoming::Text(text) => self.tell(self.dialect.decode(&text)),
+                Incoming::Binary(_) => {
+                    // Both seeds speak text only (RFC 6455 section 7.4.1, code 1003).
+                    self.websocket.close(code::UNSUPPORTED, "text only, please", &mut out);
+                    self.wire.end();
+                    self.closed = Some(Instant::now());
+                    self.seat = None;
+                    true
+                }
+                Incoming::Alive => true,
+                Incoming::Closed { .. } => {
+                    self.seat = None;
+                    true
+                }
+                Incoming::Failed(failure) => {
+                    log!(Debug, "seat {}: {} {}", self.wire.seat, failure.code, failure.reason);
+                    self.seat = None;
+                    true
+                }
+            };
+            if !goes_on {
+                self.rest = input.to_vec();
+                break;
+            }
+        }
+        if self.websocket.is_over() {
+            self.wire.end();
+        }
+        self.wire.control(&out);
+    }
+
+    /// Hands a tell to the hub. `false`: the next one has to wait.
+    fn tell(&mut self, tell: Tell) -> bool {
+        let Some(seat) = &self.seat else { return true };
+        let more = self.wire.told();
+        match seat.try_tell(tell) {
+            Ok(()) => more,
+            Err(tell) => {
+                self.held = Some(tell);
+                false
+            }
+        }
+    }
+
+    /// Begins the closing handshake, behind everything that is queued.
+    fn close(&mut self, closing: Closing) {
+        log!(Debug, "seat {}: closed, {}: {}", self.wire.seat, closing.code, closing.reason);
+        let mut out = Vec::new();
+        self.websocket.close(closing.code, closing.reason, &mut out);
+        self.wire.end();
+        self.wire.control(&out);
+        self.closed = Some(Instant::now());
+        self.seat = None;
+        (self.rest, self.held) = (Vec::new(), None);
+    }
+
+    /// There is nobody to exchange close frames with.
+    fn vanish(&mut self, why: &str) {
+        log!(Debug, "seat {}: {why}", self.wire.seat);
+        self.wire.give_up();
+    }
+
+    /// Notes whether the kernel takes anything of what is queued.
+    fn watch_progress(&mut self) {
+        let taken = self.wire.taken();
+        self.stuck = match self.stuck {
+            _ if !self.wire.is_stuck() => None,
+            Some((since, before)) if taken == before => Some((since, before)),
+            _ => Some((Instant::now(), taken)),
+        };
+    }
+
+    /// When something is to be done though nothing happens.
+    fn due(&self) -> Instant {
+        let config = &self.shared.context.config;
+        let after = |since: Instant, millis: u64| since + Duration::from_millis(millis);
+        let sign = if self.pinged { config.pong_deadline_ms } else { config.ping_interval_ms };
+        let mut due = after(self.alive, sign);
+        if let Some((since, _)) = self.stuck {
+            due = due.min(after(since, WRITE_STALL_MS));
+        }
+        if let Some(since) = self.closed {
+            due = due.min(after(since, CLOSE_DEADLINE_MS));
+        }
+        due
+    }
+
+    fn deadline(&mut self) {
+        let config = &self.shared.context.config;
+        let now = Instant::now();
+        let past = |since: Instant, millis: u64| since + Duration::from_millis(millis) <= now;
+        if self.closed.is_some_and(|since| past(since, CLOSE_DEADLINE_MS)) {
+            return self.vanish("does not answer our close");
+        }
+        if self.stuck.is_some_and(|(since, _)| past(since, WRITE_STALL_MS)) {
+            return self.vanish("takes nothing");
+        }
+        if past(self.alive, config.pong_deadline_ms) {
+            return self.vanish("gives no sign of life");
+        }
+        if past(self.alive, config.ping_interval_ms) && !self.pinged {
+            self.pinged = true;
+            let mut out = Vec::new();
+            self.websocket.ping(&mut out);
+            self.wire.control(&out);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! One socket, and what is still to be written to it. Shared by two on the same thread: the
+//! connection's task, which reads and waits, and the worker, which delivers.
+//!
+//! Nearly everything is written by whoever has it, at once; only what the kernel does not take is
+//! queued, and then the task, woken for that, writes it when the socket is ready. Nothing here
+//! waits, except [`Wire::wait`].
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{Poll, Waker};
+
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::chat::{RoomId, SeatId};
+use crate::dialect::Closing;
+use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, UNANSWERED_MAX};
+use crate::outgoing::Outgoing;
+
+/// What may be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flow {
+    /// HTTP is spoken. What a room says meanwhile waits until the 101 is out.
+    Corked,
+    /// A websocket is open.
+    Open,
+    /// Our close frame is queued: nothing follows it (RFC 6455 section 5.5.1).
+    Ended,
+}
+
+/// See the module's documentation.
+pub struct Wire {
+    /// The seat that this connection can take, and its name in the worker's table.
+    pub seat: SeatId,
+    /// Where the seat is, as the worker delivers to it.
+    pub room: Cell<Option<RoomId>>,
+    stream: TcpStream,
+    outgoing: RefCell<Outgoing>,
+    taken: Cell<usize>,
+    flow: Cell<Flow>,
+    /// How the task is to close the connection, when it comes to it.
+    closing: Cell<Option<Closing>>,
+    /// The socket failed; there is nothing left to do.
+    broken: Cell<bool>,
+    /// Tells that the hub has not answered.
+    unanswered: Cell<u32>,
+    /// The task wants to know of something that does not show at the socket.
+    nudged: Cell<bool>,
+    task: RefCell<Option<Waker>>,
+}
+
+/// What the task of a connection waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ready {
+    /// There is something to read, or the end of it.
+    Read,
+    /// What is queued can be written.
+    Write,
+    /// Somebody on this thread has something to say: look at everything.
+    Nudge,
+    /// The deadline has come.
+    Deadline,
+}
+
+impl Wire {
+    /// A wire over a socket that has just been accepted, before anything was read.
+    pub fn new(seat: SeatId, stream: TcpStream) -> Wire {
+        Wire {
+            seat,
+            room: Cell::new(None),
+            stream,
+            outgoing: RefCell::new(Outgoing::new()),
+            taken: Cell::new(0),
+            flow: Cell::new(Flow::Corked),
+            closing: Cell::new(None),
+            broken: Cell::new(false),
+            unanswered: Cell::new(0),
+            nudged: Cell::new(false),
+            task: RefCell::new(None),
+        }
+    }
+
+    /// Writes frames, or queues what the kernel does not take. A reader who has let
+    /// `OUTBOX_BYTES_MAX` pile up is told goodbye: it can come back.
+    pub fn deliver(&self, frames: &[u8]) {
+        if self.flow.get() == Flow::Ended || frames.is_empty() || self.broken.get() {
+            return;
+        }
+        let mut outgoing = self.outgoing.borrow_mut();
+        let mut rest = frames;
+        if outgoing.is_empty() && self.flow.get() == Flow::Open {
+            match self.stream.try_write(frames) {
+                Ok(count) => rest = &frames[count..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return self.fail(),
+            }
+        }
+        if rest.is_empty() {
+            return;
+        }
+        let was_empty = outgoing.is_empty();
+        let fits = outgoing.len() + rest.len() <= OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES;
+        if !fits || outgoing.push(rest).is_err() {
+            drop(outgoing);
+            return self.close(Closing::TOO_SLOW);
+        }
+        if was_empty {
+            self.nudge(); // The task is to wait for room in the kernel, too.
+        }
+    }
+
+    /// The hub has answered a tell, silently or not.
+    pub fn answered(&self) {
+        let unanswered = self.unanswered.get();
+        self.unanswered.set(unanswered.saturating_sub(1));
+        if unanswered == UNANSWERED_MAX {
+            self.nudge();
+        }
+    }
+
+    /// Asks the task to close the connection, behind what is queued. The first reason counts.
+    pub fn close(&self, closing: Closing) {
+        if self.closing.get().is_none() {
+            self.closing.set(Some(closing));
+        }
+        self.nudge();
+    }
+
+    /// How the connection is to be closed, if it is.
+    pub(super) fn closing(&self) -> Option<Closing> {
+        self.closing.get()
+    }
+
+    /// Whether nothing can be read or written any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    /// Nobody is there any more.
+    pub(super) fn give_up(&self) {
+        self.broken.set(true);
+    }
+
+    fn fail(&self) {
+        self.broken.set(true);
+        self.nudge();
+    }
+
+    /// Has the task look at everything.
+    pub fn nudge(&self) {
+        self.nudged.set(true);
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.wake();
+        }
+    }
+
+    /// One more tell is on its way. `false`: it is the last for now.
+    pub(super) fn told(&self) -> bool {
+        self.unanswered.set(self.unanswered.get() + 1);
+        self.may_tell()
+    }
+
+    /// Whether the hub has answered enough for one more tell.
+    pub(super) fn may_tell(&self) -> bool {
+        self.unanswered.get() < UNANSWERED_MAX
+    }
+
+    /// Lets what was delivered during the handshake follow the 101, and everything after it.
+    pub(super) fn uncork(&self) {
+        self.flow.set(Flow::Open);
+        self.flush();
+    }
+
+    /// Queues control frames (pong, ping, close), for which there is always room, and writes.
+    pub(super) fn control(&self, frames: &[u8]) {
+        if frames.is_empty() {
+            return;
+        }
+        // A peer that pings and never reads its pongs gets no more of them.
+        if self.outgoing.borrow_mut().push(frames).is_err() {
+            return self.fail();
+        }
+        self.flush();
+    }
+
+    /// No frame is delivered any more: the close frame is queued, or nobody is there.
+    pub(super) fn end(&self) {
+        self.flow.set(Flow::Ended);
+    }
+
+    /// Whether there is something that the kernel has not taken.
+    pub(super) fn is_stuck(&self) -> bool {
+        !self.outgoing.borrow().is_empty()
+    }
+
+    /// How many queued bytes the kernel has ever taken: whether it moves.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.get()
+    }
+
+    /// Writes as much of what is queued as the kernel takes.
+    pub(super) fn flush(&self) {
+        let mut outgoing = self.outgoing.borrow_mut();
+        while !outgoing.is_empty() {
+            match self.stream.try_write(outgoing.chunk()) {
+                Ok(count) => {
+                    outgoing.advance(count);
+                    self.taken.set(self.taken.get().wrapping_add(count));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    *outgoing = Outgoing::new();
+                    return self.broken.set(true);
+                }
+            }
+        }
+    }
+
+    /// Reads what is there. `None`: nothing is; an empty read is the end.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> Option<usize> {
+        match self.stream.try_read(buffer) {
+            Ok(count) => Some(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(_) => {
+                self.broken.set(true);
+                Some(0)
+            }
+        }
+    }
+
+    /// Writes without queueing, as much as the kernel takes; 0 when it takes nothing now.
+    pub(super) fn write(&self, bytes: &[u8]) -> usize {
+        match self.stream.try_write(bytes) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => {
+                self.broken.set(true);
+                0
+            }
+        }
+    }
+
+    /// Says that nothing more will be written, and goes on reading.
+    pub(super) fn shut(&self) {
+        // A socket that is gone already needs no shutting.
+        let _ = socket2::SockRef::from(&self.stream).shutdown(Shutdown::Write);
+    }
+
+    /// Waits for the first of: something to read (if `read`), room to write (if `write`), a nudge,
+    /// the deadline. Cancel-safe; called by the connection's task only.
+    pub(super) async fn wait(&self, deadline: &mut Pin<&mut Sleep>, read: bool, write: bool) -> Ready {
+        poll_fn(|context| {
+            if self.nudged.take() || self.broken.get() {
+                return Poll::Ready(Ready::Nudge);
+            }
+            if write && self.stream.poll_write_ready(context).is_ready() {
+                return Poll::Ready(Ready::Write);
+            }
+            if read && self.stream.poll_read_ready(context).is_ready() {
+                return Poll::Ready(Ready::Read);
+            }
+            if deadline.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ready::Deadline);
+            }
+            let mut task = self.task.borrow_mut();
+            if !task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
+                *task = Some(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}

@@ -1,0 +1,28 @@
+//! The program: words in, exit code out. Everything else is in the library.
+
+use std::process::ExitCode;
+
+use shanty::config::{self, Wish};
+use shanty::{logger, server};
+
+fn main() -> ExitCode {
+    match config::parse(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
+        Ok(Wish::Print(text)) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(Wish::Run(config)) => {
+            logger::start(config.log);
+            match server::run(config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => complain(&error, 1),
+            }
+        }
+        Err(error) => complain(&error, 2),
+    }
+}
+
+fn complain(error: &str, code: u8) -> ExitCode {
+    eprintln!("shanty: {error}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,253 @@
+//! The whole server: opens the database and the port, starts everything, accepts, and ends it all
+//! in order. Called by `main`.
+//!
+//! The end, in order: the listener is dropped; connections finish the response in hand, and the
+//! core unseats everybody (close 1001); connections end, and with them the senders of the hub; the
+//! hub ends, and with it the sender of the store; the writer commits what is left and ends.
+
+use std::future::{pending, poll_fn};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::{JoinHandle, LocalSet};
+
+use crate::chat::Settings;
+use crate::config::{Config, Durability};
+use crate::hub::{self, Hub, HubHandle, Rounds};
+use crate::limits::{ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, GRACE_MS, SEND_BUFFER_BYTES};
+use crate::log;
+use crate::protocol::chitchat::Tokens;
+use crate::protocol::passwords::Passwords;
+use crate::protocol::{Context, DIALECTS};
+use crate::store::{self, Store};
+use crate::worker::{self, Arrival};
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// One plain line that says why it could not start, or what failed, and what to do.
+pub fn run(config: Config) -> Result<(), String> {
+    let sync = match config.sync {
+        Durability::Full => store::Sync::Full,
+        Durability::Normal => store::Sync::Normal,
+    };
+    let options = store::Options { path: config.db.clone(), sync };
+    let store = store::open(&options).map_err(|error| error.to_string())?;
+    let runtime = runtime()?;
+    let done = LocalSet::new().block_on(&runtime, serve(config, store));
+    // Whatever still hangs has had its time.
+    runtime.shutdown_timeout(Duration::ZERO);
+    done
+}
+
+fn runtime() -> Result<Runtime, String> {
+    let mut builder = Builder::new_current_thread();
+    let builder = builder.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX);
+    builder.build().map_err(|error| format!("the system gives no event loop: {error}"))
+}
+
+/// Everything that runs and is not a connection.
+struct Crew {
+    handle: HubHandle,
+    hub: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    /// Where each worker gets its connections from.
+    doors: Vec<mpsc::Sender<Arrival>>,
+    /// Ends when a worker does.
+    workers: Vec<oneshot::Receiver<()>>,
+}
+
+async fn serve(config: Config, store: Store) -> Result<(), String> {
+    let listener = listen(config.listen)?;
+    let cannot = |error: io::Error| format!("cannot wait for signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let permits = Arc::new(Semaphore::new(config.connections));
+    let mut crew = start(config, store);
+    announce(address);
+
+    let mut next = 0;
+    let failed = loop {
+        tokio::select! {
+            arrival = accept(&listener, &permits) => {
+                // Round robin: nobody knows yet who will be busy.
+                next = (next + 1) % crew.doors.len();
+                if crew.doors[next].send(arrival).await.is_err() {
+                    break Some("a worker has failed");
+                }
+            }
+            () = asked_to_stop(&mut terminate, &mut interrupt) => break None,
+            _ = &mut crew.hub => break Some("the hub has failed"),
+            () = any_ended(&mut crew.workers) => break Some("a worker has failed"),
+            _ = &mut crew.writer => break Some("the writer of the database has failed"),
+        }
+    };
+    if let Some(what) = failed {
+        // What is acknowledged is on disk; nothing else can be trusted any more.
+        return Err(format!("{what}: see the log above, and start again"));
+    }
+    drop(listener);
+    log!(Info, "stopping");
+    let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(crew));
+    tokio::select! {
+        ended = end => match ended {
+            Ok(done) => done,
+            Err(_) => Err("some connections did not end in time and were cut off".to_owned()),
+        },
+        () = asked_to_stop(&mut terminate, &mut interrupt) => {
+            Err("stopped at once, as asked twice".to_owned())
+        }
+    }
+}
+
+/// Starts the store's writer, the hub and the workers. The first worker shares this thread with
+/// the hub: on a small box one thread does everything but write to disk.
+fn start(config: Config, store: Store) -> Crew {
+    let Store { snapshot, secret, writer, .. } = store;
+    let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
+    let passwords = Passwords::new();
+    let (to_store, from_hub) = hub::store_line();
+    let settings = Settings { session_ttl_secs: config.session_ttl_secs };
+    let (hub, handle, rounds) = Hub::new(settings, snapshot, to_store, DIALECTS, config.workers);
+    let log = handle.log_handle();
+    let writer = tokio::task::spawn_blocking(move || {
+        writer.run(from_hub, |commands| log.answer(commands));
+    });
+    let hub = tokio::spawn(hub.run());
+    let (mut doors, mut workers) = (Vec::new(), Vec::new());
+    for (index, rounds) in rounds.into_iter().enumerate() {
+        let (door, arrivals) = mpsc::channel(1);
+        let (alive, ended) = oneshot::channel::<()>();
+        let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
+        let context = Context { hub: handle.clone(), config, tokens, passwords };
+        if index == 0 {
+            tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));
+        } else {
+            thread::spawn(move || match runtime() {
+                Ok(runtime) => {
+                    let work = work(index, context, arrivals, rounds, alive);
+                    LocalSet::new().block_on(&runtime, work);
+                }
+                Err(error) => log!(Error, "worker {index}: {error}"),
+            });
+        }
+        doors.push(door);
+        workers.push(ended);
+    }
+    Crew { handle, hub, writer, doors, workers }
+}
+
+/// A worker; whoever holds the other end of `alive` sees when it is over, well or not.
+async fn work(
+    index: usize,
+    context: Context,
+    arrivals: mpsc::Receiver<Arrival>,
+    rounds: Rounds,
+    alive: oneshot::Sender<()>,
+) {
+    worker::run(index, context, arrivals, rounds).await;
+    drop(alive);
+}
+
+/// Waits until one of the workers is over, which none should be before the end.
+async fn any_ended(workers: &mut [oneshot::Receiver<()>]) {
+    poll_fn(|context| {
+        let mut ended = workers.iter_mut().map(|worker| Pin::new(worker).poll(context));
+        if ended.any(|poll| poll.is_ready()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// The end, in order. Each part ends when the one before it has let go of it.
+async fn stop(crew: Crew) -> Result<(), String> {
+    let Crew { handle, hub, writer, doors, workers } = crew;
+    drop(doors);
+    handle.close().await;
+    drop(handle);
+    hub.await.map_err(|_| "the hub has failed while stopping")?;
+    writer.await.map_err(|_| "the writer of the database has failed while stopping")?;
+    for ended in workers {
+        let _ = ended.await; // The other end is only ever dropped.
+    }
+    log!(Info, "stopped");
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    let opened = || {
+        let socket =
+            if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restart is not to wait for old connections to be forgotten.
+        socket.set_reuseaddr(true)?;
+        // Inherited by every connection.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    opened().map_err(|error: io::Error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need rights; choose another",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            _ => return format!("cannot listen on {address}: {error}"),
+        };
+        format!("cannot listen on {address}: {why} (--listen)")
+    })
+}
+
+/// Takes a permit, then a connection: whoever comes beyond the bound waits in the backlog.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Arrival {
+    let Ok(permit) = permits.clone().acquire_owned().await else {
+        return pending().await; // It is never closed.
+    };
+    loop {
+        let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
+        match accepted {
+            Ok(stream) => return arrival(stream, permit),
+            Err(error) => {
+                // Out of file descriptors, most likely: it helps to let some connections end.
+                log!(Warn, "cannot accept: {error}");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            }
+        }
+    }
+}
+
+fn arrival(stream: std::net::TcpStream, permit: OwnedSemaphorePermit) -> Arrival {
+    Arrival { stream, permit }
+}
+
+async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// The line that says where to point a browser.
+fn announce(mut address: SocketAddr) {
+    let everywhere = address.ip().is_unspecified();
+    if everywhere {
+        // An address that stands for all of them cannot be opened; this machine's own can.
+        match address {
+            SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            SocketAddr::V6(_) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        }
+    }
+    let others = if everywhere { " (and at this machine's other addresses)" } else { "" };
+    let version = env!("CARGO_PKG_VERSION");
+    let mut out = io::stdout().lock();
+    // Whoever closed our standard output does not want to read this.
+    let _ = writeln!(out, "shanty {version} is open: http://{address}{others}");
+    let _ = out.flush();
+}

@@ -1,0 +1,302 @@
+//! One thread: its connections, who of them sits in which room, and the delivery round.
+//!
+//! The hub sends one item for each announcement, not one for each recipient. Who hears it, the
+//! worker knows. It gathers what a round brings and writes once to each connection: what counts is
+//! how many frames share a write, as one small write costs more than everything else together.
+//!
+//! A worker does I/O and nothing else: it decides nothing, and never waits for a client. Started
+//! by the server; everything on its thread shares by `Rc`, so there is no lock.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::chat::{Door, RoomId, SeatId};
+use crate::connection::{self, Shared, Wire};
+use crate::dialect::{Closing, Copy, DOORS_MAX};
+use crate::hub::{self, Item, Rounds};
+use crate::limits::SLICE_BYTES;
+use crate::log;
+use crate::protocol::Context;
+
+/// A connection that was accepted, and the permit that it gives back at its end.
+pub struct Arrival {
+    /// The socket; it belongs to no runtime yet.
+    pub stream: std::net::TcpStream,
+    /// Its place among `CONNECTIONS_MAX`.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// The connections of this thread, by seat, from accept to close.
+type Wires = Rc<RefCell<HashMap<SeatId, Rc<Wire>>>>;
+
+/// Serves until `arrivals` is closed, every connection has ended, and the hub is gone.
+pub async fn run(
+    worker: usize,
+    context: Context,
+    arrivals: mpsc::Receiver<Arrival>,
+    mut rounds: Rounds,
+) {
+    let wires = Wires::default();
+    tokio::task::spawn_local(welcome(worker, context, arrivals, wires.clone()));
+    let mut delivery = Delivery::new(wires);
+    while let Some(items) = rounds.recv().await {
+        delivery.take(items);
+        // Whatever else has come belongs into the same writes.
+        while let Ok(items) = rounds.try_recv() {
+            delivery.take(items);
+        }
+        delivery.flush();
+    }
+}
+
+/// Starts a task for each connection that arrives.
+async fn welcome(
+    worker: usize,
+    context: Context,
+    mut arrivals: mpsc::Receiver<Arrival>,
+    wires: Wires,
+) {
+    let shared = Rc::new(Shared::new(context));
+    let mut count = 0;
+    while let Some(Arrival { stream, permit }) = arrivals.recv().await {
+        // Small frames are not to wait for one another (without it, 20 ms instead of 0.5).
+        let stream = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream));
+        let Ok(stream) = stream else { continue }; // It was gone before it was served.
+        count += 1;
+        let wire = Rc::new(Wire::new(hub::seat_id(worker, count), stream));
+        wires.borrow_mut().insert(wire.seat, wire.clone());
+        let registered = Registered { wires: wires.clone(), seat: wire.seat };
+        let shared = shared.clone();
+        tokio::task::spawn_local(async move {
+            // Dropped at the end also when the connection panics, which costs only itself.
+            let _here = (permit, registered);
+            connection::serve(shared, wire).await;
+        });
+    }
+    shared.stop();
+    for wire in wires.borrow().values() {
+        wire.nudge();
+    }
+}
+
+/// A connection's entry in the table.
+struct Registered {
+    wires: Wires,
+    seat: SeatId,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.wires.borrow_mut().remove(&self.seat);
+    }
+}
+
+/// Who sits where, and what this round has for them.
+struct Delivery {
+    wires: Wires,
+    rooms: HashMap<RoomId, Room>,
+    /// Rooms with something pending.
+    touched: Vec<RoomId>,
+    gather: Gather,
+}
+
+/// The seats of this thread in one room, and what is to be told to them.
+#[derive(Default)]
+struct Room {
+    seats: Vec<Seated>,
+    pending: Vec<Pending>,
+    /// The bytes that one recipient gets of `pending`, at most.
+    bytes: usize,
+}
+
+struct Seated {
+    wire: Rc<Wire>,
+    door: Door,
+    /// It came when so much was pending, which it does not hear.
+    since: usize,
+    /// Some of what is pending is for this seat alone, or not for it.
+    apart: bool,
+}
+
+/// What is to be told, in order.
+enum Pending {
+    /// To everybody but maybe the seat it came through.
+    Announced { by: Option<SeatId>, copies: Vec<Copy> },
+    /// To one seat.
+    Replied { seat: SeatId, frame: Bytes },
+}
+
+/// Buffers that are filled again and again: one for what all of a door get, one for what one does.
+#[derive(Default)]
+struct Gather {
+    common: [Vec<u8>; DOORS_MAX],
+    single: Vec<u8>,
+}
+
+impl Delivery {
+    fn new(wires: Wires) -> Delivery {
+        let (rooms, touched) = (HashMap::new(), Vec::new());
+        Delivery { wires, rooms, touched, gather: Gather::default() }
+    }
+
+    fn take(&mut self, items: Vec<Item>) {
+        for item in items {
+            match item {
+                Item::Seat { seat, door, room } => self.seat(seat, door, room),
+                Item::Unseat { seat, room, closing } => self.unseat(seat, room, closing),
+                Item::Announce { room, by, copies } => {
+                    let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
+                    self.pend(room, bytes, Pending::Announced { by, copies });
+                }
+                Item::Reply { seat, frame } => self.reply(seat, frame),
+                Item::Overrun => self.overrun(),
+            }
+        }
+    }
+
+    /// Ends the round: everything that is pending is written.
+    fn flush(&mut self) {
+        for room in std::mem::take(&mut self.touched) {
+            if let Some(room) = self.rooms.get_mut(&room) {
+                room.flush(&mut self.gather);
+            }
+        }
+    }
+
+    fn seat(&mut self, seat: SeatId, door: Door, room: RoomId) {
+        // A connection that has ended already says so to the hub, which then unseats it.
+        let Some(wire) = self.wires.borrow().get(&seat).cloned() else { return };
+        wire.room.set(Some(room));
+        let room = self.rooms.entry(room).or_default();
+        room.seats.push(Seated { wire, door, since: room.pending.len(), apart: false });
+    }
+
+    fn unseat(&mut self, seat: SeatId, id: RoomId, closing: Option<Closing>) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        if let Some(index) = room.seats.iter().position(|seated| seated.wire.seat == seat) {
+            let seated = room.seats.swap_remove(index);
+            if let Some(closing) = closing {
+                // It still hears what was said before.
+                seated.wire.deliver(self.gather.single(&room.pending, &seated));
+                seated.wire.close(closing);
+            }
+        }
+        if room.seats.is_empty() {
+            self.rooms.remove(&id);
+        }
+    }
+
+    /// A reply stands in line with what the room is told: who said something hears first what was
+    /// said before.
+    fn reply(&mut self, seat: SeatId, frame: Bytes) {
+        let Some(wire) = self.wires.borrow().get(&seat).cloned() else { return };
+        wire.answered();
+        if let Some(room) = wire.room.get().filter(|_| !frame.is_empty()) {
+            self.pend(room, frame.len(), Pending::Replied { seat, frame });
+        }
+    }
+
+    fn pend(&mut self, id: RoomId, bytes: usize, pending: Pending) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        if room.pending.is_empty() {
+            self.touched.push(id);
+        }
+        room.pending.push(pending);
+        room.bytes += bytes;
+        if room.bytes >= SLICE_BYTES {
+            room.flush(&mut self.gather);
+        }
+    }
+
+    /// Everybody has missed something: nobody is told anything more, and all may come back.
+    fn overrun(&mut self) {
+        let rooms = std::mem::take(&mut self.rooms);
+        let seats = rooms.into_values().flat_map(|room| room.seats);
+        let closed = seats.map(|seated| seated.wire.close(Closing::TOO_SLOW)).count();
+        log!(Error, "{closed} connections were closed: their worker had stood still");
+        self.touched.clear();
+    }
+}
+
+impl Room {
+    /// Writes what is pending, once to each seat.
+    fn flush(&mut self, gather: &mut Gather) {
+        self.set_apart();
+        gather.common(&self.pending);
+        for seated in &mut self.seats {
+            if seated.apart || seated.since > 0 {
+                seated.wire.deliver(gather.single(&self.pending, seated));
+                (seated.apart, seated.since) = (false, 0);
+            } else {
+                seated.wire.deliver(&gather.common[usize::from(seated.door.0)]);
+            }
+        }
+        self.pending.clear();
+        self.bytes = 0;
+    }
+
+    /// Marks the seats for which what is pending differs from what the others get.
+    fn set_apart(&mut self) {
+        let mut named: Vec<SeatId> = self.pending.iter().filter_map(Pending::names).collect();
+        if named.is_empty() {
+            return;
+        }
+        named.sort_unstable();
+        for seated in &mut self.seats {
+            seated.apart = named.binary_search(&seated.wire.seat).is_ok();
+        }
+    }
+}
+
+impl Pending {
+    /// The seat that does not get what the others get.
+    fn names(&self) -> Option<SeatId> {
+        match self {
+            Pending::Announced { by, copies } => {
+                by.filter(|_| copies.iter().any(|copy| !copy.echo))
+            }
+            Pending::Replied { seat, .. } => Some(*seat),
+        }
+    }
+
+    /// What a seat gets of it.
+    fn frame(&self, seat: SeatId, door: Door) -> &[u8] {
+        match self {
+            Pending::Announced { by, copies } => {
+                let copy = copies.iter().find(|copy| copy.door == door);
+                let copy = copy.filter(|copy| copy.echo || *by != Some(seat));
+                copy.map_or(&[], |copy| &copy.frame)
+            }
+            Pending::Replied { seat: to, frame } if *to == seat => frame,
+            Pending::Replied { .. } => &[],
+        }
+    }
+}
+
+impl Gather {
+    /// Gathers what all of a door get who are not set apart.
+    fn common(&mut self, pending: &[Pending]) {
+        self.common.iter_mut().for_each(Vec::clear);
+        for pending in pending {
+            if let Pending::Announced { copies, .. } = pending {
+                for copy in copies {
+                    self.common[usize::from(copy.door.0)].extend_from_slice(&copy.frame);
+                }
+            }
+        }
+    }
+
+    /// Gathers what one seat gets.
+    fn single(&mut self, pending: &[Pending], seated: &Seated) -> &[u8] {
+        self.single.clear();
+        for pending in pending.iter().skip(seated.since) {
+            self.single.extend_from_slice(pending.frame(seated.wire.seat, seated.door));
+        }
+        &self.single
+    }
+}

@@ -1,0 +1,3 @@
+//! Every test that needs more than one module: the house rules, and the running server.
+
+mod tidy;

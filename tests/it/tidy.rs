@@ -1,0 +1,168 @@
+//! The house rules that can be checked: floors, sizes, and what must not be there at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
+const FLOORS: [&[&str]; 9] = [
+    &["limits", "time", "crypto", "logger"],
+    &["chat", "http", "ws", "outgoing", "config"],
+    &["dialect", "store"],
+    &["hub"],
+    &["protocol"],
+    &["connection"],
+    &["worker"],
+    &["server"],
+    &["main"],
+];
+
+const LINES_MAX: usize = 500;
+const COLUMNS_MAX: usize = 100;
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The first name under `src/`: `chat` for `src/chat/rooms.rs`.
+    fn module(&self) -> Option<String> {
+        let inside = self.path.strip_prefix(root().join("src")).ok()?;
+        let first = Path::new(inside.iter().next()?);
+        Some(first.file_stem()?.to_string_lossy().into_owned())
+    }
+
+    fn show(&self) -> String {
+        self.path.strip_prefix(root()).unwrap_or(&self.path).display().to_string()
+    }
+
+    /// The lines of code, without what is behind `//`.
+    fn code(&self) -> impl Iterator<Item = &str> {
+        self.text.lines().map(|line| line.split("//").next().unwrap_or(""))
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(folder: &str, endings: &[&str]) -> Vec<Source> {
+    fn collect(folder: &Path, endings: &[&str], into: &mut Vec<Source>) {
+        for entry in fs::read_dir(folder).expect("a folder of the project") {
+            let path = entry.expect("an entry of that folder").path();
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            let hidden = path.ends_with("node_modules") || path.ends_with("vendor");
+            if path.is_dir() && !hidden {
+                collect(&path, endings, into);
+            } else if ending.is_some_and(|ending| endings.contains(&ending)) {
+                let text = fs::read_to_string(&path).expect("a text of the project");
+                into.push(Source { path, text });
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&root().join(folder), endings, &mut found);
+    assert!(!found.is_empty(), "{folder} has files");
+    found
+}
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|modules| modules.contains(&module))
+}
+
+/// The modules that a file names by `crate::…` (or, in `main.rs`, by `shanty::…`).
+fn imports(source: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in source.code() {
+        for prefix in ["crate::", "shanty::"] {
+            for (at, _) in line.match_indices(prefix) {
+                let before = line[..at].chars().next_back();
+                if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+                    continue;
+                }
+                let rest = &line[at + prefix.len()..];
+                let grouped = rest.strip_prefix('{').and_then(|rest| rest.split('}').next());
+                let names = match grouped {
+                    Some(group) => group.split(',').map(str::trim).collect(),
+                    None => vec![rest],
+                };
+                for name in names {
+                    let name = name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+                    found.extend(name.filter(|name| !name.is_empty()).map(str::to_owned));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_file_imports_from_lower_floors_only() {
+    let mut wrong = Vec::new();
+    for source in sources("src", &["rs"]) {
+        let module = source.module().expect("a file under src");
+        if module == "lib" {
+            continue;
+        }
+        let here = floor(&module).unwrap_or_else(|| panic!("{module} is on no floor"));
+        for import in imports(&source).into_iter().filter(|import| *import != module) {
+            // The macro `log!` lives at the crate's root, and belongs to the logger.
+            let there = if import == "log" { Some(0) } else { floor(&import) };
+            if there.is_none_or(|there| there >= here) {
+                wrong.push(format!("{} imports {import}", source.show()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_map_names_the_modules_in_the_order_of_the_floors() {
+    let map = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
+    let modules = map.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let floors: Vec<Option<usize>> = modules.map(floor).collect();
+    assert!(floors.len() > 10 && floors.iter().all(Option::is_some), "{floors:?}");
+    assert!(floors.is_sorted(), "{floors:?}");
+}
+
+#[test]
+fn files_are_short_and_lines_fit() {
+    let mut wrong = Vec::new();
+    let code = sources("src", &["rs", "js", "css", "html", "sql"]);
+    for source in code.into_iter().chain(sources("tests", &["rs", "js", "mjs", "py"])) {
+        let lines = source.text.lines().count();
+        if lines > LINES_MAX {
+            wrong.push(format!("{} has {lines} lines", source.show()));
+        }
+        let long = source.text.lines().position(|line| line.chars().count() > COLUMNS_MAX);
+        if let Some(index) = long {
+            wrong.push(format!("{}:{} is too long", source.show(), index + 1));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    let sources = sources("src", &["rs"]);
+    let silent = sources.iter().filter(|source| !source.text.starts_with("//!"));
+    let silent: Vec<String> = silent.map(Source::show).collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+#[test]
+fn what_must_not_be_there_is_not() {
+    let mut wrong = Vec::new();
+    for source in sources("src", &["rs"]) {
+        let module = source.module().expect("a file under src");
+        let everywhere = ["Mutex", "RwLock", "Atomic", "unsafe ", "todo!", "dbg!", "allow(dead_code"];
+        let core = ["tokio", "serde", "rusqlite", "SystemTime", "Instant", "getrandom", "Time::now"];
+        let core = if module == "chat" { &core[..] } else { &[] };
+        for word in everywhere.iter().chain(core) {
+            if source.code().any(|line| line.contains(word)) {
+                wrong.push(format!("{} has {word}", source.show()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
