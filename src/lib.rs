@@ -4,4 +4,5 @@ pub mod chat;
 pub mod crypto;
 pub mod limits;
 pub mod logger;
+pub mod store;
 pub mod time;
