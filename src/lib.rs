@@ -3,6 +3,7 @@
 pub mod crypto;
 pub mod limits;
 pub mod logger;
+pub mod store;
 pub mod time;
 
 pub mod chat;

@@ -83,6 +83,9 @@ pub const COMMIT_ENTRIES_MAX: usize = 4096;
 /// While more than one write comes in that time, commits are at least so far apart: one `fsync`
 /// for all of them. A write that comes alone is committed at once.
 pub const COMMIT_INTERVAL_MS: u64 = 4;
+/// How often the writer tries whether waiting for more is worth it, where so far it was not. The
+/// try costs one sender who waits for every answer one interval: under 2 % of their time.
+pub const COMMIT_PROBE_MS: u64 = 250;
 /// Passwords being hashed or checked at once; each takes 7 MiB and some 30 ms of a core.
 pub const PASSWORD_RUNNING_MAX: usize = 1;
 /// Passwords waiting for that. Beyond it: 503.
@@ -123,6 +126,19 @@ pub const TOKEN_TTL_SECS: u64 = 3_600;
 /// How often the core looks for what has expired.
 pub const TICK_MS: u64 = 10_000;
 
+// ---- Store (SQLite) ----
+
+/// How long a write waits for another program that has the database locked (a backup, somebody's
+/// `sqlite3`). Beyond it: refused, as unavailable; at the start: not started.
+pub const BUSY_TIMEOUT_MS: u64 = 5_000;
+/// Pages that SQLite keeps in memory. The log is appended to, so its last pages are all it needs.
+pub const PAGE_CACHE_KIB: i64 = 512;
+/// Pages (4 KiB each) in the write-ahead log before they are moved into the database file. More
+/// would make that rarer and each time longer.
+pub const WAL_PAGES_MAX: i64 = 1_000;
+/// What is kept of the write-ahead log's file when one huge commit has made it grow.
+pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
+
 // ---- Shutdown ----
 
 /// From the first signal to the end of the process, whatever hangs.
@@ -135,3 +151,5 @@ const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, 
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(CLOSE_DEADLINE_MS < GRACE_MS, "a farewell fits into the shutdown");
+const _: () = assert!(COMMIT_INTERVAL_MS * 50 < COMMIT_PROBE_MS, "a try must cost next to nothing");
+const _: () = assert!(BUSY_TIMEOUT_MS < GRACE_MS, "the last commit fits into the shutdown");

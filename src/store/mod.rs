@@ -1,19 +1,161 @@
-//! The store: one writer of SQLite.
+//! THE STORE: the log on disk, and the tables made from it. One SQLite file, one [`Writer`].
+//!
+//! [`open`] makes or finds the database, brings its schema up to date and reads what a core starts
+//! from. [`Writer::run`] then takes what the core proposes, gives it numbers, makes it durable and
+//! hands it back. Called by the hub; knows neither the hub nor any protocol.
+//!
+//! It must never answer for an entry that is not in the log on disk, never give a number twice or
+//! leave one out, and never let one entry's trouble become another's.
+//!
+//! Reading order: `migrations/0001_first.sql` (what there is), [`entries`] (an entry as a row),
+//! `tables` (what it changes), `writer` (how it gets there), `pace` (and when), `schema`.
 
-use crate::chat::{Entry, SessionId, Ticket};
+pub mod entries;
+mod open_error;
+mod pace;
+mod schema;
+mod tables;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+pub use crate::store::open_error::OpenError;
+pub use crate::store::writer::{Write, Writer};
+
+use crate::chat::{self, Seq, Snapshot};
+use crate::crypto;
+use crate::limits::{BUSY_TIMEOUT_MS, PAGE_CACHE_KIB, WAL_BYTES_KEPT, WAL_PAGES_MAX};
 use crate::time::Time;
 
-/// What the writer is handed.
-pub enum Write {
-    /// An entry for the log.
-    Entry {
-        /// Comes back with the entry.
-        ticket: Ticket,
-        /// When it was proposed.
-        time: Time,
-        /// The entry.
-        entry: Entry,
-    },
-    /// Sessions that were used, and when.
-    Touch(Vec<(SessionId, Time)>),
+/// Where the database is, and how careful to be with it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database file; it is made if it is not there, its directory is not.
+    pub path: PathBuf,
+    /// What an answer stands for.
+    pub sync: Sync,
+}
+
+/// What it takes for an entry to count as logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sync {
+    /// It is on the disk: it survives a crash of the machine. One `fsync` for each commit.
+    Full,
+    /// The system has it: it survives a crash of the process, but one of the machine or a power cut
+    /// may cost the last seconds. The database is sound all the same.
+    Normal,
+}
+
+/// An open database: what a server starts from, and the writer that goes on from there.
+pub struct Store {
+    /// Everything that lasts.
+    pub snapshot: Snapshot,
+    /// Signs room tokens. Made on the first start. Not for any eyes.
+    pub secret: [u8; 32],
+    /// Names this log, so that a client that comes back with a number knows whether it is a number
+    /// of the same log: 16 hex digits, made on the first start.
+    pub epoch: String,
+    /// The number of the last entry; 1 or more, because a log begins with [`chat::founding`].
+    pub last_seq: Seq,
+    /// To be run, on a thread that may block. While it lives, no other shanty opens the file.
+    pub writer: Writer,
+}
+
+/// Opens the database, and makes it if it is not there. Blocks: on the disk, and on somebody who
+/// has it locked for up to [`BUSY_TIMEOUT_MS`].
+///
+/// # Errors
+/// Where the file cannot be had, or is not one of ours, or not one of this version; such a file is
+/// left as it was. See [`OpenError`].
+pub fn open(options: &Options) -> Result<Store, OpenError> {
+    // Before SQLite, and dropped after it: the locks that SQLite takes are POSIX locks, and those
+    // of a whole process end when it closes *any* of its handles to the file.
+    let lock = lock(&options.path)?;
+    let mut connection = connect(&options.path)?;
+    let seen = schema::version(&connection)?;
+    configure(&connection, options.sync)?;
+    schema::migrate(&mut connection, &schema::MIGRATIONS, seen)?;
+    found(&mut connection)?;
+    let meta = "SELECT (SELECT value FROM meta WHERE key = 'secret'),
+                       (SELECT value FROM meta WHERE key = 'epoch'),
+                       (SELECT max(seq) FROM log)";
+    let (secret, epoch, last) =
+        connection.query_row(meta, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let last_seq = Seq(entries::unsigned(last));
+    let snapshot = tables::load(&connection)?;
+    let writer = Writer::new(connection, lock, last_seq);
+    Ok(Store { snapshot, secret, epoch, last_seq, writer })
+}
+
+/// Makes the file, for nobody else's eyes (it holds secrets; SQLite gives the files beside it the
+/// same mode), and sees to it that we are the only shanty that has it open.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut how = OpenOptions::new();
+    let file = how.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, OpenError> {
+    // The canonical path begins with a slash, so that SQLite cannot take it for a `file:` URI.
+    let path = fs::canonicalize(path)?;
+    // One thread at a time has the connection: Rust sees to it, SQLite's own mutex need not.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // (Tests do not want to wait so long for what they know will not come.)
+    let patience = if cfg!(test) { 100 } else { BUSY_TIMEOUT_MS };
+    connection.busy_timeout(Duration::from_millis(patience))?;
+    Ok(connection)
+}
+
+/// What SQLite forgets when it is closed, and the write-ahead log.
+fn configure(connection: &Connection, sync: Sync) -> Result<(), OpenError> {
+    // With a write-ahead log a commit is one append and one `fsync`, and readers do not wait.
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(OpenError::NoWal);
+    }
+    let synchronous = match sync {
+        Sync::Full => "FULL",
+        Sync::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    // Negative: in KiB, and not in pages.
+    connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    Ok(())
+}
+
+/// On the first start: makes what names and protects this log, and its first entry. On any other:
+/// shows that the file can be written now, by writing down what is there already.
+fn found(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let begun: bool =
+        transaction.query_row("SELECT EXISTS (SELECT 1 FROM log)", [], |row| row.get(0))?;
+    if !begun {
+        let keep = "INSERT INTO meta (key, value) VALUES (?, ?)";
+        transaction.execute(keep, ("secret", crypto::random::<32>()))?;
+        transaction.execute(keep, ("epoch", crypto::hex(&crypto::random::<8>())))?;
+        let (now, entry) = (Time::now(), chat::founding());
+        entries::append(&transaction, Seq(1), now, &entry)?;
+        tables::apply(&transaction, now, &entry)?;
+    }
+    transaction.execute("UPDATE meta SET value = value", [])?;
+    transaction.commit()
 }

@@ -1,0 +1,114 @@
+//! Why a database could not be opened, for the person who has to do something about it.
+
+use std::{error, fmt, io};
+
+use rusqlite::ErrorCode;
+
+/// Why a database could not be opened. Shows as one line that says what to do; it does not name
+/// the file, because who prints it knows that, and names it first.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The directory that the file should be in is not there.
+    NoDirectory,
+    /// The path is that of a directory.
+    IsDirectory,
+    /// The file, or its directory, is not ours to write.
+    NotWritable,
+    /// Another shanty has it open.
+    InUse,
+    /// Another program has it locked.
+    Locked,
+    /// It is a file, but no database.
+    NotADatabase,
+    /// It is a database, but another program's.
+    Foreign,
+    /// It is ours, and damaged; where, as far as is known.
+    Corrupt(String),
+    /// It is ours, and its schema is newer than this program.
+    Newer {
+        /// The number of its schema.
+        found: usize,
+        /// The newest number that this version knows.
+        known: usize,
+    },
+    /// The disk, or our share of it, is full.
+    Full,
+    /// Its file system cannot share memory between programs, which the write-ahead log needs.
+    NoWal,
+    /// Something else; what the system or SQLite says.
+    Other(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::NoDirectory => f.write_str("no such directory: make it, or choose another"),
+            OpenError::IsDirectory => f.write_str("this is a directory: name a file in it"),
+            OpenError::NotWritable => f.write_str(
+                "not writable: let this user write the file and its directory, or choose another",
+            ),
+            OpenError::InUse => f.write_str("another shanty is using it: stop that one first"),
+            OpenError::Locked => {
+                f.write_str("another program has it locked: close that program, then try again")
+            }
+            OpenError::NotADatabase => {
+                f.write_str("this file is not a database: choose another, it was not changed")
+            }
+            OpenError::Foreign => {
+                f.write_str("another program's database: choose another file, it was not changed")
+            }
+            OpenError::Corrupt(what) => {
+                write!(f, "the database is damaged ({what}): restore it from a backup")
+            }
+            OpenError::Newer { found, known } => write!(
+                f,
+                "made by a newer shanty (schema {found}, this one knows {known}): use that version"
+            ),
+            OpenError::Full => f.write_str("the disk is full: make room, then try again"),
+            OpenError::NoWal => f.write_str(
+                "no write-ahead log on this file system (a network share?): choose a local disk",
+            ),
+            OpenError::Other(what) => write!(f, "cannot be opened: {what}"),
+        }
+    }
+}
+
+impl error::Error for OpenError {}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> OpenError {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::NotFound | Kind::NotADirectory => OpenError::NoDirectory,
+            Kind::IsADirectory => OpenError::IsDirectory,
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => OpenError::NotWritable,
+            Kind::StorageFull | Kind::QuotaExceeded => OpenError::Full,
+            _ => OpenError::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> OpenError {
+        use rusqlite::Error as Why;
+        let Some(code) = error.sqlite_error_code() else {
+            return match error {
+                // A row has what we cannot have written, or is not there.
+                Why::FromSqlConversionFailure(..)
+                | Why::InvalidColumnType(..)
+                | Why::QueryReturnedNoRows => OpenError::Corrupt(error.to_string()),
+                _ => OpenError::Other(error.to_string()),
+            };
+        };
+        match code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => OpenError::Locked,
+            ErrorCode::NotADatabase => OpenError::NotADatabase,
+            ErrorCode::DatabaseCorrupt => OpenError::Corrupt(error.to_string()),
+            ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+                OpenError::NotWritable
+            }
+            ErrorCode::DiskFull => OpenError::Full,
+            _ => OpenError::Other(error.to_string()),
+        }
+    }
+}

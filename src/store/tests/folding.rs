@@ -1,0 +1,81 @@
+//! The tables against the core: after any sequence of entries they say the same.
+
+use super::*;
+use crate::store::tables;
+
+/// An entry out of so few names and numbers that many do not fit what came before.
+fn any_entry(chance: &mut Chance) -> Entry {
+    const NAMES: [&str; 12] =
+        ["Ann", "ann", "Bob", "BOB", "Zoë", "ZOË", "Eve", "eva", "Mo", "mo", "Al", "SSo"];
+    const TITLES: [&str; 10] =
+        ["Den", "den", "Attic", "ATTIC", "Cellar", "Höhle", "HÖHLE", "Public Chat", "Bar", "Pub"];
+    let name = NAMES[chance.roll(12) as usize];
+    let key = format!("key {}", chance.roll(30));
+    let room = RoomId(chance.roll(16));
+    let mut facts = facts(TITLES[chance.roll(10) as usize]);
+    facts.visibility = Visibility::ALL[chance.roll(3) as usize];
+    facts.password = (chance.roll(2) == 0).then(|| key.clone().into());
+    match chance.roll(12) {
+        0 => account_made(chance.roll(20), name, &key),
+        1..=3 => session_begun(chance.roll(40), chance.roll(20), &key),
+        4 | 5 => Entry::SessionEnded { session: SessionId(chance.roll(40)) },
+        6 | 7 => {
+            let owner = (chance.roll(2) == 0).then(|| AccountId(chance.roll(20)));
+            Entry::RoomMade { room, owner, facts }
+        }
+        8 | 9 => Entry::RoomChanged { room, facts, generation: chance.roll(9) },
+        10 => Entry::RoomGone { room },
+        _ => said(room.0, name),
+    }
+}
+
+/// When a session was last used is not in the log.
+fn without_last_used(mut snapshot: Snapshot) -> Snapshot {
+    for session in &mut snapshot.sessions {
+        session.last_used = Time(0);
+    }
+    snapshot
+}
+
+#[test]
+fn the_tables_equal_the_fold() {
+    for seed in 1..=8 {
+        let mut chance = Chance(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let scratch = Scratch::new();
+        let mut store = scratch.open();
+        let mut written = log_of(&scratch.file());
+        let (mut rooms, mut sessions, mut accounts) = (0, 0, 0);
+        for round in 0..100 {
+            let mut batch = Vec::new();
+            for ticket in 1..=chance.roll(12) {
+                let time = Time(chance.roll(1_000_000_000).cast_signed() - 1_000);
+                let entry = any_entry(&mut chance);
+                batch.push(Write::Entry { ticket: Ticket(ticket), time, entry });
+                let used = (SessionId(chance.roll(40)), time);
+                batch.push(Write::Touch(vec![used]));
+            }
+            for answer in store.writer.commit(batch) {
+                let Command::Logged { seq, time, entry, .. } = answer else {
+                    panic!("seed {seed}, round {round}: {answer:?}");
+                };
+                written.push((seq, time, entry));
+            }
+            if round % 20 == 19 {
+                drop(store.writer);
+                store = scratch.open();
+            }
+            let expected = without_last_used(fold(written.iter().cloned()));
+            let found = tables::load(&store.writer.connection).expect("they can be read");
+            let found = without_last_used(found);
+            assert_eq!(found, expected, "seed {seed}, round {round}");
+            rooms = rooms.max(found.rooms.len());
+            sessions = sessions.max(found.sessions.len());
+            accounts = accounts.max(found.accounts.len());
+        }
+        assert_eq!(log_of(&scratch.file()), written, "seed {seed}");
+        assert!(rooms > 4 && sessions > 4 && accounts > 4, "{rooms} {sessions} {accounts}");
+        let check = "PRAGMA foreign_key_check";
+        let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));
+        assert_eq!(broken, Ok(false), "seed {seed}");
+    }
+}

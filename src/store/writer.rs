@@ -1,0 +1,195 @@
+//! The one who writes: takes what has been proposed, many entries into one transaction, and hands
+//! each back when it is in the log on disk.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::thread;
+use std::time::Instant;
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::mpsc::Receiver;
+
+use crate::chat::{Command, Entry, Seq, SessionId, Ticket};
+use crate::limits::COMMIT_ENTRIES_MAX;
+use crate::log;
+use crate::store::pace::Pace;
+use crate::store::{entries, tables};
+use crate::time::Time;
+
+/// What is to be written.
+#[derive(Debug)]
+pub enum Write {
+    /// An entry that the core has proposed; answered exactly once.
+    Entry {
+        /// Comes back with the answer.
+        ticket: Ticket,
+        /// When it was proposed; kept with it.
+        time: Time,
+        /// Comes back with the answer, too.
+        entry: Entry,
+    },
+    /// When these sessions were last used. Rides along with a commit, and is lost with it.
+    Touch(Vec<(SessionId, Time)>),
+}
+
+/// The database's one writer. Made by [`crate::store::open`].
+pub struct Writer {
+    pub(super) connection: Connection,
+    /// The number of the last entry in the log.
+    last: Seq,
+    /// Whether the last transaction failed, so that an outage is told of once.
+    failing: bool,
+    /// Keeps other shanties out. It stands below `connection` because fields are dropped in their
+    /// order, and it has to outlive SQLite's own locks: see `open`.
+    _lock: File,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, lock: File, last: Seq) -> Writer {
+        Writer { connection, last, failing: false, _lock: lock }
+    }
+
+    /// Writes what comes until the inbox is closed and empty. To be called where one may block.
+    ///
+    /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry
+    /// or, where it could not be written, one [`Command::Unlogged`], in the order of proposing.
+    /// Numbers follow each other without a gap, whatever fails. A failure ends nothing: the next
+    /// transaction is tried as if nothing had been.
+    pub fn run(mut self, mut inbox: Receiver<Vec<Write>>, mut answer: impl FnMut(Vec<Command>)) {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        let mut queue = VecDeque::new();
+        loop {
+            if queue.is_empty() {
+                let Some(writes) = inbox.blocking_recv() else { break };
+                queue.extend(writes);
+            }
+            if queue.len() < COMMIT_ENTRIES_MAX {
+                thread::sleep(pace.pause(start.elapsed()));
+            }
+            while queue.len() < COMMIT_ENTRIES_MAX {
+                let Ok(writes) = inbox.try_recv() else { break };
+                queue.extend(writes);
+            }
+            let batch: Vec<Write> = queue.drain(..queue.len().min(COMMIT_ENTRIES_MAX)).collect();
+            pace.begin(start.elapsed(), batch.len());
+            let answers = self.commit(batch);
+            if !answers.is_empty() {
+                answer(answers);
+            }
+        }
+        self.close();
+    }
+
+    /// Leaves one file behind instead of three. If that fails, nothing is lost: the next start
+    /// finds the write-ahead log and goes on from there.
+    fn close(self) {
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        if let Err(error) = self.connection.query_row(checkpoint, [], |_| Ok(())) {
+            log!(Warn, "cannot move the write-ahead log into the database: {error}");
+        }
+    }
+
+    /// Writes a batch, in one transaction if it can, and says what came of each of its entries.
+    pub(super) fn commit(&mut self, batch: Vec<Write>) -> Vec<Command> {
+        match self.transact(&batch) {
+            Ok(()) => {
+                if std::mem::take(&mut self.failing) {
+                    log!(Info, "the database can be written again");
+                }
+                self.logged(batch)
+            }
+            Err(error) if is_of_one_entry(&error) => {
+                if batch.len() > 1 {
+                    // One of them is at fault, and the others shall not suffer: each by itself.
+                    return batch.into_iter().flat_map(|one| self.commit(vec![one])).collect();
+                }
+                log!(Error, "an entry cannot be written, and is refused: {error}");
+                unlogged(batch)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    log!(Warn, "the database cannot be written ({error}); until it can, refusing");
+                }
+                unlogged(batch)
+            }
+        }
+    }
+
+    /// All of the batch, or nothing.
+    ///
+    /// When COMMIT itself fails, has it perhaps been durable all the same? For this process: no.
+    /// SQLite counts a commit only after the last write and `fsync` have succeeded; before that no
+    /// connection sees its pages. (What may go wrong later, moving the write-ahead log into the
+    /// file, does not make COMMIT fail.) So what is rolled back here is not in the log, and its
+    /// numbers are free. For the next process: almost never. The pages may lie in the write-ahead
+    /// log, complete, if only the `fsync` failed; the next commit overwrites them, but if the
+    /// machine or the process dies before there is one, the next start finds them, and entries
+    /// that were refused are in the log after all. That is in order, too: the log is the truth, it
+    /// has no gap, and nobody was told that they were *in* it.
+    fn transact(&self, batch: &[Write]) -> rusqlite::Result<()> {
+        let done = self.transact_unguarded(batch);
+        // Some errors (a full disk) have ended the transaction, others (a lock) have left it open.
+        // If it cannot be rolled back, the next BEGIN fails, and it is tried again.
+        if done.is_err() && !self.connection.is_autocommit() {
+            let _ = self.execute("ROLLBACK");
+        }
+        done
+    }
+
+    fn transact_unguarded(&self, batch: &[Write]) -> rusqlite::Result<()> {
+        // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
+        self.execute("BEGIN IMMEDIATE")?;
+        let mut seq = self.last;
+        for write in batch {
+            match write {
+                Write::Entry { time, entry, .. } => {
+                    seq.0 += 1;
+                    entries::append(&self.connection, seq, *time, entry)?;
+                    tables::apply(&self.connection, *time, entry)?;
+                }
+                Write::Touch(used) => {
+                    for (session, last_used) in used {
+                        tables::touch(&self.connection, *session, *last_used)?;
+                    }
+                }
+            }
+        }
+        self.execute("COMMIT")
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// The answers for a batch that is in the log. Entries are moved, not copied.
+    fn logged(&mut self, batch: Vec<Write>) -> Vec<Command> {
+        let mut answers = Vec::with_capacity(batch.len());
+        for write in batch {
+            if let Write::Entry { ticket, time, entry } = write {
+                self.last.0 += 1;
+                let (ticket, seq) = (Some(ticket), self.last);
+                answers.push(Command::Logged { ticket, seq, time, entry });
+            }
+        }
+        answers
+    }
+}
+
+/// The answers for a batch of which nothing is in the log.
+fn unlogged(batch: Vec<Write>) -> Vec<Command> {
+    let refused = |write| match write {
+        Write::Entry { ticket, entry, .. } => Some(Command::Unlogged { ticket, entry }),
+        Write::Touch(_) => None,
+    };
+    batch.into_iter().filter_map(refused).collect()
+}
+
+/// Whether an error is about what was to be written, and not about the disk or the lock: another
+/// entry may do better. The tables are written so that no entry of the core's gets here.
+fn is_of_one_entry(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    let code = error.sqlite_error_code();
+    code.is_none_or(|code| matches!(code, ConstraintViolation | TooBig | TypeMismatch))
+}
