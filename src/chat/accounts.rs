@@ -241,4 +241,63 @@ impl Accounts {
             live.seats -= 1;
         }
     }
+
+    /// All accounts, by number.
+    pub fn records(&self) -> Vec<Account> {
+        let mut all: Vec<_> = self.accounts.values().map(|known| known.account.clone()).collect();
+        all.sort_unstable_by_key(|account| account.id);
+        all
+    }
+
+    /// All sessions that have not ended, by number, with their true last use.
+    pub fn sessions(&self) -> Vec<Session> {
+        let record = |(id, live): (&SessionId, &Live)| {
+            let Live { account, key, last_used, .. } = *live;
+            Session { id: *id, account, key, last_used }
+        };
+        let mut all: Vec<Session> = self.sessions.iter().map(record).collect();
+        all.sort_unstable_by_key(|session| session.id);
+        all
+    }
+
+    pub fn last_session(&self) -> u64 {
+        self.last_session
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl Accounts {
+    /// The indexes and the tables say the same.
+    pub fn check(&self) {
+        let counts = (self.by_name.len(), self.by_key.len(), self.by_session_key.len());
+        assert_eq!(counts, (self.accounts.len(), self.accounts.len(), self.sessions.len()));
+        for (id, known) in &self.accounts {
+            assert_eq!(self.by_name.get(&known.account.name.folded()), Some(id));
+            assert_eq!(self.by_key.get(&known.account.key), Some(id));
+            let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);
+            assert!(known.sessions.iter().all(own), "{id:?} has a session that is not there");
+        }
+        let listed: usize = self.accounts.values().map(|known| known.sessions.len()).sum();
+        assert_eq!(listed, self.sessions.len(), "a session is nobody's");
+        let found = |(id, live): (_, &Live)| self.by_session_key.get(&live.key) == Some(id);
+        assert!(self.sessions.iter().all(found), "a session cannot be found by its key");
+    }
+
+    /// Accounts and sessions know of as many seats as there are.
+    pub fn check_seats(
+        &self,
+        accounts: &HashMap<AccountId, usize>,
+        sessions: &HashMap<SessionId, u32>,
+    ) {
+        for (id, known) in &self.accounts {
+            assert_eq!(known.seats.len(), accounts.get(id).copied().unwrap_or(0), "{id:?}");
+        }
+        for (id, live) in &self.sessions {
+            assert_eq!(live.seats, sessions.get(id).copied().unwrap_or(0), "{id:?}");
+        }
+    }
+
+    pub fn is_anything_in_flight(&self) -> bool {
+        !self.reserved.is_empty() || self.sessions.values().any(|live| live.ending)
+    }
 }

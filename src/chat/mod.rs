@@ -21,8 +21,12 @@
 mod accounts;
 mod apply;
 mod asks;
+#[cfg(any(test, debug_assertions))]
+mod check;
 mod rooms;
 mod seats;
+#[cfg(test)]
+mod simulation;
 mod types;
 mod vocabulary;
 
@@ -157,6 +161,13 @@ impl Chat {
             Command::Close => self.close(),
         }
         std::mem::swap(&mut self.effects, effects);
+    }
+
+    /// Everything that lasts, each table by number: what another core can start from.
+    pub fn snapshot(&self) -> Snapshot {
+        let (accounts, sessions) = (self.accounts.records(), self.accounts.sessions());
+        let (last_room, last_session) = (self.rooms.last_made(), self.accounts.last_session());
+        Snapshot { accounts, sessions, rooms: self.rooms.records(), last_room, last_session }
     }
 
     /// Whether nothing is waiting for the log.

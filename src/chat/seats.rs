@@ -25,6 +25,12 @@ pub(super) struct Sitting {
 }
 
 impl Sitting {
+    /// The name it is bound to, and whether it is present under it.
+    #[cfg(any(test, debug_assertions))]
+    pub fn bound(&self) -> Option<(&Author, bool)> {
+        self.author.as_ref().map(|author| (author, self.present))
+    }
+
     /// The account behind it.
     pub fn account(&self) -> Option<AccountId> {
         self.author.as_ref().and_then(|author| author.account)
