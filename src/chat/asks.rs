@@ -10,20 +10,24 @@ use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, ROOMS_MAX, SESSIONS_PER_ACCOUNT_MAX};
 
 /// Who asks, once the core has looked.
-type Identity = Option<(AccountId, SessionId)>;
+pub(super) type Identity = Option<(AccountId, SessionId)>;
 
 impl Chat {
     pub(super) fn ask(&mut self, ask: AskId, caller: Caller, what: Ask) {
-        if self.must_wait(&what) {
-            self.held.push((ask, caller, what));
-            return;
-        }
         let who = match self.identify(caller) {
             Ok(who) => who,
             // One whose session has ended is logged out already.
             Err(_) if what == Ask::Logout => None,
             Err(refusal) => return self.answer(ask, Err(refusal)),
         };
+        self.ask_as(ask, who, what);
+    }
+
+    fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
+        if self.must_wait(&what) {
+            self.held.push((ask, who, what));
+            return;
+        }
         // `Ok(None)`: the answer comes with the entry that was proposed.
         let outcome = match what {
             Ask::Register { name, key } => self.register(ask, &name, key).map(|()| None),
@@ -66,10 +70,12 @@ impl Chat {
         self.rooms.find(room).is_ok_and(|room| room.changing)
     }
 
-    /// A change of a room is over: those who waited for that ask again.
+    /// A change of a room is over: those who waited for that ask again, each as who they were when
+    /// they asked, but for whom has logged out since.
     pub(super) fn ask_held(&mut self) {
-        for (ask, caller, what) in std::mem::take(&mut self.held) {
-            self.ask(ask, caller, what);
+        for (ask, who, what) in std::mem::take(&mut self.held) {
+            let who = who.filter(|(_, session)| self.accounts.session(*session).is_some());
+            self.ask_as(ask, who, what);
         }
     }
 

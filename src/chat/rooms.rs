@@ -120,6 +120,11 @@ impl Room {
         occupant.color.clone()
     }
 
+    /// Whether somebody is present under a name.
+    pub fn is_present(&self, name: &Folded) -> bool {
+        self.names.get(name).is_some_and(|occupant| occupant.present > 0)
+    }
+
     /// Whether somebody without an account uses the name.
     fn has_guest(&self, name: &Folded) -> bool {
         self.names.get(name).is_some_and(|occupant| occupant.author.account.is_none())
@@ -238,7 +243,7 @@ impl Rooms {
         self.reserved.remove(title);
     }
 
-    /// Adds a room from the log. `false`: its number was used or its title is taken.
+    /// Adds a room. `false`: its number or its title is taken.
     pub fn insert(&mut self, record: RoomRecord) -> bool {
         let title = record.facts.title.folded();
         if self.rooms.contains_key(&record.id) || self.by_title.contains_key(&title) {
@@ -313,6 +318,7 @@ impl Rooms {
         all
     }
 
+    /// The highest number of a room that is or was.
     pub fn last_made(&self) -> u64 {
         self.made
     }

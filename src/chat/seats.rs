@@ -4,6 +4,7 @@
 //! when it said that it is here until it said that it is not, or is gone. Several seats of one
 //! account are one person: the room hears of the first that comes and of the last that goes.
 
+use crate::chat::asks::Identity;
 use crate::chat::types::{
     AccountId, Author, Color, Door, Folded, Name, RoomId, RoomRef, SeatId, SessionId,
 };
@@ -47,7 +48,7 @@ impl Chat {
         access: Access,
         claim: Option<Claim>,
         enter: bool,
-        who: Option<(AccountId, SessionId)>,
+        who: Identity,
     ) -> Result<Answer, Refusal> {
         if self.closing {
             return Err(Refusal::Unavailable);
@@ -75,11 +76,7 @@ impl Chat {
     }
 
     /// Whom a seat is bound to before it has said anything.
-    fn claimed(
-        &self,
-        claim: Option<Claim>,
-        who: Option<(AccountId, SessionId)>,
-    ) -> Result<Option<Author>, Refusal> {
+    fn claimed(&self, claim: Option<Claim>, who: Identity) -> Result<Option<Author>, Refusal> {
         let caller = who.and_then(|(account, _)| self.accounts.get(account));
         let Some(Claim { name, granted }) = claim else {
             return Ok(caller.map(|known| Author {
@@ -102,12 +99,7 @@ impl Chat {
     }
 
     /// Binds a seat to a name, unless somebody else has it.
-    fn bind(
-        &mut self,
-        seat: SeatId,
-        author: Author,
-        who: Option<(AccountId, SessionId)>,
-    ) -> Result<(), Refusal> {
+    fn bind(&mut self, seat: SeatId, author: Author, who: Identity) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
         let (room, door) = (sitting.room, sitting.door);
         if author.account.is_none() && self.accounts.is_taken(&author.name.folded()) {
@@ -177,9 +169,11 @@ impl Chat {
         let (room, door, present) = (sitting.room, sitting.door, sitting.present);
         let now = self.now;
         let standing = self.rooms.get_mut(room).filter(|room| !room.going);
-        let color = standing.ok_or(Refusal::RoomNotFound)?.act(&folded, color, now);
+        let place = standing.ok_or(Refusal::RoomNotFound)?;
+        let came = !place.is_present(&folded);
+        let color = place.act(&folded, color, now);
         let entry = Entry::Said { room, author, color, text };
-        self.propose(entry, Purpose::Tell(seat, door))?;
+        self.propose(entry, Purpose::Tell { seat, door, came })?;
         if !present {
             self.become_present(seat, &folded);
         }

@@ -83,6 +83,9 @@ impl World {
         let ok = answer.is_ok();
         if asked.refused {
             assert_eq!(*answer, Err(Refusal::Unauthenticated), "a session lived too long");
+            if let Ask::Sit { seat, .. } = asked.what {
+                self.members.remove(&seat);
+            }
             return;
         }
         let unauthenticated = *answer == Err(Refusal::Unauthenticated);
