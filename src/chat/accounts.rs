@@ -67,6 +67,8 @@ pub(super) struct Accounts {
 pub(super) struct Known {
     pub account: Account,
     pub sessions: Vec<SessionId>,
+    /// Sessions that are proposed but not yet in the log.
+    pub beginning: usize,
     /// Everywhere that this account sits.
     pub seats: Vec<SeatId>,
 }
@@ -122,13 +124,18 @@ impl Accounts {
         self.last_account = self.last_account.max(account.id.0);
         self.by_name.insert(folded, account.id);
         self.by_key.insert(account.key, account.id);
-        let known = Known { account, sessions: Vec::new(), seats: Vec::new() };
+        let (sessions, seats) = (Vec::new(), Vec::new());
+        let known = Known { account, sessions, beginning: 0, seats };
         self.accounts.insert(known.account.id, known);
         true
     }
 
     pub fn get(&self, id: AccountId) -> Option<&Known> {
         self.accounts.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: AccountId) -> Option<&mut Known> {
+        self.accounts.get_mut(&id)
     }
 
     pub fn by_name(&self, name: &Folded) -> Option<&Known> {
@@ -202,7 +209,8 @@ impl Accounts {
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
     pub fn touch(&mut self, id: SessionId, now: Time) -> bool {
-        let grain_micros = (self.ttl_secs * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed();
+        let ttl_micros = self.ttl_secs.saturating_mul(1_000_000);
+        let grain_micros = (ttl_micros / SESSION_TOUCH_PARTS).cast_signed();
         let Some(live) = self.sessions.get_mut(&id) else { return false };
         live.last_used = live.last_used.max(now);
         let due = live.last_used.0.saturating_sub(live.noted.0) >= grain_micros;
@@ -298,6 +306,7 @@ impl Accounts {
     }
 
     pub fn is_anything_in_flight(&self) -> bool {
-        !self.reserved.is_empty() || self.sessions.values().any(|live| live.ending)
+        let beginning = self.accounts.values().any(|known| known.beginning > 0);
+        !self.reserved.is_empty() || beginning || self.sessions.values().any(|live| live.ending)
     }
 }

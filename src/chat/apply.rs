@@ -24,7 +24,12 @@ impl Chat {
                     live.ending = false;
                 }
             }
-            Entry::SessionBegun { .. } | Entry::Said { .. } => {}
+            Entry::SessionBegun { account, .. } => {
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.beginning -= 1;
+                }
+            }
+            Entry::Said { .. } => {}
         }
     }
 

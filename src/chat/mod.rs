@@ -228,7 +228,9 @@ impl Chat {
             Purpose::Tell { seat, door, .. } => Some((seat, door)),
             Purpose::Ask(_) | Purpose::Own => None,
         };
-        self.release(&entry);
+        if ticket.is_some() {
+            self.release(&entry); // What others proposed has reserved nothing here.
+        }
         let outcome = self.apply(seq, time, entry, by);
         match purpose {
             Purpose::Ask(ask) => self.answer(ask, outcome),
@@ -297,11 +299,8 @@ impl Chat {
             self.effects.push(Effect::Touch { used });
         }
         for session in self.accounts.expired(self.now) {
-            if self.propose(Entry::SessionEnded { session }, Purpose::Own).is_err() {
+            if self.end_session(session, Purpose::Own).is_err() {
                 return; // The rest at the next tick.
-            }
-            if let Some(live) = self.accounts.session_mut(session) {
-                live.ending = true;
             }
         }
     }

@@ -60,6 +60,10 @@ impl Chat {
         }
         let room = found.record.id;
         let author = self.claimed(claim, who)?;
+        let account = author.as_ref().and_then(|author| author.account);
+        if enter && account.is_some_and(|account| self.sits(account, door, room)) {
+            return Err(Refusal::AlreadySeated);
+        }
         let sitting = Sitting { door, room, session: None, author: None, present: false };
         self.seats.insert(seat, sitting);
         if let Some(author) = author
@@ -73,6 +77,13 @@ impl Chat {
             self.enter(seat, None);
         }
         Ok(Answer::Seated)
+    }
+
+    /// Whether an account has a seat in a room through a door.
+    fn sits(&self, account: AccountId, door: Door, room: RoomId) -> bool {
+        let seats = self.accounts.get(account).map_or(&[][..], |known| &known.seats);
+        let mut sittings = seats.iter().filter_map(|seat| self.seats.get(seat));
+        sittings.any(|other| other.door == door && other.room == room)
     }
 
     /// Whom a seat is bound to before it has said anything.
@@ -101,15 +112,9 @@ impl Chat {
     /// Binds a seat to a name, unless somebody else has it.
     fn bind(&mut self, seat: SeatId, author: Author, who: Identity) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
-        let (room, door) = (sitting.room, sitting.door);
+        let room = sitting.room;
         if author.account.is_none() && self.accounts.is_taken(&author.name.folded()) {
             return Err(Refusal::NameInUse);
-        }
-        if let Some(known) = author.account.and_then(|account| self.accounts.get(account)) {
-            let mut others = known.seats.iter().filter_map(|seat| self.seats.get(seat));
-            if others.any(|other| other.door == door && other.room == room) {
-                return Err(Refusal::AlreadySeated);
-            }
         }
         let now = self.now;
         self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?.bind(&author, now)?;

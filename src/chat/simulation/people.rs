@@ -122,12 +122,12 @@ impl Simulation {
     }
 
     fn caller(&mut self) -> Caller {
-        // Mostly one of the latest; sometimes any, sometimes one that never was.
-        let recent = self.session_keys.len().saturating_sub(6);
-        let key = match self.dice.below(8) {
+        // Mostly one that has not ended; sometimes any, sometimes one that never was.
+        let standing: Vec<KeyHash> = self.book.sessions.values().map(|one| one.key).collect();
+        let key = match self.dice.below(10) {
             0 => Some(self.key()),
             1 => self.dice.pick(&self.session_keys),
-            _ => self.dice.pick(&self.session_keys[recent..]),
+            _ => self.dice.pick(&standing),
         };
         match (self.dice.below(5), key) {
             (0, _) | (_, None) => Caller::Nobody,

@@ -69,7 +69,7 @@ impl World {
             Effect::Seat { seat, door, room } => self.seated(*seat, *door, *room),
             Effect::Unseat { seat, room, farewell } => self.unseated(*seat, *room, *farewell),
             Effect::Announce { event, by } => {
-                self.announced(event);
+                self.announced(event, book);
                 self.announced_by_one_who_hears(event.room, *by);
             }
             Effect::Reply { seat, door, reply } => self.replied(*seat, *door, *reply, log),
@@ -191,7 +191,7 @@ impl World {
     /// Whoever joins was not there, whoever leaves was; messages come in the log's order, each when
     /// the log has it. (Workers hand an announcement to all who hear the room, so one order and
     /// no gap for the room is one order and no gap for everybody in it.)
-    fn announced(&mut self, event: &Event) {
+    fn announced(&mut self, event: &Event, book: &Book) {
         let roster = self.rosters.entry(event.room).or_default();
         let name = event.author.name.folded();
         let place = roster.iter().position(|present| *present == name);
@@ -200,6 +200,9 @@ impl World {
                 assert_eq!(place, None, "{name:?} joined, who was there");
                 roster.push(name);
             }
+            // (Where a stranger ended the room, the first message of somebody may have come too
+            // late for it, and with it the news that they were there.)
+            What::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}
             What::Left => {
                 roster.remove(place.expect("only who was there leaves"));
             }
