@@ -67,6 +67,8 @@ pub(super) struct Accounts {
 pub(super) struct Known {
     pub account: Account,
     pub sessions: Vec<SessionId>,
+    /// Sessions that are proposed but not yet in the log.
+    pub beginning: usize,
     /// Everywhere that this account sits.
     pub seats: Vec<SeatId>,
 }
@@ -143,13 +145,18 @@ impl Accounts {
         self.last_account = self.last_account.max(account.id.0);
         self.by_name.insert(folded, account.id);
         self.by_key.insert(account.key, account.id);
-        let known = Known { account, sessions: Vec::new(), seats: Vec::new() };
+        let (sessions, seats) = (Vec::new(), Vec::new());
+        let known = Known { account, sessions, beginning: 0, seats };
         self.accounts.insert(known.account.id, known);
         true
     }
 
     pub fn get(&self, id: AccountId) -> Option<&Known> {
         self.accounts.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: AccountId) -> Option<&mut Known> {
+        self.accounts.get_mut(&id)
     }
 
     pub fn by_name(&self, name: &Folded) -> Option<&Known> {
@@ -223,7 +230,8 @@ impl Accounts {
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
     pub fn touch(&mut self, id: SessionId, now: Time) -> bool {
-        let grain_micros = (self.ttl_secs * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed();
+        let ttl_micros = self.ttl_secs.saturating_mul(1_000_000);
+        let grain_micros = (ttl_micros / SESSION_TOUCH_PARTS).cast_signed();
         let Some(live) = self.sessions.get_mut(&id) else { return false };
         live.last_used = live.last_used.max(now);
         let due = live.last_used.0.saturating_sub(live.noted.0) >= grain_micros;
@@ -261,5 +269,65 @@ impl Accounts {
         if let Some(live) = session.and_then(|id| self.sessions.get_mut(&id)) {
             live.seats -= 1;
         }
+    }
+
+    /// All accounts, by number.
+    pub fn records(&self) -> Vec<Account> {
+        let mut all: Vec<_> = self.accounts.values().map(|known| known.account.clone()).collect();
+        all.sort_unstable_by_key(|account| account.id);
+        all
+    }
+
+    /// All sessions that have not ended, by number, with their true last use.
+    pub fn sessions(&self) -> Vec<Session> {
+        let record = |(id, live): (&SessionId, &Live)| {
+            let Live { account, key, last_used, .. } = *live;
+            Session { id: *id, account, key, last_used }
+        };
+        let mut all: Vec<Session> = self.sessions.iter().map(record).collect();
+        all.sort_unstable_by_key(|session| session.id);
+        all
+    }
+
+    pub fn last_session(&self) -> u64 {
+        self.last_session
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl Accounts {
+    /// The indexes and the tables say the same.
+    pub fn check(&self) {
+        let counts = (self.by_name.len(), self.by_key.len(), self.by_session_key.len());
+        assert_eq!(counts, (self.accounts.len(), self.accounts.len(), self.sessions.len()));
+        for (id, known) in &self.accounts {
+            assert_eq!(self.by_name.get(&known.account.name.folded()), Some(id));
+            assert_eq!(self.by_key.get(&known.account.key), Some(id));
+            let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);
+            assert!(known.sessions.iter().all(own), "{id:?} has a session that is not there");
+        }
+        let listed: usize = self.accounts.values().map(|known| known.sessions.len()).sum();
+        assert_eq!(listed, self.sessions.len(), "a session is nobody's");
+        let found = |(id, live): (_, &Live)| self.by_session_key.get(&live.key) == Some(id);
+        assert!(self.sessions.iter().all(found), "a session cannot be found by its key");
+    }
+
+    /// Accounts and sessions know of as many seats as there are.
+    pub fn check_seats(
+        &self,
+        accounts: &HashMap<AccountId, usize>,
+        sessions: &HashMap<SessionId, u32>,
+    ) {
+        for (id, known) in &self.accounts {
+            assert_eq!(known.seats.len(), accounts.get(id).copied().unwrap_or(0), "{id:?}");
+        }
+        for (id, live) in &self.sessions {
+            assert_eq!(live.seats, sessions.get(id).copied().unwrap_or(0), "{id:?}");
+        }
+    }
+
+    pub fn is_anything_in_flight(&self) -> bool {
+        let beginning = self.accounts.values().any(|known| known.beginning > 0);
+        !self.reserved.is_empty() || beginning || self.sessions.values().any(|live| live.ending)
     }
 }

@@ -24,7 +24,12 @@ impl Chat {
                     live.ending = false;
                 }
             }
-            Entry::SessionBegun { .. } | Entry::Said { .. } => {}
+            Entry::SessionBegun { account, .. } => {
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.beginning -= 1;
+                }
+            }
+            Entry::Said { .. } => {}
         }
     }
 
@@ -53,7 +58,8 @@ impl Chat {
                 let name = known.account.name.clone();
                 let session = Session { id: session, account, key, last_used: time };
                 let begun = self.accounts.begin(session);
-                if begun { Ok(Answer::Session { name }) } else { Err(Refusal::Unauthenticated) }
+                // (Only where another proposer took the number first.)
+                if begun { Ok(Answer::Session { name }) } else { Err(Refusal::Unavailable) }
             }
             Entry::SessionEnded { session } => {
                 self.session_ended(session);
@@ -100,6 +106,10 @@ impl Chat {
     ) -> Result<Answer, Refusal> {
         let (created, updated) = (time, time);
         let record = RoomRecord { id, owner, facts, generation: 0, created, updated };
+        // A number is never used twice, not even that of a room that is gone.
+        if id.0 <= self.rooms.last_made() {
+            return Err(Refusal::Unavailable);
+        }
         if !self.rooms.insert(record) {
             return Err(Refusal::TitleTaken);
         }

@@ -10,20 +10,24 @@ use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, ROOMS_MAX, SESSIONS_PER_ACCOUNT_MAX};
 
 /// Who asks, once the core has looked.
-type Identity = Option<(AccountId, SessionId)>;
+pub(super) type Identity = Option<(AccountId, SessionId)>;
 
 impl Chat {
     pub(super) fn ask(&mut self, ask: AskId, caller: Caller, what: Ask) {
-        if self.must_wait(&what) {
-            self.held.push((ask, caller, what));
-            return;
-        }
         let who = match self.identify(caller) {
             Ok(who) => who,
             // One whose session has ended is logged out already.
             Err(_) if what == Ask::Logout => None,
             Err(refusal) => return self.answer(ask, Err(refusal)),
         };
+        self.ask_as(ask, who, what);
+    }
+
+    fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
+        if self.must_wait(&what) {
+            self.held.push((ask, who, what));
+            return;
+        }
         // `Ok(None)`: the answer comes with the entry that was proposed.
         let outcome = match what {
             Ask::Register { name, key } => self.register(ask, &name, key).map(|()| None),
@@ -66,10 +70,12 @@ impl Chat {
         self.rooms.find(room).is_ok_and(|room| room.changing)
     }
 
-    /// A change of a room is over: those who waited for that ask again.
+    /// A change of a room is over: those who waited for that ask again, each as who they were when
+    /// they asked, but for whom has logged out since.
     pub(super) fn ask_held(&mut self) {
-        for (ask, caller, what) in std::mem::take(&mut self.held) {
-            self.ask(ask, caller, what);
+        for (ask, who, what) in std::mem::take(&mut self.held) {
+            let who = who.filter(|(_, session)| self.accounts.session(*session).is_some());
+            self.ask_as(ask, who, what);
         }
     }
 
@@ -111,34 +117,50 @@ impl Chat {
 
     fn login(&mut self, ask: AskId, key: &KeyHash, session: KeyHash) -> Result<(), Refusal> {
         let known = self.accounts.by_key(key).ok_or(Refusal::UnknownKey)?;
-        let account = known.account.id;
-        let oldest = (known.sessions.len() >= SESSIONS_PER_ACCOUNT_MAX)
-            .then(|| self.longest_unused(known))
-            .flatten();
-        if let Some(session) = oldest {
-            self.propose(Entry::SessionEnded { session }, Purpose::Own)?;
-            if let Some(live) = self.accounts.session_mut(session) {
-                live.ending = true;
-            }
+        let (account, beginning) = (known.account.id, known.beginning);
+        let mut standing = self.longest_unused_first(known);
+        let most = SESSIONS_PER_ACCOUNT_MAX.saturating_sub(beginning + 1);
+        if beginning >= SESSIONS_PER_ACCOUNT_MAX {
+            return Err(Refusal::Full); // All in flight: there is none that could make way.
+        }
+        standing.truncate(standing.len().saturating_sub(most));
+        for session in standing {
+            self.end_session(session, Purpose::Own)?;
         }
         let id = self.accounts.next_session();
         let entry = Entry::SessionBegun { session: id, account, key: session };
-        self.propose(entry, Purpose::Ask(ask))
+        self.propose(entry, Purpose::Ask(ask))?;
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.beginning += 1;
+        }
+        Ok(())
     }
 
-    fn longest_unused(&self, known: &Known) -> Option<SessionId> {
-        let sessions =
-            known.sessions.iter().filter_map(|id| Some((id, self.accounts.session(*id)?)));
-        let standing = sessions.filter(|(_, live)| !live.ending);
-        standing.min_by_key(|(_, live)| (live.seats > 0, live.last_used)).map(|(id, _)| *id)
+    /// The sessions of an account whose end is not yet proposed; those that hold a seat come last.
+    fn longest_unused_first(&self, known: &Known) -> Vec<SessionId> {
+        let sessions = known.sessions.iter();
+        let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
+        let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
+        standing.sort_by_key(|(_, live)| (live.seats > 0, live.last_used));
+        standing.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Proposes the end of a session.
+    pub(super) fn end_session(
+        &mut self,
+        session: SessionId,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        self.propose(Entry::SessionEnded { session }, purpose)?;
+        if let Some(live) = self.accounts.session_mut(session) {
+            live.ending = true;
+        }
+        Ok(())
     }
 
     fn logout(&mut self, ask: AskId, who: Identity) -> Result<Option<Answer>, Refusal> {
         let Some((_, session)) = who else { return Ok(Some(Answer::Done)) };
-        self.propose(Entry::SessionEnded { session }, Purpose::Ask(ask))?;
-        if let Some(live) = self.accounts.session_mut(session) {
-            live.ending = true;
-        }
+        self.end_session(session, Purpose::Ask(ask))?;
         Ok(None)
     }
 
@@ -168,7 +190,8 @@ impl Chat {
         }
         let record = &room.record;
         let password = record.facts.password.clone();
-        Ok(Answer::Lock(Lock { room: record.id, password, generation: record.generation }))
+        let (generation, granted) = (record.generation, self.now);
+        Ok(Answer::Lock(Lock { room: record.id, password, generation, granted }))
     }
 
     fn make_room(&mut self, ask: AskId, who: Identity, facts: RoomFacts) -> Result<(), Refusal> {

@@ -21,8 +21,12 @@
 mod accounts;
 mod apply;
 mod asks;
+#[cfg(any(test, debug_assertions))]
+mod check;
 mod rooms;
 mod seats;
+#[cfg(test)]
+mod simulation;
 mod types;
 mod vocabulary;
 
@@ -34,6 +38,7 @@ pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
 
 use crate::chat::accounts::Accounts;
+use crate::chat::asks::Identity;
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::limits::PROPOSED_MAX;
@@ -74,7 +79,7 @@ pub struct Chat {
     proposed: usize,
     last_ticket: u64,
     /// Asks about a room of which a change is in flight, for when that is over.
-    held: Vec<(AskId, Caller, Ask)>,
+    held: Vec<(AskId, Identity, Ask)>,
     closing: bool,
     effects: Vec<Effect>,
 }
@@ -91,8 +96,9 @@ enum Waiting {
 enum Purpose {
     /// Somebody asked.
     Ask(AskId),
-    /// Somebody said something through a seat.
-    Tell(SeatId, Door),
+    /// Somebody said something through a seat. `came`: it is by this that the room will know that
+    /// its author is here.
+    Tell { seat: SeatId, door: Door, came: bool },
     /// The core itself: something has expired.
     Own,
 }
@@ -172,6 +178,13 @@ impl Chat {
         std::mem::swap(&mut self.effects, effects);
     }
 
+    /// Everything that lasts, each table by number: what another core can start from.
+    pub fn snapshot(&self) -> Snapshot {
+        let (accounts, sessions) = (self.accounts.records(), self.accounts.sessions());
+        let (last_room, last_session) = (self.rooms.last_made(), self.accounts.last_session());
+        Snapshot { accounts, sessions, rooms: self.rooms.records(), last_room, last_session }
+    }
+
     /// Whether nothing is waiting for the log.
     pub fn is_settled(&self) -> bool {
         self.waiting.is_empty()
@@ -225,14 +238,16 @@ impl Chat {
     fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
         let purpose = ticket.map_or(Purpose::Own, |ticket| self.settle(ticket));
         let by = match purpose {
-            Purpose::Tell(seat, door) => Some((seat, door)),
+            Purpose::Tell { seat, door, .. } => Some((seat, door)),
             Purpose::Ask(_) | Purpose::Own => None,
         };
-        self.release(&entry);
+        if ticket.is_some() {
+            self.release(&entry); // What others proposed has reserved nothing here.
+        }
         let outcome = self.apply(seq, time, entry, by);
         match purpose {
             Purpose::Ask(ask) => self.answer(ask, outcome),
-            Purpose::Tell(seat, door) => {
+            Purpose::Tell { seat, door, .. } => {
                 let reply = outcome.map(|_| Receipt::Said(seq));
                 self.tell_now(Effect::Reply { seat, door, reply });
             }
@@ -248,7 +263,10 @@ impl Chat {
         self.release(entry);
         match purpose {
             Purpose::Ask(ask) => self.answer(ask, Err(Refusal::Unavailable)),
-            Purpose::Tell(seat, door) => {
+            Purpose::Tell { seat, door, came } => {
+                if came {
+                    self.came_silently(seat, door, entry);
+                }
                 let reply = Err(Refusal::Unavailable);
                 self.tell_now(Effect::Reply { seat, door, reply });
             }
@@ -256,6 +274,13 @@ impl Chat {
         }
         self.move_up();
         self.ask_held();
+    }
+
+    /// Somebody is here since a message that is lost: then the room hears that, at least.
+    fn came_silently(&mut self, seat: SeatId, door: Door, entry: &Entry) {
+        let Entry::Said { room, author, color, .. } = entry.clone() else { return };
+        let event = Event { room, time: self.now, author, color, what: What::Joined };
+        self.tell_now(Effect::Announce { event, by: Some((seat, door)) });
     }
 
     /// Takes a proposal off the head of the line.
@@ -287,11 +312,8 @@ impl Chat {
             self.effects.push(Effect::Touch { used });
         }
         for session in self.accounts.expired(self.now) {
-            if self.propose(Entry::SessionEnded { session }, Purpose::Own).is_err() {
+            if self.end_session(session, Purpose::Own).is_err() {
                 return; // The rest at the next tick.
-            }
-            if let Some(live) = self.accounts.session_mut(session) {
-                live.ending = true;
             }
         }
     }

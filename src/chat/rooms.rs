@@ -120,6 +120,11 @@ impl Room {
         occupant.color.clone()
     }
 
+    /// Whether somebody is present under a name.
+    pub fn is_present(&self, name: &Folded) -> bool {
+        self.names.get(name).is_some_and(|occupant| occupant.present > 0)
+    }
+
     /// Whether somebody without an account uses the name.
     fn has_guest(&self, name: &Folded) -> bool {
         self.names.get(name).is_some_and(|occupant| occupant.author.account.is_none())
@@ -201,7 +206,9 @@ pub(super) struct Rooms {
     by_title: HashMap<Folded, RoomId>,
     /// Titles that are proposed but not yet in the log.
     reserved: HashSet<Folded>,
+    /// The highest number ever given to a proposal; and the highest of a room that came to be.
     last: u64,
+    made: u64,
 }
 
 impl Rooms {
@@ -229,6 +236,7 @@ impl Rooms {
     /// No number up to this one is given any more, though its room may be gone.
     pub fn used_up_to(&mut self, last: u64) {
         self.last = self.last.max(last);
+        self.made = self.made.max(last);
     }
 
     /// Whether `title` is a room's other than `except`, or about to be one's.
@@ -245,7 +253,7 @@ impl Rooms {
         self.reserved.remove(title);
     }
 
-    /// Adds a room from the log. `false`: its number was used or its title is taken.
+    /// Adds a room. `false`: its number or its title is taken.
     pub fn insert(&mut self, record: RoomRecord) -> bool {
         let title = record.facts.title.folded();
         if self.rooms.contains_key(&record.id) || self.by_title.contains_key(&title) {
@@ -311,5 +319,55 @@ impl Rooms {
     /// Whether somebody without an account uses the name in any room.
     pub fn any_guest(&self, name: &Folded) -> bool {
         self.rooms.values().any(|room| room.has_guest(name))
+    }
+
+    /// All rooms, by number.
+    pub fn records(&self) -> Vec<RoomRecord> {
+        let mut all: Vec<_> = self.rooms.values().map(|room| room.record.clone()).collect();
+        all.sort_unstable_by_key(|room| room.id);
+        all
+    }
+
+    /// The highest number of a room that is or was.
+    pub fn last_made(&self) -> u64 {
+        self.made
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl Rooms {
+    /// The index and the table say the same.
+    pub fn check(&self) {
+        assert_eq!(self.by_title.len(), self.rooms.len());
+        for (id, room) in &self.rooms {
+            assert_eq!(self.by_title.get(&room.record.facts.title.folded()), Some(id));
+        }
+    }
+
+    /// The names in use are those of the seats, each with its account, how many are bound to it,
+    /// and how many of those are present.
+    pub fn check_names(&self, expected: &HashMap<(RoomId, Folded), (Option<AccountId>, u32, u32)>) {
+        let mut found = 0;
+        for (id, room) in &self.rooms {
+            for (name, one) in &room.names {
+                let counts = (one.author.account, one.bound, one.present);
+                assert_eq!(expected.get(&(*id, name.clone())), Some(&counts), "{name:?} in {id:?}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, expected.len(), "a seat's name is not in use");
+    }
+
+    /// No guest goes by the name of an account.
+    pub fn check_guests(&self, is_registered: impl Fn(&Folded) -> bool) {
+        let names = self.rooms.values().flat_map(|room| &room.names);
+        let mut guests = names.filter(|(_, one)| one.author.account.is_none());
+        let posing = guests.find(|(name, _)| is_registered(name));
+        assert!(posing.is_none(), "{posing:?} is a guest under an account's name");
+    }
+
+    pub fn is_anything_in_flight(&self) -> bool {
+        let changing = |room: &Room| room.changing || room.going;
+        !self.reserved.is_empty() || self.rooms.values().any(changing)
     }
 }

@@ -4,6 +4,7 @@
 //! when it said that it is here until it said that it is not, or is gone. Several seats of one
 //! account are one person: the room hears of the first that comes and of the last that goes.
 
+use crate::chat::asks::Identity;
 use crate::chat::types::{
     AccountId, Author, Color, Door, Folded, Name, RoomId, RoomRef, SeatId, SessionId,
 };
@@ -25,6 +26,12 @@ pub(super) struct Sitting {
 }
 
 impl Sitting {
+    /// The name it is bound to, and whether it is present under it.
+    #[cfg(any(test, debug_assertions))]
+    pub fn bound(&self) -> Option<(&Author, bool)> {
+        self.author.as_ref().map(|author| (author, self.present))
+    }
+
     /// The account behind it.
     pub fn account(&self) -> Option<AccountId> {
         self.author.as_ref().and_then(|author| author.account)
@@ -41,7 +48,7 @@ impl Chat {
         access: Access,
         claim: Option<Claim>,
         enter: bool,
-        who: Option<(AccountId, SessionId)>,
+        who: Identity,
     ) -> Result<Answer, Refusal> {
         if self.closing {
             return Err(Refusal::Unavailable);
@@ -53,6 +60,10 @@ impl Chat {
         }
         let room = found.record.id;
         let author = self.claimed(claim, who)?;
+        let account = author.as_ref().and_then(|author| author.account);
+        if enter && account.is_some_and(|account| self.sits(account, door, room)) {
+            return Err(Refusal::AlreadySeated);
+        }
         let sitting = Sitting { door, room, session: None, author: None, present: false };
         self.seats.insert(seat, sitting);
         if let Some(author) = author
@@ -68,12 +79,15 @@ impl Chat {
         Ok(Answer::Seated)
     }
 
+    /// Whether an account has a seat in a room through a door.
+    fn sits(&self, account: AccountId, door: Door, room: RoomId) -> bool {
+        let seats = self.accounts.get(account).map_or(&[][..], |known| &known.seats);
+        let mut sittings = seats.iter().filter_map(|seat| self.seats.get(seat));
+        sittings.any(|other| other.door == door && other.room == room)
+    }
+
     /// Whom a seat is bound to before it has said anything.
-    fn claimed(
-        &self,
-        claim: Option<Claim>,
-        who: Option<(AccountId, SessionId)>,
-    ) -> Result<Option<Author>, Refusal> {
+    fn claimed(&self, claim: Option<Claim>, who: Identity) -> Result<Option<Author>, Refusal> {
         let caller = who.and_then(|(account, _)| self.accounts.get(account));
         let Some(Claim { name, granted }) = claim else {
             return Ok(caller.map(|known| Author {
@@ -96,22 +110,11 @@ impl Chat {
     }
 
     /// Binds a seat to a name, unless somebody else has it.
-    fn bind(
-        &mut self,
-        seat: SeatId,
-        author: Author,
-        who: Option<(AccountId, SessionId)>,
-    ) -> Result<(), Refusal> {
+    fn bind(&mut self, seat: SeatId, author: Author, who: Identity) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
-        let (room, door) = (sitting.room, sitting.door);
+        let room = sitting.room;
         if author.account.is_none() && self.accounts.is_taken(&author.name.folded()) {
             return Err(Refusal::NameInUse);
-        }
-        if let Some(known) = author.account.and_then(|account| self.accounts.get(account)) {
-            let mut others = known.seats.iter().filter_map(|seat| self.seats.get(seat));
-            if others.any(|other| other.door == door && other.room == room) {
-                return Err(Refusal::AlreadySeated);
-            }
         }
         let now = self.now;
         self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?.bind(&author, now)?;
@@ -171,9 +174,11 @@ impl Chat {
         let (room, door, present) = (sitting.room, sitting.door, sitting.present);
         let now = self.now;
         let standing = self.rooms.get_mut(room).filter(|room| !room.going);
-        let color = standing.ok_or(Refusal::RoomNotFound)?.act(&folded, color, now);
+        let place = standing.ok_or(Refusal::RoomNotFound)?;
+        let came = !place.is_present(&folded);
+        let color = place.act(&folded, color, now);
         let entry = Entry::Said { room, author, color, text };
-        self.propose(entry, Purpose::Tell(seat, door))?;
+        self.propose(entry, Purpose::Tell { seat, door, came })?;
         if !present {
             self.become_present(seat, &folded);
         }

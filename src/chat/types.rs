@@ -109,7 +109,10 @@ pub struct Folded(Box<str>);
 impl Folded {
     /// Folds any text, also one that could not be a name, so that it can be looked up.
     pub fn new(text: &str) -> Folded {
-        Folded(text.to_lowercase().into())
+        // Letter by letter, and by way of the capitals, so that all forms of one letter (σ and ς)
+        // are one wherever they stand.
+        let capitals = text.chars().flat_map(char::to_uppercase);
+        Folded(capitals.flat_map(char::to_lowercase).collect())
     }
 
     /// The folded text.
@@ -258,6 +261,8 @@ mod tests {
         assert!(Name::for_account("Ann99").is_some());
         let fold = |text| Name::new(text).map(|name| name.folded());
         assert_eq!(fold("ÄNN"), fold("änn"));
+        assert_eq!(fold("ΝΊΚΟΣ"), fold("νίκος"));
+        assert_eq!(fold("νίκοσ"), fold("νίκος"));
         assert_ne!(fold("ann"), fold("anne"));
     }
 

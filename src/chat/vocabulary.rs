@@ -171,7 +171,8 @@ pub enum Access {
 pub struct Claim {
     /// The name.
     pub name: Name,
-    /// When it was granted. An account made later is another person's.
+    /// When it was granted, by [`Lock::granted`] or earlier. An account that was made later is
+    /// another person's.
     pub granted: Time,
 }
 
@@ -541,4 +542,7 @@ pub struct Lock {
     pub password: Option<Box<str>>,
     /// Counts the room's passwords.
     pub generation: u64,
+    /// When the name was found to be free, or the caller's: it becomes [`Claim::granted`]. (Not
+    /// the time at which the password was checked: until then the name may be registered.)
+    pub granted: Time,
 }

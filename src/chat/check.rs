@@ -1,0 +1,73 @@
+//! What must be true of a core between any two commands, whatever happened to it. Called by the
+//! tests and by the fuzz targets; not compiled into what is released.
+
+use std::collections::HashMap;
+
+use crate::chat::{Chat, Effect, SeatId, Waiting};
+
+impl Chat {
+    /// Holds the core's tables against each other.
+    ///
+    /// # Panics
+    /// When they do not agree.
+    pub fn check(&self) {
+        self.check_line();
+        self.check_seats();
+        self.accounts.check();
+        self.rooms.check();
+        if self.is_settled() {
+            assert!(self.held.is_empty(), "somebody waits for a change that is over");
+            assert!(!self.accounts.is_anything_in_flight(), "an account's reservation was left");
+            assert!(!self.rooms.is_anything_in_flight(), "a room's reservation was left");
+        }
+    }
+
+    /// The line begins with a proposal, and knows how many there are.
+    fn check_line(&self) {
+        let is_proposal = |one: &&Waiting| matches!(one, Waiting::Proposal { .. });
+        assert_eq!(self.proposed, self.waiting.iter().filter(is_proposal).count());
+        assert!(self.waiting.front().is_none_or(|first| is_proposal(&first)), "a late effect");
+    }
+
+    /// Every seat stands behind its name, its account and its session, and is or will be heard.
+    fn check_seats(&self) {
+        let mut heard: HashMap<SeatId, bool> =
+            self.heard.keys().map(|seat| (*seat, true)).collect();
+        for waiting in &self.waiting {
+            match waiting {
+                Waiting::Effect(Effect::Seat { seat, .. }) => {
+                    assert_eq!(heard.insert(*seat, true), None, "{seat:?} is seated twice");
+                }
+                Waiting::Effect(Effect::Unseat { seat, .. }) => {
+                    assert_eq!(heard.insert(*seat, false), Some(true), "{seat:?} was not seated");
+                }
+                _ => {}
+            }
+        }
+        for (seat, will_be) in heard {
+            assert_eq!(will_be, self.seats.contains_key(&seat), "{seat:?} in the end");
+        }
+        let (mut accounts, mut sessions) = (HashMap::new(), HashMap::new());
+        let mut names = HashMap::new();
+        for (seat, sitting) in &self.seats {
+            assert!(self.rooms.get(sitting.room).is_some(), "{seat:?} sits in no room");
+            if let Some(account) = sitting.account() {
+                *accounts.entry(account).or_insert(0) += 1;
+            }
+            if let Some(session) = sitting.session {
+                *sessions.entry(session).or_insert(0) += 1;
+            }
+            if let Some((author, present)) = sitting.bound() {
+                let key = (sitting.room, author.name.folded());
+                let counts = names.entry(key).or_insert((author.account, 0, 0));
+                assert_eq!(counts.0, author.account, "{author:?} shares a name");
+                counts.1 += 1;
+                counts.2 += u32::from(present);
+                assert!(author.account.is_some() || counts.1 == 1, "two guests of one name");
+            }
+        }
+        self.accounts.check_seats(&accounts, &sessions);
+        self.rooms.check_names(&names);
+        self.rooms.check_guests(|name| self.accounts.by_name(name).is_some());
+    }
+}

@@ -1,0 +1,280 @@
+//! What people do: anything, in any order, mostly with names and keys that somebody has.
+
+use crate::chat::simulation::world::{Asked, Hearing, Member};
+use crate::chat::simulation::{STRANGER, Simulation};
+use crate::chat::{
+    Access, AccountId, Ask, AskId, Author, Caller, Claim, Color, Command, Description, Door, Entry,
+    Field, Name, Refusal, RoomChange, RoomFacts, RoomId, RoomRef, SeatId, SessionId, Tell, Title,
+    Visibility,
+};
+use crate::crypto::KeyHash;
+use crate::time::Time;
+
+const NAMES: [&str; 7] = ["ann", "Ann", "bob", "cat", "dan", "BOB", "eve"];
+const TITLES: [&str; 5] = ["den", "Den", "attic", "cellar", "hall"];
+const REFUSALS: [Refusal; 3] =
+    [Refusal::MessageTooLong, Refusal::Malformed(Field::Whole), Refusal::Malformed(Field::Name)];
+
+impl Simulation {
+    pub(super) fn somebody_acts(&mut self) {
+        match self.dice.below(48) {
+            0..=15 => self.somebody_tells(),
+            16..=24 => self.somebody_sits(),
+            25..=29 => self.somebody_leaves(),
+            30..=31 => self.asks(Caller::Nobody, |it| {
+                let name = it.name();
+                Ask::Register { name: name.as_str().into(), key: it.key() }
+            }),
+            32..=34 => self.asks(Caller::Nobody, |it| {
+                let keys: Vec<KeyHash> = it.book.accounts.values().map(|one| one.key).collect();
+                let session = it.key();
+                it.session_keys.push(session);
+                let key = it.dice.pick(&keys).unwrap_or(session);
+                Ask::Login { key, session }
+            }),
+            35 => self.somebody_asks(|_| Ask::Logout),
+            36 => self.somebody_asks(|it| {
+                let name = it.name();
+                Ask::Person { name: name.as_str().into() }
+            }),
+            37 => self.somebody_asks(|_| Ask::Me),
+            38 => self.somebody_asks(|it| Ask::Room { room: it.room() }),
+            39 => self.somebody_asks(|it| {
+                let name = it.dice.one_in(2).then(|| it.name());
+                Ask::Lock { room: it.room(), name }
+            }),
+            40..=42 => self.somebody_asks(|it| Ask::MakeRoom { facts: it.facts() }),
+            43..=45 => self.somebody_asks(|it| {
+                let room = it.room();
+                let (access, change) = (it.access(&room), it.change());
+                Ask::ChangeRoom { room, access, change }
+            }),
+            46 => self.somebody_asks(|it| {
+                let room = it.room();
+                let access = it.access(&room);
+                Ask::RemoveRoom { room, access }
+            }),
+            _ => self.somebody_asks(|_| Ask::Rooms),
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.fresh += 1;
+        self.fresh
+    }
+
+    fn key(&mut self) -> KeyHash {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&self.number().to_le_bytes());
+        key
+    }
+
+    fn name(&mut self) -> Name {
+        self.dice.pick(&NAMES).and_then(Name::new).expect("a name")
+    }
+
+    fn color(&mut self) -> Option<Color> {
+        if self.dice.one_in(3) { Color::new("red") } else { None }
+    }
+
+    fn room(&mut self) -> RoomRef {
+        match self.dice.below(8) {
+            0 | 1 => RoomRef::Title(self.dice.pick(&TITLES).expect("a title").into()),
+            2 => RoomRef::Id(RoomId(self.dice.below(self.book.last_room + 2))),
+            _ => {
+                let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
+                RoomRef::Id(self.dice.pick(&rooms).expect("the lobby"))
+            }
+        }
+    }
+
+    /// Mostly a good token.
+    fn access(&mut self, room: &RoomRef) -> Access {
+        let generation = self.book.find(room).map_or(0, |room| room.generation);
+        match self.dice.below(6) {
+            0 => Access::Open,
+            1 => Access::Token { generation: generation + 1 },
+            2 => Access::Token { generation: generation.saturating_sub(1) },
+            _ => Access::Token { generation },
+        }
+    }
+
+    /// A description by which a room's acknowledged state can be told from every other.
+    fn mark(&mut self) -> Description {
+        Description::new(&format!("mark {}", self.number())).expect("a description")
+    }
+
+    fn facts(&mut self) -> RoomFacts {
+        let title = self.dice.pick(&TITLES).and_then(Title::new).expect("a title");
+        let visibility = self.dice.pick(&Visibility::ALL).expect("a visibility");
+        let wrong = self.dice.one_in(12);
+        let closed = (visibility != Visibility::Public) != wrong;
+        let password = closed.then(|| format!("hash {}", self.number()).into());
+        RoomFacts { title, description: self.mark(), visibility, password }
+    }
+
+    fn change(&mut self) -> RoomChange {
+        let title = self.dice.one_in(3).then(|| self.facts().title);
+        let description = self.dice.one_in(2).then(|| self.mark());
+        let visibility = self.dice.one_in(3).then(|| self.facts().visibility);
+        let password = self.dice.one_in(2).then(|| format!("hash {}", self.number()).into());
+        RoomChange { title, description, visibility, password }
+    }
+
+    fn caller(&mut self) -> Caller {
+        // Mostly one that has not ended; sometimes any, sometimes one that never was.
+        let standing: Vec<KeyHash> = self.book.sessions.values().map(|one| one.key).collect();
+        let key = match self.dice.below(10) {
+            0 => Some(self.key()),
+            1 => self.dice.pick(&self.session_keys),
+            _ => self.dice.pick(&standing),
+        };
+        match (self.dice.below(5), key) {
+            (0, _) | (_, None) => Caller::Nobody,
+            (1, Some(key)) => Caller::Perhaps(key),
+            (_, Some(key)) => Caller::Session(key),
+        }
+    }
+
+    fn somebody_asks(&mut self, what: impl FnOnce(&mut Simulation) -> Ask) {
+        let caller = self.caller();
+        self.asks(caller, what);
+    }
+
+    fn asks(&mut self, caller: Caller, what: impl FnOnce(&mut Simulation) -> Ask) {
+        let what = what(self);
+        let (session, refused) = self.judge(&caller, &what);
+        self.ask(caller, what, session, refused);
+    }
+
+    /// Which session an ask comes by, and whether it must be refused for want of one.
+    fn judge(&mut self, caller: &Caller, what: &Ask) -> (Option<SessionId>, bool) {
+        self.now = self.now.max(self.clock);
+        let (session, needed) = match caller {
+            Caller::Nobody => (None, false),
+            Caller::Session(key) => (self.live_session(key), true),
+            Caller::Perhaps(key) => (self.live_session(key), false),
+        };
+        self.used(session);
+        (session, needed && session.is_none() && *what != Ask::Logout)
+    }
+
+    fn ask(&mut self, caller: Caller, what: Ask, session: Option<SessionId>, refused: bool) {
+        let ask = AskId(self.number());
+        self.world.asks.insert(ask, Asked { what: what.clone(), session, refused });
+        self.give(Command::Ask { ask, caller, what });
+    }
+
+    fn somebody_sits(&mut self) {
+        let seat = SeatId(self.number());
+        let door = Door(u8::try_from(self.dice.below(3)).expect("a door"));
+        let (room, caller, enter) = (self.room(), self.caller(), self.dice.one_in(3));
+        let access = self.access(&room);
+        let claim = self.dice.one_in(4).then(|| {
+            let granted = Time(self.clock.0 - self.dice.below(60_000_000).cast_signed());
+            Claim { name: self.name(), granted }
+        });
+        let what = Ask::Sit { seat, door, room: room.clone(), access, claim: claim.clone(), enter };
+        let (session, refused) = self.judge(&caller, &what);
+        let who = session.and_then(|id| self.book.sessions.get(&id)).map(|one| one.account);
+        let name_of = |account: AccountId| Some(self.book.accounts.get(&account)?.name.clone());
+        let (account, name) = match claim {
+            None => (who, who.and_then(name_of)),
+            Some(claim) => {
+                (self.book.account_named(&claim.name).map(|one| one.id), Some(claim.name))
+            }
+        };
+        let name = name.or_else(|| Some(self.name()));
+        let room = self.book.find(&room).map_or(RoomId(0), |room| room.id);
+        let session = session.filter(|_| account.is_some() && who == account);
+        let (standing, left, hearing) = (false, false, Hearing::NotYet);
+        let tells = Default::default();
+        let member =
+            Member { door, room, account, session, name, access, standing, hearing, left, tells };
+        self.world.members.insert(seat, member);
+        self.ask(caller, what, session, refused);
+    }
+
+    fn somebody_who_is_there(&mut self) -> Option<SeatId> {
+        let there = self.world.members.iter().filter(|(_, member)| !member.left);
+        let seats: Vec<SeatId> = there.map(|(seat, _)| *seat).collect();
+        self.dice.pick(&seats)
+    }
+
+    fn somebody_leaves(&mut self) {
+        let Some(seat) = self.somebody_who_is_there() else { return };
+        self.give(Command::Leave { seat });
+    }
+
+    fn somebody_tells(&mut self) {
+        let Some(seat) = self.somebody_who_is_there() else { return };
+        let usual = self.world.members.get(&seat).and_then(|member| member.name.clone());
+        let name = match self.dice.below(8) {
+            0 => Some(self.name()),
+            1..=2 => None,
+            _ => usual,
+        };
+        let tell = match self.dice.below(10) {
+            0..=1 => Tell::Join { name, color: self.color() },
+            2 => Tell::Part { name },
+            3 => Tell::Garbled(self.dice.pick(&REFUSALS).expect("a refusal")),
+            _ => {
+                let text = format!("text {}", self.number()).into();
+                Tell::Say { name, color: self.color(), text }
+            }
+        };
+        self.give(Command::Tell { seat, tell });
+    }
+
+    /// An entry that this core did not propose: it may fit, or not.
+    pub(super) fn a_stranger_writes(&mut self) {
+        let fresh = self.number();
+        let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
+        let room = self.dice.pick(&rooms).expect("the lobby");
+        let entry = match self.dice.below(9) {
+            0 => {
+                // A name of its own, because no guest here must wake up under an account's; or one
+                // that is taken, which does not fit.
+                let taken: Vec<Name> =
+                    self.book.accounts.values().map(|one| one.name.clone()).collect();
+                let own = Name::new(&format!("foreign{fresh}"));
+                let name = self.dice.pick(&taken).filter(|_| fresh % 2 == 0).or(own);
+                let account = AccountId(1 + self.dice.below(6));
+                Entry::AccountMade { account, name: name.expect("a name"), key: self.key() }
+            }
+            1 => {
+                let (session, account) =
+                    (SessionId(1 + self.dice.below(12)), AccountId(1 + self.dice.below(6)));
+                let key = self.key();
+                self.session_keys.push(key);
+                Entry::SessionBegun { session, account, key }
+            }
+            2 => Entry::SessionEnded { session: SessionId(1 + self.dice.below(12)) },
+            3 => {
+                let room = RoomId(1 + self.dice.below(self.book.last_room + 2));
+                let mut facts = self.facts();
+                let public = facts.visibility == Visibility::Public;
+                facts.password = (!public).then(|| "hash".into());
+                Entry::RoomMade { room, owner: None, facts }
+            }
+            4 => self.a_strangers_change(RoomId(1 + fresh % (self.book.last_room + 2))),
+            5 => Entry::RoomGone { room: RoomId(1 + self.dice.below(self.book.last_room + 2)) },
+            _ => {
+                let name = Name::new(STRANGER).expect("a name");
+                let author = Author { account: None, name };
+                let text = format!("text {fresh}").into();
+                Entry::Said { room, author, color: self.color(), text }
+            }
+        };
+        let time = self.clock;
+        self.disk.write(None, time, entry);
+    }
+
+    fn a_strangers_change(&mut self, room: RoomId) -> Entry {
+        let generation = self.book.rooms.get(&room).map_or(0, |room| room.generation + 1);
+        let mut facts = self.facts();
+        let public = facts.visibility == Visibility::Public;
+        facts.password = (!public).then(|| format!("hash {generation}").into());
+        Entry::RoomChanged { room, facts, generation }
+    }
+}

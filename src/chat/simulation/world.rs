@@ -1,0 +1,297 @@
+//! Everybody outside of the core: who asked and got no answer yet, who hears which room, and who
+//! they believe is there. It follows the effects as real workers would, and believes nothing that
+//! the core could not have known.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use crate::chat::simulation::STRANGER;
+use crate::chat::simulation::book::Book;
+use crate::chat::{
+    Access, AccountId, Answer, Ask, AskId, Door, Effect, Entry, Event, Farewell, Folded, Name,
+    Receipt, Refusal, RoomId, RoomRef, SeatId, Seq, SessionId, Tell, Visibility, What,
+};
+use crate::time::Time;
+
+/// An ask that waits for its answer.
+pub struct Asked {
+    pub what: Ask,
+    /// The session by which it came, if that was any good then.
+    pub session: Option<SessionId>,
+    /// It came by a session key that was no good, and needed one.
+    pub refused: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Hearing {
+    NotYet,
+    Now,
+    NoMore,
+}
+
+/// A connection that asked for a seat.
+pub struct Member {
+    pub door: Door,
+    pub room: RoomId,
+    pub account: Option<AccountId>,
+    pub session: Option<SessionId>,
+    /// What it calls itself, mostly.
+    pub name: Option<Name>,
+    pub access: Access,
+    /// Whether the seat must exist, by the rules.
+    pub standing: bool,
+    pub hearing: Hearing,
+    /// Its connection has reported the end, and sends nothing more.
+    pub left: bool,
+    /// What it said and has no reply to.
+    pub tells: VecDeque<Tell>,
+}
+
+#[derive(Default)]
+pub struct World {
+    pub asks: HashMap<AskId, Asked>,
+    pub members: BTreeMap<SeatId, Member>,
+    /// Who is present, in the order of arriving, purely from what was announced.
+    pub rosters: BTreeMap<RoomId, Vec<Folded>>,
+    /// The message that the core has just got from the log and must announce now.
+    pub to_announce: Option<(Seq, Time, Entry)>,
+    /// The number of the last announced message of each room.
+    last_said: HashMap<RoomId, Seq>,
+    pub closed: bool,
+    /// Messages that were refused: they must never turn up.
+    pub refused_texts: Vec<Box<str>>,
+}
+
+impl World {
+    /// One effect; everything that can be judged by itself is judged here.
+    pub fn follow(&mut self, effect: &Effect, book: &Book, log: &[(Time, Entry)]) {
+        match effect {
+            Effect::Answer { ask, answer } => self.answered(*ask, answer, book),
+            Effect::Seat { seat, door, room } => self.seated(*seat, *door, *room),
+            Effect::Unseat { seat, room, farewell } => self.unseated(*seat, *room, *farewell),
+            Effect::Announce { event, by } => {
+                self.announced(event, book);
+                self.announced_by_one_who_hears(event.room, *by);
+            }
+            Effect::Reply { seat, door, reply } => self.replied(*seat, *door, *reply, log),
+            Effect::Propose { .. } | Effect::Touch { .. } => {}
+        }
+    }
+
+    /// Every ask is answered once, and never again; an `Ok` means that the log has it.
+    fn answered(&mut self, ask: AskId, answer: &Result<Answer, Refusal>, book: &Book) {
+        let asked = self.asks.remove(&ask).expect("an answer to somebody who waits for one");
+        let ok = answer.is_ok();
+        if asked.refused {
+            assert_eq!(*answer, Err(Refusal::Unauthenticated), "a session lived too long");
+            if let Ask::Sit { seat, .. } = asked.what {
+                self.members.remove(&seat);
+            }
+            return;
+        }
+        let unauthenticated = *answer == Err(Refusal::Unauthenticated);
+        let anonymous =
+            matches!(asked.what, Ask::Me | Ask::Person { .. }) && asked.session.is_none();
+        assert!(!unauthenticated || anonymous, "a session ended too early");
+        match &asked.what {
+            Ask::Register { key, .. } => {
+                let known = book.accounts.values().any(|account| account.key == *key);
+                assert_eq!(ok, known, "registered exactly if acknowledged");
+            }
+            Ask::Login { session, .. } => {
+                assert_eq!(ok, book.session_with(session).is_some(), "logged in, or not");
+            }
+            Ask::Logout => {
+                let there = asked.session.is_some_and(|id| book.sessions.contains_key(&id));
+                assert_eq!(ok, !there, "logged out exactly if acknowledged");
+            }
+            Ask::MakeRoom { facts } => {
+                self.changed(answer, Some(facts.description.as_str()), book);
+            }
+            Ask::ChangeRoom { change, .. } => {
+                let mark = change.description.as_ref().map(|text| text.as_str());
+                self.changed(answer, mark, book);
+            }
+            // (By title it may be another room's already.)
+            Ask::RemoveRoom { room: RoomRef::Id(room), .. } if ok => {
+                assert!(!book.rooms.contains_key(room), "acknowledged, but not gone");
+            }
+            Ask::Sit { seat, .. } => self.sat(*seat, answer, book),
+            _ => {}
+        }
+    }
+
+    /// A room is as its acknowledgement says; what was refused has left no mark.
+    fn changed(&self, answer: &Result<Answer, Refusal>, mark: Option<&str>, book: &Book) {
+        let marked = |text| {
+            let mut all = book.rooms.values();
+            all.find(|room| room.facts.description.as_str() == text)
+        };
+        match answer {
+            Ok(Answer::Room(info)) => {
+                let room = book.rooms.get(&info.id).expect("an acknowledged room is in the log");
+                let told = (&info.title, &info.description, info.visibility, info.updated);
+                let facts = &room.facts;
+                let kept = (&facts.title, &facts.description, facts.visibility, room.updated);
+                assert_eq!(told, kept, "a room is what was acknowledged");
+                assert!(mark.is_none_or(|mark| mark == facts.description.as_str()));
+            }
+            Ok(other) => panic!("{other:?} is no answer to a change of a room"),
+            Err(_) => {
+                assert!(mark.and_then(marked).is_none(), "what was refused is there");
+            }
+        }
+    }
+
+    /// Nobody sits in a room that is not public without a token of its present generation.
+    fn sat(&mut self, seat: SeatId, answer: &Result<Answer, Refusal>, book: &Book) {
+        let member = self.members.get_mut(&seat).expect("who asked for a seat");
+        let room = book.rooms.get(&member.room);
+        let open = room.is_some_and(|room| room.facts.visibility == Visibility::Public);
+        let token = room.map(|room| Access::Token { generation: room.generation });
+        let fits = open || token == Some(member.access);
+        match answer {
+            Ok(_) => {
+                assert!(fits, "a seat without access");
+                assert!(!self.closed, "a seat after the close");
+                member.standing = true;
+            }
+            Err(refusal) => {
+                assert!(!fits || *refusal != Refusal::NoAccess, "no access, with a good token");
+                assert_eq!(member.hearing, Hearing::NotYet, "refused, and seated all the same");
+                self.members.remove(&seat);
+            }
+        }
+    }
+
+    /// A seat begins to hear once at most.
+    fn seated(&mut self, seat: SeatId, door: Door, room: RoomId) {
+        let member = self.members.get_mut(&seat).expect("only who asked is seated");
+        assert_eq!((member.hearing, member.door, member.room), (Hearing::NotYet, door, room));
+        member.hearing = Hearing::Now;
+    }
+
+    /// Only who hears stops hearing, once, and not without a reason.
+    fn unseated(&mut self, seat: SeatId, room: RoomId, farewell: Option<Farewell>) {
+        let member = self.members.get_mut(&seat).expect("only who was seated is unseated");
+        assert_eq!((member.hearing, member.room), (Hearing::Now, room));
+        assert!(!member.standing, "{seat:?} lost its seat by no rule: {farewell:?}");
+        assert!(farewell.is_some() || member.left, "no farewell to one who is still there");
+        member.hearing = Hearing::NoMore;
+        // What it said until then has its reply, unless the connection did not wait for it.
+        assert!(member.tells.is_empty(), "{seat:?} goes without {:?}", member.tells);
+    }
+
+    /// No announcement names a seat that does not hear the room.
+    fn announced_by_one_who_hears(&self, room: RoomId, by: Option<(SeatId, Door)>) {
+        let Some((seat, door)) = by else { return };
+        let member = self.members.get(&seat).expect("announced by a seat that exists");
+        assert_eq!((member.hearing, member.room, member.door), (Hearing::Now, room, door));
+    }
+
+    /// Whoever joins was not there, whoever leaves was; messages come in the log's order, each when
+    /// the log has it. (Workers hand an announcement to all who hear the room, so one order and
+    /// no gap for the room is one order and no gap for everybody in it.)
+    fn announced(&mut self, event: &Event, book: &Book) {
+        let roster = self.rosters.entry(event.room).or_default();
+        let name = event.author.name.folded();
+        let place = roster.iter().position(|present| *present == name);
+        match &event.what {
+            What::Joined => {
+                assert_eq!(place, None, "{name:?} joined, who was there");
+                roster.push(name);
+            }
+            // (Where a stranger ended the room, the first message of somebody may have come too
+            // late for it, and with it the news that they were there.)
+            What::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}
+            What::Left => {
+                roster.remove(place.expect("only who was there leaves"));
+            }
+            What::Said { seq, text } => {
+                if place.is_none() && event.author.name.as_str() != STRANGER {
+                    roster.push(name);
+                }
+                let (due, time, entry) = self.to_announce.take().expect("said, but not in the log");
+                let Event { room, author, color, .. } = event.clone();
+                let said = Entry::Said { room, author, color, text: text.clone() };
+                assert_eq!((*seq, event.time, said), (due, time, entry), "not as it was logged");
+                let last = self.last_said.insert(room, *seq);
+                assert!(last.is_none_or(|last| last < *seq), "told out of order");
+            }
+        }
+    }
+
+    /// Replies come in the order of the tells; a receipt has the number under which the log has it.
+    fn replied(
+        &mut self,
+        seat: SeatId,
+        door: Door,
+        reply: Result<Receipt, Refusal>,
+        log: &[(Time, Entry)],
+    ) {
+        let member = self.members.get_mut(&seat).expect("a reply to a seat that exists");
+        assert_eq!((member.hearing, member.door), (Hearing::Now, door), "a reply to nobody");
+        let tell = member.tells.pop_front().expect("a reply to something that was said");
+        match (tell, reply) {
+            (Tell::Say { text, .. }, Ok(Receipt::Said(seq))) => {
+                let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
+                let kept = matches!(entry, Entry::Said { text: kept, .. } if *kept == text);
+                assert!(kept, "a receipt for {text:?}, but the log has {entry:?}");
+            }
+            (Tell::Say { text, .. }, Err(refusal)) => {
+                // (A message that a stranger's end of the room has overtaken is in the log, but
+                // does not fit there.)
+                if refusal != Refusal::RoomNotFound {
+                    self.refused_texts.push(text);
+                }
+            }
+            (Tell::Garbled(expected), reply) => assert_eq!(reply, Err(expected), "out of order"),
+            (Tell::Join { .. } | Tell::Part { .. }, Ok(Receipt::Noted) | Err(_)) => {}
+            (tell, reply) => panic!("{reply:?} is no reply to {tell:?}"),
+        }
+    }
+
+    /// Whether somebody holds a session by sitting.
+    pub fn is_held(&self, session: SessionId) -> bool {
+        self.members.values().any(|member| member.standing && member.session == Some(session))
+    }
+
+    /// Seats end, by the rules. Returns the sessions that were used until now.
+    pub fn rise(&mut self, who: impl Fn(&SeatId, &Member) -> bool) -> Vec<SessionId> {
+        let standing = self.members.iter_mut().filter(|(_, member)| member.standing);
+        let going = standing.filter(|(seat, member)| who(seat, member));
+        let ended = going.filter_map(|(_, member)| {
+            member.standing = false;
+            member.session
+        });
+        ended.collect()
+    }
+
+    /// When nothing waits for the log, everybody has what they are owed, and exactly those hear a
+    /// room who have a seat by the rules.
+    pub fn check_settled(&self) {
+        assert!(self.asks.is_empty(), "an ask was never answered");
+        for (seat, member) in &self.members {
+            let hears = member.hearing == Hearing::Now;
+            assert_eq!(hears, member.standing, "{seat:?} hears what it should not, or not");
+            assert!(!hears || member.tells.is_empty(), "{seat:?} waits for a reply");
+        }
+    }
+
+    /// A roster rebuilt from events is what the core answers, and there are no ghosts in it.
+    pub fn check_roster(&self, room: RoomId, present: &[Folded]) {
+        let heard = self.rosters.get(&room).map_or(&[][..], |roster| roster);
+        assert_eq!(heard, present, "who is present in {room:?}");
+        let inside = |member: &&Member| member.room == room && member.standing;
+        let seats = self.members.values().filter(inside).count();
+        assert!(present.len() <= seats, "there are ghosts in {room:?}");
+    }
+
+    /// No message that was refused is in the log.
+    pub fn check_refused(&self, log: &[(Time, Entry)]) {
+        for (_, entry) in log {
+            if let Entry::Said { text, .. } = entry {
+                assert!(!self.refused_texts.contains(text), "{text:?} was refused, but is there");
+            }
+        }
+    }
+}
