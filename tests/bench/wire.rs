@@ -15,7 +15,7 @@ use crate::Outcome;
 /// offers this one, so neither side has to hash anything.
 pub const SAMPLE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// See [`SAMPLE_KEY`].
-pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZbRK+xOo=";
+pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// First bytes of whole, unfragmented server frames.
 pub const TEXT: u8 = 0x81;
