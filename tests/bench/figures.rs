@@ -14,8 +14,6 @@ pub const PARTS: [&str; 4] = ["deliveries", "paced", "memory", "acks"];
 
 const ROOMS: [usize; 2] = [100, 1_000];
 const SENDERS: usize = 8;
-/// Messages on their way for each sender; more would be held back by the server's own bound.
-const WINDOW: usize = 64;
 const PACED_DELIVERIES_PER_SEC: usize = 50_000;
 const LOCKSTEP_SENDERS: [usize; 3] = [1, 16, 256];
 const ROWS_A_COMMIT: [usize; 2] = [1, 64];
@@ -117,11 +115,12 @@ impl Run<'_> {
 
     fn deliveries(&mut self) {
         let columns = ["server", "gathering floor", "a write each", "server/floor"];
-        table("Deliveries per CPU-second, saturated", &columns);
+        let on_their_way = SENDERS * self.options.window;
+        table(&format!("Deliveries per CPU-second, {on_their_way} on the way"), &columns);
         let mut results = Vec::new();
         for members in ROOMS {
             let task = Words::default().with("task", "saturate").with("members", members);
-            let task = task.with("senders", SENDERS).with("window", WINDOW);
+            let task = task.with("senders", SENDERS).with("window", self.options.window);
             let [server, floor, each] = self.server_and_floors(&task);
             let rate = |words: &Option<Words>, per: &str| {
                 let words = words.as_ref()?;

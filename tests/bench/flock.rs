@@ -12,7 +12,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::Outcome;
-use crate::wire::{CLOSE, PING, PONG, TEXT, chitchat_join, name, next_frame};
+use crate::wire::{CLOSE, EVENT, PING, PONG, TEXT, chitchat_join, name, next_frame};
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;
@@ -120,10 +120,15 @@ impl Flock {
 
     /// Reads until nothing comes any more.
     pub fn settle(&mut self) -> Outcome<()> {
+        self.drain(|_, _, _| {})
+    }
+
+    /// The same, with ears: `hear` as in [`Flock::pump`].
+    pub fn drain(&mut self, mut hear: impl FnMut(usize, u64, &[u8])) -> Outcome<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut quiet_since = Instant::now();
         while quiet_since.elapsed() < QUIET {
-            if self.pump(QUIET, |_, _, _| {})? > 0 {
+            if self.pump(QUIET, &mut hear)? > 0 {
                 quiet_since = Instant::now();
             }
             if Instant::now() > deadline {
@@ -141,9 +146,17 @@ impl Flock {
             for index in group.clone() {
                 self.send(index, &chitchat_join(&name(index)));
             }
-            // Its own join is the first that a newcomer hears, or its refusal.
+            // Its own join is the first that a newcomer hears.
             while group.clone().any(|index| self.heard(index) == 0) {
-                self.pump(Duration::from_millis(10), |_, _, _| {})?;
+                let mut refusal = None;
+                self.pump(Duration::from_millis(10), |_, _, text| {
+                    if !text.starts_with(EVENT) {
+                        refusal = Some(String::from_utf8_lossy(text).into_owned());
+                    }
+                })?;
+                if let Some(text) = refusal {
+                    return Err(format!("a join is answered with {text}").into());
+                }
                 if Instant::now() > deadline {
                     return Err("some never hear that they have joined".into());
                 }

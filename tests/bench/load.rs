@@ -8,11 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::flock::Flock;
 use crate::proc::cpu_time;
-use crate::wire::{chitchat_send, name, post, upgrade, words};
+use crate::wire::{EVENT, chitchat_send, name, post, upgrade, words};
 use crate::{Outcome, Words, lockstep};
-
-/// The start of a text that is somebody's message; a refusal begins otherwise.
-const EVENT: &[u8] = br#"{"e"#;
 
 pub fn run(words: &Words) -> Outcome<()> {
     let report = match words.text("task")? {
@@ -115,7 +112,7 @@ fn saturate(words: &Words) -> Outcome<Words> {
         })?;
     };
     let (begin_mark, heard_at_first) = begun.ok_or("nothing was measured")?;
-    flock.settle()?;
+    flock.drain(|_, _, text| refused += u64::from(!text.starts_with(EVENT)))?;
     Ok(begin_mark
         .until(&end_mark)
         .with("deliveries", heard_in_the_end - heard_at_first)

@@ -1,7 +1,8 @@
 //! The benchmark: what one delivery, one idle websocket and one durable message cost this server,
 //! beside the least that any program could pay for the same, measured in the same run.
 //!
-//! `cargo bench --bench bench -- [--quick] [--only deliveries|paced|memory|acks] [--server PATH]`
+//! `cargo bench --bench bench -- [--quick] [--only deliveries|paced|memory|acks] [--window N]
+//! [--server PATH]`
 //!
 //! One executable, several processes, so that each one's cost can be told apart: without a `role=`
 //! it is the conductor ([`figures`]), which starts the server, and itself again as the load
@@ -83,6 +84,9 @@ impl Words {
 struct Options {
     quick: bool,
     only: Option<String>,
+    /// Messages on their way for each sender of a saturated room. It decides how many frames can
+    /// share a write, so figures taken with different windows cannot be compared.
+    window: usize,
     server: Option<PathBuf>,
 }
 
@@ -93,7 +97,7 @@ impl Options {
         let mut asked = false;
         // Cargo names the server's binary once the package has one.
         let built = option_env!("CARGO_BIN_EXE_shanty").map(PathBuf::from);
-        let mut options = Options { quick: false, only: None, server: built };
+        let mut options = Options { quick: false, only: None, window: 64, server: built };
         let mut words = lexopt::Parser::from_env();
         while let Some(word) = words.next()? {
             match word {
@@ -106,6 +110,7 @@ impl Options {
                     }
                     options.only = Some(part);
                 }
+                Long("window") => options.window = words.value()?.parse()?,
                 Long("server") => options.server = Some(words.value()?.into()),
                 other => return Err(other.unexpected().into()),
             }

@@ -17,6 +17,9 @@ pub const SAMPLE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// See [`SAMPLE_KEY`].
 pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
+/// How a text begins that is somebody's event; a refusal begins otherwise.
+pub const EVENT: &[u8] = br#"{"e"#;
+
 /// First bytes of whole, unfragmented server frames.
 pub const TEXT: u8 = 0x81;
 /// See [`TEXT`].
