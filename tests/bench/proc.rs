@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::Outcome;
 
 /// Processor time of all threads that are alive, in nanoseconds as the scheduler counts it
-/// (`utime` and `stime` are the same count, but rounded to 10 ms). A thread that ends takes its share
-/// along; none does within a stretch of ours: the runtime keeps an idle one for longer.
+/// (`utime` and `stime` are the same count, but rounded to 10 ms). A thread that ends takes its
+/// share along; none does within a stretch of ours: the runtime keeps an idle one for longer.
 pub fn cpu_time(pid: u32) -> Outcome<Duration> {
     let mut nanos = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
