@@ -78,27 +78,6 @@ impl Accounts {
         Accounts { ttl_secs, ..Accounts::default() }
     }
 
-    /// All accounts, in no order.
-    pub fn accounts(&self) -> Vec<Account> {
-        self.accounts.values().map(|known| known.account.clone()).collect()
-    }
-
-    /// All sessions that have not ended, in no order.
-    pub fn sessions(&self) -> Vec<Session> {
-        let record = |(id, live): (&SessionId, &Live)| Session {
-            id: *id,
-            account: live.account,
-            key: live.key,
-            last_used: live.last_used,
-        };
-        self.sessions.iter().map(record).collect()
-    }
-
-    /// The highest session number given so far.
-    pub fn last_session(&self) -> u64 {
-        self.last_session
-    }
-
     /// How many there are, those in flight included.
     pub fn len(&self) -> usize {
         self.accounts.len() + self.reserved.len()

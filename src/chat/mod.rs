@@ -146,19 +146,6 @@ impl Chat {
         chat
     }
 
-    /// Everything that lasts, as this core has it, by number: for tests and checks that hold it
-    /// against the tables. Numbers that proposals in flight have used up count as given.
-    pub fn snapshot(&self) -> Snapshot {
-        let mut accounts = self.accounts.accounts();
-        let mut sessions = self.accounts.sessions();
-        let mut rooms = self.rooms.records();
-        accounts.sort_unstable_by_key(|account| account.id);
-        sessions.sort_unstable_by_key(|session| session.id);
-        rooms.sort_unstable_by_key(|room| room.id);
-        let (last_room, last_session) = (self.rooms.last(), self.accounts.last_session());
-        Snapshot { accounts, sessions, rooms, last_room, last_session }
-    }
-
     /// Carries out one command and appends what comes of it to `effects`, in order.
     pub fn handle(&mut self, now: Time, command: Command, effects: &mut Vec<Effect>) {
         // A clock that is set back does not make the core's time run backwards.

@@ -212,16 +212,6 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// All rooms that are not gone, in no order.
-    pub fn records(&self) -> Vec<RoomRecord> {
-        self.rooms.values().map(|room| room.record.clone()).collect()
-    }
-
-    /// The highest number given so far.
-    pub fn last(&self) -> u64 {
-        self.last
-    }
-
     /// How many there are, those in flight included.
     pub fn len(&self) -> usize {
         self.rooms.len() + self.reserved.len()

@@ -1,0 +1,314 @@
+//! The conductor: which figures there are, in which order, and what each is compared with.
+//!
+//! Every figure gets a server, or a floor, of its own: freshly started, with a new database.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::report::{Budget, Unit, cell, judge, row, table};
+use crate::stage::{LOAD_CORE, MEASURED_CORE, Running, Stage};
+use crate::{Options, Outcome, Words, proc};
+
+/// What `--only` takes.
+pub const PARTS: [&str; 4] = ["deliveries", "paced", "memory", "acks"];
+
+const ROOMS: [usize; 2] = [100, 1_000];
+const SENDERS: usize = 8;
+const PACED_DELIVERIES_PER_SEC: usize = 50_000;
+const LOCKSTEP_SENDERS: [usize; 3] = [1, 16, 256];
+const ROWS_A_COMMIT: [usize; 2] = [1, 64];
+
+const ROLE_DEADLINE: Duration = Duration::from_secs(120);
+/// What a process gets to come to rest before its memory is read.
+const REST: Duration = Duration::from_secs(1);
+
+// ---- Budgets: what the server promises about itself ----
+
+const DELIVERIES_RATIO_MIN: f64 = 0.5;
+const DELIVERIES_MIN: f64 = 1.5e6;
+const PACED_RATIO_MAX: f64 = 1.3;
+const IDLE_SOCKET_KIB_MAX: f64 = 4.0;
+const IDLE_SERVER_KIB_MAX: f64 = 6.0 * 1024.0;
+
+/// What is measured.
+#[derive(Clone)]
+enum Target {
+    Server(PathBuf),
+    Floor(&'static str),
+}
+
+const GATHER: Target = Target::Floor("gather");
+const EACH: Target = Target::Floor("each");
+const ACK: Target = Target::Floor("ack");
+
+struct Run<'a> {
+    options: &'a Options,
+    stage: Stage,
+    server: Option<Target>,
+    /// How long is measured, and before it not.
+    seconds: f64,
+    warm: f64,
+}
+
+pub fn run(options: &Options) -> Outcome<()> {
+    let (seconds, warm) = if options.quick { (1.0, 0.3) } else { (5.0, 1.0) };
+    let server = options.server.clone().map(Target::Server);
+    let mut run = Run { options, stage: Stage::set()?, server, seconds, warm };
+    println!("{}", run.stage.describe());
+    match &options.server {
+        Some(path) => {
+            let bytes = std::fs::metadata(path)?.len();
+            println!("server: {} ({})", path.display(), Unit::Mib.tell(bytes as f64 / 1024.0));
+        }
+        None => println!("no server (yet): floors only; --server PATH names one"),
+    }
+    if options.wants("deliveries") {
+        run.deliveries();
+    }
+    if options.wants("paced") {
+        run.paced();
+    }
+    if options.wants("memory") {
+        run.memory();
+    }
+    if options.wants("acks") {
+        run.acks();
+    }
+    Ok(())
+}
+
+impl Run<'_> {
+    fn start(&mut self, target: &Target) -> Outcome<(Running, u16)> {
+        let running = match target {
+            Target::Floor(kind) => {
+                let words = Words::default().with("role", "floor").with("kind", kind);
+                self.stage.start_role(MEASURED_CORE, &words)?
+            }
+            Target::Server(path) => {
+                let database = self.stage.new_database().display().to_string();
+                let words = ["--listen", "127.0.0.1:0", "--log", "warn", "--db", &database];
+                let words = words.map(str::to_owned).to_vec();
+                self.stage.start(MEASURED_CORE, path, words)?
+            }
+        };
+        let port = running.port()?;
+        Ok((running, port))
+    }
+
+    /// A load generator on a target that has just been started.
+    fn load(&self, task: Words, target: &Target, running: &Running, port: u16) -> Outcome<Running> {
+        let join = u8::from(matches!(target, Target::Server(_)));
+        let join = task.count("join").unwrap_or(join.into());
+        let words = task.with("role", "load").with("port", port).with("pid", running.pid());
+        let words = words.with("join", join).with("seconds", self.seconds).with("warm", self.warm);
+        self.stage.start_role(LOAD_CORE, &words)
+    }
+
+    /// One figure of one target. What goes wrong costs that figure only, and is said.
+    fn measure(&mut self, target: Option<&Target>, task: &Words) -> Option<Words> {
+        let target = target?;
+        let outcome = self.start(target).and_then(|(running, port)| {
+            self.load(task.clone(), target, &running, port)?.report(ROLE_DEADLINE)
+        });
+        said(target, outcome)
+    }
+
+    fn deliveries(&mut self) {
+        let columns = ["server", "gathering floor", "a write each", "server/floor"];
+        let on_their_way = SENDERS * self.options.window;
+        table(&format!("Deliveries per CPU-second, {on_their_way} on the way"), &columns);
+        let mut results = Vec::new();
+        for members in ROOMS {
+            let task = Words::default().with("task", "saturate").with("members", members);
+            let task = task.with("senders", SENDERS).with("window", self.options.window);
+            let [server, floor, each] = self.server_and_floors(&task);
+            let rate = |words: &Option<Words>, per: &str| {
+                let words = words.as_ref()?;
+                Some(words.number("deliveries").ok()? / words.number(per).ok()?)
+            };
+            let [own, least, most] =
+                [&server, &floor, &each].map(|words| rate(words, "cpu_seconds"));
+            let ratio = own.zip(least).map(|(own, least)| own / least);
+            let mut cells = [own, least, most].map(|value| cell(Unit::Millions, value)).to_vec();
+            cells.push(cell(Unit::Ratio, ratio));
+            row(&format!("  room of {members}"), &cells);
+            let shown = [&server, &floor, &each];
+            row("    by the clock", &shown.map(|w| cell(Unit::Millions, rate(w, "seconds"))));
+            row("    busy: measured, load generator", &shown.map(busy));
+            results.push((members, own, ratio));
+        }
+        for (members, own, ratio) in results {
+            let what = format!("room of {members}, server/gathering floor");
+            judge(&what, Unit::Ratio, ratio, Budget::AtLeast(DELIVERIES_RATIO_MIN));
+            if members == ROOMS[0] {
+                let what = format!("room of {members}, deliveries per CPU-second");
+                judge(&what, Unit::Millions, own, Budget::AtLeast(DELIVERIES_MIN));
+            }
+        }
+    }
+
+    fn paced(&mut self) {
+        let title = format!("CPU per delivery at {PACED_DELIVERIES_PER_SEC}/s");
+        table(&title, &["server", "gathering floor", "a write each", "server/floor"]);
+        let mut results = Vec::new();
+        for members in ROOMS {
+            let rate = PACED_DELIVERIES_PER_SEC / members;
+            let task = Words::default().with("task", "pace").with("members", members);
+            let measured = self.server_and_floors(&task.with("rate", rate));
+            let cost = |words: &Option<Words>| {
+                let words = words.as_ref()?;
+                Some(words.number("cpu_seconds").ok()? * 1e6 / words.number("deliveries").ok()?)
+            };
+            let number = |key: &str| {
+                let value = |words: &Option<Words>| words.as_ref()?.number(key).ok();
+                measured.each_ref().map(|words| cell(Unit::Millis, value(words)))
+            };
+            let costs = measured.each_ref().map(cost);
+            // Evenly spaced, nothing is there to be gathered: the plainer floor is the measure.
+            let ratio = costs[0].zip(costs[2]).map(|(own, each)| own / each);
+            let mut cells = costs.map(|value| cell(Unit::Micros, value)).to_vec();
+            cells.push(cell(Unit::Ratio, ratio));
+            row(&format!("  room of {members}, {rate} messages/s"), &cells);
+            row("    latency, median", &number("p50_us"));
+            row("    latency, 99 of 100", &number("p99_us"));
+            results.push((members, ratio));
+        }
+        for (members, ratio) in results {
+            let what = format!("room of {members}, CPU of server/a write each");
+            judge(&what, Unit::Ratio, ratio, Budget::AtMost(PACED_RATIO_MAX));
+        }
+    }
+
+    fn memory(&mut self) {
+        let members = if self.options.quick { 1_000 } else { 5_000 };
+        table("Resident memory", &["server", "floor"]);
+        let server = self.server.clone();
+        let mut hold = |target: Option<&Target>, join: u8| {
+            let task = Words::default().with("task", "hold").with("members", members);
+            let outcome = self.hold(target?, task.with("join", join));
+            said(target?, outcome)
+        };
+        let [out, joined] = [0, 1].map(|join| hold(server.as_ref(), join));
+        let floor = hold(Some(&EACH), 0);
+        let each = |kib: Option<(u64, u64)>| {
+            kib.map(|(before, after)| after.saturating_sub(before) as f64 / members as f64)
+        };
+        let idle = |kib: Option<(u64, u64)>| kib.map(|(before, _)| before as f64);
+        row("  idle", &[idle(out), idle(floor)].map(|kib| cell(Unit::Mib, kib)));
+        let sockets = [each(out), each(floor)].map(|kib| cell(Unit::Kib, kib));
+        row(&format!("  each of {members} idle websockets"), &sockets);
+        row("    all in one room", &[cell(Unit::Kib, each(joined))]);
+        judge("idle server", Unit::Mib, idle(out), Budget::AtMost(IDLE_SERVER_KIB_MAX));
+        for (what, kib) in [("idle websocket", out), ("idle websocket in a room", joined)] {
+            judge(what, Unit::Kib, each(kib), Budget::AtMost(IDLE_SOCKET_KIB_MAX));
+        }
+    }
+
+    /// Resident KiB of a target at rest, and with so many websockets.
+    fn hold(&mut self, target: &Target, task: Words) -> Outcome<(u64, u64)> {
+        let (running, port) = self.start(target)?;
+        std::thread::sleep(REST);
+        let before = proc::resident_kib(running.pid())?;
+        let load = self.load(task, target, &running, port)?;
+        load.line(ROLE_DEADLINE, |line| (line == "holding").then_some(()))?;
+        std::thread::sleep(REST);
+        let after = proc::resident_kib(running.pid())?;
+        load.report(ROLE_DEADLINE)?;
+        Ok((before, after))
+    }
+
+    fn acks(&mut self) {
+        let columns = ["server", "median", "99 of 100", "without disk"];
+        table("Acknowledged messages per second", &columns);
+        let (server, rate) = (self.server.clone(), |words: &Option<Words>| {
+            let words = words.as_ref()?;
+            Some(words.number("acks").ok()? / words.number("seconds").ok()?)
+        });
+        for (dialect, where_) in [("piratchat", "one room"), ("chitchat", "a room each")] {
+            for senders in LOCKSTEP_SENDERS {
+                let task = Words::default().with("task", "lockstep").with("dialect", dialect);
+                let task = task.with("members", senders);
+                let own = self.measure(server.as_ref(), &task);
+                let floor = self.measure(Some(&ACK), &task);
+                let time = |key: &str| {
+                    cell(Unit::Millis, own.as_ref().and_then(|words| words.number(key).ok()))
+                };
+                let (own_rate, floor_rate) = (rate(&own), rate(&floor));
+                let cells = [
+                    cell(Unit::PerSecond, own_rate),
+                    time("p50_us"),
+                    time("p99_us"),
+                    cell(Unit::PerSecond, floor_rate),
+                ];
+                row(&format!("  {senders} in lock-step, {dialect}, {where_}"), &cells);
+            }
+        }
+        for rows in ROWS_A_COMMIT {
+            let database = self.stage.new_database().display().to_string();
+            let words = Words::default().with("role", "disk").with("db", database);
+            let words = words.with("rows", rows).with("seconds", self.seconds);
+            let outcome = self.stage.start_role(MEASURED_CORE, &words);
+            let outcome = outcome.and_then(|running| running.report(ROLE_DEADLINE)?.number(RATE));
+            let rate = outcome.map_err(|error| println!("  SQLite alone: {error}")).ok();
+            row(&format!("  SQLite alone, {rows} rows a commit"), &[cell(Unit::PerSecond, rate)]);
+        }
+    }
+
+    /// The same task for the server, the gathering floor and the floor with a write each.
+    fn server_and_floors(&mut self, task: &Words) -> [Option<Words>; 3] {
+        let server = self.server.clone();
+        [server.as_ref(), Some(&GATHER), Some(&EACH)].map(|target| self.measure(target, task))
+    }
+}
+
+/// What [`crate::disk`] reports.
+const RATE: &str = "rows_per_second";
+
+/// How busy both sides were: a saturated figure is one only if the measured side was.
+fn busy(words: &Option<Words>) -> String {
+    let share = |key: &str| {
+        let words = words.as_ref()?;
+        Some(100.0 * words.number(key).ok()? / words.number("seconds").ok()?)
+    };
+    match (share("cpu_seconds"), share("load_cpu_seconds")) {
+        (Some(measured), Some(load)) => format!("{measured:.0} %, {load:.0} %"),
+        _ => "-".to_owned(),
+    }
+}
+
+/// Says what went wrong, and what was lost on the way, above the row that it concerns.
+fn said<T: Report>(target: &Target, outcome: Outcome<T>) -> Option<T> {
+    let who = match target {
+        Target::Server(_) => "server",
+        Target::Floor(kind) => kind,
+    };
+    match outcome {
+        Ok(report) => {
+            if let Some(verdict) = report.verdict().filter(|verdict| *verdict != "exact") {
+                println!("  ! {who}: {verdict}");
+            }
+            Some(report)
+        }
+        Err(error) => {
+            println!("  ! {who}: {error}");
+            None
+        }
+    }
+}
+
+/// What a measurement may say about its own worth.
+trait Report {
+    fn verdict(&self) -> Option<&str>;
+}
+
+impl Report for Words {
+    fn verdict(&self) -> Option<&str> {
+        self.text("verdict").ok()
+    }
+}
+
+impl Report for (u64, u64) {
+    fn verdict(&self) -> Option<&str> {
+        None
+    }
+}

@@ -1,0 +1,197 @@
+//! The client's side of the wire, as little of it as a benchmark needs: one HTTP request at a time,
+//! the websocket handshake, and frames (RFC 6455 section 5.2) in both directions.
+//!
+//! Requests and handshakes block and are never inside a measured stretch; frames are, and allocate
+//! nothing.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::Outcome;
+
+/// The sample key of RFC 6455 section 1.3, and the answer that it gives there. Everybody here
+/// offers this one, so neither side has to hash anything.
+pub const SAMPLE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// See [`SAMPLE_KEY`].
+pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// How a text begins that is somebody's event; a refusal begins otherwise.
+pub const EVENT: &[u8] = br#"{"e"#;
+
+/// First bytes of whole, unfragmented server frames.
+pub const TEXT: u8 = 0x81;
+/// See [`TEXT`].
+pub const CLOSE: u8 = 0x88;
+/// See [`TEXT`].
+pub const PING: u8 = 0x89;
+
+/// A masked pong without content.
+pub const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
+
+/// Any key will do against a server that nobody attacks: the point is that it has to be undone.
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// What came back for a request.
+pub struct Response {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Response {
+    /// `name=value` of the first cookie that the response sets.
+    pub fn cookie(&self) -> Option<&str> {
+        let line = self.head.lines().find(|line| {
+            line.get(..11).is_some_and(|name| name.eq_ignore_ascii_case("set-cookie:"))
+        })?;
+        line[11..].split(';').next().map(str::trim)
+    }
+
+    /// A field of the JSON object in the body, as text.
+    pub fn field(&self, name: &str) -> Outcome<String> {
+        let body: serde_json::Value = serde_json::from_str(&self.body)?;
+        match &body[name] {
+            serde_json::Value::String(text) => Ok(text.clone()),
+            serde_json::Value::Null => Err(format!("no '{name}' in {}", self.body).into()),
+            other => Ok(other.to_string()),
+        }
+    }
+}
+
+/// Sends one JSON body on a connection of its own and reads to its end.
+pub fn post(port: u16, path: &str, body: &serde_json::Value) -> Outcome<Response> {
+    let body = body.to_string();
+    let mut stream = connect(port)?;
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("a response without an end")?;
+    let status = head.split(' ').nth(1).ok_or("a response without a status")?.parse()?;
+    let response = Response { status, head: head.to_owned(), body: body.to_owned() };
+    match response.status {
+        200..300 => Ok(response),
+        status => Err(format!("POST {path}: {status} {}", response.body).into()),
+    }
+}
+
+/// Opens a websocket. What the server sent right behind its handshake comes along.
+pub fn upgrade(port: u16, path: &str, cookie: Option<&str>) -> Outcome<(TcpStream, Vec<u8>)> {
+    let mut stream = connect(port)?;
+    let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: {SAMPLE_KEY}\r\n{cookie}\r\n"
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut read = Vec::new();
+    let end = loop {
+        let mut part = [0; 1024];
+        let n = stream.read(&mut part)?;
+        read.extend_from_slice(&part[..n]);
+        match read.windows(4).position(|four| four == b"\r\n\r\n") {
+            Some(at) => break at + 4,
+            None if n == 0 || read.len() > HEAD_BYTES_MAX => {
+                return Err("the handshake has no end".into());
+            }
+            None => {}
+        }
+    };
+    let head = String::from_utf8_lossy(&read[..end]);
+    if !head.starts_with("HTTP/1.1 101 ") || !head.contains(SAMPLE_ACCEPT) {
+        return Err(format!("GET {path} is not upgraded: {head}").into());
+    }
+    Ok((stream, read.split_off(end)))
+}
+
+fn connect(port: u16) -> Outcome<TcpStream> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let stream = TcpStream::connect_timeout(&address, ANSWER_DEADLINE)?;
+    stream.set_read_timeout(Some(ANSWER_DEADLINE))?;
+    stream.set_write_timeout(Some(ANSWER_DEADLINE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A text as a client sends it: one frame, masked.
+pub fn client_frame(text: &str) -> Vec<u8> {
+    let mut frame = frame_head(text.len(), 0x80);
+    frame.extend_from_slice(&MASK);
+    frame.extend(text.bytes().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// A text as a server sends it: one frame, unmasked.
+pub fn server_frame(text: &str) -> Vec<u8> {
+    let mut frame = frame_head(text.len(), 0);
+    frame.extend_from_slice(text.as_bytes());
+    frame
+}
+
+fn frame_head(length: usize, mask_bit: u8) -> Vec<u8> {
+    match length {
+        0..126 => vec![TEXT, mask_bit | length as u8],
+        _ => {
+            let length = u16::try_from(length).expect("no text of a benchmark is that long");
+            let [high, low] = length.to_be_bytes();
+            vec![TEXT, mask_bit | 126, high, low]
+        }
+    }
+}
+
+/// The first frame in `bytes`, its first byte and where its payload is, once it is there whole.
+/// Its mask, if it has one, is skipped and not undone.
+pub fn next_frame(bytes: &[u8]) -> Option<(u8, Range<usize>)> {
+    let (&first, &second) = (bytes.first()?, bytes.get(1)?);
+    let (length, mut start) = match second & 0x7f {
+        126 => (usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])), 4),
+        127 => {
+            let length: [u8; 8] = bytes.get(2..10)?.try_into().ok()?;
+            (usize::try_from(u64::from_be_bytes(length)).ok()?, 10)
+        }
+        short => (usize::from(short), 2),
+    };
+    start += if second & 0x80 == 0 { 0 } else { MASK.len() };
+    let end = start.checked_add(length)?;
+    (bytes.len() >= end).then_some((first, start..end))
+}
+
+/// What a ChitChat client sends to say something.
+pub fn chitchat_send(name: &str, text: &str) -> Vec<u8> {
+    client_frame(&format!(r#"{{"event_type":"send","name":"{name}","msg":"{text}"}}"#))
+}
+
+/// What a ChitChat client sends to come in.
+pub fn chitchat_join(name: &str) -> Vec<u8> {
+    client_frame(&format!(r#"{{"event_type":"join","name":"{name}"}}"#))
+}
+
+/// The name of a room's nth member.
+pub fn name(index: usize) -> String {
+    format!("m{index:04}")
+}
+
+/// What is said: numbered, because order is part of the promise.
+pub fn words(number: u64) -> String {
+    format!("#{number:08} and a bottle of rum")
+}
+
+/// What everybody hears of it from a server; the floors send this one over and over.
+pub fn sample_broadcast() -> Vec<u8> {
+    server_frame(&format!(
+        r#"{{"event_type":"send","name":"{}","room_id":2,"msg":"{}","time":"{}"}}"#,
+        name(0),
+        words(0),
+        "2025-01-01T00:00:00.000000000Z"
+    ))
+}
