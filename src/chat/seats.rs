@@ -69,7 +69,7 @@ impl Chat {
     }
 
     /// Whom a seat is bound to before it has said anything.
-    fn claimed(
+    pub(super) fn claimed(
         &self,
         claim: Option<Claim>,
         who: Option<(AccountId, SessionId)>,
