@@ -15,3 +15,5 @@ pub mod dialect;
 pub mod store;
 
 pub mod hub;
+
+pub mod protocol;
