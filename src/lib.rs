@@ -3,7 +3,6 @@
 pub mod crypto;
 pub mod limits;
 pub mod logger;
-pub mod store;
 pub mod time;
 
 pub mod chat;
@@ -16,3 +15,11 @@ pub mod dialect;
 pub mod store;
 
 pub mod hub;
+
+pub mod protocol;
+
+pub mod connection;
+
+pub mod worker;
+
+pub mod server;

@@ -185,8 +185,7 @@ async fn stop(crew: Crew) -> Result<(), String> {
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     let opened = || {
-        let socket =
-            if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restart is not to wait for old connections to be forgotten.
         socket.set_reuseaddr(true)?;
         // Inherited by every connection.

@@ -44,6 +44,9 @@ impl Chat {
                 self.rooms.find(&room).map(|room| Some(Answer::Room(Box::new(room.info()))))
             }
             Ask::Lock { room, name } => self.lock(who, &room, name).map(Some),
+            Ask::Renew { room, claim } => {
+                self.claimed(Some(claim), who).and_then(|_| self.lock(who, &room, None)).map(Some)
+            }
             Ask::MakeRoom { facts } => self.make_room(ask, who, facts).map(|()| None),
             Ask::ChangeRoom { room, access, change } => {
                 self.change_room(ask, who, &room, access, change).map(|()| None)

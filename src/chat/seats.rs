@@ -87,7 +87,11 @@ impl Chat {
     }
 
     /// Whom a seat is bound to before it has said anything.
-    fn claimed(&self, claim: Option<Claim>, who: Identity) -> Result<Option<Author>, Refusal> {
+    pub(super) fn claimed(
+        &self,
+        claim: Option<Claim>,
+        who: Identity,
+    ) -> Result<Option<Author>, Refusal> {
         let caller = who.and_then(|(account, _)| self.accounts.get(account));
         let Some(Claim { name, granted }) = claim else {
             return Ok(caller.map(|known| Author {

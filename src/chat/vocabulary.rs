@@ -114,6 +114,14 @@ pub enum Ask {
         /// As whom; refused when that name cannot be had there.
         name: Option<Name>,
     },
+    /// Whether a name that was granted before is still its holder's, and what the room's password
+    /// is now. → [`Answer::Lock`]
+    Renew {
+        /// Which room.
+        room: RoomRef,
+        /// Refused when the name is another person's by now.
+        claim: Claim,
+    },
     /// Makes a room, the caller's if the caller is somebody. → [`Answer::Room`]
     MakeRoom {
         /// Its facts; the password is there exactly if it is not public.

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-pub use crate::connection::wire::Wire;
 use crate::connection::wire::Ready;
+pub use crate::connection::wire::Wire;
 use crate::limits::{CLOSE_DEADLINE_MS, READ_BUFFER_BYTES};
 use crate::protocol::Context;
 

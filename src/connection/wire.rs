@@ -251,7 +251,12 @@ impl Wire {
 
     /// Waits for the first of: something to read (if `read`), room to write (if `write`), a nudge,
     /// the deadline. Cancel-safe; called by the connection's task only.
-    pub(super) async fn wait(&self, deadline: &mut Pin<&mut Sleep>, read: bool, write: bool) -> Ready {
+    pub(super) async fn wait(
+        &self,
+        deadline: &mut Pin<&mut Sleep>,
+        read: bool,
+        write: bool,
+    ) -> Ready {
         poll_fn(|context| {
             if self.nudged.take() || self.broken.get() {
                 return Poll::Ready(Ready::Nudge);

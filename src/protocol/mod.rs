@@ -3,16 +3,23 @@
 //!
 //! To add a protocol, add its folder, its line in [`DIALECTS`] and its line in [`respond`]; to take
 //! one away, delete them. Nothing below this floor knows of it.
+//!
+//! Every protocol routes in one style: a `match` of method and path, a route a line, and beside it
+//! the methods of each path, for whoever comes with another.
 
+mod bodies;
 pub mod chitchat;
 pub mod passwords;
 pub mod piratchat;
+#[cfg(test)]
+mod tests;
 pub mod web;
 
 use crate::chat::{Door, SeatId};
 use crate::config::Config;
+use crate::crypto::{self, KeyHash};
 use crate::dialect::{Dialect, Dialects};
-use crate::http::{Request, Response};
+use crate::http::{self, Method, Request, Response};
 use crate::hub::{HubHandle, Seat};
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
@@ -24,6 +31,13 @@ pub const DIALECTS: Dialects = &[&piratchat::DIALECT, &chitchat::DIALECT];
 pub(crate) const PIRATCHAT: Door = Door(0);
 /// ChitChat's `/chats/<room>/ws`.
 pub(crate) const CHITCHAT: Door = Door(1);
+
+/// What a path allows that one can only read.
+const READ: &[Method] = &[Method::Get, Method::Head, Method::Options];
+/// What a path allows that one can only post to.
+const POST: &[Method] = &[Method::Post, Method::Options];
+/// What a path allows that becomes a websocket.
+const UPGRADE: &[Method] = &[Method::Get, Method::Options];
 
 /// What the protocols of one worker need to answer requests.
 pub struct Context {
@@ -50,4 +64,58 @@ pub enum Outcome {
         /// What is spoken.
         dialect: &'static dyn Dialect,
     },
+}
+
+/// Answers a request. `seat` is a number never used before, for a seat that may come of it. HEAD is
+/// answered as GET; whoever sends the response leaves out the content.
+pub async fn respond(context: &Context, seat: SeatId, request: &Request) -> Outcome {
+    // RFC 9110 section 9.3.7: an asterisk asks about the server as a whole.
+    if request.path == "*" {
+        let all = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete];
+        return Outcome::Response(Response::options(&[&all[..], &[Method::Options]].concat()));
+    }
+    let Ok(segments) = request.segments() else {
+        return Outcome::Response(piratchat::dress(Response::new(400)));
+    };
+    let path: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    match path[..] {
+        ["api", ..] | ["ws"] => piratchat::respond(context, seat, request, &path).await,
+        ["chats", ..] => chitchat::respond(context, seat, request, &path).await,
+        _ => Outcome::Response(web::respond(request, &path)),
+    }
+}
+
+/// The method that routes are found by.
+fn method(request: &Request) -> Method {
+    // RFC 9110 section 9.3.2: HEAD is GET whose content is not sent.
+    if request.method == Method::Head { Method::Get } else { request.method }
+}
+
+/// What becomes of a request that no route took. `allowed`: the methods of its path, none if there
+/// is no such path.
+fn unrouted(request: &Request, allowed: &[Method]) -> Response {
+    match allowed {
+        [] => Response::new(404),
+        _ if request.method == Method::Options => Response::options(allowed),
+        _ => Response::method_not_allowed(allowed),
+    }
+}
+
+/// What to do about an error that comes from HTTP itself, for a person.
+fn advice(status: u16) -> &'static str {
+    match status {
+        400 => "this request is malformed; correct it and try again",
+        404 => "there is nothing at this path; check its spelling",
+        405 => "this path takes other methods; they are listed in the Allow header",
+        426 => "this path is a websocket; connect with a websocket client, version 13",
+        _ => "this request cannot be answered; check it and try again",
+    }
+}
+
+/// The hash of the session key that a request shows. None if it shows none, and none to a page of a
+/// foreign origin: it may not act as its visitor (the cookie's SameSite does not cover neighbours
+/// on the same host).
+fn session(context: &Context, request: &Request) -> Option<KeyHash> {
+    let key = request.cookie("session").filter(|key| !key.is_empty())?;
+    http::same_origin(request, &context.config.origins).then(|| crypto::hash(key))
 }

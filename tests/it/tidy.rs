@@ -155,8 +155,10 @@ fn what_must_not_be_there_is_not() {
     let mut wrong = Vec::new();
     for source in sources("src", &["rs"]) {
         let module = source.module().expect("a file under src");
-        let everywhere = ["Mutex", "RwLock", "Atomic", "unsafe ", "todo!", "dbg!", "allow(dead_code"];
-        let core = ["tokio", "serde", "rusqlite", "SystemTime", "Instant", "getrandom", "Time::now"];
+        let everywhere =
+            ["Mutex", "RwLock", "Atomic", "unsafe ", "todo!", "dbg!", "allow(dead_code"];
+        let core =
+            ["tokio", "serde", "rusqlite", "SystemTime", "Instant", "getrandom", "Time::now"];
         let core = if module == "chat" { &core[..] } else { &[] };
         for word in everywhere.iter().chain(core) {
             if source.code().any(|line| line.contains(word)) {

@@ -1,0 +1,89 @@
+//! ChitChat over its websocket: events with a name, in a room. Everybody in the room hears them,
+//! whoever sent one included; only what is refused is answered.
+//!
+//! It has no state, and does not know whose a name is: the core does. Called by connections to
+//! decode, by the hub to encode.
+
+use serde::Serialize;
+
+use crate::chat::{Color, Event, Field, Name, Receipt, Refusal, Tell, What};
+use crate::dialect::Dialect;
+use crate::limits::MESSAGE_CHARS_MAX;
+use crate::protocol::bodies;
+use crate::protocol::chitchat::json::{Failure, Object, text_in};
+use crate::time::Time;
+
+/// ChitChat as the hub knows it.
+pub static DIALECT: Chitchat = Chitchat;
+
+/// See [`DIALECT`].
+pub struct Chitchat;
+
+impl Dialect for Chitchat {
+    fn decode(&self, text: &str) -> Tell {
+        decode(text).unwrap_or_else(Tell::Garbled)
+    }
+
+    fn event(&self, event: &Event, json: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            event_type: &'a str,
+            name: &'a str,
+            room_id: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            color: Option<&'a str>,
+            msg: &'a str,
+            #[serde(serialize_with = "bodies::rfc3339")]
+            time: Time,
+        }
+        let name = event.author.name.as_str();
+        let notice;
+        let (event_type, msg) = match &event.what {
+            What::Said { text, .. } => ("send", &**text),
+            What::Joined => {
+                notice = format!("{name} entered the room.");
+                ("join", &*notice)
+            }
+            What::Left => {
+                notice = format!("{name} has left the room.");
+                ("leave", &*notice)
+            }
+        };
+        let color = event.color.as_ref().map(Color::as_str);
+        let (room_id, time) = (event.room.0, event.time);
+        bodies::write(&Told { event_type, name, room_id, color, msg, time }, json);
+    }
+
+    fn echoes(&self) -> bool {
+        true
+    }
+
+    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>) {
+        // What was not refused is heard by everybody, so by its sender, too.
+        if let Err(refusal) = reply {
+            Failure::from(*refusal).write(json);
+        }
+    }
+}
+
+fn decode(text: &str) -> Result<Tell, Refusal> {
+    let object: Object = bodies::object(text.as_bytes()).ok_or(Refusal::Malformed(Field::Whole))?;
+    let text = |key, field| text_in(&object, key).map_err(|()| Refusal::Malformed(field));
+    let kind = text("event_type", Field::Kind)?.unwrap_or_default();
+    let name = text("name", Field::Name)?.and_then(Name::new);
+    let name = Some(name.ok_or(Refusal::Malformed(Field::Name))?);
+    let color = match text("color", Field::Color)? {
+        None | Some("") => None,
+        Some(color) => Some(Color::new(color).ok_or(Refusal::Malformed(Field::Color))?),
+    };
+    let message = text("msg", Field::Message)?.unwrap_or_default();
+    match kind {
+        // What a client says on coming and going is not told; the room hears the server's words.
+        "join" => Ok(Tell::Join { name, color }),
+        "leave" => Ok(Tell::Part { name }),
+        "send" if message.is_empty() => Err(Refusal::Malformed(Field::Message)),
+        "send" if message.chars().count() > MESSAGE_CHARS_MAX => Err(Refusal::MessageTooLong),
+        "send" => Ok(Tell::Say { name, color, text: message.into() }),
+        _ => Err(Refusal::Malformed(Field::Kind)),
+    }
+}

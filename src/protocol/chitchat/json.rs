@@ -1,0 +1,208 @@
+//! ChitChat's JSON: rooms, failures with their numbers, and fields as Go reads them.
+//!
+//! It must never write a password or the hash of one; the types it writes from hold none. Called by
+//! the routes and the dialect of this folder.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::chat::{Field, Refusal, RoomInfo};
+use crate::http::Response;
+use crate::protocol::bodies;
+use crate::protocol::chitchat::tokens::Flaw;
+use crate::protocol::passwords::Busy;
+use crate::time::Time;
+
+/// A JSON object from a client.
+pub(super) type Object = Map<String, Value>;
+
+/// A text in an object; `None` if it is left out, an error if it is something else.
+///
+/// Quirk: as with Go's `encoding/json`, `null` counts as left out, fields that nobody asks for are
+/// ignored, and of a field that comes twice the last one counts.
+pub(super) fn text_in<'a>(object: &'a Object, field: &str) -> Result<Option<&'a str>, ()> {
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(()),
+    }
+}
+
+/// A room as it goes over the wire.
+#[derive(Serialize)]
+pub(super) struct Room<'a> {
+    title: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    visibility: &'a str,
+    #[serde(rename = "createdAt", serialize_with = "bodies::rfc3339")]
+    created: Time,
+    #[serde(rename = "updatedAt", serialize_with = "bodies::rfc3339")]
+    updated: Time,
+    id: u64,
+    users: Vec<User<'a>>,
+}
+
+#[derive(Serialize)]
+struct User<'a> {
+    username: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    color: Option<&'a str>,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    last_activity: Time,
+}
+
+impl<'a> From<&'a RoomInfo> for Room<'a> {
+    fn from(info: &'a RoomInfo) -> Room<'a> {
+        let users = info.present.iter().map(|one| User {
+            username: one.author.name.as_str(),
+            color: one.color.as_ref().map(|color| color.as_str()),
+            last_activity: one.last_activity,
+        });
+        Room {
+            title: info.title.as_str(),
+            description: info.description.as_str(),
+            visibility: info.visibility.as_str(),
+            created: info.created,
+            updated: info.updated,
+            id: info.id.0,
+            users: users.collect(),
+        }
+    }
+}
+
+/// Why something is refused. What the seed has no number for carries HTTP's, which are others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Failure {
+    code: u16,
+    /// What is at fault; empty: nothing in particular.
+    field: String,
+}
+
+impl Failure {
+    pub fn new(code: u16, field: impl Into<String>) -> Failure {
+        Failure { code, field: field.into() }
+    }
+
+    /// The HTTP status that goes with the number.
+    fn status(&self) -> u16 {
+        match self.code {
+            101 | 201 => 404,
+            104 | 304 | 401 | 402 => 401,
+            301 | 403 => 403,
+            503 | 507 => 503,
+            404.. => self.code,
+            _ => 400,
+        }
+    }
+
+    fn says(&self) -> &'static str {
+        match self.code {
+            101 => "Room error: Room not found",
+            102 => "Room error: Duplicate room",
+            103 => "Room error: Invalid JSON",
+            104 => "Room error: Unauthorized operation",
+            105 => "Room error: Invalid content",
+            201 => "Client error: User not found",
+            202 => "Client error: Duplicate username",
+            204 => "Client error: Name mismatch",
+            301 => "Could not establish session",
+            303 => "Invalid JSON",
+            304 => "Unauthorized operation",
+            401 => "Token error: Invalid signature",
+            402 => "Token error: Unauthorized signing method",
+            403 => "Token error: Invalid token",
+            503 => "Server error: Unavailable, try again later",
+            507 => "Server error: Full, tell its owner",
+            status => crate::protocol::advice(status),
+        }
+    }
+
+    /// Appends it in ChitChat's shape.
+    pub fn write(&self, json: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Outcome<'a> {
+            status: bool,
+            error: Error<'a>,
+        }
+        #[derive(Serialize)]
+        struct Error<'a> {
+            code: u16,
+            error: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            field: &'a str,
+        }
+        let error = Error { code: self.code, error: self.says(), field: &self.field };
+        bodies::write(&Outcome { status: false, error }, json);
+    }
+
+    /// Gives an error that comes from HTTP itself the body that ChitChat's have.
+    pub fn dress(response: Response) -> Response {
+        match response.status {
+            ..400 => response,
+            status => {
+                let mut json = Vec::new();
+                Failure::new(status, "").write(&mut json);
+                response.json(json)
+            }
+        }
+    }
+}
+
+impl From<Failure> for Response {
+    fn from(failure: Failure) -> Response {
+        let mut json = Vec::new();
+        failure.write(&mut json);
+        let response = Response::new(failure.status()).json(json);
+        match failure.status() {
+            // RFC 9110 section 11.6.1: a 401 says how to be let in (RFC 6750 section 3).
+            401 => response.header("WWW-Authenticate", "Bearer"),
+            503 => response.header("Retry-After", "1"),
+            _ => response,
+        }
+    }
+}
+
+impl From<Busy> for Failure {
+    fn from(Busy: Busy) -> Failure {
+        Failure::from(Refusal::Unavailable)
+    }
+}
+
+impl From<Flaw> for Failure {
+    fn from(flaw: Flaw) -> Failure {
+        let code = match flaw {
+            Flaw::Signature => 401,
+            Flaw::Algorithm => 402,
+            Flaw::Invalid => 403,
+        };
+        Failure::new(code, "token")
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        let (code, field) = match refusal {
+            Refusal::RoomNotFound => (101, ""),
+            Refusal::TitleTaken => (102, "title"),
+            // Who shows a session that is no good is a guest here, so the first two cannot be.
+            Refusal::Unauthenticated | Refusal::UnknownKey | Refusal::Forbidden => (104, ""),
+            Refusal::PasswordMissing => (105, "password"),
+            Refusal::PasswordForPublic => (105, "visibility"),
+            Refusal::NotPresent | Refusal::PersonNotFound => (201, "name"),
+            Refusal::NameTaken | Refusal::NameInUse | Refusal::AlreadySeated => (202, "name"),
+            Refusal::OtherName => (204, "name"),
+            Refusal::NameInvalid | Refusal::NameMissing => (303, "name"),
+            Refusal::MessageTooLong => (303, "msg"),
+            Refusal::Malformed(Field::Whole) => (303, ""),
+            Refusal::Malformed(Field::Kind) => (303, "event_type"),
+            Refusal::Malformed(Field::Name) => (303, "name"),
+            Refusal::Malformed(Field::Message) => (303, "msg"),
+            Refusal::Malformed(Field::Color) => (303, "color"),
+            Refusal::NoAccess => (403, "token"),
+            Refusal::Unavailable => (503, ""),
+            Refusal::Full => (507, ""),
+        };
+        Failure::new(code, field)
+    }
+}

@@ -1,0 +1,348 @@
+//! ChitChat: rooms with passwords, tokens to enter them, and a websocket for each.
+//!
+//! It translates, checks what is cheap to check, and leaves to the core whatever depends on others.
+//! Whoever shows no good session is a guest here, not an error. Called by
+//! [`respond`](super::respond).
+
+mod dialect;
+mod json;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use serde::Serialize;
+
+pub use dialect::DIALECT;
+pub use tokens::Tokens;
+
+use json::{Failure, Object, Room, text_in};
+use tokens::{Flaw, Pass};
+
+use crate::chat::{
+    Access, Answer, Ask, Caller, Description, Lock, Name, RoomChange, RoomFacts, RoomInfo, RoomRef,
+    SeatId, Title, Visibility,
+};
+use crate::http::{self, Method, Request, Response};
+use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
+use crate::protocol::{bodies, method, session, unrouted, web};
+
+/// Answers what is ChitChat's.
+pub(super) async fn respond(
+    context: &Context,
+    seat: SeatId,
+    request: &Request,
+    path: &[&str],
+) -> Outcome {
+    let answered = match (method(request), path) {
+        (Method::Get, ["chats"]) => list(context, request).await,
+        (Method::Post, ["chats"]) => make(context, request).await,
+        (Method::Get, ["chats", room]) => show(context, room).await,
+        (Method::Put, ["chats", room]) => change(context, request, room).await,
+        (Method::Delete, ["chats", room]) => remove(context, request, room).await,
+        (Method::Post, ["chats", room, "token"]) => token(context, request, room).await,
+        (Method::Get, ["chats", room, "token", "renew"]) => renew(context, request, room).await,
+        (Method::Get, ["chats", _, "entrance"]) => Ok(web::page(request)),
+        (Method::Get, ["chats", room, "ws"]) => {
+            match websocket(context, seat, request, room).await {
+                Ok(outcome) => return outcome,
+                Err(response) => Ok(response),
+            }
+        }
+        _ => Ok(Failure::dress(unrouted(request, allowed(path)))),
+    };
+    Outcome::Response(answered.unwrap_or_else(Response::from))
+}
+
+/// The methods of a path; none if there is no such path.
+fn allowed(path: &[&str]) -> &'static [Method] {
+    match path {
+        ["chats"] => &[Method::Get, Method::Head, Method::Post, Method::Options],
+        ["chats", _] => &[Method::Get, Method::Head, Method::Put, Method::Delete, Method::Options],
+        ["chats", _, "token"] => POST,
+        ["chats", _, "token", "renew"] | ["chats", _, "entrance"] => READ,
+        ["chats", _, "ws"] => UPGRADE,
+        _ => &[],
+    }
+}
+
+async fn list(context: &Context, request: &Request) -> Result<Response, Failure> {
+    if request.prefers_html() {
+        return Ok(web::page(request).header("Vary", "Accept"));
+    }
+    let Answer::Rooms(rooms) = context.hub.ask(Caller::Nobody, Ask::Rooms).await? else {
+        unreachable!("rooms are answered with rooms");
+    };
+    let rooms: Vec<Room> = rooms.iter().map(Room::from).collect();
+    Ok(Response::new(200).header("Vary", "Accept").json(bodies::text(&rooms)))
+}
+
+async fn show(context: &Context, room: &str) -> Result<Response, Failure> {
+    let info = ask_room(context, Caller::Nobody, Ask::Room { room: RoomRef::parse(room) }).await;
+    Ok(room_response(200, &info.map_err(|failure| failure.about_room(room))?))
+}
+
+async fn make(context: &Context, request: &Request) -> Result<Response, Failure> {
+    let Wanted { title, description, visibility, password } = Wanted::read(request)?;
+    let title = title.ok_or(Failure::new(105, "title"))?;
+    let visibility = visibility.ok_or(Failure::new(105, "visibility"))?;
+    check_password(visibility, password.as_deref(), false)?;
+    // To hash a password is dear: not for a title that cannot be had. (The core looks again.)
+    refuse_taken_title(context, &title, None).await?;
+    let password = hash(context, password).await?;
+    let description = description.unwrap_or_default();
+    let facts = RoomFacts { title, description, visibility, password };
+    let made = ask_room(context, guest_or_account(context, request), Ask::MakeRoom { facts });
+    Ok(room_response(201, &made.await?))
+}
+
+async fn change(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
+    let caller = guest_or_account(context, request);
+    let lock = lock(context, &caller, room).await?;
+    let access = access(context, request, &lock)?;
+    let Wanted { title, description, visibility, password } = Wanted::read(request)?;
+    let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
+    let keeps_password = lock.password.is_some();
+    check_password(visibility.unwrap_or(is), password.as_deref(), keeps_password)?;
+    if let Some(title) = &title {
+        refuse_taken_title(context, title, Some(&lock)).await?;
+    }
+    let password = hash(context, password).await?;
+    let change = RoomChange { title, description, visibility, password };
+    let what = Ask::ChangeRoom { room: RoomRef::Id(lock.room), access, change };
+    let changed = ask_room(context, caller, what).await;
+    Ok(room_response(200, &changed.map_err(|failure| failure.about_room(room))?))
+}
+
+async fn remove(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
+    let caller = guest_or_account(context, request);
+    let lock = lock(context, &caller, room).await?;
+    let access = access(context, request, &lock)?;
+    let what = Ask::RemoveRoom { room: RoomRef::Id(lock.room), access };
+    let removed = context.hub.ask(caller, what).await;
+    removed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    Ok(done())
+}
+
+async fn token(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
+    let caller = guest_or_account(context, request);
+    let lock = lock(context, &caller, room).await?;
+    let Some(hash) = lock.password.clone() else { return Ok(done()) };
+    let object: Object = bodies::object(&request.body).ok_or(Failure::new(303, ""))?;
+    let text = |field: &str| text_in(&object, field).map_err(|()| Failure::new(303, field));
+    let (name, secret) = (text("name")?, text("secret")?);
+    let name = name.and_then(Name::new).ok_or(Failure::new(303, "name"))?;
+    let wrong = Failure::new(304, "secret");
+    let secret = secret.filter(|secret| secret.chars().count() <= PASSWORD_CHARS_MAX);
+    let secret = secret.filter(|secret| !secret.is_empty()).ok_or(wrong.clone())?;
+    if !context.passwords.verify(secret.to_owned(), hash).await? {
+        return Err(wrong);
+    }
+    // Only who knows the password is told which names are in use.
+    let what = Ask::Lock { room: RoomRef::Id(lock.room), name: Some(name.clone()) };
+    let granted = ask_lock(context, caller, what, room).await?.granted;
+    // The generation of the password that was shown: if there is a new one by now, the token is
+    // worth nothing.
+    Ok(token_response(context, &name, Lock { granted, ..lock }))
+}
+
+async fn renew(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
+    let caller = guest_or_account(context, request);
+    let lock = lock(context, &caller, room).await?;
+    if lock.password.is_none() {
+        return Ok(done());
+    }
+    let claim = pass(context, request.bearer(), &lock)?.claim;
+    let name = claim.name.clone();
+    let what = Ask::Renew { room: RoomRef::Id(lock.room), claim };
+    let granted = ask_lock(context, caller, what, room).await?.granted;
+    Ok(token_response(context, &name, Lock { granted, ..lock }))
+}
+
+async fn websocket(
+    context: &Context,
+    seat: SeatId,
+    request: &Request,
+    room: &str,
+) -> Result<Outcome, Response> {
+    let handshake = http::websocket(request).map_err(Failure::dress)?;
+    let caller = guest_or_account(context, request);
+    let lock = lock(context, &caller, room).await?;
+    // Browsers cannot send an Authorization with a websocket, so the token may come as a
+    // subprotocol. They fail unless one of those that they offered is chosen (RFC 6455 section 4.1).
+    let offered = handshake.protocols.iter();
+    let as_protocol = offered.clone().find(|name| looks_like_a_token(name));
+    let chosen = as_protocol.or(handshake.protocols.first()).map(String::as_str);
+    let shown = request.bearer().or(as_protocol.map(String::as_str));
+    let pass = match pass(context, shown, &lock) {
+        Ok(pass) => Some(pass),
+        // A public room needs none, so one that is no good does no harm.
+        Err(_) if lock.password.is_none() => None,
+        Err(failure) => return Err(failure.into()),
+    };
+    // RFC 6455 section 10.2. A token is not sent by itself, so whoever has one may use it from
+    // anywhere; but not together with a cookie, which `guest_or_account` has ignored.
+    let foreign = !http::same_origin(request, &context.config.origins);
+    if foreign && pass.is_none() && request.cookie("session").is_some() {
+        return Err(Failure::new(301, "Origin").into());
+    }
+    let access = pass.as_ref().map_or(Access::Open, access_of);
+    let (door, room_id) = (CHITCHAT, RoomRef::Id(lock.room));
+    let claim = pass.map(|pass| pass.claim);
+    let what = Ask::Sit { seat, door, room: room_id, access, claim, enter: false };
+    let seat = context.hub.sit(seat, caller, what).await;
+    let seat = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    Ok(Outcome::Websocket { response: handshake.response(chosen), seat, dialect: &DIALECT })
+}
+
+/// What a body says about a room, as far as it says something, and found valid.
+struct Wanted {
+    title: Option<Title>,
+    description: Option<Description>,
+    visibility: Option<Visibility>,
+    password: Option<String>,
+}
+
+impl Wanted {
+    fn read(request: &Request) -> Result<Wanted, Failure> {
+        let object: Object = bodies::object(&request.body).ok_or(Failure::new(103, ""))?;
+        let text = |field: &str| text_in(&object, field).map_err(|()| Failure::new(103, field));
+        let (title, description) = (text("title")?, text("description")?);
+        let (visibility, password) = (text("visibility")?, text("password")?);
+        Ok(Wanted {
+            title: valid("title", title, Title::new)?,
+            description: valid("description", description, Description::new)?,
+            visibility: valid("visibility", visibility, Visibility::parse)?,
+            // Quirk: to Go an empty text and none are the same; forms send the empty one.
+            password: password.filter(|password| !password.is_empty()).map(str::to_owned),
+        })
+    }
+}
+
+/// Makes a text that is there into what it must be.
+fn valid<T>(
+    field: &str,
+    text: Option<&str>,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Failure> {
+    text.map(|text| parse(text).ok_or(Failure::new(105, field))).transpose()
+}
+
+/// Whether that password fits the visibility that the room is to have. `keeps`: it has one already.
+fn check_password(
+    visibility: Visibility,
+    password: Option<&str>,
+    keeps: bool,
+) -> Result<(), Failure> {
+    let public = visibility == Visibility::Public;
+    let lengths = PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX;
+    match password {
+        Some(_) if public => Err(Failure::new(105, "visibility")),
+        Some(password) if lengths.contains(&password.chars().count()) => Ok(()),
+        None if public || keeps => Ok(()),
+        _ => Err(Failure::new(105, "password")),
+    }
+}
+
+async fn hash(context: &Context, password: Option<String>) -> Result<Option<Box<str>>, Failure> {
+    match password {
+        Some(password) => Ok(Some(context.passwords.hash(password).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn refuse_taken_title(
+    context: &Context,
+    title: &Title,
+    own: Option<&Lock>,
+) -> Result<(), Failure> {
+    let room = RoomRef::Title(title.as_str().into());
+    match ask_room(context, Caller::Nobody, Ask::Room { room }).await {
+        Ok(info) if own.is_none_or(|own| own.room != info.id) => Err(Failure::new(102, "title")),
+        _ => Ok(()),
+    }
+}
+
+/// An ask that is answered with a room.
+async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomInfo, Failure> {
+    match context.hub.ask(caller, what).await? {
+        Answer::Room(info) => Ok(*info),
+        _ => unreachable!("asks about one room are answered with it"),
+    }
+}
+
+async fn lock(context: &Context, caller: &Caller, room: &str) -> Result<Lock, Failure> {
+    let what = Ask::Lock { room: RoomRef::parse(room), name: None };
+    ask_lock(context, caller.clone(), what, room).await
+}
+
+/// An ask that is answered with a lock.
+async fn ask_lock(
+    context: &Context,
+    caller: Caller,
+    what: Ask,
+    room: &str,
+) -> Result<Lock, Failure> {
+    match context.hub.ask(caller, what).await {
+        Ok(Answer::Lock(lock)) => Ok(lock),
+        Ok(_) => unreachable!("a lock is answered with a lock"),
+        Err(refusal) => Err(Failure::from(refusal).about_room(room)),
+    }
+}
+
+/// By which right somebody changes a room. For a public one no token is looked at.
+fn access(context: &Context, request: &Request, lock: &Lock) -> Result<Access, Failure> {
+    if lock.password.is_none() {
+        return Ok(Access::Open);
+    }
+    Ok(access_of(&pass(context, request.bearer(), lock)?))
+}
+
+fn access_of(pass: &Pass) -> Access {
+    Access::Token { generation: pass.generation }
+}
+
+/// What a token says, if it opens that lock.
+fn pass(context: &Context, token: Option<&str>, lock: &Lock) -> Result<Pass, Failure> {
+    let pass = context.tokens.check(token.ok_or(Flaw::Invalid)?)?;
+    let fits = pass.room == lock.room && pass.generation == lock.generation;
+    if fits { Ok(pass) } else { Err(Flaw::Invalid.into()) }
+}
+
+/// RFC 7515 section 7.1: three parts and two dots between them.
+fn looks_like_a_token(protocol: &str) -> bool {
+    protocol.matches('.').count() == 2
+}
+
+fn guest_or_account(context: &Context, request: &Request) -> Caller {
+    session(context, request).map_or(Caller::Nobody, Caller::Perhaps)
+}
+
+impl Failure {
+    /// A room that was not found is named as it was asked for.
+    fn about_room(self, room: &str) -> Failure {
+        let missing = self == Failure::from(crate::chat::Refusal::RoomNotFound);
+        if missing { Failure::new(101, room) } else { self }
+    }
+}
+
+fn done() -> Response {
+    Response::new(200).json(r#"{"status":true}"#)
+}
+
+fn room_response(status: u16, info: &RoomInfo) -> Response {
+    Response::new(status).json(bodies::text(&Room::from(info)))
+}
+
+fn token_response(context: &Context, name: &Name, lock: Lock) -> Response {
+    #[derive(Serialize)]
+    struct Granted<'a> {
+        status: bool,
+        name: &'a str,
+        room_id: u64,
+        token: String,
+    }
+    let token = context.tokens.issue(lock.granted, name, lock.room, lock.generation);
+    let granted = Granted { status: true, name: name.as_str(), room_id: lock.room.0, token };
+    Response::new(201).json(bodies::text(&granted))
+}

@@ -1,0 +1,145 @@
+//! Room passwords: hashed and checked on threads of their own, a few at a time.
+//!
+//! It must never block the event loop, nor let strangers fill the memory: each hash takes 7 MiB and
+//! some 30 ms of a core, so a gate lets in a few and turns away the rest. Called by ChitChat.
+
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+
+use crate::crypto;
+use crate::limits::{PASSWORD_RUNNING_MAX, PASSWORD_WAITING_MAX};
+
+/// The gate. Its clones share it.
+#[derive(Clone)]
+pub struct Passwords {
+    /// One permit for each that runs or waits.
+    admitted: Arc<Semaphore>,
+    /// One permit for each that runs.
+    running: Arc<Semaphore>,
+}
+
+/// Too many are waiting already; try again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Busy;
+
+impl Passwords {
+    /// A gate that nobody has passed yet.
+    pub fn new() -> Passwords {
+        Passwords {
+            admitted: Arc::new(Semaphore::new(PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX)),
+            running: Arc::new(Semaphore::new(PASSWORD_RUNNING_MAX)),
+        }
+    }
+
+    /// The hash of a password, with a salt of its own, as a PHC string.
+    ///
+    /// # Errors
+    /// When too many are waiting.
+    pub async fn hash(&self, password: String) -> Result<Box<str>, Busy> {
+        self.run(move || {
+            let salt = crypto::random::<16>();
+            let hash = argon2id().hash_password_with_salt(password.as_bytes(), &salt);
+            // The parameters are constant, the salt is of the recommended length, and a body is too
+            // short to hold a password that is too long; a test hashes one.
+            hash.expect("valid parameters").to_string().into()
+        })
+        .await
+    }
+
+    /// Whether a password is the one that was hashed.
+    ///
+    /// # Errors
+    /// When too many are waiting.
+    pub async fn verify(&self, password: String, hash: Box<str>) -> Result<bool, Busy> {
+        // The hash brings its own parameters, so that ours can be changed. One that cannot be read
+        // opens nothing.
+        self.run(move || argon2id().verify_password(password.as_bytes(), &*hash).is_ok()).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Busy)?;
+        let running = self.running.clone().acquire_owned().await.map_err(|_| Busy)?;
+        // The work keeps its permits to its end, also when whoever asked has hung up.
+        let work = tokio::task::spawn_blocking(move || {
+            let _held = (admitted, running);
+            work()
+        });
+        work.await.map_err(|_| Busy) // The runtime is shutting down.
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Passwords {
+        Passwords::new()
+    }
+}
+
+/// Argon2id with 7 MiB, 5 passes and one lane: the choice of least memory in OWASP's "Password
+/// Storage Cheat Sheet", for small machines.
+fn argon2id() -> Argon2<'static> {
+    let params = Params::new(7 * 1024, 5, 1, None).expect("constants; a test uses them");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(future)
+    }
+
+    #[test]
+    fn a_password_opens_what_it_was_hashed_for() {
+        block_on(async {
+            let passwords = Passwords::new();
+            let hash = passwords.hash("correct horse".into()).await.expect("nobody waits");
+            assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hash}");
+            let again = passwords.hash("correct horse".into()).await.expect("nobody waits");
+            assert_ne!(hash, again, "each hash has a salt of its own");
+            for (password, hash, opens) in [
+                ("correct horse", &*hash, true),
+                ("Correct horse", &*hash, false),
+                ("", &*hash, false),
+                ("correct horse", "", false),
+                ("correct horse", "$argon2id$v=19$m=7168,t=5,p=1$", false),
+            ] {
+                let verified = passwords.verify(password.into(), hash.into()).await;
+                assert_eq!(verified, Ok(opens), "{password:?} {hash:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn the_gate_turns_away_what_would_wait_too_long() {
+        block_on(async {
+            let passwords = Passwords::new();
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            let held = std::sync::Mutex::new(held);
+            let held = Arc::new(held);
+            let mut waiting = tokio::task::JoinSet::new();
+            for _ in 0..PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX {
+                let (passwords, held) = (passwords.clone(), held.clone());
+                waiting.spawn(async move {
+                    passwords.run(move || held.lock().expect("unpoisoned").recv()).await
+                });
+            }
+            while passwords.admitted.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(passwords.verify("a".into(), "b".into()).await, Err(Busy));
+            drop(release);
+            while let Some(done) = waiting.join_next().await {
+                assert!(done.expect("it ran").is_ok(), "who was let in is served");
+            }
+            assert_eq!(passwords.verify("a".into(), "b".into()).await, Ok(false));
+        });
+    }
+}

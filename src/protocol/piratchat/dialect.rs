@@ -1,0 +1,98 @@
+//! Piratchat over its websocket: one global chat, in which a client says `{"message":M}` and hears
+//! what the others say, and who of them comes and goes.
+//!
+//! It has no state, and does not know who speaks: the core does. Called by connections to decode,
+//! by the hub to encode.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chat::{Event, Field, Receipt, Refusal, Tell, What};
+use crate::dialect::Dialect;
+use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
+use crate::protocol::bodies;
+
+/// Piratchat as the hub knows it.
+pub static DIALECT: Piratchat = Piratchat;
+
+/// See [`DIALECT`].
+pub struct Piratchat;
+
+impl Dialect for Piratchat {
+    fn decode(&self, text: &str) -> Tell {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Said {
+            message: Box<str>,
+        }
+        match bodies::object(text.as_bytes()) {
+            None => Tell::Garbled(Refusal::Malformed(Field::Whole)),
+            Some(Said { message }) if message.is_empty() => {
+                Tell::Garbled(Refusal::Malformed(Field::Message))
+            }
+            Some(Said { message }) if message.chars().count() > PIRATCHAT_MESSAGE_CHARS_MAX => {
+                Tell::Garbled(Refusal::MessageTooLong)
+            }
+            Some(Said { message }) => Tell::Say { name: None, color: None, text: message },
+        }
+    }
+
+    fn event(&self, event: &Event, json: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Said<'a> {
+            message: &'a str,
+            author: &'a str,
+        }
+        #[derive(Serialize)]
+        struct Moved<'a> {
+            event: &'a str,
+            username: &'a str,
+        }
+        let name = event.author.name.as_str();
+        match &event.what {
+            What::Joined => bodies::write(&Moved { event: "join", username: name }, json),
+            What::Left => bodies::write(&Moved { event: "leave", username: name }, json),
+            What::Said { text, .. } => bodies::write(&Said { message: text, author: name }, json),
+        }
+    }
+
+    /// Who does something knows that they did it: of a message they get the acknowledgement.
+    fn echoes(&self) -> bool {
+        false
+    }
+
+    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Refused<'a> {
+            status: bool,
+            code: &'a str,
+        }
+        match reply {
+            Ok(_) => json.extend_from_slice(br#"{"status":true}"#),
+            Err(refusal) => bodies::write(&Refused { status: false, code: code(*refusal) }, json),
+        }
+    }
+}
+
+/// What a client is told about a message that was refused. Only `message_too_long` is from the
+/// seed's documents.
+fn code(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::MessageTooLong => "message_too_long",
+        Refusal::Malformed(_) | Refusal::NameMissing | Refusal::OtherName => "invalid_message",
+        // It may be sent again; all others would be refused again.
+        Refusal::Unavailable | Refusal::Full => "unavailable",
+        Refusal::RoomNotFound | Refusal::NotPresent => "not_here",
+        Refusal::Unauthenticated
+        | Refusal::UnknownKey
+        | Refusal::NameInvalid
+        | Refusal::NameTaken
+        | Refusal::NameInUse
+        | Refusal::AlreadySeated
+        | Refusal::PersonNotFound
+        | Refusal::TitleTaken
+        | Refusal::PasswordMissing
+        | Refusal::PasswordForPublic
+        | Refusal::Forbidden
+        | Refusal::NoAccess => "not_allowed",
+    }
+}

@@ -1,0 +1,255 @@
+//! Piratchat: accounts with keys, sessions in a cookie, and one websocket into the lobby.
+//!
+//! It translates, and decides nothing that lasts. A key is seen here twice, when it is made and when
+//! it is shown, and never kept or logged. Called by [`respond`](super::respond).
+
+mod dialect;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+pub use dialect::DIALECT;
+
+use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId};
+use crate::crypto;
+use crate::http::{self, Method, Request, Response};
+use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
+use crate::protocol::{advice, bodies, method, session, unrouted};
+use crate::time::Time;
+
+/// Why a request is refused: the status, and what to do about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Failure {
+    status: u16,
+    says: &'static str,
+}
+
+const BODY: Failure =
+    Failure { status: 422, says: "send a JSON object with exactly the one field, a text" };
+const NO_COOKIE: Failure =
+    Failure { status: 422, says: "the session cookie is missing; log in first" };
+const FOREIGN: Failure =
+    Failure { status: 403, says: "a page from another origin cannot chat here for its visitor" };
+
+/// Answers what is Piratchat's.
+pub(super) async fn respond(
+    context: &Context,
+    seat: SeatId,
+    request: &Request,
+    path: &[&str],
+) -> Outcome {
+    let answered = match (method(request), path) {
+        (Method::Post, ["api", "register"]) => register(context, request).await,
+        (Method::Post, ["api", "login"]) => log_in(context, request).await,
+        (Method::Get | Method::Post, ["api", "logout"]) => log_out(context, request).await,
+        (Method::Get, ["api", "online"]) => online(context, request).await,
+        (Method::Get, ["api", "user", "@me"]) => me(context, request).await,
+        (Method::Get, ["api", "user", name]) => person(context, request, name).await,
+        (Method::Get, ["ws"]) => match websocket(context, seat, request).await {
+            Ok(outcome) => return outcome,
+            Err(response) => Ok(response),
+        },
+        _ => Ok(dress(unrouted(request, allowed(path)))),
+    };
+    Outcome::Response(answered.unwrap_or_else(Response::from))
+}
+
+/// The methods of a path; none if there is no such path.
+fn allowed(path: &[&str]) -> &'static [Method] {
+    match path {
+        ["api", "register" | "login"] => POST,
+        ["api", "logout"] => &[Method::Get, Method::Head, Method::Post, Method::Options],
+        ["api", "online"] | ["api", "user", _] => READ,
+        ["ws"] => UPGRADE,
+        _ => &[],
+    }
+}
+
+async fn register(context: &Context, request: &Request) -> Result<Response, Failure> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        username: String,
+    }
+    let Body { username } = bodies::object(&request.body).ok_or(BODY)?;
+    if username.is_empty() {
+        return Err(BODY);
+    }
+    let key = crypto::account_key();
+    let what = Ask::Register { name: username.into(), key: crypto::hash(&key) };
+    context.hub.ask(Caller::Nobody, what).await?;
+    #[derive(Serialize)]
+    struct Registered {
+        key: String,
+    }
+    Ok(Response::new(201).json(bodies::text(&Registered { key })))
+}
+
+async fn log_in(context: &Context, request: &Request) -> Result<Response, Failure> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        key: String,
+    }
+    let Body { key } = bodies::object(&request.body).ok_or(BODY)?;
+    if key.is_empty() {
+        return Err(BODY);
+    }
+    let session = crypto::session_key();
+    let what = Ask::Login { key: crypto::hash(&key), session: crypto::hash(&session) };
+    let Answer::Session { name } = context.hub.ask(Caller::Nobody, what).await? else {
+        unreachable!("a login is answered with a session");
+    };
+    let expires = Time::now().plus_secs(context.config.session_ttl_secs);
+    let cookie = cookie(request, &session, expires);
+    let body = bodies::text(&Username { username: name.as_str() });
+    Ok(Response::new(200).header("Set-Cookie", cookie).json(body))
+}
+
+/// It is answered with 200 always, whatever the cookie is worth, but for one case: a session that
+/// the disk cannot be told the end of (503). To say that it has ended would be a lie, and whoever
+/// leaves a shared computer has to know.
+async fn log_out(context: &Context, request: &Request) -> Result<Response, Failure> {
+    if let Some(key) = session(context, request) {
+        context.hub.ask(Caller::Session(key), Ask::Logout).await?;
+    }
+    let response = Response::new(200).header("Set-Cookie", cookie(request, "", Time(0)));
+    Ok(response.json(r#"{"status":true}"#))
+}
+
+async fn online(context: &Context, request: &Request) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let Answer::Present(present) = context.hub.ask(caller, Ask::Present { room: LOBBY }).await?
+    else {
+        unreachable!("who is present is answered with a list");
+    };
+    #[derive(Serialize)]
+    struct Online<'a> {
+        online_clients: Vec<&'a str>,
+    }
+    let online_clients = present.iter().map(|one| one.author.name.as_str()).collect();
+    Ok(Response::new(200).json(bodies::text(&Online { online_clients })))
+}
+
+async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
+    let Answer::Person(me) = context.hub.ask(caller(context, request)?, Ask::Me).await? else {
+        unreachable!("who one is is answered with a person");
+    };
+    Ok(Response::new(200).json(bodies::text(&Username { username: me.name.as_str() })))
+}
+
+async fn person(context: &Context, request: &Request, name: &str) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let Answer::Person(person) = context.hub.ask(caller, Ask::Person { name: name.into() }).await?
+    else {
+        unreachable!("who somebody is is answered with a person");
+    };
+    #[derive(Serialize)]
+    struct Known<'a> {
+        username: &'a str,
+        online: bool,
+        #[serde(serialize_with = "bodies::rfc3339")]
+        created: Time,
+    }
+    let (username, online, created) = (person.name.as_str(), person.online, person.created);
+    Ok(Response::new(200).json(bodies::text(&Known { username, online, created })))
+}
+
+async fn websocket(
+    context: &Context,
+    seat: SeatId,
+    request: &Request,
+) -> Result<Outcome, Response> {
+    let handshake = http::websocket(request).map_err(dress)?;
+    // RFC 6455 section 10.2: a browser sends the cookie whosever page opens the websocket.
+    if !http::same_origin(request, &context.config.origins) {
+        return Err(FOREIGN.into());
+    }
+    let caller = caller(context, request)?;
+    let (door, room, access) = (PIRATCHAT, RoomRef::Id(LOBBY), Access::Open);
+    let what = Ask::Sit { seat, door, room, access, claim: None, enter: true };
+    let seat = context.hub.sit(seat, caller, what).await.map_err(Failure::from)?;
+    Ok(Outcome::Websocket { response: handshake.response(None), seat, dialect: &DIALECT })
+}
+
+#[derive(Serialize)]
+struct Username<'a> {
+    username: &'a str,
+}
+
+fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
+    session(context, request).map(Caller::Session).ok_or(NO_COOKIE)
+}
+
+/// The session cookie (RFC 6265 section 4.1). An expiry that has passed deletes it.
+fn cookie(request: &Request, key: &str, expires: Time) -> String {
+    // The formatter knows the years up to 9999.
+    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    let expires = httpdate::fmt_http_date(expires.to_system().min(last));
+    // TLS ends in a proxy before us, which says so; of several proxies the first stands before the
+    // client. Whoever makes the header up only keeps their own cookie off plain HTTP.
+    let proxied = request.headers.list("x-forwarded-proto").next();
+    let tls = proxied.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let secure = if tls { "; Secure" } else { "" };
+    format!("session={key}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
+}
+
+/// Gives an error that comes from HTTP itself the body that Piratchat's have.
+pub(super) fn dress(response: Response) -> Response {
+    match response.status {
+        ..400 => response,
+        status => response.json(error(advice(status))),
+    }
+}
+
+fn error(says: &str) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Error<'a> {
+        error: &'a str,
+    }
+    bodies::text(&Error { error: says })
+}
+
+impl From<Failure> for Response {
+    fn from(failure: Failure) -> Response {
+        let response = Response::new(failure.status).json(error(failure.says));
+        match failure.status {
+            // RFC 9110 section 11.6.1: a 401 says how to log in. There is no registered scheme for
+            // cookies, and an unknown one makes no browser ask for a password.
+            401 => response.header("WWW-Authenticate", "Cookie cookie-name=\"session\""),
+            503 => response.header("Retry-After", "1"),
+            _ => response,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        let (status, says) = match refusal {
+            Refusal::Unauthenticated => (401, "the session is unknown or has ended; log in again"),
+            Refusal::UnknownKey => (401, "no account has this key; check it, or register"),
+            Refusal::NameInvalid => (400, "a username is 1 to 32 letters and digits (A-Z a-z 0-9)"),
+            Refusal::NameTaken => (409, "this username is taken; choose another"),
+            Refusal::NameInUse => (409, "this username is in use in the chat; try again later"),
+            Refusal::AlreadySeated => (409, "you are connected already; close that one first"),
+            Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
+            Refusal::RoomNotFound => (404, "there is no such room"),
+            Refusal::Forbidden | Refusal::NoAccess => (403, "this is not yours to do"),
+            Refusal::TitleTaken => (409, "this title is taken; choose another"),
+            Refusal::Full => (503, "the server has no room for one more; tell its owner"),
+            Refusal::Unavailable => (503, "this cannot be written down now; try again later"),
+            // What can be wrong with an event or a room, of which no request here has any.
+            Refusal::OtherName
+            | Refusal::NameMissing
+            | Refusal::NotPresent
+            | Refusal::PasswordMissing
+            | Refusal::PasswordForPublic
+            | Refusal::MessageTooLong
+            | Refusal::Malformed(_) => (422, "this request does not say what it should"),
+        };
+        Failure { status, says }
+    }
+}

@@ -1,0 +1,76 @@
+//! The page in the browser: files that are compiled in, served with everything locked that they do
+//! not need.
+//!
+//! It knows no chat: the page talks to the other protocols like any client. Called by
+//! [`respond`](super::respond), and by ChitChat for the paths where the page stands beside JSON.
+
+use std::sync::LazyLock;
+
+use crate::crypto;
+use crate::http::{Method, Request, Response};
+use crate::protocol::{READ, method, piratchat, unrouted};
+
+/// A file of the page.
+struct File {
+    /// Where it is served, without the leading slash.
+    path: &'static str,
+    kind: &'static str,
+    bytes: &'static [u8],
+    /// RFC 9110 section 8.8.3: changes when the bytes do.
+    etag: String,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Everything that is served. The first is the page itself.
+static FILES: LazyLock<[File; 3]> = LazyLock::new(|| {
+    [
+        File::new("", HTML, include_bytes!("web/index.html")),
+        File::new("web/style.css", CSS, include_bytes!("web/style.css")),
+        File::new("web/app.js", SCRIPT, include_bytes!("web/app.js")),
+    ]
+});
+
+/// Only what comes from here, nothing inline, and no frame around it: text from strangers that got
+/// into the page as markup all the same would still not run (Content Security Policy Level 3).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+/// Answers what is no protocol's.
+pub(super) fn respond(request: &Request, path: &[&str]) -> Response {
+    let path = path.join("/");
+    match (method(request), FILES.iter().find(|file| file.path == path)) {
+        (Method::Get, Some(file)) => file.response(request),
+        (_, file) => piratchat::dress(unrouted(request, file.map_or(&[], |_| READ))),
+    }
+}
+
+/// The page, wherever it is asked for.
+pub(super) fn page(request: &Request) -> Response {
+    FILES[0].response(request)
+}
+
+impl File {
+    fn new(path: &'static str, kind: &'static str, bytes: &'static [u8]) -> File {
+        let hash = crypto::hash(&String::from_utf8_lossy(bytes));
+        File { path, kind, bytes, etag: format!("\"{}\"", crypto::hex(&hash[..12])) }
+    }
+
+    fn response(&self, request: &Request) -> Response {
+        // RFC 9110 section 13.1.2: weak comparison, and `*` stands for whatever there is.
+        let known = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == self.etag;
+        let fresh = request.headers.list("if-none-match").any(known);
+        let response = match fresh {
+            true => Response::new(304),
+            false => Response::new(200).content(self.kind, self.bytes),
+        };
+        response
+            .header("ETag", &*self.etag)
+            .header("Cache-Control", "no-cache")
+            .header("Content-Security-Policy", POLICY)
+            .header("Referrer-Policy", "no-referrer")
+    }
+}
