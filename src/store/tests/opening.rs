@@ -117,6 +117,11 @@ fn what_the_system_refuses() {
         assert!(says(kind).starts_with("not writable: "), "{kind}");
     }
     assert!(says(io::ErrorKind::StorageFull).starts_with("the disk is full: "));
+    // This is what a disk with room for one page, but not for eight, gets out of SQLite.
+    for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR_SHMSIZE] {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        assert!(matches!(OpenError::from(error), OpenError::Full), "{code}");
+    }
     // The system does refuse even root to write into a program that is running.
     let path = env::current_exe().expect("we run");
     let why = open(&Options { path, sync: Sync::Full }).err().map(|why| why.to_string());
