@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why a database could not be opened. Shows as one line that says what to do; it does not name
 /// the file, because who prints it knows that, and names it first.
@@ -108,7 +108,14 @@ impl From<rusqlite::Error> for OpenError {
                 OpenError::NotWritable
             }
             ErrorCode::DiskFull => OpenError::Full,
+            // The file that readers and the writer share could not be made as large as it must be:
+            // SQLite has no better word for a disk that is full at that moment.
+            _ if error.sqlite_error().is_some_and(is_shared_memory_size) => OpenError::Full,
             _ => OpenError::Other(error.to_string()),
         }
     }
+}
+
+fn is_shared_memory_size(error: &ffi::Error) -> bool {
+    error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
 }

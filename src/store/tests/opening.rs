@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
 use crate::chat::{LOBBY, founding};
-use crate::store::schema;
+use crate::store::{connect, found, schema};
 
 /// What the error says, so that a test shows what a person reads.
 fn refusal(scratch: &Scratch) -> String {
@@ -84,7 +84,9 @@ fn the_settings_are_as_promised() {
 }
 
 #[test]
-fn a_path_that_looks_like_a_uri_or_is_a_link_is_a_path() {
+fn a_path_is_a_path_and_a_link_the_file_it_leads_to() {
+    // SQLite would take this for a URI, and open a database that is nowhere.
+    assert!(connect(Path::new("file::memory:")).is_err());
     let scratch = Scratch::new();
     let odd = Options { path: scratch.0.join("file:odd?mode=memory"), sync: Sync::Normal };
     drop(open(&odd).expect("it opens"));
@@ -115,6 +117,11 @@ fn what_the_system_refuses() {
         assert!(says(kind).starts_with("not writable: "), "{kind}");
     }
     assert!(says(io::ErrorKind::StorageFull).starts_with("the disk is full: "));
+    // This is what a disk with room for one page, but not for eight, gets out of SQLite.
+    for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR_SHMSIZE] {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        assert!(matches!(OpenError::from(error), OpenError::Full), "{code}");
+    }
     // The system does refuse even root to write into a program that is running.
     let path = env::current_exe().expect("we run");
     let why = open(&Options { path, sync: Sync::Full }).err().map(|why| why.to_string());
@@ -129,7 +136,7 @@ fn a_file_that_cannot_be_written_is_refused_at_the_start() {
     let read_only = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let mut connection =
         rusqlite::Connection::open_with_flags(scratch.file(), read_only).expect("it opens");
-    let why = super::super::found(&mut connection).map_err(OpenError::from);
+    let why = found(&mut connection).map_err(OpenError::from);
     assert!(matches!(why, Err(OpenError::NotWritable)), "{why:?}");
 }
 
