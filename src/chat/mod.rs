@@ -27,6 +27,8 @@ mod rooms;
 mod seats;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;
 mod types;
 mod vocabulary;
 

@@ -109,6 +109,9 @@ pub struct Folded(Box<str>);
 impl Folded {
     /// Folds any text, also one that could not be a name, so that it can be looked up.
     pub fn new(text: &str) -> Folded {
+        if text.is_ascii() {
+            return Folded(text.to_ascii_lowercase().into()); // The same, sooner.
+        }
         // Letter by letter, and by way of the capitals, so that all forms of one letter (σ and ς)
         // are one wherever they stand.
         let capitals = text.chars().flat_map(char::to_uppercase);

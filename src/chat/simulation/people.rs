@@ -238,7 +238,7 @@ impl Simulation {
                 let taken: Vec<Name> =
                     self.book.accounts.values().map(|one| one.name.clone()).collect();
                 let own = Name::new(&format!("foreign{fresh}"));
-                let name = self.dice.pick(&taken).filter(|_| fresh % 2 == 0).or(own);
+                let name = self.dice.pick(&taken).filter(|_| fresh.is_multiple_of(2)).or(own);
                 let account = AccountId(1 + self.dice.below(6));
                 Entry::AccountMade { account, name: name.expect("a name"), key: self.key() }
             }

@@ -1,0 +1,251 @@
+//! The rules of the contract as the core knows them, to be read as its specification: one file for
+//! people, one for rooms, one for seats. Here: a core with a log that answers when it is told to.
+
+mod people;
+mod rooms;
+mod seats;
+
+use std::collections::VecDeque;
+
+use crate::chat::*;
+use crate::crypto::KeyHash;
+use crate::time::Time;
+
+const TTL_SECS: u64 = 3_600;
+const NOON: Time = Time(1_000_000_000_000);
+/// Three doors; the core only tells them apart.
+const FRONT: Door = Door(0);
+const BACK: Door = Door(1);
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+/// A key that belongs to a text.
+fn key(text: &str) -> KeyHash {
+    let mut key = [0; 32];
+    key[..text.len()].copy_from_slice(text.as_bytes());
+    key
+}
+
+fn facts(title: &str, visibility: Visibility, password: Option<&str>) -> RoomFacts {
+    let title = Title::new(title).expect("a title");
+    let description = Description::default();
+    RoomFacts { title, description, visibility, password: password.map(Box::from) }
+}
+
+fn token(generation: u64) -> Access {
+    Access::Token { generation }
+}
+
+/// A core and its log.
+struct Core {
+    chat: Chat,
+    now: Time,
+    proposals: VecDeque<(Ticket, Time, Entry)>,
+    seq: u64,
+    last: u64,
+    touched: Vec<(SessionId, Time)>,
+    answers: Vec<(AskId, Result<Answer, Refusal>)>,
+}
+
+impl Core {
+    /// With a lobby, and nobody.
+    fn new() -> Core {
+        let settings = Settings { session_ttl_secs: TTL_SECS };
+        let mut core = Core {
+            chat: Chat::new(settings, Snapshot::default()),
+            now: NOON,
+            proposals: VecDeque::new(),
+            seq: 0,
+            last: 0,
+            touched: Vec::new(),
+            answers: Vec::new(),
+        };
+        core.logged(None, NOON, founding());
+        core
+    }
+
+    /// With these accounts, each logged in; account and session keys are both their names.
+    fn with(people: &[&str]) -> Core {
+        let mut core = Core::new();
+        for person in people {
+            assert_eq!(core.register(person), Ok(Answer::Done));
+            core.login(person).expect("a login");
+        }
+        core
+    }
+
+    /// Everything that comes of a command that somebody could notice, in words.
+    fn give(&mut self, command: Command) -> Vec<String> {
+        let mut effects = Vec::new();
+        self.chat.handle(self.now, command, &mut effects);
+        self.chat.check();
+        let mut noticed = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Propose { ticket, time, entry } => {
+                    self.proposals.push_back((ticket, time, entry));
+                }
+                Effect::Touch { used } => self.touched.extend(used),
+                Effect::Answer { ask, answer } => self.answers.push((ask, answer)),
+                other => noticed.push(words(&other)),
+            }
+        }
+        noticed
+    }
+
+    fn logged(&mut self, ticket: Option<Ticket>, time: Time, entry: Entry) -> Vec<String> {
+        self.seq += 1;
+        self.give(Command::Logged { ticket, seq: Seq(self.seq), time, entry })
+    }
+
+    /// The log has the first entry that was proposed to it.
+    fn commit(&mut self) -> Vec<String> {
+        let (ticket, time, entry) = self.proposals.pop_front().expect("a proposal");
+        self.logged(Some(ticket), time, entry)
+    }
+
+    /// The log cannot take the first entry that was proposed to it.
+    fn fail(&mut self) -> Vec<String> {
+        let (ticket, _, entry) = self.proposals.pop_front().expect("a proposal");
+        self.give(Command::Unlogged { ticket, entry })
+    }
+
+    fn settle(&mut self) -> Vec<String> {
+        let mut noticed = Vec::new();
+        while !self.proposals.is_empty() {
+            noticed.extend(self.commit());
+        }
+        noticed
+    }
+
+    /// Asks, and lets the log take its time.
+    fn ask_late(&mut self, caller: &str, what: Ask) -> AskId {
+        self.last += 1;
+        let (ask, caller) = (AskId(self.last), self::caller(caller));
+        self.give(Command::Ask { ask, caller, what });
+        ask
+    }
+
+    fn answer(&mut self, ask: AskId) -> Option<Result<Answer, Refusal>> {
+        let place = self.answers.iter().position(|(other, _)| *other == ask)?;
+        Some(self.answers.remove(place).1)
+    }
+
+    /// Asks, with a log that is quick.
+    fn ask(&mut self, caller: &str, what: Ask) -> Result<Answer, Refusal> {
+        let ask = self.ask_late(caller, what);
+        self.settle();
+        self.answer(ask).expect("an answer")
+    }
+
+    /// Asks for something of which only the refusal matters.
+    fn try_to(&mut self, caller: &str, what: Ask) -> Result<(), Refusal> {
+        self.ask(caller, what).map(|_| ())
+    }
+
+    fn register(&mut self, name: &str) -> Result<Answer, Refusal> {
+        self.ask("", Ask::Register { name: name.into(), key: key(name) })
+    }
+
+    fn login(&mut self, name: &str) -> Result<Answer, Refusal> {
+        self.ask("", Ask::Login { key: key(name), session: key(name) })
+    }
+
+    fn passes(&mut self, secs: u64) {
+        self.now = self.now.plus_secs(secs);
+    }
+
+    fn room(&mut self, owner: &str, facts: RoomFacts) -> RoomId {
+        match self.ask(owner, Ask::MakeRoom { facts }) {
+            Ok(Answer::Room(room)) => room.id,
+            other => panic!("{other:?} instead of a room"),
+        }
+    }
+
+    /// Sits in the lobby, bound to who asks.
+    fn sit(&mut self, seat: u64, caller: &str) -> Result<(), Refusal> {
+        self.try_to(caller, sit(seat, LOBBY))
+    }
+
+    fn tell(&mut self, seat: u64, tell: Tell) -> Vec<String> {
+        self.give(Command::Tell { seat: SeatId(seat), tell })
+    }
+
+    fn say(&mut self, seat: u64, name: &str, text: &str) -> Vec<String> {
+        let tell = Tell::Say { name: Name::new(name), color: None, text: text.into() };
+        self.tell(seat, tell)
+    }
+
+    fn join(&mut self, seat: u64, name: &str) -> Vec<String> {
+        self.tell(seat, Tell::Join { name: Name::new(name), color: None })
+    }
+
+    fn part(&mut self, seat: u64) -> Vec<String> {
+        self.tell(seat, Tell::Part { name: None })
+    }
+
+    fn leave(&mut self, seat: u64) -> Vec<String> {
+        self.give(Command::Leave { seat: SeatId(seat) })
+    }
+
+    fn present(&mut self, room: RoomId) -> Vec<String> {
+        match self.ask("", Ask::Present { room }) {
+            Ok(Answer::Present(all)) => all.iter().map(|one| one.author.name.to_string()).collect(),
+            other => panic!("{other:?} instead of who is present"),
+        }
+    }
+}
+
+/// "" is nobody, "ann" who shows ann's session key, "ann?" the same where it is not needed.
+fn caller(who: &str) -> Caller {
+    match who.strip_suffix('?') {
+        Some(who) => Caller::Perhaps(key(who)),
+        None if who.is_empty() => Caller::Nobody,
+        None => Caller::Session(key(who)),
+    }
+}
+
+fn sit(seat: u64, room: RoomId) -> Ask {
+    let (seat, room, access) = (SeatId(seat), RoomRef::Id(room), Access::Open);
+    Ask::Sit { seat, door: FRONT, room, access, claim: None, enter: false }
+}
+
+fn sit_with(seat: u64, room: RoomId, access: Access) -> Ask {
+    let (seat, room) = (SeatId(seat), RoomRef::Id(room));
+    Ask::Sit { seat, door: FRONT, room, access, claim: None, enter: false }
+}
+
+fn sit_as(seat: u64, text: &str, granted: Time) -> Ask {
+    let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
+    let claim = Some(Claim { name: name(text), granted });
+    Ask::Sit { seat, door: FRONT, room, access, claim, enter: false }
+}
+
+fn enter(seat: u64, door: Door) -> Ask {
+    let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
+    Ask::Sit { seat, door, room, access, claim: None, enter: true }
+}
+
+fn words(effect: &Effect) -> String {
+    match effect {
+        Effect::Seat { seat, room, .. } => format!("{seat} hears room {room}"),
+        Effect::Unseat { seat, farewell: None, .. } => format!("{seat} hears no more"),
+        Effect::Unseat { seat, farewell: Some(why), .. } => format!("{seat} is closed: {why:?}"),
+        Effect::Announce { event, by } => {
+            let who = event.author.name.as_str();
+            let what = match &event.what {
+                What::Joined => "joined".to_owned(),
+                What::Left => "left".to_owned(),
+                What::Said { seq, text } => format!("said {text} as {seq}"),
+            };
+            let color = event.color.as_ref().map(|color| format!(" in {}", color.as_str()));
+            let by = by.map(|(seat, _)| format!(" by {seat}"));
+            format!("{who} {what}{}{}", color.unwrap_or_default(), by.unwrap_or_default())
+        }
+        Effect::Reply { seat, reply: Ok(receipt), .. } => format!("to {seat}: {receipt:?}"),
+        Effect::Reply { seat, reply: Err(refusal), .. } => format!("to {seat}: no, {refusal:?}"),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,211 @@
+//! Who is known: accounts and sessions.
+
+use super::*;
+use crate::limits::{SESSION_TOUCH_PARTS, SESSIONS_PER_ACCOUNT_MAX};
+
+#[test]
+fn names_of_accounts_are_ascii_and_unique_whatever_their_case() {
+    let mut core = Core::new();
+    let long = "a".repeat(33);
+    let cases = [
+        ("Ann", Ok(Answer::Done)),
+        ("Ann", Err(Refusal::NameTaken)),
+        ("aNN", Err(Refusal::NameTaken)),
+        ("ann2", Ok(Answer::Done)),
+        ("", Err(Refusal::NameInvalid)),
+        ("a b", Err(Refusal::NameInvalid)),
+        ("zoë", Err(Refusal::NameInvalid)),
+        (&long, Err(Refusal::NameInvalid)),
+    ];
+    for (index, (name, expected)) in cases.into_iter().enumerate() {
+        let key = key(&format!("key {index}"));
+        assert_eq!(core.ask("", Ask::Register { name: name.into(), key }), expected, "{name:?}");
+    }
+}
+
+#[test]
+fn of_two_who_register_a_name_at_once_one_wins() {
+    let mut core = Core::new();
+    let register = |key_of| Ask::Register { name: "ann".into(), key: key(key_of) };
+    let first = core.ask_late("", register("first"));
+    let second = core.ask_late("", register("second"));
+    assert_eq!(core.answer(second), Some(Err(Refusal::NameTaken)));
+    assert_eq!(core.answer(first), None, "not before it is in the log");
+    core.commit();
+    assert_eq!(core.answer(first), Some(Ok(Answer::Done)));
+}
+
+#[test]
+fn a_name_that_could_not_be_written_down_is_free_again() {
+    let mut core = Core::new();
+    let first = core.ask_late("", Ask::Register { name: "ann".into(), key: key("first") });
+    core.fail();
+    assert_eq!(core.answer(first), Some(Err(Refusal::Unavailable)));
+    assert_eq!(core.register("ann"), Ok(Answer::Done));
+    let lost = Ask::Login { key: key("first"), session: key("s") };
+    assert_eq!(core.ask("", lost), Err(Refusal::UnknownKey));
+}
+
+#[test]
+fn a_name_that_a_guest_uses_cannot_be_registered_until_the_guest_is_gone() {
+    let mut core = Core::new();
+    core.sit(1, "").expect("a seat");
+    core.join(1, "Ann");
+    assert_eq!(core.register("ann"), Err(Refusal::NameTaken));
+    core.leave(1);
+    assert_eq!(core.register("ann"), Ok(Answer::Done));
+}
+
+#[test]
+fn a_guest_cannot_take_a_name_that_is_being_registered() {
+    let mut core = Core::new();
+    core.sit(1, "").expect("a seat");
+    core.ask_late("", Ask::Register { name: "ann".into(), key: key("ann") });
+    assert!(core.join(1, "ANN").is_empty(), "in its turn");
+    assert_eq!(core.commit(), ["to 1: no, NameInUse"]);
+}
+
+#[test]
+fn a_session_knows_who_one_is_until_it_is_logged_out() {
+    let mut core = Core::with(&["Ann"]);
+    let Ok(Answer::Person(me)) = core.ask("Ann", Ask::Me) else { panic!("nobody") };
+    assert_eq!((me.name, me.online, me.created), (name("Ann"), false, NOON));
+    assert_eq!(core.ask("Ann", Ask::Logout), Ok(Answer::Done));
+    assert_eq!(core.ask("Ann", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.ask("Ann?", Ask::Me), Err(Refusal::Unauthenticated), "nobody is nobody");
+    assert_eq!(core.ask("Ann?", Ask::Rooms).map(|_| ()), Ok(()));
+    for who in ["Ann", "", "never"] {
+        assert_eq!(core.ask(who, Ask::Logout), Ok(Answer::Done), "to log out again is no error");
+    }
+}
+
+#[test]
+fn a_person_is_online_who_has_a_seat() {
+    let mut core = Core::with(&["ann", "Bob"]);
+    let online =
+        |core: &mut Core, name: &str| match core.ask("ann", Ask::Person { name: name.into() }) {
+            Ok(Answer::Person(person)) => Ok(person.online),
+            Ok(other) => panic!("{other:?} is nobody"),
+            Err(refusal) => Err(refusal),
+        };
+    assert_eq!(online(&mut core, "bOB"), Ok(false));
+    core.sit(1, "Bob").expect("a seat");
+    assert_eq!(online(&mut core, "bob"), Ok(true));
+    core.leave(1);
+    assert_eq!(online(&mut core, "bob"), Ok(false));
+    assert_eq!(online(&mut core, "carl"), Err(Refusal::PersonNotFound));
+    let unknown = core.ask("", Ask::Person { name: "bob".into() });
+    assert_eq!(unknown, Err(Refusal::Unauthenticated));
+}
+
+#[test]
+fn to_log_out_closes_the_seats_of_that_session_and_of_no_other() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", Ask::Login { key: key("ann"), session: key("second") }).expect("a login");
+    core.sit(1, "ann").expect("a seat");
+    core.sit(2, "second").expect("a seat");
+    core.join(1, "");
+    let ask = core.ask_late("ann", Ask::Logout);
+    assert_eq!(core.commit(), ["1 is closed: SessionEnded", "ann left"]);
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)));
+    assert_eq!(core.join(2, ""), ["ann joined by 2", "to 2: Noted"]);
+}
+
+#[test]
+fn an_account_has_so_many_sessions_and_the_longest_unused_makes_way() {
+    let mut core = Core::new();
+    core.register("ann").expect("an account");
+    let session = |index: usize| format!("s{index}");
+    for index in 0..SESSIONS_PER_ACCOUNT_MAX {
+        core.passes(1);
+        core.ask("", Ask::Login { key: key("ann"), session: key(&session(index)) }).expect("in");
+    }
+    core.sit(1, "s0").expect("a seat: longest unused, but in use");
+    core.ask("s1", Ask::Me).expect("used just now, so the next one is older");
+    core.ask("", Ask::Login { key: key("ann"), session: key("new") }).expect("in");
+    let alive = |core: &mut Core, who: &str| core.ask(who, Ask::Me).is_ok();
+    let found = ["s0", "s1", "s2", "s3", "new"].map(|who| alive(&mut core, who));
+    assert_eq!(found, [true, true, false, true, true]);
+}
+
+#[test]
+fn sessions_that_begin_at_once_are_bounded_too() {
+    let mut core = Core::with(&["ann"]);
+    let login = |core: &mut Core, index: usize| {
+        let session = key(&format!("s{index}"));
+        core.ask_late("", Ask::Login { key: key("ann"), session })
+    };
+    let asks: Vec<AskId> =
+        (0..2 * SESSIONS_PER_ACCOUNT_MAX).map(|index| login(&mut core, index)).collect();
+    core.settle();
+    let answers: Vec<_> = asks.into_iter().map(|ask| core.answer(ask).expect("one")).collect();
+    let full = answers.iter().filter(|answer| **answer == Err(Refusal::Full)).count();
+    assert_eq!(full, SESSIONS_PER_ACCOUNT_MAX);
+    assert_eq!(core.chat.snapshot().sessions.len(), SESSIONS_PER_ACCOUNT_MAX);
+}
+
+#[test]
+fn a_session_ends_a_lifetime_after_its_last_use() {
+    let mut core = Core::with(&["ann"]);
+    for _ in 0..3 {
+        core.now = Time(core.now.plus_secs(TTL_SECS).0 - 1);
+        core.ask("ann", Ask::Me).expect("used in time");
+    }
+    core.now = Time(core.now.0 - 60_000_000); // A clock set back changes nothing.
+    core.ask("ann", Ask::Me).expect("in time");
+    core.passes(TTL_SECS + 60);
+    assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.ask("ann?", Ask::Rooms).map(|_| ()), Ok(()), "but nobody may look, too");
+    core.give(Command::Tick);
+    core.settle();
+    assert!(core.chat.snapshot().sessions.is_empty(), "the tick has swept it out");
+}
+
+#[test]
+fn a_seat_keeps_its_session_alive() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    core.passes(10 * TTL_SECS);
+    core.give(Command::Tick);
+    core.settle();
+    core.ask("ann", Ask::Me).expect("she sits here");
+    core.leave(1);
+    core.passes(TTL_SECS - 1);
+    core.ask("ann", Ask::Me).expect("her lifetime began anew when she left");
+    core.passes(TTL_SECS);
+    assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated));
+}
+
+#[test]
+fn uses_are_written_down_in_grains() {
+    let mut core = Core::with(&["ann"]);
+    let grain = TTL_SECS / SESSION_TOUCH_PARTS;
+    for (secs, noted) in [(0, 0), (grain - 1, 0), (1, 1), (grain - 1, 0), (grain, 1)] {
+        core.passes(secs);
+        core.touched.clear();
+        core.ask("ann", Ask::Me).expect("a session");
+        assert_eq!(core.touched.len(), noted, "after {secs} s more");
+    }
+    core.sit(1, "ann").expect("a seat");
+    core.passes(grain);
+    core.touched.clear();
+    core.give(Command::Tick);
+    assert_eq!(core.touched, [(SessionId(1), core.now)], "sitting is using");
+}
+
+#[test]
+fn an_endless_lifetime_is_no_arithmetic() {
+    let mut chat = Chat::new(Settings { session_ttl_secs: u64::MAX }, Snapshot::default());
+    let mut effects = Vec::new();
+    let entries = [
+        Entry::AccountMade { account: AccountId(1), name: name("ann"), key: key("ann") },
+        Entry::SessionBegun { session: SessionId(1), account: AccountId(1), key: key("ann") },
+    ];
+    for (index, entry) in entries.into_iter().enumerate() {
+        let (ticket, seq) = (None, Seq(index as u64 + 1));
+        chat.handle(NOON, Command::Logged { ticket, seq, time: NOON, entry }, &mut effects);
+    }
+    let (ask, caller) = (AskId(1), caller("ann"));
+    chat.handle(NOON, Command::Ask { ask, caller, what: Ask::Me }, &mut effects);
+    assert!(matches!(effects[..], [Effect::Answer { answer: Ok(_), .. }]), "{effects:?}");
+}

@@ -1,0 +1,305 @@
+//! Where one is: rooms, who may change them, and what opens them.
+
+use super::*;
+use Visibility::{Hidden, Private, Public};
+
+fn change(room: RoomId, access: Access, change: RoomChange) -> Ask {
+    Ask::ChangeRoom { room: RoomRef::Id(room), access, change }
+}
+
+fn retitle(room: RoomId, title: &str) -> Ask {
+    let title = Title::new(title);
+    change(room, Access::Open, RoomChange { title, ..RoomChange::default() })
+}
+
+fn remove(room: RoomId, access: Access) -> Ask {
+    Ask::RemoveRoom { room: RoomRef::Id(room), access }
+}
+
+#[test]
+fn the_founding_entry_makes_the_lobby() {
+    let mut core = Core::new();
+    let Ok(Answer::Room(lobby)) = core.ask("", Ask::Room { room: RoomRef::Id(LOBBY) }) else {
+        panic!("no lobby")
+    };
+    assert_eq!((lobby.id, lobby.title.as_str()), (LOBBY, "Public Chat"));
+    let described = "This is the default chat, available to everyone!";
+    assert_eq!((lobby.description.as_str(), lobby.visibility), (described, Public));
+    assert_eq!((lobby.created, lobby.updated), (NOON, NOON));
+}
+
+#[test]
+fn who_may_change_and_end_which_room() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let owned = core.room("ann", facts("owned", Public, None));
+    let free = core.room("", facts("free", Public, None));
+    let locked = core.room("ann", facts("locked", Private, Some("hash")));
+    // (room, who, by which right, what comes of it)
+    let cases = [
+        (LOBBY, "ann", Access::Open, Err(Refusal::Forbidden)),
+        (LOBBY, "", token(0), Err(Refusal::Forbidden)),
+        (owned, "", Access::Open, Err(Refusal::Forbidden)),
+        (owned, "bob", token(0), Err(Refusal::Forbidden)),
+        (owned, "ann", Access::Open, Ok(())),
+        (owned, "ann?", Access::Open, Ok(())),
+        (free, "", Access::Open, Ok(())),
+        (free, "bob", Access::Open, Ok(())),
+        (locked, "ann", Access::Open, Err(Refusal::NoAccess)),
+        (locked, "ann", token(1), Err(Refusal::NoAccess)),
+        (locked, "bob", token(0), Ok(())),
+        (locked, "", token(0), Ok(())),
+    ];
+    for (room, who, access, expected) in cases {
+        let nothing = change(room, access, RoomChange::default());
+        assert_eq!(core.try_to(who, nothing), expected, "change {room} as {who:?}");
+        if expected.is_err() {
+            let ended = core.try_to(who, remove(room, access));
+            assert_eq!(ended, expected, "end {room} as {who:?}");
+        }
+    }
+    for (room, who, access) in
+        [(owned, "ann", Access::Open), (free, "bob", Access::Open), (locked, "", token(0))]
+    {
+        assert_eq!(core.try_to(who, remove(room, access)), Ok(()));
+        assert_eq!(core.try_to(who, remove(room, access)), Err(Refusal::RoomNotFound));
+    }
+    assert_eq!(core.room("", facts("free", Public, None)), RoomId(5), "no number comes again");
+}
+
+#[test]
+fn a_room_has_a_password_exactly_if_it_is_not_public() {
+    let hash = Some("hash");
+    let cases = [
+        (Public, None, Ok(())),
+        (Public, hash, Err(Refusal::PasswordForPublic)),
+        (Private, hash, Ok(())),
+        (Private, None, Err(Refusal::PasswordMissing)),
+        (Hidden, hash, Ok(())),
+        (Hidden, None, Err(Refusal::PasswordMissing)),
+    ];
+    for (visibility, password, expected) in cases {
+        let mut core = Core::new();
+        let make = Ask::MakeRoom { facts: facts("den", visibility, password) };
+        assert_eq!(core.try_to("", make), expected, "{visibility:?} {password:?}");
+    }
+    // (before, new visibility, new password, what comes of it: the new generation)
+    let cases = [
+        (Public, None, None, Ok(0)),
+        (Public, None, hash, Err(Refusal::PasswordForPublic)),
+        (Public, Some(Private), None, Err(Refusal::PasswordMissing)),
+        (Public, Some(Hidden), hash, Ok(1)),
+        (Private, None, None, Ok(0)),
+        (Private, None, hash, Ok(1)),
+        (Private, Some(Hidden), None, Ok(0)),
+        (Private, Some(Public), None, Ok(0)),
+        (Hidden, Some(Public), hash, Err(Refusal::PasswordForPublic)),
+    ];
+    for (before, visibility, password, expected) in cases {
+        let mut core = Core::new();
+        let first = (before != Public).then_some("first");
+        let room = core.room("", facts("den", before, first));
+        let (title, description, new) = (None, None, password.map(Box::from));
+        let what = RoomChange { title, description, visibility, password: new };
+        let done = core.ask("", change(room, token(0), what));
+        let kept = &core.chat.snapshot().rooms[1];
+        let found = done.map(|_| kept.generation);
+        assert_eq!(found, expected, "{before:?} to {visibility:?} with {password:?}");
+        let open = kept.facts.visibility == Public;
+        assert_eq!(kept.facts.password.is_none(), open);
+    }
+}
+
+#[test]
+fn a_password_that_is_gone_does_not_come_back() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Private, Some("old")));
+    let to = |visibility, password: Option<&str>| RoomChange {
+        visibility: Some(visibility),
+        password: password.map(Box::from),
+        ..RoomChange::default()
+    };
+    core.ask("", change(room, token(0), to(Public, None))).expect("open");
+    let closed = core.try_to("", change(room, token(0), to(Private, None)));
+    assert_eq!(closed, Err(Refusal::PasswordMissing));
+    core.ask("", change(room, token(0), to(Private, Some("new")))).expect("closed again");
+    let old = core.try_to("", sit_with(1, room, token(0)));
+    assert_eq!(old, Err(Refusal::NoAccess), "the first password's tokens are of no more use");
+}
+
+#[test]
+fn titles_are_unique_also_while_they_are_in_flight() {
+    let mut core = Core::new();
+    let den = core.room("", facts("Den", Public, None));
+    let hall = core.room("", facts("hall", Public, None));
+    let make = |title| Ask::MakeRoom { facts: facts(title, Public, None) };
+    assert_eq!(core.try_to("", make("dEN")), Err(Refusal::TitleTaken));
+    assert_eq!(core.try_to("", retitle(hall, "DEN")), Err(Refusal::TitleTaken));
+    assert_eq!(core.try_to("", retitle(den, "DEN")), Ok(()), "its own, otherwise written");
+    let renamed = core.ask_late("", retitle(den, "attic"));
+    assert_eq!(core.try_to_late(make("Attic")), Err(Refusal::TitleTaken), "in flight");
+    assert_eq!(core.try_to_late(make("den")), Err(Refusal::TitleTaken), "it may fail yet");
+    core.fail();
+    assert_eq!(core.answer(renamed), Some(Err(Refusal::Unavailable)));
+    assert_eq!(core.try_to("", make("attic")), Ok(()), "it is free again");
+    let cellar = core.ask_late("", make("cellar"));
+    assert_eq!(core.try_to_late(make("cellar")), Err(Refusal::TitleTaken));
+    core.fail();
+    assert_eq!(core.answer(cellar), Some(Err(Refusal::Unavailable)));
+    assert_eq!(core.try_to("", make("Cellar")), Ok(()));
+}
+
+impl Core {
+    /// Asks something that must be answered before the log is.
+    fn try_to_late(&mut self, what: Ask) -> Result<(), Refusal> {
+        let ask = self.ask_late("", what);
+        self.answer(ask).expect("an answer at once").map(|_| ())
+    }
+}
+
+#[test]
+fn the_second_of_two_changes_sees_the_first() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Public, None));
+    let first = core.ask_late("", retitle(room, "attic"));
+    let description = Description::new("a place");
+    let second = RoomChange { description, ..RoomChange::default() };
+    let second = core.ask_late("", change(room, Access::Open, second));
+    let third = core.ask_late("", remove(room, Access::Open));
+    assert_eq!(core.proposals.len(), 1, "one at a time");
+    core.commit();
+    assert!(core.answer(first).is_some_and(|answer| answer.is_ok()));
+    core.commit();
+    let Some(Ok(Answer::Room(info))) = core.answer(second) else { panic!("no room") };
+    assert_eq!((info.title.as_str(), info.description.as_str()), ("attic", "a place"));
+    core.commit();
+    assert_eq!(core.answer(third), Some(Ok(Answer::Done)));
+}
+
+#[test]
+fn a_change_that_waits_is_judged_by_what_the_first_has_made() {
+    let mut core = Core::with(&["ann"]);
+    let room = core.room("ann", facts("den", Private, Some("old")));
+    let password = Some("new".into());
+    let lock = RoomChange { password, ..RoomChange::default() };
+    core.ask_late("", change(room, token(0), lock));
+    let late = core.ask_late("", remove(room, token(0)));
+    core.commit();
+    assert_eq!(core.answer(late), Some(Err(Refusal::NoAccess)), "its token is an old one now");
+    let gone = core.ask_late("", remove(room, token(1)));
+    let later = core.ask_late("ann", retitle(room, "attic"));
+    core.commit();
+    assert_eq!(core.answer(gone), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(later), Some(Err(Refusal::RoomNotFound)));
+}
+
+#[test]
+fn who_waits_for_a_change_is_who_they_were_when_they_asked() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let room = core.room("ann", facts("den", Public, None));
+    core.ask_late("ann", retitle(room, "attic"));
+    let patient = core.ask_late("ann", retitle(room, "cellar"));
+    core.passes(TTL_SECS);
+    core.commit();
+    core.commit();
+    assert!(core.answer(patient).is_some_and(|answer| answer.is_ok()), "she asked in time");
+    assert_eq!(core.try_to("ann", retitle(room, "hall")), Err(Refusal::Unauthenticated));
+}
+
+#[test]
+fn who_hears_of_which_room() {
+    let mut core = Core::new();
+    let shut = core.room("", facts("shut", Private, Some("hash")));
+    let dark = core.room("", facts("dark", Hidden, Some("hash")));
+    let Ok(Answer::Rooms(rooms)) = core.ask("", Ask::Rooms) else { panic!("no rooms") };
+    assert_eq!(rooms.iter().map(|room| room.id).collect::<Vec<_>>(), [LOBBY, shut]);
+    let by_title = Ask::Room { room: RoomRef::Title("DARK".into()) };
+    let Ok(Answer::Room(room)) = core.ask("", by_title) else { panic!("no room") };
+    assert_eq!(room.id, dark, "who knows its title finds it");
+}
+
+#[test]
+fn the_door_of_a_closed_room_opens_to_a_token_of_the_present_password() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Private, Some("old")));
+    let cases = [(Access::Open, false), (token(1), false), (token(0), true)];
+    for (seat, (access, opens)) in (1..).zip(cases) {
+        let expected = if opens { Ok(()) } else { Err(Refusal::NoAccess) };
+        assert_eq!(core.try_to("", sit_with(seat, room, access)), expected);
+    }
+    let password = Some("new".into());
+    let lock = RoomChange { password, ..RoomChange::default() };
+    core.ask_late("", change(room, token(0), lock));
+    assert_eq!(core.try_to("", sit_with(9, room, token(0))), Ok(()), "still, while in flight");
+    let late = core.try_to("", sit_with(10, room, token(0)));
+    assert_eq!(late, Err(Refusal::NoAccess));
+    assert_eq!(core.try_to("", sit_with(11, room, token(1))), Ok(()));
+}
+
+#[test]
+fn a_new_password_sends_everybody_out_but_the_owner() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let room = core.room("ann", facts("den", Public, None));
+    for (seat, who) in [(1, "ann"), (2, "bob"), (3, "")] {
+        core.try_to(who, sit_with(seat, room, Access::Open)).expect("a seat");
+    }
+    core.join(1, "");
+    core.join(2, "");
+    let (visibility, password) = (Some(Private), Some("hash".into()));
+    let lock = RoomChange { visibility, password, ..RoomChange::default() };
+    core.ask_late("ann", change(room, Access::Open, lock));
+    let heard = core.commit();
+    assert_eq!(heard, ["2 is closed: Locked", "bob left", "3 is closed: Locked"]);
+    assert_eq!(core.present(room), ["ann"]);
+    let hide = RoomChange { visibility: Some(Hidden), ..RoomChange::default() };
+    core.ask_late("ann", change(room, token(1), hide));
+    assert!(core.commit().is_empty(), "the same password opens it, so nobody has to go");
+}
+
+#[test]
+fn the_end_of_a_room_is_the_end_of_its_seats_and_nobody_else_comes_in() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Public, None));
+    core.try_to("", sit(1, room)).expect("a seat");
+    core.say(1, "guest", "hello");
+    core.ask_late("", remove(room, Access::Open));
+    let late = core.ask_late("", sit(2, room));
+    assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)));
+    core.say(1, "", "too late");
+    let heard = core.settle();
+    let expected = [
+        "guest said hello as 3 by 1",
+        "to 1: Said(Seq(3))",
+        "to 1: no, RoomNotFound",
+        "1 is closed: RoomGone",
+        "guest left",
+    ];
+    assert_eq!(heard, expected);
+}
+
+#[test]
+fn a_room_whose_end_could_not_be_written_down_goes_on() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Public, None));
+    let ask = core.ask_late("", remove(room, Access::Open));
+    core.fail();
+    assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
+    assert_eq!(core.try_to("", sit(1, room)), Ok(()));
+    assert_eq!(core.try_to("", remove(room, Access::Open)), Ok(()));
+}
+
+#[test]
+fn what_somebody_else_proposed_frees_nothing_that_is_reserved_here() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Public, None));
+    let ask = core.ask_late("", remove(room, Access::Open));
+    let entry = Entry::RoomChanged { room, facts: facts("attic", Public, None), generation: 0 };
+    core.logged(None, core.now, entry);
+    let late = core.ask_late("", sit(1, room));
+    assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)), "its end is on the way");
+    core.commit();
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)));
+    let reused = Entry::RoomMade { room, owner: None, facts: facts("again", Public, None) };
+    core.logged(None, core.now, reused);
+    let found = core.try_to("", Ask::Room { room: RoomRef::Id(room) });
+    assert_eq!(found, Err(Refusal::RoomNotFound), "the number of a gone room makes no other");
+}

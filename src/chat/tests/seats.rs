@@ -1,0 +1,239 @@
+//! Who sits where and says what, and in which order everybody hears of it.
+
+use super::*;
+
+#[test]
+fn one_sits_joins_says_and_parts() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    core.sit(2, "").expect("a seat");
+    assert_eq!(core.present(LOBBY), [""; 0], "a seat alone is nobody's presence");
+    assert_eq!(core.part(1), ["to 1: no, NotPresent"]);
+    assert_eq!(core.join(1, "ANN"), ["ann joined by 1", "to 1: Noted"]);
+    assert_eq!(core.join(1, ""), ["to 1: no, NameInUse"], "once is enough");
+    assert_eq!(core.part(2), ["to 2: no, NameMissing"]);
+    assert!(core.say(2, "Guest", "hi").is_empty(), "nothing before it is in the log");
+    assert_eq!(core.commit(), ["Guest said hi as 4 by 2", "to 2: Said(Seq(4))"]);
+    assert_eq!(core.present(LOBBY), ["ann", "Guest"], "to say something is to be here");
+    assert_eq!(core.part(1), ["ann left by 1", "to 1: Noted"]);
+    assert_eq!(core.leave(1), ["1 hears no more"], "who has left does not leave again");
+    assert_eq!(core.leave(2), ["2 hears no more", "Guest left"]);
+    assert!(core.leave(2).is_empty());
+}
+
+#[test]
+fn a_seat_has_one_name_and_a_name_one_person() {
+    let mut core = Core::with(&["ann"]);
+    for seat in 1..=3 {
+        core.sit(seat, "").expect("a seat");
+    }
+    core.sit(4, "ann").expect("a seat");
+    assert_eq!(core.say(1, "Ann", "x"), ["to 1: no, NameInUse"], "it is registered");
+    assert_eq!(core.join(1, "gus"), ["gus joined by 1", "to 1: Noted"]);
+    assert_eq!(core.join(2, "GUS"), ["to 2: no, NameInUse"], "another guest's");
+    assert_eq!(core.say(1, "other", "x"), ["to 1: no, OtherName"]);
+    assert_eq!(core.say(4, "gus", "x"), ["to 4: no, OtherName"]);
+    assert_eq!(core.say(3, "", "x"), ["to 3: no, NameMissing"]);
+    core.leave(1);
+    assert_eq!(core.join(2, "GUS"), ["GUS joined by 2", "to 2: Noted"], "free again");
+    assert!(core.proposals.is_empty(), "nothing that was refused was proposed");
+}
+
+#[test]
+fn a_name_is_taken_in_its_room_only() {
+    let mut core = Core::new();
+    let den = core.room("", facts("den", Visibility::Public, None));
+    core.sit(1, "").expect("a seat");
+    core.try_to("", sit(2, den)).expect("a seat");
+    core.join(1, "gus");
+    assert_eq!(core.join(2, "gus"), ["gus joined by 2", "to 2: Noted"]);
+}
+
+#[test]
+fn several_seats_of_an_account_are_one_person() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    core.sit(2, "ann").expect("another, in another window");
+    assert_eq!(core.join(1, ""), ["ann joined by 1", "to 1: Noted"]);
+    assert_eq!(core.join(2, ""), ["to 2: Noted"], "she is here already");
+    assert_eq!(core.leave(1), ["1 hears no more"], "and still is");
+    assert_eq!(core.leave(2), ["2 hears no more", "ann left"]);
+}
+
+#[test]
+fn who_enters_is_there_at_once_and_once_through_each_door() {
+    let mut core = Core::with(&["ann"]);
+    let ask = AskId(100);
+    let entered = core.give(Command::Ask { ask, caller: caller("ann"), what: enter(1, FRONT) });
+    assert_eq!(entered, ["1 hears room 1", "ann joined by 1"]);
+    assert_eq!(core.try_to("ann", enter(2, FRONT)), Err(Refusal::AlreadySeated));
+    assert_eq!(core.try_to("ann", enter(3, BACK)), Ok(()));
+    core.leave(1);
+    assert_eq!(core.try_to("ann", enter(4, FRONT)), Ok(()));
+    assert_eq!(core.present(LOBBY), ["ann"]);
+}
+
+#[test]
+fn a_claim_is_good_for_a_guest_until_the_name_is_registered() {
+    let mut core = Core::new();
+    let before = core.now;
+    assert_eq!(core.try_to("", sit_as(1, "Ann", before)), Ok(()));
+    assert_eq!(core.say(1, "gus", "x"), ["to 1: no, OtherName"]);
+    assert_eq!(core.try_to("", sit_as(2, "ann", before)), Err(Refusal::NameInUse));
+    core.leave(1);
+    core.passes(1);
+    core.register("ann").expect("an account");
+    core.login("ann").expect("a session");
+    let registered = core.now;
+    core.passes(1);
+    // (granted, by whom it is shown, what comes of it)
+    let cases = [
+        (before, "", Err(Refusal::NameInUse)),
+        (registered, "", Err(Refusal::NameInUse)),
+        (core.now, "", Ok(())),
+        (before, "ann", Ok(())),
+    ];
+    for (seat, (granted, who, expected)) in (10..).zip(cases) {
+        assert_eq!(core.try_to(who, sit_as(seat, "ann", granted)), expected, "{granted} {who:?}");
+    }
+    assert_eq!(core.join(12, ""), ["ann joined by 12", "to 12: Noted"], "it is herself");
+}
+
+#[test]
+fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
+    let mut core = Core::with(&["ann", "bob"]);
+    core.sit(1, "").expect("a seat");
+    core.join(1, "gus");
+    core.ask_late("", Ask::Register { name: "new".into(), key: key("new") });
+    let (good, bad) = (Ok(()), Err(Refusal::NameInUse));
+    let cases = [
+        ("", "ann", bad),
+        ("bob", "Ann", bad),
+        ("ann", "Ann", good),
+        ("ann", "gus", bad),
+        ("", "new", bad),
+        ("", "free", good),
+    ];
+    for (who, wanted, expected) in cases {
+        let ask = Ask::Lock { room: RoomRef::Id(LOBBY), name: Some(name(wanted)) };
+        let ask = core.ask_late(who, ask);
+        let answer = core.answer(ask).expect("at once").map(|_| ());
+        assert_eq!(answer, expected, "{wanted} for {who:?}");
+    }
+}
+
+#[test]
+fn a_grant_is_as_old_as_the_look_at_the_lock() {
+    let mut core = Core::new();
+    let ask = Ask::Lock { room: RoomRef::Id(LOBBY), name: Some(name("ann")) };
+    let Ok(Answer::Lock(lock)) = core.ask("", ask) else { panic!("no lock") };
+    core.passes(1); // The password is being checked, and ann registers.
+    core.register("ann").expect("an account");
+    core.passes(1);
+    let posing = core.try_to("", sit_as(1, "ann", lock.granted));
+    assert_eq!(posing, Err(Refusal::NameInUse));
+}
+
+#[test]
+fn replies_come_in_the_order_of_the_tells() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    core.say(1, "", "one");
+    assert!(core.tell(1, Tell::Garbled(Refusal::MessageTooLong)).is_empty(), "not yet");
+    assert!(core.join(1, "other").is_empty(), "not yet");
+    core.say(1, "", "two");
+    let one = ["ann said one as 4 by 1", "to 1: Said(Seq(4))"];
+    let refused = ["to 1: no, MessageTooLong", "to 1: no, OtherName"];
+    assert_eq!(core.commit(), [&one[..], &refused[..]].concat());
+    assert_eq!(core.fail(), ["to 1: no, Unavailable"]);
+}
+
+#[test]
+fn nobody_leaves_or_comes_ahead_of_a_message_that_is_on_its_way() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    core.say(1, "", "last words");
+    core.leave(1);
+    let ask = core.ask_late("ann", enter(2, FRONT));
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Seated)), "an answer need not wait");
+    core.say(2, "", "again");
+    let expected = [
+        "ann said last words as 4 by 1",
+        "to 1: Said(Seq(4))",
+        "1 hears no more",
+        "ann left",
+        "2 hears room 1",
+        "ann joined by 2",
+    ];
+    assert_eq!(core.commit(), expected);
+    assert_eq!(core.commit(), ["ann said again as 5 by 2", "to 2: Said(Seq(5))"]);
+}
+
+#[test]
+fn who_is_gone_has_still_said_it() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    core.say(1, "", "bye");
+    assert!(core.leave(1).is_empty(), "in its turn");
+    let expected = ["ann said bye as 4 by 1", "to 1: Said(Seq(4))", "1 hears no more", "ann left"];
+    assert_eq!(core.commit(), expected);
+}
+
+#[test]
+fn who_came_with_a_message_that_is_lost_has_come_all_the_same() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    core.say(1, "", "hello");
+    core.say(1, "", "hello?");
+    assert_eq!(core.fail(), ["ann joined by 1", "to 1: no, Unavailable"]);
+    assert_eq!(core.fail(), ["to 1: no, Unavailable"], "but once");
+    assert_eq!(core.leave(1), ["1 hears no more", "ann left"]);
+}
+
+#[test]
+fn a_color_stays_until_another_is_given() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    let join = |color| Tell::Join { name: None, color: Color::new(color) };
+    assert_eq!(core.tell(1, join("red"))[0], "ann joined in red by 1");
+    core.say(1, "", "x");
+    assert_eq!(core.commit()[0], "ann said x as 4 in red by 1");
+    let text = "y".into();
+    core.tell(1, Tell::Say { name: None, color: Color::new("blue"), text });
+    assert_eq!(core.commit()[0], "ann said y as 5 in blue by 1");
+    assert_eq!(core.part(1)[0], "ann left in blue by 1");
+}
+
+#[test]
+fn the_close_acknowledges_first_and_then_says_farewell() {
+    let mut core = Core::with(&["ann"]);
+    core.sit(1, "ann").expect("a seat");
+    core.sit(2, "").expect("a seat");
+    core.say(1, "", "last");
+    let room = core.ask_late("", Ask::MakeRoom { facts: facts("den", Visibility::Public, None) });
+    assert!(core.give(Command::Close).is_empty(), "in its turn");
+    for what in [sit(3, LOBBY), Ask::Register { name: "new".into(), key: key("new") }] {
+        let ask = core.ask_late("", what);
+        assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
+    }
+    let expected = ["ann said last as 4 by 1", "to 1: Said(Seq(4))"];
+    assert_eq!(core.commit(), expected);
+    assert_eq!(core.commit(), ["1 is closed: Closing", "2 is closed: Closing"]);
+    assert!(core.answer(room).is_some_and(|answer| answer.is_ok()));
+    assert!(core.chat.is_settled());
+}
+
+#[test]
+fn who_waits_for_a_change_when_all_stops_is_told_so() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Visibility::Public, None));
+    let remove = || Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
+    let first = core.ask_late("", remove());
+    let second = core.ask_late("", remove());
+    core.give(Command::Close);
+    assert_eq!(core.answer(second), Some(Err(Refusal::Unavailable)));
+    let third = core.ask_late("", remove());
+    core.commit();
+    assert_eq!(core.answer(first), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(third), Some(Err(Refusal::RoomNotFound)));
+}
