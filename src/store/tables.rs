@@ -92,20 +92,12 @@ fn room_made(
     owner: Option<AccountId>,
     facts: &RoomFacts,
 ) -> rusqlite::Result<()> {
-    // The core never gives a number twice; but if an entry does, it knows nothing any more of a
-    // room that is gone, and makes it anew. (The NOT EXISTS stands for the second ON CONFLICT,
-    // which does not watch over what the first one does.)
+    // As the core has it: a number is never used twice, not even that of a room that is gone.
     let mut insert = connection.prepare_cached(
         "INSERT INTO room (title, folded, description, visibility, password,
              id, owner, generation, created, updated)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8)
-         ON CONFLICT (id) DO UPDATE SET
-             title = excluded.title, folded = excluded.folded,
-             description = excluded.description, visibility = excluded.visibility,
-             password = excluded.password, owner = excluded.owner, generation = 0,
-             created = excluded.created, updated = excluded.updated, gone = NULL
-         WHERE gone IS NOT NULL AND NOT EXISTS
-             (SELECT 1 FROM room AS other WHERE other.folded = ?2 AND other.gone IS NULL)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8
+         WHERE ?6 > (SELECT coalesce(max(id), 0) FROM room)
          ON CONFLICT DO NOTHING",
     )?;
     bind_facts(&mut insert, facts)?;

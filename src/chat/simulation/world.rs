@@ -67,7 +67,7 @@ impl World {
         match effect {
             Effect::Answer { ask, answer } => self.answered(*ask, answer, book),
             Effect::Seat { seat, door, room } => self.seated(*seat, *door, *room),
-            Effect::Unseat { seat, room, farewell } => self.unseated(*seat, *room, *farewell),
+            Effect::Unseat { seat, room, farewell, .. } => self.unseated(*seat, *room, *farewell),
             Effect::Announce { event, by } => {
                 self.announced(event, book);
                 self.announced_by_one_who_hears(event.room, *by);
