@@ -124,13 +124,21 @@ mod tests {
     fn the_gate_lets_in_a_few_and_turns_away_the_rest() {
         block_on(async {
             let passwords = Passwords::new();
-            let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            const ALL: usize = 3 * (PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX);
+            let count = || Arc::new(AtomicUsize::new(0));
+            let (came, running, peak) = (count(), count(), count());
             let mut asked = tokio::task::JoinSet::new();
-            for _ in 0..3 * (PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX) {
-                let (passwords, running, peak) = (passwords.clone(), running.clone(), peak.clone());
+            for _ in 0..ALL {
+                let (passwords, came) = (passwords.clone(), came.clone());
+                let (running, peak) = (running.clone(), peak.clone());
                 asked.spawn(async move {
+                    came.fetch_add(1, SeqCst);
                     let work = move || {
                         peak.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                        // Nobody is done before all have come.
+                        while came.load(SeqCst) < ALL {
+                            std::thread::yield_now();
+                        }
                         std::thread::sleep(Duration::from_millis(5));
                         running.fetch_sub(1, SeqCst);
                     };
@@ -141,7 +149,6 @@ mod tests {
             while let Some(outcome) = asked.join_next().await {
                 served += usize::from(outcome.expect("no panic").is_ok());
             }
-            // All had asked before the first was done.
             assert_eq!(served, PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX);
             assert_eq!(peak.load(SeqCst), PASSWORD_RUNNING_MAX);
             assert_eq!(passwords.verify("a".into(), "b".into()).await, Ok(false), "free again");
