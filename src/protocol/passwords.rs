@@ -89,6 +89,9 @@ fn argon2id() -> Argon2<'static> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::time::Duration;
+
     use super::*;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -118,28 +121,37 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_turns_away_what_would_wait_too_long() {
+    fn the_gate_lets_in_a_few_and_turns_away_the_rest() {
         block_on(async {
             let passwords = Passwords::new();
-            let (release, held) = std::sync::mpsc::channel::<()>();
-            let held = std::sync::Mutex::new(held);
-            let held = Arc::new(held);
-            let mut waiting = tokio::task::JoinSet::new();
-            for _ in 0..PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX {
-                let (passwords, held) = (passwords.clone(), held.clone());
-                waiting.spawn(async move {
-                    passwords.run(move || held.lock().expect("unpoisoned").recv()).await
+            const ALL: usize = 3 * (PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX);
+            let count = || Arc::new(AtomicUsize::new(0));
+            let (came, running, peak) = (count(), count(), count());
+            let mut asked = tokio::task::JoinSet::new();
+            for _ in 0..ALL {
+                let (passwords, came) = (passwords.clone(), came.clone());
+                let (running, peak) = (running.clone(), peak.clone());
+                asked.spawn(async move {
+                    came.fetch_add(1, SeqCst);
+                    let work = move || {
+                        peak.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                        // Nobody is done before all have come.
+                        while came.load(SeqCst) < ALL {
+                            std::thread::yield_now();
+                        }
+                        std::thread::sleep(Duration::from_millis(5));
+                        running.fetch_sub(1, SeqCst);
+                    };
+                    passwords.run(work).await
                 });
             }
-            while passwords.admitted.available_permits() > 0 {
-                tokio::task::yield_now().await;
+            let mut served = 0;
+            while let Some(outcome) = asked.join_next().await {
+                served += usize::from(outcome.expect("no panic").is_ok());
             }
-            assert_eq!(passwords.verify("a".into(), "b".into()).await, Err(Busy));
-            drop(release);
-            while let Some(done) = waiting.join_next().await {
-                assert!(done.expect("it ran").is_ok(), "who was let in is served");
-            }
-            assert_eq!(passwords.verify("a".into(), "b".into()).await, Ok(false));
+            assert_eq!(served, PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX);
+            assert_eq!(peak.load(SeqCst), PASSWORD_RUNNING_MAX);
+            assert_eq!(passwords.verify("a".into(), "b".into()).await, Ok(false), "free again");
         });
     }
 }

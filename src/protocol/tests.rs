@@ -1,1 +1,394 @@
+//! What the tests of the protocols share: a real hub with a log that keeps nothing, to which
+//! requests are put as text; and the tests of what no protocol has to itself.
 
+use std::cell::Cell;
+use std::fmt::Write as _;
+
+use crate::chat::{Command, Entry, LOBBY, RoomRecord, SeatId, Seq, Settings, Snapshot, Tell};
+use crate::chat::{Event, founding};
+use crate::config::Config;
+use crate::dialect::Dialect;
+use crate::http::{Framing, Next, Reader, Request};
+use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
+use crate::protocol::chitchat::Tokens;
+use crate::protocol::passwords::Passwords;
+use crate::protocol::{Context, DIALECTS, Outcome, respond};
+use crate::store::Write;
+use crate::time::Time;
+
+/// The header lines of a good request for a websocket.
+pub(super) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
+    Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
+
+/// A hub that runs, and the way in.
+pub(super) struct Server {
+    pub context: Context,
+    pub rounds: Rounds,
+    seats: Cell<u64>,
+}
+
+/// What came back.
+pub(super) struct Reply {
+    pub status: u16,
+    /// Status line and headers.
+    pub head: String,
+    pub body: String,
+    /// After a 101.
+    pub seat: Option<Seat>,
+}
+
+impl Reply {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Status and body, with what differs each time masked.
+    pub fn show(&self) -> String {
+        let parts = self.body.split('"').map(|part| match part.len() {
+            27 if part.ends_with('Z') && part.as_bytes()[10] == b'T' => "TIME",
+            64 if part.bytes().all(|byte| byte.is_ascii_hexdigit()) => "KEY",
+            _ if part.starts_with("eyJ") => "TOKEN",
+            _ => part,
+        });
+        format!("{} {}", self.status, parts.collect::<Vec<_>>().join("\"")).trim_end().to_owned()
+    }
+
+    /// A text in the JSON of the body.
+    pub fn text(&self, field: &str) -> String {
+        let json: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
+        json[field].as_str().unwrap_or_else(|| panic!("{field} in {json}")).to_owned()
+    }
+}
+
+impl Server {
+    /// Puts a request, `GET /path`, with header lines and a body.
+    pub async fn send(&self, line: &str, headers: &str, body: &str) -> Reply {
+        let request = request(line, headers, body);
+        self.seats.set(self.seats.get() + 1);
+        let outcome = respond(&self.context, seat_id(0, self.seats.get()), &request).await;
+        let (response, seat) = match outcome {
+            Outcome::Response(response) => (response, None),
+            Outcome::Websocket { response, seat, .. } => (response, Some(seat)),
+        };
+        let mut bytes = Vec::new();
+        let _ = response.encode(&mut bytes, &Framing::of(&request, Time::now()));
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let (head, body) = (head.to_owned(), body.to_owned());
+        Reply { status: response.status, head, body, seat }
+    }
+
+    /// Puts a request and compares status and body.
+    #[track_caller]
+    pub fn check<'a>(
+        &'a self,
+        line: &'a str,
+        headers: &'a str,
+        body: &'a str,
+        expected: &'a str,
+    ) -> impl Future<Output = Reply> + 'a {
+        let caller = std::panic::Location::caller();
+        async move {
+            let reply = self.send(line, headers, body).await;
+            assert_eq!(reply.show(), expected, "{line} {headers:?} {body} at {caller}");
+            reply
+        }
+    }
+
+    /// Registers and logs in; the header line with the session's cookie.
+    pub async fn account(&self, name: &str) -> String {
+        let body = format!(r#"{{"username":"{name}"}}"#);
+        let key = self.send("POST /api/register", "", &body).await.text("key");
+        let login = self.send("POST /api/login", "", &format!(r#"{{"key":"{key}"}}"#)).await;
+        let cookie = login.header("Set-Cookie").expect("a cookie");
+        format!("Cookie: {}\n", cookie.split(';').next().expect("a pair"))
+    }
+
+    /// What the worker has been told since the last time.
+    pub fn heard(&mut self) -> Vec<Item> {
+        std::iter::from_fn(|| self.rounds.try_recv().ok()).flatten().collect()
+    }
+}
+
+/// A request out of its text.
+pub(super) fn request(line: &str, headers: &str, body: &str) -> Request {
+    let mut text = format!("{line} HTTP/1.1\r\nHost: chat.example\r\n");
+    for header in headers.lines() {
+        write!(text, "{header}\r\n").expect("a string takes all");
+    }
+    write!(text, "Content-Length: {}\r\n\r\n{body}", body.len()).expect("a string takes all");
+    let mut reader = Reader::new();
+    reader.feed(text.as_bytes());
+    match reader.next() {
+        Ok(Next::Request(request)) => request,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// Runs a test against a fresh server.
+pub(super) fn serve(test: impl AsyncFnOnce(Server)) {
+    serve_with(Config::default(), u64::MAX, test);
+}
+
+/// The same, with a configuration, and a disk that is full after so many entries.
+pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnce(Server)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let Entry::RoomMade { room, owner, facts } = founding() else { panic!("the lobby") };
+        let (generation, created, updated) = (0, Time(0), Time(0));
+        let lobby = RoomRecord { id: room, owner, facts, generation, created, updated };
+        let snapshot = Snapshot { rooms: vec![lobby], last_room: 1, ..Snapshot::default() };
+        let (store, writes) = store_line();
+        let settings = Settings { session_ttl_secs: config.session_ttl_secs };
+        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, store, DIALECTS, 1);
+        let log = handle.log_handle();
+        let writer = std::thread::spawn(move || write_all(writes, &log, entries_max));
+        let hub = tokio::spawn(hub.run());
+        let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
+        let context = Context { hub: handle, config, tokens, passwords: Passwords::new() };
+        let rounds = rounds.pop().expect("a line to the one worker");
+        test(Server { context, rounds, seats: Cell::new(0) }).await;
+        hub.await.expect("the hub ends when nobody holds it");
+        writer.join().expect("the log ends with the hub");
+    });
+}
+
+/// A log that keeps nothing but the count.
+fn write_all(
+    mut writes: tokio::sync::mpsc::Receiver<Vec<Write>>,
+    log: &LogHandle,
+    entries_max: u64,
+) {
+    let mut last = 0;
+    while let Some(batch) = writes.blocking_recv() {
+        for write in batch {
+            let Write::Entry { ticket, time, entry } = write else { continue };
+            last += 1;
+            let (seq, logged) = (Seq(last), Some(ticket));
+            log.answer(vec![match last > entries_max {
+                true => Command::Unlogged { ticket, entry },
+                false => Command::Logged { ticket: logged, seq, time, entry },
+            }]);
+        }
+    }
+}
+
+/// What a dialect says of an event to others, and to whom it came from.
+pub(super) fn told(dialect: &dyn Dialect, event: &Event) -> (String, String) {
+    let mut json = Vec::new();
+    dialect.event(event, &mut json);
+    let others = String::from_utf8(json).expect("UTF-8");
+    let own = if dialect.echoes() { others.clone() } else { String::new() };
+    (others, own)
+}
+
+/// Feeds a dialect with what could be JSON, cut, doubled and changed at random (xorshift, so that a
+/// failure can be repeated), and insists that whatever it takes for a message keeps the rules.
+pub(super) fn feed_at_random(dialect: &dyn Dialect, seeds: &[&str], chars_max: usize) {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    const BITS: [&str; 16] = [
+        "{",
+        "}",
+        "[",
+        "\"",
+        ":",
+        ",",
+        "\\",
+        "\\u0000",
+        "\\ud800",
+        "null",
+        "1e999",
+        "é",
+        "\u{0}",
+        "\u{202e}",
+        " ",
+        "event_type",
+    ];
+    for _ in 0..20_000 {
+        let mut text: Vec<char> = seeds[random(seeds.len())].chars().collect();
+        for _ in 0..random(4) {
+            let at = random(text.len() + 1);
+            match random(4) {
+                0 => text.truncate(at),
+                1 => drop(text.drain(at..(at + random(8)).min(text.len()))),
+                2 => drop(text.splice(at..at, BITS[random(BITS.len())].chars())),
+                _ => text.extend_from_within(at..),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        if let Tell::Say { text: said, .. } = dialect.decode(&text) {
+            assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
+        }
+    }
+    for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
+        let text = deep.repeat(20_000);
+        assert!(matches!(dialect.decode(&text), Tell::Garbled(_)), "nothing overflows the stack");
+    }
+}
+
+#[test]
+fn paths_that_are_nobodys() {
+    serve(async |server| {
+        let nothing = r#"404 {"error":"there is nothing at this path; check its spelling"}"#;
+        let paths = ["/nowhere", "/api", "/api/", "/api/register/", "/api/user", "/ws/", "/ws/1"];
+        for path in paths {
+            for method in ["GET", "POST", "DELETE", "OPTIONS"] {
+                server.check(&format!("{method} {path}"), "", "", nothing).await;
+            }
+        }
+        for path in ["/web", "/web/", "/web/app.js/", "/web/..%2f", "/index.html", "//", "/API"] {
+            server.check(&format!("GET {path}"), "", "", nothing).await;
+        }
+        let head = server.send("HEAD /nowhere", "", "").await;
+        assert_eq!((head.status, &*head.body), (404, ""));
+    });
+}
+
+#[test]
+fn paths_that_cannot_be_decoded() {
+    serve(async |server| {
+        for path in ["/%", "/api/%zz", "/chats/%ff", "/api/user/a%00", "/chats/%0a"] {
+            let expected = r#"400 {"error":"this request is malformed; correct it and try again"}"#;
+            server.check(&format!("GET {path}"), "", "", expected).await;
+        }
+    });
+}
+
+#[test]
+fn the_server_as_a_whole() {
+    serve(async |server| {
+        let reply = server.send("OPTIONS *", "", "").await;
+        let all = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+        assert_eq!((reply.status, reply.header("Allow")), (204, Some(all)));
+        let reply = server.send("OPTIONS /*", "", "").await;
+        assert_eq!(reply.status, 404, "a path of that name is not the server");
+    });
+}
+
+/// Every path that there is, and what it allows.
+#[test]
+fn methods_of_every_path() {
+    let paths = [
+        ("/", "GET, HEAD, OPTIONS"),
+        ("/web/app.js", "GET, HEAD, OPTIONS"),
+        ("/web/style.css", "GET, HEAD, OPTIONS"),
+        ("/api/register", "POST, OPTIONS"),
+        ("/api/login", "POST, OPTIONS"),
+        ("/api/logout", "GET, HEAD, POST, OPTIONS"),
+        ("/api/online", "GET, HEAD, OPTIONS"),
+        ("/api/user/@me", "GET, HEAD, OPTIONS"),
+        ("/api/user/ann", "GET, HEAD, OPTIONS"),
+        ("/ws", "GET, OPTIONS"),
+        ("/chats", "GET, HEAD, POST, OPTIONS"),
+        ("/chats/1", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("/chats/1/token", "POST, OPTIONS"),
+        ("/chats/1/token/renew", "GET, HEAD, OPTIONS"),
+        ("/chats/1/entrance", "GET, HEAD, OPTIONS"),
+        ("/chats/1/ws", "GET, OPTIONS"),
+    ];
+    serve(async |server| {
+        for (path, allow) in paths {
+            let options = server.send(&format!("OPTIONS {path}"), "", "").await;
+            assert_eq!((options.status, options.header("Allow")), (204, Some(allow)), "{path}");
+            for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+                let reply = server.send(&format!("{method} {path}"), "", "").await;
+                let allowed = allow.split(", ").any(|one| one == method);
+                assert_eq!(reply.status != 405, allowed, "{method} {path}");
+                if !allowed {
+                    // A websocket's handshake names the one method that it takes.
+                    let says = reply.header("Allow").expect("a 405 has an Allow");
+                    assert!(allow.starts_with(says), "{method} {path}: {says}");
+                    let json = reply.body.starts_with('{') || method == "HEAD";
+                    assert!(json, "{method} {path}: {}", reply.body);
+                }
+                if method == "HEAD" {
+                    assert_eq!(reply.body, "", "{path}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn the_page_is_locked_and_cached_by_its_bytes() {
+    serve(async |server| {
+        let files = [
+            ("/", "text/html; charset=utf-8"),
+            ("/web/style.css", "text/css; charset=utf-8"),
+            ("/web/app.js", "text/javascript; charset=utf-8"),
+            ("/chats/1/entrance", "text/html; charset=utf-8"),
+        ];
+        for (path, kind) in files {
+            let line = format!("GET {path}");
+            let reply = server.send(&line, "", "").await;
+            assert_eq!((reply.status, reply.header("Content-Type")), (200, Some(kind)), "{path}");
+            let policy = reply.header("Content-Security-Policy").expect("a policy");
+            assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
+            assert!(policy.contains("frame-ancestors 'none'"));
+            assert_eq!(reply.header("Referrer-Policy"), Some("no-referrer"));
+            assert_eq!(reply.header("X-Content-Type-Options"), Some("nosniff"));
+            let etag = reply.header("ETag").expect("an etag");
+            for tag in [etag, "*", &format!("\"other\", W/{etag}")] {
+                let reply = server.send(&line, &format!("If-None-Match: {tag}"), "").await;
+                assert_eq!((reply.status, &*reply.body), (304, ""), "{path} {tag}");
+                assert_eq!(reply.header("ETag"), Some(etag));
+            }
+            let reply = server.send(&line, "If-None-Match: \"other\"", "").await;
+            assert_eq!(reply.status, 200);
+        }
+    });
+}
+
+/// The page must not put text from others into itself as markup, nor ask anybody else for anything.
+#[test]
+fn the_page_keeps_to_text_and_to_itself() {
+    let script = include_str!("web/app.js");
+    for harmful in ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval("] {
+        assert!(!script.contains(harmful), "{harmful}");
+    }
+    let page = include_str!("web/index.html");
+    for inline in ["<script>", "<style", " style=", " onclick", "http://", "https://"] {
+        assert!(!page.contains(inline), "{inline}");
+    }
+}
+
+/// What is said through one dialect is heard through the other.
+#[test]
+fn both_doors_of_the_lobby() {
+    serve(async |mut server| {
+        let ann = server.account("Ann").await;
+        let mine = server.send("GET /ws", &format!("{UPGRADE}{ann}"), "").await.seat;
+        let guest = server.send("GET /chats/1/ws", UPGRADE, "").await.seat.expect("a seat");
+        let dialect = DIALECTS[1];
+        guest.tell(dialect.decode(r#"{"event_type":"send","name":"Bo","msg":"ahoy"}"#)).await;
+        let online = server.send("GET /api/online", &ann, "").await;
+        // The message is on its way to the log; its sender is there already.
+        assert_eq!(online.show(), r#"200 {"online_clients":["Ann","Bo"]}"#);
+        let copies = loop {
+            let announced = server.heard().into_iter().find_map(|item| match item {
+                Item::Announce { room, copies, by: Some(SeatId(_)) } if copies.len() == 2 => {
+                    assert_eq!(room, LOBBY);
+                    Some(copies)
+                }
+                _ => None,
+            });
+            if let Some(copies) = announced {
+                break copies;
+            }
+            tokio::task::yield_now().await;
+        };
+        let texts = copies.iter().map(|copy| String::from_utf8_lossy(&copy.frame[2..]));
+        let texts: Vec<_> = texts.collect();
+        assert!(texts[0].ends_with(r#"{"message":"ahoy","author":"Bo"}"#), "{texts:?}");
+        assert!(texts[1].starts_with(r#"{"event_type":"send","name":"Bo","room_id":1,"#));
+        drop(mine);
+    });
+}

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::chat::{Field, Refusal, RoomInfo};
 use crate::http::Response;
-use crate::protocol::bodies;
 use crate::protocol::chitchat::tokens::Flaw;
 use crate::protocol::passwords::Busy;
+use crate::protocol::{advice, bodies};
 use crate::time::Time;
 
 /// A JSON object from a client.
@@ -114,7 +114,7 @@ impl Failure {
             403 => "Token error: Invalid token",
             503 => "Server error: Unavailable, try again later",
             507 => "Server error: Full, tell its owner",
-            status => crate::protocol::advice(status),
+            status => advice(status),
         }
     }
 

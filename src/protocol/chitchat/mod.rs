@@ -19,8 +19,8 @@ use json::{Failure, Object, Room, text_in};
 use tokens::{Flaw, Pass};
 
 use crate::chat::{
-    Access, Answer, Ask, Caller, Description, Lock, Name, RoomChange, RoomFacts, RoomInfo, RoomRef,
-    SeatId, Title, Visibility,
+    Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomInfo,
+    RoomRef, SeatId, Title, Visibility,
 };
 use crate::http::{self, Method, Request, Response};
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
@@ -169,7 +169,8 @@ async fn websocket(
     let caller = guest_or_account(context, request);
     let lock = lock(context, &caller, room).await?;
     // Browsers cannot send an Authorization with a websocket, so the token may come as a
-    // subprotocol. They fail unless one of those that they offered is chosen (RFC 6455 section 4.1).
+    // subprotocol. They fail unless one of those that they offered is chosen (RFC 6455 section
+    // 4.1).
     let offered = handshake.protocols.iter();
     let as_protocol = offered.clone().find(|name| looks_like_a_token(name));
     let chosen = as_protocol.or(handshake.protocols.first()).map(String::as_str);
@@ -321,7 +322,7 @@ fn guest_or_account(context: &Context, request: &Request) -> Caller {
 impl Failure {
     /// A room that was not found is named as it was asked for.
     fn about_room(self, room: &str) -> Failure {
-        let missing = self == Failure::from(crate::chat::Refusal::RoomNotFound);
+        let missing = self == Failure::from(Refusal::RoomNotFound);
         if missing { Failure::new(101, room) } else { self }
     }
 }

@@ -1,7 +1,7 @@
 //! Piratchat: accounts with keys, sessions in a cookie, and one websocket into the lobby.
 //!
-//! It translates, and decides nothing that lasts. A key is seen here twice, when it is made and when
-//! it is shown, and never kept or logged. Called by [`respond`](super::respond).
+//! It translates, and decides nothing that lasts. A key is seen here when it is made and when it is
+//! shown, and never kept or logged. Called by [`respond`](super::respond).
 
 mod dialect;
 #[cfg(test)]

@@ -1,0 +1,129 @@
+//! Tokens: what is ours, and everything that is not.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::chat::{Claim, Name, RoomId};
+use crate::crypto;
+use crate::limits::TOKEN_TTL_SECS;
+use crate::protocol::chitchat::tokens::{Flaw, Pass, Tokens};
+use crate::time::Time;
+
+const HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
+
+/// A token made by hand, with nothing of ours.
+fn forge(secret: &str, header: &str, claims: &str) -> String {
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let message = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
+    let signature = mac.chain_update(&message).finalize().into_bytes();
+    format!("{message}.{}", encode(&signature))
+}
+
+fn claims(exp: i64) -> String {
+    format!(r#"{{"username":"Ann","room_id":7,"exp":{exp},"gen":2}}"#)
+}
+
+fn tokens() -> Tokens {
+    Tokens::new(Some("secret"), &[0; 32])
+}
+
+fn ann() -> Name {
+    Name::new("Ann").expect("a name")
+}
+
+#[test]
+fn what_was_issued_is_good() {
+    let now = Time::now();
+    let token = tokens().issue(now, &ann(), RoomId(7), 2);
+    let pass = tokens().check(&token).expect("it was just issued");
+    let granted = Time(now.unix_secs() * 1_000_000);
+    let claim = Claim { name: ann(), granted };
+    assert!(granted <= now, "never younger than it is");
+    assert_eq!(pass, Pass { claim, room: RoomId(7), generation: 2 });
+    // Anybody who has the secret can make and verify one with any other library.
+    let exp = now.unix_secs() + i64::try_from(TOKEN_TTL_SECS).expect("it is an hour");
+    assert_eq!(token, forge("secret", HEADER, &claims(exp)));
+}
+
+#[test]
+fn the_secret_is_a_text() {
+    let token = Tokens::new(None, &[7; 32]).issue(Time::now(), &ann(), RoomId(7), 2);
+    let moved = Tokens::new(Some(&crypto::hex(&[7; 32])), &[0; 32]);
+    assert!(moved.check(&token).is_ok());
+    assert_eq!(Tokens::new(None, &[8; 32]).check(&token), Err(Flaw::Signature));
+    assert_eq!(tokens().check(&token), Err(Flaw::Signature));
+}
+
+#[test]
+fn what_is_not_ours() {
+    let soon = Time::now().unix_secs() + 60;
+    let good = forge("secret", HEADER, &claims(soon));
+    assert!(tokens().check(&good).is_ok(), "what follows is refused for what it changes");
+    let ours = |header: &str| forge("secret", header, &claims(soon));
+    let says = |claims: &str| forge("secret", HEADER, claims);
+    let (message, signature) = good.rsplit_once('.').expect("three parts");
+    let unsigned = |alg: &str| {
+        let token = ours(&format!(r#"{{"typ":"JWT","alg":"{alg}"}}"#));
+        token[..=token.rfind('.').expect("three parts")].to_owned()
+    };
+    let other_claims = says(&claims(soon + 1));
+    let (other_message, _) = other_claims.rsplit_once('.').expect("three parts");
+    let mut cases = vec![
+        (forge("Secret", HEADER, &claims(soon)), Flaw::Signature),
+        (forge("", HEADER, &claims(soon)), Flaw::Signature),
+        (format!("{other_message}.{signature}"), Flaw::Signature),
+        (format!("{message}."), Flaw::Signature),
+        (format!("{message}.{}", &signature[..8]), Flaw::Signature),
+        (unsigned("none"), Flaw::Algorithm),
+        (unsigned("None"), Flaw::Algorithm),
+        (unsigned("nOnE"), Flaw::Algorithm),
+        (ours(r#"{"alg":"none"}"#), Flaw::Algorithm),
+        (ours(r#"{"alg":"HS384"}"#), Flaw::Algorithm),
+        (ours(r#"{"alg":"HS512"}"#), Flaw::Algorithm),
+        (ours(r#"{"alg":"RS256"}"#), Flaw::Algorithm),
+        (ours(r#"{"alg":"hs256"}"#), Flaw::Algorithm),
+        (ours(r#"{"alg":""}"#), Flaw::Algorithm),
+        (ours(r#"{"alg":7}"#), Flaw::Invalid),
+        (ours(r#"{"typ":"JWT"}"#), Flaw::Invalid),
+        (ours(r#"["HS256"]"#), Flaw::Invalid),
+        (ours(r#"{"alg":"HS256","alg":"none"}"#), Flaw::Invalid),
+        (ours(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#), Flaw::Invalid),
+        (says(&claims(soon - 120)), Flaw::Invalid),
+        (says(&claims(0)), Flaw::Invalid),
+        (says(&claims(-1)), Flaw::Invalid),
+        (says(r#"{"username":"Ann","room_id":7,"gen":2}"#), Flaw::Invalid),
+        (says(r#"{"username":"Ann","room_id":7,"exp":"9999999999","gen":2}"#), Flaw::Invalid),
+        (says(r#"{"username":"Ann","room_id":7,"exp":9999999999}"#), Flaw::Invalid),
+        (says(r#"{"username":"Ann","exp":9999999999,"gen":2}"#), Flaw::Invalid),
+        (says(r#"{"room_id":7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
+        (says(r#"{"username":"","room_id":7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
+        (says(r#"{"username":"a\n","room_id":7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
+        (says(r#"{"username":"Ann","room_id":-7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
+        (says("[]"), Flaw::Invalid),
+        (says(""), Flaw::Invalid),
+        (format!("{good}.{good}"), Flaw::Invalid),
+        (format!(" {good}"), Flaw::Invalid),
+        (format!("{good}="), Flaw::Invalid),
+        (message.to_owned(), Flaw::Invalid),
+    ];
+    for garbage in ["", ".", "..", "...", "a.b.c", "eyJ", "é.é.é", "null", "e30.e30.e30"] {
+        cases.push((garbage.to_owned(), Flaw::Invalid));
+    }
+    for (token, flaw) in cases {
+        assert_eq!(tokens().check(&token), Err(flaw), "{token}");
+    }
+    // Cut anywhere, it is good for nothing.
+    for cut in 0..good.len() {
+        assert!(tokens().check(&good[..cut]).is_err(), "{cut}");
+    }
+}
+
+#[test]
+fn the_end_of_time() {
+    let last = format!(r#"{{"username":"Ann","room_id":7,"exp":{},"gen":2}}"#, u64::MAX);
+    let pass = tokens().check(&forge("secret", HEADER, &last)).expect("it never expires");
+    assert_eq!(pass.claim.granted, Time(i64::MAX));
+}

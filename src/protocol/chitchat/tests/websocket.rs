@@ -1,0 +1,172 @@
+//! Getting a token, and taking a seat.
+
+use super::rooms::{failure, invalid_token, private, token};
+use crate::chat::Tell;
+use crate::protocol::tests::{UPGRADE as UP, serve};
+
+const DONE: &str = r#"200 {"status":true}"#;
+
+fn in_use() -> String {
+    failure(400, 202, "Client error: Duplicate username", "name")
+}
+
+#[test]
+fn asking_for_a_token() {
+    serve(async |server| {
+        let ann = server.account("Ann").await;
+        private(&server, "Hold", "Bo").await;
+        let line = "POST /chats/hold/token";
+        let json = |field: &str| failure(400, 303, "Invalid JSON", field);
+        let wrong = failure(401, 304, "Unauthorized operation", "secret");
+        let long = format!(r#"{{"secret":"{}","name":"Bo"}}"#, "s".repeat(257));
+        let not_found = failure(404, 101, "Room error: Room not found", "nowhere");
+        server.check("POST /chats/nowhere/token", "", "nonsense", &not_found).await;
+        for body in ["", "nonsense", r#"{"secret":"x"}"#] {
+            server.check("POST /chats/1/token", "", body, DONE).await;
+        }
+        for (body, expected) in [
+            ("", &json("")),
+            ("[]", &json("")),
+            (r#"["12345678","Bo"]"#, &json("")),
+            ("{}", &json("name")),
+            (r#"{"secret":"12345678"}"#, &json("name")),
+            (r#"{"secret":"12345678","name":""}"#, &json("name")),
+            (r#"{"secret":"12345678","name":" Bo"}"#, &json("name")),
+            (r#"{"secret":"12345678","name":7}"#, &json("name")),
+            (r#"{"secret":12345678,"name":"Bo"}"#, &json("secret")),
+            (r#"{"name":"Bo"}"#, &wrong),
+            (r#"{"secret":null,"name":"Bo"}"#, &wrong),
+            (r#"{"secret":"","name":"Bo"}"#, &wrong),
+            (r#"{"secret":"12345679","name":"Bo"}"#, &wrong),
+            (&long, &wrong),
+            // Which names are in use is only for those who know the password.
+            (r#"{"secret":"12345679","name":"Ann"}"#, &wrong),
+            (r#"{"secret":"12345678","name":"ann"}"#, &in_use()),
+        ] {
+            server.check(line, "", body, expected).await;
+        }
+        let granted =
+            |name| format!(r#"201 {{"status":true,"name":"{name}","room_id":2,"token":"TOKEN"}}"#);
+        let body = r#"{"secret":"12345678","name":"Bo","more":1}"#;
+        server.check(line, "", body, &granted("Bo")).await;
+        let body = r#"{"secret":"12345678","name":"Ann"}"#;
+        server.check(line, &ann, body, &granted("Ann")).await;
+        let foreign = format!("{ann}Origin: https://evil.example");
+        server.check(line, &foreign, body, &in_use()).await;
+    });
+}
+
+#[test]
+fn renewing_a_token() {
+    serve(async |server| {
+        let good = private(&server, "Hold", "Bo").await;
+        let granted = r#"201 {"status":true,"name":"Bo","room_id":2,"token":"TOKEN"}"#;
+        let line = "GET /chats/hold/token/renew";
+        let reply = server.check(line, &good, "", granted).await;
+        let renewed = format!("Authorization: Bearer {}", reply.text("token"));
+        server.check("GET /chats/2/token/renew", &renewed, "", granted).await;
+        server.check(line, "", "", &invalid_token()).await;
+        server.check(line, "Authorization: Bearer a.b.c", "", &invalid_token()).await;
+        server.check("GET /chats/1/token/renew", "", "", DONE).await;
+        let not_found = failure(404, 101, "Room error: Room not found", "nowhere");
+        server.check("GET /chats/nowhere/token/renew", &good, "", &not_found).await;
+        // Who is connected under the name may renew, too.
+        let seated = server.send("GET /chats/2/ws", &format!("{UP}{good}"), "").await;
+        assert_eq!(seated.status, 101);
+        server.check(line, &good, "", granted).await;
+        drop(seated);
+        // Once the name is an account's, a guest's token for it does not become the account's.
+        server.account("Bo").await;
+        server.check(line, &good, "", &in_use()).await;
+        server.check("GET /chats/2/ws", &format!("{UP}{good}"), "", &in_use()).await;
+        // A new password ends all tokens.
+        let cy = token(&server, "2", "Cy", "12345678").await;
+        server.send("PUT /chats/2", &cy, r#"{"password":"87654321"}"#).await;
+        server.check(line, &cy, "", &invalid_token()).await;
+    });
+}
+
+#[test]
+fn sitting_in_a_private_room() {
+    serve(async |server| {
+        let good = private(&server, "Hold", "Bo").await;
+        let bare = good.trim_end().strip_prefix("Authorization: Bearer ").expect("a token");
+        let line = "GET /chats/hold/ws";
+        let up = |headers: &str| format!("{UP}{headers}");
+        server.check(line, UP, "", &invalid_token()).await;
+        server.check(line, &up("Authorization: Bearer x"), "", &invalid_token()).await;
+        server.check(line, &up("Sec-WebSocket-Protocol: chat"), "", &invalid_token()).await;
+        let unsigned = up("Sec-WebSocket-Protocol: eyJhbGciOiJub25lIn0.e30.");
+        let method = failure(401, 402, "Token error: Unauthorized signing method", "token");
+        server.check(line, &unsigned, "", &method).await;
+        let says = "this path is a websocket; connect with a websocket client, version 13";
+        let reply = server.check(line, &good, "", &failure(426, 426, says, "")).await;
+        assert_eq!(reply.header("Upgrade"), Some("websocket"));
+        let not_found = failure(404, 101, "Room error: Room not found", "nowhere");
+        server.check("GET /chats/nowhere/ws", UP, "", &not_found).await;
+        // By header: nothing to echo. As a subprotocol: echoed, among others, too.
+        for (headers, echoed) in [
+            (good.clone(), None),
+            (format!("Sec-WebSocket-Protocol: {bare}"), Some(bare)),
+            (format!("Sec-WebSocket-Protocol: chat, {bare}"), Some(bare)),
+            (format!("{good}Sec-WebSocket-Protocol: chat"), Some("chat")),
+            // A token is not sent by itself, so it may be used from anywhere.
+            (format!("{good}Origin: https://elsewhere.example\nCookie: session=x"), None),
+        ] {
+            let reply = server.check(line, &up(&headers), "", "101").await;
+            assert_eq!(reply.header("Sec-WebSocket-Protocol"), echoed, "{headers}");
+        }
+        let seated = server.check(line, &up(&good), "", "101").await;
+        server.check(line, &up(&good), "", &in_use()).await;
+        drop(seated);
+    });
+}
+
+#[test]
+fn sitting_in_a_public_room() {
+    serve(async |server| {
+        let ann = server.account("Ann").await;
+        let line = "GET /chats/1/ws";
+        let up = |headers: &str| format!("{UP}{headers}");
+        // No token is needed, one that is no good does no harm, and something is chosen.
+        for (headers, echoed) in [
+            ("", None),
+            ("Authorization: Bearer nonsense", None),
+            ("Sec-WebSocket-Protocol: a.b.c", Some("a.b.c")),
+            ("Sec-WebSocket-Protocol: v1.chat, v2", Some("v1.chat")),
+            ("Cookie: session=unknown", None),
+            ("Origin: https://evil.example", None),
+        ] {
+            let reply = server.check(line, &up(headers), "", "101").await;
+            assert_eq!(reply.header("Sec-WebSocket-Protocol"), echoed, "{headers}");
+        }
+        // A page from elsewhere does not get to speak as its visitor.
+        let refused = failure(403, 301, "Could not establish session", "Origin");
+        for origin in ["https://evil.example", "null"] {
+            let foreign = up(&format!("{ann}Origin: {origin}"));
+            server.check(line, &foreign, "", &refused).await;
+        }
+        // The cookie binds the name before anything is said; its user has one seat here.
+        let own = up(&format!("{ann}Origin: http://chat.example"));
+        let seated = server.check(line, &own, "", "101").await;
+        seated.seat.as_ref().expect("a seat").tell(Tell::Join { name: None, color: None }).await;
+        let online = server.send("GET /api/online", &ann, "").await;
+        assert_eq!(online.show(), r#"200 {"online_clients":["Ann"]}"#);
+        server.check(line, &up(&ann), "", &in_use()).await;
+        drop(seated);
+    });
+}
+
+#[test]
+fn a_token_binds_the_name_in_a_room_that_became_public() {
+    serve(async |server| {
+        let bo = private(&server, "Hold", "Bo").await;
+        server.send("PUT /chats/2", &bo, r#"{"visibility":"public"}"#).await;
+        let seated = server.check("GET /chats/2/ws", &format!("{UP}{bo}"), "", "101").await;
+        server.check("GET /chats/2/ws", &format!("{UP}{bo}"), "", &in_use()).await;
+        let seat = seated.seat.as_ref().expect("a seat");
+        seat.tell(Tell::Join { name: None, color: None }).await;
+        let room = server.send("GET /chats/2", "", "").await;
+        assert!(room.body.contains(r#""users":[{"username":"Bo","#), "{}", room.body);
+    });
+}
