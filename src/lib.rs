@@ -1,4 +1,69 @@
-//! Shanty: a small home for your crew's chat. One binary, one SQLite file, one port.
+//! Shanty: a small home for your crew's chat. One binary, one SQLite file, one port. This page is
+//! the map of the code; each module's own page says the rest.
+//!
+//! # Bird's eye
+//!
+//! **One log, many doors.** What is said becomes an entry in an append-only log, with a server-wide
+//! number and no gaps. It is written to disk first, then told to the room, then acknowledged.
+//! Two wire protocols are doors into the same rooms: *Piratchat* (`/api`, `/ws`) and *ChitChat*
+//! (`/chats`).
+//!
+//! ```text
+//!    client ──bytes──▶ connection ──Request──▶ protocol ──Ask──┐
+//!      ▲                    │                                  ▼
+//!      │                    └────frame──▶ dialect ──Tell──▶  hub ──▶ chat (the core)
+//!      │                                                    │  ▲        decides everything
+//!      └──one write a round── worker ◀──Item── (encoded once)  │
+//!                                             │                │ Logged
+//!                                             └──Entry──▶ store ──▶ SQLite, one commit for many
+//! ```
+//!
+//! # Floors
+//!
+//! A file imports from strictly lower floors, or inside its own folder; a test holds us to it.
+//!
+//! | floor | modules | what they know |
+//! |---|---|---|
+//! | 8 | `main` | words in, exit code out |
+//! | 7 | [`server`] | the port, the start, the end in order |
+//! | 6 | [`worker`] | one thread: who sits where, and the delivery round |
+//! | 5 | [`connection`] | one socket: HTTP, then maybe a websocket; deadlines |
+//! | 4 | [`protocol`] | everything that is somebody's wire format |
+//! | 3 | [`hub`] | the one task that owns the core; turns effects into deliveries |
+//! | 2 | [`dialect`], [`store`] | how a protocol says what happened; the log on disk |
+//! | 1 | [`chat`], [`http`], [`ws`], [`outgoing`], [`config`] | pure: no socket, no clock, no disk |
+//! | 0 | [`limits`], [`time`], [`crypto`], [`logger`] | every number, the clock's type, keys, the log |
+//!
+//! # Invariants
+//!
+//! 1. The core ([`chat`]) does no I/O, reads no clock, draws no randomness.
+//! 2. The hub awaits only its inbox, and what it sends never waits: no client can hold it up, and
+//!    no cycle can lock.
+//! 3. Nothing is told or acknowledged before it is in the log on disk.
+//! 4. Every queue has a bound, in [`limits`], and a stated consequence at the bound:
+//!
+//! | queue | at its bound |
+//! |---|---|
+//! | kernel backlog → accept | a permit is taken before `accept`: callers wait in the backlog |
+//! | bytes → HTTP head, body | 431, 413, 408, then close |
+//! | bytes → websocket message | close 1009 |
+//! | connection → hub | the sender waits: its socket is not read, so TCP slows it |
+//! | unanswered messages of one connection | the same |
+//! | hub → worker | rounds pile up at the hub; far beyond it, that worker's seats are closed |
+//! | worker → connection's outbox | the slow reader is closed with 1013; nobody else notices |
+//! | connection → kernel | no progress for 10 s: closed |
+//! | hub → store | refused as unavailable: 503, or an error acknowledgement |
+//! | password work | 503 |
+//! | accounts, rooms | refused as full |
+//!
+//! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.
+//!
+//! No lock, no atomic as state, no `unsafe`: what is shared has one owner, and is asked.
+//!
+//! # Reading order
+//!
+//! [`chat`] (its `vocabulary` first), [`hub`], [`worker`], [`connection`]; then whichever protocol
+//! you like, the [`store`], and [`http`] and [`ws`], which stand on their own.
 
 pub mod crypto;
 pub mod limits;
