@@ -14,9 +14,9 @@
 //! # One order
 //!
 //! Who sits where changes at once, but what is *told* of it must not overtake a message that is
-//! still on its way into the log. So whatever is to be heard in a room waits in one line, `waiting`,
-//! behind the entries that were proposed before it. Answers to asks do not: nobody can tell their
-//! order from outside.
+//! still on its way into the log. So whatever is to be heard in a room waits in one line,
+//! `waiting`, behind the entries that were proposed before it. Answers to asks do not: nobody can
+//! tell their order from outside.
 
 mod accounts;
 mod apply;
