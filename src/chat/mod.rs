@@ -233,6 +233,7 @@ impl Chat {
         if ticket.is_some() {
             self.release(&entry); // What others proposed has reserved nothing here.
         }
+        let changed = entry.changes_a_room();
         let outcome = self.apply(seq, time, entry, by);
         match purpose {
             Purpose::Ask(ask) => self.answer(ask, outcome),
@@ -243,7 +244,9 @@ impl Chat {
             Purpose::Own => {}
         }
         self.move_up();
-        self.ask_held();
+        if changed {
+            self.ask_held();
+        }
     }
 
     /// The log could not take an entry: what it reserved is free again, and who waited is told.
@@ -262,7 +265,9 @@ impl Chat {
             Purpose::Own => {}
         }
         self.move_up();
-        self.ask_held();
+        if entry.changes_a_room() {
+            self.ask_held();
+        }
     }
 
     /// Somebody is here since a message that is lost: then the room hears that, at least.

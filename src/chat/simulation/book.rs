@@ -17,6 +17,8 @@ pub struct Book {
     pub rooms: BTreeMap<RoomId, RoomRecord>,
     pub last_room: u64,
     pub last_session: u64,
+    /// The last use of each session, as the disk has it.
+    pub noted: BTreeMap<SessionId, Time>,
 }
 
 impl Book {
@@ -58,6 +60,7 @@ impl Book {
             Entry::SessionBegun { session: id, account, key } => {
                 self.sessions.insert(id, Session { id, account, key, last_used: time });
                 self.last_session = self.last_session.max(id.0);
+                self.noted.insert(id, time);
             }
             Entry::SessionEnded { session } => {
                 self.sessions.remove(&session);

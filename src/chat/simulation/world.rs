@@ -105,7 +105,8 @@ impl World {
             }
             Ask::Logout => {
                 let there = asked.session.is_some_and(|id| book.sessions.contains_key(&id));
-                assert_eq!(ok, !there, "logged out exactly if acknowledged");
+                // (One refusal is possible all the same: of the second of two at once.)
+                assert!(!ok || !there, "acknowledged, but not logged out");
             }
             Ask::MakeRoom { facts } => {
                 self.changed(answer, Some(facts.description.as_str()), book);
