@@ -8,6 +8,13 @@ use crate::chat::vocabulary::{Answer, Effect, Entry, Event, Farewell, Refusal, R
 use crate::chat::{Chat, LOBBY};
 use crate::time::Time;
 
+impl Entry {
+    /// Whether others may have waited for it: those who want to change the same room.
+    pub(super) fn changes_a_room(&self) -> bool {
+        matches!(self, Entry::RoomChanged { .. } | Entry::RoomGone { .. })
+    }
+}
+
 impl Chat {
     /// Frees what a proposed entry held while it was in flight.
     pub(super) fn release(&mut self, entry: &Entry) {

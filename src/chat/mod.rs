@@ -14,9 +14,9 @@
 //! # One order
 //!
 //! Who sits where changes at once, but what is *told* of it must not overtake a message that is
-//! still on its way into the log. So whatever is to be heard in a room waits in one line, `waiting`,
-//! behind the entries that were proposed before it. Answers to asks do not: nobody can tell their
-//! order from outside.
+//! still on its way into the log. So whatever is to be heard in a room waits in one line,
+//! `waiting`, behind the entries that were proposed before it. Answers to asks do not: nobody can
+//! tell their order from outside.
 
 mod accounts;
 mod apply;
@@ -233,6 +233,7 @@ impl Chat {
         if ticket.is_some() {
             self.release(&entry); // What others proposed has reserved nothing here.
         }
+        let changed = entry.changes_a_room();
         let outcome = self.apply(seq, time, entry, by);
         match purpose {
             Purpose::Ask(ask) => self.answer(ask, outcome),
@@ -243,7 +244,9 @@ impl Chat {
             Purpose::Own => {}
         }
         self.move_up();
-        self.ask_held();
+        if changed {
+            self.ask_held();
+        }
     }
 
     /// The log could not take an entry: what it reserved is free again, and who waited is told.
@@ -262,7 +265,9 @@ impl Chat {
             Purpose::Own => {}
         }
         self.move_up();
-        self.ask_held();
+        if entry.changes_a_room() {
+            self.ask_held();
+        }
     }
 
     /// Somebody is here since a message that is lost: then the room hears that, at least.

@@ -16,6 +16,9 @@ pub struct Book {
     pub sessions: BTreeMap<SessionId, Session>,
     pub rooms: BTreeMap<RoomId, RoomRecord>,
     pub last_room: u64,
+    pub last_session: u64,
+    /// The last use of each session, as the disk has it.
+    pub noted: BTreeMap<SessionId, Time>,
 }
 
 impl Book {
@@ -56,6 +59,8 @@ impl Book {
             }
             Entry::SessionBegun { session: id, account, key } => {
                 self.sessions.insert(id, Session { id, account, key, last_used: time });
+                self.last_session = self.last_session.max(id.0);
+                self.noted.insert(id, time);
             }
             Entry::SessionEnded { session } => {
                 self.sessions.remove(&session);
@@ -76,6 +81,16 @@ impl Book {
                 self.rooms.remove(&room);
             }
             Entry::Said { .. } => {}
+        }
+    }
+
+    /// No number is proposed that something in the log has, or had.
+    pub fn is_new(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::AccountMade { account, .. } => !self.accounts.contains_key(account),
+            Entry::SessionBegun { session, .. } => session.0 > self.last_session,
+            Entry::RoomMade { room, .. } => room.0 > self.last_room,
+            _ => true,
         }
     }
 

@@ -243,8 +243,12 @@ impl Simulation {
                 Entry::AccountMade { account, name: name.expect("a name"), key: self.key() }
             }
             1 => {
+                // A new number, which may be in flight here; or that of one that has not ended.
+                let standing: Vec<SessionId> = self.book.sessions.keys().copied().collect();
+                let new = SessionId(self.book.last_session + 1 + self.dice.below(2));
+                let session = self.dice.pick(&standing).filter(|_| fresh.is_multiple_of(2));
                 let (session, account) =
-                    (SessionId(1 + self.dice.below(12)), AccountId(1 + self.dice.below(6)));
+                    (session.unwrap_or(new), AccountId(1 + self.dice.below(6)));
                 let key = self.key();
                 self.session_keys.push(key);
                 Entry::SessionBegun { session, account, key }

@@ -169,6 +169,7 @@ fn a_seat_keeps_its_session_alive() {
     core.give(Command::Tick);
     core.settle();
     core.ask("ann", Ask::Me).expect("she sits here");
+    core.passes(10 * TTL_SECS);
     core.leave(1);
     core.passes(TTL_SECS - 1);
     core.ask("ann", Ask::Me).expect("her lifetime began anew when she left");
@@ -191,6 +192,24 @@ fn uses_are_written_down_in_grains() {
     core.touched.clear();
     core.give(Command::Tick);
     assert_eq!(core.touched, [(SessionId(1), core.now)], "sitting is using");
+}
+
+#[test]
+fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let room = core.room("ann", facts("den", Visibility::Public, None));
+    core.ask("bob", Ask::Logout).expect("the latest session");
+    let remove = Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
+    core.ask("ann", remove).expect("the latest room");
+    let snapshot = core.chat.snapshot();
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS }, snapshot.clone());
+    assert_eq!(core.chat.snapshot(), snapshot);
+    core.ask("ann", Ask::Me).expect("her session goes on");
+    core.login("bob").expect("a login");
+    let next = core.room("", facts("den", Visibility::Public, None));
+    assert_eq!(next, RoomId(room.0 + 1));
+    let sessions: Vec<_> = core.chat.snapshot().sessions.iter().map(|one| one.id).collect();
+    assert_eq!(sessions, [SessionId(1), SessionId(3)], "no number comes again");
 }
 
 #[test]

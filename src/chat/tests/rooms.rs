@@ -253,6 +253,10 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     let hide = RoomChange { visibility: Some(Hidden), ..RoomChange::default() };
     core.ask_late("ann", change(room, token(1), hide));
     assert!(core.commit().is_empty(), "the same password opens it, so nobody has to go");
+    core.try_to("bob", sit_with(4, room, token(1))).expect("a seat");
+    let again = RoomChange { password: Some("other".into()), ..RoomChange::default() };
+    core.ask_late("bob", change(room, token(1), again));
+    assert_eq!(core.commit(), ["4 is closed: Locked"], "it was he who changed it, but no matter");
 }
 
 #[test]
@@ -285,6 +289,40 @@ fn a_room_whose_end_could_not_be_written_down_goes_on() {
     assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
     assert_eq!(core.try_to("", sit(1, room)), Ok(()));
     assert_eq!(core.try_to("", remove(room, Access::Open)), Ok(()));
+}
+
+#[test]
+fn who_waits_for_a_change_that_fails_is_not_forgotten() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Public, None));
+    let first = core.ask_late("", retitle(room, "attic"));
+    let second = core.ask_late("", retitle(room, "cellar"));
+    core.fail();
+    assert_eq!(core.answer(first), Some(Err(Refusal::Unavailable)));
+    core.commit();
+    assert!(core.answer(second).is_some_and(|answer| answer.is_ok()));
+}
+
+#[test]
+fn what_somebody_else_got_into_the_log_first_is_refused_here() {
+    let mut core = Core::new();
+    let room = core.room("", facts("den", Public, None));
+    let late = [
+        core.ask_late("", Ask::Register { name: "ann".into(), key: key("ann") }),
+        core.ask_late("", Ask::MakeRoom { facts: facts("hall", Public, None) }),
+        core.ask_late("", retitle(room, "attic")),
+    ];
+    let (account, key) = (AccountId(9), key("another"));
+    core.logged(None, core.now, Entry::AccountMade { account, name: name("Ann"), key });
+    for (number, title) in [(8, "Hall"), (9, "Attic")] {
+        let (room, facts) = (RoomId(number), facts(title, Public, None));
+        core.logged(None, core.now, Entry::RoomMade { room, owner: None, facts });
+    }
+    core.settle();
+    // (The room's number, which was taken in vain, is older than one that is in the log.)
+    let expected = [Refusal::NameTaken, Refusal::Unavailable, Refusal::TitleTaken];
+    assert_eq!(late.map(|ask| core.answer(ask)), expected.map(|refusal| Some(Err(refusal))));
+    assert_eq!(core.chat.snapshot().rooms[1].facts.title.as_str(), "den");
 }
 
 #[test]
