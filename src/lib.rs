@@ -31,8 +31,8 @@
 //! | 4 | [`protocol`] | everything that is somebody's wire format |
 //! | 3 | [`hub`] | the one task that owns the core; turns effects into deliveries |
 //! | 2 | [`dialect`], [`store`] | how a protocol says what happened; the log on disk |
-//! | 1 | [`chat`], [`http`], [`ws`], [`outgoing`], [`config`] | pure: no socket, no clock, no disk |
-//! | 0 | [`limits`], [`time`], [`crypto`], [`logger`] | every number, the clock's type, keys, the log |
+//! | 1 | [`chat`], [`http`], [`ws`], [`outgoing`], [`config`] | pure: neither socket nor disk |
+//! | 0 | [`limits`], [`time`], [`crypto`], [`logger`] | every number, the clock's type, keys |
 //!
 //! # Invariants
 //!

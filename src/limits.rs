@@ -68,9 +68,9 @@ pub const WORKERS_MAX: usize = 64;
 pub const INBOX_MAX: usize = 4096;
 /// Commands that the hub takes into one round before what came of them is handed to the workers.
 pub const ROUND_COMMANDS_MAX: usize = 8192;
-/// Rounds handed to a worker and not yet delivered; beyond it the hub lets them pile up on its side.
+/// Rounds handed to a worker and not yet delivered; beyond it they pile up on the hub's side.
 pub const ROUNDS_MAX: usize = 64;
-/// Items that pile up for a worker that does not come; beyond it, it has failed and the process ends.
+/// Items that pile up for a worker that does not come; beyond it its connections are closed.
 pub const ROUND_ITEMS_MAX: usize = 262_144;
 /// Entries proposed and not yet in the log. Beyond it: refused, as unavailable.
 pub const PROPOSED_MAX: usize = 16_384;

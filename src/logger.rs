@@ -4,8 +4,7 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-
-use crate::time::Time;
+use std::time::SystemTime;
 
 /// How much is said; each level includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -58,7 +57,8 @@ pub fn on(level: Level) -> bool {
 pub fn line(level: Level, what: fmt::Arguments<'_>) {
     use std::io::Write;
     // Whoever closed our standard error does not want to read this; the server goes on.
-    let _ = writeln!(std::io::stderr(), "{} {level:5} {what}", Time::now());
+    let now = humantime::format_rfc3339_micros(SystemTime::now());
+    let _ = writeln!(std::io::stderr(), "{now} {level:5} {what}");
 }
 
 /// Prints a line at a [`Level`], by its name: `log!(Info, "listening on {address}")`.

@@ -1,0 +1,226 @@
+//! What moves the core: asks, tells, and what comes back from the log.
+
+use crate::chat::types::{
+    AskId, Color, Description, Door, Name, RoomId, RoomRef, SeatId, Seq, Ticket, Title, Visibility,
+};
+use crate::chat::vocabulary::{Entry, Refusal, RoomFacts};
+use crate::crypto::KeyHash;
+use crate::time::Time;
+
+/// What moves the core.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Something is asked; exactly one [`Effect::Answer`] comes of it, now or after the log.
+    Ask {
+        /// Returned with the answer.
+        ask: AskId,
+        /// Who asks.
+        caller: Caller,
+        /// What is asked.
+        what: Ask,
+    },
+    /// A seated connection says something; exactly one [`Effect::Reply`] comes of it, in the order
+    /// of the tells of that seat.
+    Tell {
+        /// Who says it.
+        seat: SeatId,
+        /// What is said.
+        tell: Tell,
+    },
+    /// The connection of a seat is gone, however it went. Comes once for each seat that was given.
+    Leave {
+        /// Whose connection.
+        seat: SeatId,
+    },
+    /// An entry is in the log, on disk, under its number. Entries come in log order.
+    Logged {
+        /// The proposal that this answers; `None` where somebody else proposed the entry.
+        ticket: Option<Ticket>,
+        /// Its number.
+        seq: Seq,
+        /// When it was proposed.
+        time: Time,
+        /// The entry.
+        entry: Entry,
+    },
+    /// The log could not take a proposed entry; it will never be in the log.
+    Unlogged {
+        /// The proposal that this answers.
+        ticket: Ticket,
+        /// What was proposed.
+        entry: Entry,
+    },
+    /// Time has passed; look for what has expired.
+    Tick,
+    /// The server stops: everybody is unseated, and nothing new begins.
+    Close,
+}
+
+/// Who asks, as far as they can prove it. Only hashes of keys get here.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Caller {
+    /// Nobody in particular.
+    Nobody,
+    /// Who shows a session key. Unknown or expired: [`Refusal::Unauthenticated`].
+    Session(KeyHash),
+    /// Who shows a session key, if it is any good; else nobody in particular.
+    Perhaps(KeyHash),
+}
+
+/// What can be asked.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Ask {
+    /// Makes an account. → [`Answer::Done`]
+    Register {
+        /// Not yet checked.
+        name: Box<str>,
+        /// The SHA-256 of its new key.
+        key: KeyHash,
+    },
+    /// Begins a session of the account with that key. → [`Answer::Session`]
+    Login {
+        /// The SHA-256 of the account's key.
+        key: KeyHash,
+        /// The SHA-256 of the new session's key.
+        session: KeyHash,
+    },
+    /// Ends the caller's session, if there is one, and unseats who sits by it. → [`Answer::Done`]
+    Logout,
+    /// Who the caller is. → [`Answer::Person`]
+    Me,
+    /// What is known of an account. → [`Answer::Person`]
+    Person {
+        /// Case does not count.
+        name: Box<str>,
+    },
+    /// Who is present in a room, in the order of arriving. → [`Answer::Present`]
+    Present {
+        /// Which room.
+        room: RoomId,
+    },
+    /// All rooms that are not hidden. → [`Answer::Rooms`]
+    Rooms,
+    /// One room, hidden or not. → [`Answer::Room`]
+    Room {
+        /// Which room.
+        room: RoomRef,
+    },
+    /// What a room's password is checked against, for somebody who wants to enter it as `name`.
+    /// → [`Answer::Lock`]
+    Lock {
+        /// Which room.
+        room: RoomRef,
+        /// As whom; refused when that name cannot be had there.
+        name: Option<Name>,
+    },
+    /// Whether a name that was granted before is still its holder's, and what the room's password
+    /// is now. → [`Answer::Lock`]
+    Renew {
+        /// Which room.
+        room: RoomRef,
+        /// Refused when the name is another person's by now.
+        claim: Claim,
+    },
+    /// Makes a room, the caller's if the caller is somebody. → [`Answer::Room`]
+    MakeRoom {
+        /// Its facts; the password is there exactly if it is not public.
+        facts: RoomFacts,
+    },
+    /// Changes a room. → [`Answer::Room`]
+    ChangeRoom {
+        /// Which room.
+        room: RoomRef,
+        /// By which right, where the room is not public.
+        access: Access,
+        /// What is to be different.
+        change: RoomChange,
+    },
+    /// Ends a room, and unseats who sits there. → [`Answer::Done`]
+    RemoveRoom {
+        /// Which room.
+        room: RoomRef,
+        /// By which right, where the room is not public.
+        access: Access,
+    },
+    /// Takes a seat in a room. → [`Answer::Seated`]
+    Sit {
+        /// The seat's number, never used before.
+        seat: SeatId,
+        /// Through which protocol.
+        door: Door,
+        /// Which room.
+        room: RoomRef,
+        /// By which right, where the room is not public.
+        access: Access,
+        /// The name that this seat is bound to from the start; without one the caller's, if the
+        /// caller is somebody; else that of its first event.
+        claim: Option<Claim>,
+        /// Whether the caller is present at once and has a seat through this door only once;
+        /// else a seat is present from its first event on.
+        enter: bool,
+    },
+}
+
+/// How a room that is not public is entered or changed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Access {
+    /// Without anything to show.
+    Open,
+    /// With a token for this room that was made for this generation of its password.
+    Token {
+        /// Compared with [`Lock::generation`].
+        generation: u64,
+    },
+}
+
+/// A name that was granted before, to somebody whom the core had found entitled to it (a token).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Claim {
+    /// The name.
+    pub name: Name,
+    /// When it was granted, by [`Lock::granted`] or earlier. An account that was made later is
+    /// another person's.
+    pub granted: Time,
+}
+
+/// What is to be different in a room; what is `None` stays.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RoomChange {
+    /// A new title.
+    pub title: Option<Title>,
+    /// A new description.
+    pub description: Option<Description>,
+    /// A new visibility; a room that becomes public loses its password.
+    pub visibility: Option<Visibility>,
+    /// The hash of a new password.
+    pub password: Option<Box<str>>,
+}
+
+/// What a seated connection can say.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Tell {
+    /// I am here, under this name.
+    Join {
+        /// `None`: the name that the seat is bound to.
+        name: Option<Name>,
+        /// To be shown in.
+        color: Option<Color>,
+    },
+    /// A message.
+    Say {
+        /// `None`: the name that the seat is bound to.
+        name: Option<Name>,
+        /// To be shown in.
+        color: Option<Color>,
+        /// Not empty, and short enough: the dialect has seen to it.
+        text: Box<str>,
+    },
+    /// I am no longer here, though the connection stays.
+    Part {
+        /// `None`: the name that the seat is bound to.
+        name: Option<Name>,
+    },
+    /// What was said could not be understood. It passes through the core all the same, so that the
+    /// refusal comes in the order of the sends.
+    Garbled(Refusal),
+}

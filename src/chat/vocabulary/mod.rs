@@ -1,0 +1,10 @@
+//! Everything that can move the core, and everything that can come of it. Plain data: printable,
+//! comparable, replayable. No wire format, no socket, no database shows through.
+
+mod commands;
+mod effects;
+mod entries;
+
+pub use commands::*;
+pub use effects::*;
+pub use entries::*;
