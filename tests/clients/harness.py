@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("SHANTY") or str(ROOT / "target" / "debug" / "shanty")
-SECRET = "a secret that the tests share with the server"
+SECRET = "a secret that the tests share with the server, long enough for every algorithm"
 # How long an answer may take, and how long silence has to last to be believed, in seconds.
 PATIENCE, SILENCE = 10, 0.25
 
@@ -120,11 +120,10 @@ class Listener:
                 await self.heard.put(text)
         except ConnectionClosed:
             pass
+        await self.heard.put("null")  # So that nobody waits for more.
 
     async def next(self):
         """The next message, as JSON; None if there is none."""
-        import json
-
         try:
             return json.loads(await asyncio.wait_for(self.heard.get(), PATIENCE))
         except asyncio.TimeoutError:
@@ -137,8 +136,6 @@ class Listener:
 
     async def say(self, **fields):
         """Sends an object."""
-        import json
-
         await self.socket.send(json.dumps(fields))
 
     async def closed(self):
