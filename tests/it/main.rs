@@ -1,3 +1,7 @@
 //! Every test that needs more than one module: the house rules, and the running server.
 
+mod http;
+mod kit;
+mod piratchat;
 mod tidy;
+mod websocket;
