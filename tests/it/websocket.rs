@@ -114,7 +114,11 @@ fn too_long_is_1009() {
         ws.frame(CONTINUATION, true, &[b'x'; 40 * 1024]);
     });
     // The announcement is enough: nobody waits for the rest.
-    closes(1009, |ws| ws.http.send(header(TEXT, true, 1 << 40, true)));
+    closes(1009, |ws| {
+        let mut bytes = header(TEXT, true, 1 << 40, true);
+        bytes.extend_from_slice(b"mask");
+        ws.http.send(bytes);
+    });
 }
 
 #[test]
@@ -182,6 +186,7 @@ fn who_vanishes_is_heard_to_leave_once() {
                 // A reset.
                 let socket = socket2::SockRef::from(&other.http.stream);
                 socket.set_linger(Some(std::time::Duration::ZERO)).expect("a socket option");
+                drop(other);
             }
         }
         witness.expect(&left(1, "Other"));
