@@ -1,8 +1,11 @@
 //! Every test that needs more than one module: the house rules, and the running server.
 
 mod chitchat;
+mod durability;
 mod http;
 mod kit;
+mod overload;
 mod piratchat;
+mod talk;
 mod tidy;
 mod websocket;
