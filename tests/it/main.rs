@@ -6,6 +6,7 @@ mod http;
 mod kit;
 mod overload;
 mod piratchat;
+mod running;
 mod talk;
 mod tidy;
 mod websocket;
