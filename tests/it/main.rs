@@ -1,6 +1,7 @@
 //! Every test that needs more than one module: the house rules, and the running server.
 
 mod chitchat;
+mod defects;
 mod durability;
 mod http;
 mod kit;
@@ -9,4 +10,5 @@ mod piratchat;
 mod running;
 mod talk;
 mod tidy;
+mod transcripts;
 mod websocket;
