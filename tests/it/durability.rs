@@ -310,6 +310,116 @@ fn check_log(server: &TestServer, done: &Acknowledged) {
 }
 
 #[test]
+fn a_stop_acknowledges_exactly_what_is_kept() {
+    for round in 0..5 {
+        let mut server = TestServer::start();
+        let mut ws = server.pirate(&server.account("Ann"));
+        let mut packet = Vec::new();
+        for index in 0..400 {
+            let text = json!({"message": index.to_string()}).to_string();
+            packet.extend(crate::kit::ws::frame(crate::kit::ws::TEXT, true, text.as_bytes()));
+        }
+        ws.http.send(packet);
+        // In the middle of it, somewhere else each time.
+        for _ in 0..round * 50 + 1 {
+            ws.expect_ack();
+        }
+        server.signal("TERM");
+        let mut kept = round * 50 + 1;
+        loop {
+            match ws.hear() {
+                Heard::Text(text) if text == r#"{"status":true}"# => kept += 1,
+                Heard::Text(text) => assert!(text.contains("unavailable"), "{text}"),
+                Heard::Close(code, _) => break assert_eq!(code, 1001),
+                other => panic!("{other:?}"),
+            }
+        }
+        drop(ws);
+        assert_eq!(server.end().code, Some(0));
+        let said: Vec<String> = server.log().into_iter().filter_map(|row| row.text).collect();
+        assert_eq!(said, (0..kept).map(|index| index.to_string()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn somebody_elses_lock_on_the_database_is_waited_for_and_then_refused() {
+    let server = TestServer::start();
+    let ann = server.account("Ann");
+    let mut ws = server.pirate(&ann);
+    let other = rusqlite::Connection::open(server.db()).expect("the database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    ws.say(&json!({"message": "first"}));
+    // What needs no writing goes on meanwhile.
+    for _ in 0..3 {
+        assert_eq!(server.ask_as("GET /api/online", &ann).status, 200);
+    }
+    other.execute_batch("ROLLBACK").expect("the lock is given back");
+    ws.expect_ack();
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    ws.say(&json!({"message": "second"}));
+    ws.expect_text(r#"{"status":false,"code":"unavailable"}"#);
+    other.execute_batch("ROLLBACK").expect("the lock is given back");
+    ws.say(&json!({"message": "third"}));
+    ws.expect_ack();
+    let said: Vec<String> = server.log().into_iter().filter_map(|row| row.text).collect();
+    assert_eq!(said, ["first", "third"]);
+}
+
+#[test]
+fn what_is_asked_of_one_room_at_once_is_all_answered_and_lasts() {
+    let mut server = TestServer::start();
+    for round in 0..10 {
+        let id = server.room(&json!({"title": format!("R{round}"), "visibility": "public"}));
+        let answers: Vec<(usize, u16, Value)> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..12)
+                .map(|index| {
+                    let server = &server;
+                    scope.spawn(move || {
+                        let (line, body) = match index % 4 {
+                            0 => {
+                                (format!("PUT /chats/{id}"), json!({"title": format!("T{index}")}))
+                            }
+                            1 => (format!("PUT /chats/{id}"), json!({"title": "Wanted"})),
+                            2 if index > 8 => (format!("DELETE /chats/{id}"), json!({})),
+                            2 => (format!("GET /chats/{id}"), json!({})),
+                            _ => (
+                                "POST /chats".to_owned(),
+                                json!({"title": "Wanted",
+                                "visibility": "public"}),
+                            ),
+                        };
+                        let answer = server.send(&line, &body);
+                        (index, answer.status, answer.json())
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        });
+        for (index, status, body) in &answers {
+            let code = body["error"]["code"].as_u64();
+            let fits = match (status, code) {
+                (200, None) => index % 4 != 3,
+                (201, None) => index % 4 == 3,
+                (404, Some(101)) => index % 4 != 3,
+                (400, Some(102)) => index % 4 % 2 == 1,
+                _ => false,
+            };
+            assert!(fits, "{index}: {status} {body}");
+        }
+        let made = answers.iter().filter(|(_, status, _)| *status == 201).count();
+        assert!(made <= 1, "one title, one room: {answers:?}");
+        let list = server.ask("GET /chats", "", "").json();
+        server.kill();
+        server.go_on();
+        assert_eq!(server.ask("GET /chats", "", "").json(), list, "as it was, so it is");
+        // Out of the way for the next round.
+        for title in ["wanted", &format!("r{round}")] {
+            server.ask(&format!("DELETE /chats/{title}"), "", "");
+        }
+    }
+}
+
+#[test]
 fn after_a_crash_nobody_is_a_ghost() {
     let mut server = TestServer::start();
     let ann = server.account("Ann");
