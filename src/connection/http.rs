@@ -12,7 +12,9 @@ use crate::connection::wire::{Ready, Wire};
 use crate::dialect::Dialect;
 use crate::http::{self, Framing, Next, Phase, Reader, Reject, Request, Response};
 use crate::hub::Seat;
-use crate::limits::{BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, WRITE_STALL_MS};
+use crate::limits::{
+    BODY_DEADLINE_MS, CLOSE_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, WRITE_STALL_MS,
+};
 use crate::log;
 use crate::protocol::{self, Outcome};
 use crate::time::Time;
@@ -40,13 +42,13 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Upgrade> {
                 match outcome {
                     Outcome::Response(response) => {
                         log!(Debug, "{} {} {}", request.method, request.path, response.status);
-                        if !send(wire, &response, framing, &mut deadline).await {
+                        if !send(shared, wire, &response, framing, &mut deadline).await {
                             return None;
                         }
                     }
                     Outcome::Websocket { response, seat, dialect } => {
                         log!(Debug, "{} {} 101", request.method, request.path);
-                        if !send(wire, &response, framing, &mut deadline).await {
+                        if !send(shared, wire, &response, framing, &mut deadline).await {
                             return None;
                         }
                         wire.uncork();
@@ -57,7 +59,7 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Upgrade> {
             Err(reject) => {
                 log!(Debug, "refused with {}: {}", reject.status, reject.why);
                 let framing = Framing::refused(Time::now());
-                send(wire, &Response::from(reject), framing, &mut deadline).await;
+                send(shared, wire, &Response::from(reject), framing, &mut deadline).await;
                 return None;
             }
         }
@@ -68,6 +70,13 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Upgrade> {
 fn framing(shared: &Shared, request: &Request) -> Framing {
     let framing = Framing::of(request, Time::now());
     Framing { keep_alive: framing.keep_alive && !shared.stopping.get(), ..framing }
+}
+
+/// So long, unless the server stops: who takes their time then would hold up the end, and with it
+/// the process (a request that is half sent could wait for longer than `GRACE_MS`).
+fn patience(shared: &Shared, millis: u64) -> Duration {
+    let hurry = if shared.stopping.get() { CLOSE_DEADLINE_MS } else { u64::MAX };
+    Duration::from_millis(millis.min(hurry))
 }
 
 /// Reads the next request. `Ok(None)`: there is none, and nobody waits for an answer.
@@ -83,7 +92,7 @@ async fn next(
         match reader.next()? {
             Next::Request(request) => return Ok(Some(request)),
             Next::Continue => {
-                if !write(wire, http::CONTINUE, deadline).await {
+                if !write(shared, wire, http::CONTINUE, deadline).await {
                     return Ok(None);
                 }
                 phase = None;
@@ -93,13 +102,14 @@ async fn next(
         if reader.phase() == Phase::Idle && shared.stopping.get() {
             return Ok(None);
         }
-        if phase.replace(reader.phase()) != Some(reader.phase()) {
+        let here = (reader.phase(), shared.stopping.get());
+        if phase.replace(here) != Some(here) {
             let millis = match reader.phase() {
                 Phase::Idle => IDLE_DEADLINE_MS,
                 Phase::Head => HEAD_DEADLINE_MS,
                 Phase::Body => BODY_DEADLINE_MS,
             };
-            deadline.as_mut().reset(Instant::now() + Duration::from_millis(millis));
+            deadline.as_mut().reset(Instant::now() + patience(shared, millis));
         }
         match wire.wait(deadline, true, false).await {
             Ready::Deadline if reader.phase() == Phase::Idle => return Ok(None),
@@ -121,6 +131,7 @@ async fn next(
 
 /// Sends a response. `false`: the connection does not go on.
 async fn send(
+    shared: &Shared,
     wire: &Wire,
     response: &Response,
     framing: Framing,
@@ -128,11 +139,16 @@ async fn send(
 ) -> bool {
     let mut bytes = Vec::new();
     let goes_on = response.encode(&mut bytes, &framing);
-    write(wire, &bytes, deadline).await && goes_on
+    write(shared, wire, &bytes, deadline).await && goes_on
 }
 
 /// Writes everything. `false`: the peer is gone, or has taken nothing for too long.
-async fn write(wire: &Wire, mut bytes: &[u8], deadline: &mut Pin<&mut Sleep>) -> bool {
+async fn write(
+    shared: &Shared,
+    wire: &Wire,
+    mut bytes: &[u8],
+    deadline: &mut Pin<&mut Sleep>,
+) -> bool {
     loop {
         let count = wire.write(bytes);
         bytes = &bytes[count..];
@@ -142,7 +158,7 @@ async fn write(wire: &Wire, mut bytes: &[u8], deadline: &mut Pin<&mut Sleep>) ->
         if count > 0 {
             continue;
         }
-        deadline.as_mut().reset(Instant::now() + Duration::from_millis(WRITE_STALL_MS));
+        deadline.as_mut().reset(Instant::now() + patience(shared, WRITE_STALL_MS));
         if wire.is_broken() || wire.wait(deadline, false, true).await == Ready::Deadline {
             return false;
         }
