@@ -50,6 +50,8 @@ pub const WRITE_STALL_MS: u64 = 10_000;
 pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// Open files that are no connections: the database's, the listener, the event loops'.
+pub const FILES_BESIDE_CONNECTIONS: usize = 64;
 /// Callers that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 

@@ -7,6 +7,7 @@ mod http;
 mod kit;
 mod overload;
 mod piratchat;
+mod readme;
 mod running;
 mod talk;
 mod tidy;

@@ -50,8 +50,8 @@ fn a_reader_that_never_reads_is_dropped_and_the_others_get_everything_promptly()
     drop(again);
 }
 
-/// Looks at one frame of a reader that was dropped. `true`: a message, the next one; `false`: it was
-/// closed with 1013, or reset.
+/// Looks at one frame of a reader that was dropped. `true`: a message, the next one; `false`: it
+/// was closed with 1013, or reset.
 fn stalled_hear(http: &mut Http, next: &mut usize) -> bool {
     while http.buffer.len() < 4 {
         if !http.fill() {
