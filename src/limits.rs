@@ -101,6 +101,26 @@ pub const PIRATCHAT_MESSAGE_CHARS_MAX: usize = 300;
 pub const MESSAGE_CHARS_MAX: usize = 4_000;
 /// Characters of a colour, as in a style sheet.
 pub const COLOR_CHARS_MAX: usize = 32;
+/// Bytes of a client's own number for a message.
+pub const CLIENT_ID_BYTES_MAX: usize = 64;
+/// Bytes of a sign on a message: the longest families of emoji have some 30.
+pub const EMOJI_BYTES_MAX: usize = 48;
+/// Characters of what a client calls itself (User-Agent); the rest is cut off.
+pub const AGENT_CHARS_MAX: usize = 200;
+/// Members of a room. Beyond it: refused as full.
+pub const MEMBERS_MAX: usize = 10_000;
+/// Rooms that one is a member of: each stream has a seat in each.
+pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Streams of one account at once. Beyond it the oldest is closed, as replaced.
+pub const STREAMS_PER_ACCOUNT_MAX: usize = 16;
+/// Messages of a page of history: unless asked otherwise, and at most.
+pub const PAGE_MESSAGES: usize = 50;
+/// See [`PAGE_MESSAGES`].
+pub const PAGE_MESSAGES_MAX: usize = 200;
+/// Unread messages are counted up to here.
+pub const UNREAD_MAX: usize = 1_000;
+/// A remembered session ends so long after its last use.
+pub const REMEMBERED_TTL_SECS: u64 = 30 * 24 * 3_600;
 /// Characters of a room's title: at least, and at most.
 pub const TITLE_CHARS_MIN: usize = 2;
 /// See [`TITLE_CHARS_MIN`].

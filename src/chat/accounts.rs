@@ -15,8 +15,10 @@ pub struct Account {
     pub id: AccountId,
     /// As registered.
     pub name: Name,
-    /// The SHA-256 of its key.
-    pub key: KeyHash,
+    /// The SHA-256 of its key; `None`: a guest's.
+    pub key: Option<KeyHash>,
+    /// To be shown in.
+    pub color: Option<Color>,
     /// When it was registered.
     pub created: Time,
 }
@@ -30,6 +32,12 @@ pub struct Session {
     pub account: AccountId,
     /// The SHA-256 of its key.
     pub key: KeyHash,
+    /// Whether it lasts for a month without use.
+    pub remember: bool,
+    /// What the client called itself.
+    pub agent: Box<str>,
+    /// When it began.
+    pub created: Time,
     /// When it was last used, as far as the disk knows.
     pub last_used: Time,
 }

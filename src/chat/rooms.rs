@@ -23,6 +23,23 @@ pub struct RoomRecord {
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
+    /// The two whose room it is, where it is one for two. Its facts are then of no account.
+    pub between: Option<[AccountId; 2]>,
+    /// Who belongs to it, by account.
+    pub members: Vec<MemberRecord>,
+    /// The last message; 0 where there is none.
+    pub last: Seq,
+}
+
+/// Somebody's membership of a room, as it is restored.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct MemberRecord {
+    /// Who.
+    pub account: AccountId,
+    /// The entry by which they became a member.
+    pub since: Seq,
+    /// The last message that they have read, as far as the disk knows.
+    pub read: Seq,
 }
 
 /// A live room: its record, and who is in it.
