@@ -53,6 +53,7 @@ impl From<Farewell> for Closing {
         let (code, reason) = match farewell {
             Farewell::SessionEnded => (1008, "your session has ended; log in again"),
             Farewell::RoomGone => (1000, "this room is gone"),
+            Farewell::Replaced => (1008, "you have opened too many streams; this was the oldest"),
             Farewell::Locked => (1008, "this room has a new password; ask for a new token"),
             Farewell::Closing => return Closing::GOING_AWAY,
         };

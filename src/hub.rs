@@ -338,7 +338,8 @@ impl Hub {
                     self.workers[worker].items.push(item);
                 }
             }
-            Effect::Reply { seat, door, reply } => {
+            Effect::Dismiss { .. } | Effect::Whisper { .. } | Effect::Mark { .. } => {}
+            Effect::Reply { seat, door, reply, .. } => {
                 let frame = self.encoder.reply(door, &reply);
                 self.item(worker_of(seat), Item::Reply { seat, frame });
             }
@@ -376,7 +377,10 @@ impl Hub {
         log!(Error, "the store takes nothing more; {} writes are refused", writes.len());
         for write in writes {
             if let Write::Entry { ticket, entry, .. } = write {
-                self.carry_out(Time::now(), Command::Unlogged { ticket, entry });
+                self.carry_out(
+                    Time::now(),
+                    Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
+                );
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::chat::types::{AccountId, Folded, Name, SeatId, SessionId};
+use crate::chat::types::{AccountId, Color, Folded, Name, SeatId, SessionId};
 use crate::crypto::KeyHash;
 use crate::limits::SESSION_TOUCH_PARTS;
 use crate::time::Time;
@@ -47,6 +47,9 @@ pub struct Session {
 pub(super) struct Live {
     pub account: AccountId,
     pub key: KeyHash,
+    pub remember: bool,
+    pub agent: Box<str>,
+    pub created: Time,
     /// When it was last used.
     pub last_used: Time,
     /// The `last_used` that was last handed out to be written down.
@@ -125,13 +128,15 @@ impl Accounts {
         let folded = account.name.folded();
         let known = self.accounts.contains_key(&account.id)
             || self.by_name.contains_key(&folded)
-            || self.by_key.contains_key(&account.key);
+            || account.key.is_some_and(|key| self.by_key.contains_key(&key));
         if known {
             return false;
         }
         self.last_account = self.last_account.max(account.id.0);
         self.by_name.insert(folded, account.id);
-        self.by_key.insert(account.key, account.id);
+        if let Some(key) = account.key {
+            self.by_key.insert(key, account.id);
+        }
         let (sessions, seats) = (Vec::new(), Vec::new());
         let known = Known { account, sessions, beginning: 0, seats };
         self.accounts.insert(known.account.id, known);
@@ -168,6 +173,9 @@ impl Accounts {
         let live = Live {
             account: session.account,
             key: session.key,
+            remember: session.remember,
+            agent: session.agent,
+            created: session.created,
             last_used: session.last_used,
             noted: session.last_used,
             seats: 0,
@@ -268,8 +276,9 @@ impl Accounts {
     /// All sessions that have not ended, by number, with their true last use.
     pub fn sessions(&self) -> Vec<Session> {
         let record = |(id, live): (&SessionId, &Live)| {
-            let Live { account, key, last_used, .. } = *live;
-            Session { id: *id, account, key, last_used }
+            let Live { account, key, remember, created, last_used, .. } = *live;
+            let agent = live.agent.clone();
+            Session { id: *id, account, key, remember, agent, created, last_used }
         };
         let mut all: Vec<Session> = self.sessions.iter().map(record).collect();
         all.sort_unstable_by_key(|session| session.id);
@@ -286,10 +295,12 @@ impl Accounts {
     /// The indexes and the tables say the same.
     pub fn check(&self) {
         let counts = (self.by_name.len(), self.by_key.len(), self.by_session_key.len());
-        assert_eq!(counts, (self.accounts.len(), self.accounts.len(), self.sessions.len()));
+        let keys = self.accounts.values().filter(|known| known.account.key.is_some()).count();
+        assert_eq!(counts, (self.accounts.len(), keys, self.sessions.len()));
         for (id, known) in &self.accounts {
             assert_eq!(self.by_name.get(&known.account.name.folded()), Some(id));
-            assert_eq!(self.by_key.get(&known.account.key), Some(id));
+            let key = known.account.key;
+            assert!(key.is_none_or(|key| self.by_key.get(&key) == Some(id)), "{id:?}");
             let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);
             assert!(known.sessions.iter().all(own), "{id:?} has a session that is not there");
         }

@@ -4,7 +4,9 @@
 use crate::chat::accounts::{Account, Session};
 use crate::chat::rooms::RoomRecord;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq, SessionId, Visibility};
-use crate::chat::vocabulary::{Answer, Effect, Entry, Event, Farewell, Refusal, RoomFacts, What};
+use crate::chat::vocabulary::{
+    Answer, Effect, Entry, Event, Farewell, Refusal, RoomFacts, SessionInfo, What,
+};
 use crate::chat::{Chat, LOBBY};
 use crate::time::Time;
 
@@ -36,7 +38,13 @@ impl Chat {
                     known.beginning -= 1;
                 }
             }
-            Entry::Said { .. } => {}
+            Entry::Said { .. }
+            | Entry::AccountEnded { .. }
+            | Entry::DirectMade { .. }
+            | Entry::MemberChanged { .. }
+            | Entry::Edited { .. }
+            | Entry::Deleted { .. }
+            | Entry::Reacted { .. } => {}
         }
     }
 
@@ -55,18 +63,30 @@ impl Chat {
         by: Option<(SeatId, Door)>,
     ) -> Result<Answer, Refusal> {
         match entry {
-            Entry::AccountMade { account, name, key } => {
-                let account = Account { id: account, name, key, created: time };
+            Entry::AccountMade { account, name, key, color } => {
+                let account = Account { id: account, name, key, color, created: time };
                 let made = self.accounts.insert(account);
                 if made { Ok(Answer::Done) } else { Err(Refusal::NameTaken) }
             }
-            Entry::SessionBegun { session, account, key } => {
+            Entry::SessionBegun { session, account, key, remember, agent } => {
                 let known = self.accounts.get(account).ok_or(Refusal::UnknownKey)?;
-                let name = known.account.name.clone();
-                let session = Session { id: session, account, key, last_used: time };
+                let (name, guest) = (known.account.name.clone(), known.account.key.is_none());
+                let (created, last_used) = (time, time);
+                let info = SessionInfo {
+                    id: session,
+                    name,
+                    guest,
+                    created,
+                    last_used,
+                    expires: time,
+                    agent: agent.clone(),
+                    current: true,
+                };
+                let session =
+                    Session { id: session, account, key, remember, agent, created, last_used };
                 let begun = self.accounts.begin(session);
                 // (Only where another proposer took the number first.)
-                if begun { Ok(Answer::Session { name }) } else { Err(Refusal::Unavailable) }
+                if begun { Ok(Answer::Session(info)) } else { Err(Refusal::Unavailable) }
             }
             Entry::SessionEnded { session } => {
                 self.session_ended(session);
@@ -82,9 +102,15 @@ impl Chat {
                 self.rooms.remove(room);
                 Ok(Answer::Done)
             }
-            Entry::Said { room, author, color, text } => {
+            Entry::AccountEnded { .. }
+            | Entry::DirectMade { .. }
+            | Entry::MemberChanged { .. }
+            | Entry::Edited { .. }
+            | Entry::Deleted { .. }
+            | Entry::Reacted { .. } => Err(Refusal::Unavailable),
+            Entry::Said { room, author, color, text, client_id, reply_to } => {
                 self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
-                let what = What::Said { seq, text };
+                let what = What::Said { seq, text, client_id, reply_to };
                 let event = Event { room, time, author, color, what };
                 self.tell_now(Effect::Announce { event, by });
                 Ok(Answer::Done)
@@ -112,7 +138,17 @@ impl Chat {
         facts: RoomFacts,
     ) -> Result<Answer, Refusal> {
         let (created, updated) = (time, time);
-        let record = RoomRecord { id, owner, facts, generation: 0, created, updated };
+        let record = RoomRecord {
+            id,
+            owner,
+            facts,
+            generation: 0,
+            created,
+            updated,
+            between: None,
+            members: Vec::new(),
+            last: Seq(0),
+        };
         // A number is never used twice, not even that of a room that is gone.
         if id.0 <= self.rooms.last_made() {
             return Err(Refusal::Unavailable);

@@ -31,7 +31,7 @@ impl Chat {
         // `Ok(None)`: the answer comes with the entry that was proposed.
         let outcome = match what {
             Ask::Register { name, key } => self.register(ask, &name, key).map(|()| None),
-            Ask::Login { key, session } => self.login(ask, &key, session).map(|()| None),
+            Ask::Login { key, session, .. } => self.login(ask, &key, session).map(|()| None),
             Ask::Logout => self.logout(ask, who),
             Ask::Me => self.me(who).map(Some),
             Ask::Person { name } => self.person(who, &name).map(Some),
@@ -39,7 +39,7 @@ impl Chat {
                 let room = self.rooms.get(room).ok_or(Refusal::RoomNotFound);
                 room.map(|room| Some(Answer::Present(room.present())))
             }
-            Ask::Rooms => Ok(Some(Answer::Rooms(self.rooms.listed()))),
+            Ask::Rooms { .. } => Ok(Some(Answer::Rooms(self.rooms.listed()))),
             Ask::Room { room } => {
                 self.rooms.find(&room).map(|room| Some(Answer::Room(Box::new(room.info()))))
             }
@@ -54,6 +54,18 @@ impl Chat {
             Ask::RemoveRoom { room, access } => {
                 self.remove_room(ask, who, &room, access).map(|()| None)
             }
+            Ask::BeGuest { .. }
+            | Ask::Sessions
+            | Ask::EndSession { .. }
+            | Ask::View { .. }
+            | Ask::Readable
+            | Ask::Direct { .. }
+            | Ask::Enter { .. }
+            | Ask::Exit { .. }
+            | Ask::Members { .. }
+            | Ask::Act(_)
+            | Ask::Read { .. }
+            | Ask::Follow { .. } => Err(Refusal::Unavailable),
             Ask::Sit { seat, door, room, access, claim, enter } => {
                 self.sit(seat, door, &room, access, claim, enter, who).map(Some)
             }
@@ -84,7 +96,7 @@ impl Chat {
 
     fn identify(&mut self, caller: Caller) -> Result<Identity, Refusal> {
         let (key, needed) = match caller {
-            Caller::Nobody => return Ok(None),
+            Caller::Nobody | Caller::Key(_) => return Ok(None),
             Caller::Session(key) => (key, true),
             Caller::Perhaps(key) => (key, false),
         };
@@ -113,7 +125,8 @@ impl Chat {
             return Err(Refusal::Full);
         }
         let account = self.accounts.next_account();
-        self.propose(Entry::AccountMade { account, name, key }, Purpose::Ask(ask))?;
+        let entry = Entry::AccountMade { account, name, key: Some(key), color: None };
+        self.propose(entry, Purpose::Ask(ask))?;
         self.accounts.reserve(folded);
         Ok(())
     }
@@ -131,7 +144,13 @@ impl Chat {
             self.end_session(session, Purpose::Own)?;
         }
         let id = self.accounts.next_session();
-        let entry = Entry::SessionBegun { session: id, account, key: session };
+        let entry = Entry::SessionBegun {
+            session: id,
+            account,
+            key: session,
+            remember: false,
+            agent: "".into(),
+        };
         self.propose(entry, Purpose::Ask(ask))?;
         if let Some(known) = self.accounts.get_mut(account) {
             known.beginning += 1;
@@ -267,5 +286,10 @@ impl Chat {
 fn show(known: &Known) -> Answer {
     let online = !known.seats.is_empty();
     let account = &known.account;
-    Answer::Person(Person { name: account.name.clone(), online, created: account.created })
+    Answer::Person(Person {
+        name: account.name.clone(),
+        guest: account.key.is_none(),
+        online,
+        created: account.created,
+    })
 }

@@ -160,7 +160,9 @@ impl Chat {
             Command::Logged { ticket, seq, time, entry } => {
                 self.logged(ticket, seq, time, entry);
             }
-            Command::Unlogged { ticket, entry } => self.unlogged(ticket, &entry),
+            Command::Repeated { ticket, entry, .. } | Command::Unlogged { ticket, entry, .. } => {
+                self.unlogged(ticket, &entry)
+            }
             Command::Tick => self.tick(),
             Command::Close => self.close(),
         }
@@ -238,8 +240,8 @@ impl Chat {
         match purpose {
             Purpose::Ask(ask) => self.answer(ask, outcome),
             Purpose::Tell { seat, door, .. } => {
-                let reply = outcome.map(|_| Receipt::Said(seq));
-                self.tell_now(Effect::Reply { seat, door, reply });
+                let reply = outcome.map(|_| Receipt::Logged { seq, time, repeated: false });
+                self.tell_now(Effect::Reply { seat, door, reply, mark: None });
             }
             Purpose::Own => {}
         }
@@ -260,7 +262,7 @@ impl Chat {
                     self.came_silently(seat, door, entry);
                 }
                 let reply = Err(Refusal::Unavailable);
-                self.tell_now(Effect::Reply { seat, door, reply });
+                self.tell_now(Effect::Reply { seat, door, reply, mark: None });
             }
             Purpose::Own => {}
         }

@@ -4,7 +4,9 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
-use crate::chat::types::{AccountId, Author, Color, Folded, LOBBY, RoomId, RoomRef, Visibility};
+use crate::chat::types::{
+    AccountId, Author, Color, Folded, LOBBY, RoomId, RoomRef, Seq, Visibility,
+};
 use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts, RoomInfo};
 use crate::time::Time;
 
@@ -166,10 +168,22 @@ impl Room {
 
     /// As anybody may know it.
     pub fn info(&self) -> RoomInfo {
-        let RoomRecord { id, facts, created, updated, .. } = self.record.clone();
+        let RoomRecord { id, facts, created, updated, last, .. } = self.record.clone();
         let RoomFacts { title, description, visibility, password: _ } = facts;
         let present = self.present();
-        RoomInfo { id, title, description, visibility, created, updated, present }
+        RoomInfo {
+            id,
+            title,
+            description,
+            visibility,
+            created,
+            updated,
+            present,
+            direct: false,
+            owner: None,
+            last,
+            membership: None,
+        }
     }
 
     /// Whether one may come in.

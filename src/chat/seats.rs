@@ -143,11 +143,12 @@ impl Chat {
             Tell::Join { name, color } => self.join(seat, name, color).map(Some),
             Tell::Say { name, color, text } => self.say(seat, name, color, text).map(|()| None),
             Tell::Part { name } => self.part(seat, name).map(Some),
-            Tell::Garbled(refusal) => Err(refusal),
+            Tell::Garbled { refusal, .. } => Err(refusal),
+            Tell::Act { .. } | Tell::Typing { .. } | Tell::Read { .. } => Err(Refusal::Unavailable),
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {
-            self.tell_in_turn(Effect::Reply { seat, door, reply });
+            self.tell_in_turn(Effect::Reply { seat, door, reply, mark: None });
         }
     }
 
@@ -181,7 +182,7 @@ impl Chat {
         let place = standing.ok_or(Refusal::RoomNotFound)?;
         let came = !place.is_present(&folded);
         let color = place.act(&folded, color, now);
-        let entry = Entry::Said { room, author, color, text };
+        let entry = Entry::Said { room, author, color, text, client_id: None, reply_to: None };
         self.propose(entry, Purpose::Tell { seat, door, came })?;
         if !present {
             self.become_present(seat, &folded);

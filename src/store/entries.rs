@@ -25,7 +25,7 @@ pub(super) fn append(
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     let mut insert;
-    if let Entry::Said { room, author, color, text } = entry {
+    if let Entry::Said { room, author, color, text, .. } = entry {
         insert = connection.prepare_cached(
             "INSERT INTO log (seq, time, kind, room, account, name, color, text)
              VALUES (?, ?, 'said', ?, ?, ?, ?, ?)",
@@ -63,7 +63,18 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
         };
         let room = RoomId(unsigned(row.get("room")?));
         let color = optional_text(row, "color", Color::new)?;
-        return Ok((seq, time, Entry::Said { room, author, color, text: row.get("text")? }));
+        return Ok((
+            seq,
+            time,
+            Entry::Said {
+                room,
+                author,
+                color,
+                text: row.get("text")?,
+                client_id: None,
+                reply_to: None,
+            },
+        ));
     }
     let body: String = row.get("body")?;
     let body = serde_json::from_str(&body).map_err(|_| unreadable("body"))?;
@@ -74,11 +85,12 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
 /// An entry that is not a message: the name of its kind, and what is needed to carry it out again.
 fn kind_and_body(entry: &Entry) -> (&'static str, Value) {
     match entry {
-        Entry::AccountMade { account, name, key } => {
+        Entry::AccountMade { account, name, key, .. } => {
+            let key = key.as_ref().map_or(&[][..], |key| key);
             let key = crypto::hex(key);
             ("account_made", json!({"account": account.0, "name": name.as_str(), "key": key}))
         }
-        Entry::SessionBegun { session, account, key } => {
+        Entry::SessionBegun { session, account, key, .. } => {
             let key = crypto::hex(key);
             ("session_begun", json!({"session": session.0, "account": account.0, "key": key}))
         }
@@ -92,6 +104,12 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Value) {
             ("room_changed", json!({"room": room.0, "facts": facts, "generation": generation}))
         }
         Entry::RoomGone { room } => ("room_gone", json!({"room": room.0})),
+        Entry::AccountEnded { .. }
+        | Entry::DirectMade { .. }
+        | Entry::MemberChanged { .. }
+        | Entry::Edited { .. }
+        | Entry::Deleted { .. }
+        | Entry::Reacted { .. } => unreachable!("not yet"),
         Entry::Said { .. } => unreachable!("a message has columns, and no body"),
     }
 }
@@ -107,11 +125,15 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
     Some(match kind {
         "account_made" => {
             let name = Name::new(body.get("name")?.as_str()?)?;
-            Entry::AccountMade { account: account()?, name, key: key()? }
+            Entry::AccountMade { account: account()?, name, key: Some(key()?), color: None }
         }
-        "session_begun" => {
-            Entry::SessionBegun { session: session()?, account: account()?, key: key()? }
-        }
+        "session_begun" => Entry::SessionBegun {
+            session: session()?,
+            account: account()?,
+            key: key()?,
+            remember: false,
+            agent: "".into(),
+        },
         "session_ended" => Entry::SessionEnded { session: session()? },
         "room_made" => {
             let owner = match body.get("owner")? {

@@ -7,8 +7,8 @@
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 use crate::chat::{
-    Account, AccountId, Description, Entry, LOBBY, Name, RoomFacts, RoomId, RoomRecord, Session,
-    SessionId, Snapshot, Title, Visibility,
+    Account, AccountId, Description, Entry, LOBBY, Name, RoomFacts, RoomId, RoomRecord, Seq,
+    Session, SessionId, Snapshot, Title, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::store::entries::{signed, text, unsigned};
@@ -20,7 +20,13 @@ pub(super) fn apply(connection: &Connection, time: Time, entry: &Entry) -> rusql
     match entry {
         // Messages are in the log, and nowhere else.
         Entry::Said { .. } => {}
-        Entry::AccountMade { account, name, key } => {
+        Entry::AccountEnded { .. }
+        | Entry::DirectMade { .. }
+        | Entry::MemberChanged { .. }
+        | Entry::Edited { .. }
+        | Entry::Deleted { .. }
+        | Entry::Reacted { .. } => {}
+        Entry::AccountMade { account, name, key, .. } => {
             sql("INSERT INTO account (id, name, folded, key, created) VALUES (?, ?, ?, ?, ?)
                  ON CONFLICT DO NOTHING")?
             .execute(params![
@@ -31,7 +37,7 @@ pub(super) fn apply(connection: &Connection, time: Time, entry: &Entry) -> rusql
                 time.0
             ])?;
         }
-        Entry::SessionBegun { session, account, key } => {
+        Entry::SessionBegun { session, account, key, .. } => {
             session_begun(connection, time, *session, *account, key)?;
         }
         Entry::SessionEnded { session } => {
@@ -163,7 +169,8 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
         id: AccountId(unsigned(row.get("id")?)),
         name: text(row, "name", Name::new)?,
-        key: row.get("key")?,
+        key: Some(row.get("key")?),
+        color: None,
         created: Time(row.get("created")?),
     })
 }
@@ -173,6 +180,9 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         id: SessionId(unsigned(row.get("id")?)),
         account: AccountId(unsigned(row.get("account")?)),
         key: row.get("key")?,
+        remember: false,
+        agent: "".into(),
+        created: Time(0),
         last_used: Time(row.get("last_used")?),
     })
 }
@@ -191,5 +201,8 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         generation: unsigned(row.get("generation")?),
         created: Time(row.get("created")?),
         updated: Time(row.get("updated")?),
+        between: None,
+        members: Vec::new(),
+        last: Seq(0),
     })
 }

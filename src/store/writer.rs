@@ -9,7 +9,7 @@ use std::time::Instant;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::mpsc::Receiver;
 
-use crate::chat::{Command, Entry, Seq, SessionId, Ticket};
+use crate::chat::{Command, Entry, Refusal, Seq, SessionId, Ticket};
 use crate::limits::COMMIT_ENTRIES_MAX;
 use crate::log;
 use crate::store::pace::Pace;
@@ -180,7 +180,9 @@ impl Writer {
 /// The answers for a batch of which nothing is in the log.
 fn unlogged(batch: Vec<Write>) -> Vec<Command> {
     let refused = |write| match write {
-        Write::Entry { ticket, entry, .. } => Some(Command::Unlogged { ticket, entry }),
+        Write::Entry { ticket, entry, .. } => {
+            Some(Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable })
+        }
         Write::Touch(_) => None,
     };
     batch.into_iter().filter_map(refused).collect()

@@ -339,6 +339,13 @@ pub enum Tell {
     },
 }
 
+impl Tell {
+    /// What could not be understood, of a client that gives its messages no numbers.
+    pub fn garbled(refusal: Refusal) -> Tell {
+        Tell::Garbled { refusal, mark: None }
+    }
+}
+
 /// What a member can do with words.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {

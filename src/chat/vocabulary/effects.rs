@@ -150,6 +150,13 @@ pub enum Effect {
         /// Why; `None` when the connection is gone already.
         farewell: Option<Farewell>,
     },
+    /// A stream's connection is to be closed; its seats in the rooms have been unseated.
+    Dismiss {
+        /// The stream's own seat.
+        seat: SeatId,
+        /// Why.
+        farewell: Farewell,
+    },
     /// To everybody who hears the room.
     Announce {
         /// What happened.
@@ -218,6 +225,8 @@ pub enum Farewell {
     RoomGone,
     /// The room has a new password, or now has one.
     Locked,
+    /// The account has opened more streams than it may; this was the oldest.
+    Replaced,
     /// The server stops.
     Closing,
 }

@@ -21,7 +21,7 @@ pub struct Chitchat;
 
 impl Dialect for Chitchat {
     fn decode(&self, text: &str) -> Tell {
-        decode(text).unwrap_or_else(Tell::Garbled)
+        decode(text).unwrap_or_else(Tell::garbled)
     }
 
     fn event(&self, event: &Event, json: &mut Vec<u8>) {
@@ -48,6 +48,15 @@ impl Dialect for Chitchat {
                 notice = format!("{name} has left the room.");
                 ("leave", &*notice)
             }
+            // What it has no word for is not told.
+            What::Edited { .. }
+            | What::Deleted { .. }
+            | What::Reacted { .. }
+            | What::Member { .. }
+            | What::Room { .. }
+            | What::Gone { .. }
+            | What::Typing
+            | What::Read { .. } => return,
         };
         let color = event.color.as_ref().map(Color::as_str);
         let (room_id, time) = (event.room.0, event.time);

@@ -70,7 +70,8 @@ async fn list(context: &Context, request: &Request) -> Result<Response, Failure>
     if request.prefers_html() {
         return Ok(web::page(request).header("Vary", "Accept"));
     }
-    let Answer::Rooms(rooms) = context.hub.ask(Caller::Nobody, Ask::Rooms).await? else {
+    let Answer::Rooms(rooms) = context.hub.ask(Caller::Nobody, Ask::Rooms { mine: false }).await?
+    else {
         unreachable!("rooms are answered with rooms");
     };
     let rooms: Vec<Room> = rooms.iter().map(Room::from).collect();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dialect::DIALECT;
 
-use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId};
+use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId, SessionInfo};
 use crate::crypto;
 use crate::http::{self, Method, Request, Response};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
@@ -99,8 +99,14 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
         return Err(BODY);
     }
     let session = crypto::session_key();
-    let what = Ask::Login { key: crypto::hash(&key), session: crypto::hash(&session) };
-    let Answer::Session { name } = context.hub.ask(Caller::Nobody, what).await? else {
+    let what = Ask::Login {
+        key: crypto::hash(&key),
+        session: crypto::hash(&session),
+        remember: false,
+        agent: "".into(),
+    };
+    let Answer::Session(SessionInfo { name, .. }) = context.hub.ask(Caller::Nobody, what).await?
+    else {
         unreachable!("a login is answered with a session");
     };
     let expires = Time::now().plus_secs(context.config.session_ttl_secs);
@@ -242,7 +248,10 @@ impl From<Refusal> for Failure {
             Refusal::Full => (503, "the server has no room for one more; tell its owner"),
             Refusal::Unavailable => (503, "this cannot be written down now; try again later"),
             // What can be wrong with an event or a room, of which no request here has any.
-            Refusal::OtherName
+            Refusal::MessageNotFound
+            | Refusal::ClientIdReused
+            | Refusal::SessionNotFound
+            | Refusal::OtherName
             | Refusal::NameMissing
             | Refusal::NotPresent
             | Refusal::PasswordMissing
