@@ -40,6 +40,12 @@ pub const CLOSE_DEADLINE_MS: u64 = 2_000;
 
 /// What is queued in user space for one connection. Beyond it the reader is too slow: close 1013.
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// What a stream's queue may grow to by what is announced; beyond it the stream reads the log.
+pub const STREAM_OUTBOX_BYTES_MAX: usize = 64 * 1024;
+/// Entries of the log that one page for a stream looks at.
+pub const PAGE_ENTRIES_MAX: usize = 500;
+/// A stream says that it is alive after so long a silence.
+pub const STREAM_PING_MS: u64 = 25_000;
 /// What of it is kept for pings, pongs and the close frame, so that a full one can still say why.
 pub const CONTROL_RESERVE_BYTES: usize = 1024;
 /// What the kernel may hold for one connection; its own default is megabytes for a stopped reader.

@@ -113,12 +113,13 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
 fn start(config: Config, store: Store) -> Crew {
-    let Store { snapshot, secret, writer, .. } = store;
+    let Store { snapshot, secret, epoch, writer, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_store, from_hub) = hub::store_line();
     let settings = Settings { session_ttl_secs: config.session_ttl_secs };
-    let (hub, handle, rounds) = Hub::new(settings, snapshot, to_store, DIALECTS, config.workers);
+    let (hub, handle, rounds) =
+        Hub::new(settings, snapshot, to_store, DIALECTS, &epoch, config.workers);
     let log = handle.log_handle();
     let writer = tokio::task::spawn_blocking(move || {
         writer.run(from_hub, |commands| log.answer(commands));

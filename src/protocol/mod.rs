@@ -63,6 +63,17 @@ pub enum Outcome {
         seat: Seat,
         /// What is spoken.
         dialect: &'static dyn Dialect,
+        /// What is told besides what the room says; a stream's.
+        script: Option<Script>,
+    },
+    /// It is answered with a head whose body is a stream.
+    Stream {
+        /// The head.
+        response: Response,
+        /// The right to hear.
+        seat: Seat,
+        /// What is told.
+        script: Script,
     },
 }
 

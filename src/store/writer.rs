@@ -9,7 +9,7 @@ use std::time::Instant;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::mpsc::Receiver;
 
-use crate::chat::{Command, Entry, Refusal, Seq, SessionId, Ticket};
+use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ticket};
 use crate::limits::COMMIT_ENTRIES_MAX;
 use crate::log;
 use crate::store::pace::Pace;
@@ -30,6 +30,15 @@ pub enum Write {
     },
     /// When these sessions were last used. Rides along with a commit, and is lost with it.
     Touch(Vec<(SessionId, Time)>),
+    /// How far a member has read a room. Rides along, likewise.
+    Mark {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        account: AccountId,
+        /// The last message that was read.
+        seq: Seq,
+    },
 }
 
 /// The database's one writer. Made by [`crate::store::open`].
@@ -148,6 +157,7 @@ impl Writer {
                     entries::append(&self.connection, seq, *time, entry)?;
                     tables::apply(&self.connection, *time, entry)?;
                 }
+                Write::Mark { .. } => {}
                 Write::Touch(used) => {
                     for (session, last_used) in used {
                         tables::touch(&self.connection, *session, *last_used)?;
@@ -183,7 +193,7 @@ fn unlogged(batch: Vec<Write>) -> Vec<Command> {
         Write::Entry { ticket, entry, .. } => {
             Some(Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable })
         }
-        Write::Touch(_) => None,
+        Write::Touch(_) | Write::Mark { .. } => None,
     };
     batch.into_iter().filter_map(refused).collect()
 }

@@ -194,7 +194,8 @@ async fn websocket(
     let what = Ask::Sit { seat, door, room: room_id, access, claim, enter: false };
     let seat = context.hub.sit(seat, caller, what).await;
     let seat = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
-    Ok(Outcome::Websocket { response: handshake.response(chosen), seat, dialect: &DIALECT })
+    let response = handshake.response(chosen);
+    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None })
 }
 
 /// What a body says about a room, as far as it says something, and found valid.

@@ -178,7 +178,8 @@ async fn websocket(
     let (door, room, access) = (PIRATCHAT, RoomRef::Id(LOBBY), Access::Open);
     let what = Ask::Sit { seat, door, room, access, claim: None, enter: true };
     let seat = context.hub.sit(seat, caller, what).await.map_err(Failure::from)?;
-    Ok(Outcome::Websocket { response: handshake.response(None), seat, dialect: &DIALECT })
+    let response = handshake.response(None);
+    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None })
 }
 
 #[derive(Serialize)]
