@@ -19,6 +19,10 @@ SEEDS ?= 100000
 sim:
 	SEEDS=$(SEEDS) cargo test --release --lib simulation -- --nocapture
 
+# Real clients of both protocols, and a browser where there is one: python3 with venv, and Rust.
+clients:
+	tests/clients/run.sh
+
 fmt:
 	cargo fmt
 

@@ -56,6 +56,8 @@ pub const WRITE_STALL_MS: u64 = 10_000;
 pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// Open files that are no connections: the database's, the listener, the event loops'.
+pub const FILES_BESIDE_CONNECTIONS: usize = 64;
 /// Callers that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 
@@ -89,9 +91,11 @@ pub const COMMIT_ENTRIES_MAX: usize = 4096;
 /// While more than one write comes in that time, commits are at least so far apart: one `fsync`
 /// for all of them. A write that comes alone is committed at once.
 pub const COMMIT_INTERVAL_MS: u64 = 4;
-/// How often the writer tries whether waiting for more is worth it, where so far it was not. The
-/// try costs one sender who waits for every answer one interval: under 2 % of their time.
-pub const COMMIT_PROBE_MS: u64 = 250;
+/// While commits are paced: how often the writer tries whether more gets through without pauses.
+pub const COMMIT_PROBE_PACED_MS: u64 = 1_000;
+/// While they are not: how often it tries pauses. The try costs those who wait for every answer 16
+/// intervals, under 2 % of their time.
+pub const COMMIT_PROBE_EAGER_MS: u64 = 4_000;
 /// Passwords being hashed or checked at once; each takes 7 MiB and some 30 ms of a core.
 pub const PASSWORD_RUNNING_MAX: usize = 1;
 /// Passwords waiting for that. Beyond it: 503.
@@ -177,5 +181,5 @@ const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, 
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(CLOSE_DEADLINE_MS < GRACE_MS, "a farewell fits into the shutdown");
-const _: () = assert!(COMMIT_INTERVAL_MS * 50 < COMMIT_PROBE_MS, "a try must cost next to nothing");
+const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
 const _: () = assert!(BUSY_TIMEOUT_MS < GRACE_MS, "the last commit fits into the shutdown");

@@ -23,7 +23,10 @@ use tokio::task::{JoinHandle, LocalSet};
 use crate::chat::Settings;
 use crate::config::{Config, Durability};
 use crate::hub::{self, Hub, HubHandle, Rounds};
-use crate::limits::{ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, GRACE_MS, SEND_BUFFER_BYTES};
+use crate::limits::{
+    ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS, GRACE_MS,
+    SEND_BUFFER_BYTES,
+};
 use crate::log;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
@@ -41,12 +44,27 @@ pub fn run(config: Config) -> Result<(), String> {
         Durability::Normal => store::Sync::Normal,
     };
     let options = store::Options { path: config.db.clone(), sync };
-    let store = store::open(&options).map_err(|error| error.to_string())?;
+    let store = store::open(&options);
+    let store = store.map_err(|error| format!("{}: {error}", config.db.display()))?;
+    raise_file_limit(config.connections);
     let runtime = runtime()?;
     let done = LocalSet::new().block_on(&runtime, serve(config, store));
     // Whatever still hangs has had its time.
     runtime.shutdown_timeout(Duration::ZERO);
     done
+}
+
+/// Each connection takes a file descriptor, and many systems allow 1024 unless asked for more.
+fn raise_file_limit(connections: usize) {
+    let needed = (connections + FILES_BESIDE_CONNECTIONS) as u64;
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(allowed) if allowed >= needed => {}
+        Ok(allowed) => log!(
+            Warn,
+            "the system allows {allowed} open files: set ulimit -n {needed}, or fewer --connections"
+        ),
+        Err(error) => log!(Warn, "cannot ask how many files may be open: {error}"),
+    }
 }
 
 fn runtime() -> Result<Runtime, String> {

@@ -12,7 +12,9 @@ use crate::connection::wire::{Ready, Wire};
 use crate::dialect::Dialect;
 use crate::http::{self, Framing, Phase, Reader, Reject, Request, Response, Version};
 use crate::hub::Seat;
-use crate::limits::{BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, WRITE_STALL_MS};
+use crate::limits::{
+    BODY_DEADLINE_MS, CLOSE_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, WRITE_STALL_MS,
+};
 use crate::log;
 use crate::protocol::{self, Outcome, Script};
 use crate::time::Time;
@@ -55,20 +57,20 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
                 match outcome {
                     Outcome::Response(response) => {
                         log!(Debug, "{} {} {}", request.method, request.path, response.status);
-                        if !send(wire, &response, framing, &mut deadline).await {
+                        if !send(shared, wire, &response, framing, &mut deadline).await {
                             return None;
                         }
                     }
                     Outcome::Stream { response, seat, script } => {
                         log!(Debug, "{} {} streams", request.method, request.path);
-                        if !send_head(wire, &response, framing, &mut deadline).await {
+                        if !send_head(shared, wire, &response, framing, &mut deadline).await {
                             return None;
                         }
                         return Some(Next::Stream { seat, script });
                     }
                     Outcome::Websocket { response, seat, dialect, script } => {
                         log!(Debug, "{} {} 101", request.method, request.path);
-                        if !send(wire, &response, framing, &mut deadline).await {
+                        if !send(shared, wire, &response, framing, &mut deadline).await {
                             return None;
                         }
                         wire.uncork();
@@ -81,7 +83,7 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
             Err(reject) => {
                 log!(Debug, "refused with {}: {}", reject.status, reject.why);
                 let framing = Framing::refused(Time::now());
-                send(wire, &Response::from(reject), framing, &mut deadline).await;
+                send(shared, wire, &Response::from(reject), framing, &mut deadline).await;
                 return None;
             }
         }
@@ -92,6 +94,13 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
 fn framing(shared: &Shared, request: &Request) -> Framing {
     let framing = Framing::of(request, Time::now());
     Framing { keep_alive: framing.keep_alive && !shared.stopping.get(), ..framing }
+}
+
+/// So long, unless the server stops: who takes their time then would hold up the end, and with it
+/// the process (a request that is half sent could wait for longer than `GRACE_MS`).
+fn patience(shared: &Shared, millis: u64) -> Duration {
+    let hurry = if shared.stopping.get() { CLOSE_DEADLINE_MS } else { u64::MAX };
+    Duration::from_millis(millis.min(hurry))
 }
 
 /// Reads the next request. `Ok(None)`: there is none, and nobody waits for an answer.
@@ -107,7 +116,7 @@ async fn next(
         match reader.next()? {
             http::Next::Request(request) => return Ok(Some(request)),
             http::Next::Continue => {
-                if !write(wire, http::CONTINUE, deadline).await {
+                if !write(shared, wire, http::CONTINUE, deadline).await {
                     return Ok(None);
                 }
                 phase = None;
@@ -117,13 +126,14 @@ async fn next(
         if reader.phase() == Phase::Idle && shared.stopping.get() {
             return Ok(None);
         }
-        if phase.replace(reader.phase()) != Some(reader.phase()) {
+        let here = (reader.phase(), shared.stopping.get());
+        if phase.replace(here) != Some(here) {
             let millis = match reader.phase() {
                 Phase::Idle => IDLE_DEADLINE_MS,
                 Phase::Head => HEAD_DEADLINE_MS,
                 Phase::Body => BODY_DEADLINE_MS,
             };
-            deadline.as_mut().reset(Instant::now() + Duration::from_millis(millis));
+            deadline.as_mut().reset(Instant::now() + patience(shared, millis));
         }
         match wire.wait(deadline, true, false).await {
             Ready::Deadline if reader.phase() == Phase::Idle => return Ok(None),
@@ -145,6 +155,7 @@ async fn next(
 
 /// Sends a response. `false`: the connection does not go on.
 async fn send(
+    shared: &Shared,
     wire: &Wire,
     response: &Response,
     framing: Framing,
@@ -152,13 +163,14 @@ async fn send(
 ) -> bool {
     let mut bytes = Vec::new();
     let goes_on = response.encode(&mut bytes, &framing);
-    write(wire, &bytes, deadline).await && goes_on
+    write(shared, wire, &bytes, deadline).await && goes_on
 }
 
 /// Sends the head of a response whose body ends with the connection (RFC 9112 section 6.3, last
 /// rule): what a room says is written as it is, the same bytes for everybody, so not in chunks of
 /// this one connection. `false`: that is all, as for HEAD.
 async fn send_head(
+    shared: &Shared,
     wire: &Wire,
     response: &Response,
     framing: Framing,
@@ -167,11 +179,16 @@ async fn send_head(
     let mut bytes = Vec::new();
     let until_close = Framing { version: Version::Http10, keep_alive: false, ..framing };
     let _ = response.encode_head_streaming(&mut bytes, &until_close);
-    write(wire, &bytes, deadline).await && !framing.head_only
+    write(shared, wire, &bytes, deadline).await && !framing.head_only
 }
 
 /// Writes everything. `false`: the peer is gone, or has taken nothing for too long.
-async fn write(wire: &Wire, mut bytes: &[u8], deadline: &mut Pin<&mut Sleep>) -> bool {
+async fn write(
+    shared: &Shared,
+    wire: &Wire,
+    mut bytes: &[u8],
+    deadline: &mut Pin<&mut Sleep>,
+) -> bool {
     loop {
         let count = wire.write(bytes);
         bytes = &bytes[count..];
@@ -181,7 +198,7 @@ async fn write(wire: &Wire, mut bytes: &[u8], deadline: &mut Pin<&mut Sleep>) ->
         if count > 0 {
             continue;
         }
-        deadline.as_mut().reset(Instant::now() + Duration::from_millis(WRITE_STALL_MS));
+        deadline.as_mut().reset(Instant::now() + patience(shared, WRITE_STALL_MS));
         if wire.is_broken() || wire.wait(deadline, false, true).await == Ready::Deadline {
             return false;
         }

@@ -93,9 +93,11 @@ impl Wire {
     }
 
     /// Writes frames, or queues what the kernel does not take. A reader who has let
-    /// `OUTBOX_BYTES_MAX` pile up is told goodbye: it can come back.
+    /// `OUTBOX_BYTES_MAX` pile up is told goodbye: it can come back. From then on nothing is let
+    /// through, though something shorter might fit: what it got has to have no hole.
     pub fn deliver(&self, frames: &[u8]) {
-        if self.flow.get() == Flow::Ended || frames.is_empty() || self.broken.get() {
+        let over = self.flow.get() == Flow::Ended || self.closing.get().is_some();
+        if over || frames.is_empty() || self.broken.get() {
             return;
         }
         self.told_bytes.set(self.told_bytes.get().wrapping_add(frames.len()));

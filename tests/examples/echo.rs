@@ -1,4 +1,5 @@
-//! A websocket server that says everything back: `echo PORT`, on 127.0.0.1 only.
+//! A websocket server that says everything back: `echo PORT`, on 127.0.0.1 only. Port 0 takes one
+//! that is free; the first line of its output says where it listens.
 //!
 //! For suites that know nothing of chat: `tests/clients/ws_conformance.py`, or Autobahn's.
 
@@ -19,6 +20,7 @@ fn main() -> io::Result<()> {
     let address = ("127.0.0.1", port.expect("echo PORT"));
     Builder::new_current_thread().enable_io().build()?.block_on(async {
         let listener = TcpListener::bind(address).await?;
+        println!("{}", listener.local_addr()?);
         loop {
             // What goes wrong with one connection is the client's to tell.
             tokio::spawn(serve(listener.accept().await?.0));

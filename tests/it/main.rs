@@ -1,3 +1,15 @@
 //! Every test that needs more than one module: the house rules, and the running server.
 
+mod chitchat;
+mod defects;
+mod durability;
+mod http;
+mod kit;
+mod overload;
+mod piratchat;
+mod readme;
+mod running;
+mod talk;
 mod tidy;
+mod transcripts;
+mod websocket;

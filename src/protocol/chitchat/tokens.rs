@@ -72,6 +72,8 @@ impl Tokens {
         let secret = set.map_or_else(|| crypto::hex(kept), str::to_owned);
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0; // One clock signs and checks.
+        // RFC 7519 section 4.1.4: not *on or* after its expiry. By default it is good on it, too.
+        validation.reject_tokens_expiring_in_less_than = 1;
         Tokens {
             signing: EncodingKey::from_secret(secret.as_bytes()),
             checking: DecodingKey::from_secret(secret.as_bytes()),

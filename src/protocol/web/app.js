@@ -34,7 +34,9 @@ function line(author, text) {
   } else {
     item.className = "notice";
   }
-  item.append(text);
+  const what = document.createElement("span");
+  what.textContent = text;
+  item.append(what);
   const log = $("log");
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   log.append(item);
@@ -45,8 +47,8 @@ function line(author, text) {
 function hear(event) {
   if (event.status === false) {
     const { code, error, field } = event.error;
+    if (code === 202 || code === 204) return leave("Somebody has this name; choose another.");
     line("", field ? `${error} (${field})` : error);
-    if (code === 202 || code === 204) leave(`${error}. Choose another name.`);
   } else if (event.event_type === "send") {
     line(event.name, event.msg);
   } else {

@@ -1,0 +1,385 @@
+//! ChitChat over HTTP, row by row of the contract: rooms, tokens, failures, and which comes first.
+
+use serde_json::{Value, json};
+
+use crate::kit::ws::is_time;
+use crate::kit::{Response, TestServer, failure};
+
+const NOT_FOUND: &str = "Room error: Room not found";
+const DUPLICATE: &str = "Room error: Duplicate room";
+const INVALID_JSON: &str = "Room error: Invalid JSON";
+const UNAUTHORIZED: &str = "Room error: Unauthorized operation";
+const CONTENT: &str = "Room error: Invalid content";
+const TOKEN: &str = "Token error: Invalid token";
+
+fn cookie(who: &crate::kit::Account) -> String {
+    format!("Cookie: {}\r\n", who.cookie)
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}
+
+fn refused(response: &Response, status: u16, code: u16, error: &str, field: &str) {
+    response.expect(status, &failure(code, error, field));
+}
+
+/// A room without its times, which are times.
+fn facts(mut room: Value) -> Value {
+    let fields = room.as_object_mut().expect("an object");
+    for name in ["createdAt", "updatedAt"] {
+        let time = fields.remove(name).expect("a time");
+        assert!(is_time(time.as_str().expect("a text")), "{time}");
+    }
+    room
+}
+
+fn private(title: &str) -> Value {
+    json!({"title": title, "visibility": "private", "password": "open sesame"})
+}
+
+#[test]
+fn the_first_room_is_there_from_the_start() {
+    let server = TestServer::start();
+    let lobby = json!({
+        "title": "Public Chat",
+        "description": "This is the default chat, available to everyone!",
+        "visibility": "public", "id": 1, "users": [],
+    });
+    for path in ["/chats/1", "/chats/Public%20Chat", "/chats/pUBLIC%20cHAT", "/chats/0001"] {
+        let response = server.ask(&format!("GET {path}"), "", "");
+        assert_eq!((response.status, facts(response.json())), (200, lobby.clone()), "{path}");
+    }
+    // It belongs to the server.
+    let ann = server.account("Ann");
+    for headers in [String::new(), cookie(&ann)] {
+        let change = server.ask("PUT /chats/1", &headers, r#"{"title":"Mine"}"#);
+        refused(&change, 401, 104, UNAUTHORIZED, "");
+        refused(&server.ask("DELETE /chats/1", &headers, ""), 401, 104, UNAUTHORIZED, "");
+    }
+    assert_eq!(server.ask("GET /chats/1", "", "").json()["title"], json!("Public Chat"));
+}
+
+#[test]
+fn making_a_room_shows_it() {
+    let server = TestServer::start();
+    let made = server.send(
+        "POST /chats",
+        &json!({"title": "My chat room", "description": "There are many like it",
+            "visibility": "public"}),
+    );
+    assert_eq!(made.status, 201);
+    let text = made.text();
+    // The fields in the order of the seed's documents.
+    let order = ["title", "description", "visibility", "createdAt", "updatedAt", "id", "users"];
+    let at = order.map(|name| text.find(&format!("\"{name}\"")).expect("the field"));
+    assert!(at.is_sorted(), "{text}");
+    let expected = json!({"title": "My chat room", "description": "There are many like it",
+        "visibility": "public", "id": 2, "users": []});
+    assert_eq!(facts(made.json()), expected);
+    let shown = server.ask("GET /chats/my%20CHAT%20room", "", "");
+    assert_eq!(shown.json(), made.json());
+    // Without a description there is no field for one; unknown fields are nobody's business.
+    let bare = server.send("POST /chats", &json!({"title": "b2", "visibility": "public", "x": 1}));
+    let expected = json!({"title": "b2", "visibility": "public", "id": 3, "users": []});
+    assert_eq!(facts(bare.json()), expected);
+}
+
+#[test]
+fn hidden_rooms_are_not_listed_and_no_room_shows_its_password() {
+    let server = TestServer::start();
+    server.room(&json!({"title": "Open", "visibility": "public"}));
+    server.room(&private("Den"));
+    let cellar = json!({"title": "Cellar", "visibility": "hidden", "password": "open sesame"});
+    let made = server.send("POST /chats", &cellar);
+    let list = server.ask("GET /chats", "", "");
+    let rooms = list.json();
+    let titles: Vec<&str> = rooms
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|room| room["title"].as_str())
+        .collect();
+    assert_eq!(titles, ["Public Chat", "Open", "Den"]);
+    // Who knows its name finds it.
+    let shown = server.ask("GET /chats/cellar", "", "");
+    assert_eq!(shown.status, 200);
+    for response in [&made, &list, &shown] {
+        let text = response.text();
+        assert!(!text.contains("argon2") && !text.contains("assword"), "{text}");
+        assert!(!text.contains("sesame"), "{text}");
+    }
+}
+
+#[test]
+fn whoever_prefers_html_gets_the_page() {
+    let server = TestServer::start();
+    let kind = |accept: &str| {
+        let response = server.ask("GET /chats", &format!("Accept: {accept}\r\n"), "");
+        assert_eq!(response.header("vary"), Some("Accept"));
+        response.header("content-type").expect("a type").to_owned()
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    assert_eq!(kind(browser), "text/html; charset=utf-8");
+    for script in ["*/*", "application/json", "text/html;q=0.5, application/json"] {
+        assert_eq!(kind(script), "application/json", "{script}");
+    }
+}
+
+#[test]
+fn what_a_room_cannot_be() {
+    let server = TestServer::start();
+    let post = |body: &Value| server.send("POST /chats", body);
+    let content = |body: Value, field: &str| refused(&post(&body), 400, 105, CONTENT, field);
+    for title in ["", "x", "12", "0", &"t".repeat(71)] {
+        content(json!({"title": title, "visibility": "public"}), "title");
+    }
+    content(json!({"visibility": "public"}), "title");
+    content(
+        json!({"title": "ok", "visibility": "public", "description": "d".repeat(71)}),
+        "description",
+    );
+    for visibility in ["", "secret", "Public"] {
+        content(json!({"title": "ok", "visibility": visibility}), "visibility");
+    }
+    content(json!({"title": "ok"}), "visibility");
+    for visibility in ["private", "hidden"] {
+        content(json!({"title": "ok", "visibility": visibility}), "password");
+        for password in ["", "1234567"] {
+            let body = json!({"title": "ok", "visibility": visibility, "password": password});
+            content(body, "password");
+        }
+    }
+    content(json!({"title": "ok", "visibility": "public", "password": "12345678"}), "visibility");
+    for body in ["", "{", "[]", "null", "\"x\"", r#"{"title":"ok"}}"#] {
+        refused(&server.ask("POST /chats", "", body), 400, 103, INVALID_JSON, "");
+    }
+    for (body, field) in [
+        (json!({"title": 1, "visibility": "public"}), "title"),
+        (json!({"title": "ok", "visibility": "public", "description": []}), "description"),
+        (json!({"title": "ok", "visibility": {}}), "visibility"),
+    ] {
+        refused(&post(&body), 400, 103, INVALID_JSON, field);
+    }
+    for title in ["public chat", "PUBLIC CHAT"] {
+        let body = json!({"title": title, "visibility": "public"});
+        refused(&post(&body), 400, 102, DUPLICATE, "title");
+    }
+    // What is invalid is said before what is taken.
+    let both = json!({"title": "Public Chat", "visibility": "private", "password": "short"});
+    refused(&post(&both), 400, 105, CONTENT, "password");
+    // Nothing of all that was made; the limits themselves fit.
+    let title = "ü".repeat(70);
+    let fits = json!({"title": title, "visibility": "hidden", "description": "ü".repeat(70),
+        "password": "äöüß€😀12"});
+    assert_eq!(server.room(&fits), 2);
+}
+
+#[test]
+fn what_is_not_there_is_named_as_it_was_asked_for() {
+    let server = TestServer::start();
+    for (room, field) in [
+        ("99", "99"),
+        ("nowhere", "nowhere"),
+        ("No%20Where", "No Where"),
+        ("99999999999999999999999", "99999999999999999999999"),
+        ("%E2%98%A0", "\u{2620}"),
+    ] {
+        for line in ["GET /chats/R", "DELETE /chats/R", "GET /chats/R/token/renew"] {
+            let response = server.ask(&line.replace('R', room), "", "");
+            refused(&response, 404, 101, NOT_FOUND, field);
+        }
+        // 404 also where what was sent with it is nonsense.
+        for line in ["PUT /chats/R", "POST /chats/R/token"] {
+            let response = server.ask(&line.replace('R', room), "", "{");
+            refused(&response, 404, 101, NOT_FOUND, field);
+        }
+        let ws = server.try_ws(&format!("/chats/{room}/ws"), "");
+        refused(ws.err().as_ref().expect("no websocket"), 404, 101, NOT_FOUND, field);
+    }
+}
+
+#[test]
+fn a_public_room_of_a_guest_is_everybodys_and_one_of_an_account_its_owners() {
+    let server = TestServer::start();
+    let (ann, bob) = (server.account("Ann"), server.account("Bob"));
+    let guests = server.room(&json!({"title": "Commons", "visibility": "public"}));
+    let line = format!("PUT /chats/{guests}");
+    let changed = server.ask(&line, "", r#"{"description":"new"}"#);
+    let expected = json!({"title": "Commons", "description": "new", "visibility": "public",
+        "id": guests, "users": []});
+    assert_eq!((changed.status, facts(changed.json())), (200, expected));
+    assert!(changed.json()["updatedAt"].as_str() > changed.json()["createdAt"].as_str());
+    let body = json!({"title": "Anns", "visibility": "public"}).to_string();
+    let made = server.ask("POST /chats", &cookie(&ann), &body);
+    let id = made.json()["id"].as_u64().expect("a number");
+    for headers in [String::new(), cookie(&bob), "Cookie: session=nonsense\r\n".to_owned()] {
+        let change = server.ask(&format!("PUT /chats/{id}"), &headers, r#"{"title":"Bobs"}"#);
+        refused(&change, 401, 104, UNAUTHORIZED, "");
+        let removal = server.ask(&format!("DELETE /chats/{id}"), &headers, "");
+        refused(&removal, 401, 104, UNAUTHORIZED, "");
+    }
+    let change = server.ask(&format!("PUT /chats/{id}"), &cookie(&ann), r#"{"title":"Anne"}"#);
+    assert_eq!(change.json()["title"], json!("Anne"));
+    // A title of one's own is not a duplicate, in whichever case; another's is.
+    let line = format!("PUT /chats/{id}");
+    assert_eq!(server.ask(&line, &cookie(&ann), r#"{"title":"ANNE"}"#).status, 200);
+    let taken = server.ask(&line, &cookie(&ann), r#"{"title":"commons"}"#);
+    refused(&taken, 400, 102, DUPLICATE, "title");
+    let removed = server.ask(&format!("DELETE /chats/{id}"), &cookie(&ann), "");
+    removed.expect(200, &json!({"status": true}));
+    refused(&server.ask("GET /chats/anne", "", ""), 404, 101, NOT_FOUND, "anne");
+    // The title is free, the number is not.
+    assert_eq!(server.room(&json!({"title": "Anne", "visibility": "public"})), id + 1);
+}
+
+#[test]
+fn a_token_for_a_public_room_is_not_needed() {
+    let server = TestServer::start();
+    for body in ["", "nonsense", r#"{"secret":"x","name":"y"}"#] {
+        let response = server.ask("POST /chats/1/token", "", body);
+        response.expect(200, &json!({"status": true}));
+    }
+    for headers in [String::new(), bearer("nonsense")] {
+        let response = server.ask("GET /chats/1/token/renew", &headers, "");
+        response.expect(200, &json!({"status": true}));
+    }
+    server.ws("/chats/1/ws", &bearer("nonsense")).bye();
+}
+
+#[test]
+fn a_token_is_given_for_the_secret_and_renewed_for_itself() {
+    let server = TestServer::start();
+    let id = server.room(&private("Den"));
+    let line = "POST /chats/den/token";
+    let given = server.send(line, &json!({"secret": "open sesame", "name": "David"}));
+    let body = given.json();
+    let token = body["token"].as_str().expect("a token").to_owned();
+    let expected = json!({"status": true, "name": "David", "room_id": id, "token": token});
+    assert_eq!((given.status, &body), (201, &expected));
+    assert_eq!(token.split('.').count(), 3);
+    let renewed = server.ask("GET /chats/den/token/renew", &bearer(&token), "");
+    let body = renewed.json();
+    let again = body["token"].as_str().expect("a token");
+    let expected = json!({"status": true, "name": "David", "room_id": id, "token": again});
+    assert_eq!((renewed.status, &body), (201, &expected));
+    server.ws("/chats/den/ws", &bearer(again)).bye();
+    let wrong = |body: Value| {
+        refused(&server.send(line, &body), 401, 304, "Unauthorized operation", "secret")
+    };
+    wrong(json!({"secret": "open sesam", "name": "David"}));
+    wrong(json!({"secret": "Open sesame", "name": "David"}));
+    wrong(json!({"secret": "", "name": "David"}));
+    wrong(json!({"secret": "x".repeat(5000), "name": "David"}));
+    wrong(json!({"name": "David"}));
+    let malformed = |body: &str, field: &str| {
+        refused(&server.ask(line, "", body), 400, 303, "Invalid JSON", field);
+    };
+    malformed("", "");
+    malformed("[]", "");
+    malformed(r#"{"secret":"open sesame"}"#, "name");
+    malformed(r#"{"secret":"open sesame","name":""}"#, "name");
+    malformed(r#"{"secret":"open sesame","name":7}"#, "name");
+    malformed(r#"{"secret":"open sesame","name":"a\nb"}"#, "name");
+    malformed(r#"{"secret":7,"name":"David"}"#, "secret");
+    malformed(&json!({"secret": "open sesame", "name": "n".repeat(33)}).to_string(), "name");
+}
+
+#[test]
+fn a_name_that_is_anothers_gets_no_token() {
+    let server = TestServer::start();
+    let ann = server.account("Ann");
+    let id = server.room(&private("Den"));
+    let line = format!("POST /chats/{id}/token");
+    let duplicate = "Client error: Duplicate username";
+    let body = json!({"secret": "open sesame", "name": "aNN"});
+    refused(&server.send(&line, &body), 400, 202, duplicate, "name");
+    // Who does not know the secret is told nothing about names.
+    let guess = json!({"secret": "wrong secret", "name": "Ann"});
+    refused(&server.send(&line, &guess), 401, 304, "Unauthorized operation", "secret");
+    let own = server.ask(&line, &cookie(&ann), &body.to_string());
+    assert_eq!(own.status, 201, "{own:?}");
+    // A guest's name is in use while the guest is there.
+    let token = server.token(id, "open sesame", "Guest");
+    let guest = server.ws(&format!("/chats/{id}/ws"), &bearer(&token));
+    let body = json!({"secret": "open sesame", "name": "GUEST"});
+    refused(&server.send(&line, &body), 400, 202, duplicate, "name");
+    let ws = server.try_ws(&format!("/chats/{id}/ws"), &bearer(&token));
+    refused(ws.err().as_ref().expect("taken"), 400, 202, duplicate, "name");
+    guest.bye();
+    assert_eq!(server.send(&line, &body).status, 201);
+}
+
+#[test]
+fn a_private_room_is_changed_with_its_token_and_no_other() {
+    let server = TestServer::start();
+    let ann = server.account("Ann");
+    let id = server.room(&private("Den"));
+    let other = server.room(&private("Other Den"));
+    let line = format!("PUT /chats/{id}");
+    let body = r#"{"description":"new"}"#;
+    let strange = server.token(other, "open sesame", "Eve");
+    let unknown = [String::new(), cookie(&ann), bearer("x.y.z"), bearer(&strange)];
+    for headers in &unknown {
+        for line in [line.as_str(), &format!("DELETE /chats/{id}")] {
+            refused(&server.ask(line, headers, body), 403, 403, TOKEN, "token");
+        }
+        let renewal = server.ask(&format!("GET /chats/{id}/token/renew"), headers, "");
+        refused(&renewal, 403, 403, TOKEN, "token");
+        let ws = server.try_ws(&format!("/chats/{id}/ws"), headers);
+        refused(ws.err().as_ref().expect("no entry"), 403, 403, TOKEN, "token");
+    }
+    // Who may not change it is not told what is wrong with the change.
+    refused(&server.ask(&line, "", "{"), 403, 403, TOKEN, "token");
+    let token = server.token(id, "open sesame", "David");
+    refused(&server.ask(&line, &bearer(&token), "{"), 400, 103, INVALID_JSON, "");
+    let changed = server.ask(&line, &bearer(&token), body);
+    assert_eq!((changed.status, &changed.json()["description"]), (200, &json!("new")));
+    // The password is kept where none is given, and so is the token.
+    let hidden = server.ask(&line, &bearer(&token), r#"{"visibility":"hidden"}"#);
+    assert_eq!(hidden.json()["visibility"], json!("hidden"));
+    assert_eq!(server.ask(&line, &bearer(&token), "{}").status, 200);
+    let short = server.ask(&line, &bearer(&token), r#"{"password":"short"}"#);
+    refused(&short, 400, 105, CONTENT, "password");
+    let removed = server.ask(&format!("DELETE /chats/{id}"), &bearer(&token), "");
+    removed.expect(200, &json!({"status": true}));
+}
+
+#[test]
+fn a_new_password_ends_all_tokens_and_empties_the_room() {
+    let server = TestServer::start();
+    let id = server.room(&private("Den"));
+    let (old, line) = (server.token(id, "open sesame", "David"), format!("PUT /chats/{id}"));
+    let mut inside = server.ws(&format!("/chats/{id}/ws"), &bearer(&old));
+    let changed = server.ask(&line, &bearer(&old), r#"{"password":"close sesame"}"#);
+    assert_eq!(changed.status, 200);
+    inside.expect_close(1008);
+    refused(&server.ask(&line, &bearer(&old), "{}"), 403, 403, TOKEN, "token");
+    let renewal = server.ask(&format!("GET /chats/{id}/token/renew"), &bearer(&old), "");
+    refused(&renewal, 403, 403, TOKEN, "token");
+    let body = json!({"secret": "open sesame", "name": "David"});
+    let with_old = server.send(&format!("POST /chats/{id}/token"), &body);
+    refused(&with_old, 401, 304, "Unauthorized operation", "secret");
+    let fresh = server.token(id, "close sesame", "David");
+    // Made public it has no password, and needs a new one to be private again.
+    let open = server.ask(&line, &bearer(&fresh), r#"{"visibility":"public"}"#);
+    assert_eq!(open.json()["visibility"], json!("public"));
+    let shut = server.ask(&line, "", r#"{"visibility":"private"}"#);
+    refused(&shut, 400, 105, CONTENT, "password");
+    let shut = server.ask(&line, "", r#"{"visibility":"private","password":"third sesame"}"#);
+    assert_eq!(shut.status, 200);
+    for token in [old, fresh] {
+        refused(&server.ask(&line, &bearer(&token), "{}"), 403, 403, TOKEN, "token");
+    }
+}
+
+#[test]
+fn deleting_a_room_closes_it_for_those_inside() {
+    let server = TestServer::start();
+    let id = server.room(&json!({"title": "Commons", "visibility": "public"}));
+    let mut inside = server.guest(id, "Ann");
+    assert_eq!(server.ask(&format!("DELETE /chats/{id}"), "", "").status, 200);
+    assert!(matches!(inside.hear(), crate::kit::Heard::Close(1000..=1008, _)));
+    let ws = server.try_ws(&format!("/chats/{id}/ws"), "");
+    refused(ws.err().as_ref().expect("gone"), 404, 101, NOT_FOUND, &id.to_string());
+}

@@ -1,0 +1,384 @@
+//! What every test needs: the real binary on a port of its own, and clients that wait for what
+//! they expect, with a deadline, so that a failing test ends. Nothing here sleeps for luck.
+
+pub mod http;
+pub mod ws;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+pub use http::{Http, Response};
+pub use ws::{Heard, Ws};
+
+/// How long anything may take that is expected. Long, because tests share two cores; a test that
+/// goes well never waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A directory of its own, gone with its owner.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("shanty-it-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).expect("a new directory for this test");
+        Scratch(path)
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("an ASCII path").to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0); // What is left over is the system's to clear.
+    }
+}
+
+/// How a process ended, and what it said.
+#[derive(Debug)]
+pub struct End {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The binary, with no variable of ours in its environment but those that a test sets.
+pub fn shanty() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_shanty")))
+}
+
+/// A command that does not inherit what the person who runs the tests has set.
+pub fn clean(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("SHANTY_") || name == "PORT" || name == "SECRET_KEY" {
+            command.env_remove(&*name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs a command that is expected to end by itself.
+pub fn run(mut command: Command) -> End {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("a program that can be started");
+    let stdout = collect(child.stdout.take().expect("piped"));
+    let stderr = collect(child.stderr.take().expect("piped"));
+    let code = wait(&mut child).code();
+    let text = |thread: JoinHandle<String>| thread.join().expect("a reader");
+    End { code, stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Waits for a process, and kills it where it does not end in time.
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    // The standard library has no wait with a deadline; this looks, and never counts on luck.
+    loop {
+        if let Some(status) = child.try_wait().expect("a child of ours") {
+            return status;
+        }
+        if start.elapsed() > PATIENCE {
+            let _ = child.kill();
+            panic!("the process did not end within {PATIENCE:?}");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = from.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}
+
+/// Waits until something holds, for what cannot be waited for otherwise (another's view of us).
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A running server. Killed when it is dropped.
+struct Running {
+    child: Child,
+    port: u16,
+    line: String,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // It may have ended already.
+        let _ = self.child.wait();
+    }
+}
+
+/// A server with a database of its own, which it keeps when it is stopped and started again.
+pub struct TestServer {
+    running: Option<Running>,
+    command: Box<dyn Fn(&str) -> Command + Send + Sync>,
+    pub scratch: Scratch,
+}
+
+/// Somebody with an account, logged in.
+#[derive(Clone)]
+pub struct Account {
+    pub name: String,
+    pub key: String,
+    /// The value of a `Cookie` header.
+    pub cookie: String,
+}
+
+impl TestServer {
+    pub fn start() -> TestServer {
+        TestServer::with(&[])
+    }
+
+    /// With more flags.
+    pub fn with(flags: &[&str]) -> TestServer {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        TestServer::of(move |db| {
+            let mut command = shanty();
+            command.args(["--listen", "127.0.0.1:0", "--db", db]).args(&flags);
+            command
+        })
+    }
+
+    /// As that command runs it, given the path of the database.
+    pub fn of(command: impl Fn(&str) -> Command + Send + Sync + 'static) -> TestServer {
+        let (running, command) = (None, Box::new(command));
+        let mut server = TestServer { running, command, scratch: Scratch::new() };
+        server.go_on();
+        server
+    }
+
+    /// The path of the database.
+    pub fn db(&self) -> String {
+        self.scratch.path("shanty.db")
+    }
+
+    /// Starts it, or starts it again on the same database.
+    pub fn go_on(&mut self) {
+        assert!(self.running.is_none(), "it runs already");
+        let mut command = (self.command)(&self.db());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the server's binary");
+        let stderr = collect(child.stderr.take().expect("piped"));
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (first, line) = mpsc::channel();
+        let stdout = thread::spawn(move || {
+            let (mut line, mut rest) = (String::new(), String::new());
+            let _ = stdout.read_line(&mut line);
+            let _ = first.send(line);
+            let _ = stdout.read_to_string(&mut rest);
+            rest
+        });
+        let line = line.recv_timeout(PATIENCE).unwrap_or_default();
+        let port = line.split("http://").nth(1).and_then(|rest| {
+            let address = rest.split(' ').next()?;
+            address.trim_end().rsplit_once(':')?.1.parse().ok()
+        });
+        let Some(port) = port else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("it did not start: {line:?} {:?}", stderr.join());
+        };
+        self.running = Some(Running { child, port, line, stdout, stderr });
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("the server runs")
+    }
+
+    pub fn port(&self) -> u16 {
+        self.running().port
+    }
+
+    /// The line that it said at the start.
+    pub fn line(&self) -> &str {
+        &self.running().line
+    }
+
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.running().child.id()
+    }
+
+    /// Sends it a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.expect("the program kill").success(), "the signal was sent");
+    }
+
+    /// Whether it is still there.
+    pub fn is_alive(&mut self) -> bool {
+        let running = self.running.as_mut().expect("the server runs");
+        running.child.try_wait().expect("a child of ours").is_none()
+    }
+
+    /// SIGTERM, and what comes of it.
+    pub fn stop(&mut self) -> End {
+        self.signal("TERM");
+        self.end()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn end(&mut self) -> End {
+        let mut running = self.running.take().expect("the server runs");
+        let code = wait(&mut running.child).code();
+        let nothing = || thread::spawn(String::new);
+        let stdout = std::mem::replace(&mut running.stdout, nothing());
+        let stderr = std::mem::replace(&mut running.stderr, nothing());
+        let text = |thread: JoinHandle<String>| thread.join().expect("a reader");
+        End { code, stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// SIGKILL: it has no time to do anything.
+    pub fn kill(&mut self) {
+        drop(self.running.take());
+    }
+
+    pub fn http(&self) -> Http {
+        Http::connect(self.port())
+    }
+
+    /// One request on a connection of its own; a body that is not empty is announced as JSON.
+    pub fn ask(&self, line: &str, headers: &str, body: &str) -> Response {
+        http::ask(self.port(), line, headers, body)
+    }
+
+    /// A request with a body, from nobody in particular.
+    pub fn send(&self, line: &str, body: &Value) -> Response {
+        self.ask(line, "", &body.to_string())
+    }
+
+    /// A request without a body, by somebody who is logged in.
+    pub fn ask_as(&self, line: &str, who: &Account) -> Response {
+        self.ask(line, &format!("Cookie: {}\r\n", who.cookie), "")
+    }
+
+    /// Makes an account and logs in.
+    pub fn account(&self, name: &str) -> Account {
+        let made = self.send("POST /api/register", &json!({"username": name}));
+        assert_eq!(made.status, 201, "{made:?}");
+        let key = made.json()["key"].as_str().expect("a key").to_owned();
+        let cookie = self.log_in(&key);
+        Account { name: name.to_owned(), key, cookie }
+    }
+
+    /// Logs in: the value for a `Cookie` header.
+    pub fn log_in(&self, key: &str) -> String {
+        let response = self.send("POST /api/login", &json!({"key": key}));
+        assert_eq!(response.status, 200, "{response:?}");
+        let cookie = response.header("set-cookie").expect("a cookie");
+        cookie.split(';').next().expect("its value").to_owned()
+    }
+
+    /// Makes a room; its number.
+    pub fn room(&self, facts: &Value) -> u64 {
+        let made = self.send("POST /chats", facts);
+        assert_eq!(made.status, 201, "{made:?}");
+        made.json()["id"].as_u64().expect("a number")
+    }
+
+    /// A token for a room with a password.
+    pub fn token(&self, room: u64, secret: &str, name: &str) -> String {
+        let body = json!({"secret": secret, "name": name});
+        let given = self.send(&format!("POST /chats/{room}/token"), &body);
+        assert_eq!(given.status, 201, "{given:?}");
+        given.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Opens a websocket, or hears why not.
+    pub fn try_ws(&self, path: &str, headers: &str) -> Result<Ws, Response> {
+        Ws::upgrade(self.http(), path, headers)
+    }
+
+    pub fn ws(&self, path: &str, headers: &str) -> Ws {
+        self.try_ws(path, headers).unwrap_or_else(|response| panic!("{path}: {response:?}"))
+    }
+
+    /// Piratchat's websocket.
+    pub fn pirate(&self, who: &Account) -> Ws {
+        self.ws("/ws", &format!("Cookie: {}\r\n", who.cookie))
+    }
+
+    /// ChitChat's websocket of a public room, joined.
+    pub fn guest(&self, room: u64, name: &str) -> Ws {
+        let mut ws = self.ws(&format!("/chats/{room}/ws"), "");
+        ws.say(&json!({"event_type": "join", "name": name}));
+        ws.expect(&joined(room, name));
+        ws
+    }
+
+    /// Everything in the log: its number, kind, author and text.
+    pub fn log(&self) -> Vec<Row> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let db = rusqlite::Connection::open_with_flags(self.db(), flags).expect("the database");
+        let sql = "SELECT seq, kind, name, text FROM log ORDER BY seq";
+        let mut select = db.prepare(sql).expect("the log");
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(Row { seq: row.get(0)?, kind: row.get(1)?, name: row.get(2)?, text: row.get(3)? })
+        };
+        let rows = select.query_map([], row).expect("rows");
+        rows.collect::<Result<_, _>>().expect("rows of the log")
+    }
+}
+
+/// A row of the log.
+#[derive(Debug)]
+pub struct Row {
+    pub seq: i64,
+    pub kind: String,
+    pub name: Option<String>,
+    pub text: Option<String>,
+}
+
+/// ChitChat's words for a join, without its time.
+pub fn joined(room: u64, name: &str) -> Value {
+    let msg = format!("{name} entered the room.");
+    json!({"event_type": "join", "name": name, "room_id": room, "msg": msg})
+}
+
+/// ChitChat's words for a leave, without its time.
+pub fn left(room: u64, name: &str) -> Value {
+    let msg = format!("{name} has left the room.");
+    json!({"event_type": "leave", "name": name, "room_id": room, "msg": msg})
+}
+
+/// ChitChat's words for a message, without its time.
+pub fn said(room: u64, name: &str, msg: &str) -> Value {
+    json!({"event_type": "send", "name": name, "room_id": room, "msg": msg})
+}
+
+/// What a ChitChat client sends to say something.
+pub fn send(name: &str, msg: &str) -> Value {
+    json!({"event_type": "send", "name": name, "msg": msg})
+}
+
+/// ChitChat's shape of a failure.
+pub fn failure(code: u16, error: &str, field: &str) -> Value {
+    match field {
+        "" => json!({"status": false, "error": {"code": code, "error": error}}),
+        _ => json!({"status": false, "error": {"code": code, "error": error, "field": field}}),
+    }
+}
