@@ -6,7 +6,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::chat::{Door, Event, Farewell, Receipt, Refusal, Tell};
+use crate::chat::{ClientId, Door, Event, Farewell, Receipt, Refusal, Tell};
 use crate::ws;
 
 /// Somebody's way to chat over a websocket: text in, commands out; events in, text out.
@@ -23,7 +23,8 @@ pub trait Dialect: Sync {
     fn echoes(&self) -> bool;
 
     /// Appends the JSON that answers a client's message; nothing, where this protocol is silent.
-    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>);
+    /// `mark`: the number that the client gave its message, where it gives them numbers.
+    fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, json: &mut Vec<u8>);
 }
 
 /// Every protocol's way in; a [`Door`] is an index into it.
@@ -108,9 +109,14 @@ impl Encoder {
     }
 
     /// The frame that answers a client's message; empty where the protocol is silent.
-    pub fn reply(&mut self, door: Door, reply: &Result<Receipt, Refusal>) -> Bytes {
+    pub fn reply(
+        &mut self,
+        door: Door,
+        reply: &Result<Receipt, Refusal>,
+        mark: Option<&ClientId>,
+    ) -> Bytes {
         let dialect = self.dialects[usize::from(door.0)];
-        self.frame(|json| dialect.reply(reply, json))
+        self.frame(|json| dialect.reply(reply, mark, json))
     }
 
     fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {

@@ -339,8 +339,8 @@ impl Hub {
                 }
             }
             Effect::Dismiss { .. } | Effect::Whisper { .. } | Effect::Mark { .. } => {}
-            Effect::Reply { seat, door, reply, .. } => {
-                let frame = self.encoder.reply(door, &reply);
+            Effect::Reply { seat, door, reply, mark } => {
+                let frame = self.encoder.reply(door, &reply, mark.as_ref());
                 self.item(worker_of(seat), Item::Reply { seat, frame });
             }
         }

@@ -143,6 +143,8 @@ pub const SESSION_TTL_SECS: u64 = 3_600;
 pub const SESSION_TOUCH_PARTS: u64 = 60;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
+/// What `/readyz` waits for an answer. Beyond it: 503.
+pub const READY_DEADLINE_MS: u64 = 1_000;
 /// How often the core looks for what has expired.
 pub const TICK_MS: u64 = 10_000;
 

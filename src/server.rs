@@ -26,6 +26,7 @@ use crate::hub::{self, Hub, HubHandle, Rounds};
 use crate::limits::{ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, GRACE_MS, SEND_BUFFER_BYTES};
 use crate::log;
 use crate::protocol::chitchat::Tokens;
+use crate::protocol::native::stand_in::Readers;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS};
 use crate::store::{self, Store};
@@ -113,7 +114,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
 fn start(config: Config, store: Store) -> Crew {
-    let Store { snapshot, secret, writer, .. } = store;
+    let Store { snapshot, secret, epoch, writer, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_store, from_hub) = hub::store_line();
@@ -129,7 +130,8 @@ fn start(config: Config, store: Store) -> Crew {
         let (door, arrivals) = mpsc::channel(1);
         let (alive, ended) = oneshot::channel::<()>();
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
-        let context = Context { hub: handle.clone(), config, tokens, passwords };
+        let (hub, readers, epoch) = (handle.clone(), Readers::default(), epoch.clone());
+        let context = Context { hub, config, tokens, passwords, readers, epoch };
         if index == 0 {
             tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));
         } else {

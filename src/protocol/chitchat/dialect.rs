@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::chat::{Color, Event, Field, Name, Receipt, Refusal, Tell, What};
+use crate::chat::{ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, What};
 use crate::dialect::Dialect;
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
@@ -67,7 +67,7 @@ impl Dialect for Chitchat {
         true
     }
 
-    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>) {
+    fn reply(&self, reply: &Result<Receipt, Refusal>, _: Option<&ClientId>, json: &mut Vec<u8>) {
         // What was not refused is heard by everybody, so by its sender, too.
         if let Err(refusal) = reply {
             Failure::from(*refusal).write(json);

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Event, Field, Receipt, Refusal, Tell, What};
+use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What};
 use crate::dialect::Dialect;
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
@@ -69,7 +69,7 @@ impl Dialect for Piratchat {
         false
     }
 
-    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>) {
+    fn reply(&self, reply: &Result<Receipt, Refusal>, _: Option<&ClientId>, json: &mut Vec<u8>) {
         #[derive(Serialize)]
         struct Refused<'a> {
             status: bool,
