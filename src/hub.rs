@@ -168,17 +168,22 @@ impl HubHandle {
         answered.await.map_err(|_| Refusal::Unavailable)?
     }
 
-    /// Takes a seat: `what` is an [`Ask::Sit`] for that seat.
+    /// Takes a seat: `what` is an [`Ask::Sit`] or [`Ask::Follow`] for that seat.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
-    pub async fn sit(&self, seat: SeatId, caller: Caller, what: Ask) -> Result<Seat, Refusal> {
+    pub async fn sit(
+        &self,
+        seat: SeatId,
+        caller: Caller,
+        what: Ask,
+    ) -> Result<(Seat, Answer), Refusal> {
         let leave = self.inbox.clone().reserve_owned().await;
         let leave = Some(leave.map_err(|_| Refusal::Unavailable)?);
         // From here on the leave is sure, also when this future is dropped before the answer.
         let seat = Seat { id: seat, hub: self.clone(), leave };
-        self.ask(caller, what).await?;
-        Ok(seat)
+        let answer = self.ask(caller, what).await?;
+        Ok((seat, answer))
     }
 
     /// Begins the end: everybody is unseated, and nothing new begins.

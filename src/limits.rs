@@ -44,6 +44,10 @@ pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
 pub const STREAM_OUTBOX_BYTES_MAX: usize = 64 * 1024;
 /// Entries of the log that one page for a stream looks at.
 pub const PAGE_ENTRIES_MAX: usize = 500;
+/// Bytes of frames after which a page is over: with one more frame it fits into an empty outbox.
+pub const PAGE_FRAMES_BYTES: usize = 64 * 1024;
+/// When a client that was sent away may come back, at the earliest; it adds chance to it.
+pub const RETRY_AFTER_MS: u64 = 1_000;
 /// A stream says that it is alive after so long a silence.
 pub const STREAM_PING_MS: u64 = 25_000;
 /// What of it is kept for pings, pongs and the close frame, so that a full one can still say why.
@@ -153,6 +157,8 @@ pub const SESSION_TTL_SECS: u64 = 3_600;
 pub const SESSION_TOUCH_PARTS: u64 = 60;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
+/// What `/readyz` waits for an answer. Beyond it: 503.
+pub const READY_DEADLINE_MS: u64 = 1_000;
 /// How often the core looks for what has expired.
 pub const TICK_MS: u64 = 10_000;
 

@@ -29,6 +29,7 @@ use crate::limits::{
 };
 use crate::log;
 use crate::protocol::chitchat::Tokens;
+use crate::protocol::native::stand_in::Readers;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS};
 use crate::store::{self, Store};
@@ -148,7 +149,8 @@ fn start(config: Config, store: Store) -> Crew {
         let (door, arrivals) = mpsc::channel(1);
         let (alive, ended) = oneshot::channel::<()>();
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
-        let context = Context { hub: handle.clone(), config, tokens, passwords };
+        let (hub, readers, epoch) = (handle.clone(), Readers::default(), epoch.clone());
+        let context = Context { hub, config, tokens, passwords, readers, epoch };
         if index == 0 {
             tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));
         } else {

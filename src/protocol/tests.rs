@@ -4,13 +4,16 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 
-use crate::chat::{Command, Entry, LOBBY, RoomRecord, SeatId, Seq, Settings, Snapshot, Tell};
-use crate::chat::{Event, founding};
+use crate::chat::{Action, Event, founding};
+use crate::chat::{
+    Command, Entry, LOBBY, Refusal, RoomRecord, SeatId, Seq, Settings, Snapshot, Tell,
+};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
 use crate::protocol::chitchat::Tokens;
+use crate::protocol::native::stand_in::Readers;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS, Outcome, respond};
 use crate::store::Write;
@@ -138,7 +141,18 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
     runtime.expect("a runtime").block_on(async {
         let Entry::RoomMade { room, owner, facts } = founding() else { panic!("the lobby") };
         let (generation, created, updated) = (0, Time(0), Time(0));
-        let lobby = RoomRecord { id: room, owner, facts, generation, created, updated };
+        let (between, members, last) = (None, Vec::new(), Seq(0));
+        let lobby = RoomRecord {
+            id: room,
+            owner,
+            facts,
+            generation,
+            created,
+            updated,
+            between,
+            members,
+            last,
+        };
         let snapshot = Snapshot { rooms: vec![lobby], last_room: 1, ..Snapshot::default() };
         let (store, writes) = store_line();
         let settings = Settings { session_ttl_secs: config.session_ttl_secs };
@@ -147,7 +161,8 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let writer = std::thread::spawn(move || write_all(writes, &log, entries_max));
         let hub = tokio::spawn(hub.run());
         let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
-        let context = Context { hub: handle, config, tokens, passwords: Passwords::new() };
+        let (passwords, readers, epoch) = (Passwords::new(), Readers, "e0".to_owned());
+        let context = Context { hub: handle, config, tokens, passwords, readers, epoch };
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { context, rounds, seats: Cell::new(0) }).await;
         hub.await.expect("the hub ends when nobody holds it");
@@ -168,7 +183,7 @@ fn write_all(
             last += 1;
             let (seq, logged) = (Seq(last), Some(ticket));
             log.answer(vec![match last > entries_max {
-                true => Command::Unlogged { ticket, entry },
+                true => Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
                 false => Command::Logged { ticket: logged, seq, time, entry },
             }]);
         }
@@ -224,13 +239,20 @@ pub(super) fn feed_at_random(dialect: &dyn Dialect, seeds: &[&str], chars_max: u
             }
         }
         let text: String = text.into_iter().collect();
-        if let Tell::Say { text: said, .. } = dialect.decode(&text) {
-            assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
-        }
+        let (Tell::Say { text: said, .. }
+        | Tell::Act { action: Action::Send { text: said, .. }, .. }
+        | Tell::Act { action: Action::Edit { text: said, .. }, .. }) = dialect.decode(&text)
+        else {
+            continue;
+        };
+        assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
     }
     for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
         let text = deep.repeat(20_000);
-        assert!(matches!(dialect.decode(&text), Tell::Garbled(_)), "nothing overflows the stack");
+        assert!(
+            matches!(dialect.decode(&text), Tell::Garbled { .. }),
+            "nothing overflows the stack"
+        );
     }
 }
 

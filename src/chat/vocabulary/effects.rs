@@ -295,6 +295,8 @@ pub enum Field {
     Message,
     /// How it is shown.
     Color,
+    /// One that only the protocol it came by has, by its name there.
+    Called(&'static str),
 }
 
 /// What was asked for.

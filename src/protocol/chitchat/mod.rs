@@ -193,7 +193,7 @@ async fn websocket(
     let claim = pass.map(|pass| pass.claim);
     let what = Ask::Sit { seat, door, room: room_id, access, claim, enter: false };
     let seat = context.hub.sit(seat, caller, what).await;
-    let seat = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    let (seat, _) = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     let response = handshake.response(chosen);
     Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None })
 }

@@ -7,8 +7,6 @@ mod dialect;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
 
 pub use dialect::DIALECT;
@@ -17,7 +15,7 @@ use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId, 
 use crate::crypto;
 use crate::http::{self, Method, Request, Response};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, method, session, unrouted};
+use crate::protocol::{advice, bodies, cookie, method, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -177,7 +175,7 @@ async fn websocket(
     let caller = caller(context, request)?;
     let (door, room, access) = (PIRATCHAT, RoomRef::Id(LOBBY), Access::Open);
     let what = Ask::Sit { seat, door, room, access, claim: None, enter: true };
-    let seat = context.hub.sit(seat, caller, what).await.map_err(Failure::from)?;
+    let (seat, _) = context.hub.sit(seat, caller, what).await.map_err(Failure::from)?;
     let response = handshake.response(None);
     Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None })
 }
@@ -189,19 +187,6 @@ struct Username<'a> {
 
 fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
     session(context, request).map(Caller::Session).ok_or(NO_COOKIE)
-}
-
-/// The session cookie (RFC 6265 section 4.1). An expiry that has passed deletes it.
-fn cookie(request: &Request, key: &str, expires: Time) -> String {
-    // The formatter knows the years up to 9999.
-    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    let expires = httpdate::fmt_http_date(expires.to_system().min(last));
-    // TLS ends in a proxy before us, which says so; of several proxies the first stands before the
-    // client. Whoever makes the header up only keeps their own cookie off plain HTTP.
-    let proxied = request.headers.list("x-forwarded-proto").next();
-    let tls = proxied.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-    let secure = if tls { "; Secure" } else { "" };
-    format!("session={key}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
 }
 
 /// Gives an error that comes from HTTP itself the body that Piratchat's have.

@@ -4,10 +4,12 @@
 //! What is announced is encoded at most once for each door, and shared from there on: server
 //! frames are not masked (RFC 6455 section 5.1), so the same bytes serve everybody.
 
+mod envelope;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::chat::{ClientId, Door, Event, Farewell, Receipt, Refusal, Seq, Tell};
-use crate::ws;
+pub use crate::dialect::envelope::Envelope;
 
 /// Somebody's way to chat: a client's text in, commands out; events in, text out.
 ///
@@ -32,50 +34,6 @@ pub trait Dialect: Sync {
     }
 }
 
-/// What a piece of JSON is wrapped in on its way out. The same JSON serves all of them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Envelope {
-    /// A text frame (RFC 6455 section 5.6).
-    Websocket,
-    /// A server-sent event, with an id where it is an entry of the log.
-    ServerSentEvents,
-    /// A line of JSON.
-    Lines,
-    /// As it is: lines for a person to read.
-    Plain,
-}
-
-impl Envelope {
-    /// Appends the wrapped piece. `id` is the cursor that a client comes back with.
-    pub fn wrap(self, id: Option<Cursor<'_>>, piece: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Envelope::Websocket => ws::text_frame(piece, out),
-            Envelope::ServerSentEvents => {
-                if let Some(Cursor { epoch, seq }) = id {
-                    out.extend_from_slice(format!("id: {epoch}:{seq}\n").as_bytes());
-                }
-                out.extend_from_slice(b"data: ");
-                out.extend_from_slice(piece);
-                out.extend_from_slice(b"\n\n");
-            }
-            Envelope::Lines => {
-                out.extend_from_slice(piece);
-                out.push(b'\n');
-            }
-            Envelope::Plain => out.extend_from_slice(piece),
-        }
-    }
-}
-
-/// A place in a log: which log, and the number of the entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cursor<'a> {
-    /// Names the log; no blank and no colon in it.
-    pub epoch: &'a str,
-    /// The entry.
-    pub seq: Seq,
-}
-
 /// Every protocol's way in; a [`Door`] is an index into it.
 pub type Dialects = &'static [&'static dyn Dialect];
 
@@ -94,6 +52,9 @@ pub struct Closing {
 impl Closing {
     /// The reader did not keep up; it may come back and is then told what it missed.
     pub const TOO_SLOW: Closing = Closing { code: 1013, reason: "you read too slowly; come back" };
+    /// Its account has opened too many.
+    pub const REPLACED: Closing =
+        Closing { code: 1008, reason: "you have opened too many streams; this was the oldest" };
     /// The log could not be read for it just now.
     pub const TRY_LATER: Closing = Closing { code: 1013, reason: "too much to do; come back" };
     /// The server stops while the handshake is under way.
@@ -105,7 +66,7 @@ impl From<Farewell> for Closing {
         let (code, reason) = match farewell {
             Farewell::SessionEnded => (1008, "your session has ended; log in again"),
             Farewell::RoomGone => (1000, "this room is gone"),
-            Farewell::Replaced => (1008, "you have opened too many streams; this was the oldest"),
+            Farewell::Replaced => return Closing::REPLACED,
             Farewell::Locked => (1008, "this room has a new password; ask for a new token"),
             Farewell::Closing => return Closing::GOING_AWAY,
         };
@@ -198,8 +159,10 @@ impl Encoder {
             return Bytes::new();
         }
         self.frame.clear();
-        let id = seq.map(|seq| Cursor { epoch: &self.epoch, seq });
-        envelope.wrap(id, &self.json, &mut self.frame);
+        envelope.wrap(&self.epoch, seq, &self.json, &mut self.frame);
+        if self.frame.is_empty() {
+            return Bytes::new();
+        }
         if self.block.capacity() < self.frame.len() {
             self.block = BytesMut::with_capacity(self.frame.len().max(Encoder::BLOCK_BYTES));
         }
