@@ -1,5 +1,5 @@
-//! `/api/v1`, the server's own protocol: what the web client, bots and `curl` speak. Rooms, history,
-//! search, and one stream of everything that happens in one's rooms.
+//! `/api/v1`, the server's own protocol: what the web client, bots and `curl` speak. Rooms,
+//! history, search, and one stream of everything that happens in one's rooms.
 //!
 //! It translates, checks what can be checked without knowing others, and leaves the rest to the
 //! core; what is old it lets the readers look up. Called by [`respond`](super::respond).

@@ -1,9 +1,7 @@
 //! What goes out: messages, pages and rooms, and the sentences of refusals.
 
-use super::message;
-use crate::chat::{
-    Description, Field, Followed, Name, Refusal, RoomId, RoomInfo, Seq, Title, Visibility,
-};
+use super::{message, room};
+use crate::chat::{Field, Refusal, RoomId, RoomInfo};
 use crate::http::{Framing, Request, Response};
 use crate::protocol::bodies;
 use crate::protocol::native::errors::{Code, Failure};
@@ -78,19 +76,7 @@ fn pages_link_to_their_neighbours() {
 
 #[test]
 fn rooms() {
-    let info = RoomInfo {
-        id: RoomId(2),
-        title: Title::new("den").expect("a title"),
-        description: Description::default(),
-        visibility: Visibility::Private,
-        created: Time(0),
-        updated: Time(1),
-        present: Vec::new(),
-        direct: false,
-        owner: Name::new("Ann"),
-        last: Seq(9),
-        membership: Some(Followed { room: RoomId(2), since: Seq(1), read: Seq(4) }),
-    };
+    let info = room();
     let begin = r#"{"id":2,"title":"den","description":"","visibility":"private","kind":"room","#;
     let end = r#""created":"1970-01-01T00:00:00.000000Z","updated":"1970-01-01T00:00:00.000001Z"}"#;
     let middle = r#""owner":"Ann","member":true,"online":0,"last_seq":9,"#;

@@ -6,7 +6,10 @@ mod identity;
 mod requests;
 mod stream;
 
-use crate::chat::{Author, ClientId, Color, Emoji, Name, RoomId, Seq};
+use crate::chat::{
+    Author, ClientId, Color, Description, Emoji, Followed, Name, RoomId, RoomInfo, Seq, Title,
+    Visibility,
+};
 use crate::protocol::native::stand_in::Message;
 use crate::protocol::tests::Server;
 use crate::time::Time;
@@ -54,5 +57,22 @@ fn message(seq: u64, text: Option<&str>) -> Message {
         reply_to: Some(Seq(3)),
         edited: Some(Time(1)),
         reactions: vec![(Emoji::new("👍").expect("a sign"), vec![name("Bo"), name("Cy")])],
+    }
+}
+
+/// A room with a member who has not read everything.
+fn room() -> RoomInfo {
+    RoomInfo {
+        id: RoomId(2),
+        title: Title::new("den").expect("a title"),
+        description: Description::default(),
+        visibility: Visibility::Private,
+        created: Time(0),
+        updated: Time(1),
+        present: Vec::new(),
+        direct: false,
+        owner: Name::new("Ann"),
+        last: Seq(9),
+        membership: Some(Followed { room: RoomId(2), since: Seq(1), read: Seq(4) }),
     }
 }

@@ -121,6 +121,7 @@ pub(super) fn every_frame() -> Vec<String> {
         What::Edited { seq, target, text: text() },
         What::Deleted { seq, target },
         What::Reacted { seq, target, emoji, on: true },
+        What::Room { seq, info: Box::new(super::room()) },
         What::Gone { seq },
         What::Member { seq, member: true },
         What::Joined,
@@ -163,6 +164,12 @@ fn encoding() {
             r#"{{"type":"reaction","seq":9,"room":2,"target":5,"by":"Ann",{},{time}}}"#,
             r#""emoji":"👍","on":true"#
         ),
+        concat!(
+            r#"{"type":"room","seq":9,"room":{"id":2,"title":"den","description":"","#,
+            r#""visibility":"private","kind":"room","owner":"Ann","member":true,"online":0,"#,
+            r#""last_seq":9,"created":"1970-01-01T00:00:00.000000Z","#,
+            r#""updated":"1970-01-01T00:00:00.000001Z"}}"#
+        ),
         r#"{"type":"room_gone","seq":9,"room":2}"#,
         r#"{"type":"member","seq":9,"room":2,"name":"Ann","in":true}"#,
         r#"{"type":"presence","room":2,"name":"Ann","online":true,"color":"red"}"#,
@@ -184,6 +191,7 @@ fn encoding() {
         r#"{"type":"ping","seq":9}"#,
         r#"{"type":"bye","code":"too_slow","retry_after_ms":500}"#,
     ];
+    assert_eq!(every_frame().len(), expected.len() + 1, "and a message that was replayed");
     for (frame, expected) in every_frame().iter().zip(expected) {
         assert_eq!(frame, expected);
     }
