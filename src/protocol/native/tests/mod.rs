@@ -2,6 +2,7 @@
 
 mod answers;
 mod documents;
+mod flow;
 mod identity;
 mod requests;
 mod stream;
