@@ -4,9 +4,9 @@
 //! It translates, checks what can be checked without knowing others, and leaves the rest to the
 //! core; what is old it lets the readers look up. Called by [`respond`](super::respond).
 //!
-//! Reading order: here, what there is; [`asking`], who asks; [`errors`], how one is refused; then
-//! [`identity`], [`rooms`], [`messages`] and [`search`], a theme each. [`json`] and [`fields`] are
-//! what goes out and comes in; [`dialect`], [`frames`] and [`envelope`] the stream's words.
+//! Reading order: here, what there is; `asking`, who asks; `errors`, how one is refused; then
+//! `identity`, `rooms`, `messages` and `search`, a theme each. `json` and `fields` are
+//! what goes out and comes in; `dialect`, `frames` and `envelope` the stream's words.
 
 mod asking;
 mod cursor;
