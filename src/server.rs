@@ -149,7 +149,7 @@ fn start(config: Config, store: Store) -> Crew {
         let (door, arrivals) = mpsc::channel(1);
         let (alive, ended) = oneshot::channel::<()>();
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
-        let (hub, readers, epoch) = (handle.clone(), Readers::default(), epoch.clone());
+        let (hub, readers, epoch) = (handle.clone(), Readers, epoch.clone());
         let context = Context { hub, config, tokens, passwords, readers, epoch };
         if index == 0 {
             tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));

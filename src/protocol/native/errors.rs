@@ -164,10 +164,6 @@ impl Failure {
         self.code
     }
 
-    pub fn is(&self, code: Code) -> bool {
-        self.code == code
-    }
-
     fn retry_after_ms(&self) -> Option<u64> {
         matches!(self.code.facts().0, 429 | 503).then_some(RETRY_AFTER_MS)
     }
@@ -301,7 +297,7 @@ fn wanted(field: &str) -> &'static str {
             "password must be 8 to 256 characters for a private or hidden room, and left out for \
              a public one"
         }
-        "text" => "text must be a text",
+        "text" => "text must be there and be a text: it is what is said",
         "client_id" => "client_id must be 1 to 64 of A-Z a-z 0-9 _ -",
         "Idempotency-Key" => "Idempotency-Key must be 1 to 64 of A-Z a-z 0-9 _ -",
         "emoji" => "emoji must be one emoji, percent-encoded in a path",

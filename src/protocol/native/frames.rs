@@ -1,5 +1,5 @@
-//! The frames that a stream itself says, in JSON: how it begins, where what was missed ends, that it
-//! lives, and why it ends. What happens in rooms is in [`dialect`](super::dialect).
+//! The frames that a stream itself says, in JSON: how it begins, where what was missed ends, that
+//! it lives, and why it ends. What happens in rooms is in `dialect`.
 //!
 //! Called by the stream; they go out in an [`Envelope`](crate::dialect::Envelope).
 

@@ -1,12 +1,12 @@
-//! `/api/v1`, the server's own protocol: what the web client, bots and `curl` speak. Rooms, history,
-//! search, and one stream of everything that happens in one's rooms.
+//! `/api/v1`, the server's own protocol: what the web client, bots and `curl` speak. Rooms,
+//! history, search, and one stream of everything that happens in one's rooms.
 //!
 //! It translates, checks what can be checked without knowing others, and leaves the rest to the
 //! core; what is old it lets the readers look up. Called by [`respond`](super::respond).
 //!
-//! Reading order: here, what there is; [`asking`], who asks; [`errors`], how one is refused; then
-//! [`identity`], [`rooms`], [`messages`] and [`search`], a theme each. [`json`] and [`fields`] are
-//! what goes out and comes in; [`dialect`] and [`frames`] the stream's words.
+//! Reading order: here, what there is; `asking`, who asks; `errors`, how one is refused; then
+//! `identity`, `rooms`, `messages` and `search`, a theme each. `json` and `fields` are
+//! what goes out and comes in; `dialect`, `frames` and `events` the stream.
 
 mod asking;
 mod cursor;
