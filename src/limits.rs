@@ -174,6 +174,32 @@ pub const PAGE_CACHE_KIB: i64 = 512;
 pub const WAL_PAGES_MAX: i64 = 1_000;
 /// What is kept of the write-ahead log's file when one huge commit has made it grow.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
+/// Entries after which the messages among them are put into the full-text index, all at once. A
+/// search looks at younger ones one by one: a few thousand words.
+pub const INDEX_ENTRIES: i64 = 256;
+/// Reads of old messages at once; each has a connection and a thread.
+pub const READERS_MAX: usize = 2;
+/// Reads waiting for that. Beyond it: refused, as unavailable.
+pub const READS_WAITING_MAX: usize = 64;
+/// Entries of one page of the log, at most ...
+pub const ENTRIES_PAGE_MAX: usize = 1_000;
+/// ... and bytes of text in it, after which it ends.
+pub const ENTRIES_PAGE_BYTES: usize = 512 * 1024;
+/// Signs on one message, all people's together. Beyond it: refused as full.
+pub const REACTIONS_MAX: usize = 1_000;
+/// People who are called in one message; the rest are not told.
+pub const MENTIONS_MAX: usize = 50;
+/// Words of a search; the rest are left out.
+pub const SEARCH_WORDS_MAX: usize = 16;
+/// Characters of the last word of a search from which on it also stands for longer ones.
+pub const SEARCH_PREFIX_CHARS_MIN: usize = 2;
+/// Messages that have the words, and that one search looks at for the rest of what it asks. Beyond
+/// it, it says that there is more.
+pub const SEARCH_LOOKS_MAX: usize = 20_000;
+/// Rooms up to which a search has the index tell their messages from others.
+pub const SEARCH_ROOMS_MAX: usize = 64;
+/// Characters of what is shown of a message that was found.
+pub const SNIPPET_CHARS: usize = 160;
 
 // ---- Shutdown ----
 

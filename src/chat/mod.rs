@@ -35,7 +35,7 @@ mod vocabulary;
 use std::collections::{HashMap, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
-pub use crate::chat::rooms::RoomRecord;
+pub use crate::chat::rooms::{MemberRecord, RoomRecord};
 pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
 

@@ -77,6 +77,8 @@ fn the_settings_are_as_promised() {
         assert_eq!(pragma("synchronous"), Ok(synchronous));
         assert_eq!(pragma("foreign_keys"), Ok(1));
         assert_eq!(pragma("cache_size"), Ok(-512));
+        assert_eq!(pragma("secure_delete"), Ok(1));
+        assert_eq!(pragma("auto_vacuum"), Ok(2));
         assert_eq!(pragma("journal_size_limit"), Ok(4 * 1024 * 1024));
         let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
         assert_eq!(mode, Ok("wal".to_owned()));
@@ -190,7 +192,7 @@ fn a_newer_schema_is_refused() {
     let scratch = Scratch::new();
     drop(scratch.open());
     scratch.other_program().pragma_update(None, "user_version", 7).expect("it is set");
-    let expected = "made by a newer shanty (schema 7, this one knows 1): use that version";
+    let expected = "made by a newer shanty (schema 7, this one knows 2): use that version";
     assert_eq!(refusal(&scratch), expected);
 }
 
@@ -204,6 +206,8 @@ fn damage_is_found_at_the_start() {
         "DELETE FROM meta WHERE key = 'secret'",
         "UPDATE meta SET value = x'00' WHERE key = 'secret'",
         "DELETE FROM meta WHERE key = 'last_session'",
+        "DELETE FROM meta WHERE key = 'indexed'",
+        "INSERT INTO member VALUES (99, 1, 1, 1)",
     ];
     for damage in damages {
         let scratch = Scratch::new();
