@@ -29,7 +29,7 @@ mod people;
 mod rooms;
 mod seats;
 #[cfg(test)]
-mod simulation_off;
+mod simulation;
 mod streams;
 #[cfg(test)]
 mod tests;

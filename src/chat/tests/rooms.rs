@@ -251,7 +251,10 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     let lock = RoomChange { visibility, password, ..RoomChange::default() };
     core.ask_late("ann", change(room, Access::Open, lock));
     let heard = core.commit();
-    assert_eq!(heard, ["2 is closed: Locked", "bob left", "3 is closed: Locked"]);
+    assert_eq!(
+        heard,
+        ["ann made the room so as 7", "2 is closed: Locked", "bob left", "3 is closed: Locked"]
+    );
     assert_eq!(core.present(room), ["ann"]);
     let hide = RoomChange { visibility: Some(Hidden), ..RoomChange::default() };
     core.ask_late("ann", change(room, token(1), hide));
@@ -276,6 +279,7 @@ fn the_end_of_a_room_is_the_end_of_its_seats_and_nobody_else_comes_in() {
     let expected = [
         "guest said hello as 3 by 1",
         "to 1: Said(3)",
+        "Shanty ended the room as 4",
         "to 1: no, RoomNotFound",
         "1 is closed: RoomGone",
         "guest left",
@@ -316,7 +320,11 @@ fn what_somebody_else_got_into_the_log_first_is_refused_here() {
         core.ask_late("", retitle(room, "attic")),
     ];
     let (account, key) = (AccountId(9), key("another"));
-    core.logged(None, core.now, Entry::AccountMade { account, name: name("Ann"), key });
+    core.logged(
+        None,
+        core.now,
+        Entry::AccountMade { account, name: name("Ann"), key: Some(key), color: None },
+    );
     for (number, title) in [(8, "Hall"), (9, "Attic")] {
         let (room, facts) = (RoomId(number), facts(title, Public, None));
         core.logged(None, core.now, Entry::RoomMade { room, owner: None, facts });
