@@ -69,6 +69,8 @@ pub(super) struct Accounts {
     by_session_key: HashMap<KeyHash, SessionId>,
     /// Names of accounts that are proposed but not yet in the log.
     reserved: HashSet<Folded>,
+    /// Sessions that are proposed but not yet in the log; a guest's, before the account is there.
+    beginning: HashMap<AccountId, usize>,
     /// The highest number ever given to a proposal; and the highest of an account that came to be.
     last_account: u64,
     made: u64,
@@ -80,8 +82,6 @@ pub(super) struct Accounts {
 pub(super) struct Known {
     pub account: Account,
     pub sessions: Vec<SessionId>,
-    /// Sessions that are proposed but not yet in the log.
-    pub beginning: usize,
     /// Everywhere that this account sits, its streams' own seats included.
     pub seats: Vec<SeatId>,
     /// Where it is a member: what the rooms say, the other way round.
@@ -150,7 +150,6 @@ impl Accounts {
         let known = Known {
             account,
             sessions: Vec::new(),
-            beginning: 0,
             seats: Vec::new(),
             rooms: BTreeSet::new(),
             entering: 0,
@@ -167,9 +166,32 @@ impl Accounts {
         Some(known)
     }
 
+    /// How many sessions of an account are proposed and not yet in the log.
+    pub fn beginning(&self, id: AccountId) -> usize {
+        self.beginning.get(&id).copied().unwrap_or(0)
+    }
+
+    pub fn begins(&mut self, id: AccountId) {
+        *self.beginning.entry(id).or_insert(0) += 1;
+    }
+
+    pub fn has_begun(&mut self, id: AccountId) {
+        let left = self.beginning(id).saturating_sub(1);
+        if left == 0 {
+            self.beginning.remove(&id);
+        } else {
+            self.beginning.insert(id, left);
+        }
+    }
+
+    /// Whether it is a guest's whose last session has ended, and who is not about to have one.
+    pub fn is_forsaken(&self, known: &Known) -> bool {
+        known.is_over() && !known.ending && self.beginning(known.account.id) == 0
+    }
+
     /// Guests without a session, of whose end the log does not know yet, by number.
     pub fn forsaken(&self) -> Vec<AccountId> {
-        let over = |known: &&Known| known.is_over() && !known.ending;
+        let over = |known: &&Known| self.is_forsaken(known);
         let ids = self.accounts.values().filter(over).map(|known| known.account.id);
         let mut ids: Vec<AccountId> = ids.collect();
         ids.sort_unstable();
@@ -348,11 +370,6 @@ impl Known {
 
     /// Whether it is a guest's, and its last session has ended.
     pub fn is_over(&self) -> bool {
-        self.is_guest() && self.sessions.is_empty() && self.beginning == 0
-    }
-
-    /// The same by the log alone: what is proposed does not count.
-    pub fn is_over_in_log(&self) -> bool {
         self.is_guest() && self.sessions.is_empty()
     }
 
@@ -401,8 +418,8 @@ impl Accounts {
     }
 
     pub fn is_anything_in_flight(&self) -> bool {
-        let busy = |known: &Known| known.beginning > 0 || known.entering > 0 || known.ending;
+        let busy = |known: &Known| known.entering > 0 || known.ending;
         let beginning = self.accounts.values().any(busy);
-        !self.reserved.is_empty() || beginning || self.sessions.values().any(|live| live.ending)
+        !self.reserved.is_empty() || !self.beginning.is_empty() || beginning || self.sessions.values().any(|live| live.ending)
     }
 }

@@ -50,11 +50,7 @@ impl Chat {
                     live.ending = false;
                 }
             }
-            Entry::SessionBegun { account, .. } => {
-                if let Some(known) = self.accounts.get_mut(*account) {
-                    known.beginning -= 1;
-                }
-            }
+            Entry::SessionBegun { account, .. } => self.accounts.has_begun(*account),
             Entry::AccountEnded { account } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
                     known.ending = false;
@@ -66,7 +62,7 @@ impl Chat {
                     room.moving.remove(account);
                 }
                 if let Some(known) = self.accounts.get_mut(*account) {
-                    known.entering -= 1;
+                    known.entering = known.entering.saturating_sub(1);
                 }
             }
             Entry::Said { .. }
@@ -161,7 +157,7 @@ impl Chat {
     /// Only a guest's account ends, and only without a session. Its rooms are not told of it by an
     /// entry of theirs: who is not there any more is no member.
     fn account_ended(&mut self, account: AccountId) {
-        let Some(known) = self.accounts.get(account).filter(|known| known.is_over_in_log()) else {
+        let Some(known) = self.accounts.get(account).filter(|known| known.is_over()) else {
             return;
         };
         let (seats, rooms) = (known.seats.clone(), known.rooms.clone());

@@ -65,7 +65,8 @@ impl Chat {
         session: NewSession,
     ) -> Result<(), Refusal> {
         let known = self.accounts.by_key(key).ok_or(Refusal::UnknownKey)?;
-        let (account, beginning) = (known.account.id, known.beginning);
+        let account = known.account.id;
+        let beginning = self.accounts.beginning(account);
         let mut standing = self.longest_unused_first(known);
         let most = SESSIONS_PER_ACCOUNT_MAX.saturating_sub(beginning + 1);
         if beginning >= SESSIONS_PER_ACCOUNT_MAX {
@@ -89,9 +90,7 @@ impl Chat {
         let session = self.accounts.next_session();
         let entry = Entry::SessionBegun { session, account, key, remember, agent };
         self.propose(entry, purpose)?;
-        if let Some(known) = self.accounts.get_mut(account) {
-            known.beginning += 1;
-        }
+        self.accounts.begins(account);
         Ok(())
     }
 
@@ -120,8 +119,8 @@ impl Chat {
     /// Proposes the end of a guest who has no session any more. What cannot be proposed now is at
     /// the next tick.
     pub(super) fn end_if_over(&mut self, account: AccountId) {
-        let over = |known: &Known| known.is_over() && !known.ending;
-        if self.accounts.get(account).is_some_and(over)
+        let known = self.accounts.get(account);
+        if known.is_some_and(|known| self.accounts.is_forsaken(known))
             && self.propose(Entry::AccountEnded { account }, Purpose::Own).is_ok()
             && let Some(known) = self.accounts.get_mut(account)
         {

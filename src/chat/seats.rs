@@ -342,7 +342,8 @@ impl Chat {
             }
             room.unbind(&folded);
         }
-        if let Some(session) = sitting.session {
+        // (To lose a room is no use of a stream's session; its own end is.)
+        if let Some(session) = sitting.session.filter(|_| base.is_none()) {
             self.use_session(session);
         }
         if let Some(account) = author.account {

@@ -392,6 +392,9 @@ impl Simulation {
         if self.world.closed {
             return; // Nobody is told who goes when all go.
         }
+        if self.book.rooms.get(&room).is_some_and(|room| room.between.is_some()) {
+            return; // Only the two would be told.
+        }
         let mut effects = Vec::new();
         let ask = Command::Ask {
             ask: AskId(u64::MAX),

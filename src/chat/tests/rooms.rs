@@ -258,11 +258,12 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     assert_eq!(core.present(room), ["ann"]);
     let hide = RoomChange { visibility: Some(Hidden), ..RoomChange::default() };
     core.ask_late("ann", change(room, token(1), hide));
-    assert!(core.commit().is_empty(), "the same password opens it, so nobody has to go");
+    let heard = core.commit();
+    assert_eq!(heard, ["ann made the room so as 8"], "the same password: nobody has to go");
     core.try_to("bob", sit_with(4, room, token(1))).expect("a seat");
     let again = RoomChange { password: Some("other".into()), ..RoomChange::default() };
     core.ask_late("bob", change(room, token(1), again));
-    assert_eq!(core.commit(), ["4 is closed: Locked"], "it was he who changed it, but no matter");
+    assert_eq!(core.commit(), ["ann made the room so as 9", "4 is closed: Locked"], "it was he who changed it, but no matter");
 }
 
 #[test]
