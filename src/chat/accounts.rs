@@ -420,6 +420,9 @@ impl Accounts {
     pub fn is_anything_in_flight(&self) -> bool {
         let busy = |known: &Known| known.entering > 0 || known.ending;
         let beginning = self.accounts.values().any(busy);
-        !self.reserved.is_empty() || !self.beginning.is_empty() || beginning || self.sessions.values().any(|live| live.ending)
+        !self.reserved.is_empty()
+            || !self.beginning.is_empty()
+            || beginning
+            || self.sessions.values().any(|live| live.ending)
     }
 }

@@ -258,7 +258,8 @@ impl Simulation {
     fn noted(&mut self, id: SessionId, time: Time) {
         self.disk.touches.insert(id, time);
         let before = self.book.noted.insert(id, time).expect("a session that is");
-        let grain = grain_of(&self.book.sessions[&id]);
+        // (Of one that has just ended it is not known any more how long it was to last.)
+        let grain = self.book.sessions.get(&id).map_or(0, grain_of);
         assert!(time.0 - before.0 >= grain, "written down without need");
     }
 

@@ -263,7 +263,11 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     core.try_to("bob", sit_with(4, room, token(1))).expect("a seat");
     let again = RoomChange { password: Some("other".into()), ..RoomChange::default() };
     core.ask_late("bob", change(room, token(1), again));
-    assert_eq!(core.commit(), ["ann made the room so as 9", "4 is closed: Locked"], "it was he who changed it, but no matter");
+    assert_eq!(
+        core.commit(),
+        ["ann made the room so as 9", "4 is closed: Locked"],
+        "it was he who changed it, but no matter"
+    );
 }
 
 #[test]
