@@ -29,7 +29,6 @@ use crate::limits::{
 };
 use crate::log;
 use crate::protocol::chitchat::Tokens;
-use crate::protocol::native::stand_in::Readers;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS};
 use crate::store::{self, Store};
@@ -132,7 +131,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
 fn start(config: Config, store: Store) -> Crew {
-    let Store { snapshot, secret, epoch, writer, .. } = store;
+    let Store { snapshot, secret, epoch, writer, readers, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_store, from_hub) = hub::store_line();
@@ -149,7 +148,7 @@ fn start(config: Config, store: Store) -> Crew {
         let (door, arrivals) = mpsc::channel(1);
         let (alive, ended) = oneshot::channel::<()>();
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
-        let (hub, readers, epoch) = (handle.clone(), Readers, epoch.clone());
+        let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
         let context = Context { hub, config, tokens, passwords, readers, epoch };
         if index == 0 {
             tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));

@@ -26,8 +26,8 @@ use crate::http::{self, Method, Request, Response};
 use crate::hub::{HubHandle, Seat};
 use crate::protocol::chitchat::Tokens;
 pub use crate::protocol::native::Script;
-use crate::protocol::native::stand_in::Readers;
 use crate::protocol::passwords::Passwords;
+use crate::store::Readers;
 use crate::time::Time;
 
 /// The doors. A [`Door`] is an index into this.

@@ -13,9 +13,9 @@ use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
 use crate::protocol::chitchat::Tokens;
-use crate::protocol::native::stand_in::Readers;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS, Outcome, respond};
+use crate::store::Readers;
 use crate::store::Write;
 use crate::time::Time;
 

@@ -40,8 +40,6 @@ pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
 pub use crate::store::readers::{Readers, Unread};
 pub use crate::store::search::{Found, Query};
-pub use crate::store::tables::direct_facts;
-pub use crate::store::words::mentions;
 pub use crate::store::writer::{Write, Writer};
 
 use crate::chat::{self, Seq, Snapshot};

@@ -5,7 +5,9 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::chat::{AccountId, Author, ClientId, Color, Emoji, Entry, Folded, Name, RoomId, Seq};
+use crate::chat::{
+    AccountId, Author, ClientId, Color, Emoji, Entry, Folded, Followed, Name, RoomId, Seq,
+};
 use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_MESSAGES_MAX, REACTIONS_MAX, UNREAD_MAX,
 };
@@ -281,9 +283,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn entries(&self, after: Seq, rows_max: usize) -> rusqlite::Result<Entries> {
-        let pruned = "SELECT value FROM meta WHERE key = 'pruned'";
-        let pruned: i64 = self.sql(pruned)?.query_row([], |row| row.get(0))?;
-        let head = self.last_seq()?;
+        let (head, oldest) = self.ends()?;
         let rows_max = rows_max.clamp(1, ENTRIES_PAGE_MAX);
         let sql =
             format!("SELECT {} FROM log WHERE seq > ? ORDER BY seq LIMIT ?", entries::COLUMNS);
@@ -299,7 +299,40 @@ impl Reader {
                 break;
             }
         }
-        Ok(Entries { rows, upto, head, oldest: Seq(unsigned(pruned) + 1) })
+        Ok(Entries { rows, upto, head, oldest })
+    }
+
+    /// The last entry that there is, and the first of those from which on the log is whole.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn ends(&self) -> rusqlite::Result<(Seq, Seq)> {
+        let pruned = "SELECT value FROM meta WHERE key = 'pruned'";
+        let pruned: i64 = self.sql(pruned)?.query_row([], |row| row.get(0))?;
+        Ok((self.last_seq()?, Seq(unsigned(pruned) + 1)))
+    }
+
+    /// The rooms that an account belongs to.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn memberships(&self, account: AccountId) -> rusqlite::Result<Vec<Followed>> {
+        let mut select = self.sql("SELECT room, since, read FROM member WHERE account = ?")?;
+        let followed = |row: &rusqlite::Row<'_>| {
+            let number = |column| row.get(column).map(unsigned);
+            let (room, since, read) = (number("room")?, number("since")?, number("read")?);
+            Ok(Followed { room: RoomId(room), since: Seq(since), read: Seq(read) })
+        };
+        select.query_map([signed(account.0)], followed)?.collect()
+    }
+
+    /// What an account is or was called.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn name(&self, account: AccountId) -> rusqlite::Result<Option<Name>> {
+        let mut select = self.sql("SELECT name FROM account WHERE id = ?")?;
+        select.query_row([signed(account.0)], |row| text(row, "name", Name::new)).optional()
     }
 
     pub(super) fn sql(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {

@@ -36,6 +36,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         accounts: rows(connection, accounts, account)?,
         sessions: rows(connection, "SELECT * FROM session ORDER BY id", session)?,
         rooms,
+        last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
         last_session: number(last_session)?,
     })
@@ -72,24 +73,33 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
 }
 
 fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
-    let facts = RoomFacts {
-        title: text(row, "title", Title::new)?,
-        description: text(row, "description", Description::new)?,
-        visibility: text(row, "visibility", Visibility::parse)?,
-        password: row.get("password")?,
-    };
     let account =
         |column| row.get::<_, Option<i64>>(column).map(|id| id.map(|id| AccountId(unsigned(id))));
+    let id = RoomId(unsigned(row.get("id")?));
+    let between = account("between_a")?.zip(account("between_b")?).map(<[AccountId; 2]>::from);
+    let facts = match between {
+        Some(_) => RoomFacts::of_direct(id),
+        None => facts(row)?,
+    };
     Ok(RoomRecord {
-        id: RoomId(unsigned(row.get("id")?)),
+        id,
         owner: account("owner")?,
         facts,
         generation: unsigned(row.get("generation")?),
         created: Time(row.get("created")?),
         updated: Time(row.get("updated")?),
-        between: account("between_a")?.zip(account("between_b")?).map(<[AccountId; 2]>::from),
+        between,
         members: Vec::new(),
         last: Seq(row.get::<_, Option<i64>>("last")?.map_or(0, unsigned)),
+    })
+}
+
+fn facts(row: &Row<'_>) -> rusqlite::Result<RoomFacts> {
+    Ok(RoomFacts {
+        title: text(row, "title", Title::new)?,
+        description: text(row, "description", Description::new)?,
+        visibility: text(row, "visibility", Visibility::parse)?,
+        password: row.get("password")?,
     })
 }
 

@@ -6,10 +6,7 @@
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use crate::chat::{
-    AccountId, Color, Description, Entry, LOBBY, RoomFacts, RoomId, Seq, SessionId, Title,
-    Visibility,
-};
+use crate::chat::{AccountId, Color, Entry, LOBBY, RoomFacts, RoomId, Seq, SessionId};
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
 use crate::store::words;
@@ -174,7 +171,7 @@ fn room_made(
 }
 
 /// A room for two that are there, and two, and have none yet. What a room has that one for two does
-/// not need is filled with what [`direct_facts`] says.
+/// not need is filled with what [`RoomFacts::of_direct`] says.
 fn direct_made(
     connection: &Connection,
     seq: Seq,
@@ -190,7 +187,7 @@ fn direct_made(
              AND (SELECT count(*) FROM account WHERE id IN (?9, ?10) AND gone IS NULL) = 2
          ON CONFLICT DO NOTHING",
     )?;
-    bind_facts(&mut insert, &direct_facts())?;
+    bind_facts(&mut insert, &RoomFacts::of_direct(room))?;
     insert.raw_bind_parameter(6, signed(room.0))?;
     insert.raw_bind_parameter(7, time.0)?;
     insert.raw_bind_parameter(8, signed(seq.0))?;
@@ -201,16 +198,6 @@ fn direct_made(
         enter(connection, seq, room, b)?;
     }
     Ok(())
-}
-
-/// What stands in a room for two where another has its facts; nobody is shown it.
-pub fn direct_facts() -> RoomFacts {
-    RoomFacts {
-        title: Title::new("direct").expect("it is a title: a test makes one"),
-        description: Description::default(),
-        visibility: Visibility::Hidden,
-        password: None,
-    }
 }
 
 /// Parameters 1 to 5: title, folded title, description, visibility, password.

@@ -19,9 +19,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::chat::{AccountId, Author, Emoji, Entry, Name, Refusal, RoomId, Seq};
+use crate::chat::{AccountId, Author, Emoji, Entry, Refusal, RoomId, Seq, mentions};
 use crate::crypto::{self, KeyHash};
-use crate::limits::{INDEX_ENTRIES, MENTIONS_MAX, REACTIONS_MAX};
+use crate::limits::{INDEX_ENTRIES, REACTIONS_MAX};
 use crate::store::entries::{aim, signed, unsigned};
 use crate::time::Time;
 
@@ -232,14 +232,6 @@ fn mention(connection: &Connection, room: RoomId, seq: Seq, text: &str) -> rusql
             .execute(params![name.folded().as_str(), signed(room.0), signed(seq.0)])?;
     }
     Ok(())
-}
-
-/// The names that a text calls with an `@`, each as often as it does: the first [`MENTIONS_MAX`].
-/// Whether there is somebody of that name is another question.
-pub fn mentions(text: &str) -> impl Iterator<Item = Name> {
-    let called = text.split('@').skip(1);
-    let words = called.filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next());
-    words.filter_map(Name::for_account).take(MENTIONS_MAX)
 }
 
 /// Up to where the messages are in the index.

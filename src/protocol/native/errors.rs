@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::chat::{Field, Refusal};
 use crate::http::Response;
 use crate::protocol::bodies;
-use crate::protocol::native::stand_in::Unread;
 use crate::protocol::passwords::Busy;
+use crate::store::Unread;
 
 /// Every reason that there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

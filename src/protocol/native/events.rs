@@ -7,14 +7,14 @@
 use std::collections::HashMap;
 
 use crate::chat::{
-    AccountId, Answer, Ask, Author, Caller, Door, Entry, Event, Followed, LOBBY, Name, RoomId,
-    RoomInfo, SeatId, Seq, What,
+    AccountId, Answer, Ask, Author, Caller, Door, Entry, Event, Followed, Name, RoomId, RoomInfo,
+    SeatId, Seq, What,
 };
 use crate::dialect::{Closing, Dialect, Envelope};
 use crate::http::{self, Request, Response};
 use crate::limits::{PAGE_ENTRIES_MAX, PAGE_FRAMES_BYTES, RETRY_AFTER_MS};
 use crate::protocol::native::dialect::DIALECT;
-use crate::protocol::native::errors::{Code, Failure};
+use crate::protocol::native::errors::Failure;
 use crate::protocol::native::frames::{self, Bye, Reset};
 use crate::protocol::native::{Cursor, asking, fields, pages};
 use crate::protocol::{Context, NATIVE, NATIVE_LINES, NATIVE_PLAIN, NATIVE_SSE, Outcome};
@@ -214,7 +214,8 @@ impl Script {
 
     /// Asks for the rooms that are told of as they are now.
     async fn look_up(&self, context: &Context, rows: &[Row], view: &mut View) {
-        for room in rows.iter().filter_map(|row| view.shows(row)) {
+        let shown: Vec<RoomId> = rows.iter().filter_map(|row| view.shows(row)).collect();
+        for room in shown {
             if !view.infos.contains_key(&room)
                 && let Ok(Answer::Room(info)) =
                     context.hub.ask(self.caller.clone(), Ask::View { room }).await

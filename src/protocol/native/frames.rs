@@ -9,7 +9,7 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::chat::{Name, RoomId, Seq};
 use crate::protocol::bodies;
 use crate::protocol::native::json::Said;
-use crate::protocol::native::stand_in::Message;
+use crate::store::Message;
 
 /// Why what was missed is not told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,9 +6,10 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::chat::mentions;
 use crate::chat::{Color, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, What};
 use crate::protocol::bodies;
-use crate::protocol::native::stand_in::{Counts, Message, mentions};
+use crate::store::{Counts, Message};
 use crate::time::Time;
 
 /// A room. What differs from member to member is left out where a room is told to all of them.

@@ -10,9 +10,9 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, Fields, wrong};
 use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
-use crate::protocol::native::stand_in::{Message, Page};
 use crate::protocol::native::{fields::message, pages};
 use crate::protocol::{Context, bodies};
+use crate::store::{Message, Page};
 
 /// Under the client's own number: to say it again is to have said it once.
 pub(super) async fn put(

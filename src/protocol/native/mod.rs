@@ -22,7 +22,6 @@ mod pages;
 mod rooms;
 mod search;
 mod server;
-pub mod stand_in;
 #[cfg(test)]
 mod tests;
 

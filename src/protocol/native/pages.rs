@@ -5,7 +5,7 @@ use crate::http::{Request, Response};
 use crate::limits::{PAGE_MESSAGES, PAGE_MESSAGES_MAX};
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::stand_in::Bound;
+use crate::store::Bound;
 
 /// The value of a query's first parameter of that name; an empty one counts as left out.
 pub(super) fn parameter(request: &Request, name: &str) -> Option<String> {

@@ -15,8 +15,8 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, Fields, wrong};
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Occupant, Room};
-use crate::protocol::native::stand_in::Counts;
 use crate::protocol::{Context, bodies};
+use crate::store::Counts;
 
 pub(super) async fn list(context: &Context, request: &Request) -> Result<Response, Failure> {
     #[derive(Serialize)]

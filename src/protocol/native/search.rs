@@ -9,8 +9,8 @@ use crate::protocol::native::errors::Failure;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::pages::{counted, limit, parameter};
 use crate::protocol::native::rooms::readable;
-use crate::protocol::native::stand_in::{Found, Query};
 use crate::protocol::{Context, bodies};
+use crate::store::{Found, Query};
 
 pub(super) async fn search(context: &Context, request: &Request) -> Result<Response, Failure> {
     let caller = caller(context, request)?;

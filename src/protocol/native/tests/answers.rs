@@ -8,8 +8,8 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::json::{Room, Said};
 use crate::protocol::native::messages::paged;
 use crate::protocol::native::search::listed;
-use crate::protocol::native::stand_in::{Counts, Found, Page};
 use crate::protocol::tests::request;
+use crate::store::{Counts, Found, Page};
 use crate::time::Time;
 
 fn json(value: &impl serde::Serialize) -> String {

@@ -11,8 +11,8 @@ use crate::chat::{
     Author, ClientId, Color, Description, Emoji, Followed, Name, RoomId, RoomInfo, Seq, Title,
     Visibility,
 };
-use crate::protocol::native::stand_in::Message;
 use crate::protocol::tests::Server;
+use crate::store::Message;
 use crate::time::Time;
 
 /// The JSON of a refusal: `401 unauthenticated`, `422 invalid_field title`.

@@ -6,8 +6,8 @@ use super::{cookie, refusal};
 use crate::chat::Seq;
 use crate::protocol::native::pages::{bound, limit};
 use crate::protocol::native::server::OPENAPI;
-use crate::protocol::native::stand_in::Bound;
 use crate::protocol::tests::{request, serve};
+use crate::store::Bound;
 
 #[test]
 fn what_the_server_is() {
