@@ -1,11 +1,11 @@
 //! Who is known: accounts and their sessions. Plain tables with their rules; who may do what with
 //! them, and in which order, is decided by the core that owns them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::chat::types::{AccountId, Color, Folded, Name, SeatId, SessionId};
+use crate::chat::types::{AccountId, Author, Color, Folded, Name, RoomId, SeatId, SessionId};
 use crate::crypto::KeyHash;
-use crate::limits::SESSION_TOUCH_PARTS;
+use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::Time;
 
 /// An account, as the core keeps it and as it is restored.
@@ -69,7 +69,11 @@ pub(super) struct Accounts {
     by_session_key: HashMap<KeyHash, SessionId>,
     /// Names of accounts that are proposed but not yet in the log.
     reserved: HashSet<Folded>,
+    /// Sessions that are proposed but not yet in the log; a guest's, before the account is there.
+    beginning: HashMap<AccountId, usize>,
+    /// The highest number ever given to a proposal; and the highest of an account that came to be.
     last_account: u64,
+    made: u64,
     last_session: u64,
     ttl_secs: u64,
 }
@@ -78,10 +82,14 @@ pub(super) struct Accounts {
 pub(super) struct Known {
     pub account: Account,
     pub sessions: Vec<SessionId>,
-    /// Sessions that are proposed but not yet in the log.
-    pub beginning: usize,
-    /// Everywhere that this account sits.
+    /// Everywhere that this account sits, its streams' own seats included.
     pub seats: Vec<SeatId>,
+    /// Where it is a member: what the rooms say, the other way round.
+    pub rooms: BTreeSet<RoomId>,
+    /// Memberships that are proposed but not yet in the log.
+    pub entering: usize,
+    /// Its end is proposed (a guest's).
+    pub ending: bool,
 }
 
 impl Accounts {
@@ -100,8 +108,10 @@ impl Accounts {
         AccountId(self.last_account)
     }
 
-    /// No number up to this one is given any more, though its session may have ended.
-    pub fn used_up_to(&mut self, last_session: u64) {
+    /// No number up to these is given any more, though its account or session may have ended.
+    pub fn used_up_to(&mut self, last_account: u64, last_session: u64) {
+        self.last_account = self.last_account.max(last_account);
+        self.made = self.made.max(last_account);
         self.last_session = self.last_session.max(last_session);
     }
 
@@ -132,15 +142,60 @@ impl Accounts {
         if known {
             return false;
         }
-        self.last_account = self.last_account.max(account.id.0);
+        self.used_up_to(account.id.0, 0);
         self.by_name.insert(folded, account.id);
         if let Some(key) = account.key {
             self.by_key.insert(key, account.id);
         }
-        let (sessions, seats) = (Vec::new(), Vec::new());
-        let known = Known { account, sessions, beginning: 0, seats };
+        let known = Known {
+            account,
+            sessions: Vec::new(),
+            seats: Vec::new(),
+            rooms: BTreeSet::new(),
+            entering: 0,
+            ending: false,
+        };
         self.accounts.insert(known.account.id, known);
         true
+    }
+
+    /// Removes a guest; its name is free again.
+    pub fn remove(&mut self, id: AccountId) -> Option<Known> {
+        let known = self.accounts.remove(&id)?;
+        self.by_name.remove(&known.account.name.folded());
+        Some(known)
+    }
+
+    /// How many sessions of an account are proposed and not yet in the log.
+    pub fn beginning(&self, id: AccountId) -> usize {
+        self.beginning.get(&id).copied().unwrap_or(0)
+    }
+
+    pub fn begins(&mut self, id: AccountId) {
+        *self.beginning.entry(id).or_insert(0) += 1;
+    }
+
+    pub fn has_begun(&mut self, id: AccountId) {
+        let left = self.beginning(id).saturating_sub(1);
+        if left == 0 {
+            self.beginning.remove(&id);
+        } else {
+            self.beginning.insert(id, left);
+        }
+    }
+
+    /// Whether it is a guest's whose last session has ended, and who is not about to have one.
+    pub fn is_forsaken(&self, known: &Known) -> bool {
+        known.is_over() && !known.ending && self.beginning(known.account.id) == 0
+    }
+
+    /// Guests without a session, of whose end the log does not know yet, by number.
+    pub fn forsaken(&self) -> Vec<AccountId> {
+        let over = |known: &&Known| self.is_forsaken(known);
+        let ids = self.accounts.values().filter(over).map(|known| known.account.id);
+        let mut ids: Vec<AccountId> = ids.collect();
+        ids.sort_unstable();
+        ids
     }
 
     pub fn get(&self, id: AccountId) -> Option<&Known> {
@@ -209,8 +264,18 @@ impl Accounts {
         self.sessions.get_mut(&id)
     }
 
-    fn is_expired(&self, session: &Live, now: Time) -> bool {
-        session.seats == 0 && session.last_used.plus_secs(self.ttl_secs) <= now
+    /// Seconds without use after which a session ends.
+    pub fn ttl_secs(&self, remember: bool) -> u64 {
+        if remember { REMEMBERED_TTL_SECS.max(self.ttl_secs) } else { self.ttl_secs }
+    }
+
+    /// When a session ends, if it is not used before.
+    pub fn expires(&self, session: &Live) -> Time {
+        session.last_used.plus_secs(self.ttl_secs(session.remember))
+    }
+
+    pub fn is_expired(&self, session: &Live, now: Time) -> bool {
+        session.seats == 0 && self.expires(session) <= now
     }
 
     /// The sessions that nobody used for their lifetime and whose end is not yet proposed, by
@@ -225,7 +290,10 @@ impl Accounts {
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
     pub fn touch(&mut self, id: SessionId, now: Time) -> bool {
-        let ttl_micros = self.ttl_secs.saturating_mul(1_000_000);
+        let Some(remember) = self.sessions.get(&id).map(|live| live.remember) else {
+            return false;
+        };
+        let ttl_micros = self.ttl_secs(remember).saturating_mul(1_000_000);
         let grain_micros = (ttl_micros / SESSION_TOUCH_PARTS).cast_signed();
         let Some(live) = self.sessions.get_mut(&id) else { return false };
         live.last_used = live.last_used.max(now);
@@ -285,8 +353,29 @@ impl Accounts {
         all
     }
 
+    /// The highest number of an account that is or was.
+    pub fn last_account_made(&self) -> u64 {
+        self.made
+    }
+
     pub fn last_session(&self) -> u64 {
         self.last_session
+    }
+}
+
+impl Known {
+    pub fn is_guest(&self) -> bool {
+        self.account.key.is_none()
+    }
+
+    /// Whether it is a guest's, and its last session has ended.
+    pub fn is_over(&self) -> bool {
+        self.is_guest() && self.sessions.is_empty()
+    }
+
+    /// What its owner is called where they speak.
+    pub fn author(&self) -> Author {
+        Author { account: Some(self.account.id), name: self.account.name.clone() }
     }
 }
 
@@ -324,8 +413,16 @@ impl Accounts {
         }
     }
 
+    pub fn all(&self) -> impl Iterator<Item = &Known> {
+        self.accounts.values()
+    }
+
     pub fn is_anything_in_flight(&self) -> bool {
-        let beginning = self.accounts.values().any(|known| known.beginning > 0);
-        !self.reserved.is_empty() || beginning || self.sessions.values().any(|live| live.ending)
+        let busy = |known: &Known| known.entering > 0 || known.ending;
+        let beginning = self.accounts.values().any(busy);
+        !self.reserved.is_empty()
+            || !self.beginning.is_empty()
+            || beginning
+            || self.sessions.values().any(|live| live.ending)
     }
 }

@@ -138,6 +138,17 @@ impl Title {
         (fits && clean && !number).then(|| Title(text.into()))
     }
 
+    /// What stands for the title of a room for two, which has none: its number, which nobody else
+    /// can have for a title.
+    pub fn of_direct(room: RoomId) -> Title {
+        Title(room.to_string().into())
+    }
+
+    /// The other's name, for a title.
+    pub(super) fn of_person(name: &str) -> Title {
+        Title(name.into())
+    }
+
     /// What two titles are compared by.
     pub fn folded(&self) -> Folded {
         Folded::new(&self.0)

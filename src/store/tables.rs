@@ -152,6 +152,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
             session,
         )?,
         rooms: rows(connection, "SELECT * FROM room WHERE gone IS NULL ORDER BY id", room)?,
+        last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
         last_session: number(last_session)?,
     })

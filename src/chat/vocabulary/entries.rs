@@ -147,3 +147,11 @@ pub struct RoomFacts {
     /// The Argon2id hash of its password, as a PHC string. There exactly if it is not public.
     pub password: Option<Box<str>>,
 }
+
+impl RoomFacts {
+    /// What a room for two is kept with: nobody finds it by its title, and nobody can enter it.
+    pub fn of_direct(room: RoomId) -> RoomFacts {
+        let (title, description) = (Title::of_direct(room), Description::default());
+        RoomFacts { title, description, visibility: Visibility::Hidden, password: None }
+    }
+}
