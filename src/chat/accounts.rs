@@ -354,7 +354,7 @@ impl Accounts {
     }
 
     /// The highest number of an account that is or was.
-    pub fn last_account(&self) -> u64 {
+    pub fn last_account_made(&self) -> u64 {
         self.made
     }
 

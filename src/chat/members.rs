@@ -6,7 +6,7 @@
 use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
 use crate::chat::rooms::{Membership, Room};
-use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title};
+use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title, Visibility};
 use crate::chat::vocabulary::{
     Access, Answer, Effect, Entry, Event, Followed, Member, Refusal, RoomFacts, RoomInfo, What,
 };
@@ -51,7 +51,7 @@ impl Chat {
 
     pub(super) fn list_rooms(&self, who: Identity, mine: bool) -> Answer {
         let asker = who.map(|who| who.account);
-        let rooms = self.rooms.all(|room| !room.is_hidden() || (mine && is_member(room, asker)));
+        let rooms = self.rooms.all(|room| !is_hidden(room) || (mine && is_member(room, asker)));
         Answer::Rooms(rooms.into_iter().map(|room| self.info(room, asker)).collect())
     }
 
@@ -64,7 +64,7 @@ impl Chat {
     /// A room that one can see: all that are not hidden, and one's own.
     fn visible(&self, asker: Option<AccountId>, room: RoomId) -> Result<&Room, Refusal> {
         let room = self.rooms.get(room).filter(|room| !room.going).ok_or(Refusal::RoomNotFound)?;
-        let seen = !room.is_hidden() || is_member(room, asker);
+        let seen = !is_hidden(room) || is_member(room, asker);
         if seen { Ok(room) } else { Err(Refusal::RoomNotFound) }
     }
 
@@ -319,6 +319,10 @@ impl Chat {
 pub(super) fn followed(room: &Room, account: AccountId) -> Option<Followed> {
     let Membership { since, read } = *room.members.get(&account)?;
     Some(Followed { room: room.record.id, since, read })
+}
+
+fn is_hidden(room: &Room) -> bool {
+    room.record.facts.visibility == Visibility::Hidden
 }
 
 fn is_member(room: &Room, asker: Option<AccountId>) -> bool {

@@ -227,7 +227,7 @@ impl Chat {
             accounts,
             sessions,
             rooms: self.rooms.records(),
-            last_account: self.accounts.last_account(),
+            last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),
             last_session: self.accounts.last_session(),
         }

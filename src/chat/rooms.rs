@@ -131,10 +131,6 @@ impl Room {
         self.record.between.is_some()
     }
 
-    pub fn is_hidden(&self) -> bool {
-        self.record.facts.visibility == Visibility::Hidden
-    }
-
     pub fn is_public(&self) -> bool {
         self.record.facts.visibility == Visibility::Public
     }
@@ -213,12 +209,6 @@ impl Room {
             occupant.color = color;
         }
         occupant.color.clone()
-    }
-
-    /// What a name was last shown in, and when its holder last did something here.
-    pub fn trace(&self, name: &Folded) -> Option<(Option<Color>, Time)> {
-        let occupant = self.names.get(name).filter(|occupant| occupant.present > 0)?;
-        Some((occupant.color.clone(), occupant.last_activity))
     }
 
     /// Whether somebody is present under a name.

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::chat::simulation::ttl_of;
 use crate::chat::{
     Account, AccountId, Entry, Folded, LOBBY, MemberRecord, Name, RoomFacts, RoomId, RoomRecord,
     RoomRef, Seq, Session, SessionId, Snapshot, Visibility,
 };
 use crate::crypto::KeyHash;
+use crate::limits::SESSION_TOUCH_PARTS;
 use crate::time::Time;
 
 #[derive(Default)]
@@ -217,4 +219,24 @@ impl Book {
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");
         assert_eq!(self.last_room, snapshot.last_room, "the last room's number");
     }
+}
+
+/// The room that an entry is about; those about people are about none.
+pub fn room_of(entry: &Entry) -> Option<RoomId> {
+    match entry {
+        Entry::RoomMade { room, .. }
+        | Entry::DirectMade { room, .. }
+        | Entry::MemberChanged { room, .. }
+        | Entry::RoomChanged { room, .. }
+        | Entry::RoomGone { room }
+        | Entry::Said { room, .. }
+        | Entry::Edited { room, .. }
+        | Entry::Deleted { room, .. }
+        | Entry::Reacted { room, .. } => Some(*room),
+        _ => None,
+    }
+}
+
+pub fn grain_of(session: &Session) -> i64 {
+    (ttl_of(session) * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed()
 }

@@ -17,7 +17,7 @@ mod world;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::chat::simulation::book::Book;
+use crate::chat::simulation::book::{Book, grain_of, room_of};
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::{View, World};
@@ -26,7 +26,7 @@ use crate::chat::{
     SeatId, Seq, Session, SessionId, Settings, Snapshot, founding,
 };
 use crate::crypto::KeyHash;
-use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
+use crate::limits::REMEMBERED_TTL_SECS;
 use crate::time::Time;
 
 const SEEDS: u64 = 2_000;
@@ -88,28 +88,8 @@ fn run(seed: u64, loud: bool) -> Vec<Effect> {
     simulation.history
 }
 
-/// The room that an entry is about; those about people are about none.
-fn room_of(entry: &Entry) -> Option<RoomId> {
-    match entry {
-        Entry::RoomMade { room, .. }
-        | Entry::DirectMade { room, .. }
-        | Entry::MemberChanged { room, .. }
-        | Entry::RoomChanged { room, .. }
-        | Entry::RoomGone { room }
-        | Entry::Said { room, .. }
-        | Entry::Edited { room, .. }
-        | Entry::Deleted { room, .. }
-        | Entry::Reacted { room, .. } => Some(*room),
-        _ => None,
-    }
-}
-
-fn ttl_of(session: &Session) -> u64 {
+pub fn ttl_of(session: &Session) -> u64 {
     if session.remember { REMEMBERED_TTL_SECS } else { TTL_SECS }
-}
-
-fn grain_of(session: &Session) -> i64 {
-    (ttl_of(session) * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed()
 }
 
 impl Simulation {
@@ -153,7 +133,20 @@ impl Simulation {
         }
         self.settle();
         self.check();
+        self.check_guests();
         self.crash();
+    }
+
+    /// A guest is there exactly as long as a session of theirs, at the latest after a tick.
+    fn check_guests(&mut self) {
+        if self.world.closed {
+            return;
+        }
+        self.give(Command::Tick);
+        self.settle();
+        let mut guests = self.book.accounts.values().filter(|one| one.key.is_none());
+        let sits = |id| self.book.sessions.values().any(|one| one.account == id);
+        assert!(guests.all(|one| sits(one.id)), "a guest lingers without a session");
     }
 
     fn something_happens(&mut self, haste: u64) {

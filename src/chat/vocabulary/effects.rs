@@ -295,7 +295,7 @@ pub enum Field {
     Message,
     /// How it is shown.
     Color,
-    /// One that only the protocol it came by has, by its name there.
+    /// One that only some protocols have, by its name there.
     Called(&'static str),
 }
 

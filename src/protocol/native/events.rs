@@ -275,7 +275,6 @@ impl View {
         };
         let Happened::Other(entry) = &row.what else { return None };
         match entry {
-            Entry::AccountMade { account, .. } if *account == self.account => begun(LOBBY),
             Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => begun(*room),
             Entry::MemberChanged { room, account, member: true } if *account == self.account => {
                 begun(*room)
