@@ -191,13 +191,16 @@ pub const REACTIONS_MAX: usize = 1_000;
 pub const MENTIONS_MAX: usize = 50;
 /// Words of a search; the rest are left out.
 pub const SEARCH_WORDS_MAX: usize = 16;
-/// Characters of the last word of a search from which on it also stands for longer ones.
-pub const SEARCH_PREFIX_CHARS_MIN: usize = 2;
+/// Letters of the last word of a search from which on it also stands for longer ones. The index
+/// has to gather all words that begin so, which for the shortest ones are in every message. (Of
+/// scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
+pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
 /// Messages that have the words, and that one search looks at for the rest of what it asks. Beyond
 /// it, it says that there is more.
 pub const SEARCH_LOOKS_MAX: usize = 20_000;
-/// Rooms up to which a search has the index tell their messages from others.
-pub const SEARCH_ROOMS_MAX: usize = 64;
+/// Rooms up to which a search has the index tell their messages from others. With more of them that
+/// costs more than looking at the messages.
+pub const SEARCH_ROOMS_MAX: usize = 4;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
 

@@ -10,8 +10,8 @@
 //! [`Readers`] look at what was said long ago, off the writer's way.
 //!
 //! Reading order: `migrations/0001_first.sql` and `0002_words.sql` (what there is), [`entries`] (an
-//! entry as a row), `tables` (what it changes), `words` (what it does to messages), `snapshot` (what
-//! a core starts from), `writer` (how it gets there), `pace` (and when), `readers`, `reader`,
+//! entry as a row), `tables` (what it changes), `words` (what it does to messages), `snapshot`
+//! (what a core starts from), `writer` (how it gets there), `pace` (and when), `readers`, `reader`,
 //! `search`, `schema`.
 
 pub mod entries;

@@ -16,7 +16,8 @@ use crate::store::{Message, Reader, words};
 /// What is searched for.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Query {
-    /// All of them are to be in the message, in any order; the last one may go on.
+    /// All of them are to be in the message, in any order; the last one, unless it is short, may go
+    /// on.
     pub words: String,
     /// In one of these rooms.
     pub rooms: Vec<RoomId>,
@@ -143,7 +144,7 @@ fn terms(words: &str) -> Vec<String> {
 /// meaning but `"`, which is not in a term; so there is no syntax to be wrong.
 fn expression(terms: &[String], query: &Query) -> String {
     let mut all: Vec<String> = terms.iter().map(|term| format!("\"{term}\"")).collect();
-    let long = |term: &String| term.chars().count() >= SEARCH_PREFIX_CHARS_MIN;
+    let long = |term: &String| !term.is_ascii() || term.len() >= SEARCH_PREFIX_CHARS_MIN;
     if terms.last().is_some_and(long)
         && let Some(last) = all.last_mut()
     {

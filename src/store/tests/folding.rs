@@ -56,7 +56,7 @@ fn the_tables_equal_the_fold() {
         let scratch = Scratch::new();
         let mut store = scratch.open();
         let mut written = log_of(&scratch.file());
-        let (mut rooms, mut sessions, mut accounts) = (0, 0, 0);
+        let (mut rooms, mut sessions, mut accounts, mut members) = (0, 0, 0, 0);
         for round in 0..100 {
             let mut batch = Vec::new();
             for ticket in 1..=chance.roll(12) {
@@ -83,9 +83,13 @@ fn the_tables_equal_the_fold() {
             rooms = rooms.max(found.rooms.len());
             sessions = sessions.max(found.sessions.len());
             accounts = accounts.max(found.accounts.len());
+            members = members.max(found.rooms.iter().map(|room| room.members.len()).sum());
         }
         assert_eq!(log_of(&scratch.file()), written, "seed {seed}");
-        assert!(rooms > 4 && sessions > 4 && accounts > 4, "{rooms} {sessions} {accounts}");
+        assert!(
+            rooms > 3 && sessions > 3 && accounts > 4 && members > 6,
+            "{rooms} {sessions} {accounts} {members}"
+        );
         let check = "PRAGMA foreign_key_check";
         let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));
         assert_eq!(broken, Ok(false), "seed {seed}");

@@ -29,7 +29,8 @@ struct Model {
 
 impl Model {
     fn apply(&mut self, seq: Seq, time: Time, entry: Entry) {
-        let Snapshot { accounts, sessions, rooms, .. } = &mut self.snapshot;
+        let Snapshot { accounts, sessions, rooms, last_room, .. } = &mut self.snapshot;
+        let fresh = |room: RoomId| room.0 > *last_room;
         let titled = |rooms: &[RoomRecord], facts: &RoomFacts, except: Option<RoomId>| {
             let title = facts.title.folded();
             let other = |room: &&RoomRecord| room.between.is_none() && Some(room.id) != except;
@@ -64,7 +65,7 @@ impl Model {
             }
             Entry::SessionEnded { session } => sessions.retain(|one| one.id != session),
             Entry::RoomMade { room, owner, facts } => {
-                if room.0 > self.snapshot.last_room && !titled(rooms, &facts, None) {
+                if fresh(room) && !titled(rooms, &facts, None) {
                     self.make(time, room, owner, facts, None);
                     owner.into_iter().for_each(|owner| self.enter(seq, room, owner));
                 }
@@ -74,7 +75,7 @@ impl Model {
                 let pair = |one: [AccountId; 2]| one == [a, b] || one == [b, a];
                 let known = |id| accounts.iter().any(|one| one.id == id);
                 let new = !rooms.iter().any(|room| room.between.is_some_and(pair));
-                if room.0 > self.snapshot.last_room && a != b && known(a) && known(b) && new {
+                if fresh(room) && a != b && known(a) && known(b) && new {
                     self.make(time, room, None, direct_facts(), Some(between));
                     between.into_iter().for_each(|one| self.enter(seq, room, one));
                 }

@@ -168,7 +168,8 @@ fn the_plans_use_the_indexes() {
             "SEARCH log USING INDEX log_said (room=? AND rowid<?)",
         ),
         (
-            "SELECT text FROM log WHERE room = 1 AND kind = 'said' AND seq > 9 ORDER BY seq LIMIT 5",
+            "SELECT text FROM log WHERE room = 1 AND kind = 'said' AND seq > 9 ORDER BY
+            seq LIMIT 5",
             "SEARCH log USING INDEX log_said (room=? AND rowid>?)",
         ),
         (

@@ -35,28 +35,29 @@ fn words_are_found_before_and_after_they_are_indexed() {
     let numbers = texts.map(|text| put(&mut writer, says(1, 1, text)));
     let [office, quick, fox, kanji, foxes] = numbers;
     for indexed in [false, true] {
-        let cases: [(&str, &[u64]); 21] = [
-            ("fox", &[foxes, fox, quick]),
-            ("FOX ", &[foxes, fox, quick]),
+        let cases: [(&str, &[u64]); 22] = [
+            ("fox", &[fox, quick]),
+            ("FOX ", &[fox, quick]),
             ("fox quick", &[quick]),
-            ("quick fo", &[quick]),
-            ("fo quick", &[]),
+            ("fox quic", &[quick]),
+            ("quic fox", &[]),
             ("buro", &[office]),
             ("arger", &[office]),
             ("quick-brown", &[quick]),
             ("brown-quick", &[]),
-            ("名", &[]),
+            ("名", &[kanji]),
             ("名前", &[kanji]),
             ("f", &[]),
             ("", &[]),
             ("   ", &[]),
             ("\"", &[]),
-            ("\"fox", &[foxes, fox, quick]),
+            ("\"foxe", &[foxes]),
             ("fox AND", &[]),
             ("foxes AND", &[foxes]),
+            ("fo", &[]),
             ("fox* OR NEAR(", &[]),
             ("text:fox", &[]),
-            ("- fox ^ ) (", &[foxes, fox, quick]),
+            ("- fox ^ ) (", &[fox, quick]),
         ];
         for (words, expected) in cases {
             assert_eq!(search(&scratch, words), expected, "{words:?}, indexed: {indexed}");
