@@ -27,10 +27,10 @@ use crate::time::Time;
 use model::fold;
 
 /// A directory of one test, gone with it.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Scratch {
+    pub(crate) fn new() -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("shanty-store-{}-{number}", process::id()));
@@ -47,7 +47,7 @@ impl Scratch {
         open(&Options { path: self.file(), sync: Sync::Normal })
     }
 
-    fn open(&self) -> Store {
+    pub(crate) fn open(&self) -> Store {
         self.try_open().expect("the database opens")
     }
 

@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::chat::{Account, LOBBY, MemberRecord, RoomRecord, Session};
-use crate::store::direct_facts;
 
 /// What a core that has seen this log would start from again.
 pub(super) fn fold(log: impl IntoIterator<Item = (Seq, Time, Entry)>) -> Snapshot {
@@ -12,6 +11,8 @@ pub(super) fn fold(log: impl IntoIterator<Item = (Seq, Time, Entry)>) -> Snapsho
         model.apply(seq, time, entry);
     }
     let mut snapshot = model.snapshot;
+    let numbers = model.accounts.iter().map(|account| account.0);
+    snapshot.last_account = numbers.max().unwrap_or(0);
     snapshot.accounts.sort_by_key(|account| account.id);
     snapshot.sessions.sort_by_key(|session| session.id);
     for room in &mut snapshot.rooms {
@@ -76,7 +77,7 @@ impl Model {
                 let known = |id| accounts.iter().any(|one| one.id == id);
                 let new = !rooms.iter().any(|room| room.between.is_some_and(pair));
                 if fresh(room) && a != b && known(a) && known(b) && new {
-                    self.make(time, room, None, direct_facts(), Some(between));
+                    self.make(time, room, None, RoomFacts::of_direct(room), Some(between));
                     between.into_iter().for_each(|one| self.enter(seq, room, one));
                 }
             }

@@ -154,7 +154,9 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
     let answers = writer.commit((2..).zip(entries.clone()).map(|(n, e)| write(n, e)).collect());
     assert!(answers.into_iter().eq((2..).zip(entries).map(|(n, e)| logged(n, n, e))));
     drop(writer);
-    let Snapshot { accounts, sessions, rooms, last_room, last_session } = scratch.open().snapshot;
+    let snapshot = scratch.open().snapshot;
+    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session } = snapshot;
+    assert_eq!(last_account, 1);
     assert_eq!((accounts.len(), sessions.len(), rooms.len()), (1, 1, 1));
     assert_eq!((last_room, last_session), (1, 1));
 }

@@ -1,5 +1,4 @@
-//! Conversations from end to end. They need the core's memberships and the store's readers, so they
-//! wait for both, and for [`serve`] to run on a real log.
+//! Conversations from end to end.
 
 use super::{bearer, cookie, refusal};
 use crate::protocol::tests::{Reply, Server, serve};
@@ -23,7 +22,6 @@ async fn table(server: &Server, key: &str, rows: &[(&str, &str, &str, &[&str])])
 }
 
 #[test]
-#[ignore = "until the core has memberships and the store has readers"]
 fn saying_and_changing() {
     serve(async |server| {
         let (ann, bo) = (cookie(&server, "Ann").await, bearer(&server, "Bo").await);
@@ -80,7 +78,6 @@ fn saying_and_changing() {
 }
 
 #[test]
-#[ignore = "until the core has memberships and the store has readers"]
 fn coming_to_stay() {
     serve(async |server| {
         let (ann, bo) = (cookie(&server, "Ann").await, bearer(&server, "Bo").await);
@@ -123,7 +120,6 @@ fn coming_to_stay() {
 }
 
 #[test]
-#[ignore = "until the core has guests"]
 fn guests_and_sessions() {
     serve(async |server| {
         let begun = server.send("POST /api/v1/guests", "", r#"{"name":"Bo","color":"red"}"#).await;
