@@ -32,13 +32,12 @@ pub(super) enum Code {
     InvalidField,
     MessageTooLong,
     MessageEmpty,
-    NotImplemented,
     Unavailable,
 }
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 20] = [
+    pub const ALL: [Code; 19] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -57,7 +56,6 @@ impl Code {
         Code::InvalidField,
         Code::MessageTooLong,
         Code::MessageEmpty,
-        Code::NotImplemented,
         Code::Unavailable,
     ];
 
@@ -126,9 +124,6 @@ impl Code {
             ),
             Code::MessageEmpty => {
                 (422, "message_empty", "a message has at least one character; write something")
-            }
-            Code::NotImplemented => {
-                (501, "not_implemented", "this server cannot do that yet; use a newer one")
             }
             Code::Unavailable => {
                 (503, "unavailable", "the server cannot do this now; try again later")
