@@ -35,7 +35,7 @@ impl Feeder {
 
     /// Reads the log as far as there is room for it, if the stream is behind.
     pub async fn pump(&mut self, shared: &Shared, wire: &Wire) {
-        while let Some(from) = wire.page_from() {
+        while let Some(from) = wire.page_from().filter(|_| wire.closing().is_none()) {
             let Some(page) = self.script.page(&shared.context, from).await else {
                 // The log cannot be read now; the stream is where it was, and is resumed later.
                 return wire.close(Closing::TRY_LATER);
@@ -56,7 +56,12 @@ impl Feeder {
 
     /// Speaks up, if it is time. An idle client's cursor moves with it.
     pub fn speak(&mut self, shared: &Shared, wire: &Wire) {
-        if self.due(wire) <= Instant::now() && !wire.is_stuck() {
+        if self.due(wire) > Instant::now() {
+            return;
+        }
+        self.spoke = Instant::now();
+        // A reader who does not read what there is needs no more of it.
+        if !wire.is_stuck() {
             wire.deliver(&self.script.ping(wire.passed(shared.head.get())));
         }
     }
