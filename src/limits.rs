@@ -191,7 +191,7 @@ pub const REACTIONS_MAX: usize = 1_000;
 pub const MENTIONS_MAX: usize = 50;
 /// Words of a search; the rest are left out.
 pub const SEARCH_WORDS_MAX: usize = 16;
-/// Letters before the `*` of the last word of a search from which on it stands for longer ones, too.
+/// Letters before the `*` of a search's last word from which on it stands for longer ones, too.
 /// The index has to gather all words that begin so, which for the shortest ones are in every
 /// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
 pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
