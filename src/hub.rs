@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::chat::{
-    Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Refusal, RoomId, SeatId, Settings,
-    Snapshot, Tell,
+    Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Refusal, RoomId, SeatId, Seq,
+    Settings, Snapshot, Tell,
 };
 use crate::dialect::{Closing, Copy, DOORS_MAX, Dialects, Encoder};
 use crate::limits::{
@@ -82,10 +82,28 @@ pub enum Item {
     Announce {
         /// Which room.
         room: RoomId,
+        /// The number of the entry, where it is one.
+        seq: Option<Seq>,
         /// The seat through which it came.
         by: Option<SeatId>,
         /// One for each door that has a word for it.
         copies: Vec<Copy>,
+    },
+    /// To one stream.
+    Whisper {
+        /// Its seat in the room.
+        seat: SeatId,
+        /// The number of the entry, where it is one.
+        seq: Option<Seq>,
+        /// What it is told.
+        frame: Bytes,
+    },
+    /// A stream's connection is to be closed.
+    Dismiss {
+        /// Its own seat.
+        seat: SeatId,
+        /// How.
+        closing: Closing,
     },
     /// To one seat, whose oldest unanswered tell is answered by it.
     Reply {
@@ -123,9 +141,15 @@ struct WorkerLine {
     items: Vec<Item>,
 }
 
-/// The id of a worker's `count`th seat: no two workers ever make the same.
+/// The id of the seat of a worker's `count`th connection: no two workers ever make the same. The
+/// last 16 bits are left to the core, for the seats that a stream has in rooms.
 pub fn seat_id(worker: usize, count: u64) -> SeatId {
-    SeatId((worker as u64) << 48 | count)
+    SeatId((worker as u64) << 48 | count << 16)
+}
+
+/// The seat of the connection that a seat belongs to.
+pub fn base_of(seat: SeatId) -> SeatId {
+    SeatId(seat.0 & !0xffff)
 }
 
 fn worker_of(seat: SeatId) -> usize {
@@ -144,17 +168,22 @@ impl HubHandle {
         answered.await.map_err(|_| Refusal::Unavailable)?
     }
 
-    /// Takes a seat: `what` is an [`Ask::Sit`] for that seat.
+    /// Takes a seat: `what` is an [`Ask::Sit`] or [`Ask::Follow`] for that seat.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
-    pub async fn sit(&self, seat: SeatId, caller: Caller, what: Ask) -> Result<Seat, Refusal> {
+    pub async fn sit(
+        &self,
+        seat: SeatId,
+        caller: Caller,
+        what: Ask,
+    ) -> Result<(Seat, Answer), Refusal> {
         let leave = self.inbox.clone().reserve_owned().await;
         let leave = Some(leave.map_err(|_| Refusal::Unavailable)?);
         // From here on the leave is sure, also when this future is dropped before the answer.
         let seat = Seat { id: seat, hub: self.clone(), leave };
-        self.ask(caller, what).await?;
-        Ok(seat)
+        let answer = self.ask(caller, what).await?;
+        Ok((seat, answer))
     }
 
     /// Begins the end: everybody is unseated, and nothing new begins.
@@ -209,6 +238,7 @@ impl Hub {
         snapshot: Snapshot,
         store: mpsc::Sender<Vec<Write>>,
         dialects: Dialects,
+        epoch: &str,
         workers: usize,
     ) -> (Hub, HubHandle, Vec<Rounds>) {
         // Every seat has paid for its leave in advance, on top of what all may send.
@@ -223,7 +253,7 @@ impl Hub {
                 .into_iter()
                 .map(|rounds| WorkerLine { rounds, items: Vec::new() })
                 .collect(),
-            encoder: Encoder::new(dialects),
+            encoder: Encoder::new(dialects, epoch),
             asks: HashMap::new(),
             last_ask: 0,
             audiences: HashMap::new(),
@@ -325,8 +355,8 @@ impl Hub {
                 if copies.is_empty() {
                     return;
                 }
-                let (room, by) = (event.room, by.map(|(seat, _)| seat));
-                let item = Item::Announce { room, by, copies };
+                let (room, seq, by) = (event.room, event.what.seq(), by.map(|(seat, _)| seat));
+                let item = Item::Announce { room, seq, by, copies };
                 let listens = |of: &[u32; DOORS_MAX]| of.iter().any(|count| *count > 0);
                 let mut last = None;
                 for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {
@@ -338,8 +368,21 @@ impl Hub {
                     self.workers[worker].items.push(item);
                 }
             }
-            Effect::Reply { seat, door, reply } => {
-                let frame = self.encoder.reply(door, &reply);
+            Effect::Whisper { seat, door, event } => {
+                let (seq, frame) = (event.what.seq(), self.encoder.whisper(door, &event));
+                if !frame.is_empty() {
+                    self.item(worker_of(seat), Item::Whisper { seat, seq, frame });
+                }
+            }
+            Effect::Dismiss { seat, farewell } => {
+                let closing = Closing::from(farewell);
+                self.item(worker_of(seat), Item::Dismiss { seat, closing });
+            }
+            Effect::Mark { room, account, seq } => {
+                self.writes.push(Write::Mark { room, account, seq });
+            }
+            Effect::Reply { seat, door, reply, mark } => {
+                let frame = self.encoder.reply(door, &reply, mark.as_ref());
                 self.item(worker_of(seat), Item::Reply { seat, frame });
             }
         }
@@ -376,7 +419,10 @@ impl Hub {
         log!(Error, "the store takes nothing more; {} writes are refused", writes.len());
         for write in writes {
             if let Write::Entry { ticket, entry, .. } = write {
-                self.carry_out(Time::now(), Command::Unlogged { ticket, entry });
+                self.carry_out(
+                    Time::now(),
+                    Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
+                );
             }
         }
     }

@@ -40,6 +40,16 @@ pub const CLOSE_DEADLINE_MS: u64 = 2_000;
 
 /// What is queued in user space for one connection. Beyond it the reader is too slow: close 1013.
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// What a stream's queue may grow to by what is announced; beyond it the stream reads the log.
+pub const STREAM_OUTBOX_BYTES_MAX: usize = 64 * 1024;
+/// Entries of the log that one page for a stream looks at.
+pub const PAGE_ENTRIES_MAX: usize = 500;
+/// Bytes of frames after which a page is over: with one more frame it fits into an empty outbox.
+pub const PAGE_FRAMES_BYTES: usize = 64 * 1024;
+/// When a client that was sent away may come back, at the earliest; it adds chance to it.
+pub const RETRY_AFTER_MS: u64 = 1_000;
+/// A stream says that it is alive after so long a silence.
+pub const STREAM_PING_MS: u64 = 25_000;
 /// What of it is kept for pings, pongs and the close frame, so that a full one can still say why.
 pub const CONTROL_RESERVE_BYTES: usize = 1024;
 /// What the kernel may hold for one connection; its own default is megabytes for a stopped reader.
@@ -105,6 +115,26 @@ pub const PIRATCHAT_MESSAGE_CHARS_MAX: usize = 300;
 pub const MESSAGE_CHARS_MAX: usize = 4_000;
 /// Characters of a colour, as in a style sheet.
 pub const COLOR_CHARS_MAX: usize = 32;
+/// Bytes of a client's own number for a message.
+pub const CLIENT_ID_BYTES_MAX: usize = 64;
+/// Bytes of a sign on a message: the longest families of emoji have some 30.
+pub const EMOJI_BYTES_MAX: usize = 48;
+/// Characters of what a client calls itself (User-Agent); the rest is cut off.
+pub const AGENT_CHARS_MAX: usize = 200;
+/// Members of a room. Beyond it: refused as full.
+pub const MEMBERS_MAX: usize = 10_000;
+/// Rooms that one is a member of: each stream has a seat in each.
+pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Streams of one account at once. Beyond it the oldest is closed, as replaced.
+pub const STREAMS_PER_ACCOUNT_MAX: usize = 16;
+/// Messages of a page of history: unless asked otherwise, and at most.
+pub const PAGE_MESSAGES: usize = 50;
+/// See [`PAGE_MESSAGES`].
+pub const PAGE_MESSAGES_MAX: usize = 200;
+/// Unread messages are counted up to here.
+pub const UNREAD_MAX: usize = 1_000;
+/// A remembered session ends so long after its last use.
+pub const REMEMBERED_TTL_SECS: u64 = 30 * 24 * 3_600;
 /// Characters of a room's title: at least, and at most.
 pub const TITLE_CHARS_MIN: usize = 2;
 /// See [`TITLE_CHARS_MIN`].
@@ -127,6 +157,8 @@ pub const SESSION_TTL_SECS: u64 = 3_600;
 pub const SESSION_TOUCH_PARTS: u64 = 60;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
+/// What `/readyz` waits for an answer. Beyond it: 503.
+pub const READY_DEADLINE_MS: u64 = 1_000;
 /// How often the core looks for what has expired.
 pub const TICK_MS: u64 = 10_000;
 
@@ -142,6 +174,35 @@ pub const PAGE_CACHE_KIB: i64 = 512;
 pub const WAL_PAGES_MAX: i64 = 1_000;
 /// What is kept of the write-ahead log's file when one huge commit has made it grow.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
+/// Entries after which the messages among them are put into the full-text index, all at once. A
+/// search looks at younger ones one by one: a few thousand words.
+pub const INDEX_ENTRIES: i64 = 256;
+/// Reads of old messages at once; each has a connection and a thread.
+pub const READERS_MAX: usize = 2;
+/// Reads waiting for that. Beyond it: refused, as unavailable.
+pub const READS_WAITING_MAX: usize = 64;
+/// Entries of one page of the log, at most ...
+pub const ENTRIES_PAGE_MAX: usize = 1_000;
+/// ... and bytes of text in it, after which it ends.
+pub const ENTRIES_PAGE_BYTES: usize = 512 * 1024;
+/// Signs on one message, all people's together. Beyond it: refused as full.
+pub const REACTIONS_MAX: usize = 1_000;
+/// People who are called in one message; the rest are not told.
+pub const MENTIONS_MAX: usize = 50;
+/// Words of a search; the rest are left out.
+pub const SEARCH_WORDS_MAX: usize = 16;
+/// Letters before the `*` of a search's last word from which on it stands for longer ones, too.
+/// The index has to gather all words that begin so, which for the shortest ones are in every
+/// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
+pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
+/// Messages that have the words, and that one search looks at for the rest of what it asks. Beyond
+/// it, it says that there is more.
+pub const SEARCH_LOOKS_MAX: usize = 20_000;
+/// Rooms up to which a search has the index tell their messages from others. With more of them that
+/// costs more than looking at the messages.
+pub const SEARCH_ROOMS_MAX: usize = 4;
+/// Characters of what is shown of a message that was found.
+pub const SNIPPET_CHARS: usize = 160;
 
 // ---- Shutdown ----
 

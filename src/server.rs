@@ -131,12 +131,13 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
 fn start(config: Config, store: Store) -> Crew {
-    let Store { snapshot, secret, writer, .. } = store;
+    let Store { snapshot, secret, epoch, writer, readers, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_store, from_hub) = hub::store_line();
     let settings = Settings { session_ttl_secs: config.session_ttl_secs };
-    let (hub, handle, rounds) = Hub::new(settings, snapshot, to_store, DIALECTS, config.workers);
+    let (hub, handle, rounds) =
+        Hub::new(settings, snapshot, to_store, DIALECTS, &epoch, config.workers);
     let log = handle.log_handle();
     let writer = tokio::task::spawn_blocking(move || {
         writer.run(from_hub, |commands| log.answer(commands));
@@ -147,7 +148,8 @@ fn start(config: Config, store: Store) -> Crew {
         let (door, arrivals) = mpsc::channel(1);
         let (alive, ended) = oneshot::channel::<()>();
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
-        let context = Context { hub: handle.clone(), config, tokens, passwords };
+        let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
+        let context = Context { hub, config, tokens, passwords, readers, epoch };
         if index == 0 {
             tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));
         } else {

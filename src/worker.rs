@@ -7,7 +7,7 @@
 //! A worker does I/O and nothing else: it decides nothing, and never waits for a client. Started
 //! by the server; everything on its thread shares by `Rc`, so there is no lock.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::chat::{Door, RoomId, SeatId};
+use crate::chat::{Door, RoomId, SeatId, Seq};
 use crate::connection::{self, Shared, Wire};
 use crate::dialect::{Closing, Copy, DOORS_MAX};
 use crate::hub::{self, Item, Rounds};
@@ -34,6 +34,9 @@ pub struct Arrival {
 /// The connections of this thread, by seat, from accept to close.
 type Wires = Rc<RefCell<HashMap<SeatId, Rc<Wire>>>>;
 
+/// Up to here everything has been announced on this thread.
+type Head = Rc<Cell<Seq>>;
+
 /// Serves until `arrivals` is closed, every connection has ended, and the hub is gone.
 pub async fn run(
     worker: usize,
@@ -41,9 +44,9 @@ pub async fn run(
     arrivals: mpsc::Receiver<Arrival>,
     mut rounds: Rounds,
 ) {
-    let wires = Wires::default();
-    tokio::task::spawn_local(welcome(worker, context, arrivals, wires.clone()));
-    let mut delivery = Delivery::new(wires);
+    let (wires, head) = (Wires::default(), Rc::new(Cell::new(Seq(0))));
+    tokio::task::spawn_local(welcome(worker, context, arrivals, wires.clone(), head.clone()));
+    let mut delivery = Delivery::new(wires, head);
     while let Some(items) = rounds.recv().await {
         delivery.take(items);
         // Whatever else has come belongs into the same writes.
@@ -60,8 +63,9 @@ async fn welcome(
     context: Context,
     mut arrivals: mpsc::Receiver<Arrival>,
     wires: Wires,
+    head: Head,
 ) {
-    let shared = Rc::new(Shared::new(context));
+    let shared = Rc::new(Shared::new(context, head));
     let mut count = 0;
     while let Some(Arrival { stream, permit }) = arrivals.recv().await {
         // Small frames are not to wait for one another (without it, 20 ms instead of 0.5).
@@ -102,6 +106,11 @@ struct Delivery {
     rooms: HashMap<RoomId, Room>,
     /// Rooms with something pending.
     touched: Vec<RoomId>,
+    /// Streams with something gathered.
+    fed: Vec<Rc<Wire>>,
+    /// The last entry of this round.
+    head: Head,
+    latest: Seq,
     gather: Gather,
 }
 
@@ -109,6 +118,8 @@ struct Delivery {
 #[derive(Default)]
 struct Room {
     seats: Vec<Seated>,
+    /// The streams that hear it, by their seat here.
+    streams: Vec<(SeatId, Door, Rc<Wire>)>,
     pending: Vec<Pending>,
     /// The bytes that one recipient gets of `pending`, at most.
     bytes: usize,
@@ -139,9 +150,10 @@ struct Gather {
 }
 
 impl Delivery {
-    fn new(wires: Wires) -> Delivery {
-        let (rooms, touched) = (HashMap::new(), Vec::new());
-        Delivery { wires, rooms, touched, gather: Gather::default() }
+    fn new(wires: Wires, head: Head) -> Delivery {
+        let (rooms, touched, fed) = (HashMap::new(), Vec::new(), Vec::new());
+        let (latest, gather) = (head.get(), Gather::default());
+        Delivery { wires, rooms, touched, fed, head, latest, gather }
     }
 
     fn take(&mut self, items: Vec<Item>) {
@@ -149,9 +161,25 @@ impl Delivery {
             match item {
                 Item::Seat { seat, door, room } => self.seat(seat, door, room),
                 Item::Unseat { seat, room, closing } => self.unseat(seat, room, closing),
-                Item::Announce { room, by, copies } => {
+                Item::Announce { room, seq, by, copies } => {
+                    self.latest = self.latest.max(seq.unwrap_or(self.latest));
+                    self.feed(room, seq, by, &copies);
                     let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
                     self.pend(room, bytes, Pending::Announced { by, copies });
+                }
+                Item::Whisper { seat, seq, frame } => {
+                    self.latest = self.latest.max(seq.unwrap_or(self.latest));
+                    if let Some(wire) = self.wire(seat)
+                        && wire.gather(seq, &frame)
+                    {
+                        self.fed.push(wire);
+                    }
+                }
+                Item::Dismiss { seat, closing } => {
+                    if let Some(wire) = self.wire(seat) {
+                        wire.flush_feed(&mut self.gather.single);
+                        wire.close(closing);
+                    }
                 }
                 Item::Reply { seat, frame } => self.reply(seat, frame),
                 Item::Overrun => self.overrun(),
@@ -166,18 +194,47 @@ impl Delivery {
                 room.flush(&mut self.gather);
             }
         }
+        for wire in self.fed.drain(..) {
+            wire.flush_feed(&mut self.gather.single);
+        }
+        self.head.set(self.latest);
+    }
+
+    /// The connection that a seat belongs to.
+    fn wire(&self, seat: SeatId) -> Option<Rc<Wire>> {
+        self.wires.borrow().get(&hub::base_of(seat)).cloned()
+    }
+
+    /// Gives an announcement to the streams in the room.
+    fn feed(&mut self, room: RoomId, seq: Option<Seq>, by: Option<SeatId>, copies: &[Copy]) {
+        let Some(room) = self.rooms.get(&room) else { return };
+        for (seat, door, wire) in &room.streams {
+            let copy = copies.iter().find(|copy| copy.door == *door);
+            let Some(copy) = copy.filter(|copy| copy.echo || by != Some(*seat)) else { continue };
+            if wire.gather(seq, &copy.frame) {
+                self.fed.push(wire.clone());
+            }
+        }
     }
 
     fn seat(&mut self, seat: SeatId, door: Door, room: RoomId) {
         // A connection that has ended already says so to the hub, which then unseats it.
-        let Some(wire) = self.wires.borrow().get(&seat).cloned() else { return };
-        wire.room.set(Some(room));
+        let Some(wire) = self.wire(seat) else { return };
+        let stream = wire.seat != seat;
+        wire.room.set((!stream).then_some(room));
         let room = self.rooms.entry(room).or_default();
+        if stream {
+            wire.begin_feed();
+            return room.streams.push((seat, door, wire));
+        }
         room.seats.push(Seated { wire, door, since: room.pending.len(), apart: false });
     }
 
     fn unseat(&mut self, seat: SeatId, id: RoomId, closing: Option<Closing>) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        if let Some(index) = room.streams.iter().position(|(taken, _, _)| *taken == seat) {
+            room.streams.swap_remove(index);
+        }
         if let Some(index) = room.seats.iter().position(|seated| seated.wire.seat == seat) {
             let seated = room.seats.swap_remove(index);
             if let Some(closing) = closing {
@@ -186,7 +243,7 @@ impl Delivery {
                 seated.wire.close(closing);
             }
         }
-        if room.seats.is_empty() {
+        if room.seats.is_empty() && room.streams.is_empty() {
             self.rooms.remove(&id);
         }
     }
@@ -194,8 +251,11 @@ impl Delivery {
     /// A reply stands in line with what the room is told: who said something hears first what was
     /// said before.
     fn reply(&mut self, seat: SeatId, frame: Bytes) {
-        let Some(wire) = self.wires.borrow().get(&seat).cloned() else { return };
+        let Some(wire) = self.wire(seat) else { return };
         wire.answered();
+        if wire.room.get().is_none() && !frame.is_empty() && wire.answer(&frame) {
+            self.fed.push(wire.clone());
+        }
         if let Some(room) = wire.room.get().filter(|_| !frame.is_empty()) {
             self.pend(room, frame.len(), Pending::Replied { seat, frame });
         }
@@ -203,6 +263,9 @@ impl Delivery {
 
     fn pend(&mut self, id: RoomId, bytes: usize, pending: Pending) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        if room.seats.is_empty() {
+            return;
+        }
         if room.pending.is_empty() {
             self.touched.push(id);
         }
@@ -216,8 +279,11 @@ impl Delivery {
     /// Everybody has missed something: nobody is told anything more, and all may come back.
     fn overrun(&mut self) {
         let rooms = std::mem::take(&mut self.rooms);
-        let seats = rooms.into_values().flat_map(|room| room.seats);
-        let closed = seats.map(|seated| seated.wire.close(Closing::TOO_SLOW)).count();
+        let wires = rooms.into_values().flat_map(|room| {
+            let streams = room.streams.into_iter().map(|(_, _, wire)| wire);
+            room.seats.into_iter().map(|seated| seated.wire).chain(streams)
+        });
+        let closed = wires.map(|wire| wire.close(Closing::TOO_SLOW)).count();
         log!(Error, "{closed} connections were closed: their worker had stood still");
         self.touched.clear();
     }

@@ -1,11 +1,11 @@
 //! Who is known: accounts and their sessions. Plain tables with their rules; who may do what with
 //! them, and in which order, is decided by the core that owns them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::chat::types::{AccountId, Folded, Name, SeatId, SessionId};
+use crate::chat::types::{AccountId, Author, Color, Folded, Name, RoomId, SeatId, SessionId};
 use crate::crypto::KeyHash;
-use crate::limits::SESSION_TOUCH_PARTS;
+use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::Time;
 
 /// An account, as the core keeps it and as it is restored.
@@ -15,8 +15,10 @@ pub struct Account {
     pub id: AccountId,
     /// As registered.
     pub name: Name,
-    /// The SHA-256 of its key.
-    pub key: KeyHash,
+    /// The SHA-256 of its key; `None`: a guest's.
+    pub key: Option<KeyHash>,
+    /// To be shown in.
+    pub color: Option<Color>,
     /// When it was registered.
     pub created: Time,
 }
@@ -30,6 +32,12 @@ pub struct Session {
     pub account: AccountId,
     /// The SHA-256 of its key.
     pub key: KeyHash,
+    /// Whether it lasts for a month without use.
+    pub remember: bool,
+    /// What the client called itself.
+    pub agent: Box<str>,
+    /// When it began.
+    pub created: Time,
     /// When it was last used, as far as the disk knows.
     pub last_used: Time,
 }
@@ -39,6 +47,9 @@ pub struct Session {
 pub(super) struct Live {
     pub account: AccountId,
     pub key: KeyHash,
+    pub remember: bool,
+    pub agent: Box<str>,
+    pub created: Time,
     /// When it was last used.
     pub last_used: Time,
     /// The `last_used` that was last handed out to be written down.
@@ -58,7 +69,11 @@ pub(super) struct Accounts {
     by_session_key: HashMap<KeyHash, SessionId>,
     /// Names of accounts that are proposed but not yet in the log.
     reserved: HashSet<Folded>,
+    /// Sessions that are proposed but not yet in the log; a guest's, before the account is there.
+    beginning: HashMap<AccountId, usize>,
+    /// The highest number ever given to a proposal; and the highest of an account that came to be.
     last_account: u64,
+    made: u64,
     last_session: u64,
     ttl_secs: u64,
 }
@@ -67,10 +82,14 @@ pub(super) struct Accounts {
 pub(super) struct Known {
     pub account: Account,
     pub sessions: Vec<SessionId>,
-    /// Sessions that are proposed but not yet in the log.
-    pub beginning: usize,
-    /// Everywhere that this account sits.
+    /// Everywhere that this account sits, its streams' own seats included.
     pub seats: Vec<SeatId>,
+    /// Where it is a member: what the rooms say, the other way round.
+    pub rooms: BTreeSet<RoomId>,
+    /// Memberships that are proposed but not yet in the log.
+    pub entering: usize,
+    /// Its end is proposed (a guest's).
+    pub ending: bool,
 }
 
 impl Accounts {
@@ -89,8 +108,10 @@ impl Accounts {
         AccountId(self.last_account)
     }
 
-    /// No number up to this one is given any more, though its session may have ended.
-    pub fn used_up_to(&mut self, last_session: u64) {
+    /// No number up to these is given any more, though its account or session may have ended.
+    pub fn used_up_to(&mut self, last_account: u64, last_session: u64) {
+        self.last_account = self.last_account.max(last_account);
+        self.made = self.made.max(last_account);
         self.last_session = self.last_session.max(last_session);
     }
 
@@ -117,17 +138,64 @@ impl Accounts {
         let folded = account.name.folded();
         let known = self.accounts.contains_key(&account.id)
             || self.by_name.contains_key(&folded)
-            || self.by_key.contains_key(&account.key);
+            || account.key.is_some_and(|key| self.by_key.contains_key(&key));
         if known {
             return false;
         }
-        self.last_account = self.last_account.max(account.id.0);
+        self.used_up_to(account.id.0, 0);
         self.by_name.insert(folded, account.id);
-        self.by_key.insert(account.key, account.id);
-        let (sessions, seats) = (Vec::new(), Vec::new());
-        let known = Known { account, sessions, beginning: 0, seats };
+        if let Some(key) = account.key {
+            self.by_key.insert(key, account.id);
+        }
+        let known = Known {
+            account,
+            sessions: Vec::new(),
+            seats: Vec::new(),
+            rooms: BTreeSet::new(),
+            entering: 0,
+            ending: false,
+        };
         self.accounts.insert(known.account.id, known);
         true
+    }
+
+    /// Removes a guest; its name is free again.
+    pub fn remove(&mut self, id: AccountId) -> Option<Known> {
+        let known = self.accounts.remove(&id)?;
+        self.by_name.remove(&known.account.name.folded());
+        Some(known)
+    }
+
+    /// How many sessions of an account are proposed and not yet in the log.
+    pub fn beginning(&self, id: AccountId) -> usize {
+        self.beginning.get(&id).copied().unwrap_or(0)
+    }
+
+    pub fn begins(&mut self, id: AccountId) {
+        *self.beginning.entry(id).or_insert(0) += 1;
+    }
+
+    pub fn has_begun(&mut self, id: AccountId) {
+        let left = self.beginning(id).saturating_sub(1);
+        if left == 0 {
+            self.beginning.remove(&id);
+        } else {
+            self.beginning.insert(id, left);
+        }
+    }
+
+    /// Whether it is a guest's whose last session has ended, and who is not about to have one.
+    pub fn is_forsaken(&self, known: &Known) -> bool {
+        known.is_over() && !known.ending && self.beginning(known.account.id) == 0
+    }
+
+    /// Guests without a session, of whose end the log does not know yet, by number.
+    pub fn forsaken(&self) -> Vec<AccountId> {
+        let over = |known: &&Known| self.is_forsaken(known);
+        let ids = self.accounts.values().filter(over).map(|known| known.account.id);
+        let mut ids: Vec<AccountId> = ids.collect();
+        ids.sort_unstable();
+        ids
     }
 
     pub fn get(&self, id: AccountId) -> Option<&Known> {
@@ -160,6 +228,9 @@ impl Accounts {
         let live = Live {
             account: session.account,
             key: session.key,
+            remember: session.remember,
+            agent: session.agent,
+            created: session.created,
             last_used: session.last_used,
             noted: session.last_used,
             seats: 0,
@@ -193,8 +264,18 @@ impl Accounts {
         self.sessions.get_mut(&id)
     }
 
-    fn is_expired(&self, session: &Live, now: Time) -> bool {
-        session.seats == 0 && session.last_used.plus_secs(self.ttl_secs) <= now
+    /// Seconds without use after which a session ends.
+    pub fn ttl_secs(&self, remember: bool) -> u64 {
+        if remember { REMEMBERED_TTL_SECS.max(self.ttl_secs) } else { self.ttl_secs }
+    }
+
+    /// When a session ends, if it is not used before.
+    pub fn expires(&self, session: &Live) -> Time {
+        session.last_used.plus_secs(self.ttl_secs(session.remember))
+    }
+
+    pub fn is_expired(&self, session: &Live, now: Time) -> bool {
+        session.seats == 0 && self.expires(session) <= now
     }
 
     /// The sessions that nobody used for their lifetime and whose end is not yet proposed, by
@@ -209,7 +290,10 @@ impl Accounts {
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
     pub fn touch(&mut self, id: SessionId, now: Time) -> bool {
-        let ttl_micros = self.ttl_secs.saturating_mul(1_000_000);
+        let Some(remember) = self.sessions.get(&id).map(|live| live.remember) else {
+            return false;
+        };
+        let ttl_micros = self.ttl_secs(remember).saturating_mul(1_000_000);
         let grain_micros = (ttl_micros / SESSION_TOUCH_PARTS).cast_signed();
         let Some(live) = self.sessions.get_mut(&id) else { return false };
         live.last_used = live.last_used.max(now);
@@ -260,16 +344,38 @@ impl Accounts {
     /// All sessions that have not ended, by number, with their true last use.
     pub fn sessions(&self) -> Vec<Session> {
         let record = |(id, live): (&SessionId, &Live)| {
-            let Live { account, key, last_used, .. } = *live;
-            Session { id: *id, account, key, last_used }
+            let Live { account, key, remember, created, last_used, .. } = *live;
+            let agent = live.agent.clone();
+            Session { id: *id, account, key, remember, agent, created, last_used }
         };
         let mut all: Vec<Session> = self.sessions.iter().map(record).collect();
         all.sort_unstable_by_key(|session| session.id);
         all
     }
 
+    /// The highest number of an account that is or was.
+    pub fn last_account_made(&self) -> u64 {
+        self.made
+    }
+
     pub fn last_session(&self) -> u64 {
         self.last_session
+    }
+}
+
+impl Known {
+    pub fn is_guest(&self) -> bool {
+        self.account.key.is_none()
+    }
+
+    /// Whether it is a guest's, and its last session has ended.
+    pub fn is_over(&self) -> bool {
+        self.is_guest() && self.sessions.is_empty()
+    }
+
+    /// What its owner is called where they speak.
+    pub fn author(&self) -> Author {
+        Author { account: Some(self.account.id), name: self.account.name.clone() }
     }
 }
 
@@ -278,10 +384,12 @@ impl Accounts {
     /// The indexes and the tables say the same.
     pub fn check(&self) {
         let counts = (self.by_name.len(), self.by_key.len(), self.by_session_key.len());
-        assert_eq!(counts, (self.accounts.len(), self.accounts.len(), self.sessions.len()));
+        let keys = self.accounts.values().filter(|known| known.account.key.is_some()).count();
+        assert_eq!(counts, (self.accounts.len(), keys, self.sessions.len()));
         for (id, known) in &self.accounts {
             assert_eq!(self.by_name.get(&known.account.name.folded()), Some(id));
-            assert_eq!(self.by_key.get(&known.account.key), Some(id));
+            let key = known.account.key;
+            assert!(key.is_none_or(|key| self.by_key.get(&key) == Some(id)), "{id:?}");
             let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);
             assert!(known.sessions.iter().all(own), "{id:?} has a session that is not there");
         }
@@ -305,8 +413,16 @@ impl Accounts {
         }
     }
 
+    pub fn all(&self) -> impl Iterator<Item = &Known> {
+        self.accounts.values()
+    }
+
     pub fn is_anything_in_flight(&self) -> bool {
-        let beginning = self.accounts.values().any(|known| known.beginning > 0);
-        !self.reserved.is_empty() || beginning || self.sessions.values().any(|live| live.ending)
+        let busy = |known: &Known| known.entering > 0 || known.ending;
+        let beginning = self.accounts.values().any(busy);
+        !self.reserved.is_empty()
+            || !self.beginning.is_empty()
+            || beginning
+            || self.sessions.values().any(|live| live.ending)
     }
 }

@@ -1,17 +1,36 @@
 //! The fold: what an entry from the log changes. The same entries in the same order make the same
 //! core, whoever proposed them; an entry that does not fit what came before it changes nothing.
 
-use crate::chat::accounts::{Account, Session};
+use crate::chat::accounts::{Account, Known, Session};
 use crate::chat::rooms::RoomRecord;
-use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq, SessionId, Visibility};
+use crate::chat::seats::Sitting;
+use crate::chat::types::{
+    AccountId, Author, Door, Name, RoomId, SeatId, Seq, SessionId, Visibility,
+};
 use crate::chat::vocabulary::{Answer, Effect, Entry, Event, Farewell, Refusal, RoomFacts, What};
 use crate::chat::{Chat, LOBBY};
 use crate::time::Time;
 
+/// Through whom an entry came into the log, where it was this core that proposed it.
+#[derive(Clone, Copy)]
+pub(super) struct Came {
+    /// The seat through which it came, for the announcement.
+    pub by: Option<(SeatId, Door)>,
+    /// Who asked, for the answer.
+    pub asker: Option<AccountId>,
+}
+
 impl Entry {
     /// Whether others may have waited for it: those who want to change the same room.
-    pub(super) fn changes_a_room(&self) -> bool {
-        matches!(self, Entry::RoomChanged { .. } | Entry::RoomGone { .. })
+    /// Or the same membership, or to have the same room for two.
+    pub(super) fn frees_who_waits(&self) -> bool {
+        matches!(
+            self,
+            Entry::RoomChanged { .. }
+                | Entry::RoomGone { .. }
+                | Entry::MemberChanged { .. }
+                | Entry::DirectMade { .. }
+        )
     }
 }
 
@@ -31,12 +50,25 @@ impl Chat {
                     live.ending = false;
                 }
             }
-            Entry::SessionBegun { account, .. } => {
+            Entry::SessionBegun { account, .. } => self.accounts.has_begun(*account),
+            Entry::AccountEnded { account } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
-                    known.beginning -= 1;
+                    known.ending = false;
                 }
             }
-            Entry::Said { .. } => {}
+            Entry::DirectMade { between, .. } => self.rooms.release_pair(*between),
+            Entry::MemberChanged { room, account, .. } => {
+                if let Some(room) = self.rooms.get_mut(*room) {
+                    room.moving.remove(account);
+                }
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.entering = known.entering.saturating_sub(1);
+                }
+            }
+            Entry::Said { .. }
+            | Entry::Edited { .. }
+            | Entry::Deleted { .. }
+            | Entry::Reacted { .. } => {}
         }
     }
 
@@ -46,73 +78,127 @@ impl Chat {
         }
     }
 
-    /// Carries out one entry. `by` is the seat through which it came, for the announcement.
+    /// Carries out one entry.
     pub(super) fn apply(
         &mut self,
         seq: Seq,
         time: Time,
         entry: Entry,
-        by: Option<(SeatId, Door)>,
+        came: Came,
     ) -> Result<Answer, Refusal> {
+        self.told = time;
+        let event = |room, author, color, what| Event { room, time, author, color, what };
         match entry {
-            Entry::AccountMade { account, name, key } => {
-                let account = Account { id: account, name, key, created: time };
-                let made = self.accounts.insert(account);
-                if made { Ok(Answer::Done) } else { Err(Refusal::NameTaken) }
+            Entry::AccountMade { account, name, key, color } => {
+                let made = Account { id: account, name, key, color, created: time };
+                if !self.accounts.insert(made) {
+                    return Err(Refusal::NameTaken);
+                }
+                self.belongs_from(account, LOBBY, seq);
+                Ok(Answer::Done)
             }
-            Entry::SessionBegun { session, account, key } => {
-                let known = self.accounts.get(account).ok_or(Refusal::UnknownKey)?;
-                let name = known.account.name.clone();
-                let session = Session { id: session, account, key, last_used: time };
-                let begun = self.accounts.begin(session);
-                // (Only where another proposer took the number first.)
-                if begun { Ok(Answer::Session { name }) } else { Err(Refusal::Unavailable) }
+            Entry::AccountEnded { account } => {
+                self.account_ended(account);
+                Ok(Answer::Done)
+            }
+            Entry::SessionBegun { session, account, key, remember, agent } => {
+                let (created, last_used) = (time, time);
+                let begun =
+                    Session { id: session, account, key, remember, agent, created, last_used };
+                self.session_begun(begun)
             }
             Entry::SessionEnded { session } => {
                 self.session_ended(session);
                 Ok(Answer::Done)
             }
-            Entry::RoomMade { room, owner, facts } => self.room_made(time, room, owner, facts),
+            Entry::RoomMade { room, owner, facts } => {
+                self.room_made(seq, RoomRecord::new(room, time, owner, facts), came.asker)
+            }
+            Entry::DirectMade { room, between } => {
+                self.direct_made(seq, time, room, between, came.asker)
+            }
+            Entry::MemberChanged { room, account, member } => {
+                self.member_changed(seq, room, account, member)
+            }
             Entry::RoomChanged { room, facts, generation } => {
-                self.room_changed(time, room, facts, generation)
+                self.room_changed(seq, time, room, facts, generation)?;
+                self.show_room(room, came.asker)
             }
-            Entry::RoomGone { room } => {
-                self.rooms.get(room).filter(|_| room != LOBBY).ok_or(Refusal::RoomNotFound)?;
-                self.unseat_all(room, Farewell::RoomGone, |_| false);
-                self.rooms.remove(room);
-                Ok(Answer::Done)
+            Entry::RoomGone { room } => self.room_gone(seq, room),
+            Entry::Said { room, author, color, text, client_id, reply_to } => {
+                let what = What::Said { seq, text, client_id, reply_to };
+                self.worded(event(room, author, color, what), seq, came.by)
             }
-            Entry::Said { room, author, color, text } => {
-                self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
-                let what = What::Said { seq, text };
-                let event = Event { room, time, author, color, what };
-                self.tell_now(Effect::Announce { event, by });
-                Ok(Answer::Done)
+            Entry::Edited { room, target, by, text } => {
+                let what = What::Edited { seq, target, text };
+                self.worded(event(room, by, None, what), seq, came.by)
+            }
+            Entry::Deleted { room, target, by, as_owner: _ } => {
+                let what = What::Deleted { seq, target };
+                self.worded(event(room, by, None, what), seq, came.by)
+            }
+            Entry::Reacted { room, target, by, emoji, on } => {
+                let what = What::Reacted { seq, target, emoji, on };
+                self.worded(event(room, by, None, what), seq, came.by)
             }
         }
+    }
+
+    fn session_begun(&mut self, session: Session) -> Result<Answer, Refusal> {
+        self.accounts.get(session.account).ok_or(Refusal::UnknownKey)?;
+        let id = session.id;
+        if !self.accounts.begin(session) {
+            return Err(Refusal::Unavailable); // Only where another proposer took the number first.
+        }
+        let live = self.accounts.session(id).ok_or(Refusal::Unavailable)?;
+        Ok(Answer::Session(self.session_info(id, live, true)))
+    }
+
+    /// Only a guest's account ends, and only without a session. Its rooms are not told of it by an
+    /// entry of theirs: who is not there any more is no member.
+    fn account_ended(&mut self, account: AccountId) {
+        let Some(known) = self.accounts.get(account).filter(|known| known.is_over()) else {
+            return;
+        };
+        let (seats, rooms) = (known.seats.clone(), known.rooms.clone());
+        for seat in seats {
+            self.end_stream(seat, Some(Farewell::SessionEnded));
+            self.unseat(seat, Some(Farewell::SessionEnded));
+        }
+        for room in rooms {
+            self.end_membership(account, room);
+        }
+        self.accounts.remove(account);
     }
 
     fn session_ended(&mut self, session: SessionId) {
         let Some(live) = self.accounts.session(session) else { return };
-        let known = self.accounts.get(live.account);
+        let account = live.account;
+        let known = self.accounts.get(account);
         let seats = known.map(|known| known.seats.clone()).unwrap_or_default();
         for seat in seats {
-            if self.seats.get(&seat).is_some_and(|sitting| sitting.session == Some(session)) {
+            let by_it = |by: Option<SessionId>| by == Some(session);
+            if self.streams.get(&seat).is_some_and(|stream| by_it(stream.session)) {
+                self.end_stream(seat, Some(Farewell::SessionEnded));
+            } else if self
+                .seats
+                .get(&seat)
+                .is_some_and(|one| by_it(one.session) && !one.is_streams())
+            {
                 self.unseat(seat, Some(Farewell::SessionEnded));
             }
         }
         self.accounts.end(session);
+        self.end_if_over(account);
     }
 
     fn room_made(
         &mut self,
-        time: Time,
-        id: RoomId,
-        owner: Option<AccountId>,
-        facts: RoomFacts,
+        seq: Seq,
+        record: RoomRecord,
+        asker: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
-        let (created, updated) = (time, time);
-        let record = RoomRecord { id, owner, facts, generation: 0, created, updated };
+        let (id, owner, between) = (record.id, record.owner, record.between);
         // A number is never used twice, not even that of a room that is gone.
         if id.0 <= self.rooms.last_made() {
             return Err(Refusal::Unavailable);
@@ -120,47 +206,95 @@ impl Chat {
         if !self.rooms.insert(record) {
             return Err(Refusal::TitleTaken);
         }
-        self.show_room(id)
+        for account in owner.into_iter().chain(between.into_iter().flatten()) {
+            self.belongs_from(account, id, seq);
+        }
+        self.show_room(id, asker)
+    }
+
+    fn direct_made(
+        &mut self,
+        seq: Seq,
+        time: Time,
+        id: RoomId,
+        between: [AccountId; 2],
+        asker: Option<AccountId>,
+    ) -> Result<Answer, Refusal> {
+        let [one, other] = between;
+        let known = between.iter().all(|account| self.accounts.get(*account).is_some());
+        if one == other || !known {
+            return Err(Refusal::PersonNotFound);
+        }
+        let record = RoomRecord::new(id, time, None, RoomFacts::of_direct(id));
+        match self.room_made(seq, RoomRecord { between: Some(between), ..record }, asker)? {
+            Answer::Room(room) => Ok(Answer::Direct { room, made: true }),
+            other => Ok(other),
+        }
     }
 
     fn room_changed(
         &mut self,
+        seq: Seq,
         time: Time,
         id: RoomId,
         facts: RoomFacts,
         generation: u64,
-    ) -> Result<Answer, Refusal> {
-        let before = self.rooms.get(id).ok_or(Refusal::RoomNotFound)?;
+    ) -> Result<(), Refusal> {
+        let before = self.rooms.get(id).filter(|room| !room.is_direct());
+        let before = before.ok_or(Refusal::RoomNotFound)?;
         let was_open = before.record.facts.visibility == Visibility::Public;
         let other_key = before.record.generation != generation;
         let open = facts.visibility == Visibility::Public;
         let owner = before.record.owner;
         self.rooms.change(id, facts, generation, time).ok_or(Refusal::TitleTaken)?;
-        if !open && (was_open || other_key) {
-            // Whoever is inside came in by what no longer opens the room; but not its owner.
-            self.unseat_all(id, Farewell::Locked, |account| owner.is_some() && account == owner);
+        if let Some(room) = self.rooms.get(id) {
+            let info = Box::new(self.info(room, None));
+            self.tell_of_room(id, What::Room { seq, info });
         }
-        self.show_room(id)
+        if !open && (was_open || other_key) {
+            // Whoever is inside came in by what no longer opens the room; but not its owner, nor
+            // the streams, which are there because their accounts are members.
+            let stays = |account| owner.is_some() && account == owner;
+            self.unseat_all(id, Farewell::Locked, |one| one.is_streams() || stays(one.account()));
+        }
+        Ok(())
     }
 
-    fn show_room(&self, id: RoomId) -> Result<Answer, Refusal> {
-        let room = self.rooms.get(id).ok_or(Refusal::RoomNotFound)?;
-        Ok(Answer::Room(Box::new(room.info())))
+    fn room_gone(&mut self, seq: Seq, id: RoomId) -> Result<Answer, Refusal> {
+        let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
+        let room = room.ok_or(Refusal::RoomNotFound)?;
+        let members: Vec<AccountId> = room.members.keys().copied().collect();
+        self.tell_of_room(id, What::Gone { seq });
+        self.unseat_all(id, Farewell::RoomGone, |_| false);
+        for account in members {
+            self.end_membership(account, id);
+        }
+        self.rooms.remove(id);
+        Ok(Answer::Done)
     }
 
-    /// Unseats everybody in a room except those of whom `stays` is true.
-    fn unseat_all(
-        &mut self,
-        room: RoomId,
-        farewell: Farewell,
-        stays: impl Fn(Option<AccountId>) -> bool,
-    ) {
+    /// What an entry did to a room. Who did it, the log does not know: it is said by the owner, or,
+    /// where there is none, by a name without an account.
+    fn tell_of_room(&mut self, id: RoomId, what: What) {
+        let owner = self.rooms.get(id).and_then(|room| room.record.owner);
+        let owner = owner.and_then(|owner| self.accounts.get(owner)).map(Known::author);
+        let author = owner.unwrap_or_else(|| {
+            let name = Name::new("Shanty").expect("a valid name");
+            Author { account: None, name }
+        });
+        let event = Event { room: id, time: self.told, author, color: None, what };
+        self.tell_now(Effect::Announce { event, by: None });
+    }
+
+    /// Unseats everybody in a room except those of whom `stays` is true. A stream goes on.
+    fn unseat_all(&mut self, room: RoomId, farewell: Farewell, stays: impl Fn(&Sitting) -> bool) {
         let here = self.seats.iter().filter(|(_, sitting)| sitting.room == room);
-        let going = here.filter(|(_, sitting)| !stays(sitting.account()));
-        let mut seats: Vec<SeatId> = going.map(|(seat, _)| *seat).collect();
+        let going = here.filter(|(_, sitting)| !stays(sitting));
+        let mut seats: Vec<(SeatId, bool)> =
+            going.map(|(seat, sitting)| (*seat, sitting.is_streams())).collect();
         seats.sort_unstable();
-        for seat in seats {
-            self.unseat(seat, Some(farewell));
+        for (seat, streams) in seats {
+            self.unseat(seat, Some(farewell).filter(|_| !streams));
         }
     }
 }

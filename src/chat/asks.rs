@@ -1,16 +1,23 @@
 //! Asks: each is answered exactly once, at once or when the log has what it takes.
 
-use crate::chat::accounts::Known;
-use crate::chat::types::{AccountId, Name, RoomRef, SessionId, Visibility};
+use crate::chat::people::NewSession;
+use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visibility};
 use crate::chat::vocabulary::{
-    Access, Answer, Ask, Caller, Effect, Entry, Lock, Person, Refusal, RoomChange, RoomFacts,
+    Access, Answer, Ask, Caller, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
 };
 use crate::chat::{AskId, Chat, Purpose};
-use crate::crypto::KeyHash;
-use crate::limits::{ACCOUNTS_MAX, ROOMS_MAX, SESSIONS_PER_ACCOUNT_MAX};
+use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
 
 /// Who asks, once the core has looked.
-pub(super) type Identity = Option<(AccountId, SessionId)>;
+pub(super) type Identity = Option<Who>;
+
+/// Somebody who could prove it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who {
+    pub account: AccountId,
+    /// `None`: it was shown by the account's own key.
+    pub session: Option<SessionId>,
+}
 
 impl Chat {
     pub(super) fn ask(&mut self, ask: AskId, caller: Caller, what: Ask) {
@@ -24,25 +31,41 @@ impl Chat {
     }
 
     fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
-        if self.must_wait(&what) {
+        if self.must_wait(who, &what) {
             self.held.push((ask, who, what));
             return;
         }
         // `Ok(None)`: the answer comes with the entry that was proposed.
         let outcome = match what {
             Ask::Register { name, key } => self.register(ask, &name, key).map(|()| None),
-            Ask::Login { key, session } => self.login(ask, &key, session).map(|()| None),
+            Ask::Login { key, session, remember, agent } => {
+                let session = NewSession { key: session, remember, agent };
+                self.login(ask, &key, session).map(|()| None)
+            }
+            Ask::BeGuest { name, color, session, agent } => {
+                let session = NewSession { key: session, remember: false, agent };
+                self.be_guest(ask, &name, color, session).map(|()| None)
+            }
+            Ask::Sessions => self.sessions(who).map(Some),
+            Ask::EndSession { session } => self.end_own_session(ask, who, session).map(|()| None),
             Ask::Logout => self.logout(ask, who),
             Ask::Me => self.me(who).map(Some),
             Ask::Person { name } => self.person(who, &name).map(Some),
-            Ask::Present { room } => {
-                let room = self.rooms.get(room).ok_or(Refusal::RoomNotFound);
-                room.map(|room| Some(Answer::Present(room.present())))
-            }
-            Ask::Rooms => Ok(Some(Answer::Rooms(self.rooms.listed()))),
-            Ask::Room { room } => {
-                self.rooms.find(&room).map(|room| Some(Answer::Room(Box::new(room.info()))))
-            }
+            Ask::Present { room } => self.present(who, room).map(Some),
+            Ask::Rooms { mine } => Ok(Some(self.list_rooms(who, mine))),
+            Ask::Room { room } => self.rooms.find(&room).map(|room| {
+                let asker = who.map(|who| who.account);
+                Some(Answer::Room(Box::new(self.info(room, asker))))
+            }),
+            Ask::View { room } => self.view(who, room).map(Some),
+            Ask::Readable => Ok(Some(self.readable(who))),
+            Ask::Direct { name } => self.direct(ask, who, &name),
+            Ask::Enter { room, access } => self.enter_room(ask, who, room, access),
+            Ask::Exit { room } => self.exit_room(ask, who, room),
+            Ask::Members { room } => self.members(who, room).map(Some),
+            Ask::Act(action) => self.act(ask, who, action).map(|()| None),
+            Ask::Read { room, seq } => self.read(who, room, seq).map(Some),
+            Ask::Follow { seat, door, only } => self.follow(seat, door, only, who).map(Some),
             Ask::Lock { room, name } => self.lock(who, &room, name).map(Some),
             Ask::Renew { room, claim } => {
                 self.claimed(Some(claim), who).and_then(|_| self.lock(who, &room, None)).map(Some)
@@ -65,19 +88,31 @@ impl Chat {
         }
     }
 
-    /// Whether a change of the same room is still in flight: a second change must see the first.
-    fn must_wait(&self, what: &Ask) -> bool {
-        let (Ask::ChangeRoom { room, .. } | Ask::RemoveRoom { room, .. }) = what else {
-            return false;
-        };
-        self.rooms.find(room).is_ok_and(|room| room.changing)
+    /// Whether a change of the same thing is still in flight: a second change must see the first.
+    fn must_wait(&self, who: Identity, what: &Ask) -> bool {
+        match what {
+            Ask::ChangeRoom { room, .. } | Ask::RemoveRoom { room, .. } => {
+                self.rooms.find(room).is_ok_and(|room| room.changing)
+            }
+            Ask::Enter { room, .. } | Ask::Exit { room } => {
+                let room = self.rooms.get(*room);
+                room.zip(who).is_some_and(|(room, who)| room.moving.contains(&who.account))
+            }
+            Ask::Direct { name } => {
+                self.pair(who, name).is_ok_and(|between| self.rooms.is_pairing(between))
+            }
+            _ => false,
+        }
     }
 
     /// A change of a room is over: those who waited for that ask again, each as who they were when
     /// they asked, but for whom has logged out since.
     pub(super) fn ask_held(&mut self) {
         for (ask, who, what) in std::mem::take(&mut self.held) {
-            let who = who.filter(|(_, session)| self.accounts.session(*session).is_some());
+            let who = who.filter(|who| match who.session {
+                Some(session) => self.accounts.session(session).is_some(),
+                None => self.accounts.get(who.account).is_some(),
+            });
             self.ask_as(ask, who, what);
         }
     }
@@ -85,6 +120,10 @@ impl Chat {
     fn identify(&mut self, caller: Caller) -> Result<Identity, Refusal> {
         let (key, needed) = match caller {
             Caller::Nobody => return Ok(None),
+            Caller::Key(key) => {
+                let known = self.accounts.by_key(&key).ok_or(Refusal::UnknownKey)?;
+                return Ok(Some(Who { account: known.account.id, session: None }));
+            }
             Caller::Session(key) => (key, true),
             Caller::Perhaps(key) => (key, false),
         };
@@ -92,7 +131,8 @@ impl Chat {
             return if needed { Err(Refusal::Unauthenticated) } else { Ok(None) };
         };
         self.use_session(session);
-        Ok(self.accounts.session(session).map(|live| (live.account, session)))
+        let live = self.accounts.session(session);
+        Ok(live.map(|live| Who { account: live.account, session: Some(session) }))
     }
 
     /// Notes that a session was used just now.
@@ -102,87 +142,24 @@ impl Chat {
         }
     }
 
-    fn register(&mut self, ask: AskId, name: &str, key: KeyHash) -> Result<(), Refusal> {
-        let name = Name::for_account(name).ok_or(Refusal::NameInvalid)?;
-        let folded = name.folded();
-        // A guest who uses the name now is not to wake up as somebody else.
-        if self.accounts.is_taken(&folded) || self.rooms.any_guest(&folded) {
-            return Err(Refusal::NameTaken);
-        }
-        if self.accounts.len() >= ACCOUNTS_MAX {
-            return Err(Refusal::Full);
-        }
-        let account = self.accounts.next_account();
-        self.propose(Entry::AccountMade { account, name, key }, Purpose::Ask(ask))?;
-        self.accounts.reserve(folded);
-        Ok(())
+    /// Who is present. Of a room for two only the two may know.
+    fn present(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
+        let room = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
+        let inside = who.is_some_and(|who| room.members.contains_key(&who.account));
+        let shown = inside || !room.is_direct();
+        if shown { Ok(Answer::Present(room.present())) } else { Err(Refusal::RoomNotFound) }
     }
 
-    fn login(&mut self, ask: AskId, key: &KeyHash, session: KeyHash) -> Result<(), Refusal> {
-        let known = self.accounts.by_key(key).ok_or(Refusal::UnknownKey)?;
-        let (account, beginning) = (known.account.id, known.beginning);
-        let mut standing = self.longest_unused_first(known);
-        let most = SESSIONS_PER_ACCOUNT_MAX.saturating_sub(beginning + 1);
-        if beginning >= SESSIONS_PER_ACCOUNT_MAX {
-            return Err(Refusal::Full); // All in flight: there is none that could make way.
-        }
-        standing.truncate(standing.len().saturating_sub(most));
-        for session in standing {
-            self.end_session(session, Purpose::Own)?;
-        }
-        let id = self.accounts.next_session();
-        let entry = Entry::SessionBegun { session: id, account, key: session };
-        self.propose(entry, Purpose::Ask(ask))?;
-        if let Some(known) = self.accounts.get_mut(account) {
-            known.beginning += 1;
-        }
-        Ok(())
-    }
-
-    /// The sessions of an account whose end is not yet proposed; those that hold a seat come last.
-    fn longest_unused_first(&self, known: &Known) -> Vec<SessionId> {
-        let sessions = known.sessions.iter();
-        let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
-        let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
-        standing.sort_by_key(|(_, live)| (live.seats > 0, live.last_used));
-        standing.into_iter().map(|(id, _)| id).collect()
-    }
-
-    /// Proposes the end of a session.
-    pub(super) fn end_session(
-        &mut self,
-        session: SessionId,
-        purpose: Purpose,
-    ) -> Result<(), Refusal> {
-        self.propose(Entry::SessionEnded { session }, purpose)?;
-        if let Some(live) = self.accounts.session_mut(session) {
-            live.ending = true;
-        }
-        Ok(())
-    }
-
-    fn logout(&mut self, ask: AskId, who: Identity) -> Result<Option<Answer>, Refusal> {
-        let Some((_, session)) = who else { return Ok(Some(Answer::Done)) };
-        self.end_session(session, Purpose::Ask(ask))?;
-        Ok(None)
-    }
-
-    fn me(&self, who: Identity) -> Result<Answer, Refusal> {
-        let (account, _) = who.ok_or(Refusal::Unauthenticated)?;
-        self.accounts.get(account).map(show).ok_or(Refusal::PersonNotFound)
-    }
-
-    fn person(&self, who: Identity, name: &str) -> Result<Answer, Refusal> {
-        who.ok_or(Refusal::Unauthenticated)?;
-        let name = Name::for_account(name).ok_or(Refusal::PersonNotFound)?;
-        self.accounts.by_name(&name.folded()).map(show).ok_or(Refusal::PersonNotFound)
+    fn read(&mut self, who: Identity, room: RoomId, seq: Seq) -> Result<Answer, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        self.mark_read(account, room, seq).map(Answer::Read)
     }
 
     fn lock(&self, who: Identity, room: &RoomRef, name: Option<Name>) -> Result<Answer, Refusal> {
         let room = self.rooms.find(room)?;
         if let Some(name) = name {
             let folded = name.folded();
-            let caller = who.map(|(account, _)| account);
+            let caller = who.map(|who| who.account);
             let owner = self.accounts.by_name(&folded).map(|known| known.account.id);
             let anothers = self.accounts.is_taken(&folded) && (owner.is_none() || owner != caller);
             let holder = room.holder(&folded);
@@ -212,9 +189,13 @@ impl Chat {
         if self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
         }
+        let owner = who.map(|who| who.account);
+        let known = owner.and_then(|owner| self.accounts.get(owner));
+        if known.is_some_and(|one| one.rooms.len() + one.entering >= ROOMS_PER_ACCOUNT_MAX) {
+            return Err(Refusal::Full); // Its maker will be a member of it.
+        }
         let room = self.rooms.next();
-        let owner = who.map(|(account, _)| account);
-        self.propose(Entry::RoomMade { room, owner, facts }, Purpose::Ask(ask))?;
+        self.propose(Entry::RoomMade { room, owner, facts }, Purpose::Ask(ask, owner))?;
         self.rooms.reserve(folded);
         Ok(())
     }
@@ -229,14 +210,15 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let room = self.rooms.find(room)?;
         let id = room.record.id;
-        room.may_change(who.map(|(account, _)| account), access)?;
+        let asker = who.map(|who| who.account);
+        room.may_change(asker, access)?;
         let (facts, generation) = room.changed(change)?;
         let folded = facts.title.folded();
         let renamed = folded != room.record.facts.title.folded();
         if self.rooms.is_taken(&folded, Some(id)) {
             return Err(Refusal::TitleTaken);
         }
-        self.propose(Entry::RoomChanged { room: id, facts, generation }, Purpose::Ask(ask))?;
+        self.propose(Entry::RoomChanged { room: id, facts, generation }, Purpose::Ask(ask, asker))?;
         if renamed {
             self.rooms.reserve(folded);
         }
@@ -255,17 +237,12 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let room = self.rooms.find(room)?;
         let id = room.record.id;
-        room.may_change(who.map(|(account, _)| account), access)?;
-        self.propose(Entry::RoomGone { room: id }, Purpose::Ask(ask))?;
+        let asker = who.map(|who| who.account);
+        room.may_change(asker, access)?;
+        self.propose(Entry::RoomGone { room: id }, Purpose::Ask(ask, asker))?;
         if let Some(room) = self.rooms.get_mut(id) {
             (room.changing, room.going) = (true, true);
         }
         Ok(())
     }
-}
-
-fn show(known: &Known) -> Answer {
-    let online = !known.seats.is_empty();
-    let account = &known.account;
-    Answer::Person(Person { name: account.name.clone(), online, created: account.created })
 }

@@ -13,6 +13,7 @@ impl Chat {
     pub fn check(&self) {
         self.check_line();
         self.check_seats();
+        self.check_streams();
         self.accounts.check();
         self.rooms.check();
         if self.is_settled() {
@@ -35,6 +36,9 @@ impl Chat {
             self.heard.keys().map(|seat| (*seat, true)).collect();
         for waiting in &self.waiting {
             match waiting {
+                Waiting::Effect(Effect::Dismiss { seat, .. }) => {
+                    assert_eq!(heard.remove(seat), Some(true), "{seat:?} was no stream");
+                }
                 Waiting::Effect(Effect::Seat { seat, .. }) => {
                     assert_eq!(heard.insert(*seat, true), None, "{seat:?} is seated twice");
                 }
@@ -45,10 +49,17 @@ impl Chat {
             }
         }
         for (seat, will_be) in heard {
-            assert_eq!(will_be, self.seats.contains_key(&seat), "{seat:?} in the end");
+            let there = self.seats.contains_key(&seat) || self.streams.contains_key(&seat);
+            assert_eq!(will_be, there, "{seat:?} in the end");
         }
         let (mut accounts, mut sessions) = (HashMap::new(), HashMap::new());
         let mut names = HashMap::new();
+        for stream in self.streams.values() {
+            *accounts.entry(stream.account).or_insert(0) += 1;
+            if let Some(session) = stream.session {
+                *sessions.entry(session).or_insert(0) += 1;
+            }
+        }
         for (seat, sitting) in &self.seats {
             assert!(self.rooms.get(sitting.room).is_some(), "{seat:?} sits in no room");
             if let Some(account) = sitting.account() {

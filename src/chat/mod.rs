@@ -23,26 +23,34 @@ mod apply;
 mod asks;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod members;
+mod mentions;
+mod people;
 mod rooms;
 mod seats;
 #[cfg(test)]
 mod simulation;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod types;
 mod vocabulary;
+mod words;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
-pub use crate::chat::rooms::RoomRecord;
+pub use crate::chat::mentions::mentions;
+pub use crate::chat::rooms::{MemberRecord, RoomRecord};
 pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
 
 use crate::chat::accounts::Accounts;
+use crate::chat::apply::Came;
 use crate::chat::asks::Identity;
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
+use crate::chat::streams::Stream;
 use crate::limits::PROPOSED_MAX;
 use crate::time::Time;
 
@@ -55,6 +63,8 @@ pub struct Snapshot {
     pub sessions: Vec<Session>,
     /// The rooms that are not gone.
     pub rooms: Vec<RoomRecord>,
+    /// The highest account number ever given: a guest's is not given again.
+    pub last_account: u64,
     /// The highest room number ever given.
     pub last_room: u64,
     /// The highest session number ever given.
@@ -74,7 +84,11 @@ pub struct Chat {
     accounts: Accounts,
     rooms: Rooms,
     seats: HashMap<SeatId, Sitting>,
-    /// The seats as they are known outside: between [`Effect::Seat`] and [`Effect::Unseat`].
+    /// Streams, by their own seats.
+    streams: BTreeMap<SeatId, Stream>,
+    last_stream: u64,
+    /// The seats as they are known outside: between [`Effect::Seat`] and [`Effect::Unseat`]; and
+    /// the streams' own, until their [`Effect::Dismiss`] or the end of their connection.
     heard: HashMap<SeatId, Door>,
     waiting: VecDeque<Waiting>,
     /// How many of `waiting` are proposals.
@@ -83,6 +97,8 @@ pub struct Chat {
     /// Asks about a room of which a change is in flight, for when that is over.
     held: Vec<(AskId, Identity, Ask)>,
     closing: bool,
+    /// When what an entry changes happened: the time of the latest.
+    told: Time,
     effects: Vec<Effect>,
 }
 
@@ -96,13 +112,27 @@ enum Waiting {
 
 /// For whom an entry was proposed.
 enum Purpose {
-    /// Somebody asked.
-    Ask(AskId),
-    /// Somebody said something through a seat. `came`: it is by this that the room will know that
-    /// its author is here.
-    Tell { seat: SeatId, door: Door, came: bool },
+    /// Somebody asked, as this account or as nobody.
+    Ask(AskId, Option<AccountId>),
+    /// Somebody who is to be a guest: first the account, for which nothing is answered; then the
+    /// session.
+    Guest(AskId),
+    /// Somebody said something through a seat.
+    Tell(Told),
     /// The core itself: something has expired.
     Own,
+}
+
+/// A tell that waits for the log.
+struct Told {
+    /// Who gets the reply; of a stream, its own seat.
+    seat: SeatId,
+    door: Door,
+    /// The seat in the room.
+    by: SeatId,
+    /// It is by this that the room will know that its author is here.
+    came: bool,
+    mark: Option<ClientId>,
 }
 
 /// The entry that every log begins with: the lobby.
@@ -118,6 +148,16 @@ pub fn founding() -> Entry {
     Entry::RoomMade { room: LOBBY, owner: None, facts }
 }
 
+impl Snapshot {
+    /// The latest time that it knows of: it was not earlier when this was written.
+    fn latest(&self) -> Time {
+        let accounts = self.accounts.iter().map(|account| account.created);
+        let sessions = self.sessions.iter().map(|one| one.created.max(one.last_used));
+        let rooms = self.rooms.iter().map(|room| room.created.max(room.updated));
+        accounts.chain(sessions).chain(rooms).max().unwrap_or_default()
+    }
+}
+
 impl Chat {
     /// A core that knows what lasts, and nobody who is present.
     pub fn new(settings: Settings, snapshot: Snapshot) -> Chat {
@@ -126,14 +166,18 @@ impl Chat {
             accounts: Accounts::new(settings.session_ttl_secs),
             rooms: Rooms::default(),
             seats: HashMap::new(),
+            streams: BTreeMap::new(),
+            last_stream: 0,
             heard: HashMap::new(),
             waiting: VecDeque::new(),
             proposed: 0,
             last_ticket: 0,
             held: Vec::new(),
             closing: false,
+            told: Time(0),
             effects: Vec::new(),
         };
+        chat.now = snapshot.latest();
         for account in snapshot.accounts {
             chat.accounts.insert(account);
         }
@@ -141,10 +185,12 @@ impl Chat {
             chat.accounts.begin(session);
         }
         for room in snapshot.rooms {
+            let members = room.members.iter().map(|member| member.account);
+            chat.belong(room.id, members.collect());
             chat.rooms.insert(room);
         }
         chat.rooms.used_up_to(snapshot.last_room);
-        chat.accounts.used_up_to(snapshot.last_session);
+        chat.accounts.used_up_to(snapshot.last_account, snapshot.last_session);
         chat
     }
 
@@ -156,11 +202,18 @@ impl Chat {
         match command {
             Command::Ask { ask, caller, what } => self.ask(ask, caller, what),
             Command::Tell { seat, tell } => self.tell(seat, tell),
-            Command::Leave { seat } => self.unseat(seat, None),
+            Command::Leave { seat } => self.leave(seat),
             Command::Logged { ticket, seq, time, entry } => {
                 self.logged(ticket, seq, time, entry);
             }
-            Command::Unlogged { ticket, entry } => self.unlogged(ticket, &entry),
+            Command::Repeated { ticket, entry, seq, time, same } => {
+                let found = Answer::Acted { seq, time, repeated: true };
+                let outcome = if same { Ok(found) } else { Err(Refusal::ClientIdReused) };
+                self.not_logged(ticket, &entry, outcome);
+            }
+            Command::Unlogged { ticket, entry, refusal } => {
+                self.not_logged(ticket, &entry, Err(refusal));
+            }
             Command::Tick => self.tick(),
             Command::Close => self.close(),
         }
@@ -170,8 +223,14 @@ impl Chat {
     /// Everything that lasts, each table by number: what another core can start from.
     pub fn snapshot(&self) -> Snapshot {
         let (accounts, sessions) = (self.accounts.records(), self.accounts.sessions());
-        let (last_room, last_session) = (self.rooms.last_made(), self.accounts.last_session());
-        Snapshot { accounts, sessions, rooms: self.rooms.records(), last_room, last_session }
+        Snapshot {
+            accounts,
+            sessions,
+            rooms: self.rooms.records(),
+            last_account: self.accounts.last_account_made(),
+            last_room: self.rooms.last_made(),
+            last_session: self.accounts.last_session(),
+        }
     }
 
     /// Whether nothing is waiting for the log.
@@ -181,7 +240,7 @@ impl Chat {
 
     /// Proposes an entry, if there is room for one more.
     fn propose(&mut self, entry: Entry, purpose: Purpose) -> Result<(), Refusal> {
-        if self.closing || self.proposed >= PROPOSED_MAX {
+        if !self.can_propose(1) {
             return Err(Refusal::Unavailable);
         }
         self.last_ticket += 1;
@@ -190,6 +249,16 @@ impl Chat {
         self.waiting.push_back(Waiting::Proposal { ticket, purpose });
         self.effects.push(Effect::Propose { ticket, time: self.now, entry });
         Ok(())
+    }
+
+    /// Whether there is room in the line for so many more.
+    fn can_propose(&self, count: usize) -> bool {
+        !self.closing && self.proposed + count <= PROPOSED_MAX
+    }
+
+    /// Whether so much waits for the log that nobody new is to be seated.
+    fn is_congested(&self) -> bool {
+        self.waiting.len() > 2 * PROPOSED_MAX
     }
 
     /// Tells something in its turn: behind every entry that was proposed before.
@@ -207,7 +276,7 @@ impl Chat {
             Effect::Seat { seat, door, .. } => {
                 self.heard.insert(*seat, *door);
             }
-            Effect::Unseat { seat, .. } => {
+            Effect::Unseat { seat, .. } | Effect::Dismiss { seat, .. } => {
                 self.heard.remove(seat);
             }
             Effect::Reply { seat, .. } if !self.heard.contains_key(seat) => return,
@@ -226,47 +295,62 @@ impl Chat {
     /// The log has an entry: what it changes is changed, and who waited for it is told.
     fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
         let purpose = ticket.map_or(Purpose::Own, |ticket| self.settle(ticket));
-        let by = match purpose {
-            Purpose::Tell { seat, door, .. } => Some((seat, door)),
-            Purpose::Ask(_) | Purpose::Own => None,
+        let (by, asker) = match &purpose {
+            Purpose::Tell(told) => (Some((told.by, told.door)), None),
+            Purpose::Ask(_, asker) => (None, *asker),
+            Purpose::Guest(_) | Purpose::Own => (None, None),
         };
         if ticket.is_some() {
             self.release(&entry); // What others proposed has reserved nothing here.
         }
-        let changed = entry.changes_a_room();
-        let outcome = self.apply(seq, time, entry, by);
-        match purpose {
-            Purpose::Ask(ask) => self.answer(ask, outcome),
-            Purpose::Tell { seat, door, .. } => {
-                let reply = outcome.map(|_| Receipt::Said(seq));
-                self.tell_now(Effect::Reply { seat, door, reply });
-            }
-            Purpose::Own => {}
-        }
+        let frees = entry.frees_who_waits();
+        let begun = matches!(entry, Entry::SessionBegun { .. });
+        let outcome = self.apply(seq, time, entry, Came { by, asker });
+        self.conclude(purpose, begun, outcome);
         self.move_up();
-        if changed {
+        if frees {
             self.ask_held();
         }
     }
 
-    /// The log could not take an entry: what it reserved is free again, and who waited is told.
-    fn unlogged(&mut self, ticket: Ticket, entry: &Entry) {
+    /// An entry is not in the log, or was there before: what it reserved is free again, and who
+    /// waited is told.
+    fn not_logged(&mut self, ticket: Ticket, entry: &Entry, outcome: Result<Answer, Refusal>) {
         let purpose = self.settle(ticket);
         self.release(entry);
-        match purpose {
-            Purpose::Ask(ask) => self.answer(ask, Err(Refusal::Unavailable)),
-            Purpose::Tell { seat, door, came } => {
-                if came {
-                    self.came_silently(seat, door, entry);
-                }
-                let reply = Err(Refusal::Unavailable);
-                self.tell_now(Effect::Reply { seat, door, reply });
-            }
-            Purpose::Own => {}
+        if let (Purpose::Tell(told), Err(_)) = (&purpose, &outcome)
+            && told.came
+        {
+            self.came_silently(told.by, told.door, entry);
+        }
+        self.conclude(purpose, matches!(entry, Entry::SessionBegun { .. }), outcome);
+        if let Entry::SessionBegun { account, .. } = entry {
+            self.end_if_over(*account); // A guest's: the account is in the log, but nobody has it.
         }
         self.move_up();
-        if entry.changes_a_room() {
+        if entry.frees_who_waits() {
             self.ask_held();
+        }
+    }
+
+    /// Tells whoever an entry was proposed for what came of it.
+    fn conclude(&mut self, purpose: Purpose, begun: bool, outcome: Result<Answer, Refusal>) {
+        match purpose {
+            Purpose::Ask(ask, _) => self.answer(ask, outcome),
+            // Without the account, which may have been lost, there is no session either.
+            Purpose::Guest(ask) if begun => {
+                self.answer(ask, outcome.map_err(|_| Refusal::Unavailable));
+            }
+            Purpose::Tell(Told { seat, door, mark, .. }) => {
+                let reply = outcome.map(|answer| match answer {
+                    Answer::Acted { seq, time, repeated } => {
+                        Receipt::Logged { seq, time, repeated }
+                    }
+                    _ => Receipt::Noted,
+                });
+                self.tell_now(Effect::Reply { seat, door, reply, mark });
+            }
+            Purpose::Guest(_) | Purpose::Own => {}
         }
     }
 
@@ -310,12 +394,21 @@ impl Chat {
                 return; // The rest at the next tick.
             }
         }
+        // Those that a crash has left between their account and their session, or whose end could
+        // not be written down.
+        for guest in self.accounts.forsaken() {
+            self.end_if_over(guest);
+        }
     }
 
     fn close(&mut self) {
         self.closing = true;
         for (ask, _, _) in std::mem::take(&mut self.held) {
             self.answer(ask, Err(Refusal::Unavailable));
+        }
+        let streams: Vec<SeatId> = self.streams.keys().copied().collect();
+        for stream in streams {
+            self.end_stream(stream, Some(Farewell::Closing));
         }
         let mut seats: Vec<SeatId> = self.seats.keys().copied().collect();
         seats.sort_unstable();

@@ -4,8 +4,10 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
-use crate::chat::types::{AccountId, Author, Color, Folded, LOBBY, RoomId, RoomRef, Visibility};
-use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts, RoomInfo};
+use crate::chat::types::{
+    AccountId, Author, Color, Folded, LOBBY, RoomId, RoomRef, Seq, Visibility,
+};
+use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts};
 use crate::time::Time;
 
 /// A room, as the core keeps it and as it is restored.
@@ -23,6 +25,45 @@ pub struct RoomRecord {
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
+    /// The two whose room it is, where it is one for two. Its facts are then of no account.
+    pub between: Option<[AccountId; 2]>,
+    /// Who belongs to it, by account.
+    pub members: Vec<MemberRecord>,
+    /// The last message; 0 where there is none.
+    pub last: Seq,
+}
+
+impl RoomRecord {
+    /// A room that is made now, without members and messages.
+    pub(super) fn new(
+        id: RoomId,
+        time: Time,
+        owner: Option<AccountId>,
+        facts: RoomFacts,
+    ) -> RoomRecord {
+        RoomRecord {
+            id,
+            owner,
+            facts,
+            generation: 0,
+            created: time,
+            updated: time,
+            between: None,
+            members: Vec::new(),
+            last: Seq(0),
+        }
+    }
+}
+
+/// Somebody's membership of a room, as it is restored.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct MemberRecord {
+    /// Who.
+    pub account: AccountId,
+    /// The entry by which they became a member.
+    pub since: Seq,
+    /// The last message that they have read, as far as the disk knows.
+    pub read: Seq,
 }
 
 /// A live room: its record, and who is in it.
@@ -33,8 +74,28 @@ pub(super) struct Room {
     pub changing: bool,
     /// Its end is proposed.
     pub going: bool,
+    /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
+    pub members: HashMap<AccountId, Membership>,
+    /// Whose coming or going is proposed; a second one waits until that is in the log.
+    pub moving: HashSet<AccountId>,
     names: HashMap<Folded, Occupant>,
     arrivals: u64,
+}
+
+/// What a room knows of a member.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Membership {
+    /// The entry by which it began.
+    pub since: Seq,
+    /// The last message that was read.
+    pub read: Seq,
+}
+
+impl Membership {
+    /// One has nothing to catch up on where one has just come.
+    pub fn new(since: Seq) -> Membership {
+        Membership { since, read: since }
+    }
 }
 
 /// A name in use in a room.
@@ -52,8 +113,38 @@ struct Occupant {
 }
 
 impl Room {
-    fn new(record: RoomRecord) -> Room {
-        Room { record, changing: false, going: false, names: HashMap::new(), arrivals: 0 }
+    fn new(mut record: RoomRecord) -> Room {
+        let members = std::mem::take(&mut record.members);
+        let keep = |MemberRecord { account, since, read }| (account, Membership { since, read });
+        Room {
+            record,
+            changing: false,
+            going: false,
+            members: members.into_iter().map(keep).collect(),
+            moving: HashSet::new(),
+            names: HashMap::new(),
+            arrivals: 0,
+        }
+    }
+
+    pub fn is_direct(&self) -> bool {
+        self.record.between.is_some()
+    }
+
+    pub fn is_public(&self) -> bool {
+        self.record.facts.visibility == Visibility::Public
+    }
+
+    /// As it is kept: with its members, by account.
+    pub fn kept(&self) -> RoomRecord {
+        let keep = |(account, one): (&AccountId, &Membership)| MemberRecord {
+            account: *account,
+            since: one.since,
+            read: one.read,
+        };
+        let mut members: Vec<MemberRecord> = self.members.iter().map(keep).collect();
+        members.sort_unstable_by_key(|member| member.account);
+        RoomRecord { members, ..self.record.clone() }
     }
 
     /// Binds one more seat to a name. Refused where another person has it.
@@ -147,14 +238,6 @@ impl Room {
         here.into_iter().map(show).collect()
     }
 
-    /// As anybody may know it.
-    pub fn info(&self) -> RoomInfo {
-        let RoomRecord { id, facts, created, updated, .. } = self.record.clone();
-        let RoomFacts { title, description, visibility, password: _ } = facts;
-        let present = self.present();
-        RoomInfo { id, title, description, visibility, created, updated, present }
-    }
-
     /// Whether one may come in.
     pub fn admit(&self, access: Access) -> Result<(), Refusal> {
         let generation = self.record.generation;
@@ -163,18 +246,24 @@ impl Room {
         if open || fits { Ok(()) } else { Err(Refusal::NoAccess) }
     }
 
-    /// Whether one may change it: the lobby nobody; a public room its owner, or anybody where it
-    /// has none; another whoever has its token.
+    /// Whether one may change it: the lobby and a room for two nobody; any other its owner; where
+    /// it has none, anybody if it is public, and else its members; what is not public, also
+    /// whoever has its token.
     pub fn may_change(&self, caller: Option<AccountId>, access: Access) -> Result<(), Refusal> {
         let record = &self.record;
-        if record.id == LOBBY {
+        if record.id == LOBBY || self.is_direct() {
             return Err(Refusal::Forbidden);
         }
-        if record.facts.visibility != Visibility::Public {
-            return self.admit(access);
+        let free = record.owner.is_none();
+        let own = !free && record.owner == caller;
+        let member = caller.is_some_and(|caller| self.members.contains_key(&caller));
+        match record.facts.visibility {
+            _ if own => Ok(()),
+            Visibility::Public if free => Ok(()),
+            Visibility::Public => Err(Refusal::Forbidden),
+            Visibility::Private | Visibility::Hidden if free && member => Ok(()),
+            Visibility::Private | Visibility::Hidden => self.admit(access),
         }
-        let allowed = record.owner.is_none() || record.owner == caller;
-        if allowed { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     /// What the room would be after a change, and the generation of its password then.
@@ -200,10 +289,19 @@ impl Room {
     }
 }
 
+/// Two accounts, whichever was named first.
+fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
+    [one.min(other), one.max(other)]
+}
+
 #[derive(Default)]
 pub(super) struct Rooms {
     rooms: HashMap<RoomId, Room>,
+    /// All but those for two, which have no title of their own.
     by_title: HashMap<Folded, RoomId>,
+    by_pair: HashMap<[AccountId; 2], RoomId>,
+    /// Pairs whose room is proposed but not yet in the log.
+    pairing: HashSet<[AccountId; 2]>,
     /// Titles that are proposed but not yet in the log.
     reserved: HashSet<Folded>,
     /// The highest number ever given to a proposal; and the highest of a room that came to be.
@@ -214,7 +312,7 @@ pub(super) struct Rooms {
 impl Rooms {
     /// How many there are, those in flight included.
     pub fn len(&self) -> usize {
-        self.rooms.len() + self.reserved.len()
+        self.rooms.len() + self.reserved.len() + self.pairing.len()
     }
 
     /// A number for a new room.
@@ -243,14 +341,39 @@ impl Rooms {
         self.reserved.remove(title);
     }
 
-    /// Adds a room. `false`: its number or its title is taken.
+    pub fn reserve_pair(&mut self, between: [AccountId; 2]) {
+        self.pairing.insert(pair(between));
+    }
+
+    pub fn release_pair(&mut self, between: [AccountId; 2]) {
+        self.pairing.remove(&pair(between));
+    }
+
+    /// Whether the room of two is about to be.
+    pub fn is_pairing(&self, between: [AccountId; 2]) -> bool {
+        self.pairing.contains(&pair(between))
+    }
+
+    /// The room of two.
+    pub fn of_pair(&self, between: [AccountId; 2]) -> Option<&Room> {
+        self.by_pair.get(&pair(between)).and_then(|id| self.rooms.get(id))
+    }
+
+    /// Adds a room. `false`: its number, its title or its pair has one.
     pub fn insert(&mut self, record: RoomRecord) -> bool {
         let title = record.facts.title.folded();
-        if self.rooms.contains_key(&record.id) || self.by_title.contains_key(&title) {
+        let taken = match record.between {
+            Some(between) => self.by_pair.contains_key(&pair(between)),
+            None => self.by_title.contains_key(&title),
+        };
+        if taken || self.rooms.contains_key(&record.id) {
             return false;
         }
         self.used_up_to(record.id.0);
-        self.by_title.insert(title, record.id);
+        match record.between {
+            Some(between) => self.by_pair.insert(pair(between), record.id),
+            None => self.by_title.insert(title, record.id),
+        };
         self.rooms.insert(record.id, Room::new(record));
         true
     }
@@ -267,7 +390,7 @@ impl Rooms {
         if self.by_title.get(&title).is_some_and(|owner| *owner != id) {
             return None;
         }
-        let room = self.rooms.get_mut(&id)?;
+        let room = self.rooms.get_mut(&id).filter(|room| !room.is_direct())?;
         self.by_title.remove(&room.record.facts.title.folded());
         self.by_title.insert(title, id);
         room.record.facts = facts;
@@ -278,7 +401,10 @@ impl Rooms {
 
     pub fn remove(&mut self, id: RoomId) -> Option<Room> {
         let room = self.rooms.remove(&id)?;
-        self.by_title.remove(&room.record.facts.title.folded());
+        match room.record.between {
+            Some(between) => self.by_pair.remove(&pair(between)),
+            None => self.by_title.remove(&room.record.facts.title.folded()),
+        };
         Some(room)
     }
 
@@ -295,14 +421,14 @@ impl Rooms {
             RoomRef::Id(id) => Some(*id),
             RoomRef::Title(title) => self.by_title.get(&Folded::new(title)).copied(),
         };
-        id.and_then(|id| self.rooms.get(&id)).ok_or(Refusal::RoomNotFound)
+        let room = id.and_then(|id| self.rooms.get(&id)).filter(|room| !room.is_direct());
+        room.ok_or(Refusal::RoomNotFound)
     }
 
-    /// All that are not hidden, by number.
-    pub fn listed(&self) -> Vec<RoomInfo> {
-        let shown = |room: &&Room| room.record.facts.visibility != Visibility::Hidden;
-        let mut rooms: Vec<RoomInfo> = self.rooms.values().filter(shown).map(Room::info).collect();
-        rooms.sort_unstable_by_key(|room| room.id);
+    /// All of which `shown` is true, by number.
+    pub fn all(&self, shown: impl Fn(&Room) -> bool) -> Vec<&Room> {
+        let mut rooms: Vec<&Room> = self.rooms.values().filter(|room| shown(room)).collect();
+        rooms.sort_unstable_by_key(|room| room.record.id);
         rooms
     }
 
@@ -313,7 +439,7 @@ impl Rooms {
 
     /// All rooms, by number.
     pub fn records(&self) -> Vec<RoomRecord> {
-        let mut all: Vec<_> = self.rooms.values().map(|room| room.record.clone()).collect();
+        let mut all: Vec<_> = self.rooms.values().map(Room::kept).collect();
         all.sort_unstable_by_key(|room| room.id);
         all
     }
@@ -328,8 +454,12 @@ impl Rooms {
 impl Rooms {
     /// The index and the table say the same.
     pub fn check(&self) {
-        assert_eq!(self.by_title.len(), self.rooms.len());
+        assert_eq!(self.by_title.len() + self.by_pair.len(), self.rooms.len());
         for (id, room) in &self.rooms {
+            if let Some(between) = room.record.between {
+                assert_eq!(self.by_pair.get(&pair(between)), Some(id));
+                continue;
+            }
             assert_eq!(self.by_title.get(&room.record.facts.title.folded()), Some(id));
         }
     }
@@ -357,7 +487,7 @@ impl Rooms {
     }
 
     pub fn is_anything_in_flight(&self) -> bool {
-        let changing = |room: &Room| room.changing || room.going;
-        !self.reserved.is_empty() || self.rooms.values().any(changing)
+        let changing = |room: &Room| room.changing || room.going || !room.moving.is_empty();
+        !self.reserved.is_empty() || !self.pairing.is_empty() || self.rooms.values().any(changing)
     }
 }

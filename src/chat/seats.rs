@@ -4,6 +4,7 @@
 //! when it said that it is here until it said that it is not, or is gone. Several seats of one
 //! account are one person: the room hears of the first that comes and of the last that goes.
 
+use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
 use crate::chat::types::{
     AccountId, Author, Color, Door, Folded, Name, RoomId, RoomRef, SeatId, SessionId,
@@ -11,13 +12,15 @@ use crate::chat::types::{
 use crate::chat::vocabulary::{
     Access, Answer, Claim, Effect, Entry, Event, Farewell, Receipt, Refusal, Tell, What,
 };
-use crate::chat::{Chat, Purpose};
+use crate::chat::{Chat, Purpose, Told};
 
 /// One connection's place in a room.
 #[derive(Debug)]
 pub(super) struct Sitting {
-    door: Door,
+    pub door: Door,
     pub room: RoomId,
+    /// The stream that it belongs to, if it does.
+    pub base: Option<SeatId>,
     /// The session it was taken by.
     pub session: Option<SessionId>,
     /// The name it is bound to.
@@ -30,6 +33,15 @@ impl Sitting {
     #[cfg(any(test, debug_assertions))]
     pub fn bound(&self) -> Option<(&Author, bool)> {
         self.author.as_ref().map(|author| (author, self.present))
+    }
+
+    /// Whether it belongs to a stream.
+    pub fn is_streams(&self) -> bool {
+        self.base.is_some()
+    }
+
+    pub fn author(&self) -> Option<&Author> {
+        self.author.as_ref()
     }
 
     /// The account behind it.
@@ -50,7 +62,7 @@ impl Chat {
         enter: bool,
         who: Identity,
     ) -> Result<Answer, Refusal> {
-        if self.closing {
+        if self.closing || self.is_congested() {
             return Err(Refusal::Unavailable);
         }
         let found = self.rooms.find(room)?;
@@ -64,10 +76,9 @@ impl Chat {
         if enter && account.is_some_and(|account| self.sits(account, door, room)) {
             return Err(Refusal::AlreadySeated);
         }
-        let sitting = Sitting { door, room, session: None, author: None, present: false };
-        self.seats.insert(seat, sitting);
+        self.place(seat, door, room, None);
         if let Some(author) = author
-            && let Err(refusal) = self.bind(seat, author, who)
+            && let Err(refusal) = self.bind_caller(seat, author, who)
         {
             self.seats.remove(&seat);
             return Err(refusal);
@@ -77,6 +88,38 @@ impl Chat {
             self.enter(seat, None);
         }
         Ok(Answer::Seated)
+    }
+
+    fn place(&mut self, seat: SeatId, door: Door, room: RoomId, base: Option<SeatId>) {
+        let sitting = Sitting { door, room, base, session: None, author: None, present: false };
+        self.seats.insert(seat, sitting);
+    }
+
+    /// A stream's seat in a room. `false`: it cannot be had, because a guest goes by that name.
+    pub(super) fn sit_for(
+        &mut self,
+        base: SeatId,
+        seat: SeatId,
+        door: Door,
+        room: RoomId,
+        author: Author,
+        session: Option<SessionId>,
+    ) -> bool {
+        self.place(seat, door, room, Some(base));
+        let bound = self.bind(seat, author, session).is_ok();
+        if !bound {
+            self.seats.remove(&seat);
+        }
+        bound
+    }
+
+    /// A bound seat that was not present is, and the room hears of it in its turn.
+    pub(super) fn come(&mut self, seat: SeatId) {
+        let color = self.seats.get(&seat).and_then(|sitting| {
+            let account = self.accounts.get(sitting.account()?)?;
+            account.account.color.clone()
+        });
+        self.enter(seat, color);
     }
 
     /// Whether an account has a seat in a room through a door.
@@ -92,12 +135,9 @@ impl Chat {
         claim: Option<Claim>,
         who: Identity,
     ) -> Result<Option<Author>, Refusal> {
-        let caller = who.and_then(|(account, _)| self.accounts.get(account));
+        let caller = who.and_then(|who| self.accounts.get(who.account));
         let Some(Claim { name, granted }) = claim else {
-            return Ok(caller.map(|known| Author {
-                account: Some(known.account.id),
-                name: known.account.name.clone(),
-            }));
+            return Ok(caller.map(Known::author));
         };
         let folded = name.folded();
         let Some(owner) = self.accounts.by_name(&folded) else {
@@ -113,8 +153,19 @@ impl Chat {
         Err(Refusal::NameInUse)
     }
 
+    /// Binds a seat to a name; if that is the caller's, by the caller's session.
+    fn bind_caller(&mut self, seat: SeatId, author: Author, who: Identity) -> Result<(), Refusal> {
+        let own = who.filter(|who| Some(who.account) == author.account);
+        self.bind(seat, author, own.and_then(|who| who.session))
+    }
+
     /// Binds a seat to a name, unless somebody else has it.
-    fn bind(&mut self, seat: SeatId, author: Author, who: Identity) -> Result<(), Refusal> {
+    fn bind(
+        &mut self,
+        seat: SeatId,
+        author: Author,
+        session: Option<SessionId>,
+    ) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
         let room = sitting.room;
         if author.account.is_none() && self.accounts.is_taken(&author.name.folded()) {
@@ -122,8 +173,6 @@ impl Chat {
         }
         let now = self.now;
         self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?.bind(&author, now)?;
-        let session = who.filter(|(caller, _)| Some(*caller) == author.account);
-        let session = session.map(|(_, session)| session);
         if let Some(account) = author.account {
             self.accounts.sit(account, session, seat);
         }
@@ -134,20 +183,29 @@ impl Chat {
     }
 
     pub(super) fn tell(&mut self, seat: SeatId, tell: Tell) {
+        if self.streams.contains_key(&seat) {
+            return self.tell_stream(seat, tell);
+        }
         let Some(sitting) = self.seats.get(&seat) else { return };
         let door = sitting.door;
         if let Some(session) = sitting.session {
             self.use_session(session);
         }
+        let mut given = None;
         let outcome = match tell {
             Tell::Join { name, color } => self.join(seat, name, color).map(Some),
             Tell::Say { name, color, text } => self.say(seat, name, color, text).map(|()| None),
             Tell::Part { name } => self.part(seat, name).map(Some),
-            Tell::Garbled(refusal) => Err(refusal),
+            Tell::Garbled { refusal, mark } => {
+                given = mark;
+                Err(refusal)
+            }
+            // These are of a stream.
+            Tell::Act { .. } | Tell::Typing { .. } | Tell::Read { .. } => Err(Refusal::Forbidden),
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {
-            self.tell_in_turn(Effect::Reply { seat, door, reply });
+            self.tell_in_turn(Effect::Reply { seat, door, reply, mark: given });
         }
     }
 
@@ -181,8 +239,9 @@ impl Chat {
         let place = standing.ok_or(Refusal::RoomNotFound)?;
         let came = !place.is_present(&folded);
         let color = place.act(&folded, color, now);
-        let entry = Entry::Said { room, author, color, text };
-        self.propose(entry, Purpose::Tell { seat, door, came })?;
+        let entry = Entry::Said { room, author, color, text, client_id: None, reply_to: None };
+        let told = Told { seat, door, by: seat, came, mark: None };
+        self.propose(entry, Purpose::Tell(told))?;
         if !present {
             self.become_present(seat, &folded);
         }
@@ -257,13 +316,22 @@ impl Chat {
     }
 
     /// Ends a seat: the others hear that it left, once; its name and its session are free of it.
-    /// Without a farewell its connection is gone already. A seat that is unknown has ended before.
+    /// Without a farewell its connection is gone already, or it is a stream's, which goes on. A
+    /// seat that is unknown has ended before.
     pub(super) fn unseat(&mut self, seat: SeatId, farewell: Option<Farewell>) {
         let Some(sitting) = self.seats.get(&seat) else { return };
-        let (room, door) = (sitting.room, sitting.door);
-        self.tell_in_turn(Effect::Unseat { seat, door, room, farewell });
-        if farewell != Some(Farewell::Closing) {
-            self.go(seat);
+        let (room, door, base) = (sitting.room, sitting.door, sitting.base);
+        let unseat = Effect::Unseat { seat, door, room, farewell };
+        match base {
+            // Its last word in the room has been said: see `streams`.
+            Some(base) => {
+                self.lose_room(base, room);
+                self.tell_now(unseat);
+            }
+            None => self.tell_in_turn(unseat),
+        }
+        if !self.closing {
+            self.go(seat); // When all go, nobody is told who.
         }
         let Some(sitting) = self.seats.remove(&seat) else { return };
         let Some(author) = sitting.author else { return };
@@ -274,7 +342,8 @@ impl Chat {
             }
             room.unbind(&folded);
         }
-        if let Some(session) = sitting.session {
+        // (To lose a room is no use of a stream's session; its own end is.)
+        if let Some(session) = sitting.session.filter(|_| base.is_none()) {
             self.use_session(session);
         }
         if let Some(account) = author.account {

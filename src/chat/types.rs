@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::limits::{
-    COLOR_CHARS_MAX, DESCRIPTION_CHARS_MAX, NAME_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN,
+    CLIENT_ID_BYTES_MAX, COLOR_CHARS_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, NAME_CHARS_MAX,
+    TITLE_CHARS_MAX, TITLE_CHARS_MIN,
 };
 
 macro_rules! number {
@@ -137,6 +138,17 @@ impl Title {
         (fits && clean && !number).then(|| Title(text.into()))
     }
 
+    /// What stands for the title of a room for two, which has none: its number, which nobody else
+    /// can have for a title.
+    pub fn of_direct(room: RoomId) -> Title {
+        Title(room.to_string().into())
+    }
+
+    /// The other's name, for a title.
+    pub(super) fn of_person(name: &str) -> Title {
+        Title(name.into())
+    }
+
     /// What two titles are compared by.
     pub fn folded(&self) -> Folded {
         Folded::new(&self.0)
@@ -176,6 +188,46 @@ impl Color {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"#(),.%- ".contains(&byte);
         let fits = (1..=COLOR_CHARS_MAX).contains(&text.len());
         (fits && text.bytes().all(allowed)).then(|| Color(text.into()))
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A client's own number for a message: 1–64 of `[A-Za-z0-9_-]`, unique for its author for ever.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ClientId(Box<str>);
+
+impl ClientId {
+    /// `None`: it breaks the rule.
+    pub fn new(text: &str) -> Option<ClientId> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        let fits = (1..=CLIENT_ID_BYTES_MAX).contains(&text.len());
+        (fits && text.bytes().all(allowed)).then(|| ClientId(text.into()))
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A sign that one puts on a message: a few characters beyond ASCII, so that it is an emoji and not
+/// a word.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Emoji(Box<str>);
+
+impl Emoji {
+    /// `None`: it is empty, too long, or has letters, spaces or control characters. (Digits, `#`
+    /// and `*` begin the emoji that look like keys, which go on beyond ASCII.)
+    pub fn new(text: &str) -> Option<Emoji> {
+        let fits = (1..=EMOJI_BYTES_MAX).contains(&text.len()) && !text.is_ascii();
+        let key = |c: char| c.is_ascii_digit() || c == '#' || c == '*';
+        let odd = |c: char| c.is_whitespace() || c.is_control() || c.is_alphabetic();
+        let plain = |c: char| (c.is_ascii() && !key(c)) || odd(c);
+        (fits && !text.chars().any(plain)).then(|| Emoji(text.into()))
     }
 
     /// As written.
@@ -289,6 +341,18 @@ mod tests {
         for bad in ["", "red;background:url(x)", "\"><script>", "a:b", &"a".repeat(33)] {
             assert!(Color::new(bad).is_none(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn client_ids_and_signs() {
+        assert!(["a", "A-z_09", &"x".repeat(64)].iter().all(|id| ClientId::new(id).is_some()));
+        assert!(["", "a b", "ä", &"x".repeat(65)].iter().all(|id| ClientId::new(id).is_none()));
+        assert!(["👍", "❤️", "👩‍👩‍👧", "1️⃣", "🏳️‍🌈"].iter().all(|sign| Emoji::new(sign).is_some()));
+        assert!(
+            ["", "+1", "ok", "é", "👍 ", "a👍", "<👍>"]
+                .iter()
+                .all(|sign| Emoji::new(sign).is_none())
+        );
     }
 
     #[test]

@@ -10,27 +10,42 @@ use tokio::time::{Instant, Sleep};
 use crate::connection::Shared;
 use crate::connection::wire::{Ready, Wire};
 use crate::dialect::Dialect;
-use crate::http::{self, Framing, Next, Phase, Reader, Reject, Request, Response};
+use crate::http::{self, Framing, Phase, Reader, Reject, Request, Response, Version};
 use crate::hub::Seat;
 use crate::limits::{
     BODY_DEADLINE_MS, CLOSE_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, WRITE_STALL_MS,
 };
 use crate::log;
-use crate::protocol::{self, Outcome};
+use crate::protocol::{self, Outcome, Script};
 use crate::time::Time;
 
-/// What a websocket begins with. The 101 is sent.
+/// What the connection becomes. The response, or its head, is sent.
+pub(super) enum Next {
+    /// A websocket.
+    Websocket(Upgrade),
+    /// The body of a response that does not end.
+    Stream {
+        /// The right to hear.
+        seat: Seat,
+        /// What is told.
+        script: Script,
+    },
+}
+
+/// What a websocket begins with.
 pub(super) struct Upgrade {
     /// The right to chat.
     pub seat: Seat,
     /// What is spoken.
     pub dialect: &'static dyn Dialect,
+    /// What is told besides what the room says; a stream's.
+    pub script: Option<Script>,
     /// What came behind the request.
     pub early: Bytes,
 }
 
 /// Serves requests. `None`: the connection is to be closed.
-pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Upgrade> {
+pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
     let mut reader = Reader::new();
     loop {
@@ -46,13 +61,22 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Upgrade> {
                             return None;
                         }
                     }
-                    Outcome::Websocket { response, seat, dialect } => {
+                    Outcome::Stream { response, seat, script } => {
+                        log!(Debug, "{} {} streams", request.method, request.path);
+                        if !send_head(shared, wire, &response, framing, &mut deadline).await {
+                            return None;
+                        }
+                        return Some(Next::Stream { seat, script });
+                    }
+                    Outcome::Websocket { response, seat, dialect, script } => {
                         log!(Debug, "{} {} 101", request.method, request.path);
                         if !send(shared, wire, &response, framing, &mut deadline).await {
                             return None;
                         }
                         wire.uncork();
-                        return Some(Upgrade { seat, dialect, early: reader.leftover() });
+                        let early = reader.leftover();
+                        let upgrade = Upgrade { seat, dialect, script, early };
+                        return Some(Next::Websocket(upgrade));
                     }
                 }
             }
@@ -90,14 +114,14 @@ async fn next(
     let mut phase = None;
     loop {
         match reader.next()? {
-            Next::Request(request) => return Ok(Some(request)),
-            Next::Continue => {
+            http::Next::Request(request) => return Ok(Some(request)),
+            http::Next::Continue => {
                 if !write(shared, wire, http::CONTINUE, deadline).await {
                     return Ok(None);
                 }
                 phase = None;
             }
-            Next::More => {}
+            http::Next::More => {}
         }
         if reader.phase() == Phase::Idle && shared.stopping.get() {
             return Ok(None);
@@ -140,6 +164,22 @@ async fn send(
     let mut bytes = Vec::new();
     let goes_on = response.encode(&mut bytes, &framing);
     write(shared, wire, &bytes, deadline).await && goes_on
+}
+
+/// Sends the head of a response whose body ends with the connection (RFC 9112 section 6.3, last
+/// rule): what a room says is written as it is, the same bytes for everybody, so not in chunks of
+/// this one connection. `false`: that is all, as for HEAD.
+async fn send_head(
+    shared: &Shared,
+    wire: &Wire,
+    response: &Response,
+    framing: Framing,
+    deadline: &mut Pin<&mut Sleep>,
+) -> bool {
+    let mut bytes = Vec::new();
+    let until_close = Framing { version: Version::Http10, keep_alive: false, ..framing };
+    let _ = response.encode_head_streaming(&mut bytes, &until_close);
+    write(shared, wire, &bytes, deadline).await && !framing.head_only
 }
 
 /// Writes everything. `false`: the peer is gone, or has taken nothing for too long.

@@ -6,7 +6,9 @@
 //! HTTP phase lives in a box that is dropped at the upgrade, so that an idle websocket holds next
 //! to nothing. It never decides what a request means: that is the protocols' business.
 
+mod feed;
 mod http;
+mod stream;
 mod websocket;
 mod wire;
 
@@ -17,6 +19,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use crate::chat::Seq;
+use crate::connection::http::Next;
 use crate::connection::wire::Ready;
 pub use crate::connection::wire::Wire;
 use crate::limits::{CLOSE_DEADLINE_MS, READ_BUFFER_BYTES};
@@ -29,16 +33,19 @@ pub struct Shared {
     /// Frames on their way out of a websocket's reading side.
     control: RefCell<Vec<u8>>,
     stopping: Cell<bool>,
+    /// Up to here everything has been announced on this thread.
+    head: Rc<Cell<Seq>>,
 }
 
 impl Shared {
     /// For one thread.
-    pub fn new(context: Context) -> Shared {
+    pub fn new(context: Context, head: Rc<Cell<Seq>>) -> Shared {
         Shared {
             context,
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into()),
             control: RefCell::new(Vec::new()),
             stopping: Cell::new(false),
+            head,
         }
     }
 
@@ -52,9 +59,15 @@ impl Shared {
 /// Serves one connection to its end.
 pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>) {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
-    let upgrade = Box::pin(http::serve(&shared, &wire)).await;
-    if let Some(upgrade) = upgrade {
-        websocket::serve(&shared, &wire, upgrade, &mut deadline).await;
+    match Box::pin(http::serve(&shared, &wire)).await {
+        None => {}
+        Some(Next::Websocket(upgrade)) => {
+            websocket::serve(&shared, &wire, upgrade, &mut deadline).await;
+        }
+        // Boxed: an idle websocket is not to pay for what a stream needs.
+        Some(Next::Stream { seat, script }) => {
+            Box::pin(stream::serve(&shared, &wire, seat, script, &mut deadline)).await;
+        }
     }
     wire.end();
     linger(&shared, &wire, &mut deadline).await;

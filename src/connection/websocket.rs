@@ -9,6 +9,7 @@ use tokio::time::{Instant, Sleep};
 use crate::chat::Tell;
 use crate::connection::Shared;
 use crate::connection::http::Upgrade;
+use crate::connection::stream::Feeder;
 use crate::connection::wire::{Ready, Wire};
 use crate::dialect::{Closing, Dialect};
 use crate::hub::Seat;
@@ -24,6 +25,8 @@ struct Session<'a> {
     /// Dropped when the conversation is over: that is how the room learns of it.
     seat: Option<Seat>,
     websocket: Websocket,
+    /// Supplies a stream. (Boxed: most websockets are none.)
+    feeder: Option<Box<Feeder>>,
     /// What was read and could not be dealt with yet: at most one read buffer.
     rest: Vec<u8>,
     /// Decoded, but the hub's inbox was full.
@@ -45,13 +48,14 @@ pub(super) async fn serve(
     upgrade: Upgrade,
     deadline: &mut Pin<&mut Sleep>,
 ) {
-    let Upgrade { seat, dialect, early } = upgrade;
+    let Upgrade { seat, dialect, script, early } = upgrade;
     let mut session = Session {
         shared,
         wire,
         dialect,
         seat: Some(seat),
         websocket: Websocket::new(),
+        feeder: script.map(|script| Box::new(Feeder::begin(script, wire))),
         rest: early.to_vec(),
         held: None,
         alive: Instant::now(),
@@ -76,6 +80,9 @@ impl Session<'_> {
     async fn catch_up(&mut self) {
         if let (Some(seat), Some(tell)) = (&self.seat, self.held.take()) {
             seat.tell(tell).await;
+        }
+        if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
+            Box::pin(feeder.pump(self.shared, self.wire)).await;
         }
         if !self.rest.is_empty() && self.wire.may_tell() {
             let rest = std::mem::take(&mut self.rest);
@@ -177,6 +184,9 @@ impl Session<'_> {
     fn close(&mut self, closing: Closing) {
         log!(Debug, "seat {}: closed, {}: {}", self.wire.seat, closing.code, closing.reason);
         let mut out = Vec::new();
+        if let Some(feeder) = &self.feeder {
+            feeder.farewell(closing, self.wire);
+        }
         self.websocket.close(closing.code, closing.reason, &mut out);
         self.wire.end();
         self.wire.control(&out);
@@ -202,13 +212,16 @@ impl Session<'_> {
     }
 
     /// When something is to be done though nothing happens.
-    fn due(&self) -> Instant {
+    fn due(&mut self) -> Instant {
         let config = &self.shared.context.config;
         let after = |since: Instant, millis: u64| since + Duration::from_millis(millis);
         let sign = if self.pinged { config.pong_deadline_ms } else { config.ping_interval_ms };
         let mut due = after(self.alive, sign);
         if let Some((since, _)) = self.stuck {
             due = due.min(after(since, WRITE_STALL_MS));
+        }
+        if let Some(feeder) = &mut self.feeder {
+            due = due.min(feeder.due(self.wire));
         }
         if let Some(since) = self.closed {
             due = due.min(after(since, CLOSE_DEADLINE_MS));
@@ -228,6 +241,9 @@ impl Session<'_> {
         }
         if past(self.alive, config.pong_deadline_ms) {
             return self.vanish("gives no sign of life");
+        }
+        if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
+            feeder.speak(self.shared, self.wire);
         }
         if past(self.alive, config.ping_interval_ms) && !self.pinged {
             self.pinged = true;

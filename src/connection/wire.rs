@@ -12,12 +12,16 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Poll, Waker};
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::chat::{RoomId, SeatId};
+use crate::chat::{RoomId, SeatId, Seq};
+use crate::connection::feed::Feed;
 use crate::dialect::Closing;
-use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, UNANSWERED_MAX};
+use crate::limits::{
+    CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
+};
 use crate::outgoing::Outgoing;
 
 /// What may be written.
@@ -35,11 +39,14 @@ enum Flow {
 pub struct Wire {
     /// The seat that this connection can take, and its name in the worker's table.
     pub seat: SeatId,
-    /// Where the seat is, as the worker delivers to it.
+    /// Where the seat is, as the worker delivers to it. A stream sits in many rooms, and has none.
     pub room: Cell<Option<RoomId>>,
+    /// A stream's cursor, and what this round has for it.
+    feed: RefCell<Option<Box<Feed>>>,
     stream: TcpStream,
     outgoing: RefCell<Outgoing>,
     taken: Cell<usize>,
+    told_bytes: Cell<usize>,
     flow: Cell<Flow>,
     /// How the task is to close the connection, when it comes to it.
     closing: Cell<Option<Closing>>,
@@ -71,9 +78,11 @@ impl Wire {
         Wire {
             seat,
             room: Cell::new(None),
+            feed: RefCell::new(None),
             stream,
             outgoing: RefCell::new(Outgoing::new()),
             taken: Cell::new(0),
+            told_bytes: Cell::new(0),
             flow: Cell::new(Flow::Corked),
             closing: Cell::new(None),
             broken: Cell::new(false),
@@ -91,6 +100,7 @@ impl Wire {
         if over || frames.is_empty() || self.broken.get() {
             return;
         }
+        self.told_bytes.set(self.told_bytes.get().wrapping_add(frames.len()));
         let mut outgoing = self.outgoing.borrow_mut();
         let mut rest = frames;
         if outgoing.is_empty() && self.flow.get() == Flow::Open {
@@ -112,6 +122,71 @@ impl Wire {
         if was_empty {
             self.nudge(); // The task is to wait for room in the kernel, too.
         }
+    }
+
+    /// Takes what a stream is told, until [`Wire::flush_feed`]. `true`: it is the first of a round.
+    pub fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
+        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.gather(seq, frame))
+    }
+
+    /// Takes the answer to a message of a stream's own client. `true` as for [`Wire::gather`].
+    pub fn answer(&self, frame: &Bytes) -> bool {
+        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.answer(frame))
+    }
+
+    /// Writes what a stream was told in this round; if too much is queued already, the stream's
+    /// task is to read it from the log, later.
+    pub fn flush_feed(&self, scratch: &mut Vec<u8>) {
+        scratch.clear();
+        let behind = self.feed.borrow_mut().as_mut().is_some_and(|feed| {
+            feed.flush(self.room_for_more(), scratch);
+            feed.is_behind()
+        });
+        self.deliver(scratch);
+        if behind {
+            self.nudge();
+        }
+    }
+
+    /// Bytes that a stream may queue before it is behind.
+    fn room_for_more(&self) -> usize {
+        STREAM_OUTBOX_BYTES_MAX.saturating_sub(self.outgoing.borrow().len())
+    }
+
+    /// Makes the connection a stream, with its first seat or before it.
+    pub fn begin_feed(&self) {
+        self.feed.borrow_mut().get_or_insert_with(|| Box::new(Feed::new()));
+    }
+
+    /// Says that the stream has been told everything up to `cursor`.
+    pub(super) fn feed_from(&self, cursor: Seq) {
+        self.begin_feed();
+        if let Some(feed) = self.feed.borrow_mut().as_mut() {
+            feed.begin_at(cursor);
+        }
+    }
+
+    /// Where to read the log from, if it is to be read, and there is room for a page.
+    pub(super) fn page_from(&self) -> Option<Seq> {
+        let feed = self.feed.borrow();
+        let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
+        let calm = self.outgoing.borrow().len() < STREAM_OUTBOX_BYTES_MAX / 4;
+        (calm && self.flow.get() == Flow::Open).then(|| feed.cursor())
+    }
+
+    /// Queues a page of the log. `true`: the stream is live from here on.
+    pub(super) fn page(&self, bytes: &[u8], upto: Seq, head: Seq) -> bool {
+        self.deliver(bytes);
+        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.page(upto, head))
+    }
+
+    /// The cursor of a stream, which nothing up to `head` is for any more.
+    pub(super) fn passed(&self, head: Seq) -> Seq {
+        let mut feed = self.feed.borrow_mut();
+        feed.as_mut().map_or(Seq(0), |feed| {
+            feed.pass(head);
+            feed.cursor()
+        })
     }
 
     /// The hub has answered a tell, silently or not.
@@ -196,6 +271,11 @@ impl Wire {
     /// Whether there is something that the kernel has not taken.
     pub(super) fn is_stuck(&self) -> bool {
         !self.outgoing.borrow().is_empty()
+    }
+
+    /// How many bytes of frames have ever been delivered: whether anything was said.
+    pub(super) fn told_bytes(&self) -> usize {
+        self.told_bytes.get()
     }
 
     /// How many queued bytes the kernel has ever taken: whether it moves.

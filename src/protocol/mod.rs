@@ -9,11 +9,14 @@
 
 mod bodies;
 pub mod chitchat;
+pub mod native;
 pub mod passwords;
 pub mod piratchat;
 #[cfg(test)]
 mod tests;
 pub mod web;
+
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::chat::{Door, SeatId};
 use crate::config::Config;
@@ -22,15 +25,33 @@ use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Request, Response};
 use crate::hub::{HubHandle, Seat};
 use crate::protocol::chitchat::Tokens;
+pub use crate::protocol::native::Script;
 use crate::protocol::passwords::Passwords;
+use crate::store::Readers;
+use crate::time::Time;
 
 /// The doors. A [`Door`] is an index into this.
-pub const DIALECTS: Dialects = &[&piratchat::DIALECT, &chitchat::DIALECT];
+pub const DIALECTS: Dialects = &[
+    &piratchat::DIALECT,
+    &chitchat::DIALECT,
+    &native::DIALECT,
+    &native::SSE,
+    &native::LINES,
+    &native::PLAIN,
+];
 
 /// Piratchat's `/ws`.
 pub(crate) const PIRATCHAT: Door = Door(0);
 /// ChitChat's `/chats/<room>/ws`.
 pub(crate) const CHITCHAT: Door = Door(1);
+/// The websocket form of `/api/v1/events`.
+pub(crate) const NATIVE: Door = Door(2);
+/// The same as server-sent events.
+pub(crate) const NATIVE_SSE: Door = Door(3);
+/// The same as lines of JSON.
+pub(crate) const NATIVE_LINES: Door = Door(4);
+/// `/r/<room>`.
+pub(crate) const NATIVE_PLAIN: Door = Door(5);
 
 /// What a path allows that one can only read.
 const READ: &[Method] = &[Method::Get, Method::Head, Method::Options];
@@ -49,6 +70,10 @@ pub struct Context {
     pub tokens: Tokens,
     /// Hashes and checks room passwords, off the event loop.
     pub passwords: Passwords,
+    /// Reads old messages, off the event loop.
+    pub readers: Readers,
+    /// Names the log.
+    pub epoch: String,
 }
 
 /// What becomes of a request.
@@ -63,6 +88,17 @@ pub enum Outcome {
         seat: Seat,
         /// What is spoken.
         dialect: &'static dyn Dialect,
+        /// What is told besides what the room says; a stream's.
+        script: Option<Script>,
+    },
+    /// It is answered with a head whose body is a stream.
+    Stream {
+        /// The head.
+        response: Response,
+        /// The right to hear.
+        seat: Seat,
+        /// What is told.
+        script: Script,
     },
 }
 
@@ -75,10 +111,16 @@ pub async fn respond(context: &Context, seat: SeatId, request: &Request) -> Outc
         return Outcome::Response(Response::options(&[&all[..], &[Method::Options]].concat()));
     }
     let Ok(segments) = request.segments() else {
+        if request.path.starts_with("/api/v1/") {
+            return Outcome::Response(native::malformed());
+        }
         return Outcome::Response(piratchat::dress(Response::new(400)));
     };
     let path: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match path[..] {
+        ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz"] => {
+            native::respond(context, seat, request, &path).await
+        }
         ["api", ..] | ["ws"] => piratchat::respond(context, seat, request, &path).await,
         ["chats", ..] => chitchat::respond(context, seat, request, &path).await,
         _ => Outcome::Response(web::respond(request, &path)),
@@ -118,4 +160,17 @@ fn advice(status: u16) -> &'static str {
 fn session(context: &Context, request: &Request) -> Option<KeyHash> {
     let key = request.cookie("session").filter(|key| !key.is_empty())?;
     http::same_origin(request, &context.config.origins).then(|| crypto::hash(key))
+}
+
+/// The session cookie (RFC 6265 section 4.1). An expiry that has passed deletes it.
+fn cookie(request: &Request, key: &str, expires: Time) -> String {
+    // The formatter knows the years up to 9999.
+    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    let expires = httpdate::fmt_http_date(expires.to_system().min(last));
+    // TLS ends in a proxy before us, which says so; of several proxies the first stands before the
+    // client. Whoever makes the header up only keeps their own cookie off plain HTTP.
+    let proxied = request.headers.list("x-forwarded-proto").next();
+    let tls = proxied.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let secure = if tls { "; Secure" } else { "" };
+    format!("session={key}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
 }

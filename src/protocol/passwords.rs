@@ -1,7 +1,7 @@
 //! Room passwords: hashed and checked on threads of their own, a few at a time.
 //!
 //! It must never block the event loop, nor let strangers fill the memory: each hash takes 7 MiB and
-//! some 30 ms of a core, so a gate lets in a few and turns away the rest. Called by ChitChat.
+//! some 30 ms of a core, so a gate lets in a few and turns away the rest. Called by the protocols.
 
 use std::sync::Arc;
 

@@ -1,11 +1,10 @@
-//! What the tests of the protocols share: a real hub with a log that keeps nothing, to which
-//! requests are put as text; and the tests of what no protocol has to itself.
+//! What the tests of the protocols share: a real hub and a real log, to which requests are put
+//! as text; and the tests of what no protocol has to itself.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
 
-use crate::chat::{Command, Entry, LOBBY, RoomRecord, SeatId, Seq, Settings, Snapshot, Tell};
-use crate::chat::{Event, founding};
+use crate::chat::{Action, Command, Event, LOBBY, Refusal, SeatId, Seq, Settings, Tell};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
@@ -14,6 +13,7 @@ use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS, Outcome, respond};
 use crate::store::Write;
+use crate::store::tests::Scratch;
 use crate::time::Time;
 
 /// The header lines of a good request for a websocket.
@@ -70,7 +70,9 @@ impl Server {
         let outcome = respond(&self.context, seat_id(0, self.seats.get()), &request).await;
         let (response, seat) = match outcome {
             Outcome::Response(response) => (response, None),
-            Outcome::Websocket { response, seat, .. } => (response, Some(seat)),
+            Outcome::Websocket { response, seat, .. } | Outcome::Stream { response, seat, .. } => {
+                (response, Some(seat))
+            }
         };
         let mut bytes = Vec::new();
         let _ = response.encode(&mut bytes, &Framing::of(&request, Time::now()));
@@ -136,18 +138,21 @@ pub(super) fn serve(test: impl AsyncFnOnce(Server)) {
 pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnce(Server)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let Entry::RoomMade { room, owner, facts } = founding() else { panic!("the lobby") };
-        let (generation, created, updated) = (0, Time(0), Time(0));
-        let lobby = RoomRecord { id: room, owner, facts, generation, created, updated };
-        let snapshot = Snapshot { rooms: vec![lobby], last_room: 1, ..Snapshot::default() };
+        let scratch = Scratch::new();
+        let opened = scratch.open();
+        let snapshot = opened.snapshot;
         let (store, writes) = store_line();
         let settings = Settings { session_ttl_secs: config.session_ttl_secs };
-        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, store, DIALECTS, 1);
+        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, store, DIALECTS, "e0", 1);
         let log = handle.log_handle();
-        let writer = std::thread::spawn(move || write_all(writes, &log, entries_max));
+        let writer = std::thread::spawn(move || match entries_max {
+            u64::MAX => opened.writer.run(writes, |commands| log.answer(commands)),
+            _ => write_some(writes, &log, entries_max),
+        });
         let hub = tokio::spawn(hub.run());
         let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
-        let context = Context { hub: handle, config, tokens, passwords: Passwords::new() };
+        let (passwords, readers, epoch) = (Passwords::new(), opened.readers, "e0".to_owned());
+        let context = Context { hub: handle, config, tokens, passwords, readers, epoch };
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { context, rounds, seats: Cell::new(0) }).await;
         hub.await.expect("the hub ends when nobody holds it");
@@ -155,8 +160,8 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
     });
 }
 
-/// A log that keeps nothing but the count.
-fn write_all(
+/// A log that keeps nothing but the count, and then is full.
+fn write_some(
     mut writes: tokio::sync::mpsc::Receiver<Vec<Write>>,
     log: &LogHandle,
     entries_max: u64,
@@ -168,7 +173,7 @@ fn write_all(
             last += 1;
             let (seq, logged) = (Seq(last), Some(ticket));
             log.answer(vec![match last > entries_max {
-                true => Command::Unlogged { ticket, entry },
+                true => Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
                 false => Command::Logged { ticket: logged, seq, time, entry },
             }]);
         }
@@ -224,13 +229,20 @@ pub(super) fn feed_at_random(dialect: &dyn Dialect, seeds: &[&str], chars_max: u
             }
         }
         let text: String = text.into_iter().collect();
-        if let Tell::Say { text: said, .. } = dialect.decode(&text) {
-            assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
-        }
+        let (Tell::Say { text: said, .. }
+        | Tell::Act { action: Action::Send { text: said, .. }, .. }
+        | Tell::Act { action: Action::Edit { text: said, .. }, .. }) = dialect.decode(&text)
+        else {
+            continue;
+        };
+        assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
     }
     for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
         let text = deep.repeat(20_000);
-        assert!(matches!(dialect.decode(&text), Tell::Garbled(_)), "nothing overflows the stack");
+        assert!(
+            matches!(dialect.decode(&text), Tell::Garbled { .. }),
+            "nothing overflows the stack"
+        );
     }
 }
 
@@ -374,7 +386,7 @@ fn both_doors_of_the_lobby() {
         assert_eq!(online.show(), r#"200 {"online_clients":["Ann","Bo"]}"#);
         let copies = loop {
             let announced = server.heard().into_iter().find_map(|item| match item {
-                Item::Announce { room, copies, by: Some(SeatId(_)) } if copies.len() == 2 => {
+                Item::Announce { room, copies, by: Some(SeatId(_)), .. } if copies.len() == 2 => {
                     assert_eq!(room, LOBBY);
                     Some(copies)
                 }

@@ -1,5 +1,6 @@
 //! An entry as a row of the log, and back. A message has columns of its own, because history and
-//! search look at them; every other kind is rare and keeps what it needs as JSON in `body`.
+//! search look at them, and so has what changes one; every other kind is rare and keeps what it
+//! needs as JSON in `body`.
 //!
 //! Both directions are here, side by side, so that they stay each other's inverse.
 
@@ -8,14 +9,18 @@ use rusqlite::{Connection, Row, params};
 use serde_json::{Value, json};
 
 use crate::chat::{
-    AccountId, Author, Color, Description, Entry, Name, RoomFacts, RoomId, Seq, SessionId, Title,
-    Visibility,
+    AccountId, Author, ClientId, Color, Description, Emoji, Entry, Name, RoomFacts, RoomId, Seq,
+    SessionId, Title, Visibility,
 };
 use crate::crypto::{self, KeyHash};
 use crate::time::Time;
 
-/// The columns that [`read`] expects, in its order: for the `SELECT` of whoever reads the log.
-pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, text, body";
+/// The columns that [`read`] expects, in its order: for the `SELECT` of whoever reads the log. The
+/// words of an edit are those that its message has now: the entry itself keeps none.
+pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, client_id, reply_to,
+    target, edited, body, CASE kind
+        WHEN 'edited' THEN (SELECT said.text FROM log AS said WHERE said.seq = log.target)
+        ELSE text END AS text";
 
 /// Appends one entry under its number, in the caller's transaction.
 pub(super) fn append(
@@ -24,11 +29,11 @@ pub(super) fn append(
     time: Time,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
-    let mut insert;
-    if let Entry::Said { room, author, color, text } = entry {
-        insert = connection.prepare_cached(
-            "INSERT INTO log (seq, time, kind, room, account, name, color, text)
-             VALUES (?, ?, 'said', ?, ?, ?, ?, ?)",
+    if let Entry::Said { room, author, color, text, client_id, reply_to } = entry {
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO log (seq, time, kind, room, account, name, color, text, client_id,
+                 reply_to)
+             VALUES (?, ?, 'said', ?, ?, ?, ?, ?, ?, ?)",
         )?;
         insert.execute(params![
             signed(seq.0),
@@ -38,65 +43,148 @@ pub(super) fn append(
             author.name.as_str(),
             color.as_ref().map(Color::as_str),
             text,
+            client_id.as_ref().map(ClientId::as_str),
+            reply_to.map(|seq| signed(seq.0)),
+        ])?;
+        return Ok(());
+    }
+    let (kind, body) = kind_and_body(entry);
+    let body = body.map(|body| body.to_string());
+    if let Some((room, target, by)) = aim(entry) {
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO log (seq, time, kind, room, account, name, target, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        insert.execute(params![
+            signed(seq.0),
+            time.0,
+            kind,
+            signed(room.0),
+            by.account.map(|account| signed(account.0)),
+            by.name.as_str(),
+            signed(target.0),
+            body,
         ])?;
     } else {
-        let (kind, body) = kind_and_body(entry);
-        insert = connection
+        let mut insert = connection
             .prepare_cached("INSERT INTO log (seq, time, kind, body) VALUES (?, ?, ?, ?)")?;
-        insert.execute(params![signed(seq.0), time.0, kind, body.to_string()])?;
+        insert.execute(params![signed(seq.0), time.0, kind, body])?;
     }
     Ok(())
 }
 
-/// Reads a row of [`COLUMNS`] back: the number, when it was proposed, and the entry.
+/// Where the message is that an entry changes, which it is, and who changes it.
+pub(super) fn aim(entry: &Entry) -> Option<(RoomId, Seq, &Author)> {
+    match entry {
+        Entry::Edited { room, target, by, .. }
+        | Entry::Deleted { room, target, by, .. }
+        | Entry::Reacted { room, target, by, .. } => Some((*room, *target, by)),
+        _ => None,
+    }
+}
+
+/// Reads a row of [`COLUMNS`] back: the number, when it was proposed, and the entry. The words of a
+/// message are those it has now, and of one that was taken back there are none.
 ///
 /// # Errors
 /// [`rusqlite::Error::FromSqlConversionFailure`] for a row that this version cannot have written.
 pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
     let seq = Seq(unsigned(row.get("seq")?));
     let time = Time(row.get("time")?);
-    let kind: String = row.get("kind")?;
-    if kind == "said" {
-        let author = Author {
-            account: row.get::<_, Option<i64>>("account")?.map(|id| AccountId(unsigned(id))),
-            name: text(row, "name", Name::new)?,
-        };
-        let room = RoomId(unsigned(row.get("room")?));
-        let color = optional_text(row, "color", Color::new)?;
-        return Ok((seq, time, Entry::Said { room, author, color, text: row.get("text")? }));
-    }
-    let body: String = row.get("body")?;
-    let body = serde_json::from_str(&body).map_err(|_| unreadable("body"))?;
-    let entry = from_body(&kind, &body).ok_or_else(|| unreadable("body"))?;
+    let kind: Box<str> = row.get("kind")?;
+    let words = || row.get::<_, Option<Box<str>>>("text").map(Option::unwrap_or_default);
+    let room = || row.get("room").map(|id| RoomId(unsigned(id)));
+    let target = || row.get("target").map(|seq| Seq(unsigned(seq)));
+    let entry = match &*kind {
+        "said" => Entry::Said {
+            room: room()?,
+            author: author(row)?,
+            color: optional_text(row, "color", Color::new)?,
+            text: words()?,
+            client_id: optional_text(row, "client_id", ClientId::new)?,
+            reply_to: row.get::<_, Option<i64>>("reply_to")?.map(|seq| Seq(unsigned(seq))),
+        },
+        "edited" => {
+            let (room, target, by) = (room()?, target()?, author(row)?);
+            Entry::Edited { room, target, by, text: words()? }
+        }
+        _ => {
+            let body: String = row.get("body")?;
+            let body: Value = serde_json::from_str(&body).map_err(|_| unreadable("body"))?;
+            let flag = |field: &str| {
+                body.get(field).and_then(Value::as_bool).ok_or_else(|| unreadable("body"))
+            };
+            match &*kind {
+                "deleted" => {
+                    let (room, target, by) = (room()?, target()?, author(row)?);
+                    Entry::Deleted { room, target, by, as_owner: flag("as_owner")? }
+                }
+                "reacted" => {
+                    let emoji = body.get("emoji").and_then(Value::as_str).and_then(Emoji::new);
+                    let emoji = emoji.ok_or_else(|| unreadable("body"))?;
+                    let (room, target, by) = (room()?, target()?, author(row)?);
+                    Entry::Reacted { room, target, by, emoji, on: flag("on")? }
+                }
+                _ => from_body(&kind, &body).ok_or_else(|| unreadable("body"))?,
+            }
+        }
+    };
     Ok((seq, time, entry))
 }
 
-/// An entry that is not a message: the name of its kind, and what is needed to carry it out again.
-fn kind_and_body(entry: &Entry) -> (&'static str, Value) {
-    match entry {
-        Entry::AccountMade { account, name, key } => {
-            let key = crypto::hex(key);
-            ("account_made", json!({"account": account.0, "name": name.as_str(), "key": key}))
+/// Who said or did something, from the columns `account` and `name`.
+pub(super) fn author(row: &Row<'_>) -> rusqlite::Result<Author> {
+    Ok(Author {
+        account: row.get::<_, Option<i64>>("account")?.map(|id| AccountId(unsigned(id))),
+        name: text(row, "name", Name::new)?,
+    })
+}
+
+/// An entry that is not a message: the name of its kind, and what is needed to carry it out again,
+/// beyond what has a column.
+fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
+    let (kind, body) = match entry {
+        Entry::AccountMade { account, name, key, color } => {
+            let key = key.as_ref().map(|key| crypto::hex(key));
+            let color = color.as_ref().map(Color::as_str);
+            let body = json!({"account": account.0, "name": name.as_str(), "key": key,
+                "color": color});
+            ("account_made", body)
         }
-        Entry::SessionBegun { session, account, key } => {
+        Entry::AccountEnded { account } => ("account_ended", json!({"account": account.0})),
+        Entry::SessionBegun { session, account, key, remember, agent } => {
             let key = crypto::hex(key);
-            ("session_begun", json!({"session": session.0, "account": account.0, "key": key}))
+            let body = json!({"session": session.0, "account": account.0, "key": key,
+                "remember": remember, "agent": agent});
+            ("session_begun", body)
         }
         Entry::SessionEnded { session } => ("session_ended", json!({"session": session.0})),
         Entry::RoomMade { room, owner, facts } => {
             let owner = owner.map(|account| account.0);
             ("room_made", json!({"room": room.0, "owner": owner, "facts": facts_json(facts)}))
         }
+        Entry::DirectMade { room, between } => {
+            ("direct_made", json!({"room": room.0, "between": between.map(|account| account.0)}))
+        }
+        Entry::MemberChanged { room, account, member } => {
+            let body = json!({"room": room.0, "account": account.0, "member": member});
+            ("member_changed", body)
+        }
         Entry::RoomChanged { room, facts, generation } => {
             let facts = facts_json(facts);
             ("room_changed", json!({"room": room.0, "facts": facts, "generation": generation}))
         }
         Entry::RoomGone { room } => ("room_gone", json!({"room": room.0})),
-        Entry::Said { .. } => unreachable!("a message has columns, and no body"),
-    }
+        Entry::Said { .. } => return ("said", None),
+        Entry::Edited { .. } => return ("edited", None),
+        Entry::Deleted { as_owner, .. } => ("deleted", json!({"as_owner": as_owner})),
+        Entry::Reacted { emoji, on, .. } => ("reacted", json!({"emoji": emoji.as_str(), "on": on})),
+    };
+    (kind, Some(body))
 }
 
-/// The reverse of [`kind_and_body`]. `None`: there is no such kind, or its body lacks something.
+/// The reverse of [`kind_and_body`], for what has no columns of its own. `None`: there is no such
+/// kind, or its body lacks something. (What the first schema did not have may be lacking.)
 fn from_body(kind: &str, body: &Value) -> Option<Entry> {
     let number = |field: &str| body.get(field)?.as_u64();
     let key = || unhex(body.get("key")?.as_str()?);
@@ -107,11 +195,21 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
     Some(match kind {
         "account_made" => {
             let name = Name::new(body.get("name")?.as_str()?)?;
-            Entry::AccountMade { account: account()?, name, key: key()? }
+            let key = if body.get("key")?.is_null() { None } else { Some(key()?) };
+            let color = match body.get("color") {
+                None | Some(Value::Null) => None,
+                Some(color) => Some(Color::new(color.as_str()?)?),
+            };
+            Entry::AccountMade { account: account()?, name, key, color }
         }
-        "session_begun" => {
-            Entry::SessionBegun { session: session()?, account: account()?, key: key()? }
-        }
+        "account_ended" => Entry::AccountEnded { account: account()? },
+        "session_begun" => Entry::SessionBegun {
+            session: session()?,
+            account: account()?,
+            key: key()?,
+            remember: body.get("remember").is_some_and(|remember| remember == true),
+            agent: body.get("agent").and_then(Value::as_str).unwrap_or_default().into(),
+        },
         "session_ended" => Entry::SessionEnded { session: session()? },
         "room_made" => {
             let owner = match body.get("owner")? {
@@ -119,6 +217,14 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
                 owner => Some(AccountId(owner.as_u64()?)),
             };
             Entry::RoomMade { room: room()?, owner, facts: facts()? }
+        }
+        "direct_made" => {
+            let one = |index| body.get("between")?.get(index)?.as_u64().map(AccountId);
+            Entry::DirectMade { room: room()?, between: [one(0)?, one(1)?] }
+        }
+        "member_changed" => {
+            let member = body.get("member")?.as_bool()?;
+            Entry::MemberChanged { room: room()?, account: account()?, member }
         }
         "room_changed" => {
             let generation = number("generation")?;
@@ -186,7 +292,7 @@ pub(super) fn text<T>(
 }
 
 /// Like [`text`], where there may be none.
-fn optional_text<T>(
+pub(super) fn optional_text<T>(
     row: &Row<'_>,
     column: &'static str,
     parse: fn(&str) -> Option<T>,

@@ -7,18 +7,27 @@
 //! It must never answer for an entry that is not in the log on disk, never give a number twice or
 //! leave one out, and never let one entry's trouble become another's.
 //!
-//! Reading order: `migrations/0001_first.sql` (what there is), [`entries`] (an entry as a row),
-//! `tables` (what it changes), `writer` (how it gets there), `pace` (and when), `schema`.
+//! [`Readers`] look at what was said long ago, off the writer's way.
+//!
+//! Reading order: `migrations/0001_first.sql` and `0002_words.sql` (what there is), [`entries`] (an
+//! entry as a row), `tables` (what it changes), `words` (what it does to messages), `snapshot`
+//! (what a core starts from), `writer` (how it gets there), `pace` (and when), `readers`, `reader`,
+//! `search`, `schema`.
 
 pub mod entries;
 mod open_error;
 mod pace;
+mod reader;
+mod readers;
 mod schema;
+mod search;
+mod snapshot;
 mod tables;
+mod words;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,6 +37,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use crate::store::open_error::OpenError;
+pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
+pub use crate::store::readers::{Readers, Unread};
+pub use crate::store::search::{Found, Query};
 pub use crate::store::writer::{Write, Writer};
 
 use crate::chat::{self, Seq, Snapshot};
@@ -67,6 +79,8 @@ pub struct Store {
     pub last_seq: Seq,
     /// To be run, on a thread that may block. While it lives, no other shanty opens the file.
     pub writer: Writer,
+    /// To be asked for what the core does not keep.
+    pub readers: Readers,
 }
 
 /// Opens the database, and makes it if it is not there. Blocks: on the disk, and on somebody who
@@ -81,7 +95,7 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     let lock = lock(&options.path)?;
     let mut connection = connect(&options.path)?;
     let seen = schema::version(&connection)?;
-    configure(&connection, options.sync)?;
+    configure(&connection, options.sync, seen == 0)?;
     schema::migrate(&mut connection, &schema::MIGRATIONS, seen)?;
     found(&mut connection)?;
     let meta = "SELECT (SELECT value FROM meta WHERE key = 'secret'),
@@ -90,9 +104,11 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     let (secret, epoch, last) =
         connection.query_row(meta, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let last_seq = Seq(entries::unsigned(last));
-    let snapshot = tables::load(&connection)?;
-    let writer = Writer::new(connection, lock, last_seq);
-    Ok(Store { snapshot, secret, epoch, last_seq, writer })
+    let snapshot = snapshot::load(&connection)?;
+    let indexed = words::indexed(&connection)?;
+    let writer = Writer::new(connection, lock, last_seq, indexed);
+    let readers = Readers::new(&fs::canonicalize(&options.path)?);
+    Ok(Store { snapshot, secret, epoch, last_seq, writer, readers })
 }
 
 /// Makes the file, for nobody else's eyes (it holds secrets; SQLite gives the files beside it the
@@ -120,7 +136,11 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
 }
 
 /// What SQLite forgets when it is closed, and the write-ahead log.
-fn configure(connection: &Connection, sync: Sync) -> Result<(), OpenError> {
+fn configure(connection: &Connection, sync: Sync, fresh: bool) -> Result<(), OpenError> {
+    if fresh {
+        // So that a log that is cut one day can give its pages back. Counts before the first table.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     // With a write-ahead log a commit is one append and one `fsync`, and readers do not wait.
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
@@ -133,12 +153,17 @@ fn configure(connection: &Connection, sync: Sync) -> Result<(), OpenError> {
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten, pages that become free included: words that were taken back
+    // do not stay in the file. It costs where something is deleted, which is rare.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     // Negative: in KiB, and not in pages.
     connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "mmap_size", 0)?;
+    // All that the writer ever says.
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
 
@@ -154,7 +179,7 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.execute(keep, ("epoch", crypto::hex(&crypto::random::<8>())))?;
         let (now, entry) = (Time::now(), chat::founding());
         entries::append(&transaction, Seq(1), now, &entry)?;
-        tables::apply(&transaction, now, &entry)?;
+        tables::apply(&transaction, Seq(1), now, &entry)?;
     }
     transaction.execute("UPDATE meta SET value = value", [])?;
     transaction.commit()

@@ -9,10 +9,11 @@ use std::time::Instant;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::mpsc::Receiver;
 
-use crate::chat::{Command, Entry, Seq, SessionId, Ticket};
+use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ticket};
 use crate::limits::COMMIT_ENTRIES_MAX;
 use crate::log;
 use crate::store::pace::Pace;
+use crate::store::words::{self, Verdict};
 use crate::store::{entries, tables};
 use crate::time::Time;
 
@@ -30,6 +31,15 @@ pub enum Write {
     },
     /// When these sessions were last used. Rides along with a commit, and is lost with it.
     Touch(Vec<(SessionId, Time)>),
+    /// How far a member has read a room; only forward. Rides along, likewise.
+    Mark {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        account: AccountId,
+        /// The last message that was read.
+        seq: Seq,
+    },
 }
 
 /// The database's one writer. Made by [`crate::store::open`].
@@ -37,6 +47,8 @@ pub struct Writer {
     pub(super) connection: Connection,
     /// The number of the last entry in the log.
     last: Seq,
+    /// Up to where the messages can be found by the full-text index: see [`words`].
+    indexed: i64,
     /// Whether the last transaction failed, so that an outage is told of once.
     failing: bool,
     /// Keeps other shanties out. It stands below `connection` because fields are dropped in their
@@ -45,14 +57,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, lock: File, last: Seq) -> Writer {
-        Writer { connection, last, failing: false, _lock: lock }
+    pub(super) fn new(connection: Connection, lock: File, last: Seq, indexed: i64) -> Writer {
+        Writer { connection, last, indexed, failing: false, _lock: lock }
     }
 
     /// Writes what comes until the inbox is closed and empty. To be called where one may block.
     ///
     /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry
-    /// or, where it could not be written, one [`Command::Unlogged`], in the order of proposing.
+    /// or, where it could not be written or speaks of a message that is not there, one
+    /// [`Command::Unlogged`], or, where the log has it already, one [`Command::Repeated`], in the
+    /// order of proposing. (Of a sign that is on its message already, or not there to be taken off,
+    /// `Repeated` tells the entry that put it there, or the message.)
     /// Numbers follow each other without a gap, whatever fails. A failure ends nothing: the next
     /// transaction is tried as if nothing had been.
     pub fn run(mut self, mut inbox: Receiver<Vec<Write>>, mut answer: impl FnMut(Vec<Command>)) {
@@ -93,11 +108,12 @@ impl Writer {
     /// Writes a batch, in one transaction if it can, and says what came of each of its entries.
     pub(super) fn commit(&mut self, batch: Vec<Write>) -> Vec<Command> {
         match self.transact(&batch) {
-            Ok(()) => {
+            Ok((verdicts, indexed)) => {
+                self.indexed = indexed;
                 if std::mem::take(&mut self.failing) {
                     log!(Info, "the database can be written again");
                 }
-                self.logged(batch)
+                self.judged(batch, verdicts)
             }
             Err(error) if is_of_one_entry(&error) => {
                 if batch.len() > 1 {
@@ -116,7 +132,7 @@ impl Writer {
         }
     }
 
-    /// All of the batch, or nothing.
+    /// All of the batch, or nothing: what is said to each entry, and how far the index goes then.
     ///
     /// When COMMIT itself fails, has it perhaps been durable all the same? For this process: no.
     /// SQLite counts a commit only after the last write and `fsync` have succeeded; before that no
@@ -127,7 +143,7 @@ impl Writer {
     /// machine or the process dies before there is one, the next start finds them, and entries
     /// that were refused are in the log after all. That is in order, too: the log is the truth, it
     /// has no gap, and nobody was told that they were *in* it.
-    fn transact(&self, batch: &[Write]) -> rusqlite::Result<()> {
+    fn transact(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, i64)> {
         let done = self.transact_unguarded(batch);
         // Some errors (a full disk) have ended the transaction, others (a lock) have left it open.
         // If it cannot be rolled back, the next BEGIN fails, and it is tried again.
@@ -137,16 +153,23 @@ impl Writer {
         done
     }
 
-    fn transact_unguarded(&self, batch: &[Write]) -> rusqlite::Result<()> {
+    fn transact_unguarded(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, i64)> {
         // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
         self.execute("BEGIN IMMEDIATE")?;
-        let mut seq = self.last;
+        let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
         for write in batch {
             match write {
                 Write::Entry { time, entry, .. } => {
-                    seq.0 += 1;
-                    entries::append(&self.connection, seq, *time, entry)?;
-                    tables::apply(&self.connection, *time, entry)?;
+                    let verdict = words::judge(&self.connection, entry)?;
+                    if verdict == Verdict::Taken {
+                        seq.0 += 1;
+                        entries::append(&self.connection, seq, *time, entry)?;
+                        tables::apply(&self.connection, seq, *time, entry)?;
+                    }
+                    verdicts.push(verdict);
+                }
+                Write::Mark { room, account, seq } => {
+                    tables::mark(&self.connection, *room, *account, *seq)?;
                 }
                 Write::Touch(used) => {
                     for (session, last_used) in used {
@@ -155,7 +178,9 @@ impl Writer {
                 }
             }
         }
-        self.execute("COMMIT")
+        let indexed = words::index(&self.connection, self.indexed, seq)?;
+        self.execute("COMMIT")?;
+        Ok((verdicts, indexed))
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
@@ -163,15 +188,25 @@ impl Writer {
         Ok(())
     }
 
-    /// The answers for a batch that is in the log. Entries are moved, not copied.
-    fn logged(&mut self, batch: Vec<Write>) -> Vec<Command> {
-        let mut answers = Vec::with_capacity(batch.len());
-        for write in batch {
-            if let Write::Entry { ticket, time, entry } = write {
-                self.last.0 += 1;
-                let (ticket, seq) = (Some(ticket), self.last);
-                answers.push(Command::Logged { ticket, seq, time, entry });
-            }
+    /// The answers for a batch that was carried out. Entries are moved, not copied.
+    fn judged(&mut self, batch: Vec<Write>, verdicts: Vec<Verdict>) -> Vec<Command> {
+        let mut answers = Vec::with_capacity(verdicts.len());
+        let proposals = batch.into_iter().filter_map(|write| match write {
+            Write::Entry { ticket, time, entry } => Some((ticket, time, entry)),
+            Write::Touch(_) | Write::Mark { .. } => None,
+        });
+        for ((ticket, time, entry), verdict) in proposals.zip(verdicts) {
+            answers.push(match verdict {
+                Verdict::Taken => {
+                    self.last.0 += 1;
+                    let (ticket, seq) = (Some(ticket), self.last);
+                    Command::Logged { ticket, seq, time, entry }
+                }
+                Verdict::Repeated { seq, time, same } => {
+                    Command::Repeated { ticket, entry, seq, time, same }
+                }
+                Verdict::Refused(refusal) => Command::Unlogged { ticket, entry, refusal },
+            });
         }
         answers
     }
@@ -180,8 +215,10 @@ impl Writer {
 /// The answers for a batch of which nothing is in the log.
 fn unlogged(batch: Vec<Write>) -> Vec<Command> {
     let refused = |write| match write {
-        Write::Entry { ticket, entry, .. } => Some(Command::Unlogged { ticket, entry }),
-        Write::Touch(_) => None,
+        Write::Entry { ticket, entry, .. } => {
+            Some(Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable })
+        }
+        Write::Touch(_) | Write::Mark { .. } => None,
     };
     batch.into_iter().filter_map(refused).collect()
 }

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::chat::simulation::ttl_of;
 use crate::chat::{
-    Account, AccountId, Entry, Folded, LOBBY, Name, RoomId, RoomRecord, RoomRef, Session,
-    SessionId, Snapshot, Visibility,
+    Account, AccountId, Entry, Folded, LOBBY, MemberRecord, Name, RoomFacts, RoomId, RoomRecord,
+    RoomRef, Seq, Session, SessionId, Snapshot, Visibility,
 };
 use crate::crypto::KeyHash;
+use crate::limits::SESSION_TOUCH_PARTS;
 use crate::time::Time;
 
 #[derive(Default)]
@@ -15,6 +17,7 @@ pub struct Book {
     pub accounts: BTreeMap<AccountId, Account>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub rooms: BTreeMap<RoomId, RoomRecord>,
+    pub last_account: u64,
     pub last_room: u64,
     pub last_session: u64,
     /// The last use of each session, as the disk has it.
@@ -29,11 +32,16 @@ impl Book {
             others.any(|other| other.facts.title.folded() == *title)
         };
         match entry {
-            Entry::AccountMade { account, name, key } => {
-                let clash = |one: &Account| one.key == *key || one.name.folded() == name.folded();
+            Entry::AccountMade { account, name, key, .. } => {
+                let keyed = |one: &Account| key.is_some() && one.key == *key;
+                let clash = |one: &Account| keyed(one) || one.name.folded() == name.folded();
                 !self.accounts.contains_key(account) && !self.accounts.values().any(clash)
             }
-            Entry::SessionBegun { session, account, key } => {
+            Entry::AccountEnded { account } => {
+                let guest = self.accounts.get(account).is_some_and(|one| one.key.is_none());
+                guest && !self.sessions.values().any(|one| one.account == *account)
+            }
+            Entry::SessionBegun { session, account, key, .. } => {
                 let known = self.sessions.values().any(|one| one.id == *session || one.key == *key);
                 self.accounts.contains_key(account) && !known
             }
@@ -41,24 +49,75 @@ impl Book {
             Entry::RoomMade { room, facts, .. } => {
                 room.0 > self.last_room && !titled(&facts.title.folded(), *room)
             }
-            Entry::RoomChanged { room, facts, .. } => {
-                self.rooms.contains_key(room) && !titled(&facts.title.folded(), *room)
+            Entry::DirectMade { room, between: [one, other] } => {
+                let known = |account| self.accounts.contains_key(account);
+                let same = |record: &RoomRecord| {
+                    let between = record.between;
+                    between == Some([*one, *other]) || between == Some([*other, *one])
+                };
+                let there = self.rooms.values().any(same);
+                one != other && known(one) && known(other) && !there && room.0 > self.last_room
             }
-            Entry::RoomGone { room } => *room != LOBBY && self.rooms.contains_key(room),
-            Entry::Said { room, .. } => self.rooms.contains_key(room),
+            Entry::MemberChanged { room, account, member } => {
+                let open = self.rooms.get(room).is_some_and(|room| room.between.is_none());
+                let known = self.accounts.contains_key(account);
+                open && known && self.is_member(*account, *room) != *member
+            }
+            Entry::RoomChanged { room, facts, .. } => {
+                self.is_room(room) && !titled(&facts.title.folded(), *room)
+            }
+            Entry::RoomGone { room } => *room != LOBBY && self.is_room(room),
+            Entry::Said { room, .. }
+            | Entry::Edited { room, .. }
+            | Entry::Deleted { room, .. }
+            | Entry::Reacted { room, .. } => self.rooms.contains_key(room),
         }
     }
 
-    pub fn apply(&mut self, time: Time, entry: &Entry) {
+    fn is_room(&self, room: &RoomId) -> bool {
+        self.rooms.get(room).is_some_and(|room| room.between.is_none())
+    }
+
+    pub fn is_member(&self, account: AccountId, room: RoomId) -> bool {
+        let mut members = self.rooms.get(&room).into_iter().flat_map(|room| &room.members);
+        members.any(|member| member.account == account)
+    }
+
+    fn join(&mut self, account: AccountId, room: RoomId, since: Seq) {
+        let known = self.accounts.contains_key(&account) && !self.is_member(account, room);
+        if let Some(room) = self.rooms.get_mut(&room).filter(|_| known) {
+            room.members.push(MemberRecord { account, since, read: since });
+            room.members.sort_by_key(|member| member.account);
+        }
+    }
+
+    pub fn mark(&mut self, account: AccountId, room: RoomId, seq: Seq) {
+        let members = self.rooms.get_mut(&room).into_iter().flat_map(|room| &mut room.members);
+        for member in members.filter(|member| member.account == account) {
+            member.read = member.read.max(seq);
+        }
+    }
+
+    pub fn apply(&mut self, seq: Seq, time: Time, entry: &Entry) {
         if !self.fits(entry) {
             return;
         }
         match entry.clone() {
-            Entry::AccountMade { account: id, name, key } => {
-                self.accounts.insert(id, Account { id, name, key, created: time });
+            Entry::AccountMade { account: id, name, key, color } => {
+                self.accounts.insert(id, Account { id, name, key, color, created: time });
+                self.last_account = self.last_account.max(id.0);
+                self.join(id, LOBBY, seq);
             }
-            Entry::SessionBegun { session: id, account, key } => {
-                self.sessions.insert(id, Session { id, account, key, last_used: time });
+            Entry::AccountEnded { account } => {
+                self.accounts.remove(&account);
+                for room in self.rooms.values_mut() {
+                    room.members.retain(|member| member.account != account);
+                }
+            }
+            Entry::SessionBegun { session: id, account, key, remember, agent } => {
+                let (created, last_used) = (time, time);
+                let begun = Session { id, account, key, remember, agent, created, last_used };
+                self.sessions.insert(id, begun);
                 self.last_session = self.last_session.max(id.0);
                 self.noted.insert(id, time);
             }
@@ -66,10 +125,21 @@ impl Book {
                 self.sessions.remove(&session);
             }
             Entry::RoomMade { room: id, owner, facts } => {
-                let (created, updated) = (time, time);
-                let record = RoomRecord { id, owner, facts, generation: 0, created, updated };
-                self.rooms.insert(id, record);
+                self.rooms.insert(id, RoomRecord::new(id, time, owner, facts));
                 self.last_room = id.0;
+                owner.into_iter().for_each(|owner| self.join(owner, id, seq));
+            }
+            Entry::DirectMade { room: id, between } => {
+                let record = RoomRecord::new(id, time, None, RoomFacts::of_direct(id));
+                self.rooms.insert(id, RoomRecord { between: Some(between), ..record });
+                self.last_room = id.0;
+                between.into_iter().for_each(|account| self.join(account, id, seq));
+            }
+            Entry::MemberChanged { room, account, member: true } => self.join(account, room, seq),
+            Entry::MemberChanged { room, account, member: false } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.members.retain(|member| member.account != account);
+                }
             }
             Entry::RoomChanged { room, facts, generation } => {
                 if let Some(record) = self.rooms.get_mut(&room) {
@@ -80,16 +150,21 @@ impl Book {
             Entry::RoomGone { room } => {
                 self.rooms.remove(&room);
             }
-            Entry::Said { .. } => {}
+            Entry::Said { room, .. } => {
+                self.rooms.get_mut(&room).expect("a room").last = seq;
+            }
+            Entry::Edited { .. } | Entry::Deleted { .. } | Entry::Reacted { .. } => {}
         }
     }
 
     /// No number is proposed that something in the log has, or had.
     pub fn is_new(&self, entry: &Entry) -> bool {
         match entry {
-            Entry::AccountMade { account, .. } => !self.accounts.contains_key(account),
+            Entry::AccountMade { account, .. } => account.0 > self.last_account,
             Entry::SessionBegun { session, .. } => session.0 > self.last_session,
-            Entry::RoomMade { room, .. } => room.0 > self.last_room,
+            Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => {
+                room.0 > self.last_room
+            }
             _ => true,
         }
     }
@@ -103,7 +178,7 @@ impl Book {
     }
 
     pub fn find(&self, room: &RoomRef) -> Option<&RoomRecord> {
-        self.rooms.values().find(|record| match room {
+        self.rooms.values().filter(|one| one.between.is_none()).find(|record| match room {
             RoomRef::Id(id) => record.id == *id,
             RoomRef::Title(title) => record.facts.title.folded() == Folded::new(title),
         })
@@ -128,7 +203,7 @@ impl Book {
         titles.sort_unstable();
         titles.dedup();
         assert_eq!(counts, (names.len(), titles.len()), "a name or a title is there twice");
-        for room in self.rooms.values() {
+        for room in self.rooms.values().filter(|room| room.between.is_none()) {
             let open = room.facts.visibility == Visibility::Public;
             assert_eq!(open, room.facts.password.is_none(), "a password too many or too few");
         }
@@ -139,7 +214,29 @@ impl Book {
         assert!(self.accounts.values().eq(&snapshot.accounts), "accounts differ from the log");
         let sessions: Vec<_> = self.sessions.values().cloned().collect();
         assert_eq!(sessions, snapshot.sessions, "sessions differ from the log, or in their use");
-        assert!(self.rooms.values().eq(&snapshot.rooms), "rooms differ from the log");
+        let rooms: Vec<_> = self.rooms.values().cloned().collect();
+        assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
+        assert_eq!(self.last_account, snapshot.last_account, "the last account's number");
         assert_eq!(self.last_room, snapshot.last_room, "the last room's number");
     }
+}
+
+/// The room that an entry is about; those about people are about none.
+pub fn room_of(entry: &Entry) -> Option<RoomId> {
+    match entry {
+        Entry::RoomMade { room, .. }
+        | Entry::DirectMade { room, .. }
+        | Entry::MemberChanged { room, .. }
+        | Entry::RoomChanged { room, .. }
+        | Entry::RoomGone { room }
+        | Entry::Said { room, .. }
+        | Entry::Edited { room, .. }
+        | Entry::Deleted { room, .. }
+        | Entry::Reacted { room, .. } => Some(*room),
+        _ => None,
+    }
+}
+
+pub fn grain_of(session: &Session) -> i64 {
+    (ttl_of(session) * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed()
 }

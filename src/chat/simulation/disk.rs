@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::chat::{Command, Entry, Seq, SessionId, Ticket};
+use crate::chat::{AccountId, ClientId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ticket};
 use crate::time::Time;
 
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub struct Disk {
     answers: VecDeque<Command>,
     /// When sessions were used last, as far as somebody wrote it down.
     pub touches: HashMap<SessionId, Time>,
+    /// How far members have read, likewise.
+    pub marks: HashMap<(RoomId, AccountId), Seq>,
 }
 
 impl Disk {
@@ -27,7 +29,15 @@ impl Disk {
     pub fn commit(&mut self, count: u64) {
         for _ in 0..count {
             let Some((ticket, time, entry)) = self.queue.pop_front() else { return };
-            self.write(Some(ticket), time, entry);
+            match self.judge(&entry) {
+                Ok(None) => self.write(Some(ticket), time, entry),
+                Ok(Some((seq, time, same))) => {
+                    self.answers.push_back(Command::Repeated { ticket, entry, seq, time, same });
+                }
+                Err(refusal) => {
+                    self.answers.push_back(Command::Unlogged { ticket, entry, refusal });
+                }
+            }
         }
     }
 
@@ -35,8 +45,70 @@ impl Disk {
     pub fn fail(&mut self, count: u64) {
         for _ in 0..count {
             let Some((ticket, _, entry)) = self.queue.pop_front() else { return };
-            self.answers.push_back(Command::Unlogged { ticket, entry });
+            self.answers.push_back(Command::Unlogged {
+                ticket,
+                entry,
+                refusal: Refusal::Unavailable,
+            });
         }
+    }
+
+    /// What a log knows and the core does not: which client ids were used, and which messages there
+    /// are, and whose.
+    fn judge(&self, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
+        match entry {
+            Entry::Said { author, client_id: Some(id), .. } => {
+                Ok(self.said(author.account, id, entry))
+            }
+            Entry::Edited { room, target, by, .. } => {
+                self.message(*room, *target, |author| author == by.account).map(|()| None)
+            }
+            Entry::Deleted { room, target, by, as_owner } => {
+                let may = |author| *as_owner || author == by.account;
+                self.message(*room, *target, may).map(|()| None)
+            }
+            Entry::Reacted { room, target, .. } => {
+                self.message(*room, *target, |_| true).map(|()| None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn said(
+        &self,
+        account: Option<AccountId>,
+        id: &ClientId,
+        entry: &Entry,
+    ) -> Option<(Seq, Time, bool)> {
+        let (index, (time, before)) = self.log.iter().enumerate().find(|(_, (_, one))| {
+            matches!(one, Entry::Said { author, client_id: Some(used), .. }
+                if author.account == account && used == id)
+        })?;
+        let same = match (before, entry) {
+            (
+                Entry::Said { room, text, reply_to, .. },
+                Entry::Said { room: room2, text: text2, reply_to: reply2, .. },
+            ) => (room, text, reply_to) == (room2, text2, reply2),
+            _ => false,
+        };
+        Some((Seq(index as u64 + 1), *time, same))
+    }
+
+    fn message(
+        &self,
+        room: RoomId,
+        target: Seq,
+        may: impl Fn(Option<AccountId>) -> bool,
+    ) -> Result<(), Refusal> {
+        let index = usize::try_from(target.0).expect("an index").wrapping_sub(1);
+        let Some((_, Entry::Said { room: said, author, .. })) = self.log.get(index) else {
+            return Err(Refusal::MessageNotFound);
+        };
+        let gone = |one: &Entry| matches!(one, Entry::Deleted { target: t, .. } if *t == target);
+        if *said != room || self.log.iter().any(|(_, one)| gone(one)) {
+            return Err(Refusal::MessageNotFound);
+        }
+        if may(author.account) { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     pub fn write(&mut self, ticket: Option<Ticket>, time: Time, entry: Entry) {

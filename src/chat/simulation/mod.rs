@@ -17,22 +17,21 @@ mod world;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::chat::simulation::book::Book;
+use crate::chat::simulation::book::{Book, grain_of, room_of};
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
-use crate::chat::simulation::world::World;
+use crate::chat::simulation::world::{View, World};
 use crate::chat::{
-    Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, LOBBY, Refusal, RoomId, Seq,
-    SessionId, Settings, Snapshot, founding,
+    Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, LOBBY, Refusal, RoomId,
+    SeatId, Seq, Session, SessionId, Settings, Snapshot, founding,
 };
 use crate::crypto::KeyHash;
-use crate::limits::SESSION_TOUCH_PARTS;
+use crate::limits::REMEMBERED_TTL_SECS;
 use crate::time::Time;
 
 const SEEDS: u64 = 2_000;
 const STEPS_MAX: u64 = 260;
 const TTL_SECS: u64 = 120;
-const GRAIN_MICROS: i64 = (TTL_SECS * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed();
 const SETTINGS: Settings = Settings { session_ttl_secs: TTL_SECS };
 /// Who speaks by entries that this core did not propose, and sits nowhere.
 const STRANGER: &str = "stranger";
@@ -89,6 +88,10 @@ fn run(seed: u64, loud: bool) -> Vec<Effect> {
     simulation.history
 }
 
+pub fn ttl_of(session: &Session) -> u64 {
+    if session.remember { REMEMBERED_TTL_SECS } else { TTL_SECS }
+}
+
 impl Simulation {
     fn new(seed: u64, loud: bool) -> Simulation {
         let mut simulation = Simulation {
@@ -130,7 +133,20 @@ impl Simulation {
         }
         self.settle();
         self.check();
+        self.check_guests();
         self.crash();
+    }
+
+    /// A guest is there exactly as long as a session of theirs, at the latest after a tick.
+    fn check_guests(&mut self) {
+        if self.world.closed {
+            return;
+        }
+        self.give(Command::Tick);
+        self.settle();
+        let mut guests = self.book.accounts.values().filter(|one| one.key.is_none());
+        let sits = |id| self.book.sessions.values().any(|one| one.account == id);
+        assert!(guests.all(|one| sits(one.id)), "a guest lingers without a session");
     }
 
     fn something_happens(&mut self, haste: u64) {
@@ -204,6 +220,7 @@ impl Simulation {
             self.follow(effect);
         }
         assert!(self.world.to_announce.is_none(), "in the log, but not announced");
+        self.world.check_due();
         self.history.append(&mut effects);
     }
 
@@ -221,6 +238,10 @@ impl Simulation {
                 assert!(self.book.is_new(entry), "a number comes again: {entry:?}");
                 self.disk.propose(*ticket, *time, entry.clone());
             }
+            Effect::Mark { room, account, seq } => {
+                self.disk.marks.insert((*room, *account), *seq);
+                self.book.mark(*account, *room, *seq);
+            }
             Effect::Touch { used } => used.iter().for_each(|(id, time)| self.noted(*id, *time)),
             _ => {}
         }
@@ -230,7 +251,9 @@ impl Simulation {
     fn noted(&mut self, id: SessionId, time: Time) {
         self.disk.touches.insert(id, time);
         let before = self.book.noted.insert(id, time).expect("a session that is");
-        assert!(time.0 - before.0 >= GRAIN_MICROS, "written down without need");
+        // (Of one that has just ended it is not known any more how long it was to last.)
+        let grain = self.book.sessions.get(&id).map_or(0, grain_of);
+        assert!(time.0 - before.0 >= grain, "written down without need");
     }
 
     /// What a command must change, before the core gets to see it.
@@ -245,6 +268,14 @@ impl Simulation {
                 self.expect_entry(*seq, *time, entry);
             }
             Command::Tell { seat, tell } => {
+                if let Some(stream) = self.world.streams.get_mut(seat) {
+                    if stream.standing {
+                        stream.tells.push_back(tell.clone());
+                        let session = stream.session;
+                        self.used(session);
+                    }
+                    return;
+                }
                 let Some(member) = self.world.members.get_mut(seat) else { return };
                 if member.standing {
                     member.tells.push_back(tell.clone());
@@ -256,7 +287,10 @@ impl Simulation {
                 if let Some(member) = self.world.members.get_mut(seat) {
                     member.left = true;
                 }
-                let ended = self.world.rise(|other, _| other == seat);
+                let ended = match self.world.end_stream(*seat, true) {
+                    Some(session) => vec![session],
+                    None => self.world.rise(|other, _| other == seat),
+                };
                 self.used(ended);
             }
             Command::Tick => {
@@ -267,10 +301,11 @@ impl Simulation {
             }
             Command::Close => {
                 self.world.closed = true;
-                let ended = self.world.rise(|_, _| true);
+                let mut ended = self.world.rise(|_, _| true);
+                ended.extend(self.world.end_streams(|_| true));
                 self.used(ended);
             }
-            Command::Ask { .. } | Command::Unlogged { .. } => {}
+            Command::Ask { .. } | Command::Repeated { .. } | Command::Unlogged { .. } => {}
         }
     }
 
@@ -278,7 +313,12 @@ impl Simulation {
         let fits = self.book.fits(entry);
         let ended = match entry {
             Entry::SessionEnded { session } => {
-                self.world.rise(|_, member| member.session == Some(*session))
+                let mut ended = self.world.rise(|_, member| member.session == Some(*session));
+                ended.extend(self.world.end_streams(|one| one.session == Some(*session)));
+                ended
+            }
+            Entry::AccountEnded { account } if fits => {
+                self.world.rise(|_, member| member.account == Some(*account))
             }
             Entry::RoomGone { room } if fits => self.world.rise(|_, member| member.room == *room),
             Entry::RoomChanged { room, .. } if self.book.locks(entry) => {
@@ -293,8 +333,24 @@ impl Simulation {
             _ => Vec::new(),
         };
         self.used(ended);
-        self.book.apply(time, entry);
+        let before = self.hearers(entry);
+        self.book.apply(seq, time, entry);
+        if fits {
+            self.world.due =
+                before.into_iter().chain(self.hearers(entry)).map(|one| (one, seq)).collect();
+        }
         self.book.check();
+    }
+
+    /// The streams that an entry concerns: those of the members of its room.
+    fn hearers(&self, entry: &Entry) -> Vec<SeatId> {
+        let Some(room) = room_of(entry) else { return Vec::new() };
+        let concerns = |stream: &View| {
+            let wanted = stream.only.as_ref().is_none_or(|only| only.contains(&room));
+            stream.standing && wanted && self.book.is_member(stream.account, room)
+        };
+        let streams = self.world.streams.iter().filter(|(_, stream)| concerns(stream));
+        streams.map(|(base, _)| *base).collect()
     }
 
     /// These sessions were used just now.
@@ -310,7 +366,7 @@ impl Simulation {
     /// use, and while somebody sits by it, it is in use.
     fn live_session(&self, key: &KeyHash) -> Option<SessionId> {
         let session = self.book.session_with(key)?;
-        let fresh = session.last_used.plus_secs(TTL_SECS) > self.now;
+        let fresh = session.last_used.plus_secs(ttl_of(session)) > self.now;
         (fresh || self.world.is_held(session.id)).then_some(session.id)
     }
 
@@ -329,6 +385,9 @@ impl Simulation {
     fn check_present(&mut self, room: RoomId) {
         if self.world.closed {
             return; // Nobody is told who goes when all go.
+        }
+        if self.book.rooms.get(&room).is_some_and(|room| room.between.is_some()) {
+            return; // Only the two would be told.
         }
         let mut effects = Vec::new();
         let ask = Command::Ask {
@@ -362,19 +421,31 @@ impl Simulation {
         let mut folded = Chat::new(SETTINGS, Snapshot::default());
         let mut effects = Vec::new();
         for (index, (time, entry)) in self.disk.log.iter().cloned().enumerate() {
-            self.book.apply(time, &entry);
             let (ticket, seq) = (None, Seq(index as u64 + 1));
+            self.book.apply(seq, time, &entry);
             folded.handle(time, Command::Logged { ticket, seq, time, entry }, &mut effects);
         }
-        let only_said = |effect: &Effect| matches!(effect, Effect::Announce { .. });
+        // (A guest whose last session has ended is over: the end of it is proposed.)
+        let only_said =
+            |effect: &Effect| matches!(effect, Effect::Announce { .. } | Effect::Propose { .. });
         assert!(effects.iter().all(only_said), "the past is told again");
+        let mut restored = folded.snapshot();
+        folded = Chat::new(SETTINGS, restored.clone());
         folded.check();
         self.book.compare(&folded.snapshot());
         assert!(self.book.rooms.contains_key(&LOBBY), "the lobby is always there");
-        self.restart(folded.snapshot());
+        for room in &mut restored.rooms {
+            for member in &mut room.members {
+                if let Some(seq) = self.disk.marks.get(&(room.id, member.account)) {
+                    member.read = member.read.max(*seq);
+                    self.book.mark(member.account, room.id, *seq);
+                }
+            }
+        }
+        self.restart(restored);
         for (id, kept) in &self.book.sessions {
             let lost = used.get(id).map_or(0, |before| before.last_used.0 - kept.last_used.0);
-            assert!(lost < GRAIN_MICROS, "the disk was not told that {id:?} was used");
+            assert!(lost < grain_of(kept), "the disk was not told that {id:?} was used");
         }
     }
 
@@ -392,7 +463,12 @@ impl Simulation {
         self.chat = Chat::new(SETTINGS, snapshot);
         self.chat.check();
         self.book.compare(&self.chat.snapshot());
-        (self.now, self.world) = (Time(0), World::default());
+        let uses = self.book.sessions.values().map(|one| one.created.max(one.last_used));
+        let made = self.book.accounts.values().map(|one| one.created);
+        let rooms = self.book.rooms.values().map(|one| one.created.max(one.updated));
+        // Time does not run back over a restart.
+        self.now = uses.chain(made).chain(rooms).max().expect("the lobby");
+        self.world = World::default();
     }
 
     /// Accounts whose registration was acknowledged can log in, those that were refused cannot.
@@ -402,7 +478,8 @@ impl Simulation {
         for (index, (key, _)) in self.registered.iter().enumerate() {
             let mut session = *key;
             session[31] = 1; // Some key that nobody has.
-            let what = Ask::Login { key: *key, session };
+            let (remember, agent) = (false, "".into());
+            let what = Ask::Login { key: *key, session, remember, agent };
             let (ask, caller) = (AskId(index as u64), Caller::Nobody);
             probe.handle(self.clock, Command::Ask { ask, caller, what }, &mut effects);
         }

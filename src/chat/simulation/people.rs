@@ -1,11 +1,11 @@
 //! What people do: anything, in any order, mostly with names and keys that somebody has.
 
-use crate::chat::simulation::world::{Asked, Hearing, Member};
+use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::simulation::{STRANGER, Simulation};
 use crate::chat::{
-    Access, AccountId, Ask, AskId, Author, Caller, Claim, Color, Command, Description, Door, Entry,
-    Field, Name, Refusal, RoomChange, RoomFacts, RoomId, RoomRef, SeatId, SessionId, Tell, Title,
-    Visibility,
+    Access, AccountId, Action, Ask, AskId, Author, Caller, Claim, ClientId, Color, Command,
+    Description, Door, Emoji, Entry, Field, LOBBY, Name, Refusal, RoomChange, RoomFacts, RoomId,
+    RoomRef, SeatId, Seq, SessionId, Tell, Title, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -17,7 +17,7 @@ const REFUSALS: [Refusal; 3] =
 
 impl Simulation {
     pub(super) fn somebody_acts(&mut self) {
-        match self.dice.below(48) {
+        match self.dice.below(64) {
             0..=15 => self.somebody_tells(),
             16..=24 => self.somebody_sits(),
             25..=29 => self.somebody_leaves(),
@@ -26,11 +26,13 @@ impl Simulation {
                 Ask::Register { name: name.as_str().into(), key: it.key() }
             }),
             32..=34 => self.asks(Caller::Nobody, |it| {
-                let keys: Vec<KeyHash> = it.book.accounts.values().map(|one| one.key).collect();
+                let keys: Vec<KeyHash> =
+                    it.book.accounts.values().filter_map(|one| one.key).collect();
                 let session = it.key();
                 it.session_keys.push(session);
                 let key = it.dice.pick(&keys).unwrap_or(session);
-                Ask::Login { key, session }
+                let (remember, agent) = (it.dice.one_in(6), "a client".into());
+                Ask::Login { key, session, remember, agent }
             }),
             35 => self.somebody_asks(|_| Ask::Logout),
             36 => self.somebody_asks(|it| {
@@ -54,8 +56,101 @@ impl Simulation {
                 let access = it.access(&room);
                 Ask::RemoveRoom { room, access }
             }),
-            _ => self.somebody_asks(|_| Ask::Rooms),
+            47 => self.somebody_asks(|it| Ask::Rooms { mine: it.dice.one_in(2) }),
+            48..=51 => self.somebody_follows(),
+            52..=56 => self.somebody_streams(),
+            57 => self.asks(Caller::Nobody, |it| {
+                let session = it.key();
+                it.session_keys.push(session);
+                let (name, color) = (it.name().as_str().into(), it.color());
+                Ask::BeGuest { name, color, session, agent: "".into() }
+            }),
+            58 => self.somebody_asks(|it| {
+                let room = it.some_room();
+                let access = it.access(&RoomRef::Id(room));
+                Ask::Enter { room, access }
+            }),
+            59 => self.somebody_asks(|it| Ask::Exit { room: it.some_room() }),
+            60 => self.somebody_asks(|it| Ask::Direct { name: it.name().as_str().into() }),
+            61 => self.somebody_asks(|it| Ask::Act(it.action())),
+            62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
+            _ => self.somebody_asks(|it| match it.dice.below(4) {
+                0 => Ask::Members { room: it.some_room() },
+                1 => Ask::Sessions,
+                2 => Ask::EndSession { session: SessionId(it.dice.below(9)) },
+                _ => Ask::View { room: it.some_room() },
+            }),
         }
+    }
+
+    fn some_room(&mut self) -> RoomId {
+        let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
+        self.dice.pick(&rooms).expect("the lobby")
+    }
+
+    fn some_seq(&mut self) -> Seq {
+        Seq(1 + self.dice.below(self.disk.log.len() as u64 + 1))
+    }
+
+    fn action(&mut self) -> Action {
+        let (room, target) = (self.some_room(), self.some_seq());
+        match self.dice.below(8) {
+            0 => Action::Edit { room, target, text: "other words".into() },
+            1 => Action::Delete { room, target },
+            2 => {
+                let emoji = Emoji::new("👍").expect("a sign");
+                Action::React { room, target, emoji, on: self.dice.one_in(2) }
+            }
+            _ => {
+                // Few ids and texts, so that they come again, the same or not.
+                let id = self.dice.below(12);
+                let client_id = ClientId::new(&format!("id{id}"));
+                let text = format!("words {id} {}", self.dice.below(8) / 7).into();
+                Action::Send { room: LOBBY, text, client_id, reply_to: None }
+            }
+        }
+    }
+
+    fn somebody_follows(&mut self) {
+        let base = SeatId(self.number() * 65_536);
+        let door = Door(2);
+        let only = self.dice.one_in(4).then(|| vec![LOBBY, self.some_room()]);
+        let caller = match self.caller() {
+            Caller::Perhaps(key) => Caller::Session(key),
+            other => other,
+        };
+        let what = Ask::Follow { seat: base, door, only: only.clone() };
+        let (session, refused) = self.judge(&caller, &what);
+        let account = session.and_then(|id| self.book.sessions.get(&id)).map(|one| one.account);
+        if let Some(account) = account {
+            let view = View {
+                account,
+                session,
+                only,
+                standing: !self.world.closed,
+                left: false,
+                dismissed: false,
+                seats: Default::default(),
+                cursor: Seq(0),
+                tells: Default::default(),
+            };
+            self.world.streams.insert(base, view);
+        }
+        self.ask(caller, what, session, refused);
+    }
+
+    fn somebody_streams(&mut self) {
+        let there = self.world.streams.iter().filter(|(_, one)| !one.left);
+        let there: Vec<SeatId> = there.map(|(base, _)| *base).collect();
+        let Some(seat) = self.dice.pick(&there) else { return };
+        let tell = match self.dice.below(8) {
+            0 => return self.give(Command::Leave { seat }),
+            1 => Tell::Typing { room: self.some_room() },
+            2 => Tell::Read { room: self.some_room(), seq: self.some_seq() },
+            3 => Tell::garbled(Refusal::MessageTooLong),
+            _ => Tell::Act { action: self.action(), mark: None },
+        };
+        self.give(Command::Tell { seat, tell });
     }
 
     fn number(&mut self) -> u64 {
@@ -151,7 +246,7 @@ impl Simulation {
     fn judge(&mut self, caller: &Caller, what: &Ask) -> (Option<SessionId>, bool) {
         self.now = self.now.max(self.clock);
         let (session, needed) = match caller {
-            Caller::Nobody => (None, false),
+            Caller::Nobody | Caller::Key(_) => (None, false),
             Caller::Session(key) => (self.live_session(key), true),
             Caller::Perhaps(key) => (self.live_session(key), false),
         };
@@ -217,7 +312,7 @@ impl Simulation {
         let tell = match self.dice.below(10) {
             0..=1 => Tell::Join { name, color: self.color() },
             2 => Tell::Part { name },
-            3 => Tell::Garbled(self.dice.pick(&REFUSALS).expect("a refusal")),
+            3 => Tell::garbled(self.dice.pick(&REFUSALS).expect("a refusal")),
             _ => {
                 let text = format!("text {}", self.number()).into();
                 Tell::Say { name, color: self.color(), text }
@@ -240,7 +335,12 @@ impl Simulation {
                 let own = Name::new(&format!("foreign{fresh}"));
                 let name = self.dice.pick(&taken).filter(|_| fresh.is_multiple_of(2)).or(own);
                 let account = AccountId(1 + self.dice.below(6));
-                Entry::AccountMade { account, name: name.expect("a name"), key: self.key() }
+                Entry::AccountMade {
+                    account,
+                    name: name.expect("a name"),
+                    key: Some(self.key()),
+                    color: None,
+                }
             }
             1 => {
                 // A new number, which may be in flight here; or that of one that has not ended.
@@ -251,7 +351,7 @@ impl Simulation {
                     (session.unwrap_or(new), AccountId(1 + self.dice.below(6)));
                 let key = self.key();
                 self.session_keys.push(key);
-                Entry::SessionBegun { session, account, key }
+                Entry::SessionBegun { session, account, key, remember: false, agent: "".into() }
             }
             2 => Entry::SessionEnded { session: SessionId(1 + self.dice.below(12)) },
             3 => {
@@ -267,7 +367,8 @@ impl Simulation {
                 let name = Name::new(STRANGER).expect("a name");
                 let author = Author { account: None, name };
                 let text = format!("text {fresh}").into();
-                Entry::Said { room, author, color: self.color(), text }
+                let color = self.color();
+                Entry::Said { room, author, color, text, client_id: None, reply_to: None }
             }
         };
         let time = self.clock;

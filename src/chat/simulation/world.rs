@@ -4,11 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::chat::simulation::STRANGER;
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    Access, AccountId, Answer, Ask, AskId, Door, Effect, Entry, Event, Farewell, Folded, Name,
-    Receipt, Refusal, RoomChange, RoomFacts, RoomId, RoomRef, SeatId, Seq, SessionId, Tell,
+    Access, AccountId, Action, Answer, Ask, AskId, Door, Effect, Entry, Event, Farewell, Folded,
+    Name, Receipt, Refusal, RoomChange, RoomFacts, RoomId, RoomRef, SeatId, Seq, SessionId, Tell,
     Visibility, What,
 };
 use crate::time::Time;
@@ -47,6 +46,27 @@ pub struct Member {
     pub tells: VecDeque<Tell>,
 }
 
+/// A connection that asked for a stream.
+pub struct View {
+    pub account: AccountId,
+    pub session: Option<SessionId>,
+    pub only: Option<Vec<RoomId>>,
+    pub standing: bool,
+    /// Its connection has reported the end.
+    pub left: bool,
+    pub dismissed: bool,
+    /// Its seats in the rooms.
+    pub seats: BTreeMap<SeatId, RoomId>,
+    /// The last entry that it has heard.
+    pub cursor: Seq,
+    pub tells: VecDeque<Tell>,
+}
+
+/// The stream that a seat belongs to, if it is one's.
+fn base_of(seat: SeatId) -> SeatId {
+    SeatId(seat.0 / 65_536 * 65_536)
+}
+
 #[derive(Default)]
 pub struct World {
     pub asks: HashMap<AskId, Asked>,
@@ -62,6 +82,9 @@ pub struct World {
     pub closed: bool,
     /// Messages that were refused: they must never turn up.
     pub refused_texts: Vec<Box<str>>,
+    pub streams: BTreeMap<SeatId, View>,
+    /// The streams that must hear the entry that the core has just got, once.
+    pub due: BTreeMap<SeatId, Seq>,
 }
 
 impl World {
@@ -72,12 +95,65 @@ impl World {
             Effect::Seat { seat, door, room } => self.seated(*seat, *door, *room),
             Effect::Unseat { seat, room, farewell, .. } => self.unseated(*seat, *room, *farewell),
             Effect::Announce { event, by } => {
-                self.announced(event, book);
+                self.announced(event, by.is_some(), book);
                 self.announced_by_one_who_hears(event.room, *by);
+                if let Some(seq) = event.what.seq() {
+                    let room = event.room;
+                    let hears = |one: &View| one.seats.values().any(|other| *other == room);
+                    let all = self.streams.iter().filter(|(_, one)| hears(one));
+                    let all: Vec<SeatId> = all.map(|(base, _)| *base).collect();
+                    all.into_iter().for_each(|base| self.hears(base, seq));
+                }
             }
-            Effect::Reply { seat, door, reply } => self.replied(*seat, *door, *reply, log),
-            Effect::Propose { .. } | Effect::Touch { .. } => {}
+            Effect::Reply { seat, door, reply, .. } => self.replied(*seat, *door, *reply, log),
+            Effect::Whisper { seat, event, .. } => {
+                let base = base_of(*seat);
+                let room = self.streams[&base].seats.get(seat);
+                assert_eq!(room, Some(&event.room), "whispered to a seat that is elsewhere");
+                if let Some(seq) = event.what.seq() {
+                    self.hears(base, seq);
+                }
+            }
+            Effect::Dismiss { seat, farewell } => {
+                let stream = self.streams.get_mut(seat).expect("a stream");
+                assert!(!stream.dismissed && stream.seats.is_empty(), "dismissed twice or early");
+                assert!(*farewell == Farewell::Replaced || !stream.standing, "by no rule");
+                assert!(stream.tells.is_empty(), "goes without {:?}", stream.tells);
+                (stream.standing, stream.dismissed) = (false, true);
+            }
+            Effect::Propose { .. } | Effect::Touch { .. } | Effect::Mark { .. } => {}
         }
+    }
+
+    /// What a stream hears has growing numbers, and comes once.
+    fn hears(&mut self, base: SeatId, seq: Seq) {
+        let stream = self.streams.get_mut(&base).expect("a stream");
+        assert!(seq > stream.cursor, "{base:?} hears {seq} after {}", stream.cursor);
+        stream.cursor = seq;
+        if stream.standing {
+            let due = self.due.remove(&base);
+            assert_eq!(due, Some(seq), "{base:?} hears what is not for it");
+        }
+    }
+
+    /// Whoever must hear of an entry has.
+    pub fn check_due(&mut self) {
+        let streams = &self.streams;
+        self.due.retain(|base, _| streams.get(base).is_some_and(|one| one.standing));
+        assert!(self.due.is_empty(), "not told: {:?}", self.due);
+    }
+
+    /// Its connection is gone, or its session. The session was used until now.
+    pub fn end_stream(&mut self, base: SeatId, left: bool) -> Option<SessionId> {
+        let stream = self.streams.get_mut(&base)?;
+        stream.left |= left;
+        std::mem::take(&mut stream.standing).then_some(stream.session).flatten()
+    }
+
+    pub fn end_streams(&mut self, who: impl Fn(&View) -> bool) -> Vec<SessionId> {
+        let all = self.streams.iter().filter(|(_, one)| who(one)).map(|(base, _)| *base);
+        let all: Vec<SeatId> = all.collect();
+        all.into_iter().filter_map(|base| self.end_stream(base, false)).collect()
     }
 
     /// Every ask is answered once, and never again; an `Ok` means that the log has it.
@@ -89,15 +165,19 @@ impl World {
             if let Ask::Sit { seat, .. } = asked.what {
                 self.members.remove(&seat);
             }
+            if let Ask::Follow { seat, .. } = asked.what {
+                self.streams.remove(&seat);
+            }
             return;
         }
         let unauthenticated = *answer == Err(Refusal::Unauthenticated);
-        let anonymous =
-            matches!(asked.what, Ask::Me | Ask::Person { .. }) && asked.session.is_none();
+        let anonymous = !matches!(asked.what, Ask::Sit { .. } | Ask::Room { .. })
+                // (Who waited for another change may have been logged out meanwhile.)
+                && asked.session.is_none_or(|id| !book.sessions.contains_key(&id));
         assert!(!unauthenticated || anonymous, "a session ended too early");
         match &asked.what {
             Ask::Register { key, .. } => {
-                let known = book.accounts.values().any(|account| account.key == *key);
+                let known = book.accounts.values().any(|account| account.key == Some(*key));
                 assert_eq!(ok, known, "registered exactly if acknowledged");
             }
             Ask::Login { session, .. } => {
@@ -121,8 +201,32 @@ impl World {
                 assert!(!book.rooms.contains_key(room), "acknowledged, but not gone");
             }
             Ask::Sit { seat, .. } => self.sat(*seat, answer, book),
+            Ask::BeGuest { session, .. } => {
+                assert_eq!(ok, book.session_with(session).is_some(), "a guest, or not");
+            }
+            Ask::Enter { room, .. } if ok => {
+                let account = self.account_of(&asked, book);
+                assert!(account.is_none_or(|one| book.is_member(one, *room)), "no member");
+            }
+            Ask::Follow { seat, .. } => match answer {
+                Ok(Answer::Following { account, rooms, .. }) => {
+                    for one in rooms {
+                        let kept = &book.rooms[&one.room].members;
+                        let kept = kept.iter().find(|member| member.account == *account);
+                        let kept = kept.map(|member| (member.since, member.read));
+                        assert_eq!(kept, Some((one.since, one.read)), "another membership");
+                    }
+                }
+                _ => {
+                    self.streams.remove(seat);
+                }
+            },
             _ => {}
         }
+    }
+
+    fn account_of(&self, asked: &Asked, book: &Book) -> Option<AccountId> {
+        asked.session.and_then(|id| book.sessions.get(&id)).map(|one| one.account)
     }
 
     /// A room is as its acknowledgement says; what was refused has left no mark.
@@ -182,6 +286,10 @@ impl World {
 
     /// A seat begins to hear once at most.
     fn seated(&mut self, seat: SeatId, door: Door, room: RoomId) {
+        if let Some(stream) = self.streams.get_mut(&base_of(seat)) {
+            assert_eq!(stream.seats.insert(seat, room), None, "seated twice");
+            return;
+        }
         let member = self.members.get_mut(&seat).expect("only who asked is seated");
         assert_eq!((member.hearing, member.door, member.room), (Hearing::NotYet, door, room));
         member.hearing = Hearing::Now;
@@ -189,6 +297,11 @@ impl World {
 
     /// Only who hears stops hearing, once, and not without a reason.
     fn unseated(&mut self, seat: SeatId, room: RoomId, farewell: Option<Farewell>) {
+        if let Some(stream) = self.streams.get_mut(&base_of(seat)) {
+            assert_eq!(stream.seats.remove(&seat), Some(room), "was not seated");
+            assert_eq!(farewell, None, "a stream goes on");
+            return;
+        }
         let member = self.members.get_mut(&seat).expect("only who was seated is unseated");
         assert_eq!((member.hearing, member.room), (Hearing::Now, room));
         assert!(!member.standing, "{seat:?} lost its seat by no rule: {farewell:?}");
@@ -201,6 +314,10 @@ impl World {
     /// No announcement names a seat that does not hear the room.
     fn announced_by_one_who_hears(&self, room: RoomId, by: Option<(SeatId, Door)>) {
         let Some((seat, door)) = by else { return };
+        if let Some(stream) = self.streams.get(&base_of(seat)) {
+            assert!(seat == base_of(seat) || stream.seats.get(&seat) == Some(&room));
+            return;
+        }
         let member = self.members.get(&seat).expect("announced by a seat that exists");
         assert_eq!((member.hearing, member.room, member.door), (Hearing::Now, room, door));
     }
@@ -208,7 +325,7 @@ impl World {
     /// Whoever joins was not there, whoever leaves was; messages come in the log's order, each when
     /// the log has it. (Workers hand an announcement to all who hear the room, so one order and
     /// no gap for the room is one order and no gap for everybody in it.)
-    fn announced(&mut self, event: &Event, book: &Book) {
+    fn announced(&mut self, event: &Event, seated: bool, book: &Book) {
         let roster = self.rosters.entry(event.room).or_default();
         let name = event.author.name.folded();
         let place = roster.iter().position(|present| *present == name);
@@ -223,17 +340,19 @@ impl World {
             What::Left => {
                 roster.remove(place.expect("only who was there leaves"));
             }
-            What::Said { seq, text } => {
-                if place.is_none() && event.author.name.as_str() != STRANGER {
+            What::Said { seq, text, client_id, reply_to } => {
+                if place.is_none() && seated {
                     roster.push(name);
                 }
                 let (due, time, entry) = self.to_announce.take().expect("said, but not in the log");
                 let Event { room, author, color, .. } = event.clone();
-                let said = Entry::Said { room, author, color, text: text.clone() };
+                let (text, client_id, reply_to) = (text.clone(), client_id.clone(), *reply_to);
+                let said = Entry::Said { room, author, color, text, client_id, reply_to };
                 assert_eq!((*seq, event.time, said), (due, time, entry), "not as it was logged");
                 let last = self.last_said.insert(room, *seq);
                 assert!(last.is_none_or(|last| last < *seq), "told out of order");
             }
+            _ => {}
         }
     }
 
@@ -245,11 +364,25 @@ impl World {
         reply: Result<Receipt, Refusal>,
         log: &[(Time, Entry)],
     ) {
+        if let Some(stream) = self.streams.get_mut(&seat) {
+            assert!(!stream.dismissed, "a reply to nobody");
+            let tell = stream.tells.pop_front().expect("a reply to something that was said");
+            match (tell, reply) {
+                (Tell::Act { action: Action::Send { text, .. }, .. }, Ok(receipt)) => {
+                    let Receipt::Logged { seq, .. } = receipt else { panic!("{receipt:?}") };
+                    let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
+                    assert!(matches!(entry, Entry::Said { text: kept, .. } if *kept == text));
+                }
+                (Tell::Garbled { refusal, .. }, reply) => assert_eq!(reply, Err(refusal)),
+                _ => {}
+            }
+            return;
+        }
         let member = self.members.get_mut(&seat).expect("a reply to a seat that exists");
         assert_eq!((member.hearing, member.door), (Hearing::Now, door), "a reply to nobody");
         let tell = member.tells.pop_front().expect("a reply to something that was said");
         match (tell, reply) {
-            (Tell::Say { text, .. }, Ok(Receipt::Said(seq))) => {
+            (Tell::Say { text, .. }, Ok(Receipt::Logged { seq, .. })) => {
                 let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
                 let kept = matches!(entry, Entry::Said { text: kept, .. } if *kept == text);
                 assert!(kept, "a receipt for {text:?}, but the log has {entry:?}");
@@ -261,7 +394,9 @@ impl World {
                     self.refused_texts.push(text);
                 }
             }
-            (Tell::Garbled(expected), reply) => assert_eq!(reply, Err(expected), "out of order"),
+            (Tell::Garbled { refusal, .. }, reply) => {
+                assert_eq!(reply, Err(refusal), "out of order")
+            }
             (Tell::Join { .. } | Tell::Part { .. }, Ok(Receipt::Noted) | Err(_)) => {}
             (tell, reply) => panic!("{reply:?} is no reply to {tell:?}"),
         }
@@ -269,7 +404,9 @@ impl World {
 
     /// Whether somebody holds a session by sitting.
     pub fn is_held(&self, session: SessionId) -> bool {
+        let streams = |one: &View| one.standing && one.session == Some(session);
         self.members.values().any(|member| member.standing && member.session == Some(session))
+            || self.streams.values().any(streams)
     }
 
     /// Seats end, by the rules. Returns the sessions that were used until now.
@@ -287,6 +424,11 @@ impl World {
     /// room who have a seat by the rules.
     pub fn check_settled(&self) {
         assert!(self.asks.is_empty(), "an ask was never answered");
+        for (base, stream) in &self.streams {
+            assert!(stream.standing || stream.seats.is_empty(), "{base:?} hears all the same");
+            assert!(stream.standing || stream.left || stream.dismissed, "{base:?} hangs");
+            assert!(!stream.standing || stream.tells.is_empty(), "{base:?} waits for a reply");
+        }
         for (seat, member) in &self.members {
             let hears = member.hearing == Hearing::Now;
             assert_eq!(hears, member.standing, "{seat:?} hears what it should not, or not");
@@ -300,6 +442,8 @@ impl World {
         assert_eq!(heard, present, "who is present in {room:?}");
         let inside = |member: &&Member| member.room == room && member.standing;
         let seats = self.members.values().filter(inside).count();
+        let streams = self.streams.values().flat_map(|one| one.seats.values());
+        let seats = seats + streams.filter(|other| **other == room).count();
         assert!(present.len() <= seats, "there are ghosts in {room:?}");
     }
 

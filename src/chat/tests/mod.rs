@@ -1,9 +1,13 @@
 //! The rules of the contract as the core knows them, to be read as its specification: one file for
 //! people, one for rooms, one for seats. Here: a core with a log that answers when it is told to.
 
+mod guests;
+mod members;
 mod people;
 mod rooms;
 mod seats;
+mod streams;
+mod words;
 
 use std::collections::VecDeque;
 
@@ -109,7 +113,7 @@ impl Core {
     /// The log cannot take the first entry that was proposed to it.
     fn fail(&mut self) -> Vec<String> {
         let (ticket, _, entry) = self.proposals.pop_front().expect("a proposal");
-        self.give(Command::Unlogged { ticket, entry })
+        self.give(Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable })
     }
 
     fn settle(&mut self) -> Vec<String> {
@@ -150,7 +154,10 @@ impl Core {
     }
 
     fn login(&mut self, name: &str) -> Result<Answer, Refusal> {
-        self.ask("", Ask::Login { key: key(name), session: key(name) })
+        self.ask(
+            "",
+            Ask::Login { key: key(name), session: key(name), remember: false, agent: "".into() },
+        )
     }
 
     fn passes(&mut self, secs: u64) {
@@ -198,8 +205,17 @@ impl Core {
     }
 }
 
-/// "" is nobody, "ann" who shows ann's session key, "ann?" the same where it is not needed.
+fn login(account: &str, session: &str) -> Ask {
+    let (key, session) = (key(account), key(session));
+    Ask::Login { key, session, remember: false, agent: "".into() }
+}
+
+/// "" is nobody, "ann" who shows ann's session key, "ann?" the same where it is not needed,
+/// "ann!" who shows ann's own key.
 fn caller(who: &str) -> Caller {
+    if let Some(who) = who.strip_suffix('!') {
+        return Caller::Key(key(who));
+    }
     match who.strip_suffix('?') {
         Some(who) => Caller::Perhaps(key(who)),
         None if who.is_empty() => Caller::Nobody,
@@ -236,13 +252,33 @@ fn words(effect: &Effect) -> String {
         Effect::Announce { event, by } => {
             let who = event.author.name.as_str();
             let what = match &event.what {
+                What::Edited { seq, target, text } => format!("edited {target} to {text} as {seq}"),
+                What::Deleted { seq, target } => format!("deleted {target} as {seq}"),
+                What::Reacted { seq, target, on, .. } => format!("signed {target} {on} as {seq}"),
+                What::Member { seq, member } => format!("is member {member} as {seq}"),
+                What::Room { seq, .. } => format!("made the room so as {seq}"),
+                What::Gone { seq } => format!("ended the room as {seq}"),
+                What::Typing => "types".to_owned(),
+                What::Read { seq } => format!("has read {seq}"),
                 What::Joined => "joined".to_owned(),
                 What::Left => "left".to_owned(),
-                What::Said { seq, text } => format!("said {text} as {seq}"),
+                What::Said { seq, text, .. } => format!("said {text} as {seq}"),
             };
             let color = event.color.as_ref().map(|color| format!(" in {}", color.as_str()));
             let by = by.map(|(seat, _)| format!(" by {seat}"));
             format!("{who} {what}{}{}", color.unwrap_or_default(), by.unwrap_or_default())
+        }
+        Effect::Whisper { seat, event, .. } => match &event.what {
+            What::Room { seq, info } => {
+                format!("whispered to {seat}: {} as {seq}", info.title.as_str())
+            }
+            What::Gone { seq } => format!("whispered to {seat}: gone as {seq}"),
+            other => format!("whispered to {seat}: {other:?}"),
+        },
+        Effect::Dismiss { seat, farewell } => format!("{seat} is dismissed: {farewell:?}"),
+        Effect::Mark { room, account, seq } => format!("{account} has read {room} to {seq}"),
+        Effect::Reply { seat, reply: Ok(Receipt::Logged { seq, repeated: false, .. }), .. } => {
+            format!("to {seat}: Said({seq})")
         }
         Effect::Reply { seat, reply: Ok(receipt), .. } => format!("to {seat}: {receipt:?}"),
         Effect::Reply { seat, reply: Err(refusal), .. } => format!("to {seat}: no, {refusal:?}"),

@@ -42,7 +42,7 @@ fn a_name_that_could_not_be_written_down_is_free_again() {
     core.fail();
     assert_eq!(core.answer(first), Some(Err(Refusal::Unavailable)));
     assert_eq!(core.register("ann"), Ok(Answer::Done));
-    let lost = Ask::Login { key: key("first"), session: key("s") };
+    let lost = login("first", "s");
     assert_eq!(core.ask("", lost), Err(Refusal::UnknownKey));
 }
 
@@ -73,7 +73,7 @@ fn a_session_knows_who_one_is_until_it_is_logged_out() {
     assert_eq!(core.ask("Ann", Ask::Logout), Ok(Answer::Done));
     assert_eq!(core.ask("Ann", Ask::Me), Err(Refusal::Unauthenticated));
     assert_eq!(core.ask("Ann?", Ask::Me), Err(Refusal::Unauthenticated), "nobody is nobody");
-    assert_eq!(core.ask("Ann?", Ask::Rooms).map(|_| ()), Ok(()));
+    assert_eq!(core.ask("Ann?", Ask::Rooms { mine: false }).map(|_| ()), Ok(()));
     for who in ["Ann", "", "never"] {
         assert_eq!(core.ask(who, Ask::Logout), Ok(Answer::Done), "to log out again is no error");
     }
@@ -101,7 +101,7 @@ fn a_person_is_online_who_has_a_seat() {
 #[test]
 fn to_log_out_closes_the_seats_of_that_session_and_of_no_other() {
     let mut core = Core::with(&["ann"]);
-    core.ask("", Ask::Login { key: key("ann"), session: key("second") }).expect("a login");
+    core.ask("", login("ann", "second")).expect("a login");
     core.sit(1, "ann").expect("a seat");
     core.sit(2, "second").expect("a seat");
     core.join(1, "");
@@ -118,11 +118,11 @@ fn an_account_has_so_many_sessions_and_the_longest_unused_makes_way() {
     let session = |index: usize| format!("s{index}");
     for index in 0..SESSIONS_PER_ACCOUNT_MAX {
         core.passes(1);
-        core.ask("", Ask::Login { key: key("ann"), session: key(&session(index)) }).expect("in");
+        core.ask("", login("ann", &session(index))).expect("in");
     }
     core.sit(1, "s0").expect("a seat: longest unused, but in use");
     core.ask("s1", Ask::Me).expect("used just now, so the next one is older");
-    core.ask("", Ask::Login { key: key("ann"), session: key("new") }).expect("in");
+    core.ask("", login("ann", "new")).expect("in");
     let alive = |core: &mut Core, who: &str| core.ask(who, Ask::Me).is_ok();
     let found = ["s0", "s1", "s2", "s3", "new"].map(|who| alive(&mut core, who));
     assert_eq!(found, [true, true, false, true, true]);
@@ -133,7 +133,10 @@ fn sessions_that_begin_at_once_are_bounded_too() {
     let mut core = Core::with(&["ann"]);
     let login = |core: &mut Core, index: usize| {
         let session = key(&format!("s{index}"));
-        core.ask_late("", Ask::Login { key: key("ann"), session })
+        core.ask_late(
+            "",
+            Ask::Login { key: key("ann"), session, remember: false, agent: "".into() },
+        )
     };
     let asks: Vec<AskId> =
         (0..2 * SESSIONS_PER_ACCOUNT_MAX).map(|index| login(&mut core, index)).collect();
@@ -155,7 +158,11 @@ fn a_session_ends_a_lifetime_after_its_last_use() {
     core.ask("ann", Ask::Me).expect("in time");
     core.passes(TTL_SECS + 60);
     assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated));
-    assert_eq!(core.ask("ann?", Ask::Rooms).map(|_| ()), Ok(()), "but nobody may look, too");
+    assert_eq!(
+        core.ask("ann?", Ask::Rooms { mine: false }).map(|_| ()),
+        Ok(()),
+        "but nobody may look, too"
+    );
     core.give(Command::Tick);
     core.settle();
     assert!(core.chat.snapshot().sessions.is_empty(), "the tick has swept it out");
@@ -217,8 +224,19 @@ fn an_endless_lifetime_is_no_arithmetic() {
     let mut chat = Chat::new(Settings { session_ttl_secs: u64::MAX }, Snapshot::default());
     let mut effects = Vec::new();
     let entries = [
-        Entry::AccountMade { account: AccountId(1), name: name("ann"), key: key("ann") },
-        Entry::SessionBegun { session: SessionId(1), account: AccountId(1), key: key("ann") },
+        Entry::AccountMade {
+            account: AccountId(1),
+            name: name("ann"),
+            key: Some(key("ann")),
+            color: None,
+        },
+        Entry::SessionBegun {
+            session: SessionId(1),
+            account: AccountId(1),
+            key: key("ann"),
+            remember: false,
+            agent: "".into(),
+        },
     ];
     for (index, entry) in entries.into_iter().enumerate() {
         let (ticket, seq) = (None, Seq(index as u64 + 1));

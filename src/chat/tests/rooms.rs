@@ -44,8 +44,9 @@ fn who_may_change_and_end_which_room() {
         (owned, "ann?", Access::Open, Ok(())),
         (free, "", Access::Open, Ok(())),
         (free, "bob", Access::Open, Ok(())),
-        (locked, "ann", Access::Open, Err(Refusal::NoAccess)),
-        (locked, "ann", token(1), Err(Refusal::NoAccess)),
+        (locked, "bob", Access::Open, Err(Refusal::NoAccess)),
+        (locked, "bob", token(1), Err(Refusal::NoAccess)),
+        (locked, "ann", Access::Open, Ok(())),
         (locked, "bob", token(0), Ok(())),
         (locked, "", token(0), Ok(())),
     ];
@@ -210,7 +211,9 @@ fn who_hears_of_which_room() {
     let mut core = Core::new();
     let shut = core.room("", facts("shut", Private, Some("hash")));
     let dark = core.room("", facts("dark", Hidden, Some("hash")));
-    let Ok(Answer::Rooms(rooms)) = core.ask("", Ask::Rooms) else { panic!("no rooms") };
+    let Ok(Answer::Rooms(rooms)) = core.ask("", Ask::Rooms { mine: false }) else {
+        panic!("no rooms")
+    };
     assert_eq!(rooms.iter().map(|room| room.id).collect::<Vec<_>>(), [LOBBY, shut]);
     let by_title = Ask::Room { room: RoomRef::Title("DARK".into()) };
     let Ok(Answer::Room(room)) = core.ask("", by_title) else { panic!("no room") };
@@ -248,15 +251,23 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     let lock = RoomChange { visibility, password, ..RoomChange::default() };
     core.ask_late("ann", change(room, Access::Open, lock));
     let heard = core.commit();
-    assert_eq!(heard, ["2 is closed: Locked", "bob left", "3 is closed: Locked"]);
+    assert_eq!(
+        heard,
+        ["ann made the room so as 7", "2 is closed: Locked", "bob left", "3 is closed: Locked"]
+    );
     assert_eq!(core.present(room), ["ann"]);
     let hide = RoomChange { visibility: Some(Hidden), ..RoomChange::default() };
     core.ask_late("ann", change(room, token(1), hide));
-    assert!(core.commit().is_empty(), "the same password opens it, so nobody has to go");
+    let heard = core.commit();
+    assert_eq!(heard, ["ann made the room so as 8"], "the same password: nobody has to go");
     core.try_to("bob", sit_with(4, room, token(1))).expect("a seat");
     let again = RoomChange { password: Some("other".into()), ..RoomChange::default() };
     core.ask_late("bob", change(room, token(1), again));
-    assert_eq!(core.commit(), ["4 is closed: Locked"], "it was he who changed it, but no matter");
+    assert_eq!(
+        core.commit(),
+        ["ann made the room so as 9", "4 is closed: Locked"],
+        "it was he who changed it, but no matter"
+    );
 }
 
 #[test]
@@ -272,7 +283,8 @@ fn the_end_of_a_room_is_the_end_of_its_seats_and_nobody_else_comes_in() {
     let heard = core.settle();
     let expected = [
         "guest said hello as 3 by 1",
-        "to 1: Said(Seq(3))",
+        "to 1: Said(3)",
+        "Shanty ended the room as 4",
         "to 1: no, RoomNotFound",
         "1 is closed: RoomGone",
         "guest left",
@@ -313,7 +325,11 @@ fn what_somebody_else_got_into_the_log_first_is_refused_here() {
         core.ask_late("", retitle(room, "attic")),
     ];
     let (account, key) = (AccountId(9), key("another"));
-    core.logged(None, core.now, Entry::AccountMade { account, name: name("Ann"), key });
+    core.logged(
+        None,
+        core.now,
+        Entry::AccountMade { account, name: name("Ann"), key: Some(key), color: None },
+    );
     for (number, title) in [(8, "Hall"), (9, "Attic")] {
         let (room, facts) = (RoomId(number), facts(title, Public, None));
         core.logged(None, core.now, Entry::RoomMade { room, owner: None, facts });

@@ -1,9 +1,10 @@
 //! What moves the core: asks, tells, and what comes back from the log.
 
 use crate::chat::types::{
-    AskId, Color, Description, Door, Name, RoomId, RoomRef, SeatId, Seq, Ticket, Title, Visibility,
+    AskId, ClientId, Color, Description, Door, Emoji, Name, RoomId, RoomRef, SeatId, Seq,
+    SessionId, Ticket, Title, Visibility,
 };
-use crate::chat::vocabulary::{Entry, Refusal, RoomFacts};
+use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
 use crate::time::Time;
 
@@ -43,12 +44,27 @@ pub enum Command {
         /// The entry.
         entry: Entry,
     },
-    /// The log could not take a proposed entry; it will never be in the log.
+    /// A message that was proposed is in the log already: its author has used its client id before.
+    Repeated {
+        /// The proposal that this answers.
+        ticket: Ticket,
+        /// What was proposed.
+        entry: Entry,
+        /// The number of the message that has the id.
+        seq: Seq,
+        /// When that was said.
+        time: Time,
+        /// Whether it was the same message; else the id was used for another.
+        same: bool,
+    },
+    /// The log did not take a proposed entry; it will never be in the log.
     Unlogged {
         /// The proposal that this answers.
         ticket: Ticket,
         /// What was proposed.
         entry: Entry,
+        /// Why: [`Refusal::Unavailable`], or what is wrong with its target.
+        refusal: Refusal,
     },
     /// Time has passed; look for what has expired.
     Tick,
@@ -65,6 +81,8 @@ pub enum Caller {
     Session(KeyHash),
     /// Who shows a session key, if it is any good; else nobody in particular.
     Perhaps(KeyHash),
+    /// Who shows an account's key, without a session. Unknown: [`Refusal::UnknownKey`].
+    Key(KeyHash),
 }
 
 /// What can be asked.
@@ -83,6 +101,28 @@ pub enum Ask {
         key: KeyHash,
         /// The SHA-256 of the new session's key.
         session: KeyHash,
+        /// Whether it lasts for a month without use instead of an hour.
+        remember: bool,
+        /// What the client calls itself.
+        agent: Box<str>,
+    },
+    /// Makes an account without a key, which ends with its last session. → [`Answer::Session`]
+    BeGuest {
+        /// Not yet checked.
+        name: Box<str>,
+        /// To be shown in.
+        color: Option<Color>,
+        /// The SHA-256 of the new session's key.
+        session: KeyHash,
+        /// What the client calls itself.
+        agent: Box<str>,
+    },
+    /// The caller's sessions. → [`Answer::Sessions`]
+    Sessions,
+    /// Ends one of the caller's sessions, and unseats who sits by it. → [`Answer::Done`]
+    EndSession {
+        /// Which.
+        session: SessionId,
     },
     /// Ends the caller's session, if there is one, and unseats who sits by it. → [`Answer::Done`]
     Logout,
@@ -99,11 +139,61 @@ pub enum Ask {
         room: RoomId,
     },
     /// All rooms that are not hidden. → [`Answer::Rooms`]
-    Rooms,
+    Rooms {
+        /// And those that the caller is a member of, whatever they are.
+        mine: bool,
+    },
     /// One room, hidden or not. → [`Answer::Room`]
     Room {
         /// Which room.
         room: RoomRef,
+    },
+    /// One room, unless it is hidden from the caller. → [`Answer::Room`]
+    View {
+        /// Which room.
+        room: RoomId,
+    },
+    /// The rooms whose messages the caller may read. → [`Answer::Readable`]
+    Readable,
+    /// The room of the caller and somebody else, made if there is none. → [`Answer::Direct`]
+    Direct {
+        /// The other.
+        name: Box<str>,
+    },
+    /// The caller becomes a member of a room. → [`Answer::Room`]
+    Enter {
+        /// Which room.
+        room: RoomId,
+        /// By which right, where the room is not public.
+        access: Access,
+    },
+    /// The caller is no member any more. → [`Answer::Done`]
+    Exit {
+        /// Which room.
+        room: RoomId,
+    },
+    /// Who belongs to a room, and who is present in it. → [`Answer::Members`]
+    Members {
+        /// Which room.
+        room: RoomId,
+    },
+    /// The caller, a member, says or changes something. → [`Answer::Acted`]
+    Act(Action),
+    /// The caller has read a room so far. → [`Answer::Read`]
+    Read {
+        /// Which room.
+        room: RoomId,
+        /// The last message that was read. Only forward counts.
+        seq: Seq,
+    },
+    /// Hears every room that the caller is a member of, now and later. → [`Answer::Following`]
+    Follow {
+        /// The connection's seat; those in the rooms are numbered from it on.
+        seat: SeatId,
+        /// Through which protocol.
+        door: Door,
+        /// Only these, where some are named.
+        only: Option<Vec<RoomId>>,
     },
     /// What a room's password is checked against, for somebody who wants to enter it as `name`.
     /// → [`Answer::Lock`]
@@ -220,7 +310,81 @@ pub enum Tell {
         /// `None`: the name that the seat is bound to.
         name: Option<Name>,
     },
+    /// Through a stream: says or changes something in one of its rooms.
+    Act {
+        /// What.
+        action: Action,
+        /// Comes back with the reply.
+        mark: Option<ClientId>,
+    },
+    /// Through a stream: is writing something. Told at once, kept nowhere.
+    Typing {
+        /// Where.
+        room: RoomId,
+    },
+    /// Through a stream: has read a room so far.
+    Read {
+        /// Which room.
+        room: RoomId,
+        /// The last message that was read.
+        seq: Seq,
+    },
     /// What was said could not be understood. It passes through the core all the same, so that the
     /// refusal comes in the order of the sends.
-    Garbled(Refusal),
+    Garbled {
+        /// Why.
+        refusal: Refusal,
+        /// Comes back with the reply.
+        mark: Option<ClientId>,
+    },
+}
+
+impl Tell {
+    /// What could not be understood, of a client that gives its messages no numbers.
+    pub fn garbled(refusal: Refusal) -> Tell {
+        Tell::Garbled { refusal, mark: None }
+    }
+}
+
+/// What a member can do with words.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// Says something.
+    Send {
+        /// Where.
+        room: RoomId,
+        /// Not empty, and short enough.
+        text: Box<str>,
+        /// Makes it safe to say it again.
+        client_id: Option<ClientId>,
+        /// The message that it answers.
+        reply_to: Option<Seq>,
+    },
+    /// Puts other words into a message of one's own.
+    Edit {
+        /// Where it is.
+        room: RoomId,
+        /// Which message.
+        target: Seq,
+        /// Not empty, and short enough.
+        text: Box<str>,
+    },
+    /// Takes back a message of one's own, or any, in one's own room.
+    Delete {
+        /// Where it is.
+        room: RoomId,
+        /// Which message.
+        target: Seq,
+    },
+    /// Puts a sign on a message, or takes it off again.
+    React {
+        /// Where it is.
+        room: RoomId,
+        /// Which message.
+        target: Seq,
+        /// The sign.
+        emoji: Emoji,
+        /// On, or off.
+        on: bool,
+    },
 }

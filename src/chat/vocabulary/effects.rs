@@ -1,10 +1,10 @@
 //! What comes of a command: what is told, answered, proposed or refused.
 
 use crate::chat::types::{
-    AskId, Author, Color, Description, Door, Name, RoomId, SeatId, Seq, SessionId, Ticket, Title,
-    Visibility,
+    AccountId, AskId, Author, ClientId, Color, Description, Door, Emoji, Name, RoomId, SeatId, Seq,
+    SessionId, Ticket, Title, Visibility,
 };
-use crate::chat::vocabulary::Entry;
+use crate::chat::vocabulary::*;
 use crate::time::Time;
 
 /// What the people in a room are told.
@@ -22,7 +22,7 @@ pub struct Event {
     pub what: What,
 }
 
-/// See [`Event`].
+/// See [`Event`]. What has a `seq` is an entry of the log; the rest is not kept.
 #[derive(Clone, PartialEq, Debug)]
 pub enum What {
     /// Came in.
@@ -33,9 +33,82 @@ pub enum What {
         seq: Seq,
         /// The message.
         text: Box<str>,
+        /// Its author's own number for it.
+        client_id: Option<ClientId>,
+        /// The message that it answers.
+        reply_to: Option<Seq>,
+    },
+    /// Put other words into a message.
+    Edited {
+        /// The number of the entry.
+        seq: Seq,
+        /// Which message.
+        target: Seq,
+        /// The words.
+        text: Box<str>,
+    },
+    /// Took back a message.
+    Deleted {
+        /// The number of the entry.
+        seq: Seq,
+        /// Which message.
+        target: Seq,
+    },
+    /// Put a sign on a message, or took it off.
+    Reacted {
+        /// The number of the entry.
+        seq: Seq,
+        /// Which message.
+        target: Seq,
+        /// The sign.
+        emoji: Emoji,
+        /// On, or off.
+        on: bool,
+    },
+    /// Became a member, or ceased to be one.
+    Member {
+        /// The number of the entry.
+        seq: Seq,
+        /// Which of the two.
+        member: bool,
+    },
+    /// Made or changed the room; or, to one's own streams, entered it.
+    Room {
+        /// The number of the entry.
+        seq: Seq,
+        /// The room as a member sees it, but for what differs from member to member.
+        info: Box<RoomInfo>,
+    },
+    /// Ended the room; or, to one's own streams, left it for good.
+    Gone {
+        /// The number of the entry.
+        seq: Seq,
+    },
+    /// Is writing something.
+    Typing,
+    /// Has read so far; told to one's own streams only.
+    Read {
+        /// The last message that was read.
+        seq: Seq,
     },
     /// Went out.
     Left,
+}
+
+impl What {
+    /// The number of the entry that it tells of; `None` for what is not in the log.
+    pub fn seq(&self) -> Option<Seq> {
+        match self {
+            What::Said { seq, .. }
+            | What::Edited { seq, .. }
+            | What::Deleted { seq, .. }
+            | What::Reacted { seq, .. }
+            | What::Member { seq, .. }
+            | What::Room { seq, .. }
+            | What::Gone { seq } => Some(*seq),
+            What::Joined | What::Left | What::Typing | What::Read { .. } => None,
+        }
+    }
 }
 
 /// What comes of a command.
@@ -77,12 +150,28 @@ pub enum Effect {
         /// Why; `None` when the connection is gone already.
         farewell: Option<Farewell>,
     },
+    /// A stream's connection is to be closed; its seats in the rooms have been unseated.
+    Dismiss {
+        /// The stream's own seat.
+        seat: SeatId,
+        /// Why.
+        farewell: Farewell,
+    },
     /// To everybody who hears the room.
     Announce {
         /// What happened.
         event: Event,
         /// The seat through which it came, and its door: some protocols tell it otherwise there.
         by: Option<(SeatId, Door)>,
+    },
+    /// To one seat alone; `seat` is that of a room, not the stream's own.
+    Whisper {
+        /// Which seat.
+        seat: SeatId,
+        /// Through which protocol it was taken.
+        door: Door,
+        /// What happened.
+        event: Event,
     },
     /// To one seat: what came of its tell.
     Reply {
@@ -92,6 +181,17 @@ pub enum Effect {
         door: Door,
         /// `Ok` after a message: it is in the log.
         reply: Result<Receipt, Refusal>,
+        /// As it came with the tell.
+        mark: Option<ClientId>,
+    },
+    /// A member has read a room so far; may be written down when it is convenient.
+    Mark {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        account: AccountId,
+        /// The last message that was read.
+        seq: Seq,
     },
     /// These sessions were used last at these times; may be written down when it is convenient.
     Touch {
@@ -103,8 +203,15 @@ pub enum Effect {
 /// What came of a tell that was not refused.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Receipt {
-    /// The message is in the log, under this number.
-    Said(Seq),
+    /// It is in the log.
+    Logged {
+        /// Under this number.
+        seq: Seq,
+        /// Since then.
+        time: Time,
+        /// It was before: this was said again.
+        repeated: bool,
+    },
     /// The room was told.
     Noted,
 }
@@ -118,6 +225,8 @@ pub enum Farewell {
     RoomGone,
     /// The room has a new password, or now has one.
     Locked,
+    /// The account has opened more streams than it may; this was the oldest.
+    Replaced,
     /// The server stops.
     Closing,
 }
@@ -161,6 +270,12 @@ pub enum Refusal {
     MessageTooLong,
     /// It could not be understood; which field is at fault, where one is.
     Malformed(Field),
+    /// There is no such message in that room, or it was taken back.
+    MessageNotFound,
+    /// The author has used that client id for another message.
+    ClientIdReused,
+    /// The caller has no such session.
+    SessionNotFound,
     /// There is no room for one more of those.
     Full,
     /// It cannot be written down now: the disk is full or too slow, or the server stops.
@@ -180,6 +295,8 @@ pub enum Field {
     Message,
     /// How it is shown.
     Color,
+    /// One that only some protocols have, by its name there.
+    Called(&'static str),
 }
 
 /// What was asked for.
@@ -188,10 +305,9 @@ pub enum Answer {
     /// It is done.
     Done,
     /// A session has begun.
-    Session {
-        /// Whose.
-        name: Name,
-    },
+    Session(SessionInfo),
+    /// The caller's sessions, by number.
+    Sessions(Vec<SessionInfo>),
     /// Somebody.
     Person(Person),
     /// Who is present in a room.
@@ -200,10 +316,88 @@ pub enum Answer {
     Rooms(Vec<RoomInfo>),
     /// A room.
     Room(Box<RoomInfo>),
+    /// The room of two.
+    Direct {
+        /// The room.
+        room: Box<RoomInfo>,
+        /// It was not there before.
+        made: bool,
+    },
+    /// The rooms whose messages one may read, by number.
+    Readable(Vec<RoomId>),
+    /// Who belongs to a room, and who is present without belonging to it.
+    Members(Vec<Member>),
+    /// It is in the log.
+    Acted {
+        /// Under this number.
+        seq: Seq,
+        /// Since then.
+        time: Time,
+        /// It was before: this was said again.
+        repeated: bool,
+    },
+    /// So far one has read.
+    Read(Seq),
+    /// One hears one's rooms from here on.
+    Following {
+        /// Who one is.
+        name: Name,
+        /// The account.
+        account: AccountId,
+        /// The rooms.
+        rooms: Vec<Followed>,
+    },
     /// What a password is checked against.
     Lock(Lock),
     /// The seat is taken; its connection will hear the room.
     Seated,
+}
+
+/// A session, as its owner may know it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SessionInfo {
+    /// Its number.
+    pub id: SessionId,
+    /// Whose.
+    pub name: Name,
+    /// A guest's.
+    pub guest: bool,
+    /// When it began.
+    pub created: Time,
+    /// When it was last used.
+    pub last_used: Time,
+    /// When it ends, if it is not used before.
+    pub expires: Time,
+    /// What the client called itself.
+    pub agent: Box<str>,
+    /// Whether the ask came by it.
+    pub current: bool,
+}
+
+/// A room that a stream hears.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Followed {
+    /// Which.
+    pub room: RoomId,
+    /// The entry by which one became a member: what came before is not part of one's stream.
+    pub since: Seq,
+    /// The last message that one has read.
+    pub read: Seq,
+}
+
+/// Somebody who belongs to a room, or is present in it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Member {
+    /// Who.
+    pub author: Author,
+    /// Without a registered account.
+    pub guest: bool,
+    /// Present.
+    pub online: bool,
+    /// As last given.
+    pub color: Option<Color>,
+    /// When they last did something here, as far as the server remembers.
+    pub last_activity: Option<Time>,
 }
 
 /// An account, as others may know it.
@@ -211,6 +405,8 @@ pub enum Answer {
 pub struct Person {
     /// As registered.
     pub name: Name,
+    /// Without a key.
+    pub guest: bool,
     /// Whether it has a seat anywhere.
     pub online: bool,
     /// When it was registered.
@@ -245,6 +441,14 @@ pub struct RoomInfo {
     pub updated: Time,
     /// Who is present, in the order of arriving.
     pub present: Vec<Present>,
+    /// Whether it is a room for two; its title is then the other's name.
+    pub direct: bool,
+    /// Whose it is, where it is an account's.
+    pub owner: Option<Name>,
+    /// The last message; 0 where there is none.
+    pub last: Seq,
+    /// What the asker has to do with it; `None`: they are no member.
+    pub membership: Option<Followed>,
 }
 
 /// What a room's password is checked against.

@@ -1,7 +1,8 @@
 //! What lasts: the log's vocabulary.
 
 use crate::chat::types::{
-    AccountId, Author, Color, Description, Name, RoomId, SessionId, Title, Visibility,
+    AccountId, Author, ClientId, Color, Description, Emoji, Name, RoomId, Seq, SessionId, Title,
+    Visibility,
 };
 use crate::crypto::KeyHash;
 
@@ -14,8 +15,15 @@ pub enum Entry {
         account: AccountId,
         /// As registered.
         name: Name,
-        /// The SHA-256 of its key.
-        key: KeyHash,
+        /// The SHA-256 of its key; `None`: a guest's, which ends with its last session.
+        key: Option<KeyHash>,
+        /// To be shown in.
+        color: Option<Color>,
+    },
+    /// A guest is gone, and the name is free again.
+    AccountEnded {
+        /// Whose.
+        account: AccountId,
     },
     /// Somebody has logged in.
     SessionBegun {
@@ -25,6 +33,10 @@ pub enum Entry {
         account: AccountId,
         /// The SHA-256 of its key.
         key: KeyHash,
+        /// Whether it lasts for a month without use instead of an hour.
+        remember: bool,
+        /// What the client calls itself; maybe nothing.
+        agent: Box<str>,
     },
     /// Somebody has logged out, or was away for too long.
     SessionEnded {
@@ -39,6 +51,23 @@ pub enum Entry {
         owner: Option<AccountId>,
         /// What it is made of.
         facts: RoomFacts,
+    },
+    /// There is a room for two accounts and nobody else.
+    DirectMade {
+        /// Its number.
+        room: RoomId,
+        /// Whose; both are members of it for ever.
+        between: [AccountId; 2],
+    },
+    /// Somebody has come to stay in a room, or has left it for good. (Of whoever makes an account
+    /// or a room no such entry is needed: they belong to the lobby, and to the room.)
+    MemberChanged {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        account: AccountId,
+        /// Come, or gone.
+        member: bool,
     },
     /// A room is different.
     RoomChanged {
@@ -64,6 +93,45 @@ pub enum Entry {
         color: Option<Color>,
         /// What.
         text: Box<str>,
+        /// Its author's own number for it, by which it can be said again without being doubled.
+        client_id: Option<ClientId>,
+        /// The message that it answers.
+        reply_to: Option<Seq>,
+    },
+    /// A message has other words.
+    Edited {
+        /// Where it is.
+        room: RoomId,
+        /// Which message.
+        target: Seq,
+        /// Who did it: its author.
+        by: Author,
+        /// The words.
+        text: Box<str>,
+    },
+    /// A message was taken back; its words are gone.
+    Deleted {
+        /// Where it is.
+        room: RoomId,
+        /// Which message.
+        target: Seq,
+        /// Who did it.
+        by: Author,
+        /// Whether they own the room, and so may take back what others said.
+        as_owner: bool,
+    },
+    /// A message bears a sign, or bears it no more.
+    Reacted {
+        /// Where it is.
+        room: RoomId,
+        /// Which message.
+        target: Seq,
+        /// Whose sign.
+        by: Author,
+        /// The sign.
+        emoji: Emoji,
+        /// On, or off.
+        on: bool,
     },
 }
 
@@ -78,4 +146,12 @@ pub struct RoomFacts {
     pub visibility: Visibility,
     /// The Argon2id hash of its password, as a PHC string. There exactly if it is not public.
     pub password: Option<Box<str>>,
+}
+
+impl RoomFacts {
+    /// What a room for two is kept with: nobody finds it by its title, and nobody can enter it.
+    pub fn of_direct(room: RoomId) -> RoomFacts {
+        let (title, description) = (Title::of_direct(room), Description::default());
+        RoomFacts { title, description, visibility: Visibility::Hidden, password: None }
+    }
 }

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::chat::{Color, Event, Field, Name, Receipt, Refusal, Tell, What};
+use crate::chat::{ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, What};
 use crate::dialect::Dialect;
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
@@ -21,7 +21,7 @@ pub struct Chitchat;
 
 impl Dialect for Chitchat {
     fn decode(&self, text: &str) -> Tell {
-        decode(text).unwrap_or_else(Tell::Garbled)
+        decode(text).unwrap_or_else(Tell::garbled)
     }
 
     fn event(&self, event: &Event, json: &mut Vec<u8>) {
@@ -48,6 +48,15 @@ impl Dialect for Chitchat {
                 notice = format!("{name} has left the room.");
                 ("leave", &*notice)
             }
+            // What it has no word for is not told.
+            What::Edited { .. }
+            | What::Deleted { .. }
+            | What::Reacted { .. }
+            | What::Member { .. }
+            | What::Room { .. }
+            | What::Gone { .. }
+            | What::Typing
+            | What::Read { .. } => return,
         };
         let color = event.color.as_ref().map(Color::as_str);
         let (room_id, time) = (event.room.0, event.time);
@@ -58,7 +67,12 @@ impl Dialect for Chitchat {
         true
     }
 
-    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>) {
+    fn reply(
+        &self,
+        reply: &Result<Receipt, Refusal>,
+        _mark: Option<&ClientId>,
+        json: &mut Vec<u8>,
+    ) {
         // What was not refused is heard by everybody, so by its sender, too.
         if let Err(refusal) = reply {
             Failure::from(*refusal).write(json);

@@ -199,7 +199,11 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::Name) => (303, "name"),
             Refusal::Malformed(Field::Message) => (303, "msg"),
             Refusal::Malformed(Field::Color) => (303, "color"),
+            Refusal::Malformed(Field::Called(field)) => (303, field),
             Refusal::NoAccess => (403, "token"),
+            // What only the other protocol asks for.
+            Refusal::MessageNotFound | Refusal::SessionNotFound => (404, ""),
+            Refusal::ClientIdReused => (409, ""),
             Refusal::Unavailable => (503, ""),
             Refusal::Full => (507, ""),
         };

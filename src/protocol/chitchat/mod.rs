@@ -70,7 +70,8 @@ async fn list(context: &Context, request: &Request) -> Result<Response, Failure>
     if request.prefers_html() {
         return Ok(web::page(request).header("Vary", "Accept"));
     }
-    let Answer::Rooms(rooms) = context.hub.ask(Caller::Nobody, Ask::Rooms).await? else {
+    let Answer::Rooms(rooms) = context.hub.ask(Caller::Nobody, Ask::Rooms { mine: false }).await?
+    else {
         unreachable!("rooms are answered with rooms");
     };
     let rooms: Vec<Room> = rooms.iter().map(Room::from).collect();
@@ -192,8 +193,9 @@ async fn websocket(
     let claim = pass.map(|pass| pass.claim);
     let what = Ask::Sit { seat, door, room: room_id, access, claim, enter: false };
     let seat = context.hub.sit(seat, caller, what).await;
-    let seat = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
-    Ok(Outcome::Websocket { response: handshake.response(chosen), seat, dialect: &DIALECT })
+    let (seat, _) = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    let response = handshake.response(chosen);
+    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None })
 }
 
 /// What a body says about a room, as far as it says something, and found valid.

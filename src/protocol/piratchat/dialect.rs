@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Event, Field, Receipt, Refusal, Tell, What};
+use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What};
 use crate::dialect::Dialect;
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
@@ -25,12 +25,12 @@ impl Dialect for Piratchat {
             message: Box<str>,
         }
         match bodies::object(text.as_bytes()) {
-            None => Tell::Garbled(Refusal::Malformed(Field::Whole)),
+            None => Tell::garbled(Refusal::Malformed(Field::Whole)),
             Some(Said { message }) if message.is_empty() => {
-                Tell::Garbled(Refusal::Malformed(Field::Message))
+                Tell::garbled(Refusal::Malformed(Field::Message))
             }
             Some(Said { message }) if message.chars().count() > PIRATCHAT_MESSAGE_CHARS_MAX => {
-                Tell::Garbled(Refusal::MessageTooLong)
+                Tell::garbled(Refusal::MessageTooLong)
             }
             Some(Said { message }) => Tell::Say { name: None, color: None, text: message },
         }
@@ -52,6 +52,15 @@ impl Dialect for Piratchat {
             What::Joined => bodies::write(&Moved { event: "join", username: name }, json),
             What::Left => bodies::write(&Moved { event: "leave", username: name }, json),
             What::Said { text, .. } => bodies::write(&Said { message: text, author: name }, json),
+            // What it has no word for is not told.
+            What::Edited { .. }
+            | What::Deleted { .. }
+            | What::Reacted { .. }
+            | What::Member { .. }
+            | What::Room { .. }
+            | What::Gone { .. }
+            | What::Typing
+            | What::Read { .. } => {}
         }
     }
 
@@ -60,7 +69,12 @@ impl Dialect for Piratchat {
         false
     }
 
-    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>) {
+    fn reply(
+        &self,
+        reply: &Result<Receipt, Refusal>,
+        _mark: Option<&ClientId>,
+        json: &mut Vec<u8>,
+    ) {
         #[derive(Serialize)]
         struct Refused<'a> {
             status: bool,
@@ -93,6 +107,9 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::PasswordMissing
         | Refusal::PasswordForPublic
         | Refusal::Forbidden
+        | Refusal::MessageNotFound
+        | Refusal::ClientIdReused
+        | Refusal::SessionNotFound
         | Refusal::NoAccess => "not_allowed",
     }
 }

@@ -7,17 +7,15 @@ mod dialect;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
 
 pub use dialect::DIALECT;
 
-use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId};
+use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId, SessionInfo};
 use crate::crypto;
 use crate::http::{self, Method, Request, Response};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, method, session, unrouted};
+use crate::protocol::{advice, bodies, cookie, method, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -99,8 +97,14 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
         return Err(BODY);
     }
     let session = crypto::session_key();
-    let what = Ask::Login { key: crypto::hash(&key), session: crypto::hash(&session) };
-    let Answer::Session { name } = context.hub.ask(Caller::Nobody, what).await? else {
+    let what = Ask::Login {
+        key: crypto::hash(&key),
+        session: crypto::hash(&session),
+        remember: false,
+        agent: "".into(),
+    };
+    let Answer::Session(SessionInfo { name, .. }) = context.hub.ask(Caller::Nobody, what).await?
+    else {
         unreachable!("a login is answered with a session");
     };
     let expires = Time::now().plus_secs(context.config.session_ttl_secs);
@@ -171,8 +175,9 @@ async fn websocket(
     let caller = caller(context, request)?;
     let (door, room, access) = (PIRATCHAT, RoomRef::Id(LOBBY), Access::Open);
     let what = Ask::Sit { seat, door, room, access, claim: None, enter: true };
-    let seat = context.hub.sit(seat, caller, what).await.map_err(Failure::from)?;
-    Ok(Outcome::Websocket { response: handshake.response(None), seat, dialect: &DIALECT })
+    let (seat, _) = context.hub.sit(seat, caller, what).await.map_err(Failure::from)?;
+    let response = handshake.response(None);
+    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None })
 }
 
 #[derive(Serialize)]
@@ -182,19 +187,6 @@ struct Username<'a> {
 
 fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
     session(context, request).map(Caller::Session).ok_or(NO_COOKIE)
-}
-
-/// The session cookie (RFC 6265 section 4.1). An expiry that has passed deletes it.
-fn cookie(request: &Request, key: &str, expires: Time) -> String {
-    // The formatter knows the years up to 9999.
-    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    let expires = httpdate::fmt_http_date(expires.to_system().min(last));
-    // TLS ends in a proxy before us, which says so; of several proxies the first stands before the
-    // client. Whoever makes the header up only keeps their own cookie off plain HTTP.
-    let proxied = request.headers.list("x-forwarded-proto").next();
-    let tls = proxied.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-    let secure = if tls { "; Secure" } else { "" };
-    format!("session={key}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
 }
 
 /// Gives an error that comes from HTTP itself the body that Piratchat's have.
@@ -242,7 +234,10 @@ impl From<Refusal> for Failure {
             Refusal::Full => (503, "the server has no room for one more; tell its owner"),
             Refusal::Unavailable => (503, "this cannot be written down now; try again later"),
             // What can be wrong with an event or a room, of which no request here has any.
-            Refusal::OtherName
+            Refusal::MessageNotFound
+            | Refusal::ClientIdReused
+            | Refusal::SessionNotFound
+            | Refusal::OtherName
             | Refusal::NameMissing
             | Refusal::NotPresent
             | Refusal::PasswordMissing

@@ -24,7 +24,7 @@ fn decoding() {
     ] {
         assert_eq!(DIALECT.decode(text), say(says), "{text}");
     }
-    let whole = Tell::Garbled(Refusal::Malformed(Field::Whole));
+    let whole = Tell::garbled(Refusal::Malformed(Field::Whole));
     for text in [
         "",
         " ",
@@ -48,11 +48,11 @@ fn decoding() {
     ] {
         assert_eq!(DIALECT.decode(text), whole, "{text}");
     }
-    let empty = Tell::Garbled(Refusal::Malformed(Field::Message));
+    let empty = Tell::garbled(Refusal::Malformed(Field::Message));
     assert_eq!(DIALECT.decode(r#"{"message":""}"#), empty);
     // Characters, not bytes: 300 parrots are 1,200 bytes, and fit; one more character does not.
     let too_long = format!(r#"{{"message":"{longest}!"}}"#);
-    assert_eq!(DIALECT.decode(&too_long), Tell::Garbled(Refusal::MessageTooLong));
+    assert_eq!(DIALECT.decode(&too_long), Tell::garbled(Refusal::MessageTooLong));
 }
 
 #[test]
@@ -71,7 +71,12 @@ fn encoding() {
         color: Color::new("red"),
         what,
     };
-    let said = What::Said { seq: Seq(1), text: "a \"b\"\n</script>".into() };
+    let said = What::Said {
+        seq: Seq(1),
+        text: "a \"b\"\n</script>".into(),
+        client_id: None,
+        reply_to: None,
+    };
     for (what, others) in [
         (What::Joined, r#"{"event":"join","username":"Zoë"}"#),
         (said, r#"{"message":"a \"b\"\n</script>","author":"Zoë"}"#),
@@ -86,10 +91,13 @@ fn encoding() {
 fn replies() {
     let reply = |reply| {
         let mut json = Vec::new();
-        DIALECT.reply(&reply, &mut json);
+        DIALECT.reply(&reply, None, &mut json);
         String::from_utf8(json).expect("UTF-8")
     };
-    assert_eq!(reply(Ok(Receipt::Said(Seq(3)))), r#"{"status":true}"#);
+    assert_eq!(
+        reply(Ok(Receipt::Logged { seq: Seq(3), time: Time(0), repeated: false })),
+        r#"{"status":true}"#
+    );
     for (refusal, code) in [
         (Refusal::MessageTooLong, "message_too_long"),
         (Refusal::Malformed(Field::Whole), "invalid_message"),

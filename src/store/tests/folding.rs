@@ -1,7 +1,7 @@
-//! The tables against the core: after any sequence of entries they say the same.
+//! The tables against the model: after any sequence of entries they say the same.
 
 use super::*;
-use crate::store::tables;
+use crate::store::snapshot;
 
 /// An entry out of so few names and numbers that many do not fit what came before.
 /// The rooms that are spoken of move on with `age`, as numbers are not used twice.
@@ -16,12 +16,23 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     let mut facts = facts(TITLES[chance.roll(10) as usize]);
     facts.visibility = Visibility::ALL[chance.roll(3) as usize];
     facts.password = (chance.roll(2) == 0).then(|| key.clone().into());
-    match chance.roll(12) {
-        0 => account_made(chance.roll(20), name, &key),
-        1..=3 => session_begun(chance.roll(40), chance.roll(20), &key),
+    let account = AccountId(chance.roll(40));
+    match chance.roll(20) {
+        0 => account_made(account.0, name, &key),
+        12 | 13 => Entry::AccountMade {
+            account,
+            name: Name::new(name).expect("a name"),
+            key: None,
+            color: Color::new("red"),
+        },
+        14 => Entry::AccountEnded { account },
+        15 | 16 => Entry::MemberChanged { room, account, member: chance.roll(3) > 0 },
+        17 => Entry::DirectMade { room, between: [account, AccountId(chance.roll(40))] },
+        18 => says(account.0, room.0, name),
+        1..=3 => session_begun(chance.roll(40), chance.roll(40), &key),
         4 | 5 => Entry::SessionEnded { session: SessionId(chance.roll(40)) },
         6 | 7 => {
-            let owner = (chance.roll(2) == 0).then(|| AccountId(chance.roll(20)));
+            let owner = (chance.roll(2) == 0).then(|| AccountId(chance.roll(40)));
             Entry::RoomMade { room, owner, facts }
         }
         8 | 9 => Entry::RoomChanged { room, facts, generation: chance.roll(9) },
@@ -45,7 +56,7 @@ fn the_tables_equal_the_fold() {
         let scratch = Scratch::new();
         let mut store = scratch.open();
         let mut written = log_of(&scratch.file());
-        let (mut rooms, mut sessions, mut accounts) = (0, 0, 0);
+        let (mut rooms, mut sessions, mut accounts, mut members) = (0, 0, 0, 0);
         for round in 0..100 {
             let mut batch = Vec::new();
             for ticket in 1..=chance.roll(12) {
@@ -66,15 +77,19 @@ fn the_tables_equal_the_fold() {
                 store = scratch.open();
             }
             let expected = without_last_used(fold(written.iter().cloned()));
-            let found = tables::load(&store.writer.connection).expect("they can be read");
+            let found = snapshot::load(&store.writer.connection).expect("they can be read");
             let found = without_last_used(found);
             assert_eq!(found, expected, "seed {seed}, round {round}");
             rooms = rooms.max(found.rooms.len());
             sessions = sessions.max(found.sessions.len());
             accounts = accounts.max(found.accounts.len());
+            members = members.max(found.rooms.iter().map(|room| room.members.len()).sum());
         }
         assert_eq!(log_of(&scratch.file()), written, "seed {seed}");
-        assert!(rooms > 4 && sessions > 4 && accounts > 4, "{rooms} {sessions} {accounts}");
+        assert!(
+            rooms > 3 && sessions > 3 && accounts > 4 && members > 6,
+            "{rooms} {sessions} {accounts} {members}"
+        );
         let check = "PRAGMA foreign_key_check";
         let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));
         assert_eq!(broken, Ok(false), "seed {seed}");

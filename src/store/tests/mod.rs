@@ -2,7 +2,12 @@
 //! and a source of chance that can be repeated.
 
 mod folding;
+mod migrating;
+mod model;
 mod opening;
+mod reading;
+mod searching;
+mod words;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -10,18 +15,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
 use crate::chat::{
-    AccountId, Author, Chat, Color, Command, Description, Entry, Name, RoomFacts, RoomId, Seq,
-    SessionId, Settings, Snapshot, Ticket, Title, Visibility,
+    AccountId, Author, ClientId, Color, Command, Description, Emoji, Entry, Name, Refusal,
+    RoomFacts, RoomId, Seq, SessionId, Snapshot, Ticket, Title, Visibility,
 };
 use crate::crypto;
-use crate::store::{OpenError, Options, Store, Sync, Write, entries, open};
+use crate::store::{
+    OpenError, Options, Reader, Store, Sync, Write, Writer, entries, open, readers,
+};
 use crate::time::Time;
 
+use model::fold;
+
 /// A directory of one test, gone with it.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Scratch {
+    pub(crate) fn new() -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("shanty-store-{}-{number}", process::id()));
@@ -38,8 +47,13 @@ impl Scratch {
         open(&Options { path: self.file(), sync: Sync::Normal })
     }
 
-    fn open(&self) -> Store {
+    pub(crate) fn open(&self) -> Store {
         self.try_open().expect("the database opens")
+    }
+
+    /// A look at the log as it is now.
+    fn reader(&self) -> Reader {
+        readers::connect(&self.file()).expect("it opens")
     }
 
     /// What somebody else would see who has the file open.
@@ -63,15 +77,6 @@ fn log_of(path: &Path) -> Vec<(Seq, Time, Entry)> {
     rows.map(|row| row.expect("every row can be read")).collect()
 }
 
-/// What the core makes of a log.
-fn fold(log: impl IntoIterator<Item = (Seq, Time, Entry)>) -> Snapshot {
-    let mut chat = Chat::new(Settings { session_ttl_secs: 3_600 }, Snapshot::default());
-    for (seq, time, entry) in log {
-        chat.handle(time, Command::Logged { ticket: None, seq, time, entry }, &mut Vec::new());
-    }
-    chat.snapshot()
-}
-
 /// A xorshift generator: a seed gives the same sequence always.
 struct Chance(u64);
 
@@ -87,17 +92,20 @@ impl Chance {
 
 fn said(room: u64, text: &str) -> Entry {
     let author = Author { account: None, name: Name::new("Guest").expect("a name") };
-    Entry::Said { room: RoomId(room), author, color: Color::new("#123456"), text: text.into() }
+    let (room, color, text) = (RoomId(room), Color::new("#123456"), text.into());
+    Entry::Said { room, author, color, text, client_id: None, reply_to: None }
 }
 
 fn account_made(account: u64, name: &str, key: &str) -> Entry {
     let name = Name::new(name).expect("a name");
-    Entry::AccountMade { account: AccountId(account), name, key: crypto::hash(key) }
+    let (account, key) = (AccountId(account), Some(crypto::hash(key)));
+    Entry::AccountMade { account, name, key, color: None }
 }
 
 fn session_begun(session: u64, account: u64, key: &str) -> Entry {
     let (session, account) = (SessionId(session), AccountId(account));
-    Entry::SessionBegun { session, account, key: crypto::hash(key) }
+    let (key, agent) = (crypto::hash(key), format!("agent of {key}").into());
+    Entry::SessionBegun { session, account, key, remember: account.0 % 2 == 0, agent }
 }
 
 fn facts(title: &str) -> RoomFacts {
@@ -124,5 +132,61 @@ fn logged(ticket: u64, seq: u64, entry: Entry) -> Command {
 }
 
 fn unlogged(ticket: u64, entry: Entry) -> Command {
-    Command::Unlogged { ticket: Ticket(ticket), entry }
+    refused(ticket, entry, Refusal::Unavailable)
+}
+
+fn refused(ticket: u64, entry: Entry, refusal: Refusal) -> Command {
+    Command::Unlogged { ticket: Ticket(ticket), entry, refusal }
+}
+
+/// Somebody, by the number of their account.
+fn person(account: u64) -> Author {
+    let name = format!("Person{account}");
+    Author { account: Some(AccountId(account)), name: Name::new(&name).expect("a name") }
+}
+
+/// A message of an account.
+fn says(account: u64, room: u64, text: &str) -> Entry {
+    let (room, author, text) = (RoomId(room), person(account), text.into());
+    Entry::Said { room, author, color: None, text, client_id: None, reply_to: None }
+}
+
+/// The same under its author's own number.
+fn sends(account: u64, room: u64, id: &str, text: &str) -> Entry {
+    let mut entry = says(account, room, text);
+    if let Entry::Said { client_id, .. } = &mut entry {
+        *client_id = ClientId::new(id);
+    }
+    entry
+}
+
+fn edits(account: u64, room: u64, target: u64, text: &str) -> Entry {
+    let (room, target, by, text) = (RoomId(room), Seq(target), person(account), text.into());
+    Entry::Edited { room, target, by, text }
+}
+
+fn deletes(account: u64, room: u64, target: u64, as_owner: bool) -> Entry {
+    let (room, target, by) = (RoomId(room), Seq(target), person(account));
+    Entry::Deleted { room, target, by, as_owner }
+}
+
+fn reacts(account: u64, room: u64, target: u64, sign: &str, on: bool) -> Entry {
+    let (room, target, by) = (RoomId(room), Seq(target), person(account));
+    Entry::Reacted { room, target, by, emoji: Emoji::new(sign).expect("a sign"), on }
+}
+
+/// Writes an entry, and returns its number.
+fn put(writer: &mut Writer, entry: Entry) -> u64 {
+    match writer.commit(vec![write(1, entry)]).pop() {
+        Some(Command::Logged { seq, .. }) => seq.0,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Writes an entry that is not taken, and returns why.
+fn refusal_of(writer: &mut Writer, entry: Entry) -> Refusal {
+    match writer.commit(vec![write(1, entry)]).pop() {
+        Some(Command::Unlogged { refusal, .. }) => refusal,
+        other => panic!("{other:?}"),
+    }
 }

@@ -23,8 +23,9 @@ fn the_first_start_makes_a_log_with_the_lobby() {
     assert_eq!(store.last_seq, Seq(1));
     assert!(store.epoch.len() == 16 && store.epoch.bytes().all(|b| b.is_ascii_hexdigit()));
     assert_ne!(store.secret, [0; 32]);
-    let Snapshot { accounts, sessions, rooms, last_room, last_session } = &store.snapshot;
-    assert!(accounts.is_empty() && sessions.is_empty());
+    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session } =
+        &store.snapshot;
+    assert!(accounts.is_empty() && sessions.is_empty() && *last_account == 0);
     assert_eq!((rooms.len(), rooms[0].id, *last_room, *last_session), (1, LOBBY, 1, 0));
     let log = log_of(&scratch.file());
     assert_eq!(log.len(), 1);
@@ -77,6 +78,8 @@ fn the_settings_are_as_promised() {
         assert_eq!(pragma("synchronous"), Ok(synchronous));
         assert_eq!(pragma("foreign_keys"), Ok(1));
         assert_eq!(pragma("cache_size"), Ok(-512));
+        assert_eq!(pragma("secure_delete"), Ok(1));
+        assert_eq!(pragma("auto_vacuum"), Ok(2));
         assert_eq!(pragma("journal_size_limit"), Ok(4 * 1024 * 1024));
         let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
         assert_eq!(mode, Ok("wal".to_owned()));
@@ -190,7 +193,7 @@ fn a_newer_schema_is_refused() {
     let scratch = Scratch::new();
     drop(scratch.open());
     scratch.other_program().pragma_update(None, "user_version", 7).expect("it is set");
-    let expected = "made by a newer shanty (schema 7, this one knows 1): use that version";
+    let expected = "made by a newer shanty (schema 7, this one knows 2): use that version";
     assert_eq!(refusal(&scratch), expected);
 }
 
@@ -204,6 +207,8 @@ fn damage_is_found_at_the_start() {
         "DELETE FROM meta WHERE key = 'secret'",
         "UPDATE meta SET value = x'00' WHERE key = 'secret'",
         "DELETE FROM meta WHERE key = 'last_session'",
+        "DELETE FROM meta WHERE key = 'indexed'",
+        "INSERT INTO member VALUES (99, 1, 1, 1)",
     ];
     for damage in damages {
         let scratch = Scratch::new();

@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::limits::COMMIT_ENTRIES_MAX;
-use crate::store::Writer;
 
 /// A writer that has been given all this, run to its end; what it answered, call by call.
 fn run(writer: Writer, given: Vec<Vec<Write>>) -> Vec<Vec<Command>> {
@@ -97,7 +96,30 @@ fn rows_come_back_as_they_were_written() {
         Entry::RoomChanged { room, facts: facts("Open"), generation: 3 },
         Entry::RoomChanged { room, facts: hidden, generation: u64::MAX },
         Entry::RoomGone { room },
-        Entry::Said { room, author, color: None, text: "a\0b '\u{1f980}\n".into() },
+        Entry::Said {
+            room,
+            author: author.clone(),
+            color: None,
+            text: "a\0b '\u{1f980}\n".into(),
+            client_id: ClientId::new("id-1"),
+            reply_to: Some(Seq(u64::MAX)),
+        },
+        Entry::AccountMade {
+            account: AccountId(2),
+            name: Name::new("Guest").expect("a name"),
+            key: None,
+            color: Color::new("red"),
+        },
+        Entry::AccountEnded { account: AccountId(u64::MAX) },
+        Entry::DirectMade { room: RoomId(3), between: [AccountId(1), AccountId(2)] },
+        Entry::MemberChanged { room, account: AccountId(2), member: true },
+        Entry::MemberChanged { room, account: AccountId(2), member: false },
+        sends(4, 2, "id-1", "first words"),
+        edits(4, 2, 15, "last words"),
+        reacts(4, 2, 15, "👍", true),
+        reacts(4, 2, 15, "👍", false),
+        sends(4, 2, "id-2", ""),
+        deletes(4, 2, 19, false),
         said(9, ""),
         said(9, &"ü".repeat(4_000)),
     ];
@@ -106,6 +128,8 @@ fn rows_come_back_as_they_were_written() {
     let log = log_of(&scratch.file());
     assert_eq!(log.len(), 1 + entries.len());
     for ((n, expected), read) in (2..).zip(entries).zip(&log[1..]) {
+        // A message has the words that it has now.
+        let expected = if n == 15 { sends(4, 2, "id-1", "last words") } else { expected };
         assert_eq!(*read, (Seq(n), Time(1_000_000 + n.cast_signed()), expected));
     }
 }
@@ -130,7 +154,9 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
     let answers = writer.commit((2..).zip(entries.clone()).map(|(n, e)| write(n, e)).collect());
     assert!(answers.into_iter().eq((2..).zip(entries).map(|(n, e)| logged(n, n, e))));
     drop(writer);
-    let Snapshot { accounts, sessions, rooms, last_room, last_session } = scratch.open().snapshot;
+    let snapshot = scratch.open().snapshot;
+    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session } = snapshot;
+    assert_eq!(last_account, 1);
     assert_eq!((accounts.len(), sessions.len(), rooms.len()), (1, 1, 1));
     assert_eq!((last_room, last_session), (1, 1));
 }
@@ -157,7 +183,7 @@ fn a_commit_that_fails_is_rolled_back() {
     // A foreign key that is checked at COMMIT only, which then fails and leaves the transaction
     // open.
     let orphan = "CREATE TEMP TRIGGER orphan AFTER INSERT ON main.log WHEN NEW.text = 'orphan'
-                  BEGIN INSERT INTO session VALUES (1, 99, x'00', 0); END;
+                  BEGIN INSERT INTO session VALUES (1, 99, x'00', 0, '', 0, 0); END;
                   PRAGMA defer_foreign_keys = ON";
     writer.connection.execute_batch(orphan).expect("a trigger");
     let answers = writer.commit(vec![write(1, said(1, "orphan"))]);
@@ -176,7 +202,7 @@ fn a_full_disk_refuses_and_recovers() {
         let set = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
         writer.connection.pragma_update_and_check(None, "max_page_count", max, set)
     };
-    pages(&writer, 20).expect("a small disk");
+    pages(&writer, 60).expect("a small disk");
     let long = "x".repeat(1_000);
     let (mut ticket, mut fitted) = (0, 0);
     let mut commit = |writer: &mut Writer, entries: u64| {

@@ -72,13 +72,13 @@ fn decoding_what_is_malformed() {
         (r#""event_type":"join","name":"Ann","color":5"#, Field::Color),
         (r#""event_type":"join","name":"Ann","color":"red;x:url(y)""#, Field::Color),
     ] {
-        let garbled = Tell::Garbled(Refusal::Malformed(field));
+        let garbled = Tell::garbled(Refusal::Malformed(field));
         assert_eq!(DIALECT.decode(&format!("{{{inside}}}")), garbled, "{inside}");
     }
-    let garbled = Tell::Garbled(Refusal::MessageTooLong);
+    let garbled = Tell::garbled(Refusal::MessageTooLong);
     assert_eq!(DIALECT.decode(&format!("{{{too_long}}}")), garbled);
     for text in ["", "null", "[]", "7", r#"["join","Ann"]"#, "{", "{}{}", r#"{"msg":"\ud800"}"#] {
-        let garbled = Tell::Garbled(Refusal::Malformed(Field::Whole));
+        let garbled = Tell::garbled(Refusal::Malformed(Field::Whole));
         assert_eq!(DIALECT.decode(text), garbled, "{text}");
     }
 }
@@ -104,7 +104,8 @@ fn encoding() {
         color,
         what,
     };
-    let said = What::Said { seq: Seq(1), text: "a \"b\"\n".into() };
+    let said =
+        What::Said { seq: Seq(1), text: "a \"b\"\n".into(), client_id: None, reply_to: None };
     let who = r#""name":"Zoë","room_id":1"#;
     let red = Color::new("red");
     for (color, what, expected) in [
@@ -167,7 +168,7 @@ fn refusals() {
         let response = Response::from(Failure::from(refusal));
         assert_eq!(response.status, status, "{refusal:?}");
         let mut json = Vec::new();
-        DIALECT.reply(&Err(refusal), &mut json);
+        DIALECT.reply(&Err(refusal), None, &mut json);
         let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
         assert_eq!((&json["status"], &json["error"]["code"]), (&false.into(), &code.into()));
         assert_eq!(json["error"]["field"].as_str().unwrap_or_default(), field);
@@ -179,10 +180,14 @@ fn refusals() {
 fn replies() {
     let reply = |reply| {
         let mut json = Vec::new();
-        DIALECT.reply(&reply, &mut json);
+        DIALECT.reply(&reply, None, &mut json);
         String::from_utf8(json).expect("UTF-8")
     };
-    assert_eq!(reply(Ok(Receipt::Said(Seq(3)))), "", "the echo is the acknowledgement");
+    assert_eq!(
+        reply(Ok(Receipt::Logged { seq: Seq(3), time: Time(0), repeated: false })),
+        "",
+        "the echo is the acknowledgement"
+    );
     assert_eq!(reply(Ok(Receipt::Noted)), "");
     let mismatch = r#"{"status":false,"error":{"code":204,"error":"Client error: Name mismatch",
 "field":"name"}}"#;

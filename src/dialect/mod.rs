@@ -4,12 +4,14 @@
 //! What is announced is encoded at most once for each door, and shared from there on: server
 //! frames are not masked (RFC 6455 section 5.1), so the same bytes serve everybody.
 
+mod envelope;
+
 use bytes::{Bytes, BytesMut};
 
-use crate::chat::{Door, Event, Farewell, Receipt, Refusal, Tell};
-use crate::ws;
+use crate::chat::{ClientId, Door, Event, Farewell, Receipt, Refusal, Seq, Tell};
+pub use crate::dialect::envelope::Envelope;
 
-/// Somebody's way to chat over a websocket: text in, commands out; events in, text out.
+/// Somebody's way to chat: a client's text in, commands out; events in, text out.
 ///
 /// It has no state: what a connection is bound to, the core knows.
 pub trait Dialect: Sync {
@@ -23,7 +25,13 @@ pub trait Dialect: Sync {
     fn echoes(&self) -> bool;
 
     /// Appends the JSON that answers a client's message; nothing, where this protocol is silent.
-    fn reply(&self, reply: &Result<Receipt, Refusal>, json: &mut Vec<u8>);
+    /// `mark`: the client's own number for it, where it gave one.
+    fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, json: &mut Vec<u8>);
+
+    /// How the JSON goes over the wire.
+    fn envelope(&self) -> Envelope {
+        Envelope::Websocket
+    }
 }
 
 /// Every protocol's way in; a [`Door`] is an index into it.
@@ -44,6 +52,11 @@ pub struct Closing {
 impl Closing {
     /// The reader did not keep up; it may come back and is then told what it missed.
     pub const TOO_SLOW: Closing = Closing { code: 1013, reason: "you read too slowly; come back" };
+    /// Its account has opened too many.
+    pub const REPLACED: Closing =
+        Closing { code: 1008, reason: "you have opened too many streams; this was the oldest" };
+    /// The log could not be read for it just now.
+    pub const TRY_LATER: Closing = Closing { code: 1013, reason: "too much to do; come back" };
     /// The server stops while the handshake is under way.
     pub const GOING_AWAY: Closing = Closing { code: 1001, reason: "the server stops; come back" };
 }
@@ -53,6 +66,7 @@ impl From<Farewell> for Closing {
         let (code, reason) = match farewell {
             Farewell::SessionEnded => (1008, "your session has ended; log in again"),
             Farewell::RoomGone => (1000, "this room is gone"),
+            Farewell::Replaced => return Closing::REPLACED,
             Farewell::Locked => (1008, "this room has a new password; ask for a new token"),
             Farewell::Closing => return Closing::GOING_AWAY,
         };
@@ -75,6 +89,7 @@ pub struct Copy {
 /// ones costs few allocations; a block lives until the last frame of it was written.
 pub struct Encoder {
     dialects: Dialects,
+    epoch: Box<str>,
     json: Vec<u8>,
     frame: Vec<u8>,
     block: BytesMut,
@@ -84,42 +99,70 @@ impl Encoder {
     /// The blocks that frames are cut from.
     const BLOCK_BYTES: usize = 16 * 1024;
 
-    /// An encoder for these doors.
+    /// An encoder for these doors, and the log of that name.
     ///
     /// # Panics
     /// With more than [`DOORS_MAX`] of them.
-    pub fn new(dialects: Dialects) -> Encoder {
+    pub fn new(dialects: Dialects, epoch: &str) -> Encoder {
         assert!(dialects.len() <= DOORS_MAX, "the registry has more doors than there is room for");
-        Encoder { dialects, json: Vec::new(), frame: Vec::new(), block: BytesMut::new() }
+        Encoder {
+            dialects,
+            epoch: epoch.into(),
+            json: Vec::new(),
+            frame: Vec::new(),
+            block: BytesMut::new(),
+        }
     }
 
     /// The copies of an event for the doors that somebody listens behind.
     pub fn event(&mut self, event: &Event, listens: impl Fn(Door) -> bool) -> Vec<Copy> {
         let mut copies = Vec::new();
         for door in (0u8..).map(Door).take(self.dialects.len()).filter(|door| listens(*door)) {
-            let dialect = self.dialects[usize::from(door.0)];
-            let frame = self.frame(|json| dialect.event(event, json));
+            let (echo, frame) = (self.dialect(door).echoes(), self.whisper(door, event));
             if !frame.is_empty() {
-                copies.push(Copy { door, frame, echo: dialect.echoes() });
+                copies.push(Copy { door, frame, echo });
             }
         }
         copies
     }
 
     /// The frame that answers a client's message; empty where the protocol is silent.
-    pub fn reply(&mut self, door: Door, reply: &Result<Receipt, Refusal>) -> Bytes {
-        let dialect = self.dialects[usize::from(door.0)];
-        self.frame(|json| dialect.reply(reply, json))
+    pub fn reply(
+        &mut self,
+        door: Door,
+        reply: &Result<Receipt, Refusal>,
+        mark: Option<&ClientId>,
+    ) -> Bytes {
+        let dialect = self.dialect(door);
+        self.frame(dialect.envelope(), None, |json| dialect.reply(reply, mark, json))
     }
 
-    fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    /// The frame that tells of an event behind one door; empty where it has no word for it.
+    pub fn whisper(&mut self, door: Door, event: &Event) -> Bytes {
+        let dialect = self.dialect(door);
+        self.frame(dialect.envelope(), event.what.seq(), |json| dialect.event(event, json))
+    }
+
+    fn dialect(&self, door: Door) -> &'static dyn Dialect {
+        self.dialects[usize::from(door.0)]
+    }
+
+    fn frame(
+        &mut self,
+        envelope: Envelope,
+        seq: Option<Seq>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Bytes {
         self.json.clear();
         write(&mut self.json);
         if self.json.is_empty() {
             return Bytes::new();
         }
         self.frame.clear();
-        ws::text_frame(&self.json, &mut self.frame);
+        envelope.wrap(&self.epoch, seq, &self.json, &mut self.frame);
+        if self.frame.is_empty() {
+            return Bytes::new();
+        }
         if self.block.capacity() < self.frame.len() {
             self.block = BytesMut::with_capacity(self.frame.len().max(Encoder::BLOCK_BYTES));
         }

@@ -1,0 +1,330 @@
+//! Who belongs where: memberships, rooms for two, and what a room looks like to whom.
+//!
+//! A membership begins and ends only by an entry; it outlives every seat, password and restart. The
+//! room keeps it, and the account knows of which rooms.
+
+use crate::chat::accounts::Known;
+use crate::chat::asks::Identity;
+use crate::chat::rooms::{Membership, Room};
+use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title, Visibility};
+use crate::chat::vocabulary::{
+    Access, Answer, Effect, Entry, Event, Followed, Member, Refusal, RoomFacts, RoomInfo, What,
+};
+use crate::chat::{AskId, Chat, Purpose};
+use crate::limits::{MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
+
+impl Chat {
+    /// A room as somebody may know it.
+    pub(super) fn info(&self, room: &Room, asker: Option<AccountId>) -> RoomInfo {
+        let record = &room.record;
+        let RoomFacts { title, description, visibility, .. } = record.facts.clone();
+        let owner = record.owner.and_then(|owner| self.accounts.get(owner));
+        let other = record.between.map(|[one, other]| if asker == Some(one) { other } else { one });
+        let name = other.and_then(|other| self.accounts.get(other));
+        RoomInfo {
+            id: record.id,
+            title: match (other, name) {
+                (None, _) => title,
+                (Some(_), Some(known)) => Title::of_person(known.account.name.as_str()),
+                (Some(_), None) => Title::of_person("gone"), // It was a guest.
+            },
+            description,
+            visibility,
+            created: record.created,
+            updated: record.updated,
+            present: room.present(),
+            direct: room.is_direct(),
+            owner: owner.map(|known| known.account.name.clone()),
+            last: record.last,
+            membership: asker.and_then(|asker| followed(room, asker)),
+        }
+    }
+
+    pub(super) fn show_room(
+        &self,
+        id: RoomId,
+        asker: Option<AccountId>,
+    ) -> Result<Answer, Refusal> {
+        let room = self.rooms.get(id).ok_or(Refusal::RoomNotFound)?;
+        Ok(Answer::Room(Box::new(self.info(room, asker))))
+    }
+
+    pub(super) fn list_rooms(&self, who: Identity, mine: bool) -> Answer {
+        let asker = who.map(|who| who.account);
+        let rooms = self.rooms.all(|room| !is_hidden(room) || (mine && is_member(room, asker)));
+        Answer::Rooms(rooms.into_iter().map(|room| self.info(room, asker)).collect())
+    }
+
+    pub(super) fn readable(&self, who: Identity) -> Answer {
+        let asker = who.map(|who| who.account);
+        let rooms = self.rooms.all(|room| room.is_public() || is_member(room, asker));
+        Answer::Readable(rooms.into_iter().map(|room| room.record.id).collect())
+    }
+
+    /// A room that one can see: all that are not hidden, and one's own.
+    fn visible(&self, asker: Option<AccountId>, room: RoomId) -> Result<&Room, Refusal> {
+        let room = self.rooms.get(room).filter(|room| !room.going).ok_or(Refusal::RoomNotFound)?;
+        let seen = !is_hidden(room) || is_member(room, asker);
+        if seen { Ok(room) } else { Err(Refusal::RoomNotFound) }
+    }
+
+    pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
+        let asker = who.map(|who| who.account);
+        let room = self.visible(asker, room)?;
+        Ok(Answer::Room(Box::new(self.info(room, asker))))
+    }
+
+    /// A room in which one may speak. One who is no member does not learn that a hidden one is.
+    pub(super) fn own_room(&self, account: AccountId, room: RoomId) -> Result<&Room, Refusal> {
+        let room = self.visible(Some(account), room)?;
+        if room.members.contains_key(&account) { Ok(room) } else { Err(Refusal::Forbidden) }
+    }
+
+    /// `Ok(None)`: the answer comes with the log's. One who is a member already stays one.
+    pub(super) fn enter_room(
+        &mut self,
+        ask: AskId,
+        who: Identity,
+        room: RoomId,
+        access: Access,
+    ) -> Result<Option<Answer>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let found = self.rooms.get(room).filter(|room| !room.going);
+        let found = found.ok_or(Refusal::RoomNotFound)?;
+        if found.members.contains_key(&account) {
+            return self.show_room(room, Some(account)).map(Some);
+        }
+        if found.is_direct() {
+            return Err(Refusal::RoomNotFound); // Nobody but the two can know of it.
+        }
+        if found.record.owner != Some(account) {
+            found.admit(access)?;
+        }
+        let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
+        let members = found.members.len() + found.moving.len();
+        if members >= MEMBERS_MAX || known.rooms.len() + known.entering >= ROOMS_PER_ACCOUNT_MAX {
+            return Err(Refusal::Full);
+        }
+        self.propose_membership(ask, account, room, true)?;
+        Ok(None)
+    }
+
+    /// `Ok(None)`: the answer comes with the log's. One who was no member is none afterwards.
+    pub(super) fn exit_room(
+        &mut self,
+        ask: AskId,
+        who: Identity,
+        room: RoomId,
+    ) -> Result<Option<Answer>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let found = self.visible(Some(account), room)?;
+        if found.is_direct() {
+            return Err(Refusal::Forbidden);
+        }
+        if !found.members.contains_key(&account) {
+            return Ok(Some(Answer::Done));
+        }
+        self.propose_membership(ask, account, room, false)?;
+        Ok(None)
+    }
+
+    fn propose_membership(
+        &mut self,
+        ask: AskId,
+        account: AccountId,
+        room: RoomId,
+        member: bool,
+    ) -> Result<(), Refusal> {
+        let entry = Entry::MemberChanged { room, account, member };
+        self.propose(entry, Purpose::Ask(ask, Some(account)))?;
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.moving.insert(account);
+        }
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.entering += 1;
+        }
+        Ok(())
+    }
+
+    /// The two of whom somebody wants the room.
+    pub(super) fn pair(&self, who: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let other = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
+        // With oneself one needs no room: to oneself one is nobody else.
+        if other == account { Err(Refusal::PersonNotFound) } else { Ok([account, other]) }
+    }
+
+    /// Somebody by name, whatever its case: an account's or a guest's.
+    pub(super) fn person_named(&self, name: &str) -> Option<&Known> {
+        self.accounts.by_name(&Name::new(name)?.folded())
+    }
+
+    /// `Ok(None)`: the answer comes with the log's.
+    pub(super) fn direct(
+        &mut self,
+        ask: AskId,
+        who: Identity,
+        name: &str,
+    ) -> Result<Option<Answer>, Refusal> {
+        let between = self.pair(who, name)?;
+        if let Some(room) = self.rooms.of_pair(between) {
+            let room = Box::new(self.info(room, Some(between[0])));
+            return Ok(Some(Answer::Direct { room, made: false }));
+        }
+        let full = |account: AccountId| {
+            let known = self.accounts.get(account);
+            known.is_none_or(|known| known.rooms.len() + known.entering >= ROOMS_PER_ACCOUNT_MAX)
+        };
+        if self.rooms.len() >= ROOMS_MAX || between.into_iter().any(full) {
+            return Err(Refusal::Full);
+        }
+        let room = self.rooms.next();
+        let purpose = Purpose::Ask(ask, Some(between[0]));
+        self.propose(Entry::DirectMade { room, between }, purpose)?;
+        self.rooms.reserve_pair(between);
+        Ok(None)
+    }
+
+    /// Members, and who is present without being one; those who are present first.
+    pub(super) fn members(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
+        let asker = who.map(|who| who.account);
+        let room = self.visible(asker, room)?;
+        if !room.is_public() && !is_member(room, asker) {
+            return Err(Refusal::Forbidden);
+        }
+        let present = room.present();
+        let here = present.iter().map(|one| Member {
+            author: one.author.clone(),
+            guest: one.author.account.is_none_or(|account| self.is_guest(account)),
+            online: true,
+            color: one.color.clone(),
+            last_activity: Some(one.last_activity),
+        });
+        let mut all: Vec<Member> = here.collect();
+        let mut away: Vec<AccountId> = room.members.keys().copied().collect();
+        away.retain(|account| all.iter().all(|one| one.author.account != Some(*account)));
+        away.sort_unstable();
+        all.extend(away.into_iter().filter_map(|account| {
+            let known = self.accounts.get(account)?;
+            Some(Member {
+                author: known.author(),
+                guest: known.is_guest(),
+                online: false,
+                color: known.account.color.clone(),
+                last_activity: None,
+            })
+        }));
+        Ok(Answer::Members(all))
+    }
+
+    fn is_guest(&self, account: AccountId) -> bool {
+        self.accounts.get(account).is_none_or(Known::is_guest)
+    }
+
+    /// Moves a member's marker, only forward and not beyond what was said; returns where it is.
+    pub(super) fn mark_read(
+        &mut self,
+        account: AccountId,
+        room: RoomId,
+        seq: Seq,
+    ) -> Result<Seq, Refusal> {
+        self.own_room(account, room)?;
+        let found = self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?;
+        let last = found.record.last;
+        let membership = found.members.get_mut(&account).ok_or(Refusal::Forbidden)?;
+        let seq = seq.min(last);
+        if seq <= membership.read {
+            return Ok(membership.read);
+        }
+        membership.read = seq;
+        self.effects.push(Effect::Mark { room, account, seq });
+        self.whisper(account, room, What::Read { seq });
+        Ok(seq)
+    }
+
+    /// These accounts know that a room is theirs.
+    pub(super) fn belong(&mut self, room: RoomId, members: Vec<AccountId>) {
+        for account in members {
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.rooms.insert(room);
+            }
+        }
+    }
+
+    /// The membership begins, in the tables. `false`: it was there already.
+    fn join_table(&mut self, account: AccountId, room: RoomId, seq: Seq) -> bool {
+        let Some(known) = self.accounts.get_mut(account) else { return false };
+        let Some(room) = self.rooms.get_mut(room) else { return false };
+        if room.members.contains_key(&account) {
+            return false;
+        }
+        room.members.insert(account, Membership::new(seq));
+        known.rooms.insert(room.record.id);
+        true
+    }
+
+    /// Somebody belongs to a room from an entry on that made an account or a room.
+    pub(super) fn belongs_from(&mut self, account: AccountId, room: RoomId, seq: Seq) {
+        if self.join_table(account, room, seq) && room != LOBBY {
+            self.follow_room(account, room, seq);
+        }
+    }
+
+    /// Carries out [`Entry::MemberChanged`]. What is so already is no change, and is not told.
+    pub(super) fn member_changed(
+        &mut self,
+        seq: Seq,
+        room: RoomId,
+        account: AccountId,
+        member: bool,
+    ) -> Result<Answer, Refusal> {
+        let found = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
+        if found.is_direct() {
+            return Err(Refusal::Forbidden);
+        }
+        let author = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?.author();
+        if member {
+            if self.join_table(account, room, seq) {
+                self.tell_member(seq, room, author, true);
+                self.follow_room(account, room, seq);
+            }
+            return self.show_room(room, Some(account));
+        }
+        if found.members.contains_key(&account) {
+            self.whisper(account, room, What::Gone { seq });
+            self.unfollow_room(account, room);
+            self.end_membership(account, room);
+            self.tell_member(seq, room, author, false);
+        }
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.rooms.remove(&room);
+        }
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.members.remove(&account);
+        }
+    }
+
+    fn tell_member(&mut self, seq: Seq, room: RoomId, author: Author, member: bool) {
+        let what = What::Member { seq, member };
+        let event = Event { room, time: self.told, author, color: None, what };
+        self.tell_now(Effect::Announce { event, by: None });
+    }
+}
+
+/// What somebody has to do with a room.
+pub(super) fn followed(room: &Room, account: AccountId) -> Option<Followed> {
+    let Membership { since, read } = *room.members.get(&account)?;
+    Some(Followed { room: room.record.id, since, read })
+}
+
+fn is_hidden(room: &Room) -> bool {
+    room.record.facts.visibility == Visibility::Hidden
+}
+
+fn is_member(room: &Room, asker: Option<AccountId>) -> bool {
+    asker.is_some_and(|asker| room.members.contains_key(&asker))
+}

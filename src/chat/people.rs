@@ -1,0 +1,196 @@
+//! Asks about people: who is known, who is logged in, and who is only passing through.
+
+use crate::chat::accounts::{Known, Live};
+use crate::chat::asks::{Identity, Who};
+use crate::chat::types::{AccountId, Color, Name, SessionId};
+use crate::chat::vocabulary::{Answer, Entry, Person, Refusal, SessionInfo};
+use crate::chat::{AskId, Chat, Purpose};
+use crate::crypto::KeyHash;
+use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
+
+/// A session that is to begin.
+pub(super) struct NewSession {
+    pub key: KeyHash,
+    pub remember: bool,
+    pub agent: Box<str>,
+}
+
+impl Chat {
+    pub(super) fn register(&mut self, ask: AskId, name: &str, key: KeyHash) -> Result<(), Refusal> {
+        let name = Name::for_account(name).ok_or(Refusal::NameInvalid)?;
+        self.make_account(name, Some(key), None, Purpose::Ask(ask, None)).map(|_| ())
+    }
+
+    fn make_account(
+        &mut self,
+        name: Name,
+        key: Option<KeyHash>,
+        color: Option<Color>,
+        purpose: Purpose,
+    ) -> Result<AccountId, Refusal> {
+        let folded = name.folded();
+        // A guest who uses the name now is not to wake up as somebody else.
+        if self.accounts.is_taken(&folded) || self.rooms.any_guest(&folded) {
+            return Err(Refusal::NameTaken);
+        }
+        if self.accounts.len() >= ACCOUNTS_MAX {
+            return Err(Refusal::Full);
+        }
+        let account = self.accounts.next_account();
+        self.propose(Entry::AccountMade { account, name, key, color }, purpose)?;
+        self.accounts.reserve(folded);
+        Ok(account)
+    }
+
+    /// A guest is an account and its only session, proposed one behind the other.
+    pub(super) fn be_guest(
+        &mut self,
+        ask: AskId,
+        name: &str,
+        color: Option<Color>,
+        session: NewSession,
+    ) -> Result<(), Refusal> {
+        let name = Name::new(name).ok_or(Refusal::NameInvalid)?;
+        if !self.can_propose(2) {
+            return Err(Refusal::Unavailable); // Both, or none.
+        }
+        let account = self.make_account(name, None, color, Purpose::Guest(ask))?;
+        self.begin_session(account, session, Purpose::Guest(ask))
+    }
+
+    pub(super) fn login(
+        &mut self,
+        ask: AskId,
+        key: &KeyHash,
+        session: NewSession,
+    ) -> Result<(), Refusal> {
+        let known = self.accounts.by_key(key).ok_or(Refusal::UnknownKey)?;
+        let account = known.account.id;
+        let beginning = self.accounts.beginning(account);
+        let mut standing = self.longest_unused_first(known);
+        let most = SESSIONS_PER_ACCOUNT_MAX.saturating_sub(beginning + 1);
+        if beginning >= SESSIONS_PER_ACCOUNT_MAX {
+            return Err(Refusal::Full); // All in flight: there is none that could make way.
+        }
+        standing.truncate(standing.len().saturating_sub(most));
+        for session in standing {
+            self.end_session(session, Purpose::Own)?;
+        }
+        self.begin_session(account, session, Purpose::Ask(ask, Some(account)))
+    }
+
+    fn begin_session(
+        &mut self,
+        account: AccountId,
+        session: NewSession,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        let NewSession { key, remember, agent } = session;
+        let agent = agent.chars().take(AGENT_CHARS_MAX).collect::<String>().into();
+        let session = self.accounts.next_session();
+        let entry = Entry::SessionBegun { session, account, key, remember, agent };
+        self.propose(entry, purpose)?;
+        self.accounts.begins(account);
+        Ok(())
+    }
+
+    /// The sessions of an account whose end is not yet proposed; those that hold a seat come last.
+    fn longest_unused_first(&self, known: &Known) -> Vec<SessionId> {
+        let sessions = known.sessions.iter();
+        let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
+        let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
+        standing.sort_by_key(|(_, live)| (live.seats > 0, live.last_used));
+        standing.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Proposes the end of a session.
+    pub(super) fn end_session(
+        &mut self,
+        session: SessionId,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        self.propose(Entry::SessionEnded { session }, purpose)?;
+        if let Some(live) = self.accounts.session_mut(session) {
+            live.ending = true;
+        }
+        Ok(())
+    }
+
+    /// Proposes the end of a guest who has no session any more. What cannot be proposed now is at
+    /// the next tick.
+    pub(super) fn end_if_over(&mut self, account: AccountId) {
+        let known = self.accounts.get(account);
+        if known.is_some_and(|known| self.accounts.is_forsaken(known))
+            && self.propose(Entry::AccountEnded { account }, Purpose::Own).is_ok()
+            && let Some(known) = self.accounts.get_mut(account)
+        {
+            known.ending = true;
+        }
+    }
+
+    pub(super) fn logout(&mut self, ask: AskId, who: Identity) -> Result<Option<Answer>, Refusal> {
+        let Some(Who { account, session: Some(session) }) = who else {
+            return Ok(Some(Answer::Done)); // An account's own key cannot be logged out.
+        };
+        self.end_session(session, Purpose::Ask(ask, Some(account)))?;
+        Ok(None)
+    }
+
+    pub(super) fn end_own_session(
+        &mut self,
+        ask: AskId,
+        who: Identity,
+        session: SessionId,
+    ) -> Result<(), Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let live = self.accounts.session(session);
+        live.filter(|live| live.account == account).ok_or(Refusal::SessionNotFound)?;
+        self.end_session(session, Purpose::Ask(ask, Some(account)))
+    }
+
+    pub(super) fn sessions(&self, who: Identity) -> Result<Answer, Refusal> {
+        let who = who.ok_or(Refusal::Unauthenticated)?;
+        let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;
+        let mut ids = known.sessions.clone();
+        ids.sort_unstable();
+        let all = ids.into_iter().filter_map(|id| Some((id, self.accounts.session(id)?)));
+        let fresh = all.filter(|(_, live)| !self.accounts.is_expired(live, self.now));
+        let shown = fresh.map(|(id, live)| self.session_info(id, live, who.session == Some(id)));
+        Ok(Answer::Sessions(shown.collect()))
+    }
+
+    pub(super) fn session_info(&self, id: SessionId, live: &Live, current: bool) -> SessionInfo {
+        let known = self.accounts.get(live.account).expect("a session's account is there");
+        SessionInfo {
+            id,
+            name: known.account.name.clone(),
+            guest: known.is_guest(),
+            created: live.created,
+            last_used: live.last_used,
+            expires: self.accounts.expires(live),
+            agent: live.agent.clone(),
+            current,
+        }
+    }
+
+    pub(super) fn me(&self, who: Identity) -> Result<Answer, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        self.accounts.get(account).map(show).ok_or(Refusal::PersonNotFound)
+    }
+
+    pub(super) fn person(&self, who: Identity, name: &str) -> Result<Answer, Refusal> {
+        who.ok_or(Refusal::Unauthenticated)?;
+        self.person_named(name).map(show).ok_or(Refusal::PersonNotFound)
+    }
+}
+
+fn show(known: &Known) -> Answer {
+    let online = !known.seats.is_empty();
+    let account = &known.account;
+    Answer::Person(Person {
+        name: account.name.clone(),
+        guest: known.is_guest(),
+        online,
+        created: account.created,
+    })
+}

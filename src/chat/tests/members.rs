@@ -1,0 +1,44 @@
+//! Who belongs to which room, and how one comes to belong.
+
+use super::*;
+use Visibility::{Hidden, Private};
+
+fn enter_room(room: RoomId, access: Access) -> Ask {
+    Ask::Enter { room, access }
+}
+
+#[test]
+fn who_may_enter_see_and_leave() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let shut = core.room("ann", facts("shut", Private, Some("hash")));
+    let dark = core.room("ann", facts("dark", Hidden, Some("hash")));
+    let view = |room| Ask::View { room };
+    assert_eq!(core.try_to("bob", view(dark)), Err(Refusal::RoomNotFound));
+    assert_eq!(core.try_to("bob", view(shut)), Ok(()));
+    assert_eq!(core.try_to("bob", Ask::Members { room: shut }), Err(Refusal::Forbidden));
+    assert_eq!(core.try_to("bob", enter_room(shut, Access::Open)), Err(Refusal::NoAccess));
+    assert_eq!(core.try_to("bob", enter_room(dark, token(0))), Ok(()));
+    assert_eq!(core.try_to("bob", enter_room(dark, Access::Open)), Ok(()), "a member already");
+    assert_eq!(core.try_to("bob", view(dark)), Ok(()));
+    assert_eq!(core.ask("bob", Ask::Readable), Ok(Answer::Readable(vec![LOBBY, dark])));
+    assert_eq!(core.try_to("bob", Ask::Exit { room: dark }), Ok(()));
+    assert_eq!(core.try_to("ann", Ask::Exit { room: dark }), Ok(()));
+    assert_eq!(core.try_to("ann", enter_room(dark, Access::Open)), Ok(()), "she owns it");
+}
+
+#[test]
+fn two_have_one_room_and_nobody_else_finds_it() {
+    let mut core = Core::with(&["ann", "bob", "cat"]);
+    let direct = |name: &str| Ask::Direct { name: name.into() };
+    let Ok(Answer::Direct { room, made: true }) = core.ask("ann", direct("BOB")) else { panic!() };
+    assert_eq!((room.title.as_str(), room.direct), ("bob", true));
+    let Ok(Answer::Direct { room: same, made: false }) = core.ask("bob", direct("ann")) else {
+        panic!()
+    };
+    assert_eq!((same.id, same.title.as_str()), (room.id, "ann"));
+    assert_eq!(core.try_to("ann", direct("ann")), Err(Refusal::PersonNotFound));
+    assert_eq!(core.try_to("cat", Ask::View { room: room.id }), Err(Refusal::RoomNotFound));
+    assert_eq!(core.try_to("cat", enter_room(room.id, token(0))), Err(Refusal::RoomNotFound));
+    assert_eq!(core.try_to("ann", sit_with(1, room.id, token(0))), Err(Refusal::RoomNotFound));
+    assert_eq!(core.try_to("ann", Ask::Exit { room: room.id }), Err(Refusal::Forbidden));
+}

@@ -1,0 +1,68 @@
+//! Streams: one connection that hears all of one's rooms.
+
+use super::*;
+use Visibility::Hidden;
+
+const BASE: u64 = 65_536;
+
+fn follow(base: u64) -> Ask {
+    Ask::Follow { seat: SeatId(base), door: BACK, only: None }
+}
+
+fn send(room: RoomId, text: &str, id: &str) -> Action {
+    Action::Send { room, text: text.into(), client_id: ClientId::new(id), reply_to: None }
+}
+
+fn act(action: Action) -> Tell {
+    Tell::Act { action, mark: None }
+}
+
+#[test]
+fn a_stream_hears_its_rooms_as_they_come_and_go() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let den = core.room("ann", facts("den", Hidden, Some("hash")));
+    core.ask("bob", follow(BASE)).expect("a stream");
+    assert_eq!(core.present(LOBBY), ["bob"]);
+    core.ask_late("bob", Ask::Enter { room: den, access: token(0) });
+    let expected =
+        ["bob is member true as 7", "65538 hears room 2", "whispered to 65538: den as 7"];
+    assert_eq!(core.commit()[..3], expected);
+    core.ask_late("bob", Ask::Exit { room: den });
+    let expected = ["whispered to 65538: gone as 8", "65538 hears no more"];
+    let heard = core.commit();
+    assert_eq!(heard[..2], expected);
+    assert_eq!(heard.last().map(String::as_str), Some("bob is member false as 8"));
+}
+
+#[test]
+fn what_is_said_through_a_stream_is_told_by_its_seat_and_answered_to_the_stream() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("ann", follow(BASE)).expect("a stream");
+    core.tell(BASE, act(send(LOBBY, "hi", "a")));
+    assert_eq!(core.commit(), ["ann said hi as 4 by 65537", "to 65536: Said(4)"]);
+    let nowhere = core.tell(BASE, act(send(RoomId(9), "hi", "b")));
+    assert_eq!(nowhere, ["to 65536: no, RoomNotFound"]);
+    let typing = core.tell(BASE, Tell::Typing { room: LOBBY });
+    assert_eq!(typing, ["ann types by 65537", "to 65536: Noted"]);
+    let read = core.tell(BASE, Tell::Read { room: LOBBY, seq: Seq(9) });
+    assert_eq!(read[0], "1 has read 1 to 4", "not beyond the last message");
+    assert!(core.tell(BASE, Tell::Read { room: LOBBY, seq: Seq(1) }).len() == 1, "only forward");
+}
+
+#[test]
+fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
+    let mut core = Core::with(&["ann"]);
+    for number in 1..=crate::limits::STREAMS_PER_ACCOUNT_MAX as u64 {
+        core.ask("ann", follow(number * BASE)).expect("a stream");
+    }
+    core.ask("ann!", follow(99 * BASE)).expect("a stream by the account's key");
+    core.ask_late("ann", Ask::Logout);
+    let heard = core.commit();
+    assert!(!heard.contains(&"65536 is dismissed: SessionEnded".to_owned()), "it was replaced");
+    assert!(heard.contains(&"131072 is dismissed: SessionEnded".to_owned()));
+    assert_eq!(core.present(LOBBY), ["ann"], "one has no session");
+    assert_eq!(
+        core.give(Command::Close).last().map(String::as_str),
+        Some("6488064 is dismissed: Closing")
+    );
+}

@@ -1,0 +1,118 @@
+//! What members do with words: say them, change them, take them back, put signs on them. Whether a
+//! message is there to be changed, and whose it is, the log knows, and answers for it.
+
+use crate::chat::asks::Identity;
+use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq};
+use crate::chat::vocabulary::{Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What};
+use crate::chat::{AskId, Chat, Purpose, Told};
+
+impl Action {
+    /// Where it happens.
+    pub(super) fn room(&self) -> RoomId {
+        match self {
+            Action::Send { room, .. }
+            | Action::Edit { room, .. }
+            | Action::Delete { room, .. }
+            | Action::React { room, .. } => *room,
+        }
+    }
+}
+
+impl Chat {
+    /// The answer comes with the log's.
+    pub(super) fn act(&mut self, ask: AskId, who: Identity, action: Action) -> Result<(), Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let entry = self.acted(account, action)?;
+        self.propose(entry, Purpose::Ask(ask, Some(account)))
+    }
+
+    /// What an account's action puts into the log.
+    fn acted(&mut self, account: AccountId, action: Action) -> Result<Entry, Refusal> {
+        let found = self.own_room(account, action.room())?;
+        let as_owner = found.record.owner == Some(account);
+        let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
+        let (by, usual) = (known.author(), known.account.color.clone());
+        Ok(match action {
+            Action::Send { room, text, client_id, reply_to } => {
+                let (now, folded) = (self.now, by.name.folded());
+                let last = self.rooms.get_mut(room).and_then(|room| room.act(&folded, None, now));
+                let color = usual.or(last);
+                Entry::Said { room, author: by, color, text, client_id, reply_to }
+            }
+            Action::Edit { room, target, text } => Entry::Edited { room, target, by, text },
+            Action::Delete { room, target } => Entry::Deleted { room, target, by, as_owner },
+            Action::React { room, target, emoji, on } => {
+                Entry::Reacted { room, target, by, emoji, on }
+            }
+        })
+    }
+
+    /// What is said through a stream; its replies go to its own seat.
+    pub(super) fn tell_stream(&mut self, base: SeatId, tell: Tell) {
+        let Some(stream) = self.streams.get(&base) else { return };
+        let (door, account, session) = (stream.door, stream.account, stream.session);
+        if let Some(session) = session {
+            self.use_session(session);
+        }
+        let (outcome, mark) = match tell {
+            Tell::Act { action, mark } => {
+                let seat = self.streams[&base].rooms.get(&action.room()).copied();
+                let acted = self.acted(account, action).and_then(|entry| {
+                    // A room that this stream does not hear can be spoken in all the same.
+                    let by = seat.unwrap_or(base);
+                    let mark = mark.clone();
+                    let told = Told { seat: base, door, by, came: false, mark };
+                    self.propose(entry, Purpose::Tell(told))
+                });
+                (acted.map(|()| None), mark)
+            }
+            Tell::Typing { room } => (self.typing(base, account, room).map(Some), None),
+            Tell::Read { room, seq } => {
+                (self.mark_read(account, room, seq).map(|_| Some(Receipt::Noted)), None)
+            }
+            Tell::Garbled { refusal, mark } => (Err(refusal), mark),
+            // These are of a seat in one room.
+            Tell::Join { .. } | Tell::Say { .. } | Tell::Part { .. } => {
+                (Err(Refusal::RoomNotFound), None)
+            }
+        };
+        // `Ok(None)`: the reply comes with the entry that was proposed.
+        if let Some(reply) = outcome.transpose() {
+            self.tell_in_turn(Effect::Reply { seat: base, door, reply, mark });
+        }
+    }
+
+    fn typing(
+        &mut self,
+        base: SeatId,
+        account: AccountId,
+        room: RoomId,
+    ) -> Result<Receipt, Refusal> {
+        self.own_room(account, room)?;
+        let author = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?.author();
+        let seat = self.streams.get(&base).and_then(|stream| {
+            let seat = stream.rooms.get(&room)?;
+            Some((*seat, stream.door))
+        });
+        let (time, what) = (self.now, What::Typing);
+        let event = Event { room, time, author, color: None, what };
+        self.tell_in_turn(Effect::Announce { event, by: seat });
+        Ok(Receipt::Noted)
+    }
+
+    /// Carries out an entry that is words: the room is told of it.
+    pub(super) fn worded(
+        &mut self,
+        event: Event,
+        seq: Seq,
+        by: Option<(SeatId, Door)>,
+    ) -> Result<Answer, Refusal> {
+        let room = self.rooms.get_mut(event.room).ok_or(Refusal::RoomNotFound)?;
+        if matches!(event.what, What::Said { .. }) {
+            room.record.last = seq;
+        }
+        let time = event.time;
+        self.tell_now(Effect::Announce { event, by });
+        Ok(Answer::Acted { seq, time, repeated: false })
+    }
+}

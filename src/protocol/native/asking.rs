@@ -1,0 +1,46 @@
+//! Who asks: what a request shows of a session or an account, and whether it may.
+//!
+//! It must never let a page of a foreign origin act as its visitor: browsers send cookies by
+//! themselves, whoever's page it is. What comes as a bearer was put there by somebody who knows it.
+
+use crate::chat::Caller;
+use crate::crypto;
+use crate::http::{self, Request};
+use crate::protocol::Context;
+use crate::protocol::native::errors::{Code, Failure};
+
+/// Who asks.
+pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
+    if request.header("authorization").is_some() {
+        return bearer(request);
+    }
+    let key = request.cookie("session").filter(|key| !key.is_empty());
+    let key = key.ok_or(Code::Unauthenticated)?;
+    refuse_foreign(context, request)?;
+    Ok(Caller::Session(crypto::hash(key)))
+}
+
+/// Who asks by a key that they put there themselves. Which of the two it is, its shape says.
+pub(super) fn bearer(request: &Request) -> Result<Caller, Failure> {
+    let key = request.bearer().ok_or(Code::Unauthenticated)?;
+    match key.len() {
+        32 if key.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            Ok(Caller::Session(crypto::hash(key)))
+        }
+        64 if key.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Ok(Caller::Key(crypto::hash(key)))
+        }
+        _ => Err(Code::Unauthenticated.into()),
+    }
+}
+
+/// Refuses what a page of a foreign origin asks for: it may neither use its visitor's cookie nor
+/// give them another.
+pub(super) fn refuse_foreign(context: &Context, request: &Request) -> Result<(), Failure> {
+    if http::same_origin(request, &context.config.origins) {
+        return Ok(());
+    }
+    let says = "a page from another origin cannot act here for its visitor; use the server's own \
+                page, or have its owner allow this origin";
+    Err(Failure::from(Code::Forbidden).saying(says))
+}

@@ -1,0 +1,58 @@
+//! The cursor: `<epoch>:<seq>`, a place in one log.
+//!
+//! It must never take a number of another log for one of this; so the epoch is always with it.
+
+use std::fmt;
+
+use crate::chat::Seq;
+
+/// A place in the log that `epoch` names: everything up to and with `seq` is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// Which log.
+    pub epoch: String,
+    /// The last number that is known.
+    pub seq: Seq,
+}
+
+impl Cursor {
+    /// Reads what [`Cursor`] shows. `None`: it is not a cursor.
+    pub fn parse(text: &str) -> Option<Cursor> {
+        let (epoch, seq) = text.split_once(':')?;
+        let named = !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        named.then_some(())?;
+        Some(Cursor { epoch: epoch.to_owned(), seq: Seq(number(seq)?) })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.seq)
+    }
+}
+
+/// A number as the wire has it: digits and nothing else (Rust's parser would take a `+`), and small
+/// enough for SQLite, whose numbers have a sign.
+pub(super) fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if digits { text.parse().ok() } else { None };
+    number.filter(|number| i64::try_from(*number).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors() {
+        for (text, seq) in [("a1:0", 0), ("00ff:17", 17), ("x:9223372036854775807", u64::MAX >> 1)]
+        {
+            let cursor = Cursor::parse(text).expect("a cursor");
+            assert_eq!((cursor.seq, &*cursor.to_string()), (Seq(seq), text));
+        }
+        let bad = ["", ":", "a", "a:", ":1", "a:+1", "a:-1", "a: 1", "a:1:2", "a b:1", "ä:1"];
+        for bad in bad.into_iter().chain(["a:9223372036854775808", "a:99999999999999999999"]) {
+            assert_eq!(Cursor::parse(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The stream as a websocket: what a client says, what it hears of its rooms, and how it is
+//! answered.
+//!
+//! It has no state, and does not know who speaks: the core does. Called by connections to decode,
+//! by the hub to encode; the other forms of the stream put the same JSON into other envelopes.
+
+use serde::Serialize;
+
+use crate::chat::{
+    Action, ClientId, Color, Event, Field, Receipt, Refusal, RoomId, Seq, Tell, What,
+};
+use crate::dialect::{Dialect, Envelope};
+use crate::protocol::bodies;
+use crate::protocol::native::errors::{Failure, Shown};
+use crate::protocol::native::fields::Fields;
+use crate::protocol::native::json::{Room, Said};
+use crate::time::Time;
+
+/// The stream as a websocket, as the hub knows it.
+pub static DIALECT: Native = Native(Envelope::Websocket);
+/// As server-sent events; nothing can be said through it, nor through the two others.
+pub static SSE: Native = Native(Envelope::ServerSentEvents);
+/// As lines of JSON.
+pub static LINES: Native = Native(Envelope::Lines);
+/// As lines for people.
+pub static PLAIN: Native = Native(Envelope::Plain);
+
+/// The stream in one of its forms.
+pub struct Native(Envelope);
+
+impl Dialect for Native {
+    fn decode(&self, text: &str) -> Tell {
+        let fields = match Fields::read(text.as_bytes()) {
+            Ok(fields) => fields,
+            Err(refusal) => return Tell::garbled(refusal),
+        };
+        // Also what is refused carries its number back, if it has one.
+        let mark = fields.client_id().ok();
+        decode(&fields).unwrap_or_else(|refusal| Tell::Garbled { refusal, mark })
+    }
+
+    fn event(&self, event: &Event, json: &mut Vec<u8>) {
+        match Said::live(event) {
+            Some(said) => bodies::write(&said, json),
+            None => bodies::write(&Frame::from(event), json),
+        }
+    }
+
+    fn envelope(&self) -> Envelope {
+        self.0
+    }
+
+    /// All streams of somebody hear what they say in one of them, in the order of the log.
+    fn echoes(&self) -> bool {
+        true
+    }
+
+    fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, json: &mut Vec<u8>) {
+        let client_id = mark.map(ClientId::as_str);
+        match *reply {
+            Ok(Receipt::Logged { seq, time, .. }) => {
+                bodies::write(&Frame::Ack { client_id, seq: seq.0, time }, json);
+            }
+            // Nobody waits for the answer to that one is typing.
+            Ok(Receipt::Noted) => {}
+            Err(refusal) => {
+                let error = Failure::from(refusal).shown();
+                bodies::write(&Frame::Error { client_id, error }, json);
+            }
+        }
+    }
+}
+
+fn decode(fields: &Fields) -> Result<Tell, Refusal> {
+    let kind = fields.text("type")?.ok_or(Refusal::Malformed(Field::Kind))?;
+    let room = match kind {
+        "send" | "edit" | "delete" | "react" | "typing" | "read" => fields.room()?,
+        _ => return Err(Refusal::Malformed(Field::Kind)),
+    };
+    match kind {
+        "typing" => return Ok(Tell::Typing { room }),
+        "read" => return Ok(Tell::Read { room, seq: fields.seq("seq")? }),
+        _ => {}
+    }
+    let mark = fields.client_id()?;
+    let action = match kind {
+        "send" => Action::Send {
+            room,
+            client_id: Some(mark.clone()),
+            reply_to: fields.number("reply_to")?.map(Seq),
+            text: fields.message()?,
+        },
+        "edit" => Action::Edit { room, target: fields.seq("target")?, text: fields.message()? },
+        "delete" => Action::Delete { room, target: fields.seq("target")? },
+        _ => {
+            let on = fields.flag("on")?.ok_or(Refusal::Malformed(Field::Called("on")))?;
+            let (target, emoji) = (fields.seq("target")?, fields.emoji()?);
+            Action::React { room, target, emoji, on }
+        }
+    };
+    Ok(Tell::Act { action, mark: Some(mark) })
+}
+
+/// What is told, but for messages, which are [`Said`].
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Frame<'a> {
+    Edit {
+        seq: u64,
+        room: u64,
+        target: u64,
+        text: &'a str,
+        #[serde(serialize_with = "bodies::rfc3339")]
+        time: Time,
+    },
+    Delete {
+        seq: u64,
+        room: u64,
+        target: u64,
+        by: &'a str,
+        #[serde(serialize_with = "bodies::rfc3339")]
+        time: Time,
+    },
+    Reaction {
+        seq: u64,
+        room: u64,
+        target: u64,
+        by: &'a str,
+        emoji: &'a str,
+        on: bool,
+        #[serde(serialize_with = "bodies::rfc3339")]
+        time: Time,
+    },
+    Room {
+        seq: u64,
+        room: Room<'a>,
+    },
+    RoomGone {
+        seq: u64,
+        room: u64,
+    },
+    Member {
+        seq: u64,
+        room: u64,
+        name: &'a str,
+        r#in: bool,
+    },
+    Presence {
+        room: u64,
+        name: &'a str,
+        online: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        color: Option<&'a str>,
+    },
+    Typing {
+        room: u64,
+        name: &'a str,
+    },
+    Read {
+        room: u64,
+        read_seq: u64,
+    },
+    Ack {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a str>,
+        seq: u64,
+        #[serde(serialize_with = "bodies::rfc3339")]
+        time: Time,
+    },
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a str>,
+        error: Shown,
+    },
+}
+
+impl<'a> From<&'a Event> for Frame<'a> {
+    fn from(event: &'a Event) -> Frame<'a> {
+        let Event { room: RoomId(room), time, author, color, what } = event;
+        let (room, time, by) = (*room, *time, author.name.as_str());
+        let color = color.as_ref().map(Color::as_str);
+        match what {
+            What::Joined => Frame::Presence { room, name: by, online: true, color },
+            What::Left => Frame::Presence { room, name: by, online: false, color },
+            What::Edited { seq, target, text } => {
+                Frame::Edit { seq: seq.0, room, target: target.0, text, time }
+            }
+            What::Deleted { seq, target } => {
+                Frame::Delete { seq: seq.0, room, target: target.0, by, time }
+            }
+            What::Reacted { seq, target, emoji, on } => {
+                let (seq, target, emoji) = (seq.0, target.0, emoji.as_str());
+                Frame::Reaction { seq, room, target, by, emoji, on: *on, time }
+            }
+            What::Room { seq, info } => Frame::Room { seq: seq.0, room: Room::told(info) },
+            What::Gone { seq } => Frame::RoomGone { seq: seq.0, room },
+            What::Member { seq, member } => {
+                Frame::Member { seq: seq.0, room, name: by, r#in: *member }
+            }
+            What::Typing => Frame::Typing { room, name: by },
+            What::Read { seq } => Frame::Read { room, read_seq: seq.0 },
+            What::Said { .. } => unreachable!("what was said is told as a message"),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Why something is refused, in this protocol's words: a status, a code for programs, a sentence
+//! for a person that says what to do, and the field at fault.
+//!
+//! The same on HTTP and on the websocket. It must never repeat what the client sent.
+
+use serde::Serialize;
+
+use crate::chat::{Field, Refusal};
+use crate::http::Response;
+use crate::protocol::bodies;
+use crate::protocol::passwords::Busy;
+use crate::store::Unread;
+
+/// Every reason that there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Code {
+    BadRequest,
+    InvalidJson,
+    Unauthenticated,
+    UnknownKey,
+    Forbidden,
+    WrongPassword,
+    NotFound,
+    RoomNotFound,
+    MessageNotFound,
+    UserNotFound,
+    MethodNotAllowed,
+    NameTaken,
+    TitleTaken,
+    ClientIdReused,
+    UpgradeRequired,
+    InvalidField,
+    MessageTooLong,
+    MessageEmpty,
+    Unavailable,
+}
+
+impl Code {
+    #[cfg(test)]
+    pub const ALL: [Code; 19] = [
+        Code::BadRequest,
+        Code::InvalidJson,
+        Code::Unauthenticated,
+        Code::UnknownKey,
+        Code::Forbidden,
+        Code::WrongPassword,
+        Code::NotFound,
+        Code::RoomNotFound,
+        Code::MessageNotFound,
+        Code::UserNotFound,
+        Code::MethodNotAllowed,
+        Code::NameTaken,
+        Code::TitleTaken,
+        Code::ClientIdReused,
+        Code::UpgradeRequired,
+        Code::InvalidField,
+        Code::MessageTooLong,
+        Code::MessageEmpty,
+        Code::Unavailable,
+    ];
+
+    /// The status, the word on the wire, and what to do.
+    pub fn facts(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Code::BadRequest => {
+                (400, "bad_request", "this request is malformed; correct it and try again")
+            }
+            Code::InvalidJson => (400, "invalid_json", "send a JSON object, in UTF-8"),
+            Code::Unauthenticated => (
+                401,
+                "unauthenticated",
+                "log in: send the session cookie, or Authorization: Bearer with a session's or \
+                 an account's key that is valid",
+            ),
+            Code::UnknownKey => {
+                (401, "unknown_key", "no account has this key; check it, or register")
+            }
+            Code::Forbidden => {
+                (403, "forbidden", "this is not yours to do; ask the owner of the room")
+            }
+            Code::WrongPassword => (
+                403,
+                "wrong_password",
+                "this room has a password, and this is not it; ask somebody in the room for it",
+            ),
+            Code::NotFound => (404, "not_found", "there is nothing here; check the address"),
+            Code::RoomNotFound => (
+                404,
+                "room_not_found",
+                "there is no such room, or you are not in it; see GET /api/v1/rooms",
+            ),
+            Code::MessageNotFound => (
+                404,
+                "message_not_found",
+                "there is no such message in this room, or it was deleted; load the room again",
+            ),
+            Code::UserNotFound => {
+                (404, "user_not_found", "there is no user of that name; check its spelling")
+            }
+            Code::MethodNotAllowed => (
+                405,
+                "method_not_allowed",
+                "this path takes other methods; they are listed in the Allow header",
+            ),
+            Code::NameTaken => (409, "name_taken", "this name is taken; choose another"),
+            Code::TitleTaken => (409, "title_taken", "another room has this title; choose another"),
+            Code::ClientIdReused => (
+                409,
+                "client_id_reused",
+                "you have used this client id for another message; make a new one",
+            ),
+            Code::UpgradeRequired => (
+                426,
+                "upgrade_required",
+                "connect with a websocket client, version 13, or leave the Upgrade header out",
+            ),
+            Code::InvalidField => {
+                (422, "invalid_field", "a field is missing or not what it must be; correct it")
+            }
+            Code::MessageTooLong => (
+                422,
+                "message_too_long",
+                "a message has at most 4000 characters; shorten it, or send it in pieces",
+            ),
+            Code::MessageEmpty => {
+                (422, "message_empty", "a message has at least one character; write something")
+            }
+            Code::Unavailable => {
+                (503, "unavailable", "the server cannot do this now; try again later")
+            }
+        }
+    }
+}
+
+/// A refusal, ready to be said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Failure {
+    code: Code,
+    message: &'static str,
+    field: Option<&'static str>,
+}
+
+/// How long to wait before trying again what could not be done now.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+impl Failure {
+    /// A field that is not what it must be.
+    pub fn field(field: &'static str) -> Failure {
+        Failure { code: Code::InvalidField, message: wanted(field), field: Some(field) }
+    }
+
+    /// The same failure, with a sentence that fits better.
+    pub fn saying(self, message: &'static str) -> Failure {
+        Failure { message, ..self }
+    }
+
+    #[cfg(test)]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    fn retry_after_ms(&self) -> Option<u64> {
+        matches!(self.code.facts().0, 429 | 503).then_some(RETRY_AFTER_MS)
+    }
+
+    /// What stands behind `"error":`.
+    pub fn shown(&self) -> Shown {
+        let (_, code, _) = self.code.facts();
+        let retry_after_ms = self.retry_after_ms();
+        Shown { code, message: self.message, field: self.field, retry_after_ms }
+    }
+
+    /// Gives an error that comes from HTTP itself the body that ours have.
+    pub fn dress(response: Response) -> Response {
+        let code = match response.status {
+            ..400 => return response,
+            404 => Code::NotFound,
+            405 => Code::MethodNotAllowed,
+            426 => Code::UpgradeRequired,
+            _ => Code::BadRequest,
+        };
+        response.json(Failure::from(code).body())
+    }
+
+    fn body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body {
+            error: Shown,
+        }
+        bodies::text(&Body { error: self.shown() })
+    }
+}
+
+/// An error as it goes over the wire.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    code: &'static str,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+impl From<Failure> for Response {
+    fn from(failure: Failure) -> Response {
+        let (status, _, _) = failure.code.facts();
+        let mut response = Response::new(status).json(failure.body());
+        if status == 401 {
+            // RFC 9110 section 11.6.1: a 401 says how to be let in (RFC 6750 section 3).
+            response = response.header("WWW-Authenticate", "Bearer");
+        }
+        match failure.retry_after_ms() {
+            // RFC 9110 section 10.2.3: in whole seconds.
+            Some(millis) => response.header("Retry-After", millis.div_ceil(1000).to_string()),
+            None => response,
+        }
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Failure {
+        let (_, _, message) = code.facts();
+        Failure { code, message, field: None }
+    }
+}
+
+impl From<Busy> for Failure {
+    fn from(Busy: Busy) -> Failure {
+        Code::Unavailable.into()
+    }
+}
+
+impl From<Unread> for Failure {
+    fn from(unread: Unread) -> Failure {
+        match unread {
+            Unread::Busy | Unread::Failed => Code::Unavailable.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        let code = match refusal {
+            Refusal::Unauthenticated => Code::Unauthenticated,
+            Refusal::UnknownKey => Code::UnknownKey,
+            Refusal::NameInvalid => return Failure::field("name"),
+            Refusal::NameTaken | Refusal::NameInUse => Code::NameTaken,
+            Refusal::PersonNotFound => Code::UserNotFound,
+            Refusal::RoomNotFound => Code::RoomNotFound,
+            Refusal::TitleTaken => Code::TitleTaken,
+            Refusal::PasswordMissing | Refusal::PasswordForPublic => {
+                return Failure::field("password");
+            }
+            Refusal::Forbidden | Refusal::NoAccess => Code::Forbidden,
+            Refusal::MessageTooLong => Code::MessageTooLong,
+            Refusal::MessageNotFound => Code::MessageNotFound,
+            Refusal::ClientIdReused => Code::ClientIdReused,
+            Refusal::SessionNotFound => Code::NotFound,
+            Refusal::Malformed(Field::Whole) => Code::InvalidJson,
+            Refusal::Malformed(Field::Message) => Code::MessageEmpty,
+            Refusal::Malformed(Field::Kind) => return Failure::field("type"),
+            Refusal::Malformed(Field::Name) => return Failure::field("name"),
+            Refusal::Malformed(Field::Color) => return Failure::field("color"),
+            Refusal::Malformed(Field::Called(field)) => return Failure::field(field),
+            Refusal::Full => {
+                let full = "the server has no room for one more; tell its owner";
+                return Failure::from(Code::Unavailable).saying(full);
+            }
+            Refusal::Unavailable => Code::Unavailable,
+            // What only the seats of the other protocols are refused for.
+            Refusal::OtherName
+            | Refusal::NameMissing
+            | Refusal::NotPresent
+            | Refusal::AlreadySeated => Code::BadRequest,
+        };
+        Failure::from(code)
+    }
+}
+
+/// What a field must be, for whoever sent something else.
+fn wanted(field: &str) -> &'static str {
+    match field {
+        "name" => "name must be 1 to 32 letters and digits (A-Z a-z 0-9)",
+        "key" => "key must be the text that registering gave you",
+        "remember" | "on" => "this field must be true or false",
+        "color" => "color must be a colour as in a style sheet, such as #ff00aa",
+        "title" => "title must be 2 to 70 characters, and not a number",
+        "description" => "description must be a text of at most 70 characters",
+        "visibility" => "visibility must be public, private or hidden",
+        "password" => {
+            "password must be 8 to 256 characters for a private or hidden room, and left out for \
+             a public one"
+        }
+        "text" => "text must be there and be a text: it is what is said",
+        "client_id" => "client_id must be 1 to 64 of A-Z a-z 0-9 _ -",
+        "Idempotency-Key" => "Idempotency-Key must be 1 to 64 of A-Z a-z 0-9 _ -",
+        "emoji" => "emoji must be one emoji, percent-encoded in a path",
+        "limit" => "limit must be a number from 1 to 200",
+        "q" => "q must be the words to search for",
+        "author" => "author must be the name of a user",
+        "type" => "type must be send, edit, delete, react, typing or read",
+        "room" => "room must be the number of a room",
+        "seq" | "target" | "reply_to" | "before" | "after" | "around" => {
+            "this field must be the number of a message"
+        }
+        _ => Code::InvalidField.facts().2,
+    }
+}

@@ -1,0 +1,352 @@
+//! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` for people. Who may
+//! hear what, where it begins, and what is told before and besides what the rooms say.
+//!
+//! A [`Script`] is what the connection asks for the words. It reads the log for a stream that has
+//! missed something; what it may tell, it judges by the memberships of the moment it reads.
+
+use std::collections::HashMap;
+
+use crate::chat::{
+    AccountId, Answer, Ask, Author, Caller, Door, Entry, Event, Followed, Name, RoomId, RoomInfo,
+    SeatId, Seq, What,
+};
+use crate::dialect::{Closing, Dialect, Envelope};
+use crate::http::{self, Request, Response};
+use crate::limits::{PAGE_ENTRIES_MAX, PAGE_FRAMES_BYTES, RETRY_AFTER_MS};
+use crate::protocol::native::dialect::DIALECT;
+use crate::protocol::native::errors::Failure;
+use crate::protocol::native::frames::{self, Bye, Reset};
+use crate::protocol::native::{Cursor, asking, fields, pages};
+use crate::protocol::{Context, NATIVE, NATIVE_LINES, NATIVE_PLAIN, NATIVE_SSE, Outcome};
+use crate::store::{Happened, Row};
+
+/// What a stream is told besides what the rooms say.
+pub struct Script {
+    envelope: Envelope,
+    epoch: String,
+    caller: Caller,
+    name: Name,
+    account: AccountId,
+    only: Option<Vec<RoomId>>,
+    cursor: Seq,
+    opening: Vec<u8>,
+}
+
+/// A page of the log, as the stream is told of it.
+pub struct Page {
+    /// Whole frames.
+    pub bytes: Vec<u8>,
+    /// How far it reaches.
+    pub upto: Seq,
+    /// The last entry that there was.
+    pub head: Seq,
+    /// How far one has read one's rooms.
+    pub read: Vec<(RoomId, Seq)>,
+}
+
+/// Begins a stream, of all one's rooms or of one.
+pub(super) async fn events(
+    context: &Context,
+    seat: SeatId,
+    request: &Request,
+    room: Option<&str>,
+) -> Result<Outcome, Failure> {
+    let caller = asking::caller(context, request)?;
+    let socket = request.header("upgrade").is_some();
+    let handshake = if socket && room.is_none() {
+        match http::websocket(request) {
+            Ok(handshake) => Some(handshake),
+            Err(response) => return Ok(Outcome::Response(Failure::dress(response))),
+        }
+    } else {
+        None
+    };
+    let (door, kind) = form(request, room.is_some(), handshake.is_some());
+    let only = match room {
+        Some(room) => Some(vec![fields::room(room)?]),
+        None => only(request)?,
+    };
+    let since = since(request)?;
+    let what = Ask::Follow { seat, door, only: only.clone() };
+    let (seat, answer) = context.hub.sit(seat, caller.clone(), what).await?;
+    let Answer::Following { name, account, .. } = answer else {
+        unreachable!("who asks to follow is told what they follow");
+    };
+    let (head, oldest) = context.readers.read(|reader| reader.ends()).await?;
+    let (cursor, reset) = begin(since.as_ref(), &context.epoch, head, oldest);
+    let envelope = door_envelope(door);
+    let (epoch, opening) = (context.epoch.clone(), Vec::new());
+    let mut script = Script { envelope, epoch, caller, name, account, only, cursor, opening };
+    script.opening = script.open(reset);
+    Ok(match handshake {
+        Some(handshake) => {
+            let (response, script) = (handshake.response(None), Some(script));
+            Outcome::Websocket { response, seat, dialect: &DIALECT, script }
+        }
+        // A proxy is not to hold back what is said now (nginx knows this header).
+        None => {
+            let response = Response::new(200).content(kind, "");
+            let response = response.header("Cache-Control", "no-store");
+            let response = response.header("X-Accel-Buffering", "no");
+            Outcome::Stream { response, seat, script }
+        }
+    })
+}
+
+/// Which form is asked for, and its media type.
+fn form(request: &Request, plain: bool, socket: bool) -> (Door, &'static str) {
+    if plain {
+        return (NATIVE_PLAIN, "text/plain; charset=utf-8");
+    }
+    if socket {
+        return (NATIVE, "");
+    }
+    // The HTML standard, section 9.2.
+    let kind = "text/event-stream";
+    let mut accepted = request.headers.list("accept");
+    if accepted.any(|range| range.split(';').next().is_some_and(|range| range.trim() == kind)) {
+        (NATIVE_SSE, kind)
+    } else {
+        (NATIVE_LINES, "application/x-ndjson")
+    }
+}
+
+fn door_envelope(door: Door) -> Envelope {
+    match door {
+        NATIVE_SSE => Envelope::ServerSentEvents,
+        NATIVE_LINES => Envelope::Lines,
+        NATIVE_PLAIN => Envelope::Plain,
+        _ => Envelope::Websocket,
+    }
+}
+
+/// `rooms=1,7`: these only.
+fn only(request: &Request) -> Result<Option<Vec<RoomId>>, Failure> {
+    let Some(rooms) = pages::parameter(request, "rooms") else { return Ok(None) };
+    let room = |text: &str| fields::room(text).map_err(|_| Failure::field("rooms"));
+    rooms.split(',').map(room).collect::<Result<_, _>>().map(Some)
+}
+
+/// Where the client was. A browser that reconnects by itself says so in a header, which is younger
+/// than the address that it was given once.
+fn since(request: &Request) -> Result<Option<Cursor>, Failure> {
+    let header = request.header("last-event-id").map(str::to_owned);
+    let Some(text) = header.or_else(|| pages::parameter(request, "since")) else { return Ok(None) };
+    Cursor::parse(&text).map(Some).ok_or(Failure::field("since"))
+}
+
+/// Where a stream begins, and why not where it was to.
+fn begin(since: Option<&Cursor>, epoch: &str, head: Seq, oldest: Seq) -> (Seq, Option<Reset>) {
+    match since {
+        None => (head, None),
+        Some(since) if since.epoch != epoch => (head, Some(Reset::Epoch)),
+        Some(since) if since.seq > head => (head, Some(Reset::Ahead)),
+        Some(since) if since.seq.0 + 1 < oldest.0 => (head, Some(Reset::Retention)),
+        Some(since) => (since.seq, None),
+    }
+}
+
+impl Script {
+    /// Everything up to here the client knows.
+    pub fn cursor(&self) -> Seq {
+        self.cursor
+    }
+
+    /// What is told first.
+    pub fn opening(&self) -> &[u8] {
+        &self.opening
+    }
+
+    fn open(&self, reset: Option<Reset>) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut say = |json: &[u8]| {
+            self.envelope.wrap(&self.epoch, Some(self.cursor), json, &mut out);
+        };
+        let mut json = Vec::new();
+        frames::open(&self.epoch, self.cursor, &self.name, &mut json);
+        say(&json);
+        if let Some(reason) = reset {
+            json.clear();
+            frames::reset(reason, &self.epoch, self.cursor, &mut json);
+            say(&json);
+        }
+        out
+    }
+
+    /// What the stream is told of the log from `from` on, as far as it fits a page. `None`: the
+    /// log cannot be read now.
+    pub async fn page(&self, context: &Context, from: Seq) -> Option<Page> {
+        let account = self.account;
+        let read = context.readers.read(move |reader| {
+            let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
+            let mut names = HashMap::new();
+            for row in &entries.rows {
+                if let Happened::Other(Entry::MemberChanged { account, .. }) = row.what
+                    && let Some(name) = reader.name(account)?
+                {
+                    names.insert(account, name);
+                }
+            }
+            Ok((entries, reader.memberships(account)?, names))
+        });
+        let (entries, memberships, names) = read.await.ok()?;
+        let me = Author { account: Some(account), name: self.name.clone() };
+        let (rooms, infos) = (HashMap::new(), HashMap::new());
+        let mut view = View { me, account, only: self.only.clone(), rooms, names, infos };
+        let mine = memberships.iter().filter(|one| view.wants(one.room));
+        view.rooms = mine.map(|followed| (followed.room, *followed)).collect();
+        self.look_up(context, &entries.rows, &mut view).await;
+        let (mut bytes, mut json, mut upto) = (Vec::new(), Vec::new(), entries.upto);
+        for row in &entries.rows {
+            json.clear();
+            view.tell(row, &mut json);
+            if !json.is_empty() {
+                self.envelope.wrap(&self.epoch, Some(row.seq), &json, &mut bytes);
+            }
+            if bytes.len() >= PAGE_FRAMES_BYTES {
+                upto = row.seq;
+                break;
+            }
+        }
+        let read = view.rooms.values().map(|followed| (followed.room, followed.read)).collect();
+        Some(Page { bytes, upto, head: entries.head, read })
+    }
+
+    /// Asks for the rooms that are told of as they are now.
+    async fn look_up(&self, context: &Context, rows: &[Row], view: &mut View) {
+        let shown: Vec<RoomId> = rows.iter().filter_map(|row| view.shows(row)).collect();
+        for room in shown {
+            if !view.infos.contains_key(&room)
+                && let Ok(Answer::Room(info)) =
+                    context.hub.ask(self.caller.clone(), Ask::View { room }).await
+            {
+                view.infos.insert(room, info);
+            }
+        }
+    }
+
+    /// All that was missed has been told.
+    pub fn caught_up(&self, seq: Seq, read: &[(RoomId, Seq)]) -> Vec<u8> {
+        self.say(Some(seq), |json| frames::caught_up(seq, read, json))
+    }
+
+    /// The stream lives. Lines for people need no such thing, but their connection does.
+    pub fn ping(&self, seq: Seq) -> Vec<u8> {
+        self.say(Some(seq), |json| frames::ping(seq, json))
+    }
+
+    /// The last words.
+    pub fn bye(&self, closing: Closing) -> Vec<u8> {
+        let why = match closing {
+            Closing::GOING_AWAY => Bye::GoingAway,
+            Closing::REPLACED => Bye::Replaced,
+            Closing { code: 1008, .. } => Bye::SessionEnded,
+            _ => Bye::TooSlow,
+        };
+        self.say(None, |json| frames::bye(why, RETRY_AFTER_MS, json))
+    }
+
+    fn say(&self, seq: Option<Seq>, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let (mut json, mut out) = (Vec::new(), Vec::new());
+        write(&mut json);
+        self.envelope.wrap(&self.epoch, seq, &json, &mut out);
+        out
+    }
+}
+
+/// What one member may see of the log.
+struct View {
+    me: Author,
+    account: AccountId,
+    only: Option<Vec<RoomId>>,
+    /// The rooms that one is a member of.
+    rooms: HashMap<RoomId, Followed>,
+    /// Of those whose membership changed.
+    names: HashMap<AccountId, Name>,
+    infos: HashMap<RoomId, Box<RoomInfo>>,
+}
+
+impl View {
+    /// The room that a row tells of as it is now: one that is new to the member, or different.
+    fn shows(&self, row: &Row) -> Option<RoomId> {
+        let begun = |room: RoomId| {
+            let followed = self.rooms.get(&room)?;
+            (followed.since == row.seq).then_some(room)
+        };
+        let Happened::Other(entry) = &row.what else { return None };
+        match entry {
+            Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => begun(*room),
+            Entry::MemberChanged { room, account, member: true } if *account == self.account => {
+                begun(*room)
+            }
+            Entry::RoomChanged { room, .. } => self.sees(*room, row.seq).then_some(*room),
+            _ => None,
+        }
+    }
+
+    /// Whether the stream is about a room.
+    fn wants(&self, room: RoomId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&room))
+    }
+
+    /// Whether an entry of a room belongs to the member's stream: what was before they came does
+    /// not.
+    fn sees(&self, room: RoomId, seq: Seq) -> bool {
+        self.rooms.get(&room).is_some_and(|followed| followed.since < seq)
+    }
+
+    /// Appends the JSON of a row; nothing, if it is not the member's to see.
+    fn tell(&self, row: &Row, json: &mut Vec<u8>) {
+        if let Happened::Said(message) = &row.what {
+            if self.sees(message.room, row.seq) {
+                frames::message(message, json);
+            }
+            return;
+        }
+        let Some((room, author, what)) = self.happened(row) else { return };
+        let time = row.time;
+        DIALECT.event(&Event { room, time, author, color: None, what }, json);
+    }
+
+    fn happened(&self, row: &Row) -> Option<(RoomId, Author, What)> {
+        let seq = row.seq;
+        if let Some(room) = self.shows(row) {
+            let info = self.infos.get(&room)?.clone();
+            return Some((room, self.me.clone(), What::Room { seq, info }));
+        }
+        let entry = match &row.what {
+            // What was taken back since has no words any more, and will be taken back further on.
+            Happened::Edited { room, target, by, text } if self.sees(*room, seq) => {
+                let (target, text) = (*target, text.clone()?);
+                return Some((*room, by.clone(), What::Edited { seq, target, text }));
+            }
+            Happened::Other(entry) => entry,
+            _ => return None,
+        };
+        match entry {
+            Entry::Deleted { room, target, by, .. } if self.sees(*room, seq) => {
+                Some((*room, by.clone(), What::Deleted { seq, target: *target }))
+            }
+            Entry::Reacted { room, target, by, emoji, on } if self.sees(*room, seq) => {
+                let (target, emoji, on) = (*target, emoji.clone(), *on);
+                Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
+            }
+            Entry::MemberChanged { room, account, member }
+                if *account == self.account && self.wants(*room) =>
+            {
+                // One that came back since is told of at that place.
+                (!member).then(|| (*room, self.me.clone(), What::Gone { seq }))
+            }
+            Entry::MemberChanged { room, account, member } if self.sees(*room, seq) => {
+                let name = self.names.get(account)?.clone();
+                let author = Author { account: Some(*account), name };
+                Some((*room, author, What::Member { seq, member: *member }))
+            }
+            // Who belonged to it is not known any more; to all others the number says nothing.
+            Entry::RoomGone { room } if self.wants(*room) => {
+                Some((*room, self.me.clone(), What::Gone { seq }))
+            }
+            _ => None,
+        }
+    }
+}

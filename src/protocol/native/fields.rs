@@ -1,0 +1,119 @@
+//! What comes in: JSON objects, of which unknown fields are ignored and wrong ones named, and texts
+//! that must be something.
+//!
+//! The same for bodies and for the websocket, so what is wrong is a [`Refusal`]. `null` counts as
+//! left out, and of a field that comes twice the last one counts.
+
+use serde_json::{Map, Value};
+
+use crate::chat::{ClientId, Color, Emoji, Field, Refusal, RoomId, Seq};
+use crate::limits::MESSAGE_CHARS_MAX;
+use crate::protocol::bodies;
+use crate::protocol::native::cursor::number;
+
+/// A JSON object from a client.
+pub(super) struct Fields(Map<String, Value>);
+
+/// A field that is missing, or not what it must be.
+pub(super) const fn wrong(field: &'static str) -> Refusal {
+    Refusal::Malformed(Field::Called(field))
+}
+
+impl Fields {
+    /// Reads an object.
+    pub fn read(json: &[u8]) -> Result<Fields, Refusal> {
+        bodies::object(json).map(Fields).ok_or(Refusal::Malformed(Field::Whole))
+    }
+
+    /// Reads an object where one may be left out.
+    pub fn read_or_none(json: &[u8]) -> Result<Fields, Refusal> {
+        if json.trim_ascii().is_empty() { Ok(Fields(Map::new())) } else { Fields::read(json) }
+    }
+
+    fn get(&self, field: &str) -> Option<&Value> {
+        self.0.get(field).filter(|value| !value.is_null())
+    }
+
+    /// A text that may be left out.
+    pub fn text(&self, field: &'static str) -> Result<Option<&str>, Refusal> {
+        let text = |value: &'_ Value| value.is_string();
+        match self.get(field) {
+            Some(value) if !text(value) => Err(wrong(field)),
+            value => Ok(value.and_then(Value::as_str)),
+        }
+    }
+
+    /// A text that must be there.
+    pub fn needed(&self, field: &'static str) -> Result<&str, Refusal> {
+        self.text(field)?.ok_or(wrong(field))
+    }
+
+    /// A text that may be left out, and else must be something.
+    pub fn parsed<T>(
+        &self,
+        field: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Refusal> {
+        self.text(field)?.map(|text| parse(text).ok_or(wrong(field))).transpose()
+    }
+
+    /// A truth that may be left out.
+    pub fn flag(&self, field: &'static str) -> Result<Option<bool>, Refusal> {
+        self.get(field).map(|value| value.as_bool().ok_or(wrong(field))).transpose()
+    }
+
+    /// A number that may be left out.
+    pub fn number(&self, field: &'static str) -> Result<Option<u64>, Refusal> {
+        let fits = |value: &Value| value.as_u64().filter(|number| i64::try_from(*number).is_ok());
+        self.get(field).map(|value| fits(value).ok_or(wrong(field))).transpose()
+    }
+
+    /// The number of a room.
+    pub fn room(&self) -> Result<RoomId, Refusal> {
+        self.number("room")?.map(RoomId).ok_or(wrong("room"))
+    }
+
+    /// The number of an entry.
+    pub fn seq(&self, field: &'static str) -> Result<Seq, Refusal> {
+        self.number(field)?.map(Seq).ok_or(wrong(field))
+    }
+
+    /// What is said.
+    pub fn message(&self) -> Result<Box<str>, Refusal> {
+        message(self.needed("text")?)
+    }
+
+    /// The client's own number for a message.
+    pub fn client_id(&self) -> Result<ClientId, Refusal> {
+        self.parsed("client_id", ClientId::new)?.ok_or(wrong("client_id"))
+    }
+
+    /// A sign.
+    pub fn emoji(&self) -> Result<Emoji, Refusal> {
+        self.parsed("emoji", Emoji::new)?.ok_or(wrong("emoji"))
+    }
+
+    /// A colour that may be left out.
+    pub fn color(&self) -> Result<Option<Color>, Refusal> {
+        self.parsed("color", Color::new)
+    }
+}
+
+/// What may be said: not nothing, and not too much.
+pub(super) fn message(text: &str) -> Result<Box<str>, Refusal> {
+    match text.chars().count() {
+        0 => Err(Refusal::Malformed(Field::Message)),
+        count if count > MESSAGE_CHARS_MAX => Err(Refusal::MessageTooLong),
+        _ => Ok(text.into()),
+    }
+}
+
+/// The number of a room in a path: what is none is a room that does not exist.
+pub(super) fn room(segment: &str) -> Result<RoomId, Refusal> {
+    number(segment).map(RoomId).ok_or(Refusal::RoomNotFound)
+}
+
+/// The number of a message in a path.
+pub(super) fn seq(segment: &str) -> Result<Seq, Refusal> {
+    number(segment).map(Seq).ok_or(Refusal::MessageNotFound)
+}

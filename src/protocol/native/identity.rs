@@ -1,0 +1,137 @@
+//! Accounts, sessions and guests: who one is, and who others are.
+//!
+//! A key is seen here when it is made and when it is shown, and never kept or logged.
+
+use serde::Serialize;
+
+use crate::chat::{Answer, Ask, Caller, Person, SessionId, SessionInfo};
+use crate::crypto;
+use crate::http::{Request, Response};
+use crate::limits::AGENT_CHARS_MAX;
+use crate::protocol::native::asking::{caller, refuse_foreign};
+use crate::protocol::native::cursor::number;
+use crate::protocol::native::errors::{Code, Failure};
+use crate::protocol::native::fields::Fields;
+use crate::protocol::native::json::{Known, Login};
+use crate::protocol::{Context, bodies, cookie};
+use crate::time::Time;
+
+pub(super) async fn register(context: &Context, request: &Request) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Registered<'a> {
+        name: &'a str,
+        key: &'a str,
+    }
+    let fields = Fields::read(&request.body)?;
+    let name = fields.needed("name")?;
+    let key = crypto::account_key();
+    let what = Ask::Register { name: name.into(), key: crypto::hash(&key) };
+    context.hub.ask(Caller::Nobody, what).await?;
+    Ok(Response::new(201).json(bodies::text(&Registered { name, key: &key })))
+}
+
+pub(super) async fn log_in(context: &Context, request: &Request) -> Result<Response, Failure> {
+    refuse_foreign(context, request)?;
+    let fields = Fields::read(&request.body)?;
+    let key = crypto::hash(fields.needed("key")?);
+    let remember = fields.flag("remember")?.unwrap_or(false);
+    let session = crypto::session_key();
+    let hash = crypto::hash(&session);
+    let what = Ask::Login { key, session: hash, remember, agent: agent(request) };
+    begun(context, request, what, &session).await
+}
+
+pub(super) async fn be_guest(context: &Context, request: &Request) -> Result<Response, Failure> {
+    refuse_foreign(context, request)?;
+    let fields = Fields::read(&request.body)?;
+    let (name, color) = (fields.needed("name")?.into(), fields.color()?);
+    let session = crypto::session_key();
+    let hash = crypto::hash(&session);
+    let what = Ask::BeGuest { name, color, session: hash, agent: agent(request) };
+    begun(context, request, what, &session).await
+}
+
+/// Begins a session: its key goes out once, in the body and as the cookie.
+async fn begun(
+    context: &Context,
+    request: &Request,
+    what: Ask,
+    session: &str,
+) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Begun<'a> {
+        session: &'a str,
+        name: &'a str,
+        guest: bool,
+        #[serde(serialize_with = "bodies::rfc3339")]
+        expires: Time,
+    }
+    let Answer::Session(info) = context.hub.ask(Caller::Nobody, what).await? else {
+        unreachable!("a login is answered with a session");
+    };
+    let SessionInfo { name, guest, expires, .. } = &info;
+    let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };
+    let cookie = cookie(request, session, *expires);
+    Ok(Response::new(201).header("Set-Cookie", cookie).json(bodies::text(&body)))
+}
+
+pub(super) async fn sessions(context: &Context, request: &Request) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Sessions<'a> {
+        sessions: Vec<Login<'a>>,
+    }
+    let caller = caller(context, request)?;
+    let Answer::Sessions(sessions) = context.hub.ask(caller, Ask::Sessions).await? else {
+        unreachable!("sessions are answered with sessions");
+    };
+    let sessions = sessions.iter().map(Login::from).collect();
+    Ok(Response::new(200).json(bodies::text(&Sessions { sessions })))
+}
+
+pub(super) async fn end_session(
+    context: &Context,
+    request: &Request,
+    id: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    if id == "current" {
+        context.hub.ask(caller, Ask::Logout).await?;
+        let gone = cookie(request, "", Time(0));
+        return Ok(Response::new(204).header("Set-Cookie", gone));
+    }
+    let session = number(id).map(SessionId).ok_or(Code::NotFound)?;
+    context.hub.ask(caller, Ask::EndSession { session }).await?;
+    Ok(Response::new(204))
+}
+
+pub(super) async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
+    let me = who(context, caller(context, request)?).await?;
+    Ok(Response::new(200).json(bodies::text(&Known::from(&me))))
+}
+
+pub(super) async fn person(
+    context: &Context,
+    request: &Request,
+    name: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let Answer::Person(person) = context.hub.ask(caller, Ask::Person { name: name.into() }).await?
+    else {
+        unreachable!("who somebody is is answered with a person");
+    };
+    Ok(Response::new(200).json(bodies::text(&Known::from(&person))))
+}
+
+/// Who asks, by name.
+pub(super) async fn who(context: &Context, caller: Caller) -> Result<Person, Failure> {
+    match context.hub.ask(caller, Ask::Me).await? {
+        Answer::Person(me) => Ok(me),
+        _ => unreachable!("who one is is answered with a person"),
+    }
+}
+
+/// What the client calls itself, as far as it is kept.
+fn agent(request: &Request) -> Box<str> {
+    let agent = request.header("user-agent").unwrap_or_default();
+    agent.chars().take(AGENT_CHARS_MAX).collect()
+}

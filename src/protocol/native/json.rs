@@ -1,0 +1,235 @@
+//! What goes out: rooms, messages and people, as structs that borrow.
+//!
+//! It must never write a password or the hash of one; the types it writes from hold none. Of a
+//! message that was taken back it writes no text, for there is none.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::chat::mentions;
+use crate::chat::{Color, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, What};
+use crate::protocol::bodies;
+use crate::store::{Counts, Message};
+use crate::time::Time;
+
+/// A room. What differs from member to member is left out where a room is told to all of them.
+#[derive(Serialize)]
+pub(super) struct Room<'a> {
+    id: u64,
+    title: &'a str,
+    description: &'a str,
+    visibility: &'a str,
+    kind: &'a str,
+    owner: Option<&'a str>,
+    member: bool,
+    online: usize,
+    last_seq: u64,
+    #[serde(flatten)]
+    own: Option<Own>,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    created: Time,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    updated: Time,
+}
+
+/// What one member has to do with a room.
+#[derive(Serialize)]
+struct Own {
+    read_seq: u64,
+    unread: u64,
+    mentions: u64,
+}
+
+impl<'a> Room<'a> {
+    /// As its members are told of it.
+    pub fn told(info: &'a RoomInfo) -> Room<'a> {
+        Room {
+            id: info.id.0,
+            title: info.title.as_str(),
+            description: info.description.as_str(),
+            visibility: info.visibility.as_str(),
+            kind: if info.direct { "direct" } else { "room" },
+            owner: info.owner.as_ref().map(Name::as_str),
+            member: true,
+            online: info.present.len(),
+            last_seq: info.last.0,
+            own: None,
+            created: info.created,
+            updated: info.updated,
+        }
+    }
+
+    /// As somebody sees it who asked.
+    pub fn seen(info: &'a RoomInfo, counts: Counts) -> Room<'a> {
+        let read_seq = info.membership.map_or(0, |followed| followed.read.0);
+        let own = Own { read_seq, unread: counts.unread, mentions: counts.mentions };
+        Room { member: info.membership.is_some(), own: Some(own), ..Room::told(info) }
+    }
+}
+
+/// A message, as a page and the stream have it.
+#[derive(Serialize)]
+pub(super) struct Said<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    seq: u64,
+    room: u64,
+    author: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    time: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    color: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_rfc3339")]
+    edited: Option<Time>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "signs")]
+    reactions: &'a [(Emoji, Vec<Name>)],
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "names")]
+    mentions: Vec<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snippet: Option<&'a str>,
+}
+
+impl<'a> From<&'a Message> for Said<'a> {
+    fn from(message: &'a Message) -> Said<'a> {
+        let text = message.text.as_deref();
+        Said {
+            kind: None,
+            seq: message.seq.0,
+            room: message.room.0,
+            author: message.author.name.as_str(),
+            text,
+            time: message.time,
+            color: message.color.as_ref().map(Color::as_str),
+            client_id: message.client_id.as_ref().map(|id| id.as_str()),
+            reply_to: message.reply_to.map(|seq| seq.0),
+            edited: message.edited.filter(|_| text.is_some()),
+            deleted: text.is_none(),
+            reactions: if text.is_some() { &message.reactions } else { &[] },
+            mentions: text.map(mentions).unwrap_or_default(),
+            snippet: None,
+        }
+    }
+}
+
+impl<'a> Said<'a> {
+    /// With the piece of it that a search found.
+    pub fn found(message: &'a Message, snippet: &'a str) -> Said<'a> {
+        Said { snippet: Some(snippet), ..Said::from(message) }
+    }
+
+    /// A message as the stream replays it.
+    pub fn replayed(message: &'a Message) -> Said<'a> {
+        Said { kind: Some("message"), ..Said::from(message) }
+    }
+
+    /// What was said just now; `None`: something else has happened.
+    pub fn live(event: &'a Event) -> Option<Said<'a>> {
+        let What::Said { seq, text, client_id, reply_to } = &event.what else { return None };
+        Some(Said {
+            kind: Some("message"),
+            seq: seq.0,
+            room: event.room.0,
+            author: event.author.name.as_str(),
+            text: Some(text),
+            time: event.time,
+            color: event.color.as_ref().map(Color::as_str),
+            client_id: client_id.as_ref().map(|id| id.as_str()),
+            reply_to: reply_to.map(|seq| seq.0),
+            edited: None,
+            deleted: false,
+            reactions: &[],
+            mentions: mentions(text),
+            snippet: None,
+        })
+    }
+}
+
+/// Somebody.
+#[derive(Serialize)]
+pub(super) struct Known<'a> {
+    name: &'a str,
+    guest: bool,
+    online: bool,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    created: Time,
+}
+
+impl<'a> From<&'a Person> for Known<'a> {
+    fn from(person: &'a Person) -> Known<'a> {
+        let Person { name, guest, online, created } = person;
+        Known { name: name.as_str(), guest: *guest, online: *online, created: *created }
+    }
+}
+
+/// Somebody in a room.
+#[derive(Serialize)]
+pub(super) struct Occupant<'a> {
+    name: &'a str,
+    guest: bool,
+    online: bool,
+    color: Option<&'a str>,
+    #[serde(serialize_with = "maybe_rfc3339")]
+    last_activity: Option<Time>,
+}
+
+impl<'a> From<&'a Member> for Occupant<'a> {
+    fn from(member: &'a Member) -> Occupant<'a> {
+        Occupant {
+            name: member.author.name.as_str(),
+            guest: member.guest,
+            online: member.online,
+            color: member.color.as_ref().map(Color::as_str),
+            last_activity: member.last_activity,
+        }
+    }
+}
+
+/// A session, as its owner sees it in the list of theirs.
+#[derive(Serialize)]
+pub(super) struct Login<'a> {
+    id: u64,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    created: Time,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    last_used: Time,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    expires: Time,
+    agent: &'a str,
+    current: bool,
+}
+
+impl<'a> From<&'a SessionInfo> for Login<'a> {
+    fn from(info: &'a SessionInfo) -> Login<'a> {
+        let SessionInfo { id, created, last_used, expires, agent, current, .. } = info;
+        let (created, last_used, expires) = (*created, *last_used, *expires);
+        Login { id: id.0, created, last_used, expires, agent, current: *current }
+    }
+}
+
+fn maybe_rfc3339<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn names<S: Serializer>(names: &[Name], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.iter().map(Name::as_str))
+}
+
+fn signs<S: Serializer>(signs: &[(Emoji, Vec<Name>)], to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(signs.len()))?;
+    for (sign, by) in signs {
+        let by: Vec<&str> = by.iter().map(Name::as_str).collect();
+        map.serialize_entry(sign.as_str(), &by)?;
+    }
+    map.end()
+}

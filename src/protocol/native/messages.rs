@@ -1,0 +1,199 @@
+//! Messages: saying, reading and changing them. Whatever was done, the answer is the message as the
+//! log has it now.
+
+use serde::Serialize;
+
+use crate::chat::{Action, Answer, Ask, Caller, ClientId, Emoji, RoomId, Seq};
+use crate::http::{Request, Response};
+use crate::protocol::native::asking::{bearer, caller};
+use crate::protocol::native::errors::{Code, Failure};
+use crate::protocol::native::fields::{self, Fields, wrong};
+use crate::protocol::native::json::Said;
+use crate::protocol::native::rooms::readable;
+use crate::protocol::native::{fields::message, pages};
+use crate::protocol::{Context, bodies};
+use crate::store::{Message, Page};
+
+/// Under the client's own number: to say it again is to have said it once.
+pub(super) async fn put(
+    context: &Context,
+    request: &Request,
+    room: &str,
+    client_id: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let room = fields::room(room)?;
+    let client_id = ClientId::new(client_id).ok_or(wrong("client_id"))?;
+    let body = Fields::read(&request.body)?;
+    let (text, reply_to) = (body.message()?, body.number("reply_to")?.map(Seq));
+    let action = Action::Send { room, text, client_id: Some(client_id), reply_to };
+    said(context, caller, room, action).await
+}
+
+/// As JSON or as plain text; `Idempotency-Key` is its client id.
+pub(super) async fn say(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let room = fields::room(room)?;
+    let client_id = idempotency_key(request)?;
+    let kind = request.header("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim_ascii();
+    let (text, reply_to) = if kind.eq_ignore_ascii_case("text/plain") {
+        (plain(request)?, None)
+    } else {
+        let body = Fields::read(&request.body)?;
+        (body.message()?, body.number("reply_to")?.map(Seq))
+    };
+    let action = Action::Send { room, text, client_id, reply_to };
+    said(context, caller, room, action).await
+}
+
+/// The door for `curl`: the body is the text, whatever its type (`curl -d` calls it a form). A key
+/// is needed, for a form is what any page can send, cookie and all.
+pub(super) async fn door(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let caller = bearer(request)?;
+    let room = fields::room(room)?;
+    let (client_id, text) = (idempotency_key(request)?, plain(request)?);
+    let action = Action::Send { room, text, client_id, reply_to: None };
+    let (seq, repeated) = act(context, caller, action).await?;
+    let status = if repeated { 200 } else { 201 };
+    Ok(Response::new(status).text(format!("{seq}\n")).header("Location", location(room, seq)))
+}
+
+pub(super) async fn page(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let room = fields::room(room)?;
+    let (bound, limit) = (pages::bound(request)?, pages::limit(request)?);
+    readable(context, caller, room).await?;
+    let page = context.readers.read(move |reader| reader.page(room, bound, limit)).await?;
+    Ok(paged(room, limit, &page))
+}
+
+/// A page with the links to its neighbours.
+pub(super) fn paged(room: RoomId, limit: usize, page: &Page) -> Response {
+    #[derive(Serialize)]
+    struct Messages<'a> {
+        messages: Vec<Said<'a>>,
+        more_before: bool,
+        more_after: bool,
+    }
+    let Page { messages, more_before, more_after } = page;
+    let older = messages.first().filter(|_| *more_before).map(|message| message.seq);
+    let newer = messages.last().filter(|_| *more_after).map(|message| message.seq);
+    let messages = messages.iter().map(Said::from).collect();
+    let body = Messages { messages, more_before: *more_before, more_after: *more_after };
+    let response = Response::new(200).json(bodies::text(&body));
+    pages::linked(response, room, limit, [older, newer])
+}
+
+pub(super) async fn show(
+    context: &Context,
+    request: &Request,
+    room: &str,
+    seq: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let room = fields::room(room)?;
+    readable(context, caller, room).await?;
+    shown(context, 200, room, fields::seq(seq)?).await
+}
+
+pub(super) async fn edit(
+    context: &Context,
+    request: &Request,
+    room: &str,
+    seq: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let (room, target) = (fields::room(room)?, fields::seq(seq)?);
+    let text = Fields::read(&request.body)?.message()?;
+    act(context, caller, Action::Edit { room, target, text }).await?;
+    shown(context, 200, room, target).await
+}
+
+pub(super) async fn delete(
+    context: &Context,
+    request: &Request,
+    room: &str,
+    seq: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let (room, target) = (fields::room(room)?, fields::seq(seq)?);
+    act(context, caller, Action::Delete { room, target }).await?;
+    Ok(Response::new(204))
+}
+
+pub(super) async fn react(
+    context: &Context,
+    request: &Request,
+    [room, seq, emoji]: [&str; 3],
+    on: bool,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let (room, target) = (fields::room(room)?, fields::seq(seq)?);
+    let emoji = Emoji::new(emoji).ok_or(wrong("emoji"))?;
+    act(context, caller, Action::React { room, target, emoji, on }).await?;
+    shown(context, 200, room, target).await
+}
+
+/// Says something, and answers with it.
+async fn said(
+    context: &Context,
+    caller: Caller,
+    room: RoomId,
+    action: Action,
+) -> Result<Response, Failure> {
+    let (seq, repeated) = act(context, caller, action).await?;
+    let response = shown(context, if repeated { 200 } else { 201 }, room, seq).await?;
+    Ok(response.header("Location", location(room, seq)))
+}
+
+/// Does something; the number of its entry, and whether it was done before.
+async fn act(context: &Context, caller: Caller, action: Action) -> Result<(Seq, bool), Failure> {
+    match context.hub.ask(caller, Ask::Act(action)).await? {
+        Answer::Acted { seq, repeated, .. } => Ok((seq, repeated)),
+        _ => unreachable!("what is done is answered with its number"),
+    }
+}
+
+/// The message, as it is now.
+async fn shown(
+    context: &Context,
+    status: u16,
+    room: RoomId,
+    seq: Seq,
+) -> Result<Response, Failure> {
+    let found: Option<Message> = context.readers.read(move |it| it.message(room, seq)).await?;
+    let found = found.ok_or(Code::MessageNotFound)?;
+    Ok(Response::new(status).json(bodies::text(&Said::from(&found))))
+}
+
+fn location(room: RoomId, seq: Seq) -> String {
+    format!("/api/v1/rooms/{room}/messages/{seq}")
+}
+
+/// A body that is the text itself. The line end that editors and `echo` put at its end is not.
+fn plain(request: &Request) -> Result<Box<str>, Failure> {
+    let text = str::from_utf8(&request.body).map_err(|_| Failure::field("text"))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    Ok(message(text.strip_suffix('\r').unwrap_or(text))?)
+}
+
+/// The client id in a header. Some write it as a structured field, in quotes.
+fn idempotency_key(request: &Request) -> Result<Option<ClientId>, Failure> {
+    let Some(key) = request.header("idempotency-key") else { return Ok(None) };
+    let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
+    let id = ClientId::new(bare).ok_or(Failure::field("Idempotency-Key"))?;
+    Ok(Some(id))
+}

@@ -1,0 +1,329 @@
+//! Rooms: finding, making and changing them, and coming to stay.
+//!
+//! A hidden room that one is not in does not exist, whatever one asks of it.
+
+use serde::Serialize;
+
+use crate::chat::{
+    Access, Answer, Ask, Caller, Description, Lock, Refusal, RoomChange, RoomFacts, RoomId,
+    RoomInfo, RoomRef, Seq, Title, Visibility,
+};
+use crate::http::{Request, Response};
+use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::protocol::native::asking::caller;
+use crate::protocol::native::errors::{Code, Failure};
+use crate::protocol::native::fields::{self, Fields, wrong};
+use crate::protocol::native::identity::who;
+use crate::protocol::native::json::{Occupant, Room};
+use crate::protocol::{Context, bodies};
+use crate::store::Counts;
+
+pub(super) async fn list(context: &Context, request: &Request) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Rooms<'a> {
+        rooms: Vec<Room<'a>>,
+    }
+    let caller = caller(context, request)?;
+    let answer = context.hub.ask(caller.clone(), Ask::Rooms { mine: true }).await?;
+    let Answer::Rooms(infos) = answer else { unreachable!("rooms are answered with rooms") };
+    let counts = counts(context, caller, &infos).await?;
+    let rooms = infos.iter().zip(counts).map(|(info, counts)| Room::seen(info, counts)).collect();
+    Ok(Response::new(200).json(bodies::text(&Rooms { rooms })))
+}
+
+pub(super) async fn make(context: &Context, request: &Request) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let wanted = Wanted::read(request)?;
+    let title = wanted.title.ok_or(Failure::field("title"))?;
+    let visibility = wanted.visibility.ok_or(Failure::field("visibility"))?;
+    check_password(visibility, wanted.password.as_deref(), false)?;
+    // To hash a password is dear: not for strangers, nor for a title that cannot be had. (The core
+    // looks again.)
+    who(context, caller.clone()).await?;
+    refuse_taken_title(context, &title, None).await?;
+    let password = hash(context, wanted.password).await?;
+    let description = wanted.description.unwrap_or_default();
+    let facts = RoomFacts { title, description, visibility, password };
+    let info = ask_room(context, caller.clone(), Ask::MakeRoom { facts }).await?;
+    let location = format!("/api/v1/rooms/{}", info.id);
+    Ok(respond(context, caller, 201, info).await?.header("Location", location))
+}
+
+pub(super) async fn show(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let info = view(context, caller.clone(), fields::room(room)?).await?;
+    respond(context, caller, 200, info).await
+}
+
+pub(super) async fn change(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let info = view(context, caller.clone(), fields::room(room)?).await?;
+    let access = owning(context, caller.clone(), &info).await?;
+    let Wanted { title, description, visibility, password } = Wanted::read(request)?;
+    let keeps = info.visibility != Visibility::Public;
+    check_password(visibility.unwrap_or(info.visibility), password.as_deref(), keeps)?;
+    if let Some(title) = &title {
+        refuse_taken_title(context, title, Some(info.id)).await?;
+    }
+    let password = hash(context, password).await?;
+    let change = RoomChange { title, description, visibility, password };
+    let what = Ask::ChangeRoom { room: RoomRef::Id(info.id), access, change };
+    let info = ask_room(context, caller.clone(), what).await?;
+    respond(context, caller, 200, info).await
+}
+
+pub(super) async fn remove(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let info = view(context, caller.clone(), fields::room(room)?).await?;
+    let access = owning(context, caller.clone(), &info).await?;
+    context.hub.ask(caller, Ask::RemoveRoom { room: RoomRef::Id(info.id), access }).await?;
+    Ok(Response::new(204))
+}
+
+pub(super) async fn enter(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let room = fields::room(room)?;
+    let body = Fields::read_or_none(&request.body)?;
+    who(context, caller.clone()).await?; // The password of a room is not for strangers to try.
+    // Without a right to show there is still one's membership, or a door that stands open.
+    let access = match body.text("password")? {
+        Some(password) => unlock(context, room, password).await?,
+        None => Access::Open,
+    };
+    match context.hub.ask(caller.clone(), Ask::Enter { room, access }).await {
+        Ok(Answer::Room(info)) => respond(context, caller, 200, *info).await,
+        Ok(_) => unreachable!("to enter is answered with the room"),
+        Err(Refusal::NoAccess | Refusal::Forbidden) => {
+            view(context, caller, room).await?; // It may have to be one that does not exist.
+            Err(Code::WrongPassword.into())
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+pub(super) async fn exit(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    context.hub.ask(caller, Ask::Exit { room: fields::room(room)? }).await?;
+    Ok(Response::new(204))
+}
+
+pub(super) async fn members(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Members<'a> {
+        members: Vec<Occupant<'a>>,
+    }
+    let caller = caller(context, request)?;
+    let what = Ask::Members { room: fields::room(room)? };
+    let Answer::Members(members) = context.hub.ask(caller, what).await? else {
+        unreachable!("members are answered with members");
+    };
+    let members = members.iter().map(Occupant::from).collect();
+    Ok(Response::new(200).json(bodies::text(&Members { members })))
+}
+
+pub(super) async fn read(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Read {
+        read_seq: u64,
+    }
+    let caller = caller(context, request)?;
+    let room = fields::room(room)?;
+    let seq = Fields::read(&request.body)?.seq("seq")?;
+    match context.hub.ask(caller, Ask::Read { room, seq }).await? {
+        Answer::Read(Seq(read_seq)) => {
+            Ok(Response::new(200).json(bodies::text(&Read { read_seq })))
+        }
+        _ => unreachable!("what is read is answered with how far"),
+    }
+}
+
+pub(super) async fn direct(
+    context: &Context,
+    request: &Request,
+    name: &str,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    match context.hub.ask(caller.clone(), Ask::Direct { name: name.into() }).await? {
+        Answer::Direct { room, made } => {
+            respond(context, caller, if made { 201 } else { 200 }, *room).await
+        }
+        _ => unreachable!("the room of two is answered with it"),
+    }
+}
+
+/// A room, as the caller sees it.
+pub(super) async fn view(
+    context: &Context,
+    caller: Caller,
+    room: RoomId,
+) -> Result<RoomInfo, Failure> {
+    ask_room(context, caller, Ask::View { room }).await
+}
+
+/// A room whose messages the caller may read: a member's, or a public one.
+pub(super) async fn readable(
+    context: &Context,
+    caller: Caller,
+    room: RoomId,
+) -> Result<(), Failure> {
+    let info = view(context, caller, room).await?;
+    let open = info.visibility == Visibility::Public && !info.direct;
+    if open || info.membership.is_some() {
+        return Ok(());
+    }
+    let says = "only members read this room; become one with PUT /api/v1/rooms/{id}/membership";
+    Err(Failure::from(Code::Forbidden).saying(says))
+}
+
+/// By which right the caller changes a room: it is theirs, or it is nobody's and they are in it.
+async fn owning(context: &Context, caller: Caller, info: &RoomInfo) -> Result<Access, Failure> {
+    let me = who(context, caller.clone()).await?;
+    let mine = match &info.owner {
+        Some(owner) => owner.folded() == me.name.folded(),
+        None => info.membership.is_some(),
+    };
+    if !mine || info.direct {
+        return Err(Code::Forbidden.into());
+    }
+    let lock = lock(context, caller, info.id).await?;
+    Ok(Access::Token { generation: lock.generation })
+}
+
+/// The right that a password gives; one that is wrong gives none.
+async fn unlock(context: &Context, room: RoomId, password: &str) -> Result<Access, Failure> {
+    let Lock { password: hash, generation, .. } = lock(context, Caller::Nobody, room).await?;
+    let Some(hash) = hash else { return Ok(Access::Open) };
+    let sane = (1..=PASSWORD_CHARS_MAX).contains(&password.chars().count());
+    if sane && context.passwords.verify(password.to_owned(), hash).await? {
+        return Ok(Access::Token { generation });
+    }
+    Ok(Access::Open)
+}
+
+async fn lock(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Failure> {
+    let what = Ask::Lock { room: RoomRef::Id(room), name: None };
+    match context.hub.ask(caller, what).await? {
+        Answer::Lock(lock) => Ok(lock),
+        _ => unreachable!("a lock is answered with a lock"),
+    }
+}
+
+/// An ask that is answered with a room.
+async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomInfo, Failure> {
+    match context.hub.ask(caller, what).await? {
+        Answer::Room(info) => Ok(*info),
+        _ => unreachable!("asks about one room are answered with it"),
+    }
+}
+
+async fn respond(
+    context: &Context,
+    caller: Caller,
+    status: u16,
+    info: RoomInfo,
+) -> Result<Response, Failure> {
+    let infos = [info];
+    let counts = counts(context, caller, &infos).await?;
+    let room = Room::seen(&infos[0], counts.first().copied().unwrap_or_default());
+    Ok(Response::new(status).json(bodies::text(&room)))
+}
+
+/// What is new in each of these rooms; nothing in those that the caller is no member of.
+async fn counts(
+    context: &Context,
+    caller: Caller,
+    infos: &[RoomInfo],
+) -> Result<Vec<Counts>, Failure> {
+    let mine = infos.iter().filter_map(|info| Some((info.id, info.membership?.read)));
+    let mine: Vec<(RoomId, Seq)> = mine.collect();
+    if mine.is_empty() {
+        return Ok(vec![Counts::default(); infos.len()]);
+    }
+    let me = who(context, caller).await?.name.folded();
+    let counted = context.readers.read(move |reader| reader.counts(&me, &mine)).await?;
+    let mut counted = counted.into_iter();
+    let of = |info: &RoomInfo| info.membership.and_then(|_| counted.next()).unwrap_or_default();
+    Ok(infos.iter().map(of).collect())
+}
+
+/// What a body says about a room, as far as it says something, and found valid.
+struct Wanted {
+    title: Option<Title>,
+    description: Option<Description>,
+    visibility: Option<Visibility>,
+    password: Option<String>,
+}
+
+impl Wanted {
+    fn read(request: &Request) -> Result<Wanted, Failure> {
+        let fields = Fields::read(&request.body)?;
+        Ok(Wanted {
+            title: fields.parsed("title", Title::new)?,
+            description: fields.parsed("description", Description::new)?,
+            visibility: fields.parsed("visibility", Visibility::parse)?,
+            password: fields.text("password")?.map(str::to_owned),
+        })
+    }
+}
+
+/// Whether that password fits the visibility that the room is to have. `keeps`: it has one already.
+fn check_password(
+    visibility: Visibility,
+    password: Option<&str>,
+    keeps: bool,
+) -> Result<(), Failure> {
+    let public = visibility == Visibility::Public;
+    let lengths = PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX;
+    match password {
+        Some(password) if !public && lengths.contains(&password.chars().count()) => Ok(()),
+        None if public || keeps => Ok(()),
+        _ => Err(wrong("password").into()),
+    }
+}
+
+async fn hash(context: &Context, password: Option<String>) -> Result<Option<Box<str>>, Failure> {
+    match password {
+        Some(password) => Ok(Some(context.passwords.hash(password).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn refuse_taken_title(
+    context: &Context,
+    title: &Title,
+    own: Option<RoomId>,
+) -> Result<(), Failure> {
+    let room = RoomRef::Title(title.as_str().into());
+    match ask_room(context, Caller::Nobody, Ask::Room { room }).await {
+        Ok(info) if own != Some(info.id) => Err(Code::TitleTaken.into()),
+        _ => Ok(()),
+    }
+}

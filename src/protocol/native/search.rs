@@ -1,0 +1,57 @@
+//! Search: in the rooms that the caller may read, and in no other.
+
+use serde::Serialize;
+
+use crate::chat::{Answer, Ask, Folded, RoomId, Seq};
+use crate::http::{Request, Response};
+use crate::protocol::native::asking::caller;
+use crate::protocol::native::errors::Failure;
+use crate::protocol::native::json::Said;
+use crate::protocol::native::pages::{counted, limit, parameter};
+use crate::protocol::native::rooms::readable;
+use crate::protocol::{Context, bodies};
+use crate::store::{Found, Query};
+
+pub(super) async fn search(context: &Context, request: &Request) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    let words = parameter(request, "q").filter(|words| !words.trim().is_empty());
+    let words = words.ok_or(Failure::field("q"))?;
+    let (before, limit) = (counted(request, "before")?.map(Seq), limit(request)?);
+    let author = parameter(request, "author").map(|name| Folded::new(&name));
+    let rooms = match counted(request, "room")?.map(RoomId) {
+        Some(room) => {
+            readable(context, caller, room).await?;
+            vec![room]
+        }
+        None => match context.hub.ask(caller, Ask::Readable).await? {
+            Answer::Readable(rooms) => rooms,
+            _ => unreachable!("what is readable is answered with rooms"),
+        },
+    };
+    let query = Query { words, rooms, author, before, limit };
+    let found = context.readers.read(move |reader| reader.search(&query)).await?;
+    Ok(listed(request, &found))
+}
+
+/// What was found, with the link to more of it.
+pub(super) fn listed(request: &Request, found: &Found) -> Response {
+    #[derive(Serialize)]
+    struct Messages<'a> {
+        messages: Vec<Said<'a>>,
+        more: bool,
+    }
+    let messages = found.messages.iter();
+    let messages = messages.map(|(message, snippet)| Said::found(message, snippet)).collect();
+    let body = bodies::text(&Messages { messages, more: found.more });
+    let response = Response::new(200).json(body);
+    match found.messages.last().filter(|_| found.more) {
+        Some((oldest, _)) => {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(request.query_pairs().filter(|(name, _)| name != "before"));
+            query.append_pair("before", &oldest.seq.to_string());
+            let link = format!("</api/v1/search?{}>; rel=\"next\"", query.finish());
+            response.header("Link", link)
+        }
+        None => response,
+    }
+}

@@ -1,0 +1,99 @@
+//! The server itself: what it is and can do, whether it is well, and the documents that describe it
+//! to programs. All of it without logging in.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::chat::{Ask, Caller, LOBBY};
+use crate::http::Response;
+use crate::limits::{
+    BODY_BYTES_MAX, CLIENT_ID_BYTES_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, MESSAGE_CHARS_MAX,
+    NAME_CHARS_MAX, PAGE_MESSAGES_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, READY_DEADLINE_MS,
+    TITLE_CHARS_MAX, TITLE_CHARS_MIN,
+};
+use crate::protocol::native::errors::{Code, Failure};
+use crate::protocol::{Context, bodies};
+
+/// OpenAPI 3.1.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+/// AsyncAPI 3.0.
+pub(super) const ASYNCAPI: &str = include_str!("asyncapi.json");
+
+/// What a client may count on; words are added, and never taken away within v1.
+const FEATURES: [&str; 8] =
+    ["history", "search", "edit", "delete", "reactions", "read_markers", "direct", "typing"];
+
+#[derive(Serialize)]
+struct About<'a> {
+    name: &'a str,
+    version: &'a str,
+    epoch: &'a str,
+    seq: u64,
+    registration: &'a str,
+    guests: bool,
+    features: [&'a str; 8],
+    limits: Limits,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    name_chars_max: usize,
+    title_chars_min: usize,
+    title_chars_max: usize,
+    description_chars_max: usize,
+    password_chars_min: usize,
+    password_chars_max: usize,
+    message_chars_max: usize,
+    client_id_chars_max: usize,
+    emoji_bytes_max: usize,
+    page_messages_max: usize,
+    body_bytes_max: usize,
+}
+
+const LIMITS: Limits = Limits {
+    name_chars_max: NAME_CHARS_MAX,
+    title_chars_min: TITLE_CHARS_MIN,
+    title_chars_max: TITLE_CHARS_MAX,
+    description_chars_max: DESCRIPTION_CHARS_MAX,
+    password_chars_min: PASSWORD_CHARS_MIN,
+    password_chars_max: PASSWORD_CHARS_MAX,
+    message_chars_max: MESSAGE_CHARS_MAX,
+    client_id_chars_max: CLIENT_ID_BYTES_MAX,
+    emoji_bytes_max: EMOJI_BYTES_MAX,
+    page_messages_max: PAGE_MESSAGES_MAX,
+    body_bytes_max: BODY_BYTES_MAX,
+};
+
+/// Answers with what the server is.
+pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
+    let seq = context.readers.read(|reader| reader.last_seq()).await?;
+    let about = About {
+        name: "Shanty",
+        version: env!("CARGO_PKG_VERSION"),
+        epoch: &context.epoch,
+        seq: seq.0,
+        registration: "open",
+        guests: true,
+        features: FEATURES,
+        limits: LIMITS,
+    };
+    Ok(Response::new(200).json(bodies::text(&about)))
+}
+
+/// Answers with one of the documents.
+pub(super) fn document(json: &'static str) -> Response {
+    Response::new(200).json(json).header("Cache-Control", "no-cache")
+}
+
+/// Whether requests can be served: the hub answers soon, and the disk can be read.
+pub(super) async fn ready(context: &Context) -> Result<Response, Failure> {
+    let asked = async {
+        context.hub.ask(Caller::Nobody, Ask::Present { room: LOBBY }).await?;
+        context.readers.read(|reader| reader.last_seq()).await?;
+        Ok(Response::new(200).text("ready\n"))
+    };
+    let deadline = Duration::from_millis(READY_DEADLINE_MS);
+    let answered = tokio::time::timeout(deadline, asked).await;
+    answered.unwrap_or_else(|_| Err(Code::Unavailable.into()))
+}

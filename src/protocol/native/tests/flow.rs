@@ -1,0 +1,139 @@
+//! Conversations from end to end.
+
+use super::{bearer, cookie, refusal};
+use crate::protocol::tests::{Reply, Server, serve};
+
+/// Puts requests with one key, and compares a refusal, or else the status and pieces of the body.
+async fn table(server: &Server, key: &str, rows: &[(&str, &str, &str, &[&str])]) -> Vec<Reply> {
+    let mut replies = Vec::new();
+    for (line, body, expected, pieces) in rows {
+        let reply = server.send(line, key, body).await;
+        let found = match reply.status {
+            ..400 => reply.status.to_string(),
+            _ => refusal(&reply),
+        };
+        assert_eq!(found, *expected, "{line} {body}: {}", reply.body);
+        for piece in *pieces {
+            assert!(reply.body.contains(piece), "{line}: {piece} in {}", reply.body);
+        }
+        replies.push(reply);
+    }
+    replies
+}
+
+#[test]
+fn saying_and_changing() {
+    serve(async |server| {
+        let (ann, bo) = (cookie(&server, "Ann").await, bearer(&server, "Bo").await);
+        let put = "PUT /api/v1/rooms/1/messages/id-1";
+        let said = table(
+            &server,
+            &ann,
+            &[
+                (put, r#"{"text":"hi @Bo"}"#, "201", &[r#""client_id":"id-1""#, r#"["Bo"]"#]),
+                (put, r#"{"text":"hi @Bo"}"#, "200", &[r#""client_id":"id-1""#]),
+                (put, r#"{"text":"other"}"#, "409 client_id_reused", &[]),
+            ],
+        )
+        .await;
+        assert_eq!(said[0].body, said[1].body);
+        let at = said[0].header("Location").expect("where it is");
+        let [get, patch, delete] = ["GET", "PATCH", "DELETE"].map(|how| format!("{how} {at}"));
+        let sign = format!("{at}/reactions/%F0%9F%91%8D");
+        let (on, off) = (format!("PUT {sign}"), format!("DELETE {sign}"));
+        let rows: [(&str, &str, &str, &[&str]); 5] = [
+            (&get, "", "200", &[r#""text":"hi @Bo""#]),
+            (&on, "", "200", &[r#""reactions":{"👍":["Bo"]}"#]),
+            (&off, "", "200", &[]),
+            (&patch, r#"{"text":"x"}"#, "403 forbidden", &[]),
+            (&delete, "", "403 forbidden", &[]),
+        ];
+        table(&server, &bo, &rows).await;
+        let page = "GET /api/v1/rooms/1/messages?limit=1";
+        let rows: [(&str, &str, &str, &[&str]); 7] = [
+            (&patch, r#"{"text":"words"}"#, "200", &[r#""text":"words""#, r#""edited":""#]),
+            (page, "", "200", &[r#""text":"words""#, r#""more_before":false"#]),
+            ("GET /api/v1/search?q=words", "", "200", &[r#""snippet":"#, r#""more":false"#]),
+            (&delete, "", "204", &[]),
+            (&get, "", "200", &[r#""deleted":true"#]),
+            (&patch, r#"{"text":"x"}"#, "404 message_not_found", &[]),
+            ("GET /api/v1/rooms/1/messages/999", "", "404 message_not_found", &[]),
+        ];
+        table(&server, &ann, &rows).await;
+        let door = server.send("POST /r/1", &bo, "hello\n").await;
+        assert_eq!(
+            (door.status, door.header("Content-Type")),
+            (201, Some("text/plain; charset=utf-8"))
+        );
+        let seq = door.body.trim_end();
+        let read = format!(r#"{{"seq":{seq}}}"#);
+        let so_far = format!(r#"{{"read_seq":{seq}}}"#);
+        let rows: [(&str, &str, &str, &[&str]); 3] = [
+            ("GET /api/v1/rooms/1", "", "200", &[r#""unread":1"#]),
+            ("PUT /api/v1/rooms/1/read", &read, "200", &[&so_far]),
+            ("PUT /api/v1/rooms/1/read", r#"{"seq":0}"#, "200", &[&so_far]),
+        ];
+        table(&server, &ann, &rows).await;
+    });
+}
+
+#[test]
+fn coming_to_stay() {
+    serve(async |server| {
+        let (ann, bo) = (cookie(&server, "Ann").await, bearer(&server, "Bo").await);
+        let hidden = r#"{"title":"den","visibility":"hidden","password":"long enough"}"#;
+        let private = r#"{"title":"pub","visibility":"private","password":"long enough"}"#;
+        let rows: [(&str, &str, &str, &[&str]); 2] = [
+            ("POST /api/v1/rooms", hidden, "201", &[r#""id":2"#, r#""member":true"#]),
+            ("POST /api/v1/rooms", private, "201", &[r#""id":3"#, r#""owner":"Ann""#]),
+        ];
+        table(&server, &ann, &rows).await;
+        let (wrong, right) = (r#"{"password":"a wrong one"}"#, r#"{"password":"long enough"}"#);
+        let (hidden, private) =
+            ("PUT /api/v1/rooms/2/membership", "PUT /api/v1/rooms/3/membership");
+        let rows: [(&str, &str, &str, &[&str]); 16] = [
+            ("GET /api/v1/rooms/2", "", "404 room_not_found", &[]),
+            ("GET /api/v1/rooms/2/messages", "", "404 room_not_found", &[]),
+            ("PATCH /api/v1/rooms/2", "{}", "404 room_not_found", &[]),
+            (hidden, wrong, "404 room_not_found", &[]),
+            (hidden, right, "200", &[r#""member":true"#]),
+            (hidden, "", "200", &[r#""member":true"#]),
+            ("GET /api/v1/rooms/3", "", "200", &[r#""member":false"#]),
+            ("GET /api/v1/rooms/3/messages", "", "403 forbidden", &[]),
+            (private, "", "403 wrong_password", &[]),
+            (private, wrong, "403 wrong_password", &[]),
+            (private, right, "200", &[r#""member":true"#]),
+            ("GET /api/v1/rooms/3/members", "", "200", &[r#""name":"Bo""#]),
+            ("DELETE /api/v1/rooms/3", "", "403 forbidden", &[]),
+            ("DELETE /api/v1/rooms/3/membership", "", "204", &[]),
+            ("PUT /api/v1/users/Ann/room", "", "201", &[r#""kind":"direct""#]),
+            ("PUT /api/v1/users/Ann/room", "", "200", &[r#""title":"Ann""#]),
+        ];
+        table(&server, &bo, &rows).await;
+        let rows: [(&str, &str, &str, &[&str]); 3] = [
+            ("PATCH /api/v1/rooms/3", r#"{"title":"inn"}"#, "200", &[r#""title":"inn""#]),
+            ("DELETE /api/v1/rooms/3", "", "204", &[]),
+            ("GET /api/v1/rooms/3", "", "404 room_not_found", &[]),
+        ];
+        table(&server, &ann, &rows).await;
+    });
+}
+
+#[test]
+fn guests_and_sessions() {
+    serve(async |server| {
+        let begun = server.send("POST /api/v1/guests", "", r#"{"name":"Bo","color":"red"}"#).await;
+        assert_eq!(begun.status, 201, "{}", begun.body);
+        assert!(begun.body.contains(r#""guest":true"#) && begun.header("Set-Cookie").is_some());
+        let again = server.send("POST /api/v1/guests", "", r#"{"name":"bo"}"#).await;
+        assert_eq!(refusal(&again), "409 name_taken");
+        let key = format!("Authorization: Bearer {}", begun.text("session"));
+        let rows: [(&str, &str, &str, &[&str]); 4] = [
+            ("GET /api/v1/me", "", "200", &[r#""guest":true"#]),
+            ("GET /api/v1/sessions", "", "200", &[r#""current":true"#, r#""agent":"""#]),
+            ("DELETE /api/v1/sessions/999", "", "404 not_found", &[]),
+            ("DELETE /api/v1/sessions/current", "", "204", &[]),
+        ];
+        table(&server, &key, &rows).await;
+    });
+}

@@ -1,0 +1,379 @@
+//! What one can ask of the log: pages of a room, one message, what is unread, what was missed.
+//! Called through [`crate::store::Readers`] by the protocols and the streams.
+//!
+//! Every answer is bounded, whatever is asked: in rows, and where rows can be long, in bytes.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+
+use crate::chat::{
+    AccountId, Author, ClientId, Color, Emoji, Entry, Folded, Followed, Name, RoomId, Seq,
+};
+use crate::limits::{
+    ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_MESSAGES_MAX, REACTIONS_MAX, UNREAD_MAX,
+};
+use crate::store::entries::{self, author, optional_text, signed, text, unsigned};
+use crate::time::Time;
+
+/// Somebody's look at the log, as it was at one moment.
+pub struct Reader {
+    pub(super) connection: Connection,
+}
+
+/// A message as it is now.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Message {
+    /// Its number.
+    pub seq: Seq,
+    /// Where it was said.
+    pub room: RoomId,
+    /// Who said it.
+    pub author: Author,
+    /// To be shown in.
+    pub color: Option<Color>,
+    /// The words; `None`: it was taken back.
+    pub text: Option<Box<str>>,
+    /// When it was said.
+    pub time: Time,
+    /// Its author's own number for it.
+    pub client_id: Option<ClientId>,
+    /// The message that it answers.
+    pub reply_to: Option<Seq>,
+    /// Since when it has other words than at first.
+    pub edited: Option<Time>,
+    /// The signs on it, and who put them there, in the order of coming.
+    pub reactions: Vec<(Emoji, Vec<Name>)>,
+}
+
+/// Where a page lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// At the end.
+    Newest,
+    /// Right before that number.
+    Before(Seq),
+    /// Right after that number.
+    After(Seq),
+    /// With that number in the middle.
+    Around(Seq),
+}
+
+/// A page of messages.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Page {
+    /// The oldest first.
+    pub messages: Vec<Message>,
+    /// The room has older ones.
+    pub more_before: bool,
+    /// The room has younger ones.
+    pub more_after: bool,
+}
+
+/// What one has not read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Messages, [`UNREAD_MAX`] at most; those that were taken back do not count.
+    pub unread: u64,
+    /// Those of them that call one by name.
+    pub mentions: u64,
+}
+
+/// A part of the log, for somebody who has missed it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entries {
+    /// In the order of the log.
+    pub rows: Vec<Row>,
+    /// How far this part goes, also where its last rows are of no matter to anybody.
+    pub upto: Seq,
+    /// The last entry that there is.
+    pub head: Seq,
+    /// From here on the log is whole.
+    pub oldest: Seq,
+}
+
+/// An entry, as far as it is still true.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Row {
+    /// Its number.
+    pub seq: Seq,
+    /// When it was proposed.
+    pub time: Time,
+    /// What it did.
+    pub what: Happened,
+}
+
+/// See [`Row`].
+#[derive(Clone, PartialEq, Debug)]
+pub enum Happened {
+    /// A message, as it is now; its reactions are not looked up.
+    Said(Box<Message>),
+    /// A message got other words.
+    Edited {
+        /// Where it is.
+        room: RoomId,
+        /// Which message.
+        target: Seq,
+        /// Who did it.
+        by: Author,
+        /// The words that it has now, which may be still others; `None`: it was taken back since.
+        text: Option<Box<str>>,
+    },
+    /// Anything else.
+    Other(Entry),
+}
+
+/// What [`message`] expects.
+const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited";
+
+impl Reader {
+    /// The number of the last entry.
+    ///
+    /// # Errors
+    /// When the database cannot be read; so with all others here.
+    pub fn last_seq(&self) -> rusqlite::Result<Seq> {
+        let last = "SELECT coalesce(max(seq), 0) FROM log";
+        self.sql(last)?.query_row([], |row| row.get(0).map(|seq| Seq(unsigned(seq))))
+    }
+
+    /// A page of a room, of `limit` messages or [`PAGE_MESSAGES_MAX`]; at least one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn page(&self, room: RoomId, bound: Bound, limit: usize) -> rusqlite::Result<Page> {
+        let limit = limit.clamp(1, PAGE_MESSAGES_MAX);
+        // One more than is wanted, to see whether there is more.
+        let (mut older, mut younger) = match bound {
+            Bound::Newest => (self.before(room, Seq(i64::MAX as u64), limit + 1)?, Vec::new()),
+            Bound::Before(seq) => (self.before(room, seq, limit + 1)?, Vec::new()),
+            Bound::After(seq) => (Vec::new(), self.after(room, seq, limit + 1)?),
+            Bound::Around(seq) => {
+                let half = limit / 2;
+                let younger = self.after(room, Seq(seq.0.saturating_sub(1)), limit - half + 1)?;
+                (self.before(room, seq, half + 1)?, younger)
+            }
+        };
+        let (old, young) = match bound {
+            Bound::Newest | Bound::Before(_) => (limit, 0),
+            Bound::After(_) => (0, limit),
+            Bound::Around(_) => (limit / 2, limit - limit / 2),
+        };
+        let more_before = match bound {
+            Bound::After(seq) => !self.before(room, Seq(seq.0.saturating_add(1)), 1)?.is_empty(),
+            _ => older.len() > old,
+        };
+        let more_after = match bound {
+            Bound::Newest => false,
+            Bound::Before(seq) => !self.after(room, Seq(seq.0.saturating_sub(1)), 1)?.is_empty(),
+            _ => younger.len() > young,
+        };
+        older.truncate(old);
+        younger.truncate(young);
+        let mut messages: Vec<Message> = older.into_iter().rev().chain(younger).collect();
+        for message in &mut messages {
+            message.reactions = self.reactions(message.seq)?;
+        }
+        Ok(Page { messages, more_before, more_after })
+    }
+
+    fn before(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
+        let sql = format!(
+            "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq < ?
+             ORDER BY seq DESC LIMIT ?"
+        );
+        self.messages(&sql, room, seq, limit)
+    }
+
+    fn after(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
+        let sql = format!(
+            "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq > ?
+             ORDER BY seq LIMIT ?"
+        );
+        self.messages(&sql, room, seq, limit)
+    }
+
+    fn messages(
+        &self,
+        sql: &str,
+        room: RoomId,
+        seq: Seq,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<Message>> {
+        let parameters = params![signed(room.0), number(seq), limit as i64];
+        self.sql(sql)?.query_map(parameters, message)?.collect()
+    }
+
+    /// One message of a room. `None`: there is no such message, or it is in another.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn message(&self, room: RoomId, seq: Seq) -> rusqlite::Result<Option<Message>> {
+        Ok(self.by_seq(seq)?.filter(|message| message.room == room))
+    }
+
+    /// The message to which its author has given that number.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn by_client_id(
+        &self,
+        account: AccountId,
+        id: &ClientId,
+    ) -> rusqlite::Result<Option<Message>> {
+        let mut select = self.sql("SELECT seq FROM log WHERE account = ? AND client_id = ?")?;
+        let seq = select
+            .query_row(params![signed(account.0), id.as_str()], |row| row.get(0).map(unsigned))
+            .optional()?;
+        seq.map_or(Ok(None), |seq| self.by_seq(Seq(seq)))
+    }
+
+    /// A message by its number, reactions included.
+    pub(super) fn by_seq(&self, seq: Seq) -> rusqlite::Result<Option<Message>> {
+        let sql = format!("SELECT {MESSAGE} FROM log WHERE seq = ? AND kind = 'said'");
+        let found = self.sql(&sql)?.query_row([number(seq)], message).optional()?;
+        let Some(mut message) = found else { return Ok(None) };
+        message.reactions = self.reactions(seq)?;
+        Ok(Some(message))
+    }
+
+    fn reactions(&self, target: Seq) -> rusqlite::Result<Vec<(Emoji, Vec<Name>)>> {
+        let mut select =
+            self.sql("SELECT emoji, name FROM reaction WHERE target = ? ORDER BY seq LIMIT ?")?;
+        let mut rows = select.query([number(target), REACTIONS_MAX as i64])?;
+        let mut reactions: Vec<(Emoji, Vec<Name>)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (emoji, name) = (text(row, "emoji", Emoji::new)?, text(row, "name", Name::new)?);
+            match reactions.iter_mut().find(|(known, _)| *known == emoji) {
+                Some((_, names)) => names.push(name),
+                None => reactions.push((emoji, vec![name])),
+            }
+        }
+        Ok(reactions)
+    }
+
+    /// What is unread in each of these rooms by somebody of that name, who has read each so far.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn counts(&self, name: &Folded, rooms: &[(RoomId, Seq)]) -> rusqlite::Result<Vec<Counts>> {
+        // Indexes alone answer this; the log itself is not looked at.
+        let mut gone =
+            self.sql("SELECT count(*) FROM log WHERE room = ? AND deleted = 1 AND seq > ?")?;
+        let mut said = self.sql(
+            "SELECT count(*) FROM (
+                SELECT 1 FROM log WHERE room = ? AND kind = 'said' AND seq > ? LIMIT ?)",
+        )?;
+        let mut calls = self.sql(
+            "SELECT count(*) FROM (
+                SELECT 1 FROM mention WHERE name = ? AND room = ? AND seq > ? LIMIT ?)",
+        )?;
+        let most = UNREAD_MAX as i64;
+        let count = |(room, read): &(RoomId, Seq)| {
+            let (room, read) = (signed(room.0), number(*read));
+            let gone: i64 = gone.query_row([room, read], |row| row.get(0))?;
+            let said: i64 = said.query_row([room, read, most + gone], |row| row.get(0))?;
+            let calls: i64 =
+                calls.query_row(params![name.as_str(), room, read, most], |row| row.get(0))?;
+            Ok(Counts { unread: unsigned((said - gone).max(0)), mentions: unsigned(calls) })
+        };
+        rooms.iter().map(count).collect()
+    }
+
+    /// A part of the log, right after a number: of `rows_max` rows or [`ENTRIES_PAGE_MAX`], and
+    /// less where they are long; at least one, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn entries(&self, after: Seq, rows_max: usize) -> rusqlite::Result<Entries> {
+        let (head, oldest) = self.ends()?;
+        let rows_max = rows_max.clamp(1, ENTRIES_PAGE_MAX);
+        let sql =
+            format!("SELECT {} FROM log WHERE seq > ? ORDER BY seq LIMIT ?", entries::COLUMNS);
+        let mut select = self.sql(&sql)?;
+        let mut found = select.query([number(after), rows_max as i64])?;
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let mut upto = head;
+        while let Some(row) = found.next()? {
+            bytes += row.get_ref("text")?.as_bytes_or_null()?.map_or(0, <[u8]>::len);
+            rows.push(read(row)?);
+            if bytes > ENTRIES_PAGE_BYTES || rows.len() == rows_max {
+                upto = rows.last().map_or(head, |row| row.seq);
+                break;
+            }
+        }
+        Ok(Entries { rows, upto, head, oldest })
+    }
+
+    /// The last entry that there is, and the first of those from which on the log is whole.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn ends(&self) -> rusqlite::Result<(Seq, Seq)> {
+        let pruned = "SELECT value FROM meta WHERE key = 'pruned'";
+        let pruned: i64 = self.sql(pruned)?.query_row([], |row| row.get(0))?;
+        Ok((self.last_seq()?, Seq(unsigned(pruned) + 1)))
+    }
+
+    /// The rooms that an account belongs to.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn memberships(&self, account: AccountId) -> rusqlite::Result<Vec<Followed>> {
+        let mut select = self.sql("SELECT room, since, read FROM member WHERE account = ?")?;
+        let followed = |row: &rusqlite::Row<'_>| {
+            let number = |column| row.get(column).map(unsigned);
+            let (room, since, read) = (number("room")?, number("since")?, number("read")?);
+            Ok(Followed { room: RoomId(room), since: Seq(since), read: Seq(read) })
+        };
+        select.query_map([signed(account.0)], followed)?.collect()
+    }
+
+    /// What an account is or was called.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn name(&self, account: AccountId) -> rusqlite::Result<Option<Name>> {
+        let mut select = self.sql("SELECT name FROM account WHERE id = ?")?;
+        select.query_row([signed(account.0)], |row| text(row, "name", Name::new)).optional()
+    }
+
+    pub(super) fn sql(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.connection.prepare_cached(sql)
+    }
+}
+
+/// A number that somebody else may have chosen: beyond all of ours it is the highest.
+pub(super) fn number(seq: Seq) -> i64 {
+    i64::try_from(seq.0).unwrap_or(i64::MAX)
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let kind = row.get_ref("kind")?.as_str()?;
+    if kind == "said" {
+        let message = message(row)?;
+        let (seq, time) = (message.seq, message.time);
+        return Ok(Row { seq, time, what: Happened::Said(Box::new(message)) });
+    }
+    let (seq, time, entry) = entries::read(row)?;
+    let what = match entry {
+        Entry::Edited { room, target, by, .. } => {
+            Happened::Edited { room, target, by, text: row.get("text")? }
+        }
+        entry => Happened::Other(entry),
+    };
+    Ok(Row { seq, time, what })
+}
+
+/// A message, without its reactions.
+pub(super) fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        seq: Seq(unsigned(row.get("seq")?)),
+        room: RoomId(unsigned(row.get("room")?)),
+        author: author(row)?,
+        color: optional_text(row, "color", Color::new)?,
+        text: row.get("text")?,
+        time: Time(row.get("time")?),
+        client_id: optional_text(row, "client_id", ClientId::new)?,
+        reply_to: row.get::<_, Option<i64>>("reply_to")?.map(|seq| Seq(unsigned(seq))),
+        edited: row.get::<_, Option<i64>>("edited")?.map(Time),
+        reactions: Vec::new(),
+    })
+}

@@ -1,0 +1,111 @@
+//! What a core starts from: everything that lasts, out of the tables beside the log.
+
+use rusqlite::{Connection, Row};
+
+use crate::chat::{
+    Account, AccountId, Color, Description, MemberRecord, Name, RoomFacts, RoomId, RoomRecord, Seq,
+    Session, SessionId, Snapshot, Title, Visibility,
+};
+use crate::store::entries::{optional_text, text, unsigned};
+use crate::time::Time;
+
+/// Everything that lasts, each list by number.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
+    let last_room = "SELECT ifnull(max(id), 0) FROM room";
+    let last_session = "SELECT value FROM meta WHERE key = 'last_session'";
+    let number = |sql| connection.query_row(sql, [], |row| row.get(0)).map(unsigned);
+    let accounts = "SELECT * FROM account WHERE gone IS NULL ORDER BY id";
+    // The last message of each room stands at the end of its part of the index `log_said`.
+    let rooms = "SELECT room.*, (
+            SELECT max(log.seq) FROM log
+            WHERE log.room = room.id AND log.kind = 'said' AND log.seq > room.since
+        ) AS last FROM room WHERE gone IS NULL ORDER BY id";
+    let mut rooms = rows(connection, rooms, room)?;
+    let members = "SELECT room, account, since, read FROM member ORDER BY room, account";
+    let mut members = rows(connection, members, member)?.into_iter().peekable();
+    for room in &mut rooms {
+        while let Some((_, member)) = members.next_if(|(of, _)| *of == room.id) {
+            room.members.push(member);
+        }
+    }
+    if members.next().is_some() {
+        // Somebody belongs to a room that is not there.
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    }
+    Ok(Snapshot {
+        accounts: rows(connection, accounts, account)?,
+        sessions: rows(connection, "SELECT * FROM session ORDER BY id", session)?,
+        rooms,
+        last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
+        last_room: number(last_room)?,
+        last_session: number(last_session)?,
+    })
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare(sql)?.query_map([], read)?.collect()
+}
+
+fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        id: AccountId(unsigned(row.get("id")?)),
+        name: text(row, "name", Name::new)?,
+        key: row.get("key")?,
+        color: optional_text(row, "color", Color::new)?,
+        created: Time(row.get("created")?),
+    })
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: SessionId(unsigned(row.get("id")?)),
+        account: AccountId(unsigned(row.get("account")?)),
+        key: row.get("key")?,
+        remember: row.get("remember")?,
+        agent: row.get("agent")?,
+        created: Time(row.get("created")?),
+        last_used: Time(row.get("last_used")?),
+    })
+}
+
+fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
+    let account =
+        |column| row.get::<_, Option<i64>>(column).map(|id| id.map(|id| AccountId(unsigned(id))));
+    let id = RoomId(unsigned(row.get("id")?));
+    let between = account("between_a")?.zip(account("between_b")?).map(<[AccountId; 2]>::from);
+    let facts = match between {
+        Some(_) => RoomFacts::of_direct(id),
+        None => facts(row)?,
+    };
+    Ok(RoomRecord {
+        id,
+        owner: account("owner")?,
+        facts,
+        generation: unsigned(row.get("generation")?),
+        created: Time(row.get("created")?),
+        updated: Time(row.get("updated")?),
+        between,
+        members: Vec::new(),
+        last: Seq(row.get::<_, Option<i64>>("last")?.map_or(0, unsigned)),
+    })
+}
+
+fn facts(row: &Row<'_>) -> rusqlite::Result<RoomFacts> {
+    Ok(RoomFacts {
+        title: text(row, "title", Title::new)?,
+        description: text(row, "description", Description::new)?,
+        visibility: text(row, "visibility", Visibility::parse)?,
+        password: row.get("password")?,
+    })
+}
+
+fn member(row: &Row<'_>) -> rusqlite::Result<(RoomId, MemberRecord)> {
+    let number = |column| row.get(column).map(unsigned);
+    let (account, since, read) = (number("account")?, number("since")?, number("read")?);
+    let member = MemberRecord { account: AccountId(account), since: Seq(since), read: Seq(read) };
+    Ok((RoomId(number("room")?), member))
+}

@@ -1,0 +1,176 @@
+//! Searching: what is found, in which order, and that nothing one can type is an error.
+
+use super::*;
+use crate::chat::Folded;
+use crate::limits::{INDEX_ENTRIES, SNIPPET_CHARS};
+use crate::store::{Found, Query};
+
+fn ask(words: &str) -> Query {
+    let rooms = vec![RoomId(1), RoomId(2)];
+    Query { words: words.into(), rooms, author: None, before: None, limit: 50 }
+}
+
+fn found(scratch: &Scratch, query: &Query) -> Found {
+    scratch.reader().search(query).expect("a search is never an error")
+}
+
+fn numbers(found: &Found) -> Vec<u64> {
+    found.messages.iter().map(|(message, _)| message.seq.0).collect()
+}
+
+/// The numbers of what is found in rooms 1 and 2.
+pub(super) fn search(scratch: &Scratch, words: &str) -> Vec<u64> {
+    numbers(&found(scratch, &ask(words)))
+}
+
+fn fill(writer: &mut Writer) {
+    writer.commit((0..INDEX_ENTRIES).map(|_| write(1, said(9, "filling"))).collect());
+}
+
+#[test]
+fn words_are_found_before_and_after_they_are_indexed() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let texts = ["Ärger im Büro", "the quick-brown fox", "fox", "名前 test", "foxes and oxen"];
+    let numbers = texts.map(|text| put(&mut writer, says(1, 1, text)));
+    let [office, quick, fox, kanji, foxes] = numbers;
+    for indexed in [false, true] {
+        let cases: [(&str, &[u64]); 24] = [
+            ("fox", &[fox, quick]),
+            ("FOX ", &[fox, quick]),
+            ("fox quick", &[quick]),
+            ("fox quic", &[]),
+            ("fox quic*", &[quick]),
+            ("fox qu*", &[]),
+            ("quic fox", &[]),
+            ("buro", &[office]),
+            ("arger", &[office]),
+            ("quick-brown", &[quick]),
+            ("brown-quick", &[]),
+            ("名", &[kanji]),
+            ("名前", &[kanji]),
+            ("f", &[]),
+            ("", &[]),
+            ("   ", &[]),
+            ("\"", &[]),
+            ("\"foxe*", &[foxes]),
+            ("fox AND", &[]),
+            ("foxes AND", &[foxes]),
+            ("fo", &[]),
+            ("fox* OR NEAR(", &[]),
+            ("text:fox", &[]),
+            ("- fox ^ ) (", &[fox, quick]),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(search(&scratch, words), expected, "{words:?}, indexed: {indexed}");
+        }
+        fill(&mut writer);
+    }
+}
+
+#[test]
+fn nothing_that_can_be_typed_is_an_error() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, says(1, 1, "a b c"));
+    let alphabet: Vec<char> = "ab1 \"'*^:()-+{}\0\n\u{301}ß名👍,.NEAR ".chars().collect();
+    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
+    let reader = scratch.reader();
+    for _ in 0..2_000 {
+        let any = |chance: &mut Chance| alphabet[chance.roll(alphabet.len() as u64) as usize];
+        let words: String = (0..chance.roll(12)).map(|_| any(&mut chance)).collect();
+        reader.search(&ask(&words)).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    }
+    reader.search(&ask(&"long ".repeat(5_000))).expect("it is cut");
+    reader.search(&ask(&"x".repeat(50_000))).expect("it is a word");
+}
+
+#[test]
+fn only_rooms_authors_and_times_that_are_asked_for() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let all: Vec<u64> = (0..30)
+        .map(|n| put(&mut writer, says(1 + n % 2, 1 + n % 3, &format!("same {n}"))))
+        .collect();
+    for indexed in [false, true] {
+        let rooms = |rooms: &[u64]| rooms.iter().map(|room| RoomId(*room)).collect();
+        let newest = |keep: &dyn Fn(u64) -> bool| {
+            let seqs = (0..30).zip(&all).filter(|(n, _)| keep(*n)).map(|(_, seq)| *seq);
+            let seqs: Vec<u64> = seqs.collect();
+            seqs.into_iter().rev().collect::<Vec<u64>>()
+        };
+        let only = Query { rooms: rooms(&[2]), ..ask("same") };
+        assert_eq!(numbers(&found(&scratch, &only)), newest(&|n| n % 3 == 1), "{indexed}");
+        let many = Query { rooms: rooms(&(2..200).collect::<Vec<u64>>()), ..ask("same") };
+        assert_eq!(numbers(&found(&scratch, &many)), newest(&|n| n % 3 > 0), "{indexed}");
+        let author = Some(Folded::new("PERSON2"));
+        let hers = Query { author, ..ask("same") };
+        assert_eq!(numbers(&found(&scratch, &hers)), newest(&|n| n % 2 == 1 && n % 3 < 2));
+        let nobody = Query { author: Some(Folded::new("person 2")), ..ask("same") };
+        assert!(numbers(&found(&scratch, &nobody)).is_empty());
+        let nowhere = Query { rooms: Vec::new(), ..ask("same") };
+        assert_eq!(found(&scratch, &nowhere), Found { messages: Vec::new(), more: false });
+        // Page by page it is the same, and the last page says so.
+        let (mut before, mut paged) = (None, Vec::new());
+        loop {
+            let page = found(&scratch, &Query { before, limit: 7, ..ask("same") });
+            paged.extend(numbers(&page));
+            before = paged.last().map(|seq| Seq(*seq));
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(paged, newest(&|n| n % 3 < 2), "{indexed}");
+        if !indexed {
+            writer.commit((0..INDEX_ENTRIES).map(|_| write(1, said(9, "filling"))).collect());
+        }
+    }
+}
+
+#[test]
+fn an_edit_changes_what_is_found() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    for indexed in [false, true] {
+        let seq = put(&mut writer, says(1, 1, "before"));
+        if indexed {
+            fill(&mut writer);
+        }
+        put(&mut writer, edits(1, 1, seq, "afterwards"));
+        fill(&mut writer);
+        assert!(search(&scratch, "before").is_empty(), "{indexed}");
+        assert_eq!(search(&scratch, "afterwards").first(), Some(&seq), "{indexed}");
+    }
+}
+
+#[test]
+fn what_is_shown_is_around_the_word() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let long = format!("{} the\nNeedle is here {}", "hay ".repeat(200), "straw ".repeat(200));
+    for text in ["a <b>needle</b>", &long] {
+        put(&mut writer, says(1, 1, text));
+    }
+    let pieces = found(&scratch, &ask("needle")).messages;
+    let piece = &pieces[0].1;
+    assert!(piece.starts_with('…') && piece.ends_with('…'), "{piece}");
+    assert!(piece.contains(" the Needle is here "), "{piece}");
+    assert!(piece.chars().count() <= SNIPPET_CHARS + 2, "{piece}");
+    assert_eq!(pieces[1].1, "a <b>needle</b>");
+}
+
+#[test]
+fn the_index_leads_a_search() {
+    let scratch = Scratch::new();
+    let _writer = scratch.open().writer;
+    let other = scratch.other_program();
+    let sql = "EXPLAIN QUERY PLAN SELECT log.seq FROM main.words AS found
+        CROSS JOIN main.log ON log.seq = found.rowid
+        WHERE found.words MATCH 'x' AND found.rowid < 9 ORDER BY found.rowid DESC";
+    let mut plan = other.prepare(sql).expect("it is SQL");
+    let rows = plan.query_map([], |row| row.get::<_, String>("detail")).expect("a plan");
+    let plan = rows.collect::<Result<Vec<String>, _>>().expect("a plan").join("; ");
+    assert!(plan.starts_with("SCAN found VIRTUAL TABLE INDEX"), "{plan}");
+    assert!(plan.contains("SEARCH main.log USING INTEGER PRIMARY KEY"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}

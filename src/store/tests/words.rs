@@ -1,0 +1,181 @@
+//! What is done to messages: sent once more, edited, taken back, given a sign.
+
+use super::*;
+use crate::limits::{INDEX_ENTRIES, REACTIONS_MAX};
+
+/// Where something is said, and the number of a message of account 1 in the lobby.
+fn begin() -> (Scratch, Writer, u64) {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let seq = put(&mut writer, sends(1, 1, "x", "first words, @Bob"));
+    (scratch, writer, seq)
+}
+
+fn repeated(entry: Entry, seq: u64, same: bool) -> Command {
+    let (ticket, time) = (Ticket(1), Time(1_000_001));
+    Command::Repeated { ticket, entry, seq: Seq(seq), time, same }
+}
+
+fn text_of(scratch: &Scratch, seq: u64) -> Option<Box<str>> {
+    scratch.reader().message(RoomId(1), Seq(seq)).expect("it is read").expect("it is there").text
+}
+
+#[test]
+fn a_message_is_sent_once_however_often() {
+    let (scratch, mut writer, seq) = begin();
+    let mut answer = |entry: Entry| writer.commit(vec![write(1, entry)]).pop();
+    let same = sends(1, 1, "x", "first words, @Bob");
+    assert_eq!(answer(same.clone()), Some(repeated(same.clone(), seq, true)));
+    let mut reply = same.clone();
+    if let Entry::Said { reply_to, .. } = &mut reply {
+        *reply_to = Some(Seq(1));
+    }
+    for other in [sends(1, 1, "x", "First words"), sends(1, 2, "x", "first words, @Bob"), reply] {
+        assert_eq!(answer(other.clone()), Some(repeated(other, seq, false)));
+    }
+    // Another's number, another number, and none.
+    for (seq, fresh) in (seq + 1..).zip([
+        sends(2, 1, "x", "first words, @Bob"),
+        sends(1, 1, "X", "first words, @Bob"),
+        says(1, 1, "first words, @Bob"),
+        says(1, 1, "first words, @Bob"),
+    ]) {
+        assert_eq!(answer(fresh.clone()), Some(logged(1, seq, fresh)));
+    }
+    // It is compared with what was said at first, also when that is no more.
+    answer(edits(1, 1, seq, "other words"));
+    assert_eq!(answer(same.clone()), Some(repeated(same.clone(), seq, true)));
+    let other = sends(1, 1, "x", "other words");
+    assert_eq!(answer(other.clone()), Some(repeated(other, seq, false)));
+    answer(deletes(1, 1, seq, false));
+    assert_eq!(answer(same.clone()), Some(repeated(same, seq, true)));
+    assert_eq!(log_of(&scratch.file()).len(), 8);
+}
+
+#[test]
+fn twice_in_one_batch_is_twice() {
+    let (_scratch, mut writer, seq) = begin();
+    let (twice, other) = (sends(1, 1, "y", "twice"), says(1, 1, "other"));
+    let batch = [twice.clone(), twice.clone(), other.clone(), edits(1, 1, 99, "")];
+    let answers = writer.commit(batch.into_iter().map(|entry| write(1, entry)).collect());
+    let expected = [
+        logged(1, seq + 1, twice.clone()),
+        repeated(twice, seq + 1, true),
+        logged(1, seq + 2, other),
+        refused(1, edits(1, 1, 99, ""), Refusal::MessageNotFound),
+    ];
+    assert_eq!(answers, expected);
+}
+
+#[test]
+fn only_its_author_edits_a_message() {
+    let (scratch, mut writer, seq) = begin();
+    let guests = put(&mut writer, said(1, "a guest's"));
+    let mut why = |entry| refusal_of(&mut writer, entry);
+    assert_eq!(why(edits(2, 1, seq, "no")), Refusal::Forbidden);
+    assert_eq!(why(edits(1, 1, guests, "no")), Refusal::Forbidden);
+    for (room, target) in [(2, seq), (1, seq + 9), (1, 1), (1, u64::MAX), (1, 0)] {
+        assert_eq!(why(edits(1, room, target, "no")), Refusal::MessageNotFound);
+    }
+    assert_eq!(text_of(&scratch, seq).as_deref(), Some("first words, @Bob"));
+    put(&mut writer, edits(1, 1, seq, "second"));
+    let edit = put(&mut writer, edits(1, 1, seq, "third"));
+    let message = scratch.reader().message(RoomId(1), Seq(seq)).expect("read").expect("there");
+    assert_eq!((message.text.as_deref(), message.edited), (Some("third"), Some(Time(1_000_001))));
+    // Every edit, looked at again, has the last words.
+    let log = log_of(&scratch.file());
+    for entry in [&log[edit as usize - 2].2, &log[edit as usize - 1].2] {
+        assert_eq!(*entry, edits(1, 1, seq, "third"));
+    }
+    // An edit is no message.
+    let mut why = |entry| refusal_of(&mut writer, entry);
+    assert_eq!(why(edits(1, 1, edit, "no")), Refusal::MessageNotFound);
+    assert_eq!(why(deletes(1, 1, edit, true)), Refusal::MessageNotFound);
+}
+
+#[test]
+fn what_is_taken_back_is_gone() {
+    for indexed in [false, true] {
+        let scratch = Scratch::new();
+        let mut writer = scratch.open().writer;
+        let long = format!("zanzibar {}", "quokka ".repeat(900));
+        let seq = put(&mut writer, sends(1, 1, "x", &long));
+        put(&mut writer, edits(1, 1, seq, &format!("xylophone @Person2 {long}")));
+        put(&mut writer, reacts(2, 1, seq, "👍", true));
+        if indexed {
+            let others = (0..INDEX_ENTRIES).map(|_| write(1, said(1, "filling"))).collect();
+            writer.commit(others);
+        }
+        assert_eq!(searching::search(&scratch, "xylophone"), [seq], "indexed: {indexed}");
+        assert_eq!(refusal_of(&mut writer, deletes(2, 1, seq, false)), Refusal::Forbidden);
+        put(&mut writer, deletes(1, 1, seq, false));
+        assert_eq!(refusal_of(&mut writer, deletes(1, 1, seq, false)), Refusal::MessageNotFound);
+        let mut why = |entry| refusal_of(&mut writer, entry);
+        assert_eq!(why(edits(1, 1, seq, "no")), Refusal::MessageNotFound);
+        assert_eq!(why(reacts(1, 1, seq, "👍", true)), Refusal::MessageNotFound);
+        assert!(searching::search(&scratch, "xylophone").is_empty());
+        let message = scratch.reader().message(RoomId(1), Seq(seq)).expect("read").expect("there");
+        assert_eq!((message.text, message.reactions.len()), (None, 0));
+        let rows = "SELECT (SELECT count(*) FROM mention) + (SELECT count(*) FROM reaction)";
+        let rows: Result<i64, _> = scratch.other_program().query_row(rows, [], |row| row.get(0));
+        assert_eq!(rows, Ok(0));
+        let check = "INSERT INTO words (words, rank) VALUES ('integrity-check', 0)";
+        scratch.other_program().execute_batch(check).expect("the index is sound");
+        // Not in the file either, once the write-ahead log is in it.
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        writer.connection.query_row(checkpoint, [], |_| Ok(())).expect("it is moved");
+        let bytes = fs::read(scratch.file()).expect("it is there");
+        for word in ["zanzibar", "quokka", "xylophone"] {
+            let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!found, "{word}, indexed: {indexed}");
+        }
+    }
+}
+
+#[test]
+fn an_owner_takes_back_what_others_said() {
+    let (scratch, mut writer, seq) = begin();
+    put(&mut writer, deletes(2, 1, seq, true));
+    assert_eq!(text_of(&scratch, seq), None);
+}
+
+#[test]
+fn signs_are_put_on_once_and_taken_off_once() {
+    let (scratch, mut writer, seq) = begin();
+    let signs = || {
+        let message = scratch.reader().message(RoomId(1), Seq(seq)).expect("read");
+        let signs = message.expect("there").reactions.into_iter();
+        let show = |(emoji, names): (Emoji, Vec<Name>)| {
+            let names: Vec<&str> = names.iter().map(Name::as_str).collect();
+            format!("{} {}", emoji.as_str(), names.join(" "))
+        };
+        signs.map(show).collect::<Vec<String>>()
+    };
+    let first = put(&mut writer, reacts(2, 1, seq, "👍", true));
+    put(&mut writer, reacts(1, 1, seq, "🎉", true));
+    put(&mut writer, reacts(1, 1, seq, "👍", true));
+    assert_eq!(signs(), ["👍 Person2 Person1", "🎉 Person1"]);
+    let again = reacts(2, 1, seq, "👍", true);
+    let answer = writer.commit(vec![write(1, again.clone())]);
+    assert_eq!(answer, [repeated(again, first, true)]);
+    put(&mut writer, reacts(2, 1, seq, "👍", false));
+    assert_eq!(signs(), ["🎉 Person1", "👍 Person1"]);
+    let again = reacts(2, 1, seq, "👍", false);
+    let answer = writer.commit(vec![write(1, again.clone())]);
+    assert_eq!(answer, [repeated(again, seq, true)]);
+    for (room, target) in [(2, seq), (1, first), (1, 99)] {
+        let why = refusal_of(&mut writer, reacts(1, room, target, "👍", true));
+        assert_eq!(why, Refusal::MessageNotFound);
+    }
+}
+
+#[test]
+fn a_message_bears_so_many_signs() {
+    let (_scratch, mut writer, seq) = begin();
+    let all = (1..=REACTIONS_MAX as u64).map(|account| reacts(account, 1, seq, "👍", true));
+    let answers = writer.commit(all.map(|entry| write(1, entry)).collect());
+    assert!(answers.iter().all(|answer| matches!(answer, Command::Logged { .. })));
+    assert_eq!(refusal_of(&mut writer, reacts(1, 1, seq, "🎉", true)), Refusal::Full);
+    put(&mut writer, reacts(1, 1, seq, "👍", false));
+    put(&mut writer, reacts(1, 1, seq, "🎉", true));
+}
