@@ -86,7 +86,7 @@ impl Chat {
         entry: Entry,
         came: Came,
     ) -> Result<Answer, Refusal> {
-        self.told = time;
+        (self.told, self.last) = (time, seq);
         let event = |room, author, color, what| Event { room, time, author, color, what };
         match entry {
             Entry::AccountMade { account, name, key, color } => {

@@ -58,6 +58,7 @@ impl Chat {
                 Some(Answer::Room(Box::new(self.info(room, asker))))
             }),
             Ask::View { room } => self.view(who, room).map(Some),
+            Ask::Heard => Ok(Some(Answer::Heard(self.last))),
             Ask::Readable => Ok(Some(self.readable(who))),
             Ask::Direct { name } => self.direct(ask, who, &name),
             Ask::Enter { room, access } => self.enter_room(ask, who, room, access),

@@ -69,6 +69,8 @@ pub struct Snapshot {
     pub last_room: u64,
     /// The highest session number ever given.
     pub last_session: u64,
+    /// The last entry that it knows of.
+    pub last: Seq,
 }
 
 /// What the core is told once, at the start.
@@ -97,6 +99,8 @@ pub struct Chat {
     /// Asks about a room of which a change is in flight, for when that is over.
     held: Vec<(AskId, Identity, Ask)>,
     closing: bool,
+    /// The last entry that is applied.
+    last: Seq,
     /// When what an entry changes happened: the time of the latest.
     told: Time,
     effects: Vec<Effect>,
@@ -174,6 +178,7 @@ impl Chat {
             last_ticket: 0,
             held: Vec::new(),
             closing: false,
+            last: snapshot.last,
             told: Time(0),
             effects: Vec::new(),
         };
@@ -230,6 +235,7 @@ impl Chat {
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),
             last_session: self.accounts.last_session(),
+            last: self.last,
         }
     }
 

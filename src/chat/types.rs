@@ -41,7 +41,8 @@ number!(
     SeatId
 );
 number!(
-    /// The number of an entry in the log: 1, 2, 3, … without a gap.
+    /// The number of an entry in the log: 1, 2, 3, … without a gap; 0 before the first.
+    #[derive(Default)]
     Seq
 );
 number!(

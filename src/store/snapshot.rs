@@ -39,6 +39,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
         last_session: number(last_session)?,
+        last: Seq(number("SELECT ifnull(max(seq), 0) FROM log")?),
     })
 }
 

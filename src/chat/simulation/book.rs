@@ -12,7 +12,7 @@ use crate::crypto::KeyHash;
 use crate::limits::SESSION_TOUCH_PARTS;
 use crate::time::Time;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Book {
     pub accounts: BTreeMap<AccountId, Account>,
     pub sessions: BTreeMap<SessionId, Session>,
@@ -20,6 +20,10 @@ pub struct Book {
     pub last_account: u64,
     pub last_room: u64,
     pub last_session: u64,
+    /// What accounts are or were called.
+    pub names: BTreeMap<AccountId, Name>,
+    /// The last entry.
+    pub last: Seq,
     /// The last use of each session, as the disk has it.
     pub noted: BTreeMap<SessionId, Time>,
 }
@@ -99,11 +103,13 @@ impl Book {
     }
 
     pub fn apply(&mut self, seq: Seq, time: Time, entry: &Entry) {
+        self.last = seq;
         if !self.fits(entry) {
             return;
         }
         match entry.clone() {
             Entry::AccountMade { account: id, name, key, color } => {
+                self.names.insert(id, name.clone());
                 self.accounts.insert(id, Account { id, name, key, color, created: time });
                 self.last_account = self.last_account.max(id.0);
                 self.join(id, LOBBY, seq);
@@ -218,6 +224,7 @@ impl Book {
         assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");
         assert_eq!(self.last_room, snapshot.last_room, "the last room's number");
+        assert_eq!(self.last, snapshot.last, "the last entry");
     }
 }
 

@@ -9,21 +9,24 @@
 //! simulation -- --nocapture` runs one, and prints every command and effect of it.
 
 mod book;
+mod clients;
+mod crash;
 mod dice;
 mod disk;
 mod people;
+mod picture;
 mod world;
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::chat::simulation::book::{Book, grain_of, room_of};
+use crate::chat::simulation::clients::Clients;
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::{View, World};
 use crate::chat::{
-    Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, LOBBY, Refusal, RoomId,
-    SeatId, Seq, Session, SessionId, Settings, Snapshot, founding,
+    Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, Refusal, RoomId, SeatId, Seq,
+    Session, SessionId, Settings, Snapshot, founding,
 };
 use crate::crypto::KeyHash;
 use crate::limits::REMEMBERED_TTL_SECS;
@@ -46,6 +49,8 @@ struct Simulation {
     disk: Disk,
     book: Book,
     world: World,
+    /// Those who follow, also while they are away.
+    clients: Clients,
     /// Makes names of everything that must be new.
     fresh: u64,
     /// Session keys that were ever sent, good or not.
@@ -102,6 +107,7 @@ impl Simulation {
             disk: Disk::default(),
             book: Book::default(),
             world: World::default(),
+            clients: Clients::default(),
             fresh: 0,
             session_keys: Vec::new(),
             registered: Vec::new(),
@@ -150,15 +156,17 @@ impl Simulation {
     }
 
     fn something_happens(&mut self, haste: u64) {
-        match self.dice.below(60 + haste) {
+        match self.dice.below(64 + haste) {
             0..=47 => self.somebody_acts(),
             48..=51 => self.time_passes(),
-            52 => self.give(Command::Tick),
+            52 if self.dice.one_in(2) => self.give(Command::Tick),
+            52 => self.somebody_falls_behind(),
             53 if self.dice.one_in(2) => {
                 let count = 1 + self.dice.below(4);
                 self.disk.fail(count);
             }
             54 if self.dice.one_in(2) => self.a_stranger_writes(),
+            60..=63 => self.somebody_reads(),
             55 if self.dice.one_in(3) => self.crash(),
             53..=56 => self.settle(),
             57..=59 => {
@@ -202,6 +210,7 @@ impl Simulation {
         for room in 1..=self.book.last_room + 1 {
             self.check_present(RoomId(room));
         }
+        self.check_clients();
     }
 
     /// One command, and all that comes of it.
@@ -232,6 +241,7 @@ impl Simulation {
             self.registered.push((*key, answer.is_ok()));
         }
         self.world.follow(effect, &self.book, &self.disk.log);
+        self.clients.follow(effect, &self.world);
         match effect {
             Effect::Propose { ticket, time, entry } => {
                 assert_eq!(*time, self.now, "proposed at the time that it is");
@@ -284,6 +294,7 @@ impl Simulation {
                 }
             }
             Command::Leave { seat } => {
+                self.clients.leave(*seat);
                 if let Some(member) = self.world.members.get_mut(seat) {
                     member.left = true;
                 }
@@ -318,6 +329,7 @@ impl Simulation {
                 ended
             }
             Entry::AccountEnded { account } if fits => {
+                self.clients.forget(*account);
                 self.world.rise(|_, member| member.account == Some(*account))
             }
             Entry::RoomGone { room } if fits => self.world.rise(|_, member| member.room == *room),
@@ -406,93 +418,5 @@ impl Simulation {
         };
         self.world.check_roster(room, &names);
         assert!(self.book.rooms.contains_key(&room) || names.is_empty());
-    }
-
-    /// The power fails. What the log has is all that there is, and it is everything that was
-    /// acknowledged and nothing that was refused.
-    fn crash(&mut self) {
-        if self.loud {
-            println!("{:>4} crash, after {} entries", self.step, self.disk.log.len());
-        }
-        self.book.compare(&self.chat.snapshot());
-        self.world.check_refused(&self.disk.log);
-        self.disk.crash();
-        let used = std::mem::take(&mut self.book).sessions;
-        let mut folded = Chat::new(SETTINGS, Snapshot::default());
-        let mut effects = Vec::new();
-        for (index, (time, entry)) in self.disk.log.iter().cloned().enumerate() {
-            let (ticket, seq) = (None, Seq(index as u64 + 1));
-            self.book.apply(seq, time, &entry);
-            folded.handle(time, Command::Logged { ticket, seq, time, entry }, &mut effects);
-        }
-        // (A guest whose last session has ended is over: the end of it is proposed.)
-        let only_said =
-            |effect: &Effect| matches!(effect, Effect::Announce { .. } | Effect::Propose { .. });
-        assert!(effects.iter().all(only_said), "the past is told again");
-        let mut restored = folded.snapshot();
-        folded = Chat::new(SETTINGS, restored.clone());
-        folded.check();
-        self.book.compare(&folded.snapshot());
-        assert!(self.book.rooms.contains_key(&LOBBY), "the lobby is always there");
-        for room in &mut restored.rooms {
-            for member in &mut room.members {
-                if let Some(seq) = self.disk.marks.get(&(room.id, member.account)) {
-                    member.read = member.read.max(*seq);
-                    self.book.mark(member.account, room.id, *seq);
-                }
-            }
-        }
-        self.restart(restored);
-        for (id, kept) in &self.book.sessions {
-            let lost = used.get(id).map_or(0, |before| before.last_used.0 - kept.last_used.0);
-            assert!(lost < grain_of(kept), "the disk was not told that {id:?} was used");
-        }
-    }
-
-    /// A new life, from the tables as the store has them: with the last uses as written down.
-    fn restart(&mut self, mut snapshot: Snapshot) {
-        for session in &mut snapshot.sessions {
-            let noted = self.disk.touches.get(&session.id).copied().unwrap_or(session.last_used);
-            session.last_used = session.last_used.max(noted);
-            if let Some(kept) = self.book.sessions.get_mut(&session.id) {
-                kept.last_used = session.last_used;
-                self.book.noted.insert(session.id, session.last_used);
-            }
-        }
-        self.check_acknowledged(&snapshot);
-        self.chat = Chat::new(SETTINGS, snapshot);
-        self.chat.check();
-        self.book.compare(&self.chat.snapshot());
-        let uses = self.book.sessions.values().map(|one| one.created.max(one.last_used));
-        let made = self.book.accounts.values().map(|one| one.created);
-        let rooms = self.book.rooms.values().map(|one| one.created.max(one.updated));
-        // Time does not run back over a restart.
-        self.now = uses.chain(made).chain(rooms).max().expect("the lobby");
-        self.world = World::default();
-    }
-
-    /// Accounts whose registration was acknowledged can log in, those that were refused cannot.
-    fn check_acknowledged(&self, snapshot: &Snapshot) {
-        let mut probe = Chat::new(SETTINGS, snapshot.clone());
-        let mut effects = Vec::new();
-        for (index, (key, _)) in self.registered.iter().enumerate() {
-            let mut session = *key;
-            session[31] = 1; // Some key that nobody has.
-            let (remember, agent) = (false, "".into());
-            let what = Ask::Login { key: *key, session, remember, agent };
-            let (ask, caller) = (AskId(index as u64), Caller::Nobody);
-            probe.handle(self.clock, Command::Ask { ask, caller, what }, &mut effects);
-        }
-        let mut refused = HashMap::new();
-        for effect in effects {
-            if let Effect::Answer { ask, answer } = effect {
-                refused.insert(ask, answer);
-            }
-        }
-        for (index, (_, acknowledged)) in self.registered.iter().enumerate() {
-            let answer = refused.get(&AskId(index as u64));
-            let unknown = answer == Some(&Err(Refusal::UnknownKey));
-            assert_eq!(*acknowledged, !unknown, "an account is there exactly if acknowledged");
-        }
     }
 }

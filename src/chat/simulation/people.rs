@@ -1,5 +1,8 @@
 //! What people do: anything, in any order, mostly with names and keys that somebody has.
 
+use crate::chat::simulation::book::Book;
+use crate::chat::simulation::clients::Client;
+use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::simulation::{STRANGER, Simulation};
 use crate::chat::{
@@ -14,6 +17,14 @@ const NAMES: [&str; 7] = ["ann", "Ann", "bob", "cat", "dan", "BOB", "eve"];
 const TITLES: [&str; 5] = ["den", "Den", "attic", "cellar", "hall"];
 const REFUSALS: [Refusal; 3] =
     [Refusal::MessageTooLong, Refusal::Malformed(Field::Whole), Refusal::Malformed(Field::Name)];
+
+/// Who asks, as far as they could prove it.
+pub struct Shown {
+    session: Option<SessionId>,
+    account: Option<AccountId>,
+    /// They could not, and had to.
+    refused: Option<Refusal>,
+}
 
 impl Simulation {
     pub(super) fn somebody_acts(&mut self) {
@@ -72,7 +83,7 @@ impl Simulation {
             }),
             59 => self.somebody_asks(|it| Ask::Exit { room: it.some_room() }),
             60 => self.somebody_asks(|it| Ask::Direct { name: it.name().as_str().into() }),
-            61 => self.somebody_asks(|it| Ask::Act(it.action())),
+            61 => self.somebody_asks(|it| Ask::Act(it.action(None))),
             62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
             _ => self.somebody_asks(|it| match it.dice.below(4) {
                 0 => Ask::Members { room: it.some_room() },
@@ -92,63 +103,124 @@ impl Simulation {
         Seq(1 + self.dice.below(self.disk.log.len() as u64 + 1))
     }
 
-    fn action(&mut self) -> Action {
-        let (room, target) = (self.some_room(), self.some_seq());
-        match self.dice.below(8) {
-            0 => Action::Edit { room, target, text: "other words".into() },
-            1 => Action::Delete { room, target },
-            2 => {
+    /// A message, mostly one of somebody's own.
+    fn some_message(&mut self, by: Option<AccountId>) -> Option<(RoomId, Seq)> {
+        let said = |(index, (_, entry)): (usize, &(Time, Entry))| match entry {
+            Entry::Said { room, author, .. } if by.is_none() || author.account == by => {
+                Some((*room, Seq(index as u64 + 1)))
+            }
+            _ => None,
+        };
+        let all: Vec<(RoomId, Seq)> = self.disk.log.iter().enumerate().filter_map(said).collect();
+        let recent = all.len().saturating_sub(6);
+        self.dice.pick(&all[recent..])
+    }
+
+    /// What an account does with words; mostly something that it may.
+    fn action(&mut self, by: Option<AccountId>) -> Action {
+        let own = if self.dice.one_in(4) { None } else { by };
+        let any = (self.some_room(), self.some_seq());
+        let (room, target) = self.some_message(own).filter(|_| any.1.0 % 8 > 0).unwrap_or(any);
+        match self.dice.below(10) {
+            0..=1 => {
+                let text = format!("other words {}", self.number()).into();
+                Action::Edit { room, target, text }
+            }
+            2 => Action::Delete { room, target },
+            3..=4 => {
                 let emoji = Emoji::new("👍").expect("a sign");
-                Action::React { room, target, emoji, on: self.dice.one_in(2) }
+                Action::React { room, target, emoji, on: self.dice.below(3) > 0 }
             }
             _ => {
                 // Few ids and texts, so that they come again, the same or not.
                 let id = self.dice.below(12);
-                let client_id = ClientId::new(&format!("id{id}"));
+                let client_id = ClientId::new(&format!("id{id}")).filter(|_| id < 9);
                 let text = format!("words {id} {}", self.dice.below(8) / 7).into();
-                Action::Send { room: LOBBY, text, client_id, reply_to: None }
+                let room = if self.dice.one_in(2) { LOBBY } else { self.some_room_of(by) };
+                Action::Send { room, text, client_id, reply_to: None }
             }
         }
     }
 
+    /// Mostly one of somebody's own.
+    fn some_room_of(&mut self, account: Option<AccountId>) -> RoomId {
+        let own = |room: &&RoomId| account.is_some_and(|one| self.book.is_member(one, **room));
+        let rooms: Vec<RoomId> = self.book.rooms.keys().filter(own).copied().collect();
+        let usual = self.some_room();
+        self.dice.pick(&rooms).filter(|_| !self.dice.one_in(8)).unwrap_or(usual)
+    }
+
+    /// Somebody begins to follow, or goes on; or a second one follows from where another began.
     fn somebody_follows(&mut self) {
+        let away: Vec<usize> = self
+            .clients
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, client)| client.is_away())
+            .map(|(index, _)| index)
+            .collect();
+        let follows = |client: &Client| (client.follows.clone(), client.start);
+        let all: Vec<(Follows, Seq)> = self.clients.0.iter().map(follows).collect();
+        let (again, like) = match self.dice.below(8) {
+            0..=3 => (self.dice.pick(&away), None),
+            4..=5 => (None, self.dice.pick(&all)),
+            _ => (None, None),
+        };
+        let known = again.map(|index| all[index].clone()).or(like.clone());
         let base = SeatId(self.number() * 65_536);
-        let door = Door(2);
-        let only = self.dice.one_in(4).then(|| vec![LOBBY, self.some_room()]);
-        let caller = match self.caller() {
+        let only = match &known {
+            Some((follows, _)) => follows.only.clone(),
+            None => self.dice.one_in(4).then(|| vec![LOBBY, self.some_room()]),
+        };
+        let caller = match &known {
+            Some((follows, _)) => self.caller_of(follows.account),
+            None => self.caller(),
+        };
+        let caller = match caller {
             Caller::Perhaps(key) => Caller::Session(key),
             other => other,
         };
-        let what = Ask::Follow { seat: base, door, only: only.clone() };
-        let (session, refused) = self.judge(&caller, &what);
-        let account = session.and_then(|id| self.book.sessions.get(&id)).map(|one| one.account);
+        let what = Ask::Follow { seat: base, door: Door(2), only: only.clone() };
+        let shown = self.judge(&caller, &what);
+        let Shown { session, account, .. } = shown;
         if let Some(account) = account {
-            let view = View {
-                account,
-                session,
-                only,
-                standing: !self.world.closed,
-                left: false,
-                dismissed: false,
-                seats: Default::default(),
-                cursor: Seq(0),
-                tells: Default::default(),
-            };
-            self.world.streams.insert(base, view);
+            let standing = !self.world.closed;
+            self.world.streams.insert(base, View::new(account, session, only.clone(), standing));
         }
-        self.ask(caller, what, session, refused);
+        self.ask(caller, what, shown);
+        let Some(account) = account.filter(|_| self.world.streams.contains_key(&base)) else {
+            return;
+        };
+        if let Some(index) = again {
+            return self.clients.0[index].come(base);
+        }
+        let start = like.map_or(Seq(self.disk.log.len() as u64), |(_, start)| start);
+        let mut client = Client::new(Follows { account, only }, start);
+        client.come(base);
+        self.clients.0.push(client);
+    }
+
+    /// Somebody in particular, by whatever they have.
+    fn caller_of(&mut self, account: AccountId) -> Caller {
+        let own = self.book.sessions.values().filter(|one| one.account == account);
+        let mut callers: Vec<Caller> = own.map(|one| Caller::Session(one.key)).collect();
+        let key = self.book.accounts.get(&account).and_then(|one| one.key);
+        callers.extend(key.map(Caller::Key));
+        self.dice.pick(&callers).unwrap_or(Caller::Nobody)
     }
 
     fn somebody_streams(&mut self) {
         let there = self.world.streams.iter().filter(|(_, one)| !one.left);
         let there: Vec<SeatId> = there.map(|(base, _)| *base).collect();
         let Some(seat) = self.dice.pick(&there) else { return };
+        let account = self.world.streams[&seat].account;
         let tell = match self.dice.below(8) {
             0 => return self.give(Command::Leave { seat }),
             1 => Tell::Typing { room: self.some_room() },
             2 => Tell::Read { room: self.some_room(), seq: self.some_seq() },
             3 => Tell::garbled(Refusal::MessageTooLong),
-            _ => Tell::Act { action: self.action(), mark: None },
+            _ => Tell::Act { action: self.action(Some(account)), mark: None },
         };
         self.give(Command::Tell { seat, tell });
     }
@@ -224,6 +296,11 @@ impl Simulation {
             1 => self.dice.pick(&self.session_keys),
             _ => self.dice.pick(&standing),
         };
+        if self.dice.one_in(12) {
+            let keys = self.book.accounts.values().filter_map(|one| one.key);
+            let keys: Vec<KeyHash> = keys.chain(key).collect();
+            return self.dice.pick(&keys).map_or(Caller::Nobody, Caller::Key);
+        }
         match (self.dice.below(5), key) {
             (0, _) | (_, None) => Caller::Nobody,
             (1, Some(key)) => Caller::Perhaps(key),
@@ -238,25 +315,41 @@ impl Simulation {
 
     fn asks(&mut self, caller: Caller, what: impl FnOnce(&mut Simulation) -> Ask) {
         let what = what(self);
-        let (session, refused) = self.judge(&caller, &what);
-        self.ask(caller, what, session, refused);
+        let shown = self.judge(&caller, &what);
+        self.ask(caller, what, shown);
     }
 
-    /// Which session an ask comes by, and whether it must be refused for want of one.
-    fn judge(&mut self, caller: &Caller, what: &Ask) -> (Option<SessionId>, bool) {
+    /// Who asks, and whether that must be refused for want of a good key.
+    fn judge(&mut self, caller: &Caller, what: &Ask) -> Shown {
         self.now = self.now.max(self.clock);
-        let (session, needed) = match caller {
-            Caller::Nobody | Caller::Key(_) => (None, false),
-            Caller::Session(key) => (self.live_session(key), true),
-            Caller::Perhaps(key) => (self.live_session(key), false),
+        let of = |session: Option<SessionId>, book: &Book| {
+            session.and_then(|id| book.sessions.get(&id)).map(|one| one.account)
+        };
+        let (session, account, needed) = match caller {
+            Caller::Nobody => (None, None, None),
+            Caller::Key(key) => {
+                let mut all = self.book.accounts.values();
+                let account = all.find(|one| one.key == Some(*key)).map(|one| one.id);
+                (None, account, Some(Refusal::UnknownKey))
+            }
+            Caller::Session(key) => {
+                let session = self.live_session(key);
+                (session, of(session, &self.book), Some(Refusal::Unauthenticated))
+            }
+            Caller::Perhaps(key) => {
+                let session = self.live_session(key);
+                (session, of(session, &self.book), None)
+            }
         };
         self.used(session);
-        (session, needed && session.is_none() && *what != Ask::Logout)
+        let refused = needed.filter(|_| account.is_none() && *what != Ask::Logout);
+        Shown { session, account, refused }
     }
 
-    fn ask(&mut self, caller: Caller, what: Ask, session: Option<SessionId>, refused: bool) {
+    fn ask(&mut self, caller: Caller, what: Ask, shown: Shown) {
         let ask = AskId(self.number());
-        self.world.asks.insert(ask, Asked { what: what.clone(), session, refused });
+        let Shown { session, account, refused } = shown;
+        self.world.asks.insert(ask, Asked { what: what.clone(), session, account, refused });
         self.give(Command::Ask { ask, caller, what });
     }
 
@@ -270,8 +363,8 @@ impl Simulation {
             Claim { name: self.name(), granted }
         });
         let what = Ask::Sit { seat, door, room: room.clone(), access, claim: claim.clone(), enter };
-        let (session, refused) = self.judge(&caller, &what);
-        let who = session.and_then(|id| self.book.sessions.get(&id)).map(|one| one.account);
+        let shown = self.judge(&caller, &what);
+        let (session, who) = (shown.session, shown.account);
         let name_of = |account: AccountId| Some(self.book.accounts.get(&account)?.name.clone());
         let (account, name) = match claim {
             None => (who, who.and_then(name_of)),
@@ -287,7 +380,7 @@ impl Simulation {
         let member =
             Member { door, room, account, session, name, access, standing, hearing, left, tells };
         self.world.members.insert(seat, member);
-        self.ask(caller, what, session, refused);
+        self.ask(caller, what, shown);
     }
 
     fn somebody_who_is_there(&mut self) -> Option<SeatId> {

@@ -17,8 +17,10 @@ pub struct Asked {
     pub what: Ask,
     /// The session by which it came, if that was any good then.
     pub session: Option<SessionId>,
-    /// It came by a session key that was no good, and needed one.
-    pub refused: bool,
+    /// Whose that is, or the account by whose own key it came.
+    pub account: Option<AccountId>,
+    /// It came by a key that was no good, and needed one.
+    pub refused: Option<Refusal>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -62,8 +64,30 @@ pub struct View {
     pub tells: VecDeque<Tell>,
 }
 
+impl View {
+    /// One that has asked for its stream.
+    pub fn new(
+        account: AccountId,
+        session: Option<SessionId>,
+        only: Option<Vec<RoomId>>,
+        standing: bool,
+    ) -> View {
+        View {
+            account,
+            session,
+            only,
+            standing,
+            left: false,
+            dismissed: false,
+            seats: BTreeMap::new(),
+            cursor: Seq(0),
+            tells: VecDeque::new(),
+        }
+    }
+}
+
 /// The stream that a seat belongs to, if it is one's.
-fn base_of(seat: SeatId) -> SeatId {
+pub fn base_of(seat: SeatId) -> SeatId {
     SeatId(seat.0 / 65_536 * 65_536)
 }
 
@@ -95,7 +119,9 @@ impl World {
             Effect::Seat { seat, door, room } => self.seated(*seat, *door, *room),
             Effect::Unseat { seat, room, farewell, .. } => self.unseated(*seat, *room, *farewell),
             Effect::Announce { event, by } => {
-                self.announced(event, by.is_some(), book);
+                // (A stream may speak in a room that it does not hear, through its own seat.)
+                let seated = by.filter(|(seat, _)| !self.streams.contains_key(seat)).is_some();
+                self.announced(event, seated, book);
                 self.announced_by_one_who_hears(event.room, *by);
                 if let Some(seq) = event.what.seq() {
                     let room = event.room;
@@ -160,8 +186,8 @@ impl World {
     fn answered(&mut self, ask: AskId, answer: &Result<Answer, Refusal>, book: &Book) {
         let asked = self.asks.remove(&ask).expect("an answer to somebody who waits for one");
         let ok = answer.is_ok();
-        if asked.refused {
-            assert_eq!(*answer, Err(Refusal::Unauthenticated), "a session lived too long");
+        if let Some(refusal) = asked.refused {
+            assert_eq!(*answer, Err(refusal), "a session lived too long");
             if let Ask::Sit { seat, .. } = asked.what {
                 self.members.remove(&seat);
             }
@@ -205,8 +231,8 @@ impl World {
                 assert_eq!(ok, book.session_with(session).is_some(), "a guest, or not");
             }
             Ask::Enter { room, .. } if ok => {
-                let account = self.account_of(&asked, book);
-                assert!(account.is_none_or(|one| book.is_member(one, *room)), "no member");
+                let there = asked.account.filter(|one| book.accounts.contains_key(one));
+                assert!(there.is_none_or(|one| book.is_member(one, *room)), "no member");
             }
             Ask::Follow { seat, .. } => match answer {
                 Ok(Answer::Following { account, rooms, .. }) => {
@@ -223,10 +249,6 @@ impl World {
             },
             _ => {}
         }
-    }
-
-    fn account_of(&self, asked: &Asked, book: &Book) -> Option<AccountId> {
-        asked.session.and_then(|id| book.sessions.get(&id)).map(|one| one.account)
     }
 
     /// A room is as its acknowledgement says; what was refused has left no mark.

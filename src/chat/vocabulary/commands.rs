@@ -153,6 +153,8 @@ pub enum Ask {
         /// Which room.
         room: RoomId,
     },
+    /// How far the core has heard the log, which others may read further. → [`Answer::Heard`]
+    Heard,
     /// The rooms whose messages the caller may read. → [`Answer::Readable`]
     Readable,
     /// The room of the caller and somebody else, made if there is none. → [`Answer::Direct`]

@@ -323,6 +323,8 @@ pub enum Answer {
         /// It was not there before.
         made: bool,
     },
+    /// What the core answers and announces from here on is no older than this entry.
+    Heard(Seq),
     /// The rooms whose messages one may read, by number.
     Readable(Vec<RoomId>),
     /// Who belongs to a room, and who is present without belonging to it.

@@ -38,7 +38,7 @@ pub struct Page {
     pub bytes: Vec<u8>,
     /// How far it reaches.
     pub upto: Seq,
-    /// The last entry that there was.
+    /// The last entry that there was, as far as the core had heard of it.
     pub head: Seq,
     /// How far one has read one's rooms.
     pub read: Vec<(RoomId, Seq)>,
@@ -177,6 +177,11 @@ impl Script {
     /// log cannot be read now.
     pub async fn page(&self, context: &Context, from: Seq) -> Option<Page> {
         let account = self.account;
+        // The log may be ahead of the core: what that has not heard yet, it will announce; and of a
+        // room it could not say yet what such an entry has made of it.
+        let Ok(Answer::Heard(heard)) = context.hub.ask(Caller::Nobody, Ask::Heard).await else {
+            return None;
+        };
         let read = context.readers.read(move |reader| {
             let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
             let mut names = HashMap::new();
@@ -189,14 +194,17 @@ impl Script {
             }
             Ok((entries, reader.memberships(account)?, names))
         });
-        let (entries, memberships, names) = read.await.ok()?;
+        let (mut entries, memberships, names) = read.await.ok()?;
+        entries.rows.retain(|row| row.seq <= heard);
+        let upto = entries.upto.min(heard).max(from);
+        let head = entries.head.min(heard);
         let me = Author { account: Some(account), name: self.name.clone() };
         let (rooms, infos) = (HashMap::new(), HashMap::new());
         let mut view = View { me, account, only: self.only.clone(), rooms, names, infos };
         let mine = memberships.iter().filter(|one| view.wants(one.room));
         view.rooms = mine.map(|followed| (followed.room, *followed)).collect();
         self.look_up(context, &entries.rows, &mut view).await;
-        let (mut bytes, mut json, mut upto) = (Vec::new(), Vec::new(), entries.upto);
+        let (mut bytes, mut json, mut upto) = (Vec::new(), Vec::new(), upto);
         for row in &entries.rows {
             json.clear();
             view.tell(row, &mut json);
@@ -209,7 +217,7 @@ impl Script {
             }
         }
         let read = view.rooms.values().map(|followed| (followed.room, followed.read)).collect();
-        Some(Page { bytes, upto, head: entries.head, read })
+        Some(Page { bytes, upto, head, read })
     }
 
     /// Asks for the rooms that are told of as they are now.
@@ -334,8 +342,10 @@ impl View {
             Entry::MemberChanged { room, account, member }
                 if *account == self.account && self.wants(*room) =>
             {
-                // One that came back since is told of at that place.
-                (!member).then(|| (*room, self.me.clone(), What::Gone { seq }))
+                // One that came back since is told of at that place; and one that is a member
+                // since before did not go.
+                let gone = !member && !self.sees(*room, seq);
+                gone.then(|| (*room, self.me.clone(), What::Gone { seq }))
             }
             Entry::MemberChanged { room, account, member } if self.sees(*room, seq) => {
                 let name = self.names.get(account)?.clone();
@@ -343,7 +353,7 @@ impl View {
                 Some((*room, author, What::Member { seq, member: *member }))
             }
             // Who belonged to it is not known any more; to all others the number says nothing.
-            Entry::RoomGone { room } if self.wants(*room) => {
+            Entry::RoomGone { room } if self.wants(*room) && !self.sees(*room, seq) => {
                 Some((*room, self.me.clone(), What::Gone { seq }))
             }
             _ => None,

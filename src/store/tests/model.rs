@@ -30,6 +30,7 @@ struct Model {
 
 impl Model {
     fn apply(&mut self, seq: Seq, time: Time, entry: Entry) {
+        self.snapshot.last = seq;
         let Snapshot { accounts, sessions, rooms, last_room, .. } = &mut self.snapshot;
         let fresh = |room: RoomId| room.0 > *last_room;
         let titled = |rooms: &[RoomRecord], facts: &RoomFacts, except: Option<RoomId>| {

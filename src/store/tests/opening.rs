@@ -23,10 +23,11 @@ fn the_first_start_makes_a_log_with_the_lobby() {
     assert_eq!(store.last_seq, Seq(1));
     assert!(store.epoch.len() == 16 && store.epoch.bytes().all(|b| b.is_ascii_hexdigit()));
     assert_ne!(store.secret, [0; 32]);
-    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session } =
+    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session, last } =
         &store.snapshot;
     assert!(accounts.is_empty() && sessions.is_empty() && *last_account == 0);
     assert_eq!((rooms.len(), rooms[0].id, *last_room, *last_session), (1, LOBBY, 1, 0));
+    assert_eq!(*last, Seq(1));
     let log = log_of(&scratch.file());
     assert_eq!(log.len(), 1);
     assert_eq!(log[0].2, founding());

@@ -151,14 +151,16 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
         Entry::RoomChanged { room: RoomId(8), facts: facts("Nowhere"), generation: 0 },
         said(77, "anybody?"),
     ];
+    let store_last = Seq(1 + entries.len() as u64);
     let answers = writer.commit((2..).zip(entries.clone()).map(|(n, e)| write(n, e)).collect());
     assert!(answers.into_iter().eq((2..).zip(entries).map(|(n, e)| logged(n, n, e))));
     drop(writer);
     let snapshot = scratch.open().snapshot;
-    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session } = snapshot;
+    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session, last } =
+        snapshot;
     assert_eq!(last_account, 1);
     assert_eq!((accounts.len(), sessions.len(), rooms.len()), (1, 1, 1));
-    assert_eq!((last_room, last_session), (1, 1));
+    assert_eq!((last_room, last_session, last), (1, 1, store_last));
 }
 
 #[test]

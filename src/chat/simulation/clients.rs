@@ -1,0 +1,293 @@
+//! Clients that follow: they leave at any point, come back with the number of the last entry that
+//! they know, and are to see what one sees who has stayed.
+//!
+//! What they have missed is rebuilt from the log by the rule of the protocol's streams (see
+//! `protocol/native/events.rs`): as the log is at the moment of reading, which may be ahead of the
+//! core; and only as far as the core has heard it, which announces the rest.
+
+use std::collections::BTreeMap;
+
+use crate::chat::simulation::Simulation;
+use crate::chat::simulation::book::Book;
+use crate::chat::simulation::picture::{Follows, Message, Picture};
+use crate::chat::simulation::world::{World, base_of};
+use crate::chat::{
+    AccountId, Author, Effect, Entry, Event, Name, RoomFacts, RoomId, RoomInfo, RoomRecord, SeatId,
+    Seq, What,
+};
+use crate::time::Time;
+
+/// One client, at its stream or away.
+pub struct Client {
+    pub follows: Follows,
+    /// Where it began to follow.
+    pub start: Seq,
+    /// Everything up to here it has been told.
+    cursor: Seq,
+    /// While it is to read the log: the last entry that was announced meanwhile.
+    behind: Option<Seq>,
+    /// Its stream, while it is there.
+    base: Option<SeatId>,
+    picture: Picture,
+}
+
+#[derive(Default)]
+pub struct Clients(pub Vec<Client>);
+
+impl Client {
+    /// One who follows from `start` on, and has seen nothing yet.
+    pub fn new(follows: Follows, start: Seq) -> Client {
+        let picture = Picture::default();
+        Client { follows, start, cursor: start, behind: None, base: None, picture }
+    }
+
+    pub fn is_away(&self) -> bool {
+        self.base.is_none()
+    }
+
+    /// Comes, or comes back; what it has missed is in the log.
+    pub fn come(&mut self, base: SeatId) {
+        (self.base, self.behind) = (Some(base), Some(Seq(0)));
+    }
+
+    fn hear(&mut self, event: &Event) {
+        let Some(seq) = event.what.seq() else { return };
+        match &mut self.behind {
+            Some(noted) => *noted = seq.max(*noted),
+            None if seq <= self.cursor => {} // A page of the log has had it.
+            None => {
+                self.cursor = seq;
+                self.picture.hear(event);
+            }
+        }
+    }
+
+    /// Reads so many entries of the log, of which the core has heard as far as `book` goes.
+    fn read(&mut self, count: usize, book: &Book, log: &[(Time, Entry)]) {
+        let from = usize::try_from(self.cursor.0).expect("an index");
+        let mut now = book.clone(); // As the tables are that are read.
+        let heard = usize::try_from(book.last.0).expect("an index");
+        for (index, (time, entry)) in log.iter().enumerate().skip(heard) {
+            now.apply(Seq(index as u64 + 1), *time, entry);
+        }
+        let end = (from + count).min(heard);
+        let teller = Teller { follows: &self.follows, now: &now, core: book, log };
+        for index in from..end {
+            teller.tell(Seq(index as u64 + 1), &mut self.picture);
+        }
+        self.cursor = self.cursor.max(Seq(end as u64));
+        if self.cursor >= book.last && self.behind.is_some_and(|noted| noted <= self.cursor) {
+            self.behind = None;
+        }
+    }
+}
+
+impl Clients {
+    /// What is told live, to those who are there.
+    pub fn follow(&mut self, effect: &Effect, world: &World) {
+        for client in &mut self.0 {
+            let Some(base) = client.base else { continue };
+            let sits = |room| {
+                let stream = world.streams.get(&base);
+                stream.is_some_and(|one| one.seats.values().any(|other| *other == room))
+            };
+            match effect {
+                Effect::Announce { event, .. } if sits(event.room) => client.hear(event),
+                Effect::Whisper { seat, event, .. } if base_of(*seat) == base => client.hear(event),
+                Effect::Dismiss { seat, .. } if *seat == base => client.base = None,
+                _ => {}
+            }
+        }
+    }
+
+    pub fn leave(&mut self, base: SeatId) {
+        let gone = self.0.iter_mut().filter(|client| client.base == Some(base));
+        gone.for_each(|client| client.base = None);
+    }
+
+    /// The server is gone; what the clients know, they know.
+    pub fn crash(&mut self) {
+        self.0.iter_mut().for_each(|client| client.base = None);
+    }
+
+    /// An account is gone, and who followed by it.
+    pub fn forget(&mut self, account: AccountId) {
+        self.0.retain(|client| client.follows.account != account);
+    }
+}
+
+impl Simulation {
+    /// One of those who are behind reads a part of the log.
+    pub(super) fn somebody_reads(&mut self) {
+        let is_behind = |client: &&mut Client| client.base.is_some() && client.behind.is_some();
+        let mut behind: Vec<&mut Client> = self.clients.0.iter_mut().filter(is_behind).collect();
+        if behind.is_empty() {
+            return;
+        }
+        let index = self.dice.below(behind.len() as u64);
+        let count = 1 + self.dice.below(24);
+        let (index, count) = (usize::try_from(index), usize::try_from(count));
+        let client = &mut behind[index.expect("an index")];
+        client.read(count.expect("a number"), &self.book, &self.disk.log);
+    }
+
+    /// One is told more than it takes; or so little that its number moves by itself.
+    pub(super) fn somebody_falls_behind(&mut self) {
+        let standing = |base| self.world.streams.get(&base).is_some_and(|one| one.standing);
+        let live =
+            |client: &&mut Client| client.behind.is_none() && client.base.is_some_and(standing);
+        let mut live: Vec<&mut Client> = self.clients.0.iter_mut().filter(live).collect();
+        if live.is_empty() {
+            return;
+        }
+        let index = usize::try_from(self.dice.below(live.len() as u64)).expect("an index");
+        if self.dice.one_in(2) {
+            live[index].behind = Some(live[index].cursor);
+        } else {
+            live[index].cursor = live[index].cursor.max(self.book.last);
+        }
+    }
+
+    /// Whoever follows has caught up, and sees what there is; whether it has stayed or was away.
+    pub(super) fn check_clients(&mut self) {
+        for client in self.clients.0.iter_mut().filter(|client| client.base.is_some()) {
+            while client.behind.is_some() {
+                let count = usize::try_from(1 + self.dice.below(40)).expect("a number");
+                client.read(count, &self.book, &self.disk.log);
+            }
+            client.picture.check(&client.follows, client.start, &self.book, &self.disk.log);
+        }
+        let there: Vec<&Client> = self.clients.0.iter().filter(|one| !one.is_away()).collect();
+        for (index, one) in there.iter().enumerate() {
+            let same =
+                |other: &&&Client| (&other.follows, other.start) == (&one.follows, one.start);
+            for other in there[index + 1..].iter().filter(same) {
+                one.picture.equals(&other.picture);
+            }
+        }
+    }
+}
+
+/// Tells one member of entries that are in the log.
+struct Teller<'a> {
+    follows: &'a Follows,
+    /// As the log has it.
+    now: &'a Book,
+    /// As the core has it, who is asked for rooms.
+    core: &'a Book,
+    log: &'a [(Time, Entry)],
+}
+
+impl Teller<'_> {
+    /// Whether an entry of a room belongs to the stream: what was before one came does not.
+    fn sees(&self, room: RoomId, seq: Seq) -> bool {
+        self.follows.belongs(self.now, room).is_some_and(|since| since < seq)
+    }
+
+    /// The room that an entry tells of as it is now.
+    fn shows(&self, seq: Seq, entry: &Entry) -> Option<RoomId> {
+        let begun =
+            |room: RoomId| (self.follows.belongs(self.now, room) == Some(seq)).then_some(room);
+        match entry {
+            Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => begun(*room),
+            Entry::MemberChanged { room, account, member: true }
+                if *account == self.follows.account =>
+            {
+                begun(*room)
+            }
+            Entry::RoomChanged { room, .. } => self.sees(*room, seq).then_some(*room),
+            _ => None,
+        }
+    }
+
+    fn tell(&self, seq: Seq, picture: &mut Picture) {
+        let (time, entry) = &self.log[usize::try_from(seq.0).expect("an index") - 1];
+        if let Entry::Said { room, author, .. } = entry {
+            if self.sees(*room, seq) {
+                let (words, edited) = self.words(seq);
+                let signs = Default::default();
+                let author = author.clone();
+                picture.said(*room, seq, Message { author, words, edited, signs });
+            }
+            return;
+        }
+        if let Some((room, author, what)) = self.happened(seq, entry) {
+            picture.hear(&Event { room, time: *time, author, color: None, what });
+        }
+    }
+
+    fn happened(&self, seq: Seq, entry: &Entry) -> Option<(RoomId, Author, What)> {
+        let me = self.author(self.follows.account)?;
+        if let Some(room) = self.shows(seq, entry) {
+            let info = Box::new(info(self.core.rooms.get(&room)?));
+            return Some((room, me, What::Room { seq, info }));
+        }
+        match entry {
+            Entry::Edited { room, target, by, .. } if self.sees(*room, seq) => {
+                let (target, text) = (*target, self.words(*target).0?);
+                Some((*room, by.clone(), What::Edited { seq, target, text }))
+            }
+            Entry::Deleted { room, target, by, .. } if self.sees(*room, seq) => {
+                Some((*room, by.clone(), What::Deleted { seq, target: *target }))
+            }
+            Entry::Reacted { room, target, by, emoji, on } if self.sees(*room, seq) => {
+                let (target, emoji, on) = (*target, emoji.clone(), *on);
+                Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
+            }
+            Entry::MemberChanged { room, account, member }
+                if *account == self.follows.account && self.follows.wants(*room) =>
+            {
+                let gone = !member && !self.sees(*room, seq);
+                gone.then_some((*room, me, What::Gone { seq }))
+            }
+            Entry::MemberChanged { room, account, member } if self.sees(*room, seq) => {
+                let author = self.author(*account)?;
+                Some((*room, author, What::Member { seq, member: *member }))
+            }
+            Entry::RoomGone { room } if self.follows.wants(*room) && !self.sees(*room, seq) => {
+                Some((*room, me, What::Gone { seq }))
+            }
+            _ => None,
+        }
+    }
+
+    fn author(&self, account: AccountId) -> Option<Author> {
+        let names: &BTreeMap<AccountId, Name> = &self.now.names;
+        names.get(&account).map(|name| Author { account: Some(account), name: name.clone() })
+    }
+
+    /// What a message says now, and since when; nothing, if it was taken back.
+    fn words(&self, said: Seq) -> (Option<Box<str>>, Option<Time>) {
+        let index = usize::try_from(said.0).expect("an index") - 1;
+        let Entry::Said { text, .. } = &self.log[index].1 else { return (None, None) };
+        let (mut words, mut edited) = (Some(text.clone()), None);
+        for (time, entry) in &self.log[index..] {
+            match entry {
+                Entry::Edited { target, text, .. } if *target == said => {
+                    (words, edited) = (Some(text.clone()), Some(*time));
+                }
+                Entry::Deleted { target, .. } if *target == said => (words, edited) = (None, None),
+                _ => {}
+            }
+        }
+        (words, edited)
+    }
+}
+
+/// A room, as far as a picture shows it.
+fn info(record: &RoomRecord) -> RoomInfo {
+    let RoomFacts { title, description, visibility, .. } = record.facts.clone();
+    RoomInfo {
+        id: record.id,
+        title,
+        description,
+        visibility,
+        created: record.created,
+        updated: record.updated,
+        present: Vec::new(),
+        direct: record.between.is_some(),
+        owner: None,
+        last: record.last,
+        membership: None,
+    }
+}

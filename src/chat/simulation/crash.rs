@@ -1,0 +1,99 @@
+//! Power that fails, and what must be left then.
+
+use std::collections::HashMap;
+
+use crate::chat::simulation::book::grain_of;
+use crate::chat::simulation::world::World;
+use crate::chat::simulation::{SETTINGS, Simulation};
+use crate::chat::{Ask, AskId, Caller, Chat, Command, Effect, LOBBY, Refusal, Seq, Snapshot};
+
+impl Simulation {
+    /// The power fails. What the log has is all that there is, and it is everything that was
+    /// acknowledged and nothing that was refused.
+    pub(super) fn crash(&mut self) {
+        if self.loud {
+            println!("{:>4} crash, after {} entries", self.step, self.disk.log.len());
+        }
+        self.book.compare(&self.chat.snapshot());
+        self.world.check_refused(&self.disk.log);
+        self.disk.crash();
+        let used = std::mem::take(&mut self.book).sessions;
+        let mut folded = Chat::new(SETTINGS, Snapshot::default());
+        let mut effects = Vec::new();
+        for (index, (time, entry)) in self.disk.log.iter().cloned().enumerate() {
+            let (ticket, seq) = (None, Seq(index as u64 + 1));
+            self.book.apply(seq, time, &entry);
+            folded.handle(time, Command::Logged { ticket, seq, time, entry }, &mut effects);
+        }
+        // (A guest whose last session has ended is over: the end of it is proposed.)
+        let only_said =
+            |effect: &Effect| matches!(effect, Effect::Announce { .. } | Effect::Propose { .. });
+        assert!(effects.iter().all(only_said), "the past is told again");
+        let mut restored = folded.snapshot();
+        folded = Chat::new(SETTINGS, restored.clone());
+        folded.check();
+        self.book.compare(&folded.snapshot());
+        assert!(self.book.rooms.contains_key(&LOBBY), "the lobby is always there");
+        for room in &mut restored.rooms {
+            for member in &mut room.members {
+                if let Some(seq) = self.disk.marks.get(&(room.id, member.account)) {
+                    member.read = member.read.max(*seq);
+                    self.book.mark(member.account, room.id, *seq);
+                }
+            }
+        }
+        self.restart(restored);
+        for (id, kept) in &self.book.sessions {
+            let lost = used.get(id).map_or(0, |before| before.last_used.0 - kept.last_used.0);
+            assert!(lost < grain_of(kept), "the disk was not told that {id:?} was used");
+        }
+    }
+
+    /// A new life, from the tables as the store has them: with the last uses as written down.
+    fn restart(&mut self, mut snapshot: Snapshot) {
+        for session in &mut snapshot.sessions {
+            let noted = self.disk.touches.get(&session.id).copied().unwrap_or(session.last_used);
+            session.last_used = session.last_used.max(noted);
+            if let Some(kept) = self.book.sessions.get_mut(&session.id) {
+                kept.last_used = session.last_used;
+                self.book.noted.insert(session.id, session.last_used);
+            }
+        }
+        self.check_acknowledged(&snapshot);
+        self.chat = Chat::new(SETTINGS, snapshot);
+        self.chat.check();
+        self.book.compare(&self.chat.snapshot());
+        let uses = self.book.sessions.values().map(|one| one.created.max(one.last_used));
+        let made = self.book.accounts.values().map(|one| one.created);
+        let rooms = self.book.rooms.values().map(|one| one.created.max(one.updated));
+        // Time does not run back over a restart.
+        self.now = uses.chain(made).chain(rooms).max().expect("the lobby");
+        self.world = World::default();
+        self.clients.crash();
+    }
+
+    /// Accounts whose registration was acknowledged can log in, those that were refused cannot.
+    fn check_acknowledged(&self, snapshot: &Snapshot) {
+        let mut probe = Chat::new(SETTINGS, snapshot.clone());
+        let mut effects = Vec::new();
+        for (index, (key, _)) in self.registered.iter().enumerate() {
+            let mut session = *key;
+            session[31] = 1; // Some key that nobody has.
+            let (remember, agent) = (false, "".into());
+            let what = Ask::Login { key: *key, session, remember, agent };
+            let (ask, caller) = (AskId(index as u64), Caller::Nobody);
+            probe.handle(self.clock, Command::Ask { ask, caller, what }, &mut effects);
+        }
+        let mut refused = HashMap::new();
+        for effect in effects {
+            if let Effect::Answer { ask, answer } = effect {
+                refused.insert(ask, answer);
+            }
+        }
+        for (index, (_, acknowledged)) in self.registered.iter().enumerate() {
+            let answer = refused.get(&AskId(index as u64));
+            let unknown = answer == Some(&Err(Refusal::UnknownKey));
+            assert_eq!(*acknowledged, !unknown, "an account is there exactly if acknowledged");
+        }
+    }
+}
