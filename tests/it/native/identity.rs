@@ -152,7 +152,7 @@ fn a_guest_is_somebody_until_they_go() {
     let body = json!({"name": "Gil", "color": "#ff00aa"});
     let (status, made) = answer(&server.send("POST /api/v1/guests", &body));
     assert_eq!((status, &made["guest"], &made["name"]), (201, &json!(true), &json!("Gil")));
-    let gil = User { name: "Gil".into(), key: String::new(), session: text(&made["session"]) };
+    let gil = User { key: String::new(), session: text(&made["session"]) };
     for name in ["gil", "ANN"] {
         let body = json!({"name": name});
         server.refused(&ann, ("POST", "/guests", &body), (409, "name_taken"));
@@ -209,4 +209,20 @@ fn a_name_that_a_visitor_goes_by_is_not_two_peoples() {
     let mut other = server.ws(&format!("/chats/{room}/ws"), "");
     other.say(&json!({"event_type": "join", "name": "aNN"}));
     assert_eq!(other.json()["status"], false);
+}
+
+#[test]
+fn a_stream_keeps_its_session_alive() {
+    let server = TestServer::with(&["--session-ttl", "1"]);
+    let ann = server.user("Ann");
+    let mut streams = FORMS.map(|form| server.live(&ann, form));
+    let bob = server.user("Bob");
+    until("Bob's session has ended", || {
+        std::thread::sleep(std::time::Duration::from_millis(1050));
+        server.api(&bob, "GET", "/me", NOTHING).0 == 401
+    });
+    assert_eq!(server.tell(&ann, 1, "here")["text"], "here");
+    for stream in &mut streams {
+        assert_eq!(stream.expect("message")["text"], "here");
+    }
 }

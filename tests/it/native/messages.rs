@@ -161,9 +161,17 @@ fn changes_are_told_here_and_the_older_protocols_hear_nothing_of_them() {
     // And the other way round: what they say is a message here like any other.
     visitor.say(&send("Vic", "from next door"));
     assert_eq!(streams[0].expect("message")["text"], "from next door");
-    let heard = at_pirate.json();
-    assert!(heard.to_string().contains("helo"), "{heard}");
-    assert!(at_pirate.json().to_string().contains("after"));
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|last: &String| !last.contains("next door")) {
+        let event = at_pirate.json();
+        if event["event"] == "message" || event["message"].is_string() {
+            heard.push(event.to_string());
+        }
+    }
+    for (heard, said) in heard.iter().zip(["helo", "after", "next door"]) {
+        assert!(heard.contains(said), "{heard}");
+    }
+    assert_eq!(heard.len(), 3);
     // The owner of a room takes back what others say in it, and nobody edits for another.
     let room = server.public(&bob, "Bobs");
     server.enter(&ann, room);
@@ -195,7 +203,7 @@ fn what_was_taken_back_is_nowhere() {
     assert_eq!(number(&found["messages"][0]["seq"]), seq);
     assert_eq!(server.get(&ann, "/search?q=xylophone")["messages"], json!([]));
     assert_eq!(server.api(&ann, "DELETE", &path, NOTHING).0, 204);
-    assert_eq!(server.api(&ann, "DELETE", &path, NOTHING).0, 204, "what is gone is gone");
+    server.refused(&ann, ("DELETE", &path, NOTHING), (404, "message_not_found"));
     let nowhere = |server: &TestServer| {
         let mut all = vec![server.get(&ann, &path)];
         all.push(server.get(&ann, &format!("/rooms/{room}/messages?around={seq}&limit=200")));
@@ -295,15 +303,6 @@ fn replies_mentions_and_limits() {
     let (status, reply) =
         server.api(&bob, "POST", path, &json!({"text": "yes", "reply_to": first}));
     assert_eq!((status, &reply["reply_to"]), (201, &json!(first)));
-    let room = server.public(&bob, "Den");
-    let elsewhere = json!({"text": "yes", "reply_to": first});
-    let other = format!("/rooms/{room}/messages");
-    server.refused(&bob, ("POST", &other, &elsewhere), (404, "message_not_found"));
-    server.refused(
-        &bob,
-        ("POST", path, &json!({"text": "a", "reply_to": 1_u64 << 40})),
-        (404, "message_not_found"),
-    );
     for (body, expected) in [
         (json!({"text": ""}), (422, "message_empty")),
         (json!({"text": "ä".repeat(4001)}), (422, "message_too_long")),

