@@ -82,7 +82,7 @@ pub(super) async fn events(
     let Answer::Following { name, account, .. } = answer else {
         unreachable!("who asks to follow is told what they follow");
     };
-    let (head, oldest) = context.readers.read(|reader| reader.ends()).await?;
+    let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let (cursor, reset) = begin(since.as_ref(), &context.epoch, head, oldest);
     let envelope = door_envelope(door);
     let (epoch, opening) = (context.epoch.clone(), Vec::new());
@@ -187,7 +187,7 @@ impl Script {
     /// log cannot be read now.
     pub async fn page(&self, context: &Context, from: Seq) -> Option<Page> {
         let account = self.account;
-        let read = context.readers.read(move |reader| {
+        let read = context.readers.read_in_turn(move |reader| {
             let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
             let mut names = HashMap::new();
             for row in &entries.rows {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{FORMS, Form, Stream, User, number, text};
-use crate::kit::TestServer;
+use super::{FORMS, Form, Stream, User, head, number, text};
+use crate::kit::{Http, TestServer};
 
 /// Says so many things on one websocket without waiting for each answer.
 fn talk(server: &TestServer, who: &User, room: u64, texts: impl Iterator<Item = String>) -> u64 {
@@ -310,4 +310,41 @@ fn many_streams_come_and_go_while_others_talk() {
         last
     });
     assert!(last > 0);
+}
+
+#[test]
+fn everybody_comes_back_at_once() {
+    let mut server = TestServer::start();
+    let ann = server.user("Ann");
+    let crowd: Vec<User> = (0..20)
+        .map(|index| {
+            let guest = json!({"name": format!("Guest{index}")});
+            let made = server.send("POST /api/v1/guests", &guest).json();
+            User { key: String::new(), session: text(&made["session"]) }
+        })
+        .collect();
+    let from = server.live(&ann, Form::Lines).since();
+    talk(&server, &ann, 1, (0..100).map(|index| format!("missed {index}")));
+    server.kill();
+    server.go_on();
+    // An EventSource that is refused once does not try again, so nobody may be.
+    let mut asking: Vec<Http> = Vec::new();
+    for who in crowd.iter().cycle().take(crowd.len() * 15) {
+        let mut http = server.http();
+        let headers = format!("{}Accept: text/event-stream\r\n", who.bearer());
+        http.request(&format!("GET /api/v1/events{from}"), &headers);
+        asking.push(http);
+    }
+    for mut http in asking {
+        let response = head(&mut http);
+        assert_eq!(response.status, 200, "{response:?}");
+        let all = |http: &Http| {
+            let heard = String::from_utf8_lossy(&http.buffer);
+            (heard.matches("missed ").count(), heard.contains("caught_up"))
+        };
+        while !all(&http).1 {
+            assert!(http.fill(), "it was ended: {:?}", all(&http));
+        }
+        assert_eq!(all(&http).0, 100);
+    }
 }
