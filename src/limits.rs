@@ -181,6 +181,8 @@ pub const INDEX_ENTRIES: i64 = 256;
 pub const READERS_MAX: usize = 2;
 /// Reads waiting for that. Beyond it: refused, as unavailable.
 pub const READS_WAITING_MAX: usize = 64;
+/// Beside those, reads of the log for streams at once. All streams may wait for it.
+pub const READERS_IN_TURN_MAX: usize = 1;
 /// Entries of one page of the log, at most ...
 pub const ENTRIES_PAGE_MAX: usize = 1_000;
 /// ... and bytes of text in it, after which it ends.
