@@ -25,7 +25,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 8 | `main` | words in, exit code out |
+//! | 8 | `main` | words in, exit code out; to serve, or to look after a database |
 //! | 7 | [`server`] | the port, the start, the end in order |
 //! | 6 | [`worker`] | one thread: who sits where, and the delivery round |
 //! | 5 | [`connection`] | one socket: HTTP, then maybe a websocket; deadlines |

@@ -206,6 +206,24 @@ pub const SEARCH_ROOMS_MAX: usize = 4;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
 
+/// Rows that one step of retention removes, at most: it must not hold up a message.
+pub const PRUNE_ROWS_MAX: i64 = 64;
+/// Between two such steps.
+pub const PRUNE_PAUSE_MS: u64 = 20;
+/// From the end of one look at all rooms to the next.
+pub const PRUNE_SWEEP_MS: u64 = 60_000;
+/// A step that a busy writer has put off for so long comes before the next message.
+pub const PRUNE_OVERDUE_MS: u64 = 2_000;
+/// Pages (4 KiB each) that one step gives back to the disk.
+pub const PRUNE_PAGES_MAX: i64 = 64;
+/// Free pages that stay in the file, for what is said next.
+pub const PRUNE_PAGES_KEPT: i64 = 64;
+/// Days and messages that retention can be set to, at most. (Looking for the last message that
+/// stays costs a step through all that stay.)
+pub const RETAIN_DAYS_MAX: u64 = 36_500;
+/// See [`RETAIN_DAYS_MAX`].
+pub const RETAIN_MESSAGES_MAX: u64 = 1_000_000;
+
 // ---- Shutdown ----
 
 /// From the first signal to the end of the process, whatever hangs.

@@ -11,6 +11,7 @@ mod piratchat;
 mod readme;
 mod running;
 mod talk;
+mod tending;
 mod tidy;
 mod transcripts;
 mod websocket;

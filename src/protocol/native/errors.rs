@@ -20,6 +20,7 @@ pub(super) enum Code {
     UnknownKey,
     Forbidden,
     WrongPassword,
+    GuestsOff,
     NotFound,
     RoomNotFound,
     MessageNotFound,
@@ -37,13 +38,14 @@ pub(super) enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 20] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
         Code::UnknownKey,
         Code::Forbidden,
         Code::WrongPassword,
+        Code::GuestsOff,
         Code::NotFound,
         Code::RoomNotFound,
         Code::MessageNotFound,
@@ -83,6 +85,9 @@ impl Code {
                 "wrong_password",
                 "this room has a password, and this is not it; ask somebody in the room for it",
             ),
+            Code::GuestsOff => {
+                (403, "guests_off", "this server takes no guests; make an account, or log in")
+            }
             Code::NotFound => (404, "not_found", "there is nothing here; check the address"),
             Code::RoomNotFound => (
                 404,
