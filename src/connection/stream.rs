@@ -48,7 +48,8 @@ impl Feeder {
 
     /// When to speak up, if nothing else is told.
     pub fn due(&mut self, wire: &Wire) -> Instant {
-        if self.told != wire.told_bytes() {
+        // While it is still being written what was told, nothing is to be said (nor looked for).
+        if self.told != wire.told_bytes() || wire.is_stuck() {
             (self.told, self.spoke) = (wire.told_bytes(), Instant::now());
         }
         self.spoke + Duration::from_millis(STREAM_PING_MS)

@@ -5,6 +5,7 @@ mod defects;
 mod durability;
 mod http;
 mod kit;
+mod native;
 mod overload;
 mod piratchat;
 mod readme;
