@@ -208,8 +208,8 @@ pub const SNIPPET_CHARS: usize = 160;
 
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;
-/// Between two such steps.
-pub const PRUNE_PAUSE_MS: u64 = 20;
+/// Between two such steps. (Each may write some hundred pages: the index has words all over it.)
+pub const PRUNE_PAUSE_MS: u64 = 100;
 /// From the end of one look at all rooms to the next.
 pub const PRUNE_SWEEP_MS: u64 = 60_000;
 /// A step that a busy writer has put off for so long comes before the next message.

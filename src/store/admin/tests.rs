@@ -116,7 +116,7 @@ fn lines_there_and_back() {
     import(&other, "lines", lines.as_bytes(), true).expect("it is replaced");
     let keys_are_sorted = lines.lines().all(|line| {
         let fields: serde_json::Value = serde_json::from_str(line).expect("JSON");
-        fields.to_string() == line
+        format!("{fields}") == line
     });
     assert!(keys_are_sorted);
 }
