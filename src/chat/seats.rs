@@ -316,8 +316,8 @@ impl Chat {
     }
 
     /// Ends a seat: the others hear that it left, once; its name and its session are free of it.
-    /// Without a farewell its connection is gone already, or it is a stream's, which goes on. A seat
-    /// that is unknown has ended before.
+    /// Without a farewell its connection is gone already, or it is a stream's, which goes on. A
+    /// seat that is unknown has ended before.
     pub(super) fn unseat(&mut self, seat: SeatId, farewell: Option<Farewell>) {
         let Some(sitting) = self.seats.get(&seat) else { return };
         let (room, door, base) = (sitting.room, sitting.door, sitting.base);
