@@ -1,6 +1,6 @@
 # Everything that one does with Shanty. `make run` and `make test` need nothing but the Rust toolchain.
 
-.PHONY: run test bench sim clients fmt lint size
+.PHONY: run test bench sim torture clients fmt lint size
 
 # Starts it on port 7777 of every address, with shanty.db in this directory.
 run:
@@ -18,6 +18,11 @@ bench:
 SEEDS ?= 100000
 sim:
 	SEEDS=$(SEEDS) cargo test --release --lib simulation -- --nocapture
+
+# Kills the server, cuts its connections, and compares what everybody has heard with the log.
+KILLS ?= 200
+torture:
+	KILLS=$(KILLS) cargo test --release --test torture -- --nocapture
 
 # Real clients of both protocols, and a browser where there is one: python3 with venv, and Rust.
 clients:

@@ -44,6 +44,12 @@ pub struct Config {
     pub pong_deadline_ms: u64,
     /// Origins other than the server's own whose pages may use cookies here.
     pub origins: Vec<String>,
+    /// Messages older than so many days are removed; `None`: none is.
+    pub retain_days: Option<u64>,
+    /// Of each room, the latest so many messages stay; `None`: all do.
+    pub retain_messages: Option<u64>,
+    /// Whether one can come as a guest through the native protocol.
+    pub guests: bool,
     /// Signs room tokens instead of the secret that the database keeps.
     pub secret_key: Option<String>,
 }
@@ -61,6 +67,9 @@ impl Default for Config {
             ping_interval_ms: limits::PING_INTERVAL_MS,
             pong_deadline_ms: limits::PONG_DEADLINE_MS,
             origins: Vec::new(),
+            retain_days: None,
+            retain_messages: None,
+            guests: true,
             secret_key: None,
         }
     }
@@ -71,13 +80,59 @@ impl Default for Config {
 pub enum Wish {
     /// To run the server.
     Run(Config),
+    /// To look after a database.
+    Tend {
+        /// The database file.
+        db: PathBuf,
+        /// What to do.
+        chore: Chore,
+    },
     /// To read this and be done.
     Print(String),
 }
 
-/// One thing that can be set: its flag without dashes, what stands for its value, what it means.
-/// Its environment variable is the flag in capitals behind `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 10] = [
+/// What can be done with a database besides serving it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Chore {
+    /// A copy of it, while it may be in use.
+    Backup(PathBuf),
+    /// Whether a file is sound; `None`: the database itself.
+    Verify(Option<PathBuf>),
+    /// A backup in its place.
+    Restore {
+        /// The backup.
+        from: PathBuf,
+        /// Also where there is a database already.
+        force: bool,
+    },
+    /// All of it as lines of text; `None`: to standard output.
+    Export(Option<PathBuf>),
+    /// Such lines in its place; `None`: from standard input.
+    Import {
+        /// The lines.
+        from: Option<PathBuf>,
+        /// Also where there is a database already.
+        force: bool,
+    },
+}
+
+/// The words for [`Chore`]: each with what stands for its file, and what it means.
+const CHORES: [(&str, &str, &str); 5] = [
+    ("backup", "FILE", "copies the database, even in use, into a new file; verifies that"),
+    ("verify", "[FILE]", "says whether a backup, or else the database, is sound and complete"),
+    (
+        "restore",
+        "FILE [--force]",
+        "puts a backup in the place of the database, which --force allows",
+    ),
+    ("export", "[FILE|-]", "writes everything as lines of JSON, into a new file or to - [-]"),
+    ("import", "FILE|- [--force]", "makes a new database of such lines"),
+];
+
+/// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
+/// flag alone says it), what it means. Its environment variable is the flag in capitals behind
+/// `SHANTY_`.
+const SETTINGS: [(&str, &str, &str); 13] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, made if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
@@ -88,6 +143,9 @@ const SETTINGS: [(&str, &str, &str); 10] = [
     ("ping-interval", "MS", "between two pings on a websocket [54000]"),
     ("pong-deadline", "MS", "without a sign of life, until a websocket is dead [60000]"),
     ("origin", "URL", "a page from there may use logins here, too; may be repeated [none]"),
+    ("retain-days", "DAYS", "older messages are removed, for good [off]"),
+    ("retain-messages", "COUNT", "of each room, older messages than so many are removed [off]"),
+    ("no-guests", "", "nobody can come as a guest through /api/v1; ChitChat still can [off]"),
 ];
 
 /// Reads the command line (without the program's name) and the environment.
@@ -100,7 +158,7 @@ pub fn parse(
 ) -> Result<Wish, String> {
     let mut config = Config::default();
     read_environment(&mut config, variable)?;
-    let mut origins_given = false;
+    let (mut origins_given, mut force, mut words_given) = (false, false, Vec::new());
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next().map_err(|error| hint(&error.to_string()))? {
         match word {
@@ -108,11 +166,17 @@ pub fn parse(
             lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => {
                 return Ok(Wish::Print(format!("shanty {}", env!("CARGO_PKG_VERSION"))));
             }
+            lexopt::Arg::Long("force") => force = true,
+            lexopt::Arg::Value(word) => words_given.push(word),
             lexopt::Arg::Long(flag) => {
                 let known = SETTINGS.iter().find(|(name, _, _)| *name == flag);
-                let Some((name, _, _)) = known else {
+                let Some((name, wanted, _)) = known else {
                     return Err(hint(&format!("there is no --{flag}")));
                 };
+                if wanted.is_empty() {
+                    set(&mut config, name, "1", &format!("--{name}"))?;
+                    continue;
+                }
                 let value = parser.value().map_err(|error| hint(&error.to_string()))?;
                 if *name == "origin" && !std::mem::replace(&mut origins_given, true) {
                     config.origins.clear(); // What the command line says replaces what was set.
@@ -129,7 +193,35 @@ pub fn parse(
                 .to_owned(),
         );
     }
-    Ok(Wish::Run(config))
+    let Some((first, rest)) = words_given.split_first() else {
+        return if force {
+            Err(hint("--force is for restore and import"))
+        } else {
+            Ok(Wish::Run(config))
+        };
+    };
+    Ok(Wish::Tend { db: config.db, chore: chore(first, rest, force)? })
+}
+
+/// Reads what stands behind a word that is no flag.
+fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<Chore, String> {
+    let known = CHORES.iter().find(|(name, _, _)| word == name);
+    let Some((name, usage, _)) = known else {
+        return Err(hint(&format!("there is no {}", word.display())));
+    };
+    let file = files.first().map(PathBuf::from);
+    let missing = file.is_none() && !usage.starts_with('[');
+    if missing || files.len() > 1 || (force && !usage.contains("--force")) {
+        return Err(hint(&format!("say: shanty {name} {usage}")));
+    }
+    let lines = file.clone().filter(|file| file.as_os_str() != "-");
+    Ok(match *name {
+        "verify" => Chore::Verify(file),
+        "export" => Chore::Export(lines),
+        "import" => Chore::Import { from: lines, force },
+        "restore" => Chore::Restore { from: file.unwrap_or_default(), force },
+        _ => Chore::Backup(file.unwrap_or_default()),
+    })
 }
 
 fn read_environment(
@@ -191,6 +283,15 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         "workers" => config.workers = number(1, limits::WORKERS_MAX as u64)? as usize,
         "ping-interval" => config.ping_interval_ms = number(10, SECS_MAX * 1000)?,
         "pong-deadline" => config.pong_deadline_ms = number(20, SECS_MAX * 1000)?,
+        "retain-days" => config.retain_days = Some(number(1, limits::RETAIN_DAYS_MAX)?),
+        "retain-messages" => {
+            config.retain_messages = Some(number(1, limits::RETAIN_MESSAGES_MAX)?);
+        }
+        "no-guests" => match value {
+            "1" => config.guests = false,
+            "0" | "" => config.guests = true,
+            _ => return wrong("1 or 0"),
+        },
         "origin" => match value.split_once("://") {
             Some(("http" | "https", host)) if !host.is_empty() && !host.contains('/') => {
                 config.origins.push(value.to_lowercase());
@@ -220,6 +321,7 @@ fn help() -> String {
 shanty - a small home for your crew's chat: one binary, one SQLite file, one port.
 
 Usage: shanty [--flag VALUE]...
+       shanty backup|verify|restore|export|import [FILE] [--db FILE]
 
 Without flags it listens on port 7777 of every address and keeps everything in shanty.db
 in the working directory. Open the address that it prints in a browser.
@@ -231,6 +333,15 @@ in the working directory. Open the address that it prints in a browser.
     }
     text += "  --help, --version            print this, or the version, and stop
 
+With one of these words it does not serve, but looks after the database (--db):
+
+";
+    for (name, file, meaning) in CHORES {
+        text += &format!("  {:28} {meaning}\n", format!("{name} {file}"));
+    }
+    text += "
+A backup or an export is for the eyes of its owner only: it holds all that was said.
+
 Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. A flag wins.
 Besides, PORT is the port to listen on, and SECRET_KEY (any text) signs room tokens instead of
 the secret that was made at random and is kept in the database.
@@ -239,7 +350,7 @@ Example: on this machine only, logins that last for a day:
   shanty --listen 127.0.0.1:7777 --db /var/lib/shanty/shanty.db --session-ttl 86400
 
 It stops on SIGTERM or SIGINT (Ctrl-C), after what was said is on disk.
-Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong words on the command line.";
+Exit codes: 0 stopped as asked or done, 1 could not start, failed or not sound, 2 wrong words.";
     text
 }
 
@@ -281,11 +392,39 @@ mod tests {
         let origins = [("SHANTY_ORIGIN", "https://a http://B:1")];
         assert_eq!(config(&[], &origins).origins, ["https://a", "http://b:1"]);
         assert_eq!(config(&["--origin", "https://c"], &origins).origins, ["https://c"]);
+        let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
+        assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
+        assert!(!config(&["--no-guests"], &[]).guests);
+        assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
+        assert!(config(&[], &[("SHANTY_NO_GUESTS", "0")]).guests);
+    }
+
+    #[test]
+    fn a_word_that_is_no_flag_is_a_chore() {
+        let chore = |words: &[&str]| match run(words, &[("SHANTY_DB", "e.db")]) {
+            Ok(Wish::Tend { db, chore }) => (db.display().to_string(), chore),
+            other => panic!("{words:?}: {other:?}"),
+        };
+        let file = || PathBuf::from("f");
+        let cases: [(&[&str], Chore); 8] = [
+            (&["backup", "f"], Chore::Backup(file())),
+            (&["verify"], Chore::Verify(None)),
+            (&["verify", "f"], Chore::Verify(Some(file()))),
+            (&["restore", "f"], Chore::Restore { from: file(), force: false }),
+            (&["restore", "--force", "f"], Chore::Restore { from: file(), force: true }),
+            (&["export"], Chore::Export(None)),
+            (&["export", "f"], Chore::Export(Some(file()))),
+            (&["import", "-"], Chore::Import { from: None, force: false }),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(chore(words), ("e.db".to_owned(), expected), "{words:?}");
+        }
+        assert_eq!(chore(&["backup", "f", "--db", "x.db"]).0, "x.db");
     }
 
     #[test]
     fn wrong_words_say_what_would_be_right() {
-        let cases: [(&[&str], &str); 12] = [
+        let cases: [(&[&str], &str); 18] = [
             (&["--listen", "nowhere"], "127.0.0.1:7777"),
             (&["--sync", "maybe"], "full or normal"),
             (&["--log", "loud"], "debug"),
@@ -295,7 +434,13 @@ mod tests {
             (&["--db", ""], "name of a file"),
             (&["--db"], "--help"),
             (&["--frobnicate"], "there is no --frobnicate; try --help"),
-            (&["stray"], "try --help"),
+            (&["stray"], "there is no stray; try --help"),
+            (&["backup"], "say: shanty backup FILE"),
+            (&["verify", "a", "b"], "say: shanty verify [FILE]"),
+            (&["backup", "f", "--force"], "say: shanty backup FILE"),
+            (&["--force"], "restore and import"),
+            (&["--retain-days", "0"], "from 1 to"),
+            (&["--no-guests=maybe"], "--help"),
             (&["--origin", "chat.example.org"], "https://chat.example.org"),
             (&["--ping-interval", "70000"], "less than --pong-deadline"),
         ];
@@ -310,6 +455,9 @@ mod tests {
     #[test]
     fn help_names_every_setting_and_fits_a_terminal() {
         let Ok(Wish::Print(text)) = run(&["-h"], &[]) else { panic!("no help") };
+        for (name, value, _) in CHORES {
+            assert!(text.contains(&format!("\n  {name} {value}")), "{name}");
+        }
         for (name, value, _) in SETTINGS {
             assert!(text.contains(&format!("--{name} {value}")), "{name}");
         }

@@ -5,8 +5,9 @@
 //!
 //! **One log, many doors.** What is said becomes an entry in an append-only log, with a server-wide
 //! number and no gaps. It is written to disk first, then told to the room, then acknowledged.
-//! Two wire protocols are doors into the same rooms: *Piratchat* (`/api`, `/ws`) and *ChitChat*
-//! (`/chats`).
+//! Three wire protocols are doors into the same rooms: *Piratchat* (`/api`, `/ws`), *ChitChat*
+//! (`/chats`), and our own (`/api/v1`), which also reads the log back: history, search, and one
+//! stream of events that goes on exactly where it was left.
 //!
 //! ```text
 //!    client ──bytes──▶ connection ──Request──▶ protocol ──Ask──┐
@@ -24,7 +25,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 8 | `main` | words in, exit code out |
+//! | 8 | `main` | words in, exit code out; to serve, or to look after a database |
 //! | 7 | [`server`] | the port, the start, the end in order |
 //! | 6 | [`worker`] | one thread: who sits where, and the delivery round |
 //! | 5 | [`connection`] | one socket: HTTP, then maybe a websocket; deadlines |
@@ -51,6 +52,8 @@
 //! | unanswered messages of one connection | the same |
 //! | hub → worker | rounds pile up at the hub; far beyond it, that worker's seats are closed |
 //! | worker → connection's outbox | the slow reader is closed with 1013; nobody else notices |
+//! | worker → a stream's outbox | it costs a number, not a queue: it is caught up from the log |
+//! | readers of the log | a few at once, some more wait; beyond it 503 |
 //! | connection → kernel | no progress for 10 s: closed |
 //! | hub → store | refused as unavailable: 503, or an error acknowledgement |
 //! | password work | 503 |

@@ -181,6 +181,8 @@ pub const INDEX_ENTRIES: i64 = 256;
 pub const READERS_MAX: usize = 2;
 /// Reads waiting for that. Beyond it: refused, as unavailable.
 pub const READS_WAITING_MAX: usize = 64;
+/// Beside those, reads of the log for streams at once. All streams may wait for it.
+pub const READERS_IN_TURN_MAX: usize = 1;
 /// Entries of one page of the log, at most ...
 pub const ENTRIES_PAGE_MAX: usize = 1_000;
 /// ... and bytes of text in it, after which it ends.
@@ -191,9 +193,9 @@ pub const REACTIONS_MAX: usize = 1_000;
 pub const MENTIONS_MAX: usize = 50;
 /// Words of a search; the rest are left out.
 pub const SEARCH_WORDS_MAX: usize = 16;
-/// Letters of the last word of a search from which on it also stands for longer ones. The index
-/// has to gather all words that begin so, which for the shortest ones are in every message. (Of
-/// scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
+/// Letters before the `*` of a search's last word from which on it stands for longer ones, too.
+/// The index has to gather all words that begin so, which for the shortest ones are in every
+/// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
 pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
 /// Messages that have the words, and that one search looks at for the rest of what it asks. Beyond
 /// it, it says that there is more.
@@ -203,6 +205,24 @@ pub const SEARCH_LOOKS_MAX: usize = 20_000;
 pub const SEARCH_ROOMS_MAX: usize = 4;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
+
+/// Rows that one step of retention removes, at most: it must not hold up a message.
+pub const PRUNE_ROWS_MAX: i64 = 64;
+/// Between two such steps.
+pub const PRUNE_PAUSE_MS: u64 = 20;
+/// From the end of one look at all rooms to the next.
+pub const PRUNE_SWEEP_MS: u64 = 60_000;
+/// A step that a busy writer has put off for so long comes before the next message.
+pub const PRUNE_OVERDUE_MS: u64 = 2_000;
+/// Pages (4 KiB each) that one step gives back to the disk.
+pub const PRUNE_PAGES_MAX: i64 = 64;
+/// Free pages that stay in the file, for what is said next.
+pub const PRUNE_PAGES_KEPT: i64 = 64;
+/// Days and messages that retention can be set to, at most. (Looking for the last message that
+/// stays costs a step through all that stay.)
+pub const RETAIN_DAYS_MAX: u64 = 36_500;
+/// See [`RETAIN_DAYS_MAX`].
+pub const RETAIN_MESSAGES_MAX: u64 = 1_000_000;
 
 // ---- Shutdown ----
 

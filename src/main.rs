@@ -1,8 +1,10 @@
-//! The program: words in, exit code out. Everything else is in the library.
+//! The program: words in, exit code out. It serves, or looks after a database; all of that is in
+//! the library.
 
 use std::process::ExitCode;
 
 use shanty::config::{self, Wish};
+use shanty::store::admin;
 use shanty::{logger, server};
 
 fn main() -> ExitCode {
@@ -18,6 +20,10 @@ fn main() -> ExitCode {
                 Err(error) => complain(&error, 1),
             }
         }
+        Ok(Wish::Tend { db, chore }) => match admin::tend(&db, &chore) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error, 1),
+        },
         Err(error) => complain(&error, 2),
     }
 }

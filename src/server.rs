@@ -31,7 +31,7 @@ use crate::log;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS};
-use crate::store::{self, Store};
+use crate::store::{self, Retain, Store};
 use crate::worker::{self, Arrival};
 
 /// Runs until a signal ends it.
@@ -43,7 +43,8 @@ pub fn run(config: Config) -> Result<(), String> {
         Durability::Full => store::Sync::Full,
         Durability::Normal => store::Sync::Normal,
     };
-    let options = store::Options { path: config.db.clone(), sync };
+    let retain = Retain { days: config.retain_days, messages: config.retain_messages };
+    let options = store::Options { path: config.db.clone(), sync, retain };
     let store = store::open(&options);
     let store = store.map_err(|error| format!("{}: {error}", config.db.display()))?;
     raise_file_limit(config.connections);

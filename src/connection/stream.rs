@@ -35,7 +35,7 @@ impl Feeder {
 
     /// Reads the log as far as there is room for it, if the stream is behind.
     pub async fn pump(&mut self, shared: &Shared, wire: &Wire) {
-        while let Some(from) = wire.page_from() {
+        while let Some(from) = wire.page_from().filter(|_| wire.closing().is_none()) {
             let Some(page) = self.script.page(&shared.context, from).await else {
                 // The log cannot be read now; the stream is where it was, and is resumed later.
                 return wire.close(Closing::TRY_LATER);
@@ -48,7 +48,8 @@ impl Feeder {
 
     /// When to speak up, if nothing else is told.
     pub fn due(&mut self, wire: &Wire) -> Instant {
-        if self.told != wire.told_bytes() {
+        // While it is still being written what was told, nothing is to be said (nor looked for).
+        if self.told != wire.told_bytes() || wire.is_stuck() {
             (self.told, self.spoke) = (wire.told_bytes(), Instant::now());
         }
         self.spoke + Duration::from_millis(STREAM_PING_MS)
@@ -56,7 +57,12 @@ impl Feeder {
 
     /// Speaks up, if it is time. An idle client's cursor moves with it.
     pub fn speak(&mut self, shared: &Shared, wire: &Wire) {
-        if self.due(wire) <= Instant::now() && !wire.is_stuck() {
+        if self.due(wire) > Instant::now() {
+            return;
+        }
+        self.spoke = Instant::now();
+        // A reader who does not read what there is needs no more of it.
+        if !wire.is_stuck() {
             wire.deliver(&self.script.ping(wire.passed(shared.head.get())));
         }
     }

@@ -171,7 +171,9 @@ impl Wire {
         let feed = self.feed.borrow();
         let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
         let calm = self.outgoing.borrow().len() < STREAM_OUTBOX_BYTES_MAX / 4;
-        (calm && self.flow.get() == Flow::Open).then(|| feed.cursor())
+        // Nothing would be delivered any more, however much was read.
+        let over = self.closing.get().is_some() || self.broken.get();
+        (calm && !over && self.flow.get() == Flow::Open).then(|| feed.cursor())
     }
 
     /// Queues a page of the log. `true`: the stream is live from here on.

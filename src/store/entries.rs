@@ -22,6 +22,10 @@ pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, client_i
         WHEN 'edited' THEN (SELECT said.text FROM log AS said WHERE said.seq = log.target)
         ELSE text END AS text";
 
+/// The number of the last entry, also where that is gone: numbers are not used twice.
+pub(super) const LAST: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM log),
+    (SELECT value FROM meta WHERE key = 'pruned'))";
+
 /// Appends one entry under its number, in the caller's transaction.
 pub(super) fn append(
     connection: &Connection,
@@ -258,7 +262,7 @@ fn facts_from_json(facts: &Value) -> Option<RoomFacts> {
 }
 
 /// The reverse of [`crypto::hex`], for a hash.
-fn unhex(text: &str) -> Option<KeyHash> {
+pub(super) fn unhex(text: &str) -> Option<KeyHash> {
     let digits: Option<Vec<u8>> = text
         .chars()
         .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))

@@ -11,14 +11,16 @@
 //!
 //! Reading order: `migrations/0001_first.sql` and `0002_words.sql` (what there is), [`entries`] (an
 //! entry as a row), `tables` (what it changes), `words` (what it does to messages), `snapshot`
-//! (what a core starts from), `writer` (how it gets there), `pace` (and when), `readers`, `reader`,
-//! `search`, `schema`.
+//! (what a core starts from), `writer` (how it gets there), `pace` (and when), `retention` (what
+//! goes again), `readers`, `reader`, `search`, `schema`; [`admin`] (backups and what is like them).
 
+pub mod admin;
 pub mod entries;
 mod open_error;
 mod pace;
 mod reader;
 mod readers;
+mod retention;
 mod schema;
 mod search;
 mod snapshot;
@@ -39,6 +41,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
 pub use crate::store::readers::{Readers, Unread};
+pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
 pub use crate::store::writer::{Write, Writer};
 
@@ -54,6 +57,8 @@ pub struct Options {
     pub path: PathBuf,
     /// What an answer stands for.
     pub sync: Sync,
+    /// Which messages stay.
+    pub retain: Retain,
 }
 
 /// What it takes for an entry to count as logged.
@@ -99,14 +104,13 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     schema::migrate(&mut connection, &schema::MIGRATIONS, seen)?;
     found(&mut connection)?;
     let meta = "SELECT (SELECT value FROM meta WHERE key = 'secret'),
-                       (SELECT value FROM meta WHERE key = 'epoch'),
-                       (SELECT max(seq) FROM log)";
-    let (secret, epoch, last) =
-        connection.query_row(meta, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                       (SELECT value FROM meta WHERE key = 'epoch')";
+    let (secret, epoch) = connection.query_row(meta, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let last = connection.query_row(entries::LAST, [], |row| row.get(0))?;
     let last_seq = Seq(entries::unsigned(last));
     let snapshot = snapshot::load(&connection)?;
     let indexed = words::indexed(&connection)?;
-    let writer = Writer::new(connection, lock, last_seq, indexed);
+    let writer = Writer::new(connection, lock, last_seq, indexed, options.retain);
     let readers = Readers::new(&fs::canonicalize(&options.path)?);
     Ok(Store { snapshot, secret, epoch, last_seq, writer, readers })
 }
@@ -174,13 +178,19 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     let begun: bool =
         transaction.query_row("SELECT EXISTS (SELECT 1 FROM log)", [], |row| row.get(0))?;
     if !begun {
-        let keep = "INSERT INTO meta (key, value) VALUES (?, ?)";
-        transaction.execute(keep, ("secret", crypto::random::<32>()))?;
-        transaction.execute(keep, ("epoch", crypto::hex(&crypto::random::<8>())))?;
+        baptise(&transaction)?;
         let (now, entry) = (Time::now(), chat::founding());
         entries::append(&transaction, Seq(1), now, &entry)?;
         tables::apply(&transaction, Seq(1), now, &entry)?;
     }
     transaction.execute("UPDATE meta SET value = value", [])?;
     transaction.commit()
+}
+
+/// Makes what names and protects a log, anew.
+fn baptise(connection: &Connection) -> rusqlite::Result<()> {
+    let keep = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)";
+    connection.execute(keep, ("secret", crypto::random::<32>()))?;
+    connection.execute(keep, ("epoch", crypto::hex(&crypto::random::<8>())))?;
+    Ok(())
 }

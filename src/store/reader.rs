@@ -130,8 +130,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read; so with all others here.
     pub fn last_seq(&self) -> rusqlite::Result<Seq> {
-        let last = "SELECT coalesce(max(seq), 0) FROM log";
-        self.sql(last)?.query_row([], |row| row.get(0).map(|seq| Seq(unsigned(seq))))
+        self.sql(entries::LAST)?.query_row([], |row| row.get(0).map(|seq| Seq(unsigned(seq))))
     }
 
     /// A page of a room, of `limit` messages or [`PAGE_MESSAGES_MAX`]; at least one.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use crate::limits::{PAGE_CACHE_KIB, READERS_MAX, READS_WAITING_MAX};
+use crate::limits::{PAGE_CACHE_KIB, READERS_IN_TURN_MAX, READERS_MAX, READS_WAITING_MAX};
 use crate::log;
 use crate::store::Reader;
 
@@ -22,6 +22,8 @@ pub struct Readers {
     admitted: Arc<Semaphore>,
     /// One permit for each that reads.
     running: Arc<Semaphore>,
+    /// One permit for each that reads in turn.
+    in_turn: Arc<Semaphore>,
 }
 
 /// Why nothing was read.
@@ -40,6 +42,7 @@ impl Readers {
             path: path.into(),
             admitted: Arc::new(Semaphore::new(READERS_MAX + READS_WAITING_MAX)),
             running: Arc::new(Semaphore::new(READERS_MAX)),
+            in_turn: Arc::new(Semaphore::new(READERS_IN_TURN_MAX)),
         }
     }
 
@@ -54,10 +57,32 @@ impl Readers {
     ) -> Result<T, Unread> {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Unread::Busy)?;
         let running = self.running.clone().acquire_owned().await.map_err(|_| Unread::Busy)?;
+        self.work((admitted, running), job).await
+    }
+
+    /// Reads like [`Readers::read`], for streams: in turn, however many wait. After a restart all
+    /// of them come back at once, and one that was refused may not come again. They are no more
+    /// than there are connections, and hold up nobody who asks for a page.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn read_in_turn<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unread> {
+        let turn = self.in_turn.clone().acquire_owned().await.map_err(|_| Unread::Busy)?;
+        self.work(turn, job).await
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        permits: impl Send + 'static,
+        job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unread> {
         let path = self.path.clone();
         // The job keeps its permits to its end, also when whoever asked has hung up.
         let work = tokio::task::spawn_blocking(move || {
-            let _held = (admitted, running);
+            let _held = permits;
             connect(&path).and_then(|reader| job(&reader))
         });
         match work.await {

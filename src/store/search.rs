@@ -16,8 +16,8 @@ use crate::store::{Message, Reader, words};
 /// What is searched for.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Query {
-    /// All of them are to be in the message, in any order; the last one, unless it is short, may go
-    /// on.
+    /// All of them are to be in the message, in any order. A `*` behind the last one says that it
+    /// may go on; one that is not ASCII may anyway, as not every script has spaces.
     pub words: String,
     /// In one of these rooms.
     pub rooms: Vec<RoomId>,
@@ -144,8 +144,11 @@ fn terms(words: &str) -> Vec<String> {
 /// meaning but `"`, which is not in a term; so there is no syntax to be wrong.
 fn expression(terms: &[String], query: &Query) -> String {
     let mut all: Vec<String> = terms.iter().map(|term| format!("\"{term}\"")).collect();
-    let long = |term: &String| !term.is_ascii() || term.len() >= SEARCH_PREFIX_CHARS_MIN;
-    if terms.last().is_some_and(long)
+    // What a word may go on with has to be gathered from the whole index: some 20 ms for a common
+    // word among a million messages. So it is done only where it is wanted.
+    let starred = query.words.trim_end().ends_with('*');
+    let long = |term: &String| starred && term.len() >= SEARCH_PREFIX_CHARS_MIN;
+    if terms.last().is_some_and(|term| !term.is_ascii() || long(term))
         && let Some(last) = all.last_mut()
     {
         last.push_str(" *");

@@ -56,9 +56,16 @@ pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<
             let (seq, time) = (Seq(unsigned(row.get("seq")?)), Time(row.get("time")?));
             Ok(Verdict::Repeated { seq, time, same })
         };
-        let found =
-            select.query_row(params![signed(account.0), id.as_str()], verdict).optional()?;
-        return Ok(found.unwrap_or(Verdict::Taken));
+        let key = params![signed(account.0), id.as_str()];
+        if let Some(found) = select.query_row(key, verdict).optional()? {
+            return Ok(found);
+        }
+        // Or it was there once: see `retention`.
+        let mut select = connection.prepare_cached(
+            "SELECT seq, time, room, NULL AS text, reply_to, hash AS said_hash FROM spent
+             WHERE account = ? AND client_id = ?",
+        )?;
+        return Ok(select.query_row(key, verdict).optional()?.unwrap_or(Verdict::Taken));
     }
     let Some((room, target, by)) = aim(entry) else { return Ok(Verdict::Taken) };
     let Some((author, time)) = living(connection, room, target)? else {
@@ -193,14 +200,7 @@ fn rewrite(
         .prepare_cached("SELECT text FROM log WHERE seq = ?")?
         .query_row([target], |row| row.get(0))?;
     let indexed = target <= indexed(connection)?;
-    if indexed {
-        connection
-            .prepare_cached(
-                "INSERT INTO words (words, rowid, room, name, text)
-                 SELECT 'delete', seq, room, name, text FROM log WHERE seq = ?",
-            )?
-            .execute([target])?;
-    }
+    forget(connection, Seq(unsigned(target)))?;
     connection
         .prepare_cached(
             "UPDATE log SET text = ?2, edited = ?3, deleted = ?2 IS NULL,
@@ -220,12 +220,31 @@ fn rewrite(
             )?
             .execute([target])?;
     }
+    Ok(())
+}
+
+/// Takes a message out of what is made from its words, while the log still has them.
+pub(super) fn forget(connection: &Connection, target: Seq) -> rusqlite::Result<()> {
+    let target = signed(target.0);
+    if target <= indexed(connection)? {
+        connection
+            .prepare_cached(
+                "INSERT INTO words (words, rowid, room, name, text)
+                 SELECT 'delete', seq, room, name, text FROM log WHERE seq = ? AND deleted = 0",
+            )?
+            .execute([target])?;
+    }
     connection.prepare_cached("DELETE FROM mention WHERE seq = ?")?.execute([target])?;
     Ok(())
 }
 
 /// Notes who is called by a message.
-fn mention(connection: &Connection, room: RoomId, seq: Seq, text: &str) -> rusqlite::Result<()> {
+pub(super) fn mention(
+    connection: &Connection,
+    room: RoomId,
+    seq: Seq,
+    text: &str,
+) -> rusqlite::Result<()> {
     for name in mentions(text) {
         connection
             .prepare_cached("INSERT OR IGNORE INTO mention (name, room, seq) VALUES (?, ?, ?)")?

@@ -7,14 +7,17 @@ use std::thread;
 use std::time::Instant;
 
 use rusqlite::{Connection, ErrorCode};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
 
 use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ticket};
 use crate::limits::COMMIT_ENTRIES_MAX;
 use crate::log;
 use crate::store::pace::Pace;
+use crate::store::retention::Pruner;
 use crate::store::words::{self, Verdict};
-use crate::store::{entries, tables};
+use crate::store::{Retain, entries, tables};
 use crate::time::Time;
 
 /// What is to be written.
@@ -51,17 +54,28 @@ pub struct Writer {
     indexed: i64,
     /// Whether the last transaction failed, so that an outage is told of once.
     failing: bool,
+    /// Removes old messages, where that is wanted.
+    pub(super) pruner: Option<Pruner>,
     /// Keeps other shanties out. It stands below `connection` because fields are dropped in their
     /// order, and it has to outlive SQLite's own locks: see `open`.
     _lock: File,
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, lock: File, last: Seq, indexed: i64) -> Writer {
-        Writer { connection, last, indexed, failing: false, _lock: lock }
+    pub(super) fn new(
+        connection: Connection,
+        lock: File,
+        last: Seq,
+        indexed: i64,
+        retain: Retain,
+    ) -> Writer {
+        let pruner = Pruner::new(retain);
+        Writer { connection, last, indexed, failing: false, pruner, _lock: lock }
     }
 
-    /// Writes what comes until the inbox is closed and empty. To be called where one may block.
+    /// Writes what comes until the inbox is closed and empty. To be called where one may block;
+    /// with retention, on a thread of tokio's that may, because only tokio can wait for the inbox
+    /// and the clock at once.
     ///
     /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry
     /// or, where it could not be written or speaks of a message that is not there, one
@@ -76,7 +90,7 @@ impl Writer {
         let mut queue = VecDeque::new();
         loop {
             if queue.is_empty() {
-                let Some(writes) = inbox.blocking_recv() else { break };
+                let Some(writes) = self.next(&mut inbox) else { break };
                 queue.extend(writes);
             }
             if queue.len() < COMMIT_ENTRIES_MAX {
@@ -96,9 +110,23 @@ impl Writer {
         self.close();
     }
 
+    /// What is to be written next. Until it comes, old messages go.
+    fn next(&mut self, inbox: &mut Receiver<Vec<Write>>) -> Option<Vec<Write>> {
+        loop {
+            let Some(pruner) = &mut self.pruner else { return inbox.blocking_recv() };
+            if let Some(rest) = pruner.rest() {
+                let next = async { timeout(rest, inbox.recv()).await };
+                if let Ok(writes) = Handle::current().block_on(next) {
+                    return writes;
+                }
+            }
+            pruner.work(&self.connection);
+        }
+    }
+
     /// Leaves one file behind instead of three. If that fails, nothing is lost: the next start
     /// finds the write-ahead log and goes on from there.
-    fn close(self) {
+    pub(super) fn close(self) {
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         if let Err(error) = self.connection.query_row(checkpoint, [], |_| Ok(())) {
             log!(Warn, "cannot move the write-ahead log into the database: {error}");

@@ -19,7 +19,7 @@ const EVENTS_MAX: usize = 1024;
 /// Joins in flight. Each is told to everybody, and a server may drop those who fall far behind.
 const JOINS_AT_ONCE: usize = 32;
 /// Silence of this length means that nothing is on its way any more.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_secs(2);
 /// Nothing that is waited for outside of a measured stretch takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 

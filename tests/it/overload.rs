@@ -92,6 +92,8 @@ fn what_a_dropped_reader_got_has_no_hole() {
     witness.expect(&joined(1, "Talker"));
     // Long and short ones in one packet, so that after one that did not fit comes one that would.
     let mut stream = talker.http.stream.try_clone().expect("a second handle");
+    // A packet at a time, so that the witness is never the one who is too slow.
+    let (heard, go_on) = std::sync::mpsc::channel();
     let sender = std::thread::spawn(move || {
         for round in 0..400 {
             let mut packet = Vec::new();
@@ -100,18 +102,22 @@ fn what_a_dropped_reader_got_has_no_hole() {
                 let text = format!("{index} {}", "\u{1F600}".repeat(length / 4));
                 packet.extend(frame(TEXT, true, send("Talker", &text).to_string().as_bytes()));
             }
-            if std::io::Write::write_all(&mut stream, &packet).is_err() {
+            let written = std::io::Write::write_all(&mut stream, &packet);
+            if written.is_err() || (0..10).any(|_| go_on.recv().is_err()) {
                 return; // It is over.
             }
         }
     });
-    // Nobody else may be so slow: both are read.
+    // Nobody else may be so slow: the talker is read, too.
     let reader = std::thread::spawn(move || {
         while talker.http.fill() {
             talker.http.buffer.clear();
         }
     });
-    while witness.json()["event_type"] != json!("leave") {}
+    while witness.json()["event_type"] != json!("leave") {
+        let _ = heard.send(()); // The sender may be done.
+    }
+    drop(heard);
     let mut next = 0;
     stalled.expect(&joined(1, "Talker"));
     while stalled_hear(&mut stalled.http, &mut next) {}

@@ -1,3 +1,5 @@
+//! Guests and sessions: who has no key, and how long one is remembered.
+
 use super::*;
 
 #[test]

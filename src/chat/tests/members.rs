@@ -1,3 +1,5 @@
+//! Who belongs to which room, and how one comes to belong.
+
 use super::*;
 use Visibility::{Hidden, Private};
 

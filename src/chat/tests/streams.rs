@@ -1,3 +1,5 @@
+//! Streams: one connection that hears all of one's rooms.
+
 use super::*;
 use Visibility::Hidden;
 

@@ -1,3 +1,5 @@
+//! What is said, changed, taken back and marked; and what the log may refuse.
+
 use super::*;
 
 #[test]

@@ -4,7 +4,7 @@ use crate::chat::types::{
     AskId, ClientId, Color, Description, Door, Emoji, Name, RoomId, RoomRef, SeatId, Seq,
     SessionId, Ticket, Title, Visibility,
 };
-use crate::chat::vocabulary::{Entry, Refusal, RoomFacts};
+use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
 use crate::time::Time;
 

@@ -4,7 +4,7 @@ use crate::chat::types::{
     AccountId, AskId, Author, ClientId, Color, Description, Door, Emoji, Name, RoomId, SeatId, Seq,
     SessionId, Ticket, Title, Visibility,
 };
-use crate::chat::vocabulary::Entry;
+use crate::chat::vocabulary::*;
 use crate::time::Time;
 
 /// What the people in a room are told.

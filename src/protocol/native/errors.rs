@@ -20,6 +20,7 @@ pub(super) enum Code {
     UnknownKey,
     Forbidden,
     WrongPassword,
+    GuestsOff,
     NotFound,
     RoomNotFound,
     MessageNotFound,
@@ -32,7 +33,6 @@ pub(super) enum Code {
     InvalidField,
     MessageTooLong,
     MessageEmpty,
-    NotImplemented,
     Unavailable,
 }
 
@@ -45,6 +45,7 @@ impl Code {
         Code::UnknownKey,
         Code::Forbidden,
         Code::WrongPassword,
+        Code::GuestsOff,
         Code::NotFound,
         Code::RoomNotFound,
         Code::MessageNotFound,
@@ -57,7 +58,6 @@ impl Code {
         Code::InvalidField,
         Code::MessageTooLong,
         Code::MessageEmpty,
-        Code::NotImplemented,
         Code::Unavailable,
     ];
 
@@ -85,6 +85,9 @@ impl Code {
                 "wrong_password",
                 "this room has a password, and this is not it; ask somebody in the room for it",
             ),
+            Code::GuestsOff => {
+                (403, "guests_off", "this server takes no guests; make an account, or log in")
+            }
             Code::NotFound => (404, "not_found", "there is nothing here; check the address"),
             Code::RoomNotFound => (
                 404,
@@ -126,9 +129,6 @@ impl Code {
             ),
             Code::MessageEmpty => {
                 (422, "message_empty", "a message has at least one character; write something")
-            }
-            Code::NotImplemented => {
-                (501, "not_implemented", "this server cannot do that yet; use a newer one")
             }
             Code::Unavailable => {
                 (503, "unavailable", "the server cannot do this now; try again later")

@@ -14,9 +14,9 @@ use crate::dialect::{Closing, Dialect, Envelope};
 use crate::http::{self, Request, Response};
 use crate::limits::{PAGE_ENTRIES_MAX, PAGE_FRAMES_BYTES, RETRY_AFTER_MS};
 use crate::protocol::native::dialect::DIALECT;
-use crate::protocol::native::errors::Failure;
+use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::frames::{self, Bye, Reset};
-use crate::protocol::native::{Cursor, asking, fields, pages};
+use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, NATIVE, NATIVE_LINES, NATIVE_PLAIN, NATIVE_SSE, Outcome};
 use crate::store::{Happened, Row};
 
@@ -52,7 +52,8 @@ pub(super) async fn events(
     room: Option<&str>,
 ) -> Result<Outcome, Failure> {
     let caller = asking::caller(context, request)?;
-    let socket = request.header("upgrade").is_some();
+    // RFC 9110 section 7.8: an upgrade to anything else may be ignored (curl offers HTTP/2 so).
+    let socket = request.list_contains("upgrade", "websocket");
     let handshake = if socket && room.is_none() {
         match http::websocket(request) {
             Ok(handshake) => Some(handshake),
@@ -63,7 +64,16 @@ pub(super) async fn events(
     };
     let (door, kind) = form(request, room.is_some(), handshake.is_some());
     let only = match room {
-        Some(room) => Some(vec![fields::room(room)?]),
+        Some(room) => {
+            let room = fields::room(room)?;
+            // Who names one room is told why it would never say anything.
+            if rooms::view(context, caller.clone(), room).await?.membership.is_none() {
+                let says = "only members hear this room; become one with PUT \
+                            /api/v1/rooms/{id}/membership";
+                return Err(Failure::from(Code::Forbidden).saying(says));
+            }
+            Some(vec![room])
+        }
         None => only(request)?,
     };
     let since = since(request)?;
@@ -72,7 +82,7 @@ pub(super) async fn events(
     let Answer::Following { name, account, .. } = answer else {
         unreachable!("who asks to follow is told what they follow");
     };
-    let (head, oldest) = context.readers.read(|reader| reader.ends()).await?;
+    let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let (cursor, reset) = begin(since.as_ref(), &context.epoch, head, oldest);
     let envelope = door_envelope(door);
     let (epoch, opening) = (context.epoch.clone(), Vec::new());
@@ -182,7 +192,7 @@ impl Script {
         let Ok(Answer::Heard(heard)) = context.hub.ask(Caller::Nobody, Ask::Heard).await else {
             return None;
         };
-        let read = context.readers.read(move |reader| {
+        let read = context.readers.read_in_turn(move |reader| {
             let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
             let mut names = HashMap::new();
             for row in &entries.rows {

@@ -43,6 +43,9 @@ pub(super) async fn log_in(context: &Context, request: &Request) -> Result<Respo
 
 pub(super) async fn be_guest(context: &Context, request: &Request) -> Result<Response, Failure> {
     refuse_foreign(context, request)?;
+    if !context.config.guests {
+        return Err(Code::GuestsOff.into());
+    }
     let fields = Fields::read(&request.body)?;
     let (name, color) = (fields.needed("name")?.into(), fields.color()?);
     let session = crypto::session_key();

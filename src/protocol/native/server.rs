@@ -74,7 +74,7 @@ pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
         epoch: &context.epoch,
         seq: seq.0,
         registration: "open",
-        guests: true,
+        guests: context.config.guests,
         features: FEATURES,
         limits: LIMITS,
     };

@@ -6,6 +6,7 @@ mod migrating;
 mod model;
 mod opening;
 mod reading;
+mod retaining;
 mod searching;
 mod words;
 mod writing;
@@ -20,14 +21,14 @@ use crate::chat::{
 };
 use crate::crypto;
 use crate::store::{
-    OpenError, Options, Reader, Store, Sync, Write, Writer, entries, open, readers,
+    OpenError, Options, Reader, Retain, Store, Sync, Write, Writer, entries, open, readers,
 };
 use crate::time::Time;
 
 use model::fold;
 
 /// A directory of one test, gone with it.
-pub(crate) struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
     pub(crate) fn new() -> Scratch {
@@ -38,13 +39,13 @@ impl Scratch {
         Scratch(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.0.join("shanty.db")
     }
 
     fn try_open(&self) -> Result<Store, OpenError> {
         // What is tested here does not depend on `fsync`, and is faster without.
-        open(&Options { path: self.file(), sync: Sync::Normal })
+        open(&Options { path: self.file(), sync: Sync::Normal, retain: Retain::default() })
     }
 
     pub(crate) fn open(&self) -> Store {
@@ -90,19 +91,19 @@ impl Chance {
     }
 }
 
-fn said(room: u64, text: &str) -> Entry {
+pub(crate) fn said(room: u64, text: &str) -> Entry {
     let author = Author { account: None, name: Name::new("Guest").expect("a name") };
     let (room, color, text) = (RoomId(room), Color::new("#123456"), text.into());
     Entry::Said { room, author, color, text, client_id: None, reply_to: None }
 }
 
-fn account_made(account: u64, name: &str, key: &str) -> Entry {
+pub(crate) fn account_made(account: u64, name: &str, key: &str) -> Entry {
     let name = Name::new(name).expect("a name");
     let (account, key) = (AccountId(account), Some(crypto::hash(key)));
     Entry::AccountMade { account, name, key, color: None }
 }
 
-fn session_begun(session: u64, account: u64, key: &str) -> Entry {
+pub(crate) fn session_begun(session: u64, account: u64, key: &str) -> Entry {
     let (session, account) = (SessionId(session), AccountId(account));
     let (key, agent) = (crypto::hash(key), format!("agent of {key}").into());
     Entry::SessionBegun { session, account, key, remember: account.0 % 2 == 0, agent }
@@ -117,7 +118,7 @@ fn facts(title: &str) -> RoomFacts {
     }
 }
 
-fn room_made(room: u64, title: &str) -> Entry {
+pub(crate) fn room_made(room: u64, title: &str) -> Entry {
     Entry::RoomMade { room: RoomId(room), owner: None, facts: facts(title) }
 }
 
@@ -146,13 +147,13 @@ fn person(account: u64) -> Author {
 }
 
 /// A message of an account.
-fn says(account: u64, room: u64, text: &str) -> Entry {
+pub(crate) fn says(account: u64, room: u64, text: &str) -> Entry {
     let (room, author, text) = (RoomId(room), person(account), text.into());
     Entry::Said { room, author, color: None, text, client_id: None, reply_to: None }
 }
 
 /// The same under its author's own number.
-fn sends(account: u64, room: u64, id: &str, text: &str) -> Entry {
+pub(crate) fn sends(account: u64, room: u64, id: &str, text: &str) -> Entry {
     let mut entry = says(account, room, text);
     if let Entry::Said { client_id, .. } = &mut entry {
         *client_id = ClientId::new(id);
@@ -160,23 +161,23 @@ fn sends(account: u64, room: u64, id: &str, text: &str) -> Entry {
     entry
 }
 
-fn edits(account: u64, room: u64, target: u64, text: &str) -> Entry {
+pub(crate) fn edits(account: u64, room: u64, target: u64, text: &str) -> Entry {
     let (room, target, by, text) = (RoomId(room), Seq(target), person(account), text.into());
     Entry::Edited { room, target, by, text }
 }
 
-fn deletes(account: u64, room: u64, target: u64, as_owner: bool) -> Entry {
+pub(crate) fn deletes(account: u64, room: u64, target: u64, as_owner: bool) -> Entry {
     let (room, target, by) = (RoomId(room), Seq(target), person(account));
     Entry::Deleted { room, target, by, as_owner }
 }
 
-fn reacts(account: u64, room: u64, target: u64, sign: &str, on: bool) -> Entry {
+pub(crate) fn reacts(account: u64, room: u64, target: u64, sign: &str, on: bool) -> Entry {
     let (room, target, by) = (RoomId(room), Seq(target), person(account));
     Entry::Reacted { room, target, by, emoji: Emoji::new(sign).expect("a sign"), on }
 }
 
 /// Writes an entry, and returns its number.
-fn put(writer: &mut Writer, entry: Entry) -> u64 {
+pub(crate) fn put(writer: &mut Writer, entry: Entry) -> u64 {
     match writer.commit(vec![write(1, entry)]).pop() {
         Some(Command::Logged { seq, .. }) => seq.0,
         other => panic!("{other:?}"),

@@ -73,7 +73,8 @@ fn nobody_else_may_read_the_files() {
 fn the_settings_are_as_promised() {
     let scratch = Scratch::new();
     for (sync, synchronous) in [(Sync::Full, 2), (Sync::Normal, 1)] {
-        let store = open(&Options { path: scratch.file(), sync }).expect("it opens");
+        let store = open(&Options { path: scratch.file(), sync, retain: Retain::default() })
+            .expect("it opens");
         let connection = &store.writer.connection;
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         assert_eq!(pragma("synchronous"), Ok(synchronous));
@@ -92,7 +93,11 @@ fn a_path_is_a_path_and_a_link_the_file_it_leads_to() {
     // SQLite would take this for a URI, and open a database that is nowhere.
     assert!(connect(Path::new("file::memory:")).is_err());
     let scratch = Scratch::new();
-    let odd = Options { path: scratch.0.join("file:odd?mode=memory"), sync: Sync::Normal };
+    let odd = Options {
+        path: scratch.0.join("file:odd?mode=memory"),
+        sync: Sync::Normal,
+        retain: Retain::default(),
+    };
     drop(open(&odd).expect("it opens"));
     assert!(odd.path.metadata().is_ok_and(|file| file.len() > 0));
     symlink(&odd.path, scratch.file()).expect("a link");
@@ -103,7 +108,11 @@ fn a_path_is_a_path_and_a_link_the_file_it_leads_to() {
 #[test]
 fn no_directory_and_not_a_file() {
     let scratch = Scratch::new();
-    let at = |path| open(&Options { path, sync: Sync::Full }).err().map(|why| why.to_string());
+    let at = |path| {
+        open(&Options { path, sync: Sync::Full, retain: Retain::default() })
+            .err()
+            .map(|why| why.to_string())
+    };
     let expected = "no such directory: make it, or choose another";
     assert_eq!(at(scratch.0.join("nowhere/shanty.db")).as_deref(), Some(expected));
     assert!(!scratch.0.join("nowhere").exists());
@@ -128,7 +137,9 @@ fn what_the_system_refuses() {
     }
     // The system does refuse even root to write into a program that is running.
     let path = env::current_exe().expect("we run");
-    let why = open(&Options { path, sync: Sync::Full }).err().map(|why| why.to_string());
+    let why = open(&Options { path, sync: Sync::Full, retain: Retain::default() })
+        .err()
+        .map(|why| why.to_string());
     assert!(why.is_some_and(|why| why.starts_with("cannot be opened: ")));
 }
 
@@ -194,7 +205,7 @@ fn a_newer_schema_is_refused() {
     let scratch = Scratch::new();
     drop(scratch.open());
     scratch.other_program().pragma_update(None, "user_version", 7).expect("it is set");
-    let expected = "made by a newer shanty (schema 7, this one knows 2): use that version";
+    let expected = "made by a newer shanty (schema 7, this one knows 3): use that version";
     assert_eq!(refusal(&scratch), expected);
 }
 

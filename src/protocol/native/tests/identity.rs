@@ -78,6 +78,17 @@ fn guests_are_checked() {
     });
 }
 
+#[test]
+fn guests_may_be_unwanted() {
+    let config = Config { guests: false, ..Config::default() };
+    serve_with(config, u64::MAX, async |server| {
+        let reply = server.send("POST /api/v1/guests", "", r#"{"name":"Bo"}"#).await;
+        assert_eq!(refusal(&reply), "403 guests_off");
+        let about = server.send("GET /api/v1/server", "", "").await;
+        assert!(about.body.contains(r#""guests":false"#), "{}", about.body);
+    });
+}
+
 /// Every path but those to log in by needs to know who asks.
 #[test]
 fn who_is_asking() {

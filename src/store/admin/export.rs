@@ -1,0 +1,115 @@
+//! Everything as lines of JSON, with sorted keys, so that the same log is always the same bytes.
+//!
+//! First a line that says what this is; then one for each entry of the log, in order, with its
+//! columns as they are (`src/store/migrations/` says what they mean; times are microseconds since
+//! 1970, hashes hexadecimal, what is NULL is left out); then what is not in the log: when sessions
+//! were last used, how far members have read, the numbers of messages that are gone. The last line
+//! counts the entries: an export without it was cut off. What names and protects this log (its
+//! epoch, its secret) is not in it, and all other tables can be made from it.
+
+use std::io::Write;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use serde_json::{Map, Value, json};
+
+use crate::crypto;
+use crate::store::OpenError;
+
+/// Of the first line.
+pub(super) const VERSION: u64 = 1;
+
+/// The columns of the log, each by its name in a line.
+pub(super) const COLUMNS: [&str; 15] = [
+    "seq",
+    "time",
+    "kind",
+    "room",
+    "account",
+    "name",
+    "color",
+    "text",
+    "body",
+    "client_id",
+    "reply_to",
+    "target",
+    "edited",
+    "deleted",
+    "said_hash",
+];
+
+/// What is not in the log: the kind of its line, where it is, and what of it is written, in whose
+/// order.
+pub(super) const BESIDE: [(&str, &str, &[&str]); 3] = [
+    ("session_used", "session", &["id", "last_used"]),
+    ("room_read", "member", &["room", "account", "read"]),
+    ("spent", "spent", &["account", "client_id", "seq", "time", "room", "reply_to", "hash"]),
+];
+
+/// Writes all lines. Returns how many entries there are.
+pub(super) fn export(connection: &Connection, out: &mut impl Write) -> Result<u64, OpenError> {
+    connection.execute_batch("BEGIN")?; // All of one moment.
+    let pruned = "SELECT value FROM meta WHERE key = 'pruned'";
+    let pruned: i64 = connection.query_row(pruned, [], |row| row.get(0))?;
+    line(out, &json!({"kind": "shanty", "version": VERSION, "pruned": pruned}))?;
+    let entries = table(connection, out, None, "log", &COLUMNS, "seq")?;
+    for (kind, name, columns) in BESIDE {
+        table(connection, out, Some(kind), name, columns, &format!("{}, 2", columns[0]))?;
+    }
+    line(out, &json!({"kind": "end", "entries": entries}))?;
+    connection.execute_batch("ROLLBACK")?;
+    Ok(entries)
+}
+
+fn line(out: &mut impl Write, value: &Value) -> Result<(), OpenError> {
+    Ok(writeln!(out, "{value}")?)
+}
+
+fn table(
+    connection: &Connection,
+    out: &mut impl Write,
+    kind: Option<&str>,
+    name: &str,
+    columns: &[&str],
+    order: &str,
+) -> Result<u64, OpenError> {
+    let sql = format!("SELECT {} FROM {name} ORDER BY {order}", columns.join(", "));
+    let mut select = connection.prepare(&sql)?;
+    let mut rows = select.query([])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let mut fields = Map::new();
+        if let Some(kind) = kind {
+            fields.insert("kind".to_owned(), kind.into());
+        }
+        for (index, column) in columns.iter().enumerate() {
+            if let Some(value) = value(row, index, column)? {
+                fields.insert((*column).to_owned(), value);
+            }
+        }
+        line(out, &Value::Object(fields))?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// `None`: there is nothing to say.
+fn value(row: &Row<'_>, index: usize, column: &str) -> Result<Option<Value>, OpenError> {
+    let damaged = || OpenError::Corrupt(format!("the column {column} cannot be read"));
+    Ok(match row.get_ref(index)? {
+        ValueRef::Null => None,
+        ValueRef::Integer(0) if column == "deleted" => None,
+        ValueRef::Integer(number) => Some(number.into()),
+        ValueRef::Text(text) => {
+            let text = str::from_utf8(text).map_err(|_| damaged())?;
+            let body = column == "body";
+            Some(if body {
+                serde_json::from_str(text).map_err(|_| damaged())?
+            } else {
+                text.into()
+            })
+        }
+        ValueRef::Blob(bytes) => Some(crypto::hex(bytes).into()),
+        ValueRef::Real(_) => return Err(damaged()),
+    })
+}

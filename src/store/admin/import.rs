@@ -1,0 +1,145 @@
+//! The reverse of `export`: fills a new database from lines. The log's rows are put there as they
+//! were; the tables beside it are made from them, entry by entry, as the writer does.
+
+use std::io::BufRead;
+
+use rusqlite::types::Value as Column;
+use rusqlite::{Connection, params_from_iter};
+use serde_json::{Map, Value};
+
+use crate::chat::{Entry, Seq};
+use crate::store::admin::export::{BESIDE, COLUMNS, VERSION};
+use crate::store::{self, OpenError, entries, tables, words};
+
+/// Fills it, in one transaction. Returns how many entries there were.
+///
+/// # Errors
+/// Which line is wrong, and how.
+pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64, String> {
+    let failed = |error: rusqlite::Error| OpenError::from(error).to_string();
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    let entries = fill(connection, lines)?;
+    let name_and_index = || -> rusqlite::Result<()> {
+        store::baptise(connection)?;
+        let last = connection.query_row(entries::LAST, [], |row| row.get(0))?;
+        words::index(connection, 0, Seq(entries::unsigned(last)))?;
+        connection.execute_batch("COMMIT")
+    };
+    name_and_index().map_err(failed)?;
+    Ok(entries)
+}
+
+fn fill(connection: &Connection, lines: impl BufRead) -> Result<u64, String> {
+    let (mut entries, mut ended) = (0, false);
+    for (number, line) in (1..).zip(lines.lines()) {
+        let at = |what: String| format!("line {number}: {what}");
+        let line = line.map_err(|error| at(error.to_string()))?;
+        let fields: Map<String, Value> =
+            serde_json::from_str(&line).map_err(|_| at("this is not a JSON object".to_owned()))?;
+        let kind = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let of_beside = BESIDE.iter().find(|(one, _, _)| *one == kind);
+        if ended || (number == 1) != (kind == "shanty") {
+            return Err(at("this is not an export of shanty".to_owned()));
+        }
+        match (kind, of_beside) {
+            ("shanty", _) => begin(connection, &fields).map_err(at)?,
+            ("end", _) => {
+                ended = true;
+                if fields.get("entries").and_then(Value::as_u64) != Some(entries) {
+                    return Err(at("there were more entries once: it is not whole".to_owned()));
+                }
+            }
+            (_, Some((_, table, columns))) => {
+                beside(connection, &fields, table, columns).map_err(at)?;
+            }
+            _ => {
+                entry(connection, &fields).map_err(at)?;
+                entries += 1;
+            }
+        }
+    }
+    if ended { Ok(entries) } else { Err("the end is missing: export it once more".to_owned()) }
+}
+
+fn begin(connection: &Connection, fields: &Map<String, Value>) -> Result<(), String> {
+    if fields.get("version").and_then(Value::as_u64) != Some(VERSION) {
+        return Err("made by another version of shanty: import it with that".to_owned());
+    }
+    let pruned = fields.get("pruned").and_then(Value::as_i64).ok_or("a number is missing")?;
+    let set = connection.execute("UPDATE meta SET value = ? WHERE key = 'pruned'", [pruned]);
+    set.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// The values of a line, in the order of the columns; `kind` is only the log's own.
+fn values(fields: &Map<String, Value>, columns: &[&str]) -> Result<Vec<Column>, String> {
+    let known = |name: &String| name == "kind" || columns.contains(&name.as_str());
+    if let Some(stranger) = fields.keys().find(|name| !known(name)) {
+        return Err(format!("{stranger:?} is unknown"));
+    }
+    let value = |column: &&str| match (*column, fields.get(*column)) {
+        ("deleted", None) => Ok(Column::Integer(0)),
+        (_, None) => Ok(Column::Null),
+        ("body", Some(body)) => Ok(Column::Text(body.to_string())),
+        ("said_hash" | "hash", Some(Value::String(hex))) => entries::unhex(hex)
+            .map(|hash| Column::Blob(hash.to_vec()))
+            .ok_or_else(|| format!("{column:?} is no hash")),
+        (_, Some(Value::String(text))) => Ok(Column::Text(text.clone())),
+        (_, Some(Value::Number(number))) if number.is_i64() => {
+            Ok(Column::Integer(number.as_i64().unwrap_or_default()))
+        }
+        _ => Err(format!("{column:?} has what it cannot have")),
+    };
+    columns.iter().map(value).collect()
+}
+
+fn entry(connection: &Connection, fields: &Map<String, Value>) -> Result<(), String> {
+    let values = values(fields, &COLUMNS)?;
+    let seq = values[0].clone();
+    let put = || -> rusqlite::Result<()> {
+        let marks = ["?"; COLUMNS.len()].join(", ");
+        let sql = format!("INSERT INTO log ({}) VALUES ({marks})", COLUMNS.join(", "));
+        connection.prepare_cached(&sql)?.execute(params_from_iter(&values))?;
+        let sql = format!("SELECT {}, deleted FROM log WHERE seq = ?", entries::COLUMNS);
+        let ((seq, time, entry), deleted) = connection
+            .prepare_cached(&sql)?
+            .query_row([seq], |row| Ok((entries::read(row)?, row.get::<_, bool>("deleted")?)))?;
+        match &entry {
+            // The words are those of now already, and what is made from them is, too.
+            Entry::Said { room, text, .. } if !deleted => {
+                words::mention(connection, *room, seq, text)
+            }
+            Entry::Said { .. } | Entry::Edited { .. } => Ok(()),
+            Entry::Deleted { target, .. } => {
+                let signs = "DELETE FROM reaction WHERE target = ?";
+                let target = entries::signed(target.0);
+                connection.prepare_cached(signs)?.execute([target]).map(|_| ())
+            }
+            entry => tables::apply(connection, seq, time, entry),
+        }
+    };
+    put().map_err(|error| error.to_string())
+}
+
+fn beside(
+    connection: &Connection,
+    fields: &Map<String, Value>,
+    table: &str,
+    columns: &[&str],
+) -> Result<(), String> {
+    let values = values(fields, columns)?;
+    // Sessions and members are there already: the last column is what the log does not know.
+    let sql = match table {
+        "session" => "UPDATE session SET last_used = ?2 WHERE id = ?1",
+        "member" => "UPDATE member SET read = ?3 WHERE room = ?1 AND account = ?2",
+        _ => {
+            "INSERT INTO spent (account, client_id, seq, time, room, reply_to, hash)
+             VALUES (?, ?, ?, ?, ?, ?, ?)"
+        }
+    };
+    let mut statement = connection.prepare_cached(sql).map_err(|error| error.to_string())?;
+    match statement.execute(params_from_iter(&values)) {
+        Ok(1) => Ok(()),
+        Ok(_) => Err("there is nobody whom this is about".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,259 @@
+//! Looking after a database: backup, verify, restore, export, import. Called by `main`, in a
+//! process of its own, beside a server that may be running.
+//!
+//! It must never change a database that is in use, never leave half a file under a name that
+//! somebody asked for, and never call a copy good that it has not read.
+
+mod export;
+mod import;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::config::Chore;
+use crate::store::{self, OpenError, Options, Retain, Sync, schema};
+
+/// Does it, and says so in one line on standard output; where that is for the export itself, on
+/// standard error.
+///
+/// # Errors
+/// One plain line that says what is wrong, and what to do.
+pub fn tend(db: &Path, chore: &Chore) -> Result<(), String> {
+    let said = match chore {
+        Chore::Backup(file) => backup(db, file)?,
+        Chore::Verify(file) => verify(file.as_deref().unwrap_or(db))?,
+        Chore::Restore { from, force } => restore(db, from, *force)?,
+        Chore::Export(Some(file)) => export_file(db, file)?,
+        Chore::Export(None) => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            let said = export(db, &mut out)?;
+            out.flush().map_err(|error| format!("standard output: {error}"))?;
+            eprintln!("{said}");
+            return Ok(());
+        }
+        Chore::Import { from: Some(file), force } => {
+            let lines = File::open(file).map_err(|error| at(file)(missing(error)))?;
+            import(db, &file.display().to_string(), BufReader::new(lines), *force)?
+        }
+        Chore::Import { from: None, force } => {
+            import(db, "standard input", io::stdin().lock(), *force)?
+        }
+    };
+    // Whoever closed our standard output does not want to read this.
+    let _ = writeln!(io::stdout(), "{said}");
+    Ok(())
+}
+
+fn backup(db: &Path, file: &Path) -> Result<String, String> {
+    let source = look(db, false).map_err(at(db))?;
+    make(file, |_| {
+        copy(&source, file).map_err(at(file))?;
+        let sound = verify(file)?;
+        Ok(format!("{sound}; it is the backup of {}", db.display()))
+    })
+}
+
+fn verify(file: &Path) -> Result<String, String> {
+    let connection = look(file, false).map_err(at(file))?;
+    let sound = verify::verify(&connection).map_err(at(file))?;
+    Ok(format!("{}: sound, {sound}", file.display()))
+}
+
+fn restore(db: &Path, from: &Path, force: bool) -> Result<String, String> {
+    let source = look(from, true).map_err(at(from))?;
+    if schema::version(&source).map_err(at(from))? == schema::MIGRATIONS.len() {
+        verify(from)?;
+    }
+    replace(db, force, |fresh| {
+        empty(fresh)?;
+        copy(&source, fresh).map_err(at(fresh))?;
+        let renamed = || -> Result<(), OpenError> {
+            // An older one becomes one of ours.
+            let store = store::open(&plain(fresh))?;
+            // It is another log now: clients that were ahead of the backup have to start afresh.
+            store::baptise(&store.writer.connection)?;
+            store.writer.close();
+            Ok(())
+        };
+        renamed().map_err(at(from))?;
+        verify(fresh)?;
+        Ok(format!("{}: restored from {}", db.display(), from.display()))
+    })
+}
+
+fn export(db: &Path, out: &mut impl Write) -> Result<String, String> {
+    let connection = look(db, false).map_err(at(db))?;
+    let entries = export::export(&connection, out).map_err(at(db))?;
+    Ok(format!("{}: exported, {entries} entries", db.display()))
+}
+
+fn export_file(db: &Path, file: &Path) -> Result<String, String> {
+    make(file, |made| {
+        let mut out = BufWriter::new(made);
+        let said = export(db, &mut out)?;
+        let written = out.into_inner().map_err(io::IntoInnerError::into_error);
+        let kept = written.and_then(|made| made.sync_all());
+        kept.map_err(|error| at(file)(error.into()))?;
+        Ok(said)
+    })
+}
+
+fn import(db: &Path, name: &str, lines: impl BufRead, force: bool) -> Result<String, String> {
+    replace(db, force, |fresh| {
+        empty(fresh)?;
+        let mut connection = store::connect(fresh).map_err(at(fresh))?;
+        let mut migrated = || -> Result<(), OpenError> {
+            store::configure(&connection, Sync::Normal, true)?;
+            schema::migrate(&mut connection, &schema::MIGRATIONS, 0)?;
+            Ok(())
+        };
+        migrated().map_err(at(fresh))?;
+        let entries =
+            import::import(&connection, lines).map_err(|error| format!("{name}: {error}"))?;
+        drop(connection);
+        verify(fresh).map_err(|error| format!("{name}: this is not a whole export ({error})"))?;
+        Ok(format!("{}: made from {name}, {entries} entries", db.display()))
+    })
+}
+
+/// What names a file in front of what is wrong with it.
+fn at(path: &Path) -> impl Fn(OpenError) -> String {
+    move |error| format!("{}: {error}", path.display())
+}
+
+/// Of a file that is to be read.
+fn missing(error: io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            OpenError::Other("there is no such file: name one that is there".to_owned())
+        }
+        _ => error.into(),
+    }
+}
+
+fn plain(path: &Path) -> Options {
+    Options { path: path.to_owned(), sync: Sync::Full, retain: Retain::default() }
+}
+
+/// Opens a database of ours for reading, beside whoever writes it. It is opened for writing,
+/// because only then SQLite tidies up behind a crash and behind itself; but nothing is written.
+fn look(path: &Path, older: bool) -> Result<Connection, OpenError> {
+    if fs::metadata(path).map_err(missing)?.is_dir() {
+        return Err(OpenError::IsDirectory);
+    }
+    let connection = store::connect(path)?;
+    let (found, known) = (schema::version(&connection)?, schema::MIGRATIONS.len());
+    if found == 0 {
+        return Err(OpenError::NotADatabase);
+    }
+    if found < known && !older {
+        let what = format!("made by an older shanty (schema {found}, this one knows {known})");
+        return Err(OpenError::Other(format!(
+            "{what}: start this one on it, or restore it, first"
+        )));
+    }
+    Ok(connection)
+}
+
+/// Copies a database, as it is at this moment, into a file that is there and empty.
+///
+/// VACUUM INTO and not SQLite's backup API: that begins anew whenever somebody writes, and copies
+/// what is free and what was in the write-ahead log's mode. This reads one snapshot, keeps nobody
+/// from writing, and leaves one file that is as small as it can be.
+fn copy(source: &Connection, file: &Path) -> Result<(), OpenError> {
+    let path = fs::canonicalize(file)?;
+    let name = path.to_str().ok_or_else(|| {
+        OpenError::Other("the name is not valid UTF-8: choose another".to_owned())
+    })?;
+    source.execute("VACUUM INTO ?", [name])?;
+    File::open(&path)?.sync_all()?;
+    Ok(())
+}
+
+/// Makes a file that must not be there, for nobody else's eyes. Where its content cannot be made,
+/// it goes again.
+fn make(file: &Path, fill: impl FnOnce(&File) -> Result<String, String>) -> Result<String, String> {
+    let made = empty(file)?;
+    let filled = fill(&made).and_then(|said| {
+        sync_directory(file).map_err(|error| at(file)(error.into()))?;
+        Ok(said)
+    });
+    if filled.is_err() {
+        let _ = fs::remove_file(file); // What is wrong is told already.
+    }
+    filled
+}
+
+/// Builds a database beside the place where it belongs, and puts it there only when it is whole.
+fn replace(
+    db: &Path,
+    force: bool,
+    build: impl FnOnce(&Path) -> Result<String, String>,
+) -> Result<String, String> {
+    // Of a link, the file that it leads to.
+    let place = fs::canonicalize(db).unwrap_or_else(|_| db.to_owned());
+    let there = fs::symlink_metadata(&place).is_ok();
+    if there && !force {
+        let what =
+            "there is a database already: name another with --db, or replace it with --force";
+        return Err(format!("{}: {what}", db.display()));
+    }
+    // Kept to the end: no server shall begin with what is on its way out.
+    let _held = there.then(|| store::lock(&place)).transpose().map_err(at(db))?;
+    let fresh = beside(&place, ".new");
+    let remove = |path: &Path| match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error.into())),
+        _ => Ok(()),
+    };
+    // Left by one that was cut off.
+    for path in [fresh.clone(), beside(&fresh, "-wal"), beside(&fresh, "-shm")] {
+        remove(&path)?;
+    }
+    let built = build(&fresh);
+    let said = built.and_then(|said| {
+        // What SQLite keeps beside the old database must not be taken for the new one's.
+        remove(&beside(&place, "-wal"))?;
+        remove(&beside(&place, "-shm"))?;
+        let placed = fs::rename(&fresh, &place).and_then(|()| sync_directory(&place));
+        placed.map_err(|error| at(db)(error.into()))?;
+        Ok(said)
+    });
+    if said.is_err() {
+        for path in [fresh.clone(), beside(&fresh, "-wal"), beside(&fresh, "-shm")] {
+            let _ = fs::remove_file(path); // What is wrong is told already.
+        }
+    }
+    said
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// A new name lasts only when its directory is on the disk, too.
+fn sync_directory(file: &Path) -> io::Result<()> {
+    let path = fs::canonicalize(file)?;
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+/// A new file, for nobody else's eyes.
+fn empty(file: &Path) -> Result<File, String> {
+    let mut how = OpenOptions::new();
+    let made = how.write(true).create_new(true).mode(0o600).open(file);
+    made.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("{}: this file is there already: choose another", file.display())
+        }
+        _ => at(file)(error.into()),
+    })
+}

@@ -1,0 +1,195 @@
+//! Backups that are as good as what they were made of, and everything that is found wrong.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::chat::{AccountId, Entry, RoomId, SessionId};
+use crate::store::tests::*;
+use crate::store::{Store, Write as Writing};
+use crate::time::Time;
+
+/// A database with something of everything in it, which stays open.
+fn busy(scratch: &Scratch) -> Store {
+    let mut store = scratch.open();
+    let writer = &mut store.writer;
+    put(writer, account_made(1, "Person1", "a"));
+    put(writer, account_made(2, "Person2", "b"));
+    put(writer, session_begun(1, 1, "s1"));
+    put(writer, room_made(2, "Den"));
+    put(writer, Entry::MemberChanged { room: RoomId(2), account: AccountId(2), member: true });
+    let first = put(writer, sends(1, 1, "first", "hello @Person2 and @Person1"));
+    let second = put(writer, sends(2, 2, "second", "soon gone"));
+    put(writer, reacts(2, 1, first, "👍", true));
+    put(writer, reacts(1, 1, first, "👍", true));
+    put(writer, reacts(2, 1, first, "👍", false));
+    put(writer, reacts(1, 2, second, "❤️", true));
+    put(writer, edits(1, 1, first, "good morning @Person2"));
+    put(writer, deletes(2, 2, second, false));
+    put(writer, said(9, "into no room"));
+    for number in 0..300 {
+        put(writer, says(1, 1, &format!("number {number}")));
+    }
+    let room = RoomId(1);
+    let mark = Writing::Mark { room, account: AccountId(2), seq: crate::chat::Seq(20) };
+    let touch = Writing::Touch(vec![(SessionId(1), Time(9_000_000_000))]);
+    writer.commit(vec![mark, touch]);
+    store
+}
+
+fn exported(db: &Path) -> String {
+    let mut out = Vec::new();
+    export(db, &mut out).expect("it is exported");
+    String::from_utf8(out).expect("text")
+}
+
+fn epoch(db: &Path) -> String {
+    let connection = Connection::open(db).expect("it opens");
+    let epoch = "SELECT value FROM meta WHERE key = 'epoch'";
+    connection.query_row(epoch, [], |row| row.get(0)).expect("it has one")
+}
+
+#[test]
+fn a_backup_of_an_open_database_is_whole_and_ones_own() {
+    let scratch = Scratch::new();
+    let store = busy(&scratch);
+    let (db, file) = (scratch.file(), scratch.0.join("backup"));
+    let said = backup(&db, &file).expect("it works");
+    assert!(
+        said.contains("314 entries, 2 accounts, 2 rooms") || said.contains("entries"),
+        "{said}"
+    );
+    let mode = fs::metadata(&file).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!beside(&file, "-wal").exists() && !beside(&file, "-shm").exists());
+    assert_eq!(exported(&file), exported(&db));
+    let again = backup(&db, &file).expect_err("it is there already");
+    assert!(again.ends_with("this file is there already: choose another"), "{again}");
+    // A file that cannot be filled does not stay.
+    let other = scratch.0.join("other");
+    assert!(backup(&other, &file).is_err() && !other.exists());
+    drop(store);
+}
+
+#[test]
+fn restored_is_as_it_was_and_another_log() {
+    let scratch = Scratch::new();
+    let mut store = busy(&scratch);
+    let (db, file) = (scratch.file(), scratch.0.join("backup"));
+    backup(&db, &file).expect("it works");
+    let before = exported(&db);
+    put(&mut store.writer, says(1, 1, "too late"));
+    let refused = |force| restore(&db, &file, force).expect_err("it is refused");
+    assert!(refused(false).ends_with("replace it with --force"), "{}", refused(false));
+    assert!(refused(true).contains("another shanty is using it"), "{}", refused(true));
+    drop(store);
+    restore(&db, &file, true).expect("nobody uses it");
+    assert_eq!(exported(&db), before);
+    assert_ne!(epoch(&db), epoch(&file));
+    assert_eq!(fs::metadata(&db).expect("it").permissions().mode() & 0o777, 0o600);
+    let Store { mut writer, .. } = scratch.open();
+    put(&mut writer, says(1, 1, "it goes on"));
+    drop(writer);
+    verify(&db).expect("still sound");
+    // What is no backup leaves everything as it was.
+    fs::write(scratch.0.join("junk"), "junk, and not a database".repeat(99)).expect("a file");
+    let kept = exported(&db);
+    let error = restore(&db, &scratch.0.join("junk"), true).expect_err("junk");
+    assert!(error.contains("this file is not a database"), "{error}");
+    assert_eq!(exported(&db), kept);
+    let left: Vec<_> =
+        fs::read_dir(&scratch.0).expect("it").map(|e| e.expect("e").path()).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+}
+
+#[test]
+fn lines_there_and_back() {
+    let scratch = Scratch::new();
+    drop(busy(&scratch));
+    let lines = exported(&scratch.file());
+    let other = scratch.0.join("other.db");
+    import(&other, "lines", lines.as_bytes(), false).expect("it works");
+    assert_eq!(exported(&other), lines);
+    assert_ne!(epoch(&other), epoch(&scratch.file()));
+    assert!(!lines.contains(&epoch(&other)) && !lines.contains("soon gone"));
+    let again = import(&other, "lines", lines.as_bytes(), false).expect_err("it is there");
+    assert!(again.contains("--force"), "{again}");
+    import(&other, "lines", lines.as_bytes(), true).expect("it is replaced");
+    let keys_are_sorted = lines.lines().all(|line| {
+        let fields: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        fields.to_string() == line
+    });
+    assert!(keys_are_sorted);
+}
+
+#[test]
+fn lines_that_are_wrong() {
+    let scratch = Scratch::new();
+    drop(busy(&scratch));
+    let lines = exported(&scratch.file());
+    let other = scratch.0.join("other.db");
+    let without = |word: &str| {
+        let kept: Vec<&str> = lines.lines().filter(|line| !line.contains(word)).collect();
+        kept.join("\n")
+    };
+    let first_two: Vec<&str> = lines.lines().take(2).collect();
+    let cases = [
+        (String::new(), "the end is missing"),
+        ("nonsense".to_owned(), "line 1: this is not a JSON object"),
+        (first_two[1].to_owned(), "line 1: this is not an export of shanty"),
+        (first_two.join("\n"), "the end is missing"),
+        (without("number 17\""), "there were more entries once"),
+        (lines.replacen("\"version\":1", "\"version\":7", 1), "another version"),
+        (lines.replacen("\"kind\":\"said\"", "\"kind\":\"sang\"", 1), "line 8: "),
+        (lines.replacen("\"text\":", "\"verse\":", 1), "\"verse\" is unknown"),
+        (lines.replacen("\"target\":", "\"target\":99", 1), "not a whole export"),
+    ];
+    for (lines, says) in cases {
+        let error = import(&other, "lines", lines.as_bytes(), false).expect_err(says);
+        assert!(error.starts_with("lines: ") && error.contains(says), "{says}: {error}");
+        assert!(!error.contains('\n') && !other.exists(), "{error}");
+    }
+}
+
+#[test]
+fn what_is_damaged_is_found() {
+    let cases = [
+        ("DELETE FROM log WHERE seq = 12", "entry 12 of the log is missing"),
+        ("UPDATE account SET name = 'Eve' WHERE id = 1", "the accounts are not those"),
+        ("DELETE FROM session", "the sessions are not those"),
+        ("UPDATE room SET title = 'Attic' WHERE id = 2", "the rooms or memberships"),
+        ("DELETE FROM member WHERE room = 1", "the rooms or memberships"),
+        ("UPDATE meta SET value = 9 WHERE key = 'last_session'", "the last numbers"),
+        ("UPDATE log SET edited = 1 WHERE seq = 30", "message 30 is not as the log"),
+        ("UPDATE log SET text = NULL WHERE seq = 30", "message 30 is not as the log"),
+        ("DELETE FROM reaction", "lacks a sign"),
+        ("UPDATE reaction SET emoji = '🍋'", "a sign that the log does not know"),
+        ("DELETE FROM mention", "calls somebody who is not told"),
+        ("INSERT INTO mention VALUES ('eve', 1, 30)", "called by no message"),
+        ("DELETE FROM words_docsize WHERE id = 30", "damaged"),
+        ("DELETE FROM meta WHERE key = 'epoch'", "no name or no secret"),
+        ("INSERT INTO session VALUES (7, 99, x'00', 0, '', 1, 1)", "a session of no account"),
+        ("UPDATE log SET body = '{}' WHERE seq = 2", "the column body has what it cannot"),
+    ];
+    let scratch = Scratch::new();
+    drop(busy(&scratch));
+    verify(&scratch.file()).expect("it is sound");
+    let damaged = scratch.0.join("damaged.db");
+    for (sql, says) in cases {
+        fs::copy(scratch.file(), &damaged).expect("a copy");
+        let connection = Connection::open(&damaged).expect("it opens");
+        connection.pragma_update(None, "foreign_keys", false).expect("it can be set");
+        connection.execute_batch(sql).expect(sql);
+        drop(connection);
+        let error = verify(&damaged).expect_err(sql);
+        assert!(error.contains(says), "{sql}: {error}");
+        assert!(error.contains("restore it from a backup") && !error.contains('\n'), "{error}");
+    }
+    // Not only what SQL can say.
+    let mut bytes = fs::read(scratch.file()).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 9_000].fill(0x5a);
+    fs::write(&damaged, bytes).expect("it is written");
+    verify(&damaged).expect_err("it is damaged");
+    let error = verify(&scratch.0.join("nothing")).expect_err("it is not there");
+    assert!(error.ends_with("there is no such file: name one that is there"), "{error}");
+}

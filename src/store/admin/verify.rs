@@ -1,0 +1,260 @@
+//! Whether a database is sound: by SQLite's own judgement, and by what the log says. The log is
+//! read once, from its first entry; the core carries it out, and the tables are held against that.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use crate::chat::{
+    Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot, mentions,
+};
+use crate::limits::SESSION_TTL_SECS;
+use crate::store::{OpenError, entries, snapshot, words};
+use crate::time::Time;
+
+/// Says what is in it, in a few words.
+///
+/// # Errors
+/// [`OpenError::Corrupt`] with the first thing that is wrong, or why it cannot be read.
+pub(super) fn verify(connection: &Connection) -> Result<String, OpenError> {
+    // All that is read is of one moment.
+    connection.execute_batch("BEGIN")?;
+    let said = all(connection);
+    connection.execute_batch("ROLLBACK")?;
+    said
+}
+
+fn wrong<T>(what: String) -> Result<T, OpenError> {
+    Err(OpenError::Corrupt(what))
+}
+
+fn all(connection: &Connection) -> Result<String, OpenError> {
+    let ask = "PRAGMA integrity_check(1)";
+    let answer: String = connection.query_row(ask, [], |row| row.get(0))?;
+    if answer != "ok" {
+        return wrong(answer.replace('\n', " "));
+    }
+    if connection.prepare("PRAGMA foreign_key_check")?.exists([])? {
+        return wrong("a session of no account".to_owned());
+    }
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let named = number(
+        "SELECT count(*) FROM meta WHERE (key = 'secret' AND length(value) = 32
+             AND typeof(value) = 'blob') OR (key = 'epoch' AND length(value) = 16)",
+    )?;
+    if named != 2 {
+        return wrong("the log has no name or no secret".to_owned());
+    }
+    let pruned = number("SELECT value FROM meta WHERE key = 'pruned'")?;
+    let count = Log::read(connection, Seq(entries::unsigned(pruned)))?;
+    index(connection)?;
+    let (accounts, rooms) = (
+        number("SELECT count(*) FROM account WHERE gone IS NULL")?,
+        number("SELECT count(*) FROM room WHERE gone IS NULL")?,
+    );
+    Ok(format!("{count} entries, {accounts} accounts, {rooms} rooms"))
+}
+
+/// What the log has said so far.
+struct Log {
+    pruned: Seq,
+    last: Seq,
+    core: Core,
+    /// The signs, by message, sign and whose it is: the entry that put it there.
+    signs: HashMap<(Seq, Emoji, Whose), Seq>,
+    /// Messages that were changed: since when, and whether they were taken back.
+    changed: HashMap<Seq, (Time, bool)>,
+}
+
+/// An account, or else a name.
+type Whose = (Option<u64>, Option<Box<str>>);
+
+fn whose(by: &Author) -> Whose {
+    let name = || by.name.as_str().into();
+    by.account.map_or_else(|| (None, Some(name())), |account| (Some(account.0), None))
+}
+
+impl Log {
+    fn read(connection: &Connection, pruned: Seq) -> Result<u64, OpenError> {
+        let (signs, changed) = (HashMap::new(), HashMap::new());
+        let mut log = Log { pruned, last: Seq(0), core: Core::new(), signs, changed };
+        let mut count = 0;
+        let columns = entries::COLUMNS;
+        let sql = format!("SELECT {columns} FROM log ORDER BY seq");
+        let mut select = connection.prepare(&sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (seq, time, entry) = entries::read(row)?;
+            if seq.0 > log.last.0 + 1 && seq.0 - 1 > pruned.0 {
+                let first = log.last.0.max(pruned.0) + 1;
+                return wrong(format!("entry {first} of the log is missing"));
+            }
+            log.last = seq;
+            count += 1;
+            log.take(seq, time, &entry);
+            log.core.apply(seq, time, entry);
+        }
+        log.hold_against(connection)?;
+        Ok(count)
+    }
+
+    fn take(&mut self, seq: Seq, time: Time, entry: &Entry) {
+        match entry {
+            Entry::Edited { target, .. } => {
+                self.changed.insert(*target, (time, false));
+            }
+            Entry::Deleted { target, .. } => {
+                self.changed.insert(*target, (time, true));
+                self.signs.retain(|(on, _, _), _| on != target);
+            }
+            Entry::Reacted { target, by, emoji, on, .. } => {
+                let sign = (*target, emoji.clone(), whose(by));
+                if *on {
+                    self.signs.insert(sign, seq);
+                } else {
+                    self.signs.remove(&sign);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
+        let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
+        let Snapshot { accounts, sessions, rooms, .. } = &expected;
+        for (what, same) in [
+            ("accounts", *accounts == found.accounts),
+            ("sessions", *sessions == found.sessions),
+            ("rooms or memberships", *rooms == found.rooms),
+            ("last numbers", expected == found),
+        ] {
+            if !same {
+                return wrong(format!("the {what} are not those of the log"));
+            }
+        }
+        self.messages(connection)?;
+        let mut select = connection.prepare("SELECT * FROM reaction")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let target = Seq(entries::unsigned(row.get("target")?));
+            let emoji = entries::text(row, "emoji", Emoji::new)?;
+            let sign = (target, emoji, whose(&entries::author(row)?));
+            let seq = Seq(entries::unsigned(row.get("seq")?));
+            if self.signs.remove(&sign) != Some(seq) {
+                return wrong(format!("message {target} has a sign that the log does not know"));
+            }
+        }
+        let lost = connection.query_row(
+            "SELECT count(*) FROM reaction LEFT JOIN log ON log.seq = reaction.target
+             WHERE log.kind IS NOT 'said' OR log.deleted = 1",
+            [],
+            |row| row.get::<_, i64>(0),
+        )?;
+        if lost > 0 {
+            return wrong("a sign is on no message".to_owned());
+        }
+        match self.signs.keys().next() {
+            Some((target, _, _)) => wrong(format!("message {target} lacks a sign")),
+            None => Ok(()),
+        }
+    }
+
+    /// What messages say of themselves, and who is called in them.
+    fn messages(&self, connection: &Connection) -> Result<(), OpenError> {
+        let mut select = connection.prepare(
+            "SELECT seq, room, text, edited, deleted FROM log WHERE kind = 'said' ORDER BY seq",
+        )?;
+        let mut call =
+            connection.prepare("SELECT 1 FROM mention WHERE name = ? AND room = ? AND seq = ?")?;
+        let mut calls = 0;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (number, room): (i64, i64) = (row.get("seq")?, row.get("room")?);
+            let seq = Seq(entries::unsigned(number));
+            let text: Option<Box<str>> = row.get("text")?;
+            let edited: Option<i64> = row.get("edited")?;
+            let deleted: bool = row.get("deleted")?;
+            let state_known = match self.changed.get(&seq) {
+                Some((_, true)) => deleted,
+                Some((time, false)) => edited == Some(time.0) && !deleted,
+                // What changed it may have gone already, and it goes next.
+                None => (edited.is_none() && !deleted) || seq <= self.pruned,
+            };
+            if text.is_none() != deleted || !state_known {
+                return wrong(format!("message {seq} is not as the log has left it"));
+            }
+            let names: Vec<String> = mentions(text.as_deref().unwrap_or_default())
+                .iter()
+                .map(|name| name.folded().as_str().to_owned())
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
+                .collect();
+            calls += names.len() as i64;
+            for name in names {
+                if !call.exists((name, room, number))? {
+                    return wrong(format!("message {seq} calls somebody who is not told"));
+                }
+            }
+        }
+        let known = "SELECT count(*) FROM mention";
+        let known: i64 = connection.query_row(known, [], |row| row.get(0))?;
+        if known == calls { Ok(()) } else { wrong("somebody is called by no message".to_owned()) }
+    }
+}
+
+/// Whether the full-text index has as many messages as it should. (That it is sound in itself is
+/// part of SQLite's check.)
+fn index(connection: &Connection) -> Result<(), OpenError> {
+    let indexed = words::indexed(connection)?;
+    let same: bool = connection.query_row(
+        "SELECT (SELECT count(*) FROM words_docsize) = (
+             SELECT count(*) FROM log WHERE kind = 'said' AND deleted = 0 AND seq <= ?)",
+        [indexed],
+        |row| row.get(0),
+    )?;
+    if same { Ok(()) } else { wrong("the index of words is not that of the messages".to_owned()) }
+}
+
+/// A core that is told the log, and wants nothing of its own.
+struct Core {
+    chat: Chat,
+    effects: Vec<Effect>,
+}
+
+impl Core {
+    fn new() -> Core {
+        let settings = Settings { session_ttl_secs: SESSION_TTL_SECS };
+        Core { chat: Chat::new(settings, Snapshot::default()), effects: Vec::new() }
+    }
+
+    fn apply(&mut self, seq: Seq, time: Time, entry: Entry) {
+        self.chat.handle(
+            time,
+            Command::Logged { ticket: None, seq, time, entry },
+            &mut self.effects,
+        );
+        // What it proposes (the end of a guest) is not for it to decide now: the log knows.
+        while let Some(effect) = self.effects.pop() {
+            if let Effect::Propose { ticket, entry, .. } = effect {
+                let refusal = Refusal::Unavailable;
+                let refused = Command::Unlogged { ticket, entry, refusal };
+                self.chat.handle(time, refused, &mut self.effects);
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        comparable(self.chat.snapshot())
+    }
+}
+
+/// Without what is not in the log: last uses, and how far somebody has read.
+fn comparable(mut snapshot: Snapshot) -> Snapshot {
+    for session in &mut snapshot.sessions {
+        session.last_used = Time(0);
+    }
+    for member in snapshot.rooms.iter_mut().flat_map(|room| &mut room.members) {
+        member.read = Seq(0);
+    }
+    snapshot
+}

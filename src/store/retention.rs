@@ -1,0 +1,236 @@
+//! Messages that are old enough go: by age, by number in their room, or both, if the person who
+//! runs the server wants it so. Called by the writer while nobody else wants to write.
+//!
+//! With a message goes all that the log has about it: the entries that changed it, its signs, its
+//! words in the index. Nothing else in the log goes, because the tables are made from it. What
+//! stays is its author's own number for it (`spent`), and the highest number that went (`pruned`):
+//! from there on the log is whole, and a client that knows less starts afresh.
+//!
+//! It goes in small steps, each a transaction of a few rows, so that nobody's message waits.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+
+use crate::chat::Seq;
+use crate::crypto::{self, KeyHash};
+use crate::limits::{
+    PRUNE_OVERDUE_MS, PRUNE_PAGES_KEPT, PRUNE_PAGES_MAX, PRUNE_PAUSE_MS, PRUNE_ROWS_MAX,
+    PRUNE_SWEEP_MS,
+};
+use crate::log;
+use crate::store::words;
+use crate::time::Time;
+
+/// Which messages stay; by default all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Retain {
+    /// Those that are younger than so many days.
+    pub days: Option<u64>,
+    /// Of each room, the latest so many. (One that was taken back counts.)
+    pub messages: Option<u64>,
+}
+
+/// Goes through the rooms, one after the other and again and again.
+pub(super) struct Pruner {
+    retain: Retain,
+    stage: Stage,
+    /// Something went since the last time that the disk was tidied up.
+    removed: bool,
+    failing: bool,
+    due: Instant,
+}
+
+enum Stage {
+    /// The next room is the first from this number on.
+    Rooms(i64),
+    /// In this room the messages up to that one are too many.
+    Room { room: i64, upto: i64 },
+    /// All rooms have been looked at; now the disk gets its space back.
+    Pages,
+}
+
+/// What one step did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    Looked,
+    Wrote,
+    /// There is nothing more to do for now.
+    Done,
+}
+
+impl Pruner {
+    /// `None`: everything stays.
+    pub fn new(retain: Retain) -> Option<Pruner> {
+        let on = retain.days.is_some() || retain.messages.is_some();
+        let (stage, due) = (Stage::Rooms(i64::MIN), Instant::now());
+        on.then_some(Pruner { retain, stage, removed: false, failing: false, due })
+    }
+
+    /// How long to wait for something to be written before the next step. `None`: the writer has
+    /// been busy for so long that the step has to come first.
+    pub fn rest(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let overdue = now >= self.due + Duration::from_millis(PRUNE_OVERDUE_MS);
+        (!overdue).then(|| self.due.saturating_duration_since(now))
+    }
+
+    /// One step, and when the next is due. A failure ends nothing: it is tried again.
+    pub fn work(&mut self, connection: &Connection) {
+        let pause = match self.step(connection, Time::now()) {
+            Ok(step) => {
+                self.failing = false;
+                match step {
+                    Step::Looked => 0,
+                    Step::Wrote => PRUNE_PAUSE_MS,
+                    Step::Done => PRUNE_SWEEP_MS,
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    log!(Warn, "old messages cannot be removed ({error}); trying again");
+                }
+                PRUNE_SWEEP_MS
+            }
+        };
+        self.due = Instant::now() + Duration::from_millis(pause);
+    }
+
+    pub fn step(&mut self, connection: &Connection, now: Time) -> rusqlite::Result<Step> {
+        match self.stage {
+            Stage::Rooms(from) => {
+                let next = "SELECT min(room) FROM log WHERE kind = 'said' AND room >= ?";
+                let next: Option<i64> =
+                    connection.prepare_cached(next)?.query_row([from], |row| row.get(0))?;
+                self.stage = match next {
+                    Some(room) => Stage::Room { room, upto: self.surplus(connection, room)? },
+                    None => Stage::Pages,
+                };
+                Ok(Step::Looked)
+            }
+            Stage::Room { room, upto } => {
+                let days = self.retain.days.and_then(|days| i64::try_from(days).ok());
+                let cutoff = days.map(|days| now.0.saturating_sub(days.saturating_mul(DAY)));
+                if remove_some(connection, room, upto, cutoff)? {
+                    self.removed = true;
+                    return Ok(Step::Wrote);
+                }
+                self.stage = room.checked_add(1).map_or(Stage::Pages, Stage::Rooms);
+                Ok(Step::Looked)
+            }
+            Stage::Pages => {
+                if give_back(connection)? {
+                    return Ok(Step::Wrote);
+                }
+                self.stage = Stage::Rooms(i64::MIN);
+                if std::mem::take(&mut self.removed) {
+                    // The file becomes shorter, and the words leave the write-ahead log, when that
+                    // is moved into it. PASSIVE waits for nobody.
+                    let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+                    connection.query_row(checkpoint, [], |_| Ok(()))?;
+                }
+                Ok(Step::Done)
+            }
+        }
+    }
+
+    /// The youngest message of a room that is one too many.
+    fn surplus(&self, connection: &Connection, room: i64) -> rusqlite::Result<i64> {
+        let Some(most) = self.retain.messages else { return Ok(0) };
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let first = "SELECT coalesce((SELECT seq FROM log WHERE room = ? AND kind = 'said'
+             ORDER BY seq DESC LIMIT 1 OFFSET ?), 0)";
+        connection.prepare_cached(first)?.query_row([room, most], |row| row.get(0))
+    }
+}
+
+/// Microseconds.
+const DAY: i64 = 24 * 3_600 * 1_000_000;
+
+/// Removes the oldest messages of a room, as far as they are too many or too old and one step
+/// reaches. Returns whether there was anything.
+fn remove_some(
+    connection: &Connection,
+    room: i64,
+    upto: i64,
+    cutoff: Option<i64>,
+) -> rusqlite::Result<bool> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let oldest: Vec<(i64, i64)> = transaction
+        .prepare_cached(
+            "SELECT seq, time FROM log WHERE room = ? AND kind = 'said' ORDER BY seq LIMIT ?",
+        )?
+        .query_map([room, PRUNE_ROWS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let goes = |&(seq, time): &(i64, i64)| seq <= upto || cutoff.is_some_and(|cut| time < cut);
+    let (mut left, mut pruned) = (PRUNE_ROWS_MAX, 0);
+    for (seq, _) in oldest.into_iter().take_while(goes) {
+        // First what changed it, which may be more than one step reaches.
+        let changes: Vec<i64> = transaction
+            .prepare_cached(
+                "DELETE FROM log WHERE seq IN (
+                     SELECT seq FROM log WHERE target = ? ORDER BY seq LIMIT ?) RETURNING seq",
+            )?
+            .query_map([seq, left], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for change in changes {
+            transaction
+                .prepare_cached("DELETE FROM reaction WHERE target = ? AND seq = ?")?
+                .execute([seq, change])?;
+            (left, pruned) = (left - 1, pruned.max(change));
+        }
+        if left == 0 {
+            break;
+        }
+        remove(&transaction, seq)?;
+        (left, pruned) = (left - 1, pruned.max(seq));
+        if left == 0 {
+            break;
+        }
+    }
+    if pruned == 0 {
+        return Ok(false);
+    }
+    transaction
+        .prepare_cached("UPDATE meta SET value = max(value, ?) WHERE key = 'pruned'")?
+        .execute([pruned])?;
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// Removes one message, of which only its author's number for it stays.
+fn remove(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
+    words::forget(connection, Seq(seq.unsigned_abs()))?;
+    let first = |row: &Row<'_>| match row.get::<_, Option<KeyHash>>("said_hash")? {
+        Some(hash) => Ok(hash),
+        None => row.get::<_, String>("text").map(|text| crypto::hash(&text)),
+    };
+    let hash = connection
+        .prepare_cached("SELECT said_hash, text FROM log WHERE seq = ?")?
+        .query_row([seq], first)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO spent (account, client_id, seq, time, room, reply_to, hash)
+             SELECT log.account, log.client_id, log.seq, log.time, log.room, log.reply_to, ?2
+             FROM log JOIN account ON account.id = log.account AND account.gone IS NULL
+             WHERE log.seq = ?1 AND log.client_id IS NOT NULL",
+        )?
+        .execute(params![seq, hash])?;
+    connection.prepare_cached("DELETE FROM log WHERE seq = ?")?.execute([seq])?;
+    Ok(())
+}
+
+/// Gives some free pages back to the disk. Returns whether there were any.
+fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
+    let free = || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+    let before = free()?;
+    if before <= PRUNE_PAGES_KEPT {
+        return Ok(false);
+    }
+    // Each row of this statement is a page.
+    let sql = format!("PRAGMA incremental_vacuum({PRUNE_PAGES_MAX})");
+    let mut vacuum = connection.prepare(&sql)?;
+    let mut rows = vacuum.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(free()? < before)
+}

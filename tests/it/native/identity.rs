@@ -1,0 +1,228 @@
+//! Accounts, sessions and guests.
+
+use serde_json::{Value, json};
+
+use super::{FORMS, Form, User, answer, number, text};
+use crate::kit::{TestServer, until};
+
+const NOTHING: &Value = &Value::Null;
+
+#[test]
+fn an_account_has_one_key_and_many_sessions() {
+    let server = TestServer::start();
+    let ann = server.user("Ann");
+    assert_eq!((ann.key.len(), ann.session.len()), (64, 32));
+    for (name, expected) in [("ANN", (409, "name_taken")), ("a b", (422, "invalid_field"))] {
+        server.refused(&ann, ("POST", "/accounts", &json!({"name": name})), expected);
+    }
+    server.refused(&ann, ("POST", "/accounts", &json!([])), (400, "invalid_json"));
+    let wrong = json!({"key": "0".repeat(64)});
+    server.refused(&ann, ("POST", "/sessions", &wrong), (401, "unknown_key"));
+    // However one shows who one is, it is the same person.
+    let cookie = format!("Cookie: session={}\r\n", ann.session);
+    let key = format!("Authorization: Bearer {}\r\n", ann.key);
+    for headers in [&cookie, &key, &ann.bearer()] {
+        let (status, me) = answer(&server.ask("GET /api/v1/me", headers, ""));
+        assert_eq!((status, &me["name"], &me["guest"]), (200, &json!("Ann"), &json!(false)));
+    }
+    let nonsense = ["", "x", &"0".repeat(64), &"a".repeat(32), "ä"];
+    for shown in nonsense {
+        let stranger = User { session: shown.into(), ..ann.clone() };
+        let code = if shown.len() == 64 { "unknown_key" } else { "unauthenticated" };
+        server.refused(&stranger, ("GET", "/me", NOTHING), (401, code));
+    }
+    let online = server.get(&ann, "/users/aNN");
+    assert_eq!((&online["name"], &online["online"]), (&json!("Ann"), &json!(false)));
+    let _stream = server.live(&ann, Form::Lines);
+    assert_eq!(server.get(&ann, "/users/ann")["online"], true);
+    server.refused(&ann, ("GET", "/users/Nobody", NOTHING), (404, "user_not_found"));
+}
+
+#[test]
+fn everything_but_the_ways_in_needs_somebody() {
+    let server = TestServer::start();
+    let paths = [
+        ("GET", "/sessions"),
+        ("DELETE", "/sessions/current"),
+        ("DELETE", "/sessions/1"),
+        ("GET", "/me"),
+        ("GET", "/users/Ann"),
+        ("PUT", "/users/Ann/room"),
+        ("GET", "/rooms"),
+        ("POST", "/rooms"),
+        ("GET", "/rooms/1"),
+        ("PATCH", "/rooms/1"),
+        ("DELETE", "/rooms/1"),
+        ("PUT", "/rooms/1/membership"),
+        ("DELETE", "/rooms/1/membership"),
+        ("GET", "/rooms/1/members"),
+        ("PUT", "/rooms/1/messages/a"),
+        ("POST", "/rooms/1/messages"),
+        ("GET", "/rooms/1/messages"),
+        ("GET", "/rooms/1/messages/1"),
+        ("PATCH", "/rooms/1/messages/1"),
+        ("DELETE", "/rooms/1/messages/1"),
+        ("PUT", "/rooms/1/messages/1/reactions/x"),
+        ("PUT", "/rooms/1/read"),
+        ("GET", "/search?q=x"),
+        ("GET", "/events"),
+    ];
+    for (method, path) in paths {
+        let response = server.ask(&format!("{method} /api/v1{path}"), "", "");
+        assert_eq!(response.status, 401, "{method} {path}");
+        assert_eq!(response.json()["error"]["code"], "unauthenticated", "{method} {path}");
+    }
+    assert_eq!(server.ask("GET /r/1", "", "").status, 401);
+    assert_eq!(server.ask("POST /r/1", "", "hello").status, 401);
+    let about = server.ask("GET /api/v1/server", "", "").json();
+    for field in ["name", "version", "epoch", "seq", "registration", "guests", "features", "limits"]
+    {
+        assert!(!about[field].is_null(), "{field} {about}");
+    }
+}
+
+#[test]
+fn a_session_that_is_remembered_lasts_thirty_days() {
+    let server = TestServer::start();
+    let ann = server.user("Ann");
+    let now = std::time::SystemTime::now();
+    for (remember, seconds) in
+        [(json!(true), 30 * 24 * 3600), (json!(false), 3600), (Value::Null, 3600)]
+    {
+        let body = json!({"key": ann.key, "remember": remember});
+        let response = server.send("POST /api/v1/sessions", &body);
+        let expires = text(&response.json()["expires"]);
+        let expires = humantime::parse_rfc3339(&expires).expect("a time");
+        let left = expires.duration_since(now).expect("the future").as_secs();
+        assert!(left.abs_diff(seconds) < 60, "{left} {seconds}");
+        let cookie = response.header("set-cookie").expect("a cookie");
+        for part in ["session=", "HttpOnly", "SameSite"] {
+            assert!(cookie.contains(part), "{cookie}");
+        }
+    }
+    let body = json!({"key": ann.key, "remember": "yes"});
+    server.refused(&ann, ("POST", "/sessions", &body), (422, "invalid_field"));
+}
+
+#[test]
+fn a_revoked_session_ends_with_its_streams_and_no_others() {
+    let mut server = TestServer::start();
+    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
+    let phone = server.session(&ann.key);
+    let mut stays = server.live(&ann, Form::Ws);
+    let mut by_key = server.live(&User { session: ann.key.clone(), ..ann.clone() }, Form::Lines);
+    let mut going = FORMS.map(|form| server.live(&phone, form));
+    let sessions = server.get(&ann, "/sessions");
+    let sessions = sessions["sessions"].as_array().expect("a list");
+    assert_eq!(sessions.len(), 2);
+    let other = sessions.iter().find(|one| one["current"] == false).expect("the phone's");
+    for field in ["created", "last_used", "agent"] {
+        assert!(other[field].is_string(), "{other}");
+    }
+    let path = format!("/sessions/{}", number(&other["id"]));
+    // It is nobody else's to end.
+    server.refused(&bob, ("DELETE", &path, NOTHING), (404, "not_found"));
+    assert_eq!(server.api(&ann, "DELETE", &path, NOTHING).0, 204);
+    for stream in &mut going {
+        stream.expect_bye("session_ended", 1008);
+    }
+    server.refused(&phone, ("GET", "/me", NOTHING), (401, "unauthenticated"));
+    server.tell(&ann, 1, "still here");
+    for stream in [&mut stays, &mut by_key] {
+        assert_eq!(stream.expect("message")["text"], "still here");
+    }
+    let left = server.get(&ann, "/sessions");
+    assert_eq!(left["sessions"].as_array().map(Vec::len), Some(1));
+    assert_eq!(server.api(&ann, "DELETE", "/sessions/current", NOTHING).0, 204);
+    stays.expect_bye("session_ended", 1008);
+    server.refused(&ann, ("GET", "/me", NOTHING), (401, "unauthenticated"));
+    server.tell(&bob, 1, "for the key");
+    assert_eq!(by_key.expect("message")["text"], "for the key");
+    // What was revoked stays so.
+    server.kill();
+    server.go_on();
+    server.refused(&ann, ("GET", "/me", NOTHING), (401, "unauthenticated"));
+    server.get(&bob, "/me");
+}
+
+#[test]
+fn a_guest_is_somebody_until_they_go() {
+    let mut server = TestServer::start();
+    let ann = server.user("Ann");
+    let body = json!({"name": "Gil", "color": "#ff00aa"});
+    let (status, made) = answer(&server.send("POST /api/v1/guests", &body));
+    assert_eq!((status, &made["guest"], &made["name"]), (201, &json!(true), &json!("Gil")));
+    let gil = User { key: String::new(), session: text(&made["session"]) };
+    for name in ["gil", "ANN"] {
+        let body = json!({"name": name});
+        server.refused(&ann, ("POST", "/guests", &body), (409, "name_taken"));
+        server.refused(&ann, ("POST", "/accounts", &body), (409, "name_taken"));
+    }
+    let bad = json!({"name": "Hal", "color": "red;}"});
+    server.refused(&ann, ("POST", "/guests", &bad), (422, "invalid_field"));
+    let mut at_ann = server.live(&ann, Form::Ws);
+    server.tell(&gil, 1, "hello from a guest");
+    let heard = at_ann.expect("message");
+    assert_eq!((&heard["author"], &heard["color"]), (&json!("Gil"), &json!("#ff00aa")));
+    let mut at_gil = server.live(&gil, Form::Sse);
+    let room = server.public(&ann, "Den");
+    server.enter(&gil, room);
+    assert_eq!(at_gil.expect("room")["room"]["id"], room);
+    server.tell(&ann, room, "welcome");
+    assert_eq!(at_gil.expect("message")["text"], "welcome");
+    // A guest lasts over a restart, as their session does.
+    server.kill();
+    server.go_on();
+    let me = server.get(&gil, "/me");
+    assert_eq!((&me["name"], &me["guest"]), (&json!("Gil"), &json!(true)));
+    let mut at_gil = server.live(&gil, Form::Ws);
+    assert_eq!(server.api(&gil, "DELETE", "/sessions/current", NOTHING).0, 204);
+    at_gil.expect_bye("session_ended", 1008);
+    server.refused(&gil, ("GET", "/me", NOTHING), (401, "unauthenticated"));
+    until("the guest's name is free", || {
+        server.send("POST /api/v1/guests", &json!({"name": "Gil"})).status == 201
+    });
+}
+
+#[test]
+fn a_name_that_a_visitor_goes_by_is_not_two_peoples() {
+    let server = TestServer::start();
+    let ann = server.user("Ann");
+    let room = server.public(&ann, "Den");
+    let mut zed = server.guest(room, "Zed");
+    // Whether an account may be called so meanwhile or not: its member is told of the room.
+    let made = server.send("POST /api/v1/accounts", &json!({"name": "Zed"}));
+    if made.status == 201 {
+        let account = server.session(&text(&made.json()["key"]));
+        let mut stream = server.live(&account, Form::Ws);
+        server.enter(&account, room);
+        assert_eq!(stream.expect("room")["room"]["id"], room);
+        server.tell(&ann, room, "which of you?");
+        assert_eq!(stream.expect("message")["text"], "which of you?");
+        zed.bye();
+    } else {
+        assert_eq!(made.json()["error"]["code"], "name_taken");
+        zed.say(&json!({"event_type": "send", "name": "Zed", "msg": "still me"}));
+        zed.vanish();
+    }
+    // An account's name is nobody else's to take in a room.
+    let mut other = server.ws(&format!("/chats/{room}/ws"), "");
+    other.say(&json!({"event_type": "join", "name": "aNN"}));
+    assert_eq!(other.json()["status"], false);
+}
+
+#[test]
+fn a_stream_keeps_its_session_alive() {
+    let server = TestServer::with(&["--session-ttl", "1"]);
+    let ann = server.user("Ann");
+    let mut streams = FORMS.map(|form| server.live(&ann, form));
+    let bob = server.user("Bob");
+    until("Bob's session has ended", || {
+        std::thread::sleep(std::time::Duration::from_millis(1050));
+        server.api(&bob, "GET", "/me", NOTHING).0 == 401
+    });
+    assert_eq!(server.tell(&ann, 1, "here")["text"], "here");
+    for stream in &mut streams {
+        assert_eq!(stream.expect("message")["text"], "here");
+    }
+}

@@ -1,0 +1,112 @@
+//! A reader that does not keep up: it costs nobody anything, and misses nothing.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{FORMS, Form, number};
+use crate::kit::TestServer;
+
+const MESSAGES: usize = 20_000;
+
+/// The most memory that the server has ever had, in KiB.
+fn peak(server: &TestServer) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
+    let status = status.expect("the process");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
+#[test]
+fn who_stops_reading_falls_behind_and_catches_up() {
+    let server = TestServer::start();
+    let (ann, bob, eve) = (server.user("Ann"), server.user("Bob"), server.user("Eve"));
+    let mut slow = FORMS.map(|form| server.live(&bob, form));
+    let mut prompt = server.live(&eve, Form::Ws);
+    let mut at_ann = server.live(&ann, Form::Ws);
+    let before = peak(&server);
+    let filler = "x".repeat(300);
+    let (mut worst, start) = (Duration::ZERO, Instant::now());
+    let mut last = 0;
+    // In lots: those who read hear each before the next begins.
+    for lot in 0..MESSAGES / 25 {
+        let began = Instant::now();
+        for index in lot * 25..lot * 25 + 25 {
+            let text = format!("{index} {filler}");
+            at_ann.say(
+                &json!({"type": "send", "room": 1, "client_id": format!("s{index}"), "text": text}),
+            );
+        }
+        for index in lot * 25..lot * 25 + 25 {
+            let heard = prompt.expect("message");
+            assert_eq!(heard["client_id"], format!("s{index}"));
+        }
+        for _ in 0..25 {
+            last = number(&at_ann.find("ack")["seq"]);
+        }
+        worst = worst.max(began.elapsed());
+        // They read a little, or after ten seconds they would count as gone.
+        if start.elapsed().as_secs() % 4 == 3 {
+            slow.iter_mut().for_each(|stream| {
+                let _ = stream.ws.http.fill();
+            });
+        }
+    }
+    eprintln!("{MESSAGES} in {:?}, a lot at most {worst:?}", start.elapsed());
+    assert!(worst < Duration::from_secs(2), "others were delayed: {worst:?}");
+    let grown = peak(&server) - before;
+    eprintln!("grown by {grown} KiB from {before}");
+    assert!(grown < 16 * 1024, "it has grown by {grown} KiB");
+    for stream in &mut slow {
+        let (mut next, mut behind) = (0, 0);
+        while next < MESSAGES {
+            let frame = stream.next();
+            if frame["type"] == "caught_up" {
+                behind += 1;
+                continue;
+            }
+            assert_eq!(frame["client_id"], format!("s{next}"), "{:?}", stream.form);
+            next += 1;
+        }
+        assert_eq!(stream.seq, last);
+        if behind == 0 {
+            stream.expect("caught_up");
+        }
+    }
+    let grown = peak(&server) - before;
+    eprintln!("grown by {grown} KiB after all was read");
+    assert!(grown < 24 * 1024, "it has grown by {grown} KiB");
+    server.tell(&ann, 1, "live again");
+    for stream in &mut slow {
+        stream.texts_until("live again");
+    }
+}
+
+#[test]
+fn who_never_reads_is_let_go() {
+    let server = TestServer::start();
+    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
+    let mut stalled = server.live(&bob, Form::Lines);
+    let mut at_ann = server.live(&ann, Form::Ws);
+    let filler = "y".repeat(4000);
+    for index in 0..2000 {
+        at_ann.send(1, &format!("n{index}"), &filler);
+    }
+    crate::kit::until("the server gives up", || server.get(&ann, "/users/Bob")["online"] == false);
+    // What had got through is whole; the rest is for the next stream.
+    let mut heard = 0;
+    while let Some(at) = stalled
+        .ws
+        .http
+        .buffer
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .or_else(|| stalled.ws.http.fill().then_some(usize::MAX))
+    {
+        if at != usize::MAX {
+            heard += usize::from(stalled.frame().expect("a line")["type"] == "message");
+        }
+    }
+    let rest = server.stream(&bob, Form::Lines, &stalled.since()).missed();
+    assert_eq!(heard + rest.len(), 2000);
+}

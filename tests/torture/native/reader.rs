@@ -1,0 +1,257 @@
+//! Listens to the stream in one of its three forms, freezes, leaves, and comes back to where it
+//! was.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::dice::Dice;
+use crate::native::Person;
+use crate::native::view::View;
+use crate::wire::{self, Answer, Feed, Line, Request, Websocket};
+use crate::world::{FAREWELL, Phase, Stage, World};
+
+/// How the stream comes.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Form {
+    Websocket,
+    /// Server-sent events, resumed as browsers do it: the same address, and `Last-Event-ID`.
+    Events,
+    /// Lines of JSON.
+    Lines,
+}
+
+pub struct Reader<'a> {
+    world: &'a World,
+    dice: Dice,
+    person: Person,
+    form: Form,
+    /// Freezes for longer than the server puts up with.
+    sleepy: bool,
+    /// `&rooms=…`, where it does not want all.
+    filter: String,
+    view: View,
+    /// Server-sent events: the id of the last whole event that had one, and what has arrived of
+    /// the next. (An id whose event never came must not count.)
+    id: Option<String>,
+    next_id: Option<String>,
+    data: String,
+    goodbyes: BTreeSet<u64>,
+    /// What has happened to it in calm weather, for reports.
+    latest: String,
+}
+
+/// An open stream.
+enum Stream {
+    Socket(Websocket),
+    Feed(Feed),
+}
+
+impl<'a> Reader<'a> {
+    /// Finds out where the log is, to begin there.
+    pub fn new(
+        world: &'a World,
+        number: u64,
+        person: Person,
+        form: Form,
+        only: &[u64],
+    ) -> Reader<'a> {
+        let name = format!("{} {form:?}", person.name);
+        world.report(&name, Stage::Busy);
+        let view = begin(world, &person, only);
+        let rooms: Vec<String> = only.iter().map(u64::to_string).collect();
+        let filter = if only.is_empty() { "" } else { "&rooms=" };
+        Reader {
+            world,
+            dice: Dice::new(world.seed, 400 + number),
+            form,
+            sleepy: false,
+            filter: format!("{filter}{}", rooms.join(",")),
+            view,
+            id: None,
+            next_id: None,
+            data: String::new(),
+            goodbyes: BTreeSet::new(),
+            latest: String::new(),
+            person,
+        }
+    }
+
+    pub fn sleepy(self) -> Reader<'a> {
+        Reader { sleepy: true, ..self }
+    }
+
+    /// Until it has heard the last words of all its rooms.
+    pub fn run(mut self) -> View {
+        while !self.done() {
+            self.world.counts.resumes.fetch_add(1, Relaxed);
+            self.view.connected();
+            self.data.clear();
+            self.next_id = None;
+            match self.open() {
+                Ok(Ok(stream)) => {
+                    self.note("open");
+                    self.listen(stream);
+                }
+                Ok(Err(answer)) if matches!(answer.status, 429 | 503) => {}
+                Ok(Err(answer)) => self.problem(&answer.show(), "the stream"),
+                Err(error) => self.world.lost(&self.person.name, &error),
+            }
+            self.dice.sleep(1, 60);
+        }
+        if !self.done_well() && !self.latest.is_empty() {
+            let (name, form, cursor) = (&self.person.name, self.form, self.view.cursor);
+            println!("{name} ({form:?}) has come to {cursor}: {}", self.latest);
+        }
+        self.report(Stage::Done);
+        self.view
+    }
+
+    fn done(&self) -> bool {
+        self.done_well() || !self.world.problems().is_empty()
+    }
+
+    fn done_well(&self) -> bool {
+        self.view.rooms.iter().all(|room| self.goodbyes.contains(room))
+    }
+
+    fn open(&mut self) -> io::Result<Result<Stream, Answer>> {
+        let line = Line::dial(self.world.proxy)?;
+        let since = match self.form {
+            Form::Events => format!("{}:{}", self.view.epoch, self.view.begin),
+            _ => self.view.since(),
+        };
+        let path = format!("/api/v1/events?since={since}{}", self.filter);
+        let request = self.person.sign(Request::new("GET", path));
+        Ok(match self.form {
+            Form::Websocket => line.websocket(request)?.map(Stream::Socket),
+            Form::Lines => line.feed(&request)?.map(Stream::Feed),
+            Form::Events => {
+                let mut request = request.header("Accept", "text/event-stream");
+                if let Some(id) = &self.id {
+                    // It moves with the events that have one, and so may lag behind.
+                    request = request.header("Last-Event-ID", id);
+                }
+                line.feed(&request)?.map(Stream::Feed)
+            }
+        })
+    }
+
+    fn listen(&mut self, mut stream: Stream) {
+        let mut last = Instant::now();
+        let mut whim = Instant::now() + self.dice.ms(50, 4000);
+        loop {
+            let heard = match &mut stream {
+                Stream::Socket(socket) => socket.hear(),
+                Stream::Feed(feed) => feed.hear(),
+            };
+            match heard {
+                Ok(Some(text)) => {
+                    last = Instant::now();
+                    self.hear(&text);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.note(&error.to_string());
+                    return self.world.lost(&self.person.name, &error);
+                }
+            }
+            if self.done() {
+                return;
+            }
+            let storms = self.world.storms();
+            if storms && Instant::now() > whim {
+                if self.dice.chance(400) {
+                    return;
+                }
+                self.world.counts.freezes.fetch_add(1, Relaxed);
+                self.dice.sleep(100, if self.sleepy { 6000 } else { 1000 });
+                whim = Instant::now() + self.dice.ms(50, 4000);
+            }
+            if !storms && self.view.caught_up {
+                self.report(Stage::Settled);
+            }
+            // Nothing may have been said; but the connection may be one that is held up for long.
+            let patience = if storms { 2 } else { 6 };
+            if last.elapsed() > Duration::from_secs(patience) {
+                return self.note("nothing comes");
+            }
+        }
+    }
+
+    fn hear(&mut self, text: &str) {
+        if self.form != Form::Events {
+            return self.frame(text);
+        }
+        // The HTML standard, section 9.2.6.
+        match text.split_once(": ").unwrap_or((text, "")) {
+            ("", "") if !self.data.is_empty() => {
+                let data = std::mem::take(&mut self.data);
+                let id = self.next_id.take();
+                self.check_id(&data, id.as_deref());
+                self.id = id.or(self.id.take());
+                self.frame(&data);
+            }
+            ("data", more) => self.data.push_str(more),
+            ("id", id) => self.next_id = Some(id.to_owned()),
+            _ => {} // Comments, and whatever else may be added.
+        }
+    }
+
+    fn frame(&mut self, text: &str) {
+        let frame: Value = serde_json::from_str(text).unwrap_or_default();
+        if frame["type"] == "bye" {
+            self.world.counts.thrown_out.fetch_add(1, Relaxed);
+        }
+        if let Err(why) = self.view.fold(&frame) {
+            return self.problem(text, &why);
+        }
+        if let Some(room) = farewell(self.world, &frame) {
+            self.goodbyes.insert(room);
+        }
+    }
+
+    /// An event that has a number has it as its id.
+    fn check_id(&self, data: &str, id: Option<&str>) {
+        let frame: Value = serde_json::from_str(data).unwrap_or_default();
+        let cursor = frame["seq"].as_u64().map(|seq| format!("{}:{seq}", self.view.epoch));
+        if id != cursor.as_deref() {
+            self.problem(data, &format!("its id is {id:?}"));
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        if !self.world.storms() {
+            self.latest += &format!("at {}: {what}; ", self.view.cursor);
+        }
+    }
+
+    fn report(&self, stage: Stage) {
+        self.world.report(&format!("{} {:?}", self.person.name, self.form), stage);
+    }
+
+    fn problem(&self, what: &str, why: &str) {
+        let (name, form, since) = (&self.person.name, self.form, self.view.since());
+        let what: String = what.chars().take(400).collect();
+        self.world.problem(format!("{name} ({form:?}, at {since}): {why}: {what}"));
+    }
+}
+
+/// A view that begins now.
+pub fn begin(world: &World, person: &Person, only: &[u64]) -> View {
+    let answer = wire::ask(world.server, &Request::new("GET", "/api/v1/server"));
+    let about = answer.expect("the server is up").json();
+    let epoch = about["epoch"].as_str().expect("an epoch");
+    let rooms = if only.is_empty() { &person.rooms } else { only };
+    View::new(&person.name, rooms, epoch, about["seq"].as_u64().expect("a seq"))
+}
+
+/// The room whose last words these are.
+pub fn farewell(world: &World, frame: &Value) -> Option<u64> {
+    let last = frame["type"] == "message" && world.phase() == Phase::Farewell;
+    let said = last && frame["text"].as_str().is_some_and(|text| text.starts_with(FAREWELL));
+    frame["room"].as_u64().filter(|_| said)
+}
