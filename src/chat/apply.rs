@@ -155,7 +155,7 @@ impl Chat {
     }
 
     /// Only a guest's account ends, and only without a session. Its rooms are not told of it by an
-    /// entry of theirs: who is not there any more is no member.
+    /// entry of theirs: who is not there any more is no member, and what was theirs is nobody's.
     fn account_ended(&mut self, account: AccountId) {
         let Some(known) = self.accounts.get(account).filter(|known| known.is_over()) else {
             return;
@@ -168,6 +168,7 @@ impl Chat {
         for room in rooms {
             self.end_membership(account, room);
         }
+        self.rooms.disown(account);
         self.accounts.remove(account);
     }
 

@@ -1,9 +1,10 @@
 //! Asks: each is answered exactly once, at once or when the log has what it takes.
 
 use crate::chat::people::NewSession;
+use crate::chat::rooms::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visibility};
 use crate::chat::vocabulary::{
-    Access, Answer, Ask, Caller, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
+    Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
 };
 use crate::chat::{AskId, Chat, Purpose};
 use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
@@ -68,9 +69,11 @@ impl Chat {
             Ask::Read { room, seq } => self.read(who, room, seq).map(Some),
             Ask::Follow { seat, door, only } => self.follow(seat, door, only, who).map(Some),
             Ask::Lock { room, name } => self.lock(who, &room, name).map(Some),
-            Ask::Renew { room, claim } => {
-                self.claimed(Some(claim), who).and_then(|_| self.lock(who, &room, None)).map(Some)
-            }
+            Ask::MayChange { room, access } => self.rooms.find(&room).and_then(|room| {
+                room.may_change(who.map(|who| who.account), access)?;
+                Ok(Some(Answer::Done))
+            }),
+            Ask::Renew { room, claim } => self.renew(who, &room, claim).map(Some),
             Ask::MakeRoom { facts } => self.make_room(ask, who, facts).map(|()| None),
             Ask::ChangeRoom { room, access, change } => {
                 self.change_room(ask, who, &room, access, change).map(|()| None)
@@ -158,6 +161,7 @@ impl Chat {
 
     fn lock(&self, who: Identity, room: &RoomRef, name: Option<Name>) -> Result<Answer, Refusal> {
         let room = self.rooms.find(room)?;
+        let mut own = false;
         if let Some(name) = name {
             let folded = name.folded();
             let caller = who.map(|who| who.account);
@@ -168,11 +172,25 @@ impl Chat {
             if anothers || held {
                 return Err(Refusal::NameInUse);
             }
+            own = owner.is_some_and(|owner| !self.is_guest(owner));
         }
-        let record = &room.record;
-        let password = record.facts.password.clone();
-        let (generation, granted) = (record.generation, self.now);
-        Ok(Answer::Lock(Lock { room: record.id, password, generation, granted }))
+        Ok(Answer::Lock(self.lock_of(room, own)))
+    }
+
+    fn renew(&self, who: Identity, room: &RoomRef, claim: Claim) -> Result<Answer, Refusal> {
+        let author = self.claimed(Some(claim), who)?;
+        let account = author.and_then(|author| author.account);
+        let own = account.is_some_and(|account| !self.is_guest(account));
+        Ok(Answer::Lock(self.lock_of(self.rooms.find(room)?, own)))
+    }
+
+    /// `own`: for a registered account that was found to have the name, and will for ever; so what
+    /// it is granted may be dated a second later. And has to be: a token tells whole seconds, and
+    /// in the very second of its registration an account would get one that is not younger.
+    fn lock_of(&self, room: &Room, own: bool) -> Lock {
+        let RoomRecord { id, generation, ref facts, .. } = room.record;
+        let granted = self.now.plus_secs(u64::from(own));
+        Lock { room: id, password: facts.password.clone(), generation, granted }
     }
 
     fn make_room(&mut self, ask: AskId, who: Identity, facts: RoomFacts) -> Result<(), Refusal> {

@@ -217,7 +217,7 @@ impl Chat {
         Ok(Answer::Members(all))
     }
 
-    fn is_guest(&self, account: AccountId) -> bool {
+    pub(super) fn is_guest(&self, account: AccountId) -> bool {
         self.accounts.get(account).is_none_or(Known::is_guest)
     }
 

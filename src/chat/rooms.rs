@@ -399,6 +399,13 @@ impl Rooms {
         Some(room)
     }
 
+    /// What was an account's is nobody's.
+    pub fn disown(&mut self, account: AccountId) {
+        for room in self.rooms.values_mut().filter(|room| room.record.owner == Some(account)) {
+            room.record.owner = None;
+        }
+    }
+
     pub fn remove(&mut self, id: RoomId) -> Option<Room> {
         let room = self.rooms.remove(&id)?;
         match room.record.between {

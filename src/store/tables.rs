@@ -111,13 +111,14 @@ fn enter(
     Ok(())
 }
 
-/// The name is free again, and the number used up.
+/// The name is free again, the number used up, and what was theirs is nobody's.
 fn account_ended(connection: &Connection, time: Time, account: AccountId) -> rusqlite::Result<()> {
     let id = signed(account.0);
     let end = "UPDATE account SET gone = ?, key = NULL WHERE id = ? AND gone IS NULL";
     if connection.prepare_cached(end)?.execute([time.0, id])? > 0 {
         connection.prepare_cached("DELETE FROM session WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
+        connection.prepare_cached("UPDATE room SET owner = NULL WHERE owner = ?")?.execute([id])?;
     }
     Ok(())
 }

@@ -219,6 +219,11 @@ fn a_public_room_of_a_guest_is_everybodys_and_one_of_an_account_its_owners() {
         let removal = server.ask(&format!("DELETE /chats/{id}"), &headers, "");
         refused(&removal, 401, 104, UNAUTHORIZED, "");
     }
+    // Whose it is not is not told what is wrong with the change.
+    for body in ["{", r#"{"title":"Commons"}"#, r#"{"title":""}"#, r#"{"password":"short"}"#] {
+        let change = server.ask(&format!("PUT /chats/{id}"), &cookie(&bob), body);
+        refused(&change, 401, 104, UNAUTHORIZED, "");
+    }
     let change = server.ask(&format!("PUT /chats/{id}"), &cookie(&ann), r#"{"title":"Anne"}"#);
     assert_eq!(change.json()["title"], json!("Anne"));
     // A title of one's own is not a duplicate, in whichever case; another's is.

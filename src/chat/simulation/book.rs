@@ -118,6 +118,7 @@ impl Book {
                 self.accounts.remove(&account);
                 for room in self.rooms.values_mut() {
                     room.members.retain(|member| member.account != account);
+                    room.owner = room.owner.filter(|owner| *owner != account);
                 }
             }
             Entry::SessionBegun { session: id, account, key, remember, agent } => {

@@ -1,11 +1,13 @@
 //! Power that fails, and what must be left then.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::chat::simulation::book::grain_of;
 use crate::chat::simulation::world::World;
 use crate::chat::simulation::{SETTINGS, Simulation};
-use crate::chat::{Ask, AskId, Caller, Chat, Command, Effect, LOBBY, Refusal, Seq, Snapshot};
+use crate::chat::{
+    Ask, AskId, Caller, Chat, Command, Effect, Entry, LOBBY, Refusal, Seq, Snapshot,
+};
 
 impl Simulation {
     /// The power fails. What the log has is all that there is, and it is everything that was
@@ -16,6 +18,7 @@ impl Simulation {
         }
         self.book.compare(&self.chat.snapshot());
         self.world.check_refused(&self.disk.log);
+        self.check_said_once();
         self.disk.crash();
         let used = std::mem::take(&mut self.book).sessions;
         let mut folded = Chat::new(SETTINGS, Snapshot::default());
@@ -46,6 +49,16 @@ impl Simulation {
         for (id, kept) in &self.book.sessions {
             let lost = used.get(id).map_or(0, |before| before.last_used.0 - kept.last_used.0);
             assert!(lost < grain_of(kept), "the disk was not told that {id:?} was used");
+        }
+    }
+
+    /// What was sent more than once under one number is there once.
+    fn check_said_once(&self) {
+        let mut said = HashSet::new();
+        for (_, entry) in &self.disk.log {
+            if let Entry::Said { author, client_id: Some(id), .. } = entry {
+                assert!(said.insert((author.account, id)), "{entry:?} is there twice");
+            }
         }
     }
 

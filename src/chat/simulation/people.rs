@@ -120,7 +120,8 @@ impl Simulation {
     fn action(&mut self, by: Option<AccountId>) -> Action {
         let own = if self.dice.one_in(4) { None } else { by };
         let any = (self.some_room(), self.some_seq());
-        let (room, target) = self.some_message(own).filter(|_| any.1.0 % 8 > 0).unwrap_or(any);
+        let (room, target) =
+            self.some_message(own).filter(|_| !any.1.0.is_multiple_of(8)).unwrap_or(any);
         match self.dice.below(10) {
             0..=1 => {
                 let text = format!("other words {}", self.number()).into();

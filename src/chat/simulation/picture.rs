@@ -1,5 +1,5 @@
-//! What a client that follows makes of what it is told: rooms, and what was said in them, as plainly
-//! as a page would show it. It trusts the server, and keeps no rule of its own.
+//! What a client that follows makes of what it is told: rooms, and what was said in them, as
+//! plainly as a page would show it. It trusts the server, and keeps no rule of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,6 +71,7 @@ impl Picture {
             }
             What::Edited { target, text, .. } => {
                 if let Some(message) = place.messages.get_mut(target) {
+                    assert!(message.words.is_some(), "words of what was taken back");
                     (message.words, message.edited) = (Some(text.clone()), Some(event.time));
                 }
             }

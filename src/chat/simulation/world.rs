@@ -115,7 +115,7 @@ impl World {
     /// One effect; everything that can be judged by itself is judged here.
     pub fn follow(&mut self, effect: &Effect, book: &Book, log: &[(Time, Entry)]) {
         match effect {
-            Effect::Answer { ask, answer } => self.answered(*ask, answer, book),
+            Effect::Answer { ask, answer } => self.answered(*ask, answer, book, log),
             Effect::Seat { seat, door, room } => self.seated(*seat, *door, *room),
             Effect::Unseat { seat, room, farewell, .. } => self.unseated(*seat, *room, *farewell),
             Effect::Announce { event, by } => {
@@ -183,7 +183,13 @@ impl World {
     }
 
     /// Every ask is answered once, and never again; an `Ok` means that the log has it.
-    fn answered(&mut self, ask: AskId, answer: &Result<Answer, Refusal>, book: &Book) {
+    fn answered(
+        &mut self,
+        ask: AskId,
+        answer: &Result<Answer, Refusal>,
+        book: &Book,
+        log: &[(Time, Entry)],
+    ) {
         let asked = self.asks.remove(&ask).expect("an answer to somebody who waits for one");
         let ok = answer.is_ok();
         if let Some(refusal) = asked.refused {
@@ -233,6 +239,12 @@ impl World {
             Ask::Enter { room, .. } if ok => {
                 let there = asked.account.filter(|one| book.accounts.contains_key(one));
                 assert!(there.is_none_or(|one| book.is_member(one, *room)), "no member");
+            }
+            Ask::Act(Action::Send { text, .. }) if ok => {
+                let Ok(Answer::Acted { seq, .. }) = answer else { panic!("{answer:?}") };
+                let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
+                assert!(matches!(entry, Entry::Said { text: kept, author, .. }
+                    if kept == text && author.account == asked.account));
             }
             Ask::Follow { seat, .. } => match answer {
                 Ok(Answer::Following { account, rooms, .. }) => {

@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn be_guest(name: &str) -> Ask {
-    Ask::BeGuest { name: name.into(), color: None, session: key(name), agent: "".into() }
-}
-
 #[test]
 fn a_guest_ends_with_the_session() {
     let mut core = Core::with(&["ann"]);
@@ -36,4 +32,21 @@ fn a_guest_without_a_session_does_not_linger() {
     core.give(Command::Tick);
     core.settle();
     assert!(core.chat.snapshot().accounts.is_empty(), "after a crash between the two");
+}
+
+#[test]
+fn what_was_a_guests_is_nobodys() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", be_guest("zoe")).expect("a guest");
+    let open = core.room("zoe", facts("open", Visibility::Public, None));
+    let shut = core.room("zoe", facts("shut", Visibility::Private, Some("hash")));
+    core.ask("ann", Ask::Enter { room: shut, access: token(0) }).expect("a member");
+    let may = |room| Ask::MayChange { room: RoomRef::Id(room), access: Access::Open };
+    assert_eq!(core.try_to("ann", may(open)), Err(Refusal::Forbidden));
+    assert_eq!(core.try_to("ann", may(shut)), Err(Refusal::NoAccess));
+    core.ask("zoe", Ask::Logout).expect("out");
+    assert_eq!(core.try_to("", may(open)), Ok(()), "it is everybody's");
+    assert_eq!(core.try_to("", may(shut)), Err(Refusal::NoAccess));
+    assert_eq!(core.try_to("ann", may(shut)), Ok(()), "it is its members'");
+    assert!(core.chat.snapshot().rooms.iter().all(|room| room.owner.is_none()));
 }

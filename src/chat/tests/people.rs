@@ -1,7 +1,7 @@
 //! Who is known: accounts and sessions.
 
 use super::*;
-use crate::limits::{SESSION_TOUCH_PARTS, SESSIONS_PER_ACCOUNT_MAX};
+use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS, SESSIONS_PER_ACCOUNT_MAX};
 
 #[test]
 fn names_of_accounts_are_ascii_and_unique_whatever_their_case() {
@@ -145,6 +145,44 @@ fn sessions_that_begin_at_once_are_bounded_too() {
     let full = answers.iter().filter(|answer| **answer == Err(Refusal::Full)).count();
     assert_eq!(full, SESSIONS_PER_ACCOUNT_MAX);
     assert_eq!(core.chat.snapshot().sessions.len(), SESSIONS_PER_ACCOUNT_MAX);
+}
+
+#[test]
+fn one_sees_and_ends_ones_own_sessions() {
+    let mut core = Core::with(&["ann", "bob"]);
+    core.ask("", login("ann", "other")).expect("a second session");
+    let list = |core: &mut Core, who: &str| match core.ask(who, Ask::Sessions) {
+        Ok(Answer::Sessions(all)) => all.iter().map(|one| (one.id.0, one.current)).collect(),
+        other => panic!("{other:?} is no list"),
+    };
+    let all: Vec<(u64, bool)> = list(&mut core, "other");
+    assert_eq!(all, [(1, false), (3, true)]);
+    assert_eq!(list(&mut core, "ann!"), [(1, false), (3, false)], "by her own key, none is");
+    let end = |session| Ask::EndSession { session: SessionId(session) };
+    assert_eq!(core.try_to("ann", end(2)), Err(Refusal::SessionNotFound), "it is bob's");
+    assert_eq!(core.try_to("", end(1)), Err(Refusal::Unauthenticated));
+    core.sit(1, "ann").expect("a seat");
+    core.ask_late("other", end(1));
+    assert_eq!(core.commit(), ["1 is closed: SessionEnded"]);
+    assert_eq!(core.try_to("ann", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.try_to("other", end(1)), Err(Refusal::SessionNotFound));
+    assert_eq!(list(&mut core, "other"), [(3, true)]);
+}
+
+#[test]
+fn a_remembered_session_lasts_a_month() {
+    let mut core = Core::with(&["ann"]);
+    let (long, agent) = (key("long"), "".into());
+    let what = Ask::Login { key: key("ann"), session: long, remember: true, agent };
+    let Ok(Answer::Session(info)) = core.ask("", what) else { panic!("no session") };
+    assert_eq!(info.expires, core.now.plus_secs(REMEMBERED_TTL_SECS));
+    core.passes(REMEMBERED_TTL_SECS - 1);
+    core.give(Command::Tick);
+    core.settle();
+    assert_eq!(core.try_to("ann", Ask::Me), Err(Refusal::Unauthenticated), "the usual one ended");
+    assert_eq!(core.try_to("long", Ask::Me), Ok(()));
+    core.passes(REMEMBERED_TTL_SECS);
+    assert_eq!(core.try_to("long", Ask::Me), Err(Refusal::Unauthenticated));
 }
 
 #[test]

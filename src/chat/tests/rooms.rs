@@ -52,6 +52,8 @@ fn who_may_change_and_end_which_room() {
     ];
     for (room, who, access, expected) in cases {
         let nothing = change(room, access, RoomChange::default());
+        let may = Ask::MayChange { room: RoomRef::Id(room), access };
+        assert_eq!(core.try_to(who, may), expected, "may {who:?} change {room}");
         assert_eq!(core.try_to(who, nothing), expected, "change {room} as {who:?}");
         if expected.is_err() {
             let ended = core.try_to(who, remove(room, access));

@@ -135,6 +135,33 @@ fn a_grant_is_as_old_as_the_look_at_the_lock() {
 }
 
 #[test]
+fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", be_guest("zoe")).expect("a guest");
+    let room = RoomRef::Id(LOBBY);
+    let lock = |who: &str| Ask::Lock { room: room.clone(), name: Some(name(who)) };
+    let granted = |core: &mut Core, who: &str, what: Ask| match core.ask(who, what) {
+        Ok(Answer::Lock(lock)) => lock.granted,
+        other => panic!("{other:?} is no lock"),
+    };
+    let (now, later) = (core.now, core.now.plus_secs(1));
+    assert_eq!(granted(&mut core, "ann", lock("Ann")), later);
+    assert_eq!(granted(&mut core, "zoe", lock("zoe")), now, "her name may be another's soon");
+    assert_eq!(granted(&mut core, "", lock("free")), now);
+    assert_eq!(granted(&mut core, "ann", lock("free")), now);
+    let renew = |who: &str, granted| {
+        let claim = Claim { name: name(who), granted };
+        Ask::Renew { room: room.clone(), claim }
+    };
+    assert_eq!(core.try_to("", renew("ann", now)), Err(Refusal::NameInUse));
+    assert_eq!(granted(&mut core, "", renew("ann", later)), later);
+    assert_eq!(granted(&mut core, "", renew("free", now)), now);
+    // Without a session, in the same second: it is her.
+    assert_eq!(core.try_to("", sit_as(1, "ann", later)), Ok(()));
+    assert_eq!(core.join(1, ""), ["ann joined by 1", "to 1: Noted"]);
+}
+
+#[test]
 fn replies_come_in_the_order_of_the_tells() {
     let mut core = Core::with(&["ann"]);
     core.sit(1, "ann").expect("a seat");

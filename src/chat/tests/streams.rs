@@ -66,3 +66,22 @@ fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
         Some("6488064 is dismissed: Closing")
     );
 }
+
+#[test]
+fn a_stream_of_some_rooms_hears_no_others() {
+    let mut core = Core::with(&["ann"]);
+    let den = core.room("ann", facts("den", Hidden, Some("hash")));
+    let attic = core.room("ann", facts("attic", Hidden, Some("hash")));
+    let later = RoomId(attic.0 + 1);
+    let only = Some(vec![den, later, RoomId(99)]);
+    let what = Ask::Follow { seat: SeatId(BASE), door: BACK, only };
+    let Ok(Answer::Following { rooms, .. }) = core.ask("ann", what) else { panic!("no stream") };
+    assert_eq!(rooms.iter().map(|one| one.room).collect::<Vec<_>>(), [den]);
+    assert!(core.present(LOBBY).is_empty() && core.present(attic).is_empty());
+    core.ask_late("ann", Ask::MakeRoom { facts: facts("later", Hidden, Some("hash")) });
+    assert_eq!(core.commit()[..2], ["65538 hears room 4", "whispered to 65538: later as 6"]);
+    core.ask_late("ann", Ask::MakeRoom { facts: facts("cellar", Hidden, Some("hash")) });
+    assert!(core.commit().is_empty(), "of this one it does not hear");
+    core.tell(BASE, act(send(attic, "hi", "a")));
+    assert_eq!(core.commit(), ["ann said hi as 8 by 65536", "to 65536: Said(8)"], "but may speak");
+}

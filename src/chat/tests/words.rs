@@ -24,3 +24,55 @@ fn only_members_speak_and_a_client_id_is_used_once() {
         assert_eq!(core.answer(ask), expected);
     }
 }
+
+/// Whose a message is, the log knows; who is let through to it, and as what, is the core's to say.
+#[test]
+fn who_may_edit_take_back_and_sign() {
+    let mut core = Core::with(&["ann", "bob", "cat"]);
+    let open = core.room("ann", facts("open", Visibility::Public, None));
+    let dark = core.room("ann", facts("dark", Visibility::Hidden, Some("hash")));
+    for room in [open, dark] {
+        core.ask("bob", Ask::Enter { room, access: token(0) }).expect("a member");
+    }
+    let pair = core.ask("ann", Ask::Direct { name: "bob".into() });
+    let Ok(Answer::Direct { room: pair, .. }) = pair else { panic!("no room for two") };
+    let (pair, target) = (pair.id, Seq(9));
+    let emoji = Emoji::new("👍").expect("a sign");
+    // (room, who, what comes of it: refused, or let through, as the room's owner or not)
+    let cases = [
+        (LOBBY, "ann", Ok(false)),
+        (open, "ann", Ok(true)),
+        (open, "ann!", Ok(true)),
+        (open, "bob", Ok(false)),
+        (open, "cat", Err(Refusal::Forbidden)),
+        (open, "", Err(Refusal::Unauthenticated)),
+        (dark, "ann", Ok(true)),
+        (dark, "bob", Ok(false)),
+        (dark, "cat", Err(Refusal::RoomNotFound)),
+        (pair, "ann", Ok(false)),
+        (pair, "bob", Ok(false)),
+        (pair, "cat", Err(Refusal::RoomNotFound)),
+        (RoomId(99), "ann", Err(Refusal::RoomNotFound)),
+    ];
+    for (room, who, expected) in cases {
+        let actions = [
+            Action::Edit { room, target, text: "other".into() },
+            Action::Delete { room, target },
+            Action::React { room, target, emoji: emoji.clone(), on: true },
+        ];
+        for action in actions {
+            let ask = core.ask_late(who, Ask::Act(action.clone()));
+            let proposed = core.proposals.back().map(|(_, _, entry)| entry.clone());
+            let found = match core.answer(ask) {
+                Some(answer) => Err(answer.expect_err("only the log can accept")),
+                None => Ok(match proposed.expect("an entry") {
+                    Entry::Deleted { as_owner, .. } => as_owner,
+                    Entry::Edited { .. } | Entry::Reacted { .. } => expected == Ok(true),
+                    other => panic!("{other:?}"),
+                }),
+            };
+            assert_eq!(found, expected, "{who:?} {action:?}");
+            core.settle();
+        }
+    }
+}

@@ -218,6 +218,13 @@ pub enum Ask {
         /// Its facts; the password is there exactly if it is not public.
         facts: RoomFacts,
     },
+    /// Whether the caller may change a room, or end it. → [`Answer::Done`]
+    MayChange {
+        /// Which room.
+        room: RoomRef,
+        /// By which right, where the room is not public.
+        access: Access,
+    },
     /// Changes a room. → [`Answer::Room`]
     ChangeRoom {
         /// Which room.

@@ -462,7 +462,8 @@ pub struct Lock {
     pub password: Option<Box<str>>,
     /// Counts the room's passwords.
     pub generation: u64,
-    /// When the name was found to be free, or the caller's: it becomes [`Claim::granted`]. (Not
-    /// the time at which the password was checked: until then the name may be registered.)
+    /// When the name was found to be free: it becomes [`Claim::granted`](super::Claim::granted).
+    /// (Not the time at which the password was checked: until then the name may be registered.)
+    /// Where it was found to be the caller's, a registered account's, a second later.
     pub granted: Time,
 }

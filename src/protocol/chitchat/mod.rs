@@ -101,6 +101,11 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     let caller = guest_or_account(context, request);
     let lock = lock(context, &caller, room).await?;
     let access = access(context, request, &lock)?;
+    // Whose it is not is told nothing about the change, and has no password hashed. (The core
+    // looks again.)
+    let may = Ask::MayChange { room: RoomRef::Id(lock.room), access };
+    let allowed = context.hub.ask(caller.clone(), may).await;
+    allowed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
     let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
     let keeps_password = lock.password.is_some();

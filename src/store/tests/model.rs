@@ -49,13 +49,15 @@ impl Model {
                     self.enter(seq, LOBBY, id);
                 }
             }
-            Entry::AccountEnded { account } => {
+            Entry::AccountEnded { account } if accounts.iter().any(|one| one.id == account) => {
                 accounts.retain(|one| one.id != account);
                 sessions.retain(|session| session.account != account);
                 for room in rooms {
                     room.members.retain(|member| member.account != account);
+                    room.owner = room.owner.filter(|owner| *owner != account);
                 }
             }
+            Entry::AccountEnded { .. } => {} // It has ended before, or never was.
             Entry::SessionBegun { session: id, account, key, remember, agent } => {
                 let same = |one: &Session| one.id == id || one.key == key;
                 if accounts.iter().any(|one| one.id == account) && !sessions.iter().any(same) {

@@ -239,6 +239,13 @@ fn changing_a_public_room() {
             server.check("PUT /chats/helm", who, "{}", &refused).await;
             server.check("DELETE /chats/helm", who, "", &refused).await;
         }
+        // Whose it is not is not told what is wrong with the change.
+        for body in ["nonsense", r#"{"title":7}"#, r#"{"title":"Deck"}"#, r#"{"title":""}"#] {
+            server.check("PUT /chats/helm", &bo, body, &refused).await;
+            server.check("PUT /chats/1", "", body, &refused).await;
+        }
+        let body = r#"{"visibility":"private","password":"12345678"}"#;
+        server.check("PUT /chats/helm", &bo, body, &refused).await;
         assert_eq!(server.send("PUT /chats/helm", &ann, r#"{"title":"Aft"}"#).await.status, 200);
         server.check("DELETE /chats/aft", &ann, "", r#"200 {"status":true}"#).await;
     });

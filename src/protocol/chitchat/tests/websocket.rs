@@ -87,6 +87,25 @@ fn renewing_a_token() {
 }
 
 #[test]
+fn a_token_for_ones_own_name_is_good_at_once() {
+    serve(async |server| {
+        private(&server, "Hold", "Bo").await;
+        // Registered, logged in, and given a token within a second.
+        let ann = server.account("Ann").await;
+        let body = r#"{"secret":"12345678","name":"Ann"}"#;
+        let given = server.send("POST /chats/hold/token", &ann, body).await;
+        let bearer = format!("Authorization: Bearer {}\n", given.text("token"));
+        let granted = r#"201 {"status":true,"name":"Ann","room_id":2,"token":"TOKEN"}"#;
+        server.check("GET /chats/2/token/renew", &bearer, "", granted).await;
+        let up = format!("{UP}{bearer}");
+        let seated = server.check("GET /chats/2/ws", &up, "", "101").await;
+        // It is the account, which may sit twice; a guest could not.
+        server.check("GET /chats/2/ws", &up, "", "101").await;
+        drop(seated);
+    });
+}
+
+#[test]
 fn sitting_in_a_private_room() {
     serve(async |server| {
         let good = private(&server, "Hold", "Bo").await;

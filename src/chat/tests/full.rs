@@ -1,0 +1,94 @@
+//! What there is only so much of: who comes late is told so, and nothing is proposed.
+
+use super::*;
+use crate::limits::{ACCOUNTS_MAX, MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
+
+/// A core that begins where another was, but for what is put in by hand.
+fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> Core {
+    let mut core = Core::with(people);
+    let mut snapshot = core.chat.snapshot();
+    change(&mut snapshot);
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS }, snapshot);
+    core
+}
+
+fn account(id: u64) -> Account {
+    let (id, name, created) = (AccountId(id), name(&format!("n{id}")), NOON);
+    Account { id, key: Some(key(name.as_str())), name, color: None, created }
+}
+
+fn room(id: u64, members: &[AccountId]) -> RoomRecord {
+    let (since, read) = (Seq(1), Seq(1));
+    let member = |account: &AccountId| MemberRecord { account: *account, since, read };
+    RoomRecord {
+        id: RoomId(id),
+        owner: None,
+        facts: facts(&format!("room {id}"), Visibility::Public, None),
+        generation: 0,
+        created: NOON,
+        updated: NOON,
+        between: None,
+        members: members.iter().map(member).collect(),
+        last: Seq(0),
+    }
+}
+
+fn make_room() -> Ask {
+    Ask::MakeRoom { facts: facts("one more", Visibility::Public, None) }
+}
+
+fn enter_room(room: u64) -> Ask {
+    Ask::Enter { room: RoomId(room), access: Access::Open }
+}
+
+#[test]
+fn members_of_a_room() {
+    let mut core = core_from(&["ann", "bob"], |snapshot| {
+        let crowd = 10..10 + MEMBERS_MAX as u64 - 1;
+        let accounts: Vec<AccountId> = crowd.clone().map(AccountId).collect();
+        snapshot.accounts.extend(crowd.map(account));
+        snapshot.rooms.push(room(2, &accounts));
+    });
+    // The last place is taken while it is in flight.
+    let first = core.ask_late("ann", enter_room(2));
+    assert_eq!(core.try_to("bob", enter_room(2)), Err(Refusal::Full));
+    assert!(matches!(core.answer(first), Some(Ok(Answer::Room(_)))));
+    assert_eq!(core.try_to("bob", enter_room(2)), Err(Refusal::Full));
+    assert_eq!(core.try_to("ann", enter_room(2)), Ok(()), "she is one");
+    core.ask("ann", Ask::Exit { room: RoomId(2) }).expect("out");
+    assert_eq!(core.try_to("bob", enter_room(2)), Ok(()));
+}
+
+#[test]
+fn rooms_of_an_account() {
+    let mut core = core_from(&["ann", "bob"], |snapshot| {
+        let more = 2..1 + ROOMS_PER_ACCOUNT_MAX as u64; // And the lobby.
+        snapshot.rooms.extend(more.map(|id| room(id, &[AccountId(1)])));
+        snapshot.rooms.push(room(5_000, &[]));
+    });
+    let direct = |name: &str| Ask::Direct { name: name.into() };
+    for what in [enter_room(5_000), make_room(), direct("bob")] {
+        assert_eq!(core.try_to("ann", what.clone()), Err(Refusal::Full), "{what:?}");
+    }
+    assert_eq!(core.try_to("bob", direct("ann")), Err(Refusal::Full), "it would be hers, too");
+    core.ask("ann", Ask::Exit { room: RoomId(2) }).expect("out");
+    core.ask_late("ann", enter_room(5_000));
+    core.ask_late("ann", make_room());
+    core.settle();
+    assert_eq!(core.try_to("ann", enter_room(2)), Err(Refusal::Full));
+}
+
+#[test]
+fn rooms_and_accounts() {
+    let mut core = core_from(&["ann", "bob"], |snapshot| {
+        snapshot.rooms.extend((2..=ROOMS_MAX as u64).map(|id| room(id, &[])));
+    });
+    assert_eq!(core.try_to("ann", make_room()), Err(Refusal::Full));
+    assert_eq!(core.try_to("", Ask::Direct { name: "bob".into() }), Err(Refusal::Unauthenticated));
+    assert_eq!(core.try_to("ann", Ask::Direct { name: "bob".into() }), Err(Refusal::Full));
+    let mut core = core_from(&["ann"], |snapshot| {
+        snapshot.accounts.extend((2..=ACCOUNTS_MAX as u64).map(account));
+    });
+    assert_eq!(core.register("bob"), Err(Refusal::Full));
+    assert_eq!(core.try_to("", be_guest("zoe")), Err(Refusal::Full));
+}
