@@ -1,11 +1,11 @@
-// The stream of `/api/v1/events` in a real browser (Chromium) and in curl, while the server is killed
-// with -9 and started again on the same port.
+// The stream of `/api/v1/events` in a real browser (Chromium) and in curl, while the server is
+// killed with -9 and started again on the same port.
 //
 //     node streams.mjs
 //
-// A page's EventSource comes back by itself and says where it was (Last-Event-ID); its WebSocket and
-// curl say so with `since`. Each hears every message once. Prints a line for each check that fails,
-// then `N passed, N failed`.
+// A page's EventSource comes back by itself and says where it was (Last-Event-ID); its WebSocket
+// and curl say so with `since`. Each hears every message once. Prints a line for each check that
+// fails, then `N passed, N failed`.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -35,7 +35,8 @@ function equal(found, wanted, what) {
 
 // Starts the server, on a port of its choice or on that one.
 async function serve(folder, port = 0) {
-  const words = ["--listen", `127.0.0.1:${port}`, "--db", join(folder, "shanty.db"), "--log", "warn"];
+  const db = join(folder, "shanty.db");
+  const words = ["--listen", `127.0.0.1:${port}`, "--db", db, "--log", "warn"];
   const server = spawn(BINARY, words, { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: server.stdout })) {
     const found = line.match(/http:\/\/[0-9.]+:(\d+)/);
@@ -53,7 +54,8 @@ function dead(server) {
 
 async function ask(url, method, path, body, key) {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
-  const response = await fetch(`${url}/api/v1${path}`, { method, headers, body: JSON.stringify(body) });
+  const text = JSON.stringify(body);
+  const response = await fetch(`${url}/api/v1${path}`, { method, headers, body: text });
   if (!response.ok) throw new Error(`${method} ${path}: ${await response.text()}`);
   return response.json();
 }
@@ -102,8 +104,8 @@ class Curl {
   constructor(url, key, since) {
     this.said = [];
     this.seq = null;
-    const path = since ? `?since=${since}` : "";
-    const words = ["-sS", "-N", "-H", `Authorization: Bearer ${key}`, `${url}/api/v1/events${path}`];
+    const path = `/api/v1/events${since ? `?since=${since}` : ""}`;
+    const words = ["-sS", "-N", "-H", `Authorization: Bearer ${key}`, `${url}${path}`];
     this.child = spawn("curl", words, { stdio: ["ignore", "pipe", "ignore"] });
     this.over = new Promise((done) => this.child.on("exit", done));
     createInterface({ input: this.child.stdout }).on("line", (line) => {

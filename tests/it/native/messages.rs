@@ -60,7 +60,7 @@ fn many_at_once_under_one_id_are_one() {
     let body = json!({"text": "now"});
     let ask = || server.api(&ann, "PUT", "/rooms/1/messages/same", &body);
     let answers: Vec<(u16, Value)> = std::thread::scope(|scope| {
-        let asking: Vec<_> = (0..16).map(|_| scope.spawn(&ask)).collect();
+        let asking: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
         asking.into_iter().map(|thread| thread.join().expect("an answer")).collect()
     });
     let made = answers.iter().filter(|(status, _)| *status == 201).count();

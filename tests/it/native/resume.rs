@@ -47,7 +47,7 @@ fn one_goes_on_after_nothing_one_and_three_thousand() {
     server.tell(&ann, 1, "missed 0");
     let message = at_bob.expect("message");
     for form in FORMS {
-        assert_eq!(server.stream(&bob, form, &cursor).missed(), [message.clone()]);
+        assert_eq!(server.stream(&bob, form, &cursor).missed(), vec![message.clone()]);
     }
     talk(&server, &ann, 1, (1..3000).map(|index| format!("missed {index}")));
     // While one catches up, others go on talking.

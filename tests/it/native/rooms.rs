@@ -173,7 +173,8 @@ fn nobody_reads_a_room_that_they_are_not_in() {
         for frame in [
             json!({"type": "send", "room": room, "client_id": "w1", "text": "me too"}),
             json!({"type": "edit", "room": room, "target": said, "client_id": "w2", "text": "x"}),
-            json!({"type": "react", "room": room, "target": said, "client_id": "w3", "emoji": "👍", "on": true}),
+            json!({"type": "react", "room": room, "target": said, "client_id": "w3",
+                "emoji": "👍", "on": true}),
             json!({"type": "delete", "room": room, "target": said, "client_id": "w4"}),
             json!({"type": "read", "room": room, "seq": said}),
             json!({"type": "typing", "room": room}),

@@ -26,7 +26,8 @@ fn every_form_tells_the_same() {
     at_ann.say(&json!({"type": "typing", "room": room}));
     at_ann
         .say(&json!({"type": "edit", "room": room, "target": seq, "text": "x", "client_id": "a2"}));
-    let sign = json!({"type": "react", "room": room, "target": seq, "emoji": "🎉", "on": true, "client_id": "a3"});
+    let sign = json!({"type": "react", "room": room, "target": seq, "emoji": "🎉", "on": true,
+        "client_id": "a3"});
     at_ann.say(&sign);
     at_ann.say(&json!({"type": "delete", "room": room, "target": seq, "client_id": "a4"}));
     for id in ["a2", "a3", "a4"] {
