@@ -317,7 +317,6 @@ fn a_room_that_says_nothing_says_why() {
 
 /// Half a minute, so not every time: `cargo test --test it -- --ignored`.
 #[test]
-#[ignore = "waits for 25 seconds of silence"]
 fn silence_moves_an_idle_streams_cursor() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
