@@ -40,7 +40,7 @@ pub struct Page {
     pub upto: Seq,
     /// The last entry that there was, as far as the core had heard of it.
     pub head: Seq,
-    /// How far one has read one's rooms.
+    /// How far one has read one's rooms; of the last page only.
     pub read: Vec<(RoomId, Seq)>,
 }
 
@@ -226,8 +226,18 @@ impl Script {
                 break;
             }
         }
-        let read = view.rooms.values().map(|followed| (followed.room, followed.read)).collect();
+        let read = if upto >= head { self.marks(context, &view).await } else { Vec::new() };
         Some(Page { bytes, upto, head, read })
+    }
+
+    /// How far one has read one's rooms, as the core knows it: the disk learns of it later.
+    async fn marks(&self, context: &Context, view: &View) -> Vec<(RoomId, Seq)> {
+        let what = Ask::Rooms { mine: true };
+        let Ok(Answer::Rooms(rooms)) = context.hub.ask(self.caller.clone(), what).await else {
+            return Vec::new();
+        };
+        let mine = rooms.into_iter().filter_map(|room| room.membership);
+        mine.filter(|one| view.wants(one.room)).map(|one| (one.room, one.read)).collect()
     }
 
     /// Asks for the rooms that are told of as they are now.
