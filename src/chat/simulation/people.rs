@@ -112,7 +112,7 @@ impl Simulation {
             _ => None,
         };
         let all: Vec<(RoomId, Seq)> = self.disk.log.iter().enumerate().filter_map(said).collect();
-        let recent = all.len().saturating_sub(6);
+        let recent = all.len().saturating_sub(3);
         self.dice.pick(&all[recent..])
     }
 
@@ -127,8 +127,8 @@ impl Simulation {
                 let text = format!("other words {}", self.number()).into();
                 Action::Edit { room, target, text }
             }
-            2 => Action::Delete { room, target },
-            3..=4 => {
+            2..=3 => Action::Delete { room, target },
+            4 => {
                 let emoji = Emoji::new("👍").expect("a sign");
                 Action::React { room, target, emoji, on: self.dice.below(3) > 0 }
             }
