@@ -23,13 +23,39 @@ struct File {
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// A file with the place that it is served at.
+macro_rules! file {
+    ($name:literal, $kind:expr) => {
+        File::new(concat!("web/", $name), $kind, include_bytes!(concat!("web/", $name)))
+    };
+}
 
 /// Everything that is served. The first is the page itself.
-static FILES: LazyLock<[File; 3]> = LazyLock::new(|| {
-    [
+static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    vec![
         File::new("", HTML, include_bytes!("web/index.html")),
-        File::new("web/style.css", CSS, include_bytes!("web/style.css")),
-        File::new("web/app.js", SCRIPT, include_bytes!("web/app.js")),
+        file!("style.css", CSS),
+        file!("room.css", CSS),
+        file!("icon.svg", SVG),
+        file!("api.js", SCRIPT),
+        file!("app.js", SCRIPT),
+        file!("composer.js", SCRIPT),
+        file!("dialogs.js", SCRIPT),
+        file!("dom.js", SCRIPT),
+        file!("door.js", SCRIPT),
+        file!("emoji.js", SCRIPT),
+        file!("log.js", SCRIPT),
+        file!("markdown.js", SCRIPT),
+        file!("outbox.js", SCRIPT),
+        file!("people.js", SCRIPT),
+        file!("rooms.js", SCRIPT),
+        file!("settings.js", SCRIPT),
+        file!("state.js", SCRIPT),
+        file!("stream.js", SCRIPT),
+        file!("tools.js", SCRIPT),
+        file!("windows.js", SCRIPT),
     ]
 });
 
