@@ -3,7 +3,7 @@
 # them, and sums up. It takes Python 3 with venv, and Rust; a browser joins in where there are node,
 # npm and Chromium.
 #
-#     run.sh [SCRIPT]...        seeds, crowd, crash, frames, browser; all of them without words
+#     run.sh [SCRIPT]...        seeds, crowd, crash, frames, browser, client; all of them without words
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
@@ -13,7 +13,7 @@ if ! command -v "$python" > /dev/null; then
 fi
 
 scripts=("$@")
-[ $# -gt 0 ] || scripts=(seeds crowd crash frames browser)
+[ $# -gt 0 ] || scripts=(seeds crowd crash frames browser client)
 venv=.venv
 wanted=tests/clients/requirements.txt
 if ! cmp -s "$wanted" "$venv/wanted.txt"; then
@@ -38,6 +38,7 @@ frames() {
     return $status
 }
 
+# A script that drives a browser.
 browser() {
     local chromium
     chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || true)}
@@ -46,7 +47,7 @@ browser() {
         return 0
     fi
     (cd tests/clients && npm ci --silent --no-audit --no-fund)
-    CHROMIUM=$chromium node tests/clients/browser.mjs
+    CHROMIUM=$chromium node "tests/clients/$1.mjs"
 }
 
 passed=0 failed=0
@@ -57,7 +58,8 @@ for script in "${scripts[@]}"; do
     status=0
     case $script in
         seeds | crowd | crash) "$venv/bin/python" "tests/clients/$script.py" ;;
-        frames | browser) "$script" ;;
+        frames) frames ;;
+        browser | client) browser "$script" ;;
         *) echo "there is no $script" && false ;;
     esac 2>&1 | tee "$results" || status=$?
     counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$results" | tail -n 1)

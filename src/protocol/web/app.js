@@ -17,6 +17,7 @@ import { forgetWindow, forgetWindows, happen } from "./windows.js";
 
 const BANNER_AFTER_MS = 5000;
 const READ_MS = 600;
+const REFRESH_MS = 30_000;
 const LOBBY = 1;
 let held = null; // frames that wait until the rooms are known
 let reading = 0;
@@ -127,6 +128,25 @@ async function afresh() {
   }
 }
 
+// Rooms that others made are not in one's stream until one is in them: the list asks for them.
+async function refresh() {
+  if (!state.me || held || state.link !== "open") return;
+  const found = await get("rooms").catch(() => null);
+  if (!found || held) return;
+  const listed = new Set(found.rooms.map((one) => one.id));
+  for (const one of found.rooms) {
+    const known = state.rooms.get(one.id);
+    // What the stream tells about one's own rooms is younger than this.
+    if (!known?.member || !one.member) state.rooms.set(one.id, one);
+    else known.online = one.online;
+  }
+  for (const [id, one] of state.rooms) {
+    if (!one.member && !listed.has(id) && id !== state.current) state.rooms.delete(id);
+  }
+  tell("rooms");
+}
+setInterval(() => { if (document.visibilityState === "visible") refresh(); }, REFRESH_MS);
+
 function happened(frame) {
   const one = state.rooms.get(frame.room?.id ?? frame.room);
   switch (frame.type) {
@@ -227,8 +247,15 @@ function go(id = null) {
   if (asked && !(id === null && asked.left)) return enter(asked.id, asked.seq);
   if (id !== null) return enter(id);
   state.current = null;
-  document.body.dataset.view = "rooms";
+  view("rooms");
   tell("rooms");
+}
+
+// On a narrow screen there is either the rooms or one of them.
+function view(what) {
+  document.body.dataset.view = what;
+  const alone = what === "rooms" && matchMedia("(max-width: 47.99rem)").matches;
+  $("side").setAttribute("role", alone ? "main" : "navigation");
 }
 
 function open(id, seq) {
@@ -241,7 +268,7 @@ async function enter(id, seq) {
   if (location.pathname !== "/" || !location.hash.startsWith(address(id))) {
     history.replaceState(null, "", `/${address(id, seq)}`);
   }
-  document.body.dataset.view = "room";
+  view("room");
   if (id === state.current && seq) return log.show(seq);
   saveDraft();
   state.current = id;
@@ -291,8 +318,10 @@ function gate(one) {
   const inside = Boolean(one?.member);
   form.hidden = inside;
   $("composer").hidden = !inside;
-  if (inside) return;
+  if (inside) return $("room").classList.remove("shut");
   const closed = !one || one.visibility !== "public";
+  form.classList.toggle("closed", closed);
+  $("room").classList.toggle("shut", closed);
   const trouble = h("p", { class: "trouble", role: "alert" });
   const password = closed && h("input", {
     type: "password", name: "password", required: true, autocomplete: "off",
@@ -409,7 +438,10 @@ $("retry").addEventListener("click", () => {
 const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
 const openSettings = () => settings({ logOut, help, nick: guestHint() });
 const openSearch = () => search(open);
-const openSwitcher = () => switcher({ open, direct });
+const openSwitcher = () => {
+  refresh();
+  switcher({ open, direct });
+};
 const openMake = () => makeRoom((one) => {
   state.rooms.set(one.id, one);
   open(one.id);
@@ -464,11 +496,15 @@ addEventListener("hashchange", () => {
   else {
     saveDraft();
     state.current = null;
-    document.body.dataset.view = "rooms";
+    view("rooms");
     tell("rooms");
+    refresh();
   }
 });
-document.addEventListener("visibilitychange", settled);
+document.addEventListener("visibilitychange", () => {
+  settled();
+  if (document.visibilityState === "visible") refresh();
+});
 addEventListener("focus", settled);
 
 log.start({ settled, react: doing.react });

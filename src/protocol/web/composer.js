@@ -190,7 +190,6 @@ function complete() {
 
 function draw() {
   box.hidden = !choices.length;
-  text.setAttribute("aria-expanded", String(choices.length > 0));
   box.replaceChildren(...choices.map(({ shows, says }, at) => h("div", {
     role: "option", id: `choice-${at}`, "aria-selected": String(at === chosen),
     onmousedown: (event) => { event.preventDefault(); take(at); },

@@ -26,7 +26,8 @@ const PATHS = {
   gear: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
   link: "M9 15l6-6M10 7l2-2a4 4 0 016 6l-2 2M14 17l-2 2a4 4 0 01-6-6l2-2",
   lock: "M6 11h12v9H6zM9 11V8a3 3 0 016 0v3",
-  people: "M9 11a3 3 0 100-6 3 3 0 000 6zM3 20c0-4 3-6 6-6s6 2 6 6M16 5a3 3 0 010 6M18 14c2 1 3 3 3 6",
+  people: "M9 11a3 3 0 100-6 3 3 0 000 6zM3 20c0-4 3-6 6-6s6 2 6 6"
+    + "M16 5a3 3 0 010 6M18 14c2 1 3 3 3 6",
   reply: "M10 6l-6 6 6 6M4 12h9c5 0 7 3 7 7",
   search: "M11 18a7 7 0 100-14 7 7 0 000 14zM16 16l5 5",
   send: "M4 12l16-8-6 16-3-7z",
@@ -80,6 +81,15 @@ const DAY_YEAR = new Intl.DateTimeFormat([], { dateStyle: "full" });
 export function clock(time) {
   const date = new Date(time);
   return h("time", { datetime: date.toISOString(), title: FULL.format(date) }, CLOCK.format(date));
+}
+
+// Beside a message that follows another there is room for little.
+export function shortClock(time) {
+  const element = clock(time);
+  const parts = CLOCK.formatToParts(new Date(time));
+  element.textContent = parts.filter(({ type }) => type !== "dayPeriod")
+    .map(({ value }) => value).join("").trim();
+  return element;
 }
 
 export function dateTime(time) {

@@ -21,6 +21,7 @@ export const door = {
     $("door").hidden = true;
     for (const form of $("door").querySelectorAll("form")) form.reset();
     $("fresh").hidden = true;
+    $("lead").hidden = false;
     $("fresh-key").textContent = "";
     $("guest").hidden = $("register-part").hidden = $("login-part").hidden = false;
   },
@@ -62,7 +63,8 @@ onSubmit("register", async ({ username }) => {
   fresh.elements.password.value = key;
   $("fresh-name").textContent = name;
   $("fresh-key").textContent = key;
-  fresh.querySelector("button.primary").focus();
+  $("lead").hidden = true;
+  $("fresh-copy").focus();
 });
 
 // Sent as a form with a name and a password, so that password managers offer to keep both.

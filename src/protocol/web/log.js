@@ -1,7 +1,7 @@
 // The conversation on the screen: the open room's window, as list items. What is there is compared
 // with what should be there, by key, and only what differs is touched.
 
-import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon } from "./dom.js";
+import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, shortClock } from "./dom.js";
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
 import { outbox } from "./outbox.js";
@@ -275,10 +275,10 @@ function messageRow(one, date, follows) {
   const body = h("div", { class: large ? "body large" : "body" },
     deleted ? h("p", { class: "gone" }, "This message was deleted.") : markdown(one.text));
   element.append(
-    follows ? h("span", { class: "aside" }, clock(date)) : avatar(author, color),
+    follows ? h("span", { class: "aside" }, shortClock(date)) : avatar(author, color),
     h("div", { class: "what" },
-      one.reply_to ? quote(one.reply_to) : null,
       h("div", { class: follows ? "by unseen" : "by" }, who, " ", clock(date)),
+      one.reply_to ? quote(one.reply_to) : null,
       body,
       one.edited ? h("span", { class: "edited" }, "edited") : null,
       reactions(one),
@@ -315,11 +315,11 @@ function reactions(one) {
   if (!all.length) return null;
   return h("div", { class: "reactions" }, all.map(([emoji, names]) => {
     const on = names.some(isMe);
-    const label = `${emoji} ${names.join(", ")}`;
     return h("button", {
-      type: "button", "aria-pressed": String(on), "aria-label": label, title: names.join(", "),
+      type: "button", "aria-pressed": String(on), title: names.join(", "),
       onclick: () => actions.react(one, emoji, !on),
-    }, emoji, " ", h("span", {}, String(names.length)));
+    }, emoji, " ", h("span", {}, String(names.length)),
+    h("span", { class: "unseen" }, ` from ${names.join(", ")}`));
   }));
 }
 

@@ -59,14 +59,14 @@ function draw() {
   panel.querySelector("h2").textContent = all.length ? `People · ${online} online` : "People";
   panel.querySelector("ul").replaceChildren(...all.slice(0, 500).map((one) => {
     const words = [isMe(one.name) ? "you" : "", one.guest ? "guest" : ""].filter(Boolean);
-    const label = `${one.name}, ${[...words, one.online ? "online" : "away"].join(", ")}`;
     return h("li", {}, h("button", {
       type: "button", class: one.online ? "person" : "person away",
-      "aria-label": isMe(one.name) ? label : `${label}: write to them`,
+      title: isMe(one.name) ? null : `Write to ${one.name}`,
       disabled: isMe(one.name), onclick: () => write(one.name),
     },
     h("span", { class: one.online ? "face here" : "face" }, avatar(one.name, one.color)),
-    h("span", { class: "name" }, one.name), h("span", { class: "hint" }, words.join(", "))));
+    h("span", { class: "name" }, one.name), h("span", { class: "hint" }, words.join(", ")),
+    h("span", { class: "unseen" }, one.online ? ", online" : ", away")));
   }));
 }
 

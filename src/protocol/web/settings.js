@@ -1,6 +1,6 @@
 // Settings: how it looks, where one is logged in, and the way out.
 
-import { $, dateTime, h } from "./dom.js";
+import { $, dateTime, h, icon } from "./dom.js";
 import { get, remove } from "./api.js";
 import { dialog } from "./dialogs.js";
 import { keep, recall, state } from "./state.js";
@@ -65,7 +65,8 @@ function agent(text) {
 
 export function drawMe(face) {
   const words = h("span", { class: "name" }, state.me.name);
-  const hint = h("span", { class: "hint" }, state.me.guest ? "guest" : "");
-  $("settings").replaceChildren(face, words, hint);
-  $("settings").setAttribute("aria-label", `Settings for ${state.me.name}`);
+  const guest = h("span", { class: "hint" }, state.me.guest ? "guest" : "");
+  const gear = h("span", { class: "sign" }, icon("gear"));
+  $("settings").replaceChildren(face, words, guest, gear,
+    h("span", { class: "unseen" }, "Settings"));
 }
