@@ -23,6 +23,7 @@ struct File {
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const MANIFEST: &str = "application/manifest+json";
 const SVG: &str = "image/svg+xml";
 
 /// A file with the place that it is served at.
@@ -47,7 +48,9 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
         file!("door.js", SCRIPT),
         file!("emoji.js", SCRIPT),
         file!("log.js", SCRIPT),
+        file!("manifest.webmanifest", MANIFEST),
         file!("markdown.js", SCRIPT),
+        file!("notice.js", SCRIPT),
         file!("outbox.js", SCRIPT),
         file!("people.js", SCRIPT),
         file!("rooms.js", SCRIPT),
@@ -62,7 +65,7 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
 /// Only what comes from here, nothing inline, and no frame around it: text from strangers that got
 /// into the page as markup all the same would still not run (Content Security Policy Level 3).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+    connect-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
 /// Answers what is no protocol's.
@@ -98,5 +101,43 @@ impl File {
             .header("Cache-Control", "no-cache")
             .header("Content-Security-Policy", POLICY)
             .header("Referrer-Policy", "no-referrer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text from others must not become markup, nobody else is asked for anything, and nothing is
+    /// inline, for the policy forbids it.
+    #[test]
+    fn every_file_keeps_to_text_and_to_itself() {
+        let markup = ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval("];
+        let inline = ["<script>", "<style", " style=", " onclick", "src=\"http", "href=\"http"];
+        let others = ["url(http", "import(\"http", "from \"http", "fetch(\"http", "@import"];
+        let harmful = markup.iter().chain(&inline).chain(&others);
+        for file in FILES.iter() {
+            let text = str::from_utf8(file.bytes).expect("text");
+            for harm in harmful.clone() {
+                assert!(!text.contains(harm), "{}: {harm}", file.path);
+            }
+        }
+    }
+
+    /// Whatever the page asks for is there.
+    #[test]
+    fn nothing_is_missing() {
+        let there = |path: &str| FILES.iter().any(|file| file.path == path);
+        for file in FILES.iter() {
+            let text = str::from_utf8(file.bytes).expect("text");
+            for import in text.split("from \"./").skip(1) {
+                let name = import.split('"').next().expect("a first part");
+                assert!(there(&format!("web/{name}")), "{}: {name}", file.path);
+            }
+            for link in text.split("=\"/web/").skip(1) {
+                let name = link.split('"').next().expect("a first part");
+                assert!(there(&format!("web/{name}")), "{}: {name}", file.path);
+            }
+        }
     }
 }

@@ -281,14 +281,16 @@ async function killed(place) {
   await beGuest(ann, "Ann");
   await beGuest(bob, "Bob");
   const once = async (page, text) => (await bodies(page)).filter((one) => one === text).length;
-  const again = async () => { place.server = await serve(folder, place.server.port); };
+  const again = async () => {
+    deaf = false;
+    place.server = await serve(folder, place.server.port);
+  };
   await ann.route("**/messages/*", async (route) => {
     if (route.request().method() !== "PUT" || !cut) return route.continue();
     cut = false;
     deaf = true;
     await route.fetch(); // It stands in the log; its answer never comes.
     await place.server.end();
-    deaf = false;
     await route.abort();
   });
   await say(ann, "once and only once");
@@ -385,8 +387,63 @@ async function long({ browser, server }) {
   await Promise.all([page.context().close(), bob.context().close()]);
 }
 
+// Websockets that can be cut, and that then do not get through.
+const CUT = () => {
+  const Real = WebSocket;
+  globalThis.cut = () => {
+    globalThis.blocked = true;
+    globalThis.live.close();
+  };
+  globalThis.WebSocket = class {
+    static OPEN = 1;
+    constructor(url) {
+      if (!globalThis.blocked) return globalThis.live = new Real(url);
+      setTimeout(() => this.onclose?.({ code: 1006 }), 5);
+    }
+    close() {}
+  };
+};
+
+// What is missed while one is away is there when one is back, once and in order.
+async function away({ browser, server }) {
+  const prepare = (page) => page.addInitScript(CUT);
+  const ann = await visit(browser, server.url);
+  const bob = await visit(browser, server.url, WIDE, true, prepare);
+  await beGuest(ann, "Ann");
+  await beGuest(bob, "Bob");
+  const send = (from, to) => ann.evaluate(async ([from, to]) => {
+    for (let at = from; at < to; at += 1) {
+      const text = JSON.stringify({ text: `line ${at}` });
+      await fetch(`/api/v1/rooms/1/messages/n${at}`, { method: "PUT", body: text });
+    }
+  }, [from, to]);
+  await send(0, 5);
+  await shows(bob, "line 4", "at first");
+  await bob.context().setOffline(true);
+  await bob.evaluate(() => globalThis.cut());
+  await send(5, 505);
+  await bob.evaluate(() => { globalThis.blocked = false; });
+  await bob.context().setOffline(false);
+  await shows(bob, "line 504", "five hundred were missed, and come");
+  const found = (await bodies(bob)).filter((text) => text.startsWith("line"));
+  const last = Array.from({ length: found.length }, (_, at) => `line ${505 - found.length + at}`);
+  that(found.length >= 300 && JSON.stringify(found) === JSON.stringify(last), "each once, in order",
+    found.length);
+  // Websockets do not get through any more: server-sent events do.
+  await bob.evaluate(() => globalThis.cut());
+  await bob.waitForTimeout(4000);
+  await say(ann, "by another way");
+  await shows(bob, "by another way", "without websockets");
+  await say(bob, "heard");
+  await shows(ann, "heard", "both ways");
+  await bob.click("#settings");
+  await bob.waitForSelector("dialog >> text=server-sent events do");
+  that(true, "and the page says so");
+  await Promise.all([ann.context().close(), bob.context().close()]);
+}
+
 async function quiet() {
   equal(troubles, [], "the browser complains of nothing");
 }
 
-await main(twoPeople, killed, long, quiet);
+await main(twoPeople, killed, long, away, quiet);

@@ -6,6 +6,7 @@ import { composer, saveDraft } from "./composer.js";
 import { changeRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
 import { copy, door, whoAmI } from "./door.js";
 import { log } from "./log.js";
+import { notice } from "./notice.js";
 import { outbox } from "./outbox.js";
 import { people, suits } from "./people.js";
 import { address, addressed, neighbour, sorted } from "./rooms.js";
@@ -156,6 +157,7 @@ function happened(frame) {
       people.typing(frame.author, false);
       count(one, frame);
       log.arrived(frame);
+      notice(one, frame, open);
       break;
     case "edit":
     case "delete":

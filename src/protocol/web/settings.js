@@ -3,6 +3,7 @@
 import { $, dateTime, h, icon } from "./dom.js";
 import { get, remove } from "./api.js";
 import { dialog } from "./dialogs.js";
+import { noticeFields } from "./notice.js";
 import { keep, recall, state } from "./state.js";
 import { stream } from "./stream.js";
 
@@ -27,6 +28,7 @@ export function settings({ logOut, help, nick }) {
       "registered. Be sure that you have it before you log out.");
   dialog(`Settings for ${state.me.name}`,
     h("fieldset", { class: "inline" }, h("legend", {}, "Colours"), themes),
+    noticeFields(),
     h("h3", {}, "You"), who,
     h("div", { class: "row" },
       h("button", { type: "button", onclick: help }, "Keys and commands"),
