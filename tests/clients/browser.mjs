@@ -3,8 +3,8 @@
 //     node browser.mjs [FOLDER]
 //
 // A private room is entered from a page with the token as subprotocol, the only way that browsers
-// have; a foreign page reads nothing. The server's own page is in client.mjs. Prints a line for each
-// check that fails, then `N passed, N failed`.
+// have; a foreign page reads nothing. The server's own page is in client.mjs. Prints a line for
+// each check that fails, then `N passed, N failed`.
 
 import { equal, main } from "./kit.mjs";
 

@@ -83,7 +83,9 @@ async function twoPeople({ browser, server, shots }) {
   that(/^[0-9a-f]{64}$/.test(await ann.textContent("#fresh-key")), "the key is shown");
   await shot(ann, "registered-light");
   await accessible(ann, "the key");
-  const [download] = await Promise.all([ann.waitForEvent("download"), ann.click("#fresh-download")]);
+  const downloading = ann.waitForEvent("download");
+  await ann.click("#fresh-download");
+  const download = await downloading;
   const kept = readFileSync(await download.path(), "utf8");
   const key = /key: ([0-9a-f]{64})/.exec(kept)?.[1];
   that(key, "and downloaded", kept);
@@ -140,7 +142,8 @@ async function twoPeople({ browser, server, shots }) {
 
   await say(ann, "- one\n- `two`\n\n> said\n\n```\ncode <b>\n```\nsee https://example.org/a?b=c.");
   await shows(zoe, "code <b>", "Markdown");
-  equal(await zoe.locator("#messages a").getAttribute("href"), "https://example.org/a?b=c", "links");
+  const href = await zoe.locator("#messages a").getAttribute("href");
+  equal(href, "https://example.org/a?b=c", "links");
   await accessible(ann, "the conversation");
   await accessible(zoe, "the conversation on a phone");
   await shot(ann, "chat-light");
@@ -379,8 +382,10 @@ async function long({ browser, server }) {
   });
   await say(page, "while one reads");
   await bob.waitForSelector("#jump-latest:not([hidden])");
-  const now = await bob.evaluate((seq) =>
-    Math.round(document.querySelector(`[data-seq="${seq}"]`).getBoundingClientRect().top), first.seq);
+  const now = await bob.evaluate((seq) => {
+    const element = document.querySelector(`[data-seq="${seq}"]`);
+    return Math.round(element.getBoundingClientRect().top);
+  }, first.seq);
   that(Math.abs(now - first.top) <= 1, "one's place is kept", { now, first });
   await bob.click("#jump-latest");
   await shows(bob, "while one reads", "to the newest");

@@ -31,7 +31,8 @@ export function equal(found, wanted, what) {
 
 // Starts the server, on a port of its choice unless it had one; its origin, and how to end it.
 export async function serve(folder, port = 0) {
-  const words = ["--listen", `127.0.0.1:${port}`, "--db", join(folder, "shanty.db"), "--log", "warn"];
+  const listen = `127.0.0.1:${port}`;
+  const words = ["--listen", listen, "--db", join(folder, "shanty.db"), "--log", "warn"];
   const server = spawn(BINARY, words, { stdio: ["ignore", "pipe", "inherit"] });
   const gone = new Promise((done) => { server.once("exit", done); });
   for await (const line of createInterface({ input: server.stdout })) {

@@ -1,10 +1,12 @@
 // The page: who one is, which room is open, and what the stream says.
 
-import { $, announce, avatar, h, icon, toast, touch } from "./dom.js";
+import { $, avatar, h, icon, toast } from "./dom.js";
 import { get, onLoggedOut, part, post, put, remove } from "./api.js";
+import "./banner.js";
 import { composer, saveDraft } from "./composer.js";
 import { changeRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
 import { copy, door, whoAmI } from "./door.js";
+import { gate } from "./gate.js";
 import { log } from "./log.js";
 import { notice } from "./notice.js";
 import { outbox } from "./outbox.js";
@@ -16,7 +18,6 @@ import { stream } from "./stream.js";
 import { doing } from "./tools.js";
 import { forgetWindow, forgetWindows, happen } from "./windows.js";
 
-const BANNER_AFTER_MS = 5000;
 const READ_MS = 600;
 const REFRESH_MS = 30_000;
 const LOBBY = 1;
@@ -282,7 +283,7 @@ async function enter(id, seq) {
   head();
   people.load();
   const one = room();
-  gate(one);
+  gate(one, joined);
   if (!one || (!one.member && one.visibility !== "public")) {
     log.open(null);
     $("start").hidden = true;
@@ -312,41 +313,6 @@ function head() {
     suits();
   }
   tell("rooms");
-}
-
-// Who is not in the room sees how to come in.
-function gate(one) {
-  const form = $("gate");
-  const inside = Boolean(one?.member);
-  form.hidden = inside;
-  $("composer").hidden = !inside;
-  if (inside) return $("room").classList.remove("shut");
-  const closed = !one || one.visibility !== "public";
-  form.classList.toggle("closed", closed);
-  $("room").classList.toggle("shut", closed);
-  const trouble = h("p", { class: "trouble", role: "alert" });
-  const password = closed && h("input", {
-    type: "password", name: "password", required: true, autocomplete: "off",
-    "aria-label": "Password", placeholder: "Password",
-  });
-  const words = !one ? "There is no such room, or it is hidden. If you were given its password, "
-    + "come in with it." : closed ? "This room is private. It takes a password to come in."
-    : "You are looking in. Join to write, and to hear what is new.";
-  form.replaceChildren(h("p", {}, words), h("div", { class: "row" }, password || null,
-    h("button", { class: "primary" }, closed ? "Come in" : "Join this room")), trouble);
-  form.onsubmit = async (event) => {
-    event.preventDefault();
-    trouble.textContent = "";
-    try {
-      const body = password ? { password: password.value } : {};
-      joined(await put(`rooms/${state.current}/membership`, body));
-    } catch (failure) {
-      trouble.textContent = failure.code === "room_not_found"
-        ? "No room opens with this password." : failure.message;
-      password && password.select?.();
-    }
-  };
-  if (!touch()) form.querySelector("input, button").focus();
 }
 
 function joined(one) {
@@ -407,33 +373,13 @@ function settled() {
   }, READ_MS);
 }
 
-// ---- The connection
-
-function link() {
-  const banner = $("banner");
-  const words = banner.firstElementChild;
-  const lost = stream.lostAt && Date.now() - stream.lostAt > BANNER_AFTER_MS;
-  if (state.link === "replaced") {
-    words.textContent = "You have this chat open in too many places; this one was put on hold.";
-  } else if (state.link !== "open" && lost) {
-    const left = Math.ceil((stream.retryAt - Date.now()) / 1000);
-    const again = left > 0 ? `Trying again in ${left} s.` : "Trying now…";
-    // The countdown is for the eye; it would be read out every second.
-    if (banner.hidden) announce("The connection is lost. What you write is kept.");
-    words.textContent = `No connection. What you write is kept and sent later. ${again}`;
-  } else {
-    if (!banner.hidden) announce("Connected again");
-    banner.hidden = true;
-    return;
-  }
-  banner.hidden = false;
+const said = new Map();
+function ownRead({ room, seq }) {
+  clearTimeout(said.get(room));
+  said.set(room, setTimeout(() => {
+    put(`rooms/${room}/read`, { seq }).then(() => read(state.rooms.get(room), seq), () => {});
+  }, READ_MS));
 }
-setInterval(link, 500);
-on("link", link);
-$("retry").addEventListener("click", () => {
-  if (state.link === "replaced") state.link = "lost";
-  stream.retry();
-});
 
 // ---- Buttons and keys
 
@@ -463,7 +409,8 @@ for (const button of document.querySelectorAll("[data-icon]")) {
   button.append(icon(button.dataset.icon));
   button.title = button.getAttribute("aria-label");
 }
-$("switch").querySelector("kbd").textContent = /Mac|iP/.test(navigator.platform) ? "⌘K" : "Ctrl K";
+const apple = /Mac|iP/.test(navigator.platform);
+$("switch").querySelector("kbd").textContent = apple ? "⌘K" : "Ctrl K";
 for (const [id, does] of Object.entries({
   settings: openSettings, find: openSearch, switch: openSwitcher, make: openMake,
   "room-menu": roomMenu,
@@ -518,6 +465,8 @@ outbox.onSent((message) => {
   happen(message.room, { ...message, type: "message" });
   const one = state.rooms.get(message.room);
   if (one) count(one, message);
+  // Who answers has read what was there; the server counts one's own words as unread, too.
+  if (!one?.unread) ownRead(message);
 });
 door.start(begin);
 suitTheme();

@@ -123,7 +123,8 @@ export function changeRoom(room, then) {
   const gone = h("button", {
     type: "button", class: "danger",
     onclick: async () => {
-      if (!await sure(`Delete “${room.title}” with everything in it?`, "Delete the room")) return;
+      const question = `Delete “${room.title}” with everything in it?`;
+      if (!await sure(question, "Delete the room")) return;
       await remove(`rooms/${room.id}`);
       box.close();
     },
@@ -268,5 +269,6 @@ export function help() {
     h("dd", {}, what)]).flat());
   dialog("Help", h("h3", {}, "Keys"), rows(KEYS),
     h("h3", {}, "Commands"), rows(commands), h("h3", {}, "Writing"),
-    h("p", {}, "**bold**  *italic*  ~~struck~~  `code`  > quote  - list  [words](address)  :smile:"));
+    h("p", {}, "**bold**  *italic*  ~~struck~~  `code`  > quote  - list  [words](address)  "
+      + ":smile:"));
 }

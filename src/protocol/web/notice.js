@@ -1,4 +1,5 @@
-// Being noticed while one looks elsewhere: a notification and a sound, each only if it was asked for.
+// Being noticed while one looks elsewhere: a notification and a sound, each only if one asked for
+// it.
 
 import { h } from "./dom.js";
 import { isMe, keep, recall, recallMine, keepMine, state } from "./state.js";
@@ -74,7 +75,7 @@ export function noticeFields() {
   return h("fieldset", {}, h("legend", {}, "While you look elsewhere"),
     h("label", { class: "check" }, notify, " Show notifications"),
     h("label", { class: "check" }, sound, " Make a sound"), hint,
-    state.current && state.rooms.get(state.current) ? levels(state.rooms.get(state.current)) : null);
+    state.rooms.has(state.current) ? levels(state.rooms.get(state.current)) : null);
 }
 
 function levels(room) {

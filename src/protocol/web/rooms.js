@@ -55,7 +55,8 @@ function entry(room) {
   waiting ? h("span", { class: "waiting", "aria-hidden": "true" }, "⏱") : null,
   draft && !current ? h("span", { class: "draft", title: "A draft" }, icon("edit")) : null,
   room.unread
-    ? h("span", { class: "badge", "aria-hidden": "true" }, room.mentions ? `@ ${count}` : `${count}`)
+    ? h("span", { class: "badge", "aria-hidden": "true" },
+      room.mentions ? `@ ${count}` : `${count}`)
     : room.kind === "room" && room.online > 0
       ? h("span", { class: "online", title: `${room.online} online` },
         String(room.online), h("span", { class: "unseen" }, " online"))
