@@ -3,7 +3,7 @@
 # them, and sums up. It takes Python 3 with venv, and Rust; a browser joins in where there are node,
 # npm and Chromium.
 #
-#     run.sh [SCRIPT]...        seeds, crowd, crash, frames, browser, streams; all without words
+#     run.sh [SCRIPT]...        seeds, crowd, crash, frames, browser, client, streams; all if none
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
@@ -13,7 +13,7 @@ if ! command -v "$python" > /dev/null; then
 fi
 
 scripts=("$@")
-[ $# -gt 0 ] || scripts=(seeds crowd crash frames browser streams)
+[ $# -gt 0 ] || scripts=(seeds crowd crash frames browser client streams)
 venv=.venv
 wanted=tests/clients/requirements.txt
 if ! cmp -s "$wanted" "$venv/wanted.txt"; then
@@ -59,7 +59,7 @@ for script in "${scripts[@]}"; do
     case $script in
         seeds | crowd | crash) "$venv/bin/python" "tests/clients/$script.py" ;;
         frames) frames ;;
-        browser | streams) browse "$script" ;;
+        browser | client | streams) browse "$script" ;;
         *) echo "there is no $script" && false ;;
     esac 2>&1 | tee "$results" || status=$?
     counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$results" | tail -n 1)

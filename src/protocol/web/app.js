@@ -1,153 +1,473 @@
-// A small page to try the chat with: room 1, as a guest or with an account.
-// What others wrote enters the page as text only (textContent), never as markup.
+// The page: who one is, which room is open, and what the stream says.
 
-const $ = (id) => document.getElementById(id);
-const LINES_MAX = 500;
-const RETRY_MS_MAX = 30_000;
+import { $, avatar, h, icon, toast } from "./dom.js";
+import { get, onLoggedOut, part, post, put, remove } from "./api.js";
+import "./banner.js";
+import { composer, saveDraft } from "./composer.js";
+import { changeRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
+import { copy, door, whoAmI } from "./door.js";
+import { gate } from "./gate.js";
+import { log } from "./log.js";
+import { notice } from "./notice.js";
+import { outbox } from "./outbox.js";
+import { people, suits } from "./people.js";
+import { address, addressed, neighbour, sorted } from "./rooms.js";
+import { drawMe, settings, suitTheme } from "./settings.js";
+import { forgetMine, isMe, keepMine, on, recallMine, room, same, state, tell } from "./state.js";
+import { stream } from "./stream.js";
+import { doing } from "./tools.js";
+import { forgetWindow, forgetWindows, happen } from "./windows.js";
 
-let socket = null;
-let name = "";
-let retryMs = 500;
-let timer = 0;
+const READ_MS = 600;
+const REFRESH_MS = 30_000;
+const LOBBY = 1;
+let held = null; // frames that wait until the rooms are known
+let reading = 0;
+let wanted; // the message that an address asks for
 
-function trouble(text) { $("trouble").textContent = text; }
-function state(text) { $("state").textContent = text; }
+// ---- Who one is
 
-async function api(path, body) {
-  const init = body && {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  };
-  const response = await fetch(path, init);
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error ?? `HTTP ${response.status}`);
-  return answer;
-}
-
-function line(author, text) {
-  const item = document.createElement("li");
-  if (author) {
-    const who = document.createElement("b");
-    who.textContent = author;
-    item.append(who);
-  } else {
-    item.className = "notice";
-  }
-  const what = document.createElement("span");
-  what.textContent = text;
-  item.append(what);
-  const log = $("log");
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  log.append(item);
-  while (log.childElementCount > LINES_MAX) log.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
-}
-
-function hear(event) {
-  if (event.status === false) {
-    const { code, error, field } = event.error;
-    if (code === 202 || code === 204) return leave("Somebody has this name; choose another.");
-    line("", field ? `${error} (${field})` : error);
-  } else if (event.event_type === "send") {
-    line(event.name, event.msg);
-  } else {
-    line("", event.msg);
-  }
-}
-
-function connect() {
-  clearTimeout(timer);
-  state("Connecting…");
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const mine = new WebSocket(`${scheme}//${location.host}/chats/1/ws`);
-  socket = mine;
-  mine.onopen = () => {
-    retryMs = 500;
-    state(`Here as ${name}`);
-    mine.send(JSON.stringify({ event_type: "join", name }));
-  };
-  mine.onmessage = (message) => hear(JSON.parse(message.data));
-  mine.onclose = (close) => {
-    if (socket !== mine) return;
-    // 1008: the server wants us gone; everything else may pass.
-    if (close.code === 1008) return leave(close.reason);
-    const wait = retryMs * (0.5 + Math.random());
-    retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
-    state(`Connection lost; trying again in ${Math.ceil(wait / 1000)} s`);
-    timer = setTimeout(connect, wait);
-  };
-}
-
-function enter(as) {
-  name = as;
-  trouble("");
-  $("door").hidden = true;
-  $("chat").hidden = $("out").hidden = false;
-  connect();
-  $("text").focus();
-}
-
-function leave(why = "") {
-  clearTimeout(timer);
-  const old = socket;
-  socket = null;
-  old?.close();
-  $("door").hidden = false;
-  $("chat").hidden = $("out").hidden = true;
-  state("Not connected");
-  trouble(why);
-}
-
-async function logIn(key) {
-  enter((await api("/api/login", { key })).username);
-}
-
-function onSubmit(id, action) {
-  $(id).addEventListener("submit", (event) => {
-    event.preventDefault();
-    Promise.resolve(action(event.target)).catch((error) => trouble(error.message));
-  });
-}
-
-onSubmit("guest", (form) => enter(form.elements.name.value.trim()));
-
-onSubmit("login", async (form) => {
-  const key = form.elements.key.value.trim();
-  const keep = form.elements.keep.checked;
-  await logIn(key);
-  if (keep) localStorage.setItem("key", key);
-  form.reset();
-});
-
-onSubmit("say", () => {
-  if (socket?.readyState !== WebSocket.OPEN) return;
-  socket.send(JSON.stringify({ event_type: "send", name, msg: $("text").value }));
-  $("text").value = "";
-});
-
-$("register").addEventListener("click", async () => {
-  const field = $("guest").elements.name;
-  if (!field.reportValidity()) return;
+async function begin() {
+  state.server = await get("server").catch(() => state.server);
+  let me;
   try {
-    const { key } = await api("/api/register", { username: field.value.trim() });
-    $("key").textContent = key;
-    $("fresh").hidden = false;
-    $("login").elements.key.value = key;
-    trouble("");
-  } catch (error) {
-    trouble(error.message);
+    me = await whoAmI();
+  } catch {
+    // Not even the server is there: the page tries until it is.
+    $("app").hidden = true;
+    door.open("The server cannot be reached; trying again.");
+    setTimeout(begin, 3000);
+    return;
+  }
+  if (!me) return door.open();
+  state.me = me;
+  door.close();
+  $("app").hidden = false;
+  drawMe(avatar(me.name));
+  stream.start(hear);
+}
+
+function end(why) {
+  stream.stop();
+  saveDraft();
+  state.me = null;
+  state.rooms.clear();
+  state.people = [];
+  forgetWindows();
+  state.current = null;
+  log.open(null);
+  for (const box of document.querySelectorAll("dialog")) box.close();
+  door.open(why);
+}
+
+onLoggedOut(() => { if (state.me) end("Your session has ended. Come in again."); });
+
+async function logOut() {
+  const waiting = outbox.size;
+  const words = waiting
+    ? `${waiting} of your messages are not sent yet and will be lost. Log out all the same?`
+    : state.me.guest ? "Log out? A guest's name is then anybody's." : "Log out?";
+  if (!await sure(words, "Log out")) return;
+  try {
+    stream.stop();
+    await remove("sessions/current");
+    forgetMine();
+    end("");
+  } catch (failure) {
+    stream.retry();
+    toast(failure.message);
+    if (failure.status !== 401) stream.start(hear);
+  }
+}
+
+async function nick(name) {
+  if (!state.me.guest) return toast("Only guests can change their name.");
+  try {
+    // First the new one: it may be taken.
+    const old = state.current;
+    stream.stop();
+    await post("guests", { name });
+    forgetWindows();
+    state.rooms.clear();
+    state.current = null;
+    if (old) location.hash = address(old);
+    await begin();
+  } catch (failure) {
+    stream.start(hear);
+    toast(failure.message);
+  }
+}
+
+// ---- What the stream says
+
+function hear(frame) {
+  if (frame.type === "open" && !same(frame.me, state.me.name)) return location.reload();
+  if ((frame.type === "open" && frame.fresh) || frame.type === "reset") return afresh();
+  if (held) held.push(frame);
+  else happened(frame);
+}
+
+// Loads everything anew; what is heard meanwhile comes after it.
+async function afresh() {
+  held = [];
+  const mine = held;
+  try {
+    const { rooms } = await get("rooms");
+    if (held !== mine) return;
+    const before = state.rooms;
+    state.rooms = new Map(rooms.map((one) => [one.id, one]));
+    // A public room that one only looks into, a hidden one that one has the address of.
+    for (const [id, one] of before) if (!state.rooms.has(id)) state.rooms.set(id, one);
+    forgetWindows();
+    tell("rooms");
+    held = null;
+    const opening = state.current;
+    state.current = null;
+    go(opening);
+    for (const frame of mine) happened(frame);
+  } catch (failure) {
+    if (held === mine && failure.status !== 401) setTimeout(() => stream.afresh(), 2000);
+  }
+}
+
+// Rooms that others made are not in one's stream until one is in them: the list asks for them.
+async function refresh() {
+  if (!state.me || held || state.link !== "open") return;
+  const found = await get("rooms").catch(() => null);
+  if (!found || held) return;
+  const listed = new Set(found.rooms.map((one) => one.id));
+  for (const one of found.rooms) {
+    const known = state.rooms.get(one.id);
+    // What the stream tells about one's own rooms is younger than this.
+    if (!known?.member || !one.member) state.rooms.set(one.id, one);
+    else known.online = one.online;
+  }
+  for (const [id, one] of state.rooms) {
+    if (!one.member && !listed.has(id) && id !== state.current) state.rooms.delete(id);
+  }
+  tell("rooms");
+}
+setInterval(() => { if (document.visibilityState === "visible") refresh(); }, REFRESH_MS);
+
+function happened(frame) {
+  const one = state.rooms.get(frame.room?.id ?? frame.room);
+  switch (frame.type) {
+    case "message":
+      outbox.confirm(frame);
+      happen(frame.room, frame);
+      people.typing(frame.author, false);
+      count(one, frame);
+      log.arrived(frame);
+      notice(one, frame, open);
+      break;
+    case "edit":
+    case "delete":
+    case "reaction":
+      happen(frame.room, frame);
+      break;
+    case "room":
+      if (one) state.rooms.set(one.id, { ...one, ...frame.room });
+      if (!one?.member) renew(frame.room.id);
+      else if (one.id === state.current) head();
+      tell("rooms");
+      break;
+    case "room_gone":
+      gone(frame.room);
+      break;
+    case "member":
+      if (frame.room === state.current) tell("people");
+      break;
+    case "presence":
+      if (frame.room === state.current) {
+        tell("people");
+        if (!frame.online) people.typing(frame.name, false);
+      } else if (one) {
+        one.online = Math.max(0, one.online + (frame.online ? 1 : -1));
+        tell("rooms");
+      }
+      break;
+    case "typing":
+      if (frame.room === state.current) people.typing(frame.name);
+      break;
+    case "read":
+      read(one, frame.read_seq);
+      break;
+    case "caught_up":
+      for (const [id, seq] of Object.entries(frame.read)) read(state.rooms.get(Number(id)), seq);
+      tell("people");
+      break;
+  }
+}
+
+function count(one, message) {
+  if (!one || message.seq <= one.last_seq) return;
+  one.last_seq = message.seq;
+  if (isMe(message.author)) return tell("rooms");
+  one.unread = (one.unread ?? 0) + 1;
+  if (message.mentions?.some(isMe)) one.mentions = (one.mentions ?? 0) + 1;
+  tell("rooms");
+}
+
+// Read on another device, or here.
+function read(one, seq) {
+  if (!one || seq <= (one.read_seq ?? 0)) return;
+  one.read_seq = seq;
+  if (seq >= one.last_seq) one.unread = one.mentions = 0;
+  else if (one.unread) renew(one.id);
+  tell("rooms");
+}
+
+async function renew(id) {
+  const found = await get(`rooms/${id}`).catch((failure) => failure);
+  if (found.status === 404) state.rooms.delete(id);
+  else if (found.id) state.rooms.set(id, found);
+  tell("rooms");
+  if (id === state.current) head();
+}
+
+async function gone(id) {
+  forgetWindow(id);
+  const title = state.rooms.get(id)?.title;
+  state.rooms.delete(id);
+  await renew(id);
+  if (state.current !== id) return;
+  if (!state.rooms.has(id)) {
+    toast(`The room “${title}” is gone.`);
+    go(null);
+  } else enter(id);
+}
+
+// ---- Which room is open
+
+// Opens what the address asks for, or where one was last, or the first.
+function go(id = null) {
+  if (id === null && !matchMedia("(max-width: 47.99rem)").matches) {
+    const { rooms, others } = sorted();
+    const last = recallMine("room");
+    id = state.rooms.has(last) ? last : (rooms[0] ?? others[0])?.id ?? LOBBY;
+  }
+  const asked = addressed();
+  if (asked && !(id === null && asked.left)) return enter(asked.id, asked.seq);
+  if (id !== null) return enter(id);
+  state.current = null;
+  view("rooms");
+  tell("rooms");
+}
+
+// On a narrow screen there is either the rooms or one of them.
+function view(what) {
+  document.body.dataset.view = what;
+  const alone = what === "rooms" && matchMedia("(max-width: 47.99rem)").matches;
+  $("side").setAttribute("role", alone ? "main" : "navigation");
+}
+
+function open(id, seq) {
+  const hash = address(id, seq);
+  if (location.hash === hash && location.pathname === "/") return enter(id, seq);
+  location.href = `/${hash}`;
+}
+
+async function enter(id, seq) {
+  if (location.pathname !== "/" || !location.hash.startsWith(address(id))) {
+    history.replaceState(null, "", `/${address(id, seq)}`);
+  }
+  view("room");
+  if (id === state.current && seq) return log.show(seq);
+  saveDraft();
+  state.current = id;
+  state.typing.clear();
+  state.people = [];
+  wanted = seq;
+  if (!state.rooms.has(id)) await renew(id);
+  if (state.current !== id) return;
+  head();
+  people.load();
+  const one = room();
+  gate(one, joined);
+  if (!one || (!one.member && one.visibility !== "public")) {
+    log.open(null);
+    $("start").hidden = true;
+    return;
+  }
+  keepMine("room", id);
+  composer.open();
+  try {
+    await log.open(id, wanted);
+  } catch (failure) {
+    if (state.current === id) toast(failure.message);
+  }
+  settled();
+}
+
+function head() {
+  const one = room();
+  $("title").textContent = one?.title ?? "No such room";
+  $("description").textContent = one?.kind === "direct"
+    ? "Only the two of you read this." : one?.description ?? "";
+  $("room-link").hidden = !one || one.kind === "direct";
+  $("room-menu").hidden = !one?.member || one.kind === "direct" || one.id === LOBBY;
+  $("show-people").hidden = !one?.member;
+  if (!one?.member) people.toggle(false);
+  else if ($("people").dataset.once !== "1") {
+    $("people").dataset.once = "1";
+    suits();
+  }
+  tell("rooms");
+}
+
+function joined(one) {
+  state.rooms.set(one.id, one);
+  forgetWindow(one.id);
+  tell("rooms");
+  if (state.current === one.id) {
+    state.current = null;
+    enter(one.id);
+  } else open(one.id);
+}
+
+async function leave() {
+  const one = room();
+  if (!one?.member || one.kind === "direct") return toast("This room cannot be left.");
+  const hint = one.visibility === "public" ? "" : " To come back you need its password.";
+  if (!await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
+  try {
+    await remove(`rooms/${one.id}/membership`);
+    history.replaceState(null, "", "/");
+    renew(one.id);
+    state.current = null;
+    go(sorted().rooms.find((other) => other.id !== one.id)?.id ?? null);
+  } catch (failure) {
+    toast(failure.message);
+  }
+}
+
+async function direct(name) {
+  try {
+    const one = await put(`users/${part(name)}/room`);
+    state.rooms.set(one.id, one);
+    open(one.id);
+    if (!matchMedia("(min-width: 70rem)").matches) people.toggle(false);
+  } catch (failure) {
+    toast(failure.message);
+  }
+}
+
+function join(title) {
+  const found = [...state.rooms.values()].find((one) => same(one.title, title));
+  if (found) open(found.id);
+  else toast("There is no room of that name in the list.");
+}
+
+// What has been on the screen is read.
+function settled() {
+  const one = room();
+  const seq = log.lastSeq;
+  if (reading || !one?.member || !log.atEnd || document.visibilityState !== "visible") return;
+  if (seq <= (one.read_seq ?? 0)) return;
+  reading = setTimeout(async () => {
+    reading = 0;
+    if (room() !== one && room()?.id !== one.id) return;
+    const upto = Math.max(seq, log.atEnd ? log.lastSeq : 0);
+    read(room(), upto);
+    await put(`rooms/${one.id}/read`, { seq: upto }).catch(() => {});
+  }, READ_MS);
+}
+
+const said = new Map();
+function ownRead({ room, seq }) {
+  clearTimeout(said.get(room));
+  said.set(room, setTimeout(() => {
+    put(`rooms/${room}/read`, { seq }).then(() => read(state.rooms.get(room), seq), () => {});
+  }, READ_MS));
+}
+
+// ---- Buttons and keys
+
+const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
+const openSettings = () => settings({ logOut, help, nick: guestHint() });
+const openSearch = () => search(open);
+const openSwitcher = () => {
+  refresh();
+  switcher({ open, direct });
+};
+const openMake = () => makeRoom((one) => {
+  state.rooms.set(one.id, one);
+  open(one.id);
+});
+
+function roomMenu() {
+  const one = room();
+  const mine = one.owner ? isMe(one.owner) : one.member;
+  if (mine) changeRoom(one, (changed) => {
+    state.rooms.set(one.id, { ...one, ...changed });
+    head();
+  });
+  else leave();
+}
+
+for (const button of document.querySelectorAll("[data-icon]")) {
+  button.append(icon(button.dataset.icon));
+  button.title = button.getAttribute("aria-label");
+}
+const apple = /Mac|iP/.test(navigator.platform);
+$("switch").querySelector("kbd").textContent = apple ? "⌘K" : "Ctrl K";
+for (const [id, does] of Object.entries({
+  settings: openSettings, find: openSearch, switch: openSwitcher, make: openMake,
+  "room-menu": roomMenu,
+  "room-link": () => copy(new URL(`/${address(state.current)}`, location).href, "The link"),
+  back: () => { location.hash = "#/"; },
+})) $(id).addEventListener("click", does);
+
+document.addEventListener("keydown", (event) => {
+  if (!state.me || event.isComposing) return;
+  const modal = document.querySelector("dialog[open]");
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    openSwitcher();
+  } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown") && !modal) {
+    event.preventDefault();
+    const id = neighbour(event.key === "ArrowUp" ? -1 : 1);
+    if (id) open(id);
+  } else if (event.key === "Escape" && !modal && !event.defaultPrevented) {
+    log.forgetLine();
+    log.latest();
+    $("text").focus();
+  } else if (event.key === "?" && !modal && !event.target.closest("input, textarea")) {
+    event.preventDefault();
+    help();
   }
 });
 
-$("out").addEventListener("click", async () => {
-  localStorage.removeItem("key");
-  leave();
-  await api("/api/logout", {}).catch((error) => trouble(error.message));
+addEventListener("hashchange", () => {
+  if (!state.me || held) return;
+  const asked = addressed();
+  if (asked) enter(asked.id, asked.seq);
+  else {
+    saveDraft();
+    state.current = null;
+    view("rooms");
+    tell("rooms");
+    refresh();
+  }
 });
+document.addEventListener("visibilitychange", () => {
+  settled();
+  if (document.visibilityState === "visible") refresh();
+});
+addEventListener("focus", settled);
 
-// Whoever is logged in already, or kept their key here, comes right in.
-const known = await api("/api/user/@me").catch(() => null);
-const kept = localStorage.getItem("key");
-if (known) enter(known.username);
-else if (kept) await logIn(kept).catch((error) => trouble(error.message));
+log.start({ settled, react: doing.react });
+composer.start({
+  ...doing, help, join, leave, direct, nick, logout: logOut, people: () => people.toggle(true),
+});
+people.start(direct);
+outbox.onSent((message) => {
+  happen(message.room, { ...message, type: "message" });
+  const one = state.rooms.get(message.room);
+  if (one) count(one, message);
+  // Who answers has read what was there; the server counts one's own words as unread, too.
+  if (!one?.unread) ownRead(message);
+});
+door.start(begin);
+suitTheme();
+begin();

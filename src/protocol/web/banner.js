@@ -1,0 +1,34 @@
+// The truth about the connection: nothing for the first seconds, then what is the matter, and when
+// it is tried again.
+
+import { $, announce } from "./dom.js";
+import { on, state } from "./state.js";
+import { stream } from "./stream.js";
+
+const AFTER_MS = 5000;
+
+function link() {
+  const banner = $("banner");
+  const words = banner.firstElementChild;
+  const lost = stream.lostAt && Date.now() - stream.lostAt > AFTER_MS;
+  if (state.link === "replaced") {
+    words.textContent = "You have this chat open in too many places; this one was put on hold.";
+  } else if (state.link !== "open" && lost) {
+    const left = Math.ceil((stream.retryAt - Date.now()) / 1000);
+    const again = left > 0 ? `Trying again in ${left} s.` : "Trying now…";
+    // The countdown is for the eye; it would be read out every second.
+    if (banner.hidden) announce("The connection is lost. What you write is kept.");
+    words.textContent = `No connection. What you write is kept and sent later. ${again}`;
+  } else {
+    if (!banner.hidden) announce("Connected again");
+    banner.hidden = true;
+    return;
+  }
+  banner.hidden = false;
+}
+setInterval(link, 500);
+on("link", link);
+$("retry").addEventListener("click", () => {
+  if (state.link === "replaced") state.link = "lost";
+  stream.retry();
+});

@@ -1,0 +1,262 @@
+// Writing: what is typed, what it answers or corrects, drafts, completion, commands.
+
+import { $, announce, h, toast, touch } from "./dom.js";
+import { lookUp, pick, replaced } from "./emoji.js";
+import { log } from "./log.js";
+import { outbox } from "./outbox.js";
+import { keepMine, recallMine, room, state, tell } from "./state.js";
+import { stream } from "./stream.js";
+
+const DRAFT_MS = 300;
+const TYPING_MS = 3000;
+const text = $("text");
+const box = $("complete");
+let about = null; // {kind: "reply" | "edit", message}
+let timer = 0;
+let typed = 0;
+let choices = [];
+let chosen = 0;
+let from = 0;
+let actions = {};
+
+export const composer = {
+  start(handlers) { actions = handlers; },
+
+  // Shows what was begun in the open room.
+  open() {
+    about = null;
+    text.value = recallMine(`draft:${state.current}`, "");
+    text.placeholder = room() ? `Message ${room().title}` : "";
+    context();
+    fit();
+    hide();
+    if (!touch()) text.focus();
+  },
+
+  reply(message) {
+    if (about?.kind === "edit") this.cancel();
+    about = { kind: "reply", message };
+    context();
+    text.focus();
+  },
+
+  edit(message) {
+    save();
+    about = { kind: "edit", message };
+    text.value = message.text;
+    context();
+    fit();
+    text.focus();
+    text.setSelectionRange(text.value.length, text.value.length);
+  },
+
+  cancel() {
+    const edited = about?.kind === "edit";
+    about = null;
+    if (edited) text.value = recallMine(`draft:${state.current}`, "");
+    context();
+    fit();
+  },
+
+  insert(words) {
+    text.setRangeText(words, text.selectionStart, text.selectionEnd, "end");
+    changed();
+    text.focus();
+  },
+};
+
+function context() {
+  $("context").hidden = !about;
+  if (!about) return;
+  const { kind, message } = about;
+  const label = $("context").firstElementChild;
+  if (kind === "edit") label.replaceChildren(h("b", {}, "Editing your message"));
+  else {
+    label.replaceChildren("Reply to ", h("b", {}, message.author), " ",
+      h("span", { class: "hint" }, (message.text ?? "").slice(0, 120)));
+  }
+}
+
+function fit() {
+  text.style.height = "auto";
+  text.style.height = `${Math.min(text.scrollHeight + 2, innerHeight * 0.4)}px`;
+  const most = state.server.limits.message_chars_max ?? 4000;
+  const left = most - [...text.value].length;
+  $("count").hidden = left > 200;
+  $("count").textContent = left < 0 ? `${-left} characters too long` : `${left} left`;
+  $("composer").classList.toggle("empty", !text.value.trim());
+  return left >= 0;
+}
+
+function save() {
+  clearTimeout(timer);
+  timer = 0;
+  if (about?.kind === "edit" || !state.current) return;
+  const had = Boolean(recallMine(`draft:${state.current}`));
+  keepMine(`draft:${state.current}`, text.value || null);
+  if (had !== Boolean(text.value)) tell("draft");
+}
+addEventListener("pagehide", save);
+export const saveDraft = save;
+
+function changed() {
+  fit();
+  clearTimeout(timer);
+  timer = setTimeout(save, DRAFT_MS);
+  complete();
+  if (text.value && about?.kind !== "edit" && Date.now() - typed > TYPING_MS) {
+    typed = Date.now();
+    stream.say({ type: "typing", room: state.current });
+  }
+}
+
+async function submit() {
+  hide();
+  const words = text.value.replace(/\s+$/, "");
+  if (!fit()) return announce("The message is too long");
+  if (about?.kind === "edit") {
+    const { message } = about;
+    if (!words) return actions.delete(message);
+    composer.cancel();
+    if (words !== message.text) await actions.edit(message, replaced(words));
+    return;
+  }
+  if (!words.trim()) return;
+  if (words.startsWith("/") && !words.startsWith("//")) {
+    const [, name, rest] = /^\/(\S*)\s*([\s\S]*)$/.exec(words);
+    const command = COMMANDS[name.toLowerCase()];
+    if (!command) return toast(`There is no /${name}; /help lists what there is.`);
+    clear();
+    await command[1](rest.trim());
+    return;
+  }
+  send(replaced(words.replace(/^\/\//, "/")));
+}
+
+function send(words) {
+  const reply = about?.kind === "reply" ? about.message.seq : undefined;
+  clear();
+  log.forgetLine();
+  outbox.add(state.current, words, reply);
+  log.latest();
+}
+
+function clear() {
+  text.value = "";
+  about = null;
+  typed = 0;
+  context();
+  fit();
+  save();
+}
+
+const COMMANDS = {
+  help: ["what there is", () => actions.help()],
+  me: ["say what you do: /me waves", (rest) => rest && send(`*${rest.replaceAll("*", "\\*")}*`)],
+  join: ["go to a room: /join Harbour", (rest) => actions.join(rest)],
+  leave: ["leave this room", () => actions.leave()],
+  msg: ["write to somebody: /msg Ann", (rest) => rest && actions.direct(rest)],
+  nick: ["another name, for guests: /nick Bo", (rest) => rest && actions.nick(rest)],
+  online: ["who is here", () => actions.people()],
+  emojis: ["pick an emoji", () => pick(text, (emoji) => composer.insert(emoji))],
+  logout: ["log out", () => actions.logout()],
+};
+export const commands = Object.entries(COMMANDS).map(([name, [what]]) => [`/${name}`, what]);
+
+// What the word at the cursor may become.
+function complete() {
+  const before = text.value.slice(0, text.selectionStart);
+  const word = /(?:^|[\s(])([@:])([\p{L}\p{N}_+-]*)$/u.exec(before);
+  const command = /^\/(\w*)$/.exec(before);
+  choices = [];
+  if (command) {
+    from = 0;
+    choices = commands.filter(([name]) => name.startsWith(before))
+      .map(([name, what]) => ({ becomes: `${name} `, shows: name, says: what }));
+  } else if (word) {
+    from = before.length - word[2].length - 1;
+    const start = word[2].toLowerCase();
+    if (word[1] === "@") {
+      choices = state.people.filter(({ name }) => name.toLowerCase().startsWith(start))
+        .slice(0, 8).map(({ name }) => ({ becomes: `@${name} `, shows: name, says: "" }));
+    } else if (start.length > 1) {
+      choices = lookUp(start, 8)
+        .map(([name, emoji]) => ({ becomes: `${emoji} `, shows: emoji, says: `:${name}:` }));
+    }
+  }
+  chosen = 0;
+  draw();
+}
+
+function draw() {
+  box.hidden = !choices.length;
+  box.replaceChildren(...choices.map(({ shows, says }, at) => h("div", {
+    role: "option", id: `choice-${at}`, "aria-selected": String(at === chosen),
+    onmousedown: (event) => { event.preventDefault(); take(at); },
+  }, h("b", {}, shows), " ", h("span", { class: "hint" }, says))));
+  if (choices.length) text.setAttribute("aria-activedescendant", `choice-${chosen}`);
+  else text.removeAttribute("aria-activedescendant");
+}
+
+function hide() {
+  choices = [];
+  draw();
+}
+
+function take(at) {
+  text.setRangeText(choices[at].becomes, from, text.selectionStart, "end");
+  hide();
+  changed();
+  hide();
+}
+
+text.addEventListener("input", changed);
+text.addEventListener("blur", hide);
+text.addEventListener("keydown", (event) => {
+  // Enter that ends the writing of a syllable is not ours.
+  if (event.isComposing || event.keyCode === 229) return;
+  const { key } = event;
+  if (choices.length) {
+    if (key === "ArrowDown" || key === "ArrowUp") {
+      event.preventDefault();
+      chosen = (chosen + (key === "ArrowDown" ? 1 : choices.length - 1)) % choices.length;
+      return draw();
+    }
+    if (key === "Tab" || (key === "Enter" && !event.shiftKey && !isWhole())) {
+      event.preventDefault();
+      return take(chosen);
+    }
+    if (key === "Escape") {
+      event.stopPropagation();
+      return hide();
+    }
+  }
+  if (key === "Enter" && !event.shiftKey && !event.altKey && (!touch() || event.ctrlKey)) {
+    event.preventDefault();
+    submit();
+  } else if (key === "ArrowUp" && !text.value && !event.shiftKey && !event.altKey) {
+    const last = log.lastOwn();
+    if (!last) return;
+    event.preventDefault();
+    composer.edit(last);
+  } else if (key === "Escape" && about) {
+    event.stopPropagation();
+    composer.cancel();
+  }
+});
+
+// A command that is written out is not completed but done.
+function isWhole() {
+  return choices.some(({ shows }) => shows === text.value.trim());
+}
+
+$("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+  text.focus();
+});
+$("context-end").addEventListener("click", () => {
+  composer.cancel();
+  text.focus();
+});
+$("emoji").addEventListener("click", () => pick(text, (emoji) => composer.insert(emoji)));

@@ -1,0 +1,274 @@
+// What opens over the page: a question, rooms to make and change, the way to another room, search,
+// help.
+
+import { avatar, dateTime, h, icon, tool } from "./dom.js";
+import { get, part, patch, post, remove } from "./api.js";
+import { commands } from "./composer.js";
+import { address, sorted } from "./rooms.js";
+import { state } from "./state.js";
+
+export function dialog(title, ...content) {
+  const box = h("dialog", { "aria-label": title },
+    h("header", {}, h("h2", {}, title), tool("close", "Close", () => box.close())), content);
+  const before = document.activeElement;
+  let pressed = null;
+  box.addEventListener("pointerdown", ({ target }) => { pressed = target; });
+  box.addEventListener("click", ({ target }) => {
+    if (target === box && pressed === box) box.close();
+  });
+  box.addEventListener("close", () => {
+    box.remove();
+    if (before?.isConnected) before.focus({ preventScroll: true });
+  });
+  document.body.append(box);
+  box.showModal();
+  return box;
+}
+
+// Asks; whether it was agreed to.
+export function sure(question, yes) {
+  return new Promise((done) => {
+    let agreed = false;
+    const box = dialog(question, h("div", { class: "row end" },
+      h("button", { type: "button", onclick: () => box.close() }, "Cancel"),
+      h("button", {
+        type: "button", class: "danger", autofocus: true,
+        onclick: () => { agreed = true; box.close(); },
+      }, yes)));
+    box.addEventListener("close", () => done(agreed));
+    box.querySelector(".danger").focus();
+  });
+}
+
+// A form in a dialog that stays open, and says why, until what it asks for is done.
+function form(title, fields, yes, action, ...more) {
+  const trouble = h("p", { class: "trouble", role: "alert" });
+  const button = h("button", { class: "primary" }, yes);
+  const element = h("form", {
+    onsubmit: async (event) => {
+      event.preventDefault();
+      trouble.textContent = "";
+      button.disabled = true;
+      try {
+        await action(element.elements);
+        box.close();
+      } catch (failure) {
+        trouble.textContent = failure.message;
+        element.elements[failure.field]?.focus?.();
+      } finally {
+        button.disabled = false;
+      }
+    },
+  }, fields, trouble, h("div", { class: "row end" }, more, button));
+  const box = dialog(title, element);
+  element.querySelector("input")?.focus();
+  return box;
+}
+
+const SEEN = [
+  ["public", "Public", "Everybody finds it and may come in."],
+  ["private", "Private", "Everybody finds it; it takes a password to come in."],
+  ["hidden", "Hidden", "Only whoever has its link and its password finds it."],
+];
+
+function roomFields(room) {
+  const { limits } = state.server;
+  const password = h("input", {
+    id: "f-password", name: "password", type: "password", autocomplete: "new-password",
+    minlength: limits.password_chars_min ?? 8, maxlength: limits.password_chars_max ?? 256,
+  });
+  const secret = h("div", {}, h("label", { for: "f-password" },
+    room && room.visibility !== "public" ? "New password (or leave it as it is)" : "Password"),
+  password, h("p", { class: "hint" }, `At least ${password.minLength} characters.`));
+  const suit = (visibility) => {
+    secret.hidden = visibility === "public";
+    password.required = !secret.hidden && (!room || room.visibility === "public");
+    if (secret.hidden) password.value = "";
+  };
+  const choices = SEEN.map(([value, name, says]) => h("label", { class: "choice" },
+    h("input", {
+      type: "radio", name: "visibility", value, onchange: () => suit(value),
+      checked: value === (room?.visibility ?? "public"),
+    }),
+    h("span", {}, h("b", {}, name), h("span", { class: "hint" }, says))));
+  suit(room?.visibility ?? "public");
+  return [
+    h("label", { for: "f-title" }, "Name"),
+    h("input", {
+      id: "f-title", name: "title", required: true, autocomplete: "off", value: room?.title,
+      minlength: limits.title_chars_min ?? 2, maxlength: limits.title_chars_max ?? 70,
+    }),
+    h("label", { for: "f-description" }, "What it is about"),
+    h("input", {
+      id: "f-description", name: "description", autocomplete: "off", value: room?.description,
+      maxlength: limits.description_chars_max ?? 70,
+    }),
+    h("fieldset", {}, h("legend", {}, "Who can come in"), choices),
+    secret,
+  ];
+}
+
+const wanted = ({ title, description, visibility, password }) => ({
+  title: title.value.trim(), description: description.value.trim(), visibility: visibility.value,
+  password: password.value || undefined,
+});
+
+export function makeRoom(then) {
+  form("New room", roomFields(null), "Make it", async (fields) => {
+    then(await post("rooms", wanted(fields)));
+  });
+}
+
+export function changeRoom(room, then) {
+  const gone = h("button", {
+    type: "button", class: "danger",
+    onclick: async () => {
+      const question = `Delete “${room.title}” with everything in it?`;
+      if (!await sure(question, "Delete the room")) return;
+      await remove(`rooms/${room.id}`);
+      box.close();
+    },
+  }, "Delete room");
+  const box = form("This room", roomFields(room), "Save", async (fields) => {
+    then(await patch(`rooms/${room.id}`, wanted(fields)));
+  }, gone);
+}
+
+// A list of which one is chosen, with the arrows or by a click.
+function choosing(label, placeholder, fill) {
+  let at = 0;
+  const list = h("ul", { role: "listbox", id: "f-list", "aria-label": label });
+  const input = h("input", {
+    type: "search", "aria-label": label, placeholder, autocomplete: "off", role: "combobox",
+    "aria-expanded": "true", "aria-controls": "f-list",
+  });
+  const mark = () => {
+    [...list.children].forEach((one, i) => one.setAttribute("aria-selected", String(i === at)));
+    const chosen = list.children[at];
+    if (chosen) input.setAttribute("aria-activedescendant", chosen.id);
+    else input.removeAttribute("aria-activedescendant");
+    chosen?.scrollIntoView({ block: "nearest" });
+  };
+  const show = (items) => {
+    at = 0;
+    list.replaceChildren(...items.map(({ content, then }, i) => h("li", {
+      role: "option", id: `f-item-${i}`, onclick: then,
+    }, content)));
+    mark();
+  };
+  input.addEventListener("input", () => fill(input.value.trim(), show));
+  input.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && list.children.length) {
+      event.preventDefault();
+      at = (at + step + list.children.length) % list.children.length;
+      mark();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      list.children[at]?.click();
+    }
+  });
+  return { input, list, show };
+}
+
+export function switcher({ open, direct }) {
+  if (document.querySelector("dialog[open]")) return;
+  const fill = (words, show) => {
+    const { rooms, direct: two, others } = sorted();
+    const fits = (room) => room.title.toLowerCase().includes(words.toLowerCase());
+    const first = words ? [] : [...rooms, ...two].filter((room) => room.unread);
+    const all = [...first, ...[...rooms, ...two, ...others].filter((one) => !first.includes(one))];
+    const items = all.filter(fits).slice(0, 30).map((room) => ({
+      content: [
+        room.kind === "direct" ? avatar(room.title)
+          : h("span", { class: "sign" }, room.visibility === "public" ? "#" : icon("lock")),
+        h("span", { class: "name" }, room.title),
+        room.unread ? h("span", { class: "badge" }, String(room.unread)) : null,
+        h("span", { class: "hint" }, room.member ? "" : "not joined"),
+      ],
+      then: () => { box.close(); open(room.id); },
+    }));
+    if (words && !two.some((room) => room.title.toLowerCase() === words.toLowerCase())) {
+      items.push({
+        content: [avatar(words), h("span", { class: "name" }, `Write to ${words}`)],
+        then: () => { box.close(); direct(words); },
+      });
+    }
+    show(items);
+  };
+  const { input, list, show } = choosing("Go to a room or a person", "A room or a name", fill);
+  const box = dialog("Go to", input, list);
+  box.classList.add("tall");
+  fill("", show);
+  input.focus();
+}
+
+export function search(open) {
+  if (document.querySelector("dialog[open]")) return;
+  let asked = 0;
+  let timer = 0;
+  const count = h("p", { class: "hint", role: "status" });
+  const here = h("input", { type: "checkbox", name: "here" });
+  const more = h("button", { type: "button", hidden: true }, "Older ones");
+  let found = [];
+  const item = (message) => ({
+    content: h("div", { class: "hit" },
+      h("div", {}, h("b", {}, message.author), " in ",
+        h("b", {}, state.rooms.get(message.room)?.title ?? "a room"), " ",
+        dateTime(message.time)),
+      h("p", {}, message.snippet ?? message.text)),
+    then: () => { box.close(); open(message.room, message.seq); },
+  });
+  const ask = async (words, show, before) => {
+    const mine = asked += 1;
+    const room = here.checked ? `&room=${state.current}` : "";
+    const older = before ? `&before=${before}` : "";
+    try {
+      const answer = await get(`search?q=${part(words)}${room}${older}&limit=30`);
+      if (mine !== asked) return;
+      found = before ? [...found, ...answer.messages] : answer.messages;
+      show(found.map(item));
+      more.hidden = !answer.more;
+      more.onclick = () => ask(words, show, found.at(-1).seq);
+      count.textContent = found.length ? `${found.length}${answer.more ? "+" : ""} found`
+        : "Nothing found. Search looks for whole words, or how they begin.";
+    } catch (failure) {
+      if (mine === asked) count.textContent = failure.message;
+    }
+  };
+  const fill = (words, show) => {
+    clearTimeout(timer);
+    if (words) timer = setTimeout(() => ask(words, show), 200);
+    else {
+      asked += 1;
+      more.hidden = true;
+      count.textContent = "";
+      show([]);
+    }
+  };
+  const { input, list } = choosing("Search messages", "Words in messages", fill);
+  here.addEventListener("change", () => input.dispatchEvent(new Event("input")));
+  const box = dialog("Search", input,
+    h("label", { class: "check" }, here, " In this room only"), count, list, more);
+  box.classList.add("tall");
+  input.focus();
+}
+
+const KEYS = [
+  ["Ctrl K", "go to a room or a person"],
+  ["Alt ↑ ↓", "the room above, below"],
+  ["Enter", "send; with Shift a new line"],
+  ["↑", "in an empty message: correct your last one"],
+  ["Shift Tab", "from the message into the conversation; ↑ ↓ there"],
+  ["R, E, Del, +", "on a message: reply, edit, delete, react"],
+  ["Esc", "close, cancel, to the newest message"],
+];
+
+export function help() {
+  const rows = (all) => h("dl", {}, all.map(([name, what]) => [h("dt", {}, name),
+    h("dd", {}, what)]).flat());
+  dialog("Help", h("h3", {}, "Keys"), rows(KEYS),
+    h("h3", {}, "Commands"), rows(commands), h("h3", {}, "Writing"),
+    h("p", {}, "**bold**  *italic*  ~~struck~~  `code`  > quote  - list  [words](address)  "
+      + ":smile:"));
+}

@@ -1,0 +1,131 @@
+// Building the page. Strings become text nodes, and there is no other way in: whatever somebody
+// wrote can only ever be text.
+
+// An element: attributes, `on…` listeners, and children. What is null or false is left out.
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== false));
+  return element;
+}
+
+export const $ = (id) => document.getElementById(id);
+
+const SVG = "http://www.w3.org/2000/svg";
+// Strokes in a square of 24.
+const PATHS = {
+  add: "M12 5v14M5 12h14",
+  back: "M15 5l-7 7 7 7",
+  close: "M6 6l12 12M18 6L6 18",
+  down: "M12 5v14M6 13l6 6 6-6",
+  edit: "M4 20h4L20 8l-4-4L4 16zM14 6l4 4",
+  gear: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
+  link: "M9 15l6-6M10 7l2-2a4 4 0 016 6l-2 2M14 17l-2 2a4 4 0 01-6-6l2-2",
+  lock: "M6 11h12v9H6zM9 11V8a3 3 0 016 0v3",
+  people: "M9 11a3 3 0 100-6 3 3 0 000 6zM3 20c0-4 3-6 6-6s6 2 6 6"
+    + "M16 5a3 3 0 010 6M18 14c2 1 3 3 3 6",
+  reply: "M10 6l-6 6 6 6M4 12h9c5 0 7 3 7 7",
+  search: "M11 18a7 7 0 100-14 7 7 0 000 14zM16 16l5 5",
+  send: "M4 12l16-8-6 16-3-7z",
+  smile: "M12 21a9 9 0 100-18 9 9 0 000 18zM8 14c2 3 6 3 8 0M9 9v1M15 9v1",
+  trash: "M5 7h14M10 4h4M7 7l1 13h8l1-13",
+};
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", PATHS[name]);
+  svg.append(path);
+  return svg;
+}
+
+// A button that shows an icon and says what it does.
+export function tool(name, label, onclick) {
+  return h("button", { type: "button", class: "tool", "aria-label": label, title: label, onclick },
+    icon(name));
+}
+
+// A colour of one's own: everybody's hue follows from their name, unless they chose a colour.
+export function hue(name, color) {
+  const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(color ?? "");
+  if (hex) {
+    const [r, g, b] = hex.slice(1).map((part) => parseInt(part, 16) / 255);
+    const angle = Math.atan2(Math.sqrt(3) * (g - b), 2 * r - g - b) * 180 / Math.PI;
+    return Math.round((angle + 360 + 29) % 360);
+  }
+  let hash = 2166136261;
+  for (const unit of name.toLowerCase()) {
+    hash = Math.imul(hash ^ unit.codePointAt(0), 16777619) >>> 0;
+  }
+  return hash % 360;
+}
+
+export function avatar(name, color) {
+  const letter = [...name.trim()][0]?.toUpperCase() ?? "?";
+  const element = h("span", { class: "avatar", "aria-hidden": "true" }, letter);
+  element.style.setProperty("--hue", hue(name, color));
+  return element;
+}
+
+const CLOCK = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+const FULL = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long" });
+const DAY_YEAR = new Intl.DateTimeFormat([], { dateStyle: "full" });
+
+export function clock(time) {
+  const date = new Date(time);
+  return h("time", { datetime: date.toISOString(), title: FULL.format(date) }, CLOCK.format(date));
+}
+
+// Beside a message that follows another there is room for little.
+export function shortClock(time) {
+  const element = clock(time);
+  const parts = CLOCK.formatToParts(new Date(time));
+  element.textContent = parts.filter(({ type }) => type !== "dayPeriod")
+    .map(({ value }) => value).join("").trim();
+  return element;
+}
+
+export function dateTime(time) {
+  const date = new Date(time);
+  return h("time", { datetime: date.toISOString() }, FULL.format(date));
+}
+
+export function dayOf(date) {
+  return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+}
+
+export function dayName(date) {
+  const now = new Date();
+  const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
+  if (dayOf(date) === dayOf(now)) return "Today";
+  if (dayOf(date) === dayOf(yesterday)) return "Yesterday";
+  return (date.getFullYear() === now.getFullYear() ? DAY : DAY_YEAR).format(date);
+}
+
+// Says something to those who hear the page.
+let said = 0;
+export function announce(text) {
+  const place = $("announcer");
+  // Two lines in turn, so that the same words are said again.
+  said = 1 - said;
+  place.children[said].textContent = text;
+  place.children[1 - said].textContent = "";
+}
+
+// A short notice at the edge of the page.
+let notice = 0;
+export function toast(text) {
+  clearTimeout(notice);
+  $("toast").textContent = text;
+  $("toast").hidden = false;
+  notice = setTimeout(() => { $("toast").hidden = true; }, 6000);
+}
+
+export const touch = () => matchMedia("(pointer: coarse)").matches;

@@ -1,0 +1,113 @@
+// Coming in: as a guest, with a new account, or with the key of one.
+
+import { $, toast } from "./dom.js";
+import { get, post } from "./api.js";
+
+let entered = () => {};
+
+export const door = {
+  start(then) { entered = then; },
+
+  // Shows the first screen. `why`: one was inside before.
+  open(why = "") {
+    $("app").hidden = true;
+    $("door").hidden = false;
+    $("door-trouble").textContent = why;
+    document.title = "Shanty";
+    if (!matchMedia("(pointer: coarse)").matches) $("guest-name").focus();
+  },
+
+  close() {
+    $("door").hidden = true;
+    for (const form of $("door").querySelectorAll("form")) form.reset();
+    $("fresh").hidden = true;
+    $("lead").hidden = false;
+    $("fresh-key").textContent = "";
+    $("guest").hidden = $("register-part").hidden = $("login-part").hidden = false;
+  },
+};
+
+function onSubmit(id, action) {
+  const form = $(id);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    $("door-trouble").textContent = "";
+    const button = form.querySelector("button:not([type])");
+    button.disabled = true;
+    try {
+      await action(form.elements);
+    } catch (failure) {
+      $("door-trouble").textContent = failure.message;
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+onSubmit("guest", async ({ name }) => {
+  await post("guests", { name: name.value.trim() });
+  entered();
+});
+
+onSubmit("login", async ({ key, remember }) => {
+  await post("sessions", { key: key.value.trim(), remember: remember.checked });
+  entered();
+});
+
+onSubmit("register", async ({ username }) => {
+  const { name, key } = await post("accounts", { name: username.value.trim() });
+  $("guest").hidden = $("register-part").hidden = $("login-part").hidden = true;
+  const fresh = $("fresh");
+  fresh.hidden = false;
+  fresh.elements.username.value = name;
+  fresh.elements.password.value = key;
+  $("fresh-name").textContent = name;
+  $("fresh-key").textContent = key;
+  $("lead").hidden = true;
+  $("fresh-copy").focus();
+});
+
+// Sent as a form with a name and a password, so that password managers offer to keep both.
+onSubmit("fresh", async ({ password }) => {
+  await post("sessions", { key: password.value, remember: true });
+  entered();
+});
+
+$("fresh-copy").addEventListener("click", () => copy($("fresh-key").textContent, "The key"));
+
+$("fresh-download").addEventListener("click", () => {
+  const name = $("fresh-name").textContent;
+  const text = `Shanty, ${location.origin}\nname: ${name}\nkey: ${$("fresh-key").textContent}\n`;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.download = `shanty-key-${name}.txt`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+});
+
+// Browsers have a clipboard on secure origins; elsewhere a selection does it.
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "unseen";
+    (document.querySelector("dialog[open]") ?? document.body).append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    if (!done) return toast("This browser does not let the page copy; select it by hand.");
+  }
+  toast(`${what} is copied.`);
+}
+
+// Who one is, if one is anybody.
+export async function whoAmI() {
+  const me = await get("me").catch((failure) => {
+    if (failure.status === 401) return null;
+    throw failure;
+  });
+  return me;
+}
+

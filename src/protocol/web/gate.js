@@ -1,0 +1,40 @@
+// The way into a room that one is not in.
+
+import { $, h, touch } from "./dom.js";
+import { put } from "./api.js";
+import { state } from "./state.js";
+
+// Who is not in the room sees how to come in; who comes in is told to `joined`.
+export function gate(one, joined) {
+  const form = $("gate");
+  const inside = Boolean(one?.member);
+  form.hidden = inside;
+  $("composer").hidden = !inside;
+  if (inside) return $("room").classList.remove("shut");
+  const closed = !one || one.visibility !== "public";
+  form.classList.toggle("closed", closed);
+  $("room").classList.toggle("shut", closed);
+  const trouble = h("p", { class: "trouble", role: "alert" });
+  const password = closed && h("input", {
+    type: "password", name: "password", required: true, autocomplete: "off",
+    "aria-label": "Password", placeholder: "Password",
+  });
+  const words = !one ? "There is no such room, or it is hidden. If you were given its password, "
+    + "come in with it." : closed ? "This room is private. It takes a password to come in."
+    : "You are looking in. Join to write, and to hear what is new.";
+  form.replaceChildren(h("p", {}, words), h("div", { class: "row" }, password || null,
+    h("button", { class: "primary" }, closed ? "Come in" : "Join this room")), trouble);
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    trouble.textContent = "";
+    try {
+      const body = password ? { password: password.value } : {};
+      joined(await put(`rooms/${state.current}/membership`, body));
+    } catch (failure) {
+      trouble.textContent = failure.code === "room_not_found"
+        ? "No room opens with this password." : failure.message;
+      password && password.select?.();
+    }
+  };
+  if (!touch()) form.querySelector("input, button").focus();
+}

@@ -1,0 +1,349 @@
+// The conversation on the screen: the open room's window, as list items. What is there is compared
+// with what should be there, by key, and only what differs is touched.
+
+import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, shortClock } from "./dom.js";
+import { get } from "./api.js";
+import { markdown, onlyEmoji } from "./markdown.js";
+import { outbox } from "./outbox.js";
+import { isMe, on, room, state } from "./state.js";
+import { loadAround, loadNewer, loadNewest, loadOlder, windowOf } from "./windows.js";
+
+const TOGETHER_MS = 5 * 60_000;
+const NEAR = 80;
+const AHEAD = 900;
+
+const scroller = $("log");
+const list = $("messages");
+let shown = null; // the window
+let rows = new Map(); // key → {element, mark}
+let active = null; // the key that Tab leads to
+let due = 0;
+let settled = false; // the place is found; from here on the reader scrolls
+let arrived = 0; // new ones below
+const quoted = new Map(); // seq → message, of replies to what is not in the window
+let actions = {};
+
+export const log = {
+  start(handlers) { actions = handlers; },
+  get window() { return shown; },
+
+  async open(id, seq) {
+    shown = id === null ? null : windowOf(id);
+    rows = new Map();
+    list.replaceChildren();
+    active = null;
+    settled = false;
+    arrived = 0;
+    if (!shown) return;
+    const held = shown;
+    const { unread = 0, read_seq: read = 0 } = room();
+    held.line = unread ? read : null;
+    held.stuck = !unread && !seq;
+    scroller.setAttribute("aria-busy", "true");
+    try {
+      if (seq && !held.list.some((message) => message.seq === seq)) await loadAround(held, seq);
+      else if (!held.loaded) await (unread ? loadAround(held, read) : loadNewest(held));
+    } finally {
+      scroller.removeAttribute("aria-busy");
+    }
+    if (shown !== held) return;
+    paint();
+    settled = true;
+    if (seq) this.show(seq);
+    else place();
+    after();
+  },
+
+  // Shows a message that may be far away.
+  async show(seq) {
+    if (!shown) return;
+    if (!shown.list.some((message) => message.seq === seq)) {
+      shown.stuck = false;
+      await loadAround(shown, seq);
+      paint();
+    }
+    const element = list.querySelector(`[data-seq="${seq}"]`);
+    if (!element) return;
+    shown.stuck = false;
+    element.scrollIntoView({ block: "center" });
+    activate(element);
+    element.focus({ preventScroll: true });
+    element.classList.add("found");
+    setTimeout(() => element.classList.remove("found"), 2500);
+  },
+
+  async latest() {
+    if (!shown) return;
+    if (shown.moreAfter) await loadNewest(shown);
+    shown.stuck = true;
+    arrived = 0;
+    paint();
+    scroller.scrollTop = scroller.scrollHeight;
+    after();
+  },
+
+  forgetLine() {
+    if (!shown || shown.line === null) return;
+    shown.line = null;
+    soon();
+  },
+
+  lastOwn: () => shown?.list.findLast((message) => isMe(message.author) && !message.deleted),
+  message: (seq) => shown?.list.find((message) => message.seq === seq) ?? quoted.get(seq),
+  get atEnd() { return Boolean(shown?.loaded && shown.stuck && !shown.moreAfter); },
+  get lastSeq() { return shown?.list.at(-1)?.seq ?? 0; },
+  arrived(message) {
+    if (!shown || message.room !== shown.room || isMe(message.author)) return;
+    if (!this.atEnd) arrived += 1;
+    else announce(`${message.author}: ${message.text ?? ""}`);
+  },
+};
+
+// Where one begins to read: at the line, or at the end.
+function place() {
+  const line = list.querySelector(".line");
+  if (!line) {
+    scroller.scrollTop = scroller.scrollHeight;
+    shown.stuck = !shown.moreAfter;
+    return;
+  }
+  scroller.scrollTop += line.getBoundingClientRect().top
+    - scroller.getBoundingClientRect().top - scroller.clientHeight / 4;
+  shown.stuck = near();
+}
+
+const near = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+
+function soon() {
+  due ||= requestAnimationFrame(() => {
+    due = 0;
+    if (shown?.loaded && settled) {
+      paint();
+      after();
+    }
+  });
+}
+
+// What should be there, in order.
+function wanted() {
+  const out = [];
+  let day = "";
+  let last = null;
+  let line = shown.line === null;
+  const today = dayOf(new Date());
+  const message = (one, key, mark) => {
+    const date = new Date(one.time ?? one.at);
+    const author = one.author ?? state.me.name;
+    if (dayOf(date) !== day) {
+      day = dayOf(date);
+      last = null;
+      out.push({ key: `day-${day}`, mark: today, make: () => dayRow(date) });
+    }
+    if (!line && one.seq > shown.line && !isMe(author)) {
+      line = true;
+      last = null;
+      out.push({ key: "line", mark: "", make: lineRow });
+    }
+    const follows = Boolean(last && last.author === author && !one.reply_to
+      && date - last.date < TOGETHER_MS);
+    last = { author, date };
+    const target = one.reply_to && log.message(one.reply_to);
+    const make = () => messageRow({ ...one, author }, date, follows);
+    out.push({ key, mark: [mark, follows, target], make });
+  };
+  const own = new Set();
+  for (const one of shown.list) {
+    if (one.client_id && isMe(one.author)) own.add(one.client_id);
+    // Keeps its key from the moment it is written, so that it stays where it is when it is sent.
+    message(one, one.client_id ? `${one.author}/${one.client_id}` : `seq/${one.seq}`, one);
+  }
+  if (!shown.moreAfter) {
+    for (const item of outbox.of(shown.room)) {
+      if (own.has(item.id)) continue;
+      message(item, `${state.me.name}/${item.id}`, `pending ${item.error ?? ""}`);
+    }
+  }
+  return out;
+}
+
+const alike = (one, other) => (Array.isArray(one)
+  ? one.every((part, at) => part === other[at]) : one === other);
+
+function paint() {
+  if (!shown) return;
+  const stuck = shown.stuck;
+  const anchor = stuck ? null : firstVisible();
+  const before = anchor?.getBoundingClientRect().top;
+  const focused = list.contains(document.activeElement)
+    ? document.activeElement.closest("#messages > li")?.dataset.key : null;
+  const next = new Map();
+  let cursor = list.firstElementChild;
+  for (const { key, mark, make } of wanted()) {
+    const old = rows.get(key);
+    let element = old?.element;
+    if (!old || !alike(mark, old.mark)) {
+      element = make();
+      element.dataset.key = key;
+      if (old) {
+        if (cursor === old.element) cursor = cursor.nextElementSibling;
+        old.element.replaceWith(element);
+      }
+      if (old && cursor !== element.nextElementSibling) list.insertBefore(element, cursor);
+      else if (!old) list.insertBefore(element, cursor);
+    } else if (element === cursor) cursor = cursor.nextElementSibling;
+    else list.insertBefore(element, cursor);
+    next.set(key, { element, mark });
+  }
+  for (const [key, { element }] of rows) if (!next.has(key)) element.remove();
+  rows = next;
+  if (focused && !list.contains(document.activeElement)) rows.get(focused)?.element.focus();
+  tabStop();
+  const start = $("start");
+  start.hidden = !shown.loaded || shown.moreBefore;
+  start.textContent = shown.list.length || outbox.of(shown.room).length
+    ? "This is where it begins." : "Nobody has said anything here yet. Be the first.";
+  if (stuck) scroller.scrollTop = scroller.scrollHeight;
+  else if (anchor?.isConnected) {
+    scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+  }
+}
+
+function firstVisible() {
+  const top = scroller.getBoundingClientRect().top;
+  return [...list.children].find((child) => child.getBoundingClientRect().bottom > top
+    && child.classList.contains("message"));
+}
+
+// After the screen has changed: what is near its ends is loaded, and the buttons tell the rest.
+function after() {
+  if (!shown?.loaded || !settled) return;
+  if (scroller.scrollTop < AHEAD) loadOlder(shown).catch(() => {});
+  else if (scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AHEAD) {
+    loadNewer(shown).catch(() => {});
+  }
+  if (shown.stuck) arrived = 0;
+  const latest = $("jump-latest");
+  latest.hidden = log.atEnd || near() && !shown.moreAfter;
+  latest.replaceChildren(icon("down"), arrived ? `${arrived} new` : "Latest");
+  const line = list.querySelector(".line");
+  const above = line && line.getBoundingClientRect().bottom < scroller.getBoundingClientRect().top;
+  $("jump-unread").hidden = !above;
+  $("jump-unread").textContent = "To the first new message";
+  actions.settled?.();
+}
+
+scroller.addEventListener("scroll", () => {
+  if (!shown || !settled) return;
+  shown.stuck = near() && !shown.moreAfter;
+  after();
+}, { passive: true });
+// A keyboard that opens on a phone, a text that grows: whoever was at the end stays there.
+new ResizeObserver(() => {
+  if (shown?.stuck && settled) scroller.scrollTop = scroller.scrollHeight;
+}).observe(scroller);
+$("jump-latest").addEventListener("click", () => {
+  log.latest();
+  $("text").focus({ preventScroll: true });
+});
+$("jump-unread").addEventListener("click", () => place());
+
+on("log", (id) => { if (shown?.room === id) soon(); });
+on("outbox", soon);
+
+function dayRow(date) {
+  return h("li", { class: "day" }, h("time", { datetime: dayOf(date) }, dayName(date)));
+}
+
+const lineRow = () => h("li", { class: "line" }, h("span", {}, "New"));
+
+function messageRow(one, date, follows) {
+  const { author, seq, color, deleted, error } = one;
+  const mine = isMe(author);
+  const pending = !seq;
+  const mentioned = one.mentions?.some(isMe);
+  const large = !deleted && onlyEmoji(one.text ?? "");
+  const names = ["message", follows && "follows", pending && "pending", error && "failed",
+    mentioned && "mentioned", mine && "mine"];
+  const who = h("b", { class: "author" }, author);
+  who.style.setProperty("--hue", hue(author, color));
+  const element = h("li", {
+    class: names.filter(Boolean).join(" "),
+    tabindex: "-1",
+    "data-seq": seq,
+    "data-client": one.id ?? one.client_id,
+  });
+  const body = h("div", { class: large ? "body large" : "body" },
+    deleted ? h("p", { class: "gone" }, "This message was deleted.") : markdown(one.text));
+  element.append(
+    follows ? h("span", { class: "aside" }, shortClock(date)) : avatar(author, color),
+    h("div", { class: "what" },
+      h("div", { class: follows ? "by unseen" : "by" }, who, " ", clock(date)),
+      one.reply_to ? quote(one.reply_to) : null,
+      body,
+      one.edited ? h("span", { class: "edited" }, "edited") : null,
+      reactions(one),
+      pending ? sending(one) : null),
+  );
+  return element;
+}
+
+function sending({ id, error }) {
+  if (!error) return h("p", { class: "fate" }, navigator.onLine && state.link !== "lost"
+    ? "Sending…" : "Waiting for a connection");
+  return h("p", { class: "fate", role: "alert" }, `Not sent: ${error} `,
+    h("button", { type: "button", onclick: () => outbox.retry(id) }, "Retry"), " ",
+    h("button", { type: "button", onclick: () => outbox.drop(id) }, "Delete"));
+}
+
+function quote(seq) {
+  const target = log.message(seq);
+  if (!target && !quoted.has(seq)) {
+    quoted.set(seq, null);
+    get(`rooms/${shown.room}/messages/${seq}`).then(
+      (message) => { quoted.set(seq, message); soon(); },
+      () => {},
+    );
+  }
+  const words = target && (target.deleted ? "a deleted message" : target.text);
+  const go = () => log.show(seq);
+  return h("button", { type: "button", class: "quote", onclick: go, tabindex: "-1" },
+    h("b", {}, target?.author ?? "…"), " ", words ? words.slice(0, 140) : "an older message");
+}
+
+function reactions(one) {
+  const all = Object.entries(one.reactions ?? {});
+  if (!all.length) return null;
+  return h("div", { class: "reactions" }, all.map(([emoji, names]) => {
+    const on = names.some(isMe);
+    return h("button", {
+      type: "button", "aria-pressed": String(on), title: names.join(", "),
+      onclick: () => actions.react(one, emoji, !on),
+    }, emoji, " ", h("span", {}, String(names.length)),
+    h("span", { class: "unseen" }, ` from ${names.join(", ")}`));
+  }));
+}
+
+// Of all messages Tab leads to one; the arrows lead on.
+function tabStop() {
+  const element = rows.get(active)?.element ?? [...list.querySelectorAll(".message")].at(-1);
+  list.querySelector('.message[tabindex="0"]')?.setAttribute("tabindex", "-1");
+  element?.setAttribute("tabindex", "0");
+}
+
+function activate(element) {
+  active = element.dataset.key;
+  tabStop();
+}
+
+list.addEventListener("focusin", ({ target }) => {
+  const element = target.closest(".message");
+  if (element) activate(element);
+});
+
+export function move(step) {
+  const all = [...list.querySelectorAll(".message")];
+  const at = all.indexOf(document.activeElement.closest?.(".message"));
+  const next = at < 0 ? all.at(-1) : all[Math.min(Math.max(at + step, 0), all.length - 1)];
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}

@@ -1,0 +1,87 @@
+// Being noticed while one looks elsewhere: a notification and a sound, each only if one asked for
+// it.
+
+import { h } from "./dom.js";
+import { isMe, keep, recall, recallMine, keepMine, state } from "./state.js";
+
+export const LEVELS = [["all", "Every message"], ["mentions", "When I am called"],
+  ["none", "Nothing"]];
+
+// What one wants to be told of a room; of a direct one everything.
+export const level = (room) => recallMine(`level:${room.id}`,
+  room.kind === "direct" ? "all" : "mentions");
+export const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
+
+export function notice(room, message, open) {
+  if (!room || isMe(message.author) || document.visibilityState === "visible") return;
+  const wanted = level(room);
+  const called = message.mentions?.some(isMe) || room.kind === "direct";
+  if (wanted === "none" || (wanted === "mentions" && !called)) return;
+  if (recall("sound")) beep();
+  if (!recall("notify") || globalThis.Notification?.permission !== "granted") return;
+  const title = room.kind === "direct" ? message.author : `${message.author} in ${room.title}`;
+  try {
+    const shown = new Notification(title, {
+      body: (message.text ?? "").slice(0, 200), icon: "/web/icon.svg", tag: `shanty-${room.id}`,
+    });
+    shown.onclick = () => {
+      window.focus();
+      open(room.id, message.seq);
+      shown.close();
+    };
+  } catch { /* Some phones show notifications of service workers only. */ }
+}
+
+// Two short notes, so that no file is needed.
+function beep() {
+  try {
+    const audio = new AudioContext();
+    [660, 880].forEach((pitch, at) => {
+      const note = audio.createOscillator();
+      const volume = audio.createGain();
+      const start = audio.currentTime + at * 0.12;
+      note.frequency.value = pitch;
+      volume.gain.setValueAtTime(0.08, start);
+      volume.gain.exponentialRampToValueAtTime(0.001, start + 0.25);
+      note.connect(volume).connect(audio.destination);
+      note.start(start);
+      note.stop(start + 0.25);
+    });
+    setTimeout(() => audio.close(), 1000);
+  } catch { /* No sound, then. */ }
+}
+
+// The switches for it. Browsers are asked only when somebody wants to be notified.
+export function noticeFields() {
+  const possible = "Notification" in globalThis && isSecureContext;
+  const hint = h("p", { class: "hint", role: "status" }, possible ? ""
+    : "Browsers show notifications only for pages that come over https.");
+  const notify = h("input", {
+    type: "checkbox", disabled: !possible, onchange: async () => {
+      if (notify.checked && Notification.permission !== "granted") {
+        notify.checked = await Notification.requestPermission() === "granted";
+        if (!notify.checked) hint.textContent = "This browser has been told not to show any.";
+      }
+      keep("notify", notify.checked || null);
+    },
+  });
+  notify.checked = Boolean(possible && recall("notify") && Notification.permission === "granted");
+  const sound = h("input", {
+    type: "checkbox", checked: Boolean(recall("sound")), onchange: () => {
+      keep("sound", sound.checked || null);
+      if (sound.checked) beep();
+    },
+  });
+  return h("fieldset", {}, h("legend", {}, "While you look elsewhere"),
+    h("label", { class: "check" }, notify, " Show notifications"),
+    h("label", { class: "check" }, sound, " Make a sound"), hint,
+    state.rooms.has(state.current) ? levels(state.rooms.get(state.current)) : null);
+}
+
+function levels(room) {
+  const chosen = level(room);
+  return h("div", { class: "inline" },
+    h("label", { for: "f-level" }, `For “${room.title}”`),
+    h("select", { id: "f-level", onchange: ({ target }) => setLevel(room, target.value) },
+      LEVELS.map(([value, name]) => h("option", { value, selected: value === chosen }, name))));
+}

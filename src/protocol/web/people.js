@@ -1,0 +1,87 @@
+// Who is in the open room, and who is typing.
+
+import { $, avatar, h } from "./dom.js";
+import { get } from "./api.js";
+import { isMe, keep, on, recall, room, state, tell } from "./state.js";
+
+const TYPING_MS = 6000;
+const panel = $("people");
+let due = 0;
+let write = () => {};
+
+export const people = {
+  start(direct) { write = direct; },
+
+  async load() {
+    const id = state.current;
+    clearTimeout(due);
+    if (!room()?.member) {
+      state.people = [];
+      return draw();
+    }
+    const found = await get(`rooms/${id}/members`).catch(() => null);
+    if (!found || id !== state.current) return;
+    state.people = found.members;
+    const open = room();
+    if (open) open.online = state.people.filter((one) => one.online).length;
+    tell("rooms");
+    draw();
+  },
+
+  // Many may come and go at once.
+  later() {
+    clearTimeout(due);
+    due = setTimeout(() => people.load(), 400);
+  },
+
+  toggle(open = panel.hidden) {
+    panel.hidden = !open;
+    $("show-people").setAttribute("aria-expanded", String(open));
+    if (!wide()) return open && $("hide-people").focus();
+    keep("people", open);
+  },
+
+  typing(name, on = true) {
+    if (isMe(name)) return;
+    if (on) state.typing.set(name, Date.now() + TYPING_MS);
+    else state.typing.delete(name);
+    typing();
+  },
+};
+
+const wide = () => matchMedia("(min-width: 70rem)").matches;
+export const suits = () => people.toggle(wide() && recall("people", true));
+
+function draw() {
+  const order = (one, other) => other.online - one.online || one.name.localeCompare(other.name);
+  const all = [...state.people].sort(order);
+  const online = all.filter((one) => one.online).length;
+  panel.querySelector("h2").textContent = all.length ? `People · ${online} online` : "People";
+  panel.querySelector("ul").replaceChildren(...all.slice(0, 500).map((one) => {
+    const words = [isMe(one.name) ? "you" : "", one.guest ? "guest" : ""].filter(Boolean);
+    return h("li", {}, h("button", {
+      type: "button", class: one.online ? "person" : "person away",
+      title: isMe(one.name) ? null : `Write to ${one.name}`,
+      disabled: isMe(one.name), onclick: () => write(one.name),
+    },
+    h("span", { class: one.online ? "face here" : "face" }, avatar(one.name, one.color)),
+    h("span", { class: "name" }, one.name), h("span", { class: "hint" }, words.join(", ")),
+    h("span", { class: "unseen" }, one.online ? ", online" : ", away")));
+  }));
+}
+
+function typing() {
+  const now = Date.now();
+  for (const [name, until] of state.typing) if (until < now) state.typing.delete(name);
+  const names = [...state.typing.keys()];
+  const words = ["", `${names[0]} is typing…`, `${names[0]} and ${names[1]} are typing…`];
+  $("typing").textContent = words[names.length] ?? "Several people are typing…";
+}
+setInterval(() => { if (state.typing.size) typing(); }, 1000);
+
+$("show-people").addEventListener("click", () => people.toggle());
+$("hide-people").addEventListener("click", () => {
+  people.toggle(false);
+  $("show-people").focus();
+});
+on("people", () => people.later());

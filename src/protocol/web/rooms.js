@@ -1,0 +1,127 @@
+// The rooms at the side, and the way between them.
+
+import { $, avatar, h, icon } from "./dom.js";
+import { keep, on, recall, state } from "./state.js";
+import { outbox } from "./outbox.js";
+import { recallMine } from "./state.js";
+
+const side = $("rooms");
+
+export function address(id, seq) {
+  return `#/room/${id}${seq ? `/${seq}` : ""}`;
+}
+
+// Which room an address is about: also ChitChat's, which people have sent each other.
+export function addressed() {
+  const hash = /^#\/room\/(\d+)(?:\/(\d+))?$/.exec(location.hash);
+  if (hash) return { id: Number(hash[1]), seq: hash[2] ? Number(hash[2]) : undefined };
+  const path = /^\/chats\/(\d+)\/entrance$/.exec(location.pathname);
+  return path ? { id: Number(path[1]) } : null;
+}
+
+const byName = (one, other) => one.title.localeCompare(other.title);
+
+export function sorted() {
+  const all = [...state.rooms.values()];
+  return {
+    rooms: all.filter((one) => one.member && one.kind === "room").sort(byName),
+    direct: all.filter((one) => one.kind === "direct")
+      .sort((one, other) => other.last_seq - one.last_seq || byName(one, other)),
+    others: all.filter((one) => !one.member && one.kind === "room").sort(byName),
+  };
+}
+
+function entry(room) {
+  const current = room.id === state.current;
+  const draft = recallMine(`draft:${room.id}`);
+  const waiting = outbox.of(room.id).length;
+  const here = room.kind === "direct" ? room.online > 1 : false;
+  const count = room.unread > 999 ? "999+" : room.unread;
+  const words = [
+    room.unread ? `${room.unread} unread` : "",
+    room.mentions ? `${room.mentions} for you` : "",
+    waiting ? `${waiting} not sent yet` : "",
+  ].filter(Boolean).join(", ");
+  return h("li", {}, h("a", {
+    href: address(room.id),
+    class: ["room", room.unread && "unread", room.mentions && "called"].filter(Boolean).join(" "),
+    "aria-current": current ? "page" : null,
+    title: room.description || null,
+  },
+  room.kind === "direct"
+    ? h("span", { class: here ? "face here" : "face" }, avatar(room.title))
+    : h("span", { class: "sign" }, room.visibility === "public" ? "#" : icon("lock")),
+  h("span", { class: "name" }, room.title),
+  waiting ? h("span", { class: "waiting", "aria-hidden": "true" }, "⏱") : null,
+  draft && !current ? h("span", { class: "draft", title: "A draft" }, icon("edit")) : null,
+  room.unread
+    ? h("span", { class: "badge", "aria-hidden": "true" },
+      room.mentions ? `@ ${count}` : `${count}`)
+    : room.kind === "room" && room.online > 0
+      ? h("span", { class: "online", title: `${room.online} online` },
+        String(room.online), h("span", { class: "unseen" }, " online"))
+      : null,
+  words ? h("span", { class: "unseen" }, words) : null));
+}
+
+function section(title, rooms, open = true) {
+  if (!rooms.length) return null;
+  const list = h("ul", {}, rooms.map(entry));
+  if (open) return h("section", {}, h("h2", {}, title), list);
+  const part = h("details", {}, h("summary", {}, h("h2", {}, `${title} (${rooms.length})`)), list);
+  part.open = recall("others", true);
+  part.addEventListener("toggle", () => keep("others", part.open));
+  return part;
+}
+
+let due = 0;
+function draw() {
+  due = 0;
+  const focused = side.contains(document.activeElement)
+    ? document.activeElement.getAttribute("href") : null;
+  const { rooms, direct, others } = sorted();
+  const parts = [section("Rooms", rooms), section("Direct messages", direct),
+    section("More rooms", others, false)];
+  const scrolled = side.scrollTop;
+  side.replaceChildren(...parts.filter(Boolean));
+  side.scrollTop = scrolled;
+  if (focused) side.querySelector(`[href="${focused}"]`)?.focus();
+  title();
+}
+
+function title() {
+  const all = [...state.rooms.values()].filter((one) => one.member);
+  const unread = all.reduce((sum, one) => sum + (one.unread ?? 0), 0);
+  const calls = all.some((one) => one.mentions || (one.kind === "direct" && one.unread));
+  const open = state.rooms.get(state.current);
+  const where = open ? `${open.title} – Shanty` : "Shanty";
+  document.title = unread ? `(${unread > 999 ? "999+" : unread}) ${where}` : where;
+  const mark = unread ? (calls ? "called" : "unread") : "";
+  const link = $("icon");
+  if (link.dataset.mark !== mark) {
+    link.dataset.mark = mark;
+    link.href = mark ? dotted(calls ? "#e5484d" : "#f5a524") : "/web/icon.svg";
+  }
+  navigator.setAppBadge?.(unread).catch(() => {});
+}
+
+const dotted = (color) => `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
+  + '<rect width="64" height="64" rx="16" fill="#0b5c7d"/>'
+  + '<path d="M30 12v28H14zM34 18c9 4 14 12 15 22H34z" fill="#fff"/>'
+  + `<circle cx="48" cy="48" r="15" fill="${color}" stroke="#fff" stroke-width="4"/></svg>`)}`;
+
+export function soon() { due ||= requestAnimationFrame(draw); }
+// A hidden tab paints nothing, but its title counts.
+on("rooms", () => (document.hidden ? title() : soon()));
+on("outbox", soon);
+on("draft", soon);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+
+// The next or the previous room, as they stand at the side.
+export function neighbour(step) {
+  const { rooms, direct } = sorted();
+  const all = [...rooms, ...direct];
+  const at = all.findIndex((one) => one.id === state.current);
+  return all[(at + step + all.length) % all.length]?.id;
+}

@@ -1,0 +1,65 @@
+// What the page knows, who is told when it changes, and what it keeps in this browser.
+
+export const state = {
+  server: { limits: {} },
+  me: null, // {name, guest}
+  rooms: new Map(), // id → room, those one is in and those that are listed
+  current: null, // the id of the open room
+  people: [], // of the open room
+  typing: new Map(), // name → until when, in the open room
+  link: "opening", // opening | open | lost | replaced
+};
+
+const bus = new EventTarget();
+export const on = (what, then) => bus.addEventListener(what, (event) => then(event.detail));
+export const tell = (what, detail) => bus.dispatchEvent(new CustomEvent(what, { detail }));
+
+export const room = () => state.rooms.get(state.current);
+export const same = (one, other) => one?.toLowerCase() === other?.toLowerCase();
+export const isMe = (name) => same(name, state.me?.name);
+
+// The name of a room for oneself: a direct one is called by the other.
+export function called(room) {
+  if (room.kind !== "direct") return room.title;
+  const two = room.title.split(/\s*(?:,|&| and |\u2194|\/)\s*/);
+  return two.find((name) => !isMe(name)) ?? room.title;
+}
+
+// Storage may be full, or forbidden; the page then forgets, and goes on.
+const fallback = new Map();
+const key = (what) => `shanty:${what}`;
+
+export function recall(what, otherwise = null) {
+  try {
+    const text = localStorage.getItem(key(what)) ?? fallback.get(what);
+    return text ? JSON.parse(text) : otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+export function keep(what, value) {
+  const text = value === null ? null : JSON.stringify(value);
+  fallback.delete(what);
+  try {
+    if (text === null) localStorage.removeItem(key(what));
+    else localStorage.setItem(key(what), text);
+  } catch {
+    if (text !== null) fallback.set(what, text);
+  }
+}
+
+// What belongs to one person in this browser.
+const mine = (what) => `${state.me?.name.toLowerCase()}:${what}`;
+export const recallMine = (what, otherwise) => recall(mine(what), otherwise);
+export const keepMine = (what, value) => keep(mine(what), value);
+
+export function forgetMine() {
+  const prefix = key(mine(""));
+  fallback.clear();
+  try {
+    for (const name of Object.keys(localStorage)) {
+      if (name.startsWith(prefix)) localStorage.removeItem(name);
+    }
+  } catch { /* There is nothing kept. */ }
+}

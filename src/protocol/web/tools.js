@@ -1,0 +1,142 @@
+// What one can do with a message: a small bar that is where the pointer or the focus is, and keys.
+
+import { $, h, toast, tool, touch } from "./dom.js";
+import { api, part, patch, remove } from "./api.js";
+import { composer } from "./composer.js";
+import { sure } from "./dialogs.js";
+import { copy } from "./door.js";
+import { QUICK, pick } from "./emoji.js";
+import { log, move } from "./log.js";
+import { outbox } from "./outbox.js";
+import { address } from "./rooms.js";
+import { isMe, recall, room } from "./state.js";
+import { happen } from "./windows.js";
+
+const list = $("messages");
+const bar = h("div", { class: "bar", role: "toolbar", "aria-label": "This message" });
+let at = null;
+
+async function attempt(action) {
+  try {
+    await action();
+  } catch (failure) {
+    toast(failure.message);
+  }
+}
+
+const path = (message) => `rooms/${message.room}/messages/${message.seq}`;
+
+export const doing = {
+  react: (message, emoji, on) => attempt(async () => {
+    const method = on ? "PUT" : "DELETE";
+    happen(message.room, await api(method, `${path(message)}/reactions/${part(emoji)}`));
+  }),
+
+  edit: (message, text) => attempt(async () => {
+    try {
+      happen(message.room, await patch(path(message), { text }));
+    } catch (failure) {
+      // What was written is not lost.
+      composer.edit({ ...message, text });
+      throw failure;
+    }
+  }),
+
+  delete: (message) => attempt(async () => {
+    if (!await sure("Delete this message for everybody?", "Delete")) return;
+    await remove(path(message));
+    happen(message.room, { type: "delete", target: message.seq });
+    composer.cancel();
+  }),
+};
+
+const mine = (message) => isMe(message.author);
+const deletable = (message) => mine(message) || isMe(room()?.owner);
+
+function messageOf(element) {
+  const seq = Number(element?.dataset.seq);
+  return seq ? log.message(seq) : null;
+}
+
+function open(element) {
+  if (element === at && bar.isConnected) return;
+  at = element;
+  const message = messageOf(element);
+  if (!message || message.deleted || !room()?.member) return bar.remove();
+  const react = (emoji) => {
+    const on = !message.reactions?.[emoji]?.some(isMe);
+    doing.react(message, emoji, on);
+  };
+  const quick = recall("emoji", QUICK).slice(0, touch() ? 4 : 3);
+  const choose = tool("smile", "React", () => pick(element, react));
+  bar.replaceChildren(...[
+    ...quick.map((emoji) => h("button", {
+      type: "button", class: "tool", "aria-label": `React with ${emoji}`,
+      onclick: () => react(emoji),
+    }, emoji)),
+    choose,
+    tool("reply", "Reply", () => composer.reply(message)),
+    mine(message) && tool("edit", "Edit", () => composer.edit(message)),
+    tool("link", "Copy a link to this message",
+      () => copy(new URL(`/${address(message.room, message.seq)}`, location).href, "The link")),
+    deletable(message) && tool("trash", "Delete", () => doing.delete(message)),
+  ].filter(Boolean));
+  element.append(bar);
+}
+
+const row = (target) => target.closest?.("#messages > .message");
+
+list.addEventListener("pointerover", ({ target, pointerType }) => {
+  const element = row(target);
+  if (element && pointerType === "mouse") open(element);
+});
+list.addEventListener("focusin", ({ target }) => { if (row(target)) open(row(target)); });
+list.addEventListener("pointerleave", () => {
+  if (!list.contains(document.activeElement)) bar.remove();
+});
+list.addEventListener("focusout", ({ relatedTarget }) => {
+  if (!list.contains(relatedTarget) && !list.matches(":hover")) bar.remove();
+});
+list.addEventListener("click", ({ target }) => {
+  // A touch shows what can be done, the next one hides it.
+  const element = row(target);
+  if (!touch() || !element || target.closest("a, button")) return;
+  if (bar.isConnected && at === element && bar.dataset.open) {
+    bar.remove();
+    delete bar.dataset.open;
+  } else {
+    open(element);
+    bar.dataset.open = "1";
+  }
+});
+
+list.addEventListener("keydown", (event) => {
+  const element = row(event.target);
+  if (!element || event.ctrlKey || event.metaKey || event.altKey) return;
+  const message = messageOf(element);
+  const step = { ArrowUp: -1, ArrowDown: 1, Home: -1e6, End: 1e6 }[event.key];
+  if (step) {
+    event.preventDefault();
+    return move(step);
+  }
+  if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+    const all = [...element.querySelectorAll("button, a")];
+    const next = all.indexOf(document.activeElement) + (event.key === "ArrowRight" ? 1 : -1);
+    event.preventDefault();
+    return (all[next] ?? element).focus();
+  }
+  if (event.target !== element) return;
+  if (!message && element.dataset.client && event.key === "Delete") {
+    return outbox.drop(element.dataset.client);
+  }
+  if (!message || message.deleted) return;
+  const does = {
+    r: () => composer.reply(message),
+    e: () => mine(message) && composer.edit(message),
+    Delete: () => deletable(message) && doing.delete(message),
+    "+": () => pick(element, (emoji) => doing.react(message, emoji, true)),
+  }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (!does) return;
+  event.preventDefault();
+  does();
+});

@@ -1,0 +1,71 @@
+// What the scripts share that drive a real browser: a server, Chromium, and a count of what held.
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const BINARY = process.env.SHANTY ?? join(ROOT, "target", "debug", "shanty");
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+let passed = 0;
+let failed = 0;
+
+export function that(ok, what, found = "") {
+  if (ok) passed += 1;
+  else {
+    failed += 1;
+    console.log(`FAILED ${what}`, found);
+  }
+}
+
+export function equal(found, wanted, what) {
+  that(JSON.stringify(found) === JSON.stringify(wanted), what, { found, wanted });
+}
+
+// Starts the server, on a port of its choice unless it had one; its origin, and how to end it.
+export async function serve(folder, port = 0) {
+  const listen = `127.0.0.1:${port}`;
+  const words = ["--listen", listen, "--db", join(folder, "shanty.db"), "--log", "warn"];
+  const server = spawn(BINARY, words, { stdio: ["ignore", "pipe", "inherit"] });
+  const gone = new Promise((done) => { server.once("exit", done); });
+  for await (const line of createInterface({ input: server.stdout })) {
+    const found = line.match(/http:\/\/[0-9.]+:(\d+)/);
+    if (!found) continue;
+    const end = async (how = "SIGKILL") => {
+      server.kill(how);
+      await gone;
+    };
+    return { url: found[0], port: Number(found[1]), end };
+  }
+  throw new Error("the server does not start");
+}
+
+// Runs the parts, each with a browser, a folder for screenshots and a server of its own; exits.
+export async function main(...parts) {
+  const shots = process.argv[2] ?? mkdtempSync(join(tmpdir(), "shanty-screenshots-"));
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  for (const part of parts) {
+    const folder = mkdtempSync(join(tmpdir(), "shanty-browser-"));
+    const place = { browser, folder, shots, server: await serve(folder) };
+    try {
+      await part(place);
+    } catch (error) {
+      that(false, `${part.name} ran to its end`, error);
+    } finally {
+      await Promise.all(browser.contexts().map((context) => context.close()));
+      await place.server.end();
+      rmSync(folder, { recursive: true });
+    }
+  }
+  await browser.close();
+  console.log(`screenshots: ${shots}`);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed > 0 ? 1 : 0);
+}
