@@ -120,6 +120,8 @@ mod tests {
         let harmful = markup.iter().chain(&inline).chain(&others);
         for file in FILES.iter() {
             let text = str::from_utf8(file.bytes).expect("text");
+            // The name of a vocabulary, which nobody is asked for.
+            let text = text.replace("http://www.w3.org/2000/svg", "");
             for harm in harmful.clone() {
                 assert!(!text.contains(harm), "{}: {harm}", file.path);
             }
