@@ -10,10 +10,9 @@ run:
 test:
 	cargo test
 
-# Deliveries, memory and acknowledgements, beside what any program would have to pay. With eight
-# senders and a window of 4 each, 32 messages are on the way: where the floor does some 5 million.
+# Deliveries, memory and acknowledgements, beside what any program would have to pay.
 bench:
-	cargo bench --bench bench -- --window 4
+	cargo bench --bench bench -- --window 8
 
 # The simulator, for as many seeds as one has patience for.
 SEEDS ?= 100000
