@@ -153,6 +153,10 @@ pub const SESSIONS_PER_ACCOUNT_MAX: usize = 32;
 pub const ROOMS_MAX: usize = 10_000;
 /// A session ends so long after its last use, unless `--session-ttl` says otherwise.
 pub const SESSION_TTL_SECS: u64 = 3_600;
+/// What a browser is asked to keep a session's cookie for: as long as any browser does (RFC 6265bis
+/// section 5.5). The session ends much sooner, by its last use, which a cookie cannot follow: who
+/// only listens sends no request whose answer could renew it.
+pub const COOKIE_TTL_SECS: u64 = 400 * 24 * 3_600;
 /// A session's last use is written down when it has moved by this part of its lifetime.
 pub const SESSION_TOUCH_PARTS: u64 = 60;
 /// How long a room token is good for.
@@ -235,6 +239,7 @@ const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a 
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
+const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");
 const _: () = assert!(CLOSE_DEADLINE_MS < GRACE_MS, "a farewell fits into the shutdown");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
 const _: () = assert!(BUSY_TIMEOUT_MS < GRACE_MS, "the last commit fits into the shutdown");

@@ -82,8 +82,9 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
             }
             Err(reject) => {
                 log!(Debug, "refused with {}: {}", reject.status, reject.why);
+                let response = protocol::refused(reader.path(), reject);
                 let framing = Framing::refused(Time::now());
-                send(shared, wire, &Response::from(reject), framing, &mut deadline).await;
+                send(shared, wire, &response, framing, &mut deadline).await;
                 return None;
             }
         }

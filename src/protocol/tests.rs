@@ -267,9 +267,24 @@ fn paths_that_are_nobodys() {
 #[test]
 fn paths_that_cannot_be_decoded() {
     serve(async |server| {
-        for path in ["/%", "/api/%zz", "/chats/%ff", "/api/user/a%00", "/chats/%0a"] {
-            let expected = r#"400 {"error":"this request is malformed; correct it and try again"}"#;
-            server.check(&format!("GET {path}"), "", "", expected).await;
+        for (path, expected) in [
+            (
+                "/%",
+                r#"{"error":{"code":"bad_request","message":"a malformed escape in the path"}}"#,
+            ),
+            ("/api/%zz", r#"{"error":"a malformed escape in the path"}"#),
+            ("/api/user/a%00", r#"{"error":"a control character in the path"}"#),
+            (
+                "/api/v1/%ff",
+                r#"{"error":{"code":"bad_request","message":"a path that is not UTF-8"}}"#,
+            ),
+            (
+                "/chats/%0a",
+                "{\"status\":false,\"error\":{\"code\":400,\"error\":\
+                 \"this request is malformed; correct it and try again\"}}",
+            ),
+        ] {
+            server.check(&format!("GET {path}"), "", "", &format!("400 {expected}")).await;
         }
     });
 }

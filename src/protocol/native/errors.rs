@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::chat::{Field, Refusal};
-use crate::http::Response;
+use crate::http::{Reject, Response};
 use crate::protocol::bodies;
 use crate::protocol::passwords::Busy;
 use crate::store::Unread;
@@ -29,6 +29,7 @@ pub(super) enum Code {
     NameTaken,
     TitleTaken,
     ClientIdReused,
+    TooLarge,
     UpgradeRequired,
     InvalidField,
     MessageTooLong,
@@ -37,8 +38,19 @@ pub(super) enum Code {
 }
 
 impl Code {
+    /// What stands for an error of HTTP itself, which may have another status than the code alone.
+    fn of(status: u16) -> Code {
+        match status {
+            404 => Code::NotFound,
+            405 => Code::MethodNotAllowed,
+            413 | 414 | 431 => Code::TooLarge,
+            426 => Code::UpgradeRequired,
+            _ => Code::BadRequest,
+        }
+    }
+
     #[cfg(test)]
-    pub const ALL: [Code; 20] = [
+    pub const ALL: [Code; 21] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -54,6 +66,7 @@ impl Code {
         Code::NameTaken,
         Code::TitleTaken,
         Code::ClientIdReused,
+        Code::TooLarge,
         Code::UpgradeRequired,
         Code::InvalidField,
         Code::MessageTooLong,
@@ -114,6 +127,7 @@ impl Code {
                 "client_id_reused",
                 "you have used this client id for another message; make a new one",
             ),
+            Code::TooLarge => (413, "too_large", "this is more than the server takes; send less"),
             Code::UpgradeRequired => (
                 426,
                 "upgrade_required",
@@ -177,14 +191,16 @@ impl Failure {
 
     /// Gives an error that comes from HTTP itself the body that ours have.
     pub fn dress(response: Response) -> Response {
-        let code = match response.status {
-            ..400 => return response,
-            404 => Code::NotFound,
-            405 => Code::MethodNotAllowed,
-            426 => Code::UpgradeRequired,
-            _ => Code::BadRequest,
-        };
-        response.json(Failure::from(code).body())
+        match response.status {
+            ..400 => response,
+            status => response.json(Failure::from(Code::of(status)).body()),
+        }
+    }
+
+    /// The answer to what could not be read as a request, which says why.
+    pub fn refused(reject: Reject) -> Response {
+        let failure = Failure::from(Code::of(reject.status)).saying(reject.why);
+        Response::new(reject.status).json(failure.body())
     }
 
     fn body(&self) -> Vec<u8> {

@@ -13,9 +13,9 @@ pub use dialect::DIALECT;
 
 use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId, SessionInfo};
 use crate::crypto;
-use crate::http::{self, Method, Request, Response};
+use crate::http::{self, Method, Reject, Request, Response};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, cookie, method, session, unrouted};
+use crate::protocol::{advice, bodies, cookie, method, no_cookie, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -107,8 +107,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     else {
         unreachable!("a login is answered with a session");
     };
-    let expires = Time::now().plus_secs(context.config.session_ttl_secs);
-    let cookie = cookie(request, &session, expires);
+    let cookie = cookie(request, &session);
     let body = bodies::text(&Username { username: name.as_str() });
     Ok(Response::new(200).header("Set-Cookie", cookie).json(body))
 }
@@ -120,7 +119,7 @@ async fn log_out(context: &Context, request: &Request) -> Result<Response, Failu
     if let Some(key) = session(context, request) {
         context.hub.ask(Caller::Session(key), Ask::Logout).await?;
     }
-    let response = Response::new(200).header("Set-Cookie", cookie(request, "", Time(0)));
+    let response = Response::new(200).header("Set-Cookie", no_cookie(request));
     Ok(response.json(r#"{"status":true}"#))
 }
 
@@ -195,6 +194,11 @@ pub(super) fn dress(response: Response) -> Response {
         ..400 => response,
         status => response.json(error(advice(status))),
     }
+}
+
+/// The answer to what is no request.
+pub(super) fn refused(reject: Reject) -> Response {
+    Response::new(reject.status).json(error(reject.why))
 }
 
 fn error(says: &str) -> Vec<u8> {

@@ -70,6 +70,7 @@ fn guests_are_checked() {
             ("", "400 invalid_json"),
             ("{}", "422 invalid_field name"),
             (r#"{"name":"Bo","color":7}"#, "422 invalid_field color"),
+            (r#"{"name":"Bo","remember":1}"#, "422 invalid_field remember"),
             (r#"{"name":"Bo","color":"red;x:url(y)"}"#, "422 invalid_field color"),
         ] {
             let reply = server.send("POST /api/v1/guests", "", body).await;
