@@ -100,6 +100,11 @@ pub const COMMIT_PROBE_PACED_MS: u64 = 1_000;
 /// While they are not: how often it tries pauses. The try costs those who wait for every answer 16
 /// intervals, under 2 % of their time.
 pub const COMMIT_PROBE_EAGER_MS: u64 = 4_000;
+/// While nothing can be written: how often it is tried whether something can. What comes meanwhile
+/// waits so long to be refused, at most.
+pub const WRITE_PROBE_MS: u64 = 500;
+/// How much is written to try it: a long message, with what is kept of it beside the log.
+pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
 /// Passwords being hashed or checked at once; each takes 7 MiB and some 30 ms of a core.
 pub const PASSWORD_RUNNING_MAX: usize = 1;
 /// Passwords waiting for that. Beyond it: 503.
@@ -230,8 +235,10 @@ pub const RETAIN_MESSAGES_MAX: u64 = 1_000_000;
 
 // ---- Shutdown ----
 
+/// From the first signal on, what connections get to finish. Those that are left then are cut off.
+pub const FAREWELL_MS: u64 = 6_000;
 /// From the first signal to the end of the process, whatever hangs.
-pub const GRACE_MS: u64 = 10_000;
+pub const GRACE_MS: u64 = 12_000;
 
 const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time for its pong");
 const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
@@ -240,6 +247,6 @@ const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, 
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");
-const _: () = assert!(CLOSE_DEADLINE_MS < GRACE_MS, "a farewell fits into the shutdown");
+const _: () = assert!(2 * CLOSE_DEADLINE_MS < FAREWELL_MS, "a last answer, and time to read it");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
-const _: () = assert!(BUSY_TIMEOUT_MS < GRACE_MS, "the last commit fits into the shutdown");
+const _: () = assert!(FAREWELL_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");

@@ -3,7 +3,9 @@
 //!
 //! The end, in order: the listener is dropped; connections finish the response in hand, and the
 //! core unseats everybody (close 1001); connections end, and with them the senders of the hub; the
-//! hub ends, and with it the sender of the store; the writer commits what is left and ends.
+//! hub ends, and with it the sender of the store; the writer commits what is left and ends. Whoever
+//! does not take their last words in time is cut off, which is no failure: what they were told to
+//! be safe is.
 
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
@@ -31,7 +33,7 @@ use crate::log;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS};
-use crate::store::{self, Retain, Store};
+use crate::store::{self, Health, Retain, Store};
 use crate::worker::{self, Arrival};
 
 /// Runs until a signal ends it.
@@ -79,6 +81,8 @@ struct Crew {
     handle: HubHandle,
     hub: JoinHandle<()>,
     writer: JoinHandle<()>,
+    /// Whether the writer can write.
+    health: Health,
     /// Where each worker gets its connections from.
     doors: Vec<mpsc::Sender<Arrival>>,
     /// Ends when a worker does.
@@ -121,7 +125,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     tokio::select! {
         ended = end => match ended {
             Ok(done) => done,
-            Err(_) => Err("some connections did not end in time and were cut off".to_owned()),
+            Err(_) => Err("the database did not end in time; does its disk hang?".to_owned()),
         },
         () = asked_to_stop(&mut terminate, &mut interrupt) => {
             Err("stopped at once, as asked twice".to_owned())
@@ -132,7 +136,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
 fn start(config: Config, store: Store) -> Crew {
-    let Store { snapshot, secret, epoch, writer, readers, .. } = store;
+    let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_store, from_hub) = hub::store_line();
@@ -150,7 +154,8 @@ fn start(config: Config, store: Store) -> Crew {
         let (alive, ended) = oneshot::channel::<()>();
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
-        let context = Context { hub, config, tokens, passwords, readers, epoch };
+        let health = health.clone();
+        let context = Context { hub, config, tokens, passwords, readers, health, epoch };
         if index == 0 {
             tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));
         } else {
@@ -165,7 +170,7 @@ fn start(config: Config, store: Store) -> Crew {
         doors.push(door);
         workers.push(ended);
     }
-    Crew { handle, hub, writer, doors, workers }
+    Crew { handle, hub, writer, health, doors, workers }
 }
 
 /// A worker; whoever holds the other end of `alive` sees when it is over, well or not.
@@ -191,7 +196,7 @@ async fn any_ended(workers: &mut [oneshot::Receiver<()>]) {
 
 /// The end, in order. Each part ends when the one before it has let go of it.
 async fn stop(crew: Crew) -> Result<(), String> {
-    let Crew { handle, hub, writer, doors, workers } = crew;
+    let Crew { handle, hub, writer, health, doors, workers } = crew;
     drop(doors);
     handle.close().await;
     drop(handle);
@@ -199,6 +204,9 @@ async fn stop(crew: Crew) -> Result<(), String> {
     writer.await.map_err(|_| "the writer of the database has failed while stopping")?;
     for ended in workers {
         let _ = ended.await; // The other end is only ever dropped.
+    }
+    if let Err(what_to_do) = *health.borrow() {
+        return Err(format!("stopped, but the last that was to be written was not: {what_to_do}"));
     }
     log!(Info, "stopped");
     Ok(())

@@ -223,6 +223,11 @@ impl Wire {
         self.broken.set(true);
     }
 
+    /// Ends the connection as it is: whatever was still to be said is not.
+    pub fn cut_off(&self) {
+        self.fail();
+    }
+
     fn fail(&self) {
         self.broken.set(true);
         self.nudge();

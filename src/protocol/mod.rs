@@ -26,7 +26,7 @@ use crate::limits::COOKIE_TTL_SECS;
 use crate::protocol::chitchat::Tokens;
 pub use crate::protocol::native::Script;
 use crate::protocol::passwords::Passwords;
-use crate::store::Readers;
+use crate::store::{Health, Readers};
 use crate::time::Time;
 
 /// The doors. A [`Door`] is an index into this.
@@ -71,6 +71,8 @@ pub struct Context {
     pub passwords: Passwords,
     /// Reads old messages, off the event loop.
     pub readers: Readers,
+    /// Whether what is said can be written down.
+    pub health: Health,
     /// Names the log.
     pub epoch: String,
 }

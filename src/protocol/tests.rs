@@ -152,7 +152,8 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let hub = tokio::spawn(hub.run());
         let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
         let (passwords, readers, epoch) = (Passwords::new(), opened.readers, "e0".to_owned());
-        let context = Context { hub: handle, config, tokens, passwords, readers, epoch };
+        let health = opened.health;
+        let context = Context { hub: handle, config, tokens, passwords, readers, health, epoch };
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { context, rounds, seats: Cell::new(0) }).await;
         hub.await.expect("the hub ends when nobody holds it");
