@@ -13,7 +13,7 @@ pub mod native;
 pub mod passwords;
 pub mod piratchat;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod web;
 
 use crate::chat::{Door, SeatId};

@@ -21,14 +21,14 @@ pub(super) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
     Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
 
 /// A hub that runs, and the way in.
-pub(super) struct Server {
+pub(crate) struct Server {
     pub context: Context,
     pub rounds: Rounds,
     seats: Cell<u64>,
 }
 
 /// What came back.
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     /// Status line and headers.
     pub head: String,
@@ -130,7 +130,7 @@ pub(super) fn request(line: &str, headers: &str, body: &str) -> Request {
 }
 
 /// Runs a test against a fresh server.
-pub(super) fn serve(test: impl AsyncFnOnce(Server)) {
+pub(crate) fn serve(test: impl AsyncFnOnce(Server)) {
     serve_with(Config::default(), u64::MAX, test);
 }
 
