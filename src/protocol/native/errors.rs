@@ -21,6 +21,7 @@ pub(super) enum Code {
     Forbidden,
     WrongPassword,
     GuestsOff,
+    RegistrationClosed,
     NotFound,
     RoomNotFound,
     MessageNotFound,
@@ -50,7 +51,7 @@ impl Code {
     }
 
     #[cfg(test)]
-    pub const ALL: [Code; 21] = [
+    pub const ALL: [Code; 22] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -58,6 +59,7 @@ impl Code {
         Code::Forbidden,
         Code::WrongPassword,
         Code::GuestsOff,
+        Code::RegistrationClosed,
         Code::NotFound,
         Code::RoomNotFound,
         Code::MessageNotFound,
@@ -101,6 +103,11 @@ impl Code {
             Code::GuestsOff => {
                 (403, "guests_off", "this server takes no guests; make an account, or log in")
             }
+            Code::RegistrationClosed => (
+                403,
+                "registration_closed",
+                "this server takes no new accounts; ask its owner for one",
+            ),
             Code::NotFound => (404, "not_found", "there is nothing here; check the address"),
             Code::RoomNotFound => (
                 404,

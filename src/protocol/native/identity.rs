@@ -22,6 +22,9 @@ pub(super) async fn register(context: &Context, request: &Request) -> Result<Res
         name: &'a str,
         key: &'a str,
     }
+    if !context.config.registration {
+        return Err(Code::RegistrationClosed.into());
+    }
     let fields = Fields::read(&request.body)?;
     let name = fields.needed("name")?;
     let key = crypto::account_key();

@@ -73,7 +73,7 @@ pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
         version: env!("CARGO_PKG_VERSION"),
         epoch: &context.epoch,
         seq: seq.0,
-        registration: "open",
+        registration: if context.config.registration { "open" } else { "closed" },
         guests: context.config.guests,
         features: FEATURES,
         limits: LIMITS,

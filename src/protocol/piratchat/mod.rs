@@ -29,6 +29,8 @@ const BODY: Failure =
     Failure { status: 422, says: "send a JSON object with exactly the one field, a text" };
 const NO_COOKIE: Failure =
     Failure { status: 422, says: "the session cookie is missing; log in first" };
+const CLOSED: Failure =
+    Failure { status: 403, says: "this server takes no new accounts; ask its owner for one" };
 const FOREIGN: Failure =
     Failure { status: 403, says: "a page from another origin cannot chat here for its visitor" };
 
@@ -71,6 +73,9 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     #[serde(deny_unknown_fields)]
     struct Body {
         username: String,
+    }
+    if !context.config.registration {
+        return Err(CLOSED);
     }
     let Body { username } = bodies::object(&request.body).ok_or(BODY)?;
     if username.is_empty() {
