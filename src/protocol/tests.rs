@@ -1,10 +1,12 @@
 //! What the tests of the protocols share: a real hub and a real log, to which requests are put
 //! as text; and the tests of what no protocol has to itself.
 
+mod fuzz;
+
 use std::cell::Cell;
 use std::fmt::Write as _;
 
-use crate::chat::{Action, Command, Event, LOBBY, Refusal, SeatId, Seq, Settings, Tell};
+use crate::chat::{Command, Event, LOBBY, Refusal, SeatId, Seq, Settings};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
@@ -15,6 +17,8 @@ use crate::protocol::{Context, DIALECTS, Outcome, respond};
 use crate::store::Write;
 use crate::store::tests::Scratch;
 use crate::time::Time;
+
+pub(super) use fuzz::feed_at_random;
 
 /// The header lines of a good request for a websocket.
 pub(super) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
@@ -188,63 +192,6 @@ pub(super) fn told(dialect: &dyn Dialect, event: &Event) -> (String, String) {
     let others = String::from_utf8(json).expect("UTF-8");
     let own = if dialect.echoes() { others.clone() } else { String::new() };
     (others, own)
-}
-
-/// Feeds a dialect with what could be JSON, cut, doubled and changed at random (xorshift, so that a
-/// failure can be repeated), and insists that whatever it takes for a message keeps the rules.
-pub(super) fn feed_at_random(dialect: &dyn Dialect, seeds: &[&str], chars_max: usize) {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 33).expect("31 bits") % below
-    };
-    const BITS: [&str; 16] = [
-        "{",
-        "}",
-        "[",
-        "\"",
-        ":",
-        ",",
-        "\\",
-        "\\u0000",
-        "\\ud800",
-        "null",
-        "1e999",
-        "é",
-        "\u{0}",
-        "\u{202e}",
-        " ",
-        "event_type",
-    ];
-    for _ in 0..20_000 {
-        let mut text: Vec<char> = seeds[random(seeds.len())].chars().collect();
-        for _ in 0..random(4) {
-            let at = random(text.len() + 1);
-            match random(4) {
-                0 => text.truncate(at),
-                1 => drop(text.drain(at..(at + random(8)).min(text.len()))),
-                2 => drop(text.splice(at..at, BITS[random(BITS.len())].chars())),
-                _ => text.extend_from_within(at..),
-            }
-        }
-        let text: String = text.into_iter().collect();
-        let (Tell::Say { text: said, .. }
-        | Tell::Act { action: Action::Send { text: said, .. }, .. }
-        | Tell::Act { action: Action::Edit { text: said, .. }, .. }) = dialect.decode(&text)
-        else {
-            continue;
-        };
-        assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
-    }
-    for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
-        let text = deep.repeat(20_000);
-        assert!(
-            matches!(dialect.decode(&text), Tell::Garbled { .. }),
-            "nothing overflows the stack"
-        );
-    }
 }
 
 #[test]
