@@ -164,6 +164,14 @@ pub const SESSION_TTL_SECS: u64 = 3_600;
 pub const COOKIE_TTL_SECS: u64 = 400 * 24 * 3_600;
 /// A session's last use is written down when it has moved by this part of its lifetime.
 pub const SESSION_TOUCH_PARTS: u64 = 60;
+/// What may be tried from one address before it has to wait: a room's password that is wrong, an
+/// account, a guest or a room that is made. A whole school may come from one address.
+pub const TRIES_MAX: u64 = 60;
+/// After so long it has one try more: a password of eight letters stays out of reach.
+pub const TRY_MS: u64 = 6_000;
+/// Addresses whose tries are remembered, by each worker; some 500 KiB. Beyond it those make way
+/// that have tried least.
+pub const TRIES_ADDRESSES_MAX: usize = 10_000;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
 /// What `/readyz` waits for an answer. Beyond it: 503.

@@ -7,6 +7,7 @@
 //! does not take their last words in time is cut off, which is no failure: what they were told to
 //! be safe is.
 
+use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -155,7 +156,8 @@ fn start(config: Config, store: Store) -> Crew {
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
         let health = health.clone();
-        let context = Context { hub, config, tokens, passwords, readers, health, epoch };
+        let tries = RefCell::default();
+        let context = Context { hub, config, tokens, passwords, readers, health, epoch, tries };
         if index == 0 {
             tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));
         } else {

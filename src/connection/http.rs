@@ -52,7 +52,8 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
         match next(shared, wire, &mut reader, &mut deadline).await {
             Ok(None) => return None,
             Ok(Some(request)) => {
-                let outcome = protocol::respond(&shared.context, wire.seat, &request).await;
+                let outcome =
+                    protocol::respond(&shared.context, wire.from(), wire.seat, &request).await;
                 let framing = framing(shared, &request);
                 match outcome {
                     Outcome::Response(response) => {

@@ -14,7 +14,11 @@ pub mod passwords;
 pub mod piratchat;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tries;
 pub mod web;
+
+use std::cell::RefCell;
+use std::net::IpAddr;
 
 use crate::chat::{Door, SeatId};
 use crate::config::Config;
@@ -22,10 +26,12 @@ use crate::crypto::{self, KeyHash};
 use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
-use crate::limits::COOKIE_TTL_SECS;
+use crate::limits::{COOKIE_TTL_SECS, TRY_MS};
 use crate::protocol::chitchat::Tokens;
 pub use crate::protocol::native::Script;
 use crate::protocol::passwords::Passwords;
+pub use crate::protocol::tries::Tries;
+use crate::protocol::tries::Try;
 use crate::store::{Health, Readers};
 use crate::time::Time;
 
@@ -75,6 +81,8 @@ pub struct Context {
     pub health: Health,
     /// Names the log.
     pub epoch: String,
+    /// Who has tried too much.
+    pub tries: RefCell<Tries>,
 }
 
 /// What becomes of a request.
@@ -103,9 +111,9 @@ pub enum Outcome {
     },
 }
 
-/// Answers a request. `seat` is a number never used before, for a seat that may come of it. HEAD is
-/// answered as GET; whoever sends the response leaves out the content.
-pub async fn respond(context: &Context, seat: SeatId, request: &Request) -> Outcome {
+/// Answers a request from that address. `seat` is a number never used before, for a seat that may
+/// come of it. HEAD is answered as GET; whoever sends the response leaves out the content.
+pub async fn respond(context: &Context, from: IpAddr, seat: SeatId, request: &Request) -> Outcome {
     // RFC 9110 section 9.3.7: an asterisk asks about the server as a whole.
     if request.path == "*" {
         let all = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete];
@@ -116,13 +124,31 @@ pub async fn respond(context: &Context, seat: SeatId, request: &Request) -> Outc
         Err(reject) => return Outcome::Response(refused(&request.path, reject)),
     };
     let path: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    match path[..] {
+    let tried = Try::of(request.method, &path);
+    let Some((tried, address)) = tried.zip(tries::address(from, request)) else {
+        return route(context, seat, request, &path).await;
+    };
+    if !context.tries.borrow_mut().take(address, Time::now()) {
+        let response = refused(&request.path, tries::TOO_OFTEN);
+        let seconds = TRY_MS.div_ceil(1000).to_string();
+        return Outcome::Response(response.header("Retry-After", seconds));
+    }
+    let outcome = route(context, seat, request, &path).await;
+    if !matches!(&outcome, Outcome::Response(response) if tried.counts(response.status)) {
+        context.tries.borrow_mut().give_back(address);
+    }
+    outcome
+}
+
+/// Finds whose a request is.
+async fn route(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
+    match *path {
         ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz"] => {
-            native::respond(context, seat, request, &path).await
+            native::respond(context, seat, request, path).await
         }
-        ["api", ..] | ["ws"] => piratchat::respond(context, seat, request, &path).await,
-        ["chats", ..] => chitchat::respond(context, seat, request, &path).await,
-        _ => Outcome::Response(web::respond(request, &path)),
+        ["api", ..] | ["ws"] => piratchat::respond(context, seat, request, path).await,
+        ["chats", ..] => chitchat::respond(context, seat, request, path).await,
+        _ => Outcome::Response(web::respond(request, path)),
     }
 }
 
@@ -165,6 +191,7 @@ fn advice(status: u16) -> &'static str {
         411 => "this request does not say how long it is; send a Content-Length",
         413 | 414 | 431 => "this is more than the server takes; send less",
         415 => "the content is encoded in a way that is not understood here; send it as it is",
+        429 => "too much was tried from this address; wait a little, then try again",
         417 => "what is expected here cannot be promised; leave the Expect header out",
         426 => "this path is a websocket; connect with a websocket client, version 13",
         _ => "this request cannot be answered; check it and try again",

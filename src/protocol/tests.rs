@@ -3,14 +3,16 @@
 
 mod fuzz;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::chat::{Command, Event, LOBBY, Refusal, SeatId, Seq, Settings};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
+use crate::limits::TRIES_MAX;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS, Outcome, respond};
@@ -23,6 +25,9 @@ pub(super) use fuzz::feed_at_random;
 /// The header lines of a good request for a websocket.
 pub(super) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
     Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
+
+/// Where requests come from here, unless a header says otherwise.
+pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A hub that runs, and the way in.
 pub(crate) struct Server {
@@ -71,7 +76,7 @@ impl Server {
     pub async fn send(&self, line: &str, headers: &str, body: &str) -> Reply {
         let request = request(line, headers, body);
         self.seats.set(self.seats.get() + 1);
-        let outcome = respond(&self.context, seat_id(0, self.seats.get()), &request).await;
+        let outcome = respond(&self.context, HOME, seat_id(0, self.seats.get()), &request).await;
         let (response, seat) = match outcome {
             Outcome::Response(response) => (response, None),
             Outcome::Websocket { response, seat, .. } | Outcome::Stream { response, seat, .. } => {
@@ -153,14 +158,15 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
             u64::MAX => opened.writer.run(writes, |commands| log.answer(commands)),
             _ => write_some(writes, &log, entries_max),
         });
-        let hub = tokio::spawn(hub.run());
+        let running = tokio::spawn(hub.run());
         let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
         let (passwords, readers, epoch) = (Passwords::new(), opened.readers, "e0".to_owned());
-        let health = opened.health;
-        let context = Context { hub: handle, config, tokens, passwords, readers, health, epoch };
+        let (health, tries) = (opened.health, RefCell::default());
+        let hub = handle;
+        let context = Context { hub, config, tokens, passwords, readers, health, epoch, tries };
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { context, rounds, seats: Cell::new(0) }).await;
-        hub.await.expect("the hub ends when nobody holds it");
+        running.await.expect("the hub ends when nobody holds it");
         writer.join().expect("the log ends with the hub");
     });
 }
@@ -234,6 +240,57 @@ fn paths_that_cannot_be_decoded() {
         ] {
             server.check(&format!("GET {path}"), "", "", &format!("400 {expected}")).await;
         }
+    });
+}
+
+/// Through every door that leads to a password, or makes what lasts.
+#[test]
+fn who_tries_too_often_has_to_wait() {
+    serve(async |server| {
+        let ann = server.account("Ann").await;
+        let den = r#"{"title":"Den","visibility":"private","password":"open sesame"}"#;
+        let from = "X-Forwarded-For: 198.51.100.1, 203.0.113.7\n";
+        assert_eq!(server.send("POST /chats", from, den).await.status, 201);
+        let wrong = r#"{"name":"Bo","secret":"no sesame!"}"#;
+        // What succeeds, or cannot, is no try.
+        for _ in 0..TRIES_MAX {
+            assert_eq!(server.send("POST /chats/1/token", from, wrong).await.status, 200);
+            assert_eq!(server.send("POST /api/register", from, "{}").await.status, 422);
+        }
+        assert_eq!(server.send("POST /chats/2/token", from, wrong).await.status, 401);
+        let enter = format!("{from}{ann}");
+        let password = r#"{"password":"no sesame!"}"#;
+        let entered = server.send("PUT /api/v1/rooms/2/membership", &enter, password).await;
+        assert_eq!(entered.status, 403);
+        for index in 3..TRIES_MAX {
+            let body = format!(r#"{{"name":"Gus{index}"}}"#);
+            let line = if index % 2 == 0 { "POST /api/v1/guests" } else { "POST /api/v1/accounts" };
+            assert_eq!(server.send(line, from, &body).await.status, 201, "{index}");
+        }
+        let says = "too much was tried from this address; wait a little, then try again";
+        let coded = format!(
+            r#"429 {{"error":{{"code":"rate_limited","message":"{says}","retry_after_ms":6000}}}}"#
+        );
+        let numbered = format!(r#"429 {{"status":false,"error":{{"code":429,"error":"{says}"}}}}"#);
+        let plain = format!(r#"429 {{"error":"{says}"}}"#);
+        for (line, expected) in [
+            ("POST /chats/2/token", &numbered),
+            ("POST /chats", &numbered),
+            ("POST /%63hats/2/token", &coded),
+            ("POST /api/register", &plain),
+            ("POST /api/v1/accounts", &coded),
+            ("POST /api/v1/guests", &coded),
+            ("POST /api/v1/rooms", &coded),
+            ("PUT /api/v1/rooms/2/membership", &coded),
+        ] {
+            let reply = server.check(line, from, "{}", expected).await;
+            assert_eq!(reply.header("Retry-After"), Some("6"), "{line}");
+        }
+        // Everything else goes on, and so does everybody else.
+        assert_eq!(server.send("GET /chats/2", from, "").await.status, 200);
+        let other = "X-Forwarded-For: 203.0.113.8\n";
+        assert_eq!(server.send("POST /chats/2/token", other, wrong).await.status, 401);
+        assert_eq!(server.send("POST /chats/2/token", "", wrong).await.status, 401);
     });
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::chat::{Field, Refusal};
 use crate::http::{Reject, Response};
+use crate::limits::TRY_MS;
 use crate::protocol::bodies;
 use crate::protocol::passwords::Busy;
 use crate::store::Unread;
@@ -35,6 +36,7 @@ pub(super) enum Code {
     InvalidField,
     MessageTooLong,
     MessageEmpty,
+    RateLimited,
     Unavailable,
 }
 
@@ -46,12 +48,13 @@ impl Code {
             405 => Code::MethodNotAllowed,
             413 | 414 | 431 => Code::TooLarge,
             426 => Code::UpgradeRequired,
+            429 => Code::RateLimited,
             _ => Code::BadRequest,
         }
     }
 
     #[cfg(test)]
-    pub const ALL: [Code; 22] = [
+    pub const ALL: [Code; 23] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -73,6 +76,7 @@ impl Code {
         Code::InvalidField,
         Code::MessageTooLong,
         Code::MessageEmpty,
+        Code::RateLimited,
         Code::Unavailable,
     ];
 
@@ -151,6 +155,11 @@ impl Code {
             Code::MessageEmpty => {
                 (422, "message_empty", "a message has at least one character; write something")
             }
+            Code::RateLimited => (
+                429,
+                "rate_limited",
+                "too much was tried from this address; wait a little, then try again",
+            ),
             Code::Unavailable => {
                 (503, "unavailable", "the server cannot do this now; try again later")
             }
@@ -186,7 +195,11 @@ impl Failure {
     }
 
     fn retry_after_ms(&self) -> Option<u64> {
-        matches!(self.code.facts().0, 429 | 503).then_some(RETRY_AFTER_MS)
+        match self.code {
+            Code::RateLimited => Some(TRY_MS),
+            Code::Unavailable => Some(RETRY_AFTER_MS),
+            _ => None,
+        }
     }
 
     /// What stands behind `"error":`.
