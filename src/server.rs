@@ -50,7 +50,7 @@ pub fn run(config: Config) -> Result<(), String> {
     let options = store::Options { path: config.db.clone(), sync, retain };
     let store = store::open(&options);
     let store = store.map_err(|error| format!("{}: {error}", config.db.display()))?;
-    raise_file_limit(config.connections);
+    let config = Config { connections: affordable(config.connections), ..config };
     let runtime = runtime()?;
     let done = LocalSet::new().block_on(&runtime, serve(config, store));
     // Whatever still hangs has had its time.
@@ -58,16 +58,25 @@ pub fn run(config: Config) -> Result<(), String> {
     done
 }
 
-/// Each connection takes a file descriptor, and many systems allow 1024 unless asked for more.
-fn raise_file_limit(connections: usize) {
+/// How many connections there can be, of those that are wanted. Each takes a file descriptor, and
+/// many systems allow 1024 unless asked for more. Those that the database needs are no caller's.
+fn affordable(connections: usize) -> usize {
     let needed = (connections + FILES_BESIDE_CONNECTIONS) as u64;
     match rlimit::increase_nofile_limit(needed) {
-        Ok(allowed) if allowed >= needed => {}
-        Ok(allowed) => log!(
-            Warn,
-            "the system allows {allowed} open files: set ulimit -n {needed}, or fewer --connections"
-        ),
-        Err(error) => log!(Warn, "cannot ask how many files may be open: {error}"),
+        Ok(allowed) if allowed >= needed => connections,
+        Ok(allowed) => {
+            let left = (allowed as usize).saturating_sub(FILES_BESIDE_CONNECTIONS).max(1);
+            log!(
+                Warn,
+                "the system allows {allowed} open files, so {left} connections at once: set \
+                 ulimit -n {needed}"
+            );
+            left
+        }
+        Err(error) => {
+            log!(Warn, "cannot ask how many files may be open: {error}");
+            connections
+        }
     }
 }
 
@@ -240,13 +249,17 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Arrival {
     let Ok(permit) = permits.clone().acquire_owned().await else {
         return pending().await; // It is never closed.
     };
+    let mut told = false;
     loop {
         let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
         match accepted {
             Ok(stream) => return arrival(stream, permit),
             Err(error) => {
-                // Out of file descriptors, most likely: it helps to let some connections end.
-                log!(Warn, "cannot accept: {error}");
+                // Out of memory or of the whole system's files, most likely: it helps to let some
+                // connections end.
+                if !std::mem::replace(&mut told, true) {
+                    log!(Warn, "cannot accept: {error}");
+                }
                 tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             }
         }
