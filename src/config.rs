@@ -50,6 +50,8 @@ pub struct Config {
     pub retain_messages: Option<u64>,
     /// Whether one can come as a guest through the native protocol.
     pub guests: bool,
+    /// Whether one can make an account.
+    pub registration: bool,
     /// Signs room tokens instead of the secret that the database keeps.
     pub secret_key: Option<String>,
 }
@@ -70,6 +72,7 @@ impl Default for Config {
             retain_days: None,
             retain_messages: None,
             guests: true,
+            registration: true,
             secret_key: None,
         }
     }
@@ -132,7 +135,7 @@ const CHORES: [(&str, &str, &str); 5] = [
 /// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
 /// flag alone says it), what it means. Its environment variable is the flag in capitals behind
 /// `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 13] = [
+const SETTINGS: [(&str, &str, &str); 14] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, made if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
@@ -145,6 +148,7 @@ const SETTINGS: [(&str, &str, &str); 13] = [
     ("origin", "URL", "a page from there may use logins here, too; may be repeated [none]"),
     ("retain-days", "DAYS", "older messages are removed, for good [off]"),
     ("retain-messages", "COUNT", "of each room, older messages than so many are removed [off]"),
+    ("no-registration", "", "nobody can make an account; those that there are stay [off]"),
     ("no-guests", "", "nobody can come as a guest through /api/v1; ChitChat still can [off]"),
 ];
 
@@ -287,11 +291,17 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         "retain-messages" => {
             config.retain_messages = Some(number(1, limits::RETAIN_MESSAGES_MAX)?);
         }
-        "no-guests" => match value {
-            "1" => config.guests = false,
-            "0" | "" => config.guests = true,
-            _ => return wrong("1 or 0"),
-        },
+        "no-guests" | "no-registration" => {
+            let allowed = match value {
+                "1" => false,
+                "0" | "" => true,
+                _ => return wrong("1 or 0"),
+            };
+            match name {
+                "no-guests" => config.guests = allowed,
+                _ => config.registration = allowed,
+            }
+        }
         "origin" => match value.split_once("://") {
             Some(("http" | "https", host)) if !host.is_empty() && !host.contains('/') => {
                 config.origins.push(value.to_lowercase());
@@ -397,6 +407,9 @@ mod tests {
         assert!(!config(&["--no-guests"], &[]).guests);
         assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
         assert!(config(&[], &[("SHANTY_NO_GUESTS", "0")]).guests);
+        let closed = config(&["--no-registration"], &[]);
+        assert!(!closed.registration && closed.guests);
+        assert!(!config(&[], &[("SHANTY_NO_REGISTRATION", "1")]).registration);
     }
 
     #[test]

@@ -100,6 +100,11 @@ pub const COMMIT_PROBE_PACED_MS: u64 = 1_000;
 /// While they are not: how often it tries pauses. The try costs those who wait for every answer 16
 /// intervals, under 2 % of their time.
 pub const COMMIT_PROBE_EAGER_MS: u64 = 4_000;
+/// While nothing can be written: how often it is tried whether something can. What comes meanwhile
+/// waits so long to be refused, at most.
+pub const WRITE_PROBE_MS: u64 = 500;
+/// How much is written to try it: a long message, with what is kept of it beside the log.
+pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
 /// Passwords being hashed or checked at once; each takes 7 MiB and some 30 ms of a core.
 pub const PASSWORD_RUNNING_MAX: usize = 1;
 /// Passwords waiting for that. Beyond it: 503.
@@ -153,8 +158,20 @@ pub const SESSIONS_PER_ACCOUNT_MAX: usize = 32;
 pub const ROOMS_MAX: usize = 10_000;
 /// A session ends so long after its last use, unless `--session-ttl` says otherwise.
 pub const SESSION_TTL_SECS: u64 = 3_600;
+/// What a browser is asked to keep a session's cookie for: as long as any browser does (RFC 6265bis
+/// section 5.5). The session ends much sooner, by its last use, which a cookie cannot follow: who
+/// only listens sends no request whose answer could renew it.
+pub const COOKIE_TTL_SECS: u64 = 400 * 24 * 3_600;
 /// A session's last use is written down when it has moved by this part of its lifetime.
 pub const SESSION_TOUCH_PARTS: u64 = 60;
+/// What may be tried from one address before it has to wait: a room's password that is wrong, an
+/// account, a guest or a room that is made. A whole school may come from one address.
+pub const TRIES_MAX: u64 = 60;
+/// After so long it has one try more: a password of eight letters stays out of reach.
+pub const TRY_MS: u64 = 6_000;
+/// Addresses whose tries are remembered, by each worker; some 500 KiB. Beyond it those make way
+/// that have tried least.
+pub const TRIES_ADDRESSES_MAX: usize = 10_000;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
 /// What `/readyz` waits for an answer. Beyond it: 503.
@@ -226,8 +243,10 @@ pub const RETAIN_MESSAGES_MAX: u64 = 1_000_000;
 
 // ---- Shutdown ----
 
+/// From the first signal on, what connections get to finish. Those that are left then are cut off.
+pub const FAREWELL_MS: u64 = 6_000;
 /// From the first signal to the end of the process, whatever hangs.
-pub const GRACE_MS: u64 = 10_000;
+pub const GRACE_MS: u64 = 12_000;
 
 const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time for its pong");
 const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
@@ -235,6 +254,7 @@ const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a 
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
-const _: () = assert!(CLOSE_DEADLINE_MS < GRACE_MS, "a farewell fits into the shutdown");
+const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");
+const _: () = assert!(2 * CLOSE_DEADLINE_MS < FAREWELL_MS, "a last answer, and time to read it");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
-const _: () = assert!(BUSY_TIMEOUT_MS < GRACE_MS, "the last commit fits into the shutdown");
+const _: () = assert!(FAREWELL_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");

@@ -3,8 +3,11 @@
 //!
 //! The end, in order: the listener is dropped; connections finish the response in hand, and the
 //! core unseats everybody (close 1001); connections end, and with them the senders of the hub; the
-//! hub ends, and with it the sender of the store; the writer commits what is left and ends.
+//! hub ends, and with it the sender of the store; the writer commits what is left and ends. Whoever
+//! does not take their last words in time is cut off, which is no failure: what they were told to
+//! be safe is.
 
+use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -31,7 +34,7 @@ use crate::log;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS};
-use crate::store::{self, Retain, Store};
+use crate::store::{self, Health, Retain, Store};
 use crate::worker::{self, Arrival};
 
 /// Runs until a signal ends it.
@@ -47,7 +50,7 @@ pub fn run(config: Config) -> Result<(), String> {
     let options = store::Options { path: config.db.clone(), sync, retain };
     let store = store::open(&options);
     let store = store.map_err(|error| format!("{}: {error}", config.db.display()))?;
-    raise_file_limit(config.connections);
+    let config = Config { connections: affordable(config.connections), ..config };
     let runtime = runtime()?;
     let done = LocalSet::new().block_on(&runtime, serve(config, store));
     // Whatever still hangs has had its time.
@@ -55,16 +58,25 @@ pub fn run(config: Config) -> Result<(), String> {
     done
 }
 
-/// Each connection takes a file descriptor, and many systems allow 1024 unless asked for more.
-fn raise_file_limit(connections: usize) {
+/// How many connections there can be, of those that are wanted. Each takes a file descriptor, and
+/// many systems allow 1024 unless asked for more. Those that the database needs are no caller's.
+fn affordable(connections: usize) -> usize {
     let needed = (connections + FILES_BESIDE_CONNECTIONS) as u64;
     match rlimit::increase_nofile_limit(needed) {
-        Ok(allowed) if allowed >= needed => {}
-        Ok(allowed) => log!(
-            Warn,
-            "the system allows {allowed} open files: set ulimit -n {needed}, or fewer --connections"
-        ),
-        Err(error) => log!(Warn, "cannot ask how many files may be open: {error}"),
+        Ok(allowed) if allowed >= needed => connections,
+        Ok(allowed) => {
+            let left = (allowed as usize).saturating_sub(FILES_BESIDE_CONNECTIONS).max(1);
+            log!(
+                Warn,
+                "the system allows {allowed} open files, so {left} connections at once: set \
+                 ulimit -n {needed}"
+            );
+            left
+        }
+        Err(error) => {
+            log!(Warn, "cannot ask how many files may be open: {error}");
+            connections
+        }
     }
 }
 
@@ -79,6 +91,8 @@ struct Crew {
     handle: HubHandle,
     hub: JoinHandle<()>,
     writer: JoinHandle<()>,
+    /// Whether the writer can write.
+    health: Health,
     /// Where each worker gets its connections from.
     doors: Vec<mpsc::Sender<Arrival>>,
     /// Ends when a worker does.
@@ -121,7 +135,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     tokio::select! {
         ended = end => match ended {
             Ok(done) => done,
-            Err(_) => Err("some connections did not end in time and were cut off".to_owned()),
+            Err(_) => Err("the database did not end in time; does its disk hang?".to_owned()),
         },
         () = asked_to_stop(&mut terminate, &mut interrupt) => {
             Err("stopped at once, as asked twice".to_owned())
@@ -132,7 +146,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
 fn start(config: Config, store: Store) -> Crew {
-    let Store { snapshot, secret, epoch, writer, readers, .. } = store;
+    let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_store, from_hub) = hub::store_line();
@@ -150,7 +164,9 @@ fn start(config: Config, store: Store) -> Crew {
         let (alive, ended) = oneshot::channel::<()>();
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
-        let context = Context { hub, config, tokens, passwords, readers, epoch };
+        let health = health.clone();
+        let tries = RefCell::default();
+        let context = Context { hub, config, tokens, passwords, readers, health, epoch, tries };
         if index == 0 {
             tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));
         } else {
@@ -165,7 +181,7 @@ fn start(config: Config, store: Store) -> Crew {
         doors.push(door);
         workers.push(ended);
     }
-    Crew { handle, hub, writer, doors, workers }
+    Crew { handle, hub, writer, health, doors, workers }
 }
 
 /// A worker; whoever holds the other end of `alive` sees when it is over, well or not.
@@ -191,7 +207,7 @@ async fn any_ended(workers: &mut [oneshot::Receiver<()>]) {
 
 /// The end, in order. Each part ends when the one before it has let go of it.
 async fn stop(crew: Crew) -> Result<(), String> {
-    let Crew { handle, hub, writer, doors, workers } = crew;
+    let Crew { handle, hub, writer, health, doors, workers } = crew;
     drop(doors);
     handle.close().await;
     drop(handle);
@@ -199,6 +215,9 @@ async fn stop(crew: Crew) -> Result<(), String> {
     writer.await.map_err(|_| "the writer of the database has failed while stopping")?;
     for ended in workers {
         let _ = ended.await; // The other end is only ever dropped.
+    }
+    if let Err(what_to_do) = *health.borrow() {
+        return Err(format!("stopped, but the last that was to be written was not: {what_to_do}"));
     }
     log!(Info, "stopped");
     Ok(())
@@ -230,13 +249,17 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Arrival {
     let Ok(permit) = permits.clone().acquire_owned().await else {
         return pending().await; // It is never closed.
     };
+    let mut told = false;
     loop {
         let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
         match accepted {
             Ok(stream) => return arrival(stream, permit),
             Err(error) => {
-                // Out of file descriptors, most likely: it helps to let some connections end.
-                log!(Warn, "cannot accept: {error}");
+                // Out of memory or of the whole system's files, most likely: it helps to let some
+                // connections end.
+                if !std::mem::replace(&mut told, true) {
+                    log!(Warn, "cannot accept: {error}");
+                }
                 tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             }
         }

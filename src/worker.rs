@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -19,7 +20,7 @@ use crate::chat::{Door, RoomId, SeatId, Seq};
 use crate::connection::{self, Shared, Wire};
 use crate::dialect::{Closing, Copy, DOORS_MAX};
 use crate::hub::{self, Item, Rounds};
-use crate::limits::SLICE_BYTES;
+use crate::limits::{FAREWELL_MS, SLICE_BYTES};
 use crate::log;
 use crate::protocol::Context;
 
@@ -57,7 +58,8 @@ pub async fn run(
     }
 }
 
-/// Starts a task for each connection that arrives.
+/// Starts a task for each connection that arrives; when no more do, has all of them end, and cuts
+/// off those that do not.
 async fn welcome(
     worker: usize,
     context: Context,
@@ -85,6 +87,16 @@ async fn welcome(
     shared.stop();
     for wire in wires.borrow().values() {
         wire.nudge();
+    }
+    // What connections share keeps the hub running: those that are left have it, and only those.
+    drop(shared);
+    tokio::time::sleep(Duration::from_millis(FAREWELL_MS)).await;
+    let left = wires.borrow();
+    if !left.is_empty() {
+        log!(Warn, "{} connections did not end in time and were cut off", left.len());
+    }
+    for wire in left.values() {
+        wire.cut_off();
     }
 }
 

@@ -43,8 +43,8 @@ impl Chat {
                 let session = NewSession { key: session, remember, agent };
                 self.login(ask, &key, session).map(|()| None)
             }
-            Ask::BeGuest { name, color, session, agent } => {
-                let session = NewSession { key: session, remember: false, agent };
+            Ask::BeGuest { name, color, session, remember, agent } => {
+                let session = NewSession { key: session, remember, agent };
                 self.be_guest(ask, &name, color, session).map(|()| None)
             }
             Ask::Sessions => self.sessions(who).map(Some),

@@ -52,7 +52,8 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
         match next(shared, wire, &mut reader, &mut deadline).await {
             Ok(None) => return None,
             Ok(Some(request)) => {
-                let outcome = protocol::respond(&shared.context, wire.seat, &request).await;
+                let outcome =
+                    protocol::respond(&shared.context, wire.from(), wire.seat, &request).await;
                 let framing = framing(shared, &request);
                 match outcome {
                     Outcome::Response(response) => {
@@ -82,8 +83,9 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
             }
             Err(reject) => {
                 log!(Debug, "refused with {}: {}", reject.status, reject.why);
+                let response = protocol::refused(reader.path(), reject);
                 let framing = Framing::refused(Time::now());
-                send(shared, wire, &Response::from(reject), framing, &mut deadline).await;
+                send(shared, wire, &response, framing, &mut deadline).await;
                 return None;
             }
         }

@@ -9,6 +9,8 @@
 mod feed;
 mod http;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod websocket;
 mod wire;
 

@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::net::Shutdown;
+use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::pin::Pin;
 use std::task::{Poll, Waker};
 
@@ -90,6 +90,11 @@ impl Wire {
             nudged: Cell::new(false),
             task: RefCell::new(None),
         }
+    }
+
+    /// Where it comes from. Whoever is gone already is nobody in particular.
+    pub(super) fn from(&self) -> IpAddr {
+        self.stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip())
     }
 
     /// Writes frames, or queues what the kernel does not take. A reader who has let
@@ -221,6 +226,11 @@ impl Wire {
     /// Nobody is there any more.
     pub(super) fn give_up(&self) {
         self.broken.set(true);
+    }
+
+    /// Ends the connection as it is: whatever was still to be said is not.
+    pub fn cut_off(&self) {
+        self.fail();
     }
 
     fn fail(&self) {

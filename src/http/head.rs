@@ -47,6 +47,11 @@ pub(super) struct Head {
 }
 
 impl RequestLine {
+    /// The path as sent.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Parses a line without its CRLF.
     pub(super) fn parse(line: &[u8]) -> Result<RequestLine, Reject> {
         const MALFORMED: Reject = Reject::bad("a malformed request line");

@@ -23,6 +23,7 @@ const _: () = assert!(LINE_BYTES_MAX < HEAD_BYTES_MAX, "a request line is part o
 pub struct Reader {
     buffer: BytesMut,
     state: State,
+    path: String,
 }
 
 /// What the caller is to do.
@@ -94,6 +95,12 @@ impl Reader {
         }
     }
 
+    /// The path of the request in hand, or of the one that was refused, as it was sent: whoever
+    /// answers a refusal may want to know whom it was meant for. Empty where none has been read.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// What came after the last request: after an upgrade, the first bytes of the new protocol.
     pub fn leftover(self) -> Bytes {
         self.buffer.freeze()
@@ -115,6 +122,9 @@ impl Reader {
                     };
                     let line = self.buffer.split_to(end);
                     self.state = after_line(&line[..end - b"\r\n".len()], empty)?;
+                    if let State::Fields { line, .. } = &self.state {
+                        line.path().clone_into(&mut self.path);
+                    }
                 }
                 State::Fields { line, mut scan, bytes_max } => {
                     let Some(end) = scan.end(&self.buffer, bytes_max)? else {
@@ -130,6 +140,7 @@ impl Reader {
                     // RFC 9110 section 10.1.1: no 100 once some of the content is here.
                     let ask = expects_continue && self.buffer.is_empty();
                     if let Some(body) = body.take(&mut self.buffer)? {
+                        self.path = String::new();
                         return Ok(Next::Request(Request { body, ..request }));
                     }
                     self.state = State::Body { request, body, expects_continue: false };

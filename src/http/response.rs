@@ -213,8 +213,7 @@ impl Response {
 /// The reason in plain text, and the connection closes.
 impl From<Reject> for Response {
     fn from(reject: Reject) -> Response {
-        // `why` is ours, so there is nothing in it that JSON would have to escape.
-        Response::new(reject.status).json(format!(r#"{{"error":"{}"}}"#, reject.why)).close()
+        Response::new(reject.status).text(format!("{}\n", reject.why)).close()
     }
 }
 

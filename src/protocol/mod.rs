@@ -13,21 +13,26 @@ pub mod native;
 pub mod passwords;
 pub mod piratchat;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod tries;
 pub mod web;
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::cell::RefCell;
+use std::net::IpAddr;
 
 use crate::chat::{Door, SeatId};
 use crate::config::Config;
 use crate::crypto::{self, KeyHash};
 use crate::dialect::{Dialect, Dialects};
-use crate::http::{self, Method, Request, Response};
+use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
+use crate::limits::{COOKIE_TTL_SECS, TRY_MS};
 use crate::protocol::chitchat::Tokens;
 pub use crate::protocol::native::Script;
 use crate::protocol::passwords::Passwords;
-use crate::store::Readers;
+pub use crate::protocol::tries::Tries;
+use crate::protocol::tries::Try;
+use crate::store::{Health, Readers};
 use crate::time::Time;
 
 /// The doors. A [`Door`] is an index into this.
@@ -72,8 +77,12 @@ pub struct Context {
     pub passwords: Passwords,
     /// Reads old messages, off the event loop.
     pub readers: Readers,
+    /// Whether what is said can be written down.
+    pub health: Health,
     /// Names the log.
     pub epoch: String,
+    /// Who has tried too much.
+    pub tries: RefCell<Tries>,
 }
 
 /// What becomes of a request.
@@ -102,28 +111,57 @@ pub enum Outcome {
     },
 }
 
-/// Answers a request. `seat` is a number never used before, for a seat that may come of it. HEAD is
-/// answered as GET; whoever sends the response leaves out the content.
-pub async fn respond(context: &Context, seat: SeatId, request: &Request) -> Outcome {
+/// Answers a request from that address. `seat` is a number never used before, for a seat that may
+/// come of it. HEAD is answered as GET; whoever sends the response leaves out the content.
+pub async fn respond(context: &Context, from: IpAddr, seat: SeatId, request: &Request) -> Outcome {
     // RFC 9110 section 9.3.7: an asterisk asks about the server as a whole.
     if request.path == "*" {
         let all = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete];
         return Outcome::Response(Response::options(&[&all[..], &[Method::Options]].concat()));
     }
-    let Ok(segments) = request.segments() else {
-        if request.path.starts_with("/api/v1/") {
-            return Outcome::Response(native::malformed());
-        }
-        return Outcome::Response(piratchat::dress(Response::new(400)));
+    let segments = match request.segments() {
+        Ok(segments) => segments,
+        Err(reject) => return Outcome::Response(refused(&request.path, reject)),
     };
     let path: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    match path[..] {
+    let tried = Try::of(request.method, &path);
+    let Some((tried, address)) = tried.zip(tries::address(from, request)) else {
+        return route(context, seat, request, &path).await;
+    };
+    if !context.tries.borrow_mut().take(address, Time::now()) {
+        let response = refused(&request.path, tries::TOO_OFTEN);
+        let seconds = TRY_MS.div_ceil(1000).to_string();
+        return Outcome::Response(response.header("Retry-After", seconds));
+    }
+    let outcome = route(context, seat, request, &path).await;
+    if !matches!(&outcome, Outcome::Response(response) if tried.counts(response.status)) {
+        context.tries.borrow_mut().give_back(address);
+    }
+    outcome
+}
+
+/// Finds whose a request is.
+async fn route(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
+    match *path {
         ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz"] => {
-            native::respond(context, seat, request, &path).await
+            native::respond(context, seat, request, path).await
         }
-        ["api", ..] | ["ws"] => piratchat::respond(context, seat, request, &path).await,
-        ["chats", ..] => chitchat::respond(context, seat, request, &path).await,
-        _ => Outcome::Response(web::respond(request, &path)),
+        ["api", ..] | ["ws"] => piratchat::respond(context, seat, request, path).await,
+        ["chats", ..] => chitchat::respond(context, seat, request, path).await,
+        _ => Outcome::Response(web::respond(request, path)),
+    }
+}
+
+/// The answer to what could not be read as a request, in the words of the protocol that its path
+/// belongs to; ours where that is not known, or is nobody's. Whether the connection goes on after
+/// it, the caller knows.
+pub fn refused(path: &str, reject: Reject) -> Response {
+    let mut segments = path.split('/').skip(1);
+    match (segments.next(), segments.next()) {
+        (Some("api"), Some("v1")) => native::refused(reject),
+        (Some("api" | "ws"), _) => piratchat::refused(reject),
+        (Some("chats"), _) => chitchat::refused(reject),
+        _ => native::refused(reject),
     }
 }
 
@@ -149,6 +187,12 @@ fn advice(status: u16) -> &'static str {
         400 => "this request is malformed; correct it and try again",
         404 => "there is nothing at this path; check its spelling",
         405 => "this path takes other methods; they are listed in the Allow header",
+        408 => "this request took too long to come; send all of it at once",
+        411 => "this request does not say how long it is; send a Content-Length",
+        413 | 414 | 431 => "this is more than the server takes; send less",
+        415 => "the content is encoded in a way that is not understood here; send it as it is",
+        429 => "too much was tried from this address; wait a little, then try again",
+        417 => "what is expected here cannot be promised; leave the Expect header out",
         426 => "this path is a websocket; connect with a websocket client, version 13",
         _ => "this request cannot be answered; check it and try again",
     }
@@ -162,11 +206,18 @@ fn session(context: &Context, request: &Request) -> Option<KeyHash> {
     http::same_origin(request, &context.config.origins).then(|| crypto::hash(key))
 }
 
-/// The session cookie (RFC 6265 section 4.1). An expiry that has passed deletes it.
-fn cookie(request: &Request, key: &str, expires: Time) -> String {
-    // The formatter knows the years up to 9999.
-    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    let expires = httpdate::fmt_http_date(expires.to_system().min(last));
+/// The cookie of a session that begins now.
+fn cookie(request: &Request, key: &str) -> String {
+    cookie_until(request, key, Time::now().plus_secs(COOKIE_TTL_SECS))
+}
+
+/// What deletes it (RFC 6265 section 4.1.2.1): an expiry that has passed.
+fn no_cookie(request: &Request) -> String {
+    cookie_until(request, "", Time(0))
+}
+
+fn cookie_until(request: &Request, key: &str, expires: Time) -> String {
+    let expires = httpdate::fmt_http_date(expires.to_system());
     // TLS ends in a proxy before us, which says so; of several proxies the first stands before the
     // client. Whoever makes the header up only keeps their own cookie off plain HTTP.
     let proxied = request.headers.list("x-forwarded-proto").next();

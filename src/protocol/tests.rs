@@ -1,14 +1,18 @@
 //! What the tests of the protocols share: a real hub and a real log, to which requests are put
 //! as text; and the tests of what no protocol has to itself.
 
-use std::cell::Cell;
-use std::fmt::Write as _;
+mod fuzz;
 
-use crate::chat::{Action, Command, Event, LOBBY, Refusal, SeatId, Seq, Settings, Tell};
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::chat::{Command, Event, LOBBY, Refusal, SeatId, Seq, Settings};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
+use crate::limits::TRIES_MAX;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Context, DIALECTS, Outcome, respond};
@@ -16,19 +20,24 @@ use crate::store::Write;
 use crate::store::tests::Scratch;
 use crate::time::Time;
 
+pub(super) use fuzz::feed_at_random;
+
 /// The header lines of a good request for a websocket.
 pub(super) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
     Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
 
+/// Where requests come from here, unless a header says otherwise.
+pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// A hub that runs, and the way in.
-pub(super) struct Server {
+pub(crate) struct Server {
     pub context: Context,
     pub rounds: Rounds,
     seats: Cell<u64>,
 }
 
 /// What came back.
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     /// Status line and headers.
     pub head: String,
@@ -67,7 +76,7 @@ impl Server {
     pub async fn send(&self, line: &str, headers: &str, body: &str) -> Reply {
         let request = request(line, headers, body);
         self.seats.set(self.seats.get() + 1);
-        let outcome = respond(&self.context, seat_id(0, self.seats.get()), &request).await;
+        let outcome = respond(&self.context, HOME, seat_id(0, self.seats.get()), &request).await;
         let (response, seat) = match outcome {
             Outcome::Response(response) => (response, None),
             Outcome::Websocket { response, seat, .. } | Outcome::Stream { response, seat, .. } => {
@@ -130,7 +139,7 @@ pub(super) fn request(line: &str, headers: &str, body: &str) -> Request {
 }
 
 /// Runs a test against a fresh server.
-pub(super) fn serve(test: impl AsyncFnOnce(Server)) {
+pub(crate) fn serve(test: impl AsyncFnOnce(Server)) {
     serve_with(Config::default(), u64::MAX, test);
 }
 
@@ -149,13 +158,15 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
             u64::MAX => opened.writer.run(writes, |commands| log.answer(commands)),
             _ => write_some(writes, &log, entries_max),
         });
-        let hub = tokio::spawn(hub.run());
+        let running = tokio::spawn(hub.run());
         let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
         let (passwords, readers, epoch) = (Passwords::new(), opened.readers, "e0".to_owned());
-        let context = Context { hub: handle, config, tokens, passwords, readers, epoch };
+        let (health, tries) = (opened.health, RefCell::default());
+        let hub = handle;
+        let context = Context { hub, config, tokens, passwords, readers, health, epoch, tries };
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { context, rounds, seats: Cell::new(0) }).await;
-        hub.await.expect("the hub ends when nobody holds it");
+        running.await.expect("the hub ends when nobody holds it");
         writer.join().expect("the log ends with the hub");
     });
 }
@@ -189,63 +200,6 @@ pub(super) fn told(dialect: &dyn Dialect, event: &Event) -> (String, String) {
     (others, own)
 }
 
-/// Feeds a dialect with what could be JSON, cut, doubled and changed at random (xorshift, so that a
-/// failure can be repeated), and insists that whatever it takes for a message keeps the rules.
-pub(super) fn feed_at_random(dialect: &dyn Dialect, seeds: &[&str], chars_max: usize) {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 33).expect("31 bits") % below
-    };
-    const BITS: [&str; 16] = [
-        "{",
-        "}",
-        "[",
-        "\"",
-        ":",
-        ",",
-        "\\",
-        "\\u0000",
-        "\\ud800",
-        "null",
-        "1e999",
-        "é",
-        "\u{0}",
-        "\u{202e}",
-        " ",
-        "event_type",
-    ];
-    for _ in 0..20_000 {
-        let mut text: Vec<char> = seeds[random(seeds.len())].chars().collect();
-        for _ in 0..random(4) {
-            let at = random(text.len() + 1);
-            match random(4) {
-                0 => text.truncate(at),
-                1 => drop(text.drain(at..(at + random(8)).min(text.len()))),
-                2 => drop(text.splice(at..at, BITS[random(BITS.len())].chars())),
-                _ => text.extend_from_within(at..),
-            }
-        }
-        let text: String = text.into_iter().collect();
-        let (Tell::Say { text: said, .. }
-        | Tell::Act { action: Action::Send { text: said, .. }, .. }
-        | Tell::Act { action: Action::Edit { text: said, .. }, .. }) = dialect.decode(&text)
-        else {
-            continue;
-        };
-        assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
-    }
-    for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
-        let text = deep.repeat(20_000);
-        assert!(
-            matches!(dialect.decode(&text), Tell::Garbled { .. }),
-            "nothing overflows the stack"
-        );
-    }
-}
-
 #[test]
 fn paths_that_are_nobodys() {
     serve(async |server| {
@@ -267,10 +221,76 @@ fn paths_that_are_nobodys() {
 #[test]
 fn paths_that_cannot_be_decoded() {
     serve(async |server| {
-        for path in ["/%", "/api/%zz", "/chats/%ff", "/api/user/a%00", "/chats/%0a"] {
-            let expected = r#"400 {"error":"this request is malformed; correct it and try again"}"#;
-            server.check(&format!("GET {path}"), "", "", expected).await;
+        for (path, expected) in [
+            (
+                "/%",
+                r#"{"error":{"code":"bad_request","message":"a malformed escape in the path"}}"#,
+            ),
+            ("/api/%zz", r#"{"error":"a malformed escape in the path"}"#),
+            ("/api/user/a%00", r#"{"error":"a control character in the path"}"#),
+            (
+                "/api/v1/%ff",
+                r#"{"error":{"code":"bad_request","message":"a path that is not UTF-8"}}"#,
+            ),
+            (
+                "/chats/%0a",
+                "{\"status\":false,\"error\":{\"code\":400,\"error\":\
+                 \"this request is malformed; correct it and try again\"}}",
+            ),
+        ] {
+            server.check(&format!("GET {path}"), "", "", &format!("400 {expected}")).await;
         }
+    });
+}
+
+/// Through every door that leads to a password, or makes what lasts.
+#[test]
+fn who_tries_too_often_has_to_wait() {
+    serve(async |server| {
+        let ann = server.account("Ann").await;
+        let den = r#"{"title":"Den","visibility":"private","password":"open sesame"}"#;
+        let from = "X-Forwarded-For: 198.51.100.1, 203.0.113.7\n";
+        assert_eq!(server.send("POST /chats", from, den).await.status, 201);
+        let wrong = r#"{"name":"Bo","secret":"no sesame!"}"#;
+        // What succeeds, or cannot, is no try.
+        for _ in 0..TRIES_MAX {
+            assert_eq!(server.send("POST /chats/1/token", from, wrong).await.status, 200);
+            assert_eq!(server.send("POST /api/register", from, "{}").await.status, 422);
+        }
+        assert_eq!(server.send("POST /chats/2/token", from, wrong).await.status, 401);
+        let enter = format!("{from}{ann}");
+        let password = r#"{"password":"no sesame!"}"#;
+        let entered = server.send("PUT /api/v1/rooms/2/membership", &enter, password).await;
+        assert_eq!(entered.status, 403);
+        for index in 3..TRIES_MAX {
+            let body = format!(r#"{{"name":"Gus{index}"}}"#);
+            let line = if index % 2 == 0 { "POST /api/v1/guests" } else { "POST /api/v1/accounts" };
+            assert_eq!(server.send(line, from, &body).await.status, 201, "{index}");
+        }
+        let says = "too much was tried from this address; wait a little, then try again";
+        let coded = format!(
+            r#"429 {{"error":{{"code":"rate_limited","message":"{says}","retry_after_ms":6000}}}}"#
+        );
+        let numbered = format!(r#"429 {{"status":false,"error":{{"code":429,"error":"{says}"}}}}"#);
+        let plain = format!(r#"429 {{"error":"{says}"}}"#);
+        for (line, expected) in [
+            ("POST /chats/2/token", &numbered),
+            ("POST /chats", &numbered),
+            ("POST /%63hats/2/token", &coded),
+            ("POST /api/register", &plain),
+            ("POST /api/v1/accounts", &coded),
+            ("POST /api/v1/guests", &coded),
+            ("POST /api/v1/rooms", &coded),
+            ("PUT /api/v1/rooms/2/membership", &coded),
+        ] {
+            let reply = server.check(line, from, "{}", expected).await;
+            assert_eq!(reply.header("Retry-After"), Some("6"), "{line}");
+        }
+        // Everything else goes on, and so does everybody else.
+        assert_eq!(server.send("GET /chats/2", from, "").await.status, 200);
+        let other = "X-Forwarded-For: 203.0.113.8\n";
+        assert_eq!(server.send("POST /chats/2/token", other, wrong).await.status, 401);
+        assert_eq!(server.send("POST /chats/2/token", "", wrong).await.status, 401);
     });
 }
 

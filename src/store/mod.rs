@@ -11,11 +11,13 @@
 //!
 //! Reading order: `migrations/0001_first.sql` and `0002_words.sql` (what there is), [`entries`] (an
 //! entry as a row), `tables` (what it changes), `words` (what it does to messages), `snapshot`
-//! (what a core starts from), `writer` (how it gets there), `pace` (and when), `retention` (what
+//! (what a core starts from), `writer` (how it gets there), `pace` (and when), `health`
+//! (whether it can), `retention` (what
 //! goes again), `readers`, `reader`, `search`, `schema`; [`admin`] (backups and what is like them).
 
 pub mod admin;
 pub mod entries;
+mod health;
 mod open_error;
 mod pace;
 mod reader;
@@ -38,6 +40,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+pub use crate::store::health::Health;
 pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
 pub use crate::store::readers::{Readers, Unread};
@@ -48,6 +51,7 @@ pub use crate::store::writer::{Write, Writer};
 use crate::chat::{self, Seq, Snapshot};
 use crate::crypto;
 use crate::limits::{BUSY_TIMEOUT_MS, PAGE_CACHE_KIB, WAL_BYTES_KEPT, WAL_PAGES_MAX};
+use crate::store::health::Pulse;
 use crate::time::Time;
 
 /// Where the database is, and how careful to be with it.
@@ -86,6 +90,8 @@ pub struct Store {
     pub writer: Writer,
     /// To be asked for what the core does not keep.
     pub readers: Readers,
+    /// Whether what the writer is given can be written.
+    pub health: Health,
 }
 
 /// Opens the database, and makes it if it is not there. Blocks: on the disk, and on somebody who
@@ -110,9 +116,10 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     let last_seq = Seq(entries::unsigned(last));
     let snapshot = snapshot::load(&connection)?;
     let indexed = words::indexed(&connection)?;
-    let writer = Writer::new(connection, lock, last_seq, indexed, options.retain);
+    let (pulse, health) = Pulse::new();
+    let writer = Writer::new(connection, lock, last_seq, indexed, options.retain, pulse);
     let readers = Readers::new(&fs::canonicalize(&options.path)?);
-    Ok(Store { snapshot, secret, epoch, last_seq, writer, readers })
+    Ok(Store { snapshot, secret, epoch, last_seq, writer, readers, health })
 }
 
 /// Makes the file, for nobody else's eyes (it holds secrets; SQLite gives the files beside it the
@@ -133,11 +140,13 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     // One thread at a time has the connection: Rust sees to it, SQLite's own mutex need not.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // (Tests do not want to wait so long for what they know will not come.)
-    let patience = if cfg!(test) { 100 } else { BUSY_TIMEOUT_MS };
-    connection.busy_timeout(Duration::from_millis(patience))?;
+    connection.busy_timeout(PATIENCE)?;
     Ok(connection)
 }
+
+/// How long somebody else's lock is waited for. (Tests do not want to wait so long for what they
+/// know will not come.)
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { BUSY_TIMEOUT_MS });
 
 /// What SQLite forgets when it is closed, and the write-ahead log.
 fn configure(connection: &Connection, sync: Sync, fresh: bool) -> Result<(), OpenError> {

@@ -4,20 +4,22 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::timeout;
 
 use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ticket};
-use crate::limits::COMMIT_ENTRIES_MAX;
+use crate::limits::{COMMIT_ENTRIES_MAX, WRITE_PROBE_MS};
 use crate::log;
+use crate::store::health::Pulse;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
 use crate::store::words::{self, Verdict};
-use crate::store::{Retain, entries, tables};
+use crate::store::{Retain, entries, health, tables};
 use crate::time::Time;
 
 /// What is to be written.
@@ -52,8 +54,8 @@ pub struct Writer {
     last: Seq,
     /// Up to where the messages can be found by the full-text index: see [`words`].
     indexed: i64,
-    /// Whether the last transaction failed, so that an outage is told of once.
-    failing: bool,
+    /// Whether the last transaction failed: whoever wants to know is told, and the log once.
+    pulse: Pulse,
     /// Removes old messages, where that is wanted.
     pub(super) pruner: Option<Pruner>,
     /// Keeps other shanties out. It stands below `connection` because fields are dropped in their
@@ -68,9 +70,10 @@ impl Writer {
         last: Seq,
         indexed: i64,
         retain: Retain,
+        pulse: Pulse,
     ) -> Writer {
         let pruner = Pruner::new(retain);
-        Writer { connection, last, indexed, failing: false, pruner, _lock: lock }
+        Writer { connection, last, indexed, pulse, pruner, _lock: lock }
     }
 
     /// Writes what comes until the inbox is closed and empty. To be called where one may block;
@@ -112,6 +115,13 @@ impl Writer {
 
     /// What is to be written next. Until it comes, old messages go.
     fn next(&mut self, inbox: &mut Receiver<Vec<Write>>) -> Option<Vec<Write>> {
+        while self.pulse.is_failing() {
+            match inbox.try_recv() {
+                Ok(writes) => return Some(writes),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => self.probe(),
+            }
+        }
         loop {
             let Some(pruner) = &mut self.pruner else { return inbox.blocking_recv() };
             if let Some(rest) = pruner.rest() {
@@ -121,6 +131,21 @@ impl Writer {
                 }
             }
             pruner.work(&self.connection);
+        }
+    }
+
+    /// Waits for a while, then tries whether the database can be written again: whoever keeps away
+    /// until it can gives us nothing to write.
+    fn probe(&self) {
+        thread::sleep(Duration::from_millis(WRITE_PROBE_MS));
+        if health::probe(&self.connection).is_ok() {
+            self.wrote();
+        }
+    }
+
+    fn wrote(&self) {
+        if self.pulse.wrote() {
+            log!(Info, "the database can be written again");
         }
     }
 
@@ -138,9 +163,7 @@ impl Writer {
         match self.transact(&batch) {
             Ok((verdicts, indexed)) => {
                 self.indexed = indexed;
-                if std::mem::take(&mut self.failing) {
-                    log!(Info, "the database can be written again");
-                }
+                self.wrote();
                 self.judged(batch, verdicts)
             }
             Err(error) if is_of_one_entry(&error) => {
@@ -152,7 +175,7 @@ impl Writer {
                 unlogged(batch)
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
+                if self.pulse.failed(&error) {
                     log!(Warn, "the database cannot be written ({error}); until it can, refusing");
                 }
                 unlogged(batch)

@@ -172,14 +172,49 @@ fn what_cannot_be_taken_is_refused_with_its_code_and_the_next_is_served() {
         (431, format!("GET / HTTP/1.1\r\n{host}X: {long}{long}\r\n\r\n")),
         (501, format!("BREW / HTTP/1.1\r\n{host}\r\n")),
         (505, format!("GET / HTTP/2.0\r\n{host}\r\n")),
+        (413, "POST /api/v1/rooms HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n".to_owned()),
+        (431, format!("GET /api/v1/rooms HTTP/1.1\r\n{host}{many}\r\n")),
         (505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
     ];
     for (status, bytes) in cases {
         let shown: String = bytes.chars().take(80).collect();
-        assert_eq!(last(&server, bytes).status, status, "{shown:?}");
+        let refused = last(&server, bytes);
+        assert_eq!(refused.status, status, "{shown:?}");
+        let error = &refused.json()["error"];
+        match status {
+            // Whom it was for is known here, and whoever that is has a shape of their own.
+            _ if shown.starts_with("POST /api/register") => {
+                assert!(error.is_string(), "{error} {shown:?}")
+            }
+            413 | 414 | 431 => assert_eq!(error["code"], "too_large", "{shown:?}"),
+            _ => assert_eq!(error["code"], "bad_request", "{shown:?}"),
+        }
         is_served(&mut server.http());
     }
     is_served(&mut bystander);
+}
+
+#[test]
+fn what_is_refused_before_it_is_routed_is_refused_in_the_words_of_its_path() {
+    let server = TestServer::start();
+    let refused = |line: &str, length: &str| {
+        last(&server, format!("{line} HTTP/1.1\r\nHost: h\r\n{length}\r\n\r\n"))
+    };
+    let much = "Content-Length: 65537";
+    let why = "the body is too large";
+    refused("POST /api/register", much).expect(413, &json!({"error": why}));
+    let numbered = json!({"code": 413, "error": "this is more than the server takes; send less"});
+    refused("POST /chats", much).expect(413, &json!({"status": false, "error": numbered}));
+    let coded = json!({"error": {"code": "too_large", "message": why}});
+    refused("POST /api/v1/rooms/1/messages", much).expect(413, &coded);
+    refused("POST /r/1", much).expect(413, &coded);
+    // A request that was answered has no say in it.
+    let mut http = server.http();
+    http.request("GET /chats/1", "");
+    assert_eq!(http.response().status, 200);
+    http.send("BREW /chats HTTP/1.1\r\nHost: h\r\n\r\n");
+    let says = json!({"code": "bad_request", "message": "this method is not implemented here"});
+    http.response().expect(501, &json!({"error": says}));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod chitchat;
 mod defects;
+mod disk;
 mod durability;
 mod http;
 mod kit;
@@ -10,6 +11,7 @@ mod overload;
 mod piratchat;
 mod readme;
 mod running;
+mod stopping;
 mod talk;
 mod tending;
 mod tidy;

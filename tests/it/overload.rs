@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::kit::ws::{TEXT, frame};
-use crate::kit::{Heard, Http, TestServer, joined, left, said, send};
+use crate::kit::{Heard, Http, TestServer, clean, joined, left, said, send};
 
 #[test]
 fn a_reader_that_never_reads_is_dropped_and_the_others_get_everything_promptly() {
@@ -158,6 +158,33 @@ fn whoever_comes_beyond_the_bound_waits_and_is_then_served() {
         assert_eq!(http.response().status, 200);
     }
     second.bye();
+}
+
+#[test]
+fn where_few_files_may_be_open_callers_wait_and_the_database_has_what_it_needs() {
+    let mut server = TestServer::of(|db| {
+        let mut command = clean(std::process::Command::new("sh"));
+        let script = "ulimit -n 70; exec \"$@\"";
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_shanty")]);
+        command.args(["--listen", "127.0.0.1:0", "--db", db]);
+        command
+    });
+    let ann = server.account("Ann");
+    let mut callers: Vec<Http> = (0..90).map(|_| server.http()).collect();
+    // Six are served, one of them from the log; the others wait in line, and nothing fails.
+    let cookie = format!("Cookie: {}\r\n", ann.cookie);
+    callers[0].request("GET /api/v1/rooms/1/messages", &cookie);
+    assert_eq!(callers[0].response().status, 200);
+    for http in &mut callers {
+        http.request("GET /chats/1", "Connection: close\r\n");
+    }
+    for mut http in callers {
+        assert_eq!(http.response().status, 200);
+    }
+    let end = server.stop();
+    assert_eq!(end.code, Some(0));
+    assert!(end.stderr.contains("so 6 connections at once: set ulimit -n 10064"), "{end:?}");
+    assert!(!end.stderr.contains("cannot accept"), "{end:?}");
 }
 
 #[test]

@@ -74,7 +74,8 @@ impl Simulation {
                 let session = it.key();
                 it.session_keys.push(session);
                 let (name, color) = (it.name().as_str().into(), it.color());
-                Ask::BeGuest { name, color, session, agent: "".into() }
+                let (remember, agent) = (it.dice.one_in(6), "".into());
+                Ask::BeGuest { name, color, session, remember, agent }
             }),
             58 => self.somebody_asks(|it| {
                 let room = it.some_room();

@@ -207,7 +207,8 @@ impl Core {
 }
 
 fn be_guest(name: &str) -> Ask {
-    Ask::BeGuest { name: name.into(), color: None, session: key(name), agent: "".into() }
+    let (session, agent) = (key(name), "".into());
+    Ask::BeGuest { name: name.into(), color: None, session, remember: false, agent }
 }
 
 fn login(account: &str, session: &str) -> Ask {

@@ -114,6 +114,8 @@ pub enum Ask {
         color: Option<Color>,
         /// The SHA-256 of the new session's key.
         session: KeyHash,
+        /// Whether it lasts for a month without use instead of an hour.
+        remember: bool,
         /// What the client calls itself.
         agent: Box<str>,
     },

@@ -39,6 +39,7 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
                     asked = true;
                 }
                 Ok(Next::Request(request)) => {
+                    assert_eq!(reader.path(), "", "of the next request");
                     requests.push(request);
                     asked = false;
                 }

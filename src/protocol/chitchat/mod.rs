@@ -22,7 +22,7 @@ use crate::chat::{
     Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomInfo,
     RoomRef, SeatId, Title, Visibility,
 };
-use crate::http::{self, Method, Request, Response};
+use crate::http::{self, Method, Reject, Request, Response};
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
 use crate::protocol::{bodies, method, session, unrouted, web};
@@ -52,6 +52,11 @@ pub(super) async fn respond(
         _ => Ok(Failure::dress(unrouted(request, allowed(path)))),
     };
     Outcome::Response(answered.unwrap_or_else(Response::from))
+}
+
+/// The answer to what is no request.
+pub(super) fn refused(reject: Reject) -> Response {
+    Failure::dress(Response::new(reject.status))
 }
 
 /// The methods of a path; none if there is no such path.

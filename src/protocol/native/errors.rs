@@ -6,7 +6,8 @@
 use serde::Serialize;
 
 use crate::chat::{Field, Refusal};
-use crate::http::Response;
+use crate::http::{Reject, Response};
+use crate::limits::TRY_MS;
 use crate::protocol::bodies;
 use crate::protocol::passwords::Busy;
 use crate::store::Unread;
@@ -21,6 +22,7 @@ pub(super) enum Code {
     Forbidden,
     WrongPassword,
     GuestsOff,
+    RegistrationClosed,
     NotFound,
     RoomNotFound,
     MessageNotFound,
@@ -29,16 +31,30 @@ pub(super) enum Code {
     NameTaken,
     TitleTaken,
     ClientIdReused,
+    TooLarge,
     UpgradeRequired,
     InvalidField,
     MessageTooLong,
     MessageEmpty,
+    RateLimited,
     Unavailable,
 }
 
 impl Code {
+    /// What stands for an error of HTTP itself, which may have another status than the code alone.
+    fn of(status: u16) -> Code {
+        match status {
+            404 => Code::NotFound,
+            405 => Code::MethodNotAllowed,
+            413 | 414 | 431 => Code::TooLarge,
+            426 => Code::UpgradeRequired,
+            429 => Code::RateLimited,
+            _ => Code::BadRequest,
+        }
+    }
+
     #[cfg(test)]
-    pub const ALL: [Code; 20] = [
+    pub const ALL: [Code; 23] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -46,6 +62,7 @@ impl Code {
         Code::Forbidden,
         Code::WrongPassword,
         Code::GuestsOff,
+        Code::RegistrationClosed,
         Code::NotFound,
         Code::RoomNotFound,
         Code::MessageNotFound,
@@ -54,10 +71,12 @@ impl Code {
         Code::NameTaken,
         Code::TitleTaken,
         Code::ClientIdReused,
+        Code::TooLarge,
         Code::UpgradeRequired,
         Code::InvalidField,
         Code::MessageTooLong,
         Code::MessageEmpty,
+        Code::RateLimited,
         Code::Unavailable,
     ];
 
@@ -88,6 +107,11 @@ impl Code {
             Code::GuestsOff => {
                 (403, "guests_off", "this server takes no guests; make an account, or log in")
             }
+            Code::RegistrationClosed => (
+                403,
+                "registration_closed",
+                "this server takes no new accounts; ask its owner for one",
+            ),
             Code::NotFound => (404, "not_found", "there is nothing here; check the address"),
             Code::RoomNotFound => (
                 404,
@@ -114,6 +138,7 @@ impl Code {
                 "client_id_reused",
                 "you have used this client id for another message; make a new one",
             ),
+            Code::TooLarge => (413, "too_large", "this is more than the server takes; send less"),
             Code::UpgradeRequired => (
                 426,
                 "upgrade_required",
@@ -130,6 +155,11 @@ impl Code {
             Code::MessageEmpty => {
                 (422, "message_empty", "a message has at least one character; write something")
             }
+            Code::RateLimited => (
+                429,
+                "rate_limited",
+                "too much was tried from this address; wait a little, then try again",
+            ),
             Code::Unavailable => {
                 (503, "unavailable", "the server cannot do this now; try again later")
             }
@@ -165,7 +195,11 @@ impl Failure {
     }
 
     fn retry_after_ms(&self) -> Option<u64> {
-        matches!(self.code.facts().0, 429 | 503).then_some(RETRY_AFTER_MS)
+        match self.code {
+            Code::RateLimited => Some(TRY_MS),
+            Code::Unavailable => Some(RETRY_AFTER_MS),
+            _ => None,
+        }
     }
 
     /// What stands behind `"error":`.
@@ -177,14 +211,16 @@ impl Failure {
 
     /// Gives an error that comes from HTTP itself the body that ours have.
     pub fn dress(response: Response) -> Response {
-        let code = match response.status {
-            ..400 => return response,
-            404 => Code::NotFound,
-            405 => Code::MethodNotAllowed,
-            426 => Code::UpgradeRequired,
-            _ => Code::BadRequest,
-        };
-        response.json(Failure::from(code).body())
+        match response.status {
+            ..400 => response,
+            status => response.json(Failure::from(Code::of(status)).body()),
+        }
+    }
+
+    /// The answer to what could not be read as a request, which says why.
+    pub fn refused(reject: Reject) -> Response {
+        let failure = Failure::from(Code::of(reject.status)).saying(reject.why);
+        Response::new(reject.status).json(failure.body())
     }
 
     fn body(&self) -> Vec<u8> {

@@ -13,7 +13,7 @@ use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::json::{Known, Login};
-use crate::protocol::{Context, bodies, cookie};
+use crate::protocol::{Context, bodies, cookie, no_cookie};
 use crate::time::Time;
 
 pub(super) async fn register(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -21,6 +21,9 @@ pub(super) async fn register(context: &Context, request: &Request) -> Result<Res
     struct Registered<'a> {
         name: &'a str,
         key: &'a str,
+    }
+    if !context.config.registration {
+        return Err(Code::RegistrationClosed.into());
     }
     let fields = Fields::read(&request.body)?;
     let name = fields.needed("name")?;
@@ -48,9 +51,10 @@ pub(super) async fn be_guest(context: &Context, request: &Request) -> Result<Res
     }
     let fields = Fields::read(&request.body)?;
     let (name, color) = (fields.needed("name")?.into(), fields.color()?);
+    let remember = fields.flag("remember")?.unwrap_or(false);
     let session = crypto::session_key();
     let hash = crypto::hash(&session);
-    let what = Ask::BeGuest { name, color, session: hash, agent: agent(request) };
+    let what = Ask::BeGuest { name, color, session: hash, remember, agent: agent(request) };
     begun(context, request, what, &session).await
 }
 
@@ -74,7 +78,7 @@ async fn begun(
     };
     let SessionInfo { name, guest, expires, .. } = &info;
     let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };
-    let cookie = cookie(request, session, *expires);
+    let cookie = cookie(request, session);
     Ok(Response::new(201).header("Set-Cookie", cookie).json(bodies::text(&body)))
 }
 
@@ -99,8 +103,7 @@ pub(super) async fn end_session(
     let caller = caller(context, request)?;
     if id == "current" {
         context.hub.ask(caller, Ask::Logout).await?;
-        let gone = cookie(request, "", Time(0));
-        return Ok(Response::new(204).header("Set-Cookie", gone));
+        return Ok(Response::new(204).header("Set-Cookie", no_cookie(request)));
     }
     let session = number(id).map(SessionId).ok_or(Code::NotFound)?;
     context.hub.ask(caller, Ask::EndSession { session }).await?;

@@ -32,7 +32,7 @@ pub use events::Script;
 use errors::{Code, Failure};
 
 use crate::chat::SeatId;
-use crate::http::{Method, Request, Response};
+use crate::http::{Method, Reject, Request, Response};
 use crate::protocol::{Context, Outcome, POST, READ, method, unrouted};
 
 /// Every path, and what can be done there. What is not here is not there: a test holds the routes
@@ -153,9 +153,9 @@ fn stream(begun: Result<Outcome, Failure>) -> Outcome {
     begun.unwrap_or_else(|failure| Outcome::Response(failure.into()))
 }
 
-/// The answer to a path that cannot be decoded.
-pub(super) fn malformed() -> Response {
-    Failure::from(Code::BadRequest).into()
+/// The answer to what is no request.
+pub(super) fn refused(reject: Reject) -> Response {
+    Failure::refused(reject)
 }
 
 /// The methods of a path; none if there is no such path.

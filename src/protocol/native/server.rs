@@ -73,7 +73,7 @@ pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
         version: env!("CARGO_PKG_VERSION"),
         epoch: &context.epoch,
         seq: seq.0,
-        registration: "open",
+        registration: if context.config.registration { "open" } else { "closed" },
         guests: context.config.guests,
         features: FEATURES,
         limits: LIMITS,
@@ -86,8 +86,11 @@ pub(super) fn document(json: &'static str) -> Response {
     Response::new(200).json(json).header("Cache-Control", "no-cache")
 }
 
-/// Whether requests can be served: the hub answers soon, and the disk can be read.
+/// Whether requests can be served: the hub answers soon, and the disk can be read and written.
 pub(super) async fn ready(context: &Context) -> Result<Response, Failure> {
+    if let Err(what_to_do) = *context.health.borrow() {
+        return Err(Failure::from(Code::Unavailable).saying(what_to_do));
+    }
     let asked = async {
         context.hub.ask(Caller::Nobody, Ask::Present { room: LOBBY }).await?;
         context.readers.read(|reader| reader.last_seq()).await?;

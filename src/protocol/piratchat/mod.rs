@@ -13,9 +13,9 @@ pub use dialect::DIALECT;
 
 use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId, SessionInfo};
 use crate::crypto;
-use crate::http::{self, Method, Request, Response};
+use crate::http::{self, Method, Reject, Request, Response};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, cookie, method, session, unrouted};
+use crate::protocol::{advice, bodies, cookie, method, no_cookie, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -29,6 +29,8 @@ const BODY: Failure =
     Failure { status: 422, says: "send a JSON object with exactly the one field, a text" };
 const NO_COOKIE: Failure =
     Failure { status: 422, says: "the session cookie is missing; log in first" };
+const CLOSED: Failure =
+    Failure { status: 403, says: "this server takes no new accounts; ask its owner for one" };
 const FOREIGN: Failure =
     Failure { status: 403, says: "a page from another origin cannot chat here for its visitor" };
 
@@ -72,6 +74,9 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     struct Body {
         username: String,
     }
+    if !context.config.registration {
+        return Err(CLOSED);
+    }
     let Body { username } = bodies::object(&request.body).ok_or(BODY)?;
     if username.is_empty() {
         return Err(BODY);
@@ -107,8 +112,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     else {
         unreachable!("a login is answered with a session");
     };
-    let expires = Time::now().plus_secs(context.config.session_ttl_secs);
-    let cookie = cookie(request, &session, expires);
+    let cookie = cookie(request, &session);
     let body = bodies::text(&Username { username: name.as_str() });
     Ok(Response::new(200).header("Set-Cookie", cookie).json(body))
 }
@@ -120,7 +124,7 @@ async fn log_out(context: &Context, request: &Request) -> Result<Response, Failu
     if let Some(key) = session(context, request) {
         context.hub.ask(Caller::Session(key), Ask::Logout).await?;
     }
-    let response = Response::new(200).header("Set-Cookie", cookie(request, "", Time(0)));
+    let response = Response::new(200).header("Set-Cookie", no_cookie(request));
     Ok(response.json(r#"{"status":true}"#))
 }
 
@@ -195,6 +199,11 @@ pub(super) fn dress(response: Response) -> Response {
         ..400 => response,
         status => response.json(error(advice(status))),
     }
+}
+
+/// The answer to what is no request.
+pub(super) fn refused(reject: Reject) -> Response {
+    Response::new(reject.status).json(error(reject.why))
 }
 
 fn error(says: &str) -> Vec<u8> {

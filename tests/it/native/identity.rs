@@ -81,23 +81,31 @@ fn everything_but_the_ways_in_needs_somebody() {
     }
 }
 
+/// And its cookie stays for as long as it may be used, since no answer that a stream's listener
+/// ever gets could renew it.
 #[test]
 fn a_session_that_is_remembered_lasts_thirty_days() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let now = std::time::SystemTime::now();
-    for (remember, seconds) in
-        [(json!(true), 30 * 24 * 3600), (json!(false), 3600), (Value::Null, 3600)]
-    {
-        let body = json!({"key": ann.key, "remember": remember});
-        let response = server.send("POST /api/v1/sessions", &body);
-        let expires = text(&response.json()["expires"]);
-        let expires = humantime::parse_rfc3339(&expires).expect("a time");
-        let left = expires.duration_since(now).expect("the future").as_secs();
-        assert!(left.abs_diff(seconds) < 60, "{left} {seconds}");
-        let cookie = response.header("set-cookie").expect("a cookie");
-        for part in ["session=", "HttpOnly", "SameSite"] {
-            assert!(cookie.contains(part), "{cookie}");
+    let terms = [(json!(true), 30 * 24 * 3600), (json!(false), 3600), (Value::Null, 3600)];
+    for (index, (remember, seconds)) in terms.into_iter().enumerate() {
+        let account = json!({"key": ann.key, "remember": remember});
+        let guest = json!({"name": format!("Gus{index}"), "remember": remember});
+        for (line, body) in [("POST /api/v1/sessions", account), ("POST /api/v1/guests", guest)] {
+            let response = server.send(line, &body);
+            assert_eq!(response.status, 201, "{line} {response:?}");
+            let expires = text(&response.json()["expires"]);
+            let expires = humantime::parse_rfc3339(&expires).expect("a time");
+            let left = expires.duration_since(now).expect("the future").as_secs();
+            assert!(left.abs_diff(seconds) < 60, "{line}: {left} {seconds}");
+            let cookie = response.header("set-cookie").expect("a cookie");
+            for part in ["session=", "HttpOnly", "SameSite"] {
+                assert!(cookie.contains(part), "{cookie}");
+            }
+            let kept = cookie.split("Expires=").nth(1).and_then(|rest| rest.split(';').next());
+            let kept = httpdate::parse_http_date(kept.expect("an end")).expect("a time");
+            assert!(kept > expires + std::time::Duration::from_secs(300 * 24 * 3600), "{cookie}");
         }
     }
     let body = json!({"key": ann.key, "remember": "yes"});

@@ -70,6 +70,7 @@ fn guests_are_checked() {
             ("", "400 invalid_json"),
             ("{}", "422 invalid_field name"),
             (r#"{"name":"Bo","color":7}"#, "422 invalid_field color"),
+            (r#"{"name":"Bo","remember":1}"#, "422 invalid_field remember"),
             (r#"{"name":"Bo","color":"red;x:url(y)"}"#, "422 invalid_field color"),
         ] {
             let reply = server.send("POST /api/v1/guests", "", body).await;
@@ -86,6 +87,23 @@ fn guests_may_be_unwanted() {
         assert_eq!(refusal(&reply), "403 guests_off");
         let about = server.send("GET /api/v1/server", "", "").await;
         assert!(about.body.contains(r#""guests":false"#), "{}", about.body);
+    });
+}
+
+/// Who has an account stays.
+#[test]
+fn new_accounts_may_be_unwanted() {
+    let config = Config { registration: false, ..Config::default() };
+    serve_with(config, u64::MAX, async |server| {
+        let reply = server.send("POST /api/v1/accounts", "", r#"{"name":"Bo"}"#).await;
+        assert_eq!(refusal(&reply), "403 registration_closed");
+        let says = r#"403 {"error":"this server takes no new accounts; ask its owner for one"}"#;
+        server.check("POST /api/register", "", r#"{"username":"Bo"}"#, says).await;
+        let about = server.send("GET /api/v1/server", "", "").await;
+        assert!(about.body.contains(r#""registration":"closed""#), "{}", about.body);
+        // Guests are another matter.
+        let reply = server.send("POST /api/v1/guests", "", r#"{"name":"Bo"}"#).await;
+        assert_eq!(reply.status, 201);
     });
 }
 

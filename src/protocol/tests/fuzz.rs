@@ -1,0 +1,186 @@
+//! Requests and messages that could be good, cut, doubled and changed at random. Seeded, so that a
+//! failure can be had again.
+
+use super::*;
+use crate::chat::{Action, Tell};
+use crate::http::Method;
+use crate::protocol::refused;
+
+/// Marsaglia's xorshift64: enough to wander about with.
+struct Dice(u64);
+
+const BITS: [&str; 22] = [
+    "{",
+    "}",
+    "[",
+    "\"",
+    ":",
+    ",",
+    "\\",
+    "\\u0000",
+    "\\ud800",
+    "null",
+    "1e999",
+    "-1",
+    "18446744073709551616",
+    "é",
+    "\u{0}",
+    "\u{202e}",
+    " ",
+    "event_type",
+    "/",
+    "%2f",
+    "?since=e0:",
+    "&limit=0",
+];
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).expect("31 bits") % sides
+    }
+
+    fn damage(&mut self, seed: &str) -> String {
+        let mut text: Vec<char> = seed.chars().collect();
+        for _ in 0..self.roll(4) {
+            let at = self.roll(text.len() + 1);
+            match self.roll(4) {
+                0 => text.truncate(at),
+                1 => drop(text.drain(at..(at + self.roll(8)).min(text.len()))),
+                2 => drop(text.splice(at..at, BITS[self.roll(BITS.len())].chars())),
+                _ => text.extend_from_within(at..),
+            }
+        }
+        text.into_iter().collect()
+    }
+}
+
+/// Feeds a dialect, and insists that whatever it takes for a message keeps the rules.
+pub(in crate::protocol) fn feed_at_random(dialect: &dyn Dialect, seeds: &[&str], chars_max: usize) {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..20_000 {
+        let seed = seeds[dice.roll(seeds.len())];
+        let text = dice.damage(seed);
+        let (Tell::Say { text: said, .. }
+        | Tell::Act { action: Action::Send { text: said, .. }, .. }
+        | Tell::Act { action: Action::Edit { text: said, .. }, .. }) = dialect.decode(&text)
+        else {
+            continue;
+        };
+        assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
+    }
+    for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
+        let text = deep.repeat(20_000);
+        let refused = matches!(dialect.decode(&text), Tell::Garbled { .. });
+        assert!(refused, "nothing overflows the stack");
+    }
+}
+
+/// Requests that are good, or would be if what they name were there: line, body. (None makes a
+/// password be hashed: that is slow, and the same each time. And none ends the session.)
+const REQUESTS: [(&str, &str); 33] = [
+    ("POST /api/register", r#"{"username":"Ann"}"#),
+    ("POST /api/login", r#"{"key":"00ff"}"#),
+    ("GET /api/online", ""),
+    ("GET /api/user/@me", ""),
+    ("GET /api/user/Ann", ""),
+    ("GET /ws", ""),
+    ("GET /chats", ""),
+    ("POST /chats", r#"{"title":"Den","description":"deep","visibility":"public"}"#),
+    ("GET /chats/Public%20Chat", ""),
+    ("PUT /chats/2", r#"{"title":"Lair","visibility":"public"}"#),
+    ("DELETE /chats/3", ""),
+    ("POST /chats/1/token", r#"{"name":"Bo","secret":"open sesame"}"#),
+    ("GET /chats/1/token/renew", ""),
+    ("GET /chats/1/ws", ""),
+    ("GET /api/v1/server", ""),
+    ("POST /api/v1/accounts", r#"{"name":"Bob"}"#),
+    ("POST /api/v1/sessions", r#"{"key":"00ff","remember":true}"#),
+    ("POST /api/v1/guests", r##"{"name":"Gus","color":"#ff00aa","remember":false}"##),
+    ("GET /api/v1/me", ""),
+    ("DELETE /api/v1/sessions/17", ""),
+    ("PUT /api/v1/users/Ann/room", ""),
+    ("POST /api/v1/rooms", r#"{"title":"Cave","visibility":"public"}"#),
+    ("PATCH /api/v1/rooms/2", r#"{"description":"damp"}"#),
+    ("PUT /api/v1/rooms/1/membership", "{}"),
+    ("GET /api/v1/rooms/1/members", ""),
+    ("PUT /api/v1/rooms/1/messages/a-1", r#"{"text":"hello","reply_to":3}"#),
+    ("GET /api/v1/rooms/1/messages?before=9&limit=5", ""),
+    ("PATCH /api/v1/rooms/1/messages/5", r#"{"text":"other"}"#),
+    ("PUT /api/v1/rooms/1/messages/5/reactions/%F0%9F%91%8D", ""),
+    ("PUT /api/v1/rooms/1/read", r#"{"seq":5}"#),
+    ("GET /api/v1/search?q=hel*&room=1&author=Ann&limit=3", ""),
+    ("GET /api/v1/events?since=e0:3&rooms=1", ""),
+    ("POST /r/1", "hello"),
+];
+
+/// Whatever is asked for: nobody panics, the status is one that there is a reason for, an error has
+/// the shape of whoever's path it is, and the next request is served.
+#[test]
+fn requests_at_random() {
+    serve(async |server| {
+        let cookie = server.account("Meg").await;
+        let ends = [&*cookie, UPGRADE, &format!("{cookie}{UPGRADE}"), ""];
+        let mut dice = Dice(0x5eed_0000_beef);
+        let mut counts = [0; 6];
+        for round in 0..4_000 {
+            let (line, body) = REQUESTS[dice.roll(REQUESTS.len())];
+            let line = if dice.roll(2) == 0 { dice.damage(line) } else { line.to_owned() };
+            let body = if dice.roll(2) == 0 { dice.damage(body) } else { body.to_owned() };
+            let headers = ends[dice.roll(ends.len())].replace('\n', "\r\n");
+            let length = format!("Content-Length: {}\r\n", body.len());
+            let text = format!("{line} HTTP/1.1\r\nHost: h\r\n{headers}{length}\r\n{body}");
+            let mut reader = Reader::new();
+            reader.feed(text.as_bytes());
+            let (path, response, head_only) = match reader.next() {
+                Ok(Next::Request(request)) => {
+                    let outcome =
+                        respond(&server.context, HOME, seat_id(0, 1_000_000 + round), &request)
+                            .await;
+                    let (Outcome::Response(response)
+                    | Outcome::Websocket { response, .. }
+                    | Outcome::Stream { response, .. }) = outcome;
+                    (request.path, response, request.method == Method::Head)
+                }
+                Ok(next) => panic!("{next:?} of {text}"),
+                Err(reject) => {
+                    let path = reader.path().to_owned();
+                    let response = refused(&path, reject);
+                    (path, response, false)
+                }
+            };
+            let status = response.status;
+            counts[usize::from(status / 100)] += 1;
+            assert!(status < 500 || matches!(status, 501 | 505), "{status}: {text}");
+            let mut bytes = Vec::new();
+            let _ = response.encode(&mut bytes, &Framing::refused(Time(0)));
+            if status >= 400 && !head_only {
+                let sent = String::from_utf8(bytes).expect("UTF-8");
+                let (_, body) = sent.split_once("\r\n\r\n").expect("a head");
+                has_its_shape(&path, body, &text);
+            }
+        }
+        // All ways are walked often enough to mean something.
+        let [_, upgraded, done, _, refused, _] = counts;
+        assert!(upgraded > 50 && done > 500 && refused > 1_000, "{counts:?}");
+        server.check("GET /chats/99999", "", "", NO_ROOM).await;
+    });
+}
+
+const NO_ROOM: &str = "404 {\"status\":false,\"error\":{\"code\":101,\
+    \"error\":\"Room error: Room not found\",\"field\":\"99999\"}}";
+
+fn has_its_shape(path: &str, body: &str, text: &str) {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let error = &json["error"];
+    let fits = match path.split('/').skip(1).collect::<Vec<_>>()[..] {
+        ["api", "v1", ..] | ["r", _] => error["code"].is_string() && error["message"].is_string(),
+        ["api", ..] | ["ws"] => error.is_string(),
+        ["chats", ..] => json["status"] == false && error["code"].is_number(),
+        // Nobody's, or one that reads otherwise when it is decoded.
+        _ => !error.is_null(),
+    };
+    assert!(fits, "{text:?}: {body}");
+}
