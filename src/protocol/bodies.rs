@@ -2,14 +2,13 @@
 //!
 //! It knows no field of anybody's. Called by the protocols.
 
-use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::time::Time;
 
 /// Reads a JSON object. A list is refused, though serde would take its elements for the fields of a
 /// struct, in order.
-pub(super) fn object<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
     let is_object = json.trim_ascii_start().first() == Some(&b'{');
     is_object.then(|| serde_json::from_slice(json).ok()).flatten()
 }

@@ -10,7 +10,8 @@ use crate::chat::{ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, W
 use crate::dialect::Dialect;
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
-use crate::protocol::chitchat::json::{Failure, Object, text_in};
+use crate::protocol::chitchat::json::Failure;
+use crate::protocol::chitchat::object::Object;
 use crate::time::Time;
 
 /// ChitChat as the hub knows it.
@@ -81,8 +82,9 @@ impl Dialect for Chitchat {
 }
 
 fn decode(text: &str) -> Result<Tell, Refusal> {
-    let object: Object = bodies::object(text.as_bytes()).ok_or(Refusal::Malformed(Field::Whole))?;
-    let text = |key, field| text_in(&object, key).map_err(|()| Refusal::Malformed(field));
+    let object: Object<'_> =
+        bodies::object(text.as_bytes()).ok_or(Refusal::Malformed(Field::Whole))?;
+    let text = |key, field| object.text(key).map_err(|()| Refusal::Malformed(field));
     let kind = text("event_type", Field::Kind)?.unwrap_or_default();
     let name = text("name", Field::Name)?.and_then(Name::new);
     let name = Some(name.ok_or(Refusal::Malformed(Field::Name))?);

@@ -1,10 +1,9 @@
-//! ChitChat's JSON: rooms, failures with their numbers, and fields as Go reads them.
+//! ChitChat's JSON as it goes out: rooms, and failures with their numbers.
 //!
 //! It must never write a password or the hash of one; the types it writes from hold none. Called by
 //! the routes and the dialect of this folder.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::chat::{Field, Refusal, RoomInfo};
 use crate::http::Response;
@@ -12,21 +11,6 @@ use crate::protocol::chitchat::tokens::Flaw;
 use crate::protocol::passwords::Busy;
 use crate::protocol::{advice, bodies};
 use crate::time::Time;
-
-/// A JSON object from a client.
-pub(super) type Object = Map<String, Value>;
-
-/// A text in an object; `None` if it is left out, an error if it is something else.
-///
-/// Quirk: as with Go's `encoding/json`, `null` counts as left out, fields that nobody asks for are
-/// ignored, and of a field that comes twice the last one counts.
-pub(super) fn text_in<'a>(object: &'a Object, field: &str) -> Result<Option<&'a str>, ()> {
-    match object.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(()),
-    }
-}
 
 /// A room as it goes over the wire.
 #[derive(Serialize)]

@@ -6,6 +6,7 @@
 
 mod dialect;
 mod json;
+mod object;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -15,7 +16,8 @@ use serde::Serialize;
 pub use dialect::DIALECT;
 pub use tokens::Tokens;
 
-use json::{Failure, Object, Room, text_in};
+use json::{Failure, Room};
+use object::Object;
 use tokens::{Flaw, Pass};
 
 use crate::chat::{
@@ -139,8 +141,8 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
     let caller = guest_or_account(context, request);
     let lock = lock(context, &caller, room).await?;
     let Some(hash) = lock.password.clone() else { return Ok(done()) };
-    let object: Object = bodies::object(&request.body).ok_or(Failure::new(303, ""))?;
-    let text = |field: &str| text_in(&object, field).map_err(|()| Failure::new(303, field));
+    let object: Object<'_> = bodies::object(&request.body).ok_or(Failure::new(303, ""))?;
+    let text = |field: &str| object.text(field).map_err(|()| Failure::new(303, field));
     let (name, secret) = (text("name")?, text("secret")?);
     let name = name.and_then(Name::new).ok_or(Failure::new(303, "name"))?;
     let wrong = Failure::new(304, "secret");
@@ -218,8 +220,8 @@ struct Wanted {
 
 impl Wanted {
     fn read(request: &Request) -> Result<Wanted, Failure> {
-        let object: Object = bodies::object(&request.body).ok_or(Failure::new(103, ""))?;
-        let text = |field: &str| text_in(&object, field).map_err(|()| Failure::new(103, field));
+        let object: Object<'_> = bodies::object(&request.body).ok_or(Failure::new(103, ""))?;
+        let text = |field: &str| object.text(field).map_err(|()| Failure::new(103, field));
         let (title, description) = (text("title")?, text("description")?);
         let (visibility, password) = (text("visibility")?, text("password")?);
         Ok(Wanted {
