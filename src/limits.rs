@@ -193,7 +193,7 @@ pub const WAL_PAGES_MAX: i64 = 1_000;
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// Entries after which the messages among them are put into the full-text index, all at once. A
 /// search looks at younger ones one by one: a few thousand words.
-pub const INDEX_ENTRIES: i64 = 256;
+pub const INDEX_ENTRIES: i64 = 1024;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
 /// Reads waiting for that. Beyond it: refused, as unavailable.

@@ -5,7 +5,7 @@
 //! Both directions are here, side by side, so that they stay each other's inverse.
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 use serde_json::{Value, json};
 
 use crate::chat::{
@@ -26,20 +26,24 @@ pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, client_i
 pub(super) const LAST: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM log),
     (SELECT value FROM meta WHERE key = 'pruned'))";
 
-/// Appends one entry under its number, in the caller's transaction.
+/// A message as a row: prepared once for all that one transaction appends.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
+    connection.prepare_cached(
+        "INSERT INTO log (seq, time, kind, room, account, name, color, text, client_id, reply_to)
+         VALUES (?, ?, 'said', ?, ?, ?, ?, ?, ?, ?)",
+    )
+}
+
+/// Appends one entry under its number, in the caller's transaction. `said` is [`prepare`]'s.
 pub(super) fn append(
     connection: &Connection,
+    said: &mut CachedStatement<'_>,
     seq: Seq,
     time: Time,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     if let Entry::Said { room, author, color, text, client_id, reply_to } = entry {
-        let mut insert = connection.prepare_cached(
-            "INSERT INTO log (seq, time, kind, room, account, name, color, text, client_id,
-                 reply_to)
-             VALUES (?, ?, 'said', ?, ?, ?, ?, ?, ?, ?)",
-        )?;
-        insert.execute(params![
+        said.execute(params![
             signed(seq.0),
             time.0,
             signed(room.0),

@@ -189,7 +189,7 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     if !begun {
         baptise(&transaction)?;
         let (now, entry) = (Time::now(), chat::founding());
-        entries::append(&transaction, Seq(1), now, &entry)?;
+        entries::append(&transaction, &mut entries::prepare(&transaction)?, Seq(1), now, &entry)?;
         tables::apply(&transaction, Seq(1), now, &entry)?;
     }
     transaction.execute("UPDATE meta SET value = value", [])?;

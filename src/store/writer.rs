@@ -208,13 +208,14 @@ impl Writer {
         // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
         self.execute("BEGIN IMMEDIATE")?;
         let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
+        let mut said = entries::prepare(&self.connection)?;
         for write in batch {
             match write {
                 Write::Entry { time, entry, .. } => {
                     let verdict = words::judge(&self.connection, entry)?;
                     if verdict == Verdict::Taken {
                         seq.0 += 1;
-                        entries::append(&self.connection, seq, *time, entry)?;
+                        entries::append(&self.connection, &mut said, seq, *time, entry)?;
                         tables::apply(&self.connection, seq, *time, entry)?;
                     }
                     verdicts.push(verdict);
