@@ -133,6 +133,9 @@ pub const PAGE_MESSAGES: usize = 50;
 pub const PAGE_MESSAGES_MAX: usize = 200;
 /// Unread messages are counted up to here.
 pub const UNREAD_MAX: usize = 1_000;
+/// Of a room's latest messages so many are looked at for that. Only who has said most of them, and
+/// read none, is told of fewer than there are.
+pub const UNREAD_LOOKS_MAX: usize = 2_000;
 /// A remembered session ends so long after its last use.
 pub const REMEMBERED_TTL_SECS: u64 = 30 * 24 * 3_600;
 /// Characters of a room's title: at least, and at most.

@@ -8,6 +8,7 @@ use crate::http::{Request, Response};
 use crate::protocol::native::asking::{bearer, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, Fields, wrong};
+use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{fields::message, pages};
@@ -106,7 +107,7 @@ pub(super) async fn show(
     let caller = caller(context, request)?;
     let room = fields::room(room)?;
     readable(context, caller, room).await?;
-    shown(context, 200, room, fields::seq(seq)?).await
+    shown(context, room, fields::seq(seq)?).await
 }
 
 pub(super) async fn edit(
@@ -119,7 +120,7 @@ pub(super) async fn edit(
     let (room, target) = (fields::room(room)?, fields::seq(seq)?);
     let text = Fields::read(&request.body)?.message()?;
     act(context, caller, Action::Edit { room, target, text }).await?;
-    shown(context, 200, room, target).await
+    shown(context, room, target).await
 }
 
 pub(super) async fn delete(
@@ -144,7 +145,7 @@ pub(super) async fn react(
     let (room, target) = (fields::room(room)?, fields::seq(seq)?);
     let emoji = Emoji::new(emoji).ok_or(wrong("emoji"))?;
     act(context, caller, Action::React { room, target, emoji, on }).await?;
-    shown(context, 200, room, target).await
+    shown(context, room, target).await
 }
 
 /// Says something, and answers with it.
@@ -154,8 +155,23 @@ async fn said(
     room: RoomId,
     action: Action,
 ) -> Result<Response, Failure> {
-    let (seq, repeated) = act(context, caller, action).await?;
-    let response = shown(context, if repeated { 200 } else { 201 }, room, seq).await?;
+    let sent = match &action {
+        Action::Send { client_id, .. } => client_id.clone(),
+        _ => None,
+    };
+    let (seq, repeated) = act(context, caller.clone(), action).await?;
+    let found = match (find(context, room, seq).await?, sent) {
+        (Some(found), _) => found,
+        // It was said before, and is not kept any more.
+        (None, Some(client_id)) => {
+            let me = who(context, caller).await?.name.folded();
+            let spent = context.readers.read(move |it| it.spent(&me, &client_id)).await?;
+            spent.ok_or(Code::MessageNotFound)?
+        }
+        (None, None) => return Err(Code::MessageNotFound.into()),
+    };
+    let response = Response::new(if repeated { 200 } else { 201 });
+    let response = response.json(bodies::text(&Said::from(&found)));
     Ok(response.header("Location", location(room, seq)))
 }
 
@@ -167,16 +183,14 @@ async fn act(context: &Context, caller: Caller, action: Action) -> Result<(Seq, 
     }
 }
 
-/// The message, as it is now.
-async fn shown(
-    context: &Context,
-    status: u16,
-    room: RoomId,
-    seq: Seq,
-) -> Result<Response, Failure> {
-    let found: Option<Message> = context.readers.read(move |it| it.message(room, seq)).await?;
-    let found = found.ok_or(Code::MessageNotFound)?;
-    Ok(Response::new(status).json(bodies::text(&Said::from(&found))))
+/// Answers with the message, as it is now.
+async fn shown(context: &Context, room: RoomId, seq: Seq) -> Result<Response, Failure> {
+    let found = find(context, room, seq).await?.ok_or(Code::MessageNotFound)?;
+    Ok(Response::new(200).json(bodies::text(&Said::from(&found))))
+}
+
+async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Message>, Failure> {
+    Ok(context.readers.read(move |it| it.message(room, seq)).await?)
 }
 
 fn location(room: RoomId, seq: Seq) -> String {

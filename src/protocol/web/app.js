@@ -373,14 +373,6 @@ function settled() {
   }, READ_MS);
 }
 
-const said = new Map();
-function ownRead({ room, seq }) {
-  clearTimeout(said.get(room));
-  said.set(room, setTimeout(() => {
-    put(`rooms/${room}/read`, { seq }).then(() => read(state.rooms.get(room), seq), () => {});
-  }, READ_MS));
-}
-
 // ---- Buttons and keys
 
 const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
@@ -465,8 +457,6 @@ outbox.onSent((message) => {
   happen(message.room, { ...message, type: "message" });
   const one = state.rooms.get(message.room);
   if (one) count(one, message);
-  // Who answers has read what was there; the server counts one's own words as unread, too.
-  if (!one?.unread) ownRead(message);
 });
 door.start(begin);
 suitTheme();
