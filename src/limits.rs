@@ -182,8 +182,9 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 pub const INDEX_ENTRIES: i64 = 256;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
-/// Reads waiting for that. Beyond it: refused, as unavailable.
-pub const READS_WAITING_MAX: usize = 64;
+/// How long a read waits for that. (A thousand clients that come back at once have their rooms
+/// within a second or two.) Beyond it: refused, as unavailable.
+pub const READ_WAIT_MS: u64 = 8_000;
 /// Beside those, reads of the log for streams at once. All streams may wait for it.
 pub const READERS_IN_TURN_MAX: usize = 1;
 /// Entries of one page of the log, at most ...
@@ -200,9 +201,9 @@ pub const SEARCH_WORDS_MAX: usize = 16;
 /// The index has to gather all words that begin so, which for the shortest ones are in every
 /// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
 pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
-/// Messages that have the words, and that one search looks at for the rest of what it asks. Beyond
-/// it, it says that there is more.
-pub const SEARCH_LOOKS_MAX: usize = 20_000;
+/// Messages that have the words, and that one search looks at for the rest of what it asks: some
+/// 10 ms. Beyond it, it says where to go on.
+pub const SEARCH_LOOKS_MAX: usize = 16_384;
 /// Rooms up to which a search has the index tell their messages from others. With more of them that
 /// costs more than looking at the messages.
 pub const SEARCH_ROOMS_MAX: usize = 4;
@@ -238,6 +239,7 @@ const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a 
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
+const _: () = assert!(READ_WAIT_MS < GRACE_MS, "whoever waits is answered before the end");
 const _: () = assert!(CLOSE_DEADLINE_MS < GRACE_MS, "a farewell fits into the shutdown");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
 const _: () = assert!(BUSY_TIMEOUT_MS < GRACE_MS, "the last commit fits into the shutdown");

@@ -34,9 +34,10 @@ pub struct Query {
 pub struct Found {
     /// The newest first, each with a piece of it: plain text.
     pub messages: Vec<(Message, String)>,
-    /// There may be older ones. (Where the words are in very many messages that fit in nothing
-    /// else, the search ends before it is sure.)
-    pub more: bool,
+    /// Where to go on: there may be ones that are older than that. (Also where none was found: in
+    /// very many messages that have the words, and fit in nothing else, a search ends before it is
+    /// sure.)
+    pub before: Option<Seq>,
 }
 
 impl Reader {
@@ -45,7 +46,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn search(&self, query: &Query) -> rusqlite::Result<Found> {
-        let mut found = Found { messages: Vec::new(), more: false };
+        let mut found = Found { messages: Vec::new(), before: None };
         let terms = terms(&query.words);
         if terms.is_empty() || query.rooms.is_empty() {
             return Ok(found);
@@ -58,11 +59,12 @@ impl Reader {
         let mut hits = Vec::new();
         if before > indexed + 1 {
             self.index_tail(indexed)?;
-            found.more = self.matches("temp.tail", &expression, query, before, limit, &mut hits)?;
+            found.before =
+                self.matches("temp.tail", &expression, query, before, limit, &mut hits)?;
             self.connection.execute_batch("DROP TABLE temp.tail")?;
         }
-        if !found.more {
-            found.more =
+        if found.before.is_none() {
+            found.before =
                 self.matches("main.words", &expression, query, before, limit, &mut hits)?;
         }
         for seq in hits {
@@ -89,8 +91,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Adds the numbers of messages that fit, the newest first, up to `limit`. Returns whether
-    /// there may be more.
+    /// Adds the numbers of messages that fit, the newest first, up to `limit`. Returns where
+    /// to go on, if there may be more.
     fn matches(
         &self,
         index: &str,
@@ -99,7 +101,7 @@ impl Reader {
         before: i64,
         limit: usize,
         hits: &mut Vec<Seq>,
-    ) -> rusqlite::Result<bool> {
+    ) -> rusqlite::Result<Option<Seq>> {
         let rooms: HashSet<i64> = query.rooms.iter().map(|room| signed(room.0)).collect();
         // CROSS JOIN: the index leads. It gives its rows in this order by itself.
         let (_, table) = index.split_once('.').unwrap_or(("", index));
@@ -110,25 +112,22 @@ impl Reader {
         );
         let mut select = self.connection.prepare(&sql)?;
         let mut rows = select.query(params![expression, before])?;
-        let mut looks = 0;
+        let (mut looks, mut looked_at) = (0, hits.last().copied());
         while let Some(row) = rows.next()? {
-            looks += 1;
-            if looks > SEARCH_LOOKS_MAX {
-                return Ok(true);
+            if hits.len() == limit || looks == SEARCH_LOOKS_MAX {
+                return Ok(looked_at);
             }
+            let seq = Seq(unsigned(row.get("seq")?));
+            (looks, looked_at) = (looks + 1, Some(seq));
             let fits = match &query.author {
                 Some(author) => text(row, "name", Name::new)?.folded() == *author,
                 None => true,
             };
-            if !fits || !rooms.contains(&row.get("room")?) {
-                continue;
+            if fits && rooms.contains(&row.get("room")?) {
+                hits.push(seq);
             }
-            if hits.len() == limit {
-                return Ok(true);
-            }
-            hits.push(Seq(unsigned(row.get("seq")?)));
         }
-        Ok(false)
+        Ok(None)
     }
 }
 

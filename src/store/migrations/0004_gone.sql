@@ -1,6 +1,6 @@
--- The fourth schema: who belonged to a room when it went is kept, in `member`, where nobody comes or
--- goes any more. So a client that was away is told that its room is gone, and nobody else is: not
--- even the number of a room that they were never in is theirs to know.
+-- The fourth schema: who belonged to a room when it went is kept, in `member`. So a client that was
+-- away is told that its room is gone, and nobody else is: not even the number of a room that they
+-- were never in is theirs to know.
 
 -- For rooms that went before there was this, the log is asked, as `src/store/tables.rs` does it:
 -- the last word about each account, up to the first entry that the room is gone.

@@ -67,7 +67,7 @@ fn pages_link_to_their_neighbours() {
     }
     let asked = request("GET /api/v1/search?q=a+b&before=9&room=2", "", "");
     let messages = vec![(message(7, Some("a b")), "a b".to_owned())];
-    let text = sent(&listed(&asked, &Found { messages, more: true }));
+    let text = sent(&listed(&asked, &Found { messages, before: Some(message(7, None).seq) }));
     assert!(
         text.contains("Link: </api/v1/search?q=a+b&room=2&before=7>; rel=\"next\"\r\n"),
         "{text}"
