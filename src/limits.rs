@@ -207,6 +207,8 @@ pub const SEARCH_LOOKS_MAX: usize = 16_384;
 /// Rooms up to which a search has the index tell their messages from others. With more of them that
 /// costs more than looking at the messages.
 pub const SEARCH_ROOMS_MAX: usize = 4;
+/// Entries whose messages are indexed at once to verify the index: some MiB.
+pub const VERIFY_ENTRIES: i64 = 16_384;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
 

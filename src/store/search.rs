@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::chat::{Folded, Name, RoomId, Seq};
 use crate::limits::{
@@ -58,10 +58,10 @@ impl Reader {
         let before = query.before.map_or(i64::MAX, number);
         let mut hits = Vec::new();
         if before > indexed + 1 {
-            self.index_tail(indexed)?;
+            index_apart(&self.connection, indexed, i64::MAX)?;
             found.before =
-                self.matches("temp.tail", &expression, query, before, limit, &mut hits)?;
-            self.connection.execute_batch("DROP TABLE temp.tail")?;
+                self.matches("temp.apart", &expression, query, before, limit, &mut hits)?;
+            self.connection.execute_batch("DROP TABLE temp.apart")?;
         }
         if found.before.is_none() {
             found.before =
@@ -74,21 +74,6 @@ impl Reader {
             }
         }
         Ok(found)
-    }
-
-    /// Puts what is not in the index into one of its own, in memory, made in the same way.
-    fn index_tail(&self, indexed: i64) -> rusqlite::Result<()> {
-        self.connection.execute_batch(
-            "CREATE VIRTUAL TABLE temp.tail USING fts5 (
-                 room, name, text, tokenize = 'unicode61 remove_diacritics 2')",
-        )?;
-        self.sql(
-            "INSERT INTO temp.tail (rowid, room, name, text)
-             SELECT seq, room, name, text FROM main.log
-             WHERE seq > ? AND kind = 'said' AND deleted = 0",
-        )?
-        .execute([indexed])?;
-        Ok(())
     }
 
     /// Adds the numbers of messages that fit, the newest first, up to `limit`. Returns where
@@ -129,6 +114,26 @@ impl Reader {
         }
         Ok(None)
     }
+}
+
+/// Puts the messages after one number, and up to another, into an index of their own, in memory,
+/// made in the same way as the one for all: `temp.apart`.
+pub(super) fn index_apart(
+    connection: &Connection,
+    after: i64,
+    upto: i64,
+) -> rusqlite::Result<usize> {
+    connection.execute_batch(
+        "CREATE VIRTUAL TABLE temp.apart USING fts5 (
+             room, name, text, tokenize = 'unicode61 remove_diacritics 2')",
+    )?;
+    connection
+        .prepare_cached(
+            "INSERT INTO temp.apart (rowid, room, name, text)
+             SELECT seq, room, name, text FROM main.log
+             WHERE seq > ? AND seq <= ? AND kind = 'said' AND deleted = 0",
+        )?
+        .execute([after, upto])
 }
 
 /// The words of a search: what stands between spaces and has a letter or a digit in it.
