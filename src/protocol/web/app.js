@@ -103,8 +103,10 @@ async function nick(name) {
 function hear(frame) {
   if (frame.type === "open" && !same(frame.me, state.me.name)) return location.reload();
   if ((frame.type === "open" && frame.fresh) || frame.type === "reset") return afresh();
-  if (held) held.push(frame);
-  else happened(frame);
+  if (held) return held.push(frame);
+  happened(frame);
+  // Who came and went meanwhile is not told.
+  if (frame.type === "caught_up") refresh();
 }
 
 // Loads everything anew; what is heard meanwhile comes after it.
