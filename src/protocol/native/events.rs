@@ -2,10 +2,10 @@
 //! hear what, where it begins, and what is told before and besides what the rooms say.
 //!
 //! A [`Script`] is what the connection asks for the words. It reads the log for a stream that has
-//! missed something; what it may tell, it judges by the memberships of the moment it reads. Who came
-//! and went is not in the log, and is not told again: after `caught_up` a client that shows it asks
-//! for the members. (To repeat it would take what a slow reader has no room for: thousands of names
-//! that must not come later than what they do next.)
+//! missed something; what it may tell, it judges by the memberships of the moment it reads. Who
+//! came and went is not in the log, and is not told again: after `caught_up` a client that shows it
+//! asks for the members. (To repeat it would take what a slow reader has no room for: thousands of
+//! names, none of which may come later than what they do next.)
 
 use std::collections::{HashMap, HashSet};
 
