@@ -202,8 +202,8 @@ pub const SEARCH_WORDS_MAX: usize = 16;
 /// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
 pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
 /// Messages that have the words, and that one search looks at for the rest of what it asks: some
-/// 10 ms. Beyond it, it says where to go on.
-pub const SEARCH_LOOKS_MAX: usize = 16_384;
+/// 5 ms. Beyond it, it says where to go on.
+pub const SEARCH_LOOKS_MAX: usize = 8_192;
 /// Rooms up to which a search has the index tell their messages from others. With more of them that
 /// costs more than looking at the messages.
 pub const SEARCH_ROOMS_MAX: usize = 4;

@@ -212,9 +212,11 @@ impl Script {
             Ok((entries, reader.memberships(account)?, names, lost))
         });
         let (mut entries, memberships, names, lost) = read.await.ok()?;
-        entries.rows.retain(|row| row.seq <= heard);
-        let upto = entries.upto.min(heard).max(from);
-        let head = entries.head.min(heard);
+        let head = entries.head.min(heard).max(from);
+        // Retention may have been here before a reader who is slow: better a reset than a hole.
+        let reset = (from.0 + 1 < entries.oldest.0).then_some(Reset::Retention);
+        entries.rows.retain(|row| row.seq <= heard && reset.is_none());
+        let upto = if reset.is_some() { head } else { entries.upto.min(head) };
         let me = Author { account: Some(account), name: self.name.clone() };
         let (rooms, infos) = (HashMap::new(), HashMap::new());
         let only = self.only.clone();
@@ -223,6 +225,9 @@ impl Script {
         view.rooms = mine.map(|followed| (followed.room, *followed)).collect();
         self.look_up(context, &entries.rows, &mut view).await;
         let (mut bytes, mut json, mut upto) = (Vec::new(), Vec::new(), upto);
+        if let Some(reason) = reset {
+            bytes = self.say(Some(upto), |json| frames::reset(reason, &self.epoch, upto, json));
+        }
         for row in &entries.rows {
             json.clear();
             view.tell(row, &mut json);
