@@ -160,7 +160,12 @@ fn nobody_reads_a_room_that_they_are_not_in() {
         ] {
             server.refused(&eve, (method, &path, body), unseen);
         }
-        if room != private {
+        if room == private {
+            let seen = [server.get(&eve, &base), server.get(&eve, "/rooms")["rooms"][1].clone()];
+            for seen in seen {
+                assert_eq!((&seen["id"], &seen["last_seq"]), (&json!(private), &json!(0)));
+            }
+        } else {
             server.refused(&eve, ("GET", &base, NOTHING), unseen);
             server.refused(&eve, ("PUT", &format!("{base}/membership"), NOTHING), unseen);
         }
