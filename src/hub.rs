@@ -112,6 +112,8 @@ pub enum Item {
         /// The answer; empty where the protocol is silent.
         frame: Bytes,
     },
+    /// All entries up to here have been announced, whether or not somebody here was to hear them.
+    Head(Seq),
     /// This worker did not come for so long that what it should have done was thrown away: every
     /// seat that it has missed something.
     Overrun,
@@ -133,6 +135,8 @@ pub struct Hub {
     audiences: HashMap<RoomId, Vec<[u32; DOORS_MAX]>>,
     writes: Vec<Write>,
     effects: Vec<Effect>,
+    /// What the workers were told last with [`Item::Head`].
+    head: Seq,
 }
 
 /// The hub's end of the line to one worker.
@@ -259,6 +263,7 @@ impl Hub {
             audiences: HashMap::new(),
             writes: Vec::new(),
             effects: Vec::new(),
+            head: Seq(0),
         };
         (hub, HubHandle { inbox: sender }, rounds)
     }
@@ -275,7 +280,7 @@ impl Hub {
             }
             if tick <= Instant::now() {
                 tick = Instant::now() + Duration::from_millis(TICK_MS);
-                self.carry_out(Time::now(), Command::Tick);
+                self.tick();
             }
             // Whoever is readable now gets to speak in this round: a long round is one write for
             // many messages.
@@ -290,6 +295,15 @@ impl Hub {
                 self.take(now, message);
             }
             self.hand_over();
+        }
+    }
+
+    fn tick(&mut self) {
+        self.carry_out(Time::now(), Command::Tick);
+        // Who follows quiet rooms only is to come back with a number that is not old.
+        let head = self.chat.last();
+        if std::mem::replace(&mut self.head, head) != head {
+            self.workers.iter_mut().for_each(|worker| worker.items.push(Item::Head(head)));
         }
     }
 
@@ -449,4 +463,31 @@ impl WorkerLine {
 /// The line to the store: as many batches as there can be proposals in flight.
 pub fn store_line() -> (mpsc::Sender<Vec<Write>>, mpsc::Receiver<Vec<Write>>) {
     mpsc::channel(PROPOSED_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{Entry, founding};
+
+    #[test]
+    fn every_worker_hears_how_far_the_log_is() {
+        let (store, _writes) = store_line();
+        let settings = Settings { session_ttl_secs: 60 };
+        let (mut hub, _handle, mut rounds) =
+            Hub::new(settings, Snapshot::default(), store, &[], "epoch", 2);
+        let mut log = |hub: &mut Hub, seq, entry: Entry| {
+            let (ticket, seq, time) = (None, Seq(seq), Time(1));
+            hub.carry_out(Time(1), Command::Logged { ticket, seq, time, entry });
+            hub.tick();
+            hub.hand_over();
+            rounds.iter_mut().map(|round| round.try_recv().ok()).collect::<Vec<_>>()
+        };
+        for seq in [1, 2] {
+            let told = log(&mut hub, seq, founding());
+            assert_eq!(told, vec![Some(vec![Item::Head(Seq(seq))]); 2]);
+        }
+        // What is known is not told again.
+        assert_eq!(log(&mut hub, 2, founding()), [None, None]);
+    }
 }

@@ -53,7 +53,7 @@
 //! | hub → worker | rounds pile up at the hub; far beyond it, that worker's seats are closed |
 //! | worker → connection's outbox | the slow reader is closed with 1013; nobody else notices |
 //! | worker → a stream's outbox | it costs a number, not a queue: it is caught up from the log |
-//! | readers of the log | a few at once, some more wait; beyond it 503 |
+//! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |
 //! | connection → kernel | no progress for 10 s: closed |
 //! | hub → store | refused as unavailable: 503, or an error acknowledgement |
 //! | password work | 503 |

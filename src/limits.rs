@@ -138,6 +138,9 @@ pub const PAGE_MESSAGES: usize = 50;
 pub const PAGE_MESSAGES_MAX: usize = 200;
 /// Unread messages are counted up to here.
 pub const UNREAD_MAX: usize = 1_000;
+/// Of a room's latest messages so many are looked at for that. Only who has said most of them, and
+/// read none, is told of fewer than there are.
+pub const UNREAD_LOOKS_MAX: usize = 2_000;
 /// A remembered session ends so long after its last use.
 pub const REMEMBERED_TTL_SECS: u64 = 30 * 24 * 3_600;
 /// Characters of a room's title: at least, and at most.
@@ -192,12 +195,13 @@ pub const WAL_PAGES_MAX: i64 = 1_000;
 /// What is kept of the write-ahead log's file when one huge commit has made it grow.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// Entries after which the messages among them are put into the full-text index, all at once. A
-/// search looks at younger ones one by one: a few thousand words.
+/// search makes an index of its own of younger ones: a few milliseconds.
 pub const INDEX_ENTRIES: i64 = 1024;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
-/// Reads waiting for that. Beyond it: refused, as unavailable.
-pub const READS_WAITING_MAX: usize = 64;
+/// How long a read waits for that. (A thousand clients that come back at once have their rooms
+/// within a second or two.) Beyond it: refused, as unavailable.
+pub const READ_WAIT_MS: u64 = 5_000;
 /// Beside those, reads of the log for streams at once. All streams may wait for it.
 pub const READERS_IN_TURN_MAX: usize = 1;
 /// Entries of one page of the log, at most ...
@@ -214,12 +218,14 @@ pub const SEARCH_WORDS_MAX: usize = 16;
 /// The index has to gather all words that begin so, which for the shortest ones are in every
 /// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
 pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
-/// Messages that have the words, and that one search looks at for the rest of what it asks. Beyond
-/// it, it says that there is more.
-pub const SEARCH_LOOKS_MAX: usize = 20_000;
+/// Messages that have the words, and that one search looks at for the rest of what it asks: some
+/// 5 ms. Beyond it, it says where to go on.
+pub const SEARCH_LOOKS_MAX: usize = 8_192;
 /// Rooms up to which a search has the index tell their messages from others. With more of them that
 /// costs more than looking at the messages.
 pub const SEARCH_ROOMS_MAX: usize = 4;
+/// Entries whose messages are indexed at once to verify the index: some MiB.
+pub const VERIFY_ENTRIES: i64 = 16_384;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
 
@@ -256,5 +262,6 @@ const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");
 const _: () = assert!(2 * CLOSE_DEADLINE_MS < FAREWELL_MS, "a last answer, and time to read it");
+const _: () = assert!(READ_WAIT_MS < FAREWELL_MS, "whoever waits is answered before the end");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
 const _: () = assert!(FAREWELL_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");

@@ -120,8 +120,8 @@ struct Delivery {
     touched: Vec<RoomId>,
     /// Streams with something gathered.
     fed: Vec<Rc<Wire>>,
-    /// The last entry of this round.
     head: Head,
+    /// The last entry of this round.
     latest: Seq,
     gather: Gather,
 }
@@ -194,6 +194,7 @@ impl Delivery {
                     }
                 }
                 Item::Reply { seat, frame } => self.reply(seat, frame),
+                Item::Head(seq) => self.latest = self.latest.max(seq),
                 Item::Overrun => self.overrun(),
             }
         }
@@ -376,5 +377,19 @@ impl Gather {
             self.single.extend_from_slice(pending.frame(seated.wire.seat, seated.door));
         }
         &self.single
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_moves_also_where_nobody_hears() {
+        let head = Head::default();
+        let mut delivery = Delivery::new(Wires::default(), head.clone());
+        delivery.take(vec![Item::Head(Seq(9))]);
+        delivery.flush();
+        assert_eq!(head.get(), Seq(9));
     }
 }

@@ -239,6 +239,11 @@ impl Chat {
         }
     }
 
+    /// The last entry that is applied; what came of it has been told.
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
     /// Whether nothing is waiting for the log.
     pub fn is_settled(&self) -> bool {
         self.waiting.is_empty()

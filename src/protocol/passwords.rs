@@ -49,6 +49,17 @@ impl Passwords {
         .await
     }
 
+    /// The hash of a password, where there is one.
+    ///
+    /// # Errors
+    /// When too many are waiting.
+    pub async fn hash_any(&self, password: Option<String>) -> Result<Option<Box<str>>, Busy> {
+        match password {
+            Some(password) => self.hash(password).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Whether a password is the one that was hashed.
     ///
     /// # Errors

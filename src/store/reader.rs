@@ -9,7 +9,8 @@ use crate::chat::{
     AccountId, Author, ClientId, Color, Emoji, Entry, Folded, Followed, Name, RoomId, Seq,
 };
 use crate::limits::{
-    ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_MESSAGES_MAX, REACTIONS_MAX, UNREAD_MAX,
+    ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_MESSAGES_MAX, REACTIONS_MAX, UNREAD_LOOKS_MAX,
+    UNREAD_MAX,
 };
 use crate::store::entries::{self, author, optional_text, signed, text, unsigned};
 use crate::time::Time;
@@ -71,7 +72,7 @@ pub struct Page {
 /// What one has not read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
-    /// Messages, [`UNREAD_MAX`] at most; those that were taken back do not count.
+    /// Messages, [`UNREAD_MAX`] at most; one's own and those that were taken back do not count.
     pub unread: u64,
     /// Those of them that call one by name.
     pub mentions: u64,
@@ -208,20 +209,18 @@ impl Reader {
         Ok(self.by_seq(seq)?.filter(|message| message.room == room))
     }
 
-    /// The message to which its author has given that number.
+    /// What is left of a message that retention has removed: somebody of that name, whose account
+    /// is there, had sent it under that number.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn by_client_id(
-        &self,
-        account: AccountId,
-        id: &ClientId,
-    ) -> rusqlite::Result<Option<Message>> {
-        let mut select = self.sql("SELECT seq FROM log WHERE account = ? AND client_id = ?")?;
-        let seq = select
-            .query_row(params![signed(account.0), id.as_str()], |row| row.get(0).map(unsigned))
-            .optional()?;
-        seq.map_or(Ok(None), |seq| self.by_seq(Seq(seq)))
+    pub fn spent(&self, name: &Folded, id: &ClientId) -> rusqlite::Result<Option<Message>> {
+        let mut select = self.sql(
+            "SELECT spent.*, account.name, NULL AS color, NULL AS text, NULL AS edited
+             FROM account JOIN spent ON spent.account = account.id
+             WHERE account.folded = ? AND account.gone IS NULL AND client_id = ?",
+        )?;
+        select.query_row([name.as_str(), id.as_str()], message).optional()
     }
 
     /// A message by its number, reactions included.
@@ -248,30 +247,38 @@ impl Reader {
         Ok(reactions)
     }
 
-    /// What is unread in each of these rooms by somebody of that name, who has read each so far.
+    /// What is unread in each of these rooms by somebody of that name, who has read each so far and
+    /// knows what they said themselves.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn counts(&self, name: &Folded, rooms: &[(RoomId, Seq)]) -> rusqlite::Result<Vec<Counts>> {
-        // Indexes alone answer this; the log itself is not looked at.
-        let mut gone =
-            self.sql("SELECT count(*) FROM log WHERE room = ? AND deleted = 1 AND seq > ?")?;
+        let account = "SELECT id FROM account WHERE folded = ? AND gone IS NULL";
+        let me = self.sql(account)?.query_row([name.as_str()], |row| row.get::<_, i64>(0));
+        let me = me.optional()?.unwrap_or(0); // Which is nobody's number.
         let mut said = self.sql(
             "SELECT count(*) FROM (
-                SELECT 1 FROM log WHERE room = ? AND kind = 'said' AND seq > ? LIMIT ?)",
+                SELECT 1 FROM (
+                    SELECT account, deleted FROM log
+                    WHERE room = ?1 AND kind = 'said' AND seq > ?2 ORDER BY seq DESC LIMIT ?5)
+                WHERE deleted = 0 AND account IS NOT ?3 LIMIT ?4)",
         )?;
         let mut calls = self.sql(
             "SELECT count(*) FROM (
-                SELECT 1 FROM mention WHERE name = ? AND room = ? AND seq > ? LIMIT ?)",
+                SELECT 1 FROM (
+                    SELECT seq FROM mention
+                    WHERE name = ?6 AND room = ?1 AND seq > ?2 ORDER BY seq DESC LIMIT ?5)
+                    AS called CROSS JOIN log ON log.seq = called.seq
+                WHERE log.account IS NOT ?3 LIMIT ?4)",
         )?;
-        let most = UNREAD_MAX as i64;
+        let (most, looks) = (UNREAD_MAX as i64, UNREAD_LOOKS_MAX as i64);
         let count = |(room, read): &(RoomId, Seq)| {
             let (room, read) = (signed(room.0), number(*read));
-            let gone: i64 = gone.query_row([room, read], |row| row.get(0))?;
-            let said: i64 = said.query_row([room, read, most + gone], |row| row.get(0))?;
-            let calls: i64 =
-                calls.query_row(params![name.as_str(), room, read, most], |row| row.get(0))?;
-            Ok(Counts { unread: unsigned((said - gone).max(0)), mentions: unsigned(calls) })
+            let unread = said.query_row(params![room, read, me, most, looks], |row| row.get(0))?;
+            let name = name.as_str();
+            let called = params![room, read, me, most, looks, name];
+            let mentions = calls.query_row(called, |row| row.get(0))?;
+            Ok(Counts { unread: unsigned(unread), mentions: unsigned(mentions) })
         };
         rooms.iter().map(count).collect()
     }
@@ -311,18 +318,33 @@ impl Reader {
         Ok((self.last_seq()?, Seq(unsigned(pruned) + 1)))
     }
 
-    /// The rooms that an account belongs to.
+    /// The rooms that an account belongs to, of those that are there.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn memberships(&self, account: AccountId) -> rusqlite::Result<Vec<Followed>> {
-        let mut select = self.sql("SELECT room, since, read FROM member WHERE account = ?")?;
+        let mut select = self.sql(
+            "SELECT room, member.since, read FROM member
+             JOIN room ON room.id = member.room AND room.gone IS NULL WHERE account = ?",
+        )?;
         let followed = |row: &rusqlite::Row<'_>| {
             let number = |column| row.get(column).map(unsigned);
             let (room, since, read) = (number("room")?, number("since")?, number("read")?);
             Ok(Followed { room: RoomId(room), since: Seq(since), read: Seq(read) })
         };
         select.query_map([signed(account.0)], followed)?.collect()
+    }
+
+    /// Whether an account belonged to a room until that went.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn has_lost(&self, account: AccountId, room: RoomId) -> rusqlite::Result<bool> {
+        let mut select = self.sql(
+            "SELECT 1 FROM member JOIN room ON room.id = member.room AND room.gone IS NOT NULL
+             WHERE room = ? AND account = ?",
+        )?;
+        select.exists([signed(room.0), signed(account.0)])
     }
 
     /// What an account is or was called.

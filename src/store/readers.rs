@@ -6,11 +6,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::{PAGE_CACHE_KIB, READERS_IN_TURN_MAX, READERS_MAX, READS_WAITING_MAX};
+use crate::limits::{PAGE_CACHE_KIB, READ_WAIT_MS, READERS_IN_TURN_MAX, READERS_MAX};
 use crate::log;
 use crate::store::Reader;
 
@@ -18,8 +19,8 @@ use crate::store::Reader;
 #[derive(Clone)]
 pub struct Readers {
     path: Arc<Path>,
-    /// One permit for each that reads or waits.
-    admitted: Arc<Semaphore>,
+    /// How long one waits for one's turn.
+    pub(super) patience: Duration,
     /// One permit for each that reads.
     running: Arc<Semaphore>,
     /// One permit for each that reads in turn.
@@ -29,7 +30,7 @@ pub struct Readers {
 /// Why nothing was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unread {
-    /// Too many are waiting already; try again.
+    /// It was not its turn for too long; try again.
     Busy,
     /// The disk or the database failed; it was logged.
     Failed,
@@ -40,29 +41,32 @@ impl Readers {
     pub(super) fn new(path: &Path) -> Readers {
         Readers {
             path: path.into(),
-            admitted: Arc::new(Semaphore::new(READERS_MAX + READS_WAITING_MAX)),
+            patience: Duration::from_millis(READ_WAIT_MS),
             running: Arc::new(Semaphore::new(READERS_MAX)),
             in_turn: Arc::new(Semaphore::new(READERS_IN_TURN_MAX)),
         }
     }
 
-    /// Reads, on a thread that may block. All that one job reads is of one moment: it is one
-    /// transaction, and sees everything that was answered before it began.
+    /// Reads, on a thread that may block, when it is its turn. All that one job reads is of one
+    /// moment: it is one transaction, and sees everything that was answered before it began.
+    ///
+    /// After a restart everybody comes back at once and wants the rooms: better late than refused.
+    /// Those who wait are no more than there are connections.
     ///
     /// # Errors
-    /// When too many are waiting, or when the database cannot be read.
+    /// When it is not its turn within [`READ_WAIT_MS`], or when the database cannot be read.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unread> {
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Unread::Busy)?;
-        let running = self.running.clone().acquire_owned().await.map_err(|_| Unread::Busy)?;
-        self.work((admitted, running), job).await
+        let turn = self.running.clone().acquire_owned();
+        let turn = tokio::time::timeout(self.patience, turn).await;
+        let turn = turn.map_err(|_| Unread::Busy)?.map_err(|_| Unread::Busy)?;
+        self.work(turn, job).await
     }
 
-    /// Reads like [`Readers::read`], for streams: in turn, however many wait. After a restart all
-    /// of them come back at once, and one that was refused may not come again. They are no more
-    /// than there are connections, and hold up nobody who asks for a page.
+    /// Reads like [`Readers::read`], for streams: in turn, however long that takes, because one
+    /// that was refused may not come again. They hold up nobody who asks for a page.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -76,13 +80,13 @@ impl Readers {
 
     async fn work<T: Send + 'static>(
         &self,
-        permits: impl Send + 'static,
+        turn: OwnedSemaphorePermit,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unread> {
         let path = self.path.clone();
-        // The job keeps its permits to its end, also when whoever asked has hung up.
+        // The job keeps its permit to its end, also when whoever asked has hung up.
         let work = tokio::task::spawn_blocking(move || {
-            let _held = permits;
+            let _held = turn;
             connect(&path).and_then(|reader| job(&reader))
         });
         match work.await {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::chat::{Folded, Name, RoomId, Seq};
 use crate::limits::{
@@ -34,9 +34,10 @@ pub struct Query {
 pub struct Found {
     /// The newest first, each with a piece of it: plain text.
     pub messages: Vec<(Message, String)>,
-    /// There may be older ones. (Where the words are in very many messages that fit in nothing
-    /// else, the search ends before it is sure.)
-    pub more: bool,
+    /// Where to go on: there may be ones that are older than that. (Also where none was found: in
+    /// very many messages that have the words, and fit in nothing else, a search ends before it is
+    /// sure.)
+    pub before: Option<Seq>,
 }
 
 impl Reader {
@@ -45,7 +46,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn search(&self, query: &Query) -> rusqlite::Result<Found> {
-        let mut found = Found { messages: Vec::new(), more: false };
+        let mut found = Found { messages: Vec::new(), before: None };
         let terms = terms(&query.words);
         if terms.is_empty() || query.rooms.is_empty() {
             return Ok(found);
@@ -57,12 +58,13 @@ impl Reader {
         let before = query.before.map_or(i64::MAX, number);
         let mut hits = Vec::new();
         if before > indexed + 1 {
-            self.index_tail(indexed)?;
-            found.more = self.matches("temp.tail", &expression, query, before, limit, &mut hits)?;
-            self.connection.execute_batch("DROP TABLE temp.tail")?;
+            index_apart(&self.connection, indexed, i64::MAX)?;
+            found.before =
+                self.matches("temp.apart", &expression, query, before, limit, &mut hits)?;
+            self.connection.execute_batch("DROP TABLE temp.apart")?;
         }
-        if !found.more {
-            found.more =
+        if found.before.is_none() {
+            found.before =
                 self.matches("main.words", &expression, query, before, limit, &mut hits)?;
         }
         for seq in hits {
@@ -74,23 +76,8 @@ impl Reader {
         Ok(found)
     }
 
-    /// Puts what is not in the index into one of its own, in memory, made in the same way.
-    fn index_tail(&self, indexed: i64) -> rusqlite::Result<()> {
-        self.connection.execute_batch(
-            "CREATE VIRTUAL TABLE temp.tail USING fts5 (
-                 room, name, text, tokenize = 'unicode61 remove_diacritics 2')",
-        )?;
-        self.sql(
-            "INSERT INTO temp.tail (rowid, room, name, text)
-             SELECT seq, room, name, text FROM main.log
-             WHERE seq > ? AND kind = 'said' AND deleted = 0",
-        )?
-        .execute([indexed])?;
-        Ok(())
-    }
-
-    /// Adds the numbers of messages that fit, the newest first, up to `limit`. Returns whether
-    /// there may be more.
+    /// Adds the numbers of messages that fit, the newest first, up to `limit`. Returns where
+    /// to go on, if there may be more.
     fn matches(
         &self,
         index: &str,
@@ -99,7 +86,7 @@ impl Reader {
         before: i64,
         limit: usize,
         hits: &mut Vec<Seq>,
-    ) -> rusqlite::Result<bool> {
+    ) -> rusqlite::Result<Option<Seq>> {
         let rooms: HashSet<i64> = query.rooms.iter().map(|room| signed(room.0)).collect();
         // CROSS JOIN: the index leads. It gives its rows in this order by itself.
         let (_, table) = index.split_once('.').unwrap_or(("", index));
@@ -110,26 +97,43 @@ impl Reader {
         );
         let mut select = self.connection.prepare(&sql)?;
         let mut rows = select.query(params![expression, before])?;
-        let mut looks = 0;
+        let (mut looks, mut looked_at) = (0, hits.last().copied());
         while let Some(row) = rows.next()? {
-            looks += 1;
-            if looks > SEARCH_LOOKS_MAX {
-                return Ok(true);
+            if hits.len() == limit || looks == SEARCH_LOOKS_MAX {
+                return Ok(looked_at);
             }
+            let seq = Seq(unsigned(row.get("seq")?));
+            (looks, looked_at) = (looks + 1, Some(seq));
             let fits = match &query.author {
                 Some(author) => text(row, "name", Name::new)?.folded() == *author,
                 None => true,
             };
-            if !fits || !rooms.contains(&row.get("room")?) {
-                continue;
+            if fits && rooms.contains(&row.get("room")?) {
+                hits.push(seq);
             }
-            if hits.len() == limit {
-                return Ok(true);
-            }
-            hits.push(Seq(unsigned(row.get("seq")?)));
         }
-        Ok(false)
+        Ok(None)
     }
+}
+
+/// Puts the messages after one number, and up to another, into an index of their own, in memory,
+/// made in the same way as the one for all: `temp.apart`.
+pub(super) fn index_apart(
+    connection: &Connection,
+    after: i64,
+    upto: i64,
+) -> rusqlite::Result<usize> {
+    connection.execute_batch(
+        "CREATE VIRTUAL TABLE temp.apart USING fts5 (
+             room, name, text, tokenize = 'unicode61 remove_diacritics 2')",
+    )?;
+    connection
+        .prepare_cached(
+            "INSERT INTO temp.apart (rowid, room, name, text)
+             SELECT seq, room, name, text FROM main.log
+             WHERE seq > ? AND seq <= ? AND kind = 'said' AND deleted = 0",
+        )?
+        .execute([after, upto])
 }
 
 /// The words of a search: what stands between spaces and has a letter or a digit in it.

@@ -21,7 +21,9 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
             WHERE log.room = room.id AND log.kind = 'said' AND log.seq > room.since
         ) AS last FROM room WHERE gone IS NULL ORDER BY id";
     let mut rooms = rows(connection, rooms, room)?;
-    let members = "SELECT room, account, since, read FROM member ORDER BY room, account";
+    let members = "SELECT member.room, account, member.since, read FROM member
+        LEFT JOIN room ON room.id = member.room WHERE room.gone IS NULL
+        ORDER BY member.room, account";
     let mut members = rows(connection, members, member)?.into_iter().peekable();
     for room in &mut rooms {
         while let Some((_, member)) = members.next_if(|(of, _)| *of == room.id) {

@@ -81,14 +81,12 @@ pub(super) fn apply(
             update.raw_bind_parameter(8, signed(room.0))?;
             update.raw_execute()?;
         }
-        // The hash of its password has no use any more. The lobby does not go.
+        // The hash of its password has no use any more; its members are those who have to be told.
+        // The lobby does not go, nor does a room for two.
         Entry::RoomGone { room } => {
-            let gone = sql("UPDATE room SET gone = ?, password = NULL
-                 WHERE id = ? AND id <> ? AND gone IS NULL")?
+            sql("UPDATE room SET gone = ?, password = NULL
+                 WHERE id = ? AND id <> ? AND gone IS NULL AND between_a IS NULL")?
             .execute(params![time.0, signed(room.0), signed(LOBBY.0)])?;
-            if gone > 0 {
-                sql("DELETE FROM member WHERE room = ?")?.execute([signed(room.0)])?;
-            }
         }
     }
     Ok(())

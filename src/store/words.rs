@@ -19,7 +19,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::chat::{AccountId, Author, Emoji, Entry, Refusal, RoomId, Seq, mentions};
+use crate::chat::{
+    AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq, mentions,
+};
 use crate::crypto::{self, KeyHash};
 use crate::limits::{INDEX_ENTRIES, REACTIONS_MAX};
 use crate::store::entries::{aim, signed, unsigned};
@@ -38,45 +40,33 @@ pub(super) enum Verdict {
 
 /// Judges an entry by the log as it is, in the caller's transaction.
 pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<Verdict> {
-    if let Entry::Said { room, author, text, client_id: Some(id), reply_to, .. } = entry {
-        let Some(account) = author.account else { return Ok(Verdict::Taken) };
-        let mut select = connection.prepare_cached(
-            "SELECT seq, time, room, text, reply_to, said_hash FROM log
-             WHERE account = ? AND client_id = ?",
-        )?;
-        let verdict = |row: &Row<'_>| {
-            let first: Option<KeyHash> = row.get("said_hash")?;
-            let same_text = match first {
-                Some(first) => first == crypto::hash(text),
-                None => row.get_ref("text")?.as_str_or_null()? == Some(&**text),
-            };
-            let same_place = row.get::<_, i64>("room")? == signed(room.0);
-            let answered = row.get::<_, Option<i64>>("reply_to")?;
-            let same = same_text && same_place && answered == reply_to.map(|seq| signed(seq.0));
-            let (seq, time) = (Seq(unsigned(row.get("seq")?)), Time(row.get("time")?));
-            Ok(Verdict::Repeated { seq, time, same })
-        };
-        let key = params![signed(account.0), id.as_str()];
-        if let Some(found) = select.query_row(key, verdict).optional()? {
+    if let Entry::Said { room, author, text, client_id, reply_to, .. } = entry {
+        // What was sent before is not judged again, though the message that it answers be gone.
+        if let Some((account, id)) = author.account.zip(client_id.as_ref())
+            && let Some(found) = sent(connection, (account, id), *room, text, *reply_to)?
+        {
             return Ok(found);
         }
-        // Or it was there once: see `retention`.
-        let mut select = connection.prepare_cached(
-            "SELECT seq, time, room, NULL AS text, reply_to, hash AS said_hash FROM spent
-             WHERE account = ? AND client_id = ?",
-        )?;
-        return Ok(select.query_row(key, verdict).optional()?.unwrap_or(Verdict::Taken));
+        return match reply_to {
+            // One that was taken back is still there to be answered.
+            Some(answered) if place(connection, *room, *answered)?.is_none() => {
+                Ok(Verdict::Refused(Refusal::Malformed(Field::Called("reply_to"))))
+            }
+            _ => Ok(Verdict::Taken),
+        };
     }
     let Some((room, target, by)) = aim(entry) else { return Ok(Verdict::Taken) };
-    let Some((author, time)) = living(connection, room, target)? else {
+    let Some((author, time, deleted)) = place(connection, room, target)? else {
         return Ok(Verdict::Refused(Refusal::MessageNotFound));
     };
     let own = author.is_some() && author == by.account;
     match entry {
-        Entry::Edited { .. } if !own => Ok(Verdict::Refused(Refusal::Forbidden)),
         Entry::Deleted { as_owner, .. } if !own && !as_owner => {
             Ok(Verdict::Refused(Refusal::Forbidden))
         }
+        Entry::Deleted { .. } if deleted => taken_back(connection, target),
+        _ if deleted => Ok(Verdict::Refused(Refusal::MessageNotFound)),
+        Entry::Edited { .. } if !own => Ok(Verdict::Refused(Refusal::Forbidden)),
         Entry::Reacted { emoji, on, .. } => {
             judge_reaction(connection, (target, time), by, emoji, *on)
         }
@@ -84,20 +74,67 @@ pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<
     }
 }
 
-/// The account behind a message that is there and was not taken back, and when it was said.
-fn living(
+/// What its author has sent under that number before: the same, or something else. It may be gone
+/// since (see `retention`), and is the same all the same.
+fn sent(
+    connection: &Connection,
+    (account, id): (AccountId, &ClientId),
+    room: RoomId,
+    text: &str,
+    reply_to: Option<Seq>,
+) -> rusqlite::Result<Option<Verdict>> {
+    let verdict = |row: &Row<'_>| {
+        let first: Option<KeyHash> = row.get("said_hash")?;
+        let same_text = match first {
+            Some(first) => first == crypto::hash(text),
+            None => row.get_ref("text")?.as_str_or_null()? == Some(text),
+        };
+        let same_place = row.get::<_, i64>("room")? == signed(room.0);
+        let answered = row.get::<_, Option<i64>>("reply_to")?;
+        let same = same_text && same_place && answered == reply_to.map(|seq| signed(seq.0));
+        let (seq, time) = (Seq(unsigned(row.get("seq")?)), Time(row.get("time")?));
+        Ok(Verdict::Repeated { seq, time, same })
+    };
+    let there = "SELECT seq, time, room, text, reply_to, said_hash FROM log
+         WHERE account = ? AND client_id = ?";
+    let gone = "SELECT seq, time, room, NULL AS text, reply_to, hash AS said_hash FROM spent
+         WHERE account = ? AND client_id = ?";
+    for sql in [there, gone] {
+        let key = params![signed(account.0), id.as_str()];
+        let found = connection.prepare_cached(sql)?.query_row(key, verdict).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// What is taken back once more stays so: it is answered with the entry that did it.
+fn taken_back(connection: &Connection, target: Seq) -> rusqlite::Result<Verdict> {
+    let by = connection
+        .prepare_cached("SELECT seq, time FROM log WHERE target = ? AND kind = 'deleted'")?
+        .query_row([signed(target.0)], |row| {
+            let (seq, time) = (Seq(unsigned(row.get(0)?)), Time(row.get(1)?));
+            Ok(Verdict::Repeated { seq, time, same: true })
+        });
+    // Where retention has taken that entry, the message goes next.
+    Ok(by.optional()?.unwrap_or(Verdict::Refused(Refusal::MessageNotFound)))
+}
+
+/// The account behind a message of a room, when it was said, and whether it was taken back.
+fn place(
     connection: &Connection,
     room: RoomId,
     target: Seq,
-) -> rusqlite::Result<Option<(Option<AccountId>, Time)>> {
+) -> rusqlite::Result<Option<(Option<AccountId>, Time, bool)>> {
     connection
         .prepare_cached(
-            "SELECT account, time FROM log
-             WHERE seq = ? AND kind = 'said' AND room = ? AND deleted = 0",
+            "SELECT account, time, deleted FROM log WHERE seq = ? AND kind = 'said' AND room = ?",
         )?
         .query_row([signed(target.0), signed(room.0)], |row| {
             let account = row.get::<_, Option<i64>>("account")?;
-            Ok((account.map(|id| AccountId(unsigned(id))), Time(row.get("time")?)))
+            let account = account.map(|id| AccountId(unsigned(id)));
+            Ok((account, Time(row.get("time")?), row.get("deleted")?))
         })
         .optional()
 }

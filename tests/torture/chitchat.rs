@@ -113,11 +113,7 @@ impl<'a> Client<'a> {
 
     fn words(&mut self) -> String {
         self.sent += 1;
-        let tag = format!("{}-{}", self.name, self.sent);
-        let words = self.dice.words(4000 - tag.len() - 1);
-        let text = format!("{tag} {words}").trim_end().to_owned();
-        self.world.sends(&tag, &self.name, self.room, &text);
-        text
+        self.world.words(&mut self.dice, (&self.name, self.sent), self.room, 4000)
     }
 
     fn hear(&mut self, text: &str, unsure: &mut VecDeque<(String, Instant)>, joined: &mut Joined) {

@@ -124,11 +124,7 @@ impl<'a> Client<'a> {
 
     fn words(&mut self) -> String {
         self.sent += 1;
-        let tag = format!("{}-{}", self.name, self.sent);
-        let words = self.dice.words(300 - tag.len() - 1);
-        let text = format!("{tag} {words}").trim_end().to_owned();
-        self.world.sends(&tag, &self.name, LOBBY, &text);
-        text
+        self.world.words(&mut self.dice, (&self.name, self.sent), LOBBY, 300)
     }
 
     fn hear(&mut self, text: &str, unsure: &mut VecDeque<(String, Instant)>) {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::dice::Dice;
+
 /// How far the test is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 pub enum Phase {
@@ -124,6 +126,21 @@ impl World {
             }
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The `number`th thing that somebody says: a tag, and words up to `chars_max` characters.
+    pub fn words(
+        &self,
+        dice: &mut Dice,
+        (author, number): (&str, u64),
+        room: u64,
+        chars_max: usize,
+    ) -> String {
+        let tag = format!("{author}-{number}");
+        let words = dice.words(chars_max - tag.len() - 1);
+        let text = format!("{tag} {words}").trim_end().to_owned();
+        self.sends(&tag, author, room, &text);
+        text
     }
 
     /// A message is about to be sent for the first time.

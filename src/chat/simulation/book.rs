@@ -1,7 +1,7 @@
 //! What should last, in the plainest words: a second fold over the log, without indexes, without
 //! anything in flight, as slow as it likes. The core must agree with it after every entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::simulation::ttl_of;
 use crate::chat::{
@@ -24,6 +24,10 @@ pub struct Book {
     pub names: BTreeMap<AccountId, Name>,
     /// The last entry.
     pub last: Seq,
+    /// Who belonged to rooms that are gone, when they went.
+    pub lost: BTreeMap<RoomId, BTreeSet<AccountId>>,
+    /// Who ever belonged to which room.
+    pub belonged: BTreeSet<(AccountId, RoomId)>,
     /// The last use of each session, as the disk has it.
     pub noted: BTreeMap<SessionId, Time>,
 }
@@ -92,6 +96,7 @@ impl Book {
         if let Some(room) = self.rooms.get_mut(&room).filter(|_| known) {
             room.members.push(MemberRecord { account, since, read: since });
             room.members.sort_by_key(|member| member.account);
+            self.belonged.insert((account, room.id));
         }
     }
 
@@ -155,7 +160,9 @@ impl Book {
                 }
             }
             Entry::RoomGone { room } => {
-                self.rooms.remove(&room);
+                let gone = self.rooms.remove(&room).expect("it fits");
+                let members = gone.members.iter().map(|member| member.account);
+                self.lost.insert(room, members.collect());
             }
             Entry::Said { room, .. } => {
                 self.rooms.get_mut(&room).expect("a room").last = seq;

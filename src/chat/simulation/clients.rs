@@ -244,8 +244,10 @@ impl Teller<'_> {
                 let author = self.author(*account)?;
                 Some((*room, author, What::Member { seq, member: *member }))
             }
-            Entry::RoomGone { room } if self.follows.wants(*room) && !self.sees(*room, seq) => {
-                Some((*room, me, What::Gone { seq }))
+            Entry::RoomGone { room } if self.follows.wants(*room) => {
+                let lost = self.now.lost.get(room);
+                let lost = lost.is_some_and(|lost| lost.contains(&self.follows.account));
+                lost.then_some((*room, me, What::Gone { seq }))
             }
             _ => None,
         }

@@ -3,7 +3,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::chat::{AccountId, ClientId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ticket};
+use crate::chat::{
+    AccountId, ClientId, Command, Entry, Field, Refusal, RoomId, Seq, SessionId, Ticket,
+};
 use crate::time::Time;
 
 #[derive(Default)]
@@ -57,18 +59,25 @@ impl Disk {
     /// are, and whose.
     fn judge(&self, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
         match entry {
-            Entry::Said { author, client_id: Some(id), .. } => {
-                Ok(self.said(author.account, id, entry))
+            Entry::Said { room, author, client_id, reply_to, .. } => {
+                let before = client_id.as_ref().and_then(|id| self.said(author.account, id, entry));
+                let astray = |seq| self.message(*room, seq).is_none();
+                if before.is_none() && reply_to.is_some_and(astray) {
+                    return Err(Refusal::Malformed(Field::Called("reply_to")));
+                }
+                Ok(before)
             }
             Entry::Edited { room, target, by, .. } => {
-                self.message(*room, *target, |author| author == by.account).map(|()| None)
+                self.living(*room, *target, |author| author == by.account).map(|()| None)
             }
             Entry::Deleted { room, target, by, as_owner } => {
                 let may = |author| *as_owner || author == by.account;
-                self.message(*room, *target, may).map(|()| None)
+                let author = self.message(*room, *target).ok_or(Refusal::MessageNotFound)?;
+                let gone = self.gone(*target).map(|(seq, time)| (seq, time, true));
+                if may(author) { Ok(gone) } else { Err(Refusal::Forbidden) }
             }
             Entry::Reacted { room, target, .. } => {
-                self.message(*room, *target, |_| true).map(|()| None)
+                self.living(*room, *target, |_| true).map(|()| None)
             }
             _ => Ok(None),
         }
@@ -94,21 +103,34 @@ impl Disk {
         Some((Seq(index as u64 + 1), *time, same))
     }
 
-    fn message(
+    /// Whose message that is; none where there is no such message in that room.
+    fn message(&self, room: RoomId, target: Seq) -> Option<Option<AccountId>> {
+        let index = usize::try_from(target.0).expect("an index").wrapping_sub(1);
+        match self.log.get(index)? {
+            (_, Entry::Said { room: said, author, .. }) if *said == room => Some(author.account),
+            _ => None,
+        }
+    }
+
+    /// By which entry a message was taken back.
+    fn gone(&self, target: Seq) -> Option<(Seq, Time)> {
+        let entries = (1..).map(Seq).zip(&self.log);
+        let mut by = entries.filter_map(|(seq, (time, one))| match one {
+            Entry::Deleted { target: of, .. } if *of == target => Some((seq, *time)),
+            _ => None,
+        });
+        by.next()
+    }
+
+    fn living(
         &self,
         room: RoomId,
         target: Seq,
         may: impl Fn(Option<AccountId>) -> bool,
     ) -> Result<(), Refusal> {
-        let index = usize::try_from(target.0).expect("an index").wrapping_sub(1);
-        let Some((_, Entry::Said { room: said, author, .. })) = self.log.get(index) else {
-            return Err(Refusal::MessageNotFound);
-        };
-        let gone = |one: &Entry| matches!(one, Entry::Deleted { target: t, .. } if *t == target);
-        if *said != room || self.log.iter().any(|(_, one)| gone(one)) {
-            return Err(Refusal::MessageNotFound);
-        }
-        if may(author.account) { Ok(()) } else { Err(Refusal::Forbidden) }
+        let author = self.message(room, target).filter(|_| self.gone(target).is_none());
+        let author = author.ok_or(Refusal::MessageNotFound)?;
+        if may(author) { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     pub fn write(&mut self, ticket: Option<Ticket>, time: Time, entry: Entry) {

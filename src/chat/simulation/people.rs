@@ -139,7 +139,8 @@ impl Simulation {
                 let client_id = ClientId::new(&format!("id{id}")).filter(|_| id < 9);
                 let text = format!("words {id} {}", self.dice.below(8) / 7).into();
                 let room = if self.dice.one_in(2) { LOBBY } else { self.some_room_of(by) };
-                Action::Send { room, text, client_id, reply_to: None }
+                let reply_to = (id % 4 == 3).then_some(target);
+                Action::Send { room, text, client_id, reply_to }
             }
         }
     }

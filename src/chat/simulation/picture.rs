@@ -12,6 +12,8 @@ use crate::time::Time;
 #[derive(Clone, Default)]
 pub struct Picture {
     pub rooms: BTreeMap<RoomId, RoomPicture>,
+    /// Rooms of which it was told that they are gone, or not its own any more.
+    gone: BTreeSet<RoomId>,
     /// The last entry that it was told of.
     told: Seq,
 }
@@ -65,6 +67,7 @@ impl Picture {
             }
             What::Gone { .. } => {
                 self.rooms.remove(&event.room);
+                self.gone.insert(event.room);
             }
             What::Member { member, .. } => {
                 place.moves.insert(author.name.to_string(), *member);
@@ -98,6 +101,10 @@ impl Picture {
     /// One who has followed since `start` sees exactly what was said in the rooms that are theirs
     /// now, since then or since they came, with the words and signs that it has now.
     pub fn check(&self, who: &Follows, start: Seq, book: &Book, log: &[(Time, Entry)]) {
+        for id in &self.gone {
+            let theirs = book.belonged.contains(&(who.account, *id));
+            assert!(theirs, "{id:?} was never theirs, and they know that it was");
+        }
         for (id, room) in &self.rooms {
             let unheard = *room == RoomPicture::default();
             assert!(unheard || who.belongs(book, *id).is_some(), "{id:?} is not theirs any more");
@@ -118,6 +125,7 @@ impl Picture {
 
     /// Two who were to be told the same see the same.
     pub fn equals(&self, other: &Picture) {
+        assert_eq!(self.gone, other.gone, "one was told that a room is gone, the other was not");
         let nothing = RoomPicture::default();
         for id in self.rooms.keys().chain(other.rooms.keys()) {
             let one = self.rooms.get(id).unwrap_or(&nothing);

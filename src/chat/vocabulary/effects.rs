@@ -453,6 +453,13 @@ pub struct RoomInfo {
     pub membership: Option<Followed>,
 }
 
+impl RoomInfo {
+    /// Whether anybody may read what is said there.
+    pub fn is_open(&self) -> bool {
+        self.visibility == Visibility::Public && !self.direct
+    }
+}
+
 /// What a room's password is checked against.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Lock {

@@ -97,7 +97,7 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     check_password(visibility, password.as_deref(), false)?;
     // To hash a password is dear: not for a title that cannot be had. (The core looks again.)
     refuse_taken_title(context, &title, None).await?;
-    let password = hash(context, password).await?;
+    let password = context.passwords.hash_any(password).await?;
     let description = description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
     let made = ask_room(context, guest_or_account(context, request), Ask::MakeRoom { facts });
@@ -120,7 +120,7 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(&lock)).await?;
     }
-    let password = hash(context, password).await?;
+    let password = context.passwords.hash_any(password).await?;
     let change = RoomChange { title, description, visibility, password };
     let what = Ask::ChangeRoom { room: RoomRef::Id(lock.room), access, change };
     let changed = ask_room(context, caller, what).await;
@@ -256,13 +256,6 @@ fn check_password(
         Some(password) if lengths.contains(&password.chars().count()) => Ok(()),
         None if public || keeps => Ok(()),
         _ => Err(Failure::new(105, "password")),
-    }
-}
-
-async fn hash(context: &Context, password: Option<String>) -> Result<Option<Box<str>>, Failure> {
-    match password {
-        Some(password) => Ok(Some(context.passwords.hash(password).await?)),
-        None => Ok(None),
     }
 }
 

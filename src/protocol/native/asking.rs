@@ -3,11 +3,12 @@
 //! It must never let a page of a foreign origin act as its visitor: browsers send cookies by
 //! themselves, whoever's page it is. What comes as a bearer was put there by somebody who knows it.
 
-use crate::chat::Caller;
+use crate::chat::{Caller, RoomId};
 use crate::crypto;
 use crate::http::{self, Request};
 use crate::protocol::Context;
 use crate::protocol::native::errors::{Code, Failure};
+use crate::protocol::native::fields;
 
 /// Who asks.
 pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
@@ -18,6 +19,15 @@ pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Fai
     let key = key.ok_or(Code::Unauthenticated)?;
     refuse_foreign(context, request)?;
     Ok(Caller::Session(crypto::hash(key)))
+}
+
+/// Who asks, and about which room.
+pub(super) fn about(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<(Caller, RoomId), Failure> {
+    Ok((caller(context, request)?, fields::room(room)?))
 }
 
 /// Who asks by a key that they put there themselves. Which of the two it is, its shape says.

@@ -342,7 +342,8 @@ fn wanted(field: &str) -> &'static str {
         "author" => "author must be the name of a user",
         "type" => "type must be send, edit, delete, react, typing or read",
         "room" => "room must be the number of a room",
-        "seq" | "target" | "reply_to" | "before" | "after" | "around" => {
+        "reply_to" => "reply_to must be the number of a message in this room",
+        "seq" | "target" | "before" | "after" | "around" => {
             "this field must be the number of a message"
         }
         _ => Code::InvalidField.facts().2,

@@ -2,9 +2,12 @@
 //! hear what, where it begins, and what is told before and besides what the rooms say.
 //!
 //! A [`Script`] is what the connection asks for the words. It reads the log for a stream that has
-//! missed something; what it may tell, it judges by the memberships of the moment it reads.
+//! missed something; what it may tell, it judges by the memberships of the moment it reads. Who
+//! came and went is not in the log, and is not told again: after `caught_up` a client that shows it
+//! asks for the members. (To repeat it would take what a slow reader has no room for: thousands of
+//! names, none of which may come later than what they do next.)
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::chat::{
     AccountId, Answer, Ask, Author, Caller, Door, Entry, Event, Followed, Name, RoomId, RoomInfo,
@@ -194,27 +197,37 @@ impl Script {
         };
         let read = context.readers.read_in_turn(move |reader| {
             let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
-            let mut names = HashMap::new();
+            let (mut names, mut lost) = (HashMap::new(), HashSet::new());
             for row in &entries.rows {
-                if let Happened::Other(Entry::MemberChanged { account, .. }) = row.what
-                    && let Some(name) = reader.name(account)?
-                {
-                    names.insert(account, name);
+                match row.what {
+                    Happened::Other(Entry::MemberChanged { account, .. }) => {
+                        names.extend(reader.name(account)?.map(|name| (account, name)));
+                    }
+                    Happened::Other(Entry::RoomGone { room }) => {
+                        lost.extend(reader.has_lost(account, room)?.then_some(room));
+                    }
+                    _ => {}
                 }
             }
-            Ok((entries, reader.memberships(account)?, names))
+            Ok((entries, reader.memberships(account)?, names, lost))
         });
-        let (mut entries, memberships, names) = read.await.ok()?;
-        entries.rows.retain(|row| row.seq <= heard);
-        let upto = entries.upto.min(heard).max(from);
-        let head = entries.head.min(heard);
+        let (mut entries, memberships, names, lost) = read.await.ok()?;
+        let head = entries.head.min(heard).max(from);
+        // Retention may have been here before a reader who is slow: better a reset than a hole.
+        let reset = (from.0 + 1 < entries.oldest.0).then_some(Reset::Retention);
+        entries.rows.retain(|row| row.seq <= heard && reset.is_none());
+        let upto = if reset.is_some() { head } else { entries.upto.min(head) };
         let me = Author { account: Some(account), name: self.name.clone() };
         let (rooms, infos) = (HashMap::new(), HashMap::new());
-        let mut view = View { me, account, only: self.only.clone(), rooms, names, infos };
+        let only = self.only.clone();
+        let mut view = View { me, account, only, rooms, lost, names, infos };
         let mine = memberships.iter().filter(|one| view.wants(one.room));
         view.rooms = mine.map(|followed| (followed.room, *followed)).collect();
         self.look_up(context, &entries.rows, &mut view).await;
         let (mut bytes, mut json, mut upto) = (Vec::new(), Vec::new(), upto);
+        if let Some(reason) = reset {
+            bytes = self.say(Some(upto), |json| frames::reset(reason, &self.epoch, upto, json));
+        }
         for row in &entries.rows {
             json.clear();
             view.tell(row, &mut json);
@@ -289,6 +302,8 @@ struct View {
     only: Option<Vec<RoomId>>,
     /// The rooms that one is a member of.
     rooms: HashMap<RoomId, Followed>,
+    /// Those that one was a member of when they went.
+    lost: HashSet<RoomId>,
     /// Of those whose membership changed.
     names: HashMap<AccountId, Name>,
     infos: HashMap<RoomId, Box<RoomInfo>>,
@@ -372,8 +387,8 @@ impl View {
                 let author = Author { account: Some(*account), name };
                 Some((*room, author, What::Member { seq, member: *member }))
             }
-            // Who belonged to it is not known any more; to all others the number says nothing.
-            Entry::RoomGone { room } if self.wants(*room) && !self.sees(*room, seq) => {
+            // Who was never in it, or had left before, does not learn that it was there.
+            Entry::RoomGone { room } if self.wants(*room) && self.lost.contains(room) => {
                 Some((*room, self.me.clone(), What::Gone { seq }))
             }
             _ => None,

@@ -5,12 +5,13 @@ use serde::Serialize;
 
 use crate::chat::{Action, Answer, Ask, Caller, ClientId, Emoji, RoomId, Seq};
 use crate::http::{Request, Response};
-use crate::protocol::native::asking::{bearer, caller};
+use crate::protocol::native::asking::{about, bearer};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, Fields, wrong};
+use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
-use crate::protocol::native::{fields::message, pages};
+use crate::protocol::native::{Answered, fields::message, pages};
 use crate::protocol::{Context, bodies};
 use crate::store::{Message, Page};
 
@@ -20,32 +21,24 @@ pub(super) async fn put(
     request: &Request,
     room: &str,
     client_id: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let room = fields::room(room)?;
+) -> Answered {
+    let (caller, room) = about(context, request, room)?;
     let client_id = ClientId::new(client_id).ok_or(wrong("client_id"))?;
-    let body = Fields::read(&request.body)?;
-    let (text, reply_to) = (body.message()?, body.number("reply_to")?.map(Seq));
+    let (text, reply_to) = written(request)?;
     let action = Action::Send { room, text, client_id: Some(client_id), reply_to };
     said(context, caller, room, action).await
 }
 
 /// As JSON or as plain text; `Idempotency-Key` is its client id.
-pub(super) async fn say(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let room = fields::room(room)?;
+pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
     let client_id = idempotency_key(request)?;
     let kind = request.header("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim_ascii();
     let (text, reply_to) = if kind.eq_ignore_ascii_case("text/plain") {
         (plain(request)?, None)
     } else {
-        let body = Fields::read(&request.body)?;
-        (body.message()?, body.number("reply_to")?.map(Seq))
+        written(request)?
     };
     let action = Action::Send { room, text, client_id, reply_to };
     said(context, caller, room, action).await
@@ -53,11 +46,7 @@ pub(super) async fn say(
 
 /// The door for `curl`: the body is the text, whatever its type (`curl -d` calls it a form). A key
 /// is needed, for a form is what any page can send, cookie and all.
-pub(super) async fn door(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
+pub(super) async fn door(context: &Context, request: &Request, room: &str) -> Answered {
     let caller = bearer(request)?;
     let room = fields::room(room)?;
     let (client_id, text) = (idempotency_key(request)?, plain(request)?);
@@ -67,13 +56,8 @@ pub(super) async fn door(
     Ok(Response::new(status).text(format!("{seq}\n")).header("Location", location(room, seq)))
 }
 
-pub(super) async fn page(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let room = fields::room(room)?;
+pub(super) async fn page(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
     let (bound, limit) = (pages::bound(request)?, pages::limit(request)?);
     readable(context, caller, room).await?;
     let page = context.readers.read(move |reader| reader.page(room, bound, limit)).await?;
@@ -97,29 +81,18 @@ pub(super) fn paged(room: RoomId, limit: usize, page: &Page) -> Response {
     pages::linked(response, room, limit, [older, newer])
 }
 
-pub(super) async fn show(
-    context: &Context,
-    request: &Request,
-    room: &str,
-    seq: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let room = fields::room(room)?;
+pub(super) async fn show(context: &Context, request: &Request, room: &str, seq: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
     readable(context, caller, room).await?;
-    shown(context, 200, room, fields::seq(seq)?).await
+    shown(context, room, fields::seq(seq)?).await
 }
 
-pub(super) async fn edit(
-    context: &Context,
-    request: &Request,
-    room: &str,
-    seq: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let (room, target) = (fields::room(room)?, fields::seq(seq)?);
+pub(super) async fn edit(context: &Context, request: &Request, room: &str, seq: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
+    let target = fields::seq(seq)?;
     let text = Fields::read(&request.body)?.message()?;
     act(context, caller, Action::Edit { room, target, text }).await?;
-    shown(context, 200, room, target).await
+    shown(context, room, target).await
 }
 
 pub(super) async fn delete(
@@ -127,9 +100,9 @@ pub(super) async fn delete(
     request: &Request,
     room: &str,
     seq: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let (room, target) = (fields::room(room)?, fields::seq(seq)?);
+) -> Answered {
+    let (caller, room) = about(context, request, room)?;
+    let target = fields::seq(seq)?;
     act(context, caller, Action::Delete { room, target }).await?;
     Ok(Response::new(204))
 }
@@ -139,23 +112,33 @@ pub(super) async fn react(
     request: &Request,
     [room, seq, emoji]: [&str; 3],
     on: bool,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let (room, target) = (fields::room(room)?, fields::seq(seq)?);
+) -> Answered {
+    let (caller, room) = about(context, request, room)?;
+    let target = fields::seq(seq)?;
     let emoji = Emoji::new(emoji).ok_or(wrong("emoji"))?;
     act(context, caller, Action::React { room, target, emoji, on }).await?;
-    shown(context, 200, room, target).await
+    shown(context, room, target).await
 }
 
 /// Says something, and answers with it.
-async fn said(
-    context: &Context,
-    caller: Caller,
-    room: RoomId,
-    action: Action,
-) -> Result<Response, Failure> {
-    let (seq, repeated) = act(context, caller, action).await?;
-    let response = shown(context, if repeated { 200 } else { 201 }, room, seq).await?;
+async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -> Answered {
+    let sent = match &action {
+        Action::Send { client_id, .. } => client_id.clone(),
+        _ => None,
+    };
+    let (seq, repeated) = act(context, caller.clone(), action).await?;
+    let found = match (find(context, room, seq).await?, sent) {
+        (Some(found), _) => found,
+        // It was said before, and is not kept any more.
+        (None, Some(client_id)) => {
+            let me = who(context, caller).await?.name.folded();
+            let spent = context.readers.read(move |it| it.spent(&me, &client_id)).await?;
+            spent.ok_or(Code::MessageNotFound)?
+        }
+        (None, None) => return Err(Code::MessageNotFound.into()),
+    };
+    let response = Response::new(if repeated { 200 } else { 201 });
+    let response = response.json(bodies::text(&Said::from(&found)));
     Ok(response.header("Location", location(room, seq)))
 }
 
@@ -167,20 +150,24 @@ async fn act(context: &Context, caller: Caller, action: Action) -> Result<(Seq, 
     }
 }
 
-/// The message, as it is now.
-async fn shown(
-    context: &Context,
-    status: u16,
-    room: RoomId,
-    seq: Seq,
-) -> Result<Response, Failure> {
-    let found: Option<Message> = context.readers.read(move |it| it.message(room, seq)).await?;
-    let found = found.ok_or(Code::MessageNotFound)?;
-    Ok(Response::new(status).json(bodies::text(&Said::from(&found))))
+/// Answers with the message, as it is now.
+async fn shown(context: &Context, room: RoomId, seq: Seq) -> Answered {
+    let found = find(context, room, seq).await?.ok_or(Code::MessageNotFound)?;
+    Ok(Response::new(200).json(bodies::text(&Said::from(&found))))
+}
+
+async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Message>, Failure> {
+    Ok(context.readers.read(move |it| it.message(room, seq)).await?)
 }
 
 fn location(room: RoomId, seq: Seq) -> String {
     format!("/api/v1/rooms/{room}/messages/{seq}")
+}
+
+/// A body that says in JSON what is said, and to what.
+fn written(request: &Request) -> Result<(Box<str>, Option<Seq>), Failure> {
+    let body = Fields::read(&request.body)?;
+    Ok((body.message()?, body.number("reply_to")?.map(Seq)))
 }
 
 /// A body that is the text itself. The line end that editors and `echo` put at its end is not.

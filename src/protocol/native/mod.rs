@@ -70,6 +70,9 @@ const PATHS: [(&str, &[Method]); 23] = {
 const MESSAGE: &[Method] =
     &[Method::Get, Method::Head, Method::Put, Method::Patch, Method::Delete, Method::Options];
 
+/// What a request is answered with.
+type Answered = Result<Response, Failure>;
+
 /// Answers what is this protocol's.
 pub(super) async fn respond(
     context: &Context,
@@ -97,12 +100,7 @@ pub(super) async fn respond(
     Outcome::Response(answered.unwrap_or_else(Response::from))
 }
 
-async fn route(
-    context: &Context,
-    request: &Request,
-    method: Method,
-    path: &[&str],
-) -> Result<Response, Failure> {
+async fn route(context: &Context, request: &Request, method: Method, path: &[&str]) -> Answered {
     use Method::{Delete, Get, Patch, Post, Put};
     match (method, path) {
         (Get, ["server"]) => server::about(context).await,

@@ -10,15 +10,16 @@ use crate::chat::{
 };
 use crate::http::{Request, Response};
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
-use crate::protocol::native::asking::caller;
+use crate::protocol::native::Answered;
+use crate::protocol::native::asking::{about, caller};
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::fields::{self, Fields, wrong};
+use crate::protocol::native::fields::{Fields, wrong};
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Occupant, Room};
 use crate::protocol::{Context, bodies};
 use crate::store::Counts;
 
-pub(super) async fn list(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn list(context: &Context, request: &Request) -> Answered {
     #[derive(Serialize)]
     struct Rooms<'a> {
         rooms: Vec<Room<'a>>,
@@ -31,7 +32,7 @@ pub(super) async fn list(context: &Context, request: &Request) -> Result<Respons
     Ok(Response::new(200).json(bodies::text(&Rooms { rooms })))
 }
 
-pub(super) async fn make(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
     let wanted = Wanted::read(request)?;
     let title = wanted.title.ok_or(Failure::field("title"))?;
@@ -41,7 +42,7 @@ pub(super) async fn make(context: &Context, request: &Request) -> Result<Respons
     // looks again.)
     who(context, caller.clone()).await?;
     refuse_taken_title(context, &title, None).await?;
-    let password = hash(context, wanted.password).await?;
+    let password = context.passwords.hash_any(wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
     let info = ask_room(context, caller.clone(), Ask::MakeRoom { facts }).await?;
@@ -49,56 +50,35 @@ pub(super) async fn make(context: &Context, request: &Request) -> Result<Respons
     Ok(respond(context, caller, 201, info).await?.header("Location", location))
 }
 
-pub(super) async fn show(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let info = view(context, caller.clone(), fields::room(room)?).await?;
+pub(super) async fn show(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
+    let info = view(context, caller.clone(), room).await?;
     respond(context, caller, 200, info).await
 }
 
-pub(super) async fn change(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let info = view(context, caller.clone(), fields::room(room)?).await?;
-    let access = owning(context, caller.clone(), &info).await?;
+pub(super) async fn change(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, info, access) = own(context, request, room).await?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
     let keeps = info.visibility != Visibility::Public;
     check_password(visibility.unwrap_or(info.visibility), password.as_deref(), keeps)?;
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(info.id)).await?;
     }
-    let password = hash(context, password).await?;
+    let password = context.passwords.hash_any(password).await?;
     let change = RoomChange { title, description, visibility, password };
     let what = Ask::ChangeRoom { room: RoomRef::Id(info.id), access, change };
     let info = ask_room(context, caller.clone(), what).await?;
     respond(context, caller, 200, info).await
 }
 
-pub(super) async fn remove(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let info = view(context, caller.clone(), fields::room(room)?).await?;
-    let access = owning(context, caller.clone(), &info).await?;
+pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, info, access) = own(context, request, room).await?;
     context.hub.ask(caller, Ask::RemoveRoom { room: RoomRef::Id(info.id), access }).await?;
     Ok(Response::new(204))
 }
 
-pub(super) async fn enter(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    let room = fields::room(room)?;
+pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
     let body = Fields::read_or_none(&request.body)?;
     who(context, caller.clone()).await?; // The password of a room is not for strangers to try.
     // Without a right to show there is still one's membership, or a door that stands open.
@@ -117,45 +97,31 @@ pub(super) async fn enter(
     }
 }
 
-pub(super) async fn exit(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
-    let caller = caller(context, request)?;
-    context.hub.ask(caller, Ask::Exit { room: fields::room(room)? }).await?;
+pub(super) async fn exit(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
+    context.hub.ask(caller, Ask::Exit { room }).await?;
     Ok(Response::new(204))
 }
 
-pub(super) async fn members(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
+pub(super) async fn members(context: &Context, request: &Request, room: &str) -> Answered {
     #[derive(Serialize)]
     struct Members<'a> {
         members: Vec<Occupant<'a>>,
     }
-    let caller = caller(context, request)?;
-    let what = Ask::Members { room: fields::room(room)? };
-    let Answer::Members(members) = context.hub.ask(caller, what).await? else {
+    let (caller, room) = about(context, request, room)?;
+    let Answer::Members(members) = context.hub.ask(caller, Ask::Members { room }).await? else {
         unreachable!("members are answered with members");
     };
     let members = members.iter().map(Occupant::from).collect();
     Ok(Response::new(200).json(bodies::text(&Members { members })))
 }
 
-pub(super) async fn read(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<Response, Failure> {
+pub(super) async fn read(context: &Context, request: &Request, room: &str) -> Answered {
     #[derive(Serialize)]
     struct Read {
         read_seq: u64,
     }
-    let caller = caller(context, request)?;
-    let room = fields::room(room)?;
+    let (caller, room) = about(context, request, room)?;
     let seq = Fields::read(&request.body)?.seq("seq")?;
     match context.hub.ask(caller, Ask::Read { room, seq }).await? {
         Answer::Read(Seq(read_seq)) => {
@@ -165,11 +131,7 @@ pub(super) async fn read(
     }
 }
 
-pub(super) async fn direct(
-    context: &Context,
-    request: &Request,
-    name: &str,
-) -> Result<Response, Failure> {
+pub(super) async fn direct(context: &Context, request: &Request, name: &str) -> Answered {
     let caller = caller(context, request)?;
     match context.hub.ask(caller.clone(), Ask::Direct { name: name.into() }).await? {
         Answer::Direct { room, made } => {
@@ -195,16 +157,22 @@ pub(super) async fn readable(
     room: RoomId,
 ) -> Result<(), Failure> {
     let info = view(context, caller, room).await?;
-    let open = info.visibility == Visibility::Public && !info.direct;
-    if open || info.membership.is_some() {
+    if info.is_open() || info.membership.is_some() {
         return Ok(());
     }
     let says = "only members read this room; become one with PUT /api/v1/rooms/{id}/membership";
     Err(Failure::from(Code::Forbidden).saying(says))
 }
 
-/// By which right the caller changes a room: it is theirs, or it is nobody's and they are in it.
-async fn owning(context: &Context, caller: Caller, info: &RoomInfo) -> Result<Access, Failure> {
+/// Who asks, the room, and by which right they change it: it is theirs, or it is nobody's and they
+/// are in it.
+async fn own(
+    context: &Context,
+    request: &Request,
+    room: &str,
+) -> Result<(Caller, RoomInfo, Access), Failure> {
+    let (caller, room) = about(context, request, room)?;
+    let info = view(context, caller.clone(), room).await?;
     let me = who(context, caller.clone()).await?;
     let mine = match &info.owner {
         Some(owner) => owner.folded() == me.name.folded(),
@@ -213,8 +181,8 @@ async fn owning(context: &Context, caller: Caller, info: &RoomInfo) -> Result<Ac
     if !mine || info.direct {
         return Err(Code::Forbidden.into());
     }
-    let lock = lock(context, caller, info.id).await?;
-    Ok(Access::Token { generation: lock.generation })
+    let Lock { generation, .. } = lock(context, caller.clone(), info.id).await?;
+    Ok((caller, info, Access::Token { generation }))
 }
 
 /// The right that a password gives; one that is wrong gives none.
@@ -244,12 +212,7 @@ async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomIn
     }
 }
 
-async fn respond(
-    context: &Context,
-    caller: Caller,
-    status: u16,
-    info: RoomInfo,
-) -> Result<Response, Failure> {
+async fn respond(context: &Context, caller: Caller, status: u16, info: RoomInfo) -> Answered {
     let infos = [info];
     let counts = counts(context, caller, &infos).await?;
     let room = Room::seen(&infos[0], counts.first().copied().unwrap_or_default());
@@ -306,13 +269,6 @@ fn check_password(
         Some(password) if !public && lengths.contains(&password.chars().count()) => Ok(()),
         None if public || keeps => Ok(()),
         _ => Err(wrong("password").into()),
-    }
-}
-
-async fn hash(context: &Context, password: Option<String>) -> Result<Option<Box<str>>, Failure> {
-    match password {
-        Some(password) => Ok(Some(context.passwords.hash(password).await?)),
-        None => Ok(None),
     }
 }
 

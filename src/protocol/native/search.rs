@@ -39,16 +39,19 @@ pub(super) fn listed(request: &Request, found: &Found) -> Response {
     struct Messages<'a> {
         messages: Vec<Said<'a>>,
         more: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
     }
     let messages = found.messages.iter();
     let messages = messages.map(|(message, snippet)| Said::found(message, snippet)).collect();
-    let body = bodies::text(&Messages { messages, more: found.more });
+    let before = found.before.map(|seq| seq.0);
+    let body = bodies::text(&Messages { messages, more: before.is_some(), before });
     let response = Response::new(200).json(body);
-    match found.messages.last().filter(|_| found.more) {
-        Some((oldest, _)) => {
+    match before {
+        Some(before) => {
             let mut query = form_urlencoded::Serializer::new(String::new());
             query.extend_pairs(request.query_pairs().filter(|(name, _)| name != "before"));
-            query.append_pair("before", &oldest.seq.to_string());
+            query.append_pair("before", &before.to_string());
             let link = format!("</api/v1/search?{}>; rel=\"next\"", query.finish());
             response.header("Link", link)
         }

@@ -103,8 +103,10 @@ async function nick(name) {
 function hear(frame) {
   if (frame.type === "open" && !same(frame.me, state.me.name)) return location.reload();
   if ((frame.type === "open" && frame.fresh) || frame.type === "reset") return afresh();
-  if (held) held.push(frame);
-  else happened(frame);
+  if (held) return held.push(frame);
+  happened(frame);
+  // Who came and went meanwhile is not told.
+  if (frame.type === "caught_up") refresh();
 }
 
 // Loads everything anew; what is heard meanwhile comes after it.
@@ -373,14 +375,6 @@ function settled() {
   }, READ_MS);
 }
 
-const said = new Map();
-function ownRead({ room, seq }) {
-  clearTimeout(said.get(room));
-  said.set(room, setTimeout(() => {
-    put(`rooms/${room}/read`, { seq }).then(() => read(state.rooms.get(room), seq), () => {});
-  }, READ_MS));
-}
-
 // ---- Buttons and keys
 
 const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
@@ -465,8 +459,6 @@ outbox.onSent((message) => {
   happen(message.room, { ...message, type: "message" });
   const one = state.rooms.get(message.room);
   if (one) count(one, message);
-  // Who answers has read what was there; the server counts one's own words as unread, too.
-  if (!one?.unread) ownRead(message);
 });
 door.start(begin);
 suitTheme();

@@ -222,14 +222,18 @@ export function search(open) {
   const ask = async (words, show, before) => {
     const mine = asked += 1;
     const room = here.checked ? `&room=${state.current}` : "";
-    const older = before ? `&before=${before}` : "";
+    let answer = { before };
     try {
-      const answer = await get(`search?q=${part(words)}${room}${older}&limit=30`);
-      if (mine !== asked) return;
+      // A page may be empty, and there may be older ones all the same.
+      do {
+        const older = answer.before ? `&before=${answer.before}` : "";
+        answer = await get(`search?q=${part(words)}${room}${older}&limit=30`);
+        if (mine !== asked) return;
+      } while (answer.before && !answer.messages.length);
       found = before ? [...found, ...answer.messages] : answer.messages;
       show(found.map(item));
       more.hidden = !answer.more;
-      more.onclick = () => ask(words, show, found.at(-1).seq);
+      more.onclick = () => ask(words, show, answer.before);
       count.textContent = found.length ? `${found.length}${answer.more ? "+" : ""} found`
         : "Nothing found. Search looks for whole words, or how they begin.";
     } catch (failure) {

@@ -4,20 +4,22 @@
 //! columns as they are (`src/store/migrations/` says what they mean; times are microseconds since
 //! 1970, hashes hexadecimal, what is NULL is left out); then what is not in the log: when sessions
 //! were last used, how far members have read, the numbers of messages that are gone. The last line
-//! counts the entries: an export without it was cut off. What names and protects this log (its
-//! epoch, its secret) is not in it, and all other tables can be made from it.
+//! counts the entries and has the SHA-256 of all bytes before it: an export without it was cut off,
+//! and one that it does not fit was altered. What names and protects this log (its epoch, its
+//! secret) is not in it, and all other tables can be made from it.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::crypto;
 use crate::store::OpenError;
 
 /// Of the first line.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// The columns of the log, each by its name in a line.
 pub(super) const COLUMNS: [&str; 15] = [
@@ -48,6 +50,7 @@ pub(super) const BESIDE: [(&str, &str, &[&str]); 3] = [
 
 /// Writes all lines. Returns how many entries there are.
 pub(super) fn export(connection: &Connection, out: &mut impl Write) -> Result<u64, OpenError> {
+    let out = &mut Summed { out, sum: Sha256::new() };
     connection.execute_batch("BEGIN")?; // All of one moment.
     let pruned = "SELECT value FROM meta WHERE key = 'pruned'";
     let pruned: i64 = connection.query_row(pruned, [], |row| row.get(0))?;
@@ -56,13 +59,32 @@ pub(super) fn export(connection: &Connection, out: &mut impl Write) -> Result<u6
     for (kind, name, columns) in BESIDE {
         table(connection, out, Some(kind), name, columns, &format!("{}, 2", columns[0]))?;
     }
-    line(out, &json!({"kind": "end", "entries": entries}))?;
+    let sum = crypto::hex(&out.sum.finalize_reset());
+    line(out, &json!({"kind": "end", "entries": entries, "sha256": sum}))?;
     connection.execute_batch("ROLLBACK")?;
     Ok(entries)
 }
 
+/// What is written, and the sum of it.
+struct Summed<'a, W> {
+    out: &'a mut W,
+    sum: Sha256,
+}
+
+impl<W: Write> Write for Summed<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 fn line(out: &mut impl Write, value: &Value) -> Result<(), OpenError> {
-    Ok(writeln!(out, "{value}")?)
+    Ok(out.write_all(format!("{value}\n").as_bytes())?)
 }
 
 fn table(

@@ -6,8 +6,10 @@ use std::io::BufRead;
 use rusqlite::types::Value as Column;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::chat::{Entry, Seq};
+use crate::crypto;
 use crate::store::admin::export::{BESIDE, COLUMNS, VERSION};
 use crate::store::{self, OpenError, entries, tables, words};
 
@@ -29,13 +31,23 @@ pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64
     Ok(entries)
 }
 
-fn fill(connection: &Connection, lines: impl BufRead) -> Result<u64, String> {
+/// What is said of an export that was cut off.
+const CUT_OFF: &str = "the end is missing: export it once more";
+
+fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String> {
+    let (mut line, mut sum) = (String::new(), Sha256::new());
     let (mut entries, mut ended) = (0, false);
-    for (number, line) in (1..).zip(lines.lines()) {
+    for number in 1.. {
         let at = |what: String| format!("line {number}: {what}");
-        let line = line.map_err(|error| at(error.to_string()))?;
-        let fields: Map<String, Value> =
-            serde_json::from_str(&line).map_err(|_| at("this is not a JSON object".to_owned()))?;
+        line.clear();
+        if lines.read_line(&mut line).map_err(|error| at(error.to_string()))? == 0 {
+            break;
+        }
+        let fields: Map<String, Value> = match serde_json::from_str(&line) {
+            Ok(fields) => fields,
+            Err(_) if !line.ends_with('\n') => return Err(CUT_OFF.to_owned()),
+            Err(_) => return Err(at("this is not a JSON object".to_owned())),
+        };
         let kind = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
         let of_beside = BESIDE.iter().find(|(one, _, _)| *one == kind);
         if ended || (number == 1) != (kind == "shanty") {
@@ -45,8 +57,14 @@ fn fill(connection: &Connection, lines: impl BufRead) -> Result<u64, String> {
             ("shanty", _) => begin(connection, &fields).map_err(at)?,
             ("end", _) => {
                 ended = true;
+                let said = fields.get("sha256").and_then(Value::as_str);
                 if fields.get("entries").and_then(Value::as_u64) != Some(entries) {
                     return Err(at("there were more entries once: it is not whole".to_owned()));
+                }
+                if said != Some(&crypto::hex(&sum.finalize_reset())) {
+                    let what = "this is not what was exported: it was altered, or damaged on its \
+                                way; export it once more";
+                    return Err(what.to_owned());
                 }
             }
             (_, Some((_, table, columns))) => {
@@ -57,8 +75,9 @@ fn fill(connection: &Connection, lines: impl BufRead) -> Result<u64, String> {
                 entries += 1;
             }
         }
+        sum.update(&line);
     }
-    if ended { Ok(entries) } else { Err("the end is missing: export it once more".to_owned()) }
+    if ended { Ok(entries) } else { Err(CUT_OFF.to_owned()) }
 }
 
 fn begin(connection: &Connection, fields: &Map<String, Value>) -> Result<(), String> {

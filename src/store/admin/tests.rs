@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::chat::{AccountId, Entry, RoomId, SessionId};
+use crate::crypto;
+use crate::limits::INDEX_ENTRIES;
 use crate::store::tests::*;
 use crate::store::{Store, Write as Writing};
 use crate::time::Time;
@@ -26,9 +28,9 @@ fn busy(scratch: &Scratch) -> Store {
     put(writer, edits(1, 1, first, "good morning @Person2"));
     put(writer, deletes(2, 2, second, false));
     put(writer, said(9, "into no room"));
-    for number in 0..300 {
-        put(writer, says(1, 1, &format!("number {number}")));
-    }
+    // So many that the index of words is made.
+    let many = (0..INDEX_ENTRIES).map(|number| write(1, says(1, 1, &format!("number {number}"))));
+    writer.commit(many.collect());
     let room = RoomId(1);
     let mark = Writing::Mark { room, account: AccountId(2), seq: crate::chat::Seq(20) };
     let touch = Writing::Touch(vec![(SessionId(1), Time(9_000_000_000))]);
@@ -54,10 +56,8 @@ fn a_backup_of_an_open_database_is_whole_and_ones_own() {
     let store = busy(&scratch);
     let (db, file) = (scratch.file(), scratch.0.join("backup"));
     let said = backup(&db, &file).expect("it works");
-    assert!(
-        said.contains("314 entries, 2 accounts, 2 rooms") || said.contains("entries"),
-        "{said}"
-    );
+    let entries = 15 + INDEX_ENTRIES;
+    assert!(said.contains(&format!("{entries} entries, 2 accounts, 2 rooms")), "{said}");
     let mode = fs::metadata(&file).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert!(!beside(&file, "-wal").exists() && !beside(&file, "-shm").exists());
@@ -131,17 +131,31 @@ fn lines_that_are_wrong() {
         let kept: Vec<&str> = lines.lines().filter(|line| !line.contains(word)).collect();
         kept.join("\n")
     };
+    // As if it had been exported so.
+    let sealed = |lines: &str| {
+        let (body, end) = lines.trim_end().rsplit_once('\n').expect("an end");
+        let (end, _) = end.split_once("\"sha256\":").expect("a sum");
+        let body = format!("{body}\n");
+        let sum = crypto::hex(&crypto::hash(&body));
+        format!("{body}{end}\"sha256\":\"{sum}\"}}\n")
+    };
+    assert_eq!(sealed(&lines), lines);
     let first_two: Vec<&str> = lines.lines().take(2).collect();
     let cases = [
         (String::new(), "the end is missing"),
-        ("nonsense".to_owned(), "line 1: this is not a JSON object"),
+        ("nonsense\n".to_owned(), "line 1: this is not a JSON object"),
         (first_two[1].to_owned(), "line 1: this is not an export of shanty"),
         (first_two.join("\n"), "the end is missing"),
         (without("number 17\""), "there were more entries once"),
-        (lines.replacen("\"version\":1", "\"version\":7", 1), "another version"),
+        (lines[..lines.len() / 2].to_owned(), "the end is missing: export it once more"),
+        (lines[..lines.len() - 9].to_owned(), "the end is missing"),
+        (lines.replacen("number 17\"", "number 18\"", 1), "it was altered, or damaged"),
+        (lines.replacen("\"last_used\":9000000000", "\"last_used\":9000000001", 1), "altered"),
+        (lines.replace('\n', "\r\n"), "altered"),
+        (lines.replacen("\"version\":2", "\"version\":7", 1), "another version"),
         (lines.replacen("\"kind\":\"said\"", "\"kind\":\"sang\"", 1), "line 8: "),
         (lines.replacen("\"text\":", "\"verse\":", 1), "\"verse\" is unknown"),
-        (lines.replacen("\"target\":", "\"target\":99", 1), "not a whole export"),
+        (sealed(&lines.replacen("\"target\":", "\"target\":9999", 1)), "not a whole export"),
     ];
     for (lines, says) in cases {
         let error = import(&other, "lines", lines.as_bytes(), false).expect_err(says);
@@ -165,7 +179,18 @@ fn what_is_damaged_is_found() {
         ("UPDATE reaction SET emoji = '🍋'", "a sign that the log does not know"),
         ("DELETE FROM mention", "calls somebody who is not told"),
         ("INSERT INTO mention VALUES ('eve', 1, 30)", "called by no message"),
-        ("DELETE FROM words_docsize WHERE id = 30", "damaged"),
+        ("DELETE FROM words_data WHERE id > 10", "damaged"),
+        ("UPDATE log SET text = 'other words' WHERE seq = 30", "the index of words is not that"),
+        ("UPDATE log SET room = 2 WHERE seq = 30", "the index of words is not that"),
+        (
+            "INSERT INTO words (words, rowid, room, name, text)
+             SELECT 'delete', seq, room, name, text FROM log WHERE seq = 30",
+            "the index of words is not that",
+        ),
+        (
+            "INSERT INTO words (rowid, room, name, text) VALUES (2, 1, 'Eve', 'ghost')",
+            "the index of words is not that",
+        ),
         ("DELETE FROM meta WHERE key = 'epoch'", "no name or no secret"),
         ("INSERT INTO session VALUES (7, 99, x'00', 0, '', 1, 1)", "a session of no account"),
         ("UPDATE log SET body = '{}' WHERE seq = 2", "the column body has what it cannot"),

@@ -2,14 +2,15 @@
 //! read once, from its first entry; the core carries it out, and the tables are held against that.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rusqlite::Connection;
 
 use crate::chat::{
     Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot, mentions,
 };
-use crate::limits::SESSION_TTL_SECS;
-use crate::store::{OpenError, entries, snapshot, words};
+use crate::limits::{SESSION_TTL_SECS, VERIFY_ENTRIES};
+use crate::store::{OpenError, entries, search, snapshot, words};
 use crate::time::Time;
 
 /// Says what is in it, in a few words.
@@ -17,6 +18,8 @@ use crate::time::Time;
 /// # Errors
 /// [`OpenError::Corrupt`] with the first thing that is wrong, or why it cannot be read.
 pub(super) fn verify(connection: &Connection) -> Result<String, OpenError> {
+    // For what is made to be compared, and goes again.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // All that is read is of one moment.
     connection.execute_batch("BEGIN")?;
     let said = all(connection);
@@ -202,17 +205,46 @@ impl Log {
     }
 }
 
-/// Whether the full-text index has as many messages as it should. (That it is sound in itself is
-/// part of SQLite's check.)
+/// Whether the full-text index has the words of the messages up to its mark, and no others. (That
+/// it is sound in itself is part of SQLite's check.) So that it takes little memory, the messages
+/// are indexed once more in parts, and sums are compared: of every word in every place.
 fn index(connection: &Connection) -> Result<(), OpenError> {
     let indexed = words::indexed(connection)?;
-    let same: bool = connection.query_row(
-        "SELECT (SELECT count(*) FROM words_docsize) = (
-             SELECT count(*) FROM log WHERE kind = 'said' AND deleted = 0 AND seq <= ?)",
-        [indexed],
-        |row| row.get(0),
-    )?;
-    if same { Ok(()) } else { wrong("the index of words is not that of the messages".to_owned()) }
+    let found = sum(connection, "main", "words")?;
+    let (mut wanted, mut after) = (0_u64, 0);
+    while after < indexed {
+        let upto = indexed.min(after + VERIFY_ENTRIES);
+        search::index_apart(connection, after, upto)?;
+        wanted = wanted.wrapping_add(sum(connection, "temp", "apart")?);
+        connection.execute_batch("DROP TABLE temp.apart")?;
+        after = upto;
+    }
+    if found == wanted {
+        return Ok(());
+    }
+    wrong("the index of words is not that of the messages".to_owned())
+}
+
+/// A number for all that is in an index, in whatever order it stands there.
+fn sum(connection: &Connection, schema: &str, index: &str) -> Result<u64, OpenError> {
+    connection.execute_batch(&format!(
+        "CREATE VIRTUAL TABLE temp.places USING fts5vocab ('{schema}', '{index}', 'instance')"
+    ))?;
+    let mut sum = 0_u64;
+    {
+        let places = "SELECT term, doc, col, offset FROM temp.places";
+        let mut select = connection.prepare(places)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let text = |index| row.get_ref(index).and_then(|text| Ok(text.as_bytes()?));
+            let number = |index| row.get::<_, i64>(index);
+            let mut hasher = DefaultHasher::new();
+            (text(0)?, number(1)?, text(2)?, number(3)?).hash(&mut hasher);
+            sum = sum.wrapping_add(hasher.finish());
+        }
+    }
+    connection.execute_batch("DROP TABLE temp.places")?;
+    Ok(sum)
 }
 
 /// A core that is told the log, and wants nothing of its own.

@@ -59,6 +59,34 @@ fn old(scratch: &Scratch) {
 }
 
 #[test]
+fn of_rooms_that_went_before_it_is_known_whose_they_were() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    for account in 1..=3 {
+        put(&mut writer, account_made(account, &format!("Person{account}"), &account.to_string()));
+    }
+    let (owner, room) = (Some(AccountId(1)), RoomId(2));
+    put(&mut writer, Entry::RoomMade { room, owner, facts: facts("Den") });
+    for (account, member) in [(2, true), (3, true), (3, false), (2, false), (2, true)] {
+        let account = AccountId(account);
+        put(&mut writer, Entry::MemberChanged { room, account, member });
+    }
+    put(&mut writer, Entry::RoomGone { room });
+    drop(writer);
+    let lost = || {
+        let reader = scratch.reader();
+        [1, 2, 3].map(|account| reader.has_lost(AccountId(account), room).expect("an answer"))
+    };
+    assert_eq!(lost(), [true, true, false]);
+    // As the third schema has left it.
+    let third = "DELETE FROM member WHERE room = 2; PRAGMA user_version = 3";
+    scratch.other_program().execute_batch(third).expect("it can be undone");
+    assert_eq!(lost(), [false; 3]);
+    drop(scratch.open());
+    assert_eq!(lost(), [true, true, false]);
+}
+
+#[test]
 fn an_old_database_is_taken_over_with_all_that_is_in_it() {
     let scratch = Scratch::new();
     old(&scratch);

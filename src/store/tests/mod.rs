@@ -122,7 +122,7 @@ pub(crate) fn room_made(room: u64, title: &str) -> Entry {
     Entry::RoomMade { room: RoomId(room), owner: None, facts: facts(title) }
 }
 
-fn write(ticket: u64, entry: Entry) -> Write {
+pub(crate) fn write(ticket: u64, entry: Entry) -> Write {
     Write::Entry { ticket: Ticket(ticket), time: Time(1_000_000 + ticket.cast_signed()), entry }
 }
 

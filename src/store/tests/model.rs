@@ -101,7 +101,9 @@ impl Model {
                     (room.facts, room.generation, room.updated) = (facts, generation, time);
                 }
             }
-            Entry::RoomGone { room } => rooms.retain(|one| one.id != room || room == LOBBY),
+            Entry::RoomGone { room } => {
+                rooms.retain(|one| one.id != room || room == LOBBY || one.between.is_some());
+            }
             Entry::Said { room, .. } => {
                 if let Some(room) = rooms.iter_mut().find(|one| one.id == room) {
                     room.last = seq;

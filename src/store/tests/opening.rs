@@ -205,7 +205,7 @@ fn a_newer_schema_is_refused() {
     let scratch = Scratch::new();
     drop(scratch.open());
     scratch.other_program().pragma_update(None, "user_version", 7).expect("it is set");
-    let expected = "made by a newer shanty (schema 7, this one knows 3): use that version";
+    let expected = "made by a newer shanty (schema 7, this one knows 5): use that version";
     assert_eq!(refusal(&scratch), expected);
 }
 

@@ -1,11 +1,13 @@
 //! Reading: pages, counts, and the log for somebody who has missed a part of it.
 
+use std::time::Duration;
+
 use super::*;
 use crate::chat::Folded;
 use crate::limits::{
-    ENTRIES_PAGE_BYTES, PAGE_MESSAGES_MAX, READERS_MAX, READS_WAITING_MAX, UNREAD_MAX,
+    ENTRIES_PAGE_BYTES, PAGE_MESSAGES_MAX, READERS_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
-use crate::store::{Bound, Counts, Happened, Unread};
+use crate::store::{Bound, Counts, Happened, Readers, Unread};
 
 /// 20 messages in room 2, each followed by one in the lobby: 2, 4, … 40 are those of room 2.
 fn twenty() -> (Scratch, Writer) {
@@ -61,9 +63,7 @@ fn one_message_is_found_in_its_room_and_by_its_number() {
     assert_eq!((message.author.clone(), message.text.as_deref()), (person(7), Some("here")));
     assert_eq!(reader.message(RoomId(1), Seq(seq)), Ok(None));
     assert_eq!(reader.message(RoomId(1), Seq(1)), Ok(None), "no message");
-    let id = ClientId::new("mine").expect("an id");
-    assert_eq!(reader.by_client_id(AccountId(7), &id), Ok(Some(message)));
-    assert_eq!(reader.by_client_id(AccountId(8), &id), Ok(None));
+    assert_eq!(message.client_id, ClientId::new("mine"));
 }
 
 #[test]
@@ -100,6 +100,31 @@ fn what_is_taken_back_or_edited_counts_as_it_is_now() {
     };
     assert_eq!(counts("ann"), Counts { unread: 2, mentions: 1 });
     assert_eq!(counts("bob"), Counts { unread: 2, mentions: 1 });
+}
+
+#[test]
+fn what_one_said_oneself_is_not_unread() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    for account in [1, 2] {
+        let name = format!("Person{account}");
+        put(&mut writer, account_made(account, &name, &name));
+    }
+    let counts = |name: &str| {
+        let counts = scratch.reader().counts(&Folded::new(name), &[(RoomId(1), Seq(0))]);
+        counts.expect("they are read")[0]
+    };
+    put(&mut writer, says(1, 1, "to @Person1 and @Person2"));
+    put(&mut writer, says(2, 1, "to @Person1, @Person2"));
+    put(&mut writer, said(1, "a guest"));
+    assert_eq!(counts("Person1"), Counts { unread: 2, mentions: 1 });
+    assert_eq!(counts("PERSON2"), Counts { unread: 2, mentions: 1 });
+    assert_eq!(counts("nobody"), Counts { unread: 3, mentions: 0 });
+    // However much they are, it is counted among the latest.
+    let own = (0..UNREAD_LOOKS_MAX as u64 - 1).map(|n| write(n, says(1, 1, "@Person1")));
+    writer.commit(own.collect());
+    assert_eq!(counts("Person1"), Counts { unread: 1, mentions: 1 });
+    assert_eq!(counts("Person2").unread, UNREAD_MAX as u64);
 }
 
 #[test]
@@ -173,14 +198,6 @@ fn the_plans_use_the_indexes() {
             "SEARCH log USING INDEX log_said (room=? AND rowid>?)",
         ),
         (
-            "SELECT 1 FROM log WHERE room = 1 AND kind = 'said' AND seq > 9 LIMIT 5",
-            "SEARCH log USING COVERING INDEX log_said (room=? AND rowid>?)",
-        ),
-        (
-            "SELECT count(*) FROM log WHERE room = 1 AND deleted = 1 AND seq > 9",
-            "SEARCH log USING COVERING INDEX log_deleted (room=? AND rowid>?)",
-        ),
-        (
             "SELECT max(seq) FROM log WHERE room = 1 AND kind = 'said' AND seq > 9",
             "SEARCH log USING COVERING INDEX log_said (room=? AND rowid>?)",
         ),
@@ -194,32 +211,43 @@ fn the_plans_use_the_indexes() {
 }
 
 #[test]
-fn so_many_read_and_wait_and_the_rest_are_turned_away() {
+fn everybody_gets_their_turn_and_nobody_waits_for_ever() {
     let (scratch, writer) = twenty();
     drop(writer);
     let readers = scratch.open().readers;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let (hold, held) = std::sync::mpsc::channel::<()>();
-    let (mut served, mut busy) = (0, 0);
-    runtime.block_on(async {
-        let mut asked = tokio::task::JoinSet::new();
-        let first = readers.clone();
-        asked.spawn(
-            async move { first.read(move |_| Ok(held.recv().is_err())).await.map(|_| Seq(41)) },
-        );
-        for _ in 0..READERS_MAX + READS_WAITING_MAX + 3 {
-            let readers = readers.clone();
-            asked.spawn(async move { readers.read(|reader| reader.last_seq()).await });
-        }
-        drop(hold);
-        while let Some(outcome) = asked.join_next().await {
-            match outcome.expect("no panic") {
-                Ok(seq) => served += usize::from(seq == Seq(41)),
-                Err(why) => busy += usize::from(why == Unread::Busy),
+    let patience = Duration::from_millis(20);
+    let mut hasty = readers.clone();
+    hasty.patience = patience;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(async {
+        let crowd = |count: usize, readers: &Readers| {
+            let mut asked = tokio::task::JoinSet::new();
+            for _ in 0..count {
+                let readers = readers.clone();
+                asked.spawn(async move { readers.read(|reader| reader.last_seq()).await });
             }
+            asked
+        };
+        let all = crowd(500, &readers).join_all().await;
+        assert!(all.iter().all(|read| *read == Ok(Seq(41))), "{all:?}");
+        // As long as all turns are taken, one waits; but not for longer than that.
+        let mut held = Vec::new();
+        for _ in 0..READERS_MAX {
+            let (hold, wait) = std::sync::mpsc::channel::<()>();
+            let readers = readers.clone();
+            let read = async move { readers.read(move |_| Ok(wait.recv().is_err())).await };
+            held.push((hold, tokio::spawn(read)));
+        }
+        tokio::task::yield_now().await;
+        let late = tokio::time::Instant::now();
+        let all = crowd(3, &hasty).join_all().await;
+        assert_eq!(all, vec![Err(Unread::Busy); 3]);
+        assert!(late.elapsed() >= patience);
+        for (hold, read) in held {
+            drop(hold);
+            assert_eq!(read.await.expect("no panic"), Ok(true));
         }
         let failed = readers.read(|_| Err::<(), _>(rusqlite::Error::InvalidQuery)).await;
         assert_eq!(failed, Err(Unread::Failed));
     });
-    assert_eq!((served, busy), (READERS_MAX + READS_WAITING_MAX, 4));
 }

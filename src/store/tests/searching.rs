@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::chat::Folded;
-use crate::limits::{INDEX_ENTRIES, SNIPPET_CHARS};
+use crate::limits::{INDEX_ENTRIES, SEARCH_LOOKS_MAX, SNIPPET_CHARS};
 use crate::store::{Found, Query};
 
 fn ask(words: &str) -> Query {
@@ -109,14 +109,14 @@ fn only_rooms_authors_and_times_that_are_asked_for() {
         let nobody = Query { author: Some(Folded::new("person 2")), ..ask("same") };
         assert!(numbers(&found(&scratch, &nobody)).is_empty());
         let nowhere = Query { rooms: Vec::new(), ..ask("same") };
-        assert_eq!(found(&scratch, &nowhere), Found { messages: Vec::new(), more: false });
+        assert_eq!(found(&scratch, &nowhere), Found { messages: Vec::new(), before: None });
         // Page by page it is the same, and the last page says so.
         let (mut before, mut paged) = (None, Vec::new());
         loop {
             let page = found(&scratch, &Query { before, limit: 7, ..ask("same") });
             paged.extend(numbers(&page));
-            before = paged.last().map(|seq| Seq(*seq));
-            if !page.more {
+            before = page.before;
+            if before.is_none() {
                 break;
             }
         }
@@ -125,6 +125,36 @@ fn only_rooms_authors_and_times_that_are_asked_for() {
             writer.commit((0..INDEX_ENTRIES).map(|_| write(1, said(9, "filling"))).collect());
         }
     }
+}
+
+#[test]
+fn a_search_that_ends_early_says_where_to_go_on() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let own = [says(1, 2, "common"), says(1, 3, "common")].map(|entry| put(&mut writer, entry));
+    let many = SEARCH_LOOKS_MAX as u64 * 2;
+    writer.commit((0..many).map(|n| write(n, says(1, 1, "common"))).collect());
+    fill(&mut writer);
+    let rooms: Vec<RoomId> = (2..20).map(RoomId).collect();
+    let (mut before, mut pages, mut all) = (None, 0, Vec::new());
+    loop {
+        let page = found(&scratch, &Query { rooms: rooms.clone(), before, ..ask("common") });
+        pages += 1;
+        all.extend(numbers(&page));
+        match page.before {
+            Some(next) => assert!(before.replace(next).is_none_or(|last| next < last)),
+            None => break,
+        }
+    }
+    // Two pages of nothing, and then what there is.
+    assert_eq!((pages, all), (3, own.into_iter().rev().collect()));
+    // Where the index can tell the rooms apart, it is found at once.
+    let few = found(&scratch, &Query { rooms: rooms[..2].to_vec(), ..ask("common") });
+    assert_eq!((numbers(&few), few.before), (vec![own[1], own[0]], None));
+    // A page that is full with what is not in the index yet is not the last.
+    let young = [(); 2].map(|()| put(&mut writer, says(1, 2, "common")));
+    let page = found(&scratch, &Query { limit: 2, ..ask("common") });
+    assert_eq!((numbers(&page), page.before), (vec![young[1], young[0]], Some(Seq(young[0]))));
 }
 
 #[test]

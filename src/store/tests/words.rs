@@ -1,6 +1,7 @@
 //! What is done to messages: sent once more, edited, taken back, given a sign.
 
 use super::*;
+use crate::chat::Field;
 use crate::limits::{INDEX_ENTRIES, REACTIONS_MAX};
 
 /// Where something is said, and the number of a message of account 1 in the lobby.
@@ -108,8 +109,17 @@ fn what_is_taken_back_is_gone() {
         }
         assert_eq!(searching::search(&scratch, "xylophone"), [seq], "indexed: {indexed}");
         assert_eq!(refusal_of(&mut writer, deletes(2, 1, seq, false)), Refusal::Forbidden);
-        put(&mut writer, deletes(1, 1, seq, false));
-        assert_eq!(refusal_of(&mut writer, deletes(1, 1, seq, false)), Refusal::MessageNotFound);
+        let by = put(&mut writer, deletes(1, 1, seq, false));
+        // Once more changes nothing, and is no error; but still not everybody's to do.
+        for (account, owner) in [(1, false), (2, true)] {
+            let again = deletes(account, 1, seq, owner);
+            let answer = writer.commit(vec![write(7, again.clone())]).pop();
+            let Some(Command::Repeated { seq, same: true, .. }) = answer else {
+                panic!("{answer:?}");
+            };
+            assert_eq!(seq, Seq(by));
+        }
+        assert_eq!(refusal_of(&mut writer, deletes(2, 1, seq, false)), Refusal::Forbidden);
         let mut why = |entry| refusal_of(&mut writer, entry);
         assert_eq!(why(edits(1, 1, seq, "no")), Refusal::MessageNotFound);
         assert_eq!(why(reacts(1, 1, seq, "👍", true)), Refusal::MessageNotFound);
@@ -130,6 +140,31 @@ fn what_is_taken_back_is_gone() {
             assert!(!found, "{word}, indexed: {indexed}");
         }
     }
+}
+
+#[test]
+fn only_what_was_said_in_the_room_is_answered() {
+    let (_scratch, mut writer, seq) = begin();
+    let answers = |id: &str, room: u64, to: u64| {
+        let mut entry = sends(1, room, id, "I see");
+        if let Entry::Said { reply_to, .. } = &mut entry {
+            *reply_to = Some(Seq(to));
+        }
+        entry
+    };
+    let no_place = Refusal::Malformed(Field::Called("reply_to"));
+    let edit = put(&mut writer, edits(1, 1, seq, "other words"));
+    for (room, to) in [(2, seq), (1, edit), (1, 0), (1, 1), (1, 1 << 40), (1, u64::MAX)] {
+        assert_eq!(refusal_of(&mut writer, answers("r", room, to)), no_place, "{room} {to}");
+    }
+    let sent = put(&mut writer, answers("y", 1, seq));
+    // Two of one commit know of each other.
+    let both = vec![write(1, says(1, 1, "a")), write(2, answers("z", 1, sent + 1))];
+    let answers_to_both = writer.commit(both);
+    assert!(matches!(answers_to_both[1], Command::Logged { .. }), "{answers_to_both:?}");
+    // What was taken back is a place all the same.
+    put(&mut writer, deletes(1, 1, seq, false));
+    put(&mut writer, answers("late", 1, seq));
 }
 
 #[test]

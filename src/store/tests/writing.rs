@@ -88,6 +88,10 @@ fn rows_come_back_as_they_were_written() {
     };
     let author = Author { account: Some(AccountId(u64::MAX)), name: Name::new("名 前").unwrap() };
     let (room, owner) = (RoomId(2), Some(AccountId(1)));
+    let mut answer = sends(4, 2, "id-2", "");
+    if let Entry::Said { reply_to, .. } = &mut answer {
+        *reply_to = Some(Seq(15));
+    }
     let entries = [
         account_made(1, "Ann", "a"),
         session_begun(1, 1, "s"),
@@ -102,7 +106,7 @@ fn rows_come_back_as_they_were_written() {
             color: None,
             text: "a\0b '\u{1f980}\n".into(),
             client_id: ClientId::new("id-1"),
-            reply_to: Some(Seq(u64::MAX)),
+            reply_to: None,
         },
         Entry::AccountMade {
             account: AccountId(2),
@@ -118,7 +122,7 @@ fn rows_come_back_as_they_were_written() {
         edits(4, 2, 15, "last words"),
         reacts(4, 2, 15, "👍", true),
         reacts(4, 2, 15, "👍", false),
-        sends(4, 2, "id-2", ""),
+        answer,
         deletes(4, 2, 19, false),
         said(9, ""),
         said(9, &"ü".repeat(4_000)),

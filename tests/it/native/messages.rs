@@ -1,8 +1,9 @@
 //! Messages: said once however often it is tried, changed, taken back, and paged through.
 
 use serde_json::{Value, json};
+use shanty::limits::INDEX_ENTRIES;
 
-use super::{Form, User, answer, number, text};
+use super::{Form, User, answer, number, talk, text};
 use crate::kit::{TestServer, said, send};
 
 const NOTHING: &Value = &Value::Null;
@@ -35,6 +36,15 @@ fn what_is_said_twice_under_one_id_is_said_once() {
         }
         server.go_on();
     }
+    // What its author has taken back, and says once more, is what was taken back.
+    let gone = "/rooms/1/messages/gone";
+    let said = server.api(&ann, "PUT", gone, &body).1;
+    let at = format!("/rooms/1/messages/{}", said["seq"]);
+    assert_eq!(server.api(&ann, "DELETE", &at, NOTHING).0, 204);
+    let (status, again) = server.api(&ann, "PUT", gone, &body);
+    assert_eq!((status, &again["seq"], &again["time"]), (200, &said["seq"], &said["time"]));
+    assert_eq!((&again["deleted"], &again["text"]), (&json!(true), NOTHING));
+    server.refused(&ann, ("PUT", gone, &json!({"text": "other"})), (409, "client_id_reused"));
     // Another author's is another message.
     let (status, theirs) = server.api(&bob, "PUT", path, &body);
     assert_eq!(status, 201);
@@ -50,7 +60,7 @@ fn what_is_said_twice_under_one_id_is_said_once() {
     let (status, again) = server.api(&ann, "PUT", path, &body);
     assert_eq!((status, &again["seq"], &again["text"]), (200, &json!(seq), &json!("hello!")));
     let all = server.get(&ann, "/rooms/1/messages");
-    assert_eq!(all["messages"].as_array().map(Vec::len), Some(2));
+    assert_eq!(all["messages"].as_array().map(Vec::len), Some(3));
 }
 
 #[test]
@@ -196,14 +206,12 @@ fn what_was_taken_back_is_nowhere() {
         assert_eq!(server.api(&ann, "PATCH", &path, &json!({"text": word})).0, 200);
     }
     // Enough for the full-text index to take it in.
-    for index in 0..300 {
-        server.tell(&ann, room, &format!("filler {index}"));
-    }
+    talk(&server, &ann, room, (0..INDEX_ENTRIES).map(|index| format!("filler {index}")));
     let found = server.get(&ann, "/search?q=obelisk");
     assert_eq!(number(&found["messages"][0]["seq"]), seq);
     assert_eq!(server.get(&ann, "/search?q=xylophone")["messages"], json!([]));
     assert_eq!(server.api(&ann, "DELETE", &path, NOTHING).0, 204);
-    server.refused(&ann, ("DELETE", &path, NOTHING), (404, "message_not_found"));
+    assert_eq!(server.api(&ann, "DELETE", &path, NOTHING).0, 204, "it is gone, as was wanted");
     let nowhere = |server: &TestServer| {
         let mut all = vec![server.get(&ann, &path)];
         all.push(server.get(&ann, &format!("/rooms/{room}/messages?around={seq}&limit=200")));
@@ -217,9 +225,7 @@ fn what_was_taken_back_is_nowhere() {
         }
     };
     nowhere(&server);
-    for index in 0..300 {
-        server.tell(&ann, room, &format!("more {index}"));
-    }
+    talk(&server, &ann, room, (0..INDEX_ENTRIES).map(|index| format!("more {index}")));
     server.stop();
     let database = rusqlite::Connection::open(server.db()).expect("the database");
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -314,6 +320,32 @@ fn replies_mentions_and_limits() {
         server.refused(&ann, ("POST", path, &body), expected);
         server.refused(&ann, ("PUT", "/rooms/1/messages/l1", &body), expected);
     }
+    // What is answered must have been said, and here; it may be taken back since.
+    let den = server.public(&ann, "Den");
+    let elsewhere = number(&server.tell(&ann, den, "elsewhere")["seq"]);
+    let mut ws = server.live(&ann, Form::Ws);
+    for (index, to) in [elsewhere, 1, 999_999].into_iter().enumerate() {
+        let body = json!({"text": "to what?", "reply_to": to});
+        for (method, path) in [("POST", path), ("PUT", "/rooms/1/messages/r1")] {
+            let (status, refused) = server.api(&ann, method, path, &body);
+            let error = &refused["error"];
+            let why = (status, &error["code"], &error["field"]);
+            assert_eq!(why, (422, &json!("invalid_field"), &json!("reply_to")), "{to}");
+        }
+        let id = format!("w{index}");
+        ws.say(&json!({"type": "send", "room": 1, "client_id": id, "text": "?", "reply_to": to}));
+        let refused = ws.find("error");
+        assert_eq!(refused["client_id"], id);
+        assert_eq!(refused["error"]["field"], "reply_to", "{refused}");
+    }
+    let gone = number(&server.tell(&ann, 1, "gone soon")["seq"]);
+    let at = format!("/rooms/1/messages/{gone}");
+    assert_eq!(server.api(&ann, "DELETE", &at, NOTHING).0, 204);
+    let (status, _) = server.api(&ann, "POST", path, &json!({"text": "why?", "reply_to": gone}));
+    assert_eq!(status, 201);
+    // On the websocket, too, one may take back what is gone.
+    ws.say(&json!({"type": "delete", "room": 1, "target": gone, "client_id": "again"}));
+    assert_eq!(ws.find("ack")["client_id"], "again");
     let longest = "𝄞".repeat(4000);
     assert_eq!(server.tell(&ann, 1, &longest)["text"], longest);
     let long_id = "a".repeat(65);

@@ -5,31 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{FORMS, Form, Stream, User, head, number, text};
+use super::{FORMS, Form, Stream, User, head, number, talk, text};
 use crate::kit::{Http, TestServer};
-
-/// Says so many things on one websocket without waiting for each answer.
-fn talk(server: &TestServer, who: &User, room: u64, texts: impl Iterator<Item = String>) -> u64 {
-    let mut ws = server.stream(who, Form::Ws, "?rooms=999999");
-    let run = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let run = run.expect("after 1970").as_nanos();
-    let (mut open, mut last) = (0, 0);
-    for (index, text) in texts.enumerate() {
-        let id = format!("t{run}-{index}");
-        ws.say(&json!({"type": "send", "room": room, "client_id": id, "text": text}));
-        open += 1;
-        if open == 24 {
-            while open > 8 {
-                last = number(&ws.find("ack")["seq"]);
-                open -= 1;
-            }
-        }
-    }
-    for _ in 0..open {
-        last = number(&ws.find("ack")["seq"]);
-    }
-    last
-}
 
 #[test]
 fn one_goes_on_after_nothing_one_and_three_thousand() {
@@ -346,5 +323,54 @@ fn everybody_comes_back_at_once() {
             assert!(http.fill(), "it was ended: {:?}", all(&http));
         }
         assert_eq!(all(&http).0, 100);
+    }
+}
+
+#[test]
+fn that_a_room_is_gone_is_told_to_those_whose_it_was() {
+    let server = TestServer::start();
+    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
+    let (former, eve) = (server.user("Former"), server.user("Eve"));
+    let epoch = text(&server.ask("GET /api/v1/server", "", "").json()["epoch"]);
+    for (index, visibility) in ["public", "private", "hidden"].into_iter().enumerate() {
+        let mut facts = json!({"title": visibility, "visibility": visibility});
+        let mut key = Value::Null;
+        if visibility != "public" {
+            key = json!({"password": "open sesame"});
+            facts["password"] = key["password"].clone();
+        }
+        let mut stayed =
+            [&ann, &bob, &former, &eve].map(|who| (server.live(who, Form::Lines), Vec::new()));
+        let from = format!("?since={epoch}:{}", stayed[0].0.from);
+        let room = server.make(&ann, &facts);
+        let membership = format!("/rooms/{room}/membership");
+        for who in [&bob, &former] {
+            assert_eq!(server.api(who, "PUT", &membership, &key).0, 200);
+        }
+        server.tell(&bob, room, "what is said here");
+        assert_eq!(server.api(&former, "DELETE", &membership, &Value::Null).0, 204);
+        assert_eq!(server.api(&ann, "DELETE", &format!("/rooms/{room}"), &Value::Null).0, 204);
+        server.tell(&ann, 1, "the end");
+        for (stream, gone) in &mut stayed {
+            loop {
+                let frame = stream.next();
+                match text(&frame["type"]).as_str() {
+                    "room_gone" => gone.push(frame),
+                    "message" if frame["text"] == "the end" => break,
+                    _ => {}
+                }
+            }
+        }
+        let counts: Vec<usize> = stayed.iter().map(|(_, gone)| gone.len()).collect();
+        assert_eq!(counts, [1, 1, 1, 0], "who left before has heard of it then");
+        // Who was away is told the same, and who was never in it does not learn its number.
+        for (who, (_, gone)) in [&ann, &bob, &former, &eve].into_iter().zip(&stayed) {
+            let mut missed = server.stream(who, FORMS[index], &from).missed();
+            if gone.is_empty() {
+                assert!(missed.iter().all(|frame| frame["room"] == 1), "{missed:?}");
+            }
+            missed.retain(|frame| frame["type"] == "room_gone");
+            assert_eq!(missed, *gone);
+        }
     }
 }

@@ -160,7 +160,12 @@ fn nobody_reads_a_room_that_they_are_not_in() {
         ] {
             server.refused(&eve, (method, &path, body), unseen);
         }
-        if room != private {
+        if room == private {
+            let seen = [server.get(&eve, &base), server.get(&eve, "/rooms")["rooms"][1].clone()];
+            for seen in seen {
+                assert_eq!((&seen["id"], &seen["last_seq"]), (&json!(private), &json!(0)));
+            }
+        } else {
             server.refused(&eve, ("GET", &base, NOTHING), unseen);
             server.refused(&eve, ("PUT", &format!("{base}/membership"), NOTHING), unseen);
         }
@@ -380,4 +385,35 @@ fn a_room_that_closes_its_doors_keeps_its_members() {
     let open = json!({"visibility": "public"});
     assert_eq!(server.api(&ann, "PATCH", &base, &open).0, 200);
     server.get(&eve, &format!("{base}/messages"));
+}
+
+#[test]
+fn everybody_reloads_at_once() {
+    let server = TestServer::start();
+    let ann = server.user("Ann");
+    let crowd: Vec<_> = (0..400)
+        .map(|_| {
+            let mut http = server.http();
+            http.request("GET /api/v1/rooms", &ann.bearer());
+            http
+        })
+        .collect();
+    for mut http in crowd {
+        let response = http.response();
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(response.json()["rooms"][0]["id"], 1);
+    }
+}
+
+#[test]
+fn one_has_read_what_one_says() {
+    let server = TestServer::start();
+    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
+    server.tell(&ann, 1, "I am @Ann");
+    server.tell(&bob, 1, "hello @Ann");
+    let unread = |who| {
+        let room = server.get(who, "/rooms/1");
+        (number(&room["unread"]), number(&room["mentions"]))
+    };
+    assert_eq!((unread(&ann), unread(&bob)), ((1, 1), (1, 0)));
 }

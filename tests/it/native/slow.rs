@@ -110,3 +110,38 @@ fn who_never_reads_is_let_go() {
     let rest = server.stream(&bob, Form::Lines, &stalled.since()).missed();
     assert_eq!(heard + rest.len(), 2000);
 }
+
+#[test]
+fn retention_does_not_make_a_hole_in_front_of_who_is_slow() {
+    let server = TestServer::start();
+    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
+    let mut slow = FORMS.map(|form| server.live(&bob, form));
+    let mut at_ann = server.live(&ann, Form::Ws);
+    let filler = "z".repeat(4000);
+    let mut last = 0;
+    for index in 0..500 {
+        last = at_ann.send(1, &format!("r{index}"), &filler);
+    }
+    // What retention leaves behind; the messages need not be gone for that.
+    let database = rusqlite::Connection::open(server.db()).expect("the database");
+    let pruned = "UPDATE meta SET value = ? WHERE key = 'pruned'";
+    database.execute(pruned, [last.cast_signed()]).expect("it is written");
+    for stream in &mut slow {
+        let mut next = 0;
+        let reset = loop {
+            let frame = stream.next();
+            if frame["type"] != "message" {
+                break frame;
+            }
+            assert_eq!(frame["client_id"], format!("r{next}"));
+            next += 1;
+        };
+        assert_eq!((&reset["type"], &reset["reason"]), (&json!("reset"), &json!("retention")));
+        assert_eq!(number(&reset["seq"]), last, "after {next} messages");
+        stream.expect("caught_up");
+    }
+    server.tell(&ann, 1, "live again");
+    for stream in &mut slow {
+        assert_eq!(stream.expect("message")["text"], "live again");
+    }
+}

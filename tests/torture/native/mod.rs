@@ -170,10 +170,8 @@ impl<'a> Author<'a> {
 
     fn say_in(&mut self, room: u64, chars_max: usize) -> Op {
         self.sent += 1;
-        let tag = format!("{}-{}", self.person.name, self.sent);
-        let words = self.dice.words(chars_max - tag.len() - 1);
-        let text = format!("{tag} {words}").trim_end().to_owned();
-        self.world.sends(&tag, &self.person.name, room, &text);
+        let said = (&*self.person.name, self.sent);
+        let text = self.world.words(&mut self.dice, said, room, chars_max);
         let answered = self.seen.iter().find(|(of, _)| *of == room).map(|(_, seq)| *seq);
         let reply_to = answered.filter(|_| self.dice.chance(100));
         Op::Send { room, text, reply_to }

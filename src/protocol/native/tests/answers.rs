@@ -1,7 +1,7 @@
 //! What goes out: messages, pages and rooms, and the sentences of refusals.
 
 use super::{message, room};
-use crate::chat::{Field, Refusal, RoomId, RoomInfo};
+use crate::chat::{Field, Refusal, RoomId, RoomInfo, Visibility};
 use crate::http::{Framing, Request, Response};
 use crate::protocol::bodies;
 use crate::protocol::native::errors::{Code, Failure};
@@ -67,7 +67,7 @@ fn pages_link_to_their_neighbours() {
     }
     let asked = request("GET /api/v1/search?q=a+b&before=9&room=2", "", "");
     let messages = vec![(message(7, Some("a b")), "a b".to_owned())];
-    let text = sent(&listed(&asked, &Found { messages, more: true }));
+    let text = sent(&listed(&asked, &Found { messages, before: Some(message(7, None).seq) }));
     assert!(
         text.contains("Link: </api/v1/search?q=a+b&room=2&before=7>; rel=\"next\"\r\n"),
         "{text}"
@@ -84,10 +84,15 @@ fn rooms() {
     let own = r#""read_seq":4,"unread":5,"mentions":1,"#;
     let counts = Counts { unread: 5, mentions: 1 };
     assert_eq!(json(&Room::seen(&info, counts)), [begin, middle, own, end].concat());
+    let passer_by = |visibility| RoomInfo { membership: None, visibility, ..info.clone() };
+    for (visibility, last) in [(Visibility::Public, 9), (Visibility::Private, 0)] {
+        let seen = json(&Room::seen(&passer_by(visibility), Counts::default()));
+        assert!(seen.contains(&format!(r#""last_seq":{last},"read_seq":0,"#)), "{seen}");
+    }
     let strange = RoomInfo { membership: None, owner: None, direct: true, ..info };
     let seen = json(&Room::seen(&strange, Counts::default()));
     let says =
-        r#""kind":"direct","owner":null,"member":false,"online":0,"last_seq":9,"read_seq":0"#;
+        r#""kind":"direct","owner":null,"member":false,"online":0,"last_seq":0,"read_seq":0"#;
     assert!(seen.contains(says), "{seen}");
 }
 
