@@ -126,8 +126,13 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        let ended = self.child.try_wait();
         let _ = self.child.kill(); // It may have ended already.
         let _ = self.child.wait();
+        if thread::panicking() {
+            let stderr = std::mem::replace(&mut self.stderr, thread::spawn(String::new));
+            eprintln!("the server: {ended:?}; it said: {}", stderr.join().unwrap_or_default());
+        }
     }
 }
 
