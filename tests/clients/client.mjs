@@ -7,11 +7,14 @@
 
 import { equal, main } from "./kit.mjs";
 import { troubles } from "./client/page.mjs";
+import { people, rooms, ways } from "./client/rooms.mjs";
 import { injection, talk } from "./client/talk.mjs";
 import { away, killed, long } from "./client/sending.mjs";
+import { completion, refused, writing } from "./client/writing.mjs";
 
 async function quiet() {
   equal(troubles, [], "the browser complains of nothing");
 }
 
-await main([killed, talk, away, injection, long], [quiet]);
+await main([killed, talk, away, injection, long, rooms, ways, people, completion, writing, refused],
+  [quiet]);

@@ -18,6 +18,7 @@ let passed = 0;
 let failed = 0;
 
 export function that(ok, what, found = "") {
+  if (process.env.VERBOSE) console.log(new Date().toISOString().slice(14, 23), what);
   if (ok) passed += 1;
   else {
     failed += 1;
@@ -70,7 +71,7 @@ async function run(part) {
   try {
     await part(place);
   } catch (error) {
-    that(false, `${part.name} ran to its end`, error);
+    that(false, `${part.name} ran to its end`, error.stack);
   } finally {
     await browser.close();
     await place.server.end();

@@ -4,13 +4,13 @@ import { $, avatar, h, icon, toast } from "./dom.js";
 import { get, onLoggedOut, part, post, put, remove } from "./api.js";
 import "./banner.js";
 import { composer, saveDraft } from "./composer.js";
-import { changeRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
+import { aboutRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
 import { copy, door, whoAmI } from "./door.js";
 import { gate } from "./gate.js";
 import { log } from "./log.js";
 import { notice } from "./notice.js";
 import { outbox } from "./outbox.js";
-import { people, suits } from "./people.js";
+import { people } from "./people.js";
 import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
 import { forgetMine, isMe, keepMine, on, recallMine, room, same, state, tell } from "./state.js";
@@ -82,6 +82,7 @@ async function logOut() {
 
 async function nick(name) {
   if (!state.me.guest) return toast("Only guests can change their name.");
+  if (outbox.size) return toast("First what you wrote has to be sent, or deleted.");
   try {
     // First the new one: it may be taken.
     const old = state.current;
@@ -233,6 +234,7 @@ async function gone(id) {
   if (state.current !== id) return;
   if (!state.rooms.has(id)) {
     toast(`The room “${title}” is gone.`);
+    history.replaceState(null, "", "#/"); // Or it would be asked for again.
     go(null);
   } else enter(id);
 }
@@ -247,7 +249,7 @@ function go(id = null) {
     id = state.rooms.has(last) ? last : (rooms[0] ?? others[0])?.id ?? LOBBY;
   }
   const asked = addressed();
-  if (asked && !(id === null && asked.left)) return enter(asked.id, asked.seq);
+  if (asked) return enter(asked.id, asked.seq);
   if (id !== null) return enter(id);
   state.current = null;
   view("rooms");
@@ -281,6 +283,7 @@ async function enter(id, seq) {
   if (!state.rooms.has(id)) await renew(id);
   if (state.current !== id) return;
   head();
+  people.suit();
   people.load();
   const one = room();
   gate(one, joined);
@@ -305,13 +308,8 @@ function head() {
   $("description").textContent = one?.kind === "direct"
     ? "Only the two of you read this." : one?.description ?? "";
   $("room-link").hidden = !one || one.kind === "direct";
-  $("room-menu").hidden = !one?.member || one.kind === "direct" || one.id === LOBBY;
+  $("room-menu").hidden = !one?.member;
   $("show-people").hidden = !one?.member;
-  if (!one?.member) people.toggle(false);
-  else if ($("people").dataset.once !== "1") {
-    $("people").dataset.once = "1";
-    suits();
-  }
   tell("rooms");
 }
 
@@ -346,16 +344,20 @@ async function direct(name) {
     const one = await put(`users/${part(name)}/room`);
     state.rooms.set(one.id, one);
     open(one.id);
-    if (!matchMedia("(min-width: 70rem)").matches) people.toggle(false);
   } catch (failure) {
     toast(failure.message);
   }
 }
 
-function join(title) {
+async function join(title) {
   const found = [...state.rooms.values()].find((one) => same(one.title, title));
-  if (found) open(found.id);
-  else toast("There is no room of that name in the list.");
+  if (!found) return toast("There is no room of that name in the list.");
+  if (found.member || found.visibility !== "public") return open(found.id);
+  try {
+    joined(await put(`rooms/${found.id}/membership`));
+  } catch (failure) {
+    toast(failure.message);
+  }
 }
 
 // What has been on the screen is read.
@@ -386,10 +388,7 @@ function ownRead({ room, seq }) {
 const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
 const openSettings = () => settings({ logOut, help, nick: guestHint() });
 const openSearch = () => search(open);
-const openSwitcher = () => {
-  refresh();
-  switcher({ open, direct });
-};
+const openSwitcher = () => switcher({ open, direct, fresh: refresh() });
 const openMake = () => makeRoom((one) => {
   state.rooms.set(one.id, one);
   open(one.id);
@@ -397,12 +396,14 @@ const openMake = () => makeRoom((one) => {
 
 function roomMenu() {
   const one = room();
-  const mine = one.owner ? isMe(one.owner) : one.member;
-  if (mine) changeRoom(one, (changed) => {
-    state.rooms.set(one.id, { ...one, ...changed });
+  if (!one?.member) return;
+  // What a guest has made belongs to nobody, and whoever is in it may change it.
+  const mine = one.kind === "room" && one.id !== LOBBY && (!one.owner || isMe(one.owner));
+  const changed = (facts) => {
+    state.rooms.set(one.id, { ...one, ...facts });
     head();
-  });
-  else leave();
+  };
+  aboutRoom(one, mine, { changed, leave });
 }
 
 for (const button of document.querySelectorAll("[data-icon]")) {
@@ -429,6 +430,7 @@ document.addEventListener("keydown", (event) => {
     const id = neighbour(event.key === "ArrowUp" ? -1 : 1);
     if (id) open(id);
   } else if (event.key === "Escape" && !modal && !event.defaultPrevented) {
+    if (people.over) return people.toggle(false);
     log.forgetLine();
     log.latest();
     $("text").focus();

@@ -252,8 +252,8 @@ function isWhole() {
 
 $("composer").addEventListener("submit", (event) => {
   event.preventDefault();
-  submit();
   text.focus();
+  submit();
 });
 $("context-end").addEventListener("click", () => {
   composer.cancel();

@@ -66,11 +66,13 @@ export function pick(near, then) {
     grid.replaceChildren(...(words ? rest : [...recent, ...rest]).map(button));
   };
   const input = h("input", {
-    type: "search", "aria-label": "Find an emoji", placeholder: "Find an emoji", oninput: fill,
+    type: "text", enterkeyhint: "go", "aria-label": "Find an emoji", placeholder: "Find an emoji", oninput: fill,
     onkeydown: (event) => {
-      if (event.key !== "Enter") return;
+      if (event.key !== "Enter" && event.key !== "ArrowDown") return;
       event.preventDefault();
-      grid.querySelector("button")?.click();
+      const first = grid.querySelector("button");
+      if (event.key === "Enter") first?.click();
+      else first?.focus();
     },
   });
   const picker = h("dialog", { id: "picker", "aria-label": "Emoji" }, input, grid);

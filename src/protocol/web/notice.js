@@ -2,15 +2,15 @@
 // it.
 
 import { h } from "./dom.js";
-import { isMe, keep, recall, recallMine, keepMine, state } from "./state.js";
+import { isMe, keep, keepMine, recall, recallMine } from "./state.js";
 
-export const LEVELS = [["all", "Every message"], ["mentions", "When I am called"],
-  ["none", "Nothing"]];
+const LEVELS = [["all", "every message"], ["mentions", "messages that call me"],
+  ["none", "nothing"]];
 
 // What one wants to be told of a room; of a direct one everything.
-export const level = (room) => recallMine(`level:${room.id}`,
+const level = (room) => recallMine(`level:${room.id}`,
   room.kind === "direct" ? "all" : "mentions");
-export const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
+const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
 
 export function notice(room, message, open) {
   if (!room || isMe(message.author) || document.visibilityState === "visible") return;
@@ -75,13 +75,14 @@ export function noticeFields() {
   return h("fieldset", {}, h("legend", {}, "While you look elsewhere"),
     h("label", { class: "check" }, notify, " Show notifications"),
     h("label", { class: "check" }, sound, " Make a sound"), hint,
-    state.rooms.has(state.current) ? levels(state.rooms.get(state.current)) : null);
+    h("p", { class: "hint" }, "Of which messages, each room's settings say."));
 }
 
-function levels(room) {
+// Of which messages of a room one wants to be told; it holds at once.
+export function levelField(room) {
   const chosen = level(room);
-  return h("div", { class: "inline" },
-    h("label", { for: "f-level" }, `For “${room.title}”`),
+  return h("div", {},
+    h("label", { for: "f-level" }, "Tell me, while I look elsewhere, of"),
     h("select", { id: "f-level", onchange: ({ target }) => setLevel(room, target.value) },
       LEVELS.map(([value, name]) => h("option", { value, selected: value === chosen }, name))));
 }

@@ -123,5 +123,7 @@ export function neighbour(step) {
   const { rooms, direct } = sorted();
   const all = [...rooms, ...direct];
   const at = all.findIndex((one) => one.id === state.current);
-  return all[(at + step + all.length) % all.length]?.id;
+  // From a room that is not among them, up leads to the last and down to the first.
+  const from = at < 0 && step < 0 ? 0 : at;
+  return all[(from + step + all.length) % all.length]?.id;
 }

@@ -18,13 +18,6 @@ export const room = () => state.rooms.get(state.current);
 export const same = (one, other) => one?.toLowerCase() === other?.toLowerCase();
 export const isMe = (name) => same(name, state.me?.name);
 
-// The name of a room for oneself: a direct one is called by the other.
-export function called(room) {
-  if (room.kind !== "direct") return room.title;
-  const two = room.title.split(/\s*(?:,|&| and |\u2194|\/)\s*/);
-  return two.find((name) => !isMe(name)) ?? room.title;
-}
-
 // Storage may be full, or forbidden; the page then forgets, and goes on.
 const fallback = new Map();
 const key = (what) => `shanty:${what}`;
