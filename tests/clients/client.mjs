@@ -7,6 +7,8 @@
 
 import { equal, main } from "./kit.mjs";
 import { troubles } from "./client/page.mjs";
+import { hearing, keyboard, screens, still } from "./client/everybody.mjs";
+import { devices, notices } from "./client/noticing.mjs";
 import { people, rooms, ways } from "./client/rooms.mjs";
 import { injection, talk } from "./client/talk.mjs";
 import { away, killed, long } from "./client/sending.mjs";
@@ -16,5 +18,7 @@ async function quiet() {
   equal(troubles, [], "the browser complains of nothing");
 }
 
-await main([killed, talk, away, injection, long, rooms, ways, people, completion, writing, refused],
-  [quiet]);
+await main([
+  killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, completion, writing,
+  refused, notices, devices, hearing, still,
+], [quiet]);

@@ -71,7 +71,7 @@ async function run(part) {
   try {
     await part(place);
   } catch (error) {
-    that(false, `${part.name} ran to its end`, error.stack);
+    that(false, `${part.name} ran to its end`, error.stack.slice(0, 900));
   } finally {
     await browser.close();
     await place.server.end();

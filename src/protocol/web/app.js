@@ -243,9 +243,10 @@ async function gone(id) {
 
 // Opens what the address asks for, or where one was last, or the first.
 function go(id = null) {
-  if (id === null && !matchMedia("(max-width: 47.99rem)").matches) {
+  const last = recallMine("room");
+  // On a phone one chooses, but whoever comes for the first time is led to the others.
+  if (id === null && !(last && matchMedia("(max-width: 47.99rem)").matches)) {
     const { rooms, others } = sorted();
-    const last = recallMine("room");
     id = state.rooms.has(last) ? last : (rooms[0] ?? others[0])?.id ?? LOBBY;
   }
   const asked = addressed();

@@ -11,16 +11,13 @@ import { isMe, same, state } from "./state.js";
 export function dialog(title, ...content) {
   const box = h("dialog", { "aria-label": title },
     h("header", {}, h("h2", {}, title), tool("close", "Close", () => box.close())), content);
-  const before = document.activeElement;
   let pressed = null;
   box.addEventListener("pointerdown", ({ target }) => { pressed = target; });
   box.addEventListener("click", ({ target }) => {
     if (target === box && pressed === box) box.close();
   });
-  box.addEventListener("close", () => {
-    box.remove();
-    if (before?.isConnected) before.focus({ preventScroll: true });
-  });
+  // The browser gives the focus back; whoever opens something else then moves it on.
+  box.addEventListener("close", () => box.remove());
   document.body.append(box);
   box.showModal();
   return box;

@@ -82,10 +82,12 @@ export function pick(near, then) {
     near?.isConnected && near.focus();
   });
   grid.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -8, ArrowDown: 8 }[event.key];
+    const all = [...grid.children];
+    const columns = all.filter((one) => one.offsetTop === all[0].offsetTop).length;
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+    const step = steps[event.key];
     if (!step) return;
     event.preventDefault();
-    const all = [...grid.children];
     (all[all.indexOf(document.activeElement) + step] ?? input).focus();
   });
   fill();

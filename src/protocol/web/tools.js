@@ -95,7 +95,9 @@ list.addEventListener("pointerleave", () => {
   if (!list.contains(document.activeElement)) bar.remove();
 });
 list.addEventListener("focusout", ({ relatedTarget }) => {
-  if (!list.contains(relatedTarget) && !list.matches(":hover")) bar.remove();
+  // A dialog that one of its buttons opened gives the focus back to it.
+  const elsewhere = !list.contains(relatedTarget) && !relatedTarget?.closest("dialog");
+  if (elsewhere && !list.matches(":hover")) bar.remove();
 });
 list.addEventListener("click", ({ target }) => {
   // A touch shows what can be done, the next one hides it.

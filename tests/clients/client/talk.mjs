@@ -86,7 +86,7 @@ async function search(page) {
   await page.uncheck("dialog [name=here]");
   await page.waitForSelector("dialog .hit");
   await accessible(page, "search");
-  await page.focus("dialog [type=search]");
+  await page.focus("dialog [role=combobox]");
   await page.keyboard.press("Enter");
   await shows(page, "third island", "what is found is shown where it was said", ".found");
   await titled(page, "Island");
