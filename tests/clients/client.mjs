@@ -12,6 +12,7 @@ import { devices, notices } from "./client/noticing.mjs";
 import { people, rooms, ways } from "./client/rooms.mjs";
 import { injection, talk } from "./client/talk.mjs";
 import { away, killed, long } from "./client/sending.mjs";
+import { speed } from "./client/speed.mjs";
 import { completion, refused, writing } from "./client/writing.mjs";
 
 async function quiet() {
@@ -21,4 +22,4 @@ async function quiet() {
 await main([
   killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, completion, writing,
   refused, notices, devices, hearing, still,
-], [quiet]);
+], [speed], [quiet]);

@@ -203,7 +203,9 @@ function happened(frame) {
 function count(one, message) {
   if (!one || message.seq <= one.last_seq) return;
   one.last_seq = message.seq;
-  if (isMe(message.author)) return tell("rooms");
+  // What one sees as it comes is not new.
+  const seen = one.id === state.current && log.atEnd && document.visibilityState === "visible";
+  if (seen || isMe(message.author)) return one.kind === "direct" && tell("rooms");
   one.unread = (one.unread ?? 0) + 1;
   if (message.mentions?.some(isMe)) one.mentions = (one.mentions ?? 0) + 1;
   tell("rooms");

@@ -11,6 +11,7 @@ import { loadAround, loadNewer, loadNewest, loadOlder, windowOf } from "./window
 const TOGETHER_MS = 5 * 60_000;
 const NEAR = 80;
 const AHEAD = 900;
+const REST = 9; // times as long as the painting took
 
 const scroller = $("log");
 const list = $("messages");
@@ -18,6 +19,7 @@ let shown = null; // the window
 let rows = new Map(); // key → {element, mark}
 let active = null; // the key that Tab leads to
 let due = 0;
+let rested = 0; // until when it is not painted again
 let settled = false; // the place is found; from here on the reader scrolls
 let arrived = 0; // new ones below
 const quoted = new Map(); // seq → message, of replies to what is not in the window
@@ -114,14 +116,22 @@ function place() {
 
 const near = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
 
+// One painting for all that has come. It takes a tenth of the time at most: where much is said, or
+// on a slow machine, more comes at once, and the keys get through in between.
 function soon() {
-  due ||= requestAnimationFrame(() => {
-    due = 0;
-    if (shown?.loaded && settled) {
-      paint();
-      after();
-    }
-  });
+  const wait = rested - performance.now();
+  due ||= wait > 0 ? setTimeout(() => requestAnimationFrame(draw), wait)
+    : requestAnimationFrame(draw);
+}
+
+function draw() {
+  due = 0;
+  if (!shown?.loaded || !settled) return;
+  const began = performance.now();
+  paint();
+  after();
+  const now = performance.now();
+  rested = now + REST * (now - began);
 }
 
 // What should be there, in order.
@@ -176,9 +186,13 @@ function paint() {
   const before = anchor?.getBoundingClientRect().top;
   const focused = list.contains(document.activeElement)
     ? document.activeElement.closest("#messages > li")?.dataset.key : null;
+  const items = wanted();
   const next = new Map();
+  // What is gone goes first: what is left is then in order, and stays where it is.
+  const keys = new Set(items.map(({ key }) => key));
+  for (const [key, { element }] of rows) if (!keys.has(key)) element.remove();
   let cursor = list.firstElementChild;
-  for (const { key, mark, make } of wanted()) {
+  for (const { key, mark, make } of items) {
     const old = rows.get(key);
     let element = old?.element;
     if (!old || !alike(mark, old.mark)) {
@@ -194,7 +208,6 @@ function paint() {
     else list.insertBefore(element, cursor);
     next.set(key, { element, mark });
   }
-  for (const [key, { element }] of rows) if (!next.has(key)) element.remove();
   rows = next;
   if (focused && !list.contains(document.activeElement)) rows.get(focused)?.element.focus();
   tabStop();

@@ -75,6 +75,7 @@ function section(title, rooms, open = true) {
 }
 
 let due = 0;
+let badge = 0;
 function draw() {
   due = 0;
   const focused = side.contains(document.activeElement)
@@ -95,14 +96,16 @@ function title() {
   const calls = all.some((one) => one.mentions || (one.kind === "direct" && one.unread));
   const open = state.rooms.get(state.current);
   const where = open ? `${open.title} – Shanty` : "Shanty";
-  document.title = unread ? `(${unread > 999 ? "999+" : unread}) ${where}` : where;
+  const words = unread ? `(${unread > 999 ? "999+" : unread}) ${where}` : where;
+  if (document.title !== words) document.title = words;
   const mark = unread ? (calls ? "called" : "unread") : "";
   const link = $("icon");
   if (link.dataset.mark !== mark) {
     link.dataset.mark = mark;
     link.href = mark ? dotted(calls ? "#e5484d" : "#f5a524") : "/web/icon.svg";
   }
-  navigator.setAppBadge?.(unread).catch(() => {});
+  if (badge !== unread) navigator.setAppBadge?.(unread).catch(() => {});
+  badge = unread;
 }
 
 const dotted = (color) => `data:image/svg+xml,${encodeURIComponent(
