@@ -12,6 +12,7 @@ const TOGETHER_MS = 5 * 60_000;
 const NEAR = 80;
 const AHEAD = 900;
 const REST = 9; // times as long as the painting took
+const REST_MS_MAX = 200;
 
 const scroller = $("log");
 const list = $("messages");
@@ -131,7 +132,7 @@ function draw() {
   paint();
   after();
   const now = performance.now();
-  rested = now + REST * (now - began);
+  rested = now + Math.min(REST * (now - began), REST_MS_MAX);
 }
 
 // What should be there, in order.
@@ -216,8 +217,10 @@ function paint() {
   start.textContent = shown.list.length || outbox.of(shown.room).length
     ? "This is where it begins." : "Nobody has said anything here yet. Be the first.";
   if (stuck) scroller.scrollTop = scroller.scrollHeight;
-  else if (anchor?.isConnected) {
-    scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+  else if (anchor) {
+    // Found by its key: it may have been drawn anew, now that another stands above it.
+    const place = rows.get(anchor.dataset.key)?.element;
+    if (place) scroller.scrollTop += place.getBoundingClientRect().top - before;
   }
 }
 

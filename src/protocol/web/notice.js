@@ -4,8 +4,7 @@
 import { h } from "./dom.js";
 import { isMe, keep, keepMine, recall, recallMine } from "./state.js";
 
-const LEVELS = [["all", "every message"], ["mentions", "messages that call me"],
-  ["none", "nothing"]];
+const LEVELS = [["all", "every message"], ["mentions", "mentions of me"], ["none", "nothing"]];
 
 // What one wants to be told of a room; of a direct one everything.
 const level = (room) => recallMine(`level:${room.id}`,
@@ -75,14 +74,14 @@ export function noticeFields() {
   return h("fieldset", {}, h("legend", {}, "While you look elsewhere"),
     h("label", { class: "check" }, notify, " Show notifications"),
     h("label", { class: "check" }, sound, " Make a sound"), hint,
-    h("p", { class: "hint" }, "Of which messages, each room's settings say."));
+    h("p", { class: "hint" }, "About which messages, each room's settings say."));
 }
 
 // Of which messages of a room one wants to be told; it holds at once.
 export function levelField(room) {
   const chosen = level(room);
   return h("div", {},
-    h("label", { for: "f-level" }, "Tell me, while I look elsewhere, of"),
+    h("label", { for: "f-level" }, "Notify me about"),
     h("select", { id: "f-level", onchange: ({ target }) => setLevel(room, target.value) },
       LEVELS.map(([value, name]) => h("option", { value, selected: value === chosen }, name))));
 }

@@ -94,4 +94,7 @@ setInterval(() => { if (state.typing.size) typing(); }, 1000);
 
 $("show-people").addEventListener("click", () => people.toggle());
 $("hide-people").addEventListener("click", () => people.toggle(false));
+$("room").addEventListener("click", ({ target }) => {
+  if (people.over && !target.closest("#show-people")) people.toggle(false);
+});
 on("people", () => people.later());

@@ -2,7 +2,7 @@
 // in order, on every screen; and long histories.
 
 import { equal, serve, that } from "../kit.mjs";
-import { WIDE, accessible, beGuest, bodies, say, shows, visit } from "./page.mjs";
+import { WIDE, accessible, beGuest, bodies, reads, say, saySurely, shows, visit } from "./page.mjs";
 
 // The server is killed: between a send and its answer, while many are on their way, and while one
 // writes and goes away.
@@ -101,6 +101,18 @@ export async function long({ browser, server }) {
   const log = bob.locator("#log");
   const end = await log.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
   that(end < 5, "at its end", end);
+  // Whoever is at the very top stays with what was there, when older ones come above it.
+  const top = await bob.evaluate(() => {
+    document.getElementById("log").scrollTop = 0;
+    const first = document.querySelector(".message");
+    return { seq: first.dataset.seq, top: first.getBoundingClientRect().top };
+  });
+  const before = await count();
+  await bob.waitForFunction((before) => document.querySelectorAll(".message").length > before,
+    before);
+  const moved = await bob.evaluate(({ seq, top }) => Math.abs(top
+    - document.querySelector(`[data-seq="${seq}"]`).getBoundingClientRect().top), top);
+  that(moved < 40, "the place at the top is kept", moved);
   for (let at = 0; at < 12; at += 1) {
     await bob.mouse.move(600, 400);
     await bob.mouse.wheel(0, -6000);
@@ -168,12 +180,15 @@ export async function away({ browser, server }) {
     found.length);
   // Websockets do not get through any more: server-sent events do.
   await bob.evaluate(() => globalThis.cut());
-  await bob.waitForTimeout(4000);
+  await reads(bob, "#toast", "Server-sent events do", "the page says that it goes another way");
   await say(ann, "by another way");
   await shows(bob, "by another way", "without websockets");
   await say(bob, "heard");
   await shows(ann, "heard", "both ways");
   await bob.click("#settings");
-  await bob.waitForSelector("dialog >> text=server-sent events do");
-  that(true, "and the page says so");
+  await reads(bob, "dialog", "server-sent events do", "the settings say so, too");
+  await bob.keyboard.press("Escape");
+  await bob.fill("#text", "typing");
+  await saySurely(ann, "and on");
+  await shows(bob, "and on", "it goes on");
 }
