@@ -1,7 +1,8 @@
 // The conversation on the screen: the open room's window, as list items. What is there is compared
 // with what should be there, by key, and only what differs is touched.
 
-import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, shortClock } from "./dom.js";
+import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, shortClock, touch }
+  from "./dom.js";
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
 import { outbox } from "./outbox.js";
@@ -259,7 +260,7 @@ new ResizeObserver(() => {
 }).observe(scroller);
 $("jump-latest").addEventListener("click", () => {
   log.latest();
-  $("text").focus({ preventScroll: true });
+  if (!touch()) $("text").focus({ preventScroll: true });
 });
 $("jump-unread").addEventListener("click", () => place());
 

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { equal, that } from "../kit.mjs";
 
-const PATIENCE_MS = 8000;
+const PATIENCE_MS = 15_000;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export const WIDE = { viewport: { width: 1280, height: 800 }, colorScheme: "light" };
