@@ -14,4 +14,5 @@ mod talk;
 mod tending;
 mod tidy;
 mod transcripts;
+mod web;
 mod websocket;

@@ -13,6 +13,7 @@ import { outbox } from "./outbox.js";
 import { people } from "./people.js";
 import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
+import "./shell.js";
 import { forgetMine, isMe, keepMine, on, recallMine, room, same, state, tell } from "./state.js";
 import { stream } from "./stream.js";
 import { doing } from "./tools.js";
@@ -268,13 +269,13 @@ function view(what) {
 
 function open(id, seq) {
   const hash = address(id, seq);
-  if (location.hash === hash && location.pathname === "/") return enter(id, seq);
-  location.href = `/${hash}`;
+  if (location.hash === hash && location.pathname.endsWith("/")) return enter(id, seq);
+  location.href = `./${hash}`;
 }
 
 async function enter(id, seq) {
-  if (location.pathname !== "/" || !location.hash.startsWith(address(id))) {
-    history.replaceState(null, "", `/${address(id, seq)}`);
+  if (!location.pathname.endsWith("/") || !location.hash.startsWith(address(id))) {
+    history.replaceState(null, "", `./${address(id, seq)}`);
   }
   view("room");
   if (id === state.current && seq) return log.show(seq);
@@ -333,7 +334,7 @@ async function leave() {
   if (!await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
   try {
     await remove(`rooms/${one.id}/membership`);
-    history.replaceState(null, "", "/");
+    history.replaceState(null, "", "./");
     renew(one.id);
     state.current = null;
     go(sorted().rooms.find((other) => other.id !== one.id)?.id ?? null);
@@ -418,7 +419,7 @@ $("switch").querySelector("kbd").textContent = apple ? "⌘K" : "Ctrl K";
 for (const [id, does] of Object.entries({
   settings: openSettings, find: openSearch, switch: openSwitcher, make: openMake,
   "room-menu": roomMenu,
-  "room-link": () => copy(new URL(`/${address(state.current)}`, location).href, "The link"),
+  "room-link": () => copy(new URL(`./${address(state.current)}`, location).href, "The link"),
   back: () => { location.hash = "#/"; },
 })) $(id).addEventListener("click", does);
 

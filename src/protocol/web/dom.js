@@ -14,6 +14,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 export const $ = (id) => document.getElementById(id);
+export const ICON = new URL("icon.svg", import.meta.url).href;
 
 const SVG = "http://www.w3.org/2000/svg";
 // Strokes in a square of 24.

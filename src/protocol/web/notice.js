@@ -1,7 +1,7 @@
 // Being noticed while one looks elsewhere: a notification and a sound, each only if one asked for
 // it.
 
-import { h } from "./dom.js";
+import { ICON, h } from "./dom.js";
 import { isMe, keep, keepMine, recall, recallMine } from "./state.js";
 
 const LEVELS = [["all", "every message"], ["mentions", "mentions of me"], ["none", "nothing"]];
@@ -21,7 +21,7 @@ export function notice(room, message, open) {
   const title = room.kind === "direct" ? message.author : `${message.author} in ${room.title}`;
   try {
     const shown = new Notification(title, {
-      body: (message.text ?? "").slice(0, 200), icon: "/web/icon.svg", tag: `shanty-${room.id}`,
+      body: (message.text ?? "").slice(0, 200), icon: ICON, tag: `shanty-${room.id}`,
     });
     shown.onclick = () => {
       window.focus();

@@ -1,6 +1,6 @@
 // The rooms at the side, and the way between them.
 
-import { $, avatar, h, icon } from "./dom.js";
+import { $, ICON, avatar, h, icon } from "./dom.js";
 import { keep, on, recall, state } from "./state.js";
 import { outbox } from "./outbox.js";
 import { recallMine } from "./state.js";
@@ -11,12 +11,10 @@ export function address(id, seq) {
   return `#/room/${id}${seq ? `/${seq}` : ""}`;
 }
 
-// Which room an address is about: also ChitChat's, which people have sent each other.
+// Which room an address is about.
 export function addressed() {
   const hash = /^#\/room\/(\d+)(?:\/(\d+))?$/.exec(location.hash);
-  if (hash) return { id: Number(hash[1]), seq: hash[2] ? Number(hash[2]) : undefined };
-  const path = /^\/chats\/(\d+)\/entrance$/.exec(location.pathname);
-  return path ? { id: Number(path[1]) } : null;
+  return hash && { id: Number(hash[1]), seq: hash[2] ? Number(hash[2]) : undefined };
 }
 
 const byName = (one, other) => one.title.localeCompare(other.title);
@@ -102,7 +100,7 @@ function title() {
   const link = $("icon");
   if (link.dataset.mark !== mark) {
     link.dataset.mark = mark;
-    link.href = mark ? dotted(calls ? "#e5484d" : "#f5a524") : "/web/icon.svg";
+    link.href = mark ? dotted(calls ? "#e5484d" : "#f5a524") : ICON;
   }
   if (badge !== unread) navigator.setAppBadge?.(unread).catch(() => {});
   badge = unread;

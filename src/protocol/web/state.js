@@ -20,7 +20,9 @@ export const isMe = (name) => same(name, state.me?.name);
 
 // Storage may be full, or forbidden; the page then forgets, and goes on.
 const fallback = new Map();
-const key = (what) => `shanty:${what}`;
+// Other chats may live on the same host, below other paths.
+const home = new URL(".", location).pathname.slice(1);
+const key = (what) => `shanty:${home}${what}`;
 
 export function recall(what, otherwise = null) {
   try {

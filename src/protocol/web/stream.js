@@ -75,7 +75,7 @@ function connect() {
   if (state.link !== "lost") state.link = "opening";
   stream.lostAt ||= Date.now();
   tell("link");
-  const path = `/api/v1/events${cursor ? `?since=${cursor.epoch}:${cursor.seq}` : ""}`;
+  const path = `api/v1/events${cursor ? `?since=${cursor.epoch}:${cursor.seq}` : ""}`;
   if (blocked >= BLOCKED_AFTER) {
     source = new EventSource(path);
     if (!warned) toast("Websockets do not get through here. Server-sent events do.");
@@ -83,7 +83,7 @@ function connect() {
     source.onmessage = ({ data }) => take(data);
     source.onerror = () => lose(1006);
   } else {
-    const url = new URL(path, location.href);
+    const url = new URL(path, document.baseURI);
     url.protocol = url.protocol.replace("http", "ws");
     socket = new WebSocket(url);
     let opened = false;

@@ -78,7 +78,7 @@ function open(element) {
     tool("reply", "Reply", () => composer.reply(message)),
     mine(message) && tool("edit", "Edit", () => composer.edit(message)),
     tool("link", "Copy a link to this message",
-      () => copy(new URL(`/${address(message.room, message.seq)}`, location).href, "The link")),
+      () => copy(new URL(`./${address(message.room, message.seq)}`, location).href, "The link")),
     deletable(message) && tool("trash", "Delete", () => doing.delete(message)),
   ].filter(Boolean));
   element.append(bar);
