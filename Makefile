@@ -1,4 +1,5 @@
-# Everything that one does with Shanty. `make run` and `make test` need nothing but the Rust toolchain.
+# Everything that one does with Shanty. `make run` needs nothing but the Rust toolchain, and so does
+# `make test`; it tests the page, too, where there are Chromium, node and npm.
 
 .PHONY: run test bench sim torture clients fmt lint size icons
 
@@ -6,9 +7,11 @@
 run:
 	cargo run --release
 
-# What must pass before anything is pushed.
+# What must pass before anything is pushed. The page in a browser is left out, and that is said, where
+# there is none; with CI=true in the environment it is installed.
 test:
 	cargo test
+	tests/clients/run.sh browser client streams offline
 
 # Deliveries, memory and acknowledgements, beside what any program would have to pay.
 bench:
@@ -24,7 +27,7 @@ KILLS ?= 200
 torture:
 	KILLS=$(KILLS) cargo test --release --test torture -- --nocapture
 
-# Real clients of both protocols, and a browser where there is one: python3 with venv, and Rust.
+# The same, and real clients of the seeds' protocols before it: python3 with venv, and Rust.
 clients:
 	tests/clients/run.sh
 

@@ -12,7 +12,8 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const BINARY = process.env.SHANTY ?? join(ROOT, "target", "debug", "shanty");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--disable-quic"];
 
 let passed = 0;
 let failed = 0;
@@ -46,6 +47,11 @@ export async function serve(folder, port = 0) {
     return { url: found[0], port: Number(found[1]), end };
   }
   throw new Error("the server does not start");
+}
+
+// A browser that remembers, as people's do; what Playwright calls a context is incognito.
+export function remembering(folder) {
+  return chromium.launchPersistentContext(folder, { executablePath: CHROMIUM, args: FLAGS });
 }
 
 // Runs groups of parts, one group after the other, and of each group two parts at a time, each with
