@@ -65,7 +65,7 @@ export async function notices({ browser, server }) {
   that((await ann.getAttribute("#icon", "href")).startsWith("data:"), "and the icon has a mark");
   await away(false);
   await ann.waitForFunction(() => !document.title.startsWith("("));
-  equal(await ann.getAttribute("#icon", "href"), "/web/icon.svg", "until one looks");
+  that(/\/icon\.svg$/.test(await ann.getAttribute("#icon", "href")), "until one looks");
 
   await ann.click("#settings");
   await ann.check("text=Show notifications");

@@ -128,7 +128,8 @@ export async function writing({ browser, server }) {
   const own = await bob.evaluate(async () => {
     const body = JSON.stringify({ name: "Red", color: "#ff0000" });
     await fetch("/api/v1/guests", { method: "POST", body, credentials: "omit" });
-    return (await import("/web/dom.js")).hue("Red", "#ff0000");
+    const { src } = document.querySelector("script[type=module]");
+    return (await import(new URL("dom.js", src))).hue("Red", "#ff0000");
   });
   that(own >= 20 && own <= 40, "and a colour of one's own choice its hue", own);
 
