@@ -1,14 +1,17 @@
-# Everything that one does with Shanty. `make run` and `make test` need nothing but the Rust toolchain.
+# Everything that one does with Shanty. `make run` needs nothing but the Rust toolchain, and so does
+# `make test`; it tests the page, too, where there are Chromium, node and npm.
 
-.PHONY: run test bench sim torture clients fmt lint size
+.PHONY: run test bench sim torture clients fmt lint size icons
 
 # Starts it on port 7777 of every address, with shanty.db in this directory.
 run:
 	cargo run --release
 
-# What must pass before anything is pushed.
+# What must pass before anything is pushed. The page in a browser is left out, and that is said, where
+# there is none; with CI=true in the environment it is installed.
 test:
 	cargo test
+	tests/clients/run.sh browser client streams offline
 
 # Deliveries, memory and acknowledgements, beside what any program would have to pay.
 bench:
@@ -24,7 +27,7 @@ KILLS ?= 200
 torture:
 	KILLS=$(KILLS) cargo test --release --test torture -- --nocapture
 
-# Real clients of both protocols, and a browser where there is one: python3 with venv, and Rust.
+# The same, and real clients of the seeds' protocols before it: python3 with venv, and Rust.
 clients:
 	tests/clients/run.sh
 
@@ -35,6 +38,20 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
+# Each file of the page, plain and as it is served, their sum and what it may be; and the binary.
 size:
+	cargo test --quiet --lib the_page_is_small -- --nocapture
 	cargo build --release
 	ls -l target/release/shanty
+
+# The page's icons as pictures, for those who take no SVG. The one that systems cut to their own shape
+# has no round corners and more around it. Takes Debian's librsvg2-bin, pngquant and zopfli.
+web := src/protocol/web
+icons:
+	rsvg-convert -w 192 $(web)/icon.svg | pngquant 8 > $(web)/icon-192.png
+	rsvg-convert -w 512 $(web)/icon.svg | pngquant 6 > $(web)/icon-512.png
+	sed 's/viewBox="[^"]*"/viewBox="-7 -7 78 78"/; s/<rect [^>]* fill/<rect x="-7" y="-7" width="78" height="78" fill/' \
+		$(web)/icon.svg | rsvg-convert -w 192 | pngquant 8 > $(web)/icon-mask.png
+	for name in 192 512 mask; do \
+		zopflipng -y -m $(web)/icon-$$name.png $(web)/icon-$$name.png; \
+	done

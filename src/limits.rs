@@ -247,6 +247,12 @@ pub const RETAIN_DAYS_MAX: u64 = 36_500;
 /// See [`RETAIN_DAYS_MAX`].
 pub const RETAIN_MESSAGES_MAX: u64 = 1_000_000;
 
+// ---- The page in the browser ----
+
+/// Everything that a browser loads, compressed as it is served. Two seconds over a bad mobile
+/// connection. Beyond it a test fails.
+pub const PAGE_BYTES_MAX: usize = 60_000;
+
 // ---- Shutdown ----
 
 /// From the first signal on, what connections get to finish. Those that are left then are cut off.

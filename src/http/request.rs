@@ -90,16 +90,30 @@ impl Request {
     /// and JSON, by whatever range covers it, is not liked better. Scripts say `*/*` or nothing,
     /// and get JSON.
     pub fn prefers_html(&self) -> bool {
-        let quality = |range: &str| {
-            let mut ranges = self.headers.list("accept").map(media_range);
-            ranges.find(|(name, _)| name.eq_ignore_ascii_case(range)).map(|(_, quality)| quality)
-        };
         // The most specific range that covers JSON counts.
-        let json = quality("application/json")
-            .or_else(|| quality("application/*"))
-            .or_else(|| quality("*/*"))
+        let json = self
+            .weight("accept", "application/json")
+            .or_else(|| self.weight("accept", "application/*"))
+            .or_else(|| self.weight("accept", "*/*"))
             .unwrap_or(0.0);
-        quality("text/html").is_some_and(|html| html > 0.0 && html >= json)
+        self.weight("accept", "text/html").is_some_and(|html| html > 0.0 && html >= json)
+    }
+
+    /// Whether to answer with gzip, where there is one (RFC 9110 section 12.5.3): it is accepted,
+    /// by its name, its old name (section 8.4.1.3) or `*`, and what is not encoded is not liked
+    /// better. Who says nothing gets what everybody can read.
+    pub fn accepts_gzip(&self) -> bool {
+        let weight = |coding| self.weight("accept-encoding", coding);
+        let gzip = weight("gzip").or_else(|| weight("x-gzip")).or_else(|| weight("*"));
+        let identity = weight("identity").unwrap_or(0.0);
+        gzip.is_some_and(|gzip| gzip > 0.0 && gzip >= identity)
+    }
+
+    /// The weight that an element of an `Accept…` header has (RFC 9110 section 12.4.2): 1 unless
+    /// given, 0 where malformed. None if it is not there.
+    fn weight(&self, header: &str, name: &str) -> Option<f32> {
+        let mut elements = self.headers.list(header).map(weighted);
+        elements.find(|element| element.0.eq_ignore_ascii_case(name)).map(|element| element.1)
     }
 }
 
@@ -117,14 +131,13 @@ fn decode(part: &str) -> Result<Cow<'_, str>, Reject> {
     }
 }
 
-/// RFC 9110 section 12.4.2: a media range and its weight, 1 unless given, 0 where malformed.
-fn media_range(element: &str) -> (&str, f32) {
+fn weighted(element: &str) -> (&str, f32) {
     let mut parts = element.split(';').map(str::trim_ascii);
-    let range = parts.next().unwrap_or("");
+    let name = parts.next().unwrap_or("");
     let mut parameters = parts.filter_map(|part| part.split_once('='));
     let quality = match parameters.find(|(name, _)| name.eq_ignore_ascii_case("q")) {
         Some((_, value)) => value.parse().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0),
         None => 1.0,
     };
-    (range, quality)
+    (name, quality)
 }

@@ -1,6 +1,6 @@
 // A real browser (Chromium) against a server: what any page can do that is not ours.
 //
-//     node browser.mjs [FOLDER]
+//     node browser.mjs
 //
 // A private room is entered from a page with the token as subprotocol, the only way that browsers
 // have; a foreign page reads nothing. The server's own page is in client.mjs. Prints a line for
@@ -9,9 +9,10 @@
 import { equal, main } from "./kit.mjs";
 
 // What a page would do that wants to chat in a private room.
-async function privateRoom(context, url) {
+async function privateRoom({ browser, server }) {
+  const context = await browser.newContext();
   const page = await context.newPage();
-  await page.goto(url);
+  await page.goto(server.url);
   const outcome = await page.evaluate(async () => {
     const post = async (path, body) => {
       const response = await fetch(path, { method: "POST", body: JSON.stringify(body) });
@@ -51,9 +52,8 @@ async function privateRoom(context, url) {
   await foreign.goto("http://foreign.example/");
   const read = await foreign.evaluate(async (from) => {
     return fetch(`${from}/chats`).then((response) => response.status, () => "refused");
-  }, url);
+  }, server.url);
   equal(read, "refused", "a foreign page reads nothing");
-  await Promise.all([page.close(), foreign.close()]);
 }
 
-await main(async ({ browser, server }) => privateRoom(await browser.newContext(), server.url));
+await main([privateRoom]);

@@ -12,12 +12,14 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const BINARY = process.env.SHANTY ?? join(ROOT, "target", "debug", "shanty");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--disable-quic"];
 
 let passed = 0;
 let failed = 0;
 
 export function that(ok, what, found = "") {
+  if (process.env.VERBOSE) console.log(new Date().toISOString().slice(14, 23), what);
   if (ok) passed += 1;
   else {
     failed += 1;
@@ -47,25 +49,39 @@ export async function serve(folder, port = 0) {
   throw new Error("the server does not start");
 }
 
-// Runs the parts, each with a browser, a folder for screenshots and a server of its own; exits.
-export async function main(...parts) {
-  const shots = process.argv[2] ?? mkdtempSync(join(tmpdir(), "shanty-screenshots-"));
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-  for (const part of parts) {
-    const folder = mkdtempSync(join(tmpdir(), "shanty-browser-"));
-    const place = { browser, folder, shots, server: await serve(folder) };
-    try {
-      await part(place);
-    } catch (error) {
-      that(false, `${part.name} ran to its end`, error);
-    } finally {
-      await Promise.all(browser.contexts().map((context) => context.close()));
-      await place.server.end();
-      rmSync(folder, { recursive: true });
-    }
+// A browser that remembers, as people's do; what Playwright calls a context is incognito.
+export function remembering(folder) {
+  return chromium.launchPersistentContext(folder, { executablePath: CHROMIUM, args: FLAGS });
+}
+
+// Runs groups of parts, one group after the other, and of each group two parts at a time, each with
+// a browser and a server of its own. Words on the command line choose among them. Exits.
+export async function main(...groups) {
+  const named = process.argv.slice(2);
+  for (const group of groups) {
+    const left = group.filter(({ name }) => !named.length || named.includes(name));
+    const lane = async () => {
+      for (let part = left.shift(); part; part = left.shift()) await run(part);
+    };
+    await Promise.all([lane(), lane()]);
   }
-  await browser.close();
-  console.log(`screenshots: ${shots}`);
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed > 0 ? 1 : 0);
+}
+
+async function run(part) {
+  const began = Date.now();
+  const folder = mkdtempSync(join(tmpdir(), "shanty-browser-"));
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const place = { browser, folder, server: await serve(folder) };
+  try {
+    await part(place);
+  } catch (error) {
+    that(false, `${part.name} ran to its end`, error.stack.slice(0, 900));
+  } finally {
+    await browser.close();
+    await place.server.end();
+    rmSync(folder, { recursive: true });
+  }
+  console.log(`${part.name}: ${((Date.now() - began) / 1000).toFixed(0)} s`);
 }

@@ -8,49 +8,10 @@
 // fails, then `N passed, N failed`.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { equal, main, serve } from "./kit.mjs";
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-const BINARY = process.env.SHANTY ?? join(ROOT, "target", "debug", "shanty");
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const PATIENCE_MS = 30000;
-
-let passed = 0;
-let failed = 0;
-
-function equal(found, wanted, what) {
-  if (JSON.stringify(found) === JSON.stringify(wanted)) passed += 1;
-  else {
-    failed += 1;
-    console.log(`FAILED ${what}`, { found, wanted });
-  }
-}
-
-// Starts the server, on a port of its choice or on that one.
-async function serve(folder, port = 0) {
-  const db = join(folder, "shanty.db");
-  const words = ["--listen", `127.0.0.1:${port}`, "--db", db, "--log", "warn"];
-  const server = spawn(BINARY, words, { stdio: ["ignore", "pipe", "inherit"] });
-  for await (const line of createInterface({ input: server.stdout })) {
-    const found = line.match(/http:\/\/[0-9.]+:(\d+)/);
-    if (found) return { url: found[0], port: Number(found[1]), kill: () => dead(server) };
-  }
-  throw new Error("the server does not start");
-}
-
-function dead(server) {
-  return new Promise((done) => {
-    server.on("exit", done);
-    server.kill("SIGKILL");
-  });
-}
 
 async function ask(url, method, path, body, key) {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
@@ -125,12 +86,9 @@ async function until(what, holds) {
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), "shanty-streams-"));
-let server = await serve(folder);
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-let curl;
-try {
-  const { url, port } = server;
+async function streams(place) {
+  const { browser, folder } = place;
+  const { url, port } = place.server;
   const { key } = await ask(url, "POST", "/accounts", { name: "Ann" });
   const pages = [];
   for (const script of [listen, listenByWebSocket]) {
@@ -143,7 +101,7 @@ try {
     await page.waitForFunction(() => window.opened.length === 1);
     pages.push(page);
   }
-  curl = new Curl(url, key);
+  let curl = new Curl(url, key);
   await until("curl listens", () => curl.seq !== null);
   const texts = [];
   let count = 0;
@@ -162,9 +120,9 @@ try {
     await until("curl hears", () => curl.said.length >= texts.length);
     const known = [];
     for (const page of pages) known.push(await page.evaluate(() => window.known));
-    await server.kill();
+    await place.server.end();
     await curl.over;
-    server = await serve(folder, port);
+    place.server = await serve(folder, port);
     for (let number = 0; number < 5; number += 1) await say(`missed ${round}.${number}`);
     const before = curl;
     curl = new Curl(url, key, `${before.epoch}:${before.seq}`);
@@ -184,14 +142,6 @@ try {
   }
   await until("the end", () => curl.said.includes("the end"));
   equal(curl.said, texts, "curl hears every message once, in order");
-} catch (error) {
-  failed += 1;
-  console.log("FAILED ran to its end", error);
-} finally {
-  curl?.child.kill();
-  await browser.close();
-  await server.kill();
-  rmSync(folder, { recursive: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed > 0 ? 1 : 0);
+
+await main([streams]);

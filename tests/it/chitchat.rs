@@ -116,7 +116,7 @@ fn whoever_prefers_html_gets_the_page() {
     let server = TestServer::start();
     let kind = |accept: &str| {
         let response = server.ask("GET /chats", &format!("Accept: {accept}\r\n"), "");
-        assert_eq!(response.header("vary"), Some("Accept"));
+        assert!(response.headers.contains(&("vary".to_owned(), "Accept".to_owned())));
         response.header("content-type").expect("a type").to_owned()
     };
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";

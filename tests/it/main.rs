@@ -16,4 +16,5 @@ mod talk;
 mod tending;
 mod tidy;
 mod transcripts;
+mod web;
 mod websocket;

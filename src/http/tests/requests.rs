@@ -130,3 +130,33 @@ fn prefers_html() {
     assert!(!get("/", "").prefers_html());
     assert!(get("/", "Accept: image/png\r\nAccept: text/html\r\n").prefers_html());
 }
+
+#[test]
+fn accepts_gzip() {
+    for (accept, expected) in [
+        // Browsers, curl --compressed.
+        ("gzip, deflate, br, zstd", true),
+        ("deflate, gzip", true),
+        ("GZip;Q=0.5", true),
+        ("x-gzip", true),
+        ("*", true),
+        ("br, *;q=0.1", true),
+        ("identity;q=0, gzip;q=0.1", true),
+        ("identity;q=0.5, gzip;q=0.5", true),
+        ("identity, gzip;q=0.5", false),
+        ("gzip;q=0", false),
+        ("gzip;q=0.000, *", false),
+        ("*;q=0", false),
+        ("gzip;q=nan", false),
+        ("gzip;q=2", false),
+        ("identity", false),
+        ("br", false),
+        ("gzipped", false),
+        ("", false),
+    ] {
+        let lines = format!("Accept-Encoding: {accept}\r\n");
+        assert_eq!(get("/", &lines).accepts_gzip(), expected, "for {accept}");
+    }
+    assert!(!get("/", "").accepts_gzip());
+    assert!(get("/", "Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n").accepts_gzip());
+}

@@ -44,7 +44,7 @@ pub(super) async fn respond(
         (Method::Delete, ["chats", room]) => remove(context, request, room).await,
         (Method::Post, ["chats", room, "token"]) => token(context, request, room).await,
         (Method::Get, ["chats", room, "token", "renew"]) => renew(context, request, room).await,
-        (Method::Get, ["chats", _, "entrance"]) => Ok(web::page(request)),
+        (Method::Get, ["chats", room, "entrance"]) => Ok(web::entrance(room)),
         (Method::Get, ["chats", room, "ws"]) => {
             match websocket(context, seat, request, room).await {
                 Ok(outcome) => return outcome,

@@ -29,7 +29,7 @@ export function onLoggedOut(then) { loggedOut = then; }
 export async function api(method, path, body) {
   let response;
   try {
-    response = await fetch(`/api/v1/${path}`, {
+    response = await fetch(`api/v1/${path}`, {
       method,
       headers: body && { "Content-Type": "application/json" },
       body: body && JSON.stringify(body),

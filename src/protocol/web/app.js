@@ -4,15 +4,16 @@ import { $, avatar, h, icon, toast } from "./dom.js";
 import { get, onLoggedOut, part, post, put, remove } from "./api.js";
 import "./banner.js";
 import { composer, saveDraft } from "./composer.js";
-import { changeRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
+import { aboutRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
 import { copy, door, whoAmI } from "./door.js";
 import { gate } from "./gate.js";
 import { log } from "./log.js";
 import { notice } from "./notice.js";
 import { outbox } from "./outbox.js";
-import { people, suits } from "./people.js";
+import { people } from "./people.js";
 import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
+import "./shell.js";
 import { forgetMine, isMe, keepMine, on, recallMine, room, same, state, tell } from "./state.js";
 import { stream } from "./stream.js";
 import { doing } from "./tools.js";
@@ -82,6 +83,7 @@ async function logOut() {
 
 async function nick(name) {
   if (!state.me.guest) return toast("Only guests can change their name.");
+  if (outbox.size) return toast("First what you wrote has to be sent, or deleted.");
   try {
     // First the new one: it may be taken.
     const old = state.current;
@@ -204,7 +206,9 @@ function happened(frame) {
 function count(one, message) {
   if (!one || message.seq <= one.last_seq) return;
   one.last_seq = message.seq;
-  if (isMe(message.author)) return tell("rooms");
+  // What one sees as it comes is not new.
+  const seen = one.id === state.current && log.atEnd && document.visibilityState === "visible";
+  if (seen || isMe(message.author)) return one.kind === "direct" && tell("rooms");
   one.unread = (one.unread ?? 0) + 1;
   if (message.mentions?.some(isMe)) one.mentions = (one.mentions ?? 0) + 1;
   tell("rooms");
@@ -235,6 +239,7 @@ async function gone(id) {
   if (state.current !== id) return;
   if (!state.rooms.has(id)) {
     toast(`The room “${title}” is gone.`);
+    history.replaceState(null, "", "#/"); // Or it would be asked for again.
     go(null);
   } else enter(id);
 }
@@ -243,13 +248,14 @@ async function gone(id) {
 
 // Opens what the address asks for, or where one was last, or the first.
 function go(id = null) {
-  if (id === null && !matchMedia("(max-width: 47.99rem)").matches) {
+  const last = recallMine("room");
+  // On a phone one chooses, but whoever comes for the first time is led to the others.
+  if (id === null && !(last && matchMedia("(max-width: 47.99rem)").matches)) {
     const { rooms, others } = sorted();
-    const last = recallMine("room");
     id = state.rooms.has(last) ? last : (rooms[0] ?? others[0])?.id ?? LOBBY;
   }
   const asked = addressed();
-  if (asked && !(id === null && asked.left)) return enter(asked.id, asked.seq);
+  if (asked) return enter(asked.id, asked.seq);
   if (id !== null) return enter(id);
   state.current = null;
   view("rooms");
@@ -265,13 +271,13 @@ function view(what) {
 
 function open(id, seq) {
   const hash = address(id, seq);
-  if (location.hash === hash && location.pathname === "/") return enter(id, seq);
-  location.href = `/${hash}`;
+  if (location.hash === hash && location.pathname.endsWith("/")) return enter(id, seq);
+  location.href = `./${hash}`;
 }
 
 async function enter(id, seq) {
-  if (location.pathname !== "/" || !location.hash.startsWith(address(id))) {
-    history.replaceState(null, "", `/${address(id, seq)}`);
+  if (!location.pathname.endsWith("/") || !location.hash.startsWith(address(id))) {
+    history.replaceState(null, "", `./${address(id, seq)}`);
   }
   view("room");
   if (id === state.current && seq) return log.show(seq);
@@ -283,6 +289,7 @@ async function enter(id, seq) {
   if (!state.rooms.has(id)) await renew(id);
   if (state.current !== id) return;
   head();
+  people.suit();
   people.load();
   const one = room();
   gate(one, joined);
@@ -307,13 +314,8 @@ function head() {
   $("description").textContent = one?.kind === "direct"
     ? "Only the two of you read this." : one?.description ?? "";
   $("room-link").hidden = !one || one.kind === "direct";
-  $("room-menu").hidden = !one?.member || one.kind === "direct" || one.id === LOBBY;
+  $("room-menu").hidden = !one?.member;
   $("show-people").hidden = !one?.member;
-  if (!one?.member) people.toggle(false);
-  else if ($("people").dataset.once !== "1") {
-    $("people").dataset.once = "1";
-    suits();
-  }
   tell("rooms");
 }
 
@@ -334,7 +336,7 @@ async function leave() {
   if (!await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
   try {
     await remove(`rooms/${one.id}/membership`);
-    history.replaceState(null, "", "/");
+    history.replaceState(null, "", "./");
     renew(one.id);
     state.current = null;
     go(sorted().rooms.find((other) => other.id !== one.id)?.id ?? null);
@@ -348,16 +350,20 @@ async function direct(name) {
     const one = await put(`users/${part(name)}/room`);
     state.rooms.set(one.id, one);
     open(one.id);
-    if (!matchMedia("(min-width: 70rem)").matches) people.toggle(false);
   } catch (failure) {
     toast(failure.message);
   }
 }
 
-function join(title) {
+async function join(title) {
   const found = [...state.rooms.values()].find((one) => same(one.title, title));
-  if (found) open(found.id);
-  else toast("There is no room of that name in the list.");
+  if (!found) return toast("There is no room of that name in the list.");
+  if (found.member || found.visibility !== "public") return open(found.id);
+  try {
+    joined(await put(`rooms/${found.id}/membership`));
+  } catch (failure) {
+    toast(failure.message);
+  }
 }
 
 // What has been on the screen is read.
@@ -380,10 +386,7 @@ function settled() {
 const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
 const openSettings = () => settings({ logOut, help, nick: guestHint() });
 const openSearch = () => search(open);
-const openSwitcher = () => {
-  refresh();
-  switcher({ open, direct });
-};
+const openSwitcher = () => switcher({ open, direct, fresh: refresh() });
 const openMake = () => makeRoom((one) => {
   state.rooms.set(one.id, one);
   open(one.id);
@@ -391,12 +394,14 @@ const openMake = () => makeRoom((one) => {
 
 function roomMenu() {
   const one = room();
-  const mine = one.owner ? isMe(one.owner) : one.member;
-  if (mine) changeRoom(one, (changed) => {
-    state.rooms.set(one.id, { ...one, ...changed });
+  if (!one?.member) return;
+  // What a guest has made belongs to nobody, and whoever is in it may change it.
+  const mine = one.kind === "room" && one.id !== LOBBY && (!one.owner || isMe(one.owner));
+  const changed = (facts) => {
+    state.rooms.set(one.id, { ...one, ...facts });
     head();
-  });
-  else leave();
+  };
+  aboutRoom(one, mine, { changed, leave });
 }
 
 for (const button of document.querySelectorAll("[data-icon]")) {
@@ -408,7 +413,7 @@ $("switch").querySelector("kbd").textContent = apple ? "⌘K" : "Ctrl K";
 for (const [id, does] of Object.entries({
   settings: openSettings, find: openSearch, switch: openSwitcher, make: openMake,
   "room-menu": roomMenu,
-  "room-link": () => copy(new URL(`/${address(state.current)}`, location).href, "The link"),
+  "room-link": () => copy(new URL(`./${address(state.current)}`, location).href, "The link"),
   back: () => { location.hash = "#/"; },
 })) $(id).addEventListener("click", does);
 
@@ -423,6 +428,7 @@ document.addEventListener("keydown", (event) => {
     const id = neighbour(event.key === "ArrowUp" ? -1 : 1);
     if (id) open(id);
   } else if (event.key === "Escape" && !modal && !event.defaultPrevented) {
+    if (people.over) return people.toggle(false);
     log.forgetLine();
     log.latest();
     $("text").focus();

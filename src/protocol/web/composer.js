@@ -77,9 +77,14 @@ function context() {
   }
 }
 
+// Many browsers let a field grow by themselves (`field-sizing`), and cheaper.
+const grows = CSS.supports("field-sizing", "content");
+
 function fit() {
-  text.style.height = "auto";
-  text.style.height = `${Math.min(text.scrollHeight + 2, innerHeight * 0.4)}px`;
+  if (!grows) {
+    text.style.height = "auto";
+    text.style.height = `${Math.min(text.scrollHeight + 2, innerHeight * 0.4)}px`;
+  }
   const most = state.server.limits.message_chars_max ?? 4000;
   const left = most - [...text.value].length;
   $("count").hidden = left > 200;
@@ -252,8 +257,8 @@ function isWhole() {
 
 $("composer").addEventListener("submit", (event) => {
   event.preventDefault();
-  submit();
   text.focus();
+  submit();
 });
 $("context-end").addEventListener("click", () => {
   composer.cancel();

@@ -1,25 +1,23 @@
 // What opens over the page: a question, rooms to make and change, the way to another room, search,
 // help.
 
-import { avatar, dateTime, h, icon, tool } from "./dom.js";
+import { avatar, dateTime, h, icon, toast, tool } from "./dom.js";
 import { get, part, patch, post, remove } from "./api.js";
 import { commands } from "./composer.js";
-import { address, sorted } from "./rooms.js";
-import { state } from "./state.js";
+import { levelField } from "./notice.js";
+import { sorted } from "./rooms.js";
+import { isMe, same, state } from "./state.js";
 
 export function dialog(title, ...content) {
   const box = h("dialog", { "aria-label": title },
     h("header", {}, h("h2", {}, title), tool("close", "Close", () => box.close())), content);
-  const before = document.activeElement;
   let pressed = null;
   box.addEventListener("pointerdown", ({ target }) => { pressed = target; });
   box.addEventListener("click", ({ target }) => {
     if (target === box && pressed === box) box.close();
   });
-  box.addEventListener("close", () => {
-    box.remove();
-    if (before?.isConnected) before.focus({ preventScroll: true });
-  });
+  // The browser gives the focus back; whoever opens something else then moves it on.
+  box.addEventListener("close", () => box.remove());
   document.body.append(box);
   box.showModal();
   return box;
@@ -59,7 +57,7 @@ function form(title, fields, yes, action, ...more) {
         button.disabled = false;
       }
     },
-  }, fields, trouble, h("div", { class: "row end" }, more, button));
+  }, fields, trouble, h("div", { class: "row end" }, more.filter(Boolean), button));
   const box = dialog(title, element);
   element.querySelector("input")?.focus();
   return box;
@@ -119,19 +117,35 @@ export function makeRoom(then) {
   });
 }
 
-export function changeRoom(room, then) {
+// A room that one is in: of what one is told, the way out and, whose room it is, what it is.
+export function aboutRoom(room, mine, { changed, leave }) {
+  let box = null;
+  const out = room.kind === "direct" ? null : h("button", {
+    type: "button", onclick: () => { box.close(); leave(); },
+  }, "Leave room");
+  if (!mine) {
+    box = dialog(room.title,
+      room.description ? h("p", {}, room.description) : null,
+      room.owner ? h("p", { class: "hint" }, "Kept by ", h("b", {}, room.owner), ".") : null,
+      levelField(room), out ? h("div", { class: "row end" }, out) : null);
+    return;
+  }
   const gone = h("button", {
     type: "button", class: "danger",
     onclick: async () => {
       const question = `Delete “${room.title}” with everything in it?`;
       if (!await sure(question, "Delete the room")) return;
-      await remove(`rooms/${room.id}`);
-      box.close();
+      try {
+        await remove(`rooms/${room.id}`);
+        box.close();
+      } catch (failure) {
+        toast(failure.message);
+      }
     },
   }, "Delete room");
-  const box = form("This room", roomFields(room), "Save", async (fields) => {
-    then(await patch(`rooms/${room.id}`, wanted(fields)));
-  }, gone);
+  box = form("This room", [...roomFields(room), levelField(room)], "Save", async (fields) => {
+    changed(await patch(`rooms/${room.id}`, wanted(fields)));
+  }, gone, out);
 }
 
 // A list of which one is chosen, with the arrows or by a click.
@@ -139,8 +153,9 @@ function choosing(label, placeholder, fill) {
   let at = 0;
   const list = h("ul", { role: "listbox", id: "f-list", "aria-label": label });
   const input = h("input", {
-    type: "search", "aria-label": label, placeholder, autocomplete: "off", role: "combobox",
-    "aria-expanded": "true", "aria-controls": "f-list",
+    // Not of the type `search`, where Escape empties the field and only then closes.
+    type: "text", enterkeyhint: "go", "aria-label": label, placeholder, autocomplete: "off",
+    role: "combobox", "aria-expanded": "true", "aria-controls": "f-list", "aria-autocomplete": "list",
   });
   const mark = () => {
     [...list.children].forEach((one, i) => one.setAttribute("aria-selected", String(i === at)));
@@ -171,7 +186,8 @@ function choosing(label, placeholder, fill) {
   return { input, list, show };
 }
 
-export function switcher({ open, direct }) {
+// `fresh`: the list of rooms is being asked for.
+export function switcher({ open, direct, fresh }) {
   if (document.querySelector("dialog[open]")) return;
   const fill = (words, show) => {
     const { rooms, direct: two, others } = sorted();
@@ -188,10 +204,15 @@ export function switcher({ open, direct }) {
       ],
       then: () => { box.close(); open(room.id); },
     }));
-    if (words && !two.some((room) => room.title.toLowerCase() === words.toLowerCase())) {
+    const starts = ({ name }) => name.toLowerCase().startsWith(words.toLowerCase());
+    const names = state.people.filter(starts).slice(0, 8).map(({ name }) => name);
+    // Somebody who is not in this room, by the whole name.
+    const whole = names.some((name) => same(name, words)) ? names : [...names, words];
+    for (const name of words ? whole : []) {
+      if (isMe(name) || two.some((room) => same(room.title, name))) continue;
       items.push({
-        content: [avatar(words), h("span", { class: "name" }, `Write to ${words}`)],
-        then: () => { box.close(); direct(words); },
+        content: [avatar(name), h("span", { class: "name" }, `Write to ${name}`)],
+        then: () => { box.close(); direct(name); },
       });
     }
     show(items);
@@ -200,6 +221,7 @@ export function switcher({ open, direct }) {
   const box = dialog("Go to", input, list);
   box.classList.add("tall");
   fill("", show);
+  fresh.then(() => fill(input.value.trim(), show));
   input.focus();
 }
 

@@ -14,6 +14,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 export const $ = (id) => document.getElementById(id);
+export const ICON = new URL("icon.svg", import.meta.url).href;
 
 const SVG = "http://www.w3.org/2000/svg";
 // Strokes in a square of 24.
@@ -75,6 +76,7 @@ export function avatar(name, color) {
 
 const CLOCK = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
 const FULL = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
+const SHORT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
 const DAY = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long" });
 const DAY_YEAR = new Intl.DateTimeFormat([], { dateStyle: "full" });
 
@@ -94,7 +96,7 @@ export function shortClock(time) {
 
 export function dateTime(time) {
   const date = new Date(time);
-  return h("time", { datetime: date.toISOString() }, FULL.format(date));
+  return h("time", { datetime: date.toISOString() }, SHORT.format(date));
 }
 
 export function dayOf(date) {

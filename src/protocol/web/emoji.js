@@ -66,11 +66,13 @@ export function pick(near, then) {
     grid.replaceChildren(...(words ? rest : [...recent, ...rest]).map(button));
   };
   const input = h("input", {
-    type: "search", "aria-label": "Find an emoji", placeholder: "Find an emoji", oninput: fill,
+    type: "text", enterkeyhint: "go", "aria-label": "Find an emoji", placeholder: "Find an emoji", oninput: fill,
     onkeydown: (event) => {
-      if (event.key !== "Enter") return;
+      if (event.key !== "Enter" && event.key !== "ArrowDown") return;
       event.preventDefault();
-      grid.querySelector("button")?.click();
+      const first = grid.querySelector("button");
+      if (event.key === "Enter") first?.click();
+      else first?.focus();
     },
   });
   const picker = h("dialog", { id: "picker", "aria-label": "Emoji" }, input, grid);
@@ -80,10 +82,12 @@ export function pick(near, then) {
     near?.isConnected && near.focus();
   });
   grid.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -8, ArrowDown: 8 }[event.key];
+    const all = [...grid.children];
+    const columns = all.filter((one) => one.offsetTop === all[0].offsetTop).length;
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+    const step = steps[event.key];
     if (!step) return;
     event.preventDefault();
-    const all = [...grid.children];
     (all[all.indexOf(document.activeElement) + step] ?? input).focus();
   });
   fill();

@@ -1,7 +1,8 @@
 // The conversation on the screen: the open room's window, as list items. What is there is compared
 // with what should be there, by key, and only what differs is touched.
 
-import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, shortClock } from "./dom.js";
+import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, shortClock, touch }
+  from "./dom.js";
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
 import { outbox } from "./outbox.js";
@@ -11,6 +12,8 @@ import { loadAround, loadNewer, loadNewest, loadOlder, windowOf } from "./window
 const TOGETHER_MS = 5 * 60_000;
 const NEAR = 80;
 const AHEAD = 900;
+const REST = 9; // times as long as the painting took
+const REST_MS_MAX = 200;
 
 const scroller = $("log");
 const list = $("messages");
@@ -18,6 +21,7 @@ let shown = null; // the window
 let rows = new Map(); // key → {element, mark}
 let active = null; // the key that Tab leads to
 let due = 0;
+let rested = 0; // until when it is not painted again
 let settled = false; // the place is found; from here on the reader scrolls
 let arrived = 0; // new ones below
 const quoted = new Map(); // seq → message, of replies to what is not in the window
@@ -114,14 +118,22 @@ function place() {
 
 const near = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
 
+// One painting for all that has come. It takes a tenth of the time at most: where much is said, or
+// on a slow machine, more comes at once, and the keys get through in between.
 function soon() {
-  due ||= requestAnimationFrame(() => {
-    due = 0;
-    if (shown?.loaded && settled) {
-      paint();
-      after();
-    }
-  });
+  const wait = rested - performance.now();
+  due ||= wait > 0 ? setTimeout(() => requestAnimationFrame(draw), wait)
+    : requestAnimationFrame(draw);
+}
+
+function draw() {
+  due = 0;
+  if (!shown?.loaded || !settled) return;
+  const began = performance.now();
+  paint();
+  after();
+  const now = performance.now();
+  rested = now + Math.min(REST * (now - began), REST_MS_MAX);
 }
 
 // What should be there, in order.
@@ -176,9 +188,13 @@ function paint() {
   const before = anchor?.getBoundingClientRect().top;
   const focused = list.contains(document.activeElement)
     ? document.activeElement.closest("#messages > li")?.dataset.key : null;
+  const items = wanted();
   const next = new Map();
+  // What is gone goes first: what is left is then in order, and stays where it is.
+  const keys = new Set(items.map(({ key }) => key));
+  for (const [key, { element }] of rows) if (!keys.has(key)) element.remove();
   let cursor = list.firstElementChild;
-  for (const { key, mark, make } of wanted()) {
+  for (const { key, mark, make } of items) {
     const old = rows.get(key);
     let element = old?.element;
     if (!old || !alike(mark, old.mark)) {
@@ -194,7 +210,6 @@ function paint() {
     else list.insertBefore(element, cursor);
     next.set(key, { element, mark });
   }
-  for (const [key, { element }] of rows) if (!next.has(key)) element.remove();
   rows = next;
   if (focused && !list.contains(document.activeElement)) rows.get(focused)?.element.focus();
   tabStop();
@@ -203,8 +218,10 @@ function paint() {
   start.textContent = shown.list.length || outbox.of(shown.room).length
     ? "This is where it begins." : "Nobody has said anything here yet. Be the first.";
   if (stuck) scroller.scrollTop = scroller.scrollHeight;
-  else if (anchor?.isConnected) {
-    scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+  else if (anchor) {
+    // Found by its key: it may have been drawn anew, now that another stands above it.
+    const place = rows.get(anchor.dataset.key)?.element;
+    if (place) scroller.scrollTop += place.getBoundingClientRect().top - before;
   }
 }
 
@@ -243,7 +260,7 @@ new ResizeObserver(() => {
 }).observe(scroller);
 $("jump-latest").addEventListener("click", () => {
   log.latest();
-  $("text").focus({ preventScroll: true });
+  if (!touch()) $("text").focus({ preventScroll: true });
 });
 $("jump-unread").addEventListener("click", () => place());
 

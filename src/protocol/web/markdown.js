@@ -141,13 +141,16 @@ function closingTicks(text, from, length) {
 // Where a mark ends that begins at `start`; -1: it is none.
 function closing(text, start, mark) {
   const letter = (at) => /[\p{L}\p{N}_]/u.test(text[at] ?? " ");
-  if (mark === "_" && start > 0 && letter(start - 1)) return -1;
+  // Within a word they are part of a name, or of a sum: some_file_name, 2*3*4.
+  const single = mark.length === 1;
+  if (single && start > 0 && letter(start - 1)) return -1;
   for (let at = start + mark.length + 1; ; at += 1) {
     at = text.indexOf(mark, at);
     if (at < 0) return -1;
     if (/\s/.test(text[at - 1]) || text[at - 1] === "\\") continue;
-    if (mark === "*" && (text[at + 1] === "*" || text[at - 1] === "*")) continue;
-    if (mark === "_" && letter(at + 1)) continue;
+    const twice = text[at + 1] === "*" || (text[at - 1] === "*" && text[at - 2] !== "\\");
+    if (mark === "*" && twice) continue;
+    if (single && letter(at + 1)) continue;
     return at;
   }
 }

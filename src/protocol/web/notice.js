@@ -1,16 +1,15 @@
 // Being noticed while one looks elsewhere: a notification and a sound, each only if one asked for
 // it.
 
-import { h } from "./dom.js";
-import { isMe, keep, recall, recallMine, keepMine, state } from "./state.js";
+import { ICON, h } from "./dom.js";
+import { isMe, keep, keepMine, recall, recallMine } from "./state.js";
 
-export const LEVELS = [["all", "Every message"], ["mentions", "When I am called"],
-  ["none", "Nothing"]];
+const LEVELS = [["all", "every message"], ["mentions", "mentions of me"], ["none", "nothing"]];
 
 // What one wants to be told of a room; of a direct one everything.
-export const level = (room) => recallMine(`level:${room.id}`,
+const level = (room) => recallMine(`level:${room.id}`,
   room.kind === "direct" ? "all" : "mentions");
-export const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
+const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
 
 export function notice(room, message, open) {
   if (!room || isMe(message.author) || document.visibilityState === "visible") return;
@@ -22,7 +21,7 @@ export function notice(room, message, open) {
   const title = room.kind === "direct" ? message.author : `${message.author} in ${room.title}`;
   try {
     const shown = new Notification(title, {
-      body: (message.text ?? "").slice(0, 200), icon: "/web/icon.svg", tag: `shanty-${room.id}`,
+      body: (message.text ?? "").slice(0, 200), icon: ICON, tag: `shanty-${room.id}`,
     });
     shown.onclick = () => {
       window.focus();
@@ -75,13 +74,14 @@ export function noticeFields() {
   return h("fieldset", {}, h("legend", {}, "While you look elsewhere"),
     h("label", { class: "check" }, notify, " Show notifications"),
     h("label", { class: "check" }, sound, " Make a sound"), hint,
-    state.rooms.has(state.current) ? levels(state.rooms.get(state.current)) : null);
+    h("p", { class: "hint" }, "About which messages, each room's settings say."));
 }
 
-function levels(room) {
+// Of which messages of a room one wants to be told; it holds at once.
+export function levelField(room) {
   const chosen = level(room);
-  return h("div", { class: "inline" },
-    h("label", { for: "f-level" }, `For “${room.title}”`),
+  return h("div", {},
+    h("label", { for: "f-level" }, "Notify me about"),
     h("select", { id: "f-level", onchange: ({ target }) => setLevel(room, target.value) },
       LEVELS.map(([value, name]) => h("option", { value, selected: value === chosen }, name))));
 }

@@ -28,17 +28,22 @@ export const people = {
     draw();
   },
 
+  // Whether it lies over the conversation.
+  get over() { return !panel.hidden && !wide(); },
+
   // Many may come and go at once.
   later() {
     clearTimeout(due);
     due = setTimeout(() => people.load(), 400);
   },
 
+  // Where there is room for it, it is there if one has not closed it; else only when one asks.
+  suit() { show(Boolean(room()?.member) && wide() && recall("people", true)); },
+
   toggle(open = panel.hidden) {
-    panel.hidden = !open;
-    $("show-people").setAttribute("aria-expanded", String(open));
-    if (!wide()) return open && $("hide-people").focus();
-    keep("people", open);
+    show(open);
+    if (wide()) keep("people", open);
+    else if (open) $("hide-people").focus();
   },
 
   typing(name, on = true) {
@@ -49,8 +54,16 @@ export const people = {
   },
 };
 
-const wide = () => matchMedia("(min-width: 70rem)").matches;
-export const suits = () => people.toggle(wide() && recall("people", true));
+const broad = matchMedia("(min-width: 70rem)");
+const wide = () => broad.matches;
+broad.addEventListener("change", () => people.suit());
+
+function show(open) {
+  const inside = panel.contains(document.activeElement);
+  panel.hidden = !open;
+  $("show-people").setAttribute("aria-expanded", String(open));
+  if (inside && !open) $("show-people").focus();
+}
 
 function draw() {
   const order = (one, other) => other.online - one.online || one.name.localeCompare(other.name);
@@ -80,8 +93,8 @@ function typing() {
 setInterval(() => { if (state.typing.size) typing(); }, 1000);
 
 $("show-people").addEventListener("click", () => people.toggle());
-$("hide-people").addEventListener("click", () => {
-  people.toggle(false);
-  $("show-people").focus();
+$("hide-people").addEventListener("click", () => people.toggle(false));
+$("room").addEventListener("click", ({ target }) => {
+  if (people.over && !target.closest("#show-people")) people.toggle(false);
 });
 on("people", () => people.later());

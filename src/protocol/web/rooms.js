@@ -1,6 +1,6 @@
 // The rooms at the side, and the way between them.
 
-import { $, avatar, h, icon } from "./dom.js";
+import { $, ICON, avatar, h, icon } from "./dom.js";
 import { keep, on, recall, state } from "./state.js";
 import { outbox } from "./outbox.js";
 import { recallMine } from "./state.js";
@@ -11,12 +11,10 @@ export function address(id, seq) {
   return `#/room/${id}${seq ? `/${seq}` : ""}`;
 }
 
-// Which room an address is about: also ChitChat's, which people have sent each other.
+// Which room an address is about.
 export function addressed() {
   const hash = /^#\/room\/(\d+)(?:\/(\d+))?$/.exec(location.hash);
-  if (hash) return { id: Number(hash[1]), seq: hash[2] ? Number(hash[2]) : undefined };
-  const path = /^\/chats\/(\d+)\/entrance$/.exec(location.pathname);
-  return path ? { id: Number(path[1]) } : null;
+  return hash && { id: Number(hash[1]), seq: hash[2] ? Number(hash[2]) : undefined };
 }
 
 const byName = (one, other) => one.title.localeCompare(other.title);
@@ -75,6 +73,7 @@ function section(title, rooms, open = true) {
 }
 
 let due = 0;
+let badge = 0;
 function draw() {
   due = 0;
   const focused = side.contains(document.activeElement)
@@ -95,14 +94,16 @@ function title() {
   const calls = all.some((one) => one.mentions || (one.kind === "direct" && one.unread));
   const open = state.rooms.get(state.current);
   const where = open ? `${open.title} – Shanty` : "Shanty";
-  document.title = unread ? `(${unread > 999 ? "999+" : unread}) ${where}` : where;
+  const words = unread ? `(${unread > 999 ? "999+" : unread}) ${where}` : where;
+  if (document.title !== words) document.title = words;
   const mark = unread ? (calls ? "called" : "unread") : "";
   const link = $("icon");
   if (link.dataset.mark !== mark) {
     link.dataset.mark = mark;
-    link.href = mark ? dotted(calls ? "#e5484d" : "#f5a524") : "/web/icon.svg";
+    link.href = mark ? dotted(calls ? "#e5484d" : "#f5a524") : ICON;
   }
-  navigator.setAppBadge?.(unread).catch(() => {});
+  if (badge !== unread) navigator.setAppBadge?.(unread).catch(() => {});
+  badge = unread;
 }
 
 const dotted = (color) => `data:image/svg+xml,${encodeURIComponent(
@@ -123,5 +124,7 @@ export function neighbour(step) {
   const { rooms, direct } = sorted();
   const all = [...rooms, ...direct];
   const at = all.findIndex((one) => one.id === state.current);
-  return all[(at + step + all.length) % all.length]?.id;
+  // From a room that is not among them, up leads to the last and down to the first.
+  const from = at < 0 && step < 0 ? 0 : at;
+  return all[(from + step + all.length) % all.length]?.id;
 }

@@ -26,12 +26,12 @@ export function settings({ logOut, help, nick }) {
       "nobody else can have it. Register for a name that stays."), nick)
     : h("p", {}, "Your key is the only way back to your name, and it was shown once, when you ",
       "registered. Be sure that you have it before you log out.");
-  dialog(`Settings for ${state.me.name}`,
+  const box = dialog(`Settings for ${state.me.name}`,
     h("fieldset", { class: "inline" }, h("legend", {}, "Colours"), themes),
     noticeFields(),
     h("h3", {}, "You"), who,
     h("div", { class: "row" },
-      h("button", { type: "button", onclick: help }, "Keys and commands"),
+      h("button", { type: "button", onclick: () => { box.close(); help(); } }, "Keys and commands"),
       h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
     h("h3", {}, "Where you are logged in"), list,
     h("p", { class: "hint" }, `Shanty ${state.server.version ?? ""}. `, stream.slow

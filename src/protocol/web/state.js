@@ -18,16 +18,11 @@ export const room = () => state.rooms.get(state.current);
 export const same = (one, other) => one?.toLowerCase() === other?.toLowerCase();
 export const isMe = (name) => same(name, state.me?.name);
 
-// The name of a room for oneself: a direct one is called by the other.
-export function called(room) {
-  if (room.kind !== "direct") return room.title;
-  const two = room.title.split(/\s*(?:,|&| and |\u2194|\/)\s*/);
-  return two.find((name) => !isMe(name)) ?? room.title;
-}
-
 // Storage may be full, or forbidden; the page then forgets, and goes on.
 const fallback = new Map();
-const key = (what) => `shanty:${what}`;
+// Other chats may live on the same host, below other paths.
+const home = new URL(".", location).pathname.slice(1);
+const key = (what) => `shanty:${home}${what}`;
 
 export function recall(what, otherwise = null) {
   try {

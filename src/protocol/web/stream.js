@@ -2,6 +2,7 @@
 // not get through. It comes back by itself, where it was: `<epoch>:<seq>`.
 
 import { get } from "./api.js";
+import { toast } from "./dom.js";
 import { state, tell } from "./state.js";
 
 const SILENCE_MS = 60_000; // The server says something every 25 s.
@@ -15,6 +16,7 @@ let failures = 0;
 let blocked = 0;
 let timer = 0;
 let watch = 0;
+let warned = false; // The reader knows that it is the second best.
 let running = false;
 let hear = () => {};
 
@@ -73,13 +75,15 @@ function connect() {
   if (state.link !== "lost") state.link = "opening";
   stream.lostAt ||= Date.now();
   tell("link");
-  const path = `/api/v1/events${cursor ? `?since=${cursor.epoch}:${cursor.seq}` : ""}`;
+  const path = `api/v1/events${cursor ? `?since=${cursor.epoch}:${cursor.seq}` : ""}`;
   if (blocked >= BLOCKED_AFTER) {
     source = new EventSource(path);
+    if (!warned) toast("Websockets do not get through here. Server-sent events do.");
+    warned = true;
     source.onmessage = ({ data }) => take(data);
     source.onerror = () => lose(1006);
   } else {
-    const url = new URL(path, location.href);
+    const url = new URL(path, document.baseURI);
     url.protocol = url.protocol.replace("http", "ws");
     socket = new WebSocket(url);
     let opened = false;

@@ -78,7 +78,7 @@ function open(element) {
     tool("reply", "Reply", () => composer.reply(message)),
     mine(message) && tool("edit", "Edit", () => composer.edit(message)),
     tool("link", "Copy a link to this message",
-      () => copy(new URL(`/${address(message.room, message.seq)}`, location).href, "The link")),
+      () => copy(new URL(`./${address(message.room, message.seq)}`, location).href, "The link")),
     deletable(message) && tool("trash", "Delete", () => doing.delete(message)),
   ].filter(Boolean));
   element.append(bar);
@@ -95,7 +95,9 @@ list.addEventListener("pointerleave", () => {
   if (!list.contains(document.activeElement)) bar.remove();
 });
 list.addEventListener("focusout", ({ relatedTarget }) => {
-  if (!list.contains(relatedTarget) && !list.matches(":hover")) bar.remove();
+  // A dialog that one of its buttons opened gives the focus back to it.
+  const elsewhere = !list.contains(relatedTarget) && !relatedTarget?.closest("dialog");
+  if (elsewhere && !list.matches(":hover")) bar.remove();
 });
 list.addEventListener("click", ({ target }) => {
   // A touch shows what can be done, the next one hides it.

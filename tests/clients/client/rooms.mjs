@@ -1,0 +1,201 @@
+// Rooms: made, changed, entered, left and deleted; the ways to them; and people.
+
+import { equal, that } from "../kit.mjs";
+import { WIDE, accessible, account, ask, beGuest, beSomebody, inside, logIn, makeRoom, reads, say,
+  saySurely, shows, titled, visit } from "./page.mjs";
+
+const names = (page) => page.locator("#rooms .name").allInnerTexts();
+
+export async function rooms({ browser, server }) {
+  const ann = await beSomebody(browser, server.url, "Ann");
+  const bob = await beSomebody(browser, server.url, "Bob");
+  const cabin = await makeRoom(ann, "Cabin", "private", "correct horse", "The captain's own");
+  await saySurely(ann, "The treasure is on the third island");
+
+  // What somebody else made shows up when one looks, or after half a minute.
+  await bob.keyboard.press("Control+k");
+  await reads(bob, "[role=option]", "Cabin", "a room that another made is in the list");
+  await bob.keyboard.type("cab");
+  await accessible(bob, "the way to another room");
+  await bob.keyboard.press("Enter");
+  await reads(bob, "#gate", "private", "it asks for a password");
+  that(await bob.isHidden("#log"), "and shows nothing before");
+  await accessible(bob, "the gate of a private room");
+  await bob.fill("#gate input", "wrong horse!");
+  await bob.press("#gate input", "Enter");
+  await reads(bob, "#gate .trouble", "password", "a wrong one does not open");
+  await bob.fill("#gate input", "correct horse");
+  await bob.press("#gate input", "Enter");
+  await shows(bob, "third island", "who has it comes in, and reads what was said");
+  await say(bob, "Mine!");
+  await shows(ann, "Mine!", "and is heard");
+
+  // Changed by whose it is; others see what it is, and the way out.
+  await bob.click("#room-menu");
+  await reads(bob, "dialog", "The captain's own", "what it is about");
+  equal(await bob.locator("#f-title").count(), 0, "another's room is not changed");
+  await accessible(bob, "another's room");
+  await bob.keyboard.press("Escape");
+  await ann.click("#room-menu");
+  await accessible(ann, "one's own room");
+  await ann.fill("#f-title", "Public Chat");
+  await ann.click("dialog .primary");
+  await reads(ann, "dialog .trouble", "title", "a name that is taken is refused in the form");
+  await ann.fill("#f-title", "Galley");
+  await ann.fill("#f-description", "Where the cook is");
+  await ann.click("dialog .primary");
+  await titled(ann, "Galley");
+  await titled(bob, "Galley", "the new name shows at the other's");
+  await reads(bob, "#description", "Where the cook is", "and the new description");
+
+  // Left, by the menu, and come back; left by a command.
+  await bob.click("#room-menu");
+  await bob.click("dialog >> text=Leave room");
+  await reads(bob, "dialog", "you need its password", "leaving warns");
+  await bob.click("dialog .danger");
+  await titled(bob, "Public Chat", "who has left is elsewhere");
+  await bob.goto(`${server.url}/#/room/${cabin}`);
+  await reads(bob, "#gate", "private", "and outside");
+  await bob.fill("#gate input", "correct horse");
+  await bob.press("#gate input", "Enter");
+  await inside(bob);
+  await say(bob, "/leave");
+  await bob.click("dialog .danger");
+  await titled(bob, "Public Chat", "/leave");
+  await bob.goto(`${server.url}/#/room/${cabin}`);
+  await bob.fill("#gate input", "correct horse");
+  await bob.press("#gate input", "Enter");
+  await inside(bob);
+
+  // Deleted, with everybody in it.
+  await ann.click("#room-menu");
+  await ann.click("dialog >> text=Delete room");
+  await ann.click("dialog >> text=Delete the room");
+  await titled(ann, "Public Chat", "a room is deleted");
+  await titled(bob, "Public Chat", "for everybody");
+  await reads(bob, "#toast", "Galley", "and one is told");
+  that(!(await names(ann)).includes("Galley"), "it is not in the list");
+  await bob.goto(`${server.url}/#/room/${cabin}`);
+  await reads(bob, "#gate", "no such room", "nor at its address");
+  await accessible(bob, "no such room");
+}
+
+// The ways to a room and to people.
+export async function ways({ browser, server }) {
+  const ann = await beSomebody(browser, server.url, "Ann");
+  const bob = await beSomebody(browser, server.url, "Bob");
+  const harbour = await makeRoom(ann, "Harbour", "public", "", "Ships come and go");
+  const cove = await makeRoom(ann, "Cove", "hidden", "correct horse");
+  await saySurely(ann, "Nobody finds us here");
+  await ann.goto(`${server.url}/#/room/${harbour}`);
+  await titled(ann, "Harbour");
+
+  // A public room can be looked into; one joins it to write.
+  await bob.keyboard.press("Control+k");
+  await bob.keyboard.type("harb");
+  await bob.keyboard.press("Enter");
+  await titled(bob, "Harbour");
+  await reads(bob, "#gate", "looking in", "one looks in");
+  that(await bob.isVisible("#log"), "and reads");
+  that(await bob.isHidden("#people"), "without the people in it");
+  await accessible(bob, "a room that one looks into");
+  await bob.click("#gate .primary");
+  await inside(bob);
+  that(await bob.isVisible("#people"), "inside they are shown");
+  await say(bob, "/leave");
+  await bob.click("dialog .danger");
+  await titled(bob, "Public Chat");
+  await say(bob, "/join harbour");
+  await titled(bob, "Harbour", "/join");
+  await inside(bob);
+  await say(bob, "/join nowhere");
+  await reads(bob, "#toast", "no room of that name", "/join of what there is not");
+
+  // Up and down.
+  await bob.keyboard.press("Alt+ArrowDown");
+  await titled(bob, "Public Chat", "Alt+Down");
+  await bob.keyboard.press("Alt+ArrowUp");
+  await titled(bob, "Harbour", "Alt+Up");
+
+  // Two people: by the list, by the switcher, by a command.
+  await bob.locator("#people button").filter({ hasText: "Ann" }).click();
+  await titled(bob, "Ann");
+  await reads(bob, "#description", "Only the two of you", "a direct room");
+  await say(bob, "Between us");
+  await reads(ann, "a.room", "Bob", "it shows at the other's");
+  await ann.keyboard.press("Control+k");
+  await ann.keyboard.type("bob");
+  await ann.keyboard.press("Enter");
+  await shows(ann, "Between us", "a direct message");
+  await accessible(ann, "a direct room");
+  await ann.click("#room-menu");
+  equal(await ann.inputValue("#f-level"), "all", "of which one is told everything");
+  equal(await ann.locator("dialog >> text=Leave room").count(), 0, "and that nobody leaves");
+  await ann.keyboard.press("Escape");
+  await say(ann, "/msg nobody");
+  await reads(ann, "#toast", "no", "nobody of that name");
+
+  // Addresses that others were sent, through the door.
+  const key = await account(server.url, "Cid");
+  const cid = await visit(browser, `${server.url}/chats/${harbour}/entrance`);
+  await logIn(cid, key).catch(() => {});
+  await titled(cid, "Harbour", "ChitChat's address leads through the login");
+  const guest = await visit(browser, `${server.url}/#/room/${cove}`);
+  await guest.fill("#guest-name", "Dee");
+  await guest.press("#guest-name", "Enter");
+  await guest.waitForSelector("#gate input");
+  equal(new URL(guest.url()).hash, `#/room/${cove}`, "and the page's own");
+  await guest.fill("#gate input", "correct horse");
+  await guest.press("#gate input", "Enter");
+  await shows(guest, "Nobody finds us", "a hidden room opens to who has its link and password");
+  await guest.keyboard.press("Control+k");
+  await reads(guest, "[role=option]", "Cove", "and is in one's list from then on");
+  await cid.reload();
+  await cid.waitForSelector("a.room >> text=Harbour");
+  that(!(await names(cid)).includes("Cove"), "but in nobody else's");
+
+  // Back and forth, as browsers do.
+  await ann.goBack();
+  await titled(ann, "Harbour", "back");
+  await ann.goForward();
+  await titled(ann, "Bob", "and forth");
+}
+
+// People come, are seen, and go.
+export async function people({ browser, server }) {
+  const ann = await beSomebody(browser, server.url, "Ann", { ...WIDE,
+    viewport: { width: 800, height: 700 } });
+  that(await ann.isHidden("#people"), "where there is little room one asks for the people");
+  await say(ann, "/online");
+  await reads(ann, "#people h2", "1 online", "/online");
+  await accessible(ann, "people over the conversation");
+  const bob = await visit(browser, server.url);
+  await beGuest(bob, "Bob");
+  await reads(ann, "#people h2", "2 online", "who comes is seen");
+  await ann.keyboard.press("Escape");
+  that(await ann.isHidden("#people"), "Esc closes them");
+  equal(await ann.evaluate(() => document.activeElement.id), "show-people", "and leads back");
+
+  await say(bob, "/nick Robert");
+  await reads(bob, "#settings", "Robert", "/nick");
+  await inside(bob);
+  await saySurely(bob, "It is me");
+  await shows(ann, "It is me", "the new name speaks");
+  const told = await ann.locator("#messages .author").last().innerText();
+  equal(told, "Robert", "under the new name");
+  await say(bob, "/nick Ann");
+  await reads(bob, "#toast", "name", "a name that is taken is refused");
+  await saySurely(bob, "still here");
+  await say(ann, "/nick Queen");
+  await reads(ann, "#toast", "Only guests", "and an account keeps its own");
+  const { members } = await ask(ann, "GET", "rooms/1/members");
+  equal(members.filter((one) => one.online).map((one) => one.name).sort(), ["Ann", "Robert"],
+    "online are those who are here");
+
+  await say(bob, "/logout");
+  await bob.click("dialog .danger");
+  await bob.waitForSelector("#door:not([hidden])");
+  that(true, "/logout");
+  await ann.click("#show-people");
+  await reads(ann, "#people h2", "1 online", "who goes is not here any more");
+}
