@@ -128,7 +128,7 @@ export async function writing({ browser, server }) {
   await bob.evaluate(async () => {
     const ask = (method, path, session, body) => fetch(`/api/v1/${path}`, {
       method, credentials: "omit", body: JSON.stringify(body),
-      headers: session && { Authorization: `Bearer ${session}` },
+      headers: session ? { Authorization: `Bearer ${session}` } : {},
     }).then((response) => response.json());
     const { session } = await ask("POST", "guests", null, { name: "Red", color: "#ff0000" });
     await ask("PUT", "rooms/1/messages/red", session, { text: "in red" });
