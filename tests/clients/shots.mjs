@@ -183,10 +183,11 @@ async function tour(place, options, name, { keys, rooms, as }) {
 const parts = [];
 for (const [kind, options] of [["desk", DESK], ["phone", PHONE]]) {
   for (const colorScheme of ["light", "dark"]) {
-    parts.push(async (place) => {
-      const made = await town(place.server.url);
-      await tour(place, { ...options, colorScheme }, `${kind}-${colorScheme}`, made);
-    });
+    const name = `${kind}-${colorScheme}`;
+    const parted = { [name]: async (place) => {
+      await tour(place, { ...options, colorScheme }, name, await town(place.server.url));
+    } };
+    parts.push(parted[name]);
   }
 }
 await main(parts);

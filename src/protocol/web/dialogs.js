@@ -155,7 +155,8 @@ function choosing(label, placeholder, fill) {
   const input = h("input", {
     // Not of the type `search`, where Escape empties the field and only then closes.
     type: "text", enterkeyhint: "go", "aria-label": label, placeholder, autocomplete: "off",
-    role: "combobox", "aria-expanded": "true", "aria-controls": "f-list", "aria-autocomplete": "list",
+    role: "combobox", "aria-expanded": "true", "aria-controls": "f-list",
+    "aria-autocomplete": "list",
   });
   const mark = () => {
     [...list.children].forEach((one, i) => one.setAttribute("aria-selected", String(i === at)));

@@ -66,7 +66,8 @@ export function pick(near, then) {
     grid.replaceChildren(...(words ? rest : [...recent, ...rest]).map(button));
   };
   const input = h("input", {
-    type: "text", enterkeyhint: "go", "aria-label": "Find an emoji", placeholder: "Find an emoji", oninput: fill,
+    type: "text", enterkeyhint: "go", "aria-label": "Find an emoji",
+    placeholder: "Find an emoji", oninput: fill,
     onkeydown: (event) => {
       if (event.key !== "Enter" && event.key !== "ArrowDown") return;
       event.preventDefault();

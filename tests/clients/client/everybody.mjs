@@ -186,7 +186,8 @@ export async function screens({ browser, server }) {
   await makeRoom(host, "A room with a title as long as a title may ever be, seventy letters",
     "private", "correct horse", "And a description that goes on for as long as one may, too, so");
   const room = /room\/(\d+)/.exec(host.url())[1];
-  await saySurely(host, `${LONG}\n\`\`\`\n${LONG}\n\`\`\`\n> ${LONG}\n- https://example.org/${LONG}`);
+  await saySurely(host, [LONG, "```", LONG, "```", `> ${LONG}`,
+    `- https://example.org/${LONG}`].join("\n"));
   for (const [where, options, size] of SCREENS) {
     const prepare = (page) => size && page.addInitScript((size) => {
       addEventListener("DOMContentLoaded", () => {
@@ -201,7 +202,8 @@ export async function screens({ browser, server }) {
     await page.click("#register-part summary");
     await page.click("#login-part summary");
     await look("the door");
-    await page.fill("#guest-name", `Guest ${SCREENS.findIndex(([name]) => name === where)} with a name`);
+    const guest = SCREENS.findIndex(([name]) => name === where);
+    await page.fill("#guest-name", `Guest ${guest} with a long name`);
     await page.press("#guest-name", "Enter");
     await inside(page);
     await look("an empty room");

@@ -1,5 +1,5 @@
-// What is written and what is missed, when the server or the way to it is not there: it stands once,
-// in order, on every screen; and long histories.
+// What is written and what is missed, when the server or the way to it is not there: it stands
+// once, in order, on every screen; and long histories.
 
 import { equal, serve, that } from "../kit.mjs";
 import { WIDE, accessible, beGuest, bodies, reads, say, saySurely, shows, visit } from "./page.mjs";

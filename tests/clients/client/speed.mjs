@@ -130,7 +130,7 @@ async function fill(url, key, room, many) {
   await member(url, key, room);
   for (let from = 0; from < many; from += 50) {
     await Promise.all(Array.from({ length: 50 }, (_, i) =>
-      put(url, key, room, `n${from + i}`, `message ${from + i} with *some* text, \`code\` and more`)));
+      put(url, key, room, `n${from + i}`, `message ${from + i} with *some* \`code\` in it`)));
   }
 }
 

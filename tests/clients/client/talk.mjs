@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { equal, that } from "../kit.mjs";
-import { MARKUP, PHONE, WIDE, accessible, ask, beGuest, bodies, inside, makeRoom, reads, say,
+import { MARKUP, PHONE, accessible, ask, beGuest, bodies, inside, makeRoom, reads, say,
   saySurely, shows, titled, visit } from "./page.mjs";
 
 export async function talk({ browser, server }) {
@@ -152,7 +152,8 @@ export async function injection({ browser, server }) {
   const found = await Promise.all([ann, guest].map((page) => page.evaluate(() => ({
     broken: document.title.includes("broken"),
     tags: document.querySelectorAll("#app b b, #app i, dialog i, #messages img, #people img,"
-      + " #messages b:not(.author):not(.quote > b), .hit img, .hit p b, a[href^=javascript]").length,
+      + " #messages b:not(.author):not(.quote > b), .hit img, .hit p b, a[href^=javascript]",
+    ).length,
   }))));
   equal(found, Array(2).fill({ broken: false, tags: 0 }), "nothing became markup");
 }
