@@ -168,7 +168,7 @@ export async function writing({ browser, server }) {
   // Correcting can be given up, and does not touch the draft.
   await ann.click("a.room >> text=Public Chat");
   await titled(ann, "Public Chat");
-  await ann.locator("#messages .message").last().focus();
+  await ann.locator("#messages .message.mine").last().focus();
   await ann.keyboard.press("e");
   await reads(ann, "#context", "Editing", "E edits");
   await ann.keyboard.type(" more");
