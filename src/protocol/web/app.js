@@ -136,7 +136,7 @@ async function afresh() {
 
 // Rooms that others made are not in one's stream until one is in them: the list asks for them.
 async function refresh() {
-  if (!state.me || held || state.link !== "open") return;
+  if (!state.me || held) return;
   const found = await get("rooms").catch(() => null);
   if (!found || held) return;
   const listed = new Set(found.rooms.map((one) => one.id));

@@ -148,8 +148,9 @@ export function aboutRoom(room, mine, { changed, leave }) {
   }, gone, out);
 }
 
-// A list of which one is chosen, with the arrows or by a click.
-function choosing(label, placeholder, fill) {
+// A list of which one is chosen, with the arrows or by a click. Who is quicker than the list is
+// `ready` chooses from what it is then.
+function choosing(label, placeholder, fill, ready = Promise.resolve()) {
   let at = 0;
   const list = h("ul", { role: "listbox", id: "f-list", "aria-label": label });
   const input = h("input", {
@@ -181,7 +182,7 @@ function choosing(label, placeholder, fill) {
       mark();
     } else if (event.key === "Enter") {
       event.preventDefault();
-      list.children[at]?.click();
+      ready.then(() => list.isConnected && list.children[at]?.click());
     }
   });
   return { input, list, show };
@@ -218,11 +219,12 @@ export function switcher({ open, direct, fresh }) {
     }
     show(items);
   };
-  const { input, list, show } = choosing("Go to a room or a person", "A room or a name", fill);
+  const ready = fresh.then(() => fill(input.value.trim(), show));
+  const { input, list, show } =
+    choosing("Go to a room or a person", "A room or a name", fill, ready);
   const box = dialog("Go to", input, list);
   box.classList.add("tall");
   fill("", show);
-  fresh.then(() => fill(input.value.trim(), show));
   input.focus();
 }
 
