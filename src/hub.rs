@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::chat::{
-    Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Refusal, RoomId, SeatId, Seq,
-    Settings, Snapshot, Tell,
+    Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Numbered, Refusal, RoomId, SeatId,
+    Seq, Settings, Snapshot, Tell,
 };
 use crate::dialect::{Closing, Copy, DOORS_MAX, Dialects, Encoder};
 use crate::limits::{
@@ -132,7 +132,7 @@ pub struct Hub {
     asks: HashMap<AskId, oneshot::Sender<Result<Answer, Refusal>>>,
     last_ask: u64,
     /// For each room and worker, how many seats there are behind each door.
-    audiences: HashMap<RoomId, Vec<[u32; DOORS_MAX]>>,
+    audiences: Numbered<RoomId, Vec<[u32; DOORS_MAX]>>,
     writes: Vec<Write>,
     effects: Vec<Effect>,
     /// What the workers were told last with [`Item::Head`].
@@ -260,7 +260,7 @@ impl Hub {
             encoder: Encoder::new(dialects, epoch),
             asks: HashMap::new(),
             last_ask: 0,
-            audiences: HashMap::new(),
+            audiences: Numbered::default(),
             writes: Vec::new(),
             effects: Vec::new(),
             head: Seq(0),

@@ -188,7 +188,7 @@ pub const TICK_MS: u64 = 10_000;
 /// `sqlite3`). Beyond it: refused, as unavailable; at the start: not started.
 pub const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Pages that SQLite keeps in memory. The log is appended to, so its last pages are all it needs.
-pub const PAGE_CACHE_KIB: i64 = 512;
+pub const PAGE_CACHE_KIB: i64 = 768;
 /// Pages (4 KiB each) in the write-ahead log before they are moved into the database file. More
 /// would make that rarer and each time longer.
 pub const WAL_PAGES_MAX: i64 = 1_000;
@@ -196,7 +196,7 @@ pub const WAL_PAGES_MAX: i64 = 1_000;
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// Entries after which the messages among them are put into the full-text index, all at once. A
 /// search makes an index of its own of younger ones: a few milliseconds.
-pub const INDEX_ENTRIES: i64 = 1024;
+pub const INDEX_ENTRIES: i64 = 2048;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
 /// How long a read waits for that. (A thousand clients that come back at once have their rooms

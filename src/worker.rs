@@ -8,7 +8,6 @@
 //! by the server; everything on its thread shares by `Rc`, so there is no lock.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::chat::{Door, RoomId, SeatId, Seq};
+use crate::chat::{Door, Numbered, RoomId, SeatId, Seq};
 use crate::connection::{self, Shared, Wire};
 use crate::dialect::{Closing, Copy, DOORS_MAX};
 use crate::hub::{self, Item, Rounds};
@@ -33,7 +32,7 @@ pub struct Arrival {
 }
 
 /// The connections of this thread, by seat, from accept to close.
-type Wires = Rc<RefCell<HashMap<SeatId, Rc<Wire>>>>;
+type Wires = Rc<RefCell<Numbered<SeatId, Rc<Wire>>>>;
 
 /// Up to here everything has been announced on this thread.
 type Head = Rc<Cell<Seq>>;
@@ -115,7 +114,7 @@ impl Drop for Registered {
 /// Who sits where, and what this round has for them.
 struct Delivery {
     wires: Wires,
-    rooms: HashMap<RoomId, Room>,
+    rooms: Numbered<RoomId, Room>,
     /// Rooms with something pending.
     touched: Vec<RoomId>,
     /// Streams with something gathered.
@@ -163,7 +162,7 @@ struct Gather {
 
 impl Delivery {
     fn new(wires: Wires, head: Head) -> Delivery {
-        let (rooms, touched, fed) = (HashMap::new(), Vec::new(), Vec::new());
+        let (rooms, touched, fed) = (Numbered::default(), Vec::new(), Vec::new());
         let (latest, gather) = (head.get(), Gather::default());
         Delivery { wires, rooms, touched, fed, head, latest, gather }
     }

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::chat::types::{AccountId, Author, Color, Folded, Name, RoomId, SeatId, SessionId};
+use crate::chat::types::{
+    AccountId, Author, Color, Folded, Name, Numbered, RoomId, SeatId, SessionId,
+};
 use crate::crypto::KeyHash;
 use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::Time;
@@ -62,10 +64,10 @@ pub(super) struct Live {
 
 #[derive(Default)]
 pub(super) struct Accounts {
-    accounts: HashMap<AccountId, Known>,
+    accounts: Numbered<AccountId, Known>,
     by_name: HashMap<Folded, AccountId>,
     by_key: HashMap<KeyHash, AccountId>,
-    sessions: HashMap<SessionId, Live>,
+    sessions: Numbered<SessionId, Live>,
     by_session_key: HashMap<KeyHash, SessionId>,
     /// Names of accounts that are proposed but not yet in the log.
     reserved: HashSet<Folded>,

@@ -37,7 +37,7 @@ mod types;
 mod vocabulary;
 mod words;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
 pub use crate::chat::mentions::mentions;
@@ -85,13 +85,13 @@ pub struct Chat {
     now: Time,
     accounts: Accounts,
     rooms: Rooms,
-    seats: HashMap<SeatId, Sitting>,
+    seats: Numbered<SeatId, Sitting>,
     /// Streams, by their own seats.
     streams: BTreeMap<SeatId, Stream>,
     last_stream: u64,
     /// The seats as they are known outside: between [`Effect::Seat`] and [`Effect::Unseat`]; and
     /// the streams' own, until their [`Effect::Dismiss`] or the end of their connection.
-    heard: HashMap<SeatId, Door>,
+    heard: Numbered<SeatId, Door>,
     waiting: VecDeque<Waiting>,
     /// How many of `waiting` are proposals.
     proposed: usize,
@@ -169,10 +169,10 @@ impl Chat {
             now: Time(0),
             accounts: Accounts::new(settings.session_ttl_secs),
             rooms: Rooms::default(),
-            seats: HashMap::new(),
+            seats: Numbered::default(),
             streams: BTreeMap::new(),
             last_stream: 0,
-            heard: HashMap::new(),
+            heard: Numbered::default(),
             waiting: VecDeque::new(),
             proposed: 0,
             last_ticket: 0,

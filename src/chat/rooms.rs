@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
 use crate::chat::types::{
-    AccountId, Author, Color, Folded, LOBBY, RoomId, RoomRef, Seq, Visibility,
+    AccountId, Author, Color, Folded, LOBBY, Numbered, RoomId, RoomRef, Seq, Visibility,
 };
 use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts};
 use crate::time::Time;
@@ -296,7 +296,7 @@ fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
 
 #[derive(Default)]
 pub(super) struct Rooms {
-    rooms: HashMap<RoomId, Room>,
+    rooms: Numbered<RoomId, Room>,
     /// All but those for two, which have no title of their own.
     by_title: HashMap<Folded, RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,

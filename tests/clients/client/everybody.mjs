@@ -272,7 +272,15 @@ export async function hearing({ browser, server }) {
   await shows(bob, "line 2", "and more of it");
   equal(await bob.evaluate(() => globalThis.heard), [], "of which nothing is read out");
   equal(await bob.getAttribute("#log", "aria-live"), "off", "nor by the list itself");
+  // The wheel turns on for a while, and only at the end is what comes read out.
+  await bob.waitForFunction(async () => {
+    const log = document.getElementById("log");
+    const at = log.scrollTop;
+    await new Promise((done) => setTimeout(done, 200));
+    return log.scrollTop === at && !document.getElementById("jump-latest").hidden;
+  });
   await bob.keyboard.press("Escape");
+  await bob.waitForSelector("#jump-latest", { state: "hidden" });
   await saySurely(ann, "Something new");
   await shows(bob, "Something new", "what is new");
   equal(await bob.evaluate(() => globalThis.heard), ["Ann: Something new"], "is read out, once");
