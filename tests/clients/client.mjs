@@ -9,7 +9,7 @@ import { equal, main } from "./kit.mjs";
 import { troubles } from "./client/page.mjs";
 import { hearing, keyboard, screens, still } from "./client/everybody.mjs";
 import { devices, notices } from "./client/noticing.mjs";
-import { people, rooms, ways } from "./client/rooms.mjs";
+import { locked, people, rooms, ways } from "./client/rooms.mjs";
 import { injection, talk } from "./client/talk.mjs";
 import { away, killed, long } from "./client/sending.mjs";
 import { speed } from "./client/speed.mjs";
@@ -20,6 +20,6 @@ async function quiet() {
 }
 
 await main([
-  killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, completion, writing,
-  refused, notices, devices, hearing, still,
+  killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, locked, completion,
+  writing, refused, notices, devices, hearing, still,
 ], [speed], [quiet]);

@@ -2,6 +2,7 @@
 
 import { $, toast } from "./dom.js";
 import { get, post } from "./api.js";
+import { state } from "./state.js";
 
 let entered = () => {};
 
@@ -14,6 +15,7 @@ export const door = {
     $("door").hidden = false;
     $("door-trouble").textContent = why;
     document.title = "Shanty";
+    ways();
     if (!matchMedia("(pointer: coarse)").matches) $("guest-name").focus();
   },
 
@@ -23,9 +25,19 @@ export const door = {
     $("fresh").hidden = true;
     $("lead").hidden = false;
     $("fresh-key").textContent = "";
-    $("guest").hidden = $("register-part").hidden = $("login-part").hidden = false;
+    ways();
   },
 };
+
+// The ways in that this server leaves open.
+function ways() {
+  const { guests, registration } = state.server;
+  $("guest").hidden = guests === false;
+  $("pick").hidden = $("guest").hidden;
+  $("register-part").hidden = registration === "closed";
+  $("login-part").hidden = false;
+  $("login-part").open ||= $("guest").hidden;
+}
 
 function onSubmit(id, action) {
   const form = $(id);

@@ -168,6 +168,25 @@ export async function ways({ browser, server }) {
   await titled(ann, "Bob", "and forth");
 }
 
+// A server that lets nobody in without a key offers nothing else.
+export async function locked({ browser, server }) {
+  const key = await account(server.url, "Ann");
+  const page = await visit(browser, server.url, WIDE, false, (page) =>
+    page.route("**/api/v1/server", async (route) => {
+      const answer = await route.fetch();
+      const json = { ...await answer.json(), guests: false, registration: "closed" };
+      await route.fulfill({ response: answer, json });
+    }));
+  await page.waitForSelector("#login-key");
+  for (const closed of ["#guest", "#pick", "#register-part"]) {
+    that(await page.isHidden(closed), `no ${closed}`);
+  }
+  await accessible(page, "a door for keys only");
+  await page.fill("#login-key", key);
+  await page.press("#login-key", "Enter");
+  await inside(page);
+}
+
 // People come, are seen, and go.
 export async function people({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann", { ...WIDE,
