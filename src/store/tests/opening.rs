@@ -79,7 +79,7 @@ fn the_settings_are_as_promised() {
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         assert_eq!(pragma("synchronous"), Ok(synchronous));
         assert_eq!(pragma("foreign_keys"), Ok(1));
-        assert_eq!(pragma("cache_size"), Ok(-512));
+        assert_eq!(pragma("cache_size"), Ok(-768));
         assert_eq!(pragma("secure_delete"), Ok(1));
         assert_eq!(pragma("auto_vacuum"), Ok(2));
         assert_eq!(pragma("journal_size_limit"), Ok(4 * 1024 * 1024));
