@@ -111,6 +111,19 @@ export function dayName(date) {
   return (date.getFullYear() === now.getFullYear() ? DAY : DAY_YEAR).format(date);
 }
 
+// With the next frame, or soon where none comes: some browsers draw none that nobody looks at.
+const FRAME_MS_MAX = 250;
+export function nextFrame(then) {
+  let open = true;
+  const once = () => {
+    if (open) then();
+    open = false;
+  };
+  requestAnimationFrame(once);
+  setTimeout(once, FRAME_MS_MAX);
+  return true;
+}
+
 // Says something to those who hear the page.
 let said = 0;
 export function announce(text) {

@@ -1,7 +1,7 @@
 // The conversation on the screen: the open room's window, as list items. What is there is compared
 // with what should be there, by key, and only what differs is touched.
 
-import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, shortClock, touch }
+import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, nextFrame, shortClock, touch }
   from "./dom.js";
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
@@ -122,8 +122,7 @@ const near = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientH
 // on a slow machine, more comes at once, and the keys get through in between.
 function soon() {
   const wait = rested - performance.now();
-  due ||= wait > 0 ? setTimeout(() => requestAnimationFrame(draw), wait)
-    : requestAnimationFrame(draw);
+  due ||= wait > 0 ? setTimeout(() => nextFrame(draw), wait) : nextFrame(draw);
 }
 
 function draw() {

@@ -1,6 +1,6 @@
 // The rooms at the side, and the way between them.
 
-import { $, ICON, avatar, h, icon } from "./dom.js";
+import { $, ICON, avatar, h, icon, nextFrame } from "./dom.js";
 import { keep, on, recall, state } from "./state.js";
 import { outbox } from "./outbox.js";
 import { recallMine } from "./state.js";
@@ -112,7 +112,7 @@ const dotted = (color) => `data:image/svg+xml,${encodeURIComponent(
   + '<path d="M30 12v28H14zM34 18c9 4 14 12 15 22H34z" fill="#fff"/>'
   + `<circle cx="48" cy="48" r="15" fill="${color}" stroke="#fff" stroke-width="4"/></svg>`)}`;
 
-export function soon() { due ||= requestAnimationFrame(draw); }
+export function soon() { due ||= nextFrame(draw); }
 // A hidden tab paints nothing, but its title counts.
 on("rooms", () => (document.hidden ? title() : soon()));
 on("outbox", soon);
