@@ -84,6 +84,8 @@ async function logOut() {
 async function nick(name) {
   if (!state.me.guest) return toast("Only guests can change their name.");
   if (outbox.size) return toast("First what you wrote has to be sent, or deleted.");
+  // Nothing is written until it is known in whose name, and where.
+  $("composer").hidden = true;
   try {
     // First the new one: it may be taken.
     const old = state.current;
@@ -95,6 +97,7 @@ async function nick(name) {
     if (old) location.hash = address(old);
     await begin();
   } catch (failure) {
+    $("composer").hidden = false;
     stream.start(hear);
     toast(failure.message);
   }
@@ -286,7 +289,10 @@ async function enter(id, seq) {
   state.typing.clear();
   state.people = [];
   wanted = seq;
-  if (!state.rooms.has(id)) await renew(id);
+  if (!state.rooms.has(id)) {
+    $("composer").hidden = true; // It is still that of the room before.
+    await renew(id);
+  }
   if (state.current !== id) return;
   head();
   people.suit();
@@ -444,9 +450,7 @@ addEventListener("hashchange", () => {
   if (asked) enter(asked.id, asked.seq);
   else {
     saveDraft();
-    state.current = null;
-    view("rooms");
-    tell("rooms");
+    go();
     refresh();
   }
 });

@@ -74,10 +74,18 @@ export async function say(page, text) {
   await page.click("#composer .send");
 }
 
-// Says it, and waits until it is known to stand.
+// The newest of one's own messages that stands, if it is newer than that; otherwise 0.
+function newestOwn(than) {
+  const own = [...document.querySelectorAll("#messages .mine[data-seq]")];
+  const newest = Math.max(0, ...own.map((one) => Number(one.dataset.seq)));
+  return newest > than ? newest : 0;
+}
+
+// Says it, and waits until it stands.
 export async function saySurely(page, text) {
+  const before = await page.evaluate(newestOwn, 0);
   await say(page, text);
-  await page.waitForFunction(() => !document.querySelector("#messages .pending"));
+  await page.waitForFunction(newestOwn, before);
 }
 
 export const bodies = (page) => page.locator("#messages .message .body").allInnerTexts();

@@ -202,9 +202,13 @@ export async function people({ browser, server }) {
   that(await ann.isHidden("#people"), "Esc closes them");
   equal(await ann.evaluate(() => document.activeElement.id), "show-people", "and leads back");
 
+  // However long the server takes: what is written meanwhile would be in nobody's name.
+  await bob.route("**/api/v1/rooms", async (route) => {
+    await new Promise((done) => { setTimeout(done, 1500); });
+    await route.continue();
+  }, { times: 1 });
   await say(bob, "/nick Robert");
   await reads(bob, "#settings", "Robert", "/nick");
-  await inside(bob);
   await saySurely(bob, "It is me");
   await shows(ann, "It is me", "the new name speaks");
   const told = await ann.locator("#messages .author").last().innerText();
