@@ -191,9 +191,9 @@ fn advice(status: u16) -> &'static str {
         411 => "this request does not say how long it is; send a Content-Length",
         413 | 414 | 431 => "this is more than the server takes; send less",
         415 => "the content is encoded in a way that is not understood here; send it as it is",
-        429 => "too much was tried from this address; wait a little, then try again",
         417 => "what is expected here cannot be promised; leave the Expect header out",
         426 => "this path is a websocket; connect with a websocket client, version 13",
+        429 => "too much was tried from this address; wait a little, then try again",
         _ => "this request cannot be answered; check it and try again",
     }
 }

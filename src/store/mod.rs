@@ -9,11 +9,11 @@
 //!
 //! [`Readers`] look at what was said long ago, off the writer's way.
 //!
-//! Reading order: `migrations/0001_first.sql` and `0002_words.sql` (what there is), [`entries`] (an
-//! entry as a row), `tables` (what it changes), `words` (what it does to messages), `snapshot`
-//! (what a core starts from), `writer` (how it gets there), `pace` (and when), `health`
-//! (whether it can), `retention` (what
-//! goes again), `readers`, `reader`, `search`, `schema`; [`admin`] (backups and what is like them).
+//! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
+//! `tables` (what it changes), `words` (what it does to messages), `snapshot` (what a core starts
+//! from), `writer` (how it gets there), `pace` (and when), `health` (whether it can), `retention`
+//! (what goes again), `readers`, `reader`, `search`, `schema`; [`admin`] (backups and what is like
+//! them).
 
 pub mod admin;
 pub mod entries;

@@ -15,7 +15,7 @@ pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_retention.sql"),
     include_str!("migrations/0004_gone.sql"),
-    include_str!("migrations/0005_words.sql"),
+    include_str!("migrations/0005_index.sql"),
 ];
 
 /// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file

@@ -48,9 +48,10 @@ async function begin() {
   stream.start(hear);
 }
 
-function end(why) {
+function end(why, forgotten = false) {
   stream.stop();
   saveDraft();
+  if (forgotten) forgetMine();
   state.me = null;
   state.rooms.clear();
   state.people = [];
@@ -72,8 +73,7 @@ async function logOut() {
   try {
     stream.stop();
     await remove("sessions/current");
-    forgetMine();
-    end("");
+    end("", true);
   } catch (failure) {
     stream.retry();
     toast(failure.message);
@@ -98,6 +98,7 @@ async function nick(name) {
     await begin();
   } catch (failure) {
     $("composer").hidden = false;
+    $("text").focus();
     stream.start(hear);
     toast(failure.message);
   }

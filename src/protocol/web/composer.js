@@ -17,16 +17,21 @@ let typed = 0;
 let choices = [];
 let chosen = 0;
 let from = 0;
+let writer = null; // who writes in the field now
+let place = null; // and in which room
 let actions = {};
 
 export const composer = {
   start(handlers) { actions = handlers; },
 
-  // Shows what was begun in the open room.
+  // Shows what was begun in the open room; what is being written there stays as it is.
   open() {
+    text.placeholder = room() ? `Message ${room().title}` : "";
+    if (writer === state.me && place === state.current) return;
+    writer = state.me;
+    place = state.current;
     about = null;
     text.value = recallMine(`draft:${state.current}`, "");
-    text.placeholder = room() ? `Message ${room().title}` : "";
     context();
     fit();
     hide();

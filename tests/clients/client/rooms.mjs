@@ -187,6 +187,15 @@ export async function locked({ browser, server }) {
   await inside(page);
 }
 
+// Lets the page wait for its rooms once; says when it has them.
+async function slow(page) {
+  await page.route("**/api/v1/rooms", async (route) => {
+    await page.waitForTimeout(1500);
+    await route.continue();
+  }, { times: 1 });
+  return page.waitForResponse("**/api/v1/rooms");
+}
+
 // People come, are seen, and go.
 export async function people({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann", { ...WIDE,
@@ -203,18 +212,22 @@ export async function people({ browser, server }) {
   equal(await ann.evaluate(() => document.activeElement.id), "show-people", "and leads back");
 
   // However long the server takes: what is written meanwhile would be in nobody's name.
-  await bob.route("**/api/v1/rooms", async (route) => {
-    await new Promise((done) => { setTimeout(done, 1500); });
-    await route.continue();
-  }, { times: 1 });
+  slow(bob);
   await say(bob, "/nick Robert");
   await reads(bob, "#settings", "Robert", "/nick");
   await saySurely(bob, "It is me");
   await shows(ann, "It is me", "the new name speaks");
   const told = await ann.locator("#messages .author").last().innerText();
   equal(told, "Robert", "under the new name");
+  const loaded = slow(bob);
   await say(bob, "/nick Ann");
   await reads(bob, "#toast", "name", "a name that is taken is refused");
+  await bob.press("#text", "ArrowUp");
+  await loaded;
+  await bob.waitForTimeout(200);
+  equal([await bob.inputValue("#text"), await bob.isVisible("#context")], ["It is me", true],
+    "what is being written stays while the rooms are loaded anew");
+  await bob.keyboard.press("Escape");
   await saySurely(bob, "still here");
   await say(ann, "/nick Queen");
   await reads(ann, "#toast", "Only guests", "and an account keeps its own");
@@ -222,10 +235,18 @@ export async function people({ browser, server }) {
   equal(members.filter((one) => one.online).map((one) => one.name).sort(), ["Ann", "Robert"],
     "online are those who are here");
 
-  await say(bob, "/logout");
+  await bob.fill("#text", "never said");
+  await bob.click("#settings");
   await bob.click("dialog .danger");
+  await bob.click("dialog:last-of-type .danger");
   await bob.waitForSelector("#door:not([hidden])");
-  that(true, "/logout");
+  that(!await bob.evaluate(() => JSON.stringify(localStorage).includes("never said")),
+    "what was begun does not stay behind");
   await ann.click("#show-people");
   await reads(ann, "#people h2", "1 online", "who goes is not here any more");
+  await ann.keyboard.press("Escape");
+  await say(ann, "/logout");
+  await ann.click("dialog .danger");
+  await ann.waitForSelector("#door:not([hidden])");
+  that(true, "/logout");
 }
