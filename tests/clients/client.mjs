@@ -13,7 +13,7 @@ import { locked, people, rooms, ways } from "./client/rooms.mjs";
 import { injection, talk } from "./client/talk.mjs";
 import { away, killed, long } from "./client/sending.mjs";
 import { speed } from "./client/speed.mjs";
-import { completion, refused, writing } from "./client/writing.mjs";
+import { completion, forgetful, refused, writing } from "./client/writing.mjs";
 
 async function quiet() {
   equal(troubles, [], "the browser complains of nothing");
@@ -21,5 +21,5 @@ async function quiet() {
 
 await main([
   killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, locked, completion,
-  writing, refused, notices, devices, hearing, still,
+  writing, refused, forgetful, notices, devices, hearing, still,
 ], [speed], [quiet]);

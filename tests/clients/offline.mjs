@@ -206,4 +206,50 @@ async function installable({ folder, server }) {
   await context.close();
 }
 
-await main([offline, below, newer, installable]);
+// On phones it is the service worker that shows notifications.
+async function phone({ browser, folder, server }) {
+  const bob = await visit(browser, server.url);
+  await beGuest(bob, "Bob");
+  const context = await remembering(join(folder, "profile"));
+  await context.grantPermissions(["notifications"], { origin: server.url });
+  const ann = await context.newPage();
+  await ann.addInitScript(() => {
+    Object.defineProperty(document, "visibilityState", {
+      get: () => (globalThis.away ? "hidden" : "visible"),
+    });
+    globalThis.Notification = new Proxy(Notification, {
+      construct() { throw new TypeError("Illegal constructor"); },
+    });
+  });
+  await ann.goto(server.url);
+  await beGuest(ann, "Ann");
+  await kept(ann);
+  await ann.click("#settings");
+  await ann.check("text=Show notifications");
+  await ann.waitForFunction(() => localStorage.getItem("shanty:notify"));
+  await ann.keyboard.press("Escape");
+  await ann.evaluate(() => { globalThis.away = true; });
+  await saySurely(bob, "@Ann come");
+  // Those that are shown, as soon as there are so many.
+  const shown = (many) => ann.evaluate(async (many) => {
+    for (let left = 150; ; left -= 1) {
+      const all = await (await navigator.serviceWorker.ready).getNotifications();
+      if (all.length === many || !left) return all.map(({ title, body }) => [title, body]);
+      await new Promise((done) => { setTimeout(done, 100); });
+    }
+  }, many);
+  equal(await shown(1), [["Bob in Public Chat", "@Ann come"]], "the notification is shown");
+  const touched = () => context.serviceWorkers()[0].evaluate(async () => {
+    const [notification] = await registration.getNotifications();
+    dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+  });
+  await touched();
+  await ann.waitForFunction(() => /room\/1\/\d+$/.test(location.hash)).then(
+    () => that(true, ""),
+    () => that(false, "a touch leads to the message"),
+  );
+  equal(await shown(0), [], "and takes the notification away");
+  await context.close();
+}
+
+await main([offline, below, newer, installable, phone]);

@@ -25,10 +25,12 @@ const LOBBY = 1;
 let held = null; // frames that wait until the rooms are known
 let reading = 0;
 let wanted; // the message that an address asks for
+let again = 0; // when it is tried again to begin
 
 // ---- Who one is
 
 async function begin() {
+  clearTimeout(again);
   state.server = await get("server").catch(() => state.server);
   let me;
   try {
@@ -37,7 +39,7 @@ async function begin() {
     // Not even the server is there: the page tries until it is.
     $("app").hidden = true;
     door.open("The server cannot be reached; trying again.");
-    setTimeout(begin, 3000);
+    again = setTimeout(begin, 3000);
     return;
   }
   if (!me) return door.open();
@@ -111,8 +113,9 @@ function hear(frame) {
   if ((frame.type === "open" && frame.fresh) || frame.type === "reset") return afresh();
   if (held) return held.push(frame);
   happened(frame);
-  // Who came and went meanwhile is not told.
-  if (frame.type === "caught_up") refresh();
+  if (frame.type !== "caught_up") return;
+  refresh(); // Who came and went meanwhile is not told.
+  if (log.failed) enter(state.current, wanted);
 }
 
 // Loads everything anew; what is heard meanwhile comes after it.

@@ -1,6 +1,6 @@
 // Coming in: as a guest, with a new account, or with the key of one.
 
-import { $, toast } from "./dom.js";
+import { $, toast, touch } from "./dom.js";
 import { get, post } from "./api.js";
 import { state } from "./state.js";
 
@@ -11,12 +11,13 @@ export const door = {
 
   // Shows the first screen. `why`: one was inside before.
   open(why = "") {
+    const already = !$("door").hidden;
     $("app").hidden = true;
     $("door").hidden = false;
     $("door-trouble").textContent = why;
     document.title = "Shanty";
     ways();
-    if (!matchMedia("(pointer: coarse)").matches) $("guest-name").focus();
+    if (!already && !touch()) $("guest-name").focus();
   },
 
   close() {

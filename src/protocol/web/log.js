@@ -29,7 +29,8 @@ let actions = {};
 
 export const log = {
   start(handlers) { actions = handlers; },
-  get window() { return shown; },
+  // Its history could not be had.
+  get failed() { return Boolean(shown && settled && !shown.loaded && !shown.busy); },
 
   async open(id, seq) {
     shown = id === null ? null : windowOf(id);
@@ -49,10 +50,13 @@ export const log = {
       else if (!held.loaded) await (unread ? loadAround(held, read) : loadNewest(held));
     } finally {
       scroller.removeAttribute("aria-busy");
+      // Without its history there is still what one writes.
+      if (shown === held) {
+        paint();
+        settled = true;
+      }
     }
     if (shown !== held) return;
-    paint();
-    settled = true;
     if (seq) this.show(seq);
     else place();
     after();
@@ -127,7 +131,7 @@ function soon() {
 
 function draw() {
   due = 0;
-  if (!shown?.loaded || !settled) return;
+  if (!settled) return;
   const began = performance.now();
   paint();
   after();

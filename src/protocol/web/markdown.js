@@ -176,7 +176,10 @@ function link(url, label) {
   const attributes = { href: url.href, target: "_blank", rel: "noopener noreferrer nofollow" };
   const element = h("a", attributes, label);
   // Words may promise another place than the one they lead to.
-  const host = url.host || url.pathname;
-  if (label.toLowerCase().includes(host.toLowerCase())) return element;
-  return h("span", {}, element, h("span", { class: "host" }, ` (${host})`));
+  const place = url.host || url.pathname;
+  const told = address(label);
+  const same = told && (told.host || told.pathname) === place;
+  // Letters of other scripts look like ours, too: `place` has them spelled out.
+  if (same && label.toLowerCase().includes(place.toLowerCase())) return element;
+  return h("span", {}, element, h("span", { class: "host" }, ` (${place})`));
 }

@@ -2,6 +2,7 @@
 // it.
 
 import { ICON, h } from "./dom.js";
+import { address } from "./rooms.js";
 import { isMe, keep, keepMine, recall, recallMine } from "./state.js";
 
 const LEVELS = [["all", "every message"], ["mentions", "mentions of me"], ["none", "nothing"]];
@@ -19,17 +20,25 @@ export function notice(room, message, open) {
   if (recall("sound")) beep();
   if (!recall("notify") || globalThis.Notification?.permission !== "granted") return;
   const title = room.kind === "direct" ? message.author : `${message.author} in ${room.title}`;
+  const options = {
+    body: (message.text ?? "").slice(0, 200), icon: ICON, tag: `shanty-${room.id}`,
+    data: address(room.id, message.seq),
+  };
   try {
-    const shown = new Notification(title, {
-      body: (message.text ?? "").slice(0, 200), icon: ICON, tag: `shanty-${room.id}`,
-    });
+    const shown = new Notification(title, options);
     shown.onclick = () => {
       window.focus();
       open(room.id, message.seq);
       shown.close();
     };
-  } catch { /* Some phones show notifications of service workers only. */ }
+  } catch {
+    // Phones show those of service workers only.
+    navigator.serviceWorker?.ready.then((worker) => worker.showNotification(title, options));
+  }
 }
+
+// One of those was touched; the worker says which.
+navigator.serviceWorker?.addEventListener("message", ({ data }) => { location.hash = data; });
 
 // Two short notes, so that no file is needed.
 function beep() {

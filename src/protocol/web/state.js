@@ -26,7 +26,7 @@ const key = (what) => `shanty:${home}${what}`;
 
 export function recall(what, otherwise = null) {
   try {
-    const text = localStorage.getItem(key(what)) ?? fallback.get(what);
+    const text = fallback.get(what) ?? localStorage.getItem(key(what));
     return text ? JSON.parse(text) : otherwise;
   } catch {
     return otherwise;

@@ -30,6 +30,7 @@ export const stream = {
     running = true;
     cursor = null;
     failures = 0;
+    drop();
     connect();
   },
 

@@ -57,3 +57,17 @@ async function page(request) {
 async function file(request) {
   return await caches.match(request, { cacheName: CACHE }) ?? fetch(request);
 }
+
+// A notification leads to its message, in a page that is open if there is one.
+addEventListener("notificationclick", (event) => {
+  const { notification } = event;
+  notification.close();
+  event.waitUntil(lead(notification.data));
+});
+
+async function lead(address) {
+  const [page] = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (!page) return clients.openWindow(`./${address}`);
+  await page.focus().catch(() => {}); // Browsers decide whether we may.
+  page.postMessage(address);
+}

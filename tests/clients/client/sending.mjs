@@ -2,7 +2,7 @@
 // once, in order, on every screen; and long histories.
 
 import { equal, serve, that } from "../kit.mjs";
-import { WIDE, accessible, beGuest, bodies, reads, say, saySurely, shows, visit } from "./page.mjs";
+import { WIDE, accessible, ask, beGuest, bodies, reads, say, saySurely, shows, visit } from "./page.mjs";
 
 // The server is killed: between a send and its answer, while many are on their way, and while one
 // writes and goes away.
@@ -168,6 +168,22 @@ export async function away({ browser, server }) {
   }, [from, to]);
   await send(0, 5);
   await shows(bob, "line 4", "at first");
+  // A room whose history is not there yet is opened without a connection.
+  const blue = { title: "The Blue", visibility: "public" };
+  const { id } = await ask(bob, "POST", "rooms", blue);
+  await bob.waitForSelector(`[href="#/room/${id}"]`);
+  await bob.context().setOffline(true);
+  await bob.evaluate(() => globalThis.cut());
+  await bob.click(`[href="#/room/${id}"]`);
+  await reads(bob, "#toast", "cannot be reached", "its history cannot be had");
+  await say(bob, "into the blue");
+  await shows(bob, "into the blue", "what one writes is shown all the same", ".pending");
+  await bob.evaluate(() => { globalThis.blocked = false; });
+  await bob.context().setOffline(false);
+  await shows(bob, "into the blue", "and sent", ".message[data-seq]");
+  await reads(bob, "#start", "This is where it begins", "and the history comes");
+  await bob.click('[href="#/room/1"]');
+  await shows(bob, "line 4", "back");
   await bob.context().setOffline(true);
   await bob.evaluate(() => globalThis.cut());
   await send(5, 505);

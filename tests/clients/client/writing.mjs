@@ -1,7 +1,7 @@
 // Writing: completion, commands, Markdown, drafts, what cannot be sent.
 
 import { equal, that } from "../kit.mjs";
-import { WIDE, accessible, beGuest, beSomebody, bodies, inside, makeRoom, reads, say, saySurely,
+import { WIDE, accessible, ask, beGuest, beSomebody, bodies, inside, makeRoom, reads, say, saySurely,
   shows, titled, visit } from "./page.mjs";
 
 const chosen = (page) => page.locator("#complete [aria-selected=true]").innerText();
@@ -106,6 +106,8 @@ export async function writing({ browser, server }) {
     ["3. three\n4. four", { "ol[start='3'] li": 2 }],
     ["[words](https://example.org/a) https://example.org/b", { a: 2, ".host": 1 }],
     ["snake_case_name 2*3*4 5 * 6", { em: 0 }],
+    ["[https://safe.example/bad.example](https://bad.example)", { a: 1, ".host": 1 }],
+    ["https://ex\u0430mple.org", { a: 1, ".host": 1 }],
     ["\\*plain\\*", { em: 0 }],
     ["[bad](javascript:alert) [worse](data:text/html,x) <https:x>", { a: 0 }],
     ["# no heading ![no image](https://example.org/x.png)", { h1: 0, img: 0, a: 1 }],
@@ -205,4 +207,28 @@ export async function refused({ browser, server }) {
   await ann.reload();
   await shows(ann, "first", "for good");
   equal(await bodies(ann), ["first"], "and alone");
+}
+
+// A browser that keeps nothing, or has no room left: the page remembers as long as it is open.
+export async function forgetful({ browser, server }) {
+  const denied = () => Object.defineProperty(globalThis, "localStorage", {
+    get() { throw new DOMException("denied", "SecurityError"); },
+  });
+  const full = () => {
+    localStorage.setItem(`shanty:ann:outbox`, JSON.stringify([]));
+    Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
+  };
+  for (const storage of [denied, full]) {
+    const ann = await visit(browser, server.url, WIDE, false, (page) => page.addInitScript(storage));
+    await beGuest(ann, "Ann");
+    await saySurely(ann, storage.name);
+    await makeRoom(ann, `Not ${storage.name}`);
+    await ann.fill("#text", "unfinished");
+    await ann.click("a.room >> text=Public Chat");
+    await shows(ann, storage.name, "what is said is sent");
+    await ann.click(`a.room >> text=Not ${storage.name}`);
+    await titled(ann, `Not ${storage.name}`);
+    equal(await ann.inputValue("#text"), "unfinished", "a draft is there");
+    await ask(ann, "DELETE", "sessions/current");
+  }
 }
