@@ -2,7 +2,8 @@
 // once, in order, on every screen; and long histories.
 
 import { equal, serve, that } from "../kit.mjs";
-import { WIDE, accessible, ask, beGuest, bodies, reads, say, saySurely, shows, visit } from "./page.mjs";
+import { WIDE, accessible, ask, beGuest, bodies, reads, say, saySurely, shows,
+  visit } from "./page.mjs";
 
 // The server is killed: between a send and its answer, while many are on their way, and while one
 // writes and goes away.

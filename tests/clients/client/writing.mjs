@@ -1,8 +1,8 @@
 // Writing: completion, commands, Markdown, drafts, what cannot be sent.
 
 import { equal, that } from "../kit.mjs";
-import { WIDE, accessible, ask, beGuest, beSomebody, bodies, inside, makeRoom, reads, say, saySurely,
-  shows, titled, visit } from "./page.mjs";
+import { WIDE, accessible, ask, beGuest, beSomebody, bodies, inside, makeRoom, reads, say,
+  saySurely, shows, titled, visit } from "./page.mjs";
 
 const chosen = (page) => page.locator("#complete [aria-selected=true]").innerText();
 const clear = (page) => page.fill("#text", "");
@@ -215,11 +215,12 @@ export async function forgetful({ browser, server }) {
     get() { throw new DOMException("denied", "SecurityError"); },
   });
   const full = () => {
-    localStorage.setItem(`shanty:ann:outbox`, JSON.stringify([]));
+    localStorage.setItem("shanty:ann:outbox", "[]");
     Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
   };
   for (const storage of [denied, full]) {
-    const ann = await visit(browser, server.url, WIDE, false, (page) => page.addInitScript(storage));
+    const prepare = (page) => page.addInitScript(storage);
+    const ann = await visit(browser, server.url, WIDE, false, prepare);
     await beGuest(ann, "Ann");
     await saySurely(ann, storage.name);
     await makeRoom(ann, `Not ${storage.name}`);
