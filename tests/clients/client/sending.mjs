@@ -61,6 +61,7 @@ export async function killed(place) {
   await place.server.end();
   await ann.waitForTimeout(6500);
   that(await ann.isVisible("#banner"), "after a while the page says that it is cut off");
+  await reads(ann, "#banner", "Trying again in", "and when it tries again");
   await accessible(ann, "the page without a connection");
   await say(ann, "written on the high sea");
   await say(ann, "and this after it");
