@@ -11,6 +11,7 @@ import { log } from "./log.js";
 import { notice } from "./notice.js";
 import { outbox } from "./outbox.js";
 import { people } from "./people.js";
+import { reading } from "./reading.js";
 import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
 import "./shell.js";
@@ -19,11 +20,9 @@ import { stream } from "./stream.js";
 import { doing } from "./tools.js";
 import { forgetWindow, forgetWindows, happen } from "./windows.js";
 
-const READ_MS = 600;
 const REFRESH_MS = 30_000;
 const LOBBY = 1;
 let held = null; // frames that wait until the rooms are known
-let reading = 0;
 let wanted; // the message that an address asks for
 let again = 0; // when it is tried again to begin
 
@@ -57,6 +56,7 @@ function end(why, forgotten = false) {
   state.me = null;
   state.rooms.clear();
   state.people = [];
+  reading.forget();
   forgetWindows();
   state.current = null;
   log.open(null);
@@ -315,7 +315,7 @@ async function enter(id, seq) {
   } catch (failure) {
     if (state.current === id) toast(failure.message);
   }
-  settled();
+  reading.settled();
 }
 
 function head() {
@@ -374,21 +374,6 @@ async function join(title) {
   } catch (failure) {
     toast(failure.message);
   }
-}
-
-// What has been on the screen is read.
-function settled() {
-  const one = room();
-  const seq = log.lastSeq;
-  if (reading || !one?.member || !log.atEnd || document.visibilityState !== "visible") return;
-  if (seq <= (one.read_seq ?? 0)) return;
-  reading = setTimeout(async () => {
-    reading = 0;
-    if (room() !== one && room()?.id !== one.id) return;
-    const upto = Math.max(seq, log.atEnd ? log.lastSeq : 0);
-    read(room(), upto);
-    await put(`rooms/${one.id}/read`, { seq: upto }).catch(() => {});
-  }, READ_MS);
 }
 
 // ---- Buttons and keys
@@ -459,12 +444,11 @@ addEventListener("hashchange", () => {
   }
 });
 document.addEventListener("visibilitychange", () => {
-  settled();
   if (document.visibilityState === "visible") refresh();
 });
-addEventListener("focus", settled);
 
-log.start({ settled, react: doing.react });
+reading.start(read);
+log.start({ settled: reading.settled, react: doing.react });
 composer.start({
   ...doing, help, join, leave, direct, nick, logout: logOut, people: () => people.toggle(true),
 });

@@ -2,8 +2,8 @@
 // and the settings of it.
 
 import { equal, that } from "../kit.mjs";
-import { WIDE, accessible, account, ask, beGuest, beSomebody, inside, logIn, makeRoom, reads, say,
-  saySurely, shows, titled, visit } from "./page.mjs";
+import { CUT, WIDE, accessible, account, ask, beGuest, beSomebody, inside, logIn, makeRoom, reads,
+  say, saySurely, shows, titled, visit } from "./page.mjs";
 
 // A page that can be hidden, and that counts what it would show and sound.
 const ELSEWHERE = () => {
@@ -119,7 +119,8 @@ export async function notices({ browser, server }) {
 
 export async function devices({ browser, server }) {
   const key = await account(server.url, "Ann");
-  const desk = await visit(browser, server.url);
+  const prepare = (page) => page.addInitScript(CUT);
+  const desk = await visit(browser, server.url, WIDE, true, prepare);
   const phone = await visit(browser, server.url);
   await logIn(desk, key);
   await logIn(phone, key);
@@ -150,6 +151,17 @@ export async function devices({ browser, server }) {
   await phone.waitForFunction(() => !document.title.startsWith("(")
     && !document.querySelector("a.room .badge"));
   that(true, "what is read on one device is read on the other");
+  // Also if the server cannot be told at once.
+  await desk.route("**/api/v1/rooms/1/read", (route) => route.abort());
+  const lost = desk.waitForEvent("requestfailed", (one) => one.url().endsWith("/read"));
+  await ask(bob, "PUT", "rooms/1/messages/late", { text: "late" });
+  await shows(desk, "late", "one more");
+  await lost;
+  await reads(phone, "a.room .badge", "1", "the other cannot know yet");
+  await desk.unroute("**/api/v1/rooms/1/read");
+  await desk.evaluate(() => globalThis.live.close());
+  await phone.waitForFunction(() => !document.querySelector("a.room .badge"));
+  that(true, "and does, when the connection is back");
   await desk.click("#jump-unread");
   await desk.waitForFunction(() => {
     const line = document.querySelector(".line").getBoundingClientRect();

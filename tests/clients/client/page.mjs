@@ -13,6 +13,23 @@ export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, ha
   colorScheme: "dark" };
 export const MARKUP = "<img src=x onerror=\"document.title='broken'\"><b>bold</b>&amp;";
 
+// Websockets that can be cut, and that then do not get through.
+export const CUT = () => {
+  const Real = WebSocket;
+  globalThis.cut = () => {
+    globalThis.blocked = true;
+    globalThis.live.close();
+  };
+  globalThis.WebSocket = class {
+    static OPEN = 1;
+    constructor(url) {
+      if (!globalThis.blocked) return globalThis.live = new Real(url);
+      setTimeout(() => this.onclose?.({ code: 1006 }), 5);
+    }
+    close() {}
+  };
+};
+
 // What browsers complained of, on any page.
 export const troubles = [];
 

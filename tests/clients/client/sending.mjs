@@ -2,7 +2,7 @@
 // once, in order, on every screen; and long histories.
 
 import { equal, serve, that } from "../kit.mjs";
-import { WIDE, accessible, ask, beGuest, bodies, reads, say, saySurely, shows,
+import { CUT, WIDE, accessible, ask, beGuest, bodies, reads, say, saySurely, shows,
   visit } from "./page.mjs";
 
 // The server is killed: between a send and its answer, while many are on their way, and while one
@@ -137,23 +137,6 @@ export async function long({ browser, server }) {
   await bob.click("#jump-latest");
   await shows(bob, "while one reads", "to the newest");
 }
-
-// Websockets that can be cut, and that then do not get through.
-const CUT = () => {
-  const Real = WebSocket;
-  globalThis.cut = () => {
-    globalThis.blocked = true;
-    globalThis.live.close();
-  };
-  globalThis.WebSocket = class {
-    static OPEN = 1;
-    constructor(url) {
-      if (!globalThis.blocked) return globalThis.live = new Real(url);
-      setTimeout(() => this.onclose?.({ code: 1006 }), 5);
-    }
-    close() {}
-  };
-};
 
 // What is missed while one is away is there when one is back, once and in order.
 export async function away({ browser, server }) {

@@ -1,0 +1,46 @@
+// How far one has read: what has been on the screen for a moment. The server is told, and so are
+// one's other devices; where it cannot be reached, as soon as it can.
+
+import { put } from "./api.js";
+import { log } from "./log.js";
+import { on, room, state } from "./state.js";
+
+const READ_MS = 600;
+const AGAIN_MS = 30_000;
+const marks = new Map(); // room → up to where, until the server knows it
+let due = 0;
+let read = () => {};
+
+export const reading = {
+  start(then) { read = then; },
+
+  // The screen has changed.
+  settled() {
+    const one = room();
+    if (due || !one?.member || !log.atEnd || document.visibilityState !== "visible") return;
+    const seq = log.lastSeq;
+    if (seq <= (one.read_seq ?? 0)) return;
+    due = setTimeout(() => {
+      due = 0;
+      if (room()?.id !== one.id) return;
+      const upto = Math.max(seq, log.atEnd ? log.lastSeq : 0);
+      read(room(), upto);
+      marks.set(one.id, upto);
+      tell();
+    }, READ_MS);
+  },
+
+  forget() { marks.clear(); },
+};
+
+async function tell() {
+  for (const [id, seq] of [...marks]) {
+    const failure = await put(`rooms/${id}/read`, { seq }).then(() => null, (trouble) => trouble);
+    if (!failure?.passing && marks.get(id) === seq) marks.delete(id);
+  }
+}
+
+on("link", () => { if (state.link === "open") tell(); });
+setInterval(tell, AGAIN_MS);
+document.addEventListener("visibilitychange", reading.settled);
+addEventListener("focus", reading.settled);
