@@ -7,10 +7,11 @@
 #     run.sh [SCRIPT]...        all of them if none is named:
 #         seeds, crowd, crash, frames               in Python
 #         browser, client, streams, offline         in a browser; `make test` runs these
+#         chance                                    in a browser, at random: SEED=, STEPS=
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 scripts=("$@")
-[ $# -gt 0 ] || scripts=(seeds crowd crash frames browser client streams offline)
+[ $# -gt 0 ] || scripts=(seeds crowd crash frames browser client streams offline chance)
 python=${PYTHON:-python3}
 venv=.venv
 cargo build --quiet --bins --examples
@@ -88,7 +89,7 @@ case " ${scripts[*]} " in
     *" seeds "* | *" crowd "* | *" crash "* | *" frames "*) pythons ;;
 esac
 case " ${scripts[*]} " in
-    *" browser "* | *" client "* | *" streams "* | *" offline "*) browse || [ -n "$why" ] ;;
+    *" browser "* | *" client "* | *" streams "* | *" offline "* | *" chance "*) browse || [ -n "$why" ] ;;
 esac
 if [ -n "$why" ] && [ -n "${CI:-}" ]; then
     echo "the page is not tested in a browser, and here it must be: $why" >&2
@@ -104,7 +105,7 @@ for script in "${scripts[@]}"; do
     case $script in
         seeds | crowd | crash) "$venv/bin/python" "tests/clients/$script.py" ;;
         frames) frames ;;
-        browser | client | streams | offline)
+        browser | client | streams | offline | chance)
             if [ -z "$why" ]; then node "tests/clients/$script.mjs"; else echo "left out"; fi
             ;;
         *) echo "there is no $script" && false ;;

@@ -6,9 +6,10 @@ import { log } from "./log.js";
 import { on, room, state } from "./state.js";
 
 const READ_MS = 600;
-const AGAIN_MS = 30_000;
+const AGAIN_MS = 5000;
 const marks = new Map(); // room → up to where, until the server knows it
 let due = 0;
+let again = 0;
 let read = () => {};
 
 export const reading = {
@@ -34,13 +35,14 @@ export const reading = {
 };
 
 async function tell() {
+  clearTimeout(again);
   for (const [id, seq] of [...marks]) {
     const failure = await put(`rooms/${id}/read`, { seq }).then(() => null, (trouble) => trouble);
     if (!failure?.passing && marks.get(id) === seq) marks.delete(id);
   }
+  if (marks.size && state.link === "open") again = setTimeout(tell, AGAIN_MS);
 }
 
 on("link", () => { if (state.link === "open") tell(); });
-setInterval(tell, AGAIN_MS);
 document.addEventListener("visibilitychange", reading.settled);
 addEventListener("focus", reading.settled);

@@ -1,0 +1,147 @@
+// People at random on three pages, while the server is killed and requests fail: at the end every
+// page shows what the log has, and nothing that was said is lost, or stands twice. In a real browser
+// (Chromium).
+//
+//     SEED=7 STEPS=300 node chance.mjs
+//
+// Prints its seed, a line for each check that fails, then `N passed, N failed`.
+
+import { equal, main, serve, that } from "./kit.mjs";
+import { WIDE, ask, beGuest, inside, troubles, visit } from "./client/page.mjs";
+
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e6));
+const STEPS = Number(process.env.STEPS ?? 200);
+const ROOMS = [1, 2, 3];
+const SOON = { timeout: 2000 };
+const GONE = "This message was deleted.";
+
+// A number below another one; the same ones for the same seed (a linear congruential generator).
+let state = SEED;
+function below(most) {
+  state = (state * 1103515245 + 12345) % 2 ** 31;
+  return Math.floor(state / 2 ** 31 * most);
+}
+
+const link = (room) => `#rooms a[href="#/room/${room}"]`;
+const own = (page) => page.locator("#messages .mine[data-seq]").last();
+
+// What is on the screen of the open room, and what the log has of it, in the same words.
+const shown = (page) => page.evaluate(() =>
+  [...document.querySelectorAll("#messages .message")].map((one) => [
+    one.querySelector(".body").innerText.trim(),
+    [...one.querySelectorAll(".reactions button")].map(({ title }) => title).sort().join(),
+  ]));
+async function logged(page, room) {
+  const { messages } = await ask(page, "GET", `rooms/${room}/messages?limit=200`);
+  return messages.map(({ text, reactions = {} }) => [text ?? GONE,
+    Object.values(reactions).map((names) => names.join(", ")).sort().join()]);
+}
+
+async function chance(place) {
+  console.log(`seed ${SEED}`);
+  const pages = [];
+  for (const name of ["Ann", "Bob", "Cat"]) {
+    const page = await visit(place.browser, place.server.url, WIDE, true);
+    await beGuest(page, name);
+    pages.push(page);
+  }
+  const [ann] = pages;
+  for (const room of ROOMS.slice(1)) {
+    await ask(ann, "POST", "rooms", { title: `Room ${room}`, visibility: "public" });
+    for (const page of pages) await ask(page, "PUT", `rooms/${room}/membership`, {});
+  }
+  for (const page of pages) for (const room of ROOMS) await page.waitForSelector(link(room));
+
+  const said = [];
+  const touched = new Set(); // what somebody tried to change or to take back
+  const cut = new Set(); // whose requests fail, or take long
+  const trip = async (route) => {
+    if (below(2)) return route.abort();
+    await new Promise((done) => { setTimeout(done, below(1500)); });
+    return route.continue();
+  };
+  const say = async (page) => {
+    const text = `word ${said.length}`;
+    await page.fill("#text", text, SOON);
+    // An edit that fails is given back, to be sent again.
+    if (await page.isVisible("#context")) touched.add(text);
+    await page.press("#text", "Enter");
+    said.push(text);
+  };
+  const go = (page) => page.click(link(ROOMS[below(3)]), SOON);
+  const acts = [say, say, say, say, say, go, go, go,
+    async (page) => {
+      if (cut.delete(page)) return page.unroute("**/api/**");
+      cut.add(page);
+      return page.route("**/api/**", (route) => trip(route).catch(() => {}));
+    },
+    async (page) => {
+      if (cut.has(page)) return;
+      await page.reload();
+      await inside(page);
+    },
+    async (page) => {
+      await place.server.end();
+      if (below(2)) await page.waitForTimeout(below(2500));
+      place.server = await serve(place.folder, place.server.port);
+    },
+    async (page) => {
+      await page.press("#text", "ArrowUp", SOON);
+      if (await page.isHidden("#context")) return;
+      touched.add(await page.inputValue("#text"));
+      await say(page);
+    },
+    async (page) => {
+      const seq = await own(page).getAttribute("data-seq", SOON);
+      touched.add((await own(page).locator(".body").innerText()).trim());
+      const room = new URL(page.url()).hash.split("/")[2];
+      await ask(page, "DELETE", `rooms/${room}/messages/${seq}`).catch(() => {});
+    },
+    async (page) => {
+      await page.locator("#messages .message[data-seq]").last().hover(SOON);
+      await page.locator(".bar button").first().click(SOON);
+    },
+    (page) => page.evaluate(() => { document.getElementById("log").scrollTop = 0; }),
+    (page) => page.keyboard.press("Escape"),
+    (page) => page.waitForTimeout(below(800)),
+  ];
+  for (let step = 0; step < STEPS; step += 1) {
+    const page = pages[below(pages.length)];
+    // What is not there cannot be done.
+    await acts[below(acts.length)](page).catch((error) => {
+      if (error.name !== "TimeoutError") throw error;
+    });
+  }
+
+  for (const page of cut) await page.unroute("**/api/**");
+  for (const page of pages) {
+    await page.waitForFunction(() => document.getElementById("banner").hidden
+      && !Object.keys(localStorage).some((key) => key.endsWith(":outbox")), null,
+    { timeout: 60_000 });
+  }
+  await ann.waitForTimeout(1000);
+  const stand = [];
+  for (const room of ROOMS) {
+    const log = await logged(ann, room);
+    stand.push(...log.map(([text]) => text).filter((text) => text !== GONE));
+    for (const [at, page] of pages.entries()) {
+      await page.click(link(room));
+      await page.keyboard.press("Escape");
+      await page.waitForTimeout(1000); // So long that it counts as read.
+      const found = await shown(page);
+      equal(found.slice(-40), log.slice(-40), `what page ${at} shows of room ${room}`);
+    }
+  }
+  equal(stand.filter((text, at) => stand.indexOf(text) !== at), [], "nothing stands twice");
+  equal(said.filter((text) => !touched.has(text) && !stand.includes(text)), [], "nothing is lost");
+  for (const [at, page] of pages.entries()) {
+    await page.waitForFunction(async () => {
+      const { rooms } = await (await fetch("/api/v1/rooms")).json();
+      return !rooms.some((room) => room.member && room.unread);
+    }, null, { polling: 500 }).catch(() => that(false, `what page ${at} has read is read`));
+  }
+  that(said.length > STEPS / 10, "enough was said", said.length);
+  equal(troubles, [], "the browser complains of nothing");
+}
+
+await main([chance]);
