@@ -1,6 +1,6 @@
 // People at random on three pages, while the server is killed and requests fail: at the end every
-// page shows what the log has, and nothing that was said is lost, or stands twice. In a real browser
-// (Chromium).
+// page shows what the log has, and nothing that was said is lost, or stands twice. In a real
+// browser (Chromium).
 //
 //     SEED=7 STEPS=300 node chance.mjs
 //
