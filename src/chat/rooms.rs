@@ -2,12 +2,14 @@
 //! owns them decides who may do what, and in which order.
 
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use crate::chat::types::{
     AccountId, Author, Color, Folded, LOBBY, Numbered, RoomId, RoomRef, Seq, Visibility,
 };
 use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts};
+use crate::limits::ANSWER_ITEMS_MAX;
 use crate::time::Time;
 
 /// A room, as the core keeps it and as it is restored.
@@ -75,10 +77,12 @@ pub(super) struct Room {
     /// Its end is proposed.
     pub going: bool,
     /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
-    pub members: HashMap<AccountId, Membership>,
+    pub members: BTreeMap<AccountId, Membership>,
     /// Whose coming or going is proposed; a second one waits until that is in the log.
     pub moving: HashSet<AccountId>,
     names: HashMap<Folded, Occupant>,
+    /// Who is present, by when they came.
+    here: BTreeMap<u64, Folded>,
     arrivals: u64,
 }
 
@@ -123,6 +127,7 @@ impl Room {
             members: members.into_iter().map(keep).collect(),
             moving: HashSet::new(),
             names: HashMap::new(),
+            here: BTreeMap::new(),
             arrivals: 0,
         }
     }
@@ -135,6 +140,11 @@ impl Room {
         self.record.facts.visibility == Visibility::Public
     }
 
+    /// Whether it is in lists of rooms.
+    fn is_listed(&self) -> bool {
+        self.record.facts.visibility != Visibility::Hidden
+    }
+
     /// As it is kept: with its members, by account.
     pub fn kept(&self) -> RoomRecord {
         let keep = |(account, one): (&AccountId, &Membership)| MemberRecord {
@@ -142,13 +152,12 @@ impl Room {
             since: one.since,
             read: one.read,
         };
-        let mut members: Vec<MemberRecord> = self.members.iter().map(keep).collect();
-        members.sort_unstable_by_key(|member| member.account);
+        let members = self.members.iter().map(keep).collect();
         RoomRecord { members, ..self.record.clone() }
     }
 
     /// Binds one more seat to a name. Refused where another person has it.
-    pub fn bind(&mut self, author: &Author, now: Time) -> Result<(), Refusal> {
+    fn bind(&mut self, author: &Author, now: Time) -> Result<(), Refusal> {
         match self.names.entry(author.name.folded()) {
             Slot::Occupied(taken) => {
                 let occupant = taken.into_mut();
@@ -172,14 +181,13 @@ impl Room {
         Ok(())
     }
 
-    /// The reverse of [`Room::bind`]; the seat is not present any more.
-    pub fn unbind(&mut self, name: &Folded) {
-        if let Slot::Occupied(mut taken) = self.names.entry(name.clone()) {
-            taken.get_mut().bound -= 1;
-            if taken.get().bound == 0 {
-                taken.remove();
-            }
-        }
+    /// The reverse of [`Room::bind`]; the seat is not present any more. Returns who the name was,
+    /// where no other seat is bound to it.
+    fn unbind(&mut self, name: &Folded) -> Option<Author> {
+        let occupant = self.names.get_mut(name)?;
+        occupant.bound -= 1;
+        let last = occupant.bound == 0;
+        if last { self.names.remove(name).map(|occupant| occupant.author) } else { None }
     }
 
     /// A bound seat becomes present. `true`: nobody was, under that name.
@@ -190,6 +198,7 @@ impl Room {
         if occupant.present == 1 {
             self.arrivals += 1;
             occupant.arrival = self.arrivals;
+            self.here.insert(self.arrivals, name.clone());
         }
         occupant.present == 1
     }
@@ -198,6 +207,9 @@ impl Room {
     pub fn leave(&mut self, name: &Folded) -> bool {
         let Some(occupant) = self.names.get_mut(name) else { return false };
         occupant.present -= 1;
+        if occupant.present == 0 {
+            self.here.remove(&occupant.arrival);
+        }
         occupant.present == 0
     }
 
@@ -216,9 +228,9 @@ impl Room {
         self.names.get(name).is_some_and(|occupant| occupant.present > 0)
     }
 
-    /// Whether somebody without an account uses the name.
-    fn has_guest(&self, name: &Folded) -> bool {
-        self.names.get(name).is_some_and(|occupant| occupant.author.account.is_none())
+    /// When somebody came who is present under a name.
+    pub fn arrival(&self, name: &Folded) -> Option<u64> {
+        self.names.get(name).filter(|one| one.present > 0).map(|one| one.arrival)
     }
 
     /// Who uses a name here, account or guest.
@@ -226,16 +238,24 @@ impl Room {
         self.names.get(name).map(|occupant| &occupant.author)
     }
 
-    /// Who is present, in the order of arriving.
-    pub fn present(&self) -> Vec<Present> {
-        let mut here: Vec<&Occupant> = self.names.values().filter(|one| one.present > 0).collect();
-        here.sort_unstable_by_key(|occupant| occupant.arrival);
-        let show = |one: &Occupant| Present {
-            author: one.author.clone(),
-            color: one.color.clone(),
-            last_activity: one.last_activity,
-        };
-        here.into_iter().map(show).collect()
+    /// How many have arrived so far, by which those who did can be told from those who will.
+    pub fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// How many are present.
+    pub fn online(&self) -> usize {
+        self.here.len()
+    }
+
+    /// A page of those who are present, in the order of arriving; and after whom the next begins.
+    pub fn present(&self, after: u64) -> (Vec<Present>, Option<u64>) {
+        let here = self.here.range((Bound::Excluded(after), Bound::Unbounded));
+        page(here.map(|(arrival, name)| (*arrival, name)), |name| {
+            let one = self.names.get(name)?;
+            let (author, color) = (one.author.clone(), one.color.clone());
+            Some(Present { author, color, last_activity: one.last_activity })
+        })
     }
 
     /// Whether one may come in.
@@ -289,6 +309,38 @@ impl Room {
     }
 }
 
+/// At most [`ANSWER_ITEMS_MAX`] of a list, as `show` shows them; and behind what the next page
+/// begins, if there is more.
+pub(super) fn page<K: Copy, V, T>(
+    mut all: impl Iterator<Item = (K, V)>,
+    show: impl Fn(V) -> Option<T>,
+) -> (Vec<T>, Option<K>) {
+    let (mut shown, mut last) = (Vec::new(), None);
+    for (place, one) in all.by_ref().take(ANSWER_ITEMS_MAX) {
+        last = Some(place);
+        shown.extend(show(one));
+    }
+    let more = all.next().is_some();
+    (shown, last.filter(|_| more))
+}
+
+/// Two lists of numbers that only grow, as one.
+pub(super) fn merged<'a>(
+    one: impl Iterator<Item = &'a RoomId>,
+    other: impl Iterator<Item = &'a RoomId>,
+) -> impl Iterator<Item = (RoomId, RoomId)> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || {
+        let next = match (one.peek(), other.peek()) {
+            (Some(first), Some(second)) => **first.min(second),
+            (first, second) => **first.or(second)?,
+        };
+        one.next_if(|room| **room == next);
+        other.next_if(|room| **room == next);
+        Some((next, next))
+    })
+}
+
 /// Two accounts, whichever was named first.
 fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
     [one.min(other), one.max(other)]
@@ -300,6 +352,13 @@ pub(super) struct Rooms {
     /// All but those for two, which have no title of their own.
     by_title: HashMap<Folded, RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,
+    /// Those that are in lists of rooms, and of these the public ones.
+    listed: BTreeSet<RoomId>,
+    open: BTreeSet<RoomId>,
+    /// What is an account's.
+    owned: BTreeSet<(AccountId, RoomId)>,
+    /// Names that somebody without an account uses, and in how many rooms.
+    guests: HashMap<Folded, usize>,
     /// Pairs whose room is proposed but not yet in the log.
     pairing: HashSet<[AccountId; 2]>,
     /// Titles that are proposed but not yet in the log.
@@ -374,8 +433,43 @@ impl Rooms {
             Some(between) => self.by_pair.insert(pair(between), record.id),
             None => self.by_title.insert(title, record.id),
         };
-        self.rooms.insert(record.id, Room::new(record));
+        let id = record.id;
+        self.owned.extend(record.owner.map(|owner| (owner, id)));
+        self.rooms.insert(id, Room::new(record));
+        self.list(id);
         true
+    }
+
+    /// Puts a room into the lists that its visibility says.
+    fn list(&mut self, id: RoomId) {
+        let room = self.rooms.get(&id);
+        let put = |into: &mut BTreeSet<RoomId>, fits: bool| {
+            if fits { into.insert(id) } else { into.remove(&id) }
+        };
+        put(&mut self.listed, room.is_some_and(Room::is_listed));
+        put(&mut self.open, room.is_some_and(Room::is_public));
+    }
+
+    /// Binds one more seat to a name in a room. Refused where another person has it there.
+    pub fn bind(&mut self, id: RoomId, author: &Author, now: Time) -> Result<(), Refusal> {
+        self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, now)?;
+        if author.account.is_none() {
+            *self.guests.entry(author.name.folded()).or_insert(0) += 1;
+        }
+        Ok(())
+    }
+
+    /// The reverse of [`Rooms::bind`]; the seat is not present any more.
+    pub fn unbind(&mut self, id: RoomId, name: &Folded) {
+        let gone = self.rooms.get_mut(&id).and_then(|room| room.unbind(name));
+        if gone.is_some_and(|author| author.account.is_none())
+            && let Slot::Occupied(mut used) = self.guests.entry(name.clone())
+        {
+            *used.get_mut() -= 1;
+            if *used.get() == 0 {
+                used.remove();
+            }
+        }
     }
 
     /// Carries out a change from the log. `None`: no such room, or the title is another's.
@@ -396,18 +490,36 @@ impl Rooms {
         room.record.facts = facts;
         room.record.generation = generation;
         room.record.updated = time;
-        Some(room)
+        self.list(id);
+        self.rooms.get_mut(&id)
     }
 
     /// What was an account's is nobody's.
     pub fn disown(&mut self, account: AccountId) {
-        for room in self.rooms.values_mut().filter(|room| room.record.owner == Some(account)) {
-            room.record.owner = None;
+        while let Some(room) = self.owned_by(account) {
+            self.own(room, None);
         }
+    }
+
+    /// The first room that is an account's.
+    pub fn owned_by(&self, account: AccountId) -> Option<RoomId> {
+        let first = self.owned.range((account, RoomId(0))..).next();
+        first.filter(|(owner, _)| *owner == account).map(|(_, room)| *room)
+    }
+
+    /// A room is somebody else's now, or nobody's.
+    pub fn own(&mut self, id: RoomId, owner: Option<AccountId>) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        if let Some(before) = std::mem::replace(&mut room.record.owner, owner) {
+            self.owned.remove(&(before, id));
+        }
+        self.owned.extend(owner.map(|owner| (owner, id)));
     }
 
     pub fn remove(&mut self, id: RoomId) -> Option<Room> {
         let room = self.rooms.remove(&id)?;
+        self.list(id);
+        self.owned.remove(&(room.record.owner.unwrap_or(AccountId(0)), id));
         match room.record.between {
             Some(between) => self.by_pair.remove(&pair(between)),
             None => self.by_title.remove(&room.record.facts.title.folded()),
@@ -432,16 +544,15 @@ impl Rooms {
         room.ok_or(Refusal::RoomNotFound)
     }
 
-    /// All of which `shown` is true, by number.
-    pub fn all(&self, shown: impl Fn(&Room) -> bool) -> Vec<&Room> {
-        let mut rooms: Vec<&Room> = self.rooms.values().filter(|room| shown(room)).collect();
-        rooms.sort_unstable_by_key(|room| room.record.id);
-        rooms
+    /// Those that are in lists of rooms, after one; only the public ones, or all.
+    pub fn listed(&self, after: RoomId, open: bool) -> impl Iterator<Item = &RoomId> {
+        let all = if open { &self.open } else { &self.listed };
+        all.range((Bound::Excluded(after), Bound::Unbounded))
     }
 
     /// Whether somebody without an account uses the name in any room.
     pub fn any_guest(&self, name: &Folded) -> bool {
-        self.rooms.values().any(|room| room.has_guest(name))
+        self.guests.contains_key(name)
     }
 
     /// All rooms, by number.
@@ -469,6 +580,24 @@ impl Rooms {
             }
             assert_eq!(self.by_title.get(&room.record.facts.title.folded()), Some(id));
         }
+        for (id, room) in &self.rooms {
+            let lists = (self.listed.contains(id), self.open.contains(id));
+            assert_eq!(lists, (room.is_listed(), room.is_public()), "{id:?}");
+            let owner = room.record.owner;
+            assert!(owner.is_none_or(|owner| self.owned.contains(&(owner, *id))), "{id:?}");
+            let here = room.here.iter().all(|(at, name)| room.arrival(name) == Some(*at));
+            let present = room.names.values().filter(|one| one.present > 0).count();
+            assert!(here && present == room.here.len(), "{id:?} has others present");
+        }
+        let gone = |id: &RoomId| !self.rooms.contains_key(id);
+        assert!(!self.listed.iter().chain(&self.open).any(gone), "a room that is gone is listed");
+        let owners = self.rooms.values().filter(|room| room.record.owner.is_some()).count();
+        assert_eq!(self.owned.len(), owners, "an account owns what is not its own");
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.values()
     }
 
     /// The names in use are those of the seats, each with its account, how many are bound to it,
@@ -491,6 +620,9 @@ impl Rooms {
         let mut guests = names.filter(|(_, one)| one.author.account.is_none());
         let posing = guests.find(|(name, _)| is_registered(name));
         assert!(posing.is_none(), "{posing:?} is a guest under an account's name");
+        let names = self.rooms.values().flat_map(|room| room.names.values());
+        let guests = names.filter(|one| one.author.account.is_none()).count();
+        assert_eq!(self.guests.values().sum::<usize>(), guests, "guests by name");
     }
 
     pub fn is_anything_in_flight(&self) -> bool {

@@ -310,10 +310,28 @@ pub enum Answer {
     Sessions(Vec<SessionInfo>),
     /// Somebody.
     Person(Person),
-    /// Who is present in a room.
-    Present(Vec<Present>),
-    /// Rooms, by number.
-    Rooms(Vec<RoomInfo>),
+    /// A page of those who are present in a room, in the order of arriving.
+    Present {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        present: Vec<Present>,
+        /// After whom the next page begins; `None`: this was the last.
+        next: Option<u64>,
+    },
+    /// A page of rooms, by number.
+    Rooms {
+        /// With those who are present in them at most
+        /// 2 × [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        rooms: Vec<RoomInfo>,
+        /// After which the next page begins; `None`: this was the last.
+        next: Option<RoomId>,
+    },
+    /// A page of what the caller has to do with their rooms, by number.
+    Marks {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        rooms: Vec<Followed>,
+        /// After which the next page begins; `None`: this was the last.
+        next: Option<RoomId>,
+    },
     /// A room.
     Room(Box<RoomInfo>),
     /// The room of two.
@@ -325,10 +343,21 @@ pub enum Answer {
     },
     /// What the core answers and announces from here on is no older than this entry.
     Heard(Seq),
-    /// The rooms whose messages one may read, by number.
-    Readable(Vec<RoomId>),
-    /// Who belongs to a room, and who is present without belonging to it.
-    Members(Vec<Member>),
+    /// A page of the rooms whose messages one may read, by number.
+    Readable {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        rooms: Vec<RoomId>,
+        /// After which the next page begins; `None`: this was the last.
+        next: Option<RoomId>,
+    },
+    /// A page of those who belong to a room, or are present without belonging to it.
+    Members {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX). Who leaves between two
+        /// pages may stand on both, once as present and once as away.
+        members: Vec<Member>,
+        /// Where the next page begins; `None`: this was the last.
+        next: Option<Place>,
+    },
     /// It is in the log.
     Acted {
         /// Under this number.
@@ -441,8 +470,13 @@ pub struct RoomInfo {
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
-    /// Who is present, in the order of arriving.
+    /// How many are present.
+    pub online: usize,
+    /// Who is present, in the order of arriving, where that was asked for: the first
+    /// [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
     pub present: Vec<Present>,
+    /// After which arrival the rest of them begins; `None`: these are all.
+    pub more: Option<u64>,
     /// Whether it is a room for two; its title is then the other's name.
     pub direct: bool,
     /// Whose it is, where it is an account's.

@@ -27,7 +27,7 @@ use crate::chat::{
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
-use crate::protocol::{bodies, method, session, unrouted, web};
+use crate::protocol::{bodies, lists, method, session, unrouted, web};
 
 /// Answers what is ChitChat's.
 pub(super) async fn respond(
@@ -77,10 +77,10 @@ async fn list(context: &Context, request: &Request) -> Result<Response, Failure>
     if request.prefers_html() {
         return Ok(web::page(request).header("Vary", "Accept"));
     }
-    let Answer::Rooms(rooms) = context.hub.ask(Caller::Nobody, Ask::Rooms { mine: false }).await?
-    else {
-        unreachable!("rooms are answered with rooms");
-    };
+    let mut rooms = lists::rooms(&context.hub, &Caller::Nobody, false).await?;
+    for info in &mut rooms {
+        lists::complete(&context.hub, &Caller::Nobody, info).await;
+    }
     let rooms: Vec<Room> = rooms.iter().map(Room::from).collect();
     Ok(Response::new(200).header("Vary", "Accept").json(bodies::text(&rooms)))
 }
@@ -273,8 +273,11 @@ async fn refuse_taken_title(
 
 /// An ask that is answered with a room.
 async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomInfo, Failure> {
-    match context.hub.ask(caller, what).await? {
-        Answer::Room(info) => Ok(*info),
+    match context.hub.ask(caller.clone(), what).await? {
+        Answer::Room(mut info) => {
+            lists::complete(&context.hub, &caller, &mut info).await;
+            Ok(*info)
+        }
         _ => unreachable!("asks about one room are answered with it"),
     }
 }

@@ -16,7 +16,7 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{Fields, wrong};
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Occupant, Room};
-use crate::protocol::{Context, bodies};
+use crate::protocol::{Context, bodies, lists};
 use crate::store::Counts;
 
 pub(super) async fn list(context: &Context, request: &Request) -> Answered {
@@ -25,8 +25,7 @@ pub(super) async fn list(context: &Context, request: &Request) -> Answered {
         rooms: Vec<Room<'a>>,
     }
     let caller = caller(context, request)?;
-    let answer = context.hub.ask(caller.clone(), Ask::Rooms { mine: true }).await?;
-    let Answer::Rooms(infos) = answer else { unreachable!("rooms are answered with rooms") };
+    let infos = lists::rooms(&context.hub, &caller, true).await?;
     let counts = counts(context, caller, &infos).await?;
     let rooms = infos.iter().zip(counts).map(|(info, counts)| Room::seen(info, counts)).collect();
     Ok(Response::new(200).json(bodies::text(&Rooms { rooms })))
@@ -109,9 +108,7 @@ pub(super) async fn members(context: &Context, request: &Request, room: &str) ->
         members: Vec<Occupant<'a>>,
     }
     let (caller, room) = about(context, request, room)?;
-    let Answer::Members(members) = context.hub.ask(caller, Ask::Members { room }).await? else {
-        unreachable!("members are answered with members");
-    };
+    let members = lists::members(&context.hub, &caller, room).await?;
     let members = members.iter().map(Occupant::from).collect();
     Ok(Response::new(200).json(bodies::text(&Members { members })))
 }

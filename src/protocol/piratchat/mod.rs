@@ -15,7 +15,7 @@ use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId, 
 use crate::crypto;
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, cookie, method, no_cookie, session, unrouted};
+use crate::protocol::{advice, bodies, cookie, lists, method, no_cookie, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -130,10 +130,7 @@ async fn log_out(context: &Context, request: &Request) -> Result<Response, Failu
 
 async fn online(context: &Context, request: &Request) -> Result<Response, Failure> {
     let caller = caller(context, request)?;
-    let Answer::Present(present) = context.hub.ask(caller, Ask::Present { room: LOBBY }).await?
-    else {
-        unreachable!("who is present is answered with a list");
-    };
+    let present = lists::present(&context.hub, &caller, LOBBY, 0).await?;
     #[derive(Serialize)]
     struct Online<'a> {
         online_clients: Vec<&'a str>,
