@@ -7,7 +7,8 @@ use std::ops::Bound;
 
 use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
-use crate::chat::rooms::{Membership, Room, merged, page};
+use crate::chat::pages::{merged, page};
+use crate::chat::room::{Membership, Room};
 use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title, Visibility};
 use crate::chat::vocabulary::{
     Access, Answer, Effect, Entry, Event, Followed, Member, Place, Present, Refusal, RoomFacts,

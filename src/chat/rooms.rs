@@ -1,345 +1,14 @@
-//! Where one is: rooms, and who is present in them. Plain tables with their rules; the core that
-//! owns them decides who may do what, and in which order.
+//! Where one is: the rooms, by number, by title, and by the two whose they are. Plain tables with
+//! their rules; the core that owns them decides who may do what, and in which order.
 
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
-use crate::chat::types::{
-    AccountId, Author, Color, Folded, LOBBY, Numbered, RoomId, RoomRef, Seq, Visibility,
-};
-use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts};
-use crate::limits::ANSWER_ITEMS_MAX;
+use crate::chat::room::{Room, RoomRecord};
+use crate::chat::types::{AccountId, Author, Folded, Numbered, RoomId, RoomRef};
+use crate::chat::vocabulary::{Refusal, RoomFacts};
 use crate::time::Time;
-
-/// A room, as the core keeps it and as it is restored.
-#[derive(Clone, PartialEq, Debug)]
-pub struct RoomRecord {
-    /// Its number.
-    pub id: RoomId,
-    /// Whose; `None`: nobody's, or the server's.
-    pub owner: Option<AccountId>,
-    /// What it is made of.
-    pub facts: RoomFacts,
-    /// Counts its passwords, so that a token knows which one it was made for.
-    pub generation: u64,
-    /// When it was made.
-    pub created: Time,
-    /// When it was last changed.
-    pub updated: Time,
-    /// The two whose room it is, where it is one for two. Its facts are then of no account.
-    pub between: Option<[AccountId; 2]>,
-    /// Who belongs to it, by account.
-    pub members: Vec<MemberRecord>,
-    /// The last message; 0 where there is none.
-    pub last: Seq,
-}
-
-impl RoomRecord {
-    /// A room that is made now, without members and messages.
-    pub(super) fn new(
-        id: RoomId,
-        time: Time,
-        owner: Option<AccountId>,
-        facts: RoomFacts,
-    ) -> RoomRecord {
-        RoomRecord {
-            id,
-            owner,
-            facts,
-            generation: 0,
-            created: time,
-            updated: time,
-            between: None,
-            members: Vec::new(),
-            last: Seq(0),
-        }
-    }
-}
-
-/// Somebody's membership of a room, as it is restored.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct MemberRecord {
-    /// Who.
-    pub account: AccountId,
-    /// The entry by which they became a member.
-    pub since: Seq,
-    /// The last message that they have read, as far as the disk knows.
-    pub read: Seq,
-}
-
-/// A live room: its record, and who is in it.
-#[derive(Debug)]
-pub(super) struct Room {
-    pub record: RoomRecord,
-    /// A change or the end of it is proposed; a second one waits until that is in the log.
-    pub changing: bool,
-    /// Its end is proposed.
-    pub going: bool,
-    /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
-    pub members: BTreeMap<AccountId, Membership>,
-    /// Whose coming or going is proposed; a second one waits until that is in the log.
-    pub moving: HashSet<AccountId>,
-    names: HashMap<Folded, Occupant>,
-    /// Who is present, by when they came.
-    here: BTreeMap<u64, Folded>,
-    arrivals: u64,
-}
-
-/// What a room knows of a member.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Membership {
-    /// The entry by which it began.
-    pub since: Seq,
-    /// The last message that was read.
-    pub read: Seq,
-}
-
-impl Membership {
-    /// One has nothing to catch up on where one has just come.
-    pub fn new(since: Seq) -> Membership {
-        Membership { since, read: since }
-    }
-}
-
-/// A name in use in a room.
-#[derive(Debug)]
-struct Occupant {
-    author: Author,
-    color: Option<Color>,
-    last_activity: Time,
-    /// Orders the present by when they came.
-    arrival: u64,
-    /// Seats bound to the name, present or not.
-    bound: u32,
-    /// Those of them that are present.
-    present: u32,
-}
-
-impl Room {
-    fn new(mut record: RoomRecord) -> Room {
-        let members = std::mem::take(&mut record.members);
-        let keep = |MemberRecord { account, since, read }| (account, Membership { since, read });
-        Room {
-            record,
-            changing: false,
-            going: false,
-            members: members.into_iter().map(keep).collect(),
-            moving: HashSet::new(),
-            names: HashMap::new(),
-            here: BTreeMap::new(),
-            arrivals: 0,
-        }
-    }
-
-    pub fn is_direct(&self) -> bool {
-        self.record.between.is_some()
-    }
-
-    pub fn is_public(&self) -> bool {
-        self.record.facts.visibility == Visibility::Public
-    }
-
-    /// Whether it is in lists of rooms.
-    fn is_listed(&self) -> bool {
-        self.record.facts.visibility != Visibility::Hidden
-    }
-
-    /// As it is kept: with its members, by account.
-    pub fn kept(&self) -> RoomRecord {
-        let keep = |(account, one): (&AccountId, &Membership)| MemberRecord {
-            account: *account,
-            since: one.since,
-            read: one.read,
-        };
-        let members = self.members.iter().map(keep).collect();
-        RoomRecord { members, ..self.record.clone() }
-    }
-
-    /// Binds one more seat to a name. Refused where another person has it.
-    fn bind(&mut self, author: &Author, now: Time) -> Result<(), Refusal> {
-        match self.names.entry(author.name.folded()) {
-            Slot::Occupied(taken) => {
-                let occupant = taken.into_mut();
-                // A name without an account behind it is one seat's only.
-                if author.account.is_none() || occupant.author.account != author.account {
-                    return Err(Refusal::NameInUse);
-                }
-                occupant.bound += 1;
-            }
-            Slot::Vacant(free) => {
-                free.insert(Occupant {
-                    author: author.clone(),
-                    color: None,
-                    last_activity: now,
-                    arrival: 0,
-                    bound: 1,
-                    present: 0,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The reverse of [`Room::bind`]; the seat is not present any more. Returns who the name was,
-    /// where no other seat is bound to it.
-    fn unbind(&mut self, name: &Folded) -> Option<Author> {
-        let occupant = self.names.get_mut(name)?;
-        occupant.bound -= 1;
-        let last = occupant.bound == 0;
-        if last { self.names.remove(name).map(|occupant| occupant.author) } else { None }
-    }
-
-    /// A bound seat becomes present. `true`: nobody was, under that name.
-    pub fn enter(&mut self, name: &Folded, now: Time) -> bool {
-        let Some(occupant) = self.names.get_mut(name) else { return false };
-        occupant.present += 1;
-        occupant.last_activity = now;
-        if occupant.present == 1 {
-            self.arrivals += 1;
-            occupant.arrival = self.arrivals;
-            self.here.insert(self.arrivals, name.clone());
-        }
-        occupant.present == 1
-    }
-
-    /// A present seat goes. `true`: nobody is left under that name.
-    pub fn leave(&mut self, name: &Folded) -> bool {
-        let Some(occupant) = self.names.get_mut(name) else { return false };
-        occupant.present -= 1;
-        if occupant.present == 0 {
-            self.here.remove(&occupant.arrival);
-        }
-        occupant.present == 0
-    }
-
-    /// Somebody did something; `color` stays as it was when none is given. Returns the colour.
-    pub fn act(&mut self, name: &Folded, color: Option<Color>, now: Time) -> Option<Color> {
-        let occupant = self.names.get_mut(name)?;
-        occupant.last_activity = now;
-        if color.is_some() {
-            occupant.color = color;
-        }
-        occupant.color.clone()
-    }
-
-    /// Whether somebody is present under a name.
-    pub fn is_present(&self, name: &Folded) -> bool {
-        self.names.get(name).is_some_and(|occupant| occupant.present > 0)
-    }
-
-    /// When somebody came who is present under a name.
-    pub fn arrival(&self, name: &Folded) -> Option<u64> {
-        self.names.get(name).filter(|one| one.present > 0).map(|one| one.arrival)
-    }
-
-    /// Who uses a name here, account or guest.
-    pub fn holder(&self, name: &Folded) -> Option<&Author> {
-        self.names.get(name).map(|occupant| &occupant.author)
-    }
-
-    /// How many have arrived so far, by which those who did can be told from those who will.
-    pub fn arrivals(&self) -> u64 {
-        self.arrivals
-    }
-
-    /// How many are present.
-    pub fn online(&self) -> usize {
-        self.here.len()
-    }
-
-    /// A page of those who are present, in the order of arriving; and after whom the next begins.
-    pub fn present(&self, after: u64) -> (Vec<Present>, Option<u64>) {
-        let here = self.here.range((Bound::Excluded(after), Bound::Unbounded));
-        page(here.map(|(arrival, name)| (*arrival, name)), |name| {
-            let one = self.names.get(name)?;
-            let (author, color) = (one.author.clone(), one.color.clone());
-            Some(Present { author, color, last_activity: one.last_activity })
-        })
-    }
-
-    /// Whether one may come in.
-    pub fn admit(&self, access: Access) -> Result<(), Refusal> {
-        let generation = self.record.generation;
-        let fits = access == Access::Token { generation };
-        let open = self.record.facts.visibility == Visibility::Public;
-        if open || fits { Ok(()) } else { Err(Refusal::NoAccess) }
-    }
-
-    /// Whether one may change it: the lobby and a room for two nobody; any other its owner; where
-    /// it has none, anybody if it is public, and else its members; what is not public, also
-    /// whoever has its token.
-    pub fn may_change(&self, caller: Option<AccountId>, access: Access) -> Result<(), Refusal> {
-        let record = &self.record;
-        if record.id == LOBBY || self.is_direct() {
-            return Err(Refusal::Forbidden);
-        }
-        let free = record.owner.is_none();
-        let own = !free && record.owner == caller;
-        let member = caller.is_some_and(|caller| self.members.contains_key(&caller));
-        match record.facts.visibility {
-            _ if own => Ok(()),
-            Visibility::Public if free => Ok(()),
-            Visibility::Public => Err(Refusal::Forbidden),
-            Visibility::Private | Visibility::Hidden if free && member => Ok(()),
-            Visibility::Private | Visibility::Hidden => self.admit(access),
-        }
-    }
-
-    /// What the room would be after a change, and the generation of its password then.
-    pub fn changed(&self, change: RoomChange) -> Result<(RoomFacts, u64), Refusal> {
-        let RoomRecord { facts, generation, .. } = self.record.clone();
-        let visibility = change.visibility.unwrap_or(facts.visibility);
-        let public = visibility == Visibility::Public;
-        if public && change.password.is_some() {
-            return Err(Refusal::PasswordForPublic);
-        }
-        let fresh = change.password.is_some();
-        let password = change.password.or(facts.password).filter(|_| !public);
-        if !public && password.is_none() {
-            return Err(Refusal::PasswordMissing);
-        }
-        let facts = RoomFacts {
-            title: change.title.unwrap_or(facts.title),
-            description: change.description.unwrap_or(facts.description),
-            visibility,
-            password,
-        };
-        Ok((facts, generation + u64::from(fresh)))
-    }
-}
-
-/// At most [`ANSWER_ITEMS_MAX`] of a list, as `show` shows them; and behind what the next page
-/// begins, if there is more.
-pub(super) fn page<K: Copy, V, T>(
-    mut all: impl Iterator<Item = (K, V)>,
-    show: impl Fn(V) -> Option<T>,
-) -> (Vec<T>, Option<K>) {
-    let (mut shown, mut last) = (Vec::new(), None);
-    for (place, one) in all.by_ref().take(ANSWER_ITEMS_MAX) {
-        last = Some(place);
-        shown.extend(show(one));
-    }
-    let more = all.next().is_some();
-    (shown, last.filter(|_| more))
-}
-
-/// Two lists of numbers that only grow, as one.
-pub(super) fn merged<'a>(
-    one: impl Iterator<Item = &'a RoomId>,
-    other: impl Iterator<Item = &'a RoomId>,
-) -> impl Iterator<Item = (RoomId, RoomId)> {
-    let (mut one, mut other) = (one.peekable(), other.peekable());
-    std::iter::from_fn(move || {
-        let next = match (one.peek(), other.peek()) {
-            (Some(first), Some(second)) => **first.min(second),
-            (first, second) => **first.or(second)?,
-        };
-        one.next_if(|room| **room == next);
-        other.next_if(|room| **room == next);
-        Some((next, next))
-    })
-}
 
 /// Two accounts, whichever was named first.
 fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
@@ -585,9 +254,7 @@ impl Rooms {
             assert_eq!(lists, (room.is_listed(), room.is_public()), "{id:?}");
             let owner = room.record.owner;
             assert!(owner.is_none_or(|owner| self.owned.contains(&(owner, *id))), "{id:?}");
-            let here = room.here.iter().all(|(at, name)| room.arrival(name) == Some(*at));
-            let present = room.names.values().filter(|one| one.present > 0).count();
-            assert!(here && present == room.here.len(), "{id:?} has others present");
+            room.check_present();
         }
         let gone = |id: &RoomId| !self.rooms.contains_key(id);
         assert!(!self.listed.iter().chain(&self.open).any(gone), "a room that is gone is listed");
@@ -605,8 +272,7 @@ impl Rooms {
     pub fn check_names(&self, expected: &HashMap<(RoomId, Folded), (Option<AccountId>, u32, u32)>) {
         let mut found = 0;
         for (id, room) in &self.rooms {
-            for (name, one) in &room.names {
-                let counts = (one.author.account, one.bound, one.present);
+            for (name, counts) in room.bound_names() {
                 assert_eq!(expected.get(&(*id, name.clone())), Some(&counts), "{name:?} in {id:?}");
                 found += 1;
             }
@@ -616,12 +282,12 @@ impl Rooms {
 
     /// No guest goes by the name of an account.
     pub fn check_guests(&self, is_registered: impl Fn(&Folded) -> bool) {
-        let names = self.rooms.values().flat_map(|room| &room.names);
-        let mut guests = names.filter(|(_, one)| one.author.account.is_none());
+        let names = self.rooms.values().flat_map(Room::bound_names);
+        let mut guests = names.filter(|(_, (account, ..))| account.is_none());
         let posing = guests.find(|(name, _)| is_registered(name));
         assert!(posing.is_none(), "{posing:?} is a guest under an account's name");
-        let names = self.rooms.values().flat_map(|room| room.names.values());
-        let guests = names.filter(|one| one.author.account.is_none()).count();
+        let names = self.rooms.values().flat_map(Room::bound_names);
+        let guests = names.filter(|(_, (account, ..))| account.is_none()).count();
         assert_eq!(self.guests.values().sum::<usize>(), guests, "guests by name");
     }
 
