@@ -56,6 +56,12 @@ pub const CONTROL_RESERVE_BYTES: usize = 1024;
 pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// A socket that takes nothing for so long is dropped.
 pub const WRITE_STALL_MS: u64 = 10_000;
+/// An HTTP answer of which its client takes less in that time is cut off: 800 bytes a second, which
+/// is half of what the slowest phones had. (A list of rooms is made while it is read, so whoever
+/// takes their time for it holds one piece.)
+pub const ANSWER_BYTES_MIN: usize = 8 * 1024;
+/// A piece of a long list: with that many bytes, or few more, it is sent.
+pub const PIECE_BYTES: usize = 16 * 1024;
 /// What one thread reads at a time, from whichever connection is readable. Belongs to the thread.
 pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
