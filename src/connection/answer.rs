@@ -1,7 +1,7 @@
 //! How an answer goes out: the head and the content as they are, nothing copied behind one another;
 //! a long content piece by piece, each made when the one before it is with the kernel.
 //!
-//! A client that takes less than `ANSWER_BYTES_MIN` in `WRITE_STALL_MS` is cut off: it would hold
+//! A client that takes less than `ANSWER_BYTES_MIN` in `ANSWER_WINDOW_MS` is cut off: it would hold
 //! what it is sent, and its place, for as long as it likes.
 
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 use crate::connection::Shared;
 use crate::connection::wire::{Ready, Wire};
 use crate::http::{Framing, Piece, Response, Rest, Version};
-use crate::limits::{ANSWER_BYTES_MIN, CLOSE_DEADLINE_MS, WRITE_STALL_MS};
+use crate::limits::{ANSWER_BYTES_MIN, ANSWER_WINDOW_MS, CLOSE_DEADLINE_MS};
 
 /// So long, unless the server stops: who takes their time then would hold up the end, and with it
 /// the process (a request that is half sent could wait for longer than `GRACE_MS`).
@@ -112,14 +112,16 @@ pub(super) async fn write(
         }
         let stopping = shared.stopping.get();
         if window.replace(stopping) != Some(stopping) {
-            deadline.as_mut().reset(Instant::now() + patience(shared, WRITE_STALL_MS));
+            deadline.as_mut().reset(Instant::now() + patience(shared, ANSWER_WINDOW_MS));
             taken = 0;
         }
         if wire.wait(deadline, false, true).await == Ready::Deadline {
             // The kernel tells of room when a third of its buffer is free, which is long for a slow
             // reader. Less than that it takes all the same.
-            let count = wire.push(parts);
-            taken += skip(&mut parts, count);
+            if !stopping {
+                let count = wire.push(parts);
+                taken += skip(&mut parts, count);
+            }
             let least = if stopping { 1 } else { ANSWER_BYTES_MIN };
             if taken < least {
                 return false;

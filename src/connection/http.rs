@@ -63,7 +63,8 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
                     }
                     Outcome::Stream { response, seat, script } => {
                         log!(Debug, "{} {} streams", request.method, request.path);
-                        let open = answer::send_head(shared, wire, &response, framing, &mut deadline);
+                        let open =
+                            answer::send_head(shared, wire, &response, framing, &mut deadline);
                         if !open.await {
                             return None;
                         }

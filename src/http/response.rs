@@ -32,7 +32,7 @@ pub struct Response {
 /// The rest of a long body, which is made piece by piece while the client reads: whoever reads
 /// slowly costs one piece, not all of it. A protocol makes one; the connection asks it for a piece
 /// when the one before it is with the kernel.
-pub trait Pieces {
+pub trait Pieces: Send {
     /// Makes the next piece; a few KiB. It is not asked again after [`Piece::Last`] or
     /// [`Piece::Failed`].
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Piece> + '_>>;
