@@ -97,19 +97,19 @@ fn a_connection_on_which_nothing_is_asked_is_closed_without_a_word() {
     check("\r", "", &["408 Request Timeout"], head);
 }
 
-/// Sends 512 KiB to a peer that takes so many bytes a second, once the kernel has what it holds by
+/// Sends 1 MiB to a peer that takes so many bytes a second, once the kernel has what it holds by
 /// itself. Whether all went out, and after how many seconds it was over.
 fn sent(bytes_a_second: usize) -> (bool, u64) {
     let mut result = (false, 0);
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let (stream, peer) = pair();
         stream.set_nodelay(true).expect("a socket");
-        socket2::SockRef::from(&stream).set_send_buffer_size(8 * 1024).expect("a socket");
-        socket2::SockRef::from(&peer).set_recv_buffer_size(8 * 1024).expect("a socket");
+        socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
+        socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
         let wire = Wire::new(seat_id(0, 1), stream);
         let shared = Shared::new(service, Rc::default());
         let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
-        let content = vec![7; 512 * 1024];
+        let content = vec![7; 1024 * 1024];
         let reads = async {
             let mut buffer = vec![0; bytes_a_second];
             loop {
