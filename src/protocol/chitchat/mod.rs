@@ -16,16 +16,18 @@ use serde::Serialize;
 pub use dialect::DIALECT;
 pub use tokens::Tokens;
 
-use json::{Failure, Room};
+use json::{Failure, Room, User};
 use object::Object;
 use tokens::{Flaw, Pass};
 
 use crate::chat::{
-    Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomInfo,
-    RoomRef, SeatId, Title, Visibility,
+    Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId,
+    RoomInfo, RoomRef, SeatId, Title, Visibility,
 };
 use crate::http::{self, Method, Reject, Request, Response};
+use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
 use crate::protocol::{bodies, lists, method, session, unrouted, web};
 
@@ -77,12 +79,60 @@ async fn list(context: &Context, request: &Request) -> Result<Response, Failure>
     if request.prefers_html() {
         return Ok(web::page(request).header("Vary", "Accept"));
     }
-    let mut rooms = lists::rooms(&context.hub, &Caller::Nobody, false).await?;
-    for info in &mut rooms {
-        lists::complete(&context.hub, &Caller::Nobody, info).await;
+    let list = List { hub: context.hub.clone(), after: RoomId(0), people: None };
+    let response = Response::new(200).header("Vary", "Accept");
+    Ok(lists::respond(response, "[", list, "]").await?)
+}
+
+/// The list of rooms, as it is made while it is read.
+struct List {
+    hub: HubHandle,
+    /// The last room that was written.
+    after: RoomId,
+    /// After which arrival the rest of those who are present in that one begins: it is open.
+    people: Option<u64>,
+}
+
+impl List {
+    /// Goes on with those who are present in a room that has more of them than an answer.
+    async fn go_on(&mut self, after: u64, items: &mut Items) {
+        let page = lists::present_page(&self.hub, &Caller::Nobody, self.after, after).await;
+        let (present, next) = page.unwrap_or_default(); // The room may have gone meanwhile.
+        for one in &present {
+            items.raw(b",");
+            items.item(&User::from(one));
+        }
+        self.people = next;
+        if next.is_none() {
+            items.raw(PEOPLE_END);
+        }
     }
-    let rooms: Vec<Room> = rooms.iter().map(Room::from).collect();
-    Ok(Response::new(200).header("Vary", "Accept").json(bodies::text(&rooms)))
+
+    async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
+        if let Some(after) = self.people {
+            self.go_on(after, items).await;
+            return Ok(true);
+        }
+        let page = lists::rooms_page(&self.hub, &Caller::Nobody, false, self.after);
+        let (rooms, next) = page.await?;
+        for info in rooms {
+            (self.after, self.people) = (info.id, info.more);
+            items.push(&Room::from(&info));
+        }
+        if self.people.is_some() {
+            items.reopen(PEOPLE_END); // It is the last of its page.
+        }
+        Ok(next.is_some() || self.people.is_some())
+    }
+}
+
+/// What a room's JSON ends with: those who are present are its last field.
+const PEOPLE_END: &[u8] = b"]}";
+
+impl Listed for List {
+    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
+        Box::pin(self.page(items))
+    }
 }
 
 async fn show(context: &Context, room: &str) -> Result<Response, Failure> {
