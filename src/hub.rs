@@ -27,7 +27,7 @@ use crate::limits::{
 };
 use crate::log;
 use crate::store::Write;
-use crate::time::Time;
+use crate::time::{Clock, Moment, Time};
 
 /// What stands in the hub's inbox.
 enum Message {
@@ -125,6 +125,8 @@ pub type Rounds = mpsc::Receiver<Vec<Item>>;
 /// The hub, before it runs.
 pub struct Hub {
     chat: Chat,
+    clock: Clock,
+    started: Instant,
     inbox: mpsc::Receiver<Message>,
     store: mpsc::Sender<Vec<Write>>,
     workers: Vec<WorkerLine>,
@@ -249,8 +251,11 @@ impl Hub {
         let (sender, inbox) = mpsc::channel(INBOX_MAX + CONNECTIONS_MAX);
         let (lines, rounds) = (0..workers).map(|_| mpsc::channel(ROUNDS_MAX)).unzip();
         let lines: Vec<mpsc::Sender<Vec<Item>>> = lines;
+        let started = Time::now();
         let hub = Hub {
-            chat: Chat::new(settings, snapshot),
+            chat: Chat::new(settings, snapshot.used_before(started)),
+            clock: Clock::new(started),
+            started: Instant::now(),
             inbox,
             store,
             workers: lines
@@ -290,7 +295,7 @@ impl Hub {
             {
                 round.push(message);
             }
-            let now = Time::now();
+            let now = self.now();
             for message in round.drain(..) {
                 self.take(now, message);
             }
@@ -298,8 +303,23 @@ impl Hub {
         }
     }
 
+    /// What both clocks say now. Says in the log when the system's clock was set back.
+    fn now(&mut self) -> Moment {
+        let (now, back) = self.clock.read(Time::now(), self.started.elapsed());
+        if let Some(back) = back {
+            let secs = back.as_secs();
+            log!(
+                Warn,
+                "the system's clock was set back by {secs} s; times follow it, and the \
+                        order of messages is not affected"
+            );
+        }
+        now
+    }
+
     fn tick(&mut self) {
-        self.carry_out(Time::now(), Command::Tick);
+        let now = self.now();
+        self.carry_out(now, Command::Tick);
         // Who follows quiet rooms only is to come back with a number that is not old.
         let head = self.chat.last();
         if std::mem::replace(&mut self.head, head) != head {
@@ -314,7 +334,7 @@ impl Hub {
         if held_up { tick.min(Instant::now() + Duration::from_millis(1)) } else { tick }
     }
 
-    fn take(&mut self, now: Time, message: Message) {
+    fn take(&mut self, now: Moment, message: Message) {
         match message {
             Message::Ask { caller, what, answer } => {
                 self.last_ask += 1;
@@ -333,7 +353,7 @@ impl Hub {
         }
     }
 
-    fn carry_out(&mut self, now: Time, command: Command) {
+    fn carry_out(&mut self, now: Moment, command: Command) {
         let mut effects = std::mem::take(&mut self.effects);
         self.chat.handle(now, command, &mut effects);
         for effect in effects.drain(..) {
@@ -433,8 +453,9 @@ impl Hub {
         log!(Error, "the store takes nothing more; {} writes are refused", writes.len());
         for write in writes {
             if let Write::Entry { ticket, entry, .. } = write {
+                let now = self.now();
                 self.carry_out(
-                    Time::now(),
+                    now,
                     Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
                 );
             }
@@ -478,7 +499,7 @@ mod tests {
             Hub::new(settings, Snapshot::default(), store, &[], "epoch", 2);
         let mut log = |hub: &mut Hub, seq, entry: Entry| {
             let (ticket, seq, time) = (None, Seq(seq), Time(1));
-            hub.carry_out(Time(1), Command::Logged { ticket, seq, time, entry });
+            hub.carry_out(Time(1).into(), Command::Logged { ticket, seq, time, entry });
             hub.tick();
             hub.hand_over();
             rounds.iter_mut().map(|round| round.try_recv().ok()).collect::<Vec<_>>()
