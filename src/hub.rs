@@ -20,6 +20,7 @@ use crate::chat::{
     Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Numbered, Refusal, RoomId, SeatId,
     Seq, Settings, Snapshot, Source, Tell,
 };
+use crate::clock::Clock;
 use crate::dialect::{Closing, Copy, DOORS_MAX, Dialects, Encoder};
 use crate::limits::{
     CONNECTIONS_MAX, INBOX_MAX, PROPOSED_MAX, ROUND_COMMANDS_MAX, ROUND_ITEMS_MAX, ROUNDS_MAX,
@@ -27,7 +28,7 @@ use crate::limits::{
 };
 use crate::log;
 use crate::store::Write;
-use crate::time::{Clock, Moment, Time};
+use crate::time::{Moment, Time};
 
 /// Whoever waits for an answer.
 type Asker = oneshot::Sender<Result<Answer, Refusal>>;
@@ -131,7 +132,6 @@ pub type Rounds = mpsc::Receiver<Vec<Item>>;
 pub struct Hub {
     chat: Chat,
     clock: Clock,
-    started: Instant,
     inbox: mpsc::Receiver<Message>,
     store: mpsc::Sender<Vec<Write>>,
     workers: Vec<WorkerLine>,
@@ -264,7 +264,6 @@ impl Hub {
         let hub = Hub {
             chat: Chat::new(settings, snapshot.used_before(started)),
             clock: Clock::new(started),
-            started: Instant::now(),
             inbox,
             store,
             workers: lines.into_iter().map(WorkerLine::new).collect(),
@@ -301,7 +300,7 @@ impl Hub {
             {
                 round.push(message);
             }
-            let now = self.now();
+            let now = self.clock.now();
             for message in round.drain(..) {
                 self.take(now, message);
             }
@@ -309,22 +308,8 @@ impl Hub {
         }
     }
 
-    /// What both clocks say now. Says in the log when the system's clock was set back.
-    fn now(&mut self) -> Moment {
-        let (now, back) = self.clock.read(Time::now(), self.started.elapsed());
-        if let Some(back) = back {
-            let secs = back.as_secs();
-            log!(
-                Warn,
-                "the system's clock was set back by {secs} s; times follow it, and the \
-                        order of messages is not affected"
-            );
-        }
-        now
-    }
-
     fn tick(&mut self) {
-        let now = self.now();
+        let now = self.clock.now();
         self.carry_out(now, Command::Tick);
         // Who follows quiet rooms only is to come back with a number that is not old.
         let head = self.chat.last();
@@ -458,7 +443,7 @@ impl Hub {
         log!(Error, "the store takes nothing more; {} writes are refused", writes.len());
         for write in writes {
             if let Write::Entry { ticket, entry, .. } = write {
-                let (now, refusal) = (self.now(), Refusal::Unavailable);
+                let (now, refusal) = (self.clock.now(), Refusal::Unavailable);
                 self.carry_out(now, Command::Unlogged { ticket, entry, refusal });
             }
         }
@@ -493,28 +478,4 @@ pub fn store_line() -> (mpsc::Sender<Vec<Write>>, mpsc::Receiver<Vec<Write>>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::{Entry, founding};
-
-    #[test]
-    fn every_worker_hears_how_far_the_log_is() {
-        let (store, _writes) = store_line();
-        let settings = Settings { session_ttl_secs: 60 };
-        let (mut hub, _handle, mut rounds) =
-            Hub::new(settings, Snapshot::default(), store, &[], "epoch", 2);
-        let mut log = |hub: &mut Hub, seq, entry: Entry| {
-            let (ticket, seq, time) = (None, Seq(seq), Time(1));
-            hub.carry_out(Time(1).into(), Command::Logged { ticket, seq, time, entry });
-            hub.tick();
-            hub.hand_over();
-            rounds.iter_mut().map(|round| round.try_recv().ok()).collect::<Vec<_>>()
-        };
-        for seq in [1, 2] {
-            let told = log(&mut hub, seq, founding());
-            assert_eq!(told, vec![Some(vec![Item::Head(Seq(seq))]); 2]);
-        }
-        // What is known is not told again.
-        assert_eq!(log(&mut hub, 2, founding()), [None, None]);
-    }
-}
+mod tests;
