@@ -56,6 +56,14 @@ pub const CONTROL_RESERVE_BYTES: usize = 1024;
 pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// A socket that takes nothing for so long is dropped.
 pub const WRITE_STALL_MS: u64 = 10_000;
+/// An HTTP answer of which its client takes less than that ...
+pub const ANSWER_BYTES_MIN: usize = 32 * 1024;
+/// ... in such a time is cut off. That is 550 bytes a second, half of what the slowest phones had;
+/// and the time bridges a tunnel. (The kernel of a slow reader on this machine tells of room for
+/// 64 KiB at a time: at 2,000 bytes a second, twice a minute.)
+pub const ANSWER_WINDOW_MS: u64 = 60_000;
+/// A piece of a long list: with that many bytes, or few more, it is sent.
+pub const PIECE_BYTES: usize = 16 * 1024;
 /// What one thread reads at a time, from whichever connection is readable. Belongs to the thread.
 pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.

@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: the house rules, and the running server.
 
+mod answers;
 mod chitchat;
 mod clock;
 mod defects;
