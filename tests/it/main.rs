@@ -2,6 +2,7 @@
 
 mod answers;
 mod chitchat;
+mod clock;
 mod defects;
 mod disk;
 mod durability;
