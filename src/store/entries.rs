@@ -295,7 +295,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
 /// A text column that has to keep a rule of the core's types.
 pub(super) fn text<T>(
     row: &Row<'_>,
-    column: impl RowIndex + Copy + Display,
+    column: impl RowIndex + Display,
     parse: fn(&str) -> Option<T>,
 ) -> rusqlite::Result<T> {
     optional_text(row, column, parse)?.ok_or_else(|| unreadable(column))
@@ -304,7 +304,7 @@ pub(super) fn text<T>(
 /// Like [`text`], where there may be none.
 pub(super) fn optional_text<T>(
     row: &Row<'_>,
-    column: impl RowIndex + Copy + Display,
+    column: impl RowIndex + Display,
     parse: fn(&str) -> Option<T>,
 ) -> rusqlite::Result<Option<T>> {
     let text = row.get_ref(column)?.as_str_or_null()?;
