@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::chat::{
     Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Numbered, Refusal, RoomId, SeatId,
-    Seq, Settings, Snapshot, Tell,
+    Seq, Settings, Snapshot, Source, Tell,
 };
 use crate::dialect::{Closing, Copy, DOORS_MAX, Dialects, Encoder};
 use crate::limits::{
@@ -29,9 +29,12 @@ use crate::log;
 use crate::store::Write;
 use crate::time::Time;
 
+/// Whoever waits for an answer.
+type Asker = oneshot::Sender<Result<Answer, Refusal>>;
+
 /// What stands in the hub's inbox.
 enum Message {
-    Ask { caller: Caller, what: Ask, answer: oneshot::Sender<Result<Answer, Refusal>> },
+    Ask { source: Source, caller: Caller, what: Ask, answer: Asker },
     Tell { seat: SeatId, tell: Tell },
     Leave { seat: SeatId },
     FromLog(Vec<Command>),
@@ -42,6 +45,8 @@ enum Message {
 #[derive(Clone)]
 pub struct HubHandle {
     inbox: mpsc::Sender<Message>,
+    /// From where those come who ask through this handle.
+    source: Source,
 }
 
 /// The way back from the log. It does not keep the hub running.
@@ -129,7 +134,7 @@ pub struct Hub {
     store: mpsc::Sender<Vec<Write>>,
     workers: Vec<WorkerLine>,
     encoder: Encoder,
-    asks: HashMap<AskId, oneshot::Sender<Result<Answer, Refusal>>>,
+    asks: HashMap<AskId, Asker>,
     last_ask: u64,
     /// For each room and worker, how many seats there are behind each door.
     audiences: Numbered<RoomId, Vec<[u32; DOORS_MAX]>>,
@@ -161,13 +166,18 @@ fn worker_of(seat: SeatId) -> usize {
 }
 
 impl HubHandle {
+    /// The same way, for those who come from there.
+    pub fn from_source(&self, source: Source) -> HubHandle {
+        HubHandle { source, ..self.clone() }
+    }
+
     /// Asks, and waits for the answer; for changes that is when they are on disk.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
     pub async fn ask(&self, caller: Caller, what: Ask) -> Result<Answer, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let message = Message::Ask { caller, what, answer };
+        let message = Message::Ask { source: self.source, caller, what, answer };
         self.inbox.send(message).await.map_err(|_| Refusal::Unavailable)?;
         answered.await.map_err(|_| Refusal::Unavailable)?
     }
@@ -182,10 +192,9 @@ impl HubHandle {
         caller: Caller,
         what: Ask,
     ) -> Result<(Seat, Answer), Refusal> {
-        let leave = self.inbox.clone().reserve_owned().await;
-        let leave = Some(leave.map_err(|_| Refusal::Unavailable)?);
+        let leave = self.inbox.clone().reserve_owned().await.map_err(|_| Refusal::Unavailable)?;
         // From here on the leave is sure, also when this future is dropped before the answer.
-        let seat = Seat { id: seat, hub: self.clone(), leave };
+        let seat = Seat { id: seat, hub: self.clone(), leave: Some(leave) };
         let answer = self.ask(caller, what).await?;
         Ok((seat, answer))
     }
@@ -247,16 +256,13 @@ impl Hub {
     ) -> (Hub, HubHandle, Vec<Rounds>) {
         // Every seat has paid for its leave in advance, on top of what all may send.
         let (sender, inbox) = mpsc::channel(INBOX_MAX + CONNECTIONS_MAX);
-        let (lines, rounds) = (0..workers).map(|_| mpsc::channel(ROUNDS_MAX)).unzip();
-        let lines: Vec<mpsc::Sender<Vec<Item>>> = lines;
+        let lines = (0..workers).map(|_| mpsc::channel(ROUNDS_MAX));
+        let (lines, rounds): (Vec<_>, _) = lines.unzip();
         let hub = Hub {
             chat: Chat::new(settings, snapshot),
             inbox,
             store,
-            workers: lines
-                .into_iter()
-                .map(|rounds| WorkerLine { rounds, items: Vec::new() })
-                .collect(),
+            workers: lines.into_iter().map(WorkerLine::new).collect(),
             encoder: Encoder::new(dialects, epoch),
             asks: HashMap::new(),
             last_ask: 0,
@@ -265,7 +271,7 @@ impl Hub {
             effects: Vec::new(),
             head: Seq(0),
         };
-        (hub, HubHandle { inbox: sender }, rounds)
+        (hub, HubHandle { inbox: sender, source: Source::Local }, rounds)
     }
 
     /// Runs until every [`HubHandle`] and [`Seat`] is gone.
@@ -316,11 +322,11 @@ impl Hub {
 
     fn take(&mut self, now: Time, message: Message) {
         match message {
-            Message::Ask { caller, what, answer } => {
+            Message::Ask { source, caller, what, answer } => {
                 self.last_ask += 1;
                 let ask = AskId(self.last_ask);
                 self.asks.insert(ask, answer);
-                self.carry_out(now, Command::Ask { ask, caller, what });
+                self.carry_out(now, Command::Ask { ask, source, caller, what });
             }
             Message::Tell { seat, tell } => self.carry_out(now, Command::Tell { seat, tell }),
             Message::Leave { seat } => self.carry_out(now, Command::Leave { seat }),
@@ -389,8 +395,7 @@ impl Hub {
                 }
             }
             Effect::Dismiss { seat, farewell } => {
-                let closing = Closing::from(farewell);
-                self.item(worker_of(seat), Item::Dismiss { seat, closing });
+                self.item(worker_of(seat), Item::Dismiss { seat, closing: farewell.into() });
             }
             Effect::Mark { room, account, seq } => {
                 self.writes.push(Write::Mark { room, account, seq });
@@ -433,16 +438,18 @@ impl Hub {
         log!(Error, "the store takes nothing more; {} writes are refused", writes.len());
         for write in writes {
             if let Write::Entry { ticket, entry, .. } = write {
-                self.carry_out(
-                    Time::now(),
-                    Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
-                );
+                let refusal = Refusal::Unavailable;
+                self.carry_out(Time::now(), Command::Unlogged { ticket, entry, refusal });
             }
         }
     }
 }
 
 impl WorkerLine {
+    fn new(rounds: mpsc::Sender<Vec<Item>>) -> WorkerLine {
+        WorkerLine { rounds, items: Vec::new() }
+    }
+
     fn hand_over(&mut self) {
         if self.items.is_empty() {
             return;

@@ -30,6 +30,7 @@ mod rooms;
 mod seats;
 #[cfg(test)]
 mod simulation;
+mod source;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub use crate::chat::accounts::{Account, Session};
 pub use crate::chat::mentions::mentions;
 pub use crate::chat::rooms::{MemberRecord, RoomRecord};
+pub use crate::chat::source::Source;
 pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
 
@@ -97,7 +99,9 @@ pub struct Chat {
     proposed: usize,
     last_ticket: u64,
     /// Asks about a room of which a change is in flight, for when that is over.
-    held: Vec<(AskId, Identity, Ask)>,
+    held: Vec<Held>,
+    /// From where the command comes that is carried out now, or came.
+    source: Source,
     closing: bool,
     /// The last entry that is applied.
     last: Seq,
@@ -125,6 +129,14 @@ enum Purpose {
     Tell(Told),
     /// The core itself: something has expired.
     Own,
+}
+
+/// An ask that waits until a change is over.
+struct Held {
+    ask: AskId,
+    source: Source,
+    who: Identity,
+    what: Ask,
 }
 
 /// A tell that waits for the log.
@@ -177,6 +189,7 @@ impl Chat {
             proposed: 0,
             last_ticket: 0,
             held: Vec::new(),
+            source: Source::Local,
             closing: false,
             last: snapshot.last,
             told: Time(0),
@@ -205,7 +218,7 @@ impl Chat {
         self.now = self.now.max(now);
         std::mem::swap(&mut self.effects, effects);
         match command {
-            Command::Ask { ask, caller, what } => self.ask(ask, caller, what),
+            Command::Ask { ask, source, caller, what } => self.ask(ask, source, caller, what),
             Command::Tell { seat, tell } => self.tell(seat, tell),
             Command::Leave { seat } => self.leave(seat),
             Command::Logged { ticket, seq, time, entry } => {
@@ -414,7 +427,7 @@ impl Chat {
 
     fn close(&mut self) {
         self.closing = true;
-        for (ask, _, _) in std::mem::take(&mut self.held) {
+        for Held { ask, .. } in std::mem::take(&mut self.held) {
             self.answer(ask, Err(Refusal::Unavailable));
         }
         let streams: Vec<SeatId> = self.streams.keys().copied().collect();
