@@ -412,7 +412,8 @@ With one of these words it does not serve, but looks after the database (--db):
     text += "
 A backup or an export is for the eyes of its owner only: it holds all that was said.
 
-Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. A flag wins.
+Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. A flag wins,
+and an empty variable is none.
 Besides, PORT is the port to listen on, and SECRET_KEY (any text) signs room tokens instead of
 the secret that was made at random and is kept in the database.
 

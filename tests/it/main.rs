@@ -4,6 +4,7 @@ mod chitchat;
 mod defects;
 mod disk;
 mod durability;
+mod edge;
 mod http;
 mod kit;
 mod native;
