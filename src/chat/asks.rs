@@ -1,7 +1,7 @@
 //! Asks: each is answered exactly once, at once or when the log has what it takes.
 
 use crate::chat::people::NewSession;
-use crate::chat::rooms::{Room, RoomRecord};
+use crate::chat::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visibility};
 use crate::chat::vocabulary::{
     Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,

@@ -26,6 +26,7 @@ mod check;
 mod members;
 mod mentions;
 mod people;
+mod room;
 mod rooms;
 mod seats;
 #[cfg(test)]
@@ -42,7 +43,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
 pub use crate::chat::mentions::mentions;
-pub use crate::chat::rooms::{MemberRecord, RoomRecord};
+pub use crate::chat::room::{MemberRecord, RoomRecord};
 pub use crate::chat::source::Source;
 pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
