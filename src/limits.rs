@@ -56,6 +56,14 @@ pub const CONTROL_RESERVE_BYTES: usize = 1024;
 pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// A socket that takes nothing for so long is dropped.
 pub const WRITE_STALL_MS: u64 = 10_000;
+/// An HTTP answer of which its client takes less than that ...
+pub const ANSWER_BYTES_MIN: usize = 32 * 1024;
+/// ... in such a time is cut off. That is 550 bytes a second, half of what the slowest phones had;
+/// and the time bridges a tunnel. (The kernel of a slow reader on this machine tells of room for
+/// 64 KiB at a time: at 2,000 bytes a second, twice a minute.)
+pub const ANSWER_WINDOW_MS: u64 = 60_000;
+/// A piece of a long list: with that many bytes, or few more, it is sent.
+pub const PIECE_BYTES: usize = 16 * 1024;
 /// What one thread reads at a time, from whichever connection is readable. Belongs to the thread.
 pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
@@ -181,6 +189,9 @@ pub const TRIES_ADDRESSES_MAX: usize = 10_000;
 pub const TOKEN_TTL_SECS: u64 = 3_600;
 /// What `/readyz` waits for an answer. Beyond it: 503.
 pub const READY_DEADLINE_MS: u64 = 1_000;
+/// A step back of the system's clock up to this is smoothed: time stands still until the clock is
+/// there again, as where the network corrects it now and then. A longer step is believed.
+pub const CLOCK_STEP_SMOOTHED_MS: u64 = 60_000;
 /// How often the core looks for what has expired.
 pub const TICK_MS: u64 = 10_000;
 
@@ -231,6 +242,12 @@ pub const VERIFY_ENTRIES: i64 = 16_384;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
 
+/// From the start on, nothing is removed for its age for so long: a clock that is wrong at the
+/// start is mostly right by then.
+pub const RETAIN_WAIT_MS: u64 = 3_600_000;
+/// Entries at the end of the log among which the newest message is looked for, to see whether the
+/// clock can be right. Where none of them is a message, nothing is removed for its age.
+pub const RETAIN_LOOKS_MAX: i64 = 10_000;
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;
 /// Between two such steps. (Each may write some hundred pages: the index has words all over it.)

@@ -31,7 +31,7 @@ pub use headers::Headers;
 pub use origin::{Page, is_called, page, same_origin};
 pub use reader::{Next, Phase, Reader};
 pub use request::Request;
-pub use response::{CONTINUE, Framing, Response};
+pub use response::{CONTINUE, Framing, Piece, Pieces, Response, Rest};
 pub use upgrade::{Handshake, websocket};
 
 /// The methods that some resource may have (RFC 9110 section 9.3). Any other is a 501.

@@ -80,7 +80,7 @@ impl Server {
         self.seats.set(self.seats.get() + 1);
         let outcome = respond(&self.service, HOME, seat_id(0, self.seats.get()), &request).await;
         let (response, seat) = match outcome {
-            Outcome::Response(response) => (response, None),
+            Outcome::Response(response) => (response.gathered().await, None),
             Outcome::Websocket { response, seat, .. } | Outcome::Stream { response, seat, .. } => {
                 (response, Some(seat))
             }

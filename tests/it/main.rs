@@ -1,6 +1,8 @@
 //! Every test that needs more than one module: the house rules, and the running server.
 
+mod answers;
 mod chitchat;
+mod clock;
 mod defects;
 mod disk;
 mod durability;

@@ -11,6 +11,8 @@ mod object;
 mod tests;
 mod tokens;
 
+use std::pin::Pin;
+
 use serde::Serialize;
 
 pub use dialect::DIALECT;
@@ -24,8 +26,8 @@ use crate::chat::{
     Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomInfo,
     RoomRef, SeatId, Title, Visibility,
 };
-use crate::http::{self, Method, Reject, Request, Response};
-use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::http::{self, Method, Piece, Pieces, Reject, Request, Response};
+use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PIECE_BYTES};
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
 use crate::protocol::{bodies, method, session, unrouted, web};
 
@@ -86,8 +88,45 @@ async fn list(context: &Context, request: &Request) -> Result<Response, Failure>
     else {
         unreachable!("rooms are answered with rooms");
     };
-    let rooms: Vec<Room> = rooms.iter().map(Room::from).collect();
-    Ok(Response::new(200).header("Vary", "Accept").json(bodies::text(&rooms)))
+    let mut list = List { rooms: rooms.into_iter(), begun: false };
+    let response = Response::new(200).header("Vary", "Accept");
+    Ok(match list.piece() {
+        Piece::More(first) => response.json_and_rest(first, list),
+        Piece::Last(all) => response.json(all),
+        Piece::Failed => unreachable!("the rooms are there"),
+    })
+}
+
+/// The list of rooms, as far as it has not been read.
+struct List {
+    rooms: std::vec::IntoIter<RoomInfo>,
+    begun: bool,
+}
+
+impl List {
+    fn piece(&mut self) -> Piece {
+        let mut json = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
+        if !std::mem::replace(&mut self.begun, true) {
+            json.push(b'[');
+        }
+        while json.len() < PIECE_BYTES {
+            let Some(info) = self.rooms.next() else {
+                json.push(b']');
+                return Piece::Last(json.into());
+            };
+            bodies::write(&Room::from(&info), &mut json);
+            if !self.rooms.as_slice().is_empty() {
+                json.push(b',');
+            }
+        }
+        Piece::More(json.into())
+    }
+}
+
+impl Pieces for List {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Piece> + '_>> {
+        Box::pin(async { self.piece() })
+    }
 }
 
 async fn show(context: &Context, room: &str) -> Result<Response, Failure> {

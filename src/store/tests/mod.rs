@@ -184,6 +184,14 @@ pub(crate) fn put(writer: &mut Writer, entry: Entry) -> u64 {
     }
 }
 
+/// The same for an entry that was proposed at that time.
+pub(crate) fn put_at(writer: &mut Writer, time: Time, entry: Entry) -> u64 {
+    match writer.commit(vec![Write::Entry { ticket: Ticket(1), time, entry }]).pop() {
+        Some(Command::Logged { seq, .. }) => seq.0,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Writes an entry that is not taken, and returns why.
 fn refusal_of(writer: &mut Writer, entry: Entry) -> Refusal {
     match writer.commit(vec![write(1, entry)]).pop() {
