@@ -32,7 +32,7 @@
 //! | 4 | [`protocol`] | everything that is somebody's wire format |
 //! | 3 | [`hub`] | the one task that owns the core; turns effects into deliveries |
 //! | 2 | [`dialect`], [`store`] | how a protocol says what happened; the log on disk |
-//! | 1 | [`chat`], [`clock`], [`http`], [`ws`], [`outgoing`], [`config`] | neither socket nor disk |
+//! | 1 | [`chat`], [`clock`], [`http`], [`ws`], [`outgoing`], [`config`] | no socket, no disk |
 //! | 0 | [`limits`], [`time`], [`crypto`], [`logger`] | every number, the clock's type, keys |
 //!
 //! # Invariants
