@@ -279,8 +279,8 @@ pub enum Ask {
     },
 }
 
-/// A place in the list of those who are in a room or belong to it: those who are present come first,
-/// in the order of arriving, then all others, by account.
+/// A place in the list of those who are in a room or belong to it: those who are present come
+/// first, in the order of arriving, then all others, by account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Place {
     /// Behind everybody who is present and arrived up to then; 0 is the beginning.
