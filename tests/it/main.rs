@@ -6,6 +6,7 @@ mod clock;
 mod defects;
 mod disk;
 mod durability;
+mod edge;
 mod http;
 mod kit;
 mod native;
