@@ -35,6 +35,8 @@ pub struct Attack {
     pub flags: &'static [&'static str],
     /// Fills a server that has no limits, before it is started again with them.
     pub prepare: Option<fn(Target) -> Doing>,
+    /// Whether the disk stands still meanwhile, so that nobody's message can be acknowledged.
+    pub stalls: bool,
     /// Attacks, and returns what came of it; `FAULT …` where something did not hold that the crowd
     /// does not notice.
     pub strike: fn(Target) -> Doing,
@@ -42,12 +44,15 @@ pub struct Attack {
 
 /// An attack on a server with the default settings that is empty.
 const fn plain(name: &'static str, strike: fn(Target) -> Doing) -> Attack {
-    Attack { name, flags: &[], prepare: None, strike }
+    Attack { name, flags: &[], prepare: None, stalls: false, strike }
 }
 
 /// All of them.
 pub const ATTACKS: &[Attack] = &[
-    plain("locked-and-marked", |target| Box::pin(requests::marks_while_locked(target))),
+    Attack {
+        stalls: true,
+        ..plain("locked-and-marked", |target| Box::pin(requests::marks_while_locked(target)))
+    },
     Attack {
         name: "list-of-rooms",
         prepare: Some(|target| Box::pin(requests::make_rooms(target))),
@@ -83,7 +88,11 @@ pub struct Statuses(std::collections::BTreeMap<String, usize>);
 
 impl Statuses {
     pub fn count(&mut self, what: impl ToString) {
-        *self.0.entry(what.to_string()).or_default() += 1;
+        self.add(what, 1);
+    }
+
+    pub fn add(&mut self, what: impl ToString, count: usize) {
+        *self.0.entry(what.to_string()).or_default() += count;
     }
 
     pub fn of(&self, what: impl ToString) -> usize {
