@@ -304,6 +304,9 @@ impl Hub {
             for message in round.drain(..) {
                 self.take(now, message);
             }
+            if self.chat.is_busy() {
+                self.carry_out(now, Command::Continue);
+            }
             self.hand_over();
         }
     }
@@ -321,6 +324,9 @@ impl Hub {
     /// When to come back though nothing has arrived: at the tick, or soon, if a worker could not
     /// be handed what is for it.
     fn wake_by(&self, tick: Instant) -> Instant {
+        if self.chat.is_busy() {
+            return Instant::now(); // What was too long for one command goes on.
+        }
         let held_up = self.workers.iter().any(|worker| !worker.items.is_empty());
         if held_up { tick.min(Instant::now() + Duration::from_millis(1)) } else { tick }
     }
@@ -337,6 +343,10 @@ impl Hub {
             Message::Leave { seat } => self.carry_out(now, Command::Leave { seat }),
             Message::FromLog(commands) => {
                 for command in commands {
+                    // What waited for the answer before this one comes first, a piece at a time.
+                    while self.chat.is_behind() {
+                        self.carry_out(now, Command::Continue);
+                    }
                     self.carry_out(now, command);
                 }
             }

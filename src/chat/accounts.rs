@@ -2,12 +2,13 @@
 //! them, and in which order, is decided by the core that owns them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use crate::chat::types::{
-    AccountId, Author, Color, Folded, Name, Numbered, RoomId, SeatId, SessionId,
+    AccountId, Author, Color, Door, Folded, Name, Numbered, RoomId, SeatId, SessionId,
 };
 use crate::crypto::KeyHash;
-use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
+use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS, TICK_MS};
 use crate::time::{Moment, Time};
 
 /// An account, as the core keeps it and as it is restored.
@@ -44,6 +45,20 @@ pub struct Session {
     pub last_used: Time,
 }
 
+/// A seat of an account: where, through which door, and which.
+pub(super) type Place = (RoomId, Door, SeatId);
+
+/// What is to be done about a session whose time has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Look {
+    /// Nothing yet.
+    Later,
+    /// The disk should know that it was used just now.
+    Used,
+    /// Nobody used it for its lifetime.
+    Expired,
+}
+
 /// What is known of a live session beyond what is restored.
 #[derive(Debug)]
 pub(super) struct Live {
@@ -58,8 +73,12 @@ pub(super) struct Live {
     used: Time,
     /// The `used` of when `last_used` was last handed out to be written down.
     noted: Time,
-    /// Seats that hold it; while there is one, it does not expire.
-    pub seats: u32,
+    /// Seats that hold it, streams' own ones among them; while there is one, it does not expire.
+    pub seats: BTreeSet<SeatId>,
+    /// When it is to be looked at: see [`Accounts::look_at`].
+    due: Time,
+    /// How many ticks there had been when it was last used.
+    tick: u64,
     /// Its end is proposed.
     pub ending: bool,
 }
@@ -78,6 +97,13 @@ pub(super) struct Accounts {
     by_key: HashMap<KeyHash, AccountId>,
     sessions: Numbered<SessionId, Live>,
     by_session_key: HashMap<KeyHash, SessionId>,
+    /// Sessions by when they are to be looked at.
+    due: BTreeSet<(Time, SessionId)>,
+    /// How many ticks there were, and when the last was: who sits by a session uses it with each.
+    ticks: u64,
+    ticked: Time,
+    /// Guests without a session.
+    over: BTreeSet<AccountId>,
     /// Names of accounts that are proposed but not yet in the log.
     reserved: HashSet<Folded>,
     /// Sessions that are proposed but not yet in the log; a guest's, before the account is there.
@@ -93,8 +119,10 @@ pub(super) struct Accounts {
 pub(super) struct Known {
     pub account: Account,
     pub sessions: Vec<SessionId>,
-    /// Everywhere that this account sits, its streams' own seats included.
-    pub seats: Vec<SeatId>,
+    /// Where this account sits, but for the seats of its streams.
+    pub seats: BTreeSet<(RoomId, Door, SeatId)>,
+    /// Its streams, by their own seats; [`STREAMS_PER_ACCOUNT_MAX`] at most.
+    pub streams: Vec<SeatId>,
     /// Where it is a member: what the rooms say, the other way round.
     pub rooms: BTreeSet<RoomId>,
     /// Memberships that are proposed but not yet in the log.
@@ -161,11 +189,13 @@ impl Accounts {
         let known = Known {
             account,
             sessions: Vec::new(),
-            seats: Vec::new(),
+            seats: BTreeSet::new(),
+            streams: Vec::new(),
             rooms: BTreeSet::new(),
             entering: 0,
             ending: false,
         };
+        self.over.extend(known.is_over().then_some(known.account.id));
         self.accounts.insert(known.account.id, known);
         true
     }
@@ -174,6 +204,7 @@ impl Accounts {
     pub fn remove(&mut self, id: AccountId) -> Option<Known> {
         let known = self.accounts.remove(&id)?;
         self.by_name.remove(&known.account.name.folded());
+        self.over.remove(&id);
         Some(known)
     }
 
@@ -198,15 +229,6 @@ impl Accounts {
     /// Whether it is a guest's whose last session has ended, and who is not about to have one.
     pub fn is_forsaken(&self, known: &Known) -> bool {
         known.is_over() && !known.ending && self.beginning(known.account.id) == 0
-    }
-
-    /// Guests without a session, of whose end the log does not know yet, by number.
-    pub fn forsaken(&self) -> Vec<AccountId> {
-        let over = |known: &&Known| self.is_forsaken(known);
-        let ids = self.accounts.values().filter(over).map(|known| known.account.id);
-        let mut ids: Vec<AccountId> = ids.collect();
-        ids.sort_unstable();
-        ids
     }
 
     pub fn get(&self, id: AccountId) -> Option<&Known> {
@@ -248,10 +270,15 @@ impl Accounts {
             last_used: session.last_used,
             used: now,
             noted: now,
-            seats: 0,
+            seats: BTreeSet::new(),
+            due: Time(0),
+            tick: self.ticks,
             ending: false,
         };
+        self.over.remove(&session.account);
+        let first = self.next_look(&live);
         self.sessions.insert(session.id, live);
+        self.expect(session.id, first);
         true
     }
 
@@ -259,8 +286,10 @@ impl Accounts {
     pub fn end(&mut self, id: SessionId) -> Option<Live> {
         let live = self.sessions.remove(&id)?;
         self.by_session_key.remove(&live.key);
+        self.due.remove(&(live.due, id));
         if let Some(owner) = self.accounts.get_mut(&live.account) {
             owner.sessions.retain(|session| *session != id);
+            self.over.extend(owner.is_over().then_some(live.account));
         }
         Some(live)
     }
@@ -284,24 +313,20 @@ impl Accounts {
         if remember { REMEMBERED_TTL_SECS.max(self.ttl_secs) } else { self.ttl_secs }
     }
 
+    /// How far a session's last use has to move to be written down.
+    fn grain_micros(&self, remember: bool) -> i64 {
+        let ttl_micros = self.ttl_secs(remember).saturating_mul(1_000_000);
+        i64::try_from(ttl_micros / SESSION_TOUCH_PARTS).unwrap_or(i64::MAX)
+    }
+
     /// When a session ends, if it is not used before.
     pub fn expires(&self, session: &Live) -> Time {
-        session.last_used.plus_secs(self.ttl_secs(session.remember))
+        self.last_used(session).plus_secs(self.ttl_secs(session.remember))
     }
 
     /// `now`: by the running clock.
     pub fn is_expired(&self, session: &Live, now: Time) -> bool {
-        session.seats == 0 && session.used.plus_secs(self.ttl_secs(session.remember)) <= now
-    }
-
-    /// The sessions that nobody used for their lifetime and whose end is not yet proposed, by
-    /// number.
-    pub fn expired(&self, now: Time) -> Vec<SessionId> {
-        let dead = |live: &Live| !live.ending && self.is_expired(live, now);
-        let ids = self.sessions.iter().filter(|(_, live)| dead(live)).map(|(id, _)| *id);
-        let mut ids: Vec<SessionId> = ids.collect();
-        ids.sort_unstable();
-        ids
+        session.seats.is_empty() && session.used.plus_secs(self.ttl_secs(session.remember)) <= now
     }
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
@@ -309,10 +334,9 @@ impl Accounts {
         let Some(remember) = self.sessions.get(&id).map(|live| live.remember) else {
             return false;
         };
-        let ttl_micros = self.ttl_secs(remember).saturating_mul(1_000_000);
-        let grain_micros = (ttl_micros / SESSION_TOUCH_PARTS).cast_signed();
+        let grain_micros = self.grain_micros(remember);
         let Some(live) = self.sessions.get_mut(&id) else { return false };
-        (live.last_used, live.used) = (now.wall, now.running);
+        (live.last_used, live.used, live.tick) = (now.wall, now.running, self.ticks);
         let due = live.used.0.saturating_sub(live.noted.0) >= grain_micros;
         if due {
             live.noted = live.used;
@@ -320,34 +344,111 @@ impl Accounts {
         due
     }
 
-    /// Touches every session that somebody sits by, and hands out those that the disk should know
-    /// of, by number.
-    pub fn touch_seated(&mut self, now: Moment) -> Vec<(SessionId, Time)> {
-        let seated = self.sessions.iter().filter(|(_, live)| live.seats > 0);
-        let mut ids: Vec<SessionId> = seated.map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        ids.retain(|id| self.touch(*id, now));
-        ids.into_iter().map(|id| (id, now.wall)).collect()
+    /// The clock goes on: who sits by a session uses it.
+    pub fn tick(&mut self, now: Time) {
+        self.ticks += 1;
+        self.ticked = now;
+    }
+
+    /// A session that is to be looked at by now.
+    pub fn next_due(&self, now: Time) -> Option<SessionId> {
+        self.due.first().filter(|(due, _)| *due <= now).map(|(_, id)| *id)
+    }
+
+    /// Looks at a session whose time has come. When it comes again, depends: one that somebody sits
+    /// by is written down as used, grain by grain; another ends.
+    pub fn look_at(&mut self, id: SessionId, now: Moment) -> Look {
+        let Some(live) = self.sessions.get(&id) else { return Look::Later };
+        let (seated, ending) = (!live.seats.is_empty(), live.ending);
+        let found = match seated {
+            true if self.touch(id, now) => Look::Used,
+            false if !ending && self.is_expired(&self.sessions[&id], now.running) => Look::Expired,
+            _ => Look::Later,
+        };
+        // (One that ends may be there still, if its end cannot be written down.)
+        let soon = Time(now.running.0.saturating_add_unsigned(TICK_MS * 1_000));
+        let next = self.next_look(&self.sessions[&id]).max(Time(now.running.0.saturating_add(1)));
+        self.expect(id, if found == Look::Expired || ending { soon } else { next });
+        found
+    }
+
+    /// When there may be something to do about a session.
+    fn next_look(&self, live: &Live) -> Time {
+        let ttl_secs = self.ttl_secs(live.remember);
+        if live.seats.is_empty() {
+            return live.used.plus_secs(ttl_secs);
+        }
+        Time(live.noted.0.saturating_add(self.grain_micros(live.remember)))
+    }
+
+    /// A session is to be looked at then.
+    fn expect(&mut self, id: SessionId, due: Time) {
+        if let Some(live) = self.sessions.get_mut(&id) {
+            self.due.remove(&(live.due, id));
+            live.due = due;
+            self.due.insert((due, id));
+        }
+    }
+
+    /// A guest without a session, behind that one.
+    pub fn next_over(&self, after: AccountId) -> Option<AccountId> {
+        self.over.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
     }
 
     /// The account takes a seat, by a session or without one (a token's holder).
-    pub fn sit(&mut self, account: AccountId, session: Option<SessionId>, seat: SeatId) {
+    pub fn sit(&mut self, account: AccountId, session: Option<SessionId>, seat: Place) {
         if let Some(known) = self.accounts.get_mut(&account) {
-            known.seats.push(seat);
+            known.seats.insert(seat);
         }
-        if let Some(live) = session.and_then(|id| self.sessions.get_mut(&id)) {
-            live.seats += 1;
-        }
+        self.hold(session, seat.2);
     }
 
     /// The reverse of [`Accounts::sit`].
-    pub fn rise(&mut self, account: AccountId, session: Option<SessionId>, seat: SeatId) {
+    pub fn rise(&mut self, account: AccountId, session: Option<SessionId>, seat: Place) {
         if let Some(known) = self.accounts.get_mut(&account) {
-            known.seats.retain(|taken| *taken != seat);
+            known.seats.remove(&seat);
         }
-        if let Some(live) = session.and_then(|id| self.sessions.get_mut(&id)) {
-            live.seats -= 1;
+        self.release_hold(session, seat.2);
+    }
+
+    /// The account opens a stream.
+    pub fn open(&mut self, account: AccountId, session: Option<SessionId>, base: SeatId) {
+        if let Some(known) = self.accounts.get_mut(&account) {
+            known.streams.push(base);
         }
+        self.hold(session, base);
+    }
+
+    /// The reverse of [`Accounts::open`].
+    pub fn shut(&mut self, account: AccountId, session: Option<SessionId>, base: SeatId) {
+        if let Some(known) = self.accounts.get_mut(&account) {
+            known.streams.retain(|open| *open != base);
+        }
+        self.release_hold(session, base);
+    }
+
+    fn hold(&mut self, session: Option<SessionId>, seat: SeatId) {
+        let Some(id) = session else { return };
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        live.seats.insert(seat);
+        if live.seats.len() == 1 {
+            let next = self.next_look(&self.sessions[&id]);
+            self.expect(id, next);
+        }
+    }
+
+    fn release_hold(&mut self, session: Option<SessionId>, seat: SeatId) {
+        let Some(id) = session else { return };
+        if let Some(live) = self.sessions.get_mut(&id) {
+            live.seats.remove(&seat);
+        }
+        // When it is looked at next, that is early enough.
+    }
+
+    /// When a session was last used: somebody who sits by it has used it at the last tick.
+    pub fn last_used(&self, live: &Live) -> Time {
+        let since = !live.seats.is_empty() && self.ticks > live.tick;
+        if since { self.ticked } else { live.last_used }
     }
 
     /// All accounts, by number.
@@ -360,8 +461,8 @@ impl Accounts {
     /// All sessions that have not ended, by number, with their true last use.
     pub fn sessions(&self) -> Vec<Session> {
         let record = |(id, live): (&SessionId, &Live)| {
-            let Live { account, key, remember, created, last_used, .. } = *live;
-            let agent = live.agent.clone();
+            let Live { account, key, remember, created, .. } = *live;
+            let (agent, last_used) = (live.agent.clone(), self.last_used(live));
             Session { id: *id, account, key, remember, agent, created, last_used }
         };
         let mut all: Vec<Session> = self.sessions.iter().map(record).collect();
@@ -387,6 +488,11 @@ impl Known {
     /// Whether it is a guest's, and its last session has ended.
     pub fn is_over(&self) -> bool {
         self.is_guest() && self.sessions.is_empty()
+    }
+
+    /// Whether it has a seat anywhere, or a stream.
+    pub fn is_online(&self) -> bool {
+        !self.seats.is_empty() || !self.streams.is_empty()
     }
 
     /// What its owner is called where they speak.
@@ -419,14 +525,21 @@ impl Accounts {
     pub fn check_seats(
         &self,
         accounts: &HashMap<AccountId, usize>,
-        sessions: &HashMap<SessionId, u32>,
+        sessions: &HashMap<SessionId, usize>,
     ) {
         for (id, known) in &self.accounts {
-            assert_eq!(known.seats.len(), accounts.get(id).copied().unwrap_or(0), "{id:?}");
+            let seats = known.seats.len() + known.streams.len();
+            assert_eq!(seats, accounts.get(id).copied().unwrap_or(0), "{id:?}");
+            assert_eq!(self.over.contains(id), known.is_over(), "{id:?}");
         }
         for (id, live) in &self.sessions {
-            assert_eq!(live.seats, sessions.get(id).copied().unwrap_or(0), "{id:?}");
+            assert_eq!(live.seats.len(), sessions.get(id).copied().unwrap_or(0), "{id:?}");
+            assert!(self.due.contains(&(live.due, *id)), "{id:?} is never looked at");
         }
+        assert_eq!(
+            (self.due.len(), self.over.len() <= self.accounts.len()),
+            (self.sessions.len(), true)
+        );
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Known> {

@@ -1,6 +1,8 @@
 //! The fold: what an entry from the log changes. The same entries in the same order make the same
 //! core, whoever proposed them; an entry that does not fit what came before it changes nothing.
 
+use std::collections::BTreeSet;
+
 use crate::chat::accounts::{Account, Known, Session};
 use crate::chat::room::RoomRecord;
 use crate::chat::seats::Sitting;
@@ -8,6 +10,7 @@ use crate::chat::types::{
     AccountId, Author, Door, Name, RoomId, SeatId, Seq, SessionId, Visibility,
 };
 use crate::chat::vocabulary::{Answer, Effect, Entry, Event, Farewell, Refusal, RoomFacts, What};
+use crate::chat::work::Awaited;
 use crate::chat::{Chat, LOBBY};
 use crate::time::Time;
 
@@ -21,16 +24,18 @@ pub(super) struct Came {
 }
 
 impl Entry {
-    /// Whether others may have waited for it: those who want to change the same room.
-    /// Or the same membership, or to have the same room for two.
-    pub(super) fn frees_who_waits(&self) -> bool {
-        matches!(
-            self,
-            Entry::RoomChanged { .. }
-                | Entry::RoomGone { .. }
-                | Entry::MemberChanged { .. }
-                | Entry::DirectMade { .. }
-        )
+    /// What others may have waited for while it was in flight.
+    pub(super) fn awaited(&self) -> Option<Awaited> {
+        match self {
+            Entry::RoomChanged { room, .. } | Entry::RoomGone { room } => {
+                Some(Awaited::Room(*room))
+            }
+            Entry::MemberChanged { room, account, .. } => {
+                Some(Awaited::Membership(*room, *account))
+            }
+            Entry::DirectMade { between, .. } => Some(Awaited::pair(*between)),
+            _ => None,
+        }
     }
 }
 
@@ -160,37 +165,24 @@ impl Chat {
         let Some(known) = self.accounts.get(account).filter(|known| known.is_over()) else {
             return;
         };
-        let (seats, rooms) = (known.seats.clone(), known.rooms.clone());
-        for seat in seats {
-            self.end_stream(seat, Some(Farewell::SessionEnded));
-            self.unseat(seat, Some(Farewell::SessionEnded));
-        }
+        let name = known.account.name.folded();
+        let rooms = known.rooms.clone();
+        let seats: BTreeSet<SeatId> = known.seats.iter().map(|(_, _, seat)| *seat).collect();
+        let seats = seats.into_iter().chain(known.streams.iter().copied()).collect();
         for room in rooms {
             self.end_membership(account, room);
         }
         self.rooms.disown(account);
+        // Nobody else has the name before the last seat under it has ended.
+        self.accounts.reserve(name.clone());
+        self.unseat_each(seats, Some(Farewell::SessionEnded), Some(name));
         self.accounts.remove(account);
     }
 
     fn session_ended(&mut self, session: SessionId) {
-        let Some(live) = self.accounts.session(session) else { return };
-        let account = live.account;
-        let known = self.accounts.get(account);
-        let seats = known.map(|known| known.seats.clone()).unwrap_or_default();
-        for seat in seats {
-            let by_it = |by: Option<SessionId>| by == Some(session);
-            if self.streams.get(&seat).is_some_and(|stream| by_it(stream.session)) {
-                self.end_stream(seat, Some(Farewell::SessionEnded));
-            } else if self
-                .seats
-                .get(&seat)
-                .is_some_and(|one| by_it(one.session) && !one.is_streams())
-            {
-                self.unseat(seat, Some(Farewell::SessionEnded));
-            }
-        }
-        self.accounts.end(session);
-        self.end_if_over(account);
+        let Some(live) = self.accounts.end(session) else { return };
+        self.unseat_each(live.seats, Some(Farewell::SessionEnded), None);
+        self.end_if_over(live.account);
     }
 
     fn room_made(
@@ -263,14 +255,11 @@ impl Chat {
 
     fn room_gone(&mut self, seq: Seq, id: RoomId) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
-        let room = room.ok_or(Refusal::RoomNotFound)?;
-        let members: Vec<AccountId> = room.members.keys().copied().collect();
+        room.ok_or(Refusal::RoomNotFound)?;
         self.tell_of_room(id, What::Gone { seq });
-        self.unseat_all(id, Farewell::RoomGone, |_| false);
-        for account in members {
-            self.end_membership(account, id);
+        if let Some(room) = self.rooms.remove(id) {
+            self.empty(Box::new(room));
         }
-        self.rooms.remove(id);
         Ok(Answer::Done)
     }
 
@@ -289,11 +278,11 @@ impl Chat {
 
     /// Unseats everybody in a room except those of whom `stays` is true. A stream goes on.
     fn unseat_all(&mut self, room: RoomId, farewell: Farewell, stays: impl Fn(&Sitting) -> bool) {
-        let here = self.seats.iter().filter(|(_, sitting)| sitting.room == room);
-        let going = here.filter(|(_, sitting)| !stays(sitting));
-        let mut seats: Vec<(SeatId, bool)> =
-            going.map(|(seat, sitting)| (*seat, sitting.is_streams())).collect();
-        seats.sort_unstable();
+        let here = self.rooms.get(room).into_iter().flat_map(|room| &room.seats);
+        let going = here.filter_map(|seat| Some((*seat, self.seats.get(seat)?)));
+        let going = going.filter(|(_, sitting)| !stays(sitting));
+        let seats: Vec<(SeatId, bool)> =
+            going.map(|(seat, sitting)| (seat, sitting.is_streams())).collect();
         for (seat, streams) in seats {
             self.unseat(seat, Some(farewell).filter(|_| !streams));
         }

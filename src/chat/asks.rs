@@ -6,6 +6,7 @@ use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visib
 use crate::chat::vocabulary::{
     Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
 };
+use crate::chat::work::{Awaited, Work};
 use crate::chat::{AskId, Chat, Held, Purpose, Source};
 use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
 
@@ -33,11 +34,16 @@ impl Chat {
     }
 
     fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
-        if self.must_wait(who, &what) {
+        if let Some(awaited) = self.awaits(who, &what)
+            && (self.is_in_flight(awaited) || self.held.is_waited_for(awaited))
+        {
             let source = self.source;
-            self.held.push(Held { ask, source, who, what });
-            return;
+            return self.held.add(awaited, Held { ask, source, who, what });
         }
+        self.ask_now(ask, who, what);
+    }
+
+    fn ask_now(&mut self, ask: AskId, who: Identity, what: Ask) {
         // `Ok(None)`: the answer comes with the entry that was proposed.
         let outcome = match what {
             Ask::Register { name, key } => self.register(ask, &name, key).map(|()| None),
@@ -70,7 +76,9 @@ impl Chat {
             Ask::Members { room, after } => self.members(who, room, after).map(Some),
             Ask::Act(action) => self.act(ask, who, action).map(|()| None),
             Ask::Read { room, seq } => self.read(who, room, seq).map(Some),
-            Ask::Follow { seat, door, only } => self.follow(seat, door, only, who).map(Some),
+            Ask::Follow { seat, door, only } => {
+                self.follow(ask, seat, door, only, who).map(|()| None)
+            }
             Ask::Lock { room, name } => self.lock(who, &room, name).map(Some),
             Ask::MayChange { room, access } => self.rooms.find(&room).and_then(|room| {
                 room.may_change(who.map(|who| who.account), access)?;
@@ -95,33 +103,45 @@ impl Chat {
         }
     }
 
-    /// Whether a change of the same thing is still in flight: a second change must see the first.
-    fn must_wait(&self, who: Identity, what: &Ask) -> bool {
+    /// What an ask must find settled: a second change must see the first.
+    fn awaits(&self, who: Identity, what: &Ask) -> Option<Awaited> {
         match what {
             Ask::ChangeRoom { room, .. } | Ask::RemoveRoom { room, .. } => {
-                self.rooms.find(room).is_ok_and(|room| room.changing)
+                self.rooms.find(room).ok().map(|room| Awaited::Room(room.record.id))
             }
             Ask::Enter { room, .. } | Ask::Exit { room } => {
-                let room = self.rooms.get(*room);
-                room.zip(who).is_some_and(|(room, who)| room.moving.contains(&who.account))
+                who.map(|who| Awaited::Membership(*room, who.account))
             }
-            Ask::Direct { name } => {
-                self.pair(who, name).is_ok_and(|between| self.rooms.is_pairing(between))
-            }
-            _ => false,
+            Ask::Direct { name } => self.pair(who, name).ok().map(Awaited::pair),
+            _ => None,
         }
     }
 
-    /// A change of a room is over: those who waited for that ask again, each as who they were when
-    /// they asked, but for whom has logged out since.
-    pub(super) fn ask_held(&mut self) {
-        for Held { ask, source, who, what } in std::mem::take(&mut self.held) {
+    /// Whether a change of it is proposed, and not yet in the log.
+    fn is_in_flight(&self, what: Awaited) -> bool {
+        match what {
+            Awaited::Room(room) => self.rooms.get(room).is_some_and(|room| room.changing),
+            Awaited::Membership(room, account) => {
+                self.rooms.get(room).is_some_and(|room| room.moving.contains(&account))
+            }
+            Awaited::Pair(between) => self.rooms.is_pairing(between),
+        }
+    }
+
+    /// A change is over: those who waited for that ask again, each as who they were when they
+    /// asked, but for whom has logged out since. The first who changes it makes the others wait.
+    pub(super) fn wake(&mut self, what: Awaited) {
+        while self.held.is_waited_for(what) && !self.is_in_flight(what) {
+            if !self.step() {
+                return self.work.push_back(Work::Wake(what));
+            }
+            let Some(Held { ask, source, who, what }) = self.held.next(what) else { return };
             self.source = source;
             let who = who.filter(|who| match who.session {
                 Some(session) => self.accounts.session(session).is_some(),
                 None => self.accounts.get(who.account).is_some(),
             });
-            self.ask_as(ask, who, what);
+            self.ask_now(ask, who, what);
         }
     }
 

@@ -11,11 +11,14 @@ impl Chat {
     /// # Panics
     /// When they do not agree.
     pub fn check(&self) {
+        self.accounts.check();
+        self.rooms.check();
+        if self.is_busy() {
+            return; // What goes on has taken away the one and not the other.
+        }
         self.check_line();
         self.check_seats();
         self.check_streams();
-        self.accounts.check();
-        self.rooms.check();
         if self.is_settled() {
             assert!(self.held.is_empty(), "somebody waits for a change that is over");
             assert!(!self.accounts.is_anything_in_flight(), "an account's reservation was left");
@@ -62,6 +65,17 @@ impl Chat {
         }
         for (seat, sitting) in &self.seats {
             assert!(self.rooms.get(sitting.room).is_some(), "{seat:?} sits in no room");
+            let room = self.rooms.get(sitting.room).expect("a room that is");
+            assert!(room.seats.contains(seat), "{seat:?} is not its room's");
+            if sitting.is_streams() {
+                if let Some((author, present)) = sitting.bound() {
+                    let key = (sitting.room, author.name.folded());
+                    let counts = names.entry(key).or_insert((author.account, 0, 0));
+                    counts.1 += 1;
+                    counts.2 += u32::from(present);
+                }
+                continue;
+            }
             if let Some(account) = sitting.account() {
                 *accounts.entry(account).or_insert(0) += 1;
             }

@@ -39,8 +39,9 @@ mod tests;
 mod types;
 mod vocabulary;
 mod words;
+mod work;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
 pub use crate::chat::mentions::mentions;
@@ -55,7 +56,8 @@ use crate::chat::asks::Identity;
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::chat::streams::Stream;
-use crate::limits::PROPOSED_MAX;
+use crate::chat::work::{Waits, Work};
+use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
 
 /// Everything that lasts, as the tables beside the log have it: where a core starts from.
@@ -104,7 +106,10 @@ pub struct Chat {
     proposed: usize,
     last_ticket: u64,
     /// Asks about a room of which a change is in flight, for when that is over.
-    held: Vec<Held>,
+    held: Waits,
+    /// What was too long for one command, and goes on; and how many steps this one has left.
+    work: VecDeque<Work>,
+    steps: usize,
     /// From where the command comes that is carried out now, or came.
     source: Source,
     closing: bool,
@@ -195,7 +200,9 @@ impl Chat {
             waiting: VecDeque::new(),
             proposed: 0,
             last_ticket: 0,
-            held: Vec::new(),
+            held: Waits::default(),
+            work: VecDeque::new(),
+            steps: STEPS_MAX,
             source: Source::Local,
             closing: false,
             last: snapshot.last,
@@ -226,6 +233,7 @@ impl Chat {
         let now = now.into();
         (self.now, self.running) = (now.wall, self.running.max(now.running));
         std::mem::swap(&mut self.effects, effects);
+        self.refresh_steps();
         match command {
             Command::Ask { ask, source, caller, what } => self.ask(ask, source, caller, what),
             Command::Tell { seat, tell } => self.tell(seat, tell),
@@ -243,6 +251,7 @@ impl Chat {
                 self.not_logged(ticket, &entry, Err(refusal));
             }
             Command::Tick => self.tick(),
+            Command::Continue => self.carry_on(),
             Command::Close => self.close(),
         }
         std::mem::swap(&mut self.effects, effects);
@@ -341,13 +350,13 @@ impl Chat {
         if ticket.is_some() {
             self.release(&entry); // What others proposed has reserved nothing here.
         }
-        let frees = entry.frees_who_waits();
+        let freed = entry.awaited();
         let begun = matches!(entry, Entry::SessionBegun { .. });
         let outcome = self.apply(seq, time, entry, Came { by, asker });
         self.conclude(purpose, begun, outcome);
         self.move_up();
-        if frees {
-            self.ask_held();
+        if let Some(freed) = freed {
+            self.wake(freed);
         }
     }
 
@@ -366,8 +375,8 @@ impl Chat {
             self.end_if_over(*account); // A guest's: the account is in the log, but nobody has it.
         }
         self.move_up();
-        if entry.frees_who_waits() {
-            self.ask_held();
+        if let Some(freed) = entry.awaited() {
+            self.wake(freed);
         }
     }
 
@@ -399,23 +408,35 @@ impl Chat {
         self.tell_now(Effect::Announce { event, by: Some((seat, door)) });
     }
 
-    /// Takes a proposal off the head of the line.
+    /// Takes a proposal off the head of the line; what stands before it is told first.
     ///
     /// # Panics
     /// When the log answers out of order: then nothing that follows could be trusted.
     fn settle(&mut self, ticket: Ticket) -> Purpose {
-        match self.waiting.pop_front() {
-            Some(Waiting::Proposal { ticket: first, purpose }) if first == ticket => {
-                self.proposed -= 1;
-                purpose
+        loop {
+            match self.waiting.pop_front() {
+                Some(Waiting::Effect(effect)) => self.tell_now(effect),
+                Some(Waiting::Proposal { ticket: first, purpose }) if first == ticket => {
+                    self.proposed -= 1;
+                    return purpose;
+                }
+                _ => panic!("the log answered for {ticket:?}, which is not the first in line"),
             }
-            _ => panic!("the log answered for {ticket:?}, which is not the first in line"),
         }
+    }
+
+    /// Whether more has its turn to be told than one command could: the log's next answer would
+    /// have to tell all of it.
+    pub fn is_behind(&self) -> bool {
+        matches!(self.waiting.front(), Some(Waiting::Effect(_)))
     }
 
     /// Tells everything whose turn has come.
     fn move_up(&mut self) {
-        while let Some(Waiting::Effect(_)) = self.waiting.front() {
+        while self.is_behind() {
+            if !self.step() {
+                return self.work.push_back(Work::MoveUp);
+            }
             if let Some(Waiting::Effect(effect)) = self.waiting.pop_front() {
                 self.tell_now(effect);
             }
@@ -423,35 +444,19 @@ impl Chat {
     }
 
     fn tick(&mut self) {
-        let used = self.accounts.touch_seated(self.moment());
-        if !used.is_empty() {
-            self.effects.push(Effect::Touch { used });
-        }
-        for session in self.accounts.expired(self.running) {
-            if self.end_session(session, Purpose::Own).is_err() {
-                return; // The rest at the next tick.
-            }
-        }
-        // Those that a crash has left between their account and their session, or whose end could
-        // not be written down.
-        for guest in self.accounts.forsaken() {
-            self.end_if_over(guest);
+        self.accounts.tick(self.now);
+        // One that is not through yet goes on.
+        if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
+            self.sweep(AccountId(0));
         }
     }
 
+    /// (This is the one command that may take long: it goes through all seats, once, at the end.)
     fn close(&mut self) {
         self.closing = true;
-        for Held { ask, .. } in std::mem::take(&mut self.held) {
-            self.answer(ask, Err(Refusal::Unavailable));
-        }
-        let streams: Vec<SeatId> = self.streams.keys().copied().collect();
-        for stream in streams {
-            self.end_stream(stream, Some(Farewell::Closing));
-        }
-        let mut seats: Vec<SeatId> = self.seats.keys().copied().collect();
-        seats.sort_unstable();
-        for seat in seats {
-            self.unseat(seat, Some(Farewell::Closing));
-        }
+        let seats = self.seats.iter().filter(|(_, sitting)| !sitting.is_streams());
+        let seats: BTreeSet<SeatId> = seats.map(|(seat, _)| *seat).collect();
+        self.go_on_closing();
+        self.unseat_each(seats, Some(Farewell::Closing), None);
     }
 }

@@ -99,7 +99,7 @@ impl Chat {
         let sessions = known.sessions.iter();
         let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
         let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
-        standing.sort_by_key(|(_, live)| (live.seats > 0, live.used()));
+        standing.sort_by_key(|(_, live)| (!live.seats.is_empty(), live.used()));
         standing.into_iter().map(|(id, _)| id).collect()
     }
 
@@ -166,7 +166,7 @@ impl Chat {
             name: known.account.name.clone(),
             guest: known.is_guest(),
             created: live.created,
-            last_used: live.last_used,
+            last_used: self.accounts.last_used(live),
             expires: self.accounts.expires(live),
             agent: live.agent.clone(),
             current,
@@ -185,7 +185,7 @@ impl Chat {
 }
 
 fn show(known: &Known) -> Answer {
-    let online = !known.seats.is_empty();
+    let online = known.is_online();
     let account = &known.account;
     Answer::Person(Person {
         name: account.name.clone(),

@@ -2,11 +2,13 @@
 //! their rules; the core that owns them decides who may do what, and in which order.
 
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
 use crate::chat::pages::page;
-use crate::chat::types::{AccountId, Author, Color, Folded, LOBBY, RoomId, Seq, Visibility};
+use crate::chat::types::{
+    AccountId, Author, Color, Folded, LOBBY, RoomId, SeatId, Seq, Visibility,
+};
 use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts};
 use crate::time::Time;
 
@@ -78,6 +80,8 @@ pub(super) struct Room {
     pub members: BTreeMap<AccountId, Membership>,
     /// Whose coming or going is proposed; a second one waits until that is in the log.
     pub moving: HashSet<AccountId>,
+    /// The seats here.
+    pub seats: BTreeSet<SeatId>,
     names: HashMap<Folded, Occupant>,
     /// Who is present, by when they came.
     here: BTreeMap<u64, Folded>,
@@ -124,6 +128,7 @@ impl Room {
             going: false,
             members: members.into_iter().map(keep).collect(),
             moving: HashSet::new(),
+            seats: BTreeSet::new(),
             names: HashMap::new(),
             here: BTreeMap::new(),
             arrivals: 0,
@@ -179,13 +184,21 @@ impl Room {
         Ok(())
     }
 
-    /// The reverse of [`Room::bind`]; the seat is not present any more. Returns who the name was,
-    /// where no other seat is bound to it.
-    pub fn unbind(&mut self, name: &Folded) -> Option<Author> {
-        let occupant = self.names.get_mut(name)?;
+    /// The reverse of [`Room::bind`]; the seat is not present any more.
+    pub fn unbind(&mut self, name: &Folded) {
+        let Some(occupant) = self.names.get_mut(name) else { return };
         occupant.bound -= 1;
-        let last = occupant.bound == 0;
-        if last { self.names.remove(name).map(|occupant| occupant.author) } else { None }
+        if occupant.bound == 0 {
+            self.names.remove(name);
+        }
+    }
+
+    /// A seat is bound to that name no more.
+    pub fn forget(&mut self, name: &Folded, present: bool) {
+        if present {
+            self.leave(name);
+        }
+        self.unbind(name);
     }
 
     /// A bound seat becomes present. `true`: nobody was, under that name.

@@ -129,10 +129,14 @@ impl Rooms {
     }
 
     /// The reverse of [`Rooms::bind`]; the seat is not present any more.
-    pub fn unbind(&mut self, id: RoomId, name: &Folded) {
-        let gone = self.rooms.get_mut(&id).and_then(|room| room.unbind(name));
-        if gone.is_some_and(|author| author.account.is_none())
-            && let Slot::Occupied(mut used) = self.guests.entry(name.clone())
+    pub fn unbind(&mut self, id: RoomId, author: &Author) {
+        let name = author.name.folded();
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.unbind(&name);
+        }
+        // (A name without an account is one seat's only.)
+        if author.account.is_none()
+            && let Slot::Occupied(mut used) = self.guests.entry(name)
         {
             *used.get_mut() -= 1;
             if *used.get() == 0 {

@@ -32,7 +32,6 @@ pub(super) struct Sitting {
 
 impl Sitting {
     /// The name it is bound to, and whether it is present under it.
-    #[cfg(any(test, debug_assertions))]
     pub fn bound(&self) -> Option<(&Author, bool)> {
         self.author.as_ref().map(|author| (author, self.present))
     }
@@ -82,7 +81,7 @@ impl Chat {
         if let Some(author) = author
             && let Err(refusal) = self.bind_caller(seat, author, who)
         {
-            self.seats.remove(&seat);
+            self.displace(seat);
             return Err(refusal);
         }
         self.tell_in_turn(Effect::Seat { seat, door, room });
@@ -98,6 +97,18 @@ impl Chat {
         let (session, author, present) = (None, None, false);
         let sitting = Sitting { source, door, room, base, session, author, present };
         self.seats.insert(seat, sitting);
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.seats.insert(seat);
+        }
+    }
+
+    /// A seat is not there any more.
+    fn displace(&mut self, seat: SeatId) -> Option<Sitting> {
+        let sitting = self.seats.remove(&seat)?;
+        if let Some(room) = self.rooms.get_mut(sitting.room) {
+            room.seats.remove(&seat);
+        }
+        Some(sitting)
     }
 
     /// A stream's seat in a room. `false`: it cannot be had, because a guest goes by that name.
@@ -113,7 +124,7 @@ impl Chat {
         self.place(seat, door, room, Some(base));
         let bound = self.bind(seat, author, session).is_ok();
         if !bound {
-            self.seats.remove(&seat);
+            self.displace(seat);
         }
         bound
     }
@@ -129,9 +140,9 @@ impl Chat {
 
     /// Whether an account has a seat in a room through a door.
     fn sits(&self, account: AccountId, door: Door, room: RoomId) -> bool {
-        let seats = self.accounts.get(account).map_or(&[][..], |known| &known.seats);
-        let mut sittings = seats.iter().filter_map(|seat| self.seats.get(seat));
-        sittings.any(|other| other.door == door && other.room == room)
+        let first = (room, door, SeatId(0));
+        let next = self.accounts.get(account).and_then(|known| known.seats.range(first..).next());
+        next.is_some_and(|(taken, by, _)| (*taken, *by) == (room, door))
     }
 
     /// Whom a seat is bound to before it has said anything.
@@ -172,14 +183,14 @@ impl Chat {
         session: Option<SessionId>,
     ) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
-        let room = sitting.room;
+        let (room, door, base) = (sitting.room, sitting.door, sitting.base);
         if author.account.is_none() && self.accounts.is_taken(&author.name.folded()) {
             return Err(Refusal::NameInUse);
         }
         let now = self.now;
         self.rooms.bind(room, &author, now)?;
-        if let Some(account) = author.account {
-            self.accounts.sit(account, session, seat);
+        if let Some(account) = author.account.filter(|_| base.is_none()) {
+            self.accounts.sit(account, session, (room, door, seat));
         }
         if let Some(sitting) = self.seats.get_mut(&seat) {
             (sitting.author, sitting.session) = (Some(author), session);
@@ -195,6 +206,9 @@ impl Chat {
         let door = sitting.door;
         self.source = sitting.source;
         if let Some(session) = sitting.session {
+            if self.accounts.session(session).is_none() {
+                return; // It has ended, and so does this seat, in its turn.
+            }
             self.use_session(session);
         }
         let mut given = None;
@@ -339,19 +353,22 @@ impl Chat {
         if !self.closing {
             self.go(seat); // When all go, nobody is told who.
         }
-        let Some(sitting) = self.seats.remove(&seat) else { return };
+        let Some(sitting) = self.displace(seat) else { return };
         let Some(author) = sitting.author else { return };
         let folded = author.name.folded();
         if let Some(room) = self.rooms.get_mut(room).filter(|_| sitting.present) {
             room.leave(&folded);
         }
-        self.rooms.unbind(room, &folded);
+        self.rooms.unbind(room, &author);
         // (To lose a room is no use of a stream's session; its own end is.)
-        if let Some(session) = sitting.session.filter(|_| base.is_none()) {
+        if base.is_some() {
+            return;
+        }
+        if let Some(session) = sitting.session {
             self.use_session(session);
         }
         if let Some(account) = author.account {
-            self.accounts.rise(account, sitting.session, seat);
+            self.accounts.rise(account, sitting.session, (room, door, seat));
         }
     }
 }

@@ -5,13 +5,15 @@
 //! What a stream hears changes at once, with the entry that changes it, so that the numbers of what
 //! it hears only grow; that somebody came or went is told in its turn, as everywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::chat::asks::Identity;
 use crate::chat::members::followed;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Followed, Refusal, What};
-use crate::chat::{Chat, Source};
+use crate::chat::work::Work;
+use crate::chat::{AskId, Chat, Source};
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
 /// Seats that one stream can have in its life. Streams' own seats are multiples of it.
@@ -27,7 +29,7 @@ pub(super) struct Stream {
     /// `None`: it was opened by the account's own key.
     pub session: Option<SessionId>,
     /// Only these rooms, where some were named.
-    only: Option<Vec<RoomId>>,
+    only: Option<BTreeSet<RoomId>>,
     /// Its seats by room.
     pub rooms: BTreeMap<RoomId, SeatId>,
     /// How many seats it has had.
@@ -39,18 +41,18 @@ pub(super) struct Stream {
 impl Chat {
     pub(super) fn follow(
         &mut self,
+        ask: AskId,
         base: SeatId,
         door: Door,
         only: Option<Vec<RoomId>>,
         who: Identity,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<(), Refusal> {
         let who = who.ok_or(Refusal::Unauthenticated)?;
         if self.closing || self.is_congested() {
             return Err(Refusal::Unavailable);
         }
         let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;
-        let (name, account) = (known.account.name.clone(), who.account);
-        let rooms: Vec<RoomId> = known.rooms.iter().copied().collect();
+        let account = known.account.id;
         self.make_way(account);
         self.last_stream += 1;
         let stream = Stream {
@@ -58,23 +60,46 @@ impl Chat {
             door,
             account,
             session: who.session,
-            only,
+            only: only.map(BTreeSet::from_iter),
             rooms: BTreeMap::new(),
             seats: 0,
             opened: self.last_stream,
         };
         self.streams.insert(base, stream);
         self.heard.insert(base, door);
-        self.accounts.sit(account, who.session, base);
-        let mut followed_rooms: Vec<Followed> = Vec::new();
-        for id in rooms {
+        self.accounts.open(account, who.session, base);
+        self.go_on_following(ask, base, RoomId(0), Vec::new());
+        Ok(())
+    }
+
+    /// A new stream takes its seats in the rooms behind one. When it has all, it is answered.
+    pub(super) fn go_on_following(
+        &mut self,
+        ask: AskId,
+        base: SeatId,
+        mut after: RoomId,
+        mut rooms: Vec<Followed>,
+    ) {
+        while let Some(stream) = self.streams.get(&base) {
+            let account = stream.account;
+            let Some(known) = self.accounts.get(account) else { break };
+            let rest = (Bound::Excluded(after), Bound::Unbounded);
+            let Some(id) = known.rooms.range(rest).next().copied() else {
+                let name = known.account.name.clone();
+                return self.answer(ask, Ok(Answer::Following { name, account, rooms }));
+            };
+            if !self.step() {
+                return self.work.push_back(Work::Follow { ask, base, after, rooms });
+            }
+            after = id;
             if let Some(seat) = self.seat_in(base, id) {
                 self.come(seat);
-                let room = self.rooms.get(id);
-                followed_rooms.extend(room.and_then(|room| followed(room, account)));
+                rooms.extend(self.rooms.get(id).and_then(|room| followed(room, account)));
             }
         }
-        Ok(Answer::Following { name, account, rooms: followed_rooms })
+        // It ended before it had begun: with its session, or with everything.
+        let refusal = if self.closing { Refusal::Unavailable } else { Refusal::Unauthenticated };
+        self.answer(ask, Err(refusal));
     }
 
     /// The oldest streams of an account that has as many as it may are closed.
@@ -88,9 +113,9 @@ impl Chat {
     }
 
     fn own_streams(&self, account: AccountId) -> Vec<(u64, SeatId)> {
-        let seats = self.accounts.get(account).map_or(&[][..], |known| &known.seats);
+        let streams = self.accounts.get(account).map_or(&[][..], |known| &known.streams);
         let find = |base: &SeatId| Some((self.streams.get(base)?.opened, *base));
-        seats.iter().filter_map(find).collect()
+        streams.iter().filter_map(find).collect()
     }
 
     /// A stream takes its seat in a room, unless it does not want to hear that one.
@@ -172,16 +197,12 @@ impl Chat {
     /// Ends a stream and all its seats. With a farewell: its connection is to be closed, behind the
     /// replies that it still waits for.
     pub(super) fn end_stream(&mut self, base: SeatId, farewell: Option<Farewell>) {
-        let Some(stream) = self.streams.get(&base) else { return };
-        let seats: Vec<SeatId> = stream.rooms.values().copied().collect();
-        for seat in seats {
-            self.unseat(seat, None);
-        }
         let Some(stream) = self.streams.remove(&base) else { return };
         if let Some(session) = stream.session {
             self.use_session(session);
         }
-        self.accounts.rise(stream.account, stream.session, base);
+        self.accounts.shut(stream.account, stream.session, base);
+        self.unseat_each(stream.rooms.into_values().collect(), None, None);
         match farewell {
             Some(farewell) => self.tell_in_turn(Effect::Dismiss { seat: base, farewell }),
             None => {
@@ -204,7 +225,7 @@ impl Chat {
     pub(super) fn check_streams(&self) {
         for (base, stream) in &self.streams {
             let known = self.accounts.get(stream.account).expect("a stream's account is there");
-            assert!(known.seats.contains(base), "{base:?} is not its account's");
+            assert!(known.streams.contains(base), "{base:?} is not its account's");
             for (room, seat) in &stream.rooms {
                 let sitting = self.seats.get(seat).expect("a stream's seat is there");
                 assert_eq!((sitting.base, sitting.room), (Some(*base), *room));

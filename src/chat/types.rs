@@ -84,7 +84,7 @@ number!(
 pub const LOBBY: RoomId = RoomId(1);
 
 /// A protocol's way in, as an index into the registry of dialects. The core only tells them apart.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Door(pub u8);
 
 /// A name as its owner wrote it: 1–32 characters without control characters or outer spaces.

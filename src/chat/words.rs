@@ -53,6 +53,9 @@ impl Chat {
         let (door, account, session) = (stream.door, stream.account, stream.session);
         self.source = stream.source;
         if let Some(session) = session {
+            if self.accounts.session(session).is_none() {
+                return; // It has ended, and so does this stream, in its turn.
+            }
             self.use_session(session);
         }
         let (outcome, mark) = match tell {

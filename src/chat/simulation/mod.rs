@@ -328,7 +328,10 @@ impl Simulation {
                 ended.extend(self.world.end_streams(|_| true));
                 self.used(ended);
             }
-            Command::Ask { .. } | Command::Repeated { .. } | Command::Unlogged { .. } => {}
+            Command::Ask { .. }
+            | Command::Repeated { .. }
+            | Command::Unlogged { .. }
+            | Command::Continue => {}
         }
     }
 
@@ -419,8 +422,9 @@ impl Simulation {
         if self.world.closed {
             return; // Nobody is told who goes when all go.
         }
-        if self.book.rooms.get(&room).is_some_and(|room| room.between.is_some()) {
-            return; // Only the two would be told.
+        // Of a room for two only the two would be told; of one that is gone, nobody.
+        if self.book.rooms.get(&room).is_none_or(|room| room.between.is_some()) {
+            return;
         }
         let mut effects = Vec::new();
         let ask = Command::Ask {

@@ -368,6 +368,7 @@ impl World {
                 assert_eq!(place, None, "{name:?} joined, who was there");
                 roster.push(name);
             }
+            What::Gone { .. } => roster.clear(), // Nobody is told any more who goes.
             // (Where a stranger ended the room, the first message of somebody may have come too
             // late for it, and with it the news that they were there.)
             What::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}

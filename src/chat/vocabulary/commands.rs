@@ -71,6 +71,9 @@ pub enum Command {
     },
     /// Time has passed; look for what has expired.
     Tick,
+    /// What was too long for one command goes on. Wanted while the core is busy:
+    /// [`Chat::is_busy`](crate::chat::Chat::is_busy).
+    Continue,
     /// The server stops: everybody is unseated, and nothing new begins.
     Close,
 }

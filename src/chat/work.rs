@@ -1,0 +1,225 @@
+//! What is too long for one command. A command takes so many steps itself; what is left over goes
+//! on with each [`Command::Continue`](super::Command::Continue), in turn, so that the end of a
+//! room, of a session with a thousand rooms, or of everything holds up nobody.
+//!
+//! What lasts changes at once all the same, with its entry: only seats, and who waits, go by and by.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use crate::chat::accounts::Look;
+use crate::chat::room::Room;
+use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, SessionId};
+use crate::chat::vocabulary::{Effect, Farewell, Followed, Refusal};
+use crate::chat::{Chat, Held, Purpose};
+use crate::limits::STEPS_MAX;
+use crate::time::Time;
+
+/// What goes on.
+pub(super) enum Work {
+    /// These seats end, streams' own ones with all they have; then the name, if there is one, is
+    /// free again.
+    Unseat { seats: BTreeSet<SeatId>, farewell: Option<Farewell>, name: Option<Folded> },
+    /// A room that is gone loses its seats, and those who belonged to it lose the room.
+    Empty { room: Box<Room> },
+    /// A stream takes its seats in the rooms behind that one; then it is answered.
+    Follow { ask: AskId, base: SeatId, after: RoomId, rooms: Vec<Followed> },
+    /// What is free again is asked for again by those who waited for it.
+    Wake(Awaited),
+    /// Sessions and guests whose time has come are looked at; guests behind that one.
+    Sweep { after: AccountId },
+    /// What has its turn in the line behind the log is told.
+    MoveUp,
+    /// Everything ends.
+    Close,
+}
+
+/// What an ask can wait for: the end of a change that is in flight.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Awaited {
+    /// A room is changed, or ends.
+    Room(RoomId),
+    /// Somebody comes to stay in a room, or leaves it for good.
+    Membership(RoomId, AccountId),
+    /// A room for two comes to be; the lower number first.
+    Pair([AccountId; 2]),
+}
+
+impl Awaited {
+    /// A room for two, whichever of them was named first.
+    pub fn pair([one, other]: [AccountId; 2]) -> Awaited {
+        Awaited::Pair([one.min(other), one.max(other)])
+    }
+}
+
+/// Asks that wait, each list in the order of asking.
+#[derive(Default)]
+pub(super) struct Waits {
+    lists: HashMap<Awaited, VecDeque<Held>>,
+}
+
+impl Waits {
+    pub fn is_empty(&self) -> bool {
+        self.lists.is_empty()
+    }
+
+    /// Whether somebody waits for it already: whoever comes now stands behind.
+    pub fn is_waited_for(&self, what: Awaited) -> bool {
+        self.lists.contains_key(&what)
+    }
+
+    pub fn add(&mut self, what: Awaited, held: Held) {
+        self.lists.entry(what).or_default().push_back(held);
+    }
+
+    /// The first who waits for it.
+    pub fn next(&mut self, what: Awaited) -> Option<Held> {
+        let list = self.lists.get_mut(&what)?;
+        let first = list.pop_front();
+        if list.is_empty() {
+            self.lists.remove(&what);
+        }
+        first
+    }
+
+    /// Somebody, whatever they wait for.
+    fn any(&mut self) -> Option<Held> {
+        let what = *self.lists.keys().next()?;
+        self.next(what)
+    }
+}
+
+impl Chat {
+    /// Whether something goes on: [`Command::Continue`](super::Command::Continue) is wanted.
+    pub fn is_busy(&self) -> bool {
+        !self.work.is_empty()
+    }
+
+    /// A command begins: it may take so many steps.
+    pub(super) fn refresh_steps(&mut self) {
+        self.steps = STEPS_MAX;
+    }
+
+    /// Takes a step, if this command may take one more.
+    pub(super) fn step(&mut self) -> bool {
+        let may = self.steps > 0;
+        self.steps = self.steps.saturating_sub(1);
+        may
+    }
+
+    /// Goes on with what was too long, each in turn.
+    pub(super) fn carry_on(&mut self) {
+        while self.steps > 0
+            && let Some(work) = self.work.pop_front()
+        {
+            match work {
+                Work::Unseat { seats, farewell, name } => self.unseat_each(seats, farewell, name),
+                Work::Empty { room } => self.empty(room),
+                Work::Follow { ask, base, after, rooms } => {
+                    self.go_on_following(ask, base, after, rooms);
+                }
+                Work::Wake(what) => self.wake(what),
+                Work::Sweep { after } => self.sweep(after),
+                Work::MoveUp => self.move_up(),
+                Work::Close => self.go_on_closing(),
+            }
+        }
+    }
+
+    /// Ends seats and streams.
+    pub(super) fn unseat_each(
+        &mut self,
+        mut seats: BTreeSet<SeatId>,
+        farewell: Option<Farewell>,
+        name: Option<Folded>,
+    ) {
+        while let Some(seat) = seats.first().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Unseat { seats, farewell, name });
+            }
+            seats.remove(&seat);
+            if self.streams.contains_key(&seat) {
+                self.end_stream(seat, farewell);
+            } else {
+                self.unseat(seat, farewell);
+            }
+        }
+        if let Some(name) = name {
+            self.accounts.release(&name);
+        }
+    }
+
+    /// A room has gone: who sits there does no more, and nobody belongs to it.
+    pub(super) fn empty(&mut self, mut room: Box<Room>) {
+        while let Some(seat) = room.seats.first().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Empty { room });
+            }
+            room.seats.remove(&seat);
+            let Some(sitting) = self.seats.get(&seat) else { continue };
+            if let Some((author, present)) = sitting.bound() {
+                room.forget(&author.name.folded(), present);
+            }
+            let streams = sitting.is_streams();
+            self.unseat(seat, Some(Farewell::RoomGone).filter(|_| !streams));
+        }
+        while let Some(account) = room.members.first_key_value().map(|(account, _)| *account) {
+            if !self.step() {
+                return self.work.push_back(Work::Empty { room });
+            }
+            room.members.remove(&account);
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.rooms.remove(&room.record.id);
+            }
+        }
+    }
+
+    /// Looks at sessions whose time has come, and at guests who may have to go. (Those that a crash
+    /// has left between their account and their session, or whose end could not be written down.)
+    pub(super) fn sweep(&mut self, mut after: AccountId) {
+        let mut used = Vec::new();
+        while let Some(session) = self.accounts.next_due(self.running) {
+            if !self.step() {
+                self.touched(used);
+                return self.work.push_back(Work::Sweep { after });
+            }
+            match self.accounts.look_at(session, self.moment()) {
+                Look::Later => {}
+                Look::Used => used.push((session, self.now)),
+                Look::Expired if self.end_session(session, Purpose::Own).is_err() => break,
+                Look::Expired => {}
+            }
+        }
+        self.touched(used);
+        while let Some(guest) = self.accounts.next_over(after) {
+            if !self.step() {
+                return self.work.push_back(Work::Sweep { after });
+            }
+            after = guest;
+            self.end_if_over(guest);
+        }
+    }
+
+    fn touched(&mut self, used: Vec<(SessionId, Time)>) {
+        if !used.is_empty() {
+            self.effects.push(Effect::Touch { used });
+        }
+    }
+
+    /// The end of everything, behind the entries that are in flight.
+    pub(super) fn go_on_closing(&mut self) {
+        while !self.held.is_empty() {
+            if !self.step() {
+                return self.work.push_back(Work::Close);
+            }
+            if let Some(held) = self.held.any() {
+                self.answer(held.ask, Err(Refusal::Unavailable));
+            }
+        }
+        while let Some(base) = self.streams.keys().next().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Close);
+            }
+            self.end_stream(base, Some(Farewell::Closing));
+        }
+    }
+}
