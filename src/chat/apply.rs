@@ -10,7 +10,7 @@ use crate::chat::types::{
     AccountId, Author, Door, Name, RoomId, SeatId, Seq, SessionId, Visibility,
 };
 use crate::chat::vocabulary::{Answer, Effect, Entry, Event, Farewell, Refusal, RoomFacts, What};
-use crate::chat::work::Awaited;
+use crate::chat::work::{Awaited, Then};
 use crate::chat::{Chat, LOBBY};
 use crate::time::Time;
 
@@ -175,13 +175,13 @@ impl Chat {
         self.rooms.disown(account);
         // Nobody else has the name before the last seat under it has ended.
         self.accounts.reserve(name.clone());
-        self.unseat_each(seats, Some(Farewell::SessionEnded), Some(name));
+        self.unseat_each(seats, Some(Farewell::SessionEnded), Then::Free(name));
         self.accounts.remove(account);
     }
 
     fn session_ended(&mut self, session: SessionId) {
         let Some(live) = self.accounts.end(session) else { return };
-        self.unseat_each(live.seats, Some(Farewell::SessionEnded), None);
+        self.unseat_each(live.seats, Some(Farewell::SessionEnded), Then::Nothing);
         self.end_if_over(live.account);
     }
 

@@ -56,7 +56,7 @@ use crate::chat::asks::Identity;
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::chat::streams::Stream;
-use crate::chat::work::{Waits, Work};
+use crate::chat::work::{Then, Waits, Work};
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
 
@@ -110,6 +110,7 @@ pub struct Chat {
     /// What was too long for one command, and goes on; and how many steps this one has left.
     work: VecDeque<Work>,
     steps: usize,
+    steps_max: usize,
     /// From where the command comes that is carried out now, or came.
     source: Source,
     closing: bool,
@@ -202,7 +203,8 @@ impl Chat {
             last_ticket: 0,
             held: Waits::default(),
             work: VecDeque::new(),
-            steps: STEPS_MAX,
+            steps: 0,
+            steps_max: STEPS_MAX,
             source: Source::Local,
             closing: false,
             last: snapshot.last,
@@ -457,6 +459,6 @@ impl Chat {
         let seats = self.seats.iter().filter(|(_, sitting)| !sitting.is_streams());
         let seats: BTreeSet<SeatId> = seats.map(|(seat, _)| *seat).collect();
         self.go_on_closing();
-        self.unseat_each(seats, Some(Farewell::Closing), None);
+        self.unseat_each(seats, Some(Farewell::Closing), Then::Nothing);
     }
 }

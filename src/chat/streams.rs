@@ -12,7 +12,7 @@ use crate::chat::asks::Identity;
 use crate::chat::members::followed;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Followed, Refusal, What};
-use crate::chat::work::Work;
+use crate::chat::work::{Then, Work};
 use crate::chat::{AskId, Chat, Source};
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
@@ -202,13 +202,8 @@ impl Chat {
             self.use_session(session);
         }
         self.accounts.shut(stream.account, stream.session, base);
-        self.unseat_each(stream.rooms.into_values().collect(), None, None);
-        match farewell {
-            Some(farewell) => self.tell_in_turn(Effect::Dismiss { seat: base, farewell }),
-            None => {
-                self.heard.remove(&base);
-            }
-        }
+        let seats = stream.rooms.into_values().collect();
+        self.unseat_each(seats, None, Then::Dismiss(base, farewell));
     }
 
     /// One of a stream's rooms does not seat it any more.

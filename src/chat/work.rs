@@ -11,14 +11,12 @@ use crate::chat::room::Room;
 use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, SessionId};
 use crate::chat::vocabulary::{Effect, Farewell, Followed, Refusal};
 use crate::chat::{Chat, Held, Purpose};
-use crate::limits::STEPS_MAX;
 use crate::time::Time;
 
 /// What goes on.
 pub(super) enum Work {
-    /// These seats end, streams' own ones with all they have; then the name, if there is one, is
-    /// free again.
-    Unseat { seats: BTreeSet<SeatId>, farewell: Option<Farewell>, name: Option<Folded> },
+    /// These seats end, streams' own ones with all they have; then this happens.
+    Unseat { seats: BTreeSet<SeatId>, farewell: Option<Farewell>, then: Then },
     /// A room that is gone loses its seats, and those who belonged to it lose the room.
     Empty { room: Box<Room> },
     /// A stream takes its seats in the rooms behind that one; then it is answered.
@@ -31,6 +29,17 @@ pub(super) enum Work {
     MoveUp,
     /// Everything ends.
     Close,
+}
+
+/// What happens when the last of some seats has ended.
+pub(super) enum Then {
+    /// Nothing more.
+    Nothing,
+    /// The name under which they were is free again.
+    Free(Folded),
+    /// The stream whose they were is not heard of any more; with a farewell: its connection is to
+    /// be closed, behind the replies that it still waits for.
+    Dismiss(SeatId, Option<Farewell>),
 }
 
 /// What an ask can wait for: the end of a change that is in flight.
@@ -96,7 +105,14 @@ impl Chat {
 
     /// A command begins: it may take so many steps.
     pub(super) fn refresh_steps(&mut self) {
-        self.steps = STEPS_MAX;
+        self.steps = self.steps_max;
+    }
+
+    /// A core whose commands take fewer steps, so that a few people show what thousands would.
+    #[cfg(test)]
+    pub(super) fn with_steps(mut self, steps_max: usize) -> Chat {
+        self.steps_max = steps_max;
+        self
     }
 
     /// Takes a step, if this command may take one more.
@@ -112,7 +128,7 @@ impl Chat {
             && let Some(work) = self.work.pop_front()
         {
             match work {
-                Work::Unseat { seats, farewell, name } => self.unseat_each(seats, farewell, name),
+                Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
                 Work::Empty { room } => self.empty(room),
                 Work::Follow { ask, base, after, rooms } => {
                     self.go_on_following(ask, base, after, rooms);
@@ -130,11 +146,11 @@ impl Chat {
         &mut self,
         mut seats: BTreeSet<SeatId>,
         farewell: Option<Farewell>,
-        name: Option<Folded>,
+        then: Then,
     ) {
         while let Some(seat) = seats.first().copied() {
             if !self.step() {
-                return self.work.push_back(Work::Unseat { seats, farewell, name });
+                return self.work.push_back(Work::Unseat { seats, farewell, then });
             }
             seats.remove(&seat);
             if self.streams.contains_key(&seat) {
@@ -143,8 +159,15 @@ impl Chat {
                 self.unseat(seat, farewell);
             }
         }
-        if let Some(name) = name {
-            self.accounts.release(&name);
+        match then {
+            Then::Nothing => {}
+            Then::Free(name) => self.accounts.release(&name),
+            Then::Dismiss(seat, Some(farewell)) => {
+                self.tell_in_turn(Effect::Dismiss { seat, farewell });
+            }
+            Then::Dismiss(seat, None) => {
+                self.heard.remove(&seat);
+            }
         }
     }
 

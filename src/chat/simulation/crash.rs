@@ -83,7 +83,7 @@ impl Simulation {
             }
         }
         self.check_acknowledged(&snapshot);
-        self.chat = Chat::new(SETTINGS, snapshot);
+        self.chat = Chat::new(SETTINGS, snapshot).with_steps(self.steps);
         self.chat.check();
         self.book.compare(&self.chat.snapshot());
         self.world = World::default();

@@ -29,7 +29,7 @@ use crate::chat::{
     Session, SessionId, Settings, Snapshot, Source, founding,
 };
 use crate::crypto::KeyHash;
-use crate::limits::REMEMBERED_TTL_SECS;
+use crate::limits::{self, REMEMBERED_TTL_SECS};
 use crate::time::{Moment, Time};
 
 const SEEDS: u64 = 2_000;
@@ -41,6 +41,8 @@ const STRANGER: &str = "stranger";
 
 struct Simulation {
     dice: Dice,
+    /// Steps that one command takes.
+    steps: usize,
     /// What the system's clock says, which leaps either way.
     clock: Time,
     /// What the running clock says, which does not.
@@ -99,11 +101,15 @@ pub fn ttl_of(session: &Session) -> u64 {
 
 impl Simulation {
     fn new(seed: u64, loud: bool) -> Simulation {
+        let mut dice = Dice::new(seed);
+        // Commands that take few steps, so that a few people show what thousands would.
+        let steps = if dice.one_in(2) { 1 + dice.below(4) as usize } else { limits::STEPS_MAX };
         let mut simulation = Simulation {
-            dice: Dice::new(seed),
+            dice,
+            steps,
             clock: Time(1_000_000_000),
             now: Time(1_000_000_000),
-            chat: Chat::new(SETTINGS, Snapshot::default()),
+            chat: Chat::new(SETTINGS, Snapshot::default()).with_steps(steps),
             disk: Disk::default(),
             book: Book::default(),
             world: World::default(),
@@ -230,7 +236,31 @@ impl Simulation {
         if self.loud {
             println!("{:>4} {} {command:?}", self.step, self.clock);
         }
+        if matches!(
+            command,
+            Command::Logged { .. } | Command::Repeated { .. } | Command::Unlogged { .. }
+        ) {
+            while self.chat.is_behind() {
+                self.carry_on();
+            }
+        }
         self.expect(&command);
+        self.handle(command);
+        while self.chat.is_busy() {
+            self.carry_on();
+        }
+        assert!(self.world.to_announce.is_none(), "in the log, but not announced");
+        self.world.check_due();
+    }
+
+    fn carry_on(&mut self) {
+        if self.loud {
+            println!("{:>4} {} and on", self.step, self.clock);
+        }
+        self.handle(Command::Continue);
+    }
+
+    fn handle(&mut self, command: Command) {
         let mut effects = Vec::new();
         self.chat.handle(self.moment(), command, &mut effects);
         for effect in &effects {
@@ -239,8 +269,6 @@ impl Simulation {
             }
             self.follow(effect);
         }
-        assert!(self.world.to_announce.is_none(), "in the log, but not announced");
-        self.world.check_due();
         self.history.append(&mut effects);
     }
 
