@@ -205,14 +205,19 @@ impl Chat {
         let Some(sitting) = self.seats.get(&seat) else { return };
         let door = sitting.door;
         self.source = sitting.source;
-        if let Some(session) = sitting.session {
-            if self.accounts.session(session).is_none() {
-                return; // It has ended, and so does this seat, in its turn.
-            }
+        let (session, account) = (sitting.session, sitting.account());
+        let standing = !self.closing && self.rooms.get(sitting.room).is_some();
+        let ended = session.is_some_and(|session| self.accounts.session(session).is_none())
+            || account.is_some_and(|account| self.accounts.get(account).is_none());
+        if ended {
+            return; // And so does this seat, in its turn.
+        }
+        if let Some(session) = session {
             self.use_session(session);
         }
         let mut given = None;
         let outcome = match tell {
+            _ if !standing => Err(Refusal::RoomNotFound), // This seat ends, in its turn.
             Tell::Join { name, color } => self.join(seat, name, color).map(Some),
             Tell::Say { name, color, text } => self.say(seat, name, color, text).map(|()| None),
             Tell::Part { name } => self.part(seat, name).map(Some),

@@ -12,7 +12,7 @@ use crate::chat::asks::Identity;
 use crate::chat::members::followed;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Followed, Refusal, What};
-use crate::chat::work::{Then, Work};
+use crate::chat::work::{Following, Then, Work};
 use crate::chat::{AskId, Chat, Source};
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
@@ -68,38 +68,37 @@ impl Chat {
         self.streams.insert(base, stream);
         self.heard.insert(base, door);
         self.accounts.open(account, who.session, base);
-        self.go_on_following(ask, base, RoomId(0), Vec::new());
+        let (session, after, rooms) = (who.session, RoomId(0), Vec::new());
+        self.go_on_following(Following { ask, base, session, after, rooms });
         Ok(())
     }
 
-    /// A new stream takes its seats in the rooms behind one. When it has all, it is answered.
-    pub(super) fn go_on_following(
-        &mut self,
-        ask: AskId,
-        base: SeatId,
-        mut after: RoomId,
-        mut rooms: Vec<Followed>,
-    ) {
+    /// A new stream takes its seats, room by room. When it has all, it is answered.
+    pub(super) fn go_on_following(&mut self, mut following: Following) {
+        let base = following.base;
         while let Some(stream) = self.streams.get(&base) {
             let account = stream.account;
             let Some(known) = self.accounts.get(account) else { break };
-            let rest = (Bound::Excluded(after), Bound::Unbounded);
+            let rest = (Bound::Excluded(following.after), Bound::Unbounded);
             let Some(id) = known.rooms.range(rest).next().copied() else {
-                let name = known.account.name.clone();
-                return self.answer(ask, Ok(Answer::Following { name, account, rooms }));
+                let (name, rooms) = (known.account.name.clone(), following.rooms);
+                let answer = Answer::Following { name, account, rooms };
+                return self.answer(following.ask, Ok(answer));
             };
             if !self.step() {
-                return self.work.push_back(Work::Follow { ask, base, after, rooms });
+                return self.work.push_back(Work::Follow(following));
             }
-            after = id;
+            following.after = id;
             if let Some(seat) = self.seat_in(base, id) {
                 self.come(seat);
-                rooms.extend(self.rooms.get(id).and_then(|room| followed(room, account)));
+                let room = self.rooms.get(id);
+                following.rooms.extend(room.and_then(|room| followed(room, account)));
             }
         }
-        // It ended before it had begun: with its session, or with everything.
-        let refusal = if self.closing { Refusal::Unavailable } else { Refusal::Unauthenticated };
-        self.answer(ask, Err(refusal));
+        // It ended before it had begun.
+        let ended = following.session.is_some_and(|one| self.accounts.session(one).is_none());
+        let refusal = if ended { Refusal::Unauthenticated } else { Refusal::Unavailable };
+        self.answer(following.ask, Err(refusal));
     }
 
     /// The oldest streams of an account that has as many as it may are closed.

@@ -59,6 +59,7 @@ impl Chat {
             self.use_session(session);
         }
         let (outcome, mark) = match tell {
+            _ if self.closing => (Err(Refusal::Unavailable), None),
             Tell::Act { action, mark } => {
                 let seat = self.streams[&base].rooms.get(&action.room()).copied();
                 let acted = self.acted(account, action).and_then(|entry| {

@@ -20,7 +20,7 @@ pub(super) enum Work {
     /// A room that is gone loses its seats, and those who belonged to it lose the room.
     Empty { room: Box<Room> },
     /// A stream takes its seats in the rooms behind that one; then it is answered.
-    Follow { ask: AskId, base: SeatId, after: RoomId, rooms: Vec<Followed> },
+    Follow(Following),
     /// What is free again is asked for again by those who waited for it.
     Wake(Awaited),
     /// Sessions and guests whose time has come are looked at; guests behind that one.
@@ -29,6 +29,17 @@ pub(super) enum Work {
     MoveUp,
     /// Everything ends.
     Close,
+}
+
+/// A stream that takes its seats.
+pub(super) struct Following {
+    pub ask: AskId,
+    pub base: SeatId,
+    pub session: Option<SessionId>,
+    /// The last room in which it was to take one.
+    pub after: RoomId,
+    /// Those in which it has one.
+    pub rooms: Vec<Followed>,
 }
 
 /// What happens when the last of some seats has ended.
@@ -115,6 +126,12 @@ impl Chat {
         self
     }
 
+    /// Whether a stream is about to begin.
+    #[cfg(test)]
+    pub(super) fn is_following(&self) -> bool {
+        self.work.iter().any(|work| matches!(work, Work::Follow(_)))
+    }
+
     /// Takes a step, if this command may take one more.
     pub(super) fn step(&mut self) -> bool {
         let may = self.steps > 0;
@@ -130,9 +147,7 @@ impl Chat {
             match work {
                 Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
                 Work::Empty { room } => self.empty(room),
-                Work::Follow { ask, base, after, rooms } => {
-                    self.go_on_following(ask, base, after, rooms);
-                }
+                Work::Follow(following) => self.go_on_following(following),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
                 Work::MoveUp => self.move_up(),

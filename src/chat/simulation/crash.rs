@@ -16,6 +16,7 @@ impl Simulation {
         if self.loud {
             println!("{:>4} crash, after {} entries", self.step, self.disk.log.len());
         }
+        self.come_to_rest();
         self.book.compare(&self.chat.snapshot());
         self.world.check_refused(&self.disk.log);
         self.check_said_once();

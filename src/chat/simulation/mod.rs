@@ -188,6 +188,7 @@ impl Simulation {
     }
 
     fn time_passes(&mut self) {
+        self.come_to_rest(); // That takes no time to speak of.
         let micros = match self.dice.below(8) {
             0 => return self.clock_leaps(),
             1..=5 => self.dice.below(3_000_000).cast_signed(),
@@ -220,9 +221,10 @@ impl Simulation {
 
     /// The disk writes everything, and the core hears of it.
     fn settle(&mut self) {
-        while !self.disk.is_idle() {
+        while !self.disk.is_idle() || self.chat.is_busy() {
             self.disk.commit(u64::MAX);
             self.hear(u64::MAX);
+            self.come_to_rest();
         }
         assert!(self.chat.is_settled(), "the disk has said everything, and somebody still waits");
         for room in 1..=self.book.last_room + 1 {
@@ -246,11 +248,19 @@ impl Simulation {
         }
         self.expect(&command);
         self.handle(command);
-        while self.chat.is_busy() {
+        // (A stream that has not all its seats yet reads what it missed from the log.)
+        while self.chat.is_busy() && (self.chat.is_following() || !self.dice.one_in(3)) {
             self.carry_on();
         }
         assert!(self.world.to_announce.is_none(), "in the log, but not announced");
         self.world.check_due();
+    }
+
+    /// What goes on comes to its end.
+    pub(super) fn come_to_rest(&mut self) {
+        while self.chat.is_busy() {
+            self.carry_on();
+        }
     }
 
     fn carry_on(&mut self) {
@@ -437,10 +447,10 @@ impl Simulation {
     /// What must be true after every step.
     fn check(&mut self) {
         self.chat.check();
-        if self.chat.is_settled() {
+        if self.chat.is_settled() && !self.chat.is_busy() {
             self.world.check_settled();
         }
-        if self.step.is_multiple_of(8) {
+        if self.step.is_multiple_of(8) && !self.chat.is_busy() {
             self.book.compare(&self.chat.snapshot());
         }
     }

@@ -401,7 +401,10 @@ impl World {
     ) {
         if let Some(stream) = self.streams.get_mut(&seat) {
             assert!(!stream.dismissed, "a reply to nobody");
-            let tell = stream.tells.pop_front().expect("a reply to something that was said");
+            let Some(tell) = stream.tells.pop_front() else {
+                assert!(!stream.standing && reply.is_err(), "a reply to what was not said");
+                return; // It was about to end.
+            };
             match (tell, reply) {
                 (Tell::Act { action: Action::Send { text, .. }, .. }, Ok(receipt)) => {
                     let Receipt::Logged { seq, .. } = receipt else { panic!("{receipt:?}") };
@@ -415,7 +418,10 @@ impl World {
         }
         let member = self.members.get_mut(&seat).expect("a reply to a seat that exists");
         assert_eq!((member.hearing, member.door), (Hearing::Now, door), "a reply to nobody");
-        let tell = member.tells.pop_front().expect("a reply to something that was said");
+        let Some(tell) = member.tells.pop_front() else {
+            assert!(!member.standing && reply.is_err(), "a reply to what was not said");
+            return; // Its seat was about to end.
+        };
         match (tell, reply) {
             (Tell::Say { text, .. }, Ok(Receipt::Logged { seq, .. })) => {
                 let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
