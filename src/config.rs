@@ -48,6 +48,8 @@ pub struct Config {
     pub retain_days: Option<u64>,
     /// Of each room, the latest so many messages stay; `None`: all do.
     pub retain_messages: Option<u64>,
+    /// Whether there are rate limits.
+    pub limits: bool,
     /// Whether one can come as a guest through the native protocol.
     pub guests: bool,
     /// Whether one can make an account.
@@ -71,6 +73,7 @@ impl Default for Config {
             origins: Vec::new(),
             retain_days: None,
             retain_messages: None,
+            limits: true,
             guests: true,
             registration: true,
             secret_key: None,
@@ -135,7 +138,7 @@ const CHORES: [(&str, &str, &str); 5] = [
 /// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
 /// flag alone says it), what it means. Its environment variable is the flag in capitals behind
 /// `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 14] = [
+const SETTINGS: [(&str, &str, &str); 15] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, made if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
@@ -148,6 +151,7 @@ const SETTINGS: [(&str, &str, &str); 14] = [
     ("origin", "URL", "a page from there may use logins here, too; may be repeated [none]"),
     ("retain-days", "DAYS", "older messages are removed, for good [off]"),
     ("retain-messages", "COUNT", "of each room, older messages than so many are removed [off]"),
+    ("limits", "on|off", "how much one person, address or room may do in a time is limited [on]"),
     ("no-registration", "", "nobody can make an account; those that there are stay [off]"),
     ("no-guests", "", "nobody can come as a guest through /api/v1; ChitChat still can [off]"),
 ];
@@ -291,6 +295,11 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         "retain-messages" => {
             config.retain_messages = Some(number(1, limits::RETAIN_MESSAGES_MAX)?);
         }
+        "limits" => match value {
+            "on" => config.limits = true,
+            "off" => config.limits = false,
+            _ => return wrong("on or off"),
+        },
         "no-guests" | "no-registration" => {
             let allowed = match value {
                 "1" => false,
@@ -404,6 +413,7 @@ mod tests {
         assert_eq!(config(&["--origin", "https://c"], &origins).origins, ["https://c"]);
         let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
         assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
+        assert!(config(&[], &[]).limits && !config(&["--limits", "off"], &[]).limits);
         assert!(!config(&["--no-guests"], &[]).guests);
         assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
         assert!(config(&[], &[("SHANTY_NO_GUESTS", "0")]).guests);
@@ -437,7 +447,7 @@ mod tests {
 
     #[test]
     fn wrong_words_say_what_would_be_right() {
-        let cases: [(&[&str], &str); 18] = [
+        let cases: [(&[&str], &str); 19] = [
             (&["--listen", "nowhere"], "127.0.0.1:7777"),
             (&["--sync", "maybe"], "full or normal"),
             (&["--log", "loud"], "debug"),
@@ -453,6 +463,7 @@ mod tests {
             (&["backup", "f", "--force"], "say: shanty backup FILE"),
             (&["--force"], "restore and import"),
             (&["--retain-days", "0"], "from 1 to"),
+            (&["--limits", "some"], "on or off"),
             (&["--no-guests=maybe"], "--help"),
             (&["--origin", "chat.example.org"], "https://chat.example.org"),
             (&["--ping-interval", "70000"], "less than --pong-deadline"),

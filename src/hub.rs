@@ -271,7 +271,7 @@ impl Hub {
             effects: Vec::new(),
             head: Seq(0),
         };
-        (hub, HubHandle { inbox: sender, source: Source::Local }, rounds)
+        (hub, HubHandle { inbox: sender, source: Source::Own }, rounds)
     }
 
     /// Runs until every [`HubHandle`] and [`Seat`] is gone.
@@ -480,7 +480,7 @@ mod tests {
     #[test]
     fn every_worker_hears_how_far_the_log_is() {
         let (store, _writes) = store_line();
-        let settings = Settings { session_ttl_secs: 60 };
+        let settings = Settings { session_ttl_secs: 60, limits: false };
         let (mut hub, _handle, mut rounds) =
             Hub::new(settings, Snapshot::default(), store, &[], "epoch", 2);
         let mut log = |hub: &mut Hub, seq, entry: Entry| {

@@ -5,6 +5,7 @@
 
 use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
+use crate::chat::limiter::Kind;
 use crate::chat::room::{Membership, Room};
 use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title, Visibility};
 use crate::chat::vocabulary::{
@@ -229,6 +230,7 @@ impl Chat {
         seq: Seq,
     ) -> Result<Seq, Refusal> {
         self.own_room(account, room)?;
+        self.charge(&[(Kind::Mark, 1)], None)?;
         let found = self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?;
         let last = found.record.last;
         let membership = found.members.get_mut(&account).ok_or(Refusal::Forbidden)?;

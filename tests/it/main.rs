@@ -6,6 +6,7 @@ mod disk;
 mod durability;
 mod http;
 mod kit;
+mod limits;
 mod native;
 mod overload;
 mod piratchat;

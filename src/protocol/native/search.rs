@@ -16,6 +16,7 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
     let caller = caller(context, request)?;
     let words = parameter(request, "q").filter(|words| !words.trim().is_empty());
     let words = words.ok_or(Failure::field("q"))?;
+    context.hub.ask(caller.clone(), Ask::Search).await?;
     let (before, limit) = (counted(request, "before")?.map(Seq), limit(request)?);
     let author = parameter(request, "author").map(|name| Folded::new(&name));
     let rooms = match counted(request, "room")?.map(RoomId) {
