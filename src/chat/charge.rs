@@ -134,7 +134,9 @@ impl Chat {
 
     /// The limiter's time, in nanoseconds.
     pub(super) fn limiter_now(&self) -> u64 {
-        self.now.0.max(0).unsigned_abs().saturating_mul(1_000)
+        // A clock that believes in a year before 1970 is no reason to stand still.
+        let micros = self.running.0.saturating_add(1 << 52).max(0).unsigned_abs();
+        micros.saturating_mul(1_000)
     }
 }
 

@@ -11,6 +11,8 @@ mod object;
 mod tests;
 mod tokens;
 
+use std::pin::Pin;
+
 use serde::Serialize;
 
 pub use dialect::DIALECT;
@@ -24,8 +26,8 @@ use crate::chat::{
     Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomInfo,
     RoomRef, SeatId, Title, Visibility,
 };
-use crate::http::{self, Method, Reject, Request, Response};
-use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::http::{self, Method, Piece, Pieces, Reject, Request, Response};
+use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PIECE_BYTES};
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
 use crate::protocol::{bodies, method, session, unrouted, web};
 
@@ -61,6 +63,11 @@ pub(super) fn refused(reject: Reject) -> Response {
     Failure::dress(Response::new(reject.status))
 }
 
+/// The answer to a page of another origin.
+pub(super) fn foreign() -> Response {
+    Failure::new(301, "Origin").into()
+}
+
 /// The methods of a path; none if there is no such path.
 fn allowed(path: &[&str]) -> &'static [Method] {
     match path {
@@ -81,8 +88,45 @@ async fn list(context: &Context, request: &Request) -> Result<Response, Failure>
     else {
         unreachable!("rooms are answered with rooms");
     };
-    let rooms: Vec<Room> = rooms.iter().map(Room::from).collect();
-    Ok(Response::new(200).header("Vary", "Accept").json(bodies::text(&rooms)))
+    let mut list = List { rooms: rooms.into_iter(), begun: false };
+    let response = Response::new(200).header("Vary", "Accept");
+    Ok(match list.piece() {
+        Piece::More(first) => response.json_and_rest(first, list),
+        Piece::Last(all) => response.json(all),
+        Piece::Failed => unreachable!("the rooms are there"),
+    })
+}
+
+/// The list of rooms, as far as it has not been read.
+struct List {
+    rooms: std::vec::IntoIter<RoomInfo>,
+    begun: bool,
+}
+
+impl List {
+    fn piece(&mut self) -> Piece {
+        let mut json = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
+        if !std::mem::replace(&mut self.begun, true) {
+            json.push(b'[');
+        }
+        while json.len() < PIECE_BYTES {
+            let Some(info) = self.rooms.next() else {
+                json.push(b']');
+                return Piece::Last(json.into());
+            };
+            bodies::write(&Room::from(&info), &mut json);
+            if !self.rooms.as_slice().is_empty() {
+                json.push(b',');
+            }
+        }
+        Piece::More(json.into())
+    }
+}
+
+impl Pieces for List {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Piece> + '_>> {
+        Box::pin(async { self.piece() })
+    }
 }
 
 async fn show(context: &Context, room: &str) -> Result<Response, Failure> {
@@ -194,12 +238,6 @@ async fn websocket(
         Err(_) if lock.password.is_none() => None,
         Err(failure) => return Err(failure.into()),
     };
-    // RFC 6455 section 10.2. A token is not sent by itself, so whoever has one may use it from
-    // anywhere; but not together with a cookie, which `guest_or_account` has ignored.
-    let foreign = !http::same_origin(request, &context.config.origins);
-    if foreign && pass.is_none() && request.cookie("session").is_some() {
-        return Err(Failure::new(301, "Origin").into());
-    }
     let access = pass.as_ref().map_or(Access::Open, access_of);
     let (door, room_id) = (CHITCHAT, RoomRef::Id(lock.room));
     let claim = pass.map(|pass| pass.claim);
