@@ -28,6 +28,7 @@ mod guesses;
 mod limiter;
 mod members;
 mod mentions;
+mod pages;
 mod people;
 mod room;
 mod rooms;
