@@ -43,10 +43,8 @@ impl Answer {
 /// A request as text: a first line like `GET /chats`, header lines, and a body.
 pub fn request(line: &str, headers: &str, body: &str) -> String {
     let length = body.len();
-    let kind = "Content-Type: application/json\r\n";
-    format!(
-        "{line} HTTP/1.1\r\nHost: localhost\r\n{kind}Content-Length: {length}\r\n{headers}\r\n{body}"
-    )
+    let described = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+    format!("{line} HTTP/1.1\r\nHost: localhost\r\n{described}{headers}\r\n{body}")
 }
 
 /// What a proxy on this machine says of a client at an address that is made from a number.

@@ -25,6 +25,8 @@ use crate::server::{Server, Taken};
 const MEMORY_KEPT_KIB: u64 = 8 * 1024;
 /// What memory may be taken during one: every budget of the server's together, and the crowd.
 const MEMORY_MOST_KIB: u64 = 160 * 1024;
+/// By how much the files may grow during one: 32 MiB.
+const DISK_MOST_KIB: u64 = 32 * 1024;
 /// How much longer a message may take during an attack than before it, for 99 of 100.
 const LATENCY_FACTOR: f64 = 2.0;
 
@@ -48,7 +50,7 @@ fn nobody_is_lost() {
     let phases = if long {
         Phases { around: secs(12), attack: secs(12), rest: secs(60), judges: true }
     } else {
-        Phases { around: secs(5), attack: secs(5), rest: secs(3), judges: false }
+        Phases { around: secs(2), attack: secs(4), rest: secs(0), judges: false }
     };
     let chosen = std::env::var("ATTACK").ok();
     println!("{:<22} {:>26} {:>26} {:>26}", "attack", "before", "during", "after");
@@ -105,6 +107,10 @@ fn run(attack: &Attack, phases: &Phases) -> Vec<String> {
     faults.extend(server.ended());
     if let Some(fault) = told.strip_prefix("FAULT ") {
         faults.push(fault.to_owned());
+    }
+    let grown_kib = most.disk_kib.saturating_sub(before.disk_kib);
+    if grown_kib > DISK_MOST_KIB {
+        faults.push(format!("the files grew by {grown_kib} KiB"));
     }
     if phases.judges {
         faults.extend(judge(attack, &seen, [before, most, after]));

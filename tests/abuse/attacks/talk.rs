@@ -125,7 +125,7 @@ async fn chatter(target: Target, path: &str, headers: &str, words: &[String]) ->
             let mut open = true;
             while let Ok(text) = timeout(Duration::from_millis(1), line.hear()).await {
                 match text {
-                    Ok(text) if text.contains("rate_limited") || text.contains("305") => {
+                    Ok(text) if text.contains("rate_limited") || text.contains("\"code\":305") => {
                         heard.count("rate limited");
                     }
                     Ok(_) => heard.count("others"),
