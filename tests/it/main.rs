@@ -17,5 +17,6 @@ mod talk;
 mod tending;
 mod tidy;
 mod transcripts;
+mod vanishing;
 mod web;
 mod websocket;
