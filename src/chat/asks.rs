@@ -134,7 +134,7 @@ impl Chat {
             Caller::Session(key) => (key, true),
             Caller::Perhaps(key) => (key, false),
         };
-        let Some(session) = self.accounts.session_by_key(&key, self.now) else {
+        let Some(session) = self.accounts.session_by_key(&key, self.running) else {
             return if needed { Err(Refusal::Unauthenticated) } else { Ok(None) };
         };
         self.use_session(session);
@@ -144,7 +144,7 @@ impl Chat {
 
     /// Notes that a session was used just now.
     pub(super) fn use_session(&mut self, session: SessionId) {
-        if self.accounts.touch(session, self.now) {
+        if self.accounts.touch(session, self.moment()) {
             self.effects.push(Effect::Touch { used: vec![(session, self.now)] });
         }
     }

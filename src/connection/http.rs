@@ -83,7 +83,8 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
             }
             Err(reject) => {
                 log!(Debug, "refused with {}: {}", reject.status, reject.why);
-                let response = protocol::refused(reader.path(), reject);
+                let (path, origin) = (reader.path(), reader.origin());
+                let response = protocol::unread(&shared.service, path, origin.as_deref(), reject);
                 let framing = Framing::refused(Time::now());
                 answer::send(shared, wire, response, framing, &mut deadline).await;
                 return None;

@@ -2,9 +2,11 @@
 
 mod answers;
 mod chitchat;
+mod clock;
 mod defects;
 mod disk;
 mod durability;
+mod edge;
 mod http;
 mod kit;
 mod native;

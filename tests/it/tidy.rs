@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [
     &["limits", "time", "crypto", "logger"],
-    &["chat", "http", "ws", "outgoing", "config"],
+    &["chat", "clock", "http", "ws", "outgoing", "config"],
     &["dialect", "store"],
     &["hub"],
     &["protocol"],

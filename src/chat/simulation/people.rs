@@ -324,7 +324,6 @@ impl Simulation {
 
     /// Who asks, and whether that must be refused for want of a good key.
     fn judge(&mut self, caller: &Caller, what: &Ask) -> Shown {
-        self.now = self.now.max(self.clock);
         let of = |session: Option<SessionId>, book: &Book| {
             session.and_then(|id| book.sessions.get(&id)).map(|one| one.account)
         };
