@@ -99,7 +99,8 @@ async fn respond(shared: &Shared, wire: &Wire, request: &Request) -> Outcome {
     const FULL: Reject =
         Reject::new(503, "others read too slowly, and the memory for answers is used up");
     let refused = || {
-        let response = protocol::refused(&request.path, FULL);
+        let origin = request.header("origin");
+        let response = protocol::unread(&shared.service, &request.path, origin, FULL);
         let seconds = RETRY_AFTER_MS.div_ceil(1000).to_string();
         Outcome::Response(response.header("Retry-After", seconds))
     };
