@@ -94,10 +94,8 @@ fn vanishes(number: u8, accept: &str) {
     let entered = server.ask_as("PUT /api/v1/rooms/1/membership", &ann);
     assert_eq!(entered.status, 200, "{entered:?}");
     let mut at_bob = server.pirate(&bob);
-    let request = format!(
-        "GET /api/v1/events HTTP/1.1\\r\\nHost: h\\r\\nAuthorization: Bearer {}\\r\\n{accept}\\r\\n",
-        ann.key
-    );
+    let who = format!("Host: h\\r\\nAuthorization: Bearer {}\\r\\n", ann.key);
+    let request = format!("GET /api/v1/events HTTP/1.1\\r\\n{who}{accept}\\r\\n");
     let mut client = network.client(server.port(), &request);
     let mut heard = BufReader::new(client.0.stdout.take().expect("piped"));
     let mut line = String::new();
