@@ -20,5 +20,6 @@ mod talk;
 mod tending;
 mod tidy;
 mod transcripts;
+mod vanishing;
 mod web;
 mod websocket;
