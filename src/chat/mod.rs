@@ -25,6 +25,7 @@ mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
 mod guesses;
+mod index;
 mod limiter;
 mod members;
 mod mentions;
@@ -39,6 +40,7 @@ mod source;
 mod streams;
 #[cfg(test)]
 mod tests;
+pub mod text;
 mod types;
 mod vocabulary;
 mod words;

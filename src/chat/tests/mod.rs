@@ -6,6 +6,7 @@ mod full;
 mod guests;
 mod limits;
 mod members;
+mod names;
 mod pages;
 mod people;
 mod rooms;
