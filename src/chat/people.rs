@@ -31,15 +31,18 @@ impl Chat {
         let folded = name.folded();
         self.end_if_away(&folded)?;
         // A guest who uses the name now is not to wake up as somebody else.
-        if self.accounts.will_be_taken(&folded) || self.rooms.any_guest(&folded) {
+        let servers = folded == Name::of_server().folded();
+        let taken = self.accounts.will_be_taken(&folded) || self.rooms.any_guest(&folded);
+        if servers || taken || self.accounts.is_alike(&name, key.is_some()) {
             return Err(Refusal::NameTaken);
         }
         if self.accounts.len() >= ACCOUNTS_MAX {
             return Err(Refusal::Full);
         }
         let account = self.accounts.next_account();
+        let looks = Folded::looks(name.as_str());
         self.propose(Entry::AccountMade { account, name, key, color }, purpose)?;
-        self.accounts.reserve(folded);
+        self.accounts.reserve(folded, looks);
         Ok(account)
     }
 
