@@ -153,7 +153,7 @@ impl Accounts {
     pub fn is_alike(&self, name: &Name, registers: bool) -> bool {
         let mistaken = |id: AccountId| {
             let Some(known) = self.get(id).filter(|known| !known.ending) else { return false };
-            !(registers && !known.is_guest())
+            !registers || known.is_guest()
         };
         Folded::looks(name.as_str()).iter().any(|look| {
             let mut alike = self.by_name.all(look).chain(self.by_look.all(look));
