@@ -180,6 +180,9 @@ pub const SESSION_TOUCH_PARTS: u64 = 60;
 pub const TRIES_MAX: u64 = 60;
 /// After so long it has one try more: a password of eight letters stays out of reach.
 pub const TRY_MS: u64 = 6_000;
+/// Cookies named as a session's, of one request, that are tried; browsers send the more specific
+/// ones first. The rest is left out.
+pub const COOKIES_TRIED_MAX: usize = 4;
 /// How long a browser may remember what a page of a listed origin may send.
 pub const PREFLIGHT_SECS: u64 = 600;
 /// Addresses whose tries are remembered, by each worker; some 500 KiB. Beyond it those make way

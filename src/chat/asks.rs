@@ -7,6 +7,7 @@ use crate::chat::vocabulary::{
     Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
 };
 use crate::chat::{AskId, Chat, Held, Purpose, Source};
+use crate::crypto::KeyHash;
 use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
 
 /// Who asks, once the core has looked.
@@ -61,6 +62,7 @@ impl Chat {
                 Some(Answer::Room(Box::new(self.info(room, asker))))
             }),
             Ask::View { room } => self.view(who, room).map(Some),
+            Ask::KnownKey { keys } => Ok(Some(self.known_key(&keys))),
             Ask::Heard => Ok(Some(Answer::Heard(self.last))),
             Ask::Readable => Ok(Some(self.readable(who))),
             Ask::Direct { name } => self.direct(ask, who, &name),
@@ -122,6 +124,11 @@ impl Chat {
             });
             self.ask_as(ask, who, what);
         }
+    }
+
+    fn known_key(&self, keys: &[KeyHash]) -> Answer {
+        let is_known = |key: &&KeyHash| self.accounts.session_by_key(key, self.running).is_some();
+        Answer::KnownKey(keys.iter().find(is_known).copied())
     }
 
     fn identify(&mut self, caller: Caller) -> Result<Identity, Refusal> {

@@ -5,6 +5,7 @@ use crate::chat::types::{
     SessionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
+use crate::crypto::KeyHash;
 use crate::time::Time;
 
 /// What the people in a room are told.
@@ -325,6 +326,8 @@ pub enum Answer {
     },
     /// What the core answers and announces from here on is no older than this entry.
     Heard(Seq),
+    /// The first of the keys that is known, if one is.
+    KnownKey(Option<KeyHash>),
     /// The rooms whose messages one may read, by number.
     Readable(Vec<RoomId>),
     /// Who belongs to a room, and who is present without belonging to it.
