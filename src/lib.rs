@@ -54,6 +54,8 @@
 //! | worker → connection's outbox | the slow reader is closed with 1013; nobody else notices |
 //! | worker → a stream's outbox | it costs a number, not a queue: it is caught up from the log |
 //! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |
+//! | one read of the log | 2 s: broken off, 503 |
+//! | searches | one at once; of a person one waits, and makes way for their next: 429 |
 //! | connection → kernel | no progress for 10 s: closed |
 //! | hub → store | refused as unavailable: 503, or an error acknowledgement |
 //! | password work | 503 |

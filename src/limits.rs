@@ -215,6 +215,15 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 pub const INDEX_ENTRIES: i64 = 2048;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
+/// A reader that nobody has needed for so long is closed, and its memory given back.
+pub const READER_IDLE_MS: u64 = 60_000;
+/// A read that takes longer is broken off: refused, as unavailable. (The longest that is asked for,
+/// what is unread in a thousand rooms, takes some 0.2 s.)
+pub const READ_DEADLINE_MS: u64 = 2_000;
+/// Steps of SQLite's machine between two looks at the clock: some microseconds.
+pub const READ_STEPS: i32 = 128;
+/// At the end, what reads still gets to finish before the writer closes the database.
+pub const READERS_CLOSE_MS: u64 = 1_000;
 /// How long a read waits for that. (A thousand clients that come back at once have their rooms
 /// within a second or two.) Beyond it: refused, as unavailable.
 pub const READ_WAIT_MS: u64 = 5_000;
@@ -290,6 +299,7 @@ const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");
 const _: () = assert!(2 * CLOSE_DEADLINE_MS < FAREWELL_MS, "a last answer, and time to read it");
+const _: () = assert!(READ_DEADLINE_MS < READ_WAIT_MS, "one late read does not refuse the next");
 const _: () = assert!(READ_WAIT_MS < FAREWELL_MS, "whoever waits is answered before the end");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
 const _: () = assert!(FAREWELL_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");

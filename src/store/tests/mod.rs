@@ -2,6 +2,7 @@
 //! and a source of chance that can be repeated.
 
 mod folding;
+mod gates;
 mod migrating;
 mod model;
 mod opening;
@@ -13,6 +14,7 @@ mod writing;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use std::{env, fs, process};
 
 use crate::chat::{
@@ -54,7 +56,9 @@ impl Scratch {
 
     /// A look at the log as it is now.
     fn reader(&self) -> Reader {
-        readers::connect(&self.file()).expect("it opens")
+        let mut reader = readers::connect(&self.file()).expect("it opens");
+        reader.begin(Duration::from_secs(60)).expect("it can begin");
+        reader
     }
 
     /// What somebody else would see who has the file open.
