@@ -44,8 +44,8 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
     said(context, caller, room, action).await
 }
 
-/// The door for `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but not
-/// one in parts: whoever sends that does not mean what stands between the parts to be said.
+/// The door for `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but
+/// not one in parts: whoever sends that does not mean what stands between the parts to be said.
 pub(super) async fn door(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let parts = "multipart/";
