@@ -10,6 +10,7 @@
 mod bodies;
 pub mod chitchat;
 mod cookies;
+mod lists;
 pub mod native;
 mod origins;
 pub mod passwords;
