@@ -127,6 +127,8 @@ pub const PASSWORD_WAITING_MAX: usize = 16;
 
 /// Characters (Unicode scalar values) of an account's name.
 pub const NAME_CHARS_MAX: usize = 32;
+/// Marks (accents, vowel signs) in a row in a name or title: more would climb over the lines above.
+pub const MARKS_MAX: usize = 3;
 /// Characters of a message through Piratchat's door.
 pub const PIRATCHAT_MESSAGE_CHARS_MAX: usize = 300;
 /// Characters of a message.

@@ -178,7 +178,12 @@ impl Chat {
             let folded = name.folded();
             let caller = who.map(|who| who.account);
             let owner = self.accounts.by_name(&folded).map(|known| known.account.id);
-            let anothers = self.accounts.is_taken(&folded) && (owner.is_none() || owner != caller);
+            let taken = self.accounts.is_taken(&folded);
+            let anothers = if taken {
+                owner.is_none() || owner != caller
+            } else {
+                self.accounts.is_alike(&name, false)
+            };
             let holder = room.holder(&folded);
             let held = holder.is_some_and(|one| one.account.is_none() || one.account != caller);
             if anothers || held {
@@ -246,7 +251,7 @@ impl Chat {
         let (facts, generation) = room.changed(change)?;
         let folded = facts.title.folded();
         let renamed = folded != room.record.facts.title.folded();
-        if self.rooms.is_taken(&folded, Some(id)) {
+        if renamed && self.rooms.is_taken(&folded, Some(id)) {
             return Err(Refusal::TitleTaken);
         }
         self.propose(Entry::RoomChanged { room: id, facts, generation }, Purpose::Ask(ask, asker))?;

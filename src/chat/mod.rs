@@ -23,6 +23,7 @@ mod apply;
 mod asks;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod index;
 mod members;
 mod mentions;
 mod pages;
@@ -36,6 +37,7 @@ mod source;
 mod streams;
 #[cfg(test)]
 mod tests;
+pub mod text;
 mod types;
 mod vocabulary;
 mod words;

@@ -173,7 +173,11 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
         let room = sitting.room;
-        if author.account.is_none() && self.accounts.is_taken(&author.name.folded()) {
+        let taken = || {
+            let accounts = &self.accounts;
+            accounts.is_taken(&author.name.folded()) || accounts.is_alike(&author.name, false)
+        };
+        if author.account.is_none() && taken() {
             return Err(Refusal::NameInUse);
         }
         let now = self.now;

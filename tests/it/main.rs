@@ -17,6 +17,7 @@ mod running;
 mod stopping;
 mod talk;
 mod tending;
+mod texts;
 mod tidy;
 mod transcripts;
 mod vanishing;

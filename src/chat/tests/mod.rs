@@ -5,6 +5,7 @@ mod clock;
 mod full;
 mod guests;
 mod members;
+mod names;
 mod pages;
 mod people;
 mod rooms;

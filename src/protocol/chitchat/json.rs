@@ -187,7 +187,8 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::Whole) => (303, ""),
             Refusal::Malformed(Field::Kind) => (303, "event_type"),
             Refusal::Malformed(Field::Name) => (303, "name"),
-            Refusal::Malformed(Field::Message) => (303, "msg"),
+            // (The core calls it a text, whichever protocol it comes from.)
+            Refusal::Malformed(Field::Message | Field::Called("text")) => (303, "msg"),
             Refusal::Malformed(Field::Color) => (303, "color"),
             Refusal::Malformed(Field::Called(field)) => (303, field),
             Refusal::NoAccess => (403, "token"),

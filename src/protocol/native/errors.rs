@@ -153,7 +153,7 @@ impl Code {
                 "a message has at most 4000 characters; shorten it, or send it in pieces",
             ),
             Code::MessageEmpty => {
-                (422, "message_empty", "a message has at least one character; write something")
+                (422, "message_empty", "nothing in this message can be seen; write something")
             }
             Code::RateLimited => (
                 429,
@@ -324,18 +324,27 @@ impl From<Refusal> for Failure {
 /// What a field must be, for whoever sent something else.
 fn wanted(field: &str) -> &'static str {
     match field {
-        "name" => "name must be 1 to 32 letters and digits (A-Z a-z 0-9)",
+        "name" => {
+            "name must be 1 to 32 letters and digits (A-Z a-z 0-9); a guest's may have any \
+             letters, digits and emoji, single spaces between them, and nothing invisible, no : \
+             in it, no @ in front, and no word that stands for the server or for everybody"
+        }
         "key" => "key must be the text that registering gave you",
         "remember" | "on" => "this field must be true or false",
         "color" => "color must be a colour as in a style sheet, such as #ff00aa",
-        "title" => "title must be 2 to 70 characters, and not a number",
+        "title" => {
+            "title must be 2 to 70 characters, with a letter, digit or emoji among them, single \
+             spaces and nothing invisible, and not a number"
+        }
         "description" => "description must be a text of at most 70 characters",
         "visibility" => "visibility must be public, private or hidden",
         "password" => {
             "password must be 8 to 256 characters for a private or hidden room, and left out for \
              a public one"
         }
-        "text" => "text must be there and be a text: it is what is said",
+        "text" => {
+            "text must be there and be a text, without control characters but tabs and line ends"
+        }
         "client_id" => "client_id must be 1 to 64 of A-Z a-z 0-9 _ -",
         "Idempotency-Key" => "Idempotency-Key must be 1 to 64 of A-Z a-z 0-9 _ -",
         "emoji" => "emoji must be one emoji, percent-encoded in a path",

@@ -272,7 +272,7 @@ async fn counted(
     caller: Caller,
     mine: Vec<(RoomId, Seq)>,
 ) -> Result<HashMap<RoomId, Counts>, Failure> {
-    let me = who(context, caller).await?.name.folded();
+    let me = who(context, caller).await?.name.lowered();
     let read = move |reader: &Reader| {
         let counts = reader.counts(&me, &mine)?;
         Ok(mine.into_iter().map(|(room, _)| room).zip(counts).collect())
