@@ -7,6 +7,7 @@ use std::ops::Bound;
 
 use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
+use crate::chat::limiter::Kind;
 use crate::chat::pages::{merged, page};
 use crate::chat::room::{Membership, Room};
 use crate::chat::types::{AccountId, Author, Folded, LOBBY, RoomId, Seq, Title, Visibility};
@@ -293,6 +294,7 @@ impl Chat {
         seq: Seq,
     ) -> Result<Seq, Refusal> {
         self.own_room(account, room)?;
+        self.charge(&[(Kind::Mark, 1)], None)?;
         let found = self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?;
         let last = found.record.last;
         let membership = found.members.get_mut(&account).ok_or(Refusal::Forbidden)?;

@@ -9,6 +9,7 @@ mod durability;
 mod edge;
 mod http;
 mod kit;
+mod limits;
 mod native;
 mod overload;
 mod piratchat;

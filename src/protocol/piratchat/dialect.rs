@@ -92,6 +92,7 @@ fn code(refusal: Refusal) -> &'static str {
         Refusal::Malformed(_) | Refusal::NameMissing | Refusal::OtherName => "invalid_message",
         // It may be sent again; all others would be refused again.
         Refusal::Unavailable | Refusal::Full => "unavailable",
+        Refusal::RateLimited { .. } => "rate_limited",
         Refusal::RoomNotFound | Refusal::NotPresent => "not_here",
         Refusal::Unauthenticated
         | Refusal::UnknownKey

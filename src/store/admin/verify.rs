@@ -261,7 +261,7 @@ struct Core {
 
 impl Core {
     fn new() -> Core {
-        let settings = Settings { session_ttl_secs: SESSION_TTL_SECS };
+        let settings = Settings { session_ttl_secs: SESSION_TTL_SECS, limits: false };
         Core { chat: Chat::new(settings, Snapshot::default()), effects: Vec::new() }
     }
 
