@@ -74,7 +74,7 @@ fn what_was_two_stays_two() {
     let rooms: Vec<u64> = snapshot.rooms.iter().map(|one| one.id.0).collect();
     assert_eq!((accounts, rooms), (vec![1, 7, 8, 10], vec![1, 7, 8]));
     // A new core from the same tables knows them all.
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS }, snapshot.clone());
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot.clone());
     core.chat.check();
     assert_eq!(core.chat.snapshot(), snapshot);
     let change = |room, title: Option<&str>| {
