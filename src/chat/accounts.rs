@@ -1,14 +1,15 @@
 //! Who is known: accounts and their sessions. Plain tables with their rules; who may do what with
 //! them, and in which order, is decided by the core that owns them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 
+use crate::chat::index::Index;
 use crate::chat::types::{
     AccountId, Author, Color, Door, Folded, Name, Numbered, RoomId, SeatId, SessionId,
 };
 use crate::crypto::KeyHash;
-use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS, TICK_MS};
+use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS, TICK_MS};
 use crate::time::{Moment, Time};
 
 /// An account, as the core keeps it and as it is restored.
@@ -65,6 +66,8 @@ pub(super) struct Live {
     pub account: AccountId,
     pub key: KeyHash,
     pub remember: bool,
+    /// Seconds without use after which it ends.
+    ttl_secs: u64,
     pub agent: Box<str>,
     pub created: Time,
     /// When it was last used, by the system's clock: for people.
@@ -84,6 +87,12 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// How far its last use has to move to be written down.
+    fn grain_micros(&self) -> i64 {
+        let ttl_micros = self.ttl_secs.saturating_mul(1_000_000);
+        i64::try_from(ttl_micros / SESSION_TOUCH_PARTS).unwrap_or(i64::MAX)
+    }
+
     /// When it was last used, by the running clock.
     pub fn used(&self) -> Time {
         self.used
@@ -93,7 +102,9 @@ impl Live {
 #[derive(Default)]
 pub(super) struct Accounts {
     accounts: Numbered<AccountId, Known>,
-    by_name: HashMap<Folded, AccountId>,
+    by_name: Index<AccountId>,
+    /// What names look like, where that is not what they are.
+    by_look: Index<AccountId>,
     by_key: HashMap<KeyHash, AccountId>,
     sessions: Numbered<SessionId, Live>,
     by_session_key: HashMap<KeyHash, SessionId>,
@@ -105,7 +116,7 @@ pub(super) struct Accounts {
     /// Guests without a session.
     over: BTreeSet<AccountId>,
     /// Names of accounts that are proposed but not yet in the log.
-    reserved: HashSet<Folded>,
+    reserved: HashMap<Folded, [Folded; 2]>,
     /// Sessions that are proposed but not yet in the log; a guest's, before the account is there.
     beginning: HashMap<AccountId, usize>,
     /// The highest number ever given to a proposal; and the highest of an account that came to be.
@@ -161,11 +172,36 @@ impl Accounts {
 
     /// Whether an account has the name, or is about to.
     pub fn is_taken(&self, name: &Folded) -> bool {
-        self.by_name.contains_key(name) || self.reserved.contains(name)
+        self.by_name.get(name.as_str()).is_some() || self.reserved.contains_key(name)
     }
 
-    pub fn reserve(&mut self, name: Folded) {
-        self.reserved.insert(name);
+    /// Whether an account will have the name when all that is in flight is in the log: the end of a
+    /// guest frees it.
+    pub fn will_be_taken(&self, name: &Folded) -> bool {
+        let stays = |known: &Known| !known.ending;
+        self.by_name(name).is_some_and(stays) || self.reserved.contains_key(name)
+    }
+
+    /// Whether a name could be mistaken for that of an account, or of one that is about to be. Who
+    /// registers has a plain name, and so have all who have registered: those are told apart.
+    pub fn is_alike(&self, name: &Name, registers: bool) -> bool {
+        let mistaken = |id: AccountId| {
+            let Some(known) = self.get(id).filter(|known| !known.ending) else { return false };
+            !registers || known.is_guest()
+        };
+        Folded::looks(name.as_str()).iter().any(|look| {
+            let mut alike = self.by_name.all(look).chain(self.by_look.all(look));
+            let about_to_be = || self.reserved.values().any(|looks| looks.contains(look));
+            alike.any(mistaken) || (!registers && about_to_be())
+        })
+    }
+
+    pub fn reserve(&mut self, name: Folded, looks: [Folded; 2]) {
+        self.reserved.insert(name, looks);
+    }
+
+    pub fn is_reserved(&self, name: &Folded) -> bool {
+        self.reserved.contains_key(name)
     }
 
     pub fn release(&mut self, name: &Folded) {
@@ -176,12 +212,15 @@ impl Accounts {
     pub fn insert(&mut self, account: Account) -> bool {
         let folded = account.name.folded();
         let known = self.accounts.contains_key(&account.id)
-            || self.by_name.contains_key(&folded)
+            || self.has_name(&account.name)
             || account.key.is_some_and(|key| self.by_key.contains_key(&key));
         if known {
             return false;
         }
         self.used_up_to(account.id.0, 0);
+        for look in other_looks(&account.name) {
+            self.by_look.insert(look, account.id);
+        }
         self.by_name.insert(folded, account.id);
         if let Some(key) = account.key {
             self.by_key.insert(key, account.id);
@@ -203,9 +242,20 @@ impl Accounts {
     /// Removes a guest; its name is free again.
     pub fn remove(&mut self, id: AccountId) -> Option<Known> {
         let known = self.accounts.remove(&id)?;
-        self.by_name.remove(&known.account.name.folded());
+        self.by_name.remove(&known.account.name.folded(), id);
+        for look in other_looks(&known.account.name) {
+            self.by_look.remove(&look, id);
+        }
         self.over.remove(&id);
         Some(known)
+    }
+
+    /// Whether an account has the name, as the log judges it: by case alone.
+    fn has_name(&self, name: &Name) -> bool {
+        let lowered = name.lowered();
+        let folded = name.folded();
+        let mut same = self.by_name.all(&folded);
+        same.any(|id| self.accounts[&id].account.name.lowered() == lowered)
     }
 
     /// How many sessions of an account are proposed and not yet in the log.
@@ -231,6 +281,15 @@ impl Accounts {
         known.is_over() && !known.ending && self.beginning(known.account.id) == 0
     }
 
+    /// Whether it is a guest's, all of whose sessions have expired, with nothing in flight.
+    pub fn is_away_for_good(&self, known: &Known, now: Time) -> bool {
+        let expired = |id| self.session(id).is_some_and(|live| self.is_expired(live, now));
+        known.is_guest()
+            && !known.ending
+            && self.beginning(known.account.id) == 0
+            && known.sessions.iter().all(|id| expired(*id))
+    }
+
     pub fn get(&self, id: AccountId) -> Option<&Known> {
         self.accounts.get(&id)
     }
@@ -240,7 +299,7 @@ impl Accounts {
     }
 
     pub fn by_name(&self, name: &Folded) -> Option<&Known> {
-        self.by_name.get(name).and_then(|id| self.accounts.get(id))
+        self.by_name.get(name.as_str()).and_then(|id| self.accounts.get(&id))
     }
 
     pub fn by_key(&self, key: &KeyHash) -> Option<&Known> {
@@ -259,12 +318,18 @@ impl Accounts {
             return false;
         };
         self.last_session = self.last_session.max(session.id.0);
+        let guest = owner.is_guest();
         owner.sessions.push(session.id);
         self.by_session_key.insert(session.key, session.id);
         let live = Live {
             account: session.account,
             key: session.key,
             remember: session.remember,
+            ttl_secs: match session.remember {
+                true if guest => GUEST_REMEMBERED_TTL_SECS.max(self.ttl_secs),
+                true => REMEMBERED_TTL_SECS.max(self.ttl_secs),
+                false => self.ttl_secs,
+            },
             agent: session.agent,
             created: session.created,
             last_used: session.last_used,
@@ -276,7 +341,7 @@ impl Accounts {
             ending: false,
         };
         self.over.remove(&session.account);
-        let first = self.next_look(&live);
+        let first = Accounts::next_look(&live);
         self.sessions.insert(session.id, live);
         self.expect(session.id, first);
         true
@@ -308,34 +373,20 @@ impl Accounts {
         self.sessions.get_mut(&id)
     }
 
-    /// Seconds without use after which a session ends.
-    pub fn ttl_secs(&self, remember: bool) -> u64 {
-        if remember { REMEMBERED_TTL_SECS.max(self.ttl_secs) } else { self.ttl_secs }
-    }
-
-    /// How far a session's last use has to move to be written down.
-    fn grain_micros(&self, remember: bool) -> i64 {
-        let ttl_micros = self.ttl_secs(remember).saturating_mul(1_000_000);
-        i64::try_from(ttl_micros / SESSION_TOUCH_PARTS).unwrap_or(i64::MAX)
-    }
-
     /// When a session ends, if it is not used before.
     pub fn expires(&self, session: &Live) -> Time {
-        self.last_used(session).plus_secs(self.ttl_secs(session.remember))
+        self.last_used(session).plus_secs(session.ttl_secs)
     }
 
     /// `now`: by the running clock.
     pub fn is_expired(&self, session: &Live, now: Time) -> bool {
-        session.seats.is_empty() && session.used.plus_secs(self.ttl_secs(session.remember)) <= now
+        session.seats.is_empty() && session.used.plus_secs(session.ttl_secs) <= now
     }
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
     pub fn touch(&mut self, id: SessionId, now: Moment) -> bool {
-        let Some(remember) = self.sessions.get(&id).map(|live| live.remember) else {
-            return false;
-        };
-        let grain_micros = self.grain_micros(remember);
         let Some(live) = self.sessions.get_mut(&id) else { return false };
+        let grain_micros = live.grain_micros();
         (live.last_used, live.used, live.tick) = (now.wall, now.running, self.ticks);
         let due = live.used.0.saturating_sub(live.noted.0) >= grain_micros;
         if due {
@@ -367,18 +418,18 @@ impl Accounts {
         };
         // (One that ends may be there still, if its end cannot be written down.)
         let soon = Time(now.running.0.saturating_add_unsigned(TICK_MS * 1_000));
-        let next = self.next_look(&self.sessions[&id]).max(Time(now.running.0.saturating_add(1)));
+        let next =
+            Accounts::next_look(&self.sessions[&id]).max(Time(now.running.0.saturating_add(1)));
         self.expect(id, if found == Look::Expired || ending { soon } else { next });
         found
     }
 
     /// When there may be something to do about a session.
-    fn next_look(&self, live: &Live) -> Time {
-        let ttl_secs = self.ttl_secs(live.remember);
+    fn next_look(live: &Live) -> Time {
         if live.seats.is_empty() {
-            return live.used.plus_secs(ttl_secs);
+            return live.used.plus_secs(live.ttl_secs);
         }
-        Time(live.noted.0.saturating_add(self.grain_micros(live.remember)))
+        Time(live.noted.0.saturating_add(live.grain_micros()))
     }
 
     /// A session is to be looked at then.
@@ -432,7 +483,7 @@ impl Accounts {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         live.seats.insert(seat);
         if live.seats.len() == 1 {
-            let next = self.next_look(&self.sessions[&id]);
+            let next = Accounts::next_look(&self.sessions[&id]);
             self.expect(id, next);
         }
     }
@@ -480,6 +531,13 @@ impl Accounts {
     }
 }
 
+/// What a name looks like, each once, and without what it is.
+fn other_looks(name: &Name) -> Vec<Folded> {
+    let (folded, [one, other]) = (name.folded(), Folded::looks(name.as_str()));
+    let second = (other != one).then_some(other);
+    std::iter::once(one).chain(second).filter(|look| *look != folded).collect()
+}
+
 impl Known {
     pub fn is_guest(&self) -> bool {
         self.account.key.is_none()
@@ -509,7 +567,8 @@ impl Accounts {
         let keys = self.accounts.values().filter(|known| known.account.key.is_some()).count();
         assert_eq!(counts, (self.accounts.len(), keys, self.sessions.len()));
         for (id, known) in &self.accounts {
-            assert_eq!(self.by_name.get(&known.account.name.folded()), Some(id));
+            let name = known.account.name.folded();
+            assert!(self.by_name.all(&name).any(|one| one == *id), "{id:?}");
             let key = known.account.key;
             assert!(key.is_none_or(|key| self.by_key.get(&key) == Some(id)), "{id:?}");
             let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);

@@ -7,7 +7,7 @@ use crate::chat::accounts::{Account, Known, Session};
 use crate::chat::room::RoomRecord;
 use crate::chat::seats::Sitting;
 use crate::chat::types::{
-    AccountId, Author, Door, Name, RoomId, SeatId, Seq, SessionId, Visibility,
+    AccountId, Author, Door, Folded, Name, RoomId, SeatId, Seq, SessionId, Visibility,
 };
 use crate::chat::vocabulary::{Answer, Effect, Entry, Event, Farewell, Refusal, RoomFacts, What};
 use crate::chat::work::{Awaited, Then};
@@ -165,17 +165,25 @@ impl Chat {
         let Some(known) = self.accounts.get(account).filter(|known| known.is_over()) else {
             return;
         };
-        let name = known.account.name.folded();
+        let name = known.account.name.clone();
         let rooms = known.rooms.clone();
         let seats: BTreeSet<SeatId> = known.seats.iter().map(|(_, _, seat)| *seat).collect();
-        let seats = seats.into_iter().chain(known.streams.iter().copied()).collect();
+        let streams = known.streams.iter().copied();
+        let seats: BTreeSet<SeatId> = seats.into_iter().chain(streams).collect();
         for room in rooms {
             self.end_membership(account, room);
         }
         self.rooms.disown(account);
-        // Nobody else has the name before the last seat under it has ended.
-        self.accounts.reserve(name.clone());
-        self.unseat_each(seats, Some(Farewell::SessionEnded), Then::Free(name));
+        // Nobody else has the name before the last seat under it has ended, but for whose it is to
+        // be already.
+        let folded = name.folded();
+        let then = if seats.is_empty() || self.accounts.is_reserved(&folded) {
+            Then::Nothing
+        } else {
+            self.accounts.reserve(folded.clone(), Folded::looks(name.as_str()));
+            Then::Free(folded)
+        };
+        self.unseat_each(seats, Some(Farewell::SessionEnded), then);
         self.accounts.remove(account);
     }
 
@@ -269,7 +277,7 @@ impl Chat {
         let owner = self.rooms.get(id).and_then(|room| room.record.owner);
         let owner = owner.and_then(|owner| self.accounts.get(owner)).map(Known::author);
         let author = owner.unwrap_or_else(|| {
-            let name = Name::new("Shanty").expect("a valid name");
+            let name = Name::of_server();
             Author { account: None, name }
         });
         let event = Event { room: id, time: self.told, author, color: None, what };

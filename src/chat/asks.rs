@@ -1,5 +1,6 @@
 //! Asks: each is answered exactly once, at once or when the log has what it takes.
 
+use crate::chat::charge::Origin;
 use crate::chat::people::NewSession;
 use crate::chat::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visibility};
@@ -8,6 +9,7 @@ use crate::chat::vocabulary::{
 };
 use crate::chat::work::{Awaited, Work};
 use crate::chat::{AskId, Chat, Held, Purpose, Source};
+use crate::crypto::KeyHash;
 use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
 
 /// Who asks, once the core has looked.
@@ -23,22 +25,26 @@ pub(super) struct Who {
 
 impl Chat {
     pub(super) fn ask(&mut self, ask: AskId, source: Source, caller: Caller, what: Ask) {
-        self.source = source;
-        let who = match self.identify(caller) {
-            Ok(who) => who,
+        let identified = self.identify(caller);
+        let account = identified.ok().flatten().map(|who| who.account);
+        self.origin = Origin { source, account, seat: None };
+        if let Err(refusal) = self.charge_ask(&what) {
+            return self.answer(ask, Err(refusal));
+        }
+        match identified {
+            Ok(who) => self.ask_as(ask, who, what),
             // One whose session has ended is logged out already.
-            Err(_) if what == Ask::Logout => None,
-            Err(refusal) => return self.answer(ask, Err(refusal)),
-        };
-        self.ask_as(ask, who, what);
+            Err(_) if what == Ask::Logout => self.ask_as(ask, None, what),
+            Err(refusal) => self.answer(ask, Err(refusal)),
+        }
     }
 
     fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
         if let Some(awaited) = self.awaits(who, &what)
             && (self.is_in_flight(awaited) || self.held.is_waited_for(awaited))
         {
-            let source = self.source;
-            return self.held.add(awaited, Held { ask, source, who, what });
+            let origin = self.origin;
+            return self.held.add(awaited, Held { ask, origin, who, what });
         }
         self.ask_now(ask, who, what);
     }
@@ -68,7 +74,14 @@ impl Chat {
                 Some(Answer::Room(Box::new(self.info_with_people(room, asker))))
             }),
             Ask::View { room } => self.view(who, room).map(Some),
+            Ask::KnownKey { keys } => Ok(Some(self.known_key(&keys))),
             Ask::Heard => Ok(Some(Answer::Heard(self.last))),
+            Ask::Guess { room } => self.guess(&room).map(|()| Some(Answer::Done)),
+            Ask::Guessed { room } => {
+                self.guessed(&room);
+                Ok(Some(Answer::Done))
+            }
+            Ask::Search => Ok(Some(Answer::Done)),
             Ask::Readable { after } => Ok(Some(self.readable(who, after))),
             Ask::Direct { name } => self.direct(ask, who, &name),
             Ask::Enter { room, access } => self.enter_room(ask, who, room, access),
@@ -135,14 +148,19 @@ impl Chat {
             if !self.step() {
                 return self.work.push_back(Work::Wake(what));
             }
-            let Some(Held { ask, source, who, what }) = self.held.next(what) else { return };
-            self.source = source;
+            let Some(Held { ask, origin, who, what }) = self.held.next(what) else { return };
+            self.origin = origin;
             let who = who.filter(|who| match who.session {
                 Some(session) => self.accounts.session(session).is_some(),
                 None => self.accounts.get(who.account).is_some(),
             });
             self.ask_now(ask, who, what);
         }
+    }
+
+    fn known_key(&self, keys: &[KeyHash]) -> Answer {
+        let is_known = |key: &&KeyHash| self.accounts.session_by_key(key, self.running).is_some();
+        Answer::KnownKey(keys.iter().find(is_known).copied())
     }
 
     fn identify(&mut self, caller: Caller) -> Result<Identity, Refusal> {
@@ -191,7 +209,12 @@ impl Chat {
             let folded = name.folded();
             let caller = who.map(|who| who.account);
             let owner = self.accounts.by_name(&folded).map(|known| known.account.id);
-            let anothers = self.accounts.is_taken(&folded) && (owner.is_none() || owner != caller);
+            let taken = self.accounts.is_taken(&folded);
+            let anothers = if taken {
+                owner.is_none() || owner != caller
+            } else {
+                self.accounts.is_alike(&name, false)
+            };
             let holder = room.holder(&folded);
             let held = holder.is_some_and(|one| one.account.is_none() || one.account != caller);
             if anothers || held {
@@ -259,7 +282,7 @@ impl Chat {
         let (facts, generation) = room.changed(change)?;
         let folded = facts.title.folded();
         let renamed = folded != room.record.facts.title.folded();
-        if self.rooms.is_taken(&folded, Some(id)) {
+        if renamed && self.rooms.is_taken(&folded, Some(id)) {
             return Err(Refusal::TitleTaken);
         }
         self.propose(Entry::RoomChanged { room: id, facts, generation }, Purpose::Ask(ask, asker))?;

@@ -11,7 +11,7 @@ use std::ops::Bound;
 use crate::chat::asks::Identity;
 use crate::chat::members::followed;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq, SessionId};
-use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Followed, Refusal, What};
+use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Refusal, What};
 use crate::chat::work::{Following, Then, Work};
 use crate::chat::{AskId, Chat, Source};
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
@@ -56,7 +56,7 @@ impl Chat {
         self.make_way(account);
         self.last_stream += 1;
         let stream = Stream {
-            source: self.source,
+            source: self.origin.source,
             door,
             account,
             session: who.session,
