@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
@@ -155,7 +155,8 @@ fn start(config: Config, store: Store) -> Crew {
         Hub::new(settings, snapshot, to_store, DIALECTS, &epoch, config.workers);
     let log = handle.log_handle();
     let writer = tokio::task::spawn_blocking(move || {
-        writer.run(from_hub, |commands| log.answer(commands));
+        let run = writer.run(from_hub, |commands| log.answer(commands));
+        Handle::current().block_on(run);
     });
     let hub = tokio::spawn(hub.run());
     let (mut doors, mut workers) = (Vec::new(), Vec::new());

@@ -154,9 +154,13 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let settings = Settings { session_ttl_secs: config.session_ttl_secs };
         let (hub, handle, mut rounds) = Hub::new(settings, snapshot, store, DIALECTS, "e0", 1);
         let log = handle.log_handle();
-        let writer = std::thread::spawn(move || match entries_max {
-            u64::MAX => opened.writer.run(writes, |commands| log.answer(commands)),
-            _ => write_some(writes, &log, entries_max),
+        let writer = tokio::task::spawn_blocking(move || {
+            tokio::runtime::Handle::current().block_on(async {
+                match entries_max {
+                    u64::MAX => opened.writer.run(writes, |commands| log.answer(commands)).await,
+                    _ => write_some(writes, &log, entries_max).await,
+                }
+            });
         });
         let running = tokio::spawn(hub.run());
         let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
@@ -167,18 +171,18 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { context, rounds, seats: Cell::new(0) }).await;
         running.await.expect("the hub ends when nobody holds it");
-        writer.join().expect("the log ends with the hub");
+        writer.await.expect("the log ends with the hub");
     });
 }
 
 /// A log that keeps nothing but the count, and then is full.
-fn write_some(
+async fn write_some(
     mut writes: tokio::sync::mpsc::Receiver<Vec<Write>>,
     log: &LogHandle,
     entries_max: u64,
 ) {
     let mut last = 0;
-    while let Some(batch) = writes.blocking_recv() {
+    while let Some(batch) = writes.recv().await {
         for write in batch {
             let Write::Entry { ticket, time, entry } = write else { continue };
             last += 1;
@@ -186,7 +190,8 @@ fn write_some(
             log.answer(vec![match last > entries_max {
                 true => Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
                 false => Command::Logged { ticket: logged, seq, time, entry },
-            }]);
+            }])
+            .await;
         }
     }
 }
