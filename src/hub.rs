@@ -15,15 +15,14 @@ mod workers;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::chat::{
-    Answer, AskId, Chat, Command, Door, Effect, Numbered, Refusal, RoomId, SeatId, Seq, Settings,
-    Snapshot,
+    AskId, Chat, Command, Door, Effect, Numbered, Refusal, RoomId, SeatId, Seq, Settings, Snapshot,
 };
 use crate::dialect::{Closing, DOORS_MAX, Dialects, Encoder};
-use crate::hub::handle::Message;
+use crate::hub::handle::{Asker, Message};
 pub use crate::hub::handle::{HubHandle, LogHandle, Seat};
 pub use crate::hub::workers::{Item, Rounds, base_of, seat_id};
 use crate::hub::workers::{WorkerLine, worker_of};
@@ -72,7 +71,7 @@ pub struct Hub {
     store: mpsc::Sender<Vec<Write>>,
     workers: Vec<WorkerLine>,
     encoder: Encoder,
-    asks: HashMap<AskId, oneshot::Sender<Result<Answer, Refusal>>>,
+    asks: HashMap<AskId, Asker>,
     last_ask: u64,
     /// For each room and worker, how many seats there are behind each door.
     audiences: Numbered<RoomId, Vec<[u32; DOORS_MAX]>>,
@@ -175,11 +174,11 @@ impl Hub {
 
     fn take(&mut self, now: Time, message: Message) {
         match message {
-            Message::Ask { caller, what, answer } => {
+            Message::Ask { source, caller, what, answer } => {
                 self.last_ask += 1;
                 let ask = AskId(self.last_ask);
                 self.asks.insert(ask, answer);
-                self.carry_out(now, Command::Ask { ask, caller, what });
+                self.carry_out(now, Command::Ask { ask, source, caller, what });
             }
             Message::Tell { seat, tell } => self.carry_out(now, Command::Tell { seat, tell }),
             Message::Leave { seat } => self.carry_out(now, Command::Leave { seat }),
@@ -248,8 +247,7 @@ impl Hub {
                 }
             }
             Effect::Dismiss { seat, farewell } => {
-                let closing = Closing::from(farewell);
-                self.item(worker_of(seat), Item::Dismiss { seat, closing });
+                self.item(worker_of(seat), Item::Dismiss { seat, closing: farewell.into() });
             }
             Effect::Mark { room, account, seq } => {
                 self.writes.push(Write::Mark { room, account, seq });

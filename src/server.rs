@@ -33,7 +33,7 @@ use crate::limits::{
 use crate::log;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
-use crate::protocol::{Context, DIALECTS};
+use crate::protocol::{DIALECTS, Service};
 use crate::store::{self, Health, Retain, Store};
 use crate::worker::{self, Arrival};
 
@@ -167,13 +167,13 @@ fn start(config: Config, store: Store) -> Crew {
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
         let health = health.clone();
         let tries = RefCell::default();
-        let context = Context { hub, config, tokens, passwords, readers, health, epoch, tries };
+        let service = Service { hub, config, tokens, passwords, readers, health, epoch, tries };
         if index == 0 {
-            tokio::task::spawn_local(work(index, context, arrivals, rounds, alive));
+            tokio::task::spawn_local(work(index, service, arrivals, rounds, alive));
         } else {
             thread::spawn(move || match runtime() {
                 Ok(runtime) => {
-                    let work = work(index, context, arrivals, rounds, alive);
+                    let work = work(index, service, arrivals, rounds, alive);
                     LocalSet::new().block_on(&runtime, work);
                 }
                 Err(error) => log!(Error, "worker {index}: {error}"),
@@ -188,12 +188,12 @@ fn start(config: Config, store: Store) -> Crew {
 /// A worker; whoever holds the other end of `alive` sees when it is over, well or not.
 async fn work(
     index: usize,
-    context: Context,
+    service: Service,
     arrivals: mpsc::Receiver<Arrival>,
     rounds: Rounds,
     alive: oneshot::Sender<()>,
 ) {
-    worker::run(index, context, arrivals, rounds).await;
+    worker::run(index, service, arrivals, rounds).await;
     drop(alive);
 }
 

@@ -21,7 +21,7 @@ use crate::dialect::{Closing, Copy, DOORS_MAX};
 use crate::hub::{self, Item, Rounds};
 use crate::limits::{FAREWELL_MS, SLICE_BYTES};
 use crate::log;
-use crate::protocol::Context;
+use crate::protocol::Service;
 
 /// A connection that was accepted, and the permit that it gives back at its end.
 pub struct Arrival {
@@ -40,12 +40,12 @@ type Head = Rc<Cell<Seq>>;
 /// Serves until `arrivals` is closed, every connection has ended, and the hub is gone.
 pub async fn run(
     worker: usize,
-    context: Context,
+    service: Service,
     arrivals: mpsc::Receiver<Arrival>,
     mut rounds: Rounds,
 ) {
     let (wires, head) = (Wires::default(), Rc::new(Cell::new(Seq(0))));
-    tokio::task::spawn_local(welcome(worker, context, arrivals, wires.clone(), head.clone()));
+    tokio::task::spawn_local(welcome(worker, service, arrivals, wires.clone(), head.clone()));
     let mut delivery = Delivery::new(wires, head);
     while let Some(items) = rounds.recv().await {
         delivery.take(items);
@@ -61,12 +61,12 @@ pub async fn run(
 /// off those that do not.
 async fn welcome(
     worker: usize,
-    context: Context,
+    service: Service,
     mut arrivals: mpsc::Receiver<Arrival>,
     wires: Wires,
     head: Head,
 ) {
-    let shared = Rc::new(Shared::new(context, head));
+    let shared = Rc::new(Shared::new(Rc::new(service), head));
     let mut count = 0;
     while let Some(Arrival { stream, permit }) = arrivals.recv().await {
         // Small frames are not to wait for one another (without it, 20 ms instead of 0.5).

@@ -2,7 +2,7 @@
 //! core, whoever proposed them; an entry that does not fit what came before it changes nothing.
 
 use crate::chat::accounts::{Account, Known, Session};
-use crate::chat::rooms::RoomRecord;
+use crate::chat::room::RoomRecord;
 use crate::chat::seats::Sitting;
 use crate::chat::types::{
     AccountId, Author, Door, Name, RoomId, SeatId, Seq, SessionId, Visibility,

@@ -1,12 +1,12 @@
 //! Asks: each is answered exactly once, at once or when the log has what it takes.
 
 use crate::chat::people::NewSession;
-use crate::chat::rooms::{Room, RoomRecord};
+use crate::chat::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visibility};
 use crate::chat::vocabulary::{
     Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
 };
-use crate::chat::{AskId, Chat, Purpose};
+use crate::chat::{AskId, Chat, Held, Purpose, Source};
 use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
 
 /// Who asks, once the core has looked.
@@ -21,7 +21,8 @@ pub(super) struct Who {
 }
 
 impl Chat {
-    pub(super) fn ask(&mut self, ask: AskId, caller: Caller, what: Ask) {
+    pub(super) fn ask(&mut self, ask: AskId, source: Source, caller: Caller, what: Ask) {
+        self.source = source;
         let who = match self.identify(caller) {
             Ok(who) => who,
             // One whose session has ended is logged out already.
@@ -33,7 +34,8 @@ impl Chat {
 
     fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
         if self.must_wait(who, &what) {
-            self.held.push((ask, who, what));
+            let source = self.source;
+            self.held.push(Held { ask, source, who, what });
             return;
         }
         // `Ok(None)`: the answer comes with the entry that was proposed.
@@ -112,7 +114,8 @@ impl Chat {
     /// A change of a room is over: those who waited for that ask again, each as who they were when
     /// they asked, but for whom has logged out since.
     pub(super) fn ask_held(&mut self) {
-        for (ask, who, what) in std::mem::take(&mut self.held) {
+        for Held { ask, source, who, what } in std::mem::take(&mut self.held) {
+            self.source = source;
             let who = who.filter(|who| match who.session {
                 Some(session) => self.accounts.session(session).is_some(),
                 None => self.accounts.get(who.account).is_some(),

@@ -5,7 +5,7 @@
 
 use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
-use crate::chat::rooms::{Membership, Room};
+use crate::chat::room::{Membership, Room};
 use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title, Visibility};
 use crate::chat::vocabulary::{
     Access, Answer, Effect, Entry, Event, Followed, Member, Refusal, RoomFacts, RoomInfo, What,

@@ -26,10 +26,12 @@ mod check;
 mod members;
 mod mentions;
 mod people;
+mod room;
 mod rooms;
 mod seats;
 #[cfg(test)]
 mod simulation;
+mod source;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -41,7 +43,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
 pub use crate::chat::mentions::mentions;
-pub use crate::chat::rooms::{MemberRecord, RoomRecord};
+pub use crate::chat::room::{MemberRecord, RoomRecord};
+pub use crate::chat::source::Source;
 pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
 
@@ -99,7 +102,9 @@ pub struct Chat {
     proposed_max: usize,
     last_ticket: u64,
     /// Asks about a room of which a change is in flight, for when that is over.
-    held: Vec<(AskId, Identity, Ask)>,
+    held: Vec<Held>,
+    /// From where the command comes that is carried out now, or came.
+    source: Source,
     closing: bool,
     /// The last entry that is applied.
     last: Seq,
@@ -127,6 +132,14 @@ enum Purpose {
     Tell(Told),
     /// The core itself: something has expired.
     Own,
+}
+
+/// An ask that waits until a change is over.
+struct Held {
+    ask: AskId,
+    source: Source,
+    who: Identity,
+    what: Ask,
 }
 
 /// A tell that waits for the log.
@@ -180,6 +193,7 @@ impl Chat {
             proposed_max: PROPOSED_MAX,
             last_ticket: 0,
             held: Vec::new(),
+            source: Source::Local,
             closing: false,
             last: snapshot.last,
             told: Time(0),
@@ -213,7 +227,7 @@ impl Chat {
         self.now = self.now.max(now);
         std::mem::swap(&mut self.effects, effects);
         match command {
-            Command::Ask { ask, caller, what } => self.ask(ask, caller, what),
+            Command::Ask { ask, source, caller, what } => self.ask(ask, source, caller, what),
             Command::Tell { seat, tell } => self.tell(seat, tell),
             Command::Leave { seat } => self.leave(seat),
             Command::Logged { ticket, seq, time, entry } => {
@@ -422,7 +436,7 @@ impl Chat {
 
     fn close(&mut self) {
         self.closing = true;
-        for (ask, _, _) in std::mem::take(&mut self.held) {
+        for Held { ask, .. } in std::mem::take(&mut self.held) {
             self.answer(ask, Err(Refusal::Unavailable));
         }
         let streams: Vec<SeatId> = self.streams.keys().copied().collect();

@@ -12,11 +12,13 @@ use crate::chat::types::{
 use crate::chat::vocabulary::{
     Access, Answer, Claim, Effect, Entry, Event, Farewell, Receipt, Refusal, Tell, What,
 };
-use crate::chat::{Chat, Purpose, Told};
+use crate::chat::{Chat, Purpose, Source, Told};
 
 /// One connection's place in a room.
 #[derive(Debug)]
 pub(super) struct Sitting {
+    /// From where it was taken.
+    pub source: Source,
     pub door: Door,
     pub room: RoomId,
     /// The stream that it belongs to, if it does.
@@ -91,7 +93,10 @@ impl Chat {
     }
 
     fn place(&mut self, seat: SeatId, door: Door, room: RoomId, base: Option<SeatId>) {
-        let sitting = Sitting { door, room, base, session: None, author: None, present: false };
+        let of_stream = base.and_then(|base| self.streams.get(&base));
+        let source = of_stream.map_or(self.source, |stream| stream.source);
+        let (session, author, present) = (None, None, false);
+        let sitting = Sitting { source, door, room, base, session, author, present };
         self.seats.insert(seat, sitting);
     }
 
@@ -188,6 +193,7 @@ impl Chat {
         }
         let Some(sitting) = self.seats.get(&seat) else { return };
         let door = sitting.door;
+        self.source = sitting.source;
         if let Some(session) = sitting.session {
             self.use_session(session);
         }

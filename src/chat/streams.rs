@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::chat::Chat;
 use crate::chat::asks::Identity;
 use crate::chat::members::followed;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Followed, Refusal, What};
+use crate::chat::{Chat, Source};
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
 /// Seats that one stream can have in its life. Streams' own seats are multiples of it.
@@ -20,6 +20,8 @@ const SEATS_PER_STREAM: u64 = 65_536;
 /// A connection that hears all rooms of an account.
 #[derive(Debug)]
 pub(super) struct Stream {
+    /// From where it was opened.
+    pub source: Source,
     pub door: Door,
     pub account: AccountId,
     /// `None`: it was opened by the account's own key.
@@ -52,6 +54,7 @@ impl Chat {
         self.make_way(account);
         self.last_stream += 1;
         let stream = Stream {
+            source: self.source,
             door,
             account,
             session: who.session,

@@ -51,6 +51,7 @@ impl Chat {
     pub(super) fn tell_stream(&mut self, base: SeatId, tell: Tell) {
         let Some(stream) = self.streams.get(&base) else { return };
         let (door, account, session) = (stream.door, stream.account, stream.session);
+        self.source = stream.source;
         if let Some(session) = session {
             self.use_session(session);
         }

@@ -53,7 +53,7 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
             Ok(None) => return None,
             Ok(Some(request)) => {
                 let outcome =
-                    protocol::respond(&shared.context, wire.from(), wire.seat, &request).await;
+                    protocol::respond(&shared.service, wire.from(), wire.seat, &request).await;
                 let framing = framing(shared, &request);
                 match outcome {
                     Outcome::Response(response) => {

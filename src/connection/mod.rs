@@ -26,11 +26,11 @@ use crate::connection::http::Next;
 use crate::connection::wire::Ready;
 pub use crate::connection::wire::Wire;
 use crate::limits::{CLOSE_DEADLINE_MS, READ_BUFFER_BYTES};
-use crate::protocol::Context;
+use crate::protocol::Service;
 
 /// What all connections of one thread share.
 pub struct Shared {
-    context: Context,
+    service: Rc<Service>,
     read_buffer: RefCell<Box<[u8]>>,
     /// Frames on their way out of a websocket's reading side.
     control: RefCell<Vec<u8>>,
@@ -41,9 +41,9 @@ pub struct Shared {
 
 impl Shared {
     /// For one thread.
-    pub fn new(context: Context, head: Rc<Cell<Seq>>) -> Shared {
+    pub fn new(service: Rc<Service>, head: Rc<Cell<Seq>>) -> Shared {
         Shared {
-            context,
+            service,
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into()),
             control: RefCell::new(Vec::new()),
             stopping: Cell::new(false),

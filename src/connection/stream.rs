@@ -36,7 +36,7 @@ impl Feeder {
     /// Reads the log as far as there is room for it, if the stream is behind.
     pub async fn pump(&mut self, shared: &Shared, wire: &Wire) {
         while let Some(from) = wire.page_from().filter(|_| wire.closing().is_none()) {
-            let Some(page) = self.script.page(&shared.context, from).await else {
+            let Some(page) = self.script.page(&shared.service, from).await else {
                 // The log cannot be read now; the stream is where it was, and is resumed later.
                 return wire.close(Closing::TRY_LATER);
             };

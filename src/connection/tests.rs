@@ -15,7 +15,7 @@ use crate::protocol::tests::{self, Server};
 /// back, and after how many milliseconds it was over.
 fn converse(first: &str, drip: &str) -> (String, u64) {
     let mut heard = (String::new(), 0);
-    tests::serve(async |Server { context, rounds: _rounds, .. }| {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let mut peer = std::net::TcpStream::connect(address).expect("it listens");
@@ -26,7 +26,7 @@ fn converse(first: &str, drip: &str) -> (String, u64) {
         };
         let (stream, _) = listener.accept().expect("it has come");
         let wire = Rc::new(Wire::new(seat_id(0, 1), socket(stream)));
-        let shared = Rc::new(Shared::new(context, Rc::default()));
+        let shared = Rc::new(Shared::new(service, Rc::default()));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
             for byte in drip.bytes().cycle() {

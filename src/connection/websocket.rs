@@ -213,7 +213,7 @@ impl Session<'_> {
 
     /// When something is to be done though nothing happens.
     fn due(&mut self) -> Instant {
-        let config = &self.shared.context.config;
+        let config = &self.shared.service.config;
         let after = |since: Instant, millis: u64| since + Duration::from_millis(millis);
         let sign = if self.pinged { config.pong_deadline_ms } else { config.ping_interval_ms };
         let mut due = after(self.alive, sign);
@@ -230,7 +230,7 @@ impl Session<'_> {
     }
 
     fn deadline(&mut self) {
-        let config = &self.shared.context.config;
+        let config = &self.shared.service.config;
         let now = Instant::now();
         let past = |since: Instant, millis: u64| since + Duration::from_millis(millis) <= now;
         if self.closed.is_some_and(|since| past(since, CLOSE_DEADLINE_MS)) {

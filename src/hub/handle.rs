@@ -2,11 +2,14 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::chat::{Answer, Ask, Caller, Command, Refusal, SeatId, Tell};
+use crate::chat::{Answer, Ask, Caller, Command, Refusal, SeatId, Source, Tell};
+
+/// Whoever waits for an answer.
+pub(super) type Asker = oneshot::Sender<Result<Answer, Refusal>>;
 
 /// What stands in the hub's inbox.
 pub(super) enum Message {
-    Ask { caller: Caller, what: Ask, answer: oneshot::Sender<Result<Answer, Refusal>> },
+    Ask { source: Source, caller: Caller, what: Ask, answer: Asker },
     Tell { seat: SeatId, tell: Tell },
     Leave { seat: SeatId },
     FromLog(Vec<Command>),
@@ -17,6 +20,8 @@ pub(super) enum Message {
 #[derive(Clone)]
 pub struct HubHandle {
     inbox: mpsc::Sender<Message>,
+    /// From where those come who ask through this handle.
+    source: Source,
 }
 
 /// The way back from the log. It does not keep the hub running.
@@ -34,7 +39,12 @@ pub struct Seat {
 
 impl HubHandle {
     pub(super) fn new(inbox: mpsc::Sender<Message>) -> HubHandle {
-        HubHandle { inbox }
+        HubHandle { inbox, source: Source::Local }
+    }
+
+    /// The same way, for those who come from there.
+    pub fn from_source(&self, source: Source) -> HubHandle {
+        HubHandle { source, ..self.clone() }
     }
 
     /// Asks, and waits for the answer; for changes that is when they are on disk.
@@ -43,7 +53,7 @@ impl HubHandle {
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
     pub async fn ask(&self, caller: Caller, what: Ask) -> Result<Answer, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let message = Message::Ask { caller, what, answer };
+        let message = Message::Ask { source: self.source, caller, what, answer };
         self.inbox.send(message).await.map_err(|_| Refusal::Unavailable)?;
         answered.await.map_err(|_| Refusal::Unavailable)?
     }
@@ -58,10 +68,9 @@ impl HubHandle {
         caller: Caller,
         what: Ask,
     ) -> Result<(Seat, Answer), Refusal> {
-        let leave = self.inbox.clone().reserve_owned().await;
-        let leave = Some(leave.map_err(|_| Refusal::Unavailable)?);
+        let leave = self.inbox.clone().reserve_owned().await.map_err(|_| Refusal::Unavailable)?;
         // From here on the leave is sure, also when this future is dropped before the answer.
-        let seat = Seat { id: seat, hub: self.clone(), leave };
+        let seat = Seat { id: seat, hub: self.clone(), leave: Some(leave) };
         let answer = self.ask(caller, what).await?;
         Ok((seat, answer))
     }

@@ -12,6 +12,7 @@ pub mod chitchat;
 pub mod native;
 pub mod passwords;
 pub mod piratchat;
+mod source;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tries;
@@ -19,8 +20,10 @@ pub mod web;
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::ops::Deref;
+use std::rc::Rc;
 
-use crate::chat::{Door, SeatId};
+use crate::chat::{Door, SeatId, Source};
 use crate::config::Config;
 use crate::crypto::{self, KeyHash};
 use crate::dialect::{Dialect, Dialects};
@@ -65,8 +68,8 @@ const POST: &[Method] = &[Method::Post, Method::Options];
 /// What a path allows that becomes a websocket.
 const UPGRADE: &[Method] = &[Method::Get, Method::Options];
 
-/// What the protocols of one worker need to answer requests.
-pub struct Context {
+/// What all requests of one worker share.
+pub struct Service {
     /// The way to the core.
     pub hub: HubHandle,
     /// What was set at the start.
@@ -83,6 +86,29 @@ pub struct Context {
     pub epoch: String,
     /// Who has tried too much.
     pub tries: RefCell<Tries>,
+}
+
+/// What one request needs to be answered: what all share, and a way to the core that says from
+/// where it comes.
+pub struct Context {
+    /// The way to the core; it stands before that of the service, which is this machine's own.
+    pub hub: HubHandle,
+    service: Rc<Service>,
+}
+
+impl Deref for Context {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.service
+    }
+}
+
+impl Service {
+    /// What a request from there needs.
+    pub fn context(self: &Rc<Self>, source: Source) -> Context {
+        Context { hub: self.hub.from_source(source), service: self.clone() }
+    }
 }
 
 /// What becomes of a request.
@@ -113,7 +139,12 @@ pub enum Outcome {
 
 /// Answers a request from that address. `seat` is a number never used before, for a seat that may
 /// come of it. HEAD is answered as GET; whoever sends the response leaves out the content.
-pub async fn respond(context: &Context, from: IpAddr, seat: SeatId, request: &Request) -> Outcome {
+pub async fn respond(
+    service: &Rc<Service>,
+    from: IpAddr,
+    seat: SeatId,
+    request: &Request,
+) -> Outcome {
     // RFC 9110 section 9.3.7: an asterisk asks about the server as a whole.
     if request.path == "*" {
         let all = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete];
@@ -125,17 +156,19 @@ pub async fn respond(context: &Context, from: IpAddr, seat: SeatId, request: &Re
     };
     let path: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let tried = Try::of(request.method, &path);
-    let Some((tried, address)) = tried.zip(tries::address(from, request)) else {
+    let source = source::of(from, request);
+    let context = &service.context(source);
+    let Some(tried) = tried.filter(|_| source != Source::Local) else {
         return route(context, seat, request, &path).await;
     };
-    if !context.tries.borrow_mut().take(address, Time::now()) {
+    if !context.tries.borrow_mut().take(source, Time::now()) {
         let response = refused(&request.path, tries::TOO_OFTEN);
         let seconds = TRY_MS.div_ceil(1000).to_string();
         return Outcome::Response(response.header("Retry-After", seconds));
     }
     let outcome = route(context, seat, request, &path).await;
     if !matches!(&outcome, Outcome::Response(response) if tried.counts(response.status)) {
-        context.tries.borrow_mut().give_back(address);
+        context.tries.borrow_mut().give_back(source);
     }
     outcome
 }

@@ -6,6 +6,7 @@ mod fuzz;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 use crate::chat::{Command, Event, LOBBY, Refusal, SeatId, Seq, Settings};
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
 use crate::limits::TRIES_MAX;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
-use crate::protocol::{Context, DIALECTS, Outcome, respond};
+use crate::protocol::{DIALECTS, Outcome, Service, respond};
 use crate::store::Write;
 use crate::store::tests::Scratch;
 use crate::time::Time;
@@ -31,7 +32,7 @@ pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A hub that runs, and the way in.
 pub(crate) struct Server {
-    pub context: Context,
+    pub service: Rc<Service>,
     pub rounds: Rounds,
     seats: Cell<u64>,
 }
@@ -76,7 +77,7 @@ impl Server {
     pub async fn send(&self, line: &str, headers: &str, body: &str) -> Reply {
         let request = request(line, headers, body);
         self.seats.set(self.seats.get() + 1);
-        let outcome = respond(&self.context, HOME, seat_id(0, self.seats.get()), &request).await;
+        let outcome = respond(&self.service, HOME, seat_id(0, self.seats.get()), &request).await;
         let (response, seat) = match outcome {
             Outcome::Response(response) => (response, None),
             Outcome::Websocket { response, seat, .. } | Outcome::Stream { response, seat, .. } => {
@@ -154,8 +155,10 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let settings = Settings { session_ttl_secs: config.session_ttl_secs };
         let (hub, handle, mut rounds) = Hub::new(settings, snapshot, store, DIALECTS, "e0", 1);
         let log = handle.log_handle();
-        let writer = tokio::task::spawn_blocking(move || {
-            tokio::runtime::Handle::current().block_on(async {
+        // A thread that the runtime does not know of: while it knew, a paused clock would not jump.
+        let writer = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.expect("a runtime").block_on(async {
                 match entries_max {
                     u64::MAX => opened.writer.run(writes, |commands| log.answer(commands)).await,
                     _ => write_some(writes, &log, entries_max).await,
@@ -167,11 +170,12 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let (passwords, readers, epoch) = (Passwords::new(), opened.readers, "e0".to_owned());
         let (health, tries) = (opened.health, RefCell::default());
         let hub = handle;
-        let context = Context { hub, config, tokens, passwords, readers, health, epoch, tries };
+        let service = Service { hub, config, tokens, passwords, readers, health, epoch, tries };
+        let service = Rc::new(service);
         let rounds = rounds.pop().expect("a line to the one worker");
-        test(Server { context, rounds, seats: Cell::new(0) }).await;
+        test(Server { service, rounds, seats: Cell::new(0) }).await;
         running.await.expect("the hub ends when nobody holds it");
-        writer.await.expect("the log ends with the hub");
+        writer.join().expect("the log ends with the hub");
     });
 }
 

@@ -6,9 +6,9 @@
 //! bounded size. Called by [`respond`](super::respond).
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 
-use crate::http::{Method, Reject, Request};
+use crate::chat::Source;
+use crate::http::{Method, Reject};
 use crate::limits::{TRIES_ADDRESSES_MAX, TRIES_MAX, TRY_MS};
 use crate::time::Time;
 
@@ -50,37 +50,18 @@ impl Try {
     }
 }
 
-/// Who is counted as one: the address that a request comes from or, where a proxy of our own
-/// network hands it on, the last that is named in `X-Forwarded-For`, for that is what this proxy
-/// saw. An IPv6 network counts as one, as everybody has a whole one. None: this machine itself.
-pub(super) fn address(from: IpAddr, request: &Request) -> Option<IpAddr> {
-    let near = match from {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
-    };
-    let named = request.headers.list("x-forwarded-for").last().filter(|_| near);
-    match named.and_then(|named| named.parse().ok()).unwrap_or(from).to_canonical() {
-        ip if ip.is_loopback() => None,
-        IpAddr::V6(ip) => {
-            let network = ip.to_bits() >> 64 << 64;
-            Some(Ipv6Addr::from_bits(network).into())
-        }
-        ip => Some(ip),
-    }
-}
-
 /// Who has tried how much, lately.
 #[derive(Default)]
 pub struct Tries {
     /// When all of an address's tries will be forgotten: each adds the time after which one more
     /// is granted.
-    forgotten: HashMap<IpAddr, Time>,
+    forgotten: HashMap<Source, Time>,
 }
 
 impl Tries {
     /// Takes one try. `false`: there is none left now.
-    pub(super) fn take(&mut self, address: IpAddr, now: Time) -> bool {
-        let known = self.forgotten.get(&address).map_or(0, |until| until.0 - now.0);
+    pub(super) fn take(&mut self, source: Source, now: Time) -> bool {
+        let known = self.forgotten.get(&source).map_or(0, |until| until.0 - now.0);
         // A clock that was set back is not to make anybody wait for longer than the others.
         let debt = known.clamp(0, DEBT_MAX) + TRY_MICROS;
         if debt > DEBT_MAX {
@@ -89,13 +70,13 @@ impl Tries {
         if known == 0 && self.forgotten.len() >= TRIES_ADDRESSES_MAX {
             self.make_room(now);
         }
-        self.forgotten.insert(address, Time(now.0 + debt));
+        self.forgotten.insert(source, Time(now.0 + debt));
         true
     }
 
     /// Gives back one that was taken and does not count.
-    pub(super) fn give_back(&mut self, address: IpAddr) {
-        if let Some(until) = self.forgotten.get_mut(&address) {
+    pub(super) fn give_back(&mut self, source: Source) {
+        if let Some(until) = self.forgotten.get_mut(&source) {
             until.0 -= TRY_MICROS;
         }
     }
@@ -104,51 +85,26 @@ impl Tries {
     fn make_room(&mut self, now: Time) {
         self.forgotten.retain(|_, until| *until > now);
         if self.forgotten.len() >= TRIES_ADDRESSES_MAX
-            && let Some((&address, _)) = self.forgotten.iter().min_by_key(|(_, until)| **until)
+            && let Some((&source, _)) = self.forgotten.iter().min_by_key(|(_, until)| **until)
         {
-            self.forgotten.remove(&address);
+            self.forgotten.remove(&source);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
-    use crate::protocol::tests::request;
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
-    }
-
-    #[test]
-    fn who_counts_as_one() {
-        for (from, forwarded, expected) in [
-            ("203.0.113.7", "", Some("203.0.113.7")),
-            ("127.0.0.1", "", None),
-            ("::1", "", None),
-            ("::ffff:127.0.0.1", "", None),
-            ("::ffff:203.0.113.7", "", Some("203.0.113.7")),
-            ("2001:db8:1:2:3:4:5:6", "", Some("2001:db8:1:2::")),
-            // A proxy of our own network is believed, in what it has added itself.
-            ("127.0.0.1", "203.0.113.7", Some("203.0.113.7")),
-            ("172.18.0.1", "198.51.100.1, 203.0.113.7", Some("203.0.113.7")),
-            ("fd00::1", "2001:db8::9", Some("2001:db8::")),
-            ("172.18.0.1", "nonsense", Some("172.18.0.1")),
-            // Anybody else is not.
-            ("203.0.113.7", "198.51.100.1", Some("203.0.113.7")),
-        ] {
-            let headers = match forwarded {
-                "" => String::new(),
-                list => format!("X-Forwarded-For: {list}\n"),
-            };
-            let found = address(ip(from), &request("GET /", &headers, ""));
-            assert_eq!(found, expected.map(ip), "{from} {forwarded}");
-        }
+    fn from(number: u32) -> Source {
+        Source::of(Ipv4Addr::from(number).into())
     }
 
     #[test]
     fn many_at_once_and_then_one_at_a_time() {
-        let (mut tries, ann, bob) = (Tries::default(), ip("203.0.113.7"), ip("203.0.113.8"));
+        let (mut tries, ann, bob) = (Tries::default(), from(7), from(8));
         let mut now = Time(1_000);
         for _ in 0..TRIES_MAX {
             assert!(tries.take(ann, now));
@@ -170,14 +126,14 @@ mod tests {
     #[test]
     fn the_table_does_not_grow_without_end() {
         let mut tries = Tries::default();
-        let stubborn = ip("203.0.113.7");
+        let stubborn = from(7);
         while tries.take(stubborn, Time(0)) {}
         for index in 0..TRIES_ADDRESSES_MAX as u32 + 10 {
-            assert!(tries.take(IpAddr::V4((0x0a00_0000 + index).into()), Time(0)));
+            assert!(tries.take(from(0x0a00_0000 + index), Time(0)));
         }
         assert_eq!(tries.forgotten.len(), TRIES_ADDRESSES_MAX);
         assert!(!tries.take(stubborn, Time(0)), "those who tried most are remembered longest");
-        assert!(tries.take(ip("192.0.2.1"), Time(DEBT_MAX)));
+        assert!(tries.take(from(1), Time(DEBT_MAX)));
         assert_eq!(tries.forgotten.len(), 1, "all others have their tries again");
     }
 }

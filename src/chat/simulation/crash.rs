@@ -6,7 +6,7 @@ use crate::chat::simulation::book::grain_of;
 use crate::chat::simulation::world::World;
 use crate::chat::simulation::{SETTINGS, Simulation};
 use crate::chat::{
-    Ask, AskId, Caller, Chat, Command, Effect, Entry, LOBBY, Refusal, Seq, Snapshot,
+    Ask, AskId, Caller, Chat, Command, Effect, Entry, LOBBY, Refusal, Seq, Snapshot, Source,
 };
 
 impl Simulation {
@@ -95,7 +95,11 @@ impl Simulation {
             let (remember, agent) = (false, "".into());
             let what = Ask::Login { key: *key, session, remember, agent };
             let (ask, caller) = (AskId(index as u64), Caller::Nobody);
-            probe.handle(self.clock, Command::Ask { ask, caller, what }, &mut effects);
+            probe.handle(
+                self.clock,
+                Command::Ask { ask, source: Source::Local, caller, what },
+                &mut effects,
+            );
         }
         let mut refused = HashMap::new();
         for effect in effects {

@@ -26,7 +26,7 @@ use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::{View, World};
 use crate::chat::{
     Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, Refusal, RoomId, SeatId, Seq,
-    Session, SessionId, Settings, Snapshot, founding,
+    Session, SessionId, Settings, Snapshot, Source, founding,
 };
 use crate::crypto::KeyHash;
 use crate::limits::REMEMBERED_TTL_SECS;
@@ -404,6 +404,7 @@ impl Simulation {
         let mut effects = Vec::new();
         let ask = Command::Ask {
             ask: AskId(u64::MAX),
+            source: Source::Local,
             caller: Caller::Nobody,
             what: Ask::Present { room },
         };

@@ -8,7 +8,7 @@ use crate::chat::simulation::{STRANGER, Simulation};
 use crate::chat::{
     Access, AccountId, Action, Ask, AskId, Author, Caller, Claim, ClientId, Color, Command,
     Description, Door, Emoji, Entry, Field, LOBBY, Name, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomRef, SeatId, Seq, SessionId, Tell, Title, Visibility,
+    RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -353,7 +353,7 @@ impl Simulation {
         let ask = AskId(self.number());
         let Shown { session, account, refused } = shown;
         self.world.asks.insert(ask, Asked { what: what.clone(), session, account, refused });
-        self.give(Command::Ask { ask, caller, what });
+        self.give(Command::Ask { ask, source: Source::Local, caller, what });
     }
 
     fn somebody_sits(&mut self) {

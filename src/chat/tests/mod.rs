@@ -129,7 +129,7 @@ impl Core {
     fn ask_late(&mut self, caller: &str, what: Ask) -> AskId {
         self.last += 1;
         let (ask, caller) = (AskId(self.last), self::caller(caller));
-        self.give(Command::Ask { ask, caller, what });
+        self.give(Command::Ask { ask, source: Source::Local, caller, what });
         ask
     }
 

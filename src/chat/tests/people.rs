@@ -281,6 +281,10 @@ fn an_endless_lifetime_is_no_arithmetic() {
         chat.handle(NOON, Command::Logged { ticket, seq, time: NOON, entry }, &mut effects);
     }
     let (ask, caller) = (AskId(1), caller("ann"));
-    chat.handle(NOON, Command::Ask { ask, caller, what: Ask::Me }, &mut effects);
+    chat.handle(
+        NOON,
+        Command::Ask { ask, source: Source::Local, caller, what: Ask::Me },
+        &mut effects,
+    );
     assert!(matches!(effects[..], [Effect::Answer { answer: Ok(_), .. }]), "{effects:?}");
 }

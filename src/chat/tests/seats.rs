@@ -64,7 +64,12 @@ fn several_seats_of_an_account_are_one_person() {
 fn who_enters_is_there_at_once_and_once_through_each_door() {
     let mut core = Core::with(&["ann"]);
     let ask = AskId(100);
-    let entered = core.give(Command::Ask { ask, caller: caller("ann"), what: enter(1, FRONT) });
+    let entered = core.give(Command::Ask {
+        ask,
+        source: Source::Local,
+        caller: caller("ann"),
+        what: enter(1, FRONT),
+    });
     assert_eq!(entered, ["1 hears room 1", "ann joined by 1"]);
     assert_eq!(core.try_to("ann", enter(2, FRONT)), Err(Refusal::AlreadySeated));
     assert_eq!(core.try_to("ann", enter(3, BACK)), Ok(()));

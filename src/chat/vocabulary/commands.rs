@@ -1,5 +1,6 @@
 //! What moves the core: asks, tells, and what comes back from the log.
 
+use crate::chat::source::Source;
 use crate::chat::types::{
     AskId, ClientId, Color, Description, Door, Emoji, Name, RoomId, RoomRef, SeatId, Seq,
     SessionId, Ticket, Title, Visibility,
@@ -15,6 +16,8 @@ pub enum Command {
     Ask {
         /// Returned with the answer.
         ask: AskId,
+        /// From where.
+        source: Source,
         /// Who asks.
         caller: Caller,
         /// What is asked.

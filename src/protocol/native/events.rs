@@ -8,10 +8,11 @@
 //! names, none of which may come later than what they do next.)
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::chat::{
     AccountId, Answer, Ask, Author, Caller, Door, Entry, Event, Followed, Name, RoomId, RoomInfo,
-    SeatId, Seq, What,
+    SeatId, Seq, Source, What,
 };
 use crate::dialect::{Closing, Dialect, Envelope};
 use crate::http::{self, Request, Response};
@@ -20,7 +21,7 @@ use crate::protocol::native::dialect::DIALECT;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::frames::{self, Bye, Reset};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
-use crate::protocol::{Context, NATIVE, NATIVE_LINES, NATIVE_PLAIN, NATIVE_SSE, Outcome};
+use crate::protocol::{Context, NATIVE, NATIVE_LINES, NATIVE_PLAIN, NATIVE_SSE, Outcome, Service};
 use crate::store::{Happened, Row};
 
 /// What a stream is told besides what the rooms say.
@@ -188,8 +189,8 @@ impl Script {
 
     /// What the stream is told of the log from `from` on, as far as it fits a page. `None`: the
     /// log cannot be read now.
-    pub async fn page(&self, context: &Context, from: Seq) -> Option<Page> {
-        let account = self.account;
+    pub async fn page(&self, service: &Rc<Service>, from: Seq) -> Option<Page> {
+        let (account, context) = (self.account, &service.context(Source::Local));
         // The log may be ahead of the core: what that has not heard yet, it will announce; and of a
         // room it could not say yet what such an entry has made of it.
         let Ok(Answer::Heard(heard)) = context.hub.ask(Caller::Nobody, Ask::Heard).await else {

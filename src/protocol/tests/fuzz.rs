@@ -137,7 +137,7 @@ fn requests_at_random() {
             let (path, response, head_only) = match reader.next() {
                 Ok(Next::Request(request)) => {
                     let outcome =
-                        respond(&server.context, HOME, seat_id(0, 1_000_000 + round), &request)
+                        respond(&server.service, HOME, seat_id(0, 1_000_000 + round), &request)
                             .await;
                     let (Outcome::Response(response)
                     | Outcome::Websocket { response, .. }

@@ -1,0 +1,298 @@
+//! One room: what it is made of, who belongs to it, and who is present in it. Plain tables with
+//! their rules; the core that owns them decides who may do what, and in which order.
+
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
+
+use crate::chat::types::{AccountId, Author, Color, Folded, LOBBY, RoomId, Seq, Visibility};
+use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts};
+use crate::time::Time;
+
+/// A room, as the core keeps it and as it is restored.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RoomRecord {
+    /// Its number.
+    pub id: RoomId,
+    /// Whose; `None`: nobody's, or the server's.
+    pub owner: Option<AccountId>,
+    /// What it is made of.
+    pub facts: RoomFacts,
+    /// Counts its passwords, so that a token knows which one it was made for.
+    pub generation: u64,
+    /// When it was made.
+    pub created: Time,
+    /// When it was last changed.
+    pub updated: Time,
+    /// The two whose room it is, where it is one for two. Its facts are then of no account.
+    pub between: Option<[AccountId; 2]>,
+    /// Who belongs to it, by account.
+    pub members: Vec<MemberRecord>,
+    /// The last message; 0 where there is none.
+    pub last: Seq,
+}
+
+impl RoomRecord {
+    /// A room that is made now, without members and messages.
+    pub(super) fn new(
+        id: RoomId,
+        time: Time,
+        owner: Option<AccountId>,
+        facts: RoomFacts,
+    ) -> RoomRecord {
+        RoomRecord {
+            id,
+            owner,
+            facts,
+            generation: 0,
+            created: time,
+            updated: time,
+            between: None,
+            members: Vec::new(),
+            last: Seq(0),
+        }
+    }
+}
+
+/// Somebody's membership of a room, as it is restored.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct MemberRecord {
+    /// Who.
+    pub account: AccountId,
+    /// The entry by which they became a member.
+    pub since: Seq,
+    /// The last message that they have read, as far as the disk knows.
+    pub read: Seq,
+}
+
+/// A live room: its record, and who is in it.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub record: RoomRecord,
+    /// A change or the end of it is proposed; a second one waits until that is in the log.
+    pub changing: bool,
+    /// Its end is proposed.
+    pub going: bool,
+    /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
+    pub members: HashMap<AccountId, Membership>,
+    /// Whose coming or going is proposed; a second one waits until that is in the log.
+    pub moving: HashSet<AccountId>,
+    names: HashMap<Folded, Occupant>,
+    arrivals: u64,
+}
+
+/// What a room knows of a member.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Membership {
+    /// The entry by which it began.
+    pub since: Seq,
+    /// The last message that was read.
+    pub read: Seq,
+}
+
+impl Membership {
+    /// One has nothing to catch up on where one has just come.
+    pub fn new(since: Seq) -> Membership {
+        Membership { since, read: since }
+    }
+}
+
+/// A name in use in a room.
+#[derive(Debug)]
+struct Occupant {
+    author: Author,
+    color: Option<Color>,
+    last_activity: Time,
+    /// Orders the present by when they came.
+    arrival: u64,
+    /// Seats bound to the name, present or not.
+    bound: u32,
+    /// Those of them that are present.
+    present: u32,
+}
+
+impl Room {
+    pub fn new(mut record: RoomRecord) -> Room {
+        let members = std::mem::take(&mut record.members);
+        let keep = |MemberRecord { account, since, read }| (account, Membership { since, read });
+        Room {
+            record,
+            changing: false,
+            going: false,
+            members: members.into_iter().map(keep).collect(),
+            moving: HashSet::new(),
+            names: HashMap::new(),
+            arrivals: 0,
+        }
+    }
+
+    pub fn is_direct(&self) -> bool {
+        self.record.between.is_some()
+    }
+
+    pub fn is_public(&self) -> bool {
+        self.record.facts.visibility == Visibility::Public
+    }
+
+    /// As it is kept: with its members, by account.
+    pub fn kept(&self) -> RoomRecord {
+        let keep = |(account, one): (&AccountId, &Membership)| MemberRecord {
+            account: *account,
+            since: one.since,
+            read: one.read,
+        };
+        let mut members: Vec<MemberRecord> = self.members.iter().map(keep).collect();
+        members.sort_unstable_by_key(|member| member.account);
+        RoomRecord { members, ..self.record.clone() }
+    }
+
+    /// Binds one more seat to a name. Refused where another person has it.
+    pub fn bind(&mut self, author: &Author, now: Time) -> Result<(), Refusal> {
+        match self.names.entry(author.name.folded()) {
+            Slot::Occupied(taken) => {
+                let occupant = taken.into_mut();
+                // A name without an account behind it is one seat's only.
+                if author.account.is_none() || occupant.author.account != author.account {
+                    return Err(Refusal::NameInUse);
+                }
+                occupant.bound += 1;
+            }
+            Slot::Vacant(free) => {
+                free.insert(Occupant {
+                    author: author.clone(),
+                    color: None,
+                    last_activity: now,
+                    arrival: 0,
+                    bound: 1,
+                    present: 0,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The reverse of [`Room::bind`]; the seat is not present any more.
+    pub fn unbind(&mut self, name: &Folded) {
+        if let Slot::Occupied(mut taken) = self.names.entry(name.clone()) {
+            taken.get_mut().bound -= 1;
+            if taken.get().bound == 0 {
+                taken.remove();
+            }
+        }
+    }
+
+    /// A bound seat becomes present. `true`: nobody was, under that name.
+    pub fn enter(&mut self, name: &Folded, now: Time) -> bool {
+        let Some(occupant) = self.names.get_mut(name) else { return false };
+        occupant.present += 1;
+        occupant.last_activity = now;
+        if occupant.present == 1 {
+            self.arrivals += 1;
+            occupant.arrival = self.arrivals;
+        }
+        occupant.present == 1
+    }
+
+    /// A present seat goes. `true`: nobody is left under that name.
+    pub fn leave(&mut self, name: &Folded) -> bool {
+        let Some(occupant) = self.names.get_mut(name) else { return false };
+        occupant.present -= 1;
+        occupant.present == 0
+    }
+
+    /// Somebody did something; `color` stays as it was when none is given. Returns the colour.
+    pub fn act(&mut self, name: &Folded, color: Option<Color>, now: Time) -> Option<Color> {
+        let occupant = self.names.get_mut(name)?;
+        occupant.last_activity = now;
+        if color.is_some() {
+            occupant.color = color;
+        }
+        occupant.color.clone()
+    }
+
+    /// Whether somebody is present under a name.
+    pub fn is_present(&self, name: &Folded) -> bool {
+        self.names.get(name).is_some_and(|occupant| occupant.present > 0)
+    }
+
+    /// Whether somebody without an account uses the name.
+    pub fn has_guest(&self, name: &Folded) -> bool {
+        self.names.get(name).is_some_and(|occupant| occupant.author.account.is_none())
+    }
+
+    /// Who uses a name here, account or guest.
+    pub fn holder(&self, name: &Folded) -> Option<&Author> {
+        self.names.get(name).map(|occupant| &occupant.author)
+    }
+
+    /// Who is present, in the order of arriving.
+    pub fn present(&self) -> Vec<Present> {
+        let mut here: Vec<&Occupant> = self.names.values().filter(|one| one.present > 0).collect();
+        here.sort_unstable_by_key(|occupant| occupant.arrival);
+        let show = |one: &Occupant| Present {
+            author: one.author.clone(),
+            color: one.color.clone(),
+            last_activity: one.last_activity,
+        };
+        here.into_iter().map(show).collect()
+    }
+
+    /// Whether one may come in.
+    pub fn admit(&self, access: Access) -> Result<(), Refusal> {
+        let generation = self.record.generation;
+        let fits = access == Access::Token { generation };
+        let open = self.record.facts.visibility == Visibility::Public;
+        if open || fits { Ok(()) } else { Err(Refusal::NoAccess) }
+    }
+
+    /// Whether one may change it: the lobby and a room for two nobody; any other its owner; where
+    /// it has none, anybody if it is public, and else its members; what is not public, also
+    /// whoever has its token.
+    pub fn may_change(&self, caller: Option<AccountId>, access: Access) -> Result<(), Refusal> {
+        let record = &self.record;
+        if record.id == LOBBY || self.is_direct() {
+            return Err(Refusal::Forbidden);
+        }
+        let free = record.owner.is_none();
+        let own = !free && record.owner == caller;
+        let member = caller.is_some_and(|caller| self.members.contains_key(&caller));
+        match record.facts.visibility {
+            _ if own => Ok(()),
+            Visibility::Public if free => Ok(()),
+            Visibility::Public => Err(Refusal::Forbidden),
+            Visibility::Private | Visibility::Hidden if free && member => Ok(()),
+            Visibility::Private | Visibility::Hidden => self.admit(access),
+        }
+    }
+
+    /// What the room would be after a change, and the generation of its password then.
+    pub fn changed(&self, change: RoomChange) -> Result<(RoomFacts, u64), Refusal> {
+        let RoomRecord { facts, generation, .. } = self.record.clone();
+        let visibility = change.visibility.unwrap_or(facts.visibility);
+        let public = visibility == Visibility::Public;
+        if public && change.password.is_some() {
+            return Err(Refusal::PasswordForPublic);
+        }
+        let fresh = change.password.is_some();
+        let password = change.password.or(facts.password).filter(|_| !public);
+        if !public && password.is_none() {
+            return Err(Refusal::PasswordMissing);
+        }
+        let facts = RoomFacts {
+            title: change.title.unwrap_or(facts.title),
+            description: change.description.unwrap_or(facts.description),
+            visibility,
+            password,
+        };
+        Ok((facts, generation + u64::from(fresh)))
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl Room {
+    /// The names in use here, each with its account, how many seats are bound to it, and how many
+    /// of those are present.
+    pub fn bound_names(&self) -> impl Iterator<Item = (&Folded, (Option<AccountId>, u32, u32))> {
+        let counts = |one: &Occupant| (one.author.account, one.bound, one.present);
+        self.names.iter().map(move |(name, one)| (name, counts(one)))
+    }
+}
