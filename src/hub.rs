@@ -10,6 +10,8 @@
 //! said.
 
 mod handle;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 use std::collections::HashMap;
@@ -19,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::chat::{
-    AskId, Chat, Command, Door, Effect, Numbered, Refusal, RoomId, SeatId, Seq, Settings, Snapshot,
+    AskId, Chat, Command, Door, Effect, Numbered, RoomId, SeatId, Seq, Settings, Snapshot,
 };
 use crate::dialect::{Closing, DOORS_MAX, Dialects, Encoder};
 use crate::hub::handle::{Asker, Message};
@@ -31,7 +33,7 @@ use crate::limits::{
     TICK_MS,
 };
 use crate::log;
-use crate::store::Write;
+use crate::store::{Gone, Line};
 use crate::time::Time;
 
 /// What the hub is not to go beyond; in the program, what [`limits`](crate::limits) says.
@@ -39,6 +41,8 @@ use crate::time::Time;
 pub(crate) struct Bounds {
     /// Commands waiting for the hub, beside the leaves that are paid for.
     pub inbox: usize,
+    /// Seats at once: each has paid for its leave.
+    pub seats: usize,
     /// Commands of one round.
     pub round_commands: usize,
     /// Rounds handed to a worker and not yet delivered.
@@ -53,6 +57,7 @@ impl Default for Bounds {
     fn default() -> Bounds {
         Bounds {
             inbox: INBOX_MAX,
+            seats: CONNECTIONS_MAX,
             round_commands: ROUND_COMMANDS_MAX,
             rounds: ROUNDS_MAX,
             round_items: ROUND_ITEMS_MAX,
@@ -68,14 +73,13 @@ pub struct Hub {
     /// What the clock says; in the program, [`Time::now`].
     clock: Box<dyn Fn() -> Time + Send>,
     inbox: mpsc::Receiver<Message>,
-    store: mpsc::Sender<Vec<Write>>,
+    line: Line,
     workers: Vec<WorkerLine>,
     encoder: Encoder,
     asks: HashMap<AskId, Asker>,
     last_ask: u64,
     /// For each room and worker, how many seats there are behind each door.
     audiences: Numbered<RoomId, Vec<[u32; DOORS_MAX]>>,
-    writes: Vec<Write>,
     effects: Vec<Effect>,
     /// What the workers were told last with [`Item::Head`].
     head: Seq,
@@ -86,14 +90,14 @@ impl Hub {
     pub fn new(
         settings: Settings,
         snapshot: Snapshot,
-        store: mpsc::Sender<Vec<Write>>,
+        line: Line,
         dialects: Dialects,
         epoch: &str,
         workers: usize,
     ) -> (Hub, HubHandle, Vec<Rounds>) {
         let chat = Chat::new(settings, snapshot);
         let encoder = Encoder::new(dialects, epoch);
-        Hub::within(Bounds::default(), Box::new(Time::now), chat, store, encoder, workers)
+        Hub::within(Bounds::default(), Box::new(Time::now), chat, line, encoder, workers)
     }
 
     /// The same, within other bounds and by another clock.
@@ -101,32 +105,32 @@ impl Hub {
         bounds: Bounds,
         clock: Box<dyn Fn() -> Time + Send>,
         chat: Chat,
-        store: mpsc::Sender<Vec<Write>>,
+        line: Line,
         encoder: Encoder,
         workers: usize,
     ) -> (Hub, HubHandle, Vec<Rounds>) {
         // Every seat has paid for its leave in advance, on top of what all may send.
-        let (sender, inbox) = mpsc::channel(bounds.inbox + CONNECTIONS_MAX);
+        let (sender, inbox) = mpsc::channel(bounds.inbox + bounds.seats);
         let (workers, rounds) = (0..workers).map(|_| WorkerLine::new(bounds)).unzip();
         let hub = Hub {
             chat: chat.within(bounds.proposed),
             bounds,
             clock,
             inbox,
-            store,
+            line,
             workers,
             encoder,
             asks: HashMap::new(),
             last_ask: 0,
             audiences: Numbered::default(),
-            writes: Vec::new(),
             effects: Vec::new(),
             head: Seq(0),
         };
         (hub, HubHandle::new(sender), rounds)
     }
 
-    /// Runs until every [`HubHandle`] and [`Seat`] is gone.
+    /// Runs until every [`HubHandle`] and [`Seat`] is gone; or the writer is, without which
+    /// nothing can be changed: then whoever waits for an answer hears that it is unavailable.
     pub async fn run(mut self) {
         let mut round = Vec::new();
         let mut tick = Instant::now() + Duration::from_millis(TICK_MS);
@@ -134,7 +138,8 @@ impl Hub {
             let wake_by = self.wake_by(tick);
             let arrived = self.inbox.recv_many(&mut round, self.bounds.round_commands);
             if let Ok(0) = tokio::time::timeout_at(wake_by, arrived).await {
-                return;
+                // Nobody is held up any more by waiting.
+                return self.line.finish().await;
             }
             if tick <= Instant::now() {
                 tick = Instant::now() + Duration::from_millis(TICK_MS);
@@ -152,7 +157,10 @@ impl Hub {
             for message in round.drain(..) {
                 self.take(now, message);
             }
-            self.hand_over();
+            if let Err(Gone) = self.hand_over() {
+                // Nobody can say what came of what was proposed. Those who wait are let go.
+                return log!(Error, "the writer of the database is gone");
+            }
         }
     }
 
@@ -208,9 +216,9 @@ impl Hub {
                 }
             }
             Effect::Propose { ticket, time, entry } => {
-                self.writes.push(Write::Entry { ticket, time, entry });
+                self.line.propose(ticket, time, entry);
             }
-            Effect::Touch { used } => self.writes.push(Write::Touch(used)),
+            Effect::Touch { used } => self.line.touch(used),
             Effect::Seat { seat, door, room } => {
                 self.audience(room, seat, door, 1);
                 self.item(worker_of(seat), Item::Seat { seat, door, room });
@@ -250,7 +258,7 @@ impl Hub {
                 self.item(worker_of(seat), Item::Dismiss { seat, closing: farewell.into() });
             }
             Effect::Mark { room, account, seq } => {
-                self.writes.push(Write::Mark { room, account, seq });
+                self.line.mark(room, account, seq);
             }
             Effect::Reply { seat, door, reply, mark } => {
                 let frame = self.encoder.reply(door, &reply, mark.as_ref());
@@ -274,59 +282,10 @@ impl Hub {
     }
 
     /// Ends the round: what is to be written goes to the store, what is to be told to the workers.
-    fn hand_over(&mut self) {
-        if !self.writes.is_empty()
-            && let Err(refused) = self.store.try_send(std::mem::take(&mut self.writes))
-        {
-            self.refuse(refused.into_inner());
-        }
+    fn hand_over(&mut self) -> Result<(), Gone> {
         for worker in &mut self.workers {
             worker.hand_over();
         }
-    }
-
-    /// The store takes nothing: who waits for these entries is told so.
-    fn refuse(&mut self, writes: Vec<Write>) {
-        log!(Error, "the store takes nothing more; {} writes are refused", writes.len());
-        for write in writes {
-            if let Write::Entry { ticket, entry, .. } = write {
-                self.carry_out(
-                    (self.clock)(),
-                    Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
-                );
-            }
-        }
-    }
-}
-
-/// The line to the store: as many batches as there can be proposals in flight.
-pub fn store_line() -> (mpsc::Sender<Vec<Write>>, mpsc::Receiver<Vec<Write>>) {
-    mpsc::channel(PROPOSED_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::{Entry, founding};
-
-    #[test]
-    fn every_worker_hears_how_far_the_log_is() {
-        let (store, _writes) = store_line();
-        let settings = Settings { session_ttl_secs: 60 };
-        let (mut hub, _handle, mut rounds) =
-            Hub::new(settings, Snapshot::default(), store, &[], "epoch", 2);
-        let mut log = |hub: &mut Hub, seq, entry: Entry| {
-            let (ticket, seq, time) = (None, Seq(seq), Time(1));
-            hub.carry_out(Time(1), Command::Logged { ticket, seq, time, entry });
-            hub.tick();
-            hub.hand_over();
-            rounds.iter_mut().map(|round| round.try_recv().ok()).collect::<Vec<_>>()
-        };
-        for seq in [1, 2] {
-            let told = log(&mut hub, seq, founding());
-            assert_eq!(told, vec![Some(vec![Item::Head(Seq(seq))]); 2]);
-        }
-        // What is known is not told again.
-        assert_eq!(log(&mut hub, 2, founding()), [None, None]);
+        self.line.hand_over()
     }
 }

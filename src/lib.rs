@@ -55,7 +55,8 @@
 //! | worker → a stream's outbox | it costs a number, not a queue: it is caught up from the log |
 //! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |
 //! | connection → kernel | no progress for 10 s: closed |
-//! | hub → store | refused as unavailable: 503, or an error acknowledgement |
+//! | entries → store | they wait at the hub, in order; beyond the bound refused as unavailable: 503, or an error acknowledgement |
+| what people have read, use of sessions → store | only the latest of each waits; far beyond that it is not written down |
 //! | password work | 503 |
 //! | wrong passwords, and what is made, from one address | 429 |
 //! | accounts, rooms | refused as full |

@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use crate::chat::Settings;
 use crate::config::{Config, Durability};
-use crate::hub::{self, Hub, HubHandle, Rounds};
+use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
     ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS, GRACE_MS,
     SEND_BUFFER_BYTES,
@@ -149,10 +149,10 @@ fn start(config: Config, store: Store) -> Crew {
     let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
-    let (to_store, from_hub) = hub::store_line();
+    let (to_writer, from_hub) = store::line();
     let settings = Settings { session_ttl_secs: config.session_ttl_secs };
     let (hub, handle, rounds) =
-        Hub::new(settings, snapshot, to_store, DIALECTS, &epoch, config.workers);
+        Hub::new(settings, snapshot, to_writer, DIALECTS, &epoch, config.workers);
     let log = handle.log_handle();
     let writer = tokio::task::spawn_blocking(move || {
         let run = writer.run(from_hub, |commands| log.answer(commands));

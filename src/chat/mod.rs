@@ -30,7 +30,7 @@ mod room;
 mod rooms;
 mod seats;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod source;
 mod streams;
 #[cfg(test)]

@@ -12,13 +12,13 @@ use crate::chat::{Command, Event, LOBBY, Refusal, SeatId, Seq, Settings};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
-use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
+use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id};
 use crate::limits::TRIES_MAX;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{DIALECTS, Outcome, Service, respond};
-use crate::store::Write;
 use crate::store::tests::Scratch;
+use crate::store::{LineEnd, Write, line};
 use crate::time::Time;
 
 pub(super) use fuzz::feed_at_random;
@@ -151,9 +151,9 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let scratch = Scratch::new();
         let opened = scratch.open();
         let snapshot = opened.snapshot;
-        let (store, writes) = store_line();
+        let (line, writes) = line();
         let settings = Settings { session_ttl_secs: config.session_ttl_secs };
-        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, store, DIALECTS, "e0", 1);
+        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, line, DIALECTS, "e0", 1);
         let log = handle.log_handle();
         // A thread that the runtime does not know of: while it knew, a paused clock would not jump.
         let writer = std::thread::spawn(move || {
@@ -180,11 +180,7 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
 }
 
 /// A log that keeps nothing but the count, and then is full.
-async fn write_some(
-    mut writes: tokio::sync::mpsc::Receiver<Vec<Write>>,
-    log: &LogHandle,
-    entries_max: u64,
-) {
+async fn write_some(mut writes: LineEnd, log: &LogHandle, entries_max: u64) {
     let mut last = 0;
     while let Some(batch) = writes.recv().await {
         for write in batch {

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::timeout;
 
@@ -15,10 +14,11 @@ use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ti
 use crate::limits::{COMMIT_ENTRIES_MAX, WRITE_PROBE_MS};
 use crate::log;
 use crate::store::health::Pulse;
+use crate::store::line::Riders;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
 use crate::store::words::{self, Verdict};
-use crate::store::{Retain, entries, health, tables};
+use crate::store::{LineEnd, Retain, entries, health, tables};
 use crate::time::Time;
 
 /// What is to be written.
@@ -33,7 +33,7 @@ pub enum Write {
         /// Comes back with the answer, too.
         entry: Entry,
     },
-    /// When these sessions were last used. Rides along with a commit, and is lost with it.
+    /// When these sessions were last used. Rides along with a commit.
     Touch(Vec<(SessionId, Time)>),
     /// How far a member has read a room; only forward. Rides along, likewise.
     Mark {
@@ -44,6 +44,19 @@ pub enum Write {
         /// The last message that was read.
         seq: Seq,
     },
+}
+
+impl Write {
+    /// What only rides along; not an entry.
+    fn rider(&self) -> Option<Write> {
+        match self {
+            Write::Entry { .. } => None,
+            Write::Touch(used) => Some(Write::Touch(used.clone())),
+            Write::Mark { room, account, seq } => {
+                Some(Write::Mark { room: *room, account: *account, seq: *seq })
+            }
+        }
+    }
 }
 
 /// The database's one writer. Made by [`crate::store::open`].
@@ -94,11 +107,13 @@ pub(crate) enum Chore {
 /// Writes what comes until the inbox is closed and empty; see [`Writer::run`].
 pub(crate) async fn write_all(
     disk: &mut impl Disk,
-    mut inbox: Receiver<Vec<Write>>,
+    mut inbox: LineEnd,
     mut answer: impl AsyncFnMut(Vec<Command>),
 ) {
     let mut pace = Pace::default();
     let mut queue = VecDeque::new();
+    // What rode along with a batch that could not be written.
+    let mut late = Riders::new();
     loop {
         if queue.is_empty() {
             let Some(writes) = next(disk, &mut inbox).await else { return };
@@ -111,17 +126,21 @@ pub(crate) async fn write_all(
             let Ok(writes) = inbox.try_recv() else { break };
             queue.extend(writes);
         }
-        let batch: Vec<Write> = queue.drain(..queue.len().min(COMMIT_ENTRIES_MAX)).collect();
-        pace.begin(disk.now(), batch.len());
+        let count = queue.len().min(COMMIT_ENTRIES_MAX);
+        pace.begin(disk.now(), count);
+        let batch: Vec<Write> = queue.drain(..count).chain(late.take()).collect();
+        let riders: Vec<Write> = batch.iter().filter_map(Write::rider).collect();
         let answers = disk.write(batch).await;
-        if !answers.is_empty() {
-            answer(answers).await;
+        if disk.is_failing() {
+            riders.into_iter().for_each(|rider| late.put(rider));
         }
+        // Said also where there is nothing to say: there is room in the line again.
+        answer(answers).await;
     }
 }
 
 /// What is to be written next. Until it comes, old messages go.
-async fn next(disk: &mut impl Disk, inbox: &mut Receiver<Vec<Write>>) -> Option<Vec<Write>> {
+async fn next(disk: &mut impl Disk, inbox: &mut LineEnd) -> Option<Vec<Write>> {
     while disk.is_failing() {
         match inbox.try_recv() {
             Ok(writes) => return Some(writes),
@@ -200,14 +219,14 @@ impl Writer {
     /// in pauses, so it is to have one for itself, and to be waited for there; with retention, in a
     /// runtime with a clock.
     ///
-    /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry
+    /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry,
     /// or, where it could not be written or speaks of a message that is not there, one
     /// [`Command::Unlogged`], or, where the log has it already, one [`Command::Repeated`], in the
     /// order of proposing. (Of a sign that is on its message already, or not there to be taken off,
     /// `Repeated` tells the entry that put it there, or the message.)
     /// Numbers follow each other without a gap, whatever fails. A failure ends nothing: the next
     /// transaction is tried as if nothing had been.
-    pub async fn run(mut self, inbox: Receiver<Vec<Write>>, answer: impl AsyncFnMut(Vec<Command>)) {
+    pub async fn run(mut self, inbox: LineEnd, answer: impl AsyncFnMut(Vec<Command>)) {
         write_all(&mut self, inbox, answer).await;
         self.close();
     }
