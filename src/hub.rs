@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use crate::chat::{
     AskId, Chat, Command, Door, Effect, Numbered, RoomId, SeatId, Seq, Settings, Snapshot,
 };
+use crate::clock::Clock;
 use crate::dialect::{Closing, DOORS_MAX, Dialects, Encoder};
 use crate::hub::handle::{Asker, Message};
 pub use crate::hub::handle::{HubHandle, LogHandle, Seat};
@@ -34,7 +35,7 @@ use crate::limits::{
 };
 use crate::log;
 use crate::store::{Gone, Line};
-use crate::time::Time;
+use crate::time::{Moment, Time};
 
 /// What the hub is not to go beyond; in the program, what [`limits`](crate::limits) says.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +71,7 @@ impl Default for Bounds {
 pub struct Hub {
     chat: Chat,
     bounds: Bounds,
-    /// What the clock says; in the program, [`Time::now`].
-    clock: Box<dyn Fn() -> Time + Send>,
+    clock: Clock,
     inbox: mpsc::Receiver<Message>,
     line: Line,
     workers: Vec<WorkerLine>,
@@ -95,15 +95,16 @@ impl Hub {
         epoch: &str,
         workers: usize,
     ) -> (Hub, HubHandle, Vec<Rounds>) {
-        let chat = Chat::new(settings, snapshot);
-        let encoder = Encoder::new(dialects, epoch);
-        Hub::within(Bounds::default(), Box::new(Time::now), chat, line, encoder, workers)
+        let started = Time::now();
+        let chat = Chat::new(settings, snapshot.used_before(started));
+        let (clock, encoder) = (Clock::new(started), Encoder::new(dialects, epoch));
+        Hub::within(Bounds::default(), clock, chat, line, encoder, workers)
     }
 
     /// The same, within other bounds and by another clock.
     pub(crate) fn within(
         bounds: Bounds,
-        clock: Box<dyn Fn() -> Time + Send>,
+        clock: Clock,
         chat: Chat,
         line: Line,
         encoder: Encoder,
@@ -153,7 +154,7 @@ impl Hub {
             {
                 round.push(message);
             }
-            let now = (self.clock)();
+            let now = self.clock.now();
             for message in round.drain(..) {
                 self.take(now, message);
             }
@@ -165,7 +166,8 @@ impl Hub {
     }
 
     fn tick(&mut self) {
-        self.carry_out((self.clock)(), Command::Tick);
+        let now = self.clock.now();
+        self.carry_out(now, Command::Tick);
         // Who follows quiet rooms only is to come back with a number that is not old.
         let head = self.chat.last();
         if std::mem::replace(&mut self.head, head) != head {
@@ -180,7 +182,7 @@ impl Hub {
         if held_up { tick.min(Instant::now() + Duration::from_millis(1)) } else { tick }
     }
 
-    fn take(&mut self, now: Time, message: Message) {
+    fn take(&mut self, now: Moment, message: Message) {
         match message {
             Message::Ask { source, caller, what, answer } => {
                 self.last_ask += 1;
@@ -199,7 +201,7 @@ impl Hub {
         }
     }
 
-    fn carry_out(&mut self, now: Time, command: Command) {
+    fn carry_out(&mut self, now: Moment, command: Command) {
         let mut effects = std::mem::take(&mut self.effects);
         self.chat.handle(now, command, &mut effects);
         for effect in effects.drain(..) {

@@ -45,7 +45,7 @@ impl Bench {
     /// An entry is in the log that this hub has not proposed.
     fn log(&mut self, entry: Entry) {
         let (ticket, seq, time) = (None, Seq(self.hub.chat.last().0 + 1), Time::now());
-        self.hub.carry_out(time, Command::Logged { ticket, seq, time, entry });
+        self.hub.carry_out(time.into(), Command::Logged { ticket, seq, time, entry });
     }
 
     /// A round in which this is asked, and nothing else; a minute after the one before, as who asks
@@ -54,7 +54,7 @@ impl Bench {
         let (answer, answered) = oneshot::channel();
         let (source, caller) = (Source::Local, Caller::Session(self.session));
         self.now = self.now.plus_secs(60);
-        self.hub.take(self.now, Message::Ask { source, caller, what, answer });
+        self.hub.take(self.now.into(), Message::Ask { source, caller, what, answer });
         self.hub.hand_over().expect("a writer");
         answered
     }
@@ -84,7 +84,7 @@ impl Bench {
                 Command::Logged { ticket, seq, time, entry }
             };
             let answers = answers.into_iter().zip(first..).map(logged).collect();
-            self.hub.take(Time::now(), Message::FromLog(answers));
+            self.hub.take(self.now.into(), Message::FromLog(answers));
             self.hub.hand_over().expect("a writer");
         }
         marks

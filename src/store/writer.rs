@@ -18,7 +18,7 @@ use crate::store::line::Riders;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
 use crate::store::words::{self, Verdict};
-use crate::store::{LineEnd, Retain, entries, health, tables};
+use crate::store::{LineEnd, Readers, Retain, entries, health, tables};
 use crate::time::Time;
 
 /// What is to be written.
@@ -71,6 +71,8 @@ pub struct Writer {
     pulse: Pulse,
     /// Removes old messages, where that is wanted.
     pub(super) pruner: Option<Pruner>,
+    /// Those who have to be gone before the writer closes the database.
+    readers: Readers,
     /// Keeps other shanties out. It stands below `connection` because fields are dropped in their
     /// order, and it has to outlive SQLite's own locks: see `open`.
     _lock: File,
@@ -116,7 +118,7 @@ pub(crate) async fn write_all(
     let mut late = Riders::new();
     loop {
         if queue.is_empty() {
-            let Some(writes) = next(disk, &mut inbox).await else { return };
+            let Some(writes) = next(disk, &mut inbox).await else { break };
             queue.extend(writes);
         }
         if queue.len() < COMMIT_ENTRIES_MAX {
@@ -136,6 +138,12 @@ pub(crate) async fn write_all(
         }
         // Said also where there is nothing to say: there is room in the line again.
         answer(answers).await;
+    }
+    while !late.is_empty() {
+        disk.write(late.take().collect()).await;
+        if disk.is_failing() {
+            break; // The disk was not well for long; to know what people have read is not worth more.
+        }
     }
 }
 
@@ -205,14 +213,14 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         lock: File,
-        last: Seq,
-        indexed: i64,
+        (last, indexed): (Seq, i64),
         retain: Retain,
         pulse: Pulse,
+        readers: Readers,
     ) -> Writer {
         let pruner = Pruner::new(retain);
         let start = Instant::now();
-        Writer { connection, last, indexed, start, pulse, pruner, _lock: lock }
+        Writer { connection, last, indexed, start, pulse, pruner, readers, _lock: lock }
     }
 
     /// Writes what comes until the inbox is closed and empty. It blocks its thread, on the disk and
@@ -240,6 +248,7 @@ impl Writer {
     /// Leaves one file behind instead of three. If that fails, nothing is lost: the next start
     /// finds the write-ahead log and goes on from there.
     pub(super) fn close(self) {
+        self.readers.close();
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         if let Err(error) = self.connection.query_row(checkpoint, [], |_| Ok(())) {
             log!(Warn, "cannot move the write-ahead log into the database: {error}");

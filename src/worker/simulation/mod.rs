@@ -33,6 +33,7 @@ use crate::chat::{
     AccountId, Chat, Command, Entry, LOBBY, Name, RoomFacts, RoomId, Seq, SessionId, Settings,
     Snapshot, Title, Visibility, founding,
 };
+use crate::clock::Clock;
 use crate::crypto;
 use crate::dialect::Encoder;
 use crate::hub::{Bounds, Hub, HubHandle, Rounds};
@@ -232,8 +233,14 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
     let (chat, log) = begin(&options, Time(noon));
     let (line, end) = line_of(options.batches);
     let encoder = Encoder::new(&[&Plain], "epoch");
-    let (hub, handle, rounds) =
-        Hub::within(options.bounds, Box::new(clock), chat, line, encoder, options.workers);
+    let (hub, handle, rounds) = Hub::within(
+        options.bounds,
+        Clock::by(Box::new(clock)),
+        chat,
+        line,
+        encoder,
+        options.workers,
+    );
     let log = Rc::new(RefCell::new(log));
     let world = Rc::new(World {
         options,

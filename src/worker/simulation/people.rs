@@ -124,7 +124,7 @@ impl Person {
             let room = self.room();
             let what = match self.dice.below(12) {
                 0 => Ask::Heard,
-                1 => Ask::Present { room },
+                1 => Ask::Present { room, after: 0 },
                 2 => Ask::View { room },
                 3 => Ask::Enter { room, access: Access::Open },
                 4 if room != LOBBY => Ask::Exit { room },
