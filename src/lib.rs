@@ -57,8 +57,8 @@
 //! | one read of the log | 2 s: broken off, 503 |
 //! | searches | one at once; of a person one waits, and makes way for their next: 429 |
 //! | connection → kernel | no progress for 10 s: closed |
-//! | entries → store | they wait at the hub, in order; beyond the bound refused as unavailable: 503, or an error acknowledgement |
-//! | what people have read, use of sessions → store | only the latest of each waits; far beyond that it is not written down |
+//! | entries → store | they wait at the hub, in order; beyond the bound: 503, or an error reply |
+//! | marks of reading, use of sessions → store | only the latest waits; far beyond: not kept |
 //! | password work | 503 |
 //! | wrong passwords, and what is made, from one address | 429 |
 //! | accounts, rooms | refused as full |

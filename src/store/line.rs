@@ -80,8 +80,8 @@ impl Line {
     /// When the writer is gone.
     pub fn hand_over(&mut self) -> Result<(), Gone> {
         while !self.is_empty() && self.batches.capacity() > 0 {
-            // One batch with riders is enough to wait there: of those that come meanwhile again only
-            // the latest counts.
+            // One batch with riders is enough to wait there: of those that come meanwhile only the
+            // latest counts.
             let there = self.batches.max_capacity() - self.batches.capacity();
             let riders = there <= self.plain;
             if self.entries.is_empty() && !riders {

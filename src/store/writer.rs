@@ -142,7 +142,7 @@ pub(crate) async fn write_all(
     while !late.is_empty() {
         disk.write(late.take().collect()).await;
         if disk.is_failing() {
-            break; // The disk was not well for long; to know what people have read is not worth more.
+            break; // What people have read is not worth waiting for a disk that is not well.
         }
     }
 }

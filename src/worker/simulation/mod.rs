@@ -4,8 +4,8 @@
 //! it follows from one seed, on one thread, in simulated time.
 //!
 //! Whatever happens: every ask is answered, and those that need no disk at once; every tell is
-//! replied to once, and in order; nothing is acknowledged or told that is not in the log, and nobody
-//! is told of a room's messages with one left out. When the disk is well again, all settles.
+//! replied to once, and in order; nothing is acknowledged or told that is not in the log, and of a
+//! room's messages none is left out. When the disk is well again, all settles.
 //!
 //! `SEEDS=100000 cargo test --lib worker::simulation` runs more seeds; `SEED=17 cargo test --lib
 //! worker::simulation -- --nocapture` runs one, and says what happens.
