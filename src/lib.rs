@@ -60,7 +60,7 @@
 //! | entries → store | they wait at the hub, in order; beyond the bound: 503, or an error reply |
 //! | marks of reading, use of sessions → store | only the latest waits; far beyond: not kept |
 //! | password work | 503 |
-//! | wrong passwords, and what is made, from one address | 429 |
+//! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |
 //! | accounts, rooms | refused as full |
 //!
 //! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.

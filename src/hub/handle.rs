@@ -39,7 +39,7 @@ pub struct Seat {
 
 impl HubHandle {
     pub(super) fn new(inbox: mpsc::Sender<Message>) -> HubHandle {
-        HubHandle { inbox, source: Source::Local }
+        HubHandle { inbox, source: Source::Own }
     }
 
     /// The same way, for those who come from there.

@@ -69,6 +69,8 @@ pub struct Options {
     /// What the fine disk takes for a commit, at most.
     commit_millis: u64,
     session_ttl_secs: u64,
+    /// Whether there are rate limits.
+    limits: bool,
     /// What a connection may have unanswered, and what its outbox holds.
     unanswered_max: u32,
     outbox_max: usize,
@@ -100,6 +102,7 @@ impl Options {
             millis,
             pause_millis,
             commit_millis: dice.below(3) * dice.below(60),
+            limits: dice.one_in(4),
             session_ttl_secs: [60, 600, 3_600][usize::try_from(dice.below(3)).expect("small")],
             unanswered_max: 1 + u32::try_from(dice.below(32)).expect("small"),
             outbox_max: 1_000 << dice.below(8),
@@ -187,7 +190,7 @@ fn run(seed: u64, loud: bool) -> u64 {
 /// A core that knows some people and rooms, and the log that it knows them from. Keys of accounts
 /// and of their sessions are their names.
 fn begin(options: &Options, clock: Time) -> (Chat, Log) {
-    let settings = Settings { session_ttl_secs: options.session_ttl_secs };
+    let settings = Settings { session_ttl_secs: options.session_ttl_secs, limits: options.limits };
     let (mut chat, mut log) = (Chat::new(settings, Snapshot::default()), Log::default());
     let mut write = |entry| log.write(None, clock, entry);
     write(founding());

@@ -66,11 +66,11 @@ impl Person {
             return;
         }
         // All is well again, and so what anybody wants is done, as soon as others' things are.
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             match self.send(LOBBY).await {
                 Ok(_) => return,
                 Err(Refusal::Unauthenticated) => drop(self.log_in().await),
-                Err(Refusal::Unavailable) => {}
+                Err(Refusal::Unavailable | Refusal::RateLimited { .. }) => {}
                 Err(refusal) => panic!("all is well, but {refusal:?}"),
             }
             sleep(Duration::from_millis(100)).await;
