@@ -239,6 +239,11 @@ pub const ENTRIES_PAGE_MAX: usize = 1_000;
 pub const ENTRIES_PAGE_BYTES: usize = 512 * 1024;
 /// Signs on one message, all people's together. Beyond it: refused as full.
 pub const REACTIONS_MAX: usize = 1_000;
+/// Kinds of signs on one message, so that nobody can use them all up. Beyond it: refused; those
+/// that are there can still be joined.
+pub const REACTION_KINDS_MAX: usize = 20;
+/// Signs of one person on one message. Beyond it: refused.
+pub const REACTIONS_PER_PERSON_MAX: usize = 5;
 /// People who are called in one message; the rest are not told.
 pub const MENTIONS_MAX: usize = 50;
 /// Words of a search; the rest are left out.

@@ -107,6 +107,7 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::Forbidden
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
+        | Refusal::TooManySigns
         | Refusal::SessionNotFound
         | Refusal::NoAccess => "not_allowed",
     }
