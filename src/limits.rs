@@ -272,6 +272,15 @@ pub const RETAIN_WAIT_MS: u64 = 3_600_000;
 /// Entries at the end of the log among which the newest message is looked for, to see whether the
 /// clock can be right. Where none of them is a message, nothing is removed for its age.
 pub const RETAIN_LOOKS_MAX: i64 = 10_000;
+/// What is kept free of the disk unless `--disk-free` says otherwise: what has to be written even
+/// then (deletions, ends, the write-ahead log) fits many times over. Below it, what takes room is
+/// refused, to guests from twice as much on ...
+pub const DISK_FREE_BYTES: u64 = 64 * 1024 * 1024;
+/// ... but of a small disk no more than such a part.
+pub const DISK_FREE_PARTS: u64 = 16;
+/// How often the disk is asked for its room. Meanwhile the rate limits bound what is written.
+pub const DISK_PROBE_MS: u64 = 1_000;
+
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;
 /// Between two such steps. (Each may write some hundred pages: the index has words all over it.)

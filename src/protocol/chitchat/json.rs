@@ -210,7 +210,7 @@ impl From<Refusal> for Failure {
             Refusal::RateLimited { retry_after_ms } => {
                 return Failure { retry_after_ms, ..Failure::new(TOO_MANY, "") };
             }
-            Refusal::Unavailable => (503, ""),
+            Refusal::Unavailable | Refusal::NoSpace => (503, ""),
             Refusal::Full => (507, ""),
         };
         Failure::new(code, field)

@@ -317,6 +317,10 @@ impl From<Refusal> for Failure {
                 let retry_after_ms = Some(retry_after_ms.max(1).into());
                 return Failure { retry_after_ms, ..Code::RateLimited.into() };
             }
+            Refusal::NoSpace => {
+                let says = "the server's disk is nearly full; tell its owner, and try again later";
+                return Failure::from(Code::Unavailable).saying(says);
+            }
             Refusal::Unavailable => Code::Unavailable,
             // What only the seats of the other protocols are refused for.
             Refusal::OtherName

@@ -157,7 +157,7 @@ const REFUSALS: [(Refusal, u16, &str, u16); 25] = [
     (Refusal::Malformed(Field::Name), 303, "name", 400),
     (Refusal::Malformed(Field::Message), 303, "msg", 400),
     (Refusal::Malformed(Field::Color), 303, "color", 400),
-    (Refusal::RateLimited { retry_after_ms: 1 }, 305, "", 429),
+    (Refusal::RateLimited { retry_after_ms: 1_000 }, 305, "", 429),
     (Refusal::Full, 507, "", 503),
     (Refusal::Unavailable, 503, "", 503),
 ];

@@ -116,6 +116,7 @@ fn refusals() {
         (Refusal::Malformed(Field::Message), Code::MessageEmpty),
         (Refusal::Malformed(Field::Called("seq")), Code::InvalidField),
         (Refusal::TooManySigns, Code::InvalidField),
+        (Refusal::NoSpace, Code::Unavailable),
         (Refusal::Full, Code::Unavailable),
         (Refusal::Unavailable, Code::Unavailable),
         (Refusal::RateLimited { retry_after_ms: 5 }, Code::RateLimited),
