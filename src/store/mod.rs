@@ -28,6 +28,7 @@ mod schema;
 mod search;
 mod searches;
 mod snapshot;
+mod space;
 mod tables;
 mod words;
 mod writer;
@@ -51,8 +52,9 @@ pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, 
 pub use crate::store::readers::{Readers, Unread};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
+pub use crate::store::space::Disk;
 #[cfg(test)]
-pub(crate) use crate::store::writer::{Chore, Disk, write_all};
+pub(crate) use crate::store::writer::{Chore, Medium, write_all};
 pub use crate::store::writer::{Write, Writer};
 
 use crate::chat::{self, Seq, Snapshot};

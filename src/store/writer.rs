@@ -79,7 +79,7 @@ pub struct Writer {
 }
 
 /// What is written to: the database; in the simulation, what stands for it.
-pub(crate) trait Disk {
+pub(crate) trait Medium {
     /// The time since some start.
     fn now(&self) -> Duration;
     /// Lets so much time pass.
@@ -108,7 +108,7 @@ pub(crate) enum Chore {
 
 /// Writes what comes until the inbox is closed and empty; see [`Writer::run`].
 pub(crate) async fn write_all(
-    disk: &mut impl Disk,
+    disk: &mut impl Medium,
     mut inbox: LineEnd,
     mut answer: impl AsyncFnMut(Vec<Command>),
 ) {
@@ -148,7 +148,7 @@ pub(crate) async fn write_all(
 }
 
 /// What is to be written next. Until it comes, old messages go.
-async fn next(disk: &mut impl Disk, inbox: &mut LineEnd) -> Option<Vec<Write>> {
+async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Write>> {
     while disk.is_failing() {
         match inbox.try_recv() {
             Ok(writes) => return Some(writes),
@@ -170,7 +170,7 @@ async fn next(disk: &mut impl Disk, inbox: &mut LineEnd) -> Option<Vec<Write>> {
     }
 }
 
-impl Disk for Writer {
+impl Medium for Writer {
     fn now(&self) -> Duration {
         self.start.elapsed()
     }

@@ -12,7 +12,7 @@ use crate::chat::Command;
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
 use crate::limits::{BUSY_TIMEOUT_MS, WRITE_PROBE_MS};
-use crate::store::{Chore, Disk, Write};
+use crate::store::{Chore, Medium, Write};
 
 /// What the disk is like for a while.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -57,7 +57,7 @@ impl SimulatedDisk {
     }
 }
 
-impl Disk for SimulatedDisk {
+impl Medium for SimulatedDisk {
     fn now(&self) -> Duration {
         self.start.elapsed()
     }
