@@ -243,6 +243,11 @@ pub const ENTRIES_PAGE_MAX: usize = 1_000;
 pub const ENTRIES_PAGE_BYTES: usize = 512 * 1024;
 /// Signs on one message, all people's together. Beyond it: refused as full.
 pub const REACTIONS_MAX: usize = 1_000;
+/// Kinds of signs on one message, so that nobody can use them all up. Beyond it: refused; those
+/// that are there can still be joined.
+pub const REACTION_KINDS_MAX: usize = 20;
+/// Signs of one person on one message. Beyond it: refused.
+pub const REACTIONS_PER_PERSON_MAX: usize = 5;
 /// People who are called in one message; the rest are not told.
 pub const MENTIONS_MAX: usize = 50;
 /// Words of a search; the rest are left out.
@@ -268,6 +273,15 @@ pub const RETAIN_WAIT_MS: u64 = 3_600_000;
 /// Entries at the end of the log among which the newest message is looked for, to see whether the
 /// clock can be right. Where none of them is a message, nothing is removed for its age.
 pub const RETAIN_LOOKS_MAX: i64 = 10_000;
+/// What is kept free of the disk unless `--disk-free` says otherwise: what has to be written even
+/// then (deletions, ends, the write-ahead log) fits many times over. Below it, what takes room is
+/// refused, to guests from twice as much on ...
+pub const DISK_FREE_BYTES: u64 = 64 * 1024 * 1024;
+/// ... but of a small disk no more than such a part.
+pub const DISK_FREE_PARTS: u64 = 16;
+/// How often the disk is asked for its room. Meanwhile the rate limits bound what is written.
+pub const DISK_PROBE_MS: u64 = 1_000;
+
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;
 /// Between two such steps. (Each may write some hundred pages: the index has words all over it.)

@@ -27,6 +27,7 @@ mod schema;
 mod search;
 mod searches;
 mod snapshot;
+mod space;
 mod tables;
 mod words;
 mod writer;
@@ -47,6 +48,7 @@ pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, 
 pub use crate::store::readers::{Readers, Unread};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
+pub use crate::store::space::Disk;
 pub use crate::store::writer::{Write, Writer};
 
 use crate::chat::{self, Seq, Snapshot};
