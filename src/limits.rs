@@ -130,10 +130,9 @@ pub const COMMIT_PROBE_EAGER_MS: u64 = 4_000;
 pub const WRITE_PROBE_MS: u64 = 500;
 /// How much is written to try it: a long message, with what is kept of it beside the log.
 pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
-/// Passwords being hashed or checked at once; each takes 7 MiB and some 30 ms of a core.
-pub const PASSWORD_RUNNING_MAX: usize = 1;
-/// Passwords waiting for that. Beyond it: 503.
-pub const PASSWORD_WAITING_MAX: usize = 16;
+/// Passwords waiting to be hashed or checked, one after the other; each takes 7 MiB and some 30 ms
+/// of a core, so the last waits for four seconds. Beyond it the newest of the longest line: 503.
+pub const PASSWORD_WAITING_MAX: usize = 128;
 
 // ---- Chat ----
 
