@@ -62,8 +62,12 @@
 //! | password work, in turns by address and room | the newest of the longest line: 503 |
 //! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |
 //! | accounts, rooms | refused as full |
+//! | items of one answer of the core, steps of one command | the rest is asked for, or goes on |
 //!
 //! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.
+//! 6. The work of one command is bounded: nothing takes over 1 ms of the event loop. Long lists are
+//!    answered page by page, and what is too long for one command goes on after others had their
+//!    turn.
 //!
 //! No lock, no atomic as state, no `unsafe`: what is shared has one owner, and is asked.
 //!

@@ -29,6 +29,7 @@ mod index;
 mod limiter;
 mod members;
 mod mentions;
+mod numbered;
 mod pages;
 mod people;
 mod room;

@@ -1,5 +1,6 @@
 //! Pages of long lists, which one answer must not hold as a whole.
 
+use crate::chat::numbered::looked;
 use crate::chat::types::RoomId;
 use crate::limits::ANSWER_ITEMS_MAX;
 
@@ -11,6 +12,7 @@ pub(super) fn page<K: Copy, V, T>(
 ) -> (Vec<T>, Option<K>) {
     let (mut shown, mut last) = (Vec::new(), None);
     for (place, one) in all.by_ref().take(ANSWER_ITEMS_MAX) {
+        looked();
         last = Some(place);
         shown.extend(show(one));
     }

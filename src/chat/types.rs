@@ -3,11 +3,11 @@
 //! A value of one of these types is valid, wherever it came from. Callers: everybody above.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher;
 use std::sync::Arc;
 
+pub use crate::chat::numbered::Numbered;
 use crate::chat::text;
 use crate::limits::{
     CLIENT_ID_BYTES_MAX, COLOR_CHARS_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, NAME_CHARS_MAX,
@@ -27,10 +27,6 @@ macro_rules! number {
         }
     };
 }
-
-/// A map by numbers that this server has given out itself. As nobody else chooses them, none can
-/// make them collide, and finding one need not cost a keyed hash.
-pub type Numbered<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
 
 /// Spreads the bits of a number (Fibonacci hashing: Knuth, TAOCP section 6.4), the upper half
 /// folded onto the lower.

@@ -2,11 +2,13 @@
 //! on with each [`Command::Continue`](super::Command::Continue), in turn, so that the end of a
 //! room, of a session with a thousand rooms, or of everything holds up nobody.
 //!
-//! What lasts changes at once all the same, with its entry: only seats, and who waits, go by and by.
+//! What lasts changes at once all the same, with its entry: only seats, and those who wait, go by
+//! and by.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::chat::accounts::Look;
+use crate::chat::numbered::looked;
 use crate::chat::room::Room;
 use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, SessionId};
 use crate::chat::vocabulary::{Effect, Farewell, Followed, Refusal};
@@ -134,6 +136,7 @@ impl Chat {
 
     /// Takes a step, if this command may take one more.
     pub(super) fn step(&mut self) -> bool {
+        looked();
         let may = self.steps > 0;
         self.steps = self.steps.saturating_sub(1);
         may

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -98,7 +99,18 @@ impl<L: Listed> Written<L> {
 
 impl<L: Listed> Pieces for Written<L> {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Piece> + '_>> {
-        Box::pin(async { self.piece().await.unwrap_or(Piece::Failed) })
+        Box::pin(async {
+            loop {
+                match self.piece().await {
+                    Ok(piece) => return piece,
+                    // Who asks for too much gets it more slowly: half a list is of no use.
+                    Err(Refusal::RateLimited { retry_after_ms }) => {
+                        tokio::time::sleep(Duration::from_millis(retry_after_ms.into())).await;
+                    }
+                    Err(_) => return Piece::Failed,
+                }
+            }
+        })
     }
 }
 

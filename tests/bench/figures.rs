@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::report::{Budget, Unit, cell, judge, row, table};
 use crate::stage::{LOAD_CORE, MEASURED_CORE, Running, Stage};
-use crate::{Options, Outcome, Words, proc};
+use crate::{Options, Outcome, Words, commands, proc};
 
 /// What `--only` takes.
-pub const PARTS: [&str; 4] = ["deliveries", "paced", "memory", "acks"];
+pub const PARTS: [&str; 5] = ["deliveries", "paced", "memory", "acks", "commands"];
 
 const ROOMS: [usize; 2] = [100, 1_000];
 const SENDERS: usize = 8;
@@ -77,6 +77,9 @@ pub fn run(options: &Options) -> Outcome<()> {
     }
     if options.wants("acks") {
         run.acks();
+    }
+    if options.wants("commands") {
+        commands::run();
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod clock;
 mod full;
+mod growth;
 mod guests;
 mod limits;
 mod members;

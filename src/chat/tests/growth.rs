@@ -1,0 +1,240 @@
+//! No command's work grows with how much there is: what each looks at is counted, in a small world
+//! and in one that is ten times as large. (Whoever goes through a table or a page, takes a step of
+//! what may be long, or causes an effect is counted, so that no clock is needed.)
+
+use std::collections::BTreeMap;
+
+use super::full::{account, room};
+use super::*;
+use crate::chat::numbered::looks;
+
+const SMALL: u64 = 600;
+const LARGE: u64 = 10 * SMALL;
+/// Rooms of the one who has the most.
+const OWN: u64 = 500;
+const CROWDED: RoomId = RoomId(2);
+/// Streams' own seats are multiples of it.
+const STREAM: u64 = 1 << 16;
+
+/// A core, and the most that a command of each kind has looked at.
+struct Counted {
+    core: Core,
+    most: BTreeMap<String, u64>,
+    seats: u64,
+}
+
+impl Counted {
+    /// So many accounts, rooms, people in two rooms, and seats of one session.
+    fn new(size: u64) -> Counted {
+        let mut core = Core::with(&["ann", "bob"]);
+        let mut snapshot = core.chat.snapshot();
+        let crowd: Vec<AccountId> = (10..10 + size).map(AccountId).collect();
+        snapshot.accounts.extend((10..10 + size).map(account));
+        let mut members = vec![AccountId(1)];
+        members.extend(&crowd);
+        snapshot.rooms.push(room(CROWDED.0, &members));
+        for id in 3..3 + size {
+            let own = [AccountId(1)];
+            snapshot.rooms.push(room(id, if id < OWN { &own } else { &[] }));
+        }
+        let mut session = snapshot.sessions[0].clone();
+        for id in 10..10 + size {
+            let name = format!("s{id}");
+            session.id = SessionId(id);
+            (session.account, session.key) = (AccountId(id), key(&name));
+            snapshot.sessions.push(session.clone());
+        }
+        snapshot.rooms[1].owner = Some(AccountId(1));
+        (snapshot.last_session, snapshot.last_account) = (10 + size, 10 + size);
+        let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
+        core.chat = Chat::new(settings, snapshot);
+        let mut counted = Counted { core, most: BTreeMap::new(), seats: 0 };
+        for guest in 0..size {
+            for room in [LOBBY, CROWDED] {
+                let seat = counted.sit("", "", room);
+                let name = Name::new(&format!("guest {guest} {room}"));
+                counted.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
+            }
+            counted.sit("", "bob", LOBBY);
+        }
+        counted
+    }
+
+    fn give(&mut self, what: &str, command: Command) {
+        let mut effects = Vec::new();
+        looks();
+        self.core.chat.handle(self.core.now, command, &mut effects);
+        let looked = looks() + effects.len() as u64;
+        if !what.is_empty() {
+            let most = self.most.entry(what.to_owned()).or_default();
+            *most = looked.max(*most);
+        }
+        for effect in effects {
+            if let Effect::Propose { ticket, time, entry } = effect {
+                self.core.proposals.push_back((ticket, time, entry));
+            }
+        }
+    }
+
+    /// Asks; the log answers, and what was too long comes to its end.
+    fn ask(&mut self, who: &str, what: Ask) {
+        let name = kind(&what);
+        self.core.last += 1;
+        let (ask, source, caller) = (AskId(self.core.last), Source::Local, caller(who));
+        self.give(name, Command::Ask { ask, source, caller, what });
+        self.settle(name);
+    }
+
+    fn settle(&mut self, name: &str) {
+        let logged = format!("{name}, logged");
+        loop {
+            while self.core.chat.is_busy() {
+                self.give("Continue", Command::Continue);
+            }
+            let Some((ticket, time, entry)) = self.core.proposals.pop_front() else { return };
+            self.core.seq += 1;
+            let (ticket, seq) = (Some(ticket), Seq(self.core.seq));
+            self.give(&logged, Command::Logged { ticket, seq, time, entry });
+        }
+    }
+
+    fn sit(&mut self, name: &str, who: &str, room: RoomId) -> SeatId {
+        self.seats += STREAM;
+        let Ask::Sit { door, access, claim, enter, .. } = sit(0, room) else { unreachable!() };
+        let (seat, room) = (SeatId(self.seats), RoomRef::Id(room));
+        self.core.last += 1;
+        let (ask, source, caller) = (AskId(self.core.last), Source::Local, caller(who));
+        let what = Ask::Sit { seat, door, room, access, claim, enter };
+        self.give(name, Command::Ask { ask, source, caller, what });
+        seat
+    }
+}
+
+/// The name of a kind of ask. A new one has to be named here, and put to the core below.
+fn kind(ask: &Ask) -> &'static str {
+    let text = format!("{ask:?}");
+    let name = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    KINDS.iter().find(|kind| **kind == name).unwrap_or_else(|| panic!("{name} is not counted"))
+}
+
+const KINDS: [&str; 26] = [
+    "Register",
+    "Login",
+    "BeGuest",
+    "Sessions",
+    "EndSession",
+    "Logout",
+    "Me",
+    "Person",
+    "Present",
+    "Rooms",
+    "Marks",
+    "Room",
+    "View",
+    "Heard",
+    "Readable",
+    "Direct",
+    "Enter",
+    "Exit",
+    "Members",
+    "Act",
+    "Read",
+    "Follow",
+    "Lock",
+    "MakeRoom",
+    "MayChange",
+    "ChangeRoom",
+];
+
+fn work(size: u64) -> BTreeMap<String, u64> {
+    let mut it = Counted::new(size);
+    let after = RoomId(0);
+    for mine in [true, false] {
+        it.ask("ann", Ask::Rooms { mine, after });
+    }
+    it.ask("ann", Ask::Marks { after });
+    it.ask("ann", Ask::Readable { after });
+    it.ask("ann", Ask::Present { room: CROWDED, after: 0 });
+    let away = Place::Away { present: u64::MAX, account: AccountId(0) };
+    for after in [Place::Present(0), away] {
+        it.ask("ann", Ask::Members { room: LOBBY, after });
+    }
+    it.ask("ann", Ask::Room { room: RoomRef::Id(CROWDED) });
+    it.ask("ann", Ask::View { room: CROWDED });
+    it.ask("ann", Ask::Lock { room: RoomRef::Id(CROWDED), name: Name::new("new") });
+    it.ask("ann", Ask::MayChange { room: RoomRef::Id(CROWDED), access: Access::Open });
+    it.ask("", Ask::Heard);
+    it.ask("ann", Ask::Me);
+    it.ask("ann", Ask::Sessions);
+    it.ask("ann", Ask::Person { name: "n10".into() });
+    it.ask("", Ask::Register { name: "new".into(), key: key("new") });
+    it.ask("", login("n11", "fresh"));
+    it.ask("", be_guest("zoe"));
+    it.ask("ann", Ask::Direct { name: "n12".into() });
+    it.ask("s13", Ask::Enter { room: RoomId(5), access: Access::Open });
+    it.ask("s13", Ask::Exit { room: RoomId(5) });
+    let (text, client_id, reply_to) = ("hi".into(), None, None);
+    it.ask("ann", Ask::Act(Action::Send { room: CROWDED, text, client_id, reply_to }));
+    it.ask("ann", Ask::Read { room: CROWDED, seq: Seq(u64::MAX) });
+    it.ask("ann", Ask::MakeRoom { facts: facts("one more", Visibility::Public, None) });
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        it.seats += STREAM;
+        streams.push(SeatId(it.seats));
+        it.ask("ann", Ask::Follow { seat: SeatId(it.seats), door: BACK, only: None });
+    }
+    it.give("Leave", Command::Leave { seat: streams[0] });
+    let seat = it.sit("Sit", "ann", CROWDED);
+    it.give("Leave", Command::Leave { seat });
+    // While a message is on its way, all speak, and who wants the same change waits.
+    let (text, client_id, reply_to) = ("slow".into(), None, None);
+    let slow = Ask::Act(Action::Send { room: LOBBY, text, client_id, reply_to });
+    it.core.last += 1;
+    let (source, caller) = (Source::Local, caller("ann"));
+    it.give("", Command::Ask { ask: AskId(it.core.last), source, caller, what: slow });
+    for seat in 0..size {
+        let tell = Tell::Part { name: None };
+        it.give("Tell", Command::Tell { seat: SeatId((3 * seat + 1) * STREAM), tell });
+    }
+    it.settle("what waited");
+    let access = Access::Open;
+    for turn in 0..size {
+        let title = Title::new(&format!("title {turn}"));
+        let change = RoomChange { title, ..RoomChange::default() };
+        let room = RoomRef::Id(CROWDED);
+        it.core.last += 1;
+        let what = Ask::ChangeRoom { room: room.clone(), access, change };
+        let caller = super::caller("ann");
+        it.give("ChangeRoom", Command::Ask { ask: AskId(it.core.last), source, caller, what });
+        if turn == 9 {
+            it.core.last += 1;
+            let (what, caller) = (Ask::RemoveRoom { room, access }, super::caller("ann"));
+            it.give("RemoveRoom", Command::Ask { ask: AskId(it.core.last), source, caller, what });
+        }
+    }
+    it.settle("ChangeRoom");
+    it.core.passes(TTL_SECS - 1);
+    it.give("Tick", Command::Tick);
+    it.core.passes(TTL_SECS);
+    it.give("Tick", Command::Tick);
+    it.settle("Tick");
+    it.ask("ann", Ask::EndSession { session: SessionId(1) });
+    it.ask("bob", Ask::Logout);
+    it.most
+}
+
+#[test]
+fn the_work_of_a_command_does_not_grow() {
+    let (small, large) = (work(SMALL), work(LARGE));
+    for kind in KINDS {
+        assert!(large.contains_key(kind), "{kind} is not counted");
+    }
+    for (what, count) in &large {
+        let before = small.get(what).copied().unwrap_or_default();
+        assert!(
+            *count <= before + before / 4 + 8,
+            "{what}: {before}, and ten times as large {count}"
+        );
+        assert!(*count <= 1_600, "{what} looks at {count}");
+    }
+}

@@ -1,0 +1,239 @@
+//! A core at its limits, and every command put to it: what it does in the event loop.
+//!
+//! The world is built once for each kind of command, from a snapshot; each command's time is noted
+//! under its name, what the log answers under that name with `, logged`, and what was too long for
+//! one command with `, continued`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use shanty::chat::{
+    Access, Account, AccountId, Ask, AskId, Caller, Chat, Command, Description, Door, Effect,
+    Entry, LOBBY, MemberRecord, Name, RoomFacts, RoomId, RoomRecord, RoomRef, SeatId, Seq, Session,
+    SessionId, Settings, Snapshot, Source, Tell, Ticket, Title, Visibility, founding,
+};
+use shanty::crypto::KeyHash;
+use shanty::limits::{
+    CONNECTIONS_MAX, MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX, STREAMS_PER_ACCOUNT_MAX,
+};
+use shanty::time::Time;
+
+/// All accounts that there may be, but for some that commands make.
+pub const ACCOUNTS: u64 = shanty::limits::ACCOUNTS_MAX as u64 - 1_000;
+/// Likewise of rooms.
+pub const ROOMS: u64 = ROOMS_MAX as u64 - 1_000;
+/// Everybody who can be connected, in one room.
+pub const PRESENT: u64 = CONNECTIONS_MAX as u64;
+/// The room that they are in.
+pub const CROWDED: RoomId = RoomId(2);
+/// Who belongs to as many rooms as one may, and owns them.
+pub const BUSY: u64 = 1;
+/// Who sits with as many seats as there can be, by one session.
+pub const WIDE: u64 = 2;
+/// A guest who belongs to as many rooms as one may, and owns them.
+pub const GUEST: u64 = ACCOUNTS;
+
+const DOOR: Door = Door(1);
+const NOON: Time = Time(1_700_000_000_000_000);
+/// Streams' own seats are multiples of it.
+const STREAM: u64 = 1 << 16;
+
+/// How long each kind of command took.
+pub type Times = BTreeMap<String, Vec<Duration>>;
+
+pub struct World {
+    chat: Chat,
+    pub now: Time,
+    seq: u64,
+    asks: u64,
+    seats: u64,
+    proposals: VecDeque<(Ticket, Time, Entry)>,
+    /// Of those who are present in the lobby.
+    pub guests: Vec<SeatId>,
+    pub times: Times,
+}
+
+/// A key that belongs to a number.
+pub fn key(kind: u8, number: u64) -> KeyHash {
+    let mut key = [kind; 32];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+pub fn session(number: u64) -> Caller {
+    Caller::Session(key(2, number))
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+pub fn facts(title: &str) -> RoomFacts {
+    let title = Title::new(title).expect("a title");
+    let (description, visibility) = (Description::default(), Visibility::Public);
+    RoomFacts { title, description, visibility, password: None }
+}
+
+/// A small core: the lobby, and one account. What lasts is copied from it, field by field.
+fn founded() -> Snapshot {
+    let mut chat = Chat::new(settings(), Snapshot::default());
+    let made = Entry::AccountMade {
+        account: AccountId(1),
+        name: name("n1"),
+        key: Some(key(1, 1)),
+        color: None,
+    };
+    for (seq, entry) in [(1, founding()), (2, made)] {
+        let logged = Command::Logged { ticket: None, seq: Seq(seq), time: NOON, entry };
+        chat.handle(NOON, logged, &mut Vec::new());
+    }
+    chat.snapshot()
+}
+
+fn snapshot() -> Snapshot {
+    let mut snapshot = founded();
+    let (lobby, model) = (snapshot.rooms.remove(0), snapshot.accounts.remove(0));
+    let member = lobby.members[0].clone();
+    let account = |id: u64| {
+        let (name, key) = (name(&format!("n{id}")), (id != GUEST).then(|| key(1, id)));
+        Account { id: AccountId(id), name, key, ..model.clone() }
+    };
+    let begun = |id: u64| {
+        let (remember, agent) = (false, "a client".into());
+        let (id, account, key) = (SessionId(id), AccountId(id), key(2, id));
+        Session { id, account, key, remember, agent, created: NOON, last_used: NOON }
+    };
+    let record = |id: u64, owner: Option<u64>, members: std::ops::RangeInclusive<u64>| {
+        let member = |id| MemberRecord { account: AccountId(id), ..member.clone() };
+        RoomRecord {
+            id: RoomId(id),
+            owner: owner.map(AccountId),
+            facts: facts(&format!("room {id}")),
+            members: members.map(member).collect(),
+            ..lobby.clone()
+        }
+    };
+    let of_one = ROOMS_PER_ACCOUNT_MAX as u64 - 10;
+    let rooms = (CROWDED.0 + 1..=ROOMS).map(|id| match id {
+        _ if id <= of_one => record(id, Some(BUSY), BUSY..=BUSY),
+        _ if id <= 2 * of_one => record(id, Some(GUEST), GUEST..=GUEST),
+        _ => record(id, None, 1..=0),
+    });
+    let mut first = record(LOBBY.0, None, 1..=ACCOUNTS);
+    first.facts = lobby.facts.clone();
+    let crowded = record(CROWDED.0, Some(BUSY), 1..=MEMBERS_MAX as u64 - 1_000);
+    snapshot.rooms = [first, crowded].into_iter().chain(rooms).collect();
+    snapshot.accounts = (1..=ACCOUNTS).map(account).collect();
+    snapshot.sessions = (1..=ACCOUNTS).map(begun).collect();
+    snapshot.last_account = ACCOUNTS;
+    snapshot.last_session = ACCOUNTS;
+    snapshot.last_room = ROOMS;
+    snapshot
+}
+
+fn settings() -> Settings {
+    Settings { session_ttl_secs: 3_600, limits: false }
+}
+
+impl World {
+    /// Everything at its limit: accounts, rooms, seats in two rooms, streams of one, seats of one.
+    pub fn full() -> World {
+        let mut world = World {
+            chat: Chat::new(settings(), snapshot()),
+            now: NOON,
+            seq: 2,
+            asks: 0,
+            seats: 0,
+            proposals: VecDeque::new(),
+            guests: Vec::new(),
+            times: Times::new(),
+        };
+        for guest in 0..PRESENT {
+            for room in [LOBBY, CROWDED] {
+                let seat = world.sit(Caller::Nobody, room);
+                world.guests.extend((room == LOBBY).then_some(seat));
+                let name = Name::new(&format!("guest {guest} of {room}"));
+                world.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
+            }
+        }
+        for _ in 0..PRESENT {
+            world.sit(session(WIDE), LOBBY);
+        }
+        for who in [BUSY, GUEST] {
+            for _ in 0..STREAMS_PER_ACCOUNT_MAX {
+                world.follow("", session(who));
+            }
+        }
+        world.settle("");
+        world.times.clear();
+        world
+    }
+
+    /// Carries out a command, and notes how long it took.
+    pub fn give(&mut self, what: &str, command: Command) {
+        let mut effects = Vec::new();
+        let start = Instant::now();
+        self.chat.handle(self.now, command, &mut effects);
+        let took = start.elapsed();
+        if !what.is_empty() {
+            self.times.entry(what.to_owned()).or_default().push(took);
+        }
+        for effect in effects {
+            if let Effect::Propose { ticket, time, entry } = effect {
+                self.proposals.push_back((ticket, time, entry));
+            }
+        }
+    }
+
+    pub fn ask(&mut self, name: &str, caller: Caller, what: Ask) {
+        self.asks += 1;
+        let (ask, source) = (AskId(self.asks), Source::Local);
+        self.give(name, Command::Ask { ask, source, caller, what });
+    }
+
+    /// The log takes everything, and what was too long for one command comes to its end.
+    pub fn settle(&mut self, what: &str) {
+        let named = |suffix: &str| {
+            if what.is_empty() { String::new() } else { format!("{what}, {suffix}") }
+        };
+        let (logged, continued) = (named("logged"), named("continued"));
+        loop {
+            while self.chat.is_busy() {
+                self.give(&continued, Command::Continue);
+            }
+            let Some((ticket, time, entry)) = self.proposals.pop_front() else { return };
+            self.seq += 1;
+            let (ticket, seq) = (Some(ticket), Seq(self.seq));
+            self.give(&logged, Command::Logged { ticket, seq, time, entry });
+        }
+    }
+
+    /// Asks, and lets the log answer.
+    pub fn ask_through(&mut self, name: &str, caller: Caller, what: Ask) {
+        self.ask(name, caller, what);
+        self.settle(name);
+    }
+
+    pub fn seat(&mut self) -> SeatId {
+        self.seats += 1;
+        SeatId(self.seats * STREAM)
+    }
+
+    pub fn sit_in(&mut self, what: &str, caller: Caller, room: RoomId) -> SeatId {
+        let seat = self.seat();
+        let (room, access, claim) = (RoomRef::Id(room), Access::Open, None);
+        self.ask(what, caller, Ask::Sit { seat, door: DOOR, room, access, claim, enter: false });
+        seat
+    }
+
+    fn sit(&mut self, caller: Caller, room: RoomId) -> SeatId {
+        self.sit_in("", caller, room)
+    }
+
+    pub fn follow(&mut self, what: &str, caller: Caller) -> SeatId {
+        let seat = self.seat();
+        self.ask(what, caller, Ask::Follow { seat, door: Door(2), only: None });
+        self.settle(what);
+        seat
+    }
+}
