@@ -9,6 +9,9 @@
 //! to each worker in one piece, so that a worker writes once to each connection, however much was
 //! said.
 
+mod announce;
+mod presence;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -22,6 +25,7 @@ use crate::chat::{
 };
 use crate::clock::Clock;
 use crate::dialect::{Closing, Copy, DOORS_MAX, Dialects, Encoder};
+use crate::hub::presence::Presence;
 use crate::limits::{
     CONNECTIONS_MAX, INBOX_MAX, PROPOSED_MAX, ROUND_COMMANDS_MAX, ROUND_ITEMS_MAX, ROUNDS_MAX,
     TICK_MS,
@@ -142,6 +146,7 @@ pub struct Hub {
     audiences: Numbered<RoomId, Vec<[u32; DOORS_MAX]>>,
     writes: Vec<Write>,
     effects: Vec<Effect>,
+    presence: Presence,
     /// What the workers were told last with [`Item::Head`].
     head: Seq,
 }
@@ -273,6 +278,7 @@ impl Hub {
             audiences: Numbered::default(),
             writes: Vec::new(),
             effects: Vec::new(),
+            presence: Presence::default(),
             head: Seq(0),
         };
         (hub, HubHandle { inbox: sender, source: Source::Own }, rounds)
@@ -304,6 +310,7 @@ impl Hub {
             for message in round.drain(..) {
                 self.take(now, message);
             }
+            self.announce_gathered();
             self.hand_over();
         }
     }
@@ -322,6 +329,7 @@ impl Hub {
     /// be handed what is for it.
     fn wake_by(&self, tick: Instant) -> Instant {
         let held_up = self.workers.iter().any(|worker| !worker.items.is_empty());
+        let tick = self.presence.next().map_or(tick, |due| due.min(tick));
         if held_up { tick.min(Instant::now() + Duration::from_millis(1)) } else { tick }
     }
 
@@ -373,26 +381,7 @@ impl Hub {
                 let closing = farewell.map(Closing::from);
                 self.item(worker_of(seat), Item::Unseat { seat, room, closing });
             }
-            Effect::Announce { event, by } => {
-                let Some(audience) = self.audiences.get(&event.room) else { return };
-                let listens = |door: Door| audience.iter().any(|of| of[usize::from(door.0)] > 0);
-                let copies = self.encoder.event(&event, listens);
-                if copies.is_empty() {
-                    return;
-                }
-                let (room, seq, by) = (event.room, event.what.seq(), by.map(|(seat, _)| seat));
-                let item = Item::Announce { room, seq, by, copies };
-                let listens = |of: &[u32; DOORS_MAX]| of.iter().any(|count| *count > 0);
-                let mut last = None;
-                for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {
-                    if let Some(worker) = last.replace(worker) {
-                        self.workers[worker].items.push(item.clone());
-                    }
-                }
-                if let Some(worker) = last {
-                    self.workers[worker].items.push(item);
-                }
-            }
+            Effect::Announce { event, by } => self.announce(&event, by.map(|(seat, _)| seat)),
             Effect::Whisper { seat, door, event } => {
                 let (seq, frame) = (event.what.seq(), self.encoder.whisper(door, &event));
                 if !frame.is_empty() {

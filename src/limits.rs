@@ -283,6 +283,14 @@ pub const DISK_FREE_PARTS: u64 = 16;
 /// How often the disk is asked for its room. Meanwhile the rate limits bound what is written.
 pub const DISK_PROBE_MS: u64 = 1_000;
 
+/// In a room, somebody's coming and going is told at most once in that time, through the protocols
+/// that have it gathered.
+pub const PRESENCE_GATHER_MS: u64 = 1_000;
+/// Of so many it is told at once; of more, at the end of that time.
+pub const PRESENCE_AT_ONCE: usize = 8;
+/// Comings and goings that are gathered in one room. Beyond it all of them are told at once.
+pub const PRESENCE_GATHERED_MAX: usize = 1_000;
+
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;
 /// Between two such steps. (Each may write some hundred pages: the index has words all over it.)
