@@ -45,11 +45,11 @@ impl Hub {
         let mut last = None;
         for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {
             if let Some(worker) = last.replace(worker) {
-                self.workers[worker].items.push(item.clone());
+                self.workers[worker].push(item.clone());
             }
         }
         if let Some(worker) = last {
-            self.workers[worker].items.push(item);
+            self.workers[worker].push(item);
         }
     }
 }
