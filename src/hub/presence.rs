@@ -2,7 +2,8 @@
 //! going in a room is told at most once a second, and where many come and go, all that happened in
 //! a second is told at its end. Who came and went again meanwhile is not told of.
 //!
-//! It keeps who was told of, and who is to be, for a second; time is an argument. Called by the hub.
+//! It keeps who was told of, and who is to be, for a second; time is an argument. Called by the
+//! hub.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashSet};
