@@ -210,6 +210,8 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// Entries after which the messages among them are put into the full-text index, all at once. A
 /// search makes an index of its own of younger ones: a few milliseconds.
 pub const INDEX_ENTRIES: i64 = 2048;
+/// Or bytes of messages, if these are long.
+pub const INDEX_BYTES: usize = 128 * 1024;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
 /// A reader that nobody has needed for so long is closed, and its memory given back.
@@ -234,8 +236,15 @@ pub const ENTRIES_PAGE_BYTES: usize = 512 * 1024;
 pub const REACTIONS_MAX: usize = 1_000;
 /// People who are called in one message; the rest are not told.
 pub const MENTIONS_MAX: usize = 50;
-/// Words of a search; the rest are left out.
+/// Words and phrases of a search; the rest are left out.
 pub const SEARCH_WORDS_MAX: usize = 16;
+/// What these are cut into for the index, all together; the rest is left out. What a phrase takes
+/// grows with it, for each message that has all of its words.
+pub const SEARCH_TOKENS_MAX: usize = 48;
+/// Letters of a word that are told apart; the rest of it counts for nothing.
+pub const WORD_CHARS_MAX: usize = 64;
+/// A search looks for so long. Beyond it, it says where to go on.
+pub const SEARCH_DEADLINE_MS: u64 = 300;
 /// Letters before the `*` of a search's last word from which on it stands for longer ones, too.
 /// The index has to gather all words that begin so, which for the shortest ones are in every
 /// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
@@ -246,8 +255,6 @@ pub const SEARCH_LOOKS_MAX: usize = 8_192;
 /// Rooms up to which a search has the index tell their messages from others. With more of them that
 /// costs more than looking at the messages.
 pub const SEARCH_ROOMS_MAX: usize = 4;
-/// Entries whose messages are indexed at once to verify the index: some MiB.
-pub const VERIFY_ENTRIES: i64 = 16_384;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
 

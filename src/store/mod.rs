@@ -12,12 +12,14 @@
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
 //! `tables` (what it changes), `words` (what it does to messages), `snapshot` (what a core starts
 //! from), `writer` (how it gets there), `pace` (and when), `health` (whether it can), `retention`
-//! (what goes again), `readers`, `reader`, `searches`, `search`, `schema`; [`admin`] (backups and
-//! what is like them).
+//! (what goes again), `readers`, `reader`; `fold`, `index`, `terms`, `searches`, `search` (finding words);
+//! `schema`; [`admin`] (backups and what is like them).
 
 pub mod admin;
 pub mod entries;
+mod fold;
 mod health;
+mod index;
 mod open_error;
 mod pace;
 mod reader;
@@ -28,6 +30,7 @@ mod search;
 mod searches;
 mod snapshot;
 mod tables;
+mod terms;
 mod words;
 mod writer;
 
@@ -116,10 +119,10 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     let last = connection.query_row(entries::LAST, [], |row| row.get(0))?;
     let last_seq = Seq(entries::unsigned(last));
     let snapshot = snapshot::load(&connection)?;
-    let indexed = words::indexed(&connection)?;
+    let unindexed = index::unindexed(&connection)?;
     let (pulse, health) = Pulse::new();
     let readers = Readers::new(&fs::canonicalize(&options.path)?);
-    let last = (last_seq, indexed);
+    let last = (last_seq, unindexed);
     let writer = Writer::new(connection, lock, last, options.retain, pulse, readers.clone());
     Ok(Store { snapshot, secret, epoch, last_seq, writer, readers, health })
 }

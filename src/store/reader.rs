@@ -13,11 +13,14 @@ use crate::limits::{
     UNREAD_MAX,
 };
 use crate::store::entries::{self, optional_text, signed, text, unsigned};
+use crate::store::index::Young;
 use crate::time::Time;
 
 /// Somebody's look at the log: within one read, as it was at one moment.
 pub struct Reader {
     pub(super) connection: Connection,
+    /// What a search has in memory.
+    pub(super) young: Young,
 }
 
 /// A message as it is now.

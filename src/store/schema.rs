@@ -3,20 +3,24 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::store::OpenError;
+use crate::store::{OpenError, index};
 
 /// In the header of every database of ours; "Shnt" in ASCII. The first migration writes it.
 const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// What made the schema what it is, in order. Appended to, and never edited after a release: a
 /// database remembers only how many of them it has seen.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_retention.sql"),
     include_str!("migrations/0004_gone.sql"),
     include_str!("migrations/0005_index.sql"),
+    include_str!("migrations/0006_search.sql"),
 ];
+
+/// The migration after which all messages are indexed anew, which SQL cannot do.
+const INDEXES: i64 = 6;
 
 /// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file
 /// which is not ours stays as it is.
@@ -45,6 +49,9 @@ pub(super) fn migrate(
         // crash, a migration has been run and counted, or neither.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
+        if number == INDEXES {
+            index::index_all(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }

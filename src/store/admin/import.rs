@@ -8,10 +8,10 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::chat::{Entry, Seq};
+use crate::chat::Entry;
 use crate::crypto;
 use crate::store::admin::export::{BESIDE, COLUMNS, VERSION};
-use crate::store::{self, OpenError, entries, tables, words};
+use crate::store::{self, OpenError, entries, index, tables, words};
 
 /// Fills it, in one transaction. Returns how many entries there were.
 ///
@@ -23,8 +23,7 @@ pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64
     let entries = fill(connection, lines)?;
     let name_and_index = || -> rusqlite::Result<()> {
         store::baptise(connection)?;
-        let last = connection.query_row(entries::LAST, [], |row| row.get(0))?;
-        words::index(connection, 0, Seq(entries::unsigned(last)))?;
+        index::index_all(connection)?;
         connection.execute_batch("COMMIT")
     };
     name_and_index().map_err(failed)?;

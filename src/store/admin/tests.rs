@@ -183,12 +183,11 @@ fn what_is_damaged_is_found() {
         ("UPDATE log SET text = 'other words' WHERE seq = 30", "the index of words is not that"),
         ("UPDATE log SET room = 2 WHERE seq = 30", "the index of words is not that"),
         (
-            "INSERT INTO words (words, rowid, room, name, text)
-             SELECT 'delete', seq, room, name, text FROM log WHERE seq = 30",
+            "INSERT INTO words (words, rowid, text, bag) VALUES ('delete', 30, 'number', '')",
             "the index of words is not that",
         ),
         (
-            "INSERT INTO words (rowid, room, name, text) VALUES (2, 1, 'Eve', 'ghost')",
+            "INSERT INTO words (rowid, text, bag) VALUES (2, 'ghost', '.1 @eve')",
             "the index of words is not that",
         ),
         ("DELETE FROM meta WHERE key = 'epoch'", "no name or no secret"),
