@@ -72,6 +72,8 @@
 //! you like, the [`store`], and [`http`] and [`ws`], which stand on their own.
 
 pub mod crypto;
+#[cfg(test)]
+mod fuzz;
 pub mod limits;
 pub mod logger;
 pub mod time;

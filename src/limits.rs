@@ -136,6 +136,9 @@ pub const EMOJI_BYTES_MAX: usize = 48;
 pub const AGENT_CHARS_MAX: usize = 200;
 /// Members of a room. Beyond it: refused as full.
 pub const MEMBERS_MAX: usize = 10_000;
+/// Rooms or people in one answer of the core; a longer list is asked for page by page. Some 50 µs
+/// of the event loop for each.
+pub const ANSWER_ITEMS_MAX: usize = 256;
 /// Rooms that one is a member of: each stream has a seat in each.
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Streams of one account at once. Beyond it the oldest is closed, as replaced.

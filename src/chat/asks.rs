@@ -54,19 +54,20 @@ impl Chat {
             Ask::Logout => self.logout(ask, who),
             Ask::Me => self.me(who).map(Some),
             Ask::Person { name } => self.person(who, &name).map(Some),
-            Ask::Present { room } => self.present(who, room).map(Some),
-            Ask::Rooms { mine } => Ok(Some(self.list_rooms(who, mine))),
+            Ask::Present { room, after } => self.present(who, room, after).map(Some),
+            Ask::Rooms { mine, after } => Ok(Some(self.list_rooms(who, mine, after))),
+            Ask::Marks { after } => self.marks(who, after).map(Some),
             Ask::Room { room } => self.rooms.find(&room).map(|room| {
                 let asker = who.map(|who| who.account);
-                Some(Answer::Room(Box::new(self.info(room, asker))))
+                Some(Answer::Room(Box::new(self.info_with_people(room, asker))))
             }),
             Ask::View { room } => self.view(who, room).map(Some),
             Ask::Heard => Ok(Some(Answer::Heard(self.last))),
-            Ask::Readable => Ok(Some(self.readable(who))),
+            Ask::Readable { after } => Ok(Some(self.readable(who, after))),
             Ask::Direct { name } => self.direct(ask, who, &name),
             Ask::Enter { room, access } => self.enter_room(ask, who, room, access),
             Ask::Exit { room } => self.exit_room(ask, who, room),
-            Ask::Members { room } => self.members(who, room).map(Some),
+            Ask::Members { room, after } => self.members(who, room, after).map(Some),
             Ask::Act(action) => self.act(ask, who, action).map(|()| None),
             Ask::Read { room, seq } => self.read(who, room, seq).map(Some),
             Ask::Follow { seat, door, only } => self.follow(seat, door, only, who).map(Some),
@@ -150,11 +151,12 @@ impl Chat {
     }
 
     /// Who is present. Of a room for two only the two may know.
-    fn present(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
+    fn present(&self, who: Identity, room: RoomId, after: u64) -> Result<Answer, Refusal> {
         let room = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
         let inside = who.is_some_and(|who| room.members.contains_key(&who.account));
         let shown = inside || !room.is_direct();
-        if shown { Ok(Answer::Present(room.present())) } else { Err(Refusal::RoomNotFound) }
+        let (present, next) = room.present(after);
+        if shown { Ok(Answer::Present { present, next }) } else { Err(Refusal::RoomNotFound) }
     }
 
     fn read(&mut self, who: Identity, room: RoomId, seq: Seq) -> Result<Answer, Refusal> {

@@ -25,6 +25,7 @@ mod asks;
 mod check;
 mod members;
 mod mentions;
+mod pages;
 mod people;
 mod room;
 mod rooms;

@@ -177,7 +177,7 @@ impl Chat {
             return Err(Refusal::NameInUse);
         }
         let now = self.now;
-        self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?.bind(&author, now)?;
+        self.rooms.bind(room, &author, now)?;
         if let Some(account) = author.account {
             self.accounts.sit(account, session, seat);
         }
@@ -342,12 +342,10 @@ impl Chat {
         let Some(sitting) = self.seats.remove(&seat) else { return };
         let Some(author) = sitting.author else { return };
         let folded = author.name.folded();
-        if let Some(room) = self.rooms.get_mut(room) {
-            if sitting.present {
-                room.leave(&folded);
-            }
-            room.unbind(&folded);
+        if let Some(room) = self.rooms.get_mut(room).filter(|_| sitting.present) {
+            room.leave(&folded);
         }
+        self.rooms.unbind(room, &folded);
         // (To lose a room is no use of a stream's session; its own end is.)
         if let Some(session) = sitting.session.filter(|_| base.is_none()) {
             self.use_session(session);

@@ -9,6 +9,7 @@
 
 mod bodies;
 pub mod chitchat;
+mod lists;
 pub mod native;
 mod origins;
 pub mod passwords;

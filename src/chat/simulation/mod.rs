@@ -427,11 +427,11 @@ impl Simulation {
             ask: AskId(u64::MAX),
             source: Source::Local,
             caller: Caller::Nobody,
-            what: Ask::Present { room },
+            what: Ask::Present { room, after: 0 },
         };
         self.chat.handle(self.moment(), ask, &mut effects);
         let names: Vec<Folded> = match effects.pop() {
-            Some(Effect::Answer { answer: Ok(Answer::Present(present)), .. }) => {
+            Some(Effect::Answer { answer: Ok(Answer::Present { present, .. }), .. }) => {
                 present.iter().map(|one| one.author.name.folded()).collect()
             }
             Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),

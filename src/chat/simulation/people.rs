@@ -7,8 +7,8 @@ use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::simulation::{STRANGER, Simulation};
 use crate::chat::{
     Access, AccountId, Action, Ask, AskId, Author, Caller, Claim, ClientId, Color, Command,
-    Description, Door, Emoji, Entry, Field, LOBBY, Name, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
+    Description, Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts,
+    RoomId, RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -67,7 +67,10 @@ impl Simulation {
                 let access = it.access(&room);
                 Ask::RemoveRoom { room, access }
             }),
-            47 => self.somebody_asks(|it| Ask::Rooms { mine: it.dice.one_in(2) }),
+            47 => self.somebody_asks(|it| Ask::Rooms {
+                mine: it.dice.one_in(2),
+                after: RoomId(it.dice.below(4)),
+            }),
             48..=51 => self.somebody_follows(),
             52..=56 => self.somebody_streams(),
             57 => self.asks(Caller::Nobody, |it| {
@@ -87,7 +90,7 @@ impl Simulation {
             61 => self.somebody_asks(|it| Ask::Act(it.action(None))),
             62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
             _ => self.somebody_asks(|it| match it.dice.below(4) {
-                0 => Ask::Members { room: it.some_room() },
+                0 => Ask::Members { room: it.some_room(), after: Place::Present(0) },
                 1 => Ask::Sessions,
                 2 => Ask::EndSession { session: SessionId(it.dice.below(9)) },
                 _ => Ask::View { room: it.some_room() },

@@ -15,12 +15,16 @@ fn who_may_enter_see_and_leave() {
     let view = |room| Ask::View { room };
     assert_eq!(core.try_to("bob", view(dark)), Err(Refusal::RoomNotFound));
     assert_eq!(core.try_to("bob", view(shut)), Ok(()));
-    assert_eq!(core.try_to("bob", Ask::Members { room: shut }), Err(Refusal::Forbidden));
+    assert_eq!(
+        core.try_to("bob", Ask::Members { room: shut, after: Place::Present(0) }),
+        Err(Refusal::Forbidden)
+    );
     assert_eq!(core.try_to("bob", enter_room(shut, Access::Open)), Err(Refusal::NoAccess));
     assert_eq!(core.try_to("bob", enter_room(dark, token(0))), Ok(()));
     assert_eq!(core.try_to("bob", enter_room(dark, Access::Open)), Ok(()), "a member already");
     assert_eq!(core.try_to("bob", view(dark)), Ok(()));
-    assert_eq!(core.ask("bob", Ask::Readable), Ok(Answer::Readable(vec![LOBBY, dark])));
+    let readable = core.ask("bob", Ask::Readable { after: RoomId(0) });
+    assert_eq!(readable, Ok(Answer::Readable { rooms: vec![LOBBY, dark], next: None }));
     assert_eq!(core.try_to("bob", Ask::Exit { room: dark }), Ok(()));
     assert_eq!(core.try_to("ann", Ask::Exit { room: dark }), Ok(()));
     assert_eq!(core.try_to("ann", enter_room(dark, Access::Open)), Ok(()), "she owns it");

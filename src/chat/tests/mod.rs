@@ -5,6 +5,7 @@ mod clock;
 mod full;
 mod guests;
 mod members;
+mod pages;
 mod people;
 mod rooms;
 mod seats;
@@ -204,8 +205,10 @@ impl Core {
     }
 
     fn present(&mut self, room: RoomId) -> Vec<String> {
-        match self.ask("", Ask::Present { room }) {
-            Ok(Answer::Present(all)) => all.iter().map(|one| one.author.name.to_string()).collect(),
+        match self.ask("", Ask::Present { room, after: 0 }) {
+            Ok(Answer::Present { present, next: None }) => {
+                present.iter().map(|one| one.author.name.to_string()).collect()
+            }
             other => panic!("{other:?} instead of who is present"),
         }
     }

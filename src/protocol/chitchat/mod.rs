@@ -11,25 +11,25 @@ mod object;
 mod tests;
 mod tokens;
 
-use std::pin::Pin;
-
 use serde::Serialize;
 
 pub use dialect::DIALECT;
 pub use tokens::Tokens;
 
-use json::{Failure, Room};
+use json::{Failure, Room, User};
 use object::Object;
 use tokens::{Flaw, Pass};
 
 use crate::chat::{
-    Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomInfo,
-    RoomRef, SeatId, Title, Visibility,
+    Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId,
+    RoomInfo, RoomRef, SeatId, Title, Visibility,
 };
-use crate::http::{self, Method, Piece, Pieces, Reject, Request, Response};
-use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PIECE_BYTES};
+use crate::http::{self, Method, Reject, Request, Response};
+use crate::hub::HubHandle;
+use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
-use crate::protocol::{bodies, method, session, unrouted, web};
+use crate::protocol::{bodies, lists, method, session, unrouted, web};
 
 /// Answers what is ChitChat's.
 pub(super) async fn respond(
@@ -84,48 +84,59 @@ async fn list(context: &Context, request: &Request) -> Result<Response, Failure>
     if request.prefers_html() {
         return Ok(web::page(request).header("Vary", "Accept"));
     }
-    let Answer::Rooms(rooms) = context.hub.ask(Caller::Nobody, Ask::Rooms { mine: false }).await?
-    else {
-        unreachable!("rooms are answered with rooms");
-    };
-    let mut list = List { rooms: rooms.into_iter(), begun: false };
+    let list = List { hub: context.hub.clone(), after: RoomId(0), people: None };
     let response = Response::new(200).header("Vary", "Accept");
-    Ok(match list.piece() {
-        Piece::More(first) => response.json_and_rest(first, list),
-        Piece::Last(all) => response.json(all),
-        Piece::Failed => unreachable!("the rooms are there"),
-    })
+    Ok(lists::respond(response, "[", list, "]").await?)
 }
 
-/// The list of rooms, as far as it has not been read.
+/// The list of rooms, as it is made while it is read.
 struct List {
-    rooms: std::vec::IntoIter<RoomInfo>,
-    begun: bool,
+    hub: HubHandle,
+    /// The last room that was written.
+    after: RoomId,
+    /// After which arrival the rest of those who are present in that one begins: it is open.
+    people: Option<u64>,
 }
 
 impl List {
-    fn piece(&mut self) -> Piece {
-        let mut json = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
-        if !std::mem::replace(&mut self.begun, true) {
-            json.push(b'[');
+    /// Goes on with those who are present in a room that has more of them than an answer.
+    async fn go_on(&mut self, after: u64, items: &mut Items) {
+        let page = lists::present_page(&self.hub, &Caller::Nobody, self.after, after).await;
+        let (present, next) = page.unwrap_or_default(); // The room may have gone meanwhile.
+        for one in &present {
+            items.raw(b",");
+            items.item(&User::from(one));
         }
-        while json.len() < PIECE_BYTES {
-            let Some(info) = self.rooms.next() else {
-                json.push(b']');
-                return Piece::Last(json.into());
-            };
-            bodies::write(&Room::from(&info), &mut json);
-            if !self.rooms.as_slice().is_empty() {
-                json.push(b',');
-            }
+        self.people = next;
+        if next.is_none() {
+            items.raw(PEOPLE_END);
         }
-        Piece::More(json.into())
+    }
+
+    async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
+        if let Some(after) = self.people {
+            self.go_on(after, items).await;
+            return Ok(true);
+        }
+        let page = lists::rooms_page(&self.hub, &Caller::Nobody, false, self.after);
+        let (rooms, next) = page.await?;
+        for info in rooms {
+            (self.after, self.people) = (info.id, info.more);
+            items.push(&Room::from(&info));
+        }
+        if self.people.is_some() {
+            items.reopen(PEOPLE_END); // It is the last of its page.
+        }
+        Ok(next.is_some() || self.people.is_some())
     }
 }
 
-impl Pieces for List {
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Piece> + '_>> {
-        Box::pin(async { self.piece() })
+/// What a room's JSON ends with: those who are present are its last field.
+const PEOPLE_END: &[u8] = b"]}";
+
+impl Listed for List {
+    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
+        Box::pin(self.page(items))
     }
 }
 
@@ -311,8 +322,11 @@ async fn refuse_taken_title(
 
 /// An ask that is answered with a room.
 async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomInfo, Failure> {
-    match context.hub.ask(caller, what).await? {
-        Answer::Room(info) => Ok(*info),
+    match context.hub.ask(caller.clone(), what).await? {
+        Answer::Room(mut info) => {
+            lists::complete(&context.hub, &caller, &mut info).await;
+            Ok(*info)
+        }
         _ => unreachable!("asks about one room are answered with it"),
     }
 }

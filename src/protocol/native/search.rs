@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::chat::{Answer, Ask, Folded, RoomId, Seq};
+use crate::chat::{Folded, RoomId, Seq};
 use crate::http::{Request, Response};
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::errors::Failure;
@@ -10,7 +10,7 @@ use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::pages::{counted, limit, parameter};
 use crate::protocol::native::rooms::readable;
-use crate::protocol::{Context, bodies};
+use crate::protocol::{Context, bodies, lists};
 use crate::store::{Found, Query};
 
 pub(super) async fn search(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -25,10 +25,7 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
             readable(context, caller, room).await?;
             vec![room]
         }
-        None => match context.hub.ask(caller, Ask::Readable).await? {
-            Answer::Readable(rooms) => rooms,
-            _ => unreachable!("what is readable is answered with rooms"),
-        },
+        None => lists::readable(&context.hub, &caller).await?,
     };
     let query = Query { words, rooms, author, before, limit };
     let found = context.readers.search(person, query).await?;

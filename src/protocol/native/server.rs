@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{Answer, Ask, Caller, LOBBY};
+use crate::chat::{Answer, Ask, Caller};
 use crate::http::Response;
 use crate::limits::{
     BODY_BYTES_MAX, CLIENT_ID_BYTES_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, MESSAGE_CHARS_MAX,
@@ -94,7 +94,7 @@ pub(super) async fn ready(context: &Context) -> Result<Response, Failure> {
         return Err(Failure::from(Code::Unavailable).saying(what_to_do));
     }
     let asked = async {
-        context.hub.ask(Caller::Nobody, Ask::Present { room: LOBBY }).await?;
+        context.hub.ask(Caller::Nobody, Ask::Heard).await?;
         context.readers.read(|reader| reader.last_seq()).await?;
         Ok(Response::new(200).text("ready\n"))
     };
