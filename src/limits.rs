@@ -267,6 +267,9 @@ pub const RETAIN_WAIT_MS: u64 = 3_600_000;
 /// Entries at the end of the log among which the newest message is looked for, to see whether the
 /// clock can be right. Where none of them is a message, nothing is removed for its age.
 pub const RETAIN_LOOKS_MAX: i64 = 10_000;
+/// A line of an export. The longest message takes 48 KB, with all of its characters escaped.
+pub const IMPORT_LINE_BYTES_MAX: usize = 256 * 1024;
+
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;
 /// Between two such steps. (Each may write some hundred pages: the index has words all over it.)
@@ -302,6 +305,7 @@ const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time fo
 const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
+const _: () = assert!(MESSAGE_CHARS_MAX * 12 * 2 < IMPORT_LINE_BYTES_MAX, "twice a message");
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");

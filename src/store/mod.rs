@@ -38,7 +38,7 @@ mod writer;
 pub(crate) mod tests;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     let last_seq = Seq(entries::unsigned(last));
     let snapshot = snapshot::load(&connection)?;
     let unindexed = index::unindexed(&connection)?;
-    let (pulse, health) = Pulse::new();
+    let (pulse, health) = Pulse::feel(&connection);
     let readers = Readers::new(&fs::canonicalize(&options.path)?);
     let last = (last_seq, unindexed);
     let writer = Writer::new(connection, lock, last, options.retain, pulse, readers.clone());
@@ -133,7 +133,15 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let mut how = OpenOptions::new();
     let file = how.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            // One that was there and empty becomes the database. (Whoever does not own it cannot
+            // say who reads it.)
+            let there = file.metadata()?;
+            if there.len() == 0 && there.permissions().mode() & 0o077 != 0 {
+                let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+            }
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }

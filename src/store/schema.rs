@@ -1,6 +1,8 @@
 //! Which database this is, and how an old one becomes a new one: numbered migrations, compiled in,
 //! each run once and in one transaction. Called by `open`.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::store::{OpenError, index};
@@ -56,4 +58,39 @@ pub(super) fn migrate(
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// The first thing that differs from what the migrations make, or that they do not make at all: a
+/// trigger of somebody else's would run with every entry. `None`: all is as it is to be. The
+/// database is one that has seen so many of them.
+pub(super) fn difference(
+    connection: &Connection,
+    seen: usize,
+) -> Result<Option<String>, OpenError> {
+    let mut ours = Connection::open_in_memory()?;
+    migrate(&mut ours, &MIGRATIONS[..seen], 0)?;
+    let (ours, mut theirs) = (objects(&ours)?, objects(connection)?);
+    for (name, sql) in ours {
+        match theirs.remove(&name) {
+            Some(found) if found == sql => {}
+            Some(_) => return Ok(Some(format!("{name} is not what it is to be"))),
+            None => return Ok(Some(format!("{name} is missing"))),
+        }
+    }
+    Ok(theirs.into_keys().next().map(|name| format!("{name} is not ours")))
+}
+
+/// All that a database consists of: what kind of thing, its name, and what made it, without
+/// comments and spaces. (What `ANALYZE` leaves behind changes nothing.)
+fn objects(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut select = connection.prepare(
+        "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema
+         WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4')",
+    )?;
+    let bare = |sql: String| {
+        let lines = sql.lines().map(|line| line.split("--").next().unwrap_or(""));
+        lines.flat_map(str::split_whitespace).collect::<String>()
+    };
+    let object = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, bare(row.get(1)?)));
+    select.query_map([], object)?.collect()
 }

@@ -116,6 +116,29 @@ fn readiness_goes_with_the_disk_and_comes_back_by_itself() {
 }
 
 #[test]
+fn a_start_with_too_little_room_for_a_message_is_not_ready() {
+    let mut server = TestServer::start();
+    server.account("Ann");
+    assert_eq!(server.stop().code, Some(0));
+    let db = server.db();
+    // The write-ahead log may take what a start needs, and not what a long message does.
+    let mut tight = TestServer::of(move |_| {
+        let mut command = clean(Command::new("sh"));
+        let script = "trap '' XFSZ; ulimit -S -f 80; exec \"$@\"";
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_shanty")]);
+        command.args(["--listen", "127.0.0.1:0", "--db", &db]);
+        command
+    });
+    assert_eq!(tight.ask("GET /readyz", "", "").status, 503);
+    assert_eq!(tight.ask("GET /healthz", "", "").status, 200);
+    free(&tight);
+    until("it is ready", || tight.ask("GET /readyz", "", "").status == 200);
+    let end = tight.stop();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert_eq!(end.stderr.matches("the database can be written again").count(), 1, "{end:?}");
+}
+
+#[test]
 fn an_end_with_a_disk_that_takes_nothing_is_no_success() {
     let mut server = confined(400);
     fill(&server);

@@ -11,7 +11,7 @@ use crate::chat::{
 };
 use crate::limits::SESSION_TTL_SECS;
 use crate::store::index::{self, Indexed};
-use crate::store::{OpenError, entries, snapshot};
+use crate::store::{OpenError, entries, schema, snapshot};
 use crate::time::Time;
 
 /// Says what is in it, in a few words.
@@ -38,6 +38,7 @@ fn all(connection: &Connection) -> Result<String, OpenError> {
     if answer != "ok" {
         return wrong(answer.replace('\n', " "));
     }
+    objects(connection, schema::MIGRATIONS.len())?;
     if connection.prepare("PRAGMA foreign_key_check")?.exists([])? {
         return wrong("a session of no account".to_owned());
     }
@@ -57,6 +58,17 @@ fn all(connection: &Connection) -> Result<String, OpenError> {
         number("SELECT count(*) FROM room WHERE gone IS NULL")?,
     );
     Ok(format!("{count} entries, {accounts} accounts, {rooms} rooms"))
+}
+
+/// Whether a database of that schema consists of what it is to consist of.
+///
+/// # Errors
+/// [`OpenError::Corrupt`] with the first thing that is too much, other, or missing.
+pub(super) fn objects(connection: &Connection, seen: usize) -> Result<(), OpenError> {
+    match schema::difference(connection, seen)? {
+        Some(what) => wrong(what.replace('\n', " ")),
+        None => Ok(()),
+    }
 }
 
 /// What the log has said so far.
