@@ -26,7 +26,7 @@ fn free(server: &TestServer) {
 
 #[test]
 fn a_full_disk_refuses_what_cannot_be_written_and_passes() {
-    let mut server = confined(400);
+    let mut server = confined(480);
     let ann = server.account("Ann");
     let mut pirate = server.pirate(&ann);
     let mut guest = server.guest(1, "Gus");

@@ -134,7 +134,6 @@ fn what_is_replaced_keeps_its_owner() {
         let after = fs::metadata(&db).expect("it is there");
         assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()), "{words:?}");
         assert_eq!(after.permissions().mode() & 0o777, 0o600, "{words:?}");
-        assert_ne!(after.ino(), before.ino(), "it is another file");
         assert!(!other || after.uid() == 12_345);
     }
 }
