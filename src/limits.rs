@@ -62,6 +62,11 @@ pub const ANSWER_BYTES_MIN: usize = 32 * 1024;
 /// and the time bridges a tunnel. (The kernel of a slow reader on this machine tells of room for
 /// 64 KiB at a time: at 2,000 bytes a second, twice a minute.)
 pub const ANSWER_WINDOW_MS: u64 = 60_000;
+/// What is unsent to all connections together, HTTP answers included: each worker has its share.
+/// Beyond it: 503 for who asks, a stream is caught up from the log later.
+pub const UNSENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A page of messages ends with that many bytes, or few more; but has one at least.
+pub const PAGE_BYTES: usize = 256 * 1024;
 /// A piece of a long list: with that many bytes, or few more, it is sent.
 pub const PIECE_BYTES: usize = 16 * 1024;
 /// What one thread reads at a time, from whichever connection is readable. Belongs to the thread.
@@ -229,6 +234,8 @@ pub const READERS_CLOSE_MS: u64 = 1_000;
 /// How long a read waits for that. (A thousand clients that come back at once have their rooms
 /// within a second or two.) Beyond it: refused, as unavailable.
 pub const READ_WAIT_MS: u64 = 5_000;
+/// Whoever changes a message and has not read it by then stands in the queue of the streams, too.
+pub const READ_LATE_MS: u64 = 50;
 /// Beside those, reads of the log for streams at once. All streams may wait for it.
 pub const READERS_IN_TURN_MAX: usize = 1;
 /// Entries of one page of the log, at most ...
@@ -303,6 +310,7 @@ pub const GRACE_MS: u64 = 12_000;
 
 const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time for its pong");
 const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
+const _: () = assert!(OUTBOX_BYTES_MAX + PAGE_BYTES <= UNSENT_BYTES_MAX / WORKERS_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 * 2 < IMPORT_LINE_BYTES_MAX, "twice a message");

@@ -234,7 +234,8 @@ impl Chat {
                 self.logged(ticket, seq, time, entry);
             }
             Command::Repeated { ticket, entry, seq, time, same } => {
-                let found = Answer::Acted { seq, time, repeated: true };
+                let by = entry.author().cloned();
+                let found = Answer::Acted { seq, time, repeated: true, by, color: None };
                 let outcome = if same { Ok(found) } else { Err(Refusal::ClientIdReused) };
                 self.not_logged(ticket, &entry, outcome);
             }
@@ -380,7 +381,7 @@ impl Chat {
             }
             Purpose::Tell(Told { seat, door, mark, .. }) => {
                 let reply = outcome.map(|answer| match answer {
-                    Answer::Acted { seq, time, repeated } => {
+                    Answer::Acted { seq, time, repeated, .. } => {
                         Receipt::Logged { seq, time, repeated }
                     }
                     _ => Receipt::Noted,

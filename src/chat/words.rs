@@ -112,8 +112,8 @@ impl Chat {
         if matches!(event.what, What::Said { .. }) {
             room.record.last = seq;
         }
-        let time = event.time;
+        let (time, author, color) = (event.time, event.author.clone(), event.color.clone());
         self.tell_now(Effect::Announce { event, by });
-        Ok(Answer::Acted { seq, time, repeated: false })
+        Ok(Answer::Acted { seq, time, repeated: false, by: Some(author), color })
     }
 }

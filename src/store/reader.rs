@@ -9,8 +9,8 @@ use crate::chat::{
     AccountId, Author, ClientId, Color, Emoji, Entry, Folded, Followed, Name, RoomId, Seq,
 };
 use crate::limits::{
-    ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_MESSAGES_MAX, REACTIONS_MAX, UNREAD_LOOKS_MAX,
-    UNREAD_MAX,
+    ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
+    UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
 use crate::store::entries::{self, optional_text, signed, text, unsigned};
 use crate::store::index::Young;
@@ -128,6 +128,55 @@ pub enum Happened {
 /// What [`Columns`] expects.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited";
 
+impl Page {
+    /// The page without what is beyond [`PAGE_BYTES`], seen from between two of its messages: the
+    /// nearest stay, and one at least.
+    fn fitting(mut self, middle: usize) -> Page {
+        let (mut from, mut to, mut bytes) = (middle, middle, 0);
+        let (mut older, mut younger) = (from > 0, to < self.messages.len());
+        while older || younger {
+            // The side that has fewer is next.
+            let forward = younger && (!older || to - middle <= middle - from);
+            let next = if forward { to } else { from - 1 };
+            bytes += self.messages[next].weight();
+            if bytes > PAGE_BYTES && from < to {
+                break;
+            }
+            if forward {
+                to += 1
+            } else {
+                from -= 1
+            }
+            (older, younger) = (from > 0, to < self.messages.len());
+        }
+        self.more_before |= from > 0;
+        self.more_after |= to < self.messages.len();
+        self.messages.truncate(to);
+        self.messages.drain(..from);
+        self
+    }
+}
+
+impl Message {
+    /// What it takes as JSON, and not less: escapes are counted, names have none.
+    pub fn weight(&self) -> usize {
+        const FRAME: usize = 512;
+        let escaped = |text: &str| -> usize {
+            let byte = |byte| match byte {
+                b'"' | b'\\' => 2,
+                0..0x20 => 6,
+                _ => 1,
+            };
+            text.bytes().map(byte).sum()
+        };
+        let signs = self.reactions.iter().map(|(emoji, names)| {
+            let names: usize = names.iter().map(|name| name.as_str().len() + 3).sum();
+            emoji.as_str().len() + names + 6
+        });
+        self.text.as_deref().map_or(0, escaped) + signs.sum::<usize>() + FRAME
+    }
+}
+
 impl Reader {
     /// The number of the last entry.
     ///
@@ -170,9 +219,10 @@ impl Reader {
         };
         older.truncate(old);
         younger.truncate(young);
+        let middle = older.len();
         let mut messages: Vec<Message> = older.into_iter().rev().chain(younger).collect();
         self.add_reactions(&mut messages)?;
-        Ok(Page { messages, more_before, more_after })
+        Ok(Page { messages, more_before, more_after }.fitting(middle))
     }
 
     fn before(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {

@@ -19,5 +19,6 @@ mod talk;
 mod tending;
 mod tidy;
 mod transcripts;
+mod vanishing;
 mod web;
 mod websocket;

@@ -262,6 +262,10 @@ pub enum Answer {
         time: Time,
         /// It was before: this was said again.
         repeated: bool,
+        /// Who did it, as it was written down.
+        by: Option<Author>,
+        /// What a message is to be shown in.
+        color: Option<Color>,
     },
     /// So far one has read.
     Read(Seq),

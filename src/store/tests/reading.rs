@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::chat::Folded;
-use crate::limits::{ENTRIES_PAGE_BYTES, PAGE_MESSAGES_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX};
-use crate::store::{Bound, Counts, Happened};
+use crate::limits::{
+    ENTRIES_PAGE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX,
+};
+use crate::store::{Bound, Counts, Happened, Message};
 
 /// 20 messages in room 2, each followed by one in the lobby: 2, 4, … 40 are those of room 2.
 fn twenty() -> (Scratch, Writer) {
@@ -48,6 +50,40 @@ fn pages_lie_where_they_are_asked_for() {
         (nowhere.messages.len(), nowhere.more_before, nowhere.more_after),
         (0, false, false)
     );
+}
+
+#[test]
+fn a_page_of_long_messages_ends_sooner_and_says_so() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let (long, quotes) = ("\u{1F600}".repeat(4_000), "\"".repeat(4_000));
+    let text = |n: u64| if n.is_multiple_of(2) { &long } else { &quotes };
+    writer.commit((1..=100).map(|n| write(n, says(1, 2, text(n)))).collect());
+    let reader = scratch.reader();
+    // A pair takes 24 KB as JSON: eleven of them do not fit.
+    for (bound, before, after) in [
+        (Bound::Newest, true, false),
+        (Bound::Before(Seq(60)), true, true),
+        (Bound::Before(Seq(8)), false, true),
+        (Bound::After(Seq(40)), true, true),
+        (Bound::After(Seq(95)), true, false),
+        (Bound::Around(Seq(50)), true, true),
+        (Bound::Around(Seq(2)), false, true),
+    ] {
+        let page = reader.page(RoomId(2), bound, 80).expect("it is read");
+        let seqs: Vec<u64> = page.messages.iter().map(|message| message.seq.0).collect();
+        let bytes: usize = page.messages.iter().map(Message::weight).sum();
+        assert!(bytes <= PAGE_BYTES, "{bound:?}: {bytes}");
+        assert_eq!((page.more_before, page.more_after), (before, after), "{bound:?} {seqs:?}");
+        let (first, last) = (seqs[0], seqs[seqs.len() - 1]);
+        assert_eq!(seqs, (first..=last).collect::<Vec<_>>(), "{bound:?}: no hole");
+        match bound {
+            Bound::Newest => assert!(last == 101 && seqs.len() > 18, "{seqs:?}"),
+            Bound::Before(seq) => assert_eq!(last, seq.0 - 1),
+            Bound::After(seq) => assert_eq!(first, seq.0 + 1),
+            Bound::Around(seq) => assert!(seqs.contains(&seq.0), "{seqs:?}"),
+        }
+    }
 }
 
 #[test]
