@@ -46,8 +46,15 @@ fn a_full_disk_refuses_what_cannot_be_written_and_passes() {
     });
     assert!(refused.is_some_and(|count| count > 3), "{refused:?}: some were written before");
     // Everything that would have to be written is refused, each in its own words ...
-    guest.say(&send("Gus", "anybody?"));
-    assert_eq!(guest.json()["error"]["code"], json!(503));
+    let refused = (0..50).any(|_| {
+        guest.say(&send("Gus", "anybody?"));
+        if guest.json()["error"]["code"] == json!(503) {
+            return true;
+        }
+        kept.push("anybody?".to_owned()); // What is shorter may just fit.
+        false
+    });
+    assert!(refused, "nothing fits any more");
     let register = server.send("POST /api/register", &json!({"username": "Bob"}));
     assert_eq!((register.status, register.header("retry-after")), (503, Some("1")));
     assert_eq!(server.send("POST /api/login", &json!({"key": ann.key})).status, 503);
