@@ -9,6 +9,7 @@
 
 mod bodies;
 pub mod chitchat;
+mod cookies;
 mod lists;
 pub mod native;
 mod origins;
@@ -17,28 +18,22 @@ pub mod piratchat;
 mod source;
 #[cfg(test)]
 pub(crate) mod tests;
-mod tries;
 pub mod web;
 
-use std::cell::RefCell;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use crate::chat::{Door, SeatId, Source};
+use crate::chat::{Ask, Caller, Door, Refusal, RoomRef, SeatId, Source};
 use crate::config::Config;
-use crate::crypto::{self, KeyHash};
+use crate::crypto::KeyHash;
 use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
-use crate::limits::{COOKIE_TTL_SECS, TRY_MS};
 use crate::protocol::chitchat::Tokens;
 pub use crate::protocol::native::Script;
-use crate::protocol::passwords::Passwords;
-pub use crate::protocol::tries::Tries;
-use crate::protocol::tries::Try;
+use crate::protocol::passwords::{Busy, Passwords};
 use crate::store::{Health, Readers};
-use crate::time::Time;
 
 /// The doors. A [`Door`] is an index into this.
 pub const DIALECTS: Dialects = &[
@@ -86,8 +81,6 @@ pub struct Service {
     pub health: Health,
     /// Names the log.
     pub epoch: String,
-    /// Who has tried too much.
-    pub tries: RefCell<Tries>,
 }
 
 /// What one request needs to be answered: what all share, and a way to the core that says from
@@ -95,6 +88,8 @@ pub struct Service {
 pub struct Context {
     /// The way to the core; it stands before that of the service, which is this machine's own.
     pub hub: HubHandle,
+    /// The hash of the session key that the request shows in a cookie.
+    session: Option<KeyHash>,
     service: Rc<Service>,
 }
 
@@ -106,10 +101,32 @@ impl Deref for Context {
     }
 }
 
+impl Context {
+    /// Whether a password opens a room, unless the caller has tried too many that did not. Its
+    /// hash may be of no room at all.
+    ///
+    /// # Errors
+    /// When there were too many tries, or too many passwords wait to be looked at.
+    async fn unlock(
+        &self,
+        caller: Caller,
+        room: RoomRef,
+        password: &str,
+        hash: Box<str>,
+    ) -> Result<bool, Refusal> {
+        self.hub.ask(caller.clone(), Ask::Guess { room: room.clone() }).await?;
+        let verified = self.passwords.verify(password.to_owned(), hash).await;
+        if verified != Ok(false) {
+            self.hub.ask(caller, Ask::Guessed { room }).await?;
+        }
+        verified.map_err(|Busy| Refusal::Unavailable)
+    }
+}
+
 impl Service {
-    /// What a request from there needs.
+    /// What is needed by whoever comes from there without a cookie.
     pub fn context(self: &Rc<Self>, source: Source) -> Context {
-        Context { hub: self.hub.from_source(source), service: self.clone() }
+        Context { hub: self.hub.from_source(source), session: None, service: self.clone() }
     }
 }
 
@@ -178,22 +195,10 @@ async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Req
     if request.path == "*" {
         return Outcome::Response(Response::options(&Method::ALL));
     }
-    let tried = Try::of(request.method, &path);
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
-    let context = &service.context(source);
-    let Some(tried) = tried.filter(|_| source != Source::Local) else {
-        return route(context, seat, request, &path).await;
-    };
-    if !context.tries.borrow_mut().take(source, Time::now()) {
-        let response = refused(&request.path, tries::TOO_OFTEN);
-        let seconds = TRY_MS.div_ceil(1000).to_string();
-        return Outcome::Response(response.header("Retry-After", seconds));
-    }
-    let outcome = route(context, seat, request, &path).await;
-    if !matches!(&outcome, Outcome::Response(response) if tried.counts(response.status)) {
-        context.tries.borrow_mut().give_back(source);
-    }
-    outcome
+    let mut context = service.context(source);
+    context.session = cookies::shown(&context.hub, request).await;
+    route(&context, seat, request, &path).await
 }
 
 /// Finds whose a request is.
@@ -249,7 +254,7 @@ fn advice(status: u16) -> &'static str {
         421 => "this server is not called that; ask it by its name",
         417 => "what is expected here cannot be promised; leave the Expect header out",
         426 => "this path is a websocket; connect with a websocket client, version 13",
-        429 => "too much was tried from this address; wait a little, then try again",
+        429 => "this was too much in a short time; wait a little, then go on",
         _ => "this request cannot be answered; check it and try again",
     }
 }
@@ -258,26 +263,5 @@ fn advice(status: u16) -> &'static str {
 /// foreign origin: it may not act as its visitor (the cookie's SameSite does not cover neighbours
 /// on the same host).
 fn session(context: &Context, request: &Request) -> Option<KeyHash> {
-    let key = request.cookie("session").filter(|key| !key.is_empty())?;
-    http::same_origin(request, &context.config.origins).then(|| crypto::hash(key))
-}
-
-/// The cookie of a session that begins now.
-fn cookie(request: &Request, key: &str) -> String {
-    cookie_until(request, key, Time::now().plus_secs(COOKIE_TTL_SECS))
-}
-
-/// What deletes it (RFC 6265 section 4.1.2.1): an expiry that has passed.
-fn no_cookie(request: &Request) -> String {
-    cookie_until(request, "", Time(0))
-}
-
-fn cookie_until(request: &Request, key: &str, expires: Time) -> String {
-    let expires = httpdate::fmt_http_date(expires.to_system());
-    // TLS ends in a proxy before us, which says so; of several proxies the first stands before the
-    // client. Whoever makes the header up only keeps their own cookie off plain HTTP.
-    let proxied = request.headers.list("x-forwarded-proto").next();
-    let tls = proxied.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-    let secure = if tls { "; Secure" } else { "" };
-    format!("session={key}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
+    context.session.filter(|_| http::same_origin(request, &context.config.origins))
 }

@@ -9,8 +9,7 @@
 
 use std::ops::Range;
 
-use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
-
+use crate::chat::text::{apart, order};
 use crate::limits::WORD_CHARS_MAX;
 
 /// A text, cut.
@@ -90,7 +89,7 @@ impl Words {
             _ if is_unspaced(c) => Script::Unspaced,
             _ if c.is_alphanumeric() => Script::Spaced,
             // A mark that is more than a mark (the vowels of India) belongs to what it stands on.
-            _ if canonical_combining_class(c) > 0 => self.script,
+            _ if order(c) > 0 => self.script,
             _ => Script::None,
         };
         if script != self.script {
@@ -145,10 +144,16 @@ fn fold(c: char, mut emit: impl FnMut(char)) {
         '가'..='힣' | '\u{3040}'..='\u{30ff}' => emit(c),
         // Without marks first: only then `İ` is an `i`. Then full case folding, but for what has
         // none: ẞ and ß are ss, ς and Σ are σ, ı and I are i.
-        _ => decompose_compatible(c, |c| {
-            let upper = c.to_lowercase().flat_map(char::to_uppercase);
-            upper.flat_map(char::to_lowercase).for_each(&mut emit);
-        }),
+        _ => {
+            let mut cased = |c: char| {
+                let upper = c.to_lowercase().flat_map(char::to_uppercase);
+                upper.flat_map(char::to_lowercase).for_each(&mut emit);
+            };
+            match apart(c) {
+                Some(parts) => parts.chars().for_each(cased),
+                None => cased(c),
+            }
+        }
     }
 }
 
@@ -161,10 +166,7 @@ fn is_passed_over(c: char) -> bool {
         '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}' => true,
         // Unicode's classes: 0 is no mark, or one that takes room (a vowel of Devanagari); 9 is a
         // virama; the others below are vowels of Thai, Lao, Telugu and Tibetan, and readings.
-        _ => !matches!(
-            canonical_combining_class(c),
-            0 | 6 | 9 | 84 | 91 | 103 | 118 | 129 | 130 | 132
-        ),
+        _ => !matches!(order(c), 0 | 6 | 9 | 84 | 91 | 103 | 118 | 129 | 130 | 132),
     }
 }
 
@@ -176,7 +178,7 @@ fn is_unspaced(c: char) -> bool {
         | '\u{3040}'..='\u{318f}' | '\u{31a0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}'
         | '\u{4e00}'..='\u{a4cf}' | '\u{a960}'..='\u{a97f}' | '\u{ac00}'..='\u{d7ff}'
         | '\u{f900}'..='\u{faff}' | '\u{1b000}'..='\u{1b16f}' | '\u{20000}'..='\u{3ffff}')
-        && (c.is_alphanumeric() || canonical_combining_class(c) > 0)
+        && (c.is_alphanumeric() || order(c) > 0)
 }
 
 /// What two characters are that only together are one: a syllable of Hangul (The Unicode Standard,

@@ -150,7 +150,7 @@ impl Reader {
             }
             let seq = Seq(unsigned(row.get("seq")?));
             let fits = match &query.author {
-                Some(author) => text(row, "name", Name::new)?.folded() == *author,
+                Some(author) => text(row, "name", Name::kept)?.folded() == *author,
                 None => true,
             };
             let fits = fits && rooms.contains(&row.get("room")?);

@@ -17,7 +17,7 @@ use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, cookie, lists, method, no_cookie, session, unrouted};
+use crate::protocol::{advice, bodies, cookies, lists, method, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -25,16 +25,22 @@ use crate::time::Time;
 struct Failure {
     status: u16,
     says: &'static str,
+    /// For what was too much at once: after how many seconds there may be more.
+    retry_after_secs: u32,
 }
 
-const BODY: Failure =
-    Failure { status: 422, says: "send a JSON object with exactly the one field, a text" };
-const NO_COOKIE: Failure =
-    Failure { status: 422, says: "the session cookie is missing; log in first" };
+impl Failure {
+    const fn new(status: u16, says: &'static str) -> Failure {
+        Failure { status, says, retry_after_secs: 1 }
+    }
+}
+
+const BODY: Failure = Failure::new(422, "send a JSON object with exactly the one field, a text");
+const NO_COOKIE: Failure = Failure::new(422, "the session cookie is missing; log in first");
 const CLOSED: Failure =
-    Failure { status: 403, says: "this server takes no new accounts; ask its owner for one" };
+    Failure::new(403, "this server takes no new accounts; ask its owner for one");
 const FOREIGN: Failure =
-    Failure { status: 403, says: "a page from another origin cannot chat here for its visitor" };
+    Failure::new(403, "a page from another origin cannot chat here for its visitor");
 
 /// Answers what is Piratchat's.
 pub(super) async fn respond(
@@ -49,7 +55,9 @@ pub(super) async fn respond(
         (Method::Get | Method::Post, ["api", "logout"]) => log_out(context, request).await,
         (Method::Get, ["api", "online"]) => online(context, request).await,
         (Method::Get, ["api", "user", "@me"]) => me(context, request).await,
-        (Method::Get, ["api", "user", name]) => person(context, request, name).await,
+        (Method::Get, ["api", "user", name]) if !name.is_empty() => {
+            person(context, request, name).await
+        }
         (Method::Get, ["ws"]) => match websocket(context, seat, request).await {
             Ok(outcome) => return outcome,
             Err(response) => Ok(response),
@@ -64,6 +72,7 @@ fn allowed(path: &[&str]) -> &'static [Method] {
     match path {
         ["api", "register" | "login"] => POST,
         ["api", "logout"] => &[Method::Get, Method::Head, Method::Post, Method::Options],
+        ["api", "user", ""] => &[],
         ["api", "online"] | ["api", "user", _] => READ,
         ["ws"] => UPGRADE,
         _ => &[],
@@ -114,9 +123,8 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     else {
         unreachable!("a login is answered with a session");
     };
-    let cookie = cookie(request, &session);
     let body = bodies::text(&Username { username: name.as_str() });
-    Ok(Response::new(200).header("Set-Cookie", cookie).json(body))
+    Ok(cookies::give(Response::new(200), request, &session).json(body))
 }
 
 /// It is answered with 200 always, whatever the cookie is worth, but for one case: a session that
@@ -126,7 +134,7 @@ async fn log_out(context: &Context, request: &Request) -> Result<Response, Failu
     if let Some(key) = session(context, request) {
         context.hub.ask(Caller::Session(key), Ask::Logout).await?;
     }
-    let response = Response::new(200).header("Set-Cookie", no_cookie(request));
+    let response = cookies::take_away(Response::new(200), request);
     Ok(response.json(r#"{"status":true}"#))
 }
 
@@ -239,7 +247,7 @@ impl From<Failure> for Response {
             // RFC 9110 section 11.6.1: a 401 says how to log in. There is no registered scheme for
             // cookies, and an unknown one makes no browser ask for a password.
             401 => response.header("WWW-Authenticate", "Cookie cookie-name=\"session\""),
-            503 => response.header("Retry-After", "1"),
+            429 | 503 => response.header("Retry-After", failure.retry_after_secs.to_string()),
             _ => response,
         }
     }
@@ -260,6 +268,11 @@ impl From<Refusal> for Failure {
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
             Refusal::Full => (503, "the server has no room for one more; tell its owner"),
             Refusal::Unavailable => (503, "this cannot be written down now; try again later"),
+            Refusal::RateLimited { retry_after_ms } => {
+                let retry_after_secs = retry_after_ms.div_ceil(1000).max(1);
+                let says = "this was too much in a short time; wait a little, then go on";
+                return Failure { retry_after_secs, ..Failure::new(429, says) };
+            }
             // What can be wrong with an event or a room, of which no request here has any.
             Refusal::MessageNotFound
             | Refusal::ClientIdReused
@@ -272,6 +285,6 @@ impl From<Refusal> for Failure {
             | Refusal::MessageTooLong
             | Refusal::Malformed(_) => (422, "this request does not say what it should"),
         };
-        Failure { status, says }
+        Failure::new(status, says)
     }
 }
