@@ -184,6 +184,14 @@ pub fn parse(
     words: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Wish, String> {
+    // A word may hold anything, also line ends.
+    read(words, variable).map_err(|error| error.replace(char::is_control, "\u{fffd}"))
+}
+
+fn read(
+    words: impl IntoIterator<Item = OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Wish, String> {
     let mut config = Config::default();
     read_environment(&mut config, variable)?;
     let (mut lists_given, mut force, mut words_given) = (Vec::new(), false, Vec::new());

@@ -164,6 +164,8 @@ pub const UNREAD_MAX: usize = 1_000;
 pub const UNREAD_LOOKS_MAX: usize = 2_000;
 /// A remembered session ends so long after its last use.
 pub const REMEMBERED_TTL_SECS: u64 = 30 * 24 * 3_600;
+/// The same for a guest, whose name nobody else can have meanwhile.
+pub const GUEST_REMEMBERED_TTL_SECS: u64 = 7 * 24 * 3_600;
 /// Characters of a room's title: at least, and at most.
 pub const TITLE_CHARS_MIN: usize = 2;
 /// See [`TITLE_CHARS_MIN`].

@@ -1,6 +1,7 @@
 //! What words are understood, and what is said of the others.
 
 use super::*;
+use crate::fuzz::fuzz;
 
 fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<Wish, String> {
     let find = |name: &str| {
@@ -142,4 +143,21 @@ fn help_names_every_setting_and_fits_a_terminal() {
     assert!(text.lines().all(|line| line.len() <= 100), "{text}");
     let Ok(Wish::Print(version)) = run(&["--version"], &[]) else { panic!("no version") };
     assert_eq!(version, format!("shanty {}", env!("CARGO_PKG_VERSION")));
+}
+
+/// Whatever the words are, they are taken, or refused in one line; nothing panics.
+#[test]
+fn words_at_random() {
+    let flags: Vec<String> = SETTINGS.iter().map(|(name, _, _)| format!("--{name}")).collect();
+    let seeds: Vec<&str> = flags.iter().map(String::as_str).chain(["verify", "restore"]).collect();
+    let values = ["1", "0", "on", "10.0.0.0/8", "[::]:7777", "https://a", "=", " ", "-", "\u{e9}"];
+    fuzz(3_000, |dice| {
+        let words: Vec<String> = (0..dice.roll(6))
+            .map(|index| dice.text(if index % 2 == 0 { &seeds } else { &values }, &values))
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if let Err(error) = run(&words, &[]) {
+            assert!(!error.is_empty() && error.lines().count() == 1, "{words:?}: {error}");
+        }
+    });
 }
