@@ -12,10 +12,11 @@
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
 //! `tables` (what it changes), `words` (what it does to messages), `snapshot` (what a core starts
 //! from), `writer` (how it gets there), `pace` (and when), `health` (whether it can), `retention`
-//! (what goes again), `readers`, `reader`; `fold`, `index`, `terms`, `searches`, `search` (finding
-//! words); `schema`; [`admin`] (backups and what is like them).
+//! (what goes again), `readers`, `reader`, `columns`; `fold`, `index`, `terms`, `searches`,
+//! `search` (finding words); `schema`; [`admin`] (backups and what is like them).
 
 pub mod admin;
+mod columns;
 pub mod entries;
 mod fold;
 mod health;
