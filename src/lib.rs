@@ -58,7 +58,7 @@
 //! | searches | one at once; of a person one waits, and makes way for their next: 429 |
 //! | connection → kernel | no progress for 10 s: closed |
 //! | hub → store | refused as unavailable: 503, or an error acknowledgement |
-//! | password work | 503 |
+//! | password work, in turns by address and room | the newest of the longest line: 503 |
 //! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |
 //! | accounts, rooms | refused as full |
 //!

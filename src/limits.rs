@@ -121,10 +121,9 @@ pub const COMMIT_PROBE_EAGER_MS: u64 = 4_000;
 pub const WRITE_PROBE_MS: u64 = 500;
 /// How much is written to try it: a long message, with what is kept of it beside the log.
 pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
-/// Passwords being hashed or checked at once; each takes 7 MiB and some 30 ms of a core.
-pub const PASSWORD_RUNNING_MAX: usize = 1;
-/// Passwords waiting for that. Beyond it: 503.
-pub const PASSWORD_WAITING_MAX: usize = 16;
+/// Passwords waiting to be hashed or checked, one after the other; each takes 7 MiB and some 30 ms
+/// of a core, so the last waits for four seconds. Beyond it the newest of the longest line: 503.
+pub const PASSWORD_WAITING_MAX: usize = 128;
 
 // ---- Chat ----
 
@@ -246,6 +245,11 @@ pub const ENTRIES_PAGE_MAX: usize = 1_000;
 pub const ENTRIES_PAGE_BYTES: usize = 512 * 1024;
 /// Signs on one message, all people's together. Beyond it: refused as full.
 pub const REACTIONS_MAX: usize = 1_000;
+/// Kinds of signs on one message, so that nobody can use them all up. Beyond it: refused; those
+/// that are there can still be joined.
+pub const REACTION_KINDS_MAX: usize = 20;
+/// Signs of one person on one message. Beyond it: refused.
+pub const REACTIONS_PER_PERSON_MAX: usize = 5;
 /// People who are called in one message; the rest are not told.
 pub const MENTIONS_MAX: usize = 50;
 /// Words and phrases of a search; the rest are left out.
@@ -259,7 +263,7 @@ pub const WORD_CHARS_MAX: usize = 64;
 pub const SEARCH_DEADLINE_MS: u64 = 300;
 /// Letters before the `*` of a search's last word from which on it stands for longer ones, too.
 /// The index has to gather all words that begin so, which for the shortest ones are in every
-/// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
+/// message.
 pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
 /// Messages that have the words, and that one search looks at for the rest of what it asks: some
 /// 5 ms. Beyond it, it says where to go on.
@@ -278,6 +282,14 @@ pub const RETAIN_WAIT_MS: u64 = 3_600_000;
 pub const RETAIN_LOOKS_MAX: i64 = 10_000;
 /// A line of an export. The longest message takes 48 KB, with all of its characters escaped.
 pub const IMPORT_LINE_BYTES_MAX: usize = 256 * 1024;
+/// What is kept free of the disk unless `--disk-free` says otherwise: what has to be written even
+/// then (deletions, ends, the write-ahead log) fits many times over. Below it, what takes room is
+/// refused, to guests from twice as much on ...
+pub const DISK_FREE_BYTES: u64 = 64 * 1024 * 1024;
+/// ... but of a small disk no more than such a part.
+pub const DISK_FREE_PARTS: u64 = 16;
+/// How often the disk is asked for its room. Meanwhile the rate limits bound what is written.
+pub const DISK_PROBE_MS: u64 = 1_000;
 
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;

@@ -7,6 +7,8 @@
 //! does not take their last words in time is cut off, which is no failure: what they were told to
 //! be safe is.
 
+mod space;
+
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
 
-use crate::chat::Settings;
+use crate::chat::{Settings, Space};
 use crate::config::{Config, Durability};
 use crate::hub::{self, Hub, HubHandle, Rounds};
 use crate::limits::{
@@ -33,7 +35,7 @@ use crate::log;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{DIALECTS, Service};
-use crate::store::{self, Health, Retain, Store};
+use crate::store::{self, Disk, Health, Retain, Store};
 use crate::worker::{self, Arrival};
 
 /// Runs until a signal ends it.
@@ -105,7 +107,11 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let permits = Arc::new(Semaphore::new(config.connections));
+    let disk = Disk::of(&config.db, config.disk_free_bytes);
     let mut crew = start(config, store);
+    let (core, mut space) = (Arc::new(crew.handle.log_handle()), Space::Enough);
+    space::look(&disk, &core, &mut space).await;
+    let watch = tokio::spawn(space::watch(disk, core, space));
     announce(address);
 
     let mut next = 0;
@@ -129,6 +135,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
         return Err(format!("{what}: see the log above, and start again"));
     }
     drop(listener);
+    watch.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(crew));
     tokio::select! {

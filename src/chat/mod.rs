@@ -118,6 +118,8 @@ pub struct Chat {
     origin: Origin,
     /// `None`: there are no rate limits.
     limiter: Option<Limiter>,
+    /// How much room the disk has.
+    space: Space,
     closing: bool,
     /// The last entry that is applied.
     last: Seq,
@@ -209,6 +211,7 @@ impl Chat {
             held: Vec::new(),
             origin: Origin::OWN,
             limiter: charge::limiter(settings.limits),
+            space: Space::Enough,
             closing: false,
             last: snapshot.last,
             told: Time(0),
@@ -254,6 +257,7 @@ impl Chat {
             Command::Unlogged { ticket, entry, refusal } => {
                 self.not_logged(ticket, &entry, Err(refusal));
             }
+            Command::Space(space) => self.space = space,
             Command::Tick => self.tick(),
             Command::Close => self.close(),
         }
@@ -293,6 +297,7 @@ impl Chat {
         if !self.can_propose(1) {
             return Err(Refusal::Unavailable);
         }
+        self.find_space(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);

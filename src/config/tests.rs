@@ -51,6 +51,11 @@ fn defaults_then_environment_then_flags() {
     assert_eq!(config(&[], &[]).trusted_proxies, networks("loopback"));
     let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
     assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
+    for (size, bytes) in
+        [("0", 0), ("512", 512), ("3k", 3 << 10), ("64MiB", 64 << 20), ("2G", 2 << 30)]
+    {
+        assert_eq!(config(&["--disk-free", size], &[]).disk_free_bytes, Some(bytes));
+    }
     assert!(config(&[], &[]).limits && !config(&["--limits", "off"], &[]).limits);
     assert!(!config(&["--no-guests"], &[]).guests);
     assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
@@ -97,7 +102,7 @@ fn a_word_that_is_no_flag_is_a_chore() {
 
 #[test]
 fn wrong_words_say_what_would_be_right() {
-    let cases: [(&[&str], &str); 24] = [
+    let cases: [(&[&str], &str); 26] = [
         (&["--listen", "nowhere"], "127.0.0.1:7777"),
         (&["--sync", "maybe"], "full or normal"),
         (&["--log", "loud"], "debug"),
@@ -114,6 +119,8 @@ fn wrong_words_say_what_would_be_right() {
         (&["--force"], "restore and import"),
         (&["--retain-days", "0"], "from 1 to"),
         (&["--limits", "some"], "on or off"),
+        (&["--disk-free", "much"], "such as 500M"),
+        (&["--disk-free", "99999999T"], "such as 500M"),
         (&["--no-guests=maybe"], "--help"),
         (&["--origin", "chat.example.org"], "https://chat.example.org"),
         (&["--origin", "https://*.example.org"], "https://chat.example.org"),

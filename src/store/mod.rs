@@ -30,6 +30,7 @@ mod schema;
 mod search;
 mod searches;
 mod snapshot;
+mod space;
 mod tables;
 mod terms;
 mod words;
@@ -51,6 +52,7 @@ pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, 
 pub use crate::store::readers::{Readers, Unread};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
+pub use crate::store::space::Disk;
 pub use crate::store::writer::{Write, Writer};
 
 use crate::chat::{self, Seq, Snapshot};

@@ -15,7 +15,7 @@ use crate::chat::{
     AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq, mentions,
 };
 use crate::crypto::{self, KeyHash};
-use crate::limits::REACTIONS_MAX;
+use crate::limits::{REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 use crate::store::entries::{aim, signed, unsigned};
 use crate::store::index;
 use crate::time::Time;
@@ -158,12 +158,33 @@ fn judge_reaction(
         (None, false) => Verdict::Repeated { seq: target, time: said, same: true },
         (Some(_), false) => Verdict::Taken,
         (None, true) => {
-            let count = "SELECT count(*) FROM reaction WHERE target = ?";
-            let mut count = connection.prepare_cached(count)?;
-            let count: i64 = count.query_row([signed(target.0)], |row| row.get(0))?;
-            let full = usize::try_from(count).is_ok_and(|count| count >= REACTIONS_MAX);
-            if full { Verdict::Refused(Refusal::Full) } else { Verdict::Taken }
+            refuse_reaction(connection, target, by, emoji)?.map_or(Verdict::Taken, Verdict::Refused)
         }
+    })
+}
+
+/// Why one more sign cannot be put on a message, if it cannot.
+fn refuse_reaction(
+    connection: &Connection,
+    target: Seq,
+    by: &Author,
+    emoji: &Emoji,
+) -> rusqlite::Result<Option<Refusal>> {
+    let counts = format!(
+        "SELECT count(*), count(DISTINCT {BARE}), coalesce(sum({BARE} = ?2), 0),
+             coalesce(sum(account IS ?3 AND (?3 IS NOT NULL OR name = ?4)), 0)
+         FROM reaction WHERE target = ?1"
+    );
+    let [all, kinds, same, own] =
+        connection.prepare_cached(&counts)?.query_row(reaction_key(target, by, emoji), |row| {
+            let count = |index| row.get::<_, i64>(index).map(|count| unsigned(count) as usize);
+            Ok([count(0)?, count(1)?, count(2)?, count(3)?])
+        })?;
+    let new_kind = same == 0 && kinds >= REACTION_KINDS_MAX;
+    Ok(match () {
+        () if new_kind || own >= REACTIONS_PER_PERSON_MAX => Some(Refusal::TooManySigns),
+        () if all >= REACTIONS_MAX => Some(Refusal::Full),
+        () => None,
     })
 }
 

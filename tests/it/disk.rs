@@ -165,3 +165,21 @@ fn a_disk_too_full_to_start_is_said() {
     let end = run(command);
     assert_eq!((end.code, end.stdout.as_str()), (Some(1), ""), "{end:?}");
 }
+
+#[test]
+fn what_is_to_be_kept_free_of_the_disk_is_kept_free() {
+    // No disk has so much: so there is less than is to be kept free from the start on.
+    let server = TestServer::with(&["--disk-free", "1000000T"]);
+    let ready = server.ask("GET /readyz", "", "");
+    let says = "the server's disk is nearly full; tell its owner, and try again later";
+    assert_eq!((ready.status, &ready.json()["error"]["message"]), (503, &json!(says)));
+    assert_eq!(server.ask("GET /healthz", "", "").status, 200);
+    let register = server.send("POST /api/register", &json!({"username": "Bob"}));
+    assert_eq!((register.status, register.header("retry-after")), (503, Some("1")));
+    let room = server.send("POST /chats", &json!({"title": "Den", "visibility": "public"}));
+    assert_eq!((room.status, &room.json()["error"]["code"]), (503, &json!(503)));
+    let mut guest = server.guest(1, "Gus");
+    guest.say(&send("Gus", "anybody?"));
+    assert_eq!(guest.json()["error"]["code"], json!(503));
+    assert_eq!(server.ask("GET /chats/1", "", "").status, 200, "reading goes on");
+}

@@ -323,7 +323,10 @@ impl Simulation {
                 ended.extend(self.world.end_streams(|_| true));
                 self.used(ended);
             }
-            Command::Ask { .. } | Command::Repeated { .. } | Command::Unlogged { .. } => {}
+            Command::Space(_)
+            | Command::Ask { .. }
+            | Command::Repeated { .. }
+            | Command::Unlogged { .. } => {}
         }
     }
 
