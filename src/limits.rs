@@ -102,6 +102,15 @@ pub const ROUNDS_MAX: usize = 64;
 pub const ROUND_ITEMS_MAX: usize = 262_144;
 /// Entries proposed and not yet in the log. Beyond it: refused, as unavailable.
 pub const PROPOSED_MAX: usize = 16_384;
+/// Batches handed to the writer and not yet taken; the rest waits at the hub, in order. As many as
+/// there are rounds in a pause between two commits, so that one `fsync` does for all of them.
+pub const BATCHES_MAX: usize = 256;
+/// Members of rooms whose latest reading waits to be written down; some 8 MiB. Beyond it that of
+/// others is not written down: after a restart they have it to read again.
+pub const MARKS_WAITING_MAX: usize = 131_072;
+/// Sessions whose last use waits to be written down; some 4 MiB. Beyond it that of others is not
+/// written down: after a restart they end a little earlier.
+pub const TOUCHES_WAITING_MAX: usize = 131_072;
 /// What one recipient gets of a round before it is written, though the round goes on.
 pub const SLICE_BYTES: usize = 64 * 1024;
 /// Requests of one connection that the hub has not answered yet. Beyond it its socket is not read.

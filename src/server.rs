@@ -19,14 +19,14 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
 
 use crate::chat::{Settings, Space};
 use crate::config::{Config, Durability};
-use crate::hub::{self, Hub, HubHandle, Rounds};
+use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
     ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS, GRACE_MS,
     SEND_BUFFER_BYTES,
@@ -155,13 +155,14 @@ fn start(config: Config, store: Store) -> Crew {
     let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
-    let (to_store, from_hub) = hub::store_line();
+    let (to_writer, from_hub) = store::line();
     let settings = Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
     let (hub, handle, rounds) =
-        Hub::new(settings, snapshot, to_store, DIALECTS, &epoch, config.workers);
+        Hub::new(settings, snapshot, to_writer, DIALECTS, &epoch, config.workers);
     let log = handle.log_handle();
     let writer = tokio::task::spawn_blocking(move || {
-        writer.run(from_hub, |commands| log.answer(commands));
+        let run = writer.run(from_hub, |commands| log.answer(commands));
+        Handle::current().block_on(run);
     });
     let hub = tokio::spawn(hub.run());
     let (mut doors, mut workers) = (Vec::new(), Vec::new());

@@ -20,18 +20,13 @@ pub(super) async fn watch(disk: Disk, core: Arc<LogHandle>, mut known: Space) {
 /// Looks once, on a thread of its own, as a disk may take its time, and tells the core what is
 /// different from what it knows. A disk of which nothing is known has room: writing will show.
 pub(super) async fn look(disk: &Disk, core: &Arc<LogHandle>, known: &mut Space) {
-    let (disk, core, before) = (disk.clone(), core.clone(), *known);
-    let look = move || {
-        let space = disk.space().unwrap_or(Space::Enough);
-        if space != before {
-            core.answer(vec![Command::Space(space)]);
-        }
-        space
-    };
+    let disk = disk.clone();
+    let look = move || disk.space().unwrap_or(Space::Enough);
     let Ok(space) = tokio::task::spawn_blocking(look).await else { return };
     if std::mem::replace(known, space) == space {
         return;
     }
+    core.answer(vec![Command::Space(space)]).await;
     match space {
         Space::Enough => log!(Info, "the disk has room again"),
         Space::Little => {

@@ -11,9 +11,9 @@
 //!
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
 //! `tables` (what it changes), `words` (what it does to messages), `snapshot` (what a core starts
-//! from), `writer` (how it gets there), `pace` (and when), `health` (whether it can), `retention`
-//! (what goes again), `readers`, `reader`, `columns`; `fold`, `index`, `terms`, `searches`,
-//! `search` (finding words); `schema`; [`admin`] (backups and what is like them).
+//! from), `line` and `writer` (how it gets there), `pace` (and when), `health` (whether it can),
+//! `retention` (what goes again), `readers`, `reader`, `columns`; `fold`, `index`, `terms`,
+//! `searches`, `search` (finding words); `schema`; [`admin`] (backups and what is like them).
 
 pub mod admin;
 mod columns;
@@ -21,6 +21,7 @@ pub mod entries;
 mod fold;
 mod health;
 mod index;
+mod line;
 mod open_error;
 mod pace;
 mod reader;
@@ -47,12 +48,17 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use crate::store::health::Health;
+#[cfg(test)]
+pub(crate) use crate::store::line::line_of;
+pub use crate::store::line::{Gone, Line, LineEnd, line};
 pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
 pub use crate::store::readers::{Readers, Unread};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
 pub use crate::store::space::Disk;
+#[cfg(test)]
+pub(crate) use crate::store::writer::{Chore, Medium, write_all};
 pub use crate::store::writer::{Write, Writer};
 
 use crate::chat::{self, Seq, Snapshot};

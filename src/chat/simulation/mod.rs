@@ -11,8 +11,8 @@
 mod book;
 mod clients;
 mod crash;
-mod dice;
-mod disk;
+pub(crate) mod dice;
+pub(crate) mod disk;
 mod people;
 mod picture;
 mod world;
