@@ -255,6 +255,13 @@ fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<Chore, Stri
     if missing || files.len() > 1 || (force && !usage.contains("--force")) {
         return Err(hint(&format!("say: shanty {name} {usage}")));
     }
+    if *name == "backup" && files == ["-"] {
+        return Err(
+            "a backup is a file and no stream: name one (only export - writes to standard \
+                    output)"
+                .to_owned(),
+        );
+    }
     let lines = file.clone().filter(|file| file.as_os_str() != "-");
     Ok(match *name {
         "verify" => Chore::Verify(file),

@@ -14,6 +14,7 @@ use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ti
 use crate::limits::{COMMIT_ENTRIES_MAX, WRITE_PROBE_MS};
 use crate::log;
 use crate::store::health::Pulse;
+use crate::store::index::{self, Unindexed};
 use crate::store::line::Riders;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
@@ -64,8 +65,8 @@ pub struct Writer {
     pub(super) connection: Connection,
     /// The number of the last entry in the log.
     last: Seq,
-    /// Up to where the messages can be found by the full-text index: see [`words`].
-    indexed: i64,
+    /// What cannot be found by the full-text index yet: see [`index`].
+    unindexed: Unindexed,
     start: Instant,
     /// Whether the last transaction failed: whoever wants to know is told, and the log once.
     pulse: Pulse,
@@ -213,14 +214,14 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         lock: File,
-        (last, indexed): (Seq, i64),
+        (last, unindexed): (Seq, Unindexed),
         retain: Retain,
         pulse: Pulse,
         readers: Readers,
     ) -> Writer {
         let pruner = Pruner::new(retain);
         let start = Instant::now();
-        Writer { connection, last, indexed, start, pulse, pruner, readers, _lock: lock }
+        Writer { connection, last, unindexed, start, pulse, pruner, readers, _lock: lock }
     }
 
     /// Writes what comes until the inbox is closed and empty. It blocks its thread, on the disk and
@@ -258,8 +259,8 @@ impl Writer {
     /// Writes a batch, in one transaction if it can, and says what came of each of its entries.
     pub(super) fn commit(&mut self, batch: Vec<Write>) -> Vec<Command> {
         match self.transact(&batch) {
-            Ok((verdicts, indexed)) => {
-                self.indexed = indexed;
+            Ok((verdicts, unindexed)) => {
+                self.unindexed = unindexed;
                 self.wrote();
                 self.judged(batch, verdicts)
             }
@@ -291,7 +292,7 @@ impl Writer {
     /// machine or the process dies before there is one, the next start finds them, and entries
     /// that were refused are in the log after all. That is in order, too: the log is the truth, it
     /// has no gap, and nobody was told that they were *in* it.
-    fn transact(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, i64)> {
+    fn transact(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, Unindexed)> {
         let done = self.transact_unguarded(batch);
         // Some errors (a full disk) have ended the transaction, others (a lock) have left it open.
         // If it cannot be rolled back, the next BEGIN fails, and it is tried again.
@@ -301,10 +302,11 @@ impl Writer {
         done
     }
 
-    fn transact_unguarded(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, i64)> {
+    fn transact_unguarded(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, Unindexed)> {
         // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
         self.execute("BEGIN IMMEDIATE")?;
         let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
+        let mut unindexed = self.unindexed;
         let mut said = entries::prepare(&self.connection)?;
         for write in batch {
             match write {
@@ -312,6 +314,9 @@ impl Writer {
                     let verdict = words::judge(&self.connection, entry)?;
                     if verdict == Verdict::Taken {
                         seq.0 += 1;
+                        if let Entry::Said { text, .. } | Entry::Edited { text, .. } = entry {
+                            unindexed.bytes += text.len();
+                        }
                         entries::append(&self.connection, &mut said, seq, *time, entry)?;
                         tables::apply(&self.connection, seq, *time, entry)?;
                     }
@@ -327,9 +332,9 @@ impl Writer {
                 }
             }
         }
-        let indexed = words::index(&self.connection, self.indexed, seq)?;
+        let unindexed = index::index(&self.connection, unindexed, entries::signed(seq.0))?;
         self.execute("COMMIT")?;
-        Ok((verdicts, indexed))
+        Ok((verdicts, unindexed))
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {

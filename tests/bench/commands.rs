@@ -161,7 +161,7 @@ fn held(world: &mut World) {
         world.ask("a change that waits for another", session(BUSY), what);
         if turn == 1_000 {
             // Up to here one after the other; then the room is gone for all the rest.
-            let what = Ask::RemoveRoom { room: RoomRef::Id(room), access };
+            let what = Ask::RemoveRoom { room: RoomRef::Id(RoomId(3)), access };
             world.ask("a change that waits for another", session(BUSY), what);
         }
     }

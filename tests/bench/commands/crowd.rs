@@ -93,7 +93,7 @@ fn founded() -> Snapshot {
 fn snapshot() -> Snapshot {
     let mut snapshot = founded();
     let (lobby, model) = (snapshot.rooms.remove(0), snapshot.accounts.remove(0));
-    let member = lobby.members[0].clone();
+    let member = lobby.members[0];
     let account = |id: u64| {
         let (name, key) = (name(&format!("n{id}")), (id != GUEST).then(|| key(1, id)));
         Account { id: AccountId(id), name, key, ..model.clone() }
@@ -103,8 +103,8 @@ fn snapshot() -> Snapshot {
         let (id, account, key) = (SessionId(id), AccountId(id), key(2, id));
         Session { id, account, key, remember, agent, created: NOON, last_used: NOON }
     };
-    let record = |id: u64, owner: Option<u64>, members: std::ops::RangeInclusive<u64>| {
-        let member = |id| MemberRecord { account: AccountId(id), ..member.clone() };
+    let record = |id: u64, owner: Option<u64>, members: std::ops::Range<u64>| {
+        let member = |id| MemberRecord { account: AccountId(id), ..member };
         RoomRecord {
             id: RoomId(id),
             owner: owner.map(AccountId),
@@ -115,13 +115,13 @@ fn snapshot() -> Snapshot {
     };
     let of_one = ROOMS_PER_ACCOUNT_MAX as u64 - 10;
     let rooms = (CROWDED.0 + 1..=ROOMS).map(|id| match id {
-        _ if id <= of_one => record(id, Some(BUSY), BUSY..=BUSY),
-        _ if id <= 2 * of_one => record(id, Some(GUEST), GUEST..=GUEST),
-        _ => record(id, None, 1..=0),
+        _ if id <= of_one => record(id, Some(BUSY), BUSY..BUSY + 1),
+        _ if id <= 2 * of_one => record(id, Some(GUEST), GUEST..GUEST + 1),
+        _ => record(id, None, 0..0),
     });
-    let mut first = record(LOBBY.0, None, 1..=ACCOUNTS);
+    let mut first = record(LOBBY.0, None, 1..ACCOUNTS + 1);
     first.facts = lobby.facts.clone();
-    let crowded = record(CROWDED.0, Some(BUSY), 1..=MEMBERS_MAX as u64 - 1_000);
+    let crowded = record(CROWDED.0, Some(BUSY), 1..MEMBERS_MAX as u64 - 1_000);
     snapshot.rooms = [first, crowded].into_iter().chain(rooms).collect();
     snapshot.accounts = (1..=ACCOUNTS).map(account).collect();
     snapshot.sessions = (1..=ACCOUNTS).map(begun).collect();
