@@ -159,7 +159,7 @@ fn when_the_writer_is_gone_nobody_waits_for_ever() {
 /// Whoever asks while the inbox is full waits, and is answered in the end.
 #[test]
 fn the_inbox_has_an_end_and_nobody_is_lost_there() {
-    let Bench { hub, session, _handle: handle, .. } = Bench::new(0);
+    let Bench { hub, end: _end, session, _handle: handle, .. } = Bench::new(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime").block_on(async {
         let places = INBOX_MAX + CONNECTIONS_MAX;

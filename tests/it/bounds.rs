@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-/// A bound, the file of a test that fills it, and the name of that test. (Where a bound is too large
-/// for a test, the test fills the same code with a smaller one.)
+/// A bound, the file of a test that fills it, and the name of that test. (Where a bound is too
+/// large for a test, the test fills the same code with a smaller one.)
 const FILLED: &[[&str; 3]] = &[
     // HTTP and websockets.
     ["HEAD_BYTES_MAX", "src/http/tests/heads.rs", "heads_are_bounded"],
