@@ -177,6 +177,8 @@ pub const TRY_MS: u64 = 6_000;
 pub const TRIES_ADDRESSES_MAX: usize = 10_000;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
+/// How long one can be renewed: nobody stays for ever by a password that was shown once.
+pub const TOKEN_LIFE_SECS: u64 = 24 * 3_600;
 /// What `/readyz` waits for an answer. Beyond it: 503.
 pub const READY_DEADLINE_MS: u64 = 1_000;
 /// How often the core looks for what has expired.

@@ -60,6 +60,32 @@ impl Passwords {
         }
     }
 
+    /// The hash of a password, where there is one, and it is not the one that was hashed before.
+    ///
+    /// # Errors
+    /// When too many are waiting.
+    pub async fn hash_new(
+        &self,
+        password: Option<String>,
+        before: Option<Box<str>>,
+    ) -> Result<Option<Box<str>>, Busy> {
+        if let Some((password, before)) = password.clone().zip(before)
+            && self.verify(password, before).await?
+        {
+            return Ok(None);
+        }
+        self.hash_any(password).await
+    }
+
+    /// Takes as long as [`Passwords::verify`] where there is nothing to verify against, so that
+    /// the time does not tell which rooms there are. Always `false`.
+    ///
+    /// # Errors
+    /// When too many are waiting.
+    pub async fn verify_nothing(&self, password: String) -> Result<bool, Busy> {
+        self.hash(password).await.map(|_| false)
+    }
+
     /// Whether a password is the one that was hashed.
     ///
     /// # Errors

@@ -134,21 +134,30 @@ impl Reader {
         self.sql(entries::LAST)?.query_row([], |row| row.get(0).map(|seq| Seq(unsigned(seq))))
     }
 
-    /// A page of a room, of `limit` messages or [`PAGE_MESSAGES_MAX`]; at least one.
+    /// A page of what was said in a room after an entry, of `limit` messages or
+    /// [`PAGE_MESSAGES_MAX`]; at least one.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn page(&self, room: RoomId, bound: Bound, limit: usize) -> rusqlite::Result<Page> {
+    pub fn page(
+        &self,
+        (room, floor): (RoomId, Seq),
+        bound: Bound,
+        limit: usize,
+    ) -> rusqlite::Result<Page> {
         let limit = limit.clamp(1, PAGE_MESSAGES_MAX);
         // One more than is wanted, to see whether there is more.
         let (mut older, mut younger) = match bound {
-            Bound::Newest => (self.before(room, Seq(i64::MAX as u64), limit + 1)?, Vec::new()),
-            Bound::Before(seq) => (self.before(room, seq, limit + 1)?, Vec::new()),
-            Bound::After(seq) => (Vec::new(), self.after(room, seq, limit + 1)?),
+            Bound::Newest => {
+                (self.before((room, floor), Seq(i64::MAX as u64), limit + 1)?, Vec::new())
+            }
+            Bound::Before(seq) => (self.before((room, floor), seq, limit + 1)?, Vec::new()),
+            Bound::After(seq) => (Vec::new(), self.after(room, seq.max(floor), limit + 1)?),
             Bound::Around(seq) => {
                 let half = limit / 2;
-                let younger = self.after(room, Seq(seq.0.saturating_sub(1)), limit - half + 1)?;
-                (self.before(room, seq, half + 1)?, younger)
+                let at = Seq(seq.0.saturating_sub(1)).max(floor);
+                let younger = self.after(room, at, limit - half + 1)?;
+                (self.before((room, floor), seq, half + 1)?, younger)
             }
         };
         let (old, young) = match bound {
@@ -157,12 +166,17 @@ impl Reader {
             Bound::Around(_) => (limit / 2, limit - limit / 2),
         };
         let more_before = match bound {
-            Bound::After(seq) => !self.before(room, Seq(seq.0.saturating_add(1)), 1)?.is_empty(),
+            Bound::After(seq) => {
+                !self.before((room, floor), Seq(seq.0.saturating_add(1)), 1)?.is_empty()
+            }
             _ => older.len() > old,
         };
         let more_after = match bound {
             Bound::Newest => false,
-            Bound::Before(seq) => !self.after(room, Seq(seq.0.saturating_sub(1)), 1)?.is_empty(),
+            Bound::Before(seq) => {
+                let at = Seq(seq.0.saturating_sub(1)).max(floor);
+                !self.after(room, at, 1)?.is_empty()
+            }
             _ => younger.len() > young,
         };
         older.truncate(old);
@@ -174,12 +188,18 @@ impl Reader {
         Ok(Page { messages, more_before, more_after })
     }
 
-    fn before(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
+    fn before(
+        &self,
+        (room, floor): (RoomId, Seq),
+        seq: Seq,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<Message>> {
         let sql = format!(
-            "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq < ?
+            "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq < ? AND seq > ?
              ORDER BY seq DESC LIMIT ?"
         );
-        self.messages(&sql, room, seq, limit)
+        let parameters = params![signed(room.0), number(seq), number(floor), limit as i64];
+        self.sql(&sql)?.query_map(parameters, message)?.collect()
     }
 
     fn after(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
@@ -187,18 +207,8 @@ impl Reader {
             "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq > ?
              ORDER BY seq LIMIT ?"
         );
-        self.messages(&sql, room, seq, limit)
-    }
-
-    fn messages(
-        &self,
-        sql: &str,
-        room: RoomId,
-        seq: Seq,
-        limit: usize,
-    ) -> rusqlite::Result<Vec<Message>> {
         let parameters = params![signed(room.0), number(seq), limit as i64];
-        self.sql(sql)?.query_map(parameters, message)?.collect()
+        self.sql(&sql)?.query_map(parameters, message)?.collect()
     }
 
     /// One message of a room. `None`: there is no such message, or it is in another.
@@ -335,16 +345,23 @@ impl Reader {
         select.query_map([signed(account.0)], followed)?.collect()
     }
 
-    /// Whether an account belonged to a room until that went.
+    /// The rooms to which an account ceased to belong between two entries, and by which: it left,
+    /// was put out, or the room closed or went.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn has_lost(&self, account: AccountId, room: RoomId) -> rusqlite::Result<bool> {
-        let mut select = self.sql(
-            "SELECT 1 FROM member JOIN room ON room.id = member.room AND room.gone IS NOT NULL
-             WHERE room = ? AND account = ?",
-        )?;
-        select.exists([signed(room.0), signed(account.0)])
+    pub fn lost(
+        &self,
+        account: AccountId,
+        after: Seq,
+        upto: Seq,
+    ) -> rusqlite::Result<Vec<(Seq, RoomId)>> {
+        let mut select =
+            self.sql("SELECT seq, room FROM lost WHERE account = ? AND seq > ? AND seq <= ?")?;
+        let lost = |row: &rusqlite::Row<'_>| {
+            Ok((Seq(unsigned(row.get("seq")?)), RoomId(unsigned(row.get("room")?))))
+        };
+        select.query_map([signed(account.0), number(after), number(upto)], lost)?.collect()
     }
 
     /// What an account is or was called.

@@ -10,12 +10,13 @@ const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// What made the schema what it is, in order. Appended to, and never edited after a release: a
 /// database remembers only how many of them it has seen.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_retention.sql"),
     include_str!("migrations/0004_gone.sql"),
     include_str!("migrations/0005_index.sql"),
+    include_str!("migrations/0006_seen.sql"),
 ];
 
 /// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file

@@ -1,6 +1,6 @@
 //! Finding messages by their words. Whatever somebody types is a search, and never an error.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
@@ -19,8 +19,8 @@ pub struct Query {
     /// All of them are to be in the message, in any order. A `*` behind the last one says that it
     /// may go on; one that is not ASCII may anyway, as not every script has spaces.
     pub words: String,
-    /// In one of these rooms.
-    pub rooms: Vec<RoomId>,
+    /// In one of these rooms, and said after that entry.
+    pub rooms: Vec<(RoomId, Seq)>,
     /// Said by somebody of that name.
     pub author: Option<Folded>,
     /// Older than that.
@@ -87,7 +87,8 @@ impl Reader {
         limit: usize,
         hits: &mut Vec<Seq>,
     ) -> rusqlite::Result<Option<Seq>> {
-        let rooms: HashSet<i64> = query.rooms.iter().map(|room| signed(room.0)).collect();
+        let after = |(room, after): &(RoomId, Seq)| (signed(room.0), *after);
+        let rooms: HashMap<i64, Seq> = query.rooms.iter().map(after).collect();
         // CROSS JOIN: the index leads. It gives its rows in this order by itself.
         let (_, table) = index.split_once('.').unwrap_or(("", index));
         let sql = format!(
@@ -108,7 +109,7 @@ impl Reader {
                 Some(author) => text(row, "name", Name::new)?.folded() == *author,
                 None => true,
             };
-            if fits && rooms.contains(&row.get("room")?) {
+            if fits && rooms.get(&row.get("room")?).is_some_and(|after| seq > *after) {
                 hits.push(seq);
             }
         }
@@ -160,7 +161,8 @@ fn expression(terms: &[String], query: &Query) -> String {
     let mut expression = format!("(text : ({}))", all.join(" "));
     // What narrows it down is checked again with each message; this only spares looking at most.
     if query.rooms.len() <= SEARCH_ROOMS_MAX {
-        let rooms: Vec<String> = query.rooms.iter().map(|room| format!("\"{room}\"")).collect();
+        let rooms: Vec<String> =
+            query.rooms.iter().map(|(room, _)| format!("\"{room}\"")).collect();
         expression.push_str(&format!(" AND (room : ({}))", rooms.join(" OR ")));
     }
     let plain = |author: &&Folded| author.as_str().bytes().all(|b| b.is_ascii_alphanumeric());

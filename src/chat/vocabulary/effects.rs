@@ -5,6 +5,7 @@ use crate::chat::types::{
     SessionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
+use crate::crypto::KeyHash;
 use crate::time::Time;
 
 /// What the people in a room are told.
@@ -225,8 +226,12 @@ pub enum Farewell {
     RoomGone,
     /// The room has a new password, or now has one.
     Locked,
+    /// The owner of the room has put them out.
+    Expelled,
     /// The account has opened more streams than it may; this was the oldest.
     Replaced,
+    /// Another connection came by the same token.
+    GaveWay,
     /// The server stops.
     Closing,
 }
@@ -266,6 +271,10 @@ pub enum Refusal {
     Forbidden,
     /// The room's token is missing, or was made before its password changed.
     NoAccess,
+    /// Only members may, and the asker is none.
+    NotMember,
+    /// One of the two has blocked the other.
+    Blocked,
     /// The message is too long for the protocol that it came by.
     MessageTooLong,
     /// It could not be understood; which field is at fault, where one is.
@@ -325,8 +334,8 @@ pub enum Answer {
     },
     /// What the core answers and announces from here on is no older than this entry.
     Heard(Seq),
-    /// The rooms whose messages one may read, by number.
-    Readable(Vec<RoomId>),
+    /// The rooms whose messages one may read, by number, and after which entry.
+    Readable(Vec<(RoomId, Seq)>),
     /// Who belongs to a room, and who is present without belonging to it.
     Members(Vec<Member>),
     /// It is in the log.
@@ -431,6 +440,9 @@ pub struct Present {
 pub struct RoomInfo {
     /// Its number.
     pub id: RoomId,
+    /// The number by which it is known outside; another than its own where that was given before
+    /// the room was hidden, and could be guessed.
+    pub number: RoomId,
     /// Its title.
     pub title: Title,
     /// Its description, maybe empty.
@@ -441,8 +453,10 @@ pub struct RoomInfo {
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
-    /// Who is present, in the order of arriving.
+    /// Who is present, in the order of arriving; nobody where the asker is not to know.
     pub present: Vec<Present>,
+    /// What was said up to here is not for the asker to read.
+    pub horizon: Seq,
     /// Whether it is a room for two; its title is then the other's name.
     pub direct: bool,
     /// Whose it is, where it is an account's.
@@ -465,6 +479,14 @@ impl RoomInfo {
 pub struct Lock {
     /// The room's number.
     pub room: RoomId,
+    /// The number by which it is known outside: see [`RoomInfo::number`].
+    pub number: RoomId,
+    /// Whether the asker may see the room.
+    pub seen: bool,
+    /// Whether a wrong password of it is to be answered as if there were no such room.
+    pub quiet: bool,
+    /// The SHA-256 of the key of the session by which the asker came.
+    pub session: Option<KeyHash>,
     /// The hash of its password, as a PHC string; `None`: it is public.
     pub password: Option<Box<str>>,
     /// Counts the room's passwords.
@@ -473,4 +495,13 @@ pub struct Lock {
     /// (Not the time at which the password was checked: until then the name may be registered.)
     /// Where it was found to be the caller's, a registered account's, a second later.
     pub granted: Time,
+}
+
+impl Lock {
+    /// Whether a token was made for it. (Whether the session lives that asked for it, the core
+    /// looks.)
+    pub fn opens(&self, access: Access) -> bool {
+        let Access::Token { room, generation, .. } = access else { return false };
+        (room == self.room || room == self.number) && generation == self.generation
+    }
 }

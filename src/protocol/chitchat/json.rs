@@ -49,7 +49,7 @@ impl<'a> From<&'a RoomInfo> for Room<'a> {
             visibility: info.visibility.as_str(),
             created: info.created,
             updated: info.updated,
-            id: info.id.0,
+            id: info.number.0,
             users: users.collect(),
         }
     }
@@ -72,7 +72,7 @@ impl Failure {
     fn status(&self) -> u16 {
         match self.code {
             101 | 201 => 404,
-            104 | 304 | 401 | 402 => 401,
+            104 | 304 | 402 => 401,
             301 | 403 => 403,
             503 | 507 => 503,
             404.. => self.code,
@@ -93,7 +93,6 @@ impl Failure {
             301 => "Could not establish session",
             303 => "Invalid JSON",
             304 => "Unauthorized operation",
-            401 => "Token error: Invalid signature",
             402 => "Token error: Unauthorized signing method",
             403 => "Token error: Invalid token",
             503 => "Server error: Unavailable, try again later",
@@ -156,7 +155,6 @@ impl From<Busy> for Failure {
 impl From<Flaw> for Failure {
     fn from(flaw: Flaw) -> Failure {
         let code = match flaw {
-            Flaw::Signature => 401,
             Flaw::Algorithm => 402,
             Flaw::Invalid => 403,
         };
@@ -170,7 +168,11 @@ impl From<Refusal> for Failure {
             Refusal::RoomNotFound => (101, ""),
             Refusal::TitleTaken => (102, "title"),
             // Who shows a session that is no good is a guest here, so the first two cannot be.
-            Refusal::Unauthenticated | Refusal::UnknownKey | Refusal::Forbidden => (104, ""),
+            Refusal::Unauthenticated
+            | Refusal::UnknownKey
+            | Refusal::Forbidden
+            | Refusal::NotMember
+            | Refusal::Blocked => (104, ""),
             Refusal::PasswordMissing => (105, "password"),
             Refusal::PasswordForPublic => (105, "visibility"),
             Refusal::NotPresent | Refusal::PersonNotFound => (201, "name"),

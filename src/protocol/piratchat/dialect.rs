@@ -110,6 +110,8 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
         | Refusal::SessionNotFound
+        | Refusal::NotMember
+        | Refusal::Blocked
         | Refusal::NoAccess => "not_allowed",
     }
 }

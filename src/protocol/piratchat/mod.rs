@@ -47,7 +47,9 @@ pub(super) async fn respond(
         (Method::Get | Method::Post, ["api", "logout"]) => log_out(context, request).await,
         (Method::Get, ["api", "online"]) => online(context, request).await,
         (Method::Get, ["api", "user", "@me"]) => me(context, request).await,
-        (Method::Get, ["api", "user", name]) => person(context, request, name).await,
+        (Method::Get, ["api", "user", name]) if !name.is_empty() => {
+            person(context, request, name).await
+        }
         (Method::Get, ["ws"]) => match websocket(context, seat, request).await {
             Ok(outcome) => return outcome,
             Err(response) => Ok(response),
@@ -62,6 +64,7 @@ fn allowed(path: &[&str]) -> &'static [Method] {
     match path {
         ["api", "register" | "login"] => POST,
         ["api", "logout"] => &[Method::Get, Method::Head, Method::Post, Method::Options],
+        ["api", "user", ""] => &[],
         ["api", "online"] | ["api", "user", _] => READ,
         ["ws"] => UPGRADE,
         _ => &[],
@@ -238,7 +241,9 @@ impl From<Refusal> for Failure {
             Refusal::AlreadySeated => (409, "you are connected already; close that one first"),
             Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
             Refusal::RoomNotFound => (404, "there is no such room"),
-            Refusal::Forbidden | Refusal::NoAccess => (403, "this is not yours to do"),
+            Refusal::Forbidden | Refusal::NotMember | Refusal::Blocked | Refusal::NoAccess => {
+                (403, "this is not yours to do")
+            }
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
             Refusal::Full => (503, "the server has no room for one more; tell its owner"),
             Refusal::Unavailable => (503, "this cannot be written down now; try again later"),

@@ -6,7 +6,7 @@ use crate::limits::{INDEX_ENTRIES, SEARCH_LOOKS_MAX, SNIPPET_CHARS};
 use crate::store::{Found, Query};
 
 fn ask(words: &str) -> Query {
-    let rooms = vec![RoomId(1), RoomId(2)];
+    let rooms = vec![(RoomId(1), Seq(0)), (RoomId(2), Seq(0))];
     Query { words: words.into(), rooms, author: None, before: None, limit: 50 }
 }
 
@@ -93,7 +93,7 @@ fn only_rooms_authors_and_times_that_are_asked_for() {
         .map(|n| put(&mut writer, says(1 + n % 2, 1 + n % 3, &format!("same {n}"))))
         .collect();
     for indexed in [false, true] {
-        let rooms = |rooms: &[u64]| rooms.iter().map(|room| RoomId(*room)).collect();
+        let rooms = |rooms: &[u64]| rooms.iter().map(|room| (RoomId(*room), Seq(0))).collect();
         let newest = |keep: &dyn Fn(u64) -> bool| {
             let seqs = (0..30).zip(&all).filter(|(n, _)| keep(*n)).map(|(_, seq)| *seq);
             let seqs: Vec<u64> = seqs.collect();
@@ -135,7 +135,7 @@ fn a_search_that_ends_early_says_where_to_go_on() {
     let many = SEARCH_LOOKS_MAX as u64 * 2;
     writer.commit((0..many).map(|n| write(n, says(1, 1, "common"))).collect());
     fill(&mut writer);
-    let rooms: Vec<RoomId> = (2..20).map(RoomId).collect();
+    let rooms: Vec<_> = (2..20).map(|room| (RoomId(room), Seq(0))).collect();
     let (mut before, mut pages, mut all) = (None, 0, Vec::new());
     loop {
         let page = found(&scratch, &Query { rooms: rooms.clone(), before, ..ask("common") });

@@ -65,12 +65,14 @@ fn message(seq: u64, text: Option<&str>) -> Message {
 fn room() -> RoomInfo {
     RoomInfo {
         id: RoomId(2),
+        number: RoomId(2),
         title: Title::new("den").expect("a title"),
         description: Description::default(),
         visibility: Visibility::Private,
         created: Time(0),
         updated: Time(1),
         present: Vec::new(),
+        horizon: Seq(0),
         direct: false,
         owner: Name::new("Ann"),
         last: Seq(9),
