@@ -1,7 +1,7 @@
 # Everything that one does with Shanty. `make run` needs nothing but the Rust toolchain, and so does
 # `make test`; it tests the page, too, where there are Chromium, node and npm.
 
-.PHONY: run test bench sim torture clients fmt lint size icons
+.PHONY: run test bench sim torture abuse fuzz clients fmt lint size icons
 
 # Starts it on port 7777 of every address, with shanty.db in this directory.
 run:
@@ -27,7 +27,18 @@ KILLS ?= 200
 torture:
 	KILLS=$(KILLS) cargo test --release --test torture -- --nocapture
 
-# The same, and real clients of the seeds' protocols before it: python3 with venv, and Rust.
+# Attacks the released server in every way that is known, beside 200 well-behaved clients, and prints
+# what those notice. ATTACK= names one of them.
+abuse:
+	LONG=1 cargo test --release --test abuse -- --nocapture
+
+# Inputs at random for every parser, so many seconds for each.
+FUZZ_SECS ?= 360
+fuzz:
+	FUZZ_SECS=$(FUZZ_SECS) cargo test --release --lib -- --nocapture --test-threads 2 \
+		at_random noise damaged
+
+# Real clients of the seeds' protocols, of PyPI: python3 with venv, and Rust.
 clients:
 	tests/clients/run.sh
 

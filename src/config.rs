@@ -4,12 +4,18 @@
 //! It only reads words; that an address is free or a file writable shows when it is used. Called
 //! by `main`, which hands it the words; everything above reads the result.
 
+mod networks;
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::limits;
 use crate::logger::Level;
+
+pub use networks::Network;
 
 /// When a write counts as durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,8 +48,14 @@ pub struct Config {
     pub ping_interval_ms: u64,
     /// Milliseconds without a sign of life until a websocket counts as dead.
     pub pong_deadline_ms: u64,
-    /// Origins other than the server's own whose pages may use cookies here.
+    /// Origins other than the server's own whose pages may act for their visitors here, in lower
+    /// case, without the port that their scheme has by default.
     pub origins: Vec<String>,
+    /// The names, in lower case, with a port or without, by which the server may be asked; empty:
+    /// by any.
+    pub hosts: Vec<String>,
+    /// The proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: Vec<Network>,
     /// Messages older than so many days are removed; `None`: none is.
     pub retain_days: Option<u64>,
     /// Of each room, the latest so many messages stay; `None`: all do.
@@ -69,6 +81,8 @@ impl Default for Config {
             ping_interval_ms: limits::PING_INTERVAL_MS,
             pong_deadline_ms: limits::PONG_DEADLINE_MS,
             origins: Vec::new(),
+            hosts: Vec::new(),
+            trusted_proxies: Network::LOOPBACK.into(),
             retain_days: None,
             retain_messages: None,
             guests: true,
@@ -135,7 +149,7 @@ const CHORES: [(&str, &str, &str); 5] = [
 /// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
 /// flag alone says it), what it means. Its environment variable is the flag in capitals behind
 /// `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 14] = [
+const SETTINGS: [(&str, &str, &str); 16] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, made if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
@@ -146,11 +160,17 @@ const SETTINGS: [(&str, &str, &str); 14] = [
     ("ping-interval", "MS", "between two pings on a websocket [54000]"),
     ("pong-deadline", "MS", "without a sign of life, until a websocket is dead [60000]"),
     ("origin", "URL", "a page from there may use logins here, too; may be repeated [none]"),
+    ("host", "NAME", "answers only if asked by that name; may be repeated [any]"),
+    ("trusted-proxy", "NETWORK", "is believed for whom it asks; may be repeated [loopback]"),
     ("retain-days", "DAYS", "older messages are removed, for good [off]"),
     ("retain-messages", "COUNT", "of each room, older messages than so many are removed [off]"),
     ("no-registration", "", "nobody can make an account; those that there are stay [off]"),
     ("no-guests", "", "nobody can come as a guest through /api/v1; ChitChat still can [off]"),
 ];
+
+/// Of these there may be several: in a variable with spaces between, and a flag for each. What the
+/// command line says replaces what was set otherwise.
+const LISTS: [&str; 3] = ["origin", "host", "trusted-proxy"];
 
 /// Reads the command line (without the program's name) and the environment.
 ///
@@ -162,7 +182,7 @@ pub fn parse(
 ) -> Result<Wish, String> {
     let mut config = Config::default();
     read_environment(&mut config, variable)?;
-    let (mut origins_given, mut force, mut words_given) = (false, false, Vec::new());
+    let (mut lists_given, mut force, mut words_given) = (Vec::new(), false, Vec::new());
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next().map_err(|error| hint(&error.to_string()))? {
         match word {
@@ -182,8 +202,9 @@ pub fn parse(
                     continue;
                 }
                 let value = parser.value().map_err(|error| hint(&error.to_string()))?;
-                if *name == "origin" && !std::mem::replace(&mut origins_given, true) {
-                    config.origins.clear(); // What the command line says replaces what was set.
+                if LISTS.contains(name) && !lists_given.contains(name) {
+                    lists_given.push(*name);
+                    clear(&mut config, name);
                 }
                 set(&mut config, name, text(name, value)?.as_str(), &format!("--{name}"))?;
             }
@@ -232,25 +253,37 @@ fn read_environment(
     config: &mut Config,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<(), String> {
+    // Who cannot take a variable away sets it to nothing.
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     if let Some(value) = variable("PORT") {
         set(config, "listen", &text("PORT", value)?, "PORT")?;
     }
-    if let Some(value) = variable("SECRET_KEY").filter(|value| !value.is_empty()) {
+    if let Some(value) = variable("SECRET_KEY") {
         config.secret_key = Some(text("SECRET_KEY", value)?);
     }
     for (name, _, _) in SETTINGS {
         let variable_name = format!("SHANTY_{}", name.to_uppercase().replace('-', "_"));
         let Some(value) = variable(&variable_name) else { continue };
         let value = text(&variable_name, value)?;
-        if name == "origin" {
-            for origin in value.split_whitespace() {
-                set(config, name, origin, &variable_name)?;
+        if LISTS.contains(&name) {
+            clear(config, name);
+            for one in value.split_whitespace() {
+                set(config, name, one, &variable_name)?;
             }
         } else {
             set(config, name, &value, &variable_name)?;
         }
     }
     Ok(())
+}
+
+/// Empties a list.
+fn clear(config: &mut Config, name: &str) {
+    match name {
+        "origin" => config.origins.clear(),
+        "host" => config.hosts.clear(),
+        _ => config.trusted_proxies.clear(),
+    }
 }
 
 /// Sets one thing. `source` is what the person wrote it as.
@@ -302,15 +335,42 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
                 _ => config.registration = allowed,
             }
         }
-        "origin" => match value.split_once("://") {
-            Some(("http" | "https", host)) if !host.is_empty() && !host.contains('/') => {
-                config.origins.push(value.to_lowercase());
-            }
-            _ => return wrong("an origin such as https://chat.example.org"),
+        "origin" => match origin(value) {
+            Some(origin) => config.origins.push(origin),
+            None => return wrong("an origin such as https://chat.example.org"),
+        },
+        "host" => match host(value) {
+            Some(host) => config.hosts.push(host),
+            None => return wrong("a name such as chat.example.org, with a port or without"),
+        },
+        "trusted-proxy" => match Network::parse(value) {
+            Some(networks) => config.trusted_proxies.extend(networks),
+            None => return wrong("an address, a network such as 10.0.0.0/8, loopback or private"),
         },
         _ => unreachable!("{name} is one of SETTINGS"),
     }
     Ok(())
+}
+
+/// As browsers write it (RFC 6454 section 6.2): in lower case, without the scheme's own port.
+fn origin(value: &str) -> Option<String> {
+    let value = value.to_lowercase();
+    let (scheme, place) = value.split_once("://")?;
+    let place = place.strip_suffix('/').unwrap_or(place);
+    let place = match scheme {
+        "http" => place.strip_suffix(":80").unwrap_or(place),
+        "https" => place.strip_suffix(":443").unwrap_or(place),
+        _ => return None,
+    };
+    let harmful = |char: char| !char.is_ascii_graphic() || "/?#@*,;\"\\".contains(char);
+    (!place.is_empty() && !place.contains(harmful)).then(|| format!("{scheme}://{place}"))
+}
+
+/// What a `Host` header may say, in lower case. Not a URL, nor a pattern.
+fn host(value: &str) -> Option<String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let named = !value.is_empty() && !value.starts_with(':') && value.bytes().all(legal);
+    named.then(|| value.to_ascii_lowercase())
 }
 
 fn address(value: &str) -> Option<SocketAddr> {
@@ -352,7 +412,8 @@ With one of these words it does not serve, but looks after the database (--db):
     text += "
 A backup or an export is for the eyes of its owner only: it holds all that was said.
 
-Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. A flag wins.
+Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. A flag wins,
+and an empty variable is none.
 Besides, PORT is the port to listen on, and SECRET_KEY (any text) signs room tokens instead of
 the secret that was made at random and is kept in the database.
 
@@ -362,120 +423,4 @@ Example: on this machine only, logins that last for a day:
 It stops on SIGTERM or SIGINT (Ctrl-C), after what was said is on disk.
 Exit codes: 0 stopped as asked or done, 1 could not start, failed or not sound, 2 wrong words.";
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<Wish, String> {
-        let find = |name: &str| {
-            let found = environment.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| OsString::from(value))
-        };
-        parse(words.iter().map(OsString::from), find)
-    }
-
-    fn config(words: &[&str], environment: &[(&str, &str)]) -> Config {
-        match run(words, environment) {
-            Ok(Wish::Run(config)) => config,
-            other => panic!("{words:?} {environment:?}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn defaults_then_environment_then_flags() {
-        assert_eq!(config(&[], &[]), Config::default());
-        assert_eq!(config(&[], &[("PORT", "80")]).listen.to_string(), "0.0.0.0:80");
-        let both = [("PORT", "80"), ("SHANTY_LISTEN", "127.0.0.1:81")];
-        assert_eq!(config(&[], &both).listen.to_string(), "127.0.0.1:81");
-        assert_eq!(config(&["--listen", "[::1]:82"], &both).listen.to_string(), "[::1]:82");
-        assert_eq!(config(&["--listen", ":83"], &[]).listen.to_string(), "0.0.0.0:83");
-        let session = [("SHANTY_SESSION_TTL", "5")];
-        assert_eq!(config(&[], &session).session_ttl_secs, 5);
-        assert_eq!(config(&["--session-ttl=6"], &session).session_ttl_secs, 6);
-        assert_eq!(config(&["--sync", "normal"], &[]).sync, Durability::Normal);
-        assert_eq!(config(&["--log", "off"], &[]).log, Level::Off);
-        assert_eq!(config(&["--db", "x.db"], &[]).db, PathBuf::from("x.db"));
-        let secret = config(&[], &[("SECRET_KEY", "s")]).secret_key;
-        assert_eq!(secret.as_deref(), Some("s"));
-        let origins = [("SHANTY_ORIGIN", "https://a http://B:1")];
-        assert_eq!(config(&[], &origins).origins, ["https://a", "http://b:1"]);
-        assert_eq!(config(&["--origin", "https://c"], &origins).origins, ["https://c"]);
-        let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
-        assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
-        assert!(!config(&["--no-guests"], &[]).guests);
-        assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
-        assert!(config(&[], &[("SHANTY_NO_GUESTS", "0")]).guests);
-        let closed = config(&["--no-registration"], &[]);
-        assert!(!closed.registration && closed.guests);
-        assert!(!config(&[], &[("SHANTY_NO_REGISTRATION", "1")]).registration);
-    }
-
-    #[test]
-    fn a_word_that_is_no_flag_is_a_chore() {
-        let chore = |words: &[&str]| match run(words, &[("SHANTY_DB", "e.db")]) {
-            Ok(Wish::Tend { db, chore }) => (db.display().to_string(), chore),
-            other => panic!("{words:?}: {other:?}"),
-        };
-        let file = || PathBuf::from("f");
-        let cases: [(&[&str], Chore); 8] = [
-            (&["backup", "f"], Chore::Backup(file())),
-            (&["verify"], Chore::Verify(None)),
-            (&["verify", "f"], Chore::Verify(Some(file()))),
-            (&["restore", "f"], Chore::Restore { from: file(), force: false }),
-            (&["restore", "--force", "f"], Chore::Restore { from: file(), force: true }),
-            (&["export"], Chore::Export(None)),
-            (&["export", "f"], Chore::Export(Some(file()))),
-            (&["import", "-"], Chore::Import { from: None, force: false }),
-        ];
-        for (words, expected) in cases {
-            assert_eq!(chore(words), ("e.db".to_owned(), expected), "{words:?}");
-        }
-        assert_eq!(chore(&["backup", "f", "--db", "x.db"]).0, "x.db");
-    }
-
-    #[test]
-    fn wrong_words_say_what_would_be_right() {
-        let cases: [(&[&str], &str); 18] = [
-            (&["--listen", "nowhere"], "127.0.0.1:7777"),
-            (&["--sync", "maybe"], "full or normal"),
-            (&["--log", "loud"], "debug"),
-            (&["--session-ttl", "0"], "from 1 to"),
-            (&["--session-ttl", "an hour"], "from 1 to"),
-            (&["--connections", "1000000"], "from 1 to 10000"),
-            (&["--db", ""], "name of a file"),
-            (&["--db"], "--help"),
-            (&["--frobnicate"], "there is no --frobnicate; try --help"),
-            (&["stray"], "there is no stray; try --help"),
-            (&["backup"], "say: shanty backup FILE"),
-            (&["verify", "a", "b"], "say: shanty verify [FILE]"),
-            (&["backup", "f", "--force"], "say: shanty backup FILE"),
-            (&["--force"], "restore and import"),
-            (&["--retain-days", "0"], "from 1 to"),
-            (&["--no-guests=maybe"], "--help"),
-            (&["--origin", "chat.example.org"], "https://chat.example.org"),
-            (&["--ping-interval", "70000"], "less than --pong-deadline"),
-        ];
-        for (words, says) in cases {
-            let error = run(words, &[]).expect_err("a wrong word");
-            assert!(error.contains(says) && !error.contains('\n'), "{words:?}: {error}");
-        }
-        let error = run(&[], &[("PORT", "high")]).expect_err("a wrong variable");
-        assert!(error.starts_with("PORT is \"high\""), "{error}");
-    }
-
-    #[test]
-    fn help_names_every_setting_and_fits_a_terminal() {
-        let Ok(Wish::Print(text)) = run(&["-h"], &[]) else { panic!("no help") };
-        for (name, value, _) in CHORES {
-            assert!(text.contains(&format!("\n  {name} {value}")), "{name}");
-        }
-        for (name, value, _) in SETTINGS {
-            assert!(text.contains(&format!("--{name} {value}")), "{name}");
-        }
-        assert!(text.lines().all(|line| line.len() <= 100), "{text}");
-        let Ok(Wish::Print(version)) = run(&["--version"], &[]) else { panic!("no version") };
-        assert_eq!(version, format!("shanty {}", env!("CARGO_PKG_VERSION")));
-    }
 }

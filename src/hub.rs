@@ -20,6 +20,7 @@ use crate::chat::{
     Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Numbered, Refusal, RoomId, SeatId,
     Seq, Settings, Snapshot, Source, Tell,
 };
+use crate::clock::Clock;
 use crate::dialect::{Closing, Copy, DOORS_MAX, Dialects, Encoder};
 use crate::limits::{
     CONNECTIONS_MAX, INBOX_MAX, PROPOSED_MAX, ROUND_COMMANDS_MAX, ROUND_ITEMS_MAX, ROUNDS_MAX,
@@ -27,7 +28,7 @@ use crate::limits::{
 };
 use crate::log;
 use crate::store::Write;
-use crate::time::Time;
+use crate::time::{Moment, Time};
 
 /// Whoever waits for an answer.
 type Asker = oneshot::Sender<Result<Answer, Refusal>>;
@@ -130,6 +131,7 @@ pub type Rounds = mpsc::Receiver<Vec<Item>>;
 /// The hub, before it runs.
 pub struct Hub {
     chat: Chat,
+    clock: Clock,
     inbox: mpsc::Receiver<Message>,
     store: mpsc::Sender<Vec<Write>>,
     workers: Vec<WorkerLine>,
@@ -258,8 +260,10 @@ impl Hub {
         let (sender, inbox) = mpsc::channel(INBOX_MAX + CONNECTIONS_MAX);
         let lines = (0..workers).map(|_| mpsc::channel(ROUNDS_MAX));
         let (lines, rounds): (Vec<_>, _) = lines.unzip();
+        let started = Time::now();
         let hub = Hub {
-            chat: Chat::new(settings, snapshot),
+            chat: Chat::new(settings, snapshot.used_before(started)),
+            clock: Clock::new(started),
             inbox,
             store,
             workers: lines.into_iter().map(WorkerLine::new).collect(),
@@ -296,7 +300,7 @@ impl Hub {
             {
                 round.push(message);
             }
-            let now = Time::now();
+            let now = self.clock.now();
             for message in round.drain(..) {
                 self.take(now, message);
             }
@@ -305,7 +309,8 @@ impl Hub {
     }
 
     fn tick(&mut self) {
-        self.carry_out(Time::now(), Command::Tick);
+        let now = self.clock.now();
+        self.carry_out(now, Command::Tick);
         // Who follows quiet rooms only is to come back with a number that is not old.
         let head = self.chat.last();
         if std::mem::replace(&mut self.head, head) != head {
@@ -320,7 +325,7 @@ impl Hub {
         if held_up { tick.min(Instant::now() + Duration::from_millis(1)) } else { tick }
     }
 
-    fn take(&mut self, now: Time, message: Message) {
+    fn take(&mut self, now: Moment, message: Message) {
         match message {
             Message::Ask { source, caller, what, answer } => {
                 self.last_ask += 1;
@@ -339,7 +344,7 @@ impl Hub {
         }
     }
 
-    fn carry_out(&mut self, now: Time, command: Command) {
+    fn carry_out(&mut self, now: Moment, command: Command) {
         let mut effects = std::mem::take(&mut self.effects);
         self.chat.handle(now, command, &mut effects);
         for effect in effects.drain(..) {
@@ -438,8 +443,8 @@ impl Hub {
         log!(Error, "the store takes nothing more; {} writes are refused", writes.len());
         for write in writes {
             if let Write::Entry { ticket, entry, .. } = write {
-                let refusal = Refusal::Unavailable;
-                self.carry_out(Time::now(), Command::Unlogged { ticket, entry, refusal });
+                let (now, refusal) = (self.clock.now(), Refusal::Unavailable);
+                self.carry_out(now, Command::Unlogged { ticket, entry, refusal });
             }
         }
     }
@@ -473,28 +478,4 @@ pub fn store_line() -> (mpsc::Sender<Vec<Write>>, mpsc::Receiver<Vec<Write>>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::{Entry, founding};
-
-    #[test]
-    fn every_worker_hears_how_far_the_log_is() {
-        let (store, _writes) = store_line();
-        let settings = Settings { session_ttl_secs: 60 };
-        let (mut hub, _handle, mut rounds) =
-            Hub::new(settings, Snapshot::default(), store, &[], "epoch", 2);
-        let mut log = |hub: &mut Hub, seq, entry: Entry| {
-            let (ticket, seq, time) = (None, Seq(seq), Time(1));
-            hub.carry_out(Time(1), Command::Logged { ticket, seq, time, entry });
-            hub.tick();
-            hub.hand_over();
-            rounds.iter_mut().map(|round| round.try_recv().ok()).collect::<Vec<_>>()
-        };
-        for seq in [1, 2] {
-            let told = log(&mut hub, seq, founding());
-            assert_eq!(told, vec![Some(vec![Item::Head(Seq(seq))]); 2]);
-        }
-        // What is known is not told again.
-        assert_eq!(log(&mut hub, 2, founding()), [None, None]);
-    }
-}
+mod tests;

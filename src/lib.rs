@@ -32,7 +32,7 @@
 //! | 4 | [`protocol`] | everything that is somebody's wire format |
 //! | 3 | [`hub`] | the one task that owns the core; turns effects into deliveries |
 //! | 2 | [`dialect`], [`store`] | how a protocol says what happened; the log on disk |
-//! | 1 | [`chat`], [`http`], [`ws`], [`outgoing`], [`config`] | pure: neither socket nor disk |
+//! | 1 | [`chat`], [`clock`], [`http`], [`ws`], [`outgoing`], [`config`] | no socket, no disk |
 //! | 0 | [`limits`], [`time`], [`crypto`], [`logger`] | every number, the clock's type, keys |
 //!
 //! # Invariants
@@ -54,6 +54,8 @@
 //! | worker → connection's outbox | the slow reader is closed with 1013; nobody else notices |
 //! | worker → a stream's outbox | it costs a number, not a queue: it is caught up from the log |
 //! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |
+//! | one read of the log | 2 s: broken off, 503 |
+//! | searches | one at once; of a person one waits, and makes way for their next: 429 |
 //! | connection → kernel | no progress for 10 s: closed |
 //! | hub → store | refused as unavailable: 503, or an error acknowledgement |
 //! | password work | 503 |
@@ -70,11 +72,14 @@
 //! you like, the [`store`], and [`http`] and [`ws`], which stand on their own.
 
 pub mod crypto;
+#[cfg(test)]
+mod fuzz;
 pub mod limits;
 pub mod logger;
 pub mod time;
 
 pub mod chat;
+pub mod clock;
 pub mod config;
 pub mod http;
 pub mod outgoing;

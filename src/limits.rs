@@ -56,6 +56,14 @@ pub const CONTROL_RESERVE_BYTES: usize = 1024;
 pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// A socket that takes nothing for so long is dropped.
 pub const WRITE_STALL_MS: u64 = 10_000;
+/// An HTTP answer of which its client takes less than that ...
+pub const ANSWER_BYTES_MIN: usize = 32 * 1024;
+/// ... in such a time is cut off. That is 550 bytes a second, half of what the slowest phones had;
+/// and the time bridges a tunnel. (The kernel of a slow reader on this machine tells of room for
+/// 64 KiB at a time: at 2,000 bytes a second, twice a minute.)
+pub const ANSWER_WINDOW_MS: u64 = 60_000;
+/// A piece of a long list: with that many bytes, or few more, it is sent.
+pub const PIECE_BYTES: usize = 16 * 1024;
 /// What one thread reads at a time, from whichever connection is readable. Belongs to the thread.
 pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
@@ -128,6 +136,9 @@ pub const EMOJI_BYTES_MAX: usize = 48;
 pub const AGENT_CHARS_MAX: usize = 200;
 /// Members of a room. Beyond it: refused as full.
 pub const MEMBERS_MAX: usize = 10_000;
+/// Rooms or people in one answer of the core; a longer list is asked for page by page. Some 50 µs
+/// of the event loop for each.
+pub const ANSWER_ITEMS_MAX: usize = 256;
 /// Rooms that one is a member of: each stream has a seat in each.
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Streams of one account at once. Beyond it the oldest is closed, as replaced.
@@ -172,6 +183,8 @@ pub const SESSION_TOUCH_PARTS: u64 = 60;
 pub const TRIES_MAX: u64 = 60;
 /// After so long it has one try more: a password of eight letters stays out of reach.
 pub const TRY_MS: u64 = 6_000;
+/// How long a browser may remember what a page of a listed origin may send.
+pub const PREFLIGHT_SECS: u64 = 600;
 /// Addresses whose tries are remembered, by each worker; some 500 KiB. Beyond it those make way
 /// that have tried least.
 pub const TRIES_ADDRESSES_MAX: usize = 10_000;
@@ -181,6 +194,9 @@ pub const TOKEN_TTL_SECS: u64 = 3_600;
 pub const TOKEN_LIFE_SECS: u64 = 24 * 3_600;
 /// What `/readyz` waits for an answer. Beyond it: 503.
 pub const READY_DEADLINE_MS: u64 = 1_000;
+/// A step back of the system's clock up to this is smoothed: time stands still until the clock is
+/// there again, as where the network corrects it now and then. A longer step is believed.
+pub const CLOCK_STEP_SMOOTHED_MS: u64 = 60_000;
 /// How often the core looks for what has expired.
 pub const TICK_MS: u64 = 10_000;
 
@@ -201,6 +217,15 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 pub const INDEX_ENTRIES: i64 = 2048;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
+/// A reader that nobody has needed for so long is closed, and its memory given back.
+pub const READER_IDLE_MS: u64 = 60_000;
+/// A read that takes longer is broken off: refused, as unavailable. (The longest that is asked for,
+/// what is unread in a thousand rooms, takes some 0.2 s.)
+pub const READ_DEADLINE_MS: u64 = 2_000;
+/// Steps of SQLite's machine between two looks at the clock: some microseconds.
+pub const READ_STEPS: i32 = 128;
+/// At the end, what reads still gets to finish before the writer closes the database.
+pub const READERS_CLOSE_MS: u64 = 1_000;
 /// How long a read waits for that. (A thousand clients that come back at once have their rooms
 /// within a second or two.) Beyond it: refused, as unavailable.
 pub const READ_WAIT_MS: u64 = 5_000;
@@ -231,6 +256,12 @@ pub const VERIFY_ENTRIES: i64 = 16_384;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
 
+/// From the start on, nothing is removed for its age for so long: a clock that is wrong at the
+/// start is mostly right by then.
+pub const RETAIN_WAIT_MS: u64 = 3_600_000;
+/// Entries at the end of the log among which the newest message is looked for, to see whether the
+/// clock can be right. Where none of them is a message, nothing is removed for its age.
+pub const RETAIN_LOOKS_MAX: i64 = 10_000;
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;
 /// Between two such steps. (Each may write some hundred pages: the index has words all over it.)
@@ -270,6 +301,7 @@ const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");
 const _: () = assert!(2 * CLOSE_DEADLINE_MS < FAREWELL_MS, "a last answer, and time to read it");
+const _: () = assert!(READ_DEADLINE_MS < READ_WAIT_MS, "one late read does not refuse the next");
 const _: () = assert!(READ_WAIT_MS < FAREWELL_MS, "whoever waits is answered before the end");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
 const _: () = assert!(FAREWELL_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");

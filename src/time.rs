@@ -29,6 +29,24 @@ impl Time {
     }
 }
 
+/// What both clocks say at one moment. The system's clock is set by people and by the network, and
+/// may leap either way; the running clock only counts what has passed since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Moment {
+    /// What the log keeps and the wire shows. May be earlier than it was a moment ago.
+    pub wall: Time,
+    /// What lifetimes, deadlines and limits count by: never earlier than before. It begins where
+    /// the system's clock was at the start, so that stored times can be compared with it then.
+    pub running: Time,
+}
+
+impl From<Time> for Moment {
+    /// Both clocks agree.
+    fn from(time: Time) -> Moment {
+        Moment { wall: time, running: time }
+    }
+}
+
 impl From<SystemTime> for Time {
     /// A clock before 1970 reads as 1970.
     fn from(at: SystemTime) -> Time {

@@ -8,7 +8,7 @@ use crate::chat::types::{
 };
 use crate::crypto::KeyHash;
 use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
-use crate::time::Time;
+use crate::time::{Moment, Time};
 
 /// An account, as the core keeps it and as it is restored.
 #[derive(Clone, PartialEq, Debug)]
@@ -52,14 +52,23 @@ pub(super) struct Live {
     pub remember: bool,
     pub agent: Box<str>,
     pub created: Time,
-    /// When it was last used.
+    /// When it was last used, by the system's clock: for people.
     pub last_used: Time,
-    /// The `last_used` that was last handed out to be written down.
+    /// The same by the running clock: what it ends by.
+    used: Time,
+    /// The `used` of when `last_used` was last handed out to be written down.
     noted: Time,
     /// Seats that hold it; while there is one, it does not expire.
     pub seats: u32,
     /// Its end is proposed.
     pub ending: bool,
+}
+
+impl Live {
+    /// When it was last used, by the running clock.
+    pub fn used(&self) -> Time {
+        self.used
+    }
 }
 
 #[derive(Default)]
@@ -218,7 +227,10 @@ impl Accounts {
 
     /// Adds a session from the log. `false`: its number or key is there already, or its account is
     /// not.
-    pub fn begin(&mut self, session: Session) -> bool {
+    ///
+    /// `now`: by the running clock. (What is restored was used before the start, where both clocks
+    /// agree.)
+    pub fn begin(&mut self, session: Session, now: Time) -> bool {
         let known = self.sessions.contains_key(&session.id)
             || self.by_session_key.contains_key(&session.key);
         let Some(owner) = self.accounts.get_mut(&session.account).filter(|_| !known) else {
@@ -234,7 +246,8 @@ impl Accounts {
             agent: session.agent,
             created: session.created,
             last_used: session.last_used,
-            noted: session.last_used,
+            used: now,
+            noted: now,
             seats: 0,
             ending: false,
         };
@@ -252,7 +265,7 @@ impl Accounts {
         Some(live)
     }
 
-    /// The session with that key, if it has not expired.
+    /// The session with that key, if it has not expired. `now`: by the running clock.
     pub fn session_by_key(&self, key: &KeyHash, now: Time) -> Option<SessionId> {
         let id = *self.by_session_key.get(key)?;
         (!self.is_expired(self.sessions.get(&id)?, now)).then_some(id)
@@ -276,8 +289,9 @@ impl Accounts {
         session.last_used.plus_secs(self.ttl_secs(session.remember))
     }
 
+    /// `now`: by the running clock.
     pub fn is_expired(&self, session: &Live, now: Time) -> bool {
-        session.seats == 0 && self.expires(session) <= now
+        session.seats == 0 && session.used.plus_secs(self.ttl_secs(session.remember)) <= now
     }
 
     /// The sessions that nobody used for their lifetime and whose end is not yet proposed, by
@@ -291,29 +305,29 @@ impl Accounts {
     }
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
-    pub fn touch(&mut self, id: SessionId, now: Time) -> bool {
+    pub fn touch(&mut self, id: SessionId, now: Moment) -> bool {
         let Some(remember) = self.sessions.get(&id).map(|live| live.remember) else {
             return false;
         };
         let ttl_micros = self.ttl_secs(remember).saturating_mul(1_000_000);
         let grain_micros = (ttl_micros / SESSION_TOUCH_PARTS).cast_signed();
         let Some(live) = self.sessions.get_mut(&id) else { return false };
-        live.last_used = live.last_used.max(now);
-        let due = live.last_used.0.saturating_sub(live.noted.0) >= grain_micros;
+        (live.last_used, live.used) = (now.wall, now.running);
+        let due = live.used.0.saturating_sub(live.noted.0) >= grain_micros;
         if due {
-            live.noted = live.last_used;
+            live.noted = live.used;
         }
         due
     }
 
     /// Touches every session that somebody sits by, and hands out those that the disk should know
     /// of, by number.
-    pub fn touch_seated(&mut self, now: Time) -> Vec<(SessionId, Time)> {
+    pub fn touch_seated(&mut self, now: Moment) -> Vec<(SessionId, Time)> {
         let seated = self.sessions.iter().filter(|(_, live)| live.seats > 0);
         let mut ids: Vec<SessionId> = seated.map(|(id, _)| *id).collect();
         ids.sort_unstable();
         ids.retain(|id| self.touch(*id, now));
-        ids.into_iter().map(|id| (id, now)).collect()
+        ids.into_iter().map(|id| (id, now.wall)).collect()
     }
 
     /// The account takes a seat, by a session or without one (a token's holder).

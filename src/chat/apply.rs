@@ -151,7 +151,7 @@ impl Chat {
     fn session_begun(&mut self, session: Session) -> Result<Answer, Refusal> {
         self.accounts.get(session.account).ok_or(Refusal::UnknownKey)?;
         let id = session.id;
-        if !self.accounts.begin(session) {
+        if !self.accounts.begin(session, self.running) {
             return Err(Refusal::Unavailable); // Only where another proposer took the number first.
         }
         let live = self.accounts.session(id).ok_or(Refusal::Unavailable)?;

@@ -54,18 +54,19 @@ impl Chat {
             Ask::Logout => self.logout(ask, who),
             Ask::Me => self.me(who).map(Some),
             Ask::Person { name } => self.person(who, &name).map(Some),
-            Ask::Present { room } => self.present(who, room).map(Some),
-            Ask::Rooms { mine } => Ok(Some(self.list_rooms(who, mine))),
+            Ask::Present { room, after } => self.present(who, room, after).map(Some),
+            Ask::Rooms { mine, after } => Ok(Some(self.list_rooms(who, mine, after))),
+            Ask::Marks { after } => self.marks(who, after).map(Some),
             Ask::Room { room, access } => self.show_named(who, &room, access).map(Some),
             Ask::Vacant { title, but } => self.vacant(&title, but).map(Some),
             Ask::View { room } => self.view(who, room).map(Some),
             Ask::Heard => Ok(Some(Answer::Heard(self.last))),
-            Ask::Readable => Ok(Some(self.readable(who))),
+            Ask::Readable { after } => Ok(Some(self.readable(who, after))),
             Ask::Direct { name, chance } => self.direct(ask, who, &name, chance),
             Ask::Enter { room, access } => self.enter_room(ask, who, room, access),
             Ask::Exit { room } => self.exit_room(ask, who, room),
             Ask::Expel { room, name } => self.expel(ask, who, room, &name),
-            Ask::Members { room } => self.members(who, room).map(Some),
+            Ask::Members { room, after } => self.members(who, room, after).map(Some),
             Ask::Act(action) => self.act(ask, who, action).map(|()| None),
             Ask::Read { room, seq } => self.read(who, room, seq).map(Some),
             Ask::Follow { seat, door, only } => self.follow(seat, door, only, who).map(Some),
@@ -137,7 +138,7 @@ impl Chat {
             Caller::Session(key) => (key, true),
             Caller::Perhaps(key) => (key, false),
         };
-        let Some(session) = self.accounts.session_by_key(&key, self.now) else {
+        let Some(session) = self.accounts.session_by_key(&key, self.running) else {
             return if needed { Err(Refusal::Unauthenticated) } else { Ok(None) };
         };
         self.use_session(session);
@@ -147,24 +148,27 @@ impl Chat {
 
     /// Notes that a session was used just now.
     pub(super) fn use_session(&mut self, session: SessionId) {
-        if self.accounts.touch(session, self.now) {
+        if self.accounts.touch(session, self.moment()) {
             self.effects.push(Effect::Touch { used: vec![(session, self.now)] });
         }
     }
 
     /// Who is present, for those who may know.
-    fn present(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
+    fn present(&self, who: Identity, room: RoomId, after: u64) -> Result<Answer, Refusal> {
         let asker = account_of(who);
         let room = self.visible(asker, room)?;
         let shown = self.may_see_inside(room, asker, Access::Open);
-        Ok(Answer::Present(if shown { room.present() } else { Vec::new() }))
+        let (present, next) = if shown { room.present(after) } else { Default::default() };
+        Ok(Answer::Present { present, next })
     }
 
     fn show_named(&self, who: Identity, room: &RoomRef, access: Access) -> Result<Answer, Refusal> {
         let asker = account_of(who);
+        let fits = self.rooms.find(room).is_ok_and(|found| self.fits(found, access));
+        let access = if fits { access } else { Access::Open };
         let room = self.find_visible(asker, room, access)?;
         let inside = self.may_see_inside(room, asker, access);
-        Ok(Answer::Room(Box::new(self.info(room, asker, inside))))
+        Ok(Answer::Room(Box::new(self.info_with_people(room, asker, inside))))
     }
 
     fn vacant(&self, title: &Title, but: Option<RoomId>) -> Result<Answer, Refusal> {

@@ -3,17 +3,20 @@
 //! A membership begins and ends only by an entry; it outlives every seat, password and restart. The
 //! room keeps it, and the account knows of which rooms.
 
+use std::ops::Bound;
+
 use crate::chat::accounts::Known;
 use crate::chat::asks::{Identity, account_of};
+use crate::chat::pages::{merged, page};
 use crate::chat::room::{Membership, Room};
 use crate::chat::seats::Sitting;
 use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title};
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Refusal, RoomFacts, RoomInfo,
-    What,
+    Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Place, Present, Refusal,
+    RoomFacts, RoomInfo, What,
 };
 use crate::chat::{AskId, Chat, Purpose};
-use crate::limits::{MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
+use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
 
 /// Above every entry: who may read nothing.
 const NOTHING_READ: Seq = Seq(u64::MAX);
@@ -38,7 +41,9 @@ impl Chat {
             visibility,
             created: record.created,
             updated: record.updated,
-            present: if inside { room.present() } else { Vec::new() },
+            online: if inside { room.online() } else { 0 },
+            present: Vec::new(),
+            more: None,
             horizon: room.horizon(asker).unwrap_or(NOTHING_READ),
             direct: room.is_direct(),
             owner: owner.map(|known| known.account.name.clone()),
@@ -47,30 +52,70 @@ impl Chat {
         }
     }
 
+    /// The same, with those who are present.
+    pub(super) fn info_with_people(
+        &self,
+        room: &Room,
+        asker: Option<AccountId>,
+        inside: bool,
+    ) -> RoomInfo {
+        let (present, more) = if inside { room.present(0) } else { Default::default() };
+        RoomInfo { present, more, ..self.info(room, asker, inside) }
+    }
+
     pub(super) fn show_room(
         &self,
         id: RoomId,
         asker: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).ok_or(Refusal::RoomNotFound)?;
-        Ok(Answer::Room(Box::new(self.info(room, asker, true))))
+        Ok(Answer::Room(Box::new(self.info_with_people(room, asker, true))))
     }
 
-    pub(super) fn list_rooms(&self, who: Identity, mine: bool) -> Answer {
+    pub(super) fn list_rooms(&self, who: Identity, mine: bool, after: RoomId) -> Answer {
         let asker = account_of(who);
-        let rooms = self.rooms.all(|room| {
-            let listed = !room.is_hidden() && !room.is_direct();
-            listed || (mine && room.has_member(asker))
+        let inside = |room: &Room| self.may_see_inside(room, asker, Access::Open);
+        let own = self.rooms_of(asker.filter(|_| mine), after);
+        let mut all = merged(self.rooms.listed(after, false), own).peekable();
+        if mine {
+            let show = |id| self.rooms.get(id).map(|room| self.info(room, asker, inside(room)));
+            let (rooms, next) = page(all, show);
+            return Answer::Rooms { rooms, next };
+        }
+        let (mut rooms, mut shown, mut last) = (Vec::new(), 0, None);
+        while shown < ANSWER_ITEMS_MAX
+            && let Some((id, _)) = all.next()
+        {
+            let room = self.rooms.get(id);
+            let info = room.map(|room| self.info_with_people(room, asker, inside(room)));
+            shown += 1 + info.as_ref().map_or(0, |info| info.present.len());
+            rooms.extend(info);
+            last = Some(id);
+        }
+        Answer::Rooms { rooms, next: last.filter(|_| all.peek().is_some()) }
+    }
+
+    pub(super) fn readable(&self, who: Identity, after: RoomId) -> Answer {
+        let asker = account_of(who);
+        let own = self.rooms_of(asker, after);
+        let (rooms, next) = page(merged(self.rooms.listed(after, true), own), |id| {
+            Some((id, self.rooms.get(id)?.horizon(asker)?))
         });
-        let info = |room| self.info(room, asker, self.may_see_inside(room, asker, Access::Open));
-        Answer::Rooms(rooms.into_iter().map(info).collect())
+        Answer::Readable { rooms, next }
     }
 
-    pub(super) fn readable(&self, who: Identity) -> Answer {
-        let asker = account_of(who);
-        let rooms = self.rooms.all(|room| room.horizon(asker).is_some());
-        let after = |room: &Room| Some((room.record.id, room.horizon(asker)?));
-        Answer::Readable(rooms.into_iter().filter_map(after).collect())
+    pub(super) fn marks(&self, who: Identity, after: RoomId) -> Result<Answer, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let own = self.rooms_of(Some(account), after).map(|id| (*id, *id));
+        let (rooms, next) = page(own, |id| followed(self.rooms.get(id)?, account));
+        Ok(Answer::Marks { rooms, next })
+    }
+
+    /// The rooms that somebody is a member of, after one.
+    fn rooms_of(&self, who: Option<AccountId>, after: RoomId) -> impl Iterator<Item = &RoomId> {
+        let known = who.and_then(|who| self.accounts.get(who));
+        let after = (Bound::Excluded(after), Bound::Unbounded);
+        known.into_iter().flat_map(move |known| known.rooms.range(after))
     }
 
     pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
@@ -190,35 +235,58 @@ impl Chat {
     }
 
     /// Members, and who is present without being one; those who are present first.
-    pub(super) fn members(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
+    pub(super) fn members(
+        &self,
+        who: Identity,
+        room: RoomId,
+        after: Place,
+    ) -> Result<Answer, Refusal> {
         let asker = account_of(who);
         let room = self.visible(asker, room)?;
         if !self.may_see_inside(room, asker, Access::Open) {
             return Err(Refusal::NotMember);
         }
-        let present = room.present();
-        let here = present.iter().map(|one| Member {
-            author: one.author.clone(),
+        let (members, next) = match after {
+            Place::Present(after) => self.members_present(room, after),
+            Place::Away { present, account } => self.members_away(room, present, account),
+        };
+        Ok(Answer::Members { members, next })
+    }
+
+    fn members_present(&self, room: &Room, after: u64) -> (Vec<Member>, Option<Place>) {
+        let (present, next) = room.present(after);
+        let show = |one: Present| Member {
             guest: one.author.account.is_none_or(|account| self.is_guest(account)),
+            author: one.author,
             online: true,
-            color: one.color.clone(),
+            color: one.color,
             last_activity: Some(one.last_activity),
-        });
-        let mut all: Vec<Member> = here.collect();
-        let mut away: Vec<AccountId> = room.members.keys().copied().collect();
-        away.retain(|account| all.iter().all(|one| one.author.account != Some(*account)));
-        away.sort_unstable();
-        all.extend(away.into_iter().filter_map(|account| {
+        };
+        let away = Place::Away { present: room.arrivals(), account: AccountId(0) };
+        let next = next.map_or(away, Place::Present);
+        (present.into_iter().map(show).collect(), Some(next))
+    }
+
+    /// `present`: who had arrived by then and is present still, was on a page before.
+    fn members_away(
+        &self,
+        room: &Room,
+        present: u64,
+        after: AccountId,
+    ) -> (Vec<Member>, Option<Place>) {
+        let rest = room.members.range((Bound::Excluded(after), Bound::Unbounded));
+        let (members, last) = page(rest.map(|(account, _)| (*account, *account)), |account| {
             let known = self.accounts.get(account)?;
-            Some(Member {
+            let arrival = room.arrival(&known.account.name.folded());
+            arrival.is_none_or(|arrival| arrival > present).then(|| Member {
                 author: known.author(),
                 guest: known.is_guest(),
-                online: false,
+                online: arrival.is_some(),
                 color: known.account.color.clone(),
                 last_activity: None,
             })
-        }));
-        Ok(Answer::Members(all))
+        });
+        (members, last.map(|account| Place::Away { present, account }))
     }
 
     pub(super) fn is_guest(&self, account: AccountId) -> bool {

@@ -25,6 +25,7 @@ mod asks;
 mod check;
 mod members;
 mod mentions;
+mod pages;
 mod people;
 mod room;
 mod rooms;
@@ -56,7 +57,7 @@ use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::chat::streams::Stream;
 use crate::limits::PROPOSED_MAX;
-use crate::time::Time;
+use crate::time::{Moment, Time};
 
 /// Everything that lasts, as the tables beside the log have it: where a core starts from.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -88,7 +89,10 @@ pub struct Settings {
 
 /// The core. See the module's documentation.
 pub struct Chat {
+    /// By the system's clock: what is written down and shown.
     now: Time,
+    /// By the running clock: what lifetimes are counted by.
+    running: Time,
     accounts: Accounts,
     rooms: Rooms,
     seats: Numbered<SeatId, Sitting>,
@@ -169,12 +173,13 @@ pub fn founding() -> Entry {
 }
 
 impl Snapshot {
-    /// The latest time that it knows of: it was not earlier when this was written.
-    fn latest(&self) -> Time {
-        let accounts = self.accounts.iter().map(|account| account.created);
-        let sessions = self.sessions.iter().map(|one| one.created.max(one.last_used));
-        let rooms = self.rooms.iter().map(|room| room.created.max(room.updated));
-        accounts.chain(sessions).chain(rooms).max().unwrap_or_default()
+    /// No session was used later than `now`: a clock that was ahead once keeps none alive.
+    #[must_use]
+    pub fn used_before(mut self, now: Time) -> Snapshot {
+        for session in &mut self.sessions {
+            session.last_used = session.last_used.min(now);
+        }
+        self
     }
 }
 
@@ -183,6 +188,7 @@ impl Chat {
     pub fn new(settings: Settings, snapshot: Snapshot) -> Chat {
         let mut chat = Chat {
             now: Time(0),
+            running: Time(i64::MIN),
             accounts: Accounts::new(settings.session_ttl_secs),
             rooms: Rooms::default(),
             seats: Numbered::default(),
@@ -199,12 +205,12 @@ impl Chat {
             told: Time(0),
             effects: Vec::new(),
         };
-        chat.now = snapshot.latest();
         for account in snapshot.accounts {
             chat.accounts.insert(account);
         }
         for session in snapshot.sessions {
-            chat.accounts.begin(session);
+            let used = session.last_used;
+            chat.accounts.begin(session, used);
         }
         for room in snapshot.rooms {
             let members = room.members.iter().map(|member| member.account);
@@ -218,9 +224,11 @@ impl Chat {
     }
 
     /// Carries out one command and appends what comes of it to `effects`, in order.
-    pub fn handle(&mut self, now: Time, command: Command, effects: &mut Vec<Effect>) {
-        // A clock that is set back does not make the core's time run backwards.
-        self.now = self.now.max(now);
+    ///
+    /// Order comes from the log: `now.wall` may be earlier than it was, `now.running` may not.
+    pub fn handle(&mut self, now: impl Into<Moment>, command: Command, effects: &mut Vec<Effect>) {
+        let now = now.into();
+        (self.now, self.running) = (now.wall, self.running.max(now.running));
         std::mem::swap(&mut self.effects, effects);
         match command {
             Command::Ask { ask, source, caller, what } => self.ask(ask, source, caller, what),
@@ -256,6 +264,10 @@ impl Chat {
             last_session: self.accounts.last_session(),
             last: self.last,
         }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now, running: self.running }
     }
 
     /// The last entry that is applied; what came of it has been told.
@@ -415,11 +427,11 @@ impl Chat {
     }
 
     fn tick(&mut self) {
-        let used = self.accounts.touch_seated(self.now);
+        let used = self.accounts.touch_seated(self.moment());
         if !used.is_empty() {
             self.effects.push(Effect::Touch { used });
         }
-        for session in self.accounts.expired(self.now) {
+        for session in self.accounts.expired(self.running) {
             if self.end_session(session, Purpose::Own).is_err() {
                 return; // The rest at the next tick.
             }

@@ -99,7 +99,7 @@ impl Chat {
         let sessions = known.sessions.iter();
         let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
         let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
-        standing.sort_by_key(|(_, live)| (live.seats > 0, live.last_used));
+        standing.sort_by_key(|(_, live)| (live.seats > 0, live.used()));
         standing.into_iter().map(|(id, _)| id).collect()
     }
 
@@ -154,7 +154,7 @@ impl Chat {
         let mut ids = known.sessions.clone();
         ids.sort_unstable();
         let all = ids.into_iter().filter_map(|id| Some((id, self.accounts.session(id)?)));
-        let fresh = all.filter(|(_, live)| !self.accounts.is_expired(live, self.now));
+        let fresh = all.filter(|(_, live)| !self.accounts.is_expired(live, self.running));
         let shown = fresh.map(|(id, live)| self.session_info(id, live, who.session == Some(id)));
         Ok(Answer::Sessions(shown.collect()))
     }

@@ -2,8 +2,10 @@
 //! their rules; the core that owns them decides who may do what, and in which order.
 
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 
+use crate::chat::pages::page;
 use crate::chat::types::{
     AccountId, Author, Color, Folded, LOBBY, RoomId, SeatId, Seq, Visibility,
 };
@@ -91,10 +93,12 @@ pub(super) struct Room {
     /// Its end is proposed.
     pub going: bool,
     /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
-    pub members: HashMap<AccountId, Membership>,
+    pub members: BTreeMap<AccountId, Membership>,
     /// Whose coming or going is proposed; a second one waits until that is in the log.
     pub moving: HashSet<AccountId>,
     names: HashMap<Folded, Occupant>,
+    /// Who is present, by when they came.
+    here: BTreeMap<u64, Folded>,
     arrivals: u64,
 }
 
@@ -145,6 +149,7 @@ impl Room {
             members: members.into_iter().map(keep).collect(),
             moving: HashSet::new(),
             names: HashMap::new(),
+            here: BTreeMap::new(),
             arrivals: 0,
         }
     }
@@ -157,6 +162,11 @@ impl Room {
         self.record.facts.visibility == Visibility::Public
     }
 
+    /// Whether it is in lists of rooms.
+    pub fn is_listed(&self) -> bool {
+        self.record.facts.visibility != Visibility::Hidden
+    }
+
     /// As it is kept: with its members, by account.
     pub fn kept(&self) -> RoomRecord {
         let keep = |(account, one): (&AccountId, &Membership)| MemberRecord {
@@ -165,8 +175,7 @@ impl Room {
             read: one.read,
             horizon: one.horizon,
         };
-        let mut members: Vec<MemberRecord> = self.members.iter().map(keep).collect();
-        members.sort_unstable_by_key(|member| member.account);
+        let members = self.members.iter().map(keep).collect();
         RoomRecord { members, ..self.record.clone() }
     }
 
@@ -196,14 +205,13 @@ impl Room {
         Ok(())
     }
 
-    /// The reverse of [`Room::bind`]; the seat is not present any more.
-    pub fn unbind(&mut self, name: &Folded) {
-        if let Slot::Occupied(mut taken) = self.names.entry(name.clone()) {
-            taken.get_mut().bound -= 1;
-            if taken.get().bound == 0 {
-                taken.remove();
-            }
-        }
+    /// The reverse of [`Room::bind`]; the seat is not present any more. Returns who the name was,
+    /// where no other seat is bound to it.
+    pub fn unbind(&mut self, name: &Folded) -> Option<Author> {
+        let occupant = self.names.get_mut(name)?;
+        occupant.bound -= 1;
+        let last = occupant.bound == 0;
+        if last { self.names.remove(name).map(|occupant| occupant.author) } else { None }
     }
 
     /// A bound seat becomes present. `true`: nobody was, under that name.
@@ -214,6 +222,7 @@ impl Room {
         if occupant.present == 1 {
             self.arrivals += 1;
             occupant.arrival = self.arrivals;
+            self.here.insert(self.arrivals, name.clone());
         }
         occupant.present == 1
     }
@@ -222,6 +231,9 @@ impl Room {
     pub fn leave(&mut self, name: &Folded) -> bool {
         let Some(occupant) = self.names.get_mut(name) else { return false };
         occupant.present -= 1;
+        if occupant.present == 0 {
+            self.here.remove(&occupant.arrival);
+        }
         occupant.present == 0
     }
 
@@ -240,9 +252,9 @@ impl Room {
         self.names.get(name).is_some_and(|occupant| occupant.present > 0)
     }
 
-    /// Whether somebody without an account uses the name.
-    pub fn has_guest(&self, name: &Folded) -> bool {
-        self.names.get(name).is_some_and(|occupant| occupant.author.account.is_none())
+    /// When somebody came who is present under a name.
+    pub fn arrival(&self, name: &Folded) -> Option<u64> {
+        self.names.get(name).filter(|one| one.present > 0).map(|one| one.arrival)
     }
 
     /// Who uses a name here, account or guest.
@@ -255,16 +267,24 @@ impl Room {
         self.names.get(name).map(|occupant| occupant.seat)
     }
 
-    /// Who is present, in the order of arriving.
-    pub fn present(&self) -> Vec<Present> {
-        let mut here: Vec<&Occupant> = self.names.values().filter(|one| one.present > 0).collect();
-        here.sort_unstable_by_key(|occupant| occupant.arrival);
-        let show = |one: &Occupant| Present {
-            author: one.author.clone(),
-            color: one.color.clone(),
-            last_activity: one.last_activity,
-        };
-        here.into_iter().map(show).collect()
+    /// How many have arrived so far, by which those who did can be told from those who will.
+    pub fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// How many are present.
+    pub fn online(&self) -> usize {
+        self.here.len()
+    }
+
+    /// A page of those who are present, in the order of arriving; and after whom the next begins.
+    pub fn present(&self, after: u64) -> (Vec<Present>, Option<u64>) {
+        let here = self.here.range((Bound::Excluded(after), Bound::Unbounded));
+        page(here.map(|(arrival, name)| (*arrival, name)), |name| {
+            let one = self.names.get(name)?;
+            let (author, color) = (one.author.clone(), one.color.clone());
+            Some(Present { author, color, last_activity: one.last_activity })
+        })
     }
 
     pub fn is_hidden(&self) -> bool {
@@ -310,7 +330,8 @@ impl Room {
     }
 
     /// Whether one may change it: the lobby and a room for two nobody; any other its owner; where
-    /// it has none, anybody if it is public, and else its members and `admitted`, who has its token.
+    /// it has none, anybody if it is public, and else its members and whoever is `admitted` by a
+    /// token.
     pub fn may_change(&self, caller: Option<AccountId>, admitted: bool) -> Result<(), Refusal> {
         if self.record.id == LOBBY || self.is_direct() {
             return Err(Refusal::Forbidden);
@@ -353,5 +374,12 @@ impl Room {
     pub fn bound_names(&self) -> impl Iterator<Item = (&Folded, (Option<AccountId>, u32, u32))> {
         let counts = |one: &Occupant| (one.author.account, one.bound, one.present);
         self.names.iter().map(move |(name, one)| (name, counts(one)))
+    }
+
+    /// Who is present is listed by when they came.
+    pub fn check_present(&self) {
+        let listed = self.here.iter().all(|(at, name)| self.arrival(name) == Some(*at));
+        let present = self.names.values().filter(|one| one.present > 0).count();
+        assert!(listed && present == self.here.len(), "{:?} has others present", self.record.id);
     }
 }

@@ -1,10 +1,12 @@
 //! Where one is: the rooms, by number, by title, and by the two whose they are. Plain tables with
 //! their rules; the core that owns them decides who may do what, and in which order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use crate::chat::room::{Room, RoomRecord};
-use crate::chat::types::{AccountId, Folded, Numbered, RoomId, RoomRef, Seq};
+use crate::chat::types::{AccountId, Author, Folded, Numbered, RoomId, RoomRef, SeatId, Seq};
 use crate::chat::vocabulary::{Refusal, RoomFacts};
 use crate::time::Time;
 
@@ -23,6 +25,13 @@ pub(super) struct Rooms {
     by_link: HashMap<RoomId, RoomId>,
     /// Numbers that were drawn for rooms that are gone.
     spent: HashSet<RoomId>,
+    /// Those that are in lists of rooms, and of these the public ones.
+    listed: BTreeSet<RoomId>,
+    open: BTreeSet<RoomId>,
+    /// What is an account's.
+    owned: BTreeSet<(AccountId, RoomId)>,
+    /// Names that somebody without an account uses, and in how many rooms.
+    guests: HashMap<Folded, usize>,
     /// Pairs whose room is proposed but not yet in the log.
     pairing: HashSet<[AccountId; 2]>,
     /// Titles that are proposed but not yet in the log.
@@ -129,8 +138,49 @@ impl Rooms {
             Some(between) => self.by_pair.insert(pair(between), record.id),
             None => self.by_title.insert(title, record.id),
         };
-        self.rooms.insert(record.id, Room::new(record));
+        let id = record.id;
+        self.owned.extend(record.owner.map(|owner| (owner, id)));
+        self.rooms.insert(id, Room::new(record));
+        self.list(id);
         true
+    }
+
+    /// Puts a room into the lists that its visibility says.
+    fn list(&mut self, id: RoomId) {
+        let room = self.rooms.get(&id);
+        let put = |into: &mut BTreeSet<RoomId>, fits: bool| {
+            if fits { into.insert(id) } else { into.remove(&id) }
+        };
+        put(&mut self.listed, room.is_some_and(Room::is_listed));
+        put(&mut self.open, room.is_some_and(Room::is_public));
+    }
+
+    /// Binds one more seat to a name in a room. Refused where another person has it there.
+    pub fn bind(
+        &mut self,
+        id: RoomId,
+        author: &Author,
+        seat: SeatId,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, seat, now)?;
+        if author.account.is_none() {
+            *self.guests.entry(author.name.folded()).or_insert(0) += 1;
+        }
+        Ok(())
+    }
+
+    /// The reverse of [`Rooms::bind`]; the seat is not present any more.
+    pub fn unbind(&mut self, id: RoomId, name: &Folded) {
+        let gone = self.rooms.get_mut(&id).and_then(|room| room.unbind(name));
+        if gone.is_some_and(|author| author.account.is_none())
+            && let Slot::Occupied(mut used) = self.guests.entry(name.clone())
+        {
+            *used.get_mut() -= 1;
+            if *used.get() == 0 {
+                used.remove();
+            }
+        }
     }
 
     /// Carries out a change from the log. `None`: no such room, or the title or the number by
@@ -163,18 +213,36 @@ impl Rooms {
         if room.is_public() && !was_open {
             room.record.opened = seq;
         }
-        Some(room)
+        self.list(id);
+        self.rooms.get_mut(&id)
     }
 
     /// What was an account's is nobody's.
     pub fn disown(&mut self, account: AccountId) {
-        for room in self.rooms.values_mut().filter(|room| room.record.owner == Some(account)) {
-            room.record.owner = None;
+        while let Some(room) = self.owned_by(account) {
+            self.own(room, None);
         }
+    }
+
+    /// The first room that is an account's.
+    pub fn owned_by(&self, account: AccountId) -> Option<RoomId> {
+        let first = self.owned.range((account, RoomId(0))..).next();
+        first.filter(|(owner, _)| *owner == account).map(|(_, room)| *room)
+    }
+
+    /// A room is somebody else's now, or nobody's.
+    pub fn own(&mut self, id: RoomId, owner: Option<AccountId>) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        if let Some(before) = std::mem::replace(&mut room.record.owner, owner) {
+            self.owned.remove(&(before, id));
+        }
+        self.owned.extend(owner.map(|owner| (owner, id)));
     }
 
     pub fn remove(&mut self, id: RoomId) -> Option<Room> {
         let room = self.rooms.remove(&id)?;
+        self.list(id);
+        self.owned.remove(&(room.record.owner.unwrap_or(AccountId(0)), id));
         let drawn = Some(id).filter(|id| id.is_drawn());
         self.spent.extend(drawn.into_iter().chain(room.record.link));
         if let Some(link) = room.record.link {
@@ -206,16 +274,15 @@ impl Rooms {
         room.ok_or(Refusal::RoomNotFound)
     }
 
-    /// All of which `shown` is true, by number.
-    pub fn all(&self, shown: impl Fn(&Room) -> bool) -> Vec<&Room> {
-        let mut rooms: Vec<&Room> = self.rooms.values().filter(|room| shown(room)).collect();
-        rooms.sort_unstable_by_key(|room| room.record.id);
-        rooms
+    /// Those that are in lists of rooms, after one; only the public ones, or all.
+    pub fn listed(&self, after: RoomId, open: bool) -> impl Iterator<Item = &RoomId> {
+        let all = if open { &self.open } else { &self.listed };
+        all.range((Bound::Excluded(after), Bound::Unbounded))
     }
 
     /// Whether somebody without an account uses the name in any room.
     pub fn any_guest(&self, name: &Folded) -> bool {
-        self.rooms.values().any(|room| room.has_guest(name))
+        self.guests.contains_key(name)
     }
 
     /// All rooms, by number.
@@ -248,6 +315,22 @@ impl Rooms {
         let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();
         assert_eq!(self.by_link.len(), linked);
         assert!(self.spent.iter().all(|number| !self.rooms.contains_key(number)));
+        for (id, room) in &self.rooms {
+            let lists = (self.listed.contains(id), self.open.contains(id));
+            assert_eq!(lists, (room.is_listed(), room.is_public()), "{id:?}");
+            let owner = room.record.owner;
+            assert!(owner.is_none_or(|owner| self.owned.contains(&(owner, *id))), "{id:?}");
+            room.check_present();
+        }
+        let gone = |id: &RoomId| !self.rooms.contains_key(id);
+        assert!(!self.listed.iter().chain(&self.open).any(gone), "a room that is gone is listed");
+        let owners = self.rooms.values().filter(|room| room.record.owner.is_some()).count();
+        assert_eq!(self.owned.len(), owners, "an account owns what is not its own");
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.values()
     }
 
     /// The names in use are those of the seats, each with its account, how many are bound to it,
@@ -269,6 +352,9 @@ impl Rooms {
         let mut guests = names.filter(|(_, (account, ..))| account.is_none());
         let posing = guests.find(|(name, _)| is_registered(name));
         assert!(posing.is_none(), "{posing:?} is a guest under an account's name");
+        let names = self.rooms.values().flat_map(Room::bound_names);
+        let guests = names.filter(|(_, (account, ..))| account.is_none()).count();
+        assert_eq!(self.guests.values().sum::<usize>(), guests, "guests by name");
     }
 
     pub fn is_anything_in_flight(&self) -> bool {

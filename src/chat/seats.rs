@@ -80,9 +80,14 @@ impl Chat {
         let claim = claim.filter(|_| fits);
         let token = claim.as_ref().map(|claim| claim.first);
         let by = access.session().filter(|_| fits);
-        let by = by.and_then(|key| self.accounts.session_by_key(&key, self.now));
+        let by = by.and_then(|key| self.accounts.session_by_key(&key, self.running));
         let author = self.claimed(claim, who)?;
         let account = author.as_ref().and_then(|author| author.account);
+        // What was a guest's name when one account asked for it may be another's by now.
+        let asked_by = by.and_then(|by| self.accounts.session(by)).map(|live| live.account);
+        if asked_by.is_some() && account.is_some() && asked_by != account {
+            return Err(Refusal::NameInUse);
+        }
         if enter && account.is_some_and(|account| self.sits(account, door, room)) {
             return Err(Refusal::AlreadySeated);
         }
@@ -221,7 +226,7 @@ impl Chat {
             return Err(Refusal::NameInUse);
         }
         let now = self.now;
-        self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?.bind(&author, seat, now)?;
+        self.rooms.bind(room, &author, seat, now)?;
         let by = session.and_then(|session| self.accounts.session(session));
         let holder = author.account.or(by.map(|live| live.account));
         if let Some(account) = holder {
@@ -388,12 +393,10 @@ impl Chat {
         let Some(sitting) = self.seats.remove(&seat) else { return };
         let Some(author) = sitting.author else { return };
         let folded = author.name.folded();
-        if let Some(room) = self.rooms.get_mut(room) {
-            if sitting.present {
-                room.leave(&folded);
-            }
-            room.unbind(&folded);
+        if let Some(room) = self.rooms.get_mut(room).filter(|_| sitting.present) {
+            room.leave(&folded);
         }
+        self.rooms.unbind(room, &folded);
         // (To lose a room is no use of a stream's session; its own end is.)
         if let Some(session) = sitting.session.filter(|_| base.is_none()) {
             self.use_session(session);

@@ -41,7 +41,9 @@ impl Chat {
         let inside = room.has_member(asker);
         let own = asker.is_some() && room.record.owner == asker;
         let listed = !room.is_hidden() && !room.is_direct();
-        !room.going && (listed || inside || own || self.admits(room, access).is_ok())
+        // Who shows a token of it has been let in, though the token may be good for nothing by now.
+        let token = matches!(access, Access::Token { room: of, .. } if names(room, of));
+        !room.going && (listed || inside || own || token || self.admits(room, access).is_ok())
     }
 
     /// Whether somebody is told who is present: where it is public everybody, else who belongs
@@ -62,18 +64,22 @@ impl Chat {
     }
 
     /// Whether a password or token that is shown is one for that room, as it is now.
-    pub(super) fn fits(&self, room: &Room, access: Access) -> bool {
-        let record = &room.record;
+    pub(super) fn fits(&self, found: &Room, access: Access) -> bool {
+        let record = &found.record;
         match access {
             Access::Open => false,
             Access::Password { generation } => generation == record.generation,
             Access::Token { room, generation, session } => {
-                let alive = |key| self.accounts.session_by_key(&key, self.now).is_some();
-                let here = room == record.id || Some(room) == record.link;
-                here && generation == record.generation && session.is_none_or(alive)
+                let alive = |key| self.accounts.session_by_key(&key, self.running).is_some();
+                names(found, room) && generation == record.generation && session.is_none_or(alive)
             }
         }
     }
+}
+
+/// Whether a number is one of that room's.
+fn names(room: &Room, number: RoomId) -> bool {
+    !room.is_direct() && (number == room.record.id || Some(number) == room.record.link)
 }
 
 /// Whether a room is named by a number that nobody could guess.

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::Shared;
+use crate::connection::answer::{self, patience};
 use crate::connection::wire::{Ready, Wire};
 use crate::dialect::Dialect;
-use crate::http::{self, Framing, Phase, Reader, Reject, Request, Response, Version};
+use crate::http::{self, Framing, Phase, Reader, Reject, Request};
 use crate::hub::Seat;
-use crate::limits::{
-    BODY_DEADLINE_MS, CLOSE_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, WRITE_STALL_MS,
-};
+use crate::limits::{BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS};
 use crate::log;
 use crate::protocol::{self, Outcome, Script};
 use crate::time::Time;
@@ -58,20 +57,22 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
                 match outcome {
                     Outcome::Response(response) => {
                         log!(Debug, "{} {} {}", request.method, request.path, response.status);
-                        if !send(shared, wire, &response, framing, &mut deadline).await {
+                        if !answer::send(shared, wire, response, framing, &mut deadline).await {
                             return None;
                         }
                     }
                     Outcome::Stream { response, seat, script } => {
                         log!(Debug, "{} {} streams", request.method, request.path);
-                        if !send_head(shared, wire, &response, framing, &mut deadline).await {
+                        let open =
+                            answer::send_head(shared, wire, &response, framing, &mut deadline);
+                        if !open.await {
                             return None;
                         }
                         return Some(Next::Stream { seat, script });
                     }
                     Outcome::Websocket { response, seat, dialect, script } => {
                         log!(Debug, "{} {} 101", request.method, request.path);
-                        if !send(shared, wire, &response, framing, &mut deadline).await {
+                        if !answer::send(shared, wire, response, framing, &mut deadline).await {
                             return None;
                         }
                         wire.uncork();
@@ -83,9 +84,10 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
             }
             Err(reject) => {
                 log!(Debug, "refused with {}: {}", reject.status, reject.why);
-                let response = protocol::refused(reader.path(), reject);
+                let (path, origin) = (reader.path(), reader.origin());
+                let response = protocol::unread(&shared.service, path, origin.as_deref(), reject);
                 let framing = Framing::refused(Time::now());
-                send(shared, wire, &response, framing, &mut deadline).await;
+                answer::send(shared, wire, response, framing, &mut deadline).await;
                 return None;
             }
         }
@@ -96,13 +98,6 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
 fn framing(shared: &Shared, request: &Request) -> Framing {
     let framing = Framing::of(request, Time::now());
     Framing { keep_alive: framing.keep_alive && !shared.stopping.get(), ..framing }
-}
-
-/// So long, unless the server stops: who takes their time then would hold up the end, and with it
-/// the process (a request that is half sent could wait for longer than `GRACE_MS`).
-fn patience(shared: &Shared, millis: u64) -> Duration {
-    let hurry = if shared.stopping.get() { CLOSE_DEADLINE_MS } else { u64::MAX };
-    Duration::from_millis(millis.min(hurry))
 }
 
 /// Reads the next request. `Ok(None)`: there is none, and nobody waits for an answer.
@@ -118,7 +113,7 @@ async fn next(
         match reader.next()? {
             http::Next::Request(request) => return Ok(Some(request)),
             http::Next::Continue => {
-                if !write(shared, wire, http::CONTINUE, deadline).await {
+                if !answer::write(shared, wire, [http::CONTINUE, b""], deadline).await {
                     return Ok(None);
                 }
                 phase = None;
@@ -151,58 +146,6 @@ async fn next(
             }
             Ready::Write | Ready::Nudge if wire.is_broken() => return Ok(None),
             Ready::Write | Ready::Nudge => {}
-        }
-    }
-}
-
-/// Sends a response. `false`: the connection does not go on.
-async fn send(
-    shared: &Shared,
-    wire: &Wire,
-    response: &Response,
-    framing: Framing,
-    deadline: &mut Pin<&mut Sleep>,
-) -> bool {
-    let mut bytes = Vec::new();
-    let goes_on = response.encode(&mut bytes, &framing);
-    write(shared, wire, &bytes, deadline).await && goes_on
-}
-
-/// Sends the head of a response whose body ends with the connection (RFC 9112 section 6.3, last
-/// rule): what a room says is written as it is, the same bytes for everybody, so not in chunks of
-/// this one connection. `false`: that is all, as for HEAD.
-async fn send_head(
-    shared: &Shared,
-    wire: &Wire,
-    response: &Response,
-    framing: Framing,
-    deadline: &mut Pin<&mut Sleep>,
-) -> bool {
-    let mut bytes = Vec::new();
-    let until_close = Framing { version: Version::Http10, keep_alive: false, ..framing };
-    let _ = response.encode_head_streaming(&mut bytes, &until_close);
-    write(shared, wire, &bytes, deadline).await && !framing.head_only
-}
-
-/// Writes everything. `false`: the peer is gone, or has taken nothing for too long.
-async fn write(
-    shared: &Shared,
-    wire: &Wire,
-    mut bytes: &[u8],
-    deadline: &mut Pin<&mut Sleep>,
-) -> bool {
-    loop {
-        let count = wire.write(bytes);
-        bytes = &bytes[count..];
-        if bytes.is_empty() {
-            return true;
-        }
-        if count > 0 {
-            continue;
-        }
-        deadline.as_mut().reset(Instant::now() + patience(shared, WRITE_STALL_MS));
-        if wire.is_broken() || wire.wait(deadline, false, true).await == Ready::Deadline {
-            return false;
         }
     }
 }

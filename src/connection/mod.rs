@@ -6,6 +6,7 @@
 //! HTTP phase lives in a box that is dropped at the upgrade, so that an idle websocket holds next
 //! to nothing. It never decides what a request means: that is the protocols' business.
 
+mod answer;
 mod feed;
 mod http;
 mod stream;

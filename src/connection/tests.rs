@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::hub::seat_id;
-use crate::limits::{BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS};
+use crate::limits::{ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS};
 use crate::protocol::tests::{self, Server};
 
 /// Sends `first` at once and then `drip`, a byte a second, to the end of the connection. What came
@@ -95,4 +95,60 @@ fn a_connection_on_which_nothing_is_asked_is_closed_without_a_word() {
     check(two, "", &["200 OK", "408 Request Timeout"], head);
     // An empty line before a request is none; and begins one all the same.
     check("\r", "", &["408 Request Timeout"], head);
+}
+
+/// Sends 1 MiB to a peer that takes so many bytes a second, once the kernel has what it holds by
+/// itself. Whether all went out, and after how many seconds it was over.
+fn sent(bytes_a_second: usize) -> (bool, u64) {
+    let mut result = (false, 0);
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let (stream, peer) = pair();
+        stream.set_nodelay(true).expect("a socket");
+        socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
+        socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
+        let wire = Wire::new(seat_id(0, 1), stream);
+        let shared = Shared::new(service, Rc::default());
+        let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
+        let content = vec![7; 1024 * 1024];
+        let reads = async {
+            let mut buffer = vec![0; bytes_a_second];
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let _ = peer.try_read(&mut buffer);
+            }
+        };
+        tokio::time::pause();
+        let start = Instant::now();
+        tokio::select! {
+            all = answer::write(&shared, &wire, [b"head", &content], &mut deadline) => {
+                result = (all, start.elapsed().as_secs());
+            }
+            () = reads => {}
+        }
+    });
+    result
+}
+
+/// Two ends of one connection.
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let peer = std::net::TcpStream::connect(address).expect("it listens");
+    let (stream, _) = listener.accept().expect("it has come");
+    let socket = |stream: std::net::TcpStream| {
+        stream.set_nonblocking(true).expect("a socket");
+        TcpStream::from_std(stream).expect("a runtime")
+    };
+    (socket(stream), socket(peer))
+}
+
+#[test]
+fn an_answer_goes_out_as_slowly_as_it_is_read_but_not_more_slowly() {
+    // The kernel takes a little at the first look that it had not said it would.
+    let (all, seconds) = sent(1);
+    assert!(!all && seconds <= 2 * ANSWER_WINDOW_MS / 1000, "{seconds} seconds");
+    assert!(!sent(400).0);
+    for polite in [2_000, 20_000] {
+        assert!(sent(polite).0, "{polite} bytes a second");
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::pin::Pin;
 use std::task::{Poll, Waker};
@@ -326,8 +326,18 @@ impl Wire {
     }
 
     /// Writes without queueing, as much as the kernel takes; 0 when it takes nothing now.
-    pub(super) fn write(&self, bytes: &[u8]) -> usize {
-        match self.stream.try_write(bytes) {
+    pub(super) fn write(&self, parts: [&[u8]; 2]) -> usize {
+        self.count(self.stream.try_write_vectored(&parts.map(IoSlice::new)))
+    }
+
+    /// The same, whether or not the kernel has said that there is room.
+    pub(super) fn push(&self, parts: [&[u8]; 2]) -> usize {
+        let socket = socket2::SockRef::from(&self.stream);
+        self.count(socket.send_vectored(&parts.map(IoSlice::new)))
+    }
+
+    fn count(&self, written: io::Result<usize>) -> usize {
+        match written {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => {

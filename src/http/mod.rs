@@ -11,12 +11,13 @@
 //!
 //! Reading order: [`reader`](Reader) drives it all, `lines` finds line ends, `head` judges the
 //! request line and the framing, `body` takes the body, `headers` and `request` answer questions;
-//! then `response`, and `upgrade` for the step to websockets.
+//! then `response`, `origin` for whose page asks, and `upgrade` for the step to websockets.
 
 mod body;
 mod head;
 mod headers;
 mod lines;
+mod origin;
 mod reader;
 mod request;
 mod response;
@@ -27,10 +28,11 @@ mod upgrade;
 use std::fmt;
 
 pub use headers::Headers;
+pub use origin::{Page, is_called, page, same_origin};
 pub use reader::{Next, Phase, Reader};
 pub use request::Request;
-pub use response::{CONTINUE, Framing, Response};
-pub use upgrade::{Handshake, same_origin, websocket};
+pub use response::{CONTINUE, Framing, Piece, Pieces, Response, Rest};
+pub use upgrade::{Handshake, websocket};
 
 /// The methods that some resource may have (RFC 9110 section 9.3). Any other is a 501.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +48,8 @@ pub enum Method {
 }
 
 impl Method {
-    const ALL: [Method; 7] = [
+    /// All of them.
+    pub const ALL: [Method; 7] = [
         Method::Get,
         Method::Head,
         Method::Post,

@@ -24,6 +24,8 @@ pub struct Reader {
     buffer: BytesMut,
     state: State,
     path: String,
+    /// Of what was refused.
+    origin: Option<String>,
 }
 
 /// What the caller is to do.
@@ -101,6 +103,17 @@ impl Reader {
         &self.path
     }
 
+    /// The `Origin` of the request in hand, or of the one that was refused, as far as it has come:
+    /// a browser shows its page no answer, not even a refusal, that does not say whose it is.
+    pub fn origin(&self) -> Option<String> {
+        match &self.state {
+            State::Line { .. } => None,
+            State::Fields { .. } => origin_in(&self.buffer),
+            State::Body { request, .. } => request.header("origin").map(str::to_owned),
+            State::Refused(_) => self.origin.clone(),
+        }
+    }
+
     /// What came after the last request: after an upgrade, the first bytes of the new protocol.
     pub fn leftover(self) -> Bytes {
         self.buffer.freeze()
@@ -127,19 +140,26 @@ impl Reader {
                     }
                 }
                 State::Fields { line, mut scan, bytes_max } => {
-                    let Some(end) = scan.end(&self.buffer, bytes_max)? else {
+                    let end = scan.end(&self.buffer, bytes_max);
+                    let Some(end) = end.inspect_err(|_| self.origin = origin_in(&self.buffer))?
+                    else {
                         self.state = State::Fields { line, scan, bytes_max };
                         return Ok(Next::More);
                     };
-                    let headers = Headers::parse(&self.buffer.split_to(end))?;
-                    let Head { request, length, expects_continue } = Head::new(line, headers)?;
+                    let block = self.buffer.split_to(end);
+                    let head = Headers::parse(&block).and_then(|headers| Head::new(line, headers));
+                    let Head { request, length, expects_continue } =
+                        head.inspect_err(|_| self.origin = origin_in(&block))?;
                     let body = Body::new(length);
                     self.state = State::Body { request, body, expects_continue };
                 }
                 State::Body { request, mut body, expects_continue } => {
                     // RFC 9110 section 10.1.1: no 100 once some of the content is here.
                     let ask = expects_continue && self.buffer.is_empty();
-                    if let Some(body) = body.take(&mut self.buffer)? {
+                    let taken = body.take(&mut self.buffer).inspect_err(|_| {
+                        self.origin = request.header("origin").map(str::to_owned);
+                    });
+                    if let Some(body) = taken? {
                         self.path = String::new();
                         return Ok(Next::Request(Request { body, ..request }));
                     }
@@ -156,6 +176,16 @@ impl Default for State {
     fn default() -> State {
         State::Line { scan: LineScan::default(), empty: 0 }
     }
+}
+
+/// The value of the first `Origin` line in a block that may be cut off, or no good otherwise.
+fn origin_in(block: &[u8]) -> Option<String> {
+    let mut lines = block.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+    lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let whole = line.ends_with('\r') && name.eq_ignore_ascii_case("origin");
+        whole.then(|| value.trim_ascii().to_owned())
+    })
 }
 
 /// What follows a first line, given without its CRLF, that came after so many `empty` ones.

@@ -3,6 +3,8 @@
 //! It must never let a value begin a new header line, nor send a length that is not the body's.
 //! Built by the protocols, encoded by `connection.rs`.
 
+use std::fmt;
+use std::pin::Pin;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -16,14 +18,52 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const JSON: &str = "application/json";
 
 /// An answer: a status, headers, content. The default content is empty.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct Response {
     /// The status code, 101 or 200 to 599.
     pub status: u16,
     headers: Vec<(&'static str, String)>,
     kind: Option<&'static str>,
     body: Bytes,
+    rest: Option<Rest>,
     close: bool,
+}
+
+/// The rest of a long body, which is made piece by piece while the client reads: whoever reads
+/// slowly costs one piece, not all of it. A protocol makes one; the connection asks it for a piece
+/// when the one before it is with the kernel.
+pub trait Pieces: Send {
+    /// Makes the next piece; a few KiB. It is not asked again after [`Piece::Last`] or
+    /// [`Piece::Failed`].
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Piece> + '_>>;
+}
+
+/// What comes next of a body.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// And more will follow.
+    More(Bytes),
+    /// And nothing follows it.
+    Last(Bytes),
+    /// It cannot be made. The head is out, so all that is left is to end the connection before the
+    /// body is whole: that shows (RFC 9112 section 8).
+    Failed,
+}
+
+/// [`Pieces`] that are still to be made.
+pub struct Rest(Box<dyn Pieces>);
+
+impl Rest {
+    /// The next piece.
+    pub async fn next(&mut self) -> Piece {
+        self.0.next().await
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rest")
+    }
 }
 
 /// What the request and the connection have to say about how a response is sent.
@@ -51,25 +91,20 @@ impl Framing {
         Framing { version: Version::Http11, head_only: false, keep_alive: false, now }
     }
 
-    /// Wraps a piece of a streamed body (RFC 9112 section 7.1). None is sent for an empty piece,
-    /// as it would be the last; HTTP/1.0 knows no chunks; HEAD is answered without content.
-    pub fn chunk(&self, bytes: &[u8], out: &mut Vec<u8>) {
-        if self.head_only || bytes.is_empty() {
-            return;
+    /// Appends what stands before a piece of a body whose length nobody knows yet (RFC 9112 section
+    /// 7.1): the end of the chunk before it, unless it is the first, and its own size. An empty
+    /// piece has none, as it would be the last; HTTP/1.0 knows no chunks, its bodies end with the
+    /// connection.
+    pub fn before_piece(&self, first: bool, length: usize, out: &mut Vec<u8>) {
+        if length > 0 && self.version == Version::Http11 {
+            let end = if first { "" } else { "\r\n" };
+            out.extend_from_slice(format!("{end}{length:x}\r\n").as_bytes());
         }
-        if self.version == Version::Http10 {
-            return out.extend_from_slice(bytes);
-        }
-        out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
-        out.extend_from_slice(bytes);
-        out.extend_from_slice(b"\r\n");
     }
 
-    /// Ends a streamed body. In HTTP/1.0 the close does.
-    pub fn last_chunk(&self, out: &mut Vec<u8>) {
-        if !self.head_only && self.version == Version::Http11 {
-            out.extend_from_slice(b"0\r\n\r\n");
-        }
+    /// What stands behind the last piece, of which there was at least one.
+    pub fn after_pieces(&self) -> &'static [u8] {
+        if self.version == Version::Http11 { b"\r\n0\r\n\r\n" } else { b"" }
     }
 }
 
@@ -77,7 +112,7 @@ impl Response {
     /// A response without content.
     pub fn new(status: u16) -> Response {
         let (headers, kind, body) = (Vec::new(), None, Bytes::new());
-        Response { status, headers, kind, body, close: false }
+        Response { status, headers, kind, body, rest: None, close: false }
     }
 
     /// A 405, with the methods that the resource does have (RFC 9110 section 15.5.6).
@@ -108,8 +143,24 @@ impl Response {
     /// Content of any type.
     pub fn content(mut self, kind: &'static str, body: impl Into<Bytes>) -> Response {
         self.kind = Some(kind);
-        self.body = body.into();
+        (self.body, self.rest) = (body.into(), None);
         self
+    }
+
+    /// Content of type JSON that begins with `body`, which is not empty, and goes on with what is
+    /// made while it is read.
+    pub fn json_and_rest(self, body: impl Into<Bytes>, rest: impl Pieces + 'static) -> Response {
+        Response { rest: Some(Rest(Box::new(rest))), ..self.json(body) }
+    }
+
+    /// The content; of one that comes in pieces, the first.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Takes what follows [`body`](Response::body), if more does.
+    pub fn take_rest(&mut self) -> Option<Rest> {
+        self.rest.take()
     }
 
     /// Adds a header line, also where there is one of that name. What could end the line or do
@@ -138,15 +189,15 @@ impl Response {
         self
     }
 
-    /// Appends the whole response. True if the connection goes on after it.
+    /// Appends the head of a response whose content is [`body`](Response::body) and nothing else.
+    /// True if the connection goes on after it.
     #[must_use = "it says whether to close"]
-    pub fn encode(&self, out: &mut Vec<u8>, how: &Framing) -> bool {
+    pub fn encode_head(&self, out: &mut Vec<u8>, how: &Framing) -> bool {
         let keep_alive = how.keep_alive && !self.close;
         self.encode_status_and_headers(out, how.now);
         // RFC 9110 section 8.6: no Content-Length in a 1xx or a 204; none needed in a 304. For
         // HEAD, the one that GET would have had.
-        let bodiless = matches!(self.status, 100..=199 | 204 | 304);
-        if !bodiless {
+        if !self.is_bodiless() {
             line(out, "Content-Length", &self.body.len().to_string());
         }
         // A 101 says itself what becomes of the connection.
@@ -154,16 +205,50 @@ impl Response {
             connection(out, how.version, keep_alive);
         }
         out.extend_from_slice(b"\r\n");
-        if !bodiless && !how.head_only {
-            out.extend_from_slice(&self.body);
-        }
         keep_alive
     }
 
-    /// Appends the head of a response whose content is yet to come, piece by piece, through
-    /// [`Framing::chunk`]; what [`content`](Response::content) set as such is not sent. True if
-    /// the connection goes on after it; in HTTP/1.0 such a body ends with the connection (RFC 9112
-    /// section 6.3, rule 8).
+    /// What follows that head: the content, unless this status or this request has none.
+    pub fn content_for(&self, how: &Framing) -> &[u8] {
+        if self.is_bodiless() || how.head_only { &[] } else { &self.body }
+    }
+
+    fn is_bodiless(&self) -> bool {
+        matches!(self.status, 100..=199 | 204 | 304)
+    }
+
+    /// Appends the whole response, whose content is copied: for short ones, and for tests.
+    ///
+    /// # Panics
+    /// When its content has a [rest](Response::take_rest).
+    #[must_use = "it says whether to close"]
+    pub fn encode(&self, out: &mut Vec<u8>, how: &Framing) -> bool {
+        assert!(self.rest.is_none(), "a content that comes in pieces cannot be encoded as one");
+        let keep_alive = self.encode_head(out, how);
+        out.extend_from_slice(self.content_for(how));
+        keep_alive
+    }
+
+    /// With all its pieces as one content, for tests.
+    #[cfg(test)]
+    pub async fn gathered(mut self) -> Response {
+        let Some(mut rest) = self.rest.take() else { return self };
+        let mut body = self.body.to_vec();
+        loop {
+            match rest.next().await {
+                Piece::More(bytes) => body.extend_from_slice(&bytes),
+                Piece::Last(bytes) => {
+                    body.extend_from_slice(&bytes);
+                    return Response { body: body.into(), ..self };
+                }
+                Piece::Failed => panic!("a piece cannot be made"),
+            }
+        }
+    }
+
+    /// Appends the head of a response whose content comes piece by piece, each behind what
+    /// [`Framing::before_piece`] says. True if the connection goes on after it; in HTTP/1.0 such a
+    /// body ends with the connection (RFC 9112 section 6.3, rule 8).
     #[must_use = "it says whether to close"]
     pub fn encode_head_streaming(&self, out: &mut Vec<u8>, how: &Framing) -> bool {
         self.encode_status_and_headers(out, how.now);
@@ -262,6 +347,7 @@ fn reason(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Range Not Satisfiable",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
         426 => "Upgrade Required",
         429 => "Too Many Requests",

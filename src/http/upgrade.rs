@@ -1,4 +1,4 @@
-//! The step from HTTP to a websocket (RFC 6455 section 4.2), and who may take it (section 10.2).
+//! The step from HTTP to a websocket (RFC 6455 section 4.2).
 //!
 //! It must never decide which subprotocol is spoken, nor read a frame. Called by the protocols for
 //! the requests to their websocket paths.
@@ -7,7 +7,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha1::{Digest, Sha1};
 
-use super::head::host_and_port;
 use super::{Method, Reject, Request, Response, Version, is_token};
 
 /// A request for a websocket that has been found good, and waits to be accepted.
@@ -63,33 +62,6 @@ pub fn websocket(request: &Request) -> Result<Handshake, Response> {
         return Err(Reject::bad("a malformed Sec-WebSocket-Protocol").into());
     }
     Ok(Handshake { accept: accept(key), protocols })
-}
-
-/// Whether the page that asks may speak for its visitor (RFC 6455 section 10.2): it came from the
-/// host that it asks, or from an origin on the list, such as `https://chat.example`. No Origin is
-/// no browser, so nobody is being used; `null` is a page that hides where it came from. The scheme
-/// is not compared, since a proxy in front of us may have ended the TLS.
-pub fn same_origin(request: &Request, allowed: &[String]) -> bool {
-    let mut origins = request.header_all("origin");
-    let origin = match (origins.next(), origins.next()) {
-        (None, _) => return true,
-        (Some(origin), None) => origin,
-        (Some(_), Some(_)) => return false,
-    };
-    // RFC 6454 section 7: an origin is a scheme, a host and a port, or `null`.
-    let Some((scheme, authority)) = origin.split_once("://") else {
-        return false;
-    };
-    if allowed.iter().any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
-        return true;
-    }
-    let port_by_default = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
-    let place = |authority| {
-        let (host, port) = host_and_port(authority)?;
-        Some((host.to_ascii_lowercase(), port.unwrap_or(port_by_default)))
-    };
-    let asked = request.header("host").and_then(place);
-    asked.is_some() && asked == place(authority)
 }
 
 /// The headers that name the protocol to change to.

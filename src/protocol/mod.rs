@@ -9,7 +9,9 @@
 
 mod bodies;
 pub mod chitchat;
+mod lists;
 pub mod native;
+mod origins;
 pub mod passwords;
 pub mod piratchat;
 mod source;
@@ -145,18 +147,39 @@ pub async fn respond(
     seat: SeatId,
     request: &Request,
 ) -> Outcome {
-    // RFC 9110 section 9.3.7: an asterisk asks about the server as a whole.
-    if request.path == "*" {
-        let all = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete];
-        return Outcome::Response(Response::options(&[&all[..], &[Method::Options]].concat()));
+    let readable =
+        |response| origins::readable(&service.config.origins, request.header("origin"), response);
+    match answer(service, from, seat, request).await {
+        Outcome::Response(response) => Outcome::Response(readable(response)),
+        Outcome::Stream { response, seat, script } => {
+            Outcome::Stream { response: readable(response), seat, script }
+        }
+        // To a websocket a browser applies no such rule; it says who asks, and that is looked at.
+        websocket @ Outcome::Websocket { .. } => websocket,
     }
+}
+
+/// The answer to what could not be read as a request, but had that path and `Origin`, as far as
+/// they came. Whether the connection goes on after it, the caller knows.
+pub fn unread(service: &Service, path: &str, origin: Option<&str>, reject: Reject) -> Response {
+    origins::readable(&service.config.origins, origin, refused(path, reject))
+}
+
+async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Request) -> Outcome {
     let segments = match request.segments() {
         Ok(segments) => segments,
         Err(reject) => return Outcome::Response(refused(&request.path, reject)),
     };
     let path: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    if let Some(response) = origins::admit(service, request, &path) {
+        return Outcome::Response(response);
+    }
+    // RFC 9110 section 9.3.7: an asterisk asks about the server as a whole.
+    if request.path == "*" {
+        return Outcome::Response(Response::options(&Method::ALL));
+    }
     let tried = Try::of(request.method, &path);
-    let source = source::of(from, request);
+    let source = source::of(from, &request.headers, &service.config.trusted_proxies);
     let context = &service.context(source);
     let Some(tried) = tried.filter(|_| source != Source::Local) else {
         return route(context, seat, request, &path).await;
@@ -186,9 +209,8 @@ async fn route(context: &Context, seat: SeatId, request: &Request, path: &[&str]
 }
 
 /// The answer to what could not be read as a request, in the words of the protocol that its path
-/// belongs to; ours where that is not known, or is nobody's. Whether the connection goes on after
-/// it, the caller knows.
-pub fn refused(path: &str, reject: Reject) -> Response {
+/// belongs to; ours where that is not known, or is nobody's.
+fn refused(path: &str, reject: Reject) -> Response {
     let mut segments = path.split('/').skip(1);
     match (segments.next(), segments.next()) {
         (Some("api"), Some("v1")) => native::refused(reject),
@@ -224,6 +246,7 @@ fn advice(status: u16) -> &'static str {
         411 => "this request does not say how long it is; send a Content-Length",
         413 | 414 | 431 => "this is more than the server takes; send less",
         415 => "the content is encoded in a way that is not understood here; send it as it is",
+        421 => "this server is not called that; ask it by its name",
         417 => "what is expected here cannot be promised; leave the Expect header out",
         426 => "this path is a websocket; connect with a websocket client, version 13",
         429 => "too much was tried from this address; wait a little, then try again",

@@ -1,52 +1,337 @@
-//! From where a request comes, as the headers of a proxy and the socket say.
+//! For whom a request counts: the address that it comes from or, where a proxy that is trusted
+//! hands it on, the address that the proxy names.
 //!
-//! It must never take what a stranger wrote for what a proxy of ours saw. Called by
-//! [`respond`](super::respond).
+//! It must never believe an address from anybody but a trusted proxy, for then everybody could have
+//! as many as they like; and never take a named one for this machine itself, which is not counted.
+//! Called by [`respond`](super::respond).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Once;
 
 use crate::chat::Source;
-use crate::http::Request;
+use crate::config::Network;
+use crate::http::Headers;
+use crate::log;
 
-/// Where a request comes from: the address at the other end of its socket or, where a proxy of our
-/// own network hands it on, the last that is named in `X-Forwarded-For`, for that is what this
-/// proxy saw.
-pub(super) fn of(from: IpAddr, request: &Request) -> Source {
-    let near = match from {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
+/// What proxies add, besides the headers that name an address. Who sends one of these is, or comes
+/// through, a proxy.
+const TRACES: [&str; 9] = [
+    "via",
+    "x-forwarded-proto",
+    "x-forwarded-protocol",
+    "x-forwarded-scheme",
+    "x-forwarded-ssl",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "x-forwarded-prefix",
+];
+
+/// For whom a request from `peer` counts.
+pub(super) fn of(peer: IpAddr, headers: &Headers, trusted: &[Network]) -> Source {
+    let peer = peer.to_canonical();
+    if !is_trusted(peer, trusted) {
+        // What a stranger says is not even read. A proxy on this machine that is not trusted is
+        // still not this machine's own request.
+        return match Source::of(peer) {
+            Source::Local if is_forwarded(headers) => unknown(),
+            source => source,
+        };
+    }
+    match named(headers, trusted) {
+        Named::Nobody if is_forwarded(headers) => unknown(),
+        Named::Nobody => Source::of(peer),
+        Named::Client(address) if is_a_clients(address) => Source::of(address),
+        Named::Client(_) | Named::Unclear => unknown(),
+    }
+}
+
+/// What the headers say together.
+enum Named {
+    /// There are none.
+    Nobody,
+    /// All that are there name this address.
+    Client(IpAddr),
+    /// Something that is no address, or several that differ.
+    Unclear,
+}
+
+/// The address that the headers name. A proxy sets one of the three, and mostly hands on the others
+/// as the client has sent them; as nobody knows which it sets, one that differs makes all of them
+/// worthless.
+fn named(headers: &Headers, trusted: &[Network]) -> Named {
+    let chain = headers.list("x-forwarded-for").filter(|hop| !hop.is_empty());
+    let listed = client(chain.map(address).collect(), trusted);
+    let forwarded = client(forwarded(headers), trusted);
+    // This one has no list: a proxy replaces it.
+    let real = client(headers.all("x-real-ip").map(address).collect(), trusted);
+    let mut found = Named::Nobody;
+    for one in [listed, forwarded, real] {
+        found = match (found, one) {
+            (found, Named::Nobody) => found,
+            (Named::Nobody, one) => one,
+            (Named::Client(found), Named::Client(one)) if found == one => Named::Client(one),
+            // One that knows no farther than the next proxy adds nothing.
+            (Named::Client(found), Named::Client(hop)) if is_trusted(hop, trusted) => {
+                Named::Client(found)
+            }
+            (Named::Client(hop), one @ Named::Client(_)) if is_trusted(hop, trusted) => one,
+            _ => Named::Unclear,
+        };
+    }
+    found
+}
+
+/// Of the hops that a header lists, the client first, the one to count: the last that is no trusted
+/// proxy, for that is whom a trusted one has seen. What stands before it anybody can write.
+fn client(hops: Vec<Option<IpAddr>>, trusted: &[Network]) -> Named {
+    let mut found = Named::Nobody;
+    for hop in hops.into_iter().rev() {
+        let Some(hop) = hop else { return Named::Unclear };
+        found = Named::Client(hop);
+        if !is_trusted(hop, trusted) {
+            break;
+        }
+    }
+    found
+}
+
+/// The hops of `Forwarded` (RFC 7239 section 4): its elements' `for`.
+fn forwarded(headers: &Headers) -> Vec<Option<IpAddr>> {
+    let lines = headers.all("forwarded");
+    let elements = lines.flat_map(|line| split(line, ',')).filter(|element| !element.is_empty());
+    let hop = |element: &str| {
+        let pairs = split(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+        let mut values = pairs.filter(|(name, _)| name.trim_ascii().eq_ignore_ascii_case("for"));
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => address(value.trim_ascii()),
+            _ => None,
+        }
     };
-    let named = request.headers.list("x-forwarded-for").last().filter(|_| near);
-    Source::of(named.and_then(|named| named.parse().ok()).unwrap_or(from))
+    elements.map(hop).collect()
+}
+
+/// The parts between separators that stand in no quotes (RFC 9110 section 5.6.4), trimmed.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let parts = text.split(|char| {
+        let ends = !quoted && char == separator;
+        quoted ^= char == '"' && !escaped;
+        escaped = quoted && char == '\\' && !escaped;
+        ends
+    });
+    parts.map(str::trim_ascii).collect()
+}
+
+/// Reads an address in the forms that proxies write: `203.0.113.7`, `203.0.113.7:4711`,
+/// `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`, `fe80::1%eth0`, each also in quotes.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    // RFC 7239 section 6: the port may be hidden behind a word that begins with a bar.
+    let port = |port: &str| match port.strip_prefix('_') {
+        Some(word) => !word.is_empty(),
+        None => !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()),
+    };
+    let address = match bare.strip_prefix('[') {
+        Some(rest) => {
+            let (address, rest) = rest.split_once(']')?;
+            let good = rest.is_empty() || rest.strip_prefix(':').is_some_and(port);
+            IpAddr::V6(without_zone(address).parse().ok().filter(|_| good)?)
+        }
+        None => match bare.split_once(':') {
+            Some((address, rest)) if !rest.contains(':') => {
+                IpAddr::V4(address.parse().ok().filter(|_| port(rest))?)
+            }
+            _ => without_zone(bare).parse().ok()?,
+        },
+    };
+    Some(address.to_canonical())
+}
+
+/// RFC 4007 section 11: the interface that an address of the link belongs to.
+fn without_zone(address: &str) -> &str {
+    address.split('%').next().unwrap_or(address)
+}
+
+/// Whether a client can have that address, seen from another machine.
+fn is_a_clients(address: IpAddr) -> bool {
+    let nobodys = address.is_loopback() || address.is_unspecified() || address.is_multicast();
+    !nobodys && address != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
+    trusted.iter().any(|network| network.contains(address))
+}
+
+/// Whether a request has been handed on by somebody.
+fn is_forwarded(headers: &Headers) -> bool {
+    let naming = ["x-forwarded-for", "forwarded", "x-real-ip"];
+    naming.iter().chain(&TRACES).any(|name| headers.get(name).is_some())
+}
+
+/// Who names nobody; the first time the person who runs the server is told.
+fn unknown() -> Source {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        log!(
+            Warn,
+            "a proxy does not say, or says in a way that cannot be believed, for whom it asks; \
+             all such requests count as one client's: have it set X-Forwarded-For to the \
+             address that it sees, and name it with --trusted-proxy"
+        );
+    });
+    Source::Unknown
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Source::{Local, Unknown};
     use super::*;
     use crate::protocol::tests::request;
 
+    fn at(address: &str) -> Source {
+        Source::Address(address.parse().expect("an address"))
+    }
+
+    #[track_caller]
+    fn check(peer: &str, lines: &str, trusted: &str, expected: Source) {
+        let peer = peer.parse().expect("an address");
+        let trusted: Vec<Network> =
+            trusted.split(' ').filter_map(Network::parse).flatten().collect();
+        let headers = request("GET /", &lines.replace(" | ", "\n"), "").headers;
+        assert_eq!(of(peer, &headers, &trusted), expected, "{peer}, {lines:?}");
+    }
+
     #[test]
-    fn who_counts_as_one() {
-        for (from, forwarded, expected) in [
-            ("203.0.113.7", "", "203.0.113.7"),
-            ("127.0.0.1", "", "::1"),
-            ("::ffff:203.0.113.7", "", "203.0.113.7"),
-            ("2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::"),
-            // A proxy of our own network is believed, in what it has added itself.
-            ("127.0.0.1", "203.0.113.7", "203.0.113.7"),
-            ("172.18.0.1", "198.51.100.1, 203.0.113.7", "203.0.113.7"),
-            ("fd00::1", "2001:db8::9", "2001:db8::"),
-            ("172.18.0.1", "nonsense", "172.18.0.1"),
-            // Anybody else is not.
-            ("203.0.113.7", "198.51.100.1", "203.0.113.7"),
+    fn who_comes_without_a_proxy() {
+        for (peer, expected) in [
+            ("203.0.113.7", at("203.0.113.7")),
+            ("127.0.0.1", Local),
+            ("127.8.8.8", Local),
+            ("::1", Local),
+            ("::ffff:127.0.0.1", Local),
+            ("::ffff:203.0.113.7", at("203.0.113.7")),
+            ("192.168.1.5", at("192.168.1.5")),
+            ("2001:db8:1:2:3:4:5:6", at("2001:db8:1:2::")),
         ] {
-            let headers = match forwarded {
-                "" => String::new(),
-                list => format!("X-Forwarded-For: {list}\n"),
-            };
-            let ip = |text: &str| text.parse().expect("an address");
-            let found = of(ip(from), &request("GET /", &headers, ""));
-            assert_eq!(found, Source::of(ip(expected)), "{from} {forwarded}");
+            check(peer, "", "loopback", expected);
         }
+        // Whatever they say.
+        for lines in [
+            "X-Forwarded-For: 127.0.0.1",
+            "X-Real-IP: ::1",
+            "Forwarded: for=127.0.0.1",
+            "Via: 1.1 x",
+        ] {
+            for trusted in ["loopback", "10.0.0.9", ""] {
+                check("192.168.1.5", lines, trusted, at("192.168.1.5"));
+                check("fd00::1:2:3", lines, trusted, at("fd00::"));
+            }
+        }
+    }
+
+    #[test]
+    fn whom_a_trusted_proxy_names() {
+        let (seven, six) = (at("203.0.113.7"), at("2001:db8:1:2::"));
+        for (lines, expected) in [
+            ("X-Forwarded-For: 203.0.113.7", seven),
+            ("X-Forwarded-For: 198.51.100.1, 203.0.113.7", seven),
+            ("X-Forwarded-For: 198.51.100.1 | X-Forwarded-For: 203.0.113.7", seven),
+            ("X-Forwarded-For: nonsense, 203.0.113.7", seven),
+            ("X-Forwarded-For: 203.0.113.7:4711", seven),
+            ("X-Forwarded-For: ::ffff:203.0.113.7", seven),
+            ("X-Forwarded-For: [::ffff:203.0.113.7]:1", seven),
+            ("X-Forwarded-For: \"203.0.113.7\"", seven),
+            ("X-Forwarded-For: 203.0.113.7, ,", seven),
+            // Through a second proxy on this machine.
+            ("X-Forwarded-For: 203.0.113.7, 127.0.0.1", seven),
+            ("X-Forwarded-For: 203.0.113.7, ::1, 127.0.0.1", seven),
+            ("X-Forwarded-For: 2001:db8:1:2::9", six),
+            ("X-Forwarded-For: [2001:db8:1:2::9]", six),
+            ("X-Forwarded-For: [2001:db8:1:2::9]:4711", six),
+            ("X-Forwarded-For: fe80::1%eth0", at("fe80::")),
+            ("X-Forwarded-For: 192.168.1.5", at("192.168.1.5")),
+            ("X-Real-IP: 203.0.113.7", seven),
+            ("X-Real-IP: [2001:db8:1:2::9]:1", six),
+            ("Forwarded: for=203.0.113.7", seven),
+            ("Forwarded: For=\"203.0.113.7:4711\";proto=https;by=10.0.0.1", seven),
+            ("Forwarded: proto=http; for=\"[2001:db8:1:2::9]:4711\"", six),
+            ("Forwarded: for=\"[2001:db8:1:2::9]:_port\"", six),
+            ("Forwarded: for=198.51.100.1, for=203.0.113.7;host=\"a,b;for=1.1.1.1\"", seven),
+            ("Forwarded: for=198.51.100.1;ext=\"\\\",for=1.1.1.1\", for=203.0.113.7", seven),
+            ("Forwarded: for=unknown | Forwarded: for=203.0.113.7", seven),
+            // Several that agree.
+            ("X-Forwarded-For: 1.1.1.1, 203.0.113.7 | X-Real-IP: 203.0.113.7", seven),
+            ("X-Real-IP: 203.0.113.7 | Forwarded: for=\"203.0.113.7:1\" | Via: 1.1 x", seven),
+        ] {
+            check("127.0.0.1", lines, "loopback", expected);
+            check("::1", lines, "loopback", expected);
+            let by = "10.0.0.0/8 loopback";
+            check("10.0.0.2", lines, by, expected);
+        }
+        let lines = "X-Forwarded-For: 6.6.6.6, 203.0.113.7, 10.0.0.3, 10.0.0.2";
+        check("10.0.0.1", lines, "10.0.0.0/8", seven);
+        // One header knows the way, and one the last proxy only.
+        check("10.0.0.1", &format!("{lines} | X-Real-IP: 10.0.0.2"), "10.0.0.0/8", seven);
+        check("10.0.0.1", "Forwarded: for=10.0.0.2 | X-Real-IP: 203.0.113.7", "private", seven);
+        // Nobody but trusted ones: the farthest.
+        check("10.0.0.1", "X-Forwarded-For: 10.0.0.4, 10.0.0.3", "10.0.0.0/8", at("10.0.0.4"));
+        // A trusted one that asks for itself.
+        check("10.0.0.1", "", "10.0.0.0/8", at("10.0.0.1"));
+    }
+
+    #[test]
+    fn who_is_named_by_nobody() {
+        for lines in [
+            "X-Forwarded-For: nonsense",
+            "X-Forwarded-For: 203.0.113.7, nonsense",
+            "X-Forwarded-For: unknown",
+            "X-Forwarded-For: ",
+            "X-Forwarded-For: 203.0.113.7:",
+            "X-Forwarded-For: 203.0.113.7:http",
+            "X-Forwarded-For: 203.0.113.7 198.51.100.1",
+            "X-Forwarded-For: 203.0.113",
+            "X-Forwarded-For: [203.0.113.7]",
+            "X-Forwarded-For: [2001:db8::1",
+            "X-Forwarded-For: [2001:db8::1]x",
+            "X-Forwarded-For: unix:",
+            "X-Real-IP: ",
+            "Forwarded: for=_hidden",
+            "Forwarded: for=unknown",
+            "Forwarded: proto=https",
+            "Forwarded: for=203.0.113.7;for=203.0.113.8",
+            "Forwarded: for=203.0.113.7, proto=https",
+            "Forwarded: for=\"203.0.113.7",
+            "Forwarded: garbage",
+            // This machine is never named, nor what no client can have.
+            "X-Forwarded-For: 127.0.0.1",
+            "X-Forwarded-For: ::1",
+            "X-Forwarded-For: 127.0.0.1:80",
+            "X-Forwarded-For: [::ffff:127.0.0.1]:80",
+            "X-Forwarded-For: 0.0.0.0",
+            "X-Forwarded-For: ::",
+            "X-Forwarded-For: 255.255.255.255",
+            "X-Forwarded-For: 224.0.0.1",
+            "X-Forwarded-For: localhost",
+            "X-Real-IP: 127.0.0.1",
+            "Forwarded: for=\"[::1]:80\"",
+            // Two that differ: one of them was made up.
+            "X-Forwarded-For: 203.0.113.7 | X-Real-IP: 203.0.113.8",
+            "X-Forwarded-For: 203.0.113.7 | Forwarded: for=203.0.113.8",
+            "X-Real-IP: 203.0.113.7 | X-Real-IP: 203.0.113.8 | X-Forwarded-For: 203.0.113.7",
+            "X-Real-IP: 203.0.113.7 | Forwarded: for=_x",
+            // A proxy that says other things, but not that.
+            "X-Forwarded-Proto: https",
+            "X-Forwarded-Host: chat.example",
+            "X-Forwarded-Prefix: /chat",
+            "Via: 1.1 proxy",
+        ] {
+            check("127.0.0.1", lines, "loopback", Unknown);
+            check("10.0.0.2", lines, "10.0.0.0/8 loopback", Unknown);
+            check("127.0.0.1", lines, "10.0.0.0/8", Unknown);
+        }
+        // A proxy of this machine that is not trusted is not believed, and not this machine.
+        check("127.0.0.1", "X-Forwarded-For: 203.0.113.7", "10.0.0.0/8", Unknown);
+        check("::1", "X-Real-IP: 203.0.113.7", "", Unknown);
     }
 }

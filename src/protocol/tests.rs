@@ -2,6 +2,7 @@
 //! as text; and the tests of what no protocol has to itself.
 
 mod fuzz;
+mod origins;
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -79,7 +80,7 @@ impl Server {
         self.seats.set(self.seats.get() + 1);
         let outcome = respond(&self.service, HOME, seat_id(0, self.seats.get()), &request).await;
         let (response, seat) = match outcome {
-            Outcome::Response(response) => (response, None),
+            Outcome::Response(response) => (response.gathered().await, None),
             Outcome::Websocket { response, seat, .. } | Outcome::Stream { response, seat, .. } => {
                 (response, Some(seat))
             }
@@ -302,7 +303,7 @@ fn who_tries_too_often_has_to_wait() {
 fn the_server_as_a_whole() {
     serve(async |server| {
         let reply = server.send("OPTIONS *", "", "").await;
-        let all = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+        let all = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
         assert_eq!((reply.status, reply.header("Allow")), (204, Some(all)));
         let reply = server.send("OPTIONS /*", "", "").await;
         assert_eq!(reply.status, 404, "a path of that name is not the server");

@@ -4,8 +4,10 @@
 //!
 //! Both directions are here, side by side, so that they stay each other's inverse.
 
+use std::fmt::Display;
+
 use rusqlite::types::Type;
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, RowIndex, params};
 use serde_json::{Value, json};
 
 use crate::chat::{
@@ -286,7 +288,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
 /// A text column that has to keep a rule of the core's types.
 pub(super) fn text<T>(
     row: &Row<'_>,
-    column: &'static str,
+    column: impl RowIndex + Display,
     parse: fn(&str) -> Option<T>,
 ) -> rusqlite::Result<T> {
     optional_text(row, column, parse)?.ok_or_else(|| unreadable(column))
@@ -295,7 +297,7 @@ pub(super) fn text<T>(
 /// Like [`text`], where there may be none.
 pub(super) fn optional_text<T>(
     row: &Row<'_>,
-    column: &'static str,
+    column: impl RowIndex + Display,
     parse: fn(&str) -> Option<T>,
 ) -> rusqlite::Result<Option<T>> {
     let text = row.get_ref(column)?.as_str_or_null()?;
@@ -303,7 +305,7 @@ pub(super) fn optional_text<T>(
 }
 
 /// A column has what it cannot have.
-fn unreadable(column: &'static str) -> rusqlite::Error {
+fn unreadable(column: impl Display) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(
         0,
         Type::Text,

@@ -12,8 +12,8 @@
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
 //! `tables` (what it changes), `words` (what it does to messages), `snapshot` (what a core starts
 //! from), `writer` (how it gets there), `pace` (and when), `health` (whether it can), `retention`
-//! (what goes again), `readers`, `reader`, `search`, `schema`; [`admin`] (backups and what is like
-//! them).
+//! (what goes again), `readers`, `reader`, `searches`, `search`, `schema`; [`admin`] (backups and
+//! what is like them).
 
 pub mod admin;
 pub mod entries;
@@ -25,6 +25,7 @@ mod readers;
 mod retention;
 mod schema;
 mod search;
+mod searches;
 mod snapshot;
 mod tables;
 mod words;
@@ -117,8 +118,9 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     let snapshot = snapshot::load(&connection)?;
     let indexed = words::indexed(&connection)?;
     let (pulse, health) = Pulse::new();
-    let writer = Writer::new(connection, lock, last_seq, indexed, options.retain, pulse);
     let readers = Readers::new(&fs::canonicalize(&options.path)?);
+    let last = (last_seq, indexed);
+    let writer = Writer::new(connection, lock, last, options.retain, pulse, readers.clone());
     Ok(Store { snapshot, secret, epoch, last_seq, writer, readers, health })
 }
 

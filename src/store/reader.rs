@@ -3,7 +3,7 @@
 //!
 //! Every answer is bounded, whatever is asked: in rows, and where rows can be long, in bytes.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
 use crate::chat::{
     AccountId, Author, ClientId, Color, Emoji, Entry, Folded, Followed, Name, RoomId, Seq,
@@ -12,10 +12,10 @@ use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_MESSAGES_MAX, REACTIONS_MAX, UNREAD_LOOKS_MAX,
     UNREAD_MAX,
 };
-use crate::store::entries::{self, author, optional_text, signed, text, unsigned};
+use crate::store::entries::{self, optional_text, signed, text, unsigned};
 use crate::time::Time;
 
-/// Somebody's look at the log, as it was at one moment.
+/// Somebody's look at the log: within one read, as it was at one moment.
 pub struct Reader {
     pub(super) connection: Connection,
 }
@@ -122,7 +122,7 @@ pub enum Happened {
     Other(Entry),
 }
 
-/// What [`message`] expects.
+/// What [`Columns`] expects.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited";
 
 impl Reader {
@@ -182,9 +182,7 @@ impl Reader {
         older.truncate(old);
         younger.truncate(young);
         let mut messages: Vec<Message> = older.into_iter().rev().chain(younger).collect();
-        for message in &mut messages {
-            message.reactions = self.reactions(message.seq)?;
-        }
+        self.add_reactions(&mut messages)?;
         Ok(Page { messages, more_before, more_after })
     }
 
@@ -199,7 +197,9 @@ impl Reader {
              ORDER BY seq DESC LIMIT ?"
         );
         let parameters = params![signed(room.0), number(seq), number(floor), limit as i64];
-        self.sql(&sql)?.query_map(parameters, message)?.collect()
+        let mut select = self.sql(&sql)?;
+        let columns = Columns::of(&select)?;
+        select.query_map(parameters, |row| columns.message(row))?.collect()
     }
 
     fn after(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
@@ -208,7 +208,9 @@ impl Reader {
              ORDER BY seq LIMIT ?"
         );
         let parameters = params![signed(room.0), number(seq), limit as i64];
-        self.sql(&sql)?.query_map(parameters, message)?.collect()
+        let mut select = self.sql(&sql)?;
+        let columns = Columns::of(&select)?;
+        select.query_map(parameters, |row| columns.message(row))?.collect()
     }
 
     /// One message of a room. `None`: there is no such message, or it is in another.
@@ -230,31 +232,37 @@ impl Reader {
              FROM account JOIN spent ON spent.account = account.id
              WHERE account.folded = ? AND account.gone IS NULL AND client_id = ?",
         )?;
-        select.query_row([name.as_str(), id.as_str()], message).optional()
+        let columns = Columns::of(&select)?;
+        let key = [name.as_str(), id.as_str()];
+        select.query_row(key, |row| columns.message(row)).optional()
     }
 
     /// A message by its number, reactions included.
     pub(super) fn by_seq(&self, seq: Seq) -> rusqlite::Result<Option<Message>> {
         let sql = format!("SELECT {MESSAGE} FROM log WHERE seq = ? AND kind = 'said'");
-        let found = self.sql(&sql)?.query_row([number(seq)], message).optional()?;
-        let Some(mut message) = found else { return Ok(None) };
-        message.reactions = self.reactions(seq)?;
-        Ok(Some(message))
+        let mut select = self.sql(&sql)?;
+        let columns = Columns::of(&select)?;
+        let found = select.query_row([number(seq)], |row| columns.message(row)).optional()?;
+        let mut found: Vec<Message> = found.into_iter().collect();
+        self.add_reactions(&mut found)?;
+        Ok(found.pop())
     }
 
-    fn reactions(&self, target: Seq) -> rusqlite::Result<Vec<(Emoji, Vec<Name>)>> {
+    fn add_reactions(&self, messages: &mut [Message]) -> rusqlite::Result<()> {
         let mut select =
             self.sql("SELECT emoji, name FROM reaction WHERE target = ? ORDER BY seq LIMIT ?")?;
-        let mut rows = select.query([number(target), REACTIONS_MAX as i64])?;
-        let mut reactions: Vec<(Emoji, Vec<Name>)> = Vec::new();
-        while let Some(row) = rows.next()? {
-            let (emoji, name) = (text(row, "emoji", Emoji::new)?, text(row, "name", Name::new)?);
-            match reactions.iter_mut().find(|(known, _)| *known == emoji) {
-                Some((_, names)) => names.push(name),
-                None => reactions.push((emoji, vec![name])),
+        for message in messages {
+            let mut rows = select.query([number(message.seq), REACTIONS_MAX as i64])?;
+            while let Some(row) = rows.next()? {
+                let emoji = text(row, "emoji", Emoji::new)?;
+                let name = text(row, "name", Name::new)?;
+                match message.reactions.iter_mut().find(|(known, _)| *known == emoji) {
+                    Some((_, names)) => names.push(name),
+                    None => message.reactions.push((emoji, vec![name])),
+                }
             }
         }
-        Ok(reactions)
+        Ok(())
     }
 
     /// What is unread in each of these rooms by somebody of that name, who has read each so far and
@@ -304,12 +312,13 @@ impl Reader {
         let sql =
             format!("SELECT {} FROM log WHERE seq > ? ORDER BY seq LIMIT ?", entries::COLUMNS);
         let mut select = self.sql(&sql)?;
+        let columns = Columns::of(&select)?;
         let mut found = select.query([number(after), rows_max as i64])?;
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let mut upto = head;
         while let Some(row) = found.next()? {
             bytes += row.get_ref("text")?.as_bytes_or_null()?.map_or(0, <[u8]>::len);
-            rows.push(read(row)?);
+            rows.push(read(row, &columns)?);
             if bytes > ENTRIES_PAGE_BYTES || rows.len() == rows_max {
                 upto = rows.last().map_or(head, |row| row.seq);
                 break;
@@ -383,10 +392,10 @@ pub(super) fn number(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)
 }
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+fn read(row: &rusqlite::Row<'_>, columns: &Columns) -> rusqlite::Result<Row> {
     let kind = row.get_ref("kind")?.as_str()?;
     if kind == "said" {
-        let message = message(row)?;
+        let message = columns.message(row)?;
         let (seq, time) = (message.seq, message.time);
         return Ok(Row { seq, time, what: Happened::Said(Box::new(message)) });
     }
@@ -400,18 +409,55 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row { seq, time, what })
 }
 
-/// A message, without its reactions.
-pub(super) fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
-    Ok(Message {
-        seq: Seq(unsigned(row.get("seq")?)),
-        room: RoomId(unsigned(row.get("room")?)),
-        author: author(row)?,
-        color: optional_text(row, "color", Color::new)?,
-        text: row.get("text")?,
-        time: Time(row.get("time")?),
-        client_id: optional_text(row, "client_id", ClientId::new)?,
-        reply_to: row.get::<_, Option<i64>>("reply_to")?.map(|seq| Seq(unsigned(seq))),
-        edited: row.get::<_, Option<i64>>("edited")?.map(Time),
-        reactions: Vec::new(),
-    })
+/// Where the columns of a message stand in the rows of a statement. To look each up by its name, in
+/// every row, would take longer than to read it.
+struct Columns {
+    seq: usize,
+    time: usize,
+    room: usize,
+    account: usize,
+    name: usize,
+    color: usize,
+    text: usize,
+    client_id: usize,
+    reply_to: usize,
+    edited: usize,
+}
+
+impl Columns {
+    fn of(statement: &Statement<'_>) -> rusqlite::Result<Columns> {
+        let at = |name| statement.column_index(name);
+        Ok(Columns {
+            seq: at("seq")?,
+            time: at("time")?,
+            room: at("room")?,
+            account: at("account")?,
+            name: at("name")?,
+            color: at("color")?,
+            text: at("text")?,
+            client_id: at("client_id")?,
+            reply_to: at("reply_to")?,
+            edited: at("edited")?,
+        })
+    }
+
+    /// A message, without its reactions.
+    fn message(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
+        let number = |column| row.get(column).map(unsigned);
+        let optional = |column| row.get::<_, Option<i64>>(column).map(|it| it.map(unsigned));
+        let account = optional(self.account)?.map(AccountId);
+        let name = text(row, self.name, Name::new)?;
+        Ok(Message {
+            seq: Seq(number(self.seq)?),
+            room: RoomId(number(self.room)?),
+            author: Author { account, name },
+            color: optional_text(row, self.color, Color::new)?,
+            text: row.get(self.text)?,
+            time: Time(row.get(self.time)?),
+            client_id: optional_text(row, self.client_id, ClientId::new)?,
+            reply_to: optional(self.reply_to)?.map(Seq),
+            edited: row.get::<_, Option<i64>>(self.edited)?.map(Time),
+            reactions: Vec::new(),
+        })
+    }
 }

@@ -1,30 +1,41 @@
-//! The way to what was said: a gate that lets a few read at once, off the event loop and beside the
-//! writer, who does not notice.
+//! The way to what was said: a few readers that stay open, each on a thread of its own, off the
+//! event loop and beside the writer, who does not notice.
 //!
-//! Each read opens the database for itself and closes it again. That costs a fraction of a
-//! millisecond, and leaves nothing to be owned, shared or locked in between.
+//! A reader is opened when it is first needed, keeps its statements prepared, and is closed again
+//! after a minute in which nobody needed it. One that has failed is closed at once, and the next
+//! read opens another. There are readers for pages of history, one for streams that catch up, and
+//! one for searches (see [`searches`]), so that none of them can keep the others waiting.
+//!
+//! [`searches`]: crate::store::searches
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::limits::{PAGE_CACHE_KIB, READ_WAIT_MS, READERS_IN_TURN_MAX, READERS_MAX};
+use crate::limits::{
+    PAGE_CACHE_KIB, READ_DEADLINE_MS, READ_STEPS, READ_WAIT_MS, READER_IDLE_MS, READERS_CLOSE_MS,
+    READERS_IN_TURN_MAX, READERS_MAX,
+};
 use crate::log;
 use crate::store::Reader;
+use crate::store::searches::Line;
 
-/// The gate. Its clones share it.
+/// The gates to them. Its clones share them.
 #[derive(Clone)]
 pub struct Readers {
-    path: Arc<Path>,
     /// How long one waits for one's turn.
     pub(super) patience: Duration,
-    /// One permit for each that reads.
-    running: Arc<Semaphore>,
-    /// One permit for each that reads in turn.
-    in_turn: Arc<Semaphore>,
+    /// How long a read may take.
+    pub(super) deadline: Duration,
+    pages: Arc<Gate>,
+    streams: Arc<Gate>,
+    pub(super) searches: Arc<Desk>,
 }
 
 /// Why nothing was read.
@@ -32,81 +43,245 @@ pub struct Readers {
 pub enum Unread {
     /// It was not its turn for too long; try again.
     Busy,
+    /// It took too long, and was broken off; try again later, or ask for less.
+    Late,
+    /// The same person has asked for something else since, and wants that now.
+    Superseded,
     /// The disk or the database failed; it was logged.
     Failed,
 }
 
+/// Readers of one kind.
+struct Gate {
+    /// One permit for each that reads.
+    turns: Arc<Semaphore>,
+    lanes: Box<[Lane]>,
+}
+
+/// One reader: whoever has its permit may use it.
+struct Lane {
+    free: Arc<Semaphore>,
+    desk: Desk,
+}
+
+/// What a reader's thread is given to do.
+pub(super) type Job = Box<dyn FnOnce(&mut Shelf) + Send>;
+
+/// The line to a thread that has a reader; the thread starts with the first job.
+pub(super) struct Desk {
+    path: Arc<Path>,
+    line: OnceLock<Sender<Job>>,
+}
+
+/// A reader that stays open, on its thread.
+pub(super) struct Shelf {
+    path: Arc<Path>,
+    reader: Option<Reader>,
+    /// Searches that wait until no more of them arrive.
+    pub(super) waiting: Line,
+}
+
 impl Readers {
-    /// A gate that nobody has passed yet, before the database with that canonical path.
+    /// Gates that nobody has passed yet, before the database with that canonical path.
     pub(super) fn new(path: &Path) -> Readers {
+        let path: Arc<Path> = path.into();
         Readers {
-            path: path.into(),
             patience: Duration::from_millis(READ_WAIT_MS),
-            running: Arc::new(Semaphore::new(READERS_MAX)),
-            in_turn: Arc::new(Semaphore::new(READERS_IN_TURN_MAX)),
+            deadline: Duration::from_millis(READ_DEADLINE_MS),
+            pages: Arc::new(Gate::new(&path, READERS_MAX)),
+            streams: Arc::new(Gate::new(&path, READERS_IN_TURN_MAX)),
+            searches: Arc::new(Desk::new(&path)),
         }
     }
 
-    /// Reads, on a thread that may block, when it is its turn. All that one job reads is of one
-    /// moment: it is one transaction, and sees everything that was answered before it began.
+    /// Reads, on a reader's thread, when it is its turn. All that one job reads is of one moment:
+    /// it is one transaction, and sees everything that was answered before it began.
     ///
     /// After a restart everybody comes back at once and wants the rooms: better late than refused.
     /// Those who wait are no more than there are connections.
     ///
     /// # Errors
-    /// When it is not its turn within [`READ_WAIT_MS`], or when the database cannot be read.
+    /// When it is not its turn within [`READ_WAIT_MS`], when it takes longer than
+    /// [`READ_DEADLINE_MS`], or when the database cannot be read.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unread> {
-        let turn = self.running.clone().acquire_owned();
-        let turn = tokio::time::timeout(self.patience, turn).await;
-        let turn = turn.map_err(|_| Unread::Busy)?.map_err(|_| Unread::Busy)?;
-        self.work(turn, job).await
+        let turn = tokio::time::timeout(self.patience, self.pages.turn()).await;
+        self.pages.work(turn.map_err(|_| Unread::Busy)??, self.deadline, job).await
     }
 
     /// Reads like [`Readers::read`], for streams: in turn, however long that takes, because one
     /// that was refused may not come again. They hold up nobody who asks for a page.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When it takes longer than [`READ_DEADLINE_MS`], or the database cannot be read.
     pub async fn read_in_turn<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unread> {
-        let turn = self.in_turn.clone().acquire_owned().await.map_err(|_| Unread::Busy)?;
-        self.work(turn, job).await
+        let turn = self.streams.turn().await?;
+        self.streams.work(turn, self.deadline, job).await
+    }
+
+    /// Closes those that are open, so that the writer is the last to let go of the database: only
+    /// then is it one file again. (What is asked for later opens one anew.)
+    pub(super) fn close(&self) {
+        let desks = self.pages.lanes.iter().chain(&self.streams.lanes).map(|lane| &lane.desk);
+        let closing: Vec<_> = desks.chain([&*self.searches]).filter_map(Desk::close).collect();
+        let by = Instant::now() + Duration::from_millis(READERS_CLOSE_MS);
+        for closed in closing {
+            // One that reads still is left behind, and with it an empty file or two.
+            let _ = closed.recv_timeout(by.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+impl Gate {
+    fn new(path: &Arc<Path>, count: usize) -> Gate {
+        let lane = |_| Lane { free: Arc::new(Semaphore::new(1)), desk: Desk::new(path) };
+        Gate { turns: Arc::new(Semaphore::new(count)), lanes: (0..count).map(lane).collect() }
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Unread> {
+        self.turns.clone().acquire_owned().await.map_err(|_| Unread::Busy)
     }
 
     async fn work<T: Send + 'static>(
         &self,
         turn: OwnedSemaphorePermit,
+        deadline: Duration,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unread> {
-        let path = self.path.clone();
-        // The job keeps its permit to its end, also when whoever asked has hung up.
-        let work = tokio::task::spawn_blocking(move || {
-            let _held = turn;
-            connect(&path).and_then(|reader| job(&reader))
+        let free = self.lanes.iter().find_map(|lane| {
+            let held = lane.free.clone().try_acquire_owned().ok()?;
+            Some((&lane.desk, held))
         });
-        match work.await {
-            Ok(Ok(read)) => Ok(read),
-            Ok(Err(error)) => {
-                log!(Warn, "the database cannot be read: {error}");
-                Err(Unread::Failed)
-            }
-            // The runtime is shutting down, or the job has panicked; that was told where it did.
-            Err(_) => Err(Unread::Failed),
-        }
+        let (desk, held) = free.expect("a lane is let go of before the turn that it was taken in");
+        let (answer, answered) = oneshot::channel();
+        desk.send(Box::new(move |shelf| {
+            // The job keeps its permits to its end, also when whoever asked has hung up.
+            let (turn, held) = (turn, held);
+            let _ = answer.send(shelf.read(deadline, job));
+            drop(held);
+            drop(turn);
+        }));
+        // A job that has panicked gives no answer; that was told where it did.
+        answered.await.unwrap_or(Err(Unread::Failed))
     }
 }
 
-/// A reader with its transaction begun; closing it ends that.
+impl Desk {
+    pub(super) fn new(path: &Arc<Path>) -> Desk {
+        Desk { path: path.clone(), line: OnceLock::new() }
+    }
+
+    /// Hands over a job. One that cannot be done is dropped, and so gives no answer.
+    pub(super) fn send(&self, job: Job) {
+        let line = self.line.get_or_init(|| {
+            let (line, jobs) = mpsc::channel();
+            let shelf = Shelf { path: self.path.clone(), reader: None, waiting: Line::default() };
+            let name = "reader".to_owned();
+            if let Err(error) = thread::Builder::new().name(name).spawn(|| shelf.serve(jobs)) {
+                log!(Error, "no thread for a reader of the database: {error}");
+            }
+            line
+        });
+        let _ = line.send(job);
+    }
+
+    /// Has the reader closed, if there is one; that is so when the other end is heard from.
+    fn close(&self) -> Option<mpsc::Receiver<()>> {
+        let line = self.line.get()?;
+        let (closed, when_closed) = mpsc::channel();
+        line.send(Box::new(move |shelf| {
+            shelf.reader = None;
+            let _ = closed.send(());
+        }))
+        .ok()?;
+        Some(when_closed)
+    }
+}
+
+impl Shelf {
+    /// Does what comes, until nobody can ask any more.
+    fn serve(mut self, jobs: mpsc::Receiver<Job>) {
+        let idle = Duration::from_millis(READER_IDLE_MS);
+        loop {
+            let job = if !self.waiting.is_empty() {
+                // First whatever has arrived takes its place in the line.
+                jobs.try_recv().map_or_else(|_| Ok(self.waiting.next()), |job| Ok(Some(job)))
+            } else if self.reader.is_some() {
+                jobs.recv_timeout(idle).map(Some)
+            } else {
+                jobs.recv().map(Some).map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            match job {
+                // A panic costs the read that it happens in, and its reader.
+                Ok(Some(job)) => {
+                    if catch_unwind(AssertUnwindSafe(|| job(&mut self))).is_err() {
+                        self.reader = None;
+                    }
+                }
+                Ok(None) => {}
+                Err(RecvTimeoutError::Timeout) => self.reader = None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Reads, in a transaction, with a deadline.
+    pub(super) fn read<T>(
+        &mut self,
+        deadline: Duration,
+        job: impl FnOnce(&Reader) -> rusqlite::Result<T>,
+    ) -> Result<T, Unread> {
+        // Where anything fails, the reader is closed.
+        let reader = self.reader.take().map_or_else(|| connect(&self.path), Ok);
+        let read = reader.and_then(|mut reader| {
+            reader.begin(deadline)?;
+            let read = job(&reader)?;
+            reader.end()?;
+            self.reader = Some(reader);
+            Ok(read)
+        });
+        read.map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &rusqlite::Error) -> Unread {
+    if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
+        return Unread::Late;
+    }
+    log!(Warn, "the database cannot be read: {error}");
+    Unread::Failed
+}
+
+impl Reader {
+    /// From now on all that is read is of one moment, and breaks off at the deadline.
+    pub(super) fn begin(&mut self, deadline: Duration) -> rusqlite::Result<()> {
+        let by = Instant::now() + deadline;
+        self.connection.progress_handler(READ_STEPS, Some(move || Instant::now() > by))?;
+        self.execute("BEGIN")
+    }
+
+    /// What a search keeps in memory stays.
+    pub(super) fn end(&self) -> rusqlite::Result<()> {
+        self.execute("COMMIT")
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.sql(sql)?.execute([]).map(|_| ())
+    }
+}
+
+/// A reader that has not begun.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Reader> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.execute_batch("BEGIN")?;
+    // All that a reader ever asks.
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(Reader { connection })
 }

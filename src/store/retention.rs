@@ -6,17 +6,20 @@
 //! stays is its author's own number for it (`spent`), and the highest number that went (`pruned`):
 //! from there on the log is whole, and a client that knows less starts afresh.
 //!
+//! A message that is gone cannot be brought back, and a clock can be wrong: so nothing goes for its
+//! age in the first hour after a start, nor while by the clock all messages would be too old.
+//!
 //! It goes in small steps, each a transaction of a few rows, so that nobody's message waits.
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::chat::Seq;
 use crate::crypto::{self, KeyHash};
 use crate::limits::{
     PRUNE_OVERDUE_MS, PRUNE_PAGES_KEPT, PRUNE_PAGES_MAX, PRUNE_PAUSE_MS, PRUNE_ROWS_MAX,
-    PRUNE_SWEEP_MS,
+    PRUNE_SWEEP_MS, RETAIN_LOOKS_MAX, RETAIN_WAIT_MS,
 };
 use crate::log;
 use crate::store::words;
@@ -34,7 +37,12 @@ pub struct Retain {
 /// Goes through the rooms, one after the other and again and again.
 pub(super) struct Pruner {
     retain: Retain,
+    started: Instant,
     stage: Stage,
+    /// In this sweep, messages that are older go; `None`: none goes for its age.
+    cutoff: Option<i64>,
+    /// The clock was doubted in the last sweep, and the log says so.
+    doubting: bool,
     /// Something went since the last time that the disk was tidied up.
     removed: bool,
     failing: bool,
@@ -63,8 +71,17 @@ impl Pruner {
     /// `None`: everything stays.
     pub fn new(retain: Retain) -> Option<Pruner> {
         let on = retain.days.is_some() || retain.messages.is_some();
-        let (stage, due) = (Stage::Rooms(i64::MIN), Instant::now());
-        on.then_some(Pruner { retain, stage, removed: false, failing: false, due })
+        let (stage, started) = (Stage::Rooms(i64::MIN), Instant::now());
+        on.then_some(Pruner {
+            retain,
+            started,
+            stage,
+            cutoff: None,
+            doubting: false,
+            removed: false,
+            failing: false,
+            due: started,
+        })
     }
 
     /// How long to wait for something to be written before the next step. `None`: the writer has
@@ -77,7 +94,8 @@ impl Pruner {
 
     /// One step, and when the next is due. A failure ends nothing: it is tried again.
     pub fn work(&mut self, connection: &Connection) {
-        let pause = match self.step(connection, Time::now()) {
+        let waited = self.started.elapsed() >= Duration::from_millis(RETAIN_WAIT_MS);
+        let pause = match self.step(connection, waited.then(Time::now)) {
             Ok(step) => {
                 self.failing = false;
                 match step {
@@ -96,9 +114,13 @@ impl Pruner {
         self.due = Instant::now() + Duration::from_millis(pause);
     }
 
-    pub fn step(&mut self, connection: &Connection, now: Time) -> rusqlite::Result<Step> {
+    /// `now`: `None` while it is too early to trust the clock.
+    pub fn step(&mut self, connection: &Connection, now: Option<Time>) -> rusqlite::Result<Step> {
         match self.stage {
             Stage::Rooms(from) => {
+                if from == i64::MIN {
+                    self.cutoff = self.cutoff(connection, now)?;
+                }
                 let next = "SELECT min(room) FROM log WHERE kind = 'said' AND room >= ?";
                 let next: Option<i64> =
                     connection.prepare_cached(next)?.query_row([from], |row| row.get(0))?;
@@ -109,9 +131,7 @@ impl Pruner {
                 Ok(Step::Looked)
             }
             Stage::Room { room, upto } => {
-                let days = self.retain.days.and_then(|days| i64::try_from(days).ok());
-                let cutoff = days.map(|days| now.0.saturating_sub(days.saturating_mul(DAY)));
-                if remove_some(connection, room, upto, cutoff)? {
+                if remove_some(connection, room, upto, self.cutoff)? {
                     self.removed = true;
                     return Ok(Step::Wrote);
                 }
@@ -134,6 +154,32 @@ impl Pruner {
         }
     }
 
+    /// What is older goes. `None` where nothing goes for its age: where that is not wanted, the
+    /// server has just started, or by this clock even the newest message would be too old. Then the
+    /// clock may be wrong, and what is removed cannot be brought back; as soon as somebody speaks
+    /// by this clock, it counts.
+    fn cutoff(
+        &mut self,
+        connection: &Connection,
+        now: Option<Time>,
+    ) -> rusqlite::Result<Option<i64>> {
+        let Some((days, now)) = self.retain.days.zip(now) else { return Ok(None) };
+        let days = i64::try_from(days).unwrap_or(i64::MAX);
+        let cutoff = now.0.saturating_sub(days.saturating_mul(DAY));
+        let newest = newest(connection)?;
+        let doubtful = newest.is_some_and(|newest| newest < cutoff);
+        if let Some(newest) = newest.filter(|_| doubtful && !self.doubting) {
+            log!(
+                Warn,
+                "no message is removed for its age: the clock says {now}, but the newest message \
+                 is from {}; set the clock right, or say something if it is right",
+                Time(newest)
+            );
+        }
+        self.doubting = doubtful;
+        Ok((newest.is_some() && !doubtful).then_some(cutoff))
+    }
+
     /// The youngest message of a room that is one too many.
     fn surplus(&self, connection: &Connection, room: i64) -> rusqlite::Result<i64> {
         let Some(most) = self.retain.messages else { return Ok(0) };
@@ -142,6 +188,17 @@ impl Pruner {
              ORDER BY seq DESC LIMIT 1 OFFSET ?), 0)";
         connection.prepare_cached(first)?.query_row([room, most], |row| row.get(0))
     }
+}
+
+/// When the newest message was said, if it is among the last entries.
+fn newest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let newest = "SELECT time FROM (SELECT seq, kind, time FROM log ORDER BY seq DESC LIMIT ?)
+         WHERE kind = 'said' ORDER BY seq DESC LIMIT 1";
+    let newest = connection
+        .prepare_cached(newest)?
+        .query_row([RETAIN_LOOKS_MAX], |row| row.get(0))
+        .optional()?;
+    Ok(newest)
 }
 
 /// Microseconds.

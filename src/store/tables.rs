@@ -173,7 +173,8 @@ fn room_changed(
     Ok(())
 }
 
-/// Of a guest without a session. The name is free again, the number used up, and what was theirs is nobody's.
+/// Of a guest without a session. The name is free again, the number used up, and what was theirs is
+/// nobody's.
 fn account_ended(connection: &Connection, time: Time, account: AccountId) -> rusqlite::Result<()> {
     let id = signed(account.0);
     let end = "UPDATE account SET gone = ?1 WHERE id = ?2 AND gone IS NULL AND key IS NULL

@@ -19,7 +19,7 @@ use crate::store::health::Pulse;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
 use crate::store::words::{self, Verdict};
-use crate::store::{Retain, entries, health, tables};
+use crate::store::{Readers, Retain, entries, health, tables};
 use crate::time::Time;
 
 /// What is to be written.
@@ -58,6 +58,8 @@ pub struct Writer {
     pulse: Pulse,
     /// Removes old messages, where that is wanted.
     pub(super) pruner: Option<Pruner>,
+    /// Those who have to be gone before the writer closes the database.
+    readers: Readers,
     /// Keeps other shanties out. It stands below `connection` because fields are dropped in their
     /// order, and it has to outlive SQLite's own locks: see `open`.
     _lock: File,
@@ -67,13 +69,13 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         lock: File,
-        last: Seq,
-        indexed: i64,
+        (last, indexed): (Seq, i64),
         retain: Retain,
         pulse: Pulse,
+        readers: Readers,
     ) -> Writer {
         let pruner = Pruner::new(retain);
-        Writer { connection, last, indexed, pulse, pruner, _lock: lock }
+        Writer { connection, last, indexed, pulse, pruner, readers, _lock: lock }
     }
 
     /// Writes what comes until the inbox is closed and empty. To be called where one may block;
@@ -152,6 +154,7 @@ impl Writer {
     /// Leaves one file behind instead of three. If that fails, nothing is lost: the next start
     /// finds the write-ahead log and goes on from there.
     pub(super) fn close(self) {
+        self.readers.close();
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         if let Err(error) = self.connection.query_row(checkpoint, [], |_| Ok(())) {
             log!(Warn, "cannot move the write-ahead log into the database: {error}");

@@ -3,6 +3,7 @@
 //! Each is run whole, byte by byte and cut in two at every position, always with the same outcome.
 
 use super::*;
+use crate::fuzz::fuzz;
 
 /// What a conversation came to, in words that a table can hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -451,37 +452,29 @@ fn noise() {
         (PONG, b""),
         (CLOSE, b"\x03\xe8bye"),
     ]);
-    for seed in 1..=20_000_u64 {
-        let mut random = seed;
-        let mut draw = |below: usize| {
-            // xorshift64: the test needs variety, not quality.
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            (random >> 16) as usize % below
-        };
+    fuzz(20_000, |dice| {
         let mut input = good.clone();
-        for _ in 0..=draw(4) {
-            let at = draw(input.len());
-            match draw(4) {
-                0 => input[at] ^= 1 << draw(8),
-                1 => input[at] = draw(256) as u8,
+        for _ in 0..=dice.roll(4) {
+            let at = dice.roll(input.len());
+            match dice.roll(4) {
+                0 => input[at] ^= 1 << dice.roll(8),
+                1 => input[at] = dice.roll(256) as u8,
                 2 => drop(input.remove(at)),
-                _ => input.insert(at, draw(256) as u8),
+                _ => input.insert(at, dice.roll(256) as u8),
             }
         }
         let whole = converse(&input, &[], &mut ws());
-        let mut cuts = [draw(input.len()), draw(input.len())];
+        let mut cuts = [dice.roll(input.len()), dice.roll(input.len())];
         cuts.sort();
-        assert_eq!(whole, converse(&input, &cuts, &mut ws()), "seed {seed}");
+        assert_eq!(whole, converse(&input, &cuts, &mut ws()));
         let ends = whole.0.iter().filter(|came| matches!(came, Closed(..) | Failed(_)));
         let ends = ends.count();
-        assert!(ends <= 1, "seed {seed}");
+        assert!(ends <= 1);
         let codes = [1000, 1002, 1005, 1007, 1009];
         match whole.0.last() {
             Some(Failed(code)) => assert!(codes.contains(code) && !whole.1.is_empty()),
-            Some(Closed(..)) => assert!(!whole.1.is_empty(), "seed {seed}"),
-            _ => assert_eq!(ends, 0, "seed {seed}"),
+            Some(Closed(..)) => assert!(!whole.1.is_empty()),
+            _ => assert_eq!(ends, 0),
         }
-    }
+    });
 }

@@ -1,9 +1,12 @@
 //! Every test that needs more than one module: the house rules, and the running server.
 
+mod answers;
 mod chitchat;
+mod clock;
 mod defects;
 mod disk;
 mod durability;
+mod edge;
 mod http;
 mod kit;
 mod native;

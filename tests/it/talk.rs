@@ -170,7 +170,10 @@ fn a_registered_name_is_its_owners() {
     let foreign = format!("{}Origin: https://evil.example\r\n", cookie(&bob));
     let refused = server.try_ws("/chats/1/ws", &foreign).err().expect("no websocket");
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!(301)));
-    server.ws("/chats/1/ws", "Origin: https://anywhere.example\r\n").bye();
+    // Nor does it get in without one.
+    let foreign = "Origin: https://anywhere.example\r\n";
+    let refused = server.try_ws("/chats/1/ws", foreign).err().expect("no websocket");
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!(301)));
 }
 
 #[test]
@@ -335,17 +338,17 @@ fn a_token_is_what_the_contract_says_and_nothing_else_opens_the_room() {
         server.try_ws(&path, &headers).err().expect("no entry")
     };
     let (signature, method, invalid) = (
-        failure(401, "Token error: Invalid signature", "token"),
+        failure(403, "Token error: Invalid token", "token"),
         failure(402, "Token error: Unauthorized signing method", "token"),
         failure(403, "Token error: Invalid token", "token"),
     );
     // Who has the secret can make one.
     let secret = "a secret of our own";
     server.ws(&path, &format!("Authorization: bearer {}\r\n", forge(&header, &claims, secret)));
-    refused(&forge(&header, &claims, "another secret")).expect(401, &signature);
+    refused(&forge(&header, &claims, "another secret")).expect(403, &signature);
     let (head, _) = token.rsplit_once('.').expect("a signature");
-    refused(&format!("{head}.")).expect(401, &signature);
-    refused(&format!("{head}.AAAA")).expect(401, &signature);
+    refused(&format!("{head}.")).expect(403, &signature);
+    refused(&format!("{head}.AAAA")).expect(403, &signature);
     for alg in ["none", "None", "HS384", "HS512", "RS256", "hs256", ""] {
         let forged = forge(&json!({"alg": alg, "typ": "JWT"}), &claims, secret);
         refused(&forged).expect(401, &method);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [
-    &["limits", "time", "crypto", "logger"],
-    &["chat", "http", "ws", "outgoing", "config"],
+    &["limits", "time", "crypto", "logger", "fuzz"],
+    &["chat", "clock", "http", "ws", "outgoing", "config"],
     &["dialect", "store"],
     &["hub"],
     &["protocol"],

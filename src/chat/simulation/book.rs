@@ -30,7 +30,9 @@ pub struct Book {
     pub spent: BTreeSet<RoomId>,
     /// Who ever belonged to which room.
     pub belonged: BTreeSet<(AccountId, RoomId)>,
-    /// The last use of each session, as the disk has it.
+    /// The last use of each session, by the running clock.
+    pub used: BTreeMap<SessionId, Time>,
+    /// The same as of when the disk was told of it.
     pub noted: BTreeMap<SessionId, Time>,
 }
 
@@ -144,7 +146,6 @@ impl Book {
                 let begun = Session { id, account, key, remember, agent, created, last_used };
                 self.sessions.insert(id, begun);
                 self.last_session = self.last_session.max(id.0);
-                self.noted.insert(id, time);
             }
             Entry::SessionEnded { session } => {
                 self.sessions.remove(&session);

@@ -20,7 +20,7 @@ impl Simulation {
         self.world.check_refused(&self.disk.log);
         self.check_said_once();
         self.disk.crash();
-        let used = std::mem::take(&mut self.book).sessions;
+        let before = std::mem::take(&mut self.book);
         let mut folded = Chat::new(SETTINGS, Snapshot::default());
         let mut effects = Vec::new();
         for (index, (time, entry)) in self.disk.log.iter().cloned().enumerate() {
@@ -47,7 +47,11 @@ impl Simulation {
         }
         self.restart(restored);
         for (id, kept) in &self.book.sessions {
-            let lost = used.get(id).map_or(0, |before| before.last_used.0 - kept.last_used.0);
+            // (One whose beginning is on disk, and was not heard of yet, has no use.)
+            let Some((used, noted)) = before.used.get(id).zip(before.noted.get(id)) else {
+                continue;
+            };
+            let lost = used.0 - noted.0;
             assert!(lost < grain_of(kept), "the disk was not told that {id:?} was used");
         }
     }
@@ -67,8 +71,14 @@ impl Simulation {
         for session in &mut snapshot.sessions {
             let noted = self.disk.touches.get(&session.id).copied().unwrap_or(session.last_used);
             session.last_used = session.last_used.max(noted);
+        }
+        // From here on both clocks agree, as at every start.
+        self.now = self.clock;
+        let snapshot = snapshot.used_before(self.clock);
+        for session in &snapshot.sessions {
             if let Some(kept) = self.book.sessions.get_mut(&session.id) {
                 kept.last_used = session.last_used;
+                self.book.used.insert(session.id, session.last_used);
                 self.book.noted.insert(session.id, session.last_used);
             }
         }
@@ -76,11 +86,6 @@ impl Simulation {
         self.chat = Chat::new(SETTINGS, snapshot);
         self.chat.check();
         self.book.compare(&self.chat.snapshot());
-        let uses = self.book.sessions.values().map(|one| one.created.max(one.last_used));
-        let made = self.book.accounts.values().map(|one| one.created);
-        let rooms = self.book.rooms.values().map(|one| one.created.max(one.updated));
-        // Time does not run back over a restart.
-        self.now = uses.chain(made).chain(rooms).max().expect("the lobby");
         self.world = World::default();
         self.clients.crash();
     }

@@ -33,7 +33,7 @@ use crate::chat::{
 };
 use crate::crypto::KeyHash;
 use crate::limits::REMEMBERED_TTL_SECS;
-use crate::time::Time;
+use crate::time::{Moment, Time};
 
 const SEEDS: u64 = 2_000;
 const STEPS_MAX: u64 = 260;
@@ -44,9 +44,9 @@ const STRANGER: &str = "stranger";
 
 struct Simulation {
     dice: Dice,
-    /// What the clock says, which may be set back.
+    /// What the system's clock says, which leaps either way.
     clock: Time,
-    /// The latest time that this life of the core was told.
+    /// What the running clock says, which does not.
     now: Time,
     chat: Chat,
     disk: Disk,
@@ -105,7 +105,7 @@ impl Simulation {
         let mut simulation = Simulation {
             dice: Dice::new(seed),
             clock: Time(1_000_000_000),
-            now: Time(0),
+            now: Time(1_000_000_000),
             chat: Chat::new(SETTINGS, Snapshot::default()),
             disk: Disk::default(),
             book: Book::default(),
@@ -186,13 +186,25 @@ impl Simulation {
 
     fn time_passes(&mut self) {
         let micros = match self.dice.below(8) {
-            0 => -self.dice.below(20_000_000).cast_signed(),
+            0 => return self.clock_leaps(),
             1..=5 => self.dice.below(3_000_000).cast_signed(),
             6 => self.dice.below(60_000_000).cast_signed(),
             // Right up to the moment at which a session that was just used expires.
             _ => (TTL_SECS * 1_000_000 - self.dice.below(2)).cast_signed(),
         };
+        self.now = Time(self.now.0 + micros);
         self.clock = Time(self.clock.0 + micros);
+    }
+
+    /// Somebody sets the system's clock, by seconds or by days, and no time passes.
+    fn clock_leaps(&mut self) {
+        let span = if self.dice.one_in(2) { 20_000_000 } else { 400 * 86_400_000_000 };
+        let leap = self.dice.below(2 * span).cast_signed() - span.cast_signed();
+        self.clock = Time(self.clock.0 + leap);
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { wall: self.clock, running: self.now }
     }
 
     /// Some of what the disk has to say reaches the core.
@@ -221,10 +233,9 @@ impl Simulation {
         if self.loud {
             println!("{:>4} {} {command:?}", self.step, self.clock);
         }
-        self.now = self.now.max(self.clock);
         self.expect(&command);
         let mut effects = Vec::new();
-        self.chat.handle(self.clock, command, &mut effects);
+        self.chat.handle(self.moment(), command, &mut effects);
         for effect in &effects {
             if self.loud {
                 println!("       {effect:?}");
@@ -247,7 +258,7 @@ impl Simulation {
         self.clients.follow(effect, &self.world);
         match effect {
             Effect::Propose { ticket, time, entry } => {
-                assert_eq!(*time, self.now, "proposed at the time that it is");
+                assert_eq!(*time, self.clock, "proposed at the time that it is");
                 assert!(self.book.is_new(entry), "a number comes again: {entry:?}");
                 self.disk.propose(*ticket, *time, entry.clone());
             }
@@ -263,10 +274,11 @@ impl Simulation {
     /// A session's last use is to be written down: not for every use, but for every grain.
     fn noted(&mut self, id: SessionId, time: Time) {
         self.disk.touches.insert(id, time);
-        let before = self.book.noted.insert(id, time).expect("a session that is");
+        assert_eq!(time, self.clock, "a use is written down as of now");
+        let before = self.book.noted.insert(id, self.now).expect("a session that is");
         // (Of one that has just ended it is not known any more how long it was to last.)
         let grain = self.book.sessions.get(&id).map_or(0, grain_of);
-        assert!(time.0 - before.0 >= grain, "written down without need");
+        assert!(self.now.0 - before.0 >= grain, "written down without need");
     }
 
     /// What a command must change, before the core gets to see it.
@@ -354,7 +366,15 @@ impl Simulation {
         };
         self.used(ended);
         let before = self.hearers(entry);
+        let begins = match entry {
+            Entry::SessionBegun { session, .. } if self.book.fits(entry) => Some(*session),
+            _ => None,
+        };
         self.book.apply(seq, time, entry);
+        if let Some(session) = begins {
+            self.book.used.insert(session, self.now);
+            self.book.noted.insert(session, self.now);
+        }
         if fits {
             self.world.due =
                 before.into_iter().chain(self.hearers(entry)).map(|one| (one, seq)).collect();
@@ -376,8 +396,9 @@ impl Simulation {
     /// These sessions were used just now.
     fn used(&mut self, sessions: impl IntoIterator<Item = SessionId>) {
         for session in sessions {
-            if let Some(session) = self.book.sessions.get_mut(&session) {
-                session.last_used = session.last_used.max(self.now);
+            if let Some(live) = self.book.sessions.get_mut(&session) {
+                live.last_used = self.clock;
+                self.book.used.insert(session, self.now);
             }
         }
     }
@@ -386,7 +407,7 @@ impl Simulation {
     /// use, and while somebody sits by it, it is in use.
     fn live_session(&self, key: &KeyHash) -> Option<SessionId> {
         let session = self.book.session_with(key)?;
-        let fresh = session.last_used.plus_secs(ttl_of(session)) > self.now;
+        let fresh = self.book.used[&session.id].plus_secs(ttl_of(session)) > self.now;
         (fresh || self.world.is_held(session.id)).then_some(session.id)
     }
 
@@ -414,19 +435,18 @@ impl Simulation {
             ask: AskId(u64::MAX),
             source: Source::Local,
             caller: Caller::Nobody,
-            what: Ask::Present { room },
+            what: Ask::Present { room, after: 0 },
         };
-        self.chat.handle(self.clock, ask, &mut effects);
-        self.now = self.now.max(self.clock);
+        self.chat.handle(self.moment(), ask, &mut effects);
         let mut told = match effects.pop() {
-            Some(Effect::Answer { answer: Ok(Answer::Present(present)), .. }) => present,
+            Some(Effect::Answer { answer: Ok(Answer::Present { present, .. }), .. }) => present,
             Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),
             other => panic!("{other:?} is no answer to who is present"),
         };
         let open = |room: &RoomRecord| room.facts.visibility == Visibility::Public;
         if self.book.rooms.get(&room).is_some_and(|room| !open(room)) {
             assert!(told.is_empty(), "a stranger is told who is in {room:?}");
-            told = self.chat.rooms.get(room).expect("a room").present();
+            told = self.chat.rooms.get(room).expect("a room").present(0).0;
         }
         let names: Vec<Folded> = told.iter().map(|one| one.author.name.folded()).collect();
         self.world.check_roster(room, &names);

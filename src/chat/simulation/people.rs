@@ -7,7 +7,7 @@ use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
     Access, AccountId, Action, Ask, AskId, Caller, Claim, ClientId, Color, Command, Description,
-    Door, Emoji, Entry, Field, LOBBY, Name, Refusal, RoomChange, RoomFacts, RoomId, RoomRef,
+    Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts, RoomId, RoomRef,
     SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
 };
 use crate::crypto::KeyHash;
@@ -76,7 +76,10 @@ impl Simulation {
                 let access = it.access(&room);
                 Ask::RemoveRoom { room, access }
             }),
-            47 => self.somebody_asks(|it| Ask::Rooms { mine: it.dice.one_in(2) }),
+            47 => self.somebody_asks(|it| Ask::Rooms {
+                mine: it.dice.one_in(2),
+                after: RoomId(it.dice.below(4)),
+            }),
             48..=51 => self.somebody_follows(),
             52..=56 => self.somebody_streams(),
             57 => self.asks(Caller::Nobody, |it| {
@@ -100,8 +103,8 @@ impl Simulation {
             62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
             _ if self.dice.one_in(4) => self.somebody_is_put_out(),
             _ => self.somebody_asks(|it| match it.dice.below(5) {
-                4 => Ask::Readable,
-                0 => Ask::Members { room: it.some_room() },
+                4 => Ask::Readable { after: RoomId(0) },
+                0 => Ask::Members { room: it.some_room(), after: Place::Present(0) },
                 1 => Ask::Sessions,
                 2 => Ask::EndSession { session: SessionId(it.dice.below(9)) },
                 _ => Ask::View { room: it.some_room() },
@@ -364,7 +367,6 @@ impl Simulation {
 
     /// Who asks, and whether that must be refused for want of a good key.
     fn judge(&mut self, caller: &Caller, what: &Ask) -> Shown {
-        self.now = self.now.max(self.clock);
         let of = |session: Option<SessionId>, book: &Book| {
             session.and_then(|id| book.sessions.get(&id)).map(|one| one.account)
         };

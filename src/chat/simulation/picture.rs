@@ -73,8 +73,10 @@ impl Picture {
                 place.moves.insert(author.name.to_string(), *member);
             }
             What::Edited { target, text, .. } => {
-                if let Some(message) = place.messages.get_mut(target) {
-                    assert!(message.words.is_some(), "words of what was taken back");
+                // A page of the log may have shown already that the message is taken back, while
+                // the core still hears of the edit before that. What is gone stays gone.
+                let message = place.messages.get_mut(target);
+                if let Some(message) = message.filter(|message| message.words.is_some()) {
                     (message.words, message.edited) = (Some(text.clone()), Some(event.time));
                 }
             }

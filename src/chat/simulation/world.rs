@@ -263,14 +263,14 @@ impl World {
                 }
             }
             Ask::Rooms { .. } => {
-                if let Ok(Answer::Rooms(infos)) = answer {
+                if let Ok(Answer::Rooms { rooms: infos, .. }) = answer {
                     infos.iter().for_each(|info| {
                         self.sees(info, &asked, Access::Open, None, book);
                     });
                 }
             }
-            Ask::Readable => {
-                let Ok(Answer::Readable(rooms)) = answer else { return };
+            Ask::Readable { .. } => {
+                let Ok(Answer::Readable { rooms, .. }) = answer else { return };
                 for (id, after) in rooms {
                     let room = &book.rooms[id];
                     let own = |one: &&MemberRecord| Some(one.account) == asked.account;
@@ -283,7 +283,7 @@ impl World {
                     assert_eq!(*after, horizon, "what was said before it was opened");
                 }
             }
-            Ask::Members { room } | Ask::Read { room, .. } if ok => {
+            Ask::Members { room, .. } | Ask::Read { room, .. } if ok => {
                 let room = &book.rooms[room];
                 let open = room.facts.visibility == Visibility::Public;
                 let member = asked.account.is_some_and(|one| book.is_member(one, room.id));

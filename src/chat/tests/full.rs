@@ -12,12 +12,12 @@ fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> Core {
     core
 }
 
-fn account(id: u64) -> Account {
+pub(super) fn account(id: u64) -> Account {
     let (id, name, created) = (AccountId(id), name(&format!("n{id}")), NOON);
     Account { id, key: Some(key(name.as_str())), name, color: None, created }
 }
 
-fn room(id: u64, members: &[AccountId]) -> RoomRecord {
+pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
     let (since, read) = (Seq(1), Seq(1));
     let member =
         |account: &AccountId| MemberRecord { account: *account, since, read, horizon: Seq(0) };

@@ -15,15 +15,15 @@ fn who_may_enter_see_and_leave() {
     let view = |room| Ask::View { room };
     assert_eq!(core.try_to("bob", view(dark)), Err(Refusal::RoomNotFound));
     assert_eq!(core.try_to("bob", view(shut)), Ok(()));
-    assert_eq!(core.try_to("bob", Ask::Members { room: shut }), Err(Refusal::NotMember));
+    let members = Ask::Members { room: shut, after: Place::Present(0) };
+    assert_eq!(core.try_to("bob", members), Err(Refusal::NotMember));
     assert_eq!(core.try_to("bob", enter_room(shut, Access::Open)), Err(Refusal::NoAccess));
     assert_eq!(core.try_to("bob", enter_room(dark, token(dark, 0))), Ok(()));
     assert_eq!(core.try_to("bob", enter_room(dark, Access::Open)), Ok(()), "a member already");
     assert_eq!(core.try_to("bob", view(dark)), Ok(()));
-    assert_eq!(
-        core.ask("bob", Ask::Readable),
-        Ok(Answer::Readable(vec![(LOBBY, Seq(1)), (dark, Seq(0))]))
-    );
+    let readable = core.ask("bob", Ask::Readable { after: RoomId(0) });
+    let rooms = vec![(LOBBY, Seq(1)), (dark, Seq(0))];
+    assert_eq!(readable, Ok(Answer::Readable { rooms, next: None }));
     assert_eq!(core.try_to("bob", Ask::Exit { room: dark }), Ok(()));
     assert_eq!(core.try_to("ann", Ask::Exit { room: dark }), Ok(()));
     assert_eq!(core.try_to("ann", enter_room(dark, Access::Open)), Ok(()), "she owns it");

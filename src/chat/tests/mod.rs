@@ -1,9 +1,11 @@
 //! The rules of the contract as the core knows them, to be read as its specification: one file for
 //! people, one for rooms, one for seats. Here: a core with a log that answers when it is told to.
 
+mod clock;
 mod full;
 mod guests;
 mod members;
+mod pages;
 mod people;
 mod rooms;
 mod seats;
@@ -14,7 +16,7 @@ use std::collections::VecDeque;
 
 use crate::chat::*;
 use crate::crypto::KeyHash;
-use crate::time::Time;
+use crate::time::{Moment, Time};
 
 const TTL_SECS: u64 = 3_600;
 const NOON: Time = Time(1_000_000_000_000);
@@ -47,6 +49,8 @@ fn token(room: RoomId, generation: u64) -> Access {
 struct Core {
     chat: Chat,
     now: Time,
+    /// How far the system's clock is ahead of the running one.
+    leap_secs: i64,
     proposals: VecDeque<(Ticket, Time, Entry)>,
     seq: u64,
     last: u64,
@@ -61,6 +65,7 @@ impl Core {
         let mut core = Core {
             chat: Chat::new(settings, Snapshot::default()),
             now: NOON,
+            leap_secs: 0,
             proposals: VecDeque::new(),
             seq: 0,
             last: 0,
@@ -84,7 +89,8 @@ impl Core {
     /// Everything that comes of a command that somebody could notice, in words.
     fn give(&mut self, command: Command) -> Vec<String> {
         let mut effects = Vec::new();
-        self.chat.handle(self.now, command, &mut effects);
+        let wall = Time(self.now.0 + self.leap_secs * 1_000_000);
+        self.chat.handle(Moment { wall, running: self.now }, command, &mut effects);
         self.chat.check();
         let mut noticed = Vec::new();
         for effect in effects {
@@ -200,8 +206,10 @@ impl Core {
     }
 
     fn present(&mut self, room: RoomId) -> Vec<String> {
-        match self.ask("", Ask::Present { room }) {
-            Ok(Answer::Present(all)) => all.iter().map(|one| one.author.name.to_string()).collect(),
+        match self.ask("", Ask::Present { room, after: 0 }) {
+            Ok(Answer::Present { present, next: None }) => {
+                present.iter().map(|one| one.author.name.to_string()).collect()
+            }
             other => panic!("{other:?} instead of who is present"),
         }
     }

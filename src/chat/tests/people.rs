@@ -73,7 +73,7 @@ fn a_session_knows_who_one_is_until_it_is_logged_out() {
     assert_eq!(core.ask("Ann", Ask::Logout), Ok(Answer::Done));
     assert_eq!(core.ask("Ann", Ask::Me), Err(Refusal::Unauthenticated));
     assert_eq!(core.ask("Ann?", Ask::Me), Err(Refusal::Unauthenticated), "nobody is nobody");
-    assert_eq!(core.ask("Ann?", Ask::Rooms { mine: false }).map(|_| ()), Ok(()));
+    assert_eq!(core.ask("Ann?", Ask::Rooms { mine: false, after: RoomId(0) }).map(|_| ()), Ok(()));
     for who in ["Ann", "", "never"] {
         assert_eq!(core.ask(who, Ask::Logout), Ok(Answer::Done), "to log out again is no error");
     }
@@ -197,7 +197,7 @@ fn a_session_ends_a_lifetime_after_its_last_use() {
     core.passes(TTL_SECS + 60);
     assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated));
     assert_eq!(
-        core.ask("ann?", Ask::Rooms { mine: false }).map(|_| ()),
+        core.ask("ann?", Ask::Rooms { mine: false, after: RoomId(0) }).map(|_| ()),
         Ok(()),
         "but nobody may look, too"
     );

@@ -2,8 +2,8 @@
 
 use crate::chat::source::Source;
 use crate::chat::types::{
-    AskId, ClientId, Color, Description, Door, Emoji, Name, RoomId, RoomRef, SeatId, Seq,
-    SessionId, Ticket, Title, Visibility,
+    AccountId, AskId, ClientId, Color, Description, Door, Emoji, Name, RoomId, RoomRef, SeatId,
+    Seq, SessionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
@@ -138,15 +138,24 @@ pub enum Ask {
         /// Case does not count.
         name: Box<str>,
     },
-    /// Who is present in a room, in the order of arriving. → [`Answer::Present`]
+    /// Who is present in a room, in the order of arriving: a page. → [`Answer::Present`]
     Present {
         /// Which room.
         room: RoomId,
+        /// Only who arrived after that; 0 is before everybody.
+        after: u64,
     },
-    /// All rooms that are not hidden. → [`Answer::Rooms`]
+    /// All rooms that are not hidden, by number: a page. → [`Answer::Rooms`]
     Rooms {
-        /// And those that the caller is a member of, whatever they are.
+        /// And those that the caller is a member of, whatever they are; but no [`Present`].
         mine: bool,
+        /// Only those with a higher number.
+        after: RoomId,
+    },
+    /// How far the caller has read their rooms, by number: a page. → [`Answer::Marks`]
+    Marks {
+        /// Only those with a higher number.
+        after: RoomId,
     },
     /// One room, as far as the caller may see it; a hidden one also where its drawn number is
     /// named. → [`Answer::Room`]
@@ -170,8 +179,11 @@ pub enum Ask {
     },
     /// How far the core has heard the log, which others may read further. → [`Answer::Heard`]
     Heard,
-    /// The rooms whose messages the caller may read. → [`Answer::Readable`]
-    Readable,
+    /// The rooms whose messages the caller may read, by number: a page. → [`Answer::Readable`]
+    Readable {
+        /// Only those with a higher number.
+        after: RoomId,
+    },
     /// The room of the caller and somebody else, made if there is none. → [`Answer::Direct`]
     Direct {
         /// The other.
@@ -199,10 +211,12 @@ pub enum Ask {
         /// Whom. Case does not count.
         name: Box<str>,
     },
-    /// Who belongs to a room, and who is present in it. → [`Answer::Members`]
+    /// Who belongs to a room, and who is present in it: a page. → [`Answer::Members`]
     Members {
         /// Which room.
         room: RoomId,
+        /// Only who stands behind that place.
+        after: Place,
     },
     /// The caller, a member, says or changes something. → [`Answer::Acted`]
     Act(Action),
@@ -290,6 +304,21 @@ pub enum Ask {
         /// Whether the caller is present at once and has a seat through this door only once;
         /// else a seat is present from its first event on.
         enter: bool,
+    },
+}
+
+/// A place in the list of those who are in a room or belong to it: those who are present come
+/// first, in the order of arriving, then all others, by account.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Place {
+    /// Behind everybody who is present and arrived up to then; 0 is the beginning.
+    Present(u64),
+    /// Behind everybody who is present, and all others up to that account.
+    Away {
+        /// Who arrived later stood not yet among those who were present.
+        present: u64,
+        /// The last account that was listed; 0 before the first.
+        account: AccountId,
     },
 }
 

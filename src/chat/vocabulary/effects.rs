@@ -1,116 +1,12 @@
 //! What comes of a command: what is told, answered, proposed or refused.
 
 use crate::chat::types::{
-    AccountId, AskId, Author, ClientId, Color, Description, Door, Emoji, Name, RoomId, SeatId, Seq,
+    AccountId, AskId, Author, ClientId, Color, Description, Door, Name, RoomId, SeatId, Seq,
     SessionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
 use crate::time::Time;
-
-/// What the people in a room are told.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Event {
-    /// Where it happened.
-    pub room: RoomId,
-    /// When.
-    pub time: Time,
-    /// Who did it.
-    pub author: Author,
-    /// To be shown in.
-    pub color: Option<Color>,
-    /// What happened.
-    pub what: What,
-}
-
-/// See [`Event`]. What has a `seq` is an entry of the log; the rest is not kept.
-#[derive(Clone, PartialEq, Debug)]
-pub enum What {
-    /// Came in.
-    Joined,
-    /// Said this.
-    Said {
-        /// The number of the entry.
-        seq: Seq,
-        /// The message.
-        text: Box<str>,
-        /// Its author's own number for it.
-        client_id: Option<ClientId>,
-        /// The message that it answers.
-        reply_to: Option<Seq>,
-    },
-    /// Put other words into a message.
-    Edited {
-        /// The number of the entry.
-        seq: Seq,
-        /// Which message.
-        target: Seq,
-        /// The words.
-        text: Box<str>,
-    },
-    /// Took back a message.
-    Deleted {
-        /// The number of the entry.
-        seq: Seq,
-        /// Which message.
-        target: Seq,
-    },
-    /// Put a sign on a message, or took it off.
-    Reacted {
-        /// The number of the entry.
-        seq: Seq,
-        /// Which message.
-        target: Seq,
-        /// The sign.
-        emoji: Emoji,
-        /// On, or off.
-        on: bool,
-    },
-    /// Became a member, or ceased to be one.
-    Member {
-        /// The number of the entry.
-        seq: Seq,
-        /// Which of the two.
-        member: bool,
-    },
-    /// Made or changed the room; or, to one's own streams, entered it.
-    Room {
-        /// The number of the entry.
-        seq: Seq,
-        /// The room as a member sees it, but for what differs from member to member.
-        info: Box<RoomInfo>,
-    },
-    /// Ended the room; or, to one's own streams, left it for good.
-    Gone {
-        /// The number of the entry.
-        seq: Seq,
-    },
-    /// Is writing something.
-    Typing,
-    /// Has read so far; told to one's own streams only.
-    Read {
-        /// The last message that was read.
-        seq: Seq,
-    },
-    /// Went out.
-    Left,
-}
-
-impl What {
-    /// The number of the entry that it tells of; `None` for what is not in the log.
-    pub fn seq(&self) -> Option<Seq> {
-        match self {
-            What::Said { seq, .. }
-            | What::Edited { seq, .. }
-            | What::Deleted { seq, .. }
-            | What::Reacted { seq, .. }
-            | What::Member { seq, .. }
-            | What::Room { seq, .. }
-            | What::Gone { seq } => Some(*seq),
-            What::Joined | What::Left | What::Typing | What::Read { .. } => None,
-        }
-    }
-}
 
 /// What comes of a command.
 #[derive(Clone, PartialEq, Debug)]
@@ -319,10 +215,28 @@ pub enum Answer {
     Sessions(Vec<SessionInfo>),
     /// Somebody.
     Person(Person),
-    /// Who is present in a room.
-    Present(Vec<Present>),
-    /// Rooms, by number.
-    Rooms(Vec<RoomInfo>),
+    /// A page of those who are present in a room, in the order of arriving.
+    Present {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        present: Vec<Present>,
+        /// After whom the next page begins; `None`: this was the last.
+        next: Option<u64>,
+    },
+    /// A page of rooms, by number.
+    Rooms {
+        /// With those who are present in them at most
+        /// 2 × [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        rooms: Vec<RoomInfo>,
+        /// After which the next page begins; `None`: this was the last.
+        next: Option<RoomId>,
+    },
+    /// A page of what the caller has to do with their rooms, by number.
+    Marks {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        rooms: Vec<Followed>,
+        /// After which the next page begins; `None`: this was the last.
+        next: Option<RoomId>,
+    },
     /// A room.
     Room(Box<RoomInfo>),
     /// The room of two.
@@ -334,10 +248,21 @@ pub enum Answer {
     },
     /// What the core answers and announces from here on is no older than this entry.
     Heard(Seq),
-    /// The rooms whose messages one may read, by number, and after which entry.
-    Readable(Vec<(RoomId, Seq)>),
-    /// Who belongs to a room, and who is present without belonging to it.
-    Members(Vec<Member>),
+    /// A page of the rooms whose messages one may read, by number, and after which entry.
+    Readable {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        rooms: Vec<(RoomId, Seq)>,
+        /// After which the next page begins; `None`: this was the last.
+        next: Option<RoomId>,
+    },
+    /// A page of those who belong to a room, or are present without belonging to it.
+    Members {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX). Who leaves between two
+        /// pages may stand on both, once as present and once as away.
+        members: Vec<Member>,
+        /// Where the next page begins; `None`: this was the last.
+        next: Option<Place>,
+    },
     /// It is in the log.
     Acted {
         /// Under this number.
@@ -453,8 +378,14 @@ pub struct RoomInfo {
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
-    /// Who is present, in the order of arriving; nobody where the asker is not to know.
+    /// How many are present; 0 where the asker is not to know.
+    pub online: usize,
+    /// Who is present, in the order of arriving, where that was asked for: the first
+    /// [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX). Nobody where it is not the asker's to
+    /// know.
     pub present: Vec<Present>,
+    /// After which arrival the rest of them begins; `None`: these are all.
+    pub more: Option<u64>,
     /// What was said up to here is not for the asker to read.
     pub horizon: Seq,
     /// Whether it is a room for two; its title is then the other's name.

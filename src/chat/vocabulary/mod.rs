@@ -4,7 +4,9 @@
 mod commands;
 mod effects;
 mod entries;
+mod events;
 
 pub use commands::*;
 pub use effects::*;
 pub use entries::*;
+pub use events::*;

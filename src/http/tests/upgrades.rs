@@ -1,6 +1,6 @@
 //! The websocket handshake, and origins.
 
-use super::super::{Framing, Response, same_origin, websocket};
+use super::super::{Framing, Page, Response, is_called, page, same_origin, websocket};
 use super::{get, request};
 use crate::time::Time;
 
@@ -93,7 +93,7 @@ fn method_and_version() {
 
 #[test]
 fn origins() {
-    let listed = ["https://chat.example".to_owned(), "http://b:81/".to_owned(), "null".to_owned()];
+    let listed = ["https://chat.example".to_owned(), "http://b:81".to_owned(), "null".to_owned()];
     for (host, origin, expected) in [
         ("a", "http://a", true),
         ("a", "https://a", true),
@@ -132,4 +132,55 @@ fn origins() {
         let hostless = format!("GET / HTTP/1.0\r\nOrigin: {origin}\r\n\r\n");
         assert!(!same_origin(&request(&hostless), &[]), "for {origin}");
     }
+}
+
+#[test]
+fn pages() {
+    let listed = ["https://chat.example".to_owned()];
+    let chat = Page::Listed("https://chat.example");
+    for (lines, expected) in [
+        ("", Page::None),
+        ("Sec-Fetch-Site: none", Page::None),
+        ("Sec-Fetch-Site: same-origin", Page::Own),
+        ("Sec-Fetch-Site: same-site", Page::Foreign),
+        ("Sec-Fetch-Site: cross-site", Page::Foreign),
+        ("Sec-Fetch-Site: ", Page::Foreign),
+        ("Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site", Page::Foreign),
+        ("Origin: http://a", Page::Own),
+        ("Origin: http://a\r\nSec-Fetch-Site: same-origin", Page::Own),
+        ("Origin: http://a\r\nSec-Fetch-Site: cross-site", Page::Foreign),
+        ("Origin: http://b\r\nSec-Fetch-Site: same-origin", Page::Foreign),
+        ("Origin: null\r\nSec-Fetch-Site: none", Page::Foreign),
+        ("Origin: https://chat.example", chat),
+        ("Origin: https://chat.example\r\nSec-Fetch-Site: cross-site", chat),
+    ] {
+        let end = if lines.is_empty() { "" } else { "\r\n" };
+        let text = format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}{end}Content-Length: 0\r\n\r\n");
+        assert_eq!(page(&request(&text), &listed), expected, "for {lines:?}");
+    }
+}
+
+#[test]
+fn names_of_the_server() {
+    let names = ["chat.example", "[::1]", "10.0.0.1:80", "localhost:8080"].map(str::to_owned);
+    for (host, expected) in [
+        ("chat.example", true),
+        ("CHAT.example:7777", true),
+        ("chat.example.", true),
+        ("[::1]:7777", true),
+        ("10.0.0.1:80", true),
+        ("localhost:8080", true),
+        ("10.0.0.1", false),
+        ("10.0.0.1:81", false),
+        ("localhost", false),
+        ("evil.example", false),
+        ("chat.example.evil.example", false),
+        ("xchat.example", false),
+    ] {
+        let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        assert_eq!(is_called(&request(&text), &names), expected, "for {host}");
+        assert!(is_called(&request(&text), &[]), "any name will do");
+    }
+    let nameless = request("GET / HTTP/1.0\r\n\r\n");
+    assert!(!is_called(&nameless, &names) && is_called(&nameless, &[]));
 }

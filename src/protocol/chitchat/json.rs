@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::chat::{Field, Refusal, RoomInfo};
+use crate::chat::{Field, Present, Refusal, RoomInfo};
 use crate::http::Response;
 use crate::protocol::chitchat::tokens::Flaw;
 use crate::protocol::passwords::Busy;
@@ -27,8 +27,9 @@ pub(super) struct Room<'a> {
     users: Vec<User<'a>>,
 }
 
+/// Somebody who is present in a room.
 #[derive(Serialize)]
-struct User<'a> {
+pub(super) struct User<'a> {
     username: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     color: Option<&'a str>,
@@ -36,13 +37,18 @@ struct User<'a> {
     last_activity: Time,
 }
 
-impl<'a> From<&'a RoomInfo> for Room<'a> {
-    fn from(info: &'a RoomInfo) -> Room<'a> {
-        let users = info.present.iter().map(|one| User {
+impl<'a> From<&'a Present> for User<'a> {
+    fn from(one: &'a Present) -> User<'a> {
+        User {
             username: one.author.name.as_str(),
             color: one.color.as_ref().map(|color| color.as_str()),
             last_activity: one.last_activity,
-        });
+        }
+    }
+}
+
+impl<'a> From<&'a RoomInfo> for Room<'a> {
+    fn from(info: &'a RoomInfo) -> Room<'a> {
         Room {
             title: info.title.as_str(),
             description: info.description.as_str(),
@@ -50,7 +56,7 @@ impl<'a> From<&'a RoomInfo> for Room<'a> {
             created: info.created,
             updated: info.updated,
             id: info.number.0,
-            users: users.collect(),
+            users: info.present.iter().map(User::from).collect(),
         }
     }
 }

@@ -16,19 +16,21 @@ use serde::Serialize;
 pub use dialect::DIALECT;
 pub use tokens::Tokens;
 
-use json::{Failure, Room};
+use json::{Failure, Room, User};
 use object::Object;
 use tokens::{Flaw, Pass};
 
 use crate::chat::{
-    Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomInfo,
-    RoomRef, SeatId, Title, Visibility,
+    Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId,
+    RoomInfo, RoomRef, SeatId, Title, Visibility,
 };
 use crate::crypto;
 use crate::http::{self, Method, Reject, Request, Response};
+use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
-use crate::protocol::{bodies, method, session, unrouted, web};
+use crate::protocol::{bodies, lists, method, session, unrouted, web};
 use crate::time::Time;
 
 /// Answers what is ChitChat's.
@@ -63,6 +65,11 @@ pub(super) fn refused(reject: Reject) -> Response {
     Failure::dress(Response::new(reject.status))
 }
 
+/// The answer to a page of another origin.
+pub(super) fn foreign() -> Response {
+    Failure::new(301, "Origin").into()
+}
+
 /// The methods of a path; none if there is no such path.
 fn allowed(path: &[&str]) -> &'static [Method] {
     match path {
@@ -79,12 +86,60 @@ async fn list(context: &Context, request: &Request) -> Result<Response, Failure>
     if request.prefers_html() {
         return Ok(web::page(request).header("Vary", "Accept"));
     }
-    let Answer::Rooms(rooms) = context.hub.ask(Caller::Nobody, Ask::Rooms { mine: false }).await?
-    else {
-        unreachable!("rooms are answered with rooms");
-    };
-    let rooms: Vec<Room> = rooms.iter().map(Room::from).collect();
-    Ok(Response::new(200).header("Vary", "Accept").json(bodies::text(&rooms)))
+    let list = List { hub: context.hub.clone(), after: RoomId(0), people: None };
+    let response = Response::new(200).header("Vary", "Accept");
+    Ok(lists::respond(response, "[", list, "]").await?)
+}
+
+/// The list of rooms, as it is made while it is read.
+struct List {
+    hub: HubHandle,
+    /// The last room that was written.
+    after: RoomId,
+    /// After which arrival the rest of those who are present in that one begins: it is open.
+    people: Option<u64>,
+}
+
+impl List {
+    /// Goes on with those who are present in a room that has more of them than an answer.
+    async fn go_on(&mut self, after: u64, items: &mut Items) {
+        let page = lists::present_page(&self.hub, &Caller::Nobody, self.after, after).await;
+        let (present, next) = page.unwrap_or_default(); // The room may have gone meanwhile.
+        for one in &present {
+            items.raw(b",");
+            items.item(&User::from(one));
+        }
+        self.people = next;
+        if next.is_none() {
+            items.raw(PEOPLE_END);
+        }
+    }
+
+    async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
+        if let Some(after) = self.people {
+            self.go_on(after, items).await;
+            return Ok(true);
+        }
+        let page = lists::rooms_page(&self.hub, &Caller::Nobody, false, self.after);
+        let (rooms, next) = page.await?;
+        for info in rooms {
+            (self.after, self.people) = (info.id, info.more);
+            items.push(&Room::from(&info));
+        }
+        if self.people.is_some() {
+            items.reopen(PEOPLE_END); // It is the last of its page.
+        }
+        Ok(next.is_some() || self.people.is_some())
+    }
+}
+
+/// What a room's JSON ends with: those who are present are its last field.
+const PEOPLE_END: &[u8] = b"]}";
+
+impl Listed for List {
+    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
+        Box::pin(self.page(items))
+    }
 }
 
 async fn show(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
@@ -231,12 +286,6 @@ async fn websocket(
         Ok(_) => return Err(Failure::from(Flaw::Invalid).into()),
         Err(failure) => return Err(failure.into()),
     };
-    // RFC 6455 section 10.2. A token is not sent by itself, so whoever has one may use it from
-    // anywhere; but not together with a cookie, which `guest_or_account` has ignored.
-    let foreign = !http::same_origin(request, &context.config.origins);
-    if foreign && pass.is_none() && request.cookie("session").is_some() {
-        return Err(Failure::new(301, "Origin").into());
-    }
     let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
     let (door, room_ref) = (CHITCHAT, RoomRef::Id(lock.number));
     let claim = pass.map(|pass| pass.claim);
@@ -307,8 +356,11 @@ async fn refuse_taken_title(
 
 /// An ask that is answered with a room.
 async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomInfo, Failure> {
-    match context.hub.ask(caller, what).await? {
-        Answer::Room(info) => Ok(*info),
+    match context.hub.ask(caller.clone(), what).await? {
+        Answer::Room(mut info) => {
+            lists::complete(&context.hub, &caller, &mut info).await;
+            Ok(*info)
+        }
         _ => unreachable!("asks about one room are answered with it"),
     }
 }

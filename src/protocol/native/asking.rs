@@ -17,7 +17,10 @@ pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Fai
     }
     let key = request.cookie("session").filter(|key| !key.is_empty());
     let key = key.ok_or(Code::Unauthenticated)?;
-    refuse_foreign(context, request)?;
+    // What changes something has been looked at before it got here; this is for what only reads.
+    if !http::same_origin(request, &context.config.origins) {
+        return Err(foreign());
+    }
     Ok(Caller::Session(crypto::hash(key)))
 }
 
@@ -44,13 +47,10 @@ pub(super) fn bearer(request: &Request) -> Result<Caller, Failure> {
     }
 }
 
-/// Refuses what a page of a foreign origin asks for: it may neither use its visitor's cookie nor
-/// give them another.
-pub(super) fn refuse_foreign(context: &Context, request: &Request) -> Result<(), Failure> {
-    if http::same_origin(request, &context.config.origins) {
-        return Ok(());
-    }
+/// What a page of a foreign origin is told: it may neither use its visitor's cookie nor give them
+/// another.
+pub(super) fn foreign() -> Failure {
     let says = "a page from another origin cannot act here for its visitor; use the server's own \
                 page, or have its owner allow this origin";
-    Err(Failure::from(Code::Forbidden).saying(says))
+    Failure::from(Code::Forbidden).saying(says)
 }

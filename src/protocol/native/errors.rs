@@ -281,7 +281,9 @@ impl From<Busy> for Failure {
 impl From<Unread> for Failure {
     fn from(unread: Unread) -> Failure {
         match unread {
-            Unread::Busy | Unread::Failed => Code::Unavailable.into(),
+            Unread::Busy | Unread::Late | Unread::Failed => Code::Unavailable.into(),
+            Unread::Superseded => Failure::from(Code::RateLimited)
+                .saying("you have searched for something else since; search once at a time"),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::chat::{
 use crate::dialect::{Closing, Dialect, Envelope};
 use crate::http::{self, Request, Response};
 use crate::limits::{PAGE_ENTRIES_MAX, PAGE_FRAMES_BYTES, RETRY_AFTER_MS};
+use crate::protocol::lists;
 use crate::protocol::native::dialect::DIALECT;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::frames::{self, Bye, Reset};
@@ -246,12 +247,9 @@ impl Script {
 
     /// How far one has read one's rooms, as the core knows it: the disk learns of it later.
     async fn marks(&self, context: &Context, view: &View) -> Vec<(RoomId, Seq)> {
-        let what = Ask::Rooms { mine: true };
-        let Ok(Answer::Rooms(rooms)) = context.hub.ask(self.caller.clone(), what).await else {
-            return Vec::new();
-        };
-        let mine = rooms.into_iter().filter_map(|room| room.membership);
-        mine.filter(|one| view.wants(one.room)).map(|one| (one.room, one.read)).collect()
+        let marks = lists::marks(&context.hub, &self.caller).await.unwrap_or_default();
+        let marks = marks.into_iter().filter(|one| view.wants(one.room));
+        marks.map(|one| (one.room, one.read)).collect()
     }
 
     /// Asks for the rooms that are told of as they are now.

@@ -8,7 +8,7 @@ use crate::chat::{Answer, Ask, Caller, Person, SessionId, SessionInfo};
 use crate::crypto;
 use crate::http::{Request, Response};
 use crate::limits::AGENT_CHARS_MAX;
-use crate::protocol::native::asking::{caller, refuse_foreign};
+use crate::protocol::native::asking::caller;
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::Fields;
@@ -34,7 +34,6 @@ pub(super) async fn register(context: &Context, request: &Request) -> Result<Res
 }
 
 pub(super) async fn log_in(context: &Context, request: &Request) -> Result<Response, Failure> {
-    refuse_foreign(context, request)?;
     let fields = Fields::read(&request.body)?;
     let key = crypto::hash(fields.needed("key")?);
     let remember = fields.flag("remember")?.unwrap_or(false);
@@ -45,7 +44,6 @@ pub(super) async fn log_in(context: &Context, request: &Request) -> Result<Respo
 }
 
 pub(super) async fn be_guest(context: &Context, request: &Request) -> Result<Response, Failure> {
-    refuse_foreign(context, request)?;
     if !context.config.guests {
         return Err(Code::GuestsOff.into());
     }

@@ -51,7 +51,7 @@ impl<'a> Room<'a> {
             kind: if info.direct { "direct" } else { "room" },
             owner: info.owner.as_ref().map(Name::as_str),
             member: true,
-            online: info.present.len(),
+            online: info.online,
             last_seq: info.last.0,
             own: None,
             created: info.created,

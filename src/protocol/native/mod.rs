@@ -160,6 +160,11 @@ pub(super) fn refused(reject: Reject) -> Response {
     Failure::refused(reject)
 }
 
+/// The answer to a page of another origin.
+pub(super) fn foreign() -> Response {
+    asking::foreign().into()
+}
+
 /// The methods of a path; none if there is no such path.
 fn allowed(path: &[&str]) -> &'static [Method] {
     let found = PATHS.iter().find(|(template, _)| fits(template, path));

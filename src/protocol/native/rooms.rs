@@ -2,6 +2,8 @@
 //!
 //! A hidden room that one is not in does not exist, whatever one asks of it.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::chat::{
@@ -10,27 +12,54 @@ use crate::chat::{
 };
 use crate::crypto;
 use crate::http::{Request, Response};
+use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::protocol::lists::{Items, Listed, Members, More};
 use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{about, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{Fields, wrong};
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Occupant, Room};
-use crate::protocol::{Context, bodies};
-use crate::store::Counts;
+use crate::protocol::{Context, bodies, lists};
+use crate::store::{Counts, Reader};
 
 pub(super) async fn list(context: &Context, request: &Request) -> Answered {
-    #[derive(Serialize)]
-    struct Rooms<'a> {
-        rooms: Vec<Room<'a>>,
-    }
     let caller = caller(context, request)?;
-    let answer = context.hub.ask(caller.clone(), Ask::Rooms { mine: true }).await?;
-    let Answer::Rooms(infos) = answer else { unreachable!("rooms are answered with rooms") };
-    let counts = counts(context, caller, &infos).await?;
-    let rooms = infos.iter().zip(counts).map(|(info, counts)| Room::seen(info, counts)).collect();
-    Ok(Response::new(200).json(bodies::text(&Rooms { rooms })))
+    // All counts are read before the first room is told: what cannot be read is refused.
+    let mine = lists::marks(&context.hub, &caller).await?;
+    let mine: Vec<(RoomId, Seq)> = mine.into_iter().map(|one| (one.room, one.read)).collect();
+    let counts = counted(context, caller.clone(), mine).await?;
+    let list = Rooms { hub: context.hub.clone(), caller, after: RoomId(0), counts };
+    Ok(lists::respond(Response::new(200), r#"{"rooms":["#, list, "]}").await?)
+}
+
+/// The list of rooms, as it is told.
+struct Rooms {
+    hub: HubHandle,
+    caller: Caller,
+    after: RoomId,
+    /// What is new in those that the caller is a member of.
+    counts: HashMap<RoomId, Counts>,
+}
+
+impl Rooms {
+    async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
+        let page = lists::rooms_page(&self.hub, &self.caller, true, self.after).await;
+        let (rooms, next) = page?;
+        for info in &rooms {
+            let counts = self.counts.get(&info.id).copied().unwrap_or_default();
+            items.push(&Room::seen(info, counts));
+        }
+        self.after = next.unwrap_or(self.after);
+        Ok(next.is_some())
+    }
+}
+
+impl Listed for Rooms {
+    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
+        Box::pin(self.page(items))
+    }
 }
 
 pub(super) async fn make(context: &Context, request: &Request) -> Answered {
@@ -120,16 +149,19 @@ pub(super) async fn expel(
 }
 
 pub(super) async fn members(context: &Context, request: &Request, room: &str) -> Answered {
-    #[derive(Serialize)]
-    struct Members<'a> {
-        members: Vec<Occupant<'a>>,
-    }
     let (caller, room) = about(context, request, room)?;
-    let Answer::Members(members) = context.hub.ask(caller, Ask::Members { room }).await? else {
-        unreachable!("members are answered with members");
-    };
-    let members = members.iter().map(Occupant::from).collect();
-    Ok(Response::new(200).json(bodies::text(&Members { members })))
+    let list = Members::new(context.hub.clone(), caller, room);
+    Ok(lists::respond(Response::new(200), r#"{"members":["#, list, "]}").await?)
+}
+
+impl Listed for Members {
+    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
+        Box::pin(async {
+            let (members, more) = self.page().await?;
+            members.iter().for_each(|one| items.push(&Occupant::from(one)));
+            Ok(more)
+        })
+    }
 }
 
 pub(super) async fn read(context: &Context, request: &Request, room: &str) -> Answered {
@@ -187,7 +219,7 @@ pub(super) async fn readable(
 /// it.
 async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Failure> {
     let info = view(context, caller.clone(), room).await?;
-    if info.owner.is_none() && info.membership.is_none() {
+    if info.direct || (info.owner.is_none() && info.membership.is_none()) {
         return Err(Code::Forbidden.into());
     }
     let what = Ask::MayChange { room: RoomRef::Id(room), access: Access::Open };
@@ -256,11 +288,22 @@ async fn counts(
     if mine.is_empty() {
         return Ok(vec![Counts::default(); infos.len()]);
     }
+    let counted = counted(context, caller, mine).await?;
+    Ok(infos.iter().map(|info| counted.get(&info.id).copied().unwrap_or_default()).collect())
+}
+
+/// What is new in the caller's rooms beyond what they have read.
+async fn counted(
+    context: &Context,
+    caller: Caller,
+    mine: Vec<(RoomId, Seq)>,
+) -> Result<HashMap<RoomId, Counts>, Failure> {
     let me = who(context, caller).await?.name.folded();
-    let counted = context.readers.read(move |reader| reader.counts(&me, &mine)).await?;
-    let mut counted = counted.into_iter();
-    let of = |info: &RoomInfo| info.membership.and_then(|_| counted.next()).unwrap_or_default();
-    Ok(infos.iter().map(of).collect())
+    let read = move |reader: &Reader| {
+        let counts = reader.counts(&me, &mine)?;
+        Ok(mine.into_iter().map(|(room, _)| room).zip(counts).collect())
+    };
+    Ok(context.readers.read(read).await?)
 }
 
 /// What a body says about a room, as far as it says something, and found valid.

@@ -2,20 +2,22 @@
 
 use serde::Serialize;
 
-use crate::chat::{Answer, Ask, Folded, RoomId, Seq};
+use crate::chat::{Folded, RoomId, Seq};
 use crate::http::{Request, Response};
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::errors::Failure;
+use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::pages::{counted, limit, parameter};
 use crate::protocol::native::rooms::readable;
-use crate::protocol::{Context, bodies};
+use crate::protocol::{Context, bodies, lists};
 use crate::store::{Found, Query};
 
 pub(super) async fn search(context: &Context, request: &Request) -> Result<Response, Failure> {
     let caller = caller(context, request)?;
     let words = parameter(request, "q").filter(|words| !words.trim().is_empty());
     let words = words.ok_or(Failure::field("q"))?;
+    let person = who(context, caller.clone()).await?.name.folded();
     let (before, limit) = (counted(request, "before")?.map(Seq), limit(request)?);
     let author = parameter(request, "author").map(|name| Folded::new(&name));
     let rooms = match counted(request, "room")?.map(RoomId) {
@@ -23,13 +25,10 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
             let after = readable(context, caller, room).await?;
             vec![(room, after)]
         }
-        None => match context.hub.ask(caller, Ask::Readable).await? {
-            Answer::Readable(rooms) => rooms,
-            _ => unreachable!("what is readable is answered with rooms"),
-        },
+        None => lists::readable(&context.hub, &caller).await?,
     };
     let query = Query { words, rooms, author, before, limit };
-    let found = context.readers.read(move |reader| reader.search(&query)).await?;
+    let found = context.readers.search(person, query).await?;
     Ok(listed(request, &found))
 }
 

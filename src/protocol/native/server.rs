@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{Ask, Caller, LOBBY};
+use crate::chat::{Answer, Ask, Caller};
 use crate::http::Response;
 use crate::limits::{
     BODY_BYTES_MAX, CLIENT_ID_BYTES_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, MESSAGE_CHARS_MAX,
@@ -67,7 +67,9 @@ const LIMITS: Limits = Limits {
 
 /// Answers with what the server is.
 pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
-    let seq = context.readers.read(|reader| reader.last_seq()).await?;
+    let Answer::Heard(seq) = context.hub.ask(Caller::Nobody, Ask::Heard).await? else {
+        unreachable!("what was heard is answered with a number");
+    };
     let about = About {
         name: "Shanty",
         version: env!("CARGO_PKG_VERSION"),
@@ -92,7 +94,7 @@ pub(super) async fn ready(context: &Context) -> Result<Response, Failure> {
         return Err(Failure::from(Code::Unavailable).saying(what_to_do));
     }
     let asked = async {
-        context.hub.ask(Caller::Nobody, Ask::Present { room: LOBBY }).await?;
+        context.hub.ask(Caller::Nobody, Ask::Heard).await?;
         context.readers.read(|reader| reader.last_seq()).await?;
         Ok(Response::new(200).text("ready\n"))
     };

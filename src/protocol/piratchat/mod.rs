@@ -14,8 +14,10 @@ pub use dialect::DIALECT;
 use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId, SessionInfo};
 use crate::crypto;
 use crate::http::{self, Method, Reject, Request, Response};
+use crate::hub::HubHandle;
+use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, cookie, method, no_cookie, session, unrouted};
+use crate::protocol::{advice, bodies, cookie, lists, method, no_cookie, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -133,16 +135,31 @@ async fn log_out(context: &Context, request: &Request) -> Result<Response, Failu
 
 async fn online(context: &Context, request: &Request) -> Result<Response, Failure> {
     let caller = caller(context, request)?;
-    let Answer::Present(present) = context.hub.ask(caller, Ask::Present { room: LOBBY }).await?
-    else {
-        unreachable!("who is present is answered with a list");
-    };
-    #[derive(Serialize)]
-    struct Online<'a> {
-        online_clients: Vec<&'a str>,
+    let list = Online { hub: context.hub.clone(), caller, after: 0 };
+    Ok(lists::respond(Response::new(200), r#"{"online_clients":["#, list, "]}").await?)
+}
+
+/// Who is in the global chat, as it is told.
+struct Online {
+    hub: HubHandle,
+    caller: Caller,
+    after: u64,
+}
+
+impl Online {
+    async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
+        let page = lists::present_page(&self.hub, &self.caller, LOBBY, self.after).await;
+        let (present, next) = page?;
+        present.iter().for_each(|one| items.push(&one.author.name.as_str()));
+        self.after = next.unwrap_or(self.after);
+        Ok(next.is_some())
     }
-    let online_clients = present.iter().map(|one| one.author.name.as_str()).collect();
-    Ok(Response::new(200).json(bodies::text(&Online { online_clients })))
+}
+
+impl Listed for Online {
+    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
+        Box::pin(self.page(items))
+    }
 }
 
 async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -175,10 +192,6 @@ async fn websocket(
     request: &Request,
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(dress)?;
-    // RFC 6455 section 10.2: a browser sends the cookie whosever page opens the websocket.
-    if !http::same_origin(request, &context.config.origins) {
-        return Err(FOREIGN.into());
-    }
     let caller = caller(context, request)?;
     let (door, room, access) = (PIRATCHAT, RoomRef::Id(LOBBY), Access::Open);
     let what = Ask::Sit { seat, door, room, access, claim: None, enter: true };
@@ -207,6 +220,11 @@ pub(super) fn dress(response: Response) -> Response {
 /// The answer to what is no request.
 pub(super) fn refused(reject: Reject) -> Response {
     Response::new(reject.status).json(error(reject.why))
+}
+
+/// The answer to a page of another origin.
+pub(super) fn foreign() -> Response {
+    FOREIGN.into()
 }
 
 fn error(says: &str) -> Vec<u8> {

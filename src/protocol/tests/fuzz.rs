@@ -3,11 +3,9 @@
 
 use super::*;
 use crate::chat::{Action, Tell};
+use crate::fuzz::{Dice, fuzz};
 use crate::http::Method;
 use crate::protocol::refused;
-
-/// Marsaglia's xorshift64: enough to wander about with.
-struct Dice(u64);
 
 const BITS: [&str; 22] = [
     "{",
@@ -34,43 +32,17 @@ const BITS: [&str; 22] = [
     "&limit=0",
 ];
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).expect("31 bits") % sides
-    }
-
-    fn damage(&mut self, seed: &str) -> String {
-        let mut text: Vec<char> = seed.chars().collect();
-        for _ in 0..self.roll(4) {
-            let at = self.roll(text.len() + 1);
-            match self.roll(4) {
-                0 => text.truncate(at),
-                1 => drop(text.drain(at..(at + self.roll(8)).min(text.len()))),
-                2 => drop(text.splice(at..at, BITS[self.roll(BITS.len())].chars())),
-                _ => text.extend_from_within(at..),
-            }
-        }
-        text.into_iter().collect()
-    }
-}
-
 /// Feeds a dialect, and insists that whatever it takes for a message keeps the rules.
 pub(in crate::protocol) fn feed_at_random(dialect: &dyn Dialect, seeds: &[&str], chars_max: usize) {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..20_000 {
-        let seed = seeds[dice.roll(seeds.len())];
-        let text = dice.damage(seed);
-        let (Tell::Say { text: said, .. }
+    fuzz(20_000, |dice| {
+        let text = dice.text(seeds, &BITS);
+        if let Tell::Say { text: said, .. }
         | Tell::Act { action: Action::Send { text: said, .. }, .. }
-        | Tell::Act { action: Action::Edit { text: said, .. }, .. }) = dialect.decode(&text)
-        else {
-            continue;
-        };
-        assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
-    }
+        | Tell::Act { action: Action::Edit { text: said, .. }, .. } = dialect.decode(&text)
+        {
+            assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
+        }
+    });
     for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
         let text = deep.repeat(20_000);
         let refused = matches!(dialect.decode(&text), Tell::Garbled { .. });
@@ -123,12 +95,12 @@ fn requests_at_random() {
     serve(async |server| {
         let cookie = server.account("Meg").await;
         let ends = [&*cookie, UPGRADE, &format!("{cookie}{UPGRADE}"), ""];
-        let mut dice = Dice(0x5eed_0000_beef);
+        let mut dice = Dice::new(0x5eed_0000_beef);
         let mut counts = [0; 6];
         for round in 0..4_000 {
             let (line, body) = REQUESTS[dice.roll(REQUESTS.len())];
-            let line = if dice.roll(2) == 0 { dice.damage(line) } else { line.to_owned() };
-            let body = if dice.roll(2) == 0 { dice.damage(body) } else { body.to_owned() };
+            let line = if dice.roll(2) == 0 { dice.text(&[line], &BITS) } else { line.to_owned() };
+            let body = if dice.roll(2) == 0 { dice.text(&[body], &BITS) } else { body.to_owned() };
             let headers = ends[dice.roll(ends.len())].replace('\n', "\r\n");
             let length = format!("Content-Length: {}\r\n", body.len());
             let text = format!("{line} HTTP/1.1\r\nHost: h\r\n{headers}{length}\r\n{body}");

@@ -2,6 +2,7 @@
 //! and a source of chance that can be repeated.
 
 mod folding;
+mod gates;
 mod migrating;
 mod model;
 mod opening;
@@ -13,6 +14,7 @@ mod writing;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use std::{env, fs, process};
 
 use crate::chat::{
@@ -54,7 +56,9 @@ impl Scratch {
 
     /// A look at the log as it is now.
     fn reader(&self) -> Reader {
-        readers::connect(&self.file()).expect("it opens")
+        let mut reader = readers::connect(&self.file()).expect("it opens");
+        reader.begin(Duration::from_secs(60)).expect("it can begin");
+        reader
     }
 
     /// What somebody else would see who has the file open.
@@ -179,6 +183,14 @@ pub(crate) fn reacts(account: u64, room: u64, target: u64, sign: &str, on: bool)
 /// Writes an entry, and returns its number.
 pub(crate) fn put(writer: &mut Writer, entry: Entry) -> u64 {
     match writer.commit(vec![write(1, entry)]).pop() {
+        Some(Command::Logged { seq, .. }) => seq.0,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same for an entry that was proposed at that time.
+pub(crate) fn put_at(writer: &mut Writer, time: Time, entry: Entry) -> u64 {
+    match writer.commit(vec![Write::Entry { ticket: Ticket(1), time, entry }]).pop() {
         Some(Command::Logged { seq, .. }) => seq.0,
         other => panic!("{other:?}"),
     }

@@ -1,13 +1,9 @@
 //! Reading: pages, counts, and the log for somebody who has missed a part of it.
 
-use std::time::Duration;
-
 use super::*;
 use crate::chat::Folded;
-use crate::limits::{
-    ENTRIES_PAGE_BYTES, PAGE_MESSAGES_MAX, READERS_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX,
-};
-use crate::store::{Bound, Counts, Happened, Readers, Unread};
+use crate::limits::{ENTRIES_PAGE_BYTES, PAGE_MESSAGES_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX};
+use crate::store::{Bound, Counts, Happened};
 
 /// 20 messages in room 2, each followed by one in the lobby: 2, 4, … 40 are those of room 2.
 fn twenty() -> (Scratch, Writer) {
@@ -208,46 +204,4 @@ fn the_plans_use_the_indexes() {
     ] {
         assert_eq!(plan(sql), expected, "{sql}");
     }
-}
-
-#[test]
-fn everybody_gets_their_turn_and_nobody_waits_for_ever() {
-    let (scratch, writer) = twenty();
-    drop(writer);
-    let readers = scratch.open().readers;
-    let patience = Duration::from_millis(20);
-    let mut hasty = readers.clone();
-    hasty.patience = patience;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    runtime.expect("a runtime").block_on(async {
-        let crowd = |count: usize, readers: &Readers| {
-            let mut asked = tokio::task::JoinSet::new();
-            for _ in 0..count {
-                let readers = readers.clone();
-                asked.spawn(async move { readers.read(|reader| reader.last_seq()).await });
-            }
-            asked
-        };
-        let all = crowd(500, &readers).join_all().await;
-        assert!(all.iter().all(|read| *read == Ok(Seq(41))), "{all:?}");
-        // As long as all turns are taken, one waits; but not for longer than that.
-        let mut held = Vec::new();
-        for _ in 0..READERS_MAX {
-            let (hold, wait) = std::sync::mpsc::channel::<()>();
-            let readers = readers.clone();
-            let read = async move { readers.read(move |_| Ok(wait.recv().is_err())).await };
-            held.push((hold, tokio::spawn(read)));
-        }
-        tokio::task::yield_now().await;
-        let late = tokio::time::Instant::now();
-        let all = crowd(3, &hasty).join_all().await;
-        assert_eq!(all, vec![Err(Unread::Busy); 3]);
-        assert!(late.elapsed() >= patience);
-        for (hold, read) in held {
-            drop(hold);
-            assert_eq!(read.await.expect("no panic"), Ok(true));
-        }
-        let failed = readers.read(|_| Err::<(), _>(rusqlite::Error::InvalidQuery)).await;
-        assert_eq!(failed, Err(Unread::Failed));
-    });
 }

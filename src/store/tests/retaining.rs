@@ -10,8 +10,8 @@ fn retain(days: Option<u64>, messages: Option<u64>) -> Pruner {
 }
 
 /// Until nothing more goes; how many steps wrote something.
-fn sweep(pruner: &mut Pruner, writer: &Writer, now: Time) -> usize {
-    let mut wrote = 0;
+fn sweep(pruner: &mut Pruner, writer: &Writer, now: impl Into<Option<Time>>) -> usize {
+    let (mut wrote, now) = (0, now.into());
     loop {
         match pruner.step(&writer.connection, now).expect("the disk is well") {
             Step::Wrote => wrote += 1,
@@ -95,8 +95,9 @@ fn what_is_too_old_goes_and_its_number_is_not_given_again() {
     // It was said a second after the beginning of time.
     let day = |days: i64| Time(days * 86_400_000_000);
     assert_eq!(sweep(&mut pruner, &store.writer, day(2)), 0);
+    let last = last.max(put_at(&mut store.writer, day(3), says(1, 1, "lately")));
     assert_eq!(sweep(&mut pruner, &store.writer, day(3)), 1);
-    assert_eq!(words_in(&scratch).len(), 0);
+    assert_eq!(words_in(&scratch), ["lately"]);
     verified(&scratch);
     drop(store.writer);
     let mut store = scratch.open();
@@ -104,6 +105,46 @@ fn what_is_too_old_goes_and_its_number_is_not_given_again() {
     assert_eq!(store.snapshot, fold(log_of(&scratch.file())));
     assert_eq!(put(&mut store.writer, says(1, 1, "now")), last + 1);
     verified(&scratch);
+}
+
+#[test]
+fn a_clock_that_is_far_ahead_removes_nothing() {
+    let scratch = Scratch::new();
+    let mut store = scratch.open();
+    let writer = &mut store.writer;
+    put(writer, account_made(1, "Person1", "a"));
+    let day = |days: i64| Time(days * 86_400_000_000);
+    for (at, text) in [(1, "first"), (20, "second"), (40, "third")] {
+        put_at(writer, day(at), says(1, 1, text));
+    }
+    let mut pruner = retain(Some(30), None);
+    // It is too early to tell, as in the first hour after a start.
+    assert_eq!(sweep(&mut pruner, writer, None), 0);
+    // By such a clock all of it is too old. Not even what only logs in makes it right.
+    assert_eq!(sweep(&mut pruner, writer, day(440)), 0);
+    put_at(writer, day(440), account_made(2, "Person2", "b"));
+    assert_eq!(sweep(&mut pruner, writer, day(440)), 0);
+    assert_eq!(words_in(&scratch).len(), 3);
+    // A clock that is right removes what is too old, and that alone.
+    assert_eq!(sweep(&mut pruner, writer, day(41)), 1);
+    assert_eq!(words_in(&scratch), ["second", "third"]);
+    // Since somebody has spoken, the later clock counts, too.
+    put_at(writer, day(440), says(1, 1, "a year later"));
+    assert_eq!(sweep(&mut pruner, writer, day(440)), 1);
+    assert_eq!(words_in(&scratch), ["a year later"]);
+    verified(&scratch);
+}
+
+#[test]
+fn how_many_stay_needs_no_clock() {
+    let scratch = Scratch::new();
+    let mut store = scratch.open();
+    put(&mut store.writer, account_made(1, "Person1", "a"));
+    for text in ["first", "second", "third"] {
+        put(&mut store.writer, says(1, 1, text));
+    }
+    assert_eq!(sweep(&mut retain(Some(1), Some(2)), &store.writer, None), 1);
+    assert_eq!(words_in(&scratch), ["second", "third"]);
 }
 
 #[test]
@@ -128,7 +169,7 @@ fn one_step_at_a_time_it_stays_sound() {
         }
     }
     let mut pruner = retain(None, Some(1));
-    while pruner.step(&store.writer.connection, Time::now()) != Ok(Step::Done) {
+    while pruner.step(&store.writer.connection, Some(Time::now())) != Ok(Step::Done) {
         verified(&scratch);
     }
     assert_eq!(words_in(&scratch).len(), 1);

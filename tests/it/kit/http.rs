@@ -99,6 +99,10 @@ impl Http {
         if head_only || matches!(status, 100..=199 | 204 | 304) {
             return Some(response);
         }
+        if response.header("transfer-encoding") == Some("chunked") {
+            response.body = self.chunks();
+            return Some(response);
+        }
         let length = response.header("content-length").expect("a length");
         let length: usize = length.parse().expect("a number");
         while self.buffer.len() < length {
@@ -106,6 +110,37 @@ impl Http {
         }
         response.body = self.buffer.drain(..length).collect();
         Some(response)
+    }
+
+    /// A body in chunks, none of which is empty but the last.
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let line = self.take_until(b"\r\n");
+            let size = std::str::from_utf8(&line).ok();
+            let size = size.and_then(|size| usize::from_str_radix(size, 16).ok());
+            let size = size.unwrap_or_else(|| panic!("not a chunk's size: {line:?}"));
+            while self.buffer.len() < size + 2 {
+                assert!(self.fill(), "a chunk is cut off: {:?}", self.seen());
+            }
+            body.extend(self.buffer.drain(..size));
+            assert_eq!(self.take_until(b"\r\n"), b"", "a chunk is as long as it says");
+            if size == 0 {
+                return body;
+            }
+        }
+    }
+
+    /// What stands before the next such end, which is taken away, too.
+    fn take_until(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = self.buffer.windows(end.len()).position(|bytes| bytes == end) {
+                let taken = self.buffer.drain(..at).collect();
+                self.buffer.drain(..end.len());
+                return taken;
+            }
+            assert!(self.fill(), "the end is missing: {:?}", self.seen());
+        }
     }
 
     /// Reads more. `false`: there is no more.

@@ -52,7 +52,8 @@ fn asking_for_a_token() {
         let body = r#"{"secret":"12345678","name":"Ann"}"#;
         server.check(line, &ann, body, &granted("Ann")).await;
         let foreign = format!("{ann}Origin: https://evil.example");
-        server.check(line, &foreign, body, &in_use()).await;
+        let elsewhere = failure(403, 301, "Could not establish session", "Origin");
+        server.check(line, &foreign, body, &elsewhere).await;
     });
 }
 
@@ -129,8 +130,7 @@ fn sitting_in_a_private_room() {
             (format!("Sec-WebSocket-Protocol: {bare}"), Some(bare)),
             (format!("Sec-WebSocket-Protocol: chat, {bare}"), Some(bare)),
             (format!("{good}Sec-WebSocket-Protocol: chat"), Some("chat")),
-            // A token is not sent by itself, so it may be used from anywhere.
-            (format!("{good}Origin: https://elsewhere.example\nCookie: session=x"), None),
+            (format!("{good}Origin: http://chat.example\nCookie: session=x"), None),
         ] {
             let reply = server.check(line, &up(&headers), "", "101").await;
             assert_eq!(reply.header("Sec-WebSocket-Protocol"), echoed, "{headers}");
@@ -154,7 +154,7 @@ fn sitting_in_a_public_room() {
             ("Sec-WebSocket-Protocol: a.b.c", Some("a.b.c")),
             ("Sec-WebSocket-Protocol: v1.chat, v2", Some("v1.chat")),
             ("Cookie: session=unknown", None),
-            ("Origin: https://evil.example", None),
+            ("Origin: http://chat.example\nSec-Fetch-Site: same-origin", None),
         ] {
             let reply = server.check(line, &up(headers), "", "101").await;
             assert_eq!(reply.header("Sec-WebSocket-Protocol"), echoed, "{headers}");
@@ -164,6 +164,8 @@ fn sitting_in_a_public_room() {
         for origin in ["https://evil.example", "null"] {
             let foreign = up(&format!("{ann}Origin: {origin}"));
             server.check(line, &foreign, "", &refused).await;
+            // Nor as nobody: the room hears and answers those whose server it is.
+            server.check(line, &up(&format!("Origin: {origin}")), "", &refused).await;
         }
         // The cookie binds the name before anything is said; its user may have two tabs open.
         let own = up(&format!("{ann}Origin: http://chat.example"));

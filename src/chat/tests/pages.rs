@@ -1,0 +1,107 @@
+//! Long lists come page by page; together the pages are the list.
+
+use super::*;
+use crate::limits::ANSWER_ITEMS_MAX;
+
+const COUNT: u64 = ANSWER_ITEMS_MAX as u64 * 2 + 44;
+
+/// A core with so many accounts and rooms, and everybody's names in the lobby.
+fn crowd() -> Core {
+    let mut core = Core::with(&["ann"]);
+    let mut snapshot = core.chat.snapshot();
+    for id in 10..10 + COUNT {
+        snapshot.accounts.push(full::account(id));
+        snapshot.rooms.push(full::room(id, &[AccountId(1)]));
+        let member =
+            MemberRecord { account: AccountId(id), since: Seq(1), read: Seq(1), horizon: Seq(0) };
+        snapshot.rooms[0].members.push(member);
+    }
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS }, snapshot);
+    core
+}
+
+/// All pages of a list, none of them empty or too long.
+fn pages<T, K: Copy>(mut after: K, mut page: impl FnMut(K) -> (Vec<T>, Option<K>)) -> Vec<T> {
+    let mut all = Vec::new();
+    loop {
+        let (items, next) = page(after);
+        assert!(items.len() <= ANSWER_ITEMS_MAX);
+        all.extend(items);
+        let Some(next) = next else { return all };
+        after = next;
+    }
+}
+
+#[test]
+fn rooms_by_number() {
+    let mut core = crowd();
+    let expected: Vec<RoomId> = [LOBBY].into_iter().chain((10..10 + COUNT).map(RoomId)).collect();
+    for mine in [true, false] {
+        let found = pages(RoomId(0), |after| match core.ask("ann", Ask::Rooms { mine, after }) {
+            Ok(Answer::Rooms { rooms, next }) => (rooms, next),
+            other => panic!("{other:?}"),
+        });
+        assert!(found.iter().map(|room| room.id).eq(expected.iter().copied()));
+    }
+    let found = pages(RoomId(0), |after| match core.ask("ann", Ask::Readable { after }) {
+        Ok(Answer::Readable { rooms, next }) => (rooms, next),
+        other => panic!("{other:?}"),
+    });
+    assert!(found.iter().map(|(room, _)| *room).eq(expected.iter().copied()));
+    let found = pages(RoomId(0), |after| match core.ask("ann", Ask::Marks { after }) {
+        Ok(Answer::Marks { rooms, next }) => (rooms, next),
+        other => panic!("{other:?}"),
+    });
+    assert!(found.iter().map(|one| one.room).eq(expected));
+}
+
+/// Some leave and some come between two pages; nobody is missed, and who stays is there once.
+#[test]
+fn members_while_they_come_and_go() {
+    let mut core = crowd();
+    for guest in 0..COUNT {
+        core.try_to("", sit(guest, LOBBY)).expect("a seat");
+        core.join(guest, &format!("guest {guest}"));
+    }
+    let present = pages(0, |after| match core.ask("", Ask::Present { room: LOBBY, after }) {
+        Ok(Answer::Present { present, next }) => (present, next),
+        other => panic!("{other:?}"),
+    });
+    assert!((0..COUNT).zip(&present).all(|(guest, one)| {
+        one.author.name.as_str() == format!("guest {guest}") && present.len() as u64 == COUNT
+    }));
+    let mut asked = 0;
+    let members = pages(Place::Present(0), |after| {
+        asked += 1;
+        match asked {
+            2 => assert!(!core.leave(0).is_empty()),
+            3 => core.sit(COUNT, "ann").expect("a seat"),
+            4 => assert_eq!(core.join(COUNT, "ann").len(), 2),
+            _ => {}
+        }
+        match core.ask("ann", Ask::Members { room: LOBBY, after }) {
+            Ok(Answer::Members { members, next }) => (members, next),
+            other => panic!("{other:?}"),
+        }
+    });
+    let online = members.iter().filter(|one| one.online).count() as u64;
+    assert_eq!((online, members.len() as u64), (COUNT + 1, 2 * COUNT + 1));
+    let ann = members.iter().find(|one| one.author.name.as_str() == "ann");
+    assert!(ann.is_some_and(|one| one.online), "she came behind those who were there");
+}
+
+#[test]
+fn a_room_has_its_first_people_and_says_where_the_rest_begins() {
+    let mut core = crowd();
+    for guest in 0..COUNT {
+        core.try_to("", sit(guest, LOBBY)).expect("a seat");
+        core.join(guest, &format!("guest {guest}"));
+    }
+    let what = Ask::Room { room: RoomRef::Id(LOBBY), access: Access::Open };
+    let Ok(Answer::Room(info)) = core.ask("", what) else { panic!("no room") };
+    assert_eq!((info.online as u64, info.present.len()), (COUNT, ANSWER_ITEMS_MAX));
+    assert_eq!(info.more, Some(ANSWER_ITEMS_MAX as u64));
+    let what = Ask::Rooms { mine: false, after: RoomId(0) };
+    let Ok(Answer::Rooms { rooms, next }) = core.ask("", what) else { panic!("no rooms") };
+    assert_eq!((rooms.len(), next), (1, Some(LOBBY)), "its people fill the page");
+}

@@ -1,0 +1,143 @@
+//! What words are understood, and what is said of the others.
+
+use super::*;
+
+fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<Wish, String> {
+    let find = |name: &str| {
+        let found = environment.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| OsString::from(value))
+    };
+    parse(words.iter().map(OsString::from), find)
+}
+
+fn config(words: &[&str], environment: &[(&str, &str)]) -> Config {
+    match run(words, environment) {
+        Ok(Wish::Run(config)) => config,
+        other => panic!("{words:?} {environment:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn defaults_then_environment_then_flags() {
+    assert_eq!(config(&[], &[]), Config::default());
+    assert_eq!(config(&[], &[("PORT", "80")]).listen.to_string(), "0.0.0.0:80");
+    let both = [("PORT", "80"), ("SHANTY_LISTEN", "127.0.0.1:81")];
+    assert_eq!(config(&[], &both).listen.to_string(), "127.0.0.1:81");
+    assert_eq!(config(&["--listen", "[::1]:82"], &both).listen.to_string(), "[::1]:82");
+    assert_eq!(config(&["--listen", ":83"], &[]).listen.to_string(), "0.0.0.0:83");
+    let session = [("SHANTY_SESSION_TTL", "5")];
+    assert_eq!(config(&[], &session).session_ttl_secs, 5);
+    assert_eq!(config(&["--session-ttl=6"], &session).session_ttl_secs, 6);
+    assert_eq!(config(&["--sync", "normal"], &[]).sync, Durability::Normal);
+    assert_eq!(config(&["--log", "off"], &[]).log, Level::Off);
+    assert_eq!(config(&["--db", "x.db"], &[]).db, PathBuf::from("x.db"));
+    let secret = config(&[], &[("SECRET_KEY", "s")]).secret_key;
+    assert_eq!(secret.as_deref(), Some("s"));
+    let origins = [("SHANTY_ORIGIN", "https://a http://B:1")];
+    assert_eq!(config(&[], &origins).origins, ["https://a", "http://b:1"]);
+    assert_eq!(config(&["--origin", "https://c"], &origins).origins, ["https://c"]);
+    let ports = "https://a:443 http://b:80/ https://c:80 http://[::1]:443";
+    let ports = config(&[], &[("SHANTY_ORIGIN", ports)]).origins;
+    assert_eq!(ports, ["https://a", "http://b", "https://c:80", "http://[::1]:443"]);
+    let hosts = config(&["--host", "A.example", "--host=[::1]:80"], &[("SHANTY_HOST", "b")]).hosts;
+    assert_eq!(hosts, ["a.example", "[::1]:80"]);
+    let networks = |text: &str| Network::parse(text).expect("networks");
+    let proxies = [("SHANTY_TRUSTED_PROXY", "10.0.0.0/8 ::1")];
+    let trusted = config(&[], &proxies).trusted_proxies;
+    assert_eq!(trusted, [networks("10.0.0.0/8"), networks("::1")].concat());
+    let trusted = config(&["--trusted-proxy", "private"], &proxies).trusted_proxies;
+    assert_eq!(trusted, networks("private"));
+    assert_eq!(config(&[], &[]).trusted_proxies, networks("loopback"));
+    let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
+    assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
+    assert!(!config(&["--no-guests"], &[]).guests);
+    assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
+    assert!(config(&[], &[("SHANTY_NO_GUESTS", "0")]).guests);
+    let closed = config(&["--no-registration"], &[]);
+    assert!(!closed.registration && closed.guests);
+    assert!(!config(&[], &[("SHANTY_NO_REGISTRATION", "1")]).registration);
+}
+
+/// Compose files and unit files often cannot take a variable away, only empty it.
+#[test]
+fn an_empty_variable_is_none() {
+    let names = SETTINGS
+        .iter()
+        .map(|(name, _, _)| format!("SHANTY_{}", name.to_uppercase().replace('-', "_")));
+    let names = names.chain(["PORT".to_owned(), "SECRET_KEY".to_owned()]);
+    for name in names {
+        assert_eq!(config(&[], &[(&name, "")]), Config::default(), "{name}");
+    }
+}
+
+#[test]
+fn a_word_that_is_no_flag_is_a_chore() {
+    let chore = |words: &[&str]| match run(words, &[("SHANTY_DB", "e.db")]) {
+        Ok(Wish::Tend { db, chore }) => (db.display().to_string(), chore),
+        other => panic!("{words:?}: {other:?}"),
+    };
+    let file = || PathBuf::from("f");
+    let cases: [(&[&str], Chore); 8] = [
+        (&["backup", "f"], Chore::Backup(file())),
+        (&["verify"], Chore::Verify(None)),
+        (&["verify", "f"], Chore::Verify(Some(file()))),
+        (&["restore", "f"], Chore::Restore { from: file(), force: false }),
+        (&["restore", "--force", "f"], Chore::Restore { from: file(), force: true }),
+        (&["export"], Chore::Export(None)),
+        (&["export", "f"], Chore::Export(Some(file()))),
+        (&["import", "-"], Chore::Import { from: None, force: false }),
+    ];
+    for (words, expected) in cases {
+        assert_eq!(chore(words), ("e.db".to_owned(), expected), "{words:?}");
+    }
+    assert_eq!(chore(&["backup", "f", "--db", "x.db"]).0, "x.db");
+}
+
+#[test]
+fn wrong_words_say_what_would_be_right() {
+    let cases: [(&[&str], &str); 23] = [
+        (&["--listen", "nowhere"], "127.0.0.1:7777"),
+        (&["--sync", "maybe"], "full or normal"),
+        (&["--log", "loud"], "debug"),
+        (&["--session-ttl", "0"], "from 1 to"),
+        (&["--session-ttl", "an hour"], "from 1 to"),
+        (&["--connections", "1000000"], "from 1 to 10000"),
+        (&["--db", ""], "name of a file"),
+        (&["--db"], "--help"),
+        (&["--frobnicate"], "there is no --frobnicate; try --help"),
+        (&["stray"], "there is no stray; try --help"),
+        (&["backup"], "say: shanty backup FILE"),
+        (&["verify", "a", "b"], "say: shanty verify [FILE]"),
+        (&["backup", "f", "--force"], "say: shanty backup FILE"),
+        (&["--force"], "restore and import"),
+        (&["--retain-days", "0"], "from 1 to"),
+        (&["--no-guests=maybe"], "--help"),
+        (&["--origin", "chat.example.org"], "https://chat.example.org"),
+        (&["--origin", "https://*.example.org"], "https://chat.example.org"),
+        (&["--host", "https://chat.example.org"], "chat.example.org"),
+        (&["--host", ""], "chat.example.org"),
+        (&["--trusted-proxy", "10.0.0.0/64"], "10.0.0.0/8"),
+        (&["--trusted-proxy", "proxy.example"], "10.0.0.0/8"),
+        (&["--ping-interval", "70000"], "less than --pong-deadline"),
+    ];
+    for (words, says) in cases {
+        let error = run(words, &[]).expect_err("a wrong word");
+        assert!(error.contains(says) && !error.contains('\n'), "{words:?}: {error}");
+    }
+    let error = run(&[], &[("PORT", "high")]).expect_err("a wrong variable");
+    assert!(error.starts_with("PORT is \"high\""), "{error}");
+}
+
+#[test]
+fn help_names_every_setting_and_fits_a_terminal() {
+    let Ok(Wish::Print(text)) = run(&["-h"], &[]) else { panic!("no help") };
+    for (name, value, _) in CHORES {
+        assert!(text.contains(&format!("\n  {name} {value}")), "{name}");
+    }
+    for (name, value, _) in SETTINGS {
+        assert!(text.contains(&format!("--{name} {value}")), "{name}");
+    }
+    assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+    let Ok(Wish::Print(version)) = run(&["--version"], &[]) else { panic!("no version") };
+    assert_eq!(version, format!("shanty {}", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,139 @@
+//! How an answer goes out: the head and the content as they are, nothing copied behind one another;
+//! a long content piece by piece, each made when the one before it is with the kernel.
+//!
+//! A client that takes less than `ANSWER_BYTES_MIN` in `ANSWER_WINDOW_MS` is cut off: it would hold
+//! what it is sent, and its place, for as long as it likes.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use crate::connection::Shared;
+use crate::connection::wire::{Ready, Wire};
+use crate::http::{Framing, Piece, Response, Rest, Version};
+use crate::limits::{ANSWER_BYTES_MIN, ANSWER_WINDOW_MS, CLOSE_DEADLINE_MS};
+
+/// So long, unless the server stops: who takes their time then would hold up the end, and with it
+/// the process (a request that is half sent could wait for longer than `GRACE_MS`).
+pub(super) fn patience(shared: &Shared, millis: u64) -> Duration {
+    let hurry = if shared.stopping.get() { CLOSE_DEADLINE_MS } else { u64::MAX };
+    Duration::from_millis(millis.min(hurry))
+}
+
+/// Sends a response. `false`: the connection does not go on.
+pub(super) async fn send(
+    shared: &Shared,
+    wire: &Wire,
+    mut response: Response,
+    framing: Framing,
+    deadline: &mut Pin<&mut Sleep>,
+) -> bool {
+    if let Some(rest) = response.take_rest() {
+        return send_pieces(shared, wire, response, rest, framing, deadline).await;
+    }
+    let mut head = Vec::new();
+    let goes_on = response.encode_head(&mut head, &framing);
+    let parts = [&head, response.content_for(&framing)];
+    write(shared, wire, parts, deadline).await && goes_on
+}
+
+/// Sends a response whose content is made meanwhile.
+async fn send_pieces(
+    shared: &Shared,
+    wire: &Wire,
+    response: Response,
+    mut rest: Rest,
+    framing: Framing,
+    deadline: &mut Pin<&mut Sleep>,
+) -> bool {
+    let mut before = Vec::new();
+    let goes_on = response.encode_head_streaming(&mut before, &framing);
+    if framing.head_only {
+        return write(shared, wire, [&before, b""], deadline).await && goes_on;
+    }
+    framing.before_piece(true, response.body().len(), &mut before);
+    let first = response.body().clone();
+    drop(response); // Each piece is given back before the next one is made.
+    if !write(shared, wire, [&before, &first], deadline).await {
+        return false;
+    }
+    drop(first);
+    loop {
+        let (piece, last) = match rest.next().await {
+            Piece::More(piece) => (piece, false),
+            Piece::Last(piece) => (piece, true),
+            Piece::Failed => return false,
+        };
+        before.clear();
+        framing.before_piece(false, piece.len(), &mut before);
+        if !write(shared, wire, [&before, &piece], deadline).await {
+            return false;
+        }
+        if last {
+            return write(shared, wire, [framing.after_pieces(), b""], deadline).await && goes_on;
+        }
+    }
+}
+
+/// Sends the head of a response whose body ends with the connection (RFC 9112 section 6.3, last
+/// rule): what a room says is written as it is, the same bytes for everybody, so not in chunks of
+/// this one connection. `false`: that is all, as for HEAD.
+pub(super) async fn send_head(
+    shared: &Shared,
+    wire: &Wire,
+    response: &Response,
+    framing: Framing,
+    deadline: &mut Pin<&mut Sleep>,
+) -> bool {
+    let mut head = Vec::new();
+    let until_close = Framing { version: Version::Http10, keep_alive: false, ..framing };
+    let _ = response.encode_head_streaming(&mut head, &until_close);
+    write(shared, wire, [&head, b""], deadline).await && !framing.head_only
+}
+
+/// Writes everything, one part behind the other. `false`: the peer is gone, or takes too little.
+pub(super) async fn write(
+    shared: &Shared,
+    wire: &Wire,
+    mut parts: [&[u8]; 2],
+    deadline: &mut Pin<&mut Sleep>,
+) -> bool {
+    // What was taken since the deadline was set, and whether the server was to stop then.
+    let (mut taken, mut window) = (0, None);
+    loop {
+        let count = wire.write(parts);
+        taken += skip(&mut parts, count);
+        if parts.iter().all(|part| part.is_empty()) || wire.is_broken() {
+            return !wire.is_broken();
+        }
+        if count > 0 {
+            continue;
+        }
+        let stopping = shared.stopping.get();
+        if window.replace(stopping) != Some(stopping) {
+            deadline.as_mut().reset(Instant::now() + patience(shared, ANSWER_WINDOW_MS));
+            taken = 0;
+        }
+        if wire.wait(deadline, false, true).await == Ready::Deadline {
+            // The kernel tells of room when a third of its buffer is free, which is long for a slow
+            // reader. Less than that it takes all the same.
+            if !stopping {
+                let count = wire.push(parts);
+                taken += skip(&mut parts, count);
+            }
+            let least = if stopping { 1 } else { ANSWER_BYTES_MIN };
+            if taken < least {
+                return false;
+            }
+            window = None;
+        }
+    }
+}
+
+/// Takes `count` bytes from the front of the parts.
+fn skip(parts: &mut [&[u8]; 2], count: usize) -> usize {
+    let first = count.min(parts[0].len());
+    *parts = [&parts[0][first..], &parts[1][count - first..]];
+    count
+}

@@ -1,0 +1,89 @@
+//! Pages of other origins: what they may not do here, and what those that are listed may (CORS, the
+//! Fetch standard section 3.2). And the names that the server answers to.
+//!
+//! A browser sends its visitor's cookie whosever page asks, and takes the cookies that come back;
+//! so what a foreign page asks for is refused here, before anybody looks whose request it is,
+//! whatever the door. It must never let a page read what it is not listed for. Called by
+//! [`respond`](super::respond), and by connections for what is no request.
+
+use crate::http::{self, Method, Page, Reject, Request, Response};
+use crate::limits::PREFLIGHT_SECS;
+use crate::protocol::{Service, chitchat, native, piratchat, refused};
+
+/// What is refused before it is routed, and the answer to a listed page that asks what it may send.
+pub(super) fn admit(service: &Service, request: &Request, path: &[&str]) -> Option<Response> {
+    let config = &service.config;
+    // Whoever looks after the server asks about its health by its address, and learns no more.
+    let is_health = matches!(path, ["healthz" | "readyz"]);
+    if !is_health && !http::is_called(request, &config.hosts) {
+        const NOBODY: Reject =
+            Reject::new(421, "no server of that name is here; check the address");
+        return Some(refused(&request.path, NOBODY));
+    }
+    match http::page(request, &config.origins) {
+        Page::Foreign if changes(request, path) => Some(foreign(path)),
+        Page::Listed(_) => preflight(request),
+        Page::Foreign | Page::Own | Page::None => None,
+    }
+}
+
+/// Whether a request changes something for its visitor, or for others.
+fn changes(request: &Request, path: &[&str]) -> bool {
+    match request.method {
+        Method::Options => false,
+        Method::Get | Method::Head => {
+            let stays = request.list_contains("upgrade", "websocket");
+            // A stream makes one present; it may be heard from anywhere by whoever has a key.
+            let stream = matches!(path, ["api", "v1", "events"] | ["r", _]);
+            stays || path == ["api", "logout"] || stream && request.bearer().is_none()
+        }
+        Method::Post | Method::Put | Method::Patch | Method::Delete => true,
+    }
+}
+
+/// The refusal, in the words of the protocol that the path belongs to.
+fn foreign(path: &[&str]) -> Response {
+    match path {
+        ["api", "v1", ..] => native::foreign(),
+        ["api" | "ws", ..] => piratchat::foreign(),
+        ["chats", ..] => chitchat::foreign(),
+        _ => native::foreign(),
+    }
+}
+
+/// The answer to a browser that asks beforehand what a page may send. Whether there is something at
+/// the path, the request itself is told: the page can read that answer, and not this one.
+fn preflight(request: &Request) -> Option<Response> {
+    let asked = request.header("access-control-request-method").is_some();
+    if request.method != Method::Options || !asked {
+        return None;
+    }
+    let response = Response::new(204)
+        .header("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
+        .header("Access-Control-Max-Age", PREFLIGHT_SECS.to_string())
+        .header("Vary", "Access-Control-Request-Headers");
+    let headers = request.header("access-control-request-headers");
+    Some(match headers.filter(|names| !names.is_empty()) {
+        // With credentials there is no word for all of them, so it is what was asked for.
+        Some(names) => response.header("Access-Control-Allow-Headers", names),
+        None => response,
+    })
+}
+
+/// Lets a listed page read a response. Where some are listed, no answer may be kept for another.
+pub(super) fn readable(listed: &[String], origin: Option<&str>, response: Response) -> Response {
+    if listed.is_empty() {
+        return response;
+    }
+    let response = response.header("Vary", "Origin");
+    let is_listed = |origin: &&str| {
+        *origin != "null" && listed.iter().any(|one| one.eq_ignore_ascii_case(origin))
+    };
+    match origin.filter(is_listed) {
+        Some(origin) => response
+            .header("Access-Control-Allow-Origin", origin)
+            .header("Access-Control-Allow-Credentials", "true")
+            .header("Access-Control-Expose-Headers", "Allow, Link, Location, Retry-After"),
+        None => response,
+    }
+}

@@ -1,0 +1,107 @@
+//! The attacks, each as somebody would make it who has read the source. None knows more than the
+//! wire; addresses are made up behind the proxy that this machine is trusted to be.
+
+mod connections;
+mod requests;
+mod talk;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What is attacked.
+#[derive(Clone)]
+pub struct Target {
+    pub port: u16,
+    pub database: PathBuf,
+    /// For how long.
+    pub span: Duration,
+}
+
+impl Target {
+    pub fn end(&self) -> Instant {
+        Instant::now() + self.span
+    }
+}
+
+type Doing = Pin<Box<dyn Future<Output = String>>>;
+
+/// An attack.
+pub struct Attack {
+    pub name: &'static str,
+    /// Of the server, beyond the defaults.
+    pub flags: &'static [&'static str],
+    /// Fills a server that has no limits, before it is started again with them.
+    pub prepare: Option<fn(Target) -> Doing>,
+    /// Whether the disk stands still meanwhile, so that nobody's message can be acknowledged.
+    pub stalls: bool,
+    /// Attacks, and returns what came of it; `FAULT …` where something did not hold that the crowd
+    /// does not notice.
+    pub strike: fn(Target) -> Doing,
+}
+
+/// An attack on a server with the default settings that is empty.
+const fn plain(name: &'static str, strike: fn(Target) -> Doing) -> Attack {
+    Attack { name, flags: &[], prepare: None, stalls: false, strike }
+}
+
+/// All of them.
+pub const ATTACKS: &[Attack] = &[
+    Attack {
+        stalls: true,
+        ..plain("locked-and-marked", |target| Box::pin(requests::marks_while_locked(target)))
+    },
+    Attack {
+        name: "list-of-rooms",
+        prepare: Some(|target| Box::pin(requests::make_rooms(target))),
+        ..plain("", |target| Box::pin(requests::list_rooms(target)))
+    },
+    Attack {
+        name: "slow-readers",
+        prepare: Some(|target| Box::pin(requests::make_rooms(target))),
+        ..plain("", |target| Box::pin(connections::slow_readers(target)))
+    },
+    plain("direct-rooms", |target| Box::pin(requests::direct_rooms(target))),
+    plain("fill-the-disk", |target| Box::pin(talk::fill_the_disk(target))),
+    plain("reactions", |target| Box::pin(talk::reactions(target))),
+    plain("join-and-leave", |target| Box::pin(talk::join_and_leave(target))),
+    plain("typing", |target| Box::pin(talk::typing(target))),
+    plain("searches", |target| Box::pin(talk::searches(target))),
+    plain("passwords", |target| Box::pin(requests::passwords(target))),
+    plain("guessing", |target| Box::pin(requests::guessing(target))),
+    Attack {
+        name: "slots",
+        flags: &["--connections", "400"],
+        ..plain("", |target| Box::pin(connections::slots(target)))
+    },
+    plain("slow-heads", |target| Box::pin(connections::slow_heads(target))),
+    plain("never-ending", |target| Box::pin(connections::never_ending(target))),
+    plain("pings", |target| Box::pin(connections::pings(target))),
+    plain("garbage", |target| Box::pin(connections::garbage(target))),
+];
+
+/// How often each status came.
+#[derive(Default)]
+pub struct Statuses(std::collections::BTreeMap<String, usize>);
+
+impl Statuses {
+    pub fn count(&mut self, what: impl ToString) {
+        self.add(what, 1);
+    }
+
+    pub fn add(&mut self, what: impl ToString, count: usize) {
+        *self.0.entry(what.to_string()).or_default() += count;
+    }
+
+    pub fn of(&self, what: impl ToString) -> usize {
+        self.0.get(&what.to_string()).copied().unwrap_or(0)
+    }
+
+    pub fn show(&self) -> String {
+        let each: Vec<String> =
+            self.0.iter().map(|(what, count)| format!("{count} × {what}")).collect();
+        each.join(", ")
+    }
+}

@@ -1,0 +1,154 @@
+//! The running server under a clock that leaps, by a small library that is compiled here and loaded
+//! before it (`leap.c`; the C compiler is there, as SQLite needs it).
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::kit::{Account, Scratch, TestServer, clean, until};
+
+const DAY: i64 = 24 * 3_600;
+
+/// A server whose clock a test can set.
+struct Leaping {
+    server: TestServer,
+    clock: Arc<Scratch>,
+}
+
+impl Leaping {
+    /// Starts with a clock that is `wall` seconds ahead.
+    fn start(wall: i64, flags: &[&str]) -> Leaping {
+        let clock = Arc::new(Scratch::new());
+        let library = clock.path("leap.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clock/leap.c");
+        let mut compile = Command::new("cc");
+        compile.args(["-shared", "-fPIC", "-O1", "-o", &library]).arg(source).arg("-ldl");
+        assert!(compile.status().expect("a C compiler").success(), "the library is compiled");
+        set(&clock, wall, 0);
+        let (file, log) = (clock.path("leap"), clock.path("log"));
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let server = TestServer::of(move |db| {
+            // By way of a shell, so that what it logs can be read while it runs.
+            let mut command = clean(Command::new("sh"));
+            let run = format!("exec \"$0\" \"$@\" 2>> {log}");
+            command.args(["-c", &run, env!("CARGO_BIN_EXE_shanty")]);
+            command.env("LD_PRELOAD", &library).env("LEAP_FILE", &file);
+            command.args(["--listen", "127.0.0.1:0", "--db", db]).args(&flags);
+            command
+        });
+        Leaping { server, clock }
+    }
+
+    /// Sets the system's clock `wall` seconds ahead of what it is, and lets `passed` seconds pass.
+    fn set(&self, wall: i64, passed: i64) {
+        set(&self.clock, wall, passed);
+    }
+
+    /// What the server has logged so far.
+    fn log(&self) -> String {
+        fs::read_to_string(self.clock.path("log")).unwrap_or_default()
+    }
+
+    fn say(&self, who: &Account, text: &str) -> Value {
+        let headers = format!("Cookie: {}\r\n", who.cookie);
+        let body = json!({"text": text}).to_string();
+        let said = self.server.ask("POST /api/v1/rooms/1/messages", &headers, &body);
+        assert_eq!(said.status, 201, "{said:?}");
+        said.json()
+    }
+
+    fn texts(&self, who: &Account) -> Vec<String> {
+        let page = self.server.ask_as("GET /api/v1/rooms/1/messages", who).json();
+        let messages = page["messages"].as_array().expect("messages").clone();
+        let text = |message: Value| message["text"].as_str().expect("a text").to_owned();
+        messages.into_iter().map(text).collect()
+    }
+}
+
+fn set(clock: &Scratch, wall: i64, passed: i64) {
+    // Written beside it and moved, as the server reads it at any time.
+    fs::write(clock.path("next"), format!("{wall} {passed}\n")).expect("a file");
+    fs::rename(clock.path("next"), clock.path("leap")).expect("a file");
+}
+
+/// The day of a message: `2026-11-26`.
+fn day(message: &Value) -> String {
+    message["time"].as_str().expect("a time")[..10].to_owned()
+}
+
+#[test]
+fn a_clock_that_was_ahead_for_a_moment_is_forgotten() {
+    let mut leaping = Leaping::start(0, &[]);
+    let ann = leaping.server.account("ann");
+    let before = leaping.say(&ann, "before");
+    leaping.set(40 * DAY, 0);
+    let ahead = leaping.say(&ann, "ahead");
+    assert_ne!(day(&ahead), day(&before), "the clock is believed");
+    leaping.set(0, 0);
+    let after = leaping.say(&ann, "after");
+    assert!(after["time"].as_str() < ahead["time"].as_str(), "and so it is when it goes back");
+    assert_ne!(leaping.say(&ann, "and it moves on")["time"], after["time"]);
+    // A short step back is smoothed.
+    leaping.set(-30, 0);
+    let smoothed = leaping.say(&ann, "half a minute back");
+    assert!(smoothed["time"].as_str() >= after["time"].as_str(), "{smoothed} {after}");
+    // Also over a restart, and in the order of the log.
+    assert_eq!(leaping.server.stop().code, Some(0));
+    let log = leaping.log();
+    assert_eq!(log.lines().filter(|line| line.contains("was set back")).count(), 1, "{log}");
+    leaping.server.go_on();
+    let later = leaping.say(&ann, "after a restart");
+    assert!(later["time"].as_str() < ahead["time"].as_str());
+    let order =
+        ["before", "ahead", "after", "and it moves on", "half a minute back", "after a restart"];
+    assert_eq!(leaping.texts(&ann), order);
+}
+
+#[test]
+fn sessions_and_tokens_live_by_the_time_that_passes() {
+    let leaping = Leaping::start(0, &["--session-ttl", "30"]);
+    let server = &leaping.server;
+    let (ann, bob) = (server.account("ann"), server.account("bob"));
+    let mut ws = server.pirate(&ann);
+    let me = |who: &Account| server.ask_as("GET /api/v1/me", who).status;
+    for leap in [6 * 3_600, -6 * 3_600, 400 * DAY] {
+        leaping.set(leap, 0);
+        assert_eq!((me(&ann), me(&bob)), (200, 200), "a leap of {leap} s ends no session");
+        let room = json!({"title": format!("Den {leap}"), "visibility": "private",
+                          "password": "password"});
+        let room = server.room(&room);
+        server.token(room, "password", "guest");
+    }
+    // The lifetime passes. Who sits in the room stays logged in, who does not is logged out.
+    leaping.set(0, 40);
+    until("the session ends", || me(&bob) == 401);
+    assert_eq!(me(&ann), 200);
+    ws.say(&json!({"message": "still here"}));
+    ws.expect(&json!({"status": true}));
+}
+
+#[test]
+fn a_clock_that_is_far_ahead_at_the_start_removes_nothing() {
+    let mut leaping = Leaping::start(0, &["--retain-days", "30"]);
+    let ann = leaping.server.account("ann");
+    for text in ["first", "second"] {
+        leaping.say(&ann, text);
+    }
+    leaping.server.stop();
+    leaping.set(400 * DAY, 0);
+    leaping.server.go_on();
+    let doubted = "no message is removed for its age";
+    // The first hour passes. (What is written makes the server look at the clock again; to speak
+    // would show that the clock is right.)
+    until("the clock is doubted", || {
+        leaping.set(400 * DAY, 3_700);
+        leaping.server.log_in(&ann.key);
+        leaping.log().contains(doubted)
+    });
+    let ann = Account { cookie: leaping.server.log_in(&ann.key), ..ann };
+    assert_eq!(leaping.texts(&ann), ["first", "second"]);
+    assert_eq!(leaping.log().matches(doubted).count(), 1, "it is said once");
+}

@@ -1,0 +1,118 @@
+//! Who stands in front of the server: proxies, pages of other origins, and names that lead to it.
+
+use serde_json::json;
+
+use crate::kit::{Response, TestServer};
+
+/// More than anybody may make at once, and fewer than there are last parts of an address.
+const TRIES: usize = 250;
+
+fn cors(response: &Response) -> (Option<&str>, bool) {
+    let vary = response.headers.iter().any(|line| *line == ("vary".into(), "Origin".into()));
+    (response.header("access-control-allow-origin"), vary)
+}
+
+/// What is refused before it is a request, a browser shows to its page only if it says whose it is.
+#[test]
+fn a_listed_page_reads_what_is_refused_before_it_is_routed() {
+    let server = TestServer::with(&["--origin", "https://friend.example"]);
+    let long = "x".repeat(70_000);
+    let many = "A: b\r\n".repeat(2_000);
+    for (head, body, status) in [
+        ("POST /api/login HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n", "", 413),
+        ("POST /chats HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n", "11171\r\n", 413),
+        ("POST /chats HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n", "xyz\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Encoding: br\r\n", "", 415),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: tea\r\n", "", 417),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x, chunked\r\n", "", 501),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n", "", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nBad line\r\n", "", 400),
+    ] {
+        for (origin, allowed) in [("https://friend.example", true), ("https://evil.example", false)]
+        {
+            let mut http = server.http();
+            http.send(format!("{head}Origin: {origin}\r\n\r\n{body}"));
+            let response = http.response();
+            assert_eq!(response.status, status, "{head:?}");
+            assert_eq!(cors(&response), (allowed.then_some(origin), true), "{head:?}");
+        }
+    }
+    // A head of which too much comes, or too little.
+    for rest in [format!("A: {long}\r\n\r\n"), format!("{many}\r\n")] {
+        let mut http = server.http();
+        http.send("GET /api/v1/me HTTP/1.1\r\nHost: a\r\nOrigin: https://friend.example\r\n");
+        // The server may have closed before all of it is sent.
+        let _ = std::io::Write::write_all(&mut http.stream, rest.as_bytes());
+        let response = http.response();
+        assert_eq!(response.status, 431);
+        assert_eq!(cors(&response), (Some("https://friend.example"), true));
+    }
+}
+
+/// Who comes through a proxy is counted by the address that it names, and never as this machine.
+#[test]
+fn who_comes_through_a_proxy_is_counted() {
+    let mut server = TestServer::start();
+    // Whether it has to wait at some time.
+    let is_counted = |named: &dyn Fn(usize) -> String| {
+        (0..TRIES).any(|index| {
+            let body = json!({"username": format!("U{}", rand_name())}).to_string();
+            let made = server.ask("POST /api/register", &named(index), &body);
+            assert!(matches!(made.status, 201 | 429), "{made:?}");
+            made.status == 429
+        })
+    };
+    assert!(!is_counted(&|_| String::new()), "this machine is not");
+    assert!(is_counted(&|_| "X-Forwarded-For: 203.0.113.7\r\n".into()));
+    assert!(is_counted(&|index| format!("X-Forwarded-For: 10.0.0.{index}, 203.0.113.8\r\n")));
+    // A whole network of IPv6 is one, and one header does not help against another.
+    assert!(is_counted(&|index| format!("X-Real-IP: [2001:db8::{index}]:80\r\n")));
+    // All that a proxy does not name is one.
+    assert!(is_counted(&|index| match index % 5 {
+        0 => "X-Forwarded-For: 127.0.0.1\r\n".to_owned(),
+        1 => "Forwarded: for=_hidden\r\n".to_owned(),
+        2 => format!("X-Real-IP: 10.0.0.{index}\r\nX-Forwarded-For: 203.0.113.9\r\n"),
+        3 => "X-Forwarded-Proto: https\r\n".to_owned(),
+        _ => format!("X-Forwarded-For: garbage{index}\r\n"),
+    }));
+    let warned = server.stop().stderr;
+    assert_eq!(warned.matches("--trusted-proxy").count(), 1, "once: {warned}");
+}
+
+/// A name that nobody else has.
+fn rand_name() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[test]
+fn a_proxy_that_is_not_named_is_not_believed() {
+    let server = TestServer::with(&["--trusted-proxy", "192.0.2.1"]);
+    let is_counted = (0..TRIES).any(|index| {
+        let body = json!({"username": format!("U{index}")}).to_string();
+        let named = format!("X-Forwarded-For: 203.0.113.{index}\r\n");
+        server.ask("POST /api/register", &named, &body).status == 429
+    });
+    assert!(is_counted);
+}
+
+#[test]
+fn a_server_that_has_a_name_answers_to_no_other() {
+    let server = TestServer::with(&["--host", "chat.example.org", "--host", "localhost"]);
+    let asked = |path: &str, host: &str| {
+        let mut http = server.http();
+        http.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        http.response().status
+    };
+    let port = server.port();
+    for host in ["chat.example.org", "Chat.Example.org:443", &format!("localhost:{port}")] {
+        assert_eq!(asked("/chats", host), 200, "{host}");
+    }
+    for host in ["evil.example", &format!("127.0.0.1:{port}"), "chat.example.org.evil.example"] {
+        for path in ["/chats", "/", "/api/v1/server", "/ws", "/nothing"] {
+            assert_eq!(asked(path, host), 421, "{path} at {host}");
+        }
+        assert_eq!(asked("/healthz", host), 200, "{host}");
+    }
+}
