@@ -1,7 +1,10 @@
 //! Every number that bounds something, with its unit last in its name and the reason beside it.
 //!
 //! A queue, a buffer or a wait without a number here is a bug. What happens at each bound is said
-//! where the bound is, and listed in the table "Back-pressure" of the crate's map.
+//! where the bound is, and listed in the table "Back-pressure" of the crate's map. How much may
+//! be done in a time is in [`rates`].
+
+pub mod rates;
 
 // ---- HTTP (RFC 9112): what one request may cost before anybody knows who asks ----
 
@@ -62,6 +65,11 @@ pub const ANSWER_BYTES_MIN: usize = 32 * 1024;
 /// and the time bridges a tunnel. (The kernel of a slow reader on this machine tells of room for
 /// 64 KiB at a time: at 2,000 bytes a second, twice a minute.)
 pub const ANSWER_WINDOW_MS: u64 = 60_000;
+/// What is unsent to all connections together, HTTP answers included: each worker has its share.
+/// Beyond it: 503 for who asks, a stream is caught up from the log later.
+pub const UNSENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A page of messages ends with that many bytes, or few more; but has one at least.
+pub const PAGE_BYTES: usize = 256 * 1024;
 /// A piece of a long list: with that many bytes, or few more, it is sent.
 pub const PIECE_BYTES: usize = 16 * 1024;
 /// What one thread reads at a time, from whichever connection is readable. Belongs to the thread.
@@ -122,6 +130,8 @@ pub const PASSWORD_WAITING_MAX: usize = 16;
 
 /// Characters (Unicode scalar values) of an account's name.
 pub const NAME_CHARS_MAX: usize = 32;
+/// Marks (accents, vowel signs) in a row in a name or title: more would climb over the lines above.
+pub const MARKS_MAX: usize = 3;
 /// Characters of a message through Piratchat's door.
 pub const PIRATCHAT_MESSAGE_CHARS_MAX: usize = 300;
 /// Characters of a message.
@@ -178,16 +188,8 @@ pub const SESSION_TTL_SECS: u64 = 3_600;
 pub const COOKIE_TTL_SECS: u64 = 400 * 24 * 3_600;
 /// A session's last use is written down when it has moved by this part of its lifetime.
 pub const SESSION_TOUCH_PARTS: u64 = 60;
-/// What may be tried from one address before it has to wait: a room's password that is wrong, an
-/// account, a guest or a room that is made. A whole school may come from one address.
-pub const TRIES_MAX: u64 = 60;
-/// After so long it has one try more: a password of eight letters stays out of reach.
-pub const TRY_MS: u64 = 6_000;
 /// How long a browser may remember what a page of a listed origin may send.
 pub const PREFLIGHT_SECS: u64 = 600;
-/// Addresses whose tries are remembered, by each worker; some 500 KiB. Beyond it those make way
-/// that have tried least.
-pub const TRIES_ADDRESSES_MAX: usize = 10_000;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
 /// How long one can be renewed: nobody stays for ever by a password that was shown once.
@@ -229,6 +231,8 @@ pub const READERS_CLOSE_MS: u64 = 1_000;
 /// How long a read waits for that. (A thousand clients that come back at once have their rooms
 /// within a second or two.) Beyond it: refused, as unavailable.
 pub const READ_WAIT_MS: u64 = 5_000;
+/// Whoever changes a message and has not read it by then stands in the queue of the streams, too.
+pub const READ_LATE_MS: u64 = 50;
 /// Beside those, reads of the log for streams at once. All streams may wait for it.
 pub const READERS_IN_TURN_MAX: usize = 1;
 /// Entries of one page of the log, at most ...
@@ -295,6 +299,7 @@ pub const GRACE_MS: u64 = 12_000;
 
 const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time for its pong");
 const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
+const _: () = assert!(OUTBOX_BYTES_MAX + PAGE_BYTES <= UNSENT_BYTES_MAX / WORKERS_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);

@@ -4,16 +4,71 @@
 //! once; only the rest comes in here, and is written when the socket is ready again. So nearly
 //! every queue is empty nearly always, and an empty one holds no memory. It never grows beyond
 //! [`OUTBOX_BYTES_MAX`], and it never touches a socket. The worker and the connection call it.
+//!
+//! What all connections of a worker have unsent together, its [`Budget`] counts.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::limits::OUTBOX_BYTES_MAX;
 
 /// Bytes in the order in which they are to be written.
-#[derive(Default)]
 pub struct Outgoing {
     /// A ring, so that taking a little from the front moves nothing.
     bytes: VecDeque<u8>,
+    budget: Rc<Budget>,
+}
+
+/// The bytes that many connections hold together, and how many they may. It only counts; whoever
+/// is about to hold more asks whether there is room, and knows what to do where there is none.
+pub struct Budget {
+    most: usize,
+    used: Cell<usize>,
+}
+
+/// Bytes that count for as long as this lives.
+pub struct Held {
+    budget: Rc<Budget>,
+    bytes: usize,
+}
+
+impl Budget {
+    /// Nothing is held.
+    pub const fn new(most: usize) -> Budget {
+        Budget { most, used: Cell::new(0) }
+    }
+
+    /// What may still be held.
+    pub fn left(&self) -> usize {
+        self.most.saturating_sub(self.used.get())
+    }
+
+    /// Holds so many bytes, whether or not there is room.
+    pub fn hold(self: &Rc<Budget>, bytes: usize) -> Held {
+        self.add(bytes);
+        Held { budget: self.clone(), bytes }
+    }
+
+    fn add(&self, bytes: usize) {
+        self.used.set(self.used.get() + bytes);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.set(self.used.get() - bytes);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 /// The reader is too slow: the bytes would not have fitted. None of them has been queued.
@@ -21,9 +76,9 @@ pub struct Outgoing {
 pub struct Full;
 
 impl Outgoing {
-    /// An empty queue; allocates nothing.
-    pub const fn new() -> Outgoing {
-        Outgoing { bytes: VecDeque::new() }
+    /// An empty queue, whose bytes count there; allocates nothing.
+    pub fn new(budget: &Rc<Budget>) -> Outgoing {
+        Outgoing { bytes: VecDeque::new(), budget: budget.clone() }
     }
 
     /// Queues all of `bytes`, or none where they would make it more than `OUTBOX_BYTES_MAX`.
@@ -33,6 +88,7 @@ impl Outgoing {
             return Err(Full);
         }
         self.bytes.extend(bytes);
+        self.budget.add(bytes.len());
         Ok(())
     }
 
@@ -48,14 +104,26 @@ impl Outgoing {
     /// When there are not so many: the caller has counted wrongly.
     pub fn advance(&mut self, count: usize) {
         self.bytes.drain(..count);
+        self.budget.give_back(count);
         if self.bytes.is_empty() {
             self.bytes = VecDeque::new();
         }
     }
 
+    /// Forgets everything: nobody is there to take it.
+    pub fn clear(&mut self) {
+        self.budget.give_back(self.bytes.len());
+        self.bytes = VecDeque::new();
+    }
+
     /// Bytes queued, at most `OUTBOX_BYTES_MAX`.
     pub fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// What this and all others that count together may still take.
+    pub fn left_for_all(&self) -> usize {
+        self.budget.left()
     }
 
     /// Whether all is written.
@@ -68,9 +136,32 @@ impl Outgoing {
 mod tests {
     use super::*;
 
+    fn queue() -> Outgoing {
+        Outgoing::new(&Rc::new(Budget::new(usize::MAX)))
+    }
+
+    #[test]
+    fn what_many_hold_is_counted_together() {
+        let budget = Rc::new(Budget::new(10));
+        let (mut one, mut other) = (Outgoing::new(&budget), Outgoing::new(&budget));
+        one.push(b"abcd").unwrap();
+        other.push(b"ef").unwrap();
+        let held = budget.hold(3);
+        assert_eq!(budget.left(), 1);
+        // It counts; it does not refuse.
+        other.push(b"ghi").unwrap();
+        assert_eq!(budget.left(), 0);
+        one.advance(3);
+        drop(other);
+        assert_eq!(budget.left(), 6);
+        drop(held);
+        one.clear();
+        assert_eq!(budget.left(), 10);
+    }
+
     #[test]
     fn keeps_the_order_across_the_end_of_the_ring() {
-        let mut queue = Outgoing::new();
+        let mut queue = queue();
         queue.push(b"abcdef").unwrap();
         queue.advance(4);
         // Longer than what is free behind the front, so that it goes around.
@@ -85,7 +176,7 @@ mod tests {
 
     #[test]
     fn takes_all_or_nothing_at_the_bound() {
-        let mut queue = Outgoing::new();
+        let mut queue = queue();
         queue.push(&vec![1; OUTBOX_BYTES_MAX - 1]).unwrap();
         assert_eq!(queue.push(&[2, 3]), Err(Full));
         assert_eq!(queue.len(), OUTBOX_BYTES_MAX - 1);
@@ -99,7 +190,7 @@ mod tests {
 
     #[test]
     fn holds_no_memory_when_empty() {
-        let mut queue = Outgoing::new();
+        let mut queue = queue();
         assert_eq!(queue.bytes.capacity(), 0);
         queue.push(&vec![0; OUTBOX_BYTES_MAX]).unwrap();
         queue.advance(OUTBOX_BYTES_MAX - 1);
@@ -111,7 +202,7 @@ mod tests {
     #[test]
     #[should_panic]
     fn cannot_advance_past_the_end() {
-        let mut queue = Outgoing::new();
+        let mut queue = queue();
         queue.push(b"ab").unwrap();
         queue.advance(3);
     }
@@ -128,7 +219,7 @@ mod tests {
                 random ^= random << 17;
                 (random >> 16) as usize % below
             };
-            let (mut queue, mut model, mut next) = (Outgoing::new(), Vec::new(), 0_u8);
+            let (mut queue, mut model, mut next) = (queue(), Vec::new(), 0_u8);
             for step in 0..150 {
                 let count = [draw(8), draw(5_000), draw(OUTBOX_BYTES_MAX * 2)][draw(3)];
                 if draw(2) == 0 {

@@ -8,6 +8,7 @@
 //! by the server; everything on its thread shares by `Rc`, so there is no lock.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -68,12 +69,12 @@ async fn welcome(
 ) {
     let shared = Rc::new(Shared::new(Rc::new(service), head));
     let mut count = 0;
+    let patience = Duration::from_millis(shared.pong_deadline_ms());
     while let Some(Arrival { stream, permit }) = arrivals.recv().await {
-        // Small frames are not to wait for one another (without it, 20 ms instead of 0.5).
-        let stream = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream));
-        let Ok(stream) = stream else { continue }; // It was gone before it was served.
+        // It may be gone before it is served.
+        let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
-        let wire = Rc::new(Wire::new(hub::seat_id(worker, count), stream));
+        let wire = Rc::new(shared.wire(hub::seat_id(worker, count), stream));
         wires.borrow_mut().insert(wire.seat, wire.clone());
         let registered = Registered { wires: wires.clone(), seat: wire.seat };
         let shared = shared.clone();
@@ -97,6 +98,18 @@ async fn welcome(
     for wire in left.values() {
         wire.cut_off();
     }
+}
+
+/// A socket as connections need it.
+fn prepared(stream: std::net::TcpStream, patience: Duration) -> io::Result<TcpStream> {
+    // Small frames are not to wait for one another (without it, 20 ms instead of 0.5).
+    stream.set_nodelay(true)?;
+    // A peer that has vanished without a word acknowledges nothing. The kernel itself would go on
+    // sending it the same for a quarter of an hour. (Everything open says something twice a minute,
+    // if only a ping.)
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(patience))?;
+    TcpStream::from_std(stream)
 }
 
 /// A connection's entry in the table.

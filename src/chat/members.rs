@@ -7,10 +7,11 @@ use std::ops::Bound;
 
 use crate::chat::accounts::Known;
 use crate::chat::asks::{Identity, account_of};
+use crate::chat::limiter::Kind;
 use crate::chat::pages::{merged, page};
 use crate::chat::room::{Membership, Room};
 use crate::chat::seats::Sitting;
-use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title};
+use crate::chat::types::{AccountId, Author, Folded, LOBBY, RoomId, Seq, Title};
 use crate::chat::vocabulary::{
     Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Place, Present, Refusal,
     RoomFacts, RoomInfo, What,
@@ -204,7 +205,7 @@ impl Chat {
 
     /// Somebody by name, whatever its case: an account's or a guest's.
     pub(super) fn person_named(&self, name: &str) -> Option<&Known> {
-        self.accounts.by_name(&Name::new(name)?.folded())
+        self.accounts.by_name(&Folded::new(name))
     }
 
     /// `Ok(None)`: the answer comes with the log's.
@@ -301,6 +302,7 @@ impl Chat {
         seq: Seq,
     ) -> Result<Seq, Refusal> {
         self.own_room(account, room)?;
+        self.charge(&[(Kind::Mark, 1)], None)?;
         let found = self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?;
         let last = found.record.last;
         let membership = found.members.get_mut(&account).ok_or(Refusal::Forbidden)?;
@@ -399,7 +401,7 @@ impl Chat {
         if found.record.owner != Some(account) {
             return Err(Refusal::Forbidden);
         }
-        let name = Name::new(name).ok_or(Refusal::PersonNotFound)?.folded();
+        let name = Folded::new(name);
         let Some(known) = self.accounts.by_name(&name) else {
             let holder = found.holder(&name).ok_or(Refusal::PersonNotFound)?.clone();
             self.unseat_all(room, Farewell::Expelled, |one| one.author() != Some(&holder));

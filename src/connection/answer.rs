@@ -21,6 +21,13 @@ pub(super) fn patience(shared: &Shared, millis: u64) -> Duration {
     Duration::from_millis(millis.min(hurry))
 }
 
+/// What a response takes of the memory of all while it is sent.
+pub(super) fn weight(response: &Response) -> usize {
+    let body = response.body();
+    // What others have, too, is there anyway: a file of the page, a document.
+    if body.is_unique() { body.len() } else { 0 }
+}
+
 /// Sends a response. `false`: the connection does not go on.
 pub(super) async fn send(
     shared: &Shared,
@@ -29,6 +36,7 @@ pub(super) async fn send(
     framing: Framing,
     deadline: &mut Pin<&mut Sleep>,
 ) -> bool {
+    let _held = shared.unsent.hold(weight(&response));
     if let Some(rest) = response.take_rest() {
         return send_pieces(shared, wire, response, rest, framing, deadline).await;
     }

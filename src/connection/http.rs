@@ -11,9 +11,9 @@ use crate::connection::Shared;
 use crate::connection::answer::{self, patience};
 use crate::connection::wire::{Ready, Wire};
 use crate::dialect::Dialect;
-use crate::http::{self, Framing, Phase, Reader, Reject, Request};
+use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request};
 use crate::hub::Seat;
-use crate::limits::{BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS};
+use crate::limits::{BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RETRY_AFTER_MS};
 use crate::log;
 use crate::protocol::{self, Outcome, Script};
 use crate::time::Time;
@@ -51,8 +51,7 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
         match next(shared, wire, &mut reader, &mut deadline).await {
             Ok(None) => return None,
             Ok(Some(request)) => {
-                let outcome =
-                    protocol::respond(&shared.service, wire.from(), wire.seat, &request).await;
+                let outcome = respond(shared, wire, &request).await;
                 let framing = framing(shared, &request);
                 match outcome {
                     Outcome::Response(response) => {
@@ -91,6 +90,34 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
                 return None;
             }
         }
+    }
+}
+
+/// Answers a request, as long as there is memory for the answer. Whoever cannot be sent one is told
+/// so before anything is done for it; or after it was looked up, if that has changed nothing.
+async fn respond(shared: &Shared, wire: &Wire, request: &Request) -> Outcome {
+    const FULL: Reject =
+        Reject::new(503, "others read too slowly, and the memory for answers is used up");
+    let refused = || {
+        let origin = request.header("origin");
+        let response = protocol::unread(&shared.service, &request.path, origin, FULL);
+        let seconds = RETRY_AFTER_MS.div_ceil(1000).to_string();
+        Outcome::Response(response.header("Retry-After", seconds))
+    };
+    let health = matches!(request.path.as_str(), "/healthz" | "/readyz");
+    if shared.unsent.left() == 0 && !health {
+        return refused();
+    }
+    let outcome = protocol::respond(&shared.service, wire.from(), wire.seat, request).await;
+    match &outcome {
+        Outcome::Response(response)
+            if matches!(request.method, Method::Get | Method::Head)
+                && answer::weight(response) > shared.unsent.left()
+                && !health =>
+        {
+            refused()
+        }
+        _ => outcome,
     }
 }
 

@@ -20,13 +20,15 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::chat::Seq;
+use crate::chat::{SeatId, Seq};
 use crate::connection::http::Next;
 use crate::connection::wire::Ready;
 pub use crate::connection::wire::Wire;
-use crate::limits::{CLOSE_DEADLINE_MS, READ_BUFFER_BYTES};
+use crate::limits::{CLOSE_DEADLINE_MS, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
+use crate::outgoing::Budget;
 use crate::protocol::Service;
 
 /// What all connections of one thread share.
@@ -38,18 +40,32 @@ pub struct Shared {
     stopping: Cell<bool>,
     /// Up to here everything has been announced on this thread.
     head: Rc<Cell<Seq>>,
+    /// What is queued for all connections of this thread, and the answers that are being read.
+    unsent: Rc<Budget>,
 }
 
 impl Shared {
     /// For one thread.
     pub fn new(service: Rc<Service>, head: Rc<Cell<Seq>>) -> Shared {
+        let unsent = Rc::new(Budget::new(UNSENT_BYTES_MAX / service.config.workers.max(1)));
         Shared {
             service,
+            unsent,
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into()),
             control: RefCell::new(Vec::new()),
             stopping: Cell::new(false),
             head,
         }
+    }
+
+    /// After so long without a sign of life a peer is taken to be gone.
+    pub fn pong_deadline_ms(&self) -> u64 {
+        self.service.config.pong_deadline_ms
+    }
+
+    /// A connection of this thread, of which nothing was read yet.
+    pub fn wire(&self, seat: SeatId, stream: TcpStream) -> Wire {
+        Wire::new(seat, stream, &self.unsent)
     }
 
     /// From here on no connection is kept alive for another request. The caller nudges those that

@@ -25,8 +25,8 @@ fn converse(first: &str, drip: &str) -> (String, u64) {
             TcpStream::from_std(stream).expect("a runtime")
         };
         let (stream, _) = listener.accept().expect("it has come");
-        let wire = Rc::new(Wire::new(seat_id(0, 1), socket(stream)));
         let shared = Rc::new(Shared::new(service, Rc::default()));
+        let wire = Rc::new(shared.wire(seat_id(0, 1), socket(stream)));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
             for byte in drip.bytes().cycle() {
@@ -106,8 +106,8 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         stream.set_nodelay(true).expect("a socket");
         socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
         socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
-        let wire = Wire::new(seat_id(0, 1), stream);
         let shared = Shared::new(service, Rc::default());
+        let wire = shared.wire(seat_id(0, 1), stream);
         let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
         let content = vec![7; 1024 * 1024];
         let reads = async {

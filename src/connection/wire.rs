@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use crate::dialect::Closing;
 use crate::limits::{
     CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
 };
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Budget, Outgoing};
 
 /// What may be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,14 +74,15 @@ pub enum Ready {
 }
 
 impl Wire {
-    /// A wire over a socket that has just been accepted, before anything was read.
-    pub fn new(seat: SeatId, stream: TcpStream) -> Wire {
+    /// A wire over a socket that has just been accepted, before anything was read; what is queued
+    /// for it counts there.
+    pub fn new(seat: SeatId, stream: TcpStream, unsent: &Rc<Budget>) -> Wire {
         Wire {
             seat,
             room: Cell::new(None),
             feed: RefCell::new(None),
             stream,
-            outgoing: RefCell::new(Outgoing::new()),
+            outgoing: RefCell::new(Outgoing::new(unsent)),
             taken: Cell::new(0),
             told_bytes: Cell::new(0),
             flow: Cell::new(Flow::Corked),
@@ -155,7 +157,8 @@ impl Wire {
 
     /// Bytes that a stream may queue before it is behind.
     fn room_for_more(&self) -> usize {
-        STREAM_OUTBOX_BYTES_MAX.saturating_sub(self.outgoing.borrow().len())
+        let outgoing = self.outgoing.borrow();
+        STREAM_OUTBOX_BYTES_MAX.saturating_sub(outgoing.len()).min(outgoing.left_for_all())
     }
 
     /// Makes the connection a stream, with its first seat or before it.
@@ -175,7 +178,10 @@ impl Wire {
     pub(super) fn page_from(&self) -> Option<Seq> {
         let feed = self.feed.borrow();
         let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
-        let calm = self.outgoing.borrow().len() < STREAM_OUTBOX_BYTES_MAX / 4;
+        let outgoing = self.outgoing.borrow();
+        // Who has nothing queued is no cause of what the others hold.
+        let calm = outgoing.is_empty()
+            || outgoing.len() < STREAM_OUTBOX_BYTES_MAX / 4 && outgoing.left_for_all() > 0;
         // Nothing would be delivered any more, however much was read.
         let over = self.closing.get().is_some() || self.broken.get();
         (calm && !over && self.flow.get() == Flow::Open).then(|| feed.cursor())
@@ -306,7 +312,7 @@ impl Wire {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => {
-                    *outgoing = Outgoing::new();
+                    outgoing.clear();
                     return self.broken.set(true);
                 }
             }

@@ -3,14 +3,14 @@
 //!
 //! Every answer is bounded, whatever is asked: in rows, and where rows can be long, in bytes.
 
+use std::collections::HashMap;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
-use crate::chat::{
-    AccountId, Author, ClientId, Color, Emoji, Entry, Folded, Followed, Name, RoomId, Seq,
-};
+use crate::chat::{AccountId, Author, ClientId, Color, Emoji, Entry, Followed, Name, RoomId, Seq};
 use crate::limits::{
-    ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_MESSAGES_MAX, REACTIONS_MAX, UNREAD_LOOKS_MAX,
-    UNREAD_MAX,
+    ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
+    UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
 use crate::store::entries::{self, optional_text, signed, text, unsigned};
 use crate::time::Time;
@@ -125,6 +125,55 @@ pub enum Happened {
 /// What [`Columns`] expects.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited";
 
+impl Page {
+    /// The page without what is beyond [`PAGE_BYTES`], seen from between two of its messages: the
+    /// nearest stay, and one at least.
+    fn fitting(mut self, middle: usize) -> Page {
+        let (mut from, mut to, mut bytes) = (middle, middle, 0);
+        let (mut older, mut younger) = (from > 0, to < self.messages.len());
+        while older || younger {
+            // The side that has fewer is next.
+            let forward = younger && (!older || to - middle <= middle - from);
+            let next = if forward { to } else { from - 1 };
+            bytes += self.messages[next].weight();
+            if bytes > PAGE_BYTES && from < to {
+                break;
+            }
+            if forward {
+                to += 1
+            } else {
+                from -= 1
+            }
+            (older, younger) = (from > 0, to < self.messages.len());
+        }
+        self.more_before |= from > 0;
+        self.more_after |= to < self.messages.len();
+        self.messages.truncate(to);
+        self.messages.drain(..from);
+        self
+    }
+}
+
+impl Message {
+    /// What it takes as JSON, and not less: escapes are counted, names have none.
+    pub fn weight(&self) -> usize {
+        const FRAME: usize = 512;
+        let escaped = |text: &str| -> usize {
+            let byte = |byte| match byte {
+                b'"' | b'\\' => 2,
+                0..0x20 => 6,
+                _ => 1,
+            };
+            text.bytes().map(byte).sum()
+        };
+        let signs = self.reactions.iter().map(|(emoji, names)| {
+            let names: usize = names.iter().map(|name| name.as_str().len() + 3).sum();
+            emoji.as_str().len() + names + 6
+        });
+        self.text.as_deref().map_or(0, escaped) + signs.sum::<usize>() + FRAME
+    }
+}
+
 impl Reader {
     /// The number of the last entry.
     ///
@@ -181,9 +230,10 @@ impl Reader {
         };
         older.truncate(old);
         younger.truncate(young);
+        let middle = older.len();
         let mut messages: Vec<Message> = older.into_iter().rev().chain(younger).collect();
         self.add_reactions(&mut messages)?;
-        Ok(Page { messages, more_before, more_after })
+        Ok(Page { messages, more_before, more_after }.fitting(middle))
     }
 
     fn before(
@@ -221,20 +271,19 @@ impl Reader {
         Ok(self.by_seq(seq)?.filter(|message| message.room == room))
     }
 
-    /// What is left of a message that retention has removed: somebody of that name, whose account
-    /// is there, had sent it under that number.
+    /// What is left of a message that retention has removed: somebody of that name, as
+    /// [`Name::lowered`] has it, whose account is there, had sent it under that number.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn spent(&self, name: &Folded, id: &ClientId) -> rusqlite::Result<Option<Message>> {
+    pub fn spent(&self, lowered: &str, id: &ClientId) -> rusqlite::Result<Option<Message>> {
         let mut select = self.sql(
             "SELECT spent.*, account.name, NULL AS color, NULL AS text, NULL AS edited
              FROM account JOIN spent ON spent.account = account.id
              WHERE account.folded = ? AND account.gone IS NULL AND client_id = ?",
         )?;
         let columns = Columns::of(&select)?;
-        let key = [name.as_str(), id.as_str()];
-        select.query_row(key, |row| columns.message(row)).optional()
+        select.query_row([lowered, id.as_str()], |row| columns.message(row)).optional()
     }
 
     /// A message by its number, reactions included.
@@ -251,12 +300,19 @@ impl Reader {
     fn add_reactions(&self, messages: &mut [Message]) -> rusqlite::Result<()> {
         let mut select =
             self.sql("SELECT emoji, name FROM reaction WHERE target = ? ORDER BY seq LIMIT ?")?;
+        // To spell one takes longer than to read it, and there are few.
+        let mut spelled: HashMap<Emoji, Emoji> = HashMap::new();
         for message in messages {
             let mut rows = select.query([number(message.seq), REACTIONS_MAX as i64])?;
+            let mut respelled = false;
             while let Some(row) = rows.next()? {
-                let emoji = text(row, "emoji", Emoji::new)?;
-                let name = text(row, "name", Name::new)?;
+                let kept = text(row, "emoji", Emoji::kept)?;
+                let spelling = spelled.entry(kept.clone()).or_insert_with_key(Emoji::respelled);
+                let (emoji, name) = (spelling.clone(), text(row, "name", Name::kept)?);
+                respelled |= emoji != kept;
                 match message.reactions.iter_mut().find(|(known, _)| *known == emoji) {
+                    // The same person, in another spelling of the first versions.
+                    Some((_, names)) if respelled && names.contains(&name) => {}
                     Some((_, names)) => names.push(name),
                     None => message.reactions.push((emoji, vec![name])),
                 }
@@ -265,14 +321,14 @@ impl Reader {
         Ok(())
     }
 
-    /// What is unread in each of these rooms by somebody of that name, who has read each so far and
-    /// knows what they said themselves.
+    /// What is unread in each of these rooms by somebody of that name, as [`Name::lowered`] has it,
+    /// who has read each so far and knows what they said themselves.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn counts(&self, name: &Folded, rooms: &[(RoomId, Seq)]) -> rusqlite::Result<Vec<Counts>> {
+    pub fn counts(&self, lowered: &str, rooms: &[(RoomId, Seq)]) -> rusqlite::Result<Vec<Counts>> {
         let account = "SELECT id FROM account WHERE folded = ? AND gone IS NULL";
-        let me = self.sql(account)?.query_row([name.as_str()], |row| row.get::<_, i64>(0));
+        let me = self.sql(account)?.query_row([lowered], |row| row.get::<_, i64>(0));
         let me = me.optional()?.unwrap_or(0); // Which is nobody's number.
         let mut said = self.sql(
             "SELECT count(*) FROM (
@@ -293,8 +349,7 @@ impl Reader {
         let count = |(room, read): &(RoomId, Seq)| {
             let (room, read) = (signed(room.0), number(*read));
             let unread = said.query_row(params![room, read, me, most, looks], |row| row.get(0))?;
-            let name = name.as_str();
-            let called = params![room, read, me, most, looks, name];
+            let called = params![room, read, me, most, looks, lowered];
             let mentions = calls.query_row(called, |row| row.get(0))?;
             Ok(Counts { unread: unsigned(unread), mentions: unsigned(mentions) })
         };
@@ -379,7 +434,7 @@ impl Reader {
     /// When the database cannot be read.
     pub fn name(&self, account: AccountId) -> rusqlite::Result<Option<Name>> {
         let mut select = self.sql("SELECT name FROM account WHERE id = ?")?;
-        select.query_row([signed(account.0)], |row| text(row, "name", Name::new)).optional()
+        select.query_row([signed(account.0)], |row| text(row, "name", Name::kept)).optional()
     }
 
     pub(super) fn sql(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
@@ -446,7 +501,7 @@ impl Columns {
         let number = |column| row.get(column).map(unsigned);
         let optional = |column| row.get::<_, Option<i64>>(column).map(|it| it.map(unsigned));
         let account = optional(self.account)?.map(AccountId);
-        let name = text(row, self.name, Name::new)?;
+        let name = text(row, self.name, Name::kept)?;
         Ok(Message {
             seq: Seq(number(self.seq)?),
             room: RoomId(number(self.room)?),

@@ -12,7 +12,10 @@ fn only_members_speak_and_a_client_id_is_used_once() {
     };
     assert_eq!(core.try_to("bob", send()), Err(Refusal::NotMember));
     let time = core.now;
-    let acted = |seq, repeated| Some(Ok(Answer::Acted { seq: Seq(seq), time, repeated }));
+    let by = || Some(Author { account: Some(AccountId(1)), name: name("ann") });
+    let acted = |seq, repeated| {
+        Some(Ok(Answer::Acted { seq: Seq(seq), time, repeated, by: by(), color: None }))
+    };
     let ask = core.ask_late("ann", send());
     assert_eq!(core.commit(), ["ann said hi as 7"]);
     assert_eq!(core.answer(ask), acted(7, false));

@@ -183,6 +183,11 @@ pub enum Refusal {
     SessionNotFound,
     /// There is no room for one more of those.
     Full,
+    /// There was too much of it lately, from this connection, person or address, or in this room.
+    RateLimited {
+        /// After so many milliseconds there may be one more.
+        retry_after_ms: u32,
+    },
     /// It cannot be written down now: the disk is full or too slow, or the server stops.
     Unavailable,
 }
@@ -271,6 +276,10 @@ pub enum Answer {
         time: Time,
         /// It was before: this was said again.
         repeated: bool,
+        /// Who did it, as it was written down.
+        by: Option<Author>,
+        /// What a message is to be shown in.
+        color: Option<Color>,
     },
     /// So far one has read.
     Read(Seq),

@@ -142,6 +142,19 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// Who says or changes something by it; `None`: it is not about words.
+    pub fn author(&self) -> Option<&Author> {
+        match self {
+            Entry::Said { author: by, .. }
+            | Entry::Edited { by, .. }
+            | Entry::Deleted { by, .. }
+            | Entry::Reacted { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+}
+
 /// What a room is made of.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RoomFacts {

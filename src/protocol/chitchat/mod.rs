@@ -29,6 +29,7 @@ use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::lists::{Items, Listed, More};
+use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
 use crate::protocol::{bodies, lists, method, session, unrouted, web};
 use crate::time::Time;
@@ -217,12 +218,10 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
     let quiet = lock.as_ref().is_none_or(|lock| lock.quiet);
     let hush = |failure| if quiet { Failure::new(101, room) } else { failure };
     let (name, secret) = asked(request).map_err(hush)?;
-    let right = match &lock {
-        Some(Lock { password: Some(hash), .. }) => {
-            context.passwords.verify(secret, hash.clone()).await?
-        }
-        _ => context.passwords.verify_nothing(secret).await?,
-    };
+    let hash = lock.as_ref().and_then(|lock| lock.password.clone());
+    let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
+    let named = RoomRef::parse(room);
+    let right = context.unlock(caller.clone(), named, &secret, hash).await?;
     let lock = lock.filter(|_| right).ok_or_else(|| hush(Failure::new(304, "secret")))?;
     // Only who knows the password is told which names are in use.
     let access = Access::Password { generation: lock.generation };

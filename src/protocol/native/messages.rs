@@ -1,10 +1,13 @@
 //! Messages: saying, reading and changing them. Whatever was done, the answer is the message as the
-//! log has it now.
+//! log has it then; and what the log has taken is never answered as if it had not.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{Action, Answer, Ask, Caller, ClientId, Emoji, RoomId, Seq};
+use crate::chat::{Action, Answer, Ask, Author, Caller, ClientId, Color, Emoji, Name, RoomId, Seq};
 use crate::http::{Request, Response};
+use crate::limits::READ_LATE_MS;
 use crate::protocol::native::asking::{about, bearer};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, Fields, wrong};
@@ -13,7 +16,8 @@ use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{Answered, fields::message, pages};
 use crate::protocol::{Context, bodies};
-use crate::store::{Message, Page};
+use crate::store::{Message, Page, Reader};
+use crate::time::Time;
 
 /// Under the client's own number: to say it again is to have said it once.
 pub(super) async fn put(
@@ -51,7 +55,7 @@ pub(super) async fn door(context: &Context, request: &Request, room: &str) -> An
     let room = fields::room(room)?;
     let (client_id, text) = (idempotency_key(request)?, plain(request)?);
     let action = Action::Send { room, text, client_id, reply_to: None };
-    let (seq, repeated) = act(context, caller, action).await?;
+    let Acted { seq, repeated, .. } = act(context, caller, action).await?;
     let status = if repeated { 200 } else { 201 };
     Ok(Response::new(status).text(format!("{seq}\n")).header("Location", location(room, seq)))
 }
@@ -93,8 +97,11 @@ pub(super) async fn edit(context: &Context, request: &Request, room: &str, seq: 
     let (caller, room) = about(context, request, room)?;
     let target = fields::seq(seq)?;
     let text = Fields::read(&request.body)?.message()?;
-    act(context, caller, Action::Edit { room, target, text }).await?;
-    shown(context, room, target).await
+    let action = Action::Edit { room, target, text: text.clone() };
+    changed(context, caller, action, [room.0, target.0], |message, acted| {
+        (message.text, message.edited) = (Some(text), Some(acted.time));
+    })
+    .await
 }
 
 pub(super) async fn delete(
@@ -118,37 +125,117 @@ pub(super) async fn react(
     let (caller, room) = about(context, request, room)?;
     let target = fields::seq(seq)?;
     let emoji = Emoji::new(emoji).ok_or(wrong("emoji"))?;
-    act(context, caller, Action::React { room, target, emoji, on }).await?;
-    shown(context, room, target).await
+    let action = Action::React { room, target, emoji: emoji.clone(), on };
+    changed(context, caller, action, [room.0, target.0], |message, acted| {
+        sign(&mut message.reactions, emoji, &acted.by.name, on);
+    })
+    .await
 }
 
-/// Says something, and answers with it.
-async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -> Answered {
-    let sent = match &action {
-        Action::Send { client_id, .. } => client_id.clone(),
-        _ => None,
+/// Puts a sign on a message, or takes it off, as the log has just done.
+fn sign(signs: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on: bool) {
+    let folded = by.folded();
+    let place = signs.iter().position(|(sign, _)| *sign == emoji);
+    let (place, there) = match place {
+        Some(place) => {
+            let names = &mut signs[place].1;
+            let mine = names.iter().position(|name| name.folded() == folded);
+            if let Some(mine) = mine.filter(|_| !on) {
+                names.remove(mine);
+            }
+            (place, mine.is_some())
+        }
+        None if on => {
+            signs.push((emoji, Vec::new()));
+            (signs.len() - 1, false)
+        }
+        None => return,
     };
-    let (seq, repeated) = act(context, caller.clone(), action).await?;
+    if on && !there {
+        signs[place].1.push(by.clone());
+    }
+    signs.retain(|(_, names)| !names.is_empty());
+}
+
+/// Says something, and answers with it. What the log has taken is answered by what is known of it
+/// here: no reader who is busy makes it look as if it had failed.
+async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -> Answered {
+    let Action::Send { ref text, ref client_id, reply_to, .. } = action else {
+        unreachable!("only what is sent is said")
+    };
+    let (text, sent) = (Some(text.clone()), client_id.clone());
+    let acted = act(context, caller.clone(), action).await?;
+    let seq = acted.seq;
+    if !acted.repeated {
+        let Acted { time, by: author, color, .. } = acted;
+        let (edited, reactions, client_id) = (None, Vec::new(), sent);
+        let said = Message {
+            seq,
+            room,
+            author,
+            color,
+            text,
+            time,
+            client_id,
+            reply_to,
+            edited,
+            reactions,
+        };
+        return Ok(told(201, &said));
+    }
     let found = match (find(context, room, seq).await?, sent) {
         (Some(found), _) => found,
         // It was said before, and is not kept any more.
         (None, Some(client_id)) => {
-            let me = who(context, caller).await?.name.folded();
-            let spent = context.readers.read(move |it| it.spent(&me, &client_id)).await?;
+            let me = who(context, caller).await?.name.lowered();
+            let spent = context.readers.read_in_turn(move |it| it.spent(&me, &client_id)).await?;
             spent.ok_or(Code::MessageNotFound)?
         }
         (None, None) => return Err(Code::MessageNotFound.into()),
     };
-    let response = Response::new(if repeated { 200 } else { 201 });
-    let response = response.json(bodies::text(&Said::from(&found)));
-    Ok(response.header("Location", location(room, seq)))
+    Ok(told(200, &found))
 }
 
-/// Does something; the number of its entry, and whether it was done before.
-async fn act(context: &Context, caller: Caller, action: Action) -> Result<(Seq, bool), Failure> {
+/// Changes a message, and answers with it as it is then. It is read *before*: what cannot be read
+/// is not changed either, and what was changed needs no reading to be answered. (What others do to
+/// it in between, the stream tells.)
+async fn changed(
+    context: &Context,
+    caller: Caller,
+    action: Action,
+    [room, target]: [u64; 2],
+    change: impl FnOnce(&mut Message, Acted),
+) -> Answered {
+    who(context, caller.clone()).await?; // Nothing is read for strangers.
+    let before = find(context, RoomId(room), Seq(target)).await?;
+    let acted = act(context, caller, action).await?;
+    let mut message = before.ok_or(Code::MessageNotFound)?;
+    change(&mut message, acted);
+    Ok(Response::new(200).json(bodies::text(&Said::from(&message))))
+}
+
+/// A message that was said, and where it is.
+fn told(status: u16, message: &Message) -> Response {
+    let response = Response::new(status).json(bodies::text(&Said::from(message)));
+    response.header("Location", location(message.room, message.seq))
+}
+
+/// What the core says of what was done.
+struct Acted {
+    seq: Seq,
+    time: Time,
+    /// It was done before.
+    repeated: bool,
+    by: Author,
+    color: Option<Color>,
+}
+
+async fn act(context: &Context, caller: Caller, action: Action) -> Result<Acted, Failure> {
     match context.hub.ask(caller, Ask::Act(action)).await? {
-        Answer::Acted { seq, repeated, .. } => Ok((seq, repeated)),
-        _ => unreachable!("what is done is answered with its number"),
+        Answer::Acted { seq, time, repeated, by: Some(by), color } => {
+            Ok(Acted { seq, time, repeated, by, color })
+        }
+        _ => unreachable!("what is done is answered with its number, and who did it"),
     }
 }
 
@@ -159,7 +246,17 @@ async fn shown(context: &Context, room: RoomId, seq: Seq) -> Answered {
 }
 
 async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Message>, Failure> {
-    Ok(context.readers.read(move |it| it.message(room, seq)).await?)
+    let job = move |reader: &Reader| reader.message(room, seq);
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(READ_LATE_MS)).await;
+        context.readers.read_in_turn(job).await
+    };
+    // Two queues, and one answer: who changes a message is not to wait for everybody who reads.
+    tokio::select! {
+        biased;
+        Ok(found) = context.readers.read(job) => Ok(found),
+        found = late => Ok(found?),
+    }
 }
 
 fn location(room: RoomId, seq: Seq) -> String {

@@ -21,6 +21,7 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{Fields, wrong};
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Occupant, Room};
+use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{Context, bodies, lists};
 use crate::store::{Counts, Reader};
 
@@ -119,7 +120,7 @@ pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> A
     who(context, caller.clone()).await?; // The password of a room is not for strangers to try.
     // Without a right to show there is still one's membership, or a door that stands open.
     let access = match body.text("password")? {
-        Some(password) => unlock(context, room, password).await?,
+        Some(password) => unlock(context, &caller, room, password).await?,
         None => Access::Open,
     };
     match context.hub.ask(caller.clone(), Ask::Enter { room, access }).await {
@@ -228,7 +229,12 @@ async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Fa
 
 /// The right that a password gives; one that is wrong gives none. It takes as long where there is
 /// no such room.
-async fn unlock(context: &Context, room: RoomId, password: &str) -> Result<Access, Failure> {
+async fn unlock(
+    context: &Context,
+    caller: &Caller,
+    room: RoomId,
+    password: &str,
+) -> Result<Access, Failure> {
     let what = Ask::Lock { room: RoomRef::Id(room), name: None, access: Access::Open };
     let lock = match context.hub.ask(Caller::Nobody, what).await {
         Ok(Answer::Lock(Lock { password: None, .. })) => return Ok(Access::Open),
@@ -240,14 +246,11 @@ async fn unlock(context: &Context, room: RoomId, password: &str) -> Result<Acces
     if !(1..=PASSWORD_CHARS_MAX).contains(&password.chars().count()) {
         return Ok(Access::Open);
     }
-    let password = password.to_owned();
-    let (right, generation) = match lock {
-        Some(Lock { password: Some(hash), generation, .. }) => {
-            (context.passwords.verify(password, hash).await?, generation)
-        }
-        _ => (context.passwords.verify_nothing(password).await?, 0),
-    };
-    Ok(if right { Access::Password { generation } } else { Access::Open })
+    let hash = lock.as_ref().and_then(|lock| lock.password.clone());
+    let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
+    let right = context.unlock(caller.clone(), RoomRef::Id(room), password, hash).await?;
+    let generation = lock.filter(|_| right).map(|lock| lock.generation);
+    Ok(generation.map_or(Access::Open, |generation| Access::Password { generation }))
 }
 
 async fn ask_lock(context: &Context, caller: Caller, what: Ask) -> Result<Lock, Failure> {
@@ -298,7 +301,7 @@ async fn counted(
     caller: Caller,
     mine: Vec<(RoomId, Seq)>,
 ) -> Result<HashMap<RoomId, Counts>, Failure> {
-    let me = who(context, caller).await?.name.folded();
+    let me = who(context, caller).await?.name.lowered();
     let read = move |reader: &Reader| {
         let counts = reader.counts(&me, &mine)?;
         Ok(mine.into_iter().map(|(room, _)| room).zip(counts).collect())

@@ -7,7 +7,7 @@ use crate::chat::{Chat, Settings};
 
 /// What a core that has seen this log would start from again.
 pub(super) fn fold(log: impl IntoIterator<Item = (Seq, Time, Entry)>) -> Snapshot {
-    let settings = Settings { session_ttl_secs: 3_600 };
+    let settings = Settings { session_ttl_secs: 3_600, limits: false };
     let mut core = Chat::new(settings, Snapshot::default());
     let mut effects = Vec::new();
     // A number is used once; that it was, only the tables remember of an account that is gone.

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::chat::Folded;
-use crate::limits::{ENTRIES_PAGE_BYTES, PAGE_MESSAGES_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX};
-use crate::store::{Bound, Counts, Happened};
+use crate::limits::{
+    ENTRIES_PAGE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX,
+};
+use crate::store::{Bound, Counts, Happened, Message};
 
 /// 20 messages in room 2, each followed by one in the lobby: 2, 4, … 40 are those of room 2.
 fn twenty() -> (Scratch, Writer) {
@@ -51,6 +53,40 @@ fn pages_lie_where_they_are_asked_for() {
 }
 
 #[test]
+fn a_page_of_long_messages_ends_sooner_and_says_so() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let (long, quotes) = ("\u{1F600}".repeat(4_000), "\"".repeat(4_000));
+    let text = |n: u64| if n.is_multiple_of(2) { &long } else { &quotes };
+    writer.commit((1..=100).map(|n| write(n, says(1, 2, text(n)))).collect());
+    let reader = scratch.reader();
+    // A pair takes 24 KB as JSON: eleven of them do not fit.
+    for (bound, before, after) in [
+        (Bound::Newest, true, false),
+        (Bound::Before(Seq(60)), true, true),
+        (Bound::Before(Seq(8)), false, true),
+        (Bound::After(Seq(40)), true, true),
+        (Bound::After(Seq(95)), true, false),
+        (Bound::Around(Seq(50)), true, true),
+        (Bound::Around(Seq(2)), false, true),
+    ] {
+        let page = reader.page((RoomId(2), Seq(0)), bound, 80).expect("it is read");
+        let seqs: Vec<u64> = page.messages.iter().map(|message| message.seq.0).collect();
+        let bytes: usize = page.messages.iter().map(Message::weight).sum();
+        assert!(bytes <= PAGE_BYTES, "{bound:?}: {bytes}");
+        assert_eq!((page.more_before, page.more_after), (before, after), "{bound:?} {seqs:?}");
+        let (first, last) = (seqs[0], seqs[seqs.len() - 1]);
+        assert_eq!(seqs, (first..=last).collect::<Vec<_>>(), "{bound:?}: no hole");
+        match bound {
+            Bound::Newest => assert!(last == 101 && seqs.len() > 18, "{seqs:?}"),
+            Bound::Before(seq) => assert_eq!(last, seq.0 - 1),
+            Bound::After(seq) => assert_eq!(first, seq.0 + 1),
+            Bound::Around(seq) => assert!(seqs.contains(&seq.0), "{seqs:?}"),
+        }
+    }
+}
+
+#[test]
 fn one_message_is_found_in_its_room_and_by_its_number() {
     let (scratch, mut writer) = twenty();
     let seq = put(&mut writer, sends(7, 2, "mine", "here"));
@@ -72,14 +108,14 @@ fn a_page_is_bounded_whatever_is_asked() {
     assert_eq!(page.messages.len(), PAGE_MESSAGES_MAX);
     let counts = |read| {
         let rooms = [(RoomId(1), Seq(read)), (RoomId(2), Seq(0))];
-        reader.counts(&Folded::new("Ann"), &rooms).expect("they are read")
+        reader.counts(Folded::new("Ann").as_str(), &rooms).expect("they are read")
     };
     let most = UNREAD_MAX as u64;
     let both = |unread, mentions| [Counts { unread, mentions }, Counts::default()];
     assert_eq!(counts(0), both(most, most));
     assert_eq!(counts(1_191), both(10, 10));
     assert_eq!(counts(u64::MAX), both(0, 0));
-    let bob = reader.counts(&Folded::new("Bob"), &[(RoomId(1), Seq(1_191))]);
+    let bob = reader.counts(Folded::new("Bob").as_str(), &[(RoomId(1), Seq(1_191))]);
     assert_eq!(bob, Ok(vec![Counts { unread: 10, mentions: 0 }]));
 }
 
@@ -91,7 +127,7 @@ fn what_is_taken_back_or_edited_counts_as_it_is_now() {
     put(&mut writer, deletes(1, 1, a, false));
     put(&mut writer, edits(1, 1, b, "hey @bob"));
     let counts = |name| {
-        let counts = scratch.reader().counts(&Folded::new(name), &[(RoomId(1), Seq(1))]);
+        let counts = scratch.reader().counts(Folded::new(name).as_str(), &[(RoomId(1), Seq(1))]);
         counts.expect("they are read")[0]
     };
     assert_eq!(counts("ann"), Counts { unread: 2, mentions: 1 });
@@ -107,7 +143,7 @@ fn what_one_said_oneself_is_not_unread() {
         put(&mut writer, account_made(account, &name, &name));
     }
     let counts = |name: &str| {
-        let counts = scratch.reader().counts(&Folded::new(name), &[(RoomId(1), Seq(0))]);
+        let counts = scratch.reader().counts(Folded::new(name).as_str(), &[(RoomId(1), Seq(0))]);
         counts.expect("they are read")[0]
     };
     put(&mut writer, says(1, 1, "to @Person1 and @Person2"));

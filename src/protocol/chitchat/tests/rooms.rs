@@ -289,8 +289,8 @@ fn changing_a_private_room() {
         // A new password ends all tokens.
         let body = r#"{"password":"87654321"}"#;
         assert_eq!(server.send("PUT /chats/2", &good, body).await.status, 200);
-        server.check("PUT /chats/2", &good, "{}", &not_found("2")).await;
-        server.check("DELETE /chats/2", &good, "", &not_found("2")).await;
+        server.check("PUT /chats/2", &good, "{}", &invalid_token()).await;
+        server.check("DELETE /chats/2", &good, "", &invalid_token()).await;
         let good = token(&server, "2", "Ann", "87654321").await;
         assert_eq!(
             server.send("PUT /chats/2", &good, r#"{"visibility":"public"}"#).await.status,

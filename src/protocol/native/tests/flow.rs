@@ -1,7 +1,9 @@
 //! Conversations from end to end.
 
 use super::{bearer, cookie, refusal};
+use crate::limits::READERS_MAX;
 use crate::protocol::tests::{Reply, Server, serve};
+use crate::store::Reader;
 
 /// Puts requests with one key, and compares a refusal, or else the status and pieces of the body.
 async fn table(server: &Server, key: &str, rows: &[(&str, &str, &str, &[&str])]) -> Vec<Reply> {
@@ -143,5 +145,55 @@ fn guests_and_sessions() {
             ("DELETE /api/v1/sessions/current", "", "204", &[]),
         ];
         table(&server, &key, &rows).await;
+    });
+}
+
+/// While every reader of pages is busy, what is said and changed is answered all the same, and as
+/// those who read it later find it.
+#[test]
+fn what_the_log_has_taken_needs_no_free_reader() {
+    serve(async |server| {
+        let guest = server.send("POST /api/v1/guests", "", r#"{"name":"Bo","color":"red"}"#).await;
+        let bo = format!("Authorization: Bearer {}", guest.text("session"));
+        let first = server.send("PUT /api/v1/rooms/1/messages/id-0", &bo, r#"{"text":"hi"}"#).await;
+        let at = first.header("Location").expect("where it is").to_owned();
+        let (begin, mut begun) = tokio::sync::mpsc::unbounded_channel();
+        let free: Vec<std::sync::mpsc::Sender<()>> = (0..READERS_MAX)
+            .map(|_| {
+                let (free, freed) = std::sync::mpsc::channel();
+                let (readers, begin) = (server.service.readers.clone(), begin.clone());
+                tokio::spawn(async move {
+                    let hold = move |_: &Reader| {
+                        begin.send(()).expect("the test waits");
+                        let _ = freed.recv(); // Until the test is through.
+                        Ok(())
+                    };
+                    readers.read(hold).await
+                });
+                free
+            })
+            .collect();
+        for _ in 0..READERS_MAX {
+            begun.recv().await.expect("it reads");
+        }
+        let reply = format!(r#"{{"text":"hi @Bo","reply_to":{}}}"#, at.rsplit('/').next().unwrap());
+        let put = "PUT /api/v1/rooms/1/messages/id-1";
+        let sign = format!("PUT {at}/reactions/%F0%9F%91%8D");
+        let rows: [(&str, &str, &str, &[&str]); 7] = [
+            (put, &reply, "201", &[r#""color":"red""#, r#""mentions":["Bo"]"#, r#""reply_to":"#]),
+            (put, &reply, "200", &[r#""client_id":"id-1""#]),
+            ("POST /api/v1/rooms/1/messages", r#"{"text":"ho"}"#, "201", &[r#""author":"Bo""#]),
+            ("POST /r/1", "hello", "201", &[]),
+            (&sign, "", "200", &[r#""reactions":{"👍":["Bo"]}"#]),
+            (&sign, "", "200", &[r#""reactions":{"👍":["Bo"]}"#]),
+            (&format!("PATCH {at}"), r#"{"text":"ha"}"#, "200", &[r#""text":"ha""#]),
+        ];
+        let busy = table(&server, &bo, &rows).await;
+        drop(free);
+        let said = busy[0].header("Location").expect("where it is");
+        for (answered, at) in [(&busy[0], said), (&busy[1], said), (&busy[6], &at)] {
+            let read = server.send(&format!("GET {at}"), &bo, "").await;
+            assert_eq!(answered.body, read.body);
+        }
     });
 }
