@@ -18,6 +18,7 @@
 pub mod admin;
 pub mod entries;
 mod health;
+mod memberships;
 mod open_error;
 mod pace;
 mod reader;

@@ -253,6 +253,8 @@ pub enum Answer {
     },
     /// What the core answers and announces from here on is no older than this entry.
     Heard(Seq),
+    /// The first of the keys that is known, if one is.
+    KnownKey(Option<KeyHash>),
     /// A page of the rooms whose messages one may read, by number, and after which entry.
     Readable {
         /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
