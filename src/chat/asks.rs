@@ -5,7 +5,7 @@ use crate::chat::people::NewSession;
 use crate::chat::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Title, Visibility};
 use crate::chat::vocabulary::{
-    Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
+    Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts, Space,
 };
 use crate::chat::{AskId, Chat, Held, Purpose, Source};
 use crate::crypto::KeyHash;
@@ -74,6 +74,8 @@ impl Chat {
                 Ok(Some(Answer::Done))
             }
             Ask::Search => Ok(Some(Answer::Done)),
+            Ask::Space if self.space == Space::Least => Err(Refusal::NoSpace),
+            Ask::Space => Ok(Some(Answer::Done)),
             Ask::Readable { after } => Ok(Some(self.readable(who, after))),
             Ask::Direct { name, chance } => self.direct(ask, who, &name, chance),
             Ask::Enter { room, access } => self.enter_room(ask, who, room, access),

@@ -158,7 +158,7 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     check_password(visibility, password.as_deref(), false)?;
     // To hash a password is dear: not for a title that cannot be had. (The core looks again.)
     refuse_taken_title(context, &title, None).await?;
-    let password = context.passwords.hash_any(password).await?;
+    let password = context.hash_any(None, password).await?;
     let description = description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
     let made = ask_room(
@@ -185,7 +185,7 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(&lock)).await?;
     }
-    let password = context.passwords.hash_new(password, lock.password).await?;
+    let password = context.hash_new(lock.room, password, lock.password).await?;
     let keep_members = false;
     let change = RoomChange { title, description, visibility, password, keep_members };
     let (room_ref, chance) = (RoomRef::Id(lock.number), chance());

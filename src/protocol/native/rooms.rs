@@ -73,7 +73,7 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     // looks again.)
     who(context, caller.clone()).await?;
     refuse_taken_title(context, &title, None).await?;
-    let password = context.passwords.hash_any(wanted.password).await?;
+    let password = context.hash_any(None, wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
     let info = ask_room(context, caller.clone(), Ask::MakeRoom { facts, chance: chance() }).await?;
@@ -98,7 +98,7 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(room)).await?;
     }
-    let password = context.passwords.hash_new(password, lock.password).await?;
+    let password = context.hash_new(room, password, lock.password).await?;
     let change = RoomChange { title, description, visibility, password, keep_members };
     let (access, chance) = (Access::Open, chance());
     let what = Ask::ChangeRoom { room: RoomRef::Id(room), access, change, chance };

@@ -7,6 +7,7 @@ use sha2::Sha256;
 
 use crate::chat::{Access, Claim, Lock, Name, RoomId};
 use crate::crypto::{self, KeyHash};
+use crate::fuzz::fuzz;
 use crate::limits::TOKEN_TTL_SECS;
 use crate::protocol::chitchat::tokens::{Flaw, Pass, Tokens};
 use crate::time::Time;
@@ -171,4 +172,19 @@ fn tokens_at_the_ends_of_time() {
     }
     let token = tokens().issue(&name, None, &lock(Time(i64::MIN)));
     assert!(tokens().check_at(&token, Time(i64::MIN)).is_ok());
+}
+
+/// A token that was damaged says what it said, or nothing.
+#[test]
+fn tokens_at_random() {
+    let tokens = Tokens::new(None, &[7; 32]);
+    let name = Name::new("ann").expect("a name");
+    let token = tokens.issue(&name, None, &lock(Time::now()));
+    let good = tokens.check(&token).expect("a token");
+    fuzz(5_000, |dice| {
+        let damaged = dice.text(&[&token], &["=", ".", "e30", "a", "\u{0}"]);
+        if let Ok(pass) = tokens.check(&damaged) {
+            assert_eq!(pass, good, "{damaged}");
+        }
+    });
 }

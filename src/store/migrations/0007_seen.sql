@@ -1,4 +1,4 @@
--- The sixth schema: who may see what. Hidden rooms are found by a number that nobody can guess,
+-- The seventh schema: who may see what. Hidden rooms are found by a number that nobody can guess,
 -- what was said before a room was opened stays its members', and whoever is put out of a room is
 -- told so, also when they were away.
 
