@@ -124,11 +124,11 @@ fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
     );
     drop(writer);
     let new = scratch.open().snapshot;
-    // As the fifth schema has left it.
-    let fifth = "DROP TABLE lost; DROP INDEX room_link; ALTER TABLE room DROP COLUMN link;
+    // As the sixth schema has left it.
+    let sixth = "DROP TABLE lost; DROP INDEX room_link; ALTER TABLE room DROP COLUMN link;
         ALTER TABLE room DROP COLUMN opened; ALTER TABLE member DROP COLUMN horizon;
-        PRAGMA user_version = 5";
-    scratch.other_program().execute_batch(fifth).expect("it can be undone");
+        PRAGMA user_version = 6";
+    scratch.other_program().execute_batch(sixth).expect("it can be undone");
     let taken_over = scratch.open().snapshot;
     let opened_by =
         |snapshot: &Snapshot| snapshot.rooms.iter().map(|room| room.opened).collect::<Vec<_>>();
