@@ -11,14 +11,14 @@ pub enum Access {
     Open,
     /// By the room's password, of this generation: it was found to be right.
     Password {
-        /// Compared with [`Lock::generation`](super::Lock::generation).
+        /// Compared with the room's: see [`Lock`](super::Lock).
         generation: u64,
     },
     /// With a token.
     Token {
         /// For which room.
         room: RoomId,
-        /// For which generation of its password: compared with [`Lock::generation`](super::Lock::generation).
+        /// For which generation of its password.
         generation: u64,
         /// The SHA-256 of the key of the session that asked for it, with which it ends.
         session: Option<KeyHash>,
