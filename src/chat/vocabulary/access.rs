@@ -30,8 +30,8 @@ pub enum Access {
 pub struct Claim {
     /// The name.
     pub name: Name,
-    /// When it was granted, by [`Lock::granted`](super::Lock::granted) or earlier. An account that was made later is
-    /// another person's.
+    /// When it was granted, by [`Lock::granted`](super::Lock::granted) or earlier. An account that
+    /// was made later is another person's.
     pub granted: Time,
     /// When the first token was issued from which this one was renewed. Of two connections by the
     /// same one, the older gives way.
