@@ -76,7 +76,7 @@ impl Chat {
                 }
                 continue;
             }
-            if let Some(account) = sitting.account() {
+            if let Some(account) = sitting.holder {
                 *accounts.entry(account).or_insert(0) += 1;
             }
             if let Some(session) = sitting.session {

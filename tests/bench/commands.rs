@@ -60,14 +60,18 @@ fn reads(world: &mut World) {
             mine(),
             Ask::Members { room: LOBBY, after: place },
         );
-        world.ask("a crowded room", Caller::Nobody, Ask::Room { room: RoomRef::Id(CROWDED) });
+        world.ask(
+            "a crowded room",
+            Caller::Nobody,
+            Ask::Room { room: RoomRef::Id(CROWDED), access: Access::Open },
+        );
         world.ask("a room, as a member sees it", mine(), Ask::View { room: CROWDED });
         world.ask("who I am", mine(), Ask::Me);
         world.ask("somebody", mine(), Ask::Person { name: format!("n{}", turn + 1).into() });
         world.ask("my sessions", mine(), Ask::Sessions);
         world.ask("how far the log is", Caller::Nobody, Ask::Heard);
         let (room, name) = (RoomRef::Id(CROWDED), Name::new("somebody new"));
-        world.ask("what opens a room", mine(), Ask::Lock { room, name });
+        world.ask("what opens a room", mine(), Ask::Lock { room, name, access: Access::Open });
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
         world.ask("whether one may change a room", mine(), Ask::MayChange { room, access });
     }
@@ -108,7 +112,7 @@ fn people(world: &mut World) {
 fn rooms(world: &mut World) {
     for turn in 0..TIMES {
         let who = || session(turn + 400);
-        let what = Ask::MakeRoom { facts: facts(&format!("a new one {turn}")) };
+        let what = Ask::MakeRoom { facts: facts(&format!("a new one {turn}")), chance: turn };
         world.ask_through("a room is made", who(), what);
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
         let title = shanty::chat::Title::new(&format!("other {turn}"));
@@ -116,7 +120,7 @@ fn rooms(world: &mut World) {
         world.ask_through(
             "a crowded room changes",
             session(BUSY),
-            Ask::ChangeRoom { room, access, change },
+            Ask::ChangeRoom { room, access, change, chance: turn },
         );
         let newcomer = || session(ACCOUNTS - 100 - turn);
         let (room, access) = (CROWDED, Access::Open);
@@ -125,7 +129,7 @@ fn rooms(world: &mut World) {
         world.ask_through(
             "a room for two",
             who(),
-            Ask::Direct { name: format!("n{}", turn + 2_000).into() },
+            Ask::Direct { name: format!("n{}", turn + 2_000).into(), chance: turn },
         );
     }
 }
@@ -157,7 +161,7 @@ fn held(world: &mut World) {
     let (room, access) = (RoomId(3), Access::Open);
     for turn in 0..PRESENT {
         let (room, change) = (RoomRef::Id(room), change(turn));
-        let what = Ask::ChangeRoom { room, access, change };
+        let what = Ask::ChangeRoom { room, access, change, chance: turn };
         world.ask("a change that waits for another", session(BUSY), what);
         if turn == 1_000 {
             // Up to here one after the other; then the room is gone for all the rest.

@@ -159,9 +159,12 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     for after in [Place::Present(0), away] {
         it.ask("ann", Ask::Members { room: LOBBY, after });
     }
-    it.ask("ann", Ask::Room { room: RoomRef::Id(CROWDED) });
+    it.ask("ann", Ask::Room { room: RoomRef::Id(CROWDED), access: Access::Open });
     it.ask("ann", Ask::View { room: CROWDED });
-    it.ask("ann", Ask::Lock { room: RoomRef::Id(CROWDED), name: Name::new("new") });
+    it.ask(
+        "ann",
+        Ask::Lock { room: RoomRef::Id(CROWDED), name: Name::new("new"), access: Access::Open },
+    );
     it.ask("ann", Ask::MayChange { room: RoomRef::Id(CROWDED), access: Access::Open });
     it.ask("", Ask::Heard);
     it.ask("ann", Ask::Me);
@@ -170,13 +173,13 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     it.ask("", Ask::Register { name: "new".into(), key: key("new") });
     it.ask("", login("n11", "fresh"));
     it.ask("", be_guest("zoe"));
-    it.ask("ann", Ask::Direct { name: "n12".into() });
+    it.ask("ann", Ask::Direct { name: "n12".into(), chance: 1 });
     it.ask("s13", Ask::Enter { room: RoomId(5), access: Access::Open });
     it.ask("s13", Ask::Exit { room: RoomId(5) });
     let (text, client_id, reply_to) = ("hi".into(), None, None);
     it.ask("ann", Ask::Act(Action::Send { room: CROWDED, text, client_id, reply_to }));
     it.ask("ann", Ask::Read { room: CROWDED, seq: Seq(u64::MAX) });
-    it.ask("ann", Ask::MakeRoom { facts: facts("one more", Visibility::Public, None) });
+    it.ask("ann", Ask::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 2 });
     let mut streams = Vec::new();
     for _ in 0..16 {
         it.seats += STREAM;
@@ -203,7 +206,7 @@ fn work(size: u64) -> BTreeMap<String, u64> {
         let change = RoomChange { title, ..RoomChange::default() };
         let room = RoomRef::Id(CROWDED);
         it.core.last += 1;
-        let what = Ask::ChangeRoom { room: room.clone(), access, change };
+        let what = Ask::ChangeRoom { room: room.clone(), access, change, chance: 3 };
         let caller = super::caller("ann");
         it.give("ChangeRoom", Command::Ask { ask: AskId(it.core.last), source, caller, what });
         if turn == 9 {
