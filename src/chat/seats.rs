@@ -224,6 +224,24 @@ impl Chat {
         }
     }
 
+    /// Whoever uses a name without an account, which somebody registers now, is not to wake up as
+    /// somebody else: they are not here any more under that name, and may choose another.
+    pub(super) fn free_name(&mut self, name: &Folded) {
+        if !self.rooms.any_guest(name) {
+            return;
+        }
+        let goes_by = |author: &Author| author.account.is_none() && author.name.folded() == *name;
+        let seats = self.seats.iter().filter(|(_, one)| one.author.as_ref().is_some_and(goes_by));
+        let mut seats: Vec<SeatId> = seats.map(|(seat, _)| *seat).collect();
+        seats.sort_unstable();
+        for seat in seats {
+            self.go(seat);
+            let Some(sitting) = self.seats.get_mut(&seat) else { continue };
+            sitting.author = None;
+            self.rooms.unbind(sitting.room, name);
+        }
+    }
+
     fn join(
         &mut self,
         seat: SeatId,
