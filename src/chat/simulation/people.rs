@@ -1,5 +1,7 @@
 //! What people do: anything, in any order, mostly with names and keys that somebody has.
 
+use std::net::IpAddr;
+
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Client;
 use crate::chat::simulation::picture::Follows;
@@ -355,7 +357,10 @@ impl Simulation {
         let ask = AskId(self.number());
         let Shown { session, account, refused } = shown;
         self.world.asks.insert(ask, Asked { what: what.clone(), session, account, refused });
-        self.give(Command::Ask { ask, source: Source::Local, caller, what });
+        let address = IpAddr::from([203, 0, 113, self.dice.below(2) as u8]);
+        let sources = [Source::Local, Source::Unknown, Source::of(address)];
+        let source = self.dice.pick(&sources).expect("one of three");
+        self.give(Command::Ask { ask, source, caller, what });
     }
 
     fn somebody_sits(&mut self) {
