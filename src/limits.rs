@@ -81,6 +81,9 @@ pub const FILES_BESIDE_CONNECTIONS: usize = 64;
 /// Callers that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 
+/// Connections accepted for a worker that has not begun to serve them. Beyond it the next worker
+/// gets them; when all have so many, callers wait in the backlog.
+pub const ARRIVALS_MAX: usize = 16;
 /// What accepting waits for when the system has no file descriptors left.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 
@@ -133,6 +136,14 @@ pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
 /// Passwords waiting to be hashed or checked, one after the other; each takes 7 MiB and some 30 ms
 /// of a core, so the last waits for four seconds. Beyond it the newest of the longest line: 503.
 pub const PASSWORD_WAITING_MAX: usize = 128;
+
+/// Lines for standard error that wait because nobody reads it. Beyond it lines are left out, and it
+/// is said how many.
+pub const LOG_LINES_MAX: usize = 1_024;
+/// Bytes of one such line; the rest is cut off.
+pub const LOG_LINE_BYTES_MAX: usize = 4 * 1024;
+/// What the end of the process waits for the last lines to be read.
+pub const LOG_FLUSH_MS: u64 = 500;
 
 // ---- Chat ----
 
