@@ -223,7 +223,7 @@ impl Chat {
         session: Option<SessionId>,
     ) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
-        let room = sitting.room;
+        let (room, held) = (sitting.room, sitting.holder.is_some());
         let taken = || {
             let accounts = &self.accounts;
             accounts.is_taken(&author.name.folded()) || accounts.is_alike(&author.name, false)
@@ -235,6 +235,11 @@ impl Chat {
         self.rooms.bind(room, &author, seat, now)?;
         let by = session.and_then(|session| self.accounts.session(session));
         let holder = author.account.or(by.map(|live| live.account));
+        if held {
+            // It has lost its name (see `free_name`), but not the session that it was taken by.
+            self.seats.entry(seat).and_modify(|sitting| sitting.author = Some(author));
+            return Ok(());
+        }
         if let Some(account) = holder {
             self.accounts.sit(account, session, seat);
         }
@@ -422,12 +427,12 @@ impl Chat {
             self.go(seat); // When all go, nobody is told who.
         }
         let Some(sitting) = self.seats.remove(&seat) else { return };
-        let Some(author) = sitting.author else { return };
-        let folded = author.name.folded();
-        if let Some(room) = self.rooms.get_mut(room).filter(|_| sitting.present) {
-            room.leave(&folded);
+        if let Some(folded) = sitting.author.map(|author| author.name.folded()) {
+            if let Some(room) = self.rooms.get_mut(room).filter(|_| sitting.present) {
+                room.leave(&folded);
+            }
+            self.rooms.unbind(room, &folded);
         }
-        self.rooms.unbind(room, &folded);
         // (To lose a room is no use of a stream's session; its own end is.)
         if let Some(session) = sitting.session.filter(|_| base.is_none()) {
             self.use_session(session);
