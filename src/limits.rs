@@ -29,6 +29,11 @@ pub const IDLE_DEADLINE_MS: u64 = 60_000;
 
 /// One message, all its fragments together. Beyond it: close 1009.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// From the first byte of a message to its last fragment, as for an HTTP body. Beyond it: 1008.
+pub const MESSAGE_DEADLINE_MS: u64 = 20_000;
+/// What all connections together hold of input that is not whole: heads, bodies, messages; each
+/// worker has its share. Beyond it whoever holds most is refused: 503, close 1013.
+pub const INPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Between two pings, and until a connection without a pong counts as dead: ChitChat's numbers.
 pub const PING_INTERVAL_MS: u64 = 54_000;
 /// See [`PING_INTERVAL_MS`]. Anything that the peer sends counts as a sign of life.
@@ -300,6 +305,7 @@ pub const GRACE_MS: u64 = 12_000;
 
 const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time for its pong");
 const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
+const _: () = assert!(2 * (MESSAGE_BYTES_MAX + READ_BUFFER_BYTES) < INPUT_BYTES_MAX / WORKERS_MAX);
 const _: () = assert!(OUTBOX_BYTES_MAX + PAGE_BYTES <= UNSENT_BYTES_MAX / WORKERS_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");

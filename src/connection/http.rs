@@ -2,6 +2,7 @@
 //! looked at (RFC 9112 section 9.3.2), until one becomes a websocket or either side has enough.
 
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +11,8 @@ use tokio::time::{Instant, Sleep};
 use crate::connection::Shared;
 use crate::connection::answer::{self, patience};
 use crate::connection::wire::{Ready, Wire};
-use crate::dialect::Dialect;
-use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request};
+use crate::dialect::{Closing, Dialect};
+use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
 use crate::hub::Seat;
 use crate::limits::{BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RETRY_AFTER_MS};
 use crate::log;
@@ -44,7 +45,7 @@ pub(super) struct Upgrade {
 }
 
 /// Serves requests. `None`: the connection is to be closed.
-pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
+pub(super) async fn serve(shared: &Shared, wire: &Rc<Wire>) -> Option<Next> {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
     let mut reader = Reader::new();
     loop {
@@ -85,6 +86,10 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
                 log!(Debug, "refused with {}: {}", reject.status, reject.why);
                 let (path, origin) = (reader.path(), reader.origin());
                 let response = protocol::unread(&shared.service, path, origin.as_deref(), reject);
+                let response = match response.status {
+                    503 => retry_after(response),
+                    _ => response,
+                };
                 let framing = Framing::refused(Time::now());
                 answer::send(shared, wire, response, framing, &mut deadline).await;
                 return None;
@@ -101,8 +106,7 @@ async fn respond(shared: &Shared, wire: &Wire, request: &Request) -> Outcome {
     let refused = || {
         let origin = request.header("origin");
         let response = protocol::unread(&shared.service, &request.path, origin, FULL);
-        let seconds = RETRY_AFTER_MS.div_ceil(1000).to_string();
-        Outcome::Response(response.header("Retry-After", seconds))
+        Outcome::Response(retry_after(response))
     };
     let health = matches!(request.path.as_str(), "/healthz" | "/readyz");
     if shared.unsent.left() == 0 && !health {
@@ -121,6 +125,11 @@ async fn respond(shared: &Shared, wire: &Wire, request: &Request) -> Outcome {
     }
 }
 
+/// Says when to come back.
+fn retry_after(response: Response) -> Response {
+    response.header("Retry-After", RETRY_AFTER_MS.div_ceil(1000).to_string())
+}
+
 /// As the request wants it; but a server that stops keeps no connection alive.
 fn framing(shared: &Shared, request: &Request) -> Framing {
     let framing = Framing::of(request, Time::now());
@@ -130,15 +139,21 @@ fn framing(shared: &Shared, request: &Request) -> Framing {
 /// Reads the next request. `Ok(None)`: there is none, and nobody waits for an answer.
 async fn next(
     shared: &Shared,
-    wire: &Wire,
+    wire: &Rc<Wire>,
     reader: &mut Reader,
     deadline: &mut Pin<&mut Sleep>,
 ) -> Result<Option<Request>, Reject> {
     // A deadline runs from the beginning of its phase, or one could drip bytes for ever.
     let mut phase = None;
+    let mut noted = false;
     loop {
         match reader.next()? {
-            http::Next::Request(request) => return Ok(Some(request)),
+            http::Next::Request(request) => {
+                if std::mem::take(&mut noted) {
+                    shared.unfinished.note(wire, 0);
+                }
+                return Ok(Some(request));
+            }
             http::Next::Continue => {
                 if !answer::write(shared, wire, [http::CONTINUE, b""], deadline).await {
                     return Ok(None);
@@ -158,6 +173,13 @@ async fn next(
                 Phase::Body => BODY_DEADLINE_MS,
             };
             deadline.as_mut().reset(Instant::now() + patience(shared, millis));
+        }
+        if reader.phase() != Phase::Idle {
+            shared.unfinished.note(wire, reader.held());
+            noted = true;
+        }
+        if wire.closing() == Some(Closing::UNFINISHED) {
+            return Err(Reject::new(503, "too much is unfinished; send requests whole"));
         }
         match wire.wait(deadline, true, false).await {
             Ready::Deadline if reader.phase() == Phase::Idle => return Ok(None),

@@ -12,6 +12,7 @@ mod http;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod websocket;
 mod wire;
 
@@ -25,9 +26,10 @@ use tokio::time::{Instant, Sleep};
 
 use crate::chat::{SeatId, Seq};
 use crate::connection::http::Next;
+use crate::connection::unfinished::Unfinished;
 use crate::connection::wire::Ready;
 pub use crate::connection::wire::Wire;
-use crate::limits::{CLOSE_DEADLINE_MS, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
+use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;
 
@@ -42,15 +44,26 @@ pub struct Shared {
     head: Rc<Cell<Seq>>,
     /// What is queued for all connections of this thread, and the answers that are being read.
     unsent: Rc<Budget>,
+    unfinished: Unfinished,
+}
+
+/// A connection that is there. At its end, however it comes, nothing of it is unfinished.
+struct Present<'a>(&'a Shared, &'a Rc<Wire>);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.unfinished.note(self.1, 0);
+    }
 }
 
 impl Shared {
     /// For one thread.
     pub fn new(service: Rc<Service>, head: Rc<Cell<Seq>>) -> Shared {
-        let unsent = Rc::new(Budget::new(UNSENT_BYTES_MAX / service.config.workers.max(1)));
+        let workers = service.config.workers.max(1);
         Shared {
             service,
-            unsent,
+            unsent: Rc::new(Budget::new(UNSENT_BYTES_MAX / workers)),
+            unfinished: Unfinished::new(INPUT_BYTES_MAX / workers),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into()),
             control: RefCell::new(Vec::new()),
             stopping: Cell::new(false),
@@ -78,6 +91,7 @@ impl Shared {
 /// Serves one connection to its end.
 pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>) {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
+    let present = Present(&shared, &wire);
     match Box::pin(http::serve(&shared, &wire)).await {
         None => {}
         Some(Next::Websocket(upgrade)) => {
@@ -88,6 +102,7 @@ pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>) {
             Box::pin(stream::serve(&shared, &wire, seat, script, &mut deadline)).await;
         }
     }
+    drop(present);
     wire.end();
     linger(&shared, &wire, &mut deadline).await;
 }

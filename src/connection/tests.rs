@@ -7,19 +7,28 @@ use std::net::{Ipv4Addr, TcpListener};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::dialect::Closing;
 use crate::hub::seat_id;
-use crate::limits::{ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS};
+use crate::limits::{
+    ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
+};
 use crate::protocol::tests::{self, Server};
 
 /// Sends `first` at once and then `drip`, a byte a second, to the end of the connection. What came
 /// back, and after how many milliseconds it was over.
 fn converse(first: &str, drip: &str) -> (String, u64) {
-    let mut heard = (String::new(), 0);
+    let (heard, millis) = converse_in_bytes(first.as_bytes(), drip.as_bytes());
+    (String::from_utf8(heard).expect("UTF-8"), millis)
+}
+
+/// The same, for what is no text.
+fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
+    let mut heard = (Vec::new(), 0);
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let mut peer = std::net::TcpStream::connect(address).expect("it listens");
-        peer.write_all(first.as_bytes()).expect("it fits");
+        peer.write_all(first).expect("it fits");
         let socket = |stream: std::net::TcpStream| {
             stream.set_nonblocking(true).expect("a socket");
             TcpStream::from_std(stream).expect("a runtime")
@@ -29,9 +38,9 @@ fn converse(first: &str, drip: &str) -> (String, u64) {
         let wire = Rc::new(shared.wire(seat_id(0, 1), socket(stream)));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
-            for byte in drip.bytes().cycle() {
+            for byte in drip.iter().cycle() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                let _ = dripping.try_write(&[byte]); // It may not be read any more.
+                let _ = dripping.try_write(&[*byte]); // It may not be read any more.
             }
             std::future::pending::<()>().await;
         };
@@ -43,9 +52,7 @@ fn converse(first: &str, drip: &str) -> (String, u64) {
         }
         heard.1 = u64::try_from(start.elapsed().as_millis()).expect("minutes");
         peer.set_nonblocking(false).expect("a socket");
-        let mut bytes = Vec::new();
-        let _ = peer.read_to_end(&mut bytes); // Behind what came there may be a reset.
-        heard.0 = String::from_utf8(bytes).expect("UTF-8");
+        let _ = peer.read_to_end(&mut heard.0); // Behind what came there may be a reset.
     });
     heard
 }
@@ -151,4 +158,127 @@ fn an_answer_goes_out_as_slowly_as_it_is_read_but_not_more_slowly() {
     for polite in [2_000, 20_000] {
         assert!(sent(polite).0, "{polite} bytes a second");
     }
+}
+
+/// What opens a websocket, and a first piece of a message: one that does not end with it.
+fn begun(first: u8, length: u8) -> Vec<u8> {
+    let mut bytes = b"GET /chats/1/ws HTTP/1.1\r\nHost: h\r\n".to_vec();
+    bytes.extend(tests::UPGRADE.replace('\n', "\r\n").bytes());
+    bytes.extend(b"\r\n");
+    bytes.extend([first, 0x80 | length, 0, 0, 0, 0, b'a']);
+    bytes
+}
+
+/// RFC 6455 section 5.4 lets a message have any number of fragments; the server gives it a time.
+#[test]
+fn a_message_that_does_not_come_to_its_end_is_a_1008() {
+    const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
+    let over = MESSAGE_DEADLINE_MS + CLOSE_DEADLINE_MS;
+    for (what, first, drip) in [
+        ("a frame that ends nowhere", begun(0x81, 100), &[][..]),
+        ("one that drips", begun(0x81, 100), b"a"),
+        ("a fragment with none behind it", begun(0x01, 1), &[]),
+        ("half a header", begun(0x01, 1)[..begun(0x01, 1).len() - 6].to_vec(), &[]),
+        ("pings between the fragments", begun(0x01, 1), &PING),
+    ] {
+        let (heard, millis) = converse_in_bytes(&first, drip);
+        // (A drip is no answer to a close frame; who still drips is cut off.)
+        let late = over..over + 2 * CLOSE_DEADLINE_MS + 10;
+        assert!(late.contains(&millis), "{what}: {millis}");
+        let close = [0x88, 2 + Closing::DRIPS.reason.len() as u8, 0x03, 0xf0];
+        assert!(heard.windows(4).any(|bytes| bytes == close), "{what}: {heard:?}");
+    }
+}
+
+#[test]
+fn of_what_is_unfinished_the_most_makes_way() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = Shared::new(service, Rc::default());
+        let wires: Vec<Rc<Wire>> =
+            (1..=4).map(|count| Rc::new(shared.wire(seat_id(0, count), pair().0))).collect();
+        let unfinished = Unfinished::new(100);
+        let closed = || wires.iter().map(|wire| wire.closing().is_some()).collect::<Vec<_>>();
+        for (wire, bytes) in wires.iter().zip([30, 40, 30]) {
+            unfinished.note(wire, bytes);
+        }
+        assert_eq!(closed(), [false; 4]);
+        // What comes to its end makes room.
+        unfinished.note(&wires[0], 0);
+        unfinished.note(&wires[0], 30);
+        assert_eq!((unfinished.used(), closed()), (100, vec![false; 4]));
+        unfinished.note(&wires[3], 1);
+        assert_eq!((unfinished.used(), closed()), (61, vec![false, true, false, false]));
+        // Of equals the oldest.
+        unfinished.note(&wires[3], 41);
+        unfinished.note(&wires[3], 30);
+        assert_eq!((unfinished.used(), closed()), (90, vec![false, true, false, true]));
+    });
+}
+
+/// Requests that are not whole and take too much together: one is refused, and may come again.
+#[test]
+fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = Rc::new(Shared::new(service, Rc::default()));
+        let (stream, peer) = pair();
+        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let head = b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nsome";
+        peer.writable().await.expect("a socket");
+        assert_eq!(peer.try_write(head).ok(), Some(head.len()));
+        let served = serve(shared.clone(), wire.clone());
+        let crowd = async {
+            while shared.unfinished.used() == 0 {
+                tokio::task::yield_now().await;
+            }
+            wire.close(Closing::UNFINISHED);
+            let mut bytes = [0; 1024];
+            peer.readable().await.expect("an answer");
+            let count = peer.try_read(&mut bytes).expect("an answer");
+            let text = String::from_utf8_lossy(&bytes[..count]);
+            assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+            assert!(text.contains("\r\nRetry-After: 1\r\n"), "{text}");
+            assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+            drop(peer);
+        };
+        tokio::join!(served, crowd);
+        assert_eq!(shared.unfinished.used(), 0);
+    });
+}
+
+/// Where the memory for answers is used up, nothing is done that could not be answered; but whether
+/// the server is well can be asked all the same.
+#[test]
+fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = Rc::new(Shared::new(service, Rc::default()));
+        let (stream, peer) = pair();
+        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let held = shared.unsent.hold(UNSENT_BYTES_MAX);
+        let ask = async |path: &str| {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+            peer.writable().await.expect("a socket");
+            assert_eq!(peer.try_write(request.as_bytes()).ok(), Some(request.len()));
+            let mut bytes = [0; 4096];
+            loop {
+                peer.readable().await.expect("an answer");
+                if let Ok(count) = peer.try_read(&mut bytes) {
+                    return String::from_utf8_lossy(&bytes[..count]).into_owned();
+                }
+            }
+        };
+        let asks = async {
+            let refused = ask("/chats/1").await;
+            assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+            assert!(refused.contains("\r\nRetry-After: 1\r\n"), "{refused}");
+            assert!(ask("/healthz").await.starts_with("HTTP/1.1 200 "));
+            drop(held);
+            assert!(ask("/chats/1").await.starts_with("HTTP/1.1 200 "));
+            shared.stop();
+            wire.nudge();
+        };
+        tokio::select! {
+            () = serve(shared.clone(), wire.clone()) => {}
+            () = asks => {}
+        }
+    });
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::kit::ws::{TEXT, frame};
-use crate::kit::{Heard, Http, TestServer, clean, joined, left, said, send};
+use crate::kit::{Heard, Http, TestServer, Ws, clean, joined, left, said, send, until};
 
 #[test]
 fn a_reader_that_never_reads_is_dropped_and_the_others_get_everything_promptly() {
@@ -335,4 +335,38 @@ fn many_come_and_go_at_once_and_all_are_accounted_for() {
     assert_eq!(users.as_array().map(Vec::len), Some(1), "{users}");
     witness.say(&send("Witness", "alone"));
     assert!(matches!(witness.hear(), Heard::Text(_)));
+}
+
+#[test]
+fn messages_that_never_end_do_not_hold_memory_for_ever() {
+    let server = TestServer::start();
+    let mut crowd: Vec<Ws> = (0..300).map(|_| server.ws("/chats/1/ws", "")).collect();
+    let begun = frame(TEXT, false, "x".repeat(60_000).as_bytes());
+    for ws in &mut crowd {
+        ws.http.send(&begun);
+    }
+    // Whoever speaks in whole messages is heard.
+    let mut ann = server.guest(1, "Ann");
+    ann.say(&send("Ann", "hello"));
+    ann.expect(&said(1, "Ann", "hello"));
+    // 36 MB were begun (and take twice as much while they grow): most of them had to make way.
+    const REASON: &str = "too much is unfinished; send messages whole";
+    let closed = |ws: &mut Ws| {
+        ws.http.stream.set_read_timeout(Some(Duration::from_millis(1))).expect("a deadline");
+        loop {
+            let mut some = [0; 4096];
+            match std::io::Read::read(&mut ws.http.stream, &mut some) {
+                Ok(count) if count > 0 => ws.http.buffer.extend_from_slice(&some[..count]),
+                Ok(_) => return true,
+                Err(_) => {
+                    return ws
+                        .http
+                        .buffer
+                        .windows(4)
+                        .any(|b| b == [0x88, 2 + REASON.len() as u8, 0x03, 0xf5]);
+                }
+            }
+        }
+    };
+    until("most make way", || crowd.iter_mut().map(closed).filter(|gone| *gone).count() > 100);
 }
