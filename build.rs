@@ -6,6 +6,11 @@
 //! files stay as they are but for one thing: they are served in a folder that is named after
 //! everything in it, so that browsers can keep it for good, and those few that are outside learn
 //! its name here. The same files always give the same bytes.
+//!
+//! And `unicode.rs`, the tables by which the core judges texts: see `build/unicode.rs`.
+
+#[path = "build/unicode.rs"]
+mod unicode;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -35,6 +40,7 @@ const KINDS: [(&str, &str); 6] = [
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed={FROM}");
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(FROM).expect("the page's folder") {
@@ -95,6 +101,7 @@ fn main() {
     }
     table.push_str("];\n");
     write(&out, "web.rs", table.as_bytes());
+    write(&out, "unicode.rs", unicode::tables().as_bytes());
 }
 
 /// Whether browsers ask for it by a name that must stay, and so have to ask each time whether it is

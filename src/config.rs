@@ -60,6 +60,8 @@ pub struct Config {
     pub retain_days: Option<u64>,
     /// Of each room, the latest so many messages stay; `None`: all do.
     pub retain_messages: Option<u64>,
+    /// Whether there are rate limits.
+    pub limits: bool,
     /// Whether one can come as a guest through the native protocol.
     pub guests: bool,
     /// Whether one can make an account.
@@ -85,6 +87,7 @@ impl Default for Config {
             trusted_proxies: Network::LOOPBACK.into(),
             retain_days: None,
             retain_messages: None,
+            limits: true,
             guests: true,
             registration: true,
             secret_key: None,
@@ -149,7 +152,7 @@ const CHORES: [(&str, &str, &str); 5] = [
 /// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
 /// flag alone says it), what it means. Its environment variable is the flag in capitals behind
 /// `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 16] = [
+const SETTINGS: [(&str, &str, &str); 17] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, made if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
@@ -164,6 +167,7 @@ const SETTINGS: [(&str, &str, &str); 16] = [
     ("trusted-proxy", "NETWORK", "is believed for whom it asks; may be repeated [loopback]"),
     ("retain-days", "DAYS", "older messages are removed, for good [off]"),
     ("retain-messages", "COUNT", "of each room, older messages than so many are removed [off]"),
+    ("limits", "on|off", "how much one person, address or room may do in a time is limited [on]"),
     ("no-registration", "", "nobody can make an account; those that there are stay [off]"),
     ("no-guests", "", "nobody can come as a guest through /api/v1; ChitChat still can [off]"),
 ];
@@ -324,6 +328,11 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         "retain-messages" => {
             config.retain_messages = Some(number(1, limits::RETAIN_MESSAGES_MAX)?);
         }
+        "limits" => match value {
+            "on" => config.limits = true,
+            "off" => config.limits = false,
+            _ => return wrong("on or off"),
+        },
         "no-guests" | "no-registration" => {
             let allowed = match value {
                 "1" => false,

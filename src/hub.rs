@@ -275,7 +275,7 @@ impl Hub {
             effects: Vec::new(),
             head: Seq(0),
         };
-        (hub, HubHandle { inbox: sender, source: Source::Local }, rounds)
+        (hub, HubHandle { inbox: sender, source: Source::Own }, rounds)
     }
 
     /// Runs until every [`HubHandle`] and [`Seat`] is gone.

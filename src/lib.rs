@@ -59,7 +59,7 @@
 //! | connection → kernel | no progress for 10 s: closed |
 //! | hub → store | refused as unavailable: 503, or an error acknowledgement |
 //! | password work | 503 |
-//! | wrong passwords, and what is made, from one address | 429 |
+//! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |
 //! | accounts, rooms | refused as full |
 //!
 //! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.

@@ -1,7 +1,10 @@
 //! Every number that bounds something, with its unit last in its name and the reason beside it.
 //!
 //! A queue, a buffer or a wait without a number here is a bug. What happens at each bound is said
-//! where the bound is, and listed in the table "Back-pressure" of the crate's map.
+//! where the bound is, and listed in the table "Back-pressure" of the crate's map. How much may
+//! be done in a time is in [`rates`].
+
+pub mod rates;
 
 // ---- HTTP (RFC 9112): what one request may cost before anybody knows who asks ----
 
@@ -132,6 +135,8 @@ pub const PASSWORD_WAITING_MAX: usize = 16;
 
 /// Characters (Unicode scalar values) of an account's name.
 pub const NAME_CHARS_MAX: usize = 32;
+/// Marks (accents, vowel signs) in a row in a name or title: more would climb over the lines above.
+pub const MARKS_MAX: usize = 3;
 /// Characters of a message through Piratchat's door.
 pub const PIRATCHAT_MESSAGE_CHARS_MAX: usize = 300;
 /// Characters of a message.
@@ -188,16 +193,8 @@ pub const SESSION_TTL_SECS: u64 = 3_600;
 pub const COOKIE_TTL_SECS: u64 = 400 * 24 * 3_600;
 /// A session's last use is written down when it has moved by this part of its lifetime.
 pub const SESSION_TOUCH_PARTS: u64 = 60;
-/// What may be tried from one address before it has to wait: a room's password that is wrong, an
-/// account, a guest or a room that is made. A whole school may come from one address.
-pub const TRIES_MAX: u64 = 60;
-/// After so long it has one try more: a password of eight letters stays out of reach.
-pub const TRY_MS: u64 = 6_000;
 /// How long a browser may remember what a page of a listed origin may send.
 pub const PREFLIGHT_SECS: u64 = 600;
-/// Addresses whose tries are remembered, by each worker; some 500 KiB. Beyond it those make way
-/// that have tried least.
-pub const TRIES_ADDRESSES_MAX: usize = 10_000;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
 /// What `/readyz` waits for an answer. Beyond it: 503.

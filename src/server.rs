@@ -7,7 +7,6 @@
 //! does not take their last words in time is cut off, which is no failure: what they were told to
 //! be safe is.
 
-use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -150,7 +149,7 @@ fn start(config: Config, store: Store) -> Crew {
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_store, from_hub) = hub::store_line();
-    let settings = Settings { session_ttl_secs: config.session_ttl_secs };
+    let settings = Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
     let (hub, handle, rounds) =
         Hub::new(settings, snapshot, to_store, DIALECTS, &epoch, config.workers);
     let log = handle.log_handle();
@@ -165,8 +164,7 @@ fn start(config: Config, store: Store) -> Crew {
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
         let health = health.clone();
-        let tries = RefCell::default();
-        let service = Service { hub, config, tokens, passwords, readers, health, epoch, tries };
+        let service = Service { hub, config, tokens, passwords, readers, health, epoch };
         if index == 0 {
             tokio::task::spawn_local(work(index, service, arrivals, rounds, alive));
         } else {

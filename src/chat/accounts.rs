@@ -1,8 +1,9 @@
 //! Who is known: accounts and their sessions. Plain tables with their rules; who may do what with
 //! them, and in which order, is decided by the core that owns them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
+use crate::chat::index::Index;
 use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, Numbered, RoomId, SeatId, SessionId,
 };
@@ -74,12 +75,14 @@ impl Live {
 #[derive(Default)]
 pub(super) struct Accounts {
     accounts: Numbered<AccountId, Known>,
-    by_name: HashMap<Folded, AccountId>,
+    by_name: Index<AccountId>,
+    /// What names look like, where that is not what they are.
+    by_look: Index<AccountId>,
     by_key: HashMap<KeyHash, AccountId>,
     sessions: Numbered<SessionId, Live>,
     by_session_key: HashMap<KeyHash, SessionId>,
     /// Names of accounts that are proposed but not yet in the log.
-    reserved: HashSet<Folded>,
+    reserved: HashMap<Folded, [Folded; 2]>,
     /// Sessions that are proposed but not yet in the log; a guest's, before the account is there.
     beginning: HashMap<AccountId, usize>,
     /// The highest number ever given to a proposal; and the highest of an account that came to be.
@@ -133,11 +136,25 @@ impl Accounts {
 
     /// Whether an account has the name, or is about to.
     pub fn is_taken(&self, name: &Folded) -> bool {
-        self.by_name.contains_key(name) || self.reserved.contains(name)
+        self.by_name.get(name.as_str()).is_some() || self.reserved.contains_key(name)
     }
 
-    pub fn reserve(&mut self, name: Folded) {
-        self.reserved.insert(name);
+    /// Whether a name could be mistaken for that of an account, or of one that is about to be. Who
+    /// registers has a plain name, and so have all who have registered: those are told apart.
+    pub fn is_alike(&self, name: &Name, registers: bool) -> bool {
+        let mistaken = |id: AccountId| {
+            let registered = self.get(id).is_some_and(|known| !known.is_guest());
+            !(registers && registered)
+        };
+        Folded::looks(name.as_str()).iter().any(|look| {
+            let mut alike = self.by_name.all(look).chain(self.by_look.all(look));
+            let about_to_be = || self.reserved.values().any(|looks| looks.contains(look));
+            alike.any(mistaken) || (!registers && about_to_be())
+        })
+    }
+
+    pub fn reserve(&mut self, name: Folded, looks: [Folded; 2]) {
+        self.reserved.insert(name, looks);
     }
 
     pub fn release(&mut self, name: &Folded) {
@@ -148,12 +165,15 @@ impl Accounts {
     pub fn insert(&mut self, account: Account) -> bool {
         let folded = account.name.folded();
         let known = self.accounts.contains_key(&account.id)
-            || self.by_name.contains_key(&folded)
+            || self.has_name(&account.name)
             || account.key.is_some_and(|key| self.by_key.contains_key(&key));
         if known {
             return false;
         }
         self.used_up_to(account.id.0, 0);
+        for look in other_looks(&account.name) {
+            self.by_look.insert(look, account.id);
+        }
         self.by_name.insert(folded, account.id);
         if let Some(key) = account.key {
             self.by_key.insert(key, account.id);
@@ -173,8 +193,19 @@ impl Accounts {
     /// Removes a guest; its name is free again.
     pub fn remove(&mut self, id: AccountId) -> Option<Known> {
         let known = self.accounts.remove(&id)?;
-        self.by_name.remove(&known.account.name.folded());
+        self.by_name.remove(&known.account.name.folded(), id);
+        for look in other_looks(&known.account.name) {
+            self.by_look.remove(&look, id);
+        }
         Some(known)
+    }
+
+    /// Whether an account has the name, as the log judges it: by case alone.
+    fn has_name(&self, name: &Name) -> bool {
+        let lowered = name.lowered();
+        let folded = name.folded();
+        let mut same = self.by_name.all(&folded);
+        same.any(|id| self.accounts[&id].account.name.lowered() == lowered)
     }
 
     /// How many sessions of an account are proposed and not yet in the log.
@@ -218,7 +249,7 @@ impl Accounts {
     }
 
     pub fn by_name(&self, name: &Folded) -> Option<&Known> {
-        self.by_name.get(name).and_then(|id| self.accounts.get(id))
+        self.by_name.get(name.as_str()).and_then(|id| self.accounts.get(&id))
     }
 
     pub fn by_key(&self, key: &KeyHash) -> Option<&Known> {
@@ -379,6 +410,13 @@ impl Accounts {
     }
 }
 
+/// What a name looks like, each once, and without what it is.
+fn other_looks(name: &Name) -> Vec<Folded> {
+    let (folded, [one, other]) = (name.folded(), Folded::looks(name.as_str()));
+    let second = (other != one).then_some(other);
+    std::iter::once(one).chain(second).filter(|look| *look != folded).collect()
+}
+
 impl Known {
     pub fn is_guest(&self) -> bool {
         self.account.key.is_none()
@@ -403,7 +441,8 @@ impl Accounts {
         let keys = self.accounts.values().filter(|known| known.account.key.is_some()).count();
         assert_eq!(counts, (self.accounts.len(), keys, self.sessions.len()));
         for (id, known) in &self.accounts {
-            assert_eq!(self.by_name.get(&known.account.name.folded()), Some(id));
+            let name = known.account.name.folded();
+            assert!(self.by_name.all(&name).any(|one| one == *id), "{id:?}");
             let key = known.account.key;
             assert!(key.is_none_or(|key| self.by_key.get(&key) == Some(id)), "{id:?}");
             let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);

@@ -280,7 +280,7 @@ impl Chat {
         let owner = self.rooms.get(id).and_then(|room| room.record.owner);
         let owner = owner.and_then(|owner| self.accounts.get(owner)).map(Known::author);
         let author = owner.unwrap_or_else(|| {
-            let name = Name::new("Shanty").expect("a valid name");
+            let name = Name::of_server();
             Author { account: None, name }
         });
         let event = Event { room: id, time: self.told, author, color: None, what };

@@ -1,5 +1,6 @@
 //! Asks: each is answered exactly once, at once or when the log has what it takes.
 
+use crate::chat::charge::Origin;
 use crate::chat::people::NewSession;
 use crate::chat::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visibility};
@@ -22,20 +23,24 @@ pub(super) struct Who {
 
 impl Chat {
     pub(super) fn ask(&mut self, ask: AskId, source: Source, caller: Caller, what: Ask) {
-        self.source = source;
-        let who = match self.identify(caller) {
-            Ok(who) => who,
+        let identified = self.identify(caller);
+        let account = identified.ok().flatten().map(|who| who.account);
+        self.origin = Origin { source, account, seat: None };
+        if let Err(refusal) = self.charge_ask(&what) {
+            return self.answer(ask, Err(refusal));
+        }
+        match identified {
+            Ok(who) => self.ask_as(ask, who, what),
             // One whose session has ended is logged out already.
-            Err(_) if what == Ask::Logout => None,
-            Err(refusal) => return self.answer(ask, Err(refusal)),
-        };
-        self.ask_as(ask, who, what);
+            Err(_) if what == Ask::Logout => self.ask_as(ask, None, what),
+            Err(refusal) => self.answer(ask, Err(refusal)),
+        }
     }
 
     fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
         if self.must_wait(who, &what) {
-            let source = self.source;
-            self.held.push(Held { ask, source, who, what });
+            let origin = self.origin;
+            self.held.push(Held { ask, origin, who, what });
             return;
         }
         // `Ok(None)`: the answer comes with the entry that was proposed.
@@ -63,6 +68,12 @@ impl Chat {
             }),
             Ask::View { room } => self.view(who, room).map(Some),
             Ask::Heard => Ok(Some(Answer::Heard(self.last))),
+            Ask::Guess { room } => self.guess(&room).map(|()| Some(Answer::Done)),
+            Ask::Guessed { room } => {
+                self.guessed(&room);
+                Ok(Some(Answer::Done))
+            }
+            Ask::Search => Ok(Some(Answer::Done)),
             Ask::Readable { after } => Ok(Some(self.readable(who, after))),
             Ask::Direct { name } => self.direct(ask, who, &name),
             Ask::Enter { room, access } => self.enter_room(ask, who, room, access),
@@ -115,8 +126,8 @@ impl Chat {
     /// A change of a room is over: those who waited for that ask again, each as who they were when
     /// they asked, but for whom has logged out since.
     pub(super) fn ask_held(&mut self) {
-        for Held { ask, source, who, what } in std::mem::take(&mut self.held) {
-            self.source = source;
+        for Held { ask, origin, who, what } in std::mem::take(&mut self.held) {
+            self.origin = origin;
             let who = who.filter(|who| match who.session {
                 Some(session) => self.accounts.session(session).is_some(),
                 None => self.accounts.get(who.account).is_some(),
@@ -171,7 +182,12 @@ impl Chat {
             let folded = name.folded();
             let caller = who.map(|who| who.account);
             let owner = self.accounts.by_name(&folded).map(|known| known.account.id);
-            let anothers = self.accounts.is_taken(&folded) && (owner.is_none() || owner != caller);
+            let taken = self.accounts.is_taken(&folded);
+            let anothers = if taken {
+                owner.is_none() || owner != caller
+            } else {
+                self.accounts.is_alike(&name, false)
+            };
             let holder = room.holder(&folded);
             let held = holder.is_some_and(|one| one.account.is_none() || one.account != caller);
             if anothers || held {
@@ -239,7 +255,7 @@ impl Chat {
         let (facts, generation) = room.changed(change)?;
         let folded = facts.title.folded();
         let renamed = folded != room.record.facts.title.folded();
-        if self.rooms.is_taken(&folded, Some(id)) {
+        if renamed && self.rooms.is_taken(&folded, Some(id)) {
             return Err(Refusal::TitleTaken);
         }
         self.propose(Entry::RoomChanged { room: id, facts, generation }, Purpose::Ask(ask, asker))?;

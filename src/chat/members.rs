@@ -7,9 +7,10 @@ use std::ops::Bound;
 
 use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
+use crate::chat::limiter::Kind;
 use crate::chat::pages::{merged, page};
 use crate::chat::room::{Membership, Room};
-use crate::chat::types::{AccountId, Author, LOBBY, Name, RoomId, Seq, Title, Visibility};
+use crate::chat::types::{AccountId, Author, Folded, LOBBY, RoomId, Seq, Title, Visibility};
 use crate::chat::vocabulary::{
     Access, Answer, Effect, Entry, Event, Followed, Member, Place, Present, Refusal, RoomFacts,
     RoomInfo, What,
@@ -197,7 +198,7 @@ impl Chat {
 
     /// Somebody by name, whatever its case: an account's or a guest's.
     pub(super) fn person_named(&self, name: &str) -> Option<&Known> {
-        self.accounts.by_name(&Name::new(name)?.folded())
+        self.accounts.by_name(&Folded::new(name))
     }
 
     /// `Ok(None)`: the answer comes with the log's.
@@ -293,6 +294,7 @@ impl Chat {
         seq: Seq,
     ) -> Result<Seq, Refusal> {
         self.own_room(account, room)?;
+        self.charge(&[(Kind::Mark, 1)], None)?;
         let found = self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?;
         let last = found.record.last;
         let membership = found.members.get_mut(&account).ok_or(Refusal::Forbidden)?;

@@ -21,8 +21,12 @@
 mod accounts;
 mod apply;
 mod asks;
+mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod guesses;
+mod index;
+mod limiter;
 mod members;
 mod mentions;
 mod pages;
@@ -36,6 +40,7 @@ mod source;
 mod streams;
 #[cfg(test)]
 mod tests;
+pub mod text;
 mod types;
 mod vocabulary;
 mod words;
@@ -52,6 +57,8 @@ pub use crate::chat::vocabulary::*;
 use crate::chat::accounts::Accounts;
 use crate::chat::apply::Came;
 use crate::chat::asks::Identity;
+use crate::chat::charge::Origin;
+use crate::chat::limiter::Limiter;
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::chat::streams::Stream;
@@ -82,6 +89,8 @@ pub struct Snapshot {
 pub struct Settings {
     /// A session ends so many seconds after its last use.
     pub session_ttl_secs: u64,
+    /// Whether there are rate limits.
+    pub limits: bool,
 }
 
 /// The core. See the module's documentation.
@@ -105,8 +114,10 @@ pub struct Chat {
     last_ticket: u64,
     /// Asks about a room of which a change is in flight, for when that is over.
     held: Vec<Held>,
-    /// From where the command comes that is carried out now, or came.
-    source: Source,
+    /// Who does what is done now, as far as it counts.
+    origin: Origin,
+    /// `None`: there are no rate limits.
+    limiter: Option<Limiter>,
     closing: bool,
     /// The last entry that is applied.
     last: Seq,
@@ -139,7 +150,7 @@ enum Purpose {
 /// An ask that waits until a change is over.
 struct Held {
     ask: AskId,
-    source: Source,
+    origin: Origin,
     who: Identity,
     what: Ask,
 }
@@ -196,7 +207,8 @@ impl Chat {
             proposed: 0,
             last_ticket: 0,
             held: Vec::new(),
-            source: Source::Local,
+            origin: Origin::OWN,
+            limiter: charge::limiter(settings.limits),
             closing: false,
             last: snapshot.last,
             told: Time(0),
@@ -281,6 +293,7 @@ impl Chat {
         if !self.can_propose(1) {
             return Err(Refusal::Unavailable);
         }
+        self.charge_entry(&entry, &purpose)?;
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         self.proposed += 1;

@@ -2,7 +2,7 @@
 
 use crate::chat::accounts::{Known, Live};
 use crate::chat::asks::{Identity, Who};
-use crate::chat::types::{AccountId, Color, Name, SessionId};
+use crate::chat::types::{AccountId, Color, Folded, Name, SessionId};
 use crate::chat::vocabulary::{Answer, Entry, Person, Refusal, SessionInfo};
 use crate::chat::{AskId, Chat, Purpose};
 use crate::crypto::KeyHash;
@@ -30,15 +30,18 @@ impl Chat {
     ) -> Result<AccountId, Refusal> {
         let folded = name.folded();
         // A guest who uses the name now is not to wake up as somebody else.
-        if self.accounts.is_taken(&folded) || self.rooms.any_guest(&folded) {
+        let servers = folded == Name::of_server().folded();
+        let taken = self.accounts.is_taken(&folded) || self.rooms.any_guest(&folded);
+        if servers || taken || self.accounts.is_alike(&name, key.is_some()) {
             return Err(Refusal::NameTaken);
         }
         if self.accounts.len() >= ACCOUNTS_MAX {
             return Err(Refusal::Full);
         }
         let account = self.accounts.next_account();
+        let looks = Folded::looks(name.as_str());
         self.propose(Entry::AccountMade { account, name, key, color }, purpose)?;
-        self.accounts.reserve(folded);
+        self.accounts.reserve(folded, looks);
         Ok(account)
     }
 

@@ -5,8 +5,9 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
+use crate::chat::index::Index;
 use crate::chat::room::{Room, RoomRecord};
-use crate::chat::types::{AccountId, Author, Folded, Numbered, RoomId, RoomRef};
+use crate::chat::types::{AccountId, Author, Folded, Numbered, RoomId, RoomRef, Title};
 use crate::chat::vocabulary::{Refusal, RoomFacts};
 use crate::time::Time;
 
@@ -19,7 +20,7 @@ fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
 pub(super) struct Rooms {
     rooms: Numbered<RoomId, Room>,
     /// All but those for two, which have no title of their own.
-    by_title: HashMap<Folded, RoomId>,
+    by_title: Index<RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,
     /// Those that are in lists of rooms, and of these the public ones.
     listed: BTreeSet<RoomId>,
@@ -57,8 +58,8 @@ impl Rooms {
 
     /// Whether `title` is a room's other than `except`, or about to be one's.
     pub fn is_taken(&self, title: &Folded, except: Option<RoomId>) -> bool {
-        let owner = self.by_title.get(title).copied();
-        owner.is_some_and(|room| Some(room) != except) || self.reserved.contains(title)
+        let another = self.by_title.all(title).any(|room| Some(room) != except);
+        another || self.reserved.contains(title)
     }
 
     pub fn reserve(&mut self, title: Folded) {
@@ -87,21 +88,31 @@ impl Rooms {
         self.by_pair.get(&pair(between)).and_then(|id| self.rooms.get(id))
     }
 
+    /// Whether a room other than `except` has the title, as the log judges it: by case alone. (Who
+    /// proposes a title has been told if another was the same in more than that.)
+    fn has_title(&self, title: &Title, except: RoomId) -> bool {
+        let (folded, lowered) = (title.folded(), title.lowered());
+        let mut same = self.by_title.all(&folded).filter(|room| *room != except);
+        same.any(|room| self.rooms[&room].record.facts.title.lowered() == lowered)
+    }
+
     /// Adds a room. `false`: its number, its title or its pair has one.
     pub fn insert(&mut self, record: RoomRecord) -> bool {
         let title = record.facts.title.folded();
         let taken = match record.between {
             Some(between) => self.by_pair.contains_key(&pair(between)),
-            None => self.by_title.contains_key(&title),
+            None => self.has_title(&record.facts.title, record.id),
         };
         if taken || self.rooms.contains_key(&record.id) {
             return false;
         }
         self.used_up_to(record.id.0);
         match record.between {
-            Some(between) => self.by_pair.insert(pair(between), record.id),
+            Some(between) => {
+                self.by_pair.insert(pair(between), record.id);
+            }
             None => self.by_title.insert(title, record.id),
-        };
+        }
         let id = record.id;
         self.owned.extend(record.owner.map(|owner| (owner, id)));
         self.rooms.insert(id, Room::new(record));
@@ -150,11 +161,11 @@ impl Rooms {
         time: Time,
     ) -> Option<&mut Room> {
         let title = facts.title.folded();
-        if self.by_title.get(&title).is_some_and(|owner| *owner != id) {
+        if self.has_title(&facts.title, id) {
             return None;
         }
         let room = self.rooms.get_mut(&id).filter(|room| !room.is_direct())?;
-        self.by_title.remove(&room.record.facts.title.folded());
+        self.by_title.remove(&room.record.facts.title.folded(), id);
         self.by_title.insert(title, id);
         room.record.facts = facts;
         room.record.generation = generation;
@@ -190,9 +201,11 @@ impl Rooms {
         self.list(id);
         self.owned.remove(&(room.record.owner.unwrap_or(AccountId(0)), id));
         match room.record.between {
-            Some(between) => self.by_pair.remove(&pair(between)),
-            None => self.by_title.remove(&room.record.facts.title.folded()),
-        };
+            Some(between) => {
+                self.by_pair.remove(&pair(between));
+            }
+            None => self.by_title.remove(&room.record.facts.title.folded(), id),
+        }
         Some(room)
     }
 
@@ -207,7 +220,7 @@ impl Rooms {
     pub fn find(&self, room: &RoomRef) -> Result<&Room, Refusal> {
         let id = match room {
             RoomRef::Id(id) => Some(*id),
-            RoomRef::Title(title) => self.by_title.get(&Folded::new(title)).copied(),
+            RoomRef::Title(title) => self.by_title.get(Folded::new(title).as_str()),
         };
         let room = id.and_then(|id| self.rooms.get(&id)).filter(|room| !room.is_direct());
         room.ok_or(Refusal::RoomNotFound)
@@ -247,7 +260,8 @@ impl Rooms {
                 assert_eq!(self.by_pair.get(&pair(between)), Some(id));
                 continue;
             }
-            assert_eq!(self.by_title.get(&room.record.facts.title.folded()), Some(id));
+            let title = room.record.facts.title.folded();
+            assert!(self.by_title.all(&title).any(|one| one == *id), "{id:?}");
         }
         for (id, room) in &self.rooms {
             let lists = (self.listed.contains(id), self.open.contains(id));

@@ -6,6 +6,8 @@
 
 use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
+use crate::chat::charge::Origin;
+use crate::chat::limiter::Kind;
 use crate::chat::types::{
     AccountId, Author, Color, Door, Folded, Name, RoomId, RoomRef, SeatId, SessionId,
 };
@@ -94,7 +96,7 @@ impl Chat {
 
     fn place(&mut self, seat: SeatId, door: Door, room: RoomId, base: Option<SeatId>) {
         let of_stream = base.and_then(|base| self.streams.get(&base));
-        let source = of_stream.map_or(self.source, |stream| stream.source);
+        let source = of_stream.map_or(self.origin.source, |stream| stream.source);
         let (session, author, present) = (None, None, false);
         let sitting = Sitting { source, door, room, base, session, author, present };
         self.seats.insert(seat, sitting);
@@ -173,7 +175,11 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
         let room = sitting.room;
-        if author.account.is_none() && self.accounts.is_taken(&author.name.folded()) {
+        let taken = || {
+            let accounts = &self.accounts;
+            accounts.is_taken(&author.name.folded()) || accounts.is_alike(&author.name, false)
+        };
+        if author.account.is_none() && taken() {
             return Err(Refusal::NameInUse);
         }
         let now = self.now;
@@ -193,12 +199,15 @@ impl Chat {
         }
         let Some(sitting) = self.seats.get(&seat) else { return };
         let door = sitting.door;
-        self.source = sitting.source;
+        let (source, account) = (sitting.source, sitting.account());
+        self.origin = Origin { source, account, seat: Some(seat) };
         if let Some(session) = sitting.session {
             self.use_session(session);
         }
         let mut given = None;
+        let charged = self.charge(&[(Kind::Tell, 1)], None);
         let outcome = match tell {
+            _ if charged.is_err() => charged.map(|()| None),
             Tell::Join { name, color } => self.join(seat, name, color).map(Some),
             Tell::Say { name, color, text } => self.say(seat, name, color, text).map(|()| None),
             Tell::Part { name } => self.part(seat, name).map(Some),
@@ -221,6 +230,8 @@ impl Chat {
         name: Option<Name>,
         color: Option<Color>,
     ) -> Result<Receipt, Refusal> {
+        let room = self.seats.get(&seat).map(|sitting| sitting.room);
+        self.charge(&[(Kind::Presence, 1)], room)?;
         self.named(seat, name)?;
         if self.seats.get(&seat).is_some_and(|sitting| sitting.present) {
             return Err(Refusal::NameInUse);
@@ -259,6 +270,8 @@ impl Chat {
         if !self.seats.get(&seat).is_some_and(|sitting| sitting.present) {
             return Err(Refusal::NotPresent);
         }
+        let room = self.seats.get(&seat).map(|sitting| sitting.room);
+        self.charge(&[(Kind::Presence, 1)], room)?;
         self.go(seat);
         Ok(Receipt::Noted)
     }

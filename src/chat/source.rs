@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 /// Where a request comes from, as far as it counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Source {
+    /// This server itself, for a stream that it keeps supplied, or to see whether it is well. No
+    /// limit holds for it.
+    Own,
     /// This machine itself, and not through a proxy. No limit of an address holds for it; those of
     /// persons, connections and rooms do.
     Local,
@@ -30,7 +33,7 @@ impl Source {
     pub fn site(self) -> Option<IpAddr> {
         match self {
             Source::Address(IpAddr::V6(ip)) => Some(network(ip, 48)),
-            Source::Local | Source::Address(IpAddr::V4(_)) | Source::Unknown => None,
+            Source::Own | Source::Local | Source::Address(IpAddr::V4(_)) | Source::Unknown => None,
         }
     }
 }

@@ -54,7 +54,7 @@ impl Chat {
         self.make_way(account);
         self.last_stream += 1;
         let stream = Stream {
-            source: self.source,
+            source: self.origin.source,
             door,
             account,
             session: who.session,

@@ -2,11 +2,13 @@
 //!
 //! A value of one of these types is valid, wherever it came from. Callers: everybody above.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use crate::chat::text;
 use crate::limits::{
     CLIENT_ID_BYTES_MAX, COLOR_CHARS_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, NAME_CHARS_MAX,
     TITLE_CHARS_MAX, TITLE_CHARS_MIN,
@@ -87,7 +89,7 @@ pub const LOBBY: RoomId = RoomId(1);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Door(pub u8);
 
-/// A name as its owner wrote it: 1–32 characters without control characters or outer spaces.
+/// A name as its owner wrote it: 1–32 characters, by the rule for names (see [`text`]).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Name(Arc<str>);
 
@@ -95,19 +97,36 @@ impl Name {
     /// The rule for everybody. `None`: it breaks it.
     pub fn new(text: &str) -> Option<Name> {
         let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
-        let clean = text.trim() == text && !text.chars().any(is_hidden);
-        (fits && clean).then(|| Name(text.into()))
+        (fits && text::is_name(text)).then(|| Name(text.into()))
     }
 
     /// The rule for accounts, which is Piratchat's: `[A-Za-z0-9]{1,32}`.
     pub fn for_account(text: &str) -> Option<Name> {
+        let fits = (1..=NAME_CHARS_MAX).contains(&text.len());
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        Name::new(text).filter(|_| plain)
+        (fits && plain).then(|| Name(text.into()))
     }
 
-    /// What two names are compared by: case does not count.
+    /// A name that lasts already: what an earlier version let through stays usable. `None`: no
+    /// version did.
+    pub fn kept(text: &str) -> Option<Name> {
+        let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
+        (fits && !text.chars().any(char::is_control)).then(|| Name(text.into()))
+    }
+
+    /// The server's own, which nobody else can have.
+    pub(super) fn of_server() -> Name {
+        Name("Shanty".into())
+    }
+
+    /// What two names are compared by.
     pub fn folded(&self) -> Folded {
         Folded::new(&self.0)
+    }
+
+    /// What names are unique by in the tables beside the log.
+    pub fn lowered(&self) -> String {
+        text::lowered(&self.0)
     }
 
     /// As written.
@@ -116,34 +135,27 @@ impl Name {
     }
 }
 
-/// Characters that one cannot see, or that turn the text around them: they make two names look
-/// alike. (Control characters, zero-width ones, and the bidirectional overrides of Unicode.)
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-}
-
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// A name or title without its case: what has to be unique.
+/// A name or title without what does not tell it from others: its case, and how it is encoded. What
+/// has to be unique.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Folded(Box<str>);
 
 impl Folded {
     /// Folds any text, also one that could not be a name, so that it can be looked up.
     pub fn new(text: &str) -> Folded {
-        if text.is_ascii() {
-            return Folded(text.to_ascii_lowercase().into()); // The same, sooner.
-        }
-        // Letter by letter, and by way of the capitals, so that all forms of one letter (σ and ς)
-        // are one wherever they stand.
-        let capitals = text.chars().flat_map(char::to_uppercase);
-        Folded(capitals.flat_map(char::to_lowercase).collect())
+        Folded(text::fold(text).into())
+    }
+
+    /// What a text looks like: not to be mistaken for an account's is a name that shares none of
+    /// these with it.
+    pub(super) fn looks(text: &str) -> [Folded; 2] {
+        text::looks(text).map(|look| Folded(look.into()))
     }
 
     /// The folded text.
@@ -152,7 +164,15 @@ impl Folded {
     }
 }
 
-/// A room's title: 2–70 characters, and not a number, because it may stand where an id does.
+/// So that a table by folded texts can be asked with a part of one.
+impl Borrow<str> for Folded {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A room's title: 2–70 characters, by the rule for what identifies (see [`text`]), and not a
+/// number, because it may stand where an id does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Title(Arc<str>);
 
@@ -160,9 +180,14 @@ impl Title {
     /// `None`: it breaks the rule.
     pub fn new(text: &str) -> Option<Title> {
         let fits = (TITLE_CHARS_MIN..=TITLE_CHARS_MAX).contains(&text.chars().count());
-        let number = text.bytes().all(|byte| byte.is_ascii_digit());
-        let clean = text.trim() == text && !text.chars().any(char::is_control);
-        (fits && clean && !number).then(|| Title(text.into()))
+        let number = || text::fold(text).bytes().all(|byte| byte.is_ascii_digit());
+        (fits && text::identifies(text) && !number()).then(|| Title(text.into()))
+    }
+
+    /// A title that lasts already: see [`Name::kept`].
+    pub fn kept(text: &str) -> Option<Title> {
+        let fits = (TITLE_CHARS_MIN..=TITLE_CHARS_MAX).contains(&text.chars().count());
+        (fits && !text.chars().any(char::is_control)).then(|| Title(text.into()))
     }
 
     /// What stands for the title of a room for two, which has none: its number, which nobody else
@@ -179,6 +204,11 @@ impl Title {
     /// What two titles are compared by.
     pub fn folded(&self) -> Folded {
         Folded::new(&self.0)
+    }
+
+    /// What titles are unique by in the tables beside the log.
+    pub fn lowered(&self) -> String {
+        text::lowered(&self.0)
     }
 
     /// As written.
@@ -241,20 +271,31 @@ impl ClientId {
     }
 }
 
-/// A sign that one puts on a message: a few characters beyond ASCII, so that it is an emoji and not
-/// a word.
+/// A sign that one puts on a message: exactly one emoji, in one spelling.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Emoji(Box<str>);
 
 impl Emoji {
-    /// `None`: it is empty, too long, or has letters, spaces or control characters. (Digits, `#`
-    /// and `*` begin the emoji that look like keys, which go on beyond ASCII.)
+    /// `None`: it is not one emoji.
     pub fn new(text: &str) -> Option<Emoji> {
+        let fits = (1..=EMOJI_BYTES_MAX).contains(&text.len());
+        if fits { text::emoji(text).map(|one| Emoji(one.into())) } else { None }
+    }
+
+    /// A sign that lasts already, in whichever spelling: see [`Name::kept`].
+    pub fn kept(text: &str) -> Option<Emoji> {
         let fits = (1..=EMOJI_BYTES_MAX).contains(&text.len()) && !text.is_ascii();
-        let key = |c: char| c.is_ascii_digit() || c == '#' || c == '*';
-        let odd = |c: char| c.is_whitespace() || c.is_control() || c.is_alphabetic();
-        let plain = |c: char| (c.is_ascii() && !key(c)) || odd(c);
-        (fits && !text.chars().any(plain)).then(|| Emoji(text.into()))
+        fits.then(|| Emoji(text.into()))
+    }
+
+    /// Without variation selectors: what two signs are compared by.
+    pub fn bare(&self) -> String {
+        text::without_variations(&self.0)
+    }
+
+    /// The same sign in the spelling of today, where it is one of today's.
+    pub fn respelled(&self) -> Emoji {
+        Emoji::new(&self.0).unwrap_or_else(|| self.clone())
     }
 
     /// As written.
@@ -348,33 +389,38 @@ mod tests {
     }
 
     #[test]
-    fn names() {
-        let longest = "ü".repeat(32);
+    fn names_are_so_long_and_plain_for_accounts() {
+        let (longest, too_long) = ("ü".repeat(32), "a".repeat(33));
         for good in ["a", "Zoë the 3rd", "名前", &longest] {
             assert_eq!(Name::new(good).map(|name| name.to_string()).as_deref(), Some(good));
         }
-        let too_long = "a".repeat(33);
-        let bad = ["", " a", "a ", "a\nb", "a\u{7f}", "a\u{200b}", "\u{202e}a", &too_long];
-        for bad in bad {
-            assert_eq!(Name::new(bad), None, "{bad:?}");
-        }
-        for bad in ["", "a b", "ä", "a_b", "@me"] {
+        assert!(Name::new("").is_none() && Name::new(&too_long).is_none());
+        for bad in ["", "a b", "ä", "a_b", "@me", "１"] {
             assert_eq!(Name::for_account(bad), None, "{bad:?}");
         }
-        assert!(Name::for_account("Ann99").is_some());
-        let fold = |text| Name::new(text).map(|name| name.folded());
-        assert_eq!(fold("ÄNN"), fold("änn"));
-        assert_eq!(fold("ΝΊΚΟΣ"), fold("νίκος"));
-        assert_eq!(fold("νίκοσ"), fold("νίκος"));
-        assert_ne!(fold("ann"), fold("anne"));
+        assert!(Name::for_account("Ann99").is_some() && Name::for_account(&too_long).is_none());
+    }
+
+    /// What an earlier version let through can be read back from the log.
+    #[test]
+    fn what_lasts_is_kept() {
+        for old in ["bob\u{fe0f}", "Shanty", "anne: I", "\u{3164}", "a  b", "@bob"] {
+            assert!(Name::new(old).is_none() && Name::kept(old).is_some(), "{old:?}");
+        }
+        assert!(Title::new("\u{202e}terces").is_none());
+        assert!(Title::kept("\u{202e}terces").is_some());
+        assert!(Emoji::new("——").is_none() && Emoji::kept("——").is_some());
+        assert!(Name::kept("").is_none() && Title::kept("").is_none());
+        let old = Emoji::kept("❤").expect("kept");
+        assert_eq!((old.as_str(), old.respelled().as_str()), ("❤", "❤\u{fe0f}"));
     }
 
     #[test]
     fn titles_and_descriptions() {
-        for good in ["ab", "x1", "12 monkeys", &"t".repeat(70)] {
+        for good in ["ab", "x1", "12 monkeys", "12:30", "@home", "Shanty", &"t".repeat(70)] {
             assert!(Title::new(good).is_some(), "{good:?}");
         }
-        for bad in ["", "a", "12", "007", " ab", "a\tb", &"t".repeat(71)] {
+        for bad in ["", "a", "12", "007", "１２", " ab", "a\tb", &"t".repeat(71)] {
             assert!(Title::new(bad).is_none(), "{bad:?}");
         }
         assert!(Description::new("").is_some() && Description::new(&"d".repeat(70)).is_some());
@@ -392,15 +438,9 @@ mod tests {
     }
 
     #[test]
-    fn client_ids_and_signs() {
+    fn client_ids() {
         assert!(["a", "A-z_09", &"x".repeat(64)].iter().all(|id| ClientId::new(id).is_some()));
         assert!(["", "a b", "ä", &"x".repeat(65)].iter().all(|id| ClientId::new(id).is_none()));
-        assert!(["👍", "❤️", "👩‍👩‍👧", "1️⃣", "🏳️‍🌈"].iter().all(|sign| Emoji::new(sign).is_some()));
-        assert!(
-            ["", "+1", "ok", "é", "👍 ", "a👍", "<👍>"]
-                .iter()
-                .all(|sign| Emoji::new(sign).is_none())
-        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! message is there to be changed, and whose it is, the log knows, and answers for it.
 
 use crate::chat::asks::Identity;
+use crate::chat::charge::Origin;
+use crate::chat::limiter::Kind;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq};
 use crate::chat::vocabulary::{Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What};
 use crate::chat::{AskId, Chat, Purpose, Told};
@@ -51,11 +53,16 @@ impl Chat {
     pub(super) fn tell_stream(&mut self, base: SeatId, tell: Tell) {
         let Some(stream) = self.streams.get(&base) else { return };
         let (door, account, session) = (stream.door, stream.account, stream.session);
-        self.source = stream.source;
+        self.origin = Origin { source: stream.source, account: Some(account), seat: Some(base) };
         if let Some(session) = session {
             self.use_session(session);
         }
+        let charged = self.charge(&[(Kind::Tell, 1)], None);
         let (outcome, mark) = match tell {
+            Tell::Act { mark, .. } | Tell::Garbled { mark, .. } if charged.is_err() => {
+                (charged.map(|()| None), mark)
+            }
+            _ if charged.is_err() => (charged.map(|()| None), None),
             Tell::Act { action, mark } => {
                 let seat = self.streams[&base].rooms.get(&action.room()).copied();
                 let acted = self.acted(account, action).and_then(|entry| {
@@ -90,6 +97,10 @@ impl Chat {
         room: RoomId,
     ) -> Result<Receipt, Refusal> {
         self.own_room(account, room)?;
+        self.charge(&[(Kind::Typing, 1)], None)?;
+        if !self.charge_room(Kind::Typing, room) {
+            return Ok(Receipt::Noted); // Where so many are writing, nobody can see all of them.
+        }
         let author = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?.author();
         let seat = self.streams.get(&base).and_then(|stream| {
             let seat = stream.rooms.get(&room)?;

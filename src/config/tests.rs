@@ -50,6 +50,7 @@ fn defaults_then_environment_then_flags() {
     assert_eq!(config(&[], &[]).trusted_proxies, networks("loopback"));
     let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
     assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
+    assert!(config(&[], &[]).limits && !config(&["--limits", "off"], &[]).limits);
     assert!(!config(&["--no-guests"], &[]).guests);
     assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
     assert!(config(&[], &[("SHANTY_NO_GUESTS", "0")]).guests);
@@ -95,7 +96,7 @@ fn a_word_that_is_no_flag_is_a_chore() {
 
 #[test]
 fn wrong_words_say_what_would_be_right() {
-    let cases: [(&[&str], &str); 23] = [
+    let cases: [(&[&str], &str); 24] = [
         (&["--listen", "nowhere"], "127.0.0.1:7777"),
         (&["--sync", "maybe"], "full or normal"),
         (&["--log", "loud"], "debug"),
@@ -111,6 +112,7 @@ fn wrong_words_say_what_would_be_right() {
         (&["backup", "f", "--force"], "say: shanty backup FILE"),
         (&["--force"], "restore and import"),
         (&["--retain-days", "0"], "from 1 to"),
+        (&["--limits", "some"], "on or off"),
         (&["--no-guests=maybe"], "--help"),
         (&["--origin", "chat.example.org"], "https://chat.example.org"),
         (&["--origin", "https://*.example.org"], "https://chat.example.org"),

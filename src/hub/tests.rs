@@ -6,7 +6,7 @@ use crate::chat::{Entry, founding};
 #[test]
 fn every_worker_hears_how_far_the_log_is() {
     let (store, _writes) = store_line();
-    let settings = Settings { session_ttl_secs: 60 };
+    let settings = Settings { session_ttl_secs: 60, limits: false };
     let (mut hub, _handle, mut rounds) =
         Hub::new(settings, Snapshot::default(), store, &[], "epoch", 2);
     let mut log = |hub: &mut Hub, seq, entry: Entry| {

@@ -17,26 +17,22 @@ pub mod piratchat;
 mod source;
 #[cfg(test)]
 pub(crate) mod tests;
-mod tries;
 pub mod web;
 
-use std::cell::RefCell;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use crate::chat::{Door, SeatId, Source};
+use crate::chat::{Ask, Caller, Door, Refusal, RoomRef, SeatId, Source};
 use crate::config::Config;
 use crate::crypto::{self, KeyHash};
 use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
-use crate::limits::{COOKIE_TTL_SECS, TRY_MS};
+use crate::limits::COOKIE_TTL_SECS;
 use crate::protocol::chitchat::Tokens;
 pub use crate::protocol::native::Script;
-use crate::protocol::passwords::Passwords;
-pub use crate::protocol::tries::Tries;
-use crate::protocol::tries::Try;
+use crate::protocol::passwords::{Busy, Passwords};
 use crate::store::{Health, Readers};
 use crate::time::Time;
 
@@ -86,8 +82,6 @@ pub struct Service {
     pub health: Health,
     /// Names the log.
     pub epoch: String,
-    /// Who has tried too much.
-    pub tries: RefCell<Tries>,
 }
 
 /// What one request needs to be answered: what all share, and a way to the core that says from
@@ -103,6 +97,28 @@ impl Deref for Context {
 
     fn deref(&self) -> &Service {
         &self.service
+    }
+}
+
+impl Context {
+    /// Whether a password opens a room, unless the caller has tried too many that did not. Its
+    /// hash may be of no room at all.
+    ///
+    /// # Errors
+    /// When there were too many tries, or too many passwords wait to be looked at.
+    async fn unlock(
+        &self,
+        caller: Caller,
+        room: RoomRef,
+        password: &str,
+        hash: Box<str>,
+    ) -> Result<bool, Refusal> {
+        self.hub.ask(caller.clone(), Ask::Guess { room: room.clone() }).await?;
+        let verified = self.passwords.verify(password.to_owned(), hash).await;
+        if verified != Ok(false) {
+            self.hub.ask(caller, Ask::Guessed { room }).await?;
+        }
+        verified.map_err(|Busy| Refusal::Unavailable)
     }
 }
 
@@ -178,22 +194,8 @@ async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Req
     if request.path == "*" {
         return Outcome::Response(Response::options(&Method::ALL));
     }
-    let tried = Try::of(request.method, &path);
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
-    let context = &service.context(source);
-    let Some(tried) = tried.filter(|_| source != Source::Local) else {
-        return route(context, seat, request, &path).await;
-    };
-    if !context.tries.borrow_mut().take(source, Time::now()) {
-        let response = refused(&request.path, tries::TOO_OFTEN);
-        let seconds = TRY_MS.div_ceil(1000).to_string();
-        return Outcome::Response(response.header("Retry-After", seconds));
-    }
-    let outcome = route(context, seat, request, &path).await;
-    if !matches!(&outcome, Outcome::Response(response) if tried.counts(response.status)) {
-        context.tries.borrow_mut().give_back(source);
-    }
-    outcome
+    route(&service.context(source), seat, request, &path).await
 }
 
 /// Finds whose a request is.
@@ -249,7 +251,7 @@ fn advice(status: u16) -> &'static str {
         421 => "this server is not called that; ask it by its name",
         417 => "what is expected here cannot be promised; leave the Expect header out",
         426 => "this path is a websocket; connect with a websocket client, version 13",
-        429 => "too much was tried from this address; wait a little, then try again",
+        429 => "this was too much in a short time; wait a little, then go on",
         _ => "this request cannot be answered; check it and try again",
     }
 }

@@ -2,9 +2,10 @@
 //! as text; and the tests of what no protocol has to itself.
 
 mod fuzz;
+mod limits;
 mod origins;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -14,7 +15,6 @@ use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
-use crate::limits::TRIES_MAX;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{DIALECTS, Outcome, Service, respond};
@@ -153,7 +153,8 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let opened = scratch.open();
         let snapshot = opened.snapshot;
         let (store, writes) = store_line();
-        let settings = Settings { session_ttl_secs: config.session_ttl_secs };
+        let settings =
+            Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
         let (hub, handle, mut rounds) = Hub::new(settings, snapshot, store, DIALECTS, "e0", 1);
         let log = handle.log_handle();
         let writer = std::thread::spawn(move || match entries_max {
@@ -163,9 +164,9 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let running = tokio::spawn(hub.run());
         let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
         let (passwords, readers, epoch) = (Passwords::new(), opened.readers, "e0".to_owned());
-        let (health, tries) = (opened.health, RefCell::default());
+        let health = opened.health;
         let hub = handle;
-        let service = Service { hub, config, tokens, passwords, readers, health, epoch, tries };
+        let service = Service { hub, config, tokens, passwords, readers, health, epoch };
         let service = Rc::new(service);
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { service, rounds, seats: Cell::new(0) }).await;
@@ -245,57 +246,6 @@ fn paths_that_cannot_be_decoded() {
         ] {
             server.check(&format!("GET {path}"), "", "", &format!("400 {expected}")).await;
         }
-    });
-}
-
-/// Through every door that leads to a password, or makes what lasts.
-#[test]
-fn who_tries_too_often_has_to_wait() {
-    serve(async |server| {
-        let ann = server.account("Ann").await;
-        let den = r#"{"title":"Den","visibility":"private","password":"open sesame"}"#;
-        let from = "X-Forwarded-For: 198.51.100.1, 203.0.113.7\n";
-        assert_eq!(server.send("POST /chats", from, den).await.status, 201);
-        let wrong = r#"{"name":"Bo","secret":"no sesame!"}"#;
-        // What succeeds, or cannot, is no try.
-        for _ in 0..TRIES_MAX {
-            assert_eq!(server.send("POST /chats/1/token", from, wrong).await.status, 200);
-            assert_eq!(server.send("POST /api/register", from, "{}").await.status, 422);
-        }
-        assert_eq!(server.send("POST /chats/2/token", from, wrong).await.status, 401);
-        let enter = format!("{from}{ann}");
-        let password = r#"{"password":"no sesame!"}"#;
-        let entered = server.send("PUT /api/v1/rooms/2/membership", &enter, password).await;
-        assert_eq!(entered.status, 403);
-        for index in 3..TRIES_MAX {
-            let body = format!(r#"{{"name":"Gus{index}"}}"#);
-            let line = if index % 2 == 0 { "POST /api/v1/guests" } else { "POST /api/v1/accounts" };
-            assert_eq!(server.send(line, from, &body).await.status, 201, "{index}");
-        }
-        let says = "too much was tried from this address; wait a little, then try again";
-        let coded = format!(
-            r#"429 {{"error":{{"code":"rate_limited","message":"{says}","retry_after_ms":6000}}}}"#
-        );
-        let numbered = format!(r#"429 {{"status":false,"error":{{"code":429,"error":"{says}"}}}}"#);
-        let plain = format!(r#"429 {{"error":"{says}"}}"#);
-        for (line, expected) in [
-            ("POST /chats/2/token", &numbered),
-            ("POST /chats", &numbered),
-            ("POST /%63hats/2/token", &coded),
-            ("POST /api/register", &plain),
-            ("POST /api/v1/accounts", &coded),
-            ("POST /api/v1/guests", &coded),
-            ("POST /api/v1/rooms", &coded),
-            ("PUT /api/v1/rooms/2/membership", &coded),
-        ] {
-            let reply = server.check(line, from, "{}", expected).await;
-            assert_eq!(reply.header("Retry-After"), Some("6"), "{line}");
-        }
-        // Everything else goes on, and so does everybody else.
-        assert_eq!(server.send("GET /chats/2", from, "").await.status, 200);
-        let other = "X-Forwarded-For: 203.0.113.8\n";
-        assert_eq!(server.send("POST /chats/2/token", other, wrong).await.status, 401);
-        assert_eq!(server.send("POST /chats/2/token", "", wrong).await.status, 401);
     });
 }
 

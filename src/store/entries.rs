@@ -130,7 +130,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
                     Entry::Deleted { room, target, by, as_owner: flag("as_owner")? }
                 }
                 "reacted" => {
-                    let emoji = body.get("emoji").and_then(Value::as_str).and_then(Emoji::new);
+                    let emoji = body.get("emoji").and_then(Value::as_str).and_then(Emoji::kept);
                     let emoji = emoji.ok_or_else(|| unreadable("body"))?;
                     let (room, target, by) = (room()?, target()?, author(row)?);
                     Entry::Reacted { room, target, by, emoji, on: flag("on")? }
@@ -146,7 +146,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
 pub(super) fn author(row: &Row<'_>) -> rusqlite::Result<Author> {
     Ok(Author {
         account: row.get::<_, Option<i64>>("account")?.map(|id| AccountId(unsigned(id))),
-        name: text(row, "name", Name::new)?,
+        name: text(row, "name", Name::kept)?,
     })
 }
 
@@ -204,7 +204,7 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
     let facts = || facts_from_json(body.get("facts")?);
     Some(match kind {
         "account_made" => {
-            let name = Name::new(body.get("name")?.as_str()?)?;
+            let name = Name::kept(body.get("name")?.as_str()?)?;
             let key = if body.get("key")?.is_null() { None } else { Some(key()?) };
             let color = match body.get("color") {
                 None | Some(Value::Null) => None,
@@ -257,7 +257,7 @@ fn facts_json(facts: &RoomFacts) -> Value {
 fn facts_from_json(facts: &Value) -> Option<RoomFacts> {
     let text = |field: &str| facts.get(field)?.as_str();
     Some(RoomFacts {
-        title: Title::new(text("title")?)?,
+        title: Title::kept(text("title")?)?,
         description: Description::new(text("description")?)?,
         visibility: Visibility::parse(text("visibility")?)?,
         password: match facts.get("password")? {

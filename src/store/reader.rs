@@ -3,11 +3,11 @@
 //!
 //! Every answer is bounded, whatever is asked: in rows, and where rows can be long, in bytes.
 
+use std::collections::HashMap;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
-use crate::chat::{
-    AccountId, Author, ClientId, Color, Emoji, Entry, Folded, Followed, Name, RoomId, Seq,
-};
+use crate::chat::{AccountId, Author, ClientId, Color, Emoji, Entry, Followed, Name, RoomId, Seq};
 use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
     UNREAD_LOOKS_MAX, UNREAD_MAX,
@@ -259,20 +259,19 @@ impl Reader {
         Ok(self.by_seq(seq)?.filter(|message| message.room == room))
     }
 
-    /// What is left of a message that retention has removed: somebody of that name, whose account
-    /// is there, had sent it under that number.
+    /// What is left of a message that retention has removed: somebody of that name, as
+    /// [`Name::lowered`] has it, whose account is there, had sent it under that number.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn spent(&self, name: &Folded, id: &ClientId) -> rusqlite::Result<Option<Message>> {
+    pub fn spent(&self, lowered: &str, id: &ClientId) -> rusqlite::Result<Option<Message>> {
         let mut select = self.sql(
             "SELECT spent.*, account.name, NULL AS color, NULL AS text, NULL AS edited
              FROM account JOIN spent ON spent.account = account.id
              WHERE account.folded = ? AND account.gone IS NULL AND client_id = ?",
         )?;
         let columns = Columns::of(&select)?;
-        let key = [name.as_str(), id.as_str()];
-        select.query_row(key, |row| columns.message(row)).optional()
+        select.query_row([lowered, id.as_str()], |row| columns.message(row)).optional()
     }
 
     /// A message by its number, reactions included.
@@ -289,12 +288,19 @@ impl Reader {
     fn add_reactions(&self, messages: &mut [Message]) -> rusqlite::Result<()> {
         let mut select =
             self.sql("SELECT emoji, name FROM reaction WHERE target = ? ORDER BY seq LIMIT ?")?;
+        // To spell one takes longer than to read it, and there are few.
+        let mut spelled: HashMap<Emoji, Emoji> = HashMap::new();
         for message in messages {
             let mut rows = select.query([number(message.seq), REACTIONS_MAX as i64])?;
+            let mut respelled = false;
             while let Some(row) = rows.next()? {
-                let emoji = text(row, "emoji", Emoji::new)?;
-                let name = text(row, "name", Name::new)?;
+                let kept = text(row, "emoji", Emoji::kept)?;
+                let spelling = spelled.entry(kept.clone()).or_insert_with_key(Emoji::respelled);
+                let (emoji, name) = (spelling.clone(), text(row, "name", Name::kept)?);
+                respelled |= emoji != kept;
                 match message.reactions.iter_mut().find(|(known, _)| *known == emoji) {
+                    // The same person, in another spelling of the first versions.
+                    Some((_, names)) if respelled && names.contains(&name) => {}
                     Some((_, names)) => names.push(name),
                     None => message.reactions.push((emoji, vec![name])),
                 }
@@ -303,14 +309,14 @@ impl Reader {
         Ok(())
     }
 
-    /// What is unread in each of these rooms by somebody of that name, who has read each so far and
-    /// knows what they said themselves.
+    /// What is unread in each of these rooms by somebody of that name, as [`Name::lowered`] has it,
+    /// who has read each so far and knows what they said themselves.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn counts(&self, name: &Folded, rooms: &[(RoomId, Seq)]) -> rusqlite::Result<Vec<Counts>> {
+    pub fn counts(&self, lowered: &str, rooms: &[(RoomId, Seq)]) -> rusqlite::Result<Vec<Counts>> {
         let account = "SELECT id FROM account WHERE folded = ? AND gone IS NULL";
-        let me = self.sql(account)?.query_row([name.as_str()], |row| row.get::<_, i64>(0));
+        let me = self.sql(account)?.query_row([lowered], |row| row.get::<_, i64>(0));
         let me = me.optional()?.unwrap_or(0); // Which is nobody's number.
         let mut said = self.sql(
             "SELECT count(*) FROM (
@@ -331,8 +337,7 @@ impl Reader {
         let count = |(room, read): &(RoomId, Seq)| {
             let (room, read) = (signed(room.0), number(*read));
             let unread = said.query_row(params![room, read, me, most, looks], |row| row.get(0))?;
-            let name = name.as_str();
-            let called = params![room, read, me, most, looks, name];
+            let called = params![room, read, me, most, looks, lowered];
             let mentions = calls.query_row(called, |row| row.get(0))?;
             Ok(Counts { unread: unsigned(unread), mentions: unsigned(mentions) })
         };
@@ -410,7 +415,7 @@ impl Reader {
     /// When the database cannot be read.
     pub fn name(&self, account: AccountId) -> rusqlite::Result<Option<Name>> {
         let mut select = self.sql("SELECT name FROM account WHERE id = ?")?;
-        select.query_row([signed(account.0)], |row| text(row, "name", Name::new)).optional()
+        select.query_row([signed(account.0)], |row| text(row, "name", Name::kept)).optional()
     }
 
     pub(super) fn sql(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
@@ -477,7 +482,7 @@ impl Columns {
         let number = |column| row.get(column).map(unsigned);
         let optional = |column| row.get::<_, Option<i64>>(column).map(|it| it.map(unsigned));
         let account = optional(self.account)?.map(AccountId);
-        let name = text(row, self.name, Name::new)?;
+        let name = text(row, self.name, Name::kept)?;
         Ok(Message {
             seq: Seq(number(self.seq)?),
             room: RoomId(number(self.room)?),

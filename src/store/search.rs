@@ -105,7 +105,7 @@ impl Reader {
             let seq = Seq(unsigned(row.get("seq")?));
             (looks, looked_at) = (looks + 1, Some(seq));
             let fits = match &query.author {
-                Some(author) => text(row, "name", Name::new)?.folded() == *author,
+                Some(author) => text(row, "name", Name::kept)?.folded() == *author,
                 None => true,
             };
             if fits && rooms.contains(&row.get("room")?) {

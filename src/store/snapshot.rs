@@ -56,7 +56,7 @@ fn rows<T>(
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
         id: AccountId(unsigned(row.get("id")?)),
-        name: text(row, "name", Name::new)?,
+        name: text(row, "name", Name::kept)?,
         key: row.get("key")?,
         color: optional_text(row, "color", Color::new)?,
         created: Time(row.get("created")?),
@@ -99,7 +99,7 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
 
 fn facts(row: &Row<'_>) -> rusqlite::Result<RoomFacts> {
     Ok(RoomFacts {
-        title: text(row, "title", Title::new)?,
+        title: text(row, "title", Title::kept)?,
         description: text(row, "description", Description::new)?,
         visibility: text(row, "visibility", Visibility::parse)?,
         password: row.get("password")?,

@@ -32,7 +32,7 @@ pub(super) fn apply(
             .execute(params![
                 signed(account.0),
                 name.as_str(),
-                name.folded().as_str(),
+                name.lowered(),
                 key,
                 color.as_ref().map(Color::as_str),
                 time.0
@@ -202,7 +202,7 @@ fn direct_made(
 /// Parameters 1 to 5: title, folded title, description, visibility, password.
 fn bind_facts(statement: &mut CachedStatement<'_>, facts: &RoomFacts) -> rusqlite::Result<()> {
     statement.raw_bind_parameter(1, facts.title.as_str())?;
-    statement.raw_bind_parameter(2, facts.title.folded().as_str())?;
+    statement.raw_bind_parameter(2, facts.title.lowered())?;
     statement.raw_bind_parameter(3, facts.description.as_str())?;
     statement.raw_bind_parameter(4, facts.visibility.as_str())?;
     statement.raw_bind_parameter(5, facts.password.as_deref())

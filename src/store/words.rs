@@ -149,12 +149,13 @@ fn judge_reaction(
     emoji: &Emoji,
     on: bool,
 ) -> rusqlite::Result<Verdict> {
+    let there = format!(
+        "SELECT log.seq, log.time FROM reaction JOIN log ON log.seq = reaction.seq
+         WHERE reaction.target = ?1 AND {BARE} = ?2 AND reaction.account IS ?3
+             AND (?3 IS NOT NULL OR reaction.name = ?4)"
+    );
     let there = connection
-        .prepare_cached(
-            "SELECT log.seq, log.time FROM reaction JOIN log ON log.seq = reaction.seq
-             WHERE reaction.target = ?1 AND emoji = ?2 AND reaction.account IS ?3
-                 AND (?3 IS NOT NULL OR reaction.name = ?4)",
-        )?
+        .prepare_cached(&there)?
         .query_row(reaction_key(target, by, emoji), |row| {
             Ok((Seq(unsigned(row.get(0)?)), Time(row.get(1)?)))
         })
@@ -173,13 +174,16 @@ fn judge_reaction(
     })
 }
 
+/// A sign in the table without variation selectors: the first versions have kept any spelling.
+const BARE: &str = "replace(replace(emoji, char(65038), ''), char(65039), '')";
+
 fn reaction_key<'a>(
     target: Seq,
     by: &'a Author,
-    emoji: &'a Emoji,
-) -> (i64, &'a str, Option<i64>, &'a str) {
+    emoji: &Emoji,
+) -> (i64, String, Option<i64>, &'a str) {
     let account = by.account.map(|account| signed(account.0));
-    (signed(target.0), emoji.as_str(), account, by.name.as_str())
+    (signed(target.0), emoji.bare(), account, by.name.as_str())
 }
 
 /// Carries out an entry that was [`Verdict::Taken`], as far as it is about words.
@@ -203,22 +207,21 @@ pub(super) fn apply(
             Ok(())
         }
         Entry::Reacted { target, by, emoji, on: true, .. } => {
-            let (target, emoji, account, name) = reaction_key(*target, by, emoji);
+            let (target, _, account, name) = reaction_key(*target, by, emoji);
             connection
                 .prepare_cached(
                     "INSERT INTO reaction (target, emoji, account, name, seq)
                      VALUES (?, ?, ?, ?, ?)",
                 )?
-                .execute((target, emoji, account, name, signed(seq.0)))?;
+                .execute((target, emoji.as_str(), account, name, signed(seq.0)))?;
             Ok(())
         }
         Entry::Reacted { target, by, emoji, on: false, .. } => {
-            connection
-                .prepare_cached(
-                    "DELETE FROM reaction WHERE target = ?1 AND emoji = ?2 AND account IS ?3
-                         AND (?3 IS NOT NULL OR name = ?4)",
-                )?
-                .execute(reaction_key(*target, by, emoji))?;
+            let off = format!(
+                "DELETE FROM reaction WHERE target = ?1 AND {BARE} = ?2 AND account IS ?3
+                     AND (?3 IS NOT NULL OR name = ?4)"
+            );
+            connection.prepare_cached(&off)?.execute(reaction_key(*target, by, emoji))?;
             Ok(())
         }
         _ => Ok(()),

@@ -68,6 +68,8 @@ impl Stage {
         if self.pins {
             command.args(["taskset", "-c", &core.to_string()]);
         }
+        // What is measured is how fast it is, not how much one may do.
+        command.env("SHANTY_LIMITS", "off");
         command.arg(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child =
             command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;

@@ -52,7 +52,7 @@ fn a_listed_page_reads_what_is_refused_before_it_is_routed() {
 /// Who comes through a proxy is counted by the address that it names, and never as this machine.
 #[test]
 fn who_comes_through_a_proxy_is_counted() {
-    let mut server = TestServer::start();
+    let mut server = TestServer::with(&["--limits", "on"]);
     // Whether it has to wait at some time.
     let is_counted = |named: &dyn Fn(usize) -> String| {
         (0..TRIES).any(|index| {
@@ -88,7 +88,7 @@ fn rand_name() -> u32 {
 
 #[test]
 fn a_proxy_that_is_not_named_is_not_believed() {
-    let server = TestServer::with(&["--trusted-proxy", "192.0.2.1"]);
+    let server = TestServer::with(&["--limits", "on", "--trusted-proxy", "192.0.2.1"]);
     let is_counted = (0..TRIES).any(|index| {
         let body = json!({"username": format!("U{index}")}).to_string();
         let named = format!("X-Forwarded-For: 203.0.113.{index}\r\n");

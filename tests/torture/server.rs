@@ -49,6 +49,7 @@ impl Server {
         let log = self.log_file();
         let child = Command::new(env!("CARGO_BIN_EXE_shanty"))
             .args(["--listen", &format!("127.0.0.1:{}", self.port), "--log", "info"])
+            .env("SHANTY_LIMITS", "off")
             .arg("--db")
             .arg(self.database())
             .stdin(Stdio::null())

@@ -35,7 +35,7 @@ use crate::time::{Moment, Time};
 const SEEDS: u64 = 2_000;
 const STEPS_MAX: u64 = 260;
 const TTL_SECS: u64 = 120;
-const SETTINGS: Settings = Settings { session_ttl_secs: TTL_SECS };
+const SETTINGS: Settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
 /// Who speaks by entries that this core did not propose, and sits nowhere.
 const STRANGER: &str = "stranger";
 

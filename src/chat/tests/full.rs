@@ -8,7 +8,7 @@ fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> Core {
     let mut core = Core::with(people);
     let mut snapshot = core.chat.snapshot();
     change(&mut snapshot);
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS }, snapshot);
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot);
     core
 }
 

@@ -27,7 +27,8 @@ fn a_guest_without_a_session_does_not_linger() {
     assert!(core.chat.snapshot().accounts.is_empty());
     core.ask_late("", be_guest("zoe"));
     core.commit();
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS }, core.chat.snapshot());
+    core.chat =
+        Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, core.chat.snapshot());
     core.proposals.clear();
     core.give(Command::Tick);
     core.settle();

@@ -15,7 +15,7 @@ fn crowd() -> Core {
         let member = MemberRecord { account: AccountId(id), since: Seq(1), read: Seq(1) };
         snapshot.rooms[0].members.push(member);
     }
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS }, snapshot);
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot);
     core
 }
 

@@ -247,7 +247,7 @@ fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
     let remove = Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     core.ask("ann", remove).expect("the latest room");
     let snapshot = core.chat.snapshot();
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS }, snapshot.clone());
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot.clone());
     assert_eq!(core.chat.snapshot(), snapshot);
     core.ask("ann", Ask::Me).expect("her session goes on");
     core.login("bob").expect("a login");
@@ -259,7 +259,8 @@ fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
 
 #[test]
 fn an_endless_lifetime_is_no_arithmetic() {
-    let mut chat = Chat::new(Settings { session_ttl_secs: u64::MAX }, Snapshot::default());
+    let mut chat =
+        Chat::new(Settings { session_ttl_secs: u64::MAX, limits: false }, Snapshot::default());
     let mut effects = Vec::new();
     let entries = [
         Entry::AccountMade {

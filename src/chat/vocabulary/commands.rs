@@ -169,6 +169,18 @@ pub enum Ask {
     },
     /// How far the core has heard the log, which others may read further. → [`Answer::Heard`]
     Heard,
+    /// To try a password of a room, whether or not there is such a room. → [`Answer::Done`]
+    Guess {
+        /// Which room.
+        room: RoomRef,
+    },
+    /// The password that was tried is right: the try does not count. → [`Answer::Done`]
+    Guessed {
+        /// Which room.
+        room: RoomRef,
+    },
+    /// To search, which costs more than other reading. → [`Answer::Done`]
+    Search,
     /// The rooms whose messages the caller may read, by number: a page. → [`Answer::Readable`]
     Readable {
         /// Only those with a higher number.

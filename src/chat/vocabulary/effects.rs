@@ -174,6 +174,11 @@ pub enum Refusal {
     SessionNotFound,
     /// There is no room for one more of those.
     Full,
+    /// There was too much of it lately, from this connection, person or address, or in this room.
+    RateLimited {
+        /// After so many milliseconds there may be one more.
+        retry_after_ms: u32,
+    },
     /// It cannot be written down now: the disk is full or too slow, or the server stops.
     Unavailable,
 }

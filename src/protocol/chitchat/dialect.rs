@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::chat::{ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, What};
+use crate::chat::{ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, What, text};
 use crate::dialect::Dialect;
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
@@ -84,22 +84,23 @@ impl Dialect for Chitchat {
 fn decode(text: &str) -> Result<Tell, Refusal> {
     let object: Object<'_> =
         bodies::object(text.as_bytes()).ok_or(Refusal::Malformed(Field::Whole))?;
-    let text = |key, field| object.text(key).map_err(|()| Refusal::Malformed(field));
-    let kind = text("event_type", Field::Kind)?.unwrap_or_default();
-    let name = text("name", Field::Name)?.and_then(Name::new);
+    let field = |key, field| object.text(key).map_err(|()| Refusal::Malformed(field));
+    let kind = field("event_type", Field::Kind)?.unwrap_or_default();
+    let name = field("name", Field::Name)?.and_then(Name::new);
     let name = Some(name.ok_or(Refusal::Malformed(Field::Name))?);
-    let color = match text("color", Field::Color)? {
+    let color = match field("color", Field::Color)? {
         None | Some("") => None,
         Some(color) => Some(Color::new(color).ok_or(Refusal::Malformed(Field::Color))?),
     };
-    let message = text("msg", Field::Message)?.unwrap_or_default();
+    let message = field("msg", Field::Message)?.unwrap_or_default();
     match kind {
         // What a client says on coming and going is not told; the room hears the server's words.
         "join" => Ok(Tell::Join { name, color }),
         "leave" => Ok(Tell::Part { name }),
-        "send" if message.is_empty() => Err(Refusal::Malformed(Field::Message)),
-        "send" if message.chars().count() > MESSAGE_CHARS_MAX => Err(Refusal::MessageTooLong),
-        "send" => Ok(Tell::Say { name, color, text: message.into() }),
+        "send" => {
+            let text = text::message(message, MESSAGE_CHARS_MAX)?;
+            Ok(Tell::Say { name, color, text })
+        }
         _ => Err(Refusal::Malformed(Field::Kind)),
     }
 }

@@ -67,11 +67,16 @@ pub(super) struct Failure {
     code: u16,
     /// What is at fault; empty: nothing in particular.
     field: String,
+    /// For what was too much at once: when there may be more.
+    retry_after_ms: u32,
 }
+
+/// The number of what was too much at once.
+const TOO_MANY: u16 = 305;
 
 impl Failure {
     pub fn new(code: u16, field: impl Into<String>) -> Failure {
-        Failure { code, field: field.into() }
+        Failure { code, field: field.into(), retry_after_ms: 1_000 }
     }
 
     /// The HTTP status that goes with the number.
@@ -80,6 +85,7 @@ impl Failure {
             101 | 201 => 404,
             104 | 304 | 401 | 402 => 401,
             301 | 403 => 403,
+            TOO_MANY => 429,
             503 | 507 => 503,
             404.. => self.code,
             _ => 400,
@@ -98,6 +104,7 @@ impl Failure {
             204 => "Client error: Name mismatch",
             301 => "Could not establish session",
             303 => "Invalid JSON",
+            TOO_MANY => "Too many requests",
             304 => "Unauthorized operation",
             401 => "Token error: Invalid signature",
             402 => "Token error: Unauthorized signing method",
@@ -147,6 +154,11 @@ impl From<Failure> for Response {
         match failure.status() {
             // RFC 9110 section 11.6.1: a 401 says how to be let in (RFC 6750 section 3).
             401 => response.header("WWW-Authenticate", "Bearer"),
+            // RFC 9110 section 10.2.3: in whole seconds.
+            429 => {
+                let seconds = failure.retry_after_ms.div_ceil(1000).max(1);
+                response.header("Retry-After", seconds.to_string())
+            }
             503 => response.header("Retry-After", "1"),
             _ => response,
         }
@@ -187,13 +199,17 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::Whole) => (303, ""),
             Refusal::Malformed(Field::Kind) => (303, "event_type"),
             Refusal::Malformed(Field::Name) => (303, "name"),
-            Refusal::Malformed(Field::Message) => (303, "msg"),
+            // (The core calls it a text, whichever protocol it comes from.)
+            Refusal::Malformed(Field::Message | Field::Called("text")) => (303, "msg"),
             Refusal::Malformed(Field::Color) => (303, "color"),
             Refusal::Malformed(Field::Called(field)) => (303, field),
             Refusal::NoAccess => (403, "token"),
             // What only the other protocol asks for.
             Refusal::MessageNotFound | Refusal::SessionNotFound => (404, ""),
             Refusal::ClientIdReused => (409, ""),
+            Refusal::RateLimited { retry_after_ms } => {
+                return Failure { retry_after_ms, ..Failure::new(TOO_MANY, "") };
+            }
             Refusal::Unavailable => (503, ""),
             Refusal::Full => (507, ""),
         };

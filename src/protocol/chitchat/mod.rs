@@ -203,7 +203,7 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
     let wrong = Failure::new(304, "secret");
     let secret = secret.filter(|secret| secret.chars().count() <= PASSWORD_CHARS_MAX);
     let secret = secret.filter(|secret| !secret.is_empty()).ok_or(wrong.clone())?;
-    if !context.passwords.verify(secret.to_owned(), hash).await? {
+    if !context.unlock(caller.clone(), RoomRef::Id(lock.room), secret, hash).await? {
         return Err(wrong);
     }
     // Only who knows the password is told which names are in use.

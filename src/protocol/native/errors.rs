@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::chat::{Field, Refusal};
 use crate::http::{Reject, Response};
-use crate::limits::TRY_MS;
 use crate::protocol::bodies;
 use crate::protocol::passwords::Busy;
 use crate::store::Unread;
@@ -153,12 +152,12 @@ impl Code {
                 "a message has at most 4000 characters; shorten it, or send it in pieces",
             ),
             Code::MessageEmpty => {
-                (422, "message_empty", "a message has at least one character; write something")
+                (422, "message_empty", "nothing in this message can be seen; write something")
             }
             Code::RateLimited => (
                 429,
                 "rate_limited",
-                "too much was tried from this address; wait a little, then try again",
+                "this was too much in a short time; wait a little, then go on",
             ),
             Code::Unavailable => {
                 (503, "unavailable", "the server cannot do this now; try again later")
@@ -173,6 +172,8 @@ pub(super) struct Failure {
     code: Code,
     message: &'static str,
     field: Option<&'static str>,
+    /// When it may be tried again, where that is known.
+    retry_after_ms: Option<u64>,
 }
 
 /// How long to wait before trying again what could not be done now.
@@ -181,7 +182,8 @@ const RETRY_AFTER_MS: u64 = 1_000;
 impl Failure {
     /// A field that is not what it must be.
     pub fn field(field: &'static str) -> Failure {
-        Failure { code: Code::InvalidField, message: wanted(field), field: Some(field) }
+        let code = Code::InvalidField;
+        Failure { message: wanted(field), field: Some(field), ..code.into() }
     }
 
     /// The same failure, with a sentence that fits better.
@@ -194,19 +196,11 @@ impl Failure {
         self.code
     }
 
-    fn retry_after_ms(&self) -> Option<u64> {
-        match self.code {
-            Code::RateLimited => Some(TRY_MS),
-            Code::Unavailable => Some(RETRY_AFTER_MS),
-            _ => None,
-        }
-    }
-
     /// What stands behind `"error":`.
     pub fn shown(&self) -> Shown {
         let (_, code, _) = self.code.facts();
-        let retry_after_ms = self.retry_after_ms();
-        Shown { code, message: self.message, field: self.field, retry_after_ms }
+        let Failure { message, field, retry_after_ms, .. } = *self;
+        Shown { code, message, field, retry_after_ms }
     }
 
     /// Gives an error that comes from HTTP itself the body that ours have.
@@ -251,7 +245,7 @@ impl From<Failure> for Response {
             // RFC 9110 section 11.6.1: a 401 says how to be let in (RFC 6750 section 3).
             response = response.header("WWW-Authenticate", "Bearer");
         }
-        match failure.retry_after_ms() {
+        match failure.retry_after_ms {
             // RFC 9110 section 10.2.3: in whole seconds.
             Some(millis) => response.header("Retry-After", millis.div_ceil(1000).to_string()),
             None => response,
@@ -262,7 +256,11 @@ impl From<Failure> for Response {
 impl From<Code> for Failure {
     fn from(code: Code) -> Failure {
         let (_, _, message) = code.facts();
-        Failure { code, message, field: None }
+        let retry_after_ms = match code {
+            Code::RateLimited | Code::Unavailable => Some(RETRY_AFTER_MS),
+            _ => None,
+        };
+        Failure { code, message, field: None, retry_after_ms }
     }
 }
 
@@ -310,6 +308,10 @@ impl From<Refusal> for Failure {
                 let full = "the server has no room for one more; tell its owner";
                 return Failure::from(Code::Unavailable).saying(full);
             }
+            Refusal::RateLimited { retry_after_ms } => {
+                let retry_after_ms = Some(retry_after_ms.max(1).into());
+                return Failure { retry_after_ms, ..Code::RateLimited.into() };
+            }
             Refusal::Unavailable => Code::Unavailable,
             // What only the seats of the other protocols are refused for.
             Refusal::OtherName
@@ -324,18 +326,27 @@ impl From<Refusal> for Failure {
 /// What a field must be, for whoever sent something else.
 fn wanted(field: &str) -> &'static str {
     match field {
-        "name" => "name must be 1 to 32 letters and digits (A-Z a-z 0-9)",
+        "name" => {
+            "name must be 1 to 32 letters and digits (A-Z a-z 0-9); a guest's may have any \
+             letters, digits and emoji, single spaces between them, and nothing invisible, no : \
+             in it, no @ in front, and no word that stands for the server or for everybody"
+        }
         "key" => "key must be the text that registering gave you",
         "remember" | "on" => "this field must be true or false",
         "color" => "color must be a colour as in a style sheet, such as #ff00aa",
-        "title" => "title must be 2 to 70 characters, and not a number",
+        "title" => {
+            "title must be 2 to 70 characters, with a letter, digit or emoji among them, single \
+             spaces and nothing invisible, and not a number"
+        }
         "description" => "description must be a text of at most 70 characters",
         "visibility" => "visibility must be public, private or hidden",
         "password" => {
             "password must be 8 to 256 characters for a private or hidden room, and left out for \
              a public one"
         }
-        "text" => "text must be there and be a text: it is what is said",
+        "text" => {
+            "text must be there and be a text, without control characters but tabs and line ends"
+        }
         "client_id" => "client_id must be 1 to 64 of A-Z a-z 0-9 _ -",
         "Idempotency-Key" => "Idempotency-Key must be 1 to 64 of A-Z a-z 0-9 _ -",
         "emoji" => "emoji must be one emoji, percent-encoded in a path",

@@ -191,7 +191,7 @@ impl Script {
     /// What the stream is told of the log from `from` on, as far as it fits a page. `None`: the
     /// log cannot be read now.
     pub async fn page(&self, service: &Rc<Service>, from: Seq) -> Option<Page> {
-        let (account, context) = (self.account, &service.context(Source::Local));
+        let (account, context) = (self.account, &service.context(Source::Own));
         // The log may be ahead of the core: what that has not heard yet, it will announce; and of a
         // room it could not say yet what such an entry has made of it.
         let Ok(Answer::Heard(heard)) = context.hub.ask(Caller::Nobody, Ask::Heard).await else {

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::chat::{ClientId, Color, Emoji, Field, Refusal, RoomId, Seq};
+use crate::chat::{ClientId, Color, Emoji, Field, Refusal, RoomId, Seq, text};
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
 use crate::protocol::native::cursor::number;
@@ -99,13 +99,9 @@ impl Fields {
     }
 }
 
-/// What may be said: not nothing, and not too much.
+/// What may be said: something that can be seen, and not too much.
 pub(super) fn message(text: &str) -> Result<Box<str>, Refusal> {
-    match text.chars().count() {
-        0 => Err(Refusal::Malformed(Field::Message)),
-        count if count > MESSAGE_CHARS_MAX => Err(Refusal::MessageTooLong),
-        _ => Ok(text.into()),
-    }
+    text::message(text, MESSAGE_CHARS_MAX)
 }
 
 /// The number of a room in a path: what is none is a room that does not exist.

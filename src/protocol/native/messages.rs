@@ -185,7 +185,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
         (Some(found), _) => found,
         // It was said before, and is not kept any more.
         (None, Some(client_id)) => {
-            let me = who(context, caller).await?.name.folded();
+            let me = who(context, caller).await?.name.lowered();
             let spent = context.readers.read_in_turn(move |it| it.spent(&me, &client_id)).await?;
             spent.ok_or(Code::MessageNotFound)?
         }

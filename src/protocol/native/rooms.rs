@@ -112,7 +112,7 @@ pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> A
     who(context, caller.clone()).await?; // The password of a room is not for strangers to try.
     // Without a right to show there is still one's membership, or a door that stands open.
     let access = match body.text("password")? {
-        Some(password) => unlock(context, room, password).await?,
+        Some(password) => unlock(context, &caller, room, password).await?,
         None => Access::Open,
     };
     match context.hub.ask(caller.clone(), Ask::Enter { room, access }).await {
@@ -218,11 +218,17 @@ async fn own(
 }
 
 /// The right that a password gives; one that is wrong gives none.
-async fn unlock(context: &Context, room: RoomId, password: &str) -> Result<Access, Failure> {
+async fn unlock(
+    context: &Context,
+    caller: &Caller,
+    room: RoomId,
+    password: &str,
+) -> Result<Access, Failure> {
     let Lock { password: hash, generation, .. } = lock(context, Caller::Nobody, room).await?;
     let Some(hash) = hash else { return Ok(Access::Open) };
     let sane = (1..=PASSWORD_CHARS_MAX).contains(&password.chars().count());
-    if sane && context.passwords.verify(password.to_owned(), hash).await? {
+    let named = RoomRef::Id(room);
+    if sane && context.unlock(caller.clone(), named, password, hash).await? {
         return Ok(Access::Token { generation });
     }
     Ok(Access::Open)
@@ -272,7 +278,7 @@ async fn counted(
     caller: Caller,
     mine: Vec<(RoomId, Seq)>,
 ) -> Result<HashMap<RoomId, Counts>, Failure> {
-    let me = who(context, caller).await?.name.folded();
+    let me = who(context, caller).await?.name.lowered();
     let read = move |reader: &Reader| {
         let counts = reader.counts(&me, &mine)?;
         Ok(mine.into_iter().map(|(room, _)| room).zip(counts).collect())

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What};
+use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What, text};
 use crate::dialect::Dialect;
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
@@ -26,13 +26,10 @@ impl Dialect for Piratchat {
         }
         match bodies::object(text.as_bytes()) {
             None => Tell::garbled(Refusal::Malformed(Field::Whole)),
-            Some(Said { message }) if message.is_empty() => {
-                Tell::garbled(Refusal::Malformed(Field::Message))
-            }
-            Some(Said { message }) if message.chars().count() > PIRATCHAT_MESSAGE_CHARS_MAX => {
-                Tell::garbled(Refusal::MessageTooLong)
-            }
-            Some(Said { message }) => Tell::Say { name: None, color: None, text: message },
+            Some(Said { message }) => match text::message(&message, PIRATCHAT_MESSAGE_CHARS_MAX) {
+                Ok(text) => Tell::Say { name: None, color: None, text },
+                Err(refusal) => Tell::garbled(refusal),
+            },
         }
     }
 
@@ -95,6 +92,7 @@ fn code(refusal: Refusal) -> &'static str {
         Refusal::Malformed(_) | Refusal::NameMissing | Refusal::OtherName => "invalid_message",
         // It may be sent again; all others would be refused again.
         Refusal::Unavailable | Refusal::Full => "unavailable",
+        Refusal::RateLimited { .. } => "rate_limited",
         Refusal::RoomNotFound | Refusal::NotPresent => "not_here",
         Refusal::Unauthenticated
         | Refusal::UnknownKey

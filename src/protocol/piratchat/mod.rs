@@ -25,16 +25,22 @@ use crate::time::Time;
 struct Failure {
     status: u16,
     says: &'static str,
+    /// For what was too much at once: after how many seconds there may be more.
+    retry_after_secs: u32,
 }
 
-const BODY: Failure =
-    Failure { status: 422, says: "send a JSON object with exactly the one field, a text" };
-const NO_COOKIE: Failure =
-    Failure { status: 422, says: "the session cookie is missing; log in first" };
+impl Failure {
+    const fn new(status: u16, says: &'static str) -> Failure {
+        Failure { status, says, retry_after_secs: 1 }
+    }
+}
+
+const BODY: Failure = Failure::new(422, "send a JSON object with exactly the one field, a text");
+const NO_COOKIE: Failure = Failure::new(422, "the session cookie is missing; log in first");
 const CLOSED: Failure =
-    Failure { status: 403, says: "this server takes no new accounts; ask its owner for one" };
+    Failure::new(403, "this server takes no new accounts; ask its owner for one");
 const FOREIGN: Failure =
-    Failure { status: 403, says: "a page from another origin cannot chat here for its visitor" };
+    Failure::new(403, "a page from another origin cannot chat here for its visitor");
 
 /// Answers what is Piratchat's.
 pub(super) async fn respond(
@@ -239,7 +245,7 @@ impl From<Failure> for Response {
             // RFC 9110 section 11.6.1: a 401 says how to log in. There is no registered scheme for
             // cookies, and an unknown one makes no browser ask for a password.
             401 => response.header("WWW-Authenticate", "Cookie cookie-name=\"session\""),
-            503 => response.header("Retry-After", "1"),
+            429 | 503 => response.header("Retry-After", failure.retry_after_secs.to_string()),
             _ => response,
         }
     }
@@ -260,6 +266,11 @@ impl From<Refusal> for Failure {
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
             Refusal::Full => (503, "the server has no room for one more; tell its owner"),
             Refusal::Unavailable => (503, "this cannot be written down now; try again later"),
+            Refusal::RateLimited { retry_after_ms } => {
+                let retry_after_secs = retry_after_ms.div_ceil(1000).max(1);
+                let says = "this was too much in a short time; wait a little, then go on";
+                return Failure { retry_after_secs, ..Failure::new(429, says) };
+            }
             // What can be wrong with an event or a room, of which no request here has any.
             Refusal::MessageNotFound
             | Refusal::ClientIdReused
@@ -272,6 +283,6 @@ impl From<Refusal> for Failure {
             | Refusal::MessageTooLong
             | Refusal::Malformed(_) => (422, "this request does not say what it should"),
         };
-        Failure { status, says }
+        Failure::new(status, says)
     }
 }

@@ -19,7 +19,7 @@ fn decoding() {
     for (text, says) in [
         (r#"{"message":"Hello, world!"}"#, "Hello, world!"),
         (" {\"message\" : \"a\\u0041\\n\"}\n", "aA\n"),
-        (r#"{"message":" "}"#, " "),
+        (r#"{"message":" \r\n."}"#, " \n."),
         (r#"{"message":"<b>&"}"#, "<b>&"),
         (&format!(r#"{{"message":"{longest}"}}"#), &longest),
     ] {

@@ -63,8 +63,9 @@ struct Log {
     pruned: Seq,
     last: Seq,
     core: Core,
-    /// The signs, by message, sign and whose it is: the entry that put it there.
-    signs: HashMap<(Seq, Emoji, Whose), Seq>,
+    /// The signs, by message, sign and whose it is: the entry that put it there. (Or entries: to
+    /// the first versions each spelling was a sign of its own.)
+    signs: HashMap<(Seq, String, Whose), Vec<Seq>>,
     /// Messages that were changed: since when, and whether they were taken back.
     changed: HashMap<Seq, (Time, bool)>,
 }
@@ -111,9 +112,9 @@ impl Log {
                 self.signs.retain(|(on, _, _), _| on != target);
             }
             Entry::Reacted { target, by, emoji, on, .. } => {
-                let sign = (*target, emoji.clone(), whose(by));
+                let sign = (*target, emoji.bare(), whose(by));
                 if *on {
-                    self.signs.insert(sign, seq);
+                    self.signs.entry(sign).or_default().push(seq);
                 } else {
                     self.signs.remove(&sign);
                 }
@@ -140,11 +141,16 @@ impl Log {
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let target = Seq(entries::unsigned(row.get("target")?));
-            let emoji = entries::text(row, "emoji", Emoji::new)?;
-            let sign = (target, emoji, whose(&entries::author(row)?));
+            let emoji = entries::text(row, "emoji", Emoji::kept)?;
+            let sign = (target, emoji.bare(), whose(&entries::author(row)?));
             let seq = Seq(entries::unsigned(row.get("seq")?));
-            if self.signs.remove(&sign) != Some(seq) {
+            let mut known = self.signs.remove(&sign).unwrap_or_default();
+            let Some(at) = known.iter().position(|one| *one == seq) else {
                 return wrong(format!("message {target} has a sign that the log does not know"));
+            };
+            known.swap_remove(at);
+            if !known.is_empty() {
+                self.signs.insert(sign, known);
             }
         }
         let lost = connection.query_row(
@@ -255,7 +261,7 @@ struct Core {
 
 impl Core {
     fn new() -> Core {
-        let settings = Settings { session_ttl_secs: SESSION_TTL_SECS };
+        let settings = Settings { session_ttl_secs: SESSION_TTL_SECS, limits: false };
         Core { chat: Chat::new(settings, Snapshot::default()), effects: Vec::new() }
     }
 

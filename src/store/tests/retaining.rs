@@ -61,7 +61,7 @@ fn of_each_room_the_latest_stay() {
     let (last, oldest) = reader.ends().expect("its ends");
     assert_eq!((last, oldest), (Seq(head), Seq(change + 1)));
     let counts = reader.counts(
-        &Name::new("Person2").expect("a name").folded(),
+        &Name::new("Person2").expect("a name").lowered(),
         &[(RoomId(1), Seq(0)), (RoomId(2), Seq(0))],
     );
     let counts = counts.expect("counts");

@@ -33,8 +33,8 @@ fn decoding() {
         ),
         // As Go has it: null is nothing, unknown fields are ignored, and the last one counts.
         (
-            r#"{"event_type":"send","name":"Ann","color":null,"msg":" ","time":7,"room_id":"x"}"#,
-            said(name("Ann"), None, " "),
+            r#"{"event_type":"send","name":"Ann","color":null,"msg":" a","time":7,"room_id":"x"}"#,
+            said(name("Ann"), None, " a"),
         ),
         (
             r#" {"event_type":"send","name":"Bo","name":"Ann","msg":"x"} "#,

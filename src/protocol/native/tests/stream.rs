@@ -28,8 +28,8 @@ fn decoding() {
     for (text, means) in [
         (r#"{"type":"send","room":2,"client_id":"a","text":"hi\n"}"#, send("hi\n", None)),
         (
-            r#" {"text":" ","client_id":"a","room":2,"type":"send","reply_to":5,"new":[]} "#,
-            send(" ", Some(target)),
+            r#" {"text":" a","client_id":"a","room":2,"type":"send","reply_to":5,"new":[]} "#,
+            send(" a", Some(target)),
         ),
         (
             &format!(r#"{{"type":"send","room":2,"client_id":"a","text":"{longest}"}}"#),

@@ -1,0 +1,90 @@
+//! Names and titles that deceive, as the core judges them; and old ones, which stay usable.
+
+use super::*;
+
+#[test]
+fn a_name_is_not_to_be_mistaken_for_an_accounts() {
+    let mut core = Core::with(&["anne", "HEXA", "tom"]);
+    core.ask("", be_guest("José")).expect("a guest");
+    for bad in ["Anne", "ａｎｎｅ", "аnne", "ΑΝΝΕ", "НЕХА", "hеxa", "torn", "JOSE\u{301}", "Jоsé"]
+    {
+        assert_eq!(core.try_to("", be_guest(bad)), Err(Refusal::NameTaken), "{bad:?}");
+        // Nor can one speak under it who has no account.
+        core.sit(1, "").expect("a seat");
+        assert_eq!(core.join(1, bad), ["to 1: no, NameInUse"], "{bad:?}");
+        core.leave(1);
+        let room = RoomRef::Id(LOBBY);
+        let lock = Ask::Lock { room, name: Some(name(bad)) };
+        assert_eq!(core.try_to("", lock), Err(Refusal::NameInUse), "{bad:?}");
+    }
+    for bad in ["bob\u{fe0f}", "Shanty", "all", "@bob", "a: b", "\u{3164}"] {
+        assert_eq!(core.try_to("", be_guest(bad)), Err(Refusal::NameInvalid), "{bad:?}");
+    }
+    // Plain names of accounts are told apart by their letters; the server's is its own.
+    for (plain, taken) in [("torn", false), ("T0m", false), ("shanty", true), ("jose", false)] {
+        assert_eq!(core.register(plain).is_err(), taken, "{plain}");
+    }
+    // Found however it is written, and free again with its owner.
+    assert!(core.ask("anne", Ask::Person { name: "jose\u{301}".into() }).is_ok());
+    core.ask("José", Ask::Logout).expect("out");
+    core.ask("", be_guest("Jоsé")).expect("nobody else is called that");
+}
+
+#[test]
+fn two_names_in_flight_are_not_alike() {
+    let mut core = Core::new();
+    let first = core.ask_late("", be_guest("Нина"));
+    let second = core.ask_late("", be_guest("Нинa"));
+    assert_eq!(core.answer(second), Some(Err(Refusal::NameTaken)));
+    core.settle();
+    assert!(matches!(core.answer(first), Some(Ok(_))));
+}
+
+#[test]
+fn two_titles_are_not_the_same() {
+    let mut core = Core::with(&["ann"]);
+    core.room("ann", facts("Café", Visibility::Public, None));
+    for title in ["CAFÉ", "cafe\u{301}", "Ｃａｆé"] {
+        let facts = facts(title, Visibility::Public, None);
+        let made = core.try_to("ann", Ask::MakeRoom { facts });
+        assert_eq!(made, Err(Refusal::TitleTaken), "{title:?}");
+        let find = Ask::Room { room: RoomRef::Title(title.into()) };
+        assert!(core.ask("", find).is_ok(), "{title:?}");
+    }
+}
+
+/// A log of the first versions has two of the same name and two of the same title; it is carried
+/// out as it was, by case alone, and both can go on.
+#[test]
+fn what_was_two_stays_two() {
+    let mut core = Core::with(&["ann"]);
+    let mut put = |entry| core.logged(None, NOON, entry);
+    for (number, old) in (7..).zip(["José", "Jose\u{301}", "JOSÉ", "x\u{200b}"]) {
+        let name = Name::kept(old).expect("a name");
+        let account = AccountId(number);
+        put(Entry::AccountMade { account, name, key: None, color: None });
+    }
+    for (number, old) in (7..).zip(["Café", "Cafe\u{301}", "café"]) {
+        let mut facts = facts("any", Visibility::Public, None);
+        facts.title = Title::kept(old).expect("a title");
+        put(Entry::RoomMade { room: RoomId(number), owner: Some(AccountId(1)), facts });
+    }
+    let snapshot = core.chat.snapshot();
+    let accounts: Vec<u64> = snapshot.accounts.iter().map(|one| one.id.0).collect();
+    let rooms: Vec<u64> = snapshot.rooms.iter().map(|one| one.id.0).collect();
+    assert_eq!((accounts, rooms), (vec![1, 7, 8, 10], vec![1, 7, 8]));
+    // A new core from the same tables knows them all.
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot.clone());
+    core.chat.check();
+    assert_eq!(core.chat.snapshot(), snapshot);
+    let change = |room, title: Option<&str>| {
+        let title = title.and_then(Title::new);
+        let description = Description::new("other");
+        let change = RoomChange { title, description, ..RoomChange::default() };
+        Ask::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change }
+    };
+    assert_eq!(core.try_to("ann", change(RoomId(8), None)), Ok(()));
+    assert_eq!(core.try_to("ann", change(LOBBY, Some("CAFÉ"))), Err(Refusal::Forbidden));
+    assert_eq!(core.try_to("ann", change(RoomId(8), Some("Bar"))), Ok(()));
+    assert_eq!(core.try_to("ann", change(RoomId(8), Some("CAFÉ"))), Err(Refusal::TitleTaken));
+}

@@ -1,0 +1,139 @@
+//! What text may be, at every door of the running server: names, titles, messages, signs.
+
+use serde_json::json;
+
+use crate::kit::TestServer;
+
+const NAMES: [&str; 14] = [
+    "bob\u{fe0f}",
+    "an\u{ad}ne",
+    "\u{61c}bob",
+    "bo\u{34f}b",
+    "\u{3164}",
+    "\u{2800}",
+    "\u{301}",
+    "Shanty",
+    "all",
+    "@bob",
+    "＠bob",
+    "bob: hi",
+    "a\u{a0}b",
+    "e\u{301}\u{301}\u{301}\u{301}",
+];
+
+#[test]
+fn names_that_deceive_are_refused_at_every_door() {
+    let server = TestServer::start();
+    let anne = server.user("anne");
+    let den = json!({"title": "Den", "visibility": "private", "password": "correct horse"});
+    let den = server.make(&anne, &den);
+    let token = |name: &str| {
+        let body = json!({"name": name, "secret": "correct horse"});
+        let answer = server.send(&format!("POST /chats/{den}/token"), &body);
+        (answer.status, answer.json()["error"]["code"].as_u64())
+    };
+    let guest = |name: &str| server.send("POST /api/v1/guests", &json!({"name": name})).status;
+    let join = |name: &str| {
+        let mut ws = server.ws("/chats/1/ws", "");
+        ws.say(&json!({"event_type": "join", "name": name}));
+        let heard = ws.json();
+        (heard["error"]["code"].as_u64(), heard["error"]["field"].clone())
+    };
+    for name in NAMES {
+        assert_eq!(guest(name), 422, "{name:?}");
+        assert_eq!(join(name), (Some(303), json!("name")), "{name:?}");
+        assert_eq!(token(name), (400, Some(303)), "{name:?}");
+    }
+    for name in ["аnne", "ａｎｎｅ", "ANNE", "ΑΝΝΕ"] {
+        assert_eq!(guest(name), 409, "{name:?}");
+        assert_eq!(join(name), (Some(202), json!("name")), "{name:?}");
+        assert_eq!(token(name), (400, Some(202)), "{name:?}");
+    }
+    for name in ["José", "Mary Lou", "名前", "🦊"] {
+        assert_eq!(guest(name), 201, "{name:?}");
+    }
+    assert_eq!(guest("Jose\u{301}"), 409);
+}
+
+#[test]
+fn titles_that_deceive_are_refused_at_both_doors() {
+    let server = TestServer::start();
+    let ann = server.user("ann");
+    let facts = |title: &str| json!({"title": title, "visibility": "public"});
+    server.make(&ann, &facts("Café"));
+    let cases = [
+        ("\u{200b}\u{200b}", 422, 400, 105),
+        ("\u{202e}terces", 422, 400, 105),
+        ("Public\u{a0}Chat", 422, 400, 105),
+        ("１２３", 422, 400, 105),
+        ("cafe\u{301}", 409, 400, 102),
+        ("ＰＵＢＬＩＣ ＣＨＡＴ", 409, 400, 102),
+        ("12:30", 201, 0, 0),
+    ];
+    for (title, native, chats, code) in cases {
+        let (status, body) = server.api(&ann, "POST", "/rooms", &facts(title));
+        assert_eq!(status, native, "{title:?} {body}");
+        if chats > 0 {
+            let answer = server.send("POST /chats", &facts(title));
+            let found = answer.json()["error"]["code"].as_u64();
+            assert_eq!((answer.status, found), (chats, Some(code)), "{title:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_seen_is_not_said() {
+    let server = TestServer::start();
+    let ann = server.user("ann");
+    let seq = server.tell(&ann, 1, "hi")["seq"].clone();
+    let bob = server.account("bob");
+    let mut front = server.pirate(&bob);
+    let mut back = server.ws("/chats/1/ws", "");
+    for (text, code) in [
+        ("   ", "message_empty"),
+        ("\n\n", "message_empty"),
+        ("\u{200b}", "message_empty"),
+        ("\u{2800}", "message_empty"),
+        ("\0", "message_empty"),
+        ("\u{301}", "message_empty"),
+        ("a\0b", "invalid_field"),
+        ("a\u{1b}[2J", "invalid_field"),
+    ] {
+        let body = json!({"text": text});
+        server.refused(&ann, ("POST", "/rooms/1/messages", &body), (422, code));
+        server.refused(&ann, ("PUT", "/rooms/1/messages/x", &body), (422, code));
+        let path = format!("/rooms/1/messages/{seq}");
+        server.refused(&ann, ("PATCH", &path, &body), (422, code));
+        front.say(&json!({"message": text}));
+        assert_eq!(front.json(), json!({"status": false, "code": "invalid_message"}), "{text:?}");
+        back.say(&json!({"event_type": "send", "name": "david", "msg": text}));
+        let error = back.json()["error"].clone();
+        assert_eq!((&error["code"], &error["field"]), (&json!(303), &json!("msg")), "{text:?}");
+    }
+    assert_eq!(server.tell(&ann, 1, "a\r\nb\tc")["text"], "a\nb\tc");
+}
+
+#[test]
+fn a_sign_is_one_emoji_in_one_spelling() {
+    let server = TestServer::start();
+    let ann = server.user("ann");
+    let seq = server.tell(&ann, 1, "hi")["seq"].clone();
+    let sign = |method: &str, sign: &str| {
+        let coded: String = sign.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/rooms/1/messages/{seq}/reactions/{coded}");
+        server.api(&ann, method, &path, &json!(null))
+    };
+    for one in ["👍", "👍\u{fe0f}", "❤", "❤\u{fe0f}", "❤\u{fe0e}"] {
+        assert_eq!(sign("PUT", one).0, 200, "{one:?}");
+    }
+    let (_, message) = sign("PUT", "👍");
+    assert_eq!(message["reactions"], json!({"👍": ["ann"], "❤\u{fe0f}": ["ann"]}));
+    for bad in
+        ["\u{202e}", "\u{200b}", "\u{2800}", "\u{301}", "—", "👍👍", "🇩", "👍\u{200d}", "👍🏽🏽"]
+    {
+        let (status, body) = sign("PUT", bad);
+        assert_eq!((status, &body["error"]["code"]), (422, &json!("invalid_field")), "{bad:?}");
+    }
+    let (_, message) = sign("DELETE", "❤\u{fe0e}");
+    assert_eq!(message["reactions"], json!({"👍": ["ann"]}));
+}
