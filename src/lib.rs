@@ -45,9 +45,11 @@
 //!
 //! | queue | at its bound |
 //! |---|---|
-//! | kernel backlog → accept | a permit is taken before `accept`: callers wait in the backlog |
+//! | kernel backlog → accept | a place is taken before `accept`: callers wait in the backlog |
+//! | connections that stay, of strangers, of one address | who asks for nothing makes way; 503 |
 //! | bytes → HTTP head, body | 431, 413, 408, then close |
-//! | bytes → websocket message | close 1009 |
+//! | bytes → websocket message | close 1009; one that does not end in time 1008 |
+//! | input that is not whole, of all together | who holds most makes way: 503, close 1013 |
 //! | connection → hub | the sender waits: its socket is not read, so TCP slows it |
 //! | unanswered messages of one connection | the same |
 //! | hub → worker | rounds pile up at the hub; far beyond it, that worker's seats are closed |
@@ -56,7 +58,8 @@
 //! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |
 //! | one read of the log | 2 s: broken off, 503 |
 //! | searches | one at once; of a person one waits, and makes way for their next: 429 |
-//! | connection → kernel | no progress for 10 s: closed |
+//! | connection → kernel | no progress for 10 s: closed; an HTTP answer: 32 KiB a minute |
+//! | what is unsent, to all together | 503 for who asks; streams are caught up later |
 //! | hub → store | refused as unavailable: 503, or an error acknowledgement |
 //! | password work | 503 |
 //! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |

@@ -81,8 +81,27 @@ pub const PIECE_BYTES: usize = 16 * 1024;
 pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
-/// Open files that are no connections: the database's, the listener, the event loops'.
+/// Connections of one address at once (an IPv6 network of 64 bits is one), unless
+/// `--connections-per-address` says otherwise: a whole school may come from one. Beyond it: 503.
+pub const CONNECTIONS_PER_ADDRESS: usize = 1_000;
+/// Callers who are let in beyond all places, so that their requests can be looked at: whether the
+/// server is well is to be answered also when it is full.
+pub const RESERVE_CONNECTIONS: usize = 8;
+/// They are let in when no place has become free for so long.
+pub const SLOT_PATIENCE_MS: u64 = 300;
+/// So long they have for their head, and then wait for a place. Beyond it: 408, 503.
+pub const RESERVE_DEADLINE_MS: u64 = 2_000;
+/// How often one who waits has somebody make way.
+pub const SLOT_RETRY_MS: u64 = 100;
+/// Whoever asks nothing for so long, or takes so long to ask, makes way for one who waits.
+pub const SLOT_GRACE_MS: u64 = 1_000;
+/// So does a stranger's websocket that has said nothing for so long.
+pub const SILENT_GRACE_MS: u64 = 60_000;
+/// Open files that are no connections with a place: the database's, the listener, the event loops',
+/// the reserve.
 pub const FILES_BESIDE_CONNECTIONS: usize = 64;
+/// The same, at least, where the system allows few: a reader of the database more or less.
+pub const FILES_BESIDE_CONNECTIONS_MIN: usize = 40;
 /// Callers that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 

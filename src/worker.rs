@@ -7,33 +7,30 @@
 //! A worker does I/O and nothing else: it decides nothing, and never waits for a client. Started
 //! by the server; everything on its thread shares by `Rc`, so there is no lock.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::chat::{Door, Numbered, RoomId, SeatId, Seq};
-use crate::connection::{self, Shared, Wire};
+use crate::connection::{self, Shared, Slot, Slots, Wire, Wires};
 use crate::dialect::{Closing, Copy, DOORS_MAX};
 use crate::hub::{self, Item, Rounds};
 use crate::limits::{FAREWELL_MS, SLICE_BYTES};
 use crate::log;
 use crate::protocol::Service;
 
-/// A connection that was accepted, and the permit that it gives back at its end.
+/// A connection that was accepted, and the place that it gives back at its end.
 pub struct Arrival {
     /// The socket; it belongs to no runtime yet.
     pub stream: std::net::TcpStream,
-    /// Its place among `CONNECTIONS_MAX`.
-    pub permit: OwnedSemaphorePermit,
+    /// Its place.
+    pub slot: Slot,
 }
-
-/// The connections of this thread, by seat, from accept to close.
-type Wires = Rc<RefCell<Numbered<SeatId, Rc<Wire>>>>;
 
 /// Up to here everything has been announced on this thread.
 type Head = Rc<Cell<Seq>>;
@@ -43,10 +40,12 @@ pub async fn run(
     worker: usize,
     service: Service,
     arrivals: mpsc::Receiver<Arrival>,
+    slots: Slots,
     mut rounds: Rounds,
 ) {
     let (wires, head) = (Wires::default(), Rc::new(Cell::new(Seq(0))));
-    tokio::task::spawn_local(welcome(worker, service, arrivals, wires.clone(), head.clone()));
+    let shared = Shared::new(Rc::new(service), head.clone(), wires.clone(), slots);
+    tokio::task::spawn_local(welcome(worker, shared, arrivals, wires.clone()));
     let mut delivery = Delivery::new(wires, head);
     while let Some(items) = rounds.recv().await {
         delivery.take(items);
@@ -62,15 +61,14 @@ pub async fn run(
 /// off those that do not.
 async fn welcome(
     worker: usize,
-    service: Service,
+    shared: Shared,
     mut arrivals: mpsc::Receiver<Arrival>,
     wires: Wires,
-    head: Head,
 ) {
-    let shared = Rc::new(Shared::new(Rc::new(service), head));
+    let shared = Rc::new(shared);
     let mut count = 0;
     let patience = Duration::from_millis(shared.pong_deadline_ms());
-    while let Some(Arrival { stream, permit }) = arrivals.recv().await {
+    while let Some(Arrival { stream, slot }) = arrivals.recv().await {
         // It may be gone before it is served.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
@@ -80,8 +78,8 @@ async fn welcome(
         let shared = shared.clone();
         tokio::task::spawn_local(async move {
             // Dropped at the end also when the connection panics, which costs only itself.
-            let _here = (permit, registered);
-            connection::serve(shared, wire).await;
+            let _here = registered;
+            connection::serve(shared, wire, slot).await;
         });
     }
     shared.stop();

@@ -11,6 +11,7 @@ use crate::dialect::Closing;
 use crate::hub::seat_id;
 use crate::limits::{
     ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
+    SILENT_GRACE_MS, SLOT_GRACE_MS,
 };
 use crate::protocol::tests::{self, Server};
 
@@ -34,7 +35,7 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
             TcpStream::from_std(stream).expect("a runtime")
         };
         let (stream, _) = listener.accept().expect("it has come");
-        let shared = Rc::new(Shared::new(service, Rc::default()));
+        let shared = Rc::new(shared(service));
         let wire = Rc::new(shared.wire(seat_id(0, 1), socket(stream)));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
@@ -44,10 +45,11 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
             }
             std::future::pending::<()>().await;
         };
+        let slot = slot(&shared).await;
         tokio::time::pause();
         let start = Instant::now();
         tokio::select! {
-            () = serve(shared, wire) => {}
+            () = serve(shared, wire, slot) => {}
             () = drips => {}
         }
         heard.1 = u64::try_from(start.elapsed().as_millis()).expect("minutes");
@@ -113,7 +115,7 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         stream.set_nodelay(true).expect("a socket");
         socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
         socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
-        let shared = Shared::new(service, Rc::default());
+        let shared = shared(service);
         let wire = shared.wire(seat_id(0, 1), stream);
         let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
         let content = vec![7; 1024 * 1024];
@@ -134,6 +136,16 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         }
     });
     result
+}
+
+/// What connections share, with a place for each.
+fn shared(service: Rc<Service>) -> Shared {
+    Shared::new(service, Rc::default(), Rc::default(), Slots::new(100))
+}
+
+/// A place.
+async fn slot(shared: &Shared) -> Slot {
+    shared.slots.gate().next().await.expect("a place")
 }
 
 /// Two ends of one connection.
@@ -193,7 +205,7 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
 #[test]
 fn of_what_is_unfinished_the_most_makes_way() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
-        let shared = Shared::new(service, Rc::default());
+        let shared = shared(service);
         let wires: Vec<Rc<Wire>> =
             (1..=4).map(|count| Rc::new(shared.wire(seat_id(0, count), pair().0))).collect();
         let unfinished = Unfinished::new(100);
@@ -219,13 +231,13 @@ fn of_what_is_unfinished_the_most_makes_way() {
 #[test]
 fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
-        let shared = Rc::new(Shared::new(service, Rc::default()));
+        let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
         let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
         let head = b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nsome";
         peer.writable().await.expect("a socket");
         assert_eq!(peer.try_write(head).ok(), Some(head.len()));
-        let served = serve(shared.clone(), wire.clone());
+        let served = serve(shared.clone(), wire.clone(), slot(&shared).await);
         let crowd = async {
             while shared.unfinished.used() == 0 {
                 tokio::task::yield_now().await;
@@ -250,7 +262,7 @@ fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
 #[test]
 fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
-        let shared = Rc::new(Shared::new(service, Rc::default()));
+        let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
         let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
         let held = shared.unsent.hold(UNSENT_BYTES_MAX);
@@ -277,8 +289,44 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
             wire.nudge();
         };
         tokio::select! {
-            () = serve(shared.clone(), wire.clone()) => {}
+            () = serve(shared.clone(), wire.clone(), slot(&shared).await) => {}
             () = asks => {}
         }
+    });
+}
+
+/// Who makes way for one who waits, after so long: the number of the connection, and whether it is
+/// told so.
+#[test]
+fn who_does_least_makes_way() {
+    use crate::connection::slots::{Stage, make_way};
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = shared(service);
+        let wire = |count| Rc::new(shared.wire(seat_id(0, count), pair().0));
+        let wires: Vec<Rc<Wire>> = (0..7).map(wire).collect();
+        tokio::time::pause();
+        let stages = [Stage::Silent, Stage::Busy, Stage::Asking, Stage::Idle, Stage::Idle];
+        for (wire, stage) in wires.iter().zip(stages) {
+            wire.enter(stage);
+            shared.wires.borrow_mut().insert(wire.seat, wire.clone());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        let newcomer = &wires[6];
+        let gone = || {
+            make_way(&shared.wires, newcomer);
+            let gone = |wire: &&Rc<Wire>| wire.is_broken() || wire.closing().is_some();
+            let gone: Vec<u64> = wires.iter().filter(gone).map(|wire| wire.seat.0 >> 16).collect();
+            gone
+        };
+        assert_eq!(gone(), [], "nobody has kept a place for long");
+        tokio::time::advance(Duration::from_millis(SLOT_GRACE_MS)).await;
+        assert_eq!(gone(), [3], "the oldest of those that ask for nothing");
+        assert_eq!(gone(), [3, 4]);
+        assert_eq!(gone(), [2, 3, 4], "then who asks slowly");
+        assert_eq!(gone(), [2, 3, 4], "a websocket has longer");
+        tokio::time::advance(Duration::from_millis(SILENT_GRACE_MS)).await;
+        assert_eq!(gone(), [0, 2, 3, 4]);
+        assert_eq!(wires[0].closing(), Some(Closing::NO_PLACE));
+        assert_eq!(gone(), [0, 2, 3, 4], "who does something stays");
     });
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep};
 use crate::chat::Tell;
 use crate::connection::Shared;
 use crate::connection::http::Upgrade;
+use crate::connection::slots::Stage;
 use crate::connection::stream::Feeder;
 use crate::connection::wire::{Ready, Wire};
 use crate::dialect::{Closing, Dialect};
@@ -141,7 +142,10 @@ impl Session<'_> {
         let before = self.unfinished.take();
         let mut whole = false;
         while let Some(incoming) = self.websocket.next(&mut input, &mut out) {
-            whole |= matches!(incoming, Incoming::Text(_) | Incoming::Binary(_));
+            if matches!(incoming, Incoming::Text(_) | Incoming::Binary(_)) {
+                whole = true;
+                self.wire.enter(Stage::Busy);
+            }
             let goes_on = match incoming {
                 Incoming::Text(text) => self.tell(self.dialect.decode(&text)),
                 Incoming::Binary(_) => {

@@ -15,10 +15,11 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::chat::{RoomId, SeatId, Seq};
 use crate::connection::feed::Feed;
+use crate::connection::slots::Stage;
 use crate::dialect::Closing;
 use crate::limits::{
     CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
@@ -42,6 +43,8 @@ pub struct Wire {
     pub seat: SeatId,
     /// Where the seat is, as the worker delivers to it. A stream sits in many rooms, and has none.
     pub room: Cell<Option<RoomId>>,
+    /// What it does, and since when.
+    pub(super) stage: Cell<(Stage, Instant)>,
     /// A stream's cursor, and what this round has for it.
     feed: RefCell<Option<Box<Feed>>>,
     stream: TcpStream,
@@ -80,6 +83,7 @@ impl Wire {
         Wire {
             seat,
             room: Cell::new(None),
+            stage: Cell::new((Stage::Idle, Instant::now())),
             feed: RefCell::new(None),
             stream,
             outgoing: RefCell::new(Outgoing::new(unsent)),
@@ -222,6 +226,16 @@ impl Wire {
     /// How the connection is to be closed, if it is.
     pub(super) fn closing(&self) -> Option<Closing> {
         self.closing.get()
+    }
+
+    /// It does something else from here on.
+    pub(super) fn enter(&self, stage: Stage) {
+        self.stage.set((stage, Instant::now()));
+    }
+
+    /// Whether it is about to end.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.broken.get() || self.closing.get().is_some() || self.flow.get() == Flow::Ended
     }
 
     /// Whether nothing can be read or written any more.

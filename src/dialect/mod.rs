@@ -62,6 +62,9 @@ impl Closing {
         Closing { code: 1013, reason: "too much is unfinished; send messages whole" };
     /// A message has begun and did not come to its end in time.
     pub const DRIPS: Closing = Closing { code: 1008, reason: "a message took too long to come" };
+    /// It has never said a word, and others wait for its place.
+    pub const NO_PLACE: Closing =
+        Closing { code: 1013, reason: "others wait, and you have said nothing; come back" };
     /// The server stops while the handshake is under way.
     pub const GOING_AWAY: Closing = Closing { code: 1001, reason: "the server stops; come back" };
 }

@@ -13,6 +13,7 @@ mod limits;
 mod native;
 mod overload;
 mod piratchat;
+mod places;
 mod readme;
 mod running;
 mod stopping;

@@ -171,7 +171,7 @@ fn where_few_files_may_be_open_callers_wait_and_the_database_has_what_it_needs()
     });
     let ann = server.account("Ann");
     let mut callers: Vec<Http> = (0..90).map(|_| server.http()).collect();
-    // Six are served, one of them from the log; the others wait in line, and nothing fails.
+    // Thirty are served, one of them from the log; the others wait in line, and nothing fails.
     let cookie = format!("Cookie: {}\r\n", ann.cookie);
     callers[0].request("GET /api/v1/rooms/1/messages", &cookie);
     assert_eq!(callers[0].response().status, 200);
@@ -183,7 +183,7 @@ fn where_few_files_may_be_open_callers_wait_and_the_database_has_what_it_needs()
     }
     let end = server.stop();
     assert_eq!(end.code, Some(0));
-    assert!(end.stderr.contains("so 6 connections at once: set ulimit -n 10064"), "{end:?}");
+    assert!(end.stderr.contains("so 30 connections at once: set ulimit -n 10064"), "{end:?}");
     assert!(!end.stderr.contains("cannot accept"), "{end:?}");
 }
 
