@@ -188,6 +188,8 @@ pub const UNREAD_MAX: usize = 1_000;
 pub const UNREAD_LOOKS_MAX: usize = 2_000;
 /// A remembered session ends so long after its last use.
 pub const REMEMBERED_TTL_SECS: u64 = 30 * 24 * 3_600;
+/// The same for a guest, whose name nobody else can have meanwhile.
+pub const GUEST_REMEMBERED_TTL_SECS: u64 = 7 * 24 * 3_600;
 /// Characters of a room's title: at least, and at most.
 pub const TITLE_CHARS_MIN: usize = 2;
 /// See [`TITLE_CHARS_MIN`].
@@ -212,6 +214,9 @@ pub const SESSION_TTL_SECS: u64 = 3_600;
 pub const COOKIE_TTL_SECS: u64 = 400 * 24 * 3_600;
 /// A session's last use is written down when it has moved by this part of its lifetime.
 pub const SESSION_TOUCH_PARTS: u64 = 60;
+/// Cookies named as a session's, of one request, that are tried; browsers send the more specific
+/// ones first. The rest is left out.
+pub const COOKIES_TRIED_MAX: usize = 4;
 /// How long a browser may remember what a page of a listed origin may send.
 pub const PREFLIGHT_SECS: u64 = 600;
 /// How long a room token is good for.

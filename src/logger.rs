@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How much is said; each level includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -57,7 +57,9 @@ pub fn on(level: Level) -> bool {
 pub fn line(level: Level, what: fmt::Arguments<'_>) {
     use std::io::Write;
     // Whoever closed our standard error does not want to read this; the server goes on.
-    let now = humantime::format_rfc3339_micros(SystemTime::now());
+    // The formatter knows the years 1970 to 9999.
+    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    let now = humantime::format_rfc3339_micros(SystemTime::now().clamp(UNIX_EPOCH, last));
     let _ = writeln!(std::io::stderr(), "{now} {level:5} {what}");
 }
 

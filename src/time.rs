@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Time(pub i64);
 
+/// The last second of the year 9999.
+const LAST_MICROS: i64 = 253_402_300_799_000_000;
+
 impl Time {
     /// What the system's clock says. Called by the edges (hub, protocols), never by the core.
     pub fn now() -> Time {
@@ -23,9 +26,15 @@ impl Time {
         self.0.div_euclid(1_000_000)
     }
 
-    /// For libraries that take the system's type. Moments before 1970 become 1970.
-    pub fn to_system(self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_micros(self.0.max(0).unsigned_abs())
+    /// As in the headers of HTTP (RFC 9110 section 5.6.7), in whole seconds.
+    pub fn http_date(self) -> String {
+        httpdate::fmt_http_date(self.to_system())
+    }
+
+    /// For libraries that take the system's type, and format the years 1970 to 9999 at most: what
+    /// is earlier or later becomes the first or the last moment of them.
+    fn to_system(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(self.0.clamp(0, LAST_MICROS).unsigned_abs())
     }
 }
 
@@ -58,9 +67,7 @@ impl From<SystemTime> for Time {
 /// RFC 3339, UTC, with microseconds: `2026-01-31T12:03:00.123456Z`.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The formatter knows the years up to 9999; a later moment shows as the last of them.
-        let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-        humantime::format_rfc3339_micros(self.to_system().min(last)).fmt(f)
+        humantime::format_rfc3339_micros(self.to_system()).fmt(f)
     }
 }
 
@@ -77,9 +84,34 @@ mod tests {
     }
 
     #[test]
+    fn shows_dates_as_http_has_them() {
+        assert_eq!(Time(1_769_860_980_123_456).http_date(), "Sat, 31 Jan 2026 12:03:00 GMT");
+        for early in [i64::MIN, -1, 0, 999_999] {
+            assert_eq!(Time(early).http_date(), "Thu, 01 Jan 1970 00:00:00 GMT");
+        }
+        for late in [LAST_MICROS, LAST_MICROS + 1_000_000, i64::MAX] {
+            assert_eq!(Time(late).http_date(), "Fri, 31 Dec 9999 23:59:59 GMT");
+            assert_eq!(Time(late).to_string(), "9999-12-31T23:59:59.000000Z");
+        }
+    }
+
+    /// Whatever the system's clock says.
+    #[test]
+    fn any_clock_can_be_read() {
+        let ages = Duration::from_secs(400 * 366 * 24 * 3600);
+        assert_eq!(Time::from(UNIX_EPOCH - ages), Time(0));
+        assert_eq!(Time::from(UNIX_EPOCH - Duration::from_nanos(1)), Time(0));
+        assert_eq!(Time::from(UNIX_EPOCH + Duration::from_micros(7)), Time(7));
+        let end = UNIX_EPOCH + Duration::from_secs(u64::MAX >> 1);
+        assert_eq!(Time::from(end), Time(i64::MAX));
+    }
+
+    #[test]
     fn arithmetic_never_wraps() {
         assert_eq!(Time(1).plus_secs(2), Time(2_000_001));
         assert_eq!(Time(1).plus_secs(u64::MAX), Time(i64::MAX));
+        assert_eq!(Time(i64::MIN).plus_secs(u64::MAX), Time(i64::MAX));
         assert_eq!(Time(-1).unix_secs(), -1);
+        assert_eq!(Time(i64::MIN).unix_secs(), i64::MIN / 1_000_000 - 1);
     }
 }

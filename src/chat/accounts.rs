@@ -8,7 +8,7 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, Numbered, RoomId, SeatId, SessionId,
 };
 use crate::crypto::KeyHash;
-use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
+use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::{Moment, Time};
 
 /// An account, as the core keeps it and as it is restored.
@@ -51,6 +51,8 @@ pub(super) struct Live {
     pub account: AccountId,
     pub key: KeyHash,
     pub remember: bool,
+    /// Seconds without use after which it ends.
+    ttl_secs: u64,
     pub agent: Box<str>,
     pub created: Time,
     /// When it was last used, by the system's clock: for people.
@@ -139,12 +141,19 @@ impl Accounts {
         self.by_name.get(name.as_str()).is_some() || self.reserved.contains_key(name)
     }
 
+    /// Whether an account will have the name when all that is in flight is in the log: the end of a
+    /// guest frees it.
+    pub fn will_be_taken(&self, name: &Folded) -> bool {
+        let stays = |known: &Known| !known.ending;
+        self.by_name(name).is_some_and(stays) || self.reserved.contains_key(name)
+    }
+
     /// Whether a name could be mistaken for that of an account, or of one that is about to be. Who
     /// registers has a plain name, and so have all who have registered: those are told apart.
     pub fn is_alike(&self, name: &Name, registers: bool) -> bool {
         let mistaken = |id: AccountId| {
-            let registered = self.get(id).is_some_and(|known| !known.is_guest());
-            !(registers && registered)
+            let Some(known) = self.get(id).filter(|known| !known.ending) else { return false };
+            !registers || known.is_guest()
         };
         Folded::looks(name.as_str()).iter().any(|look| {
             let mut alike = self.by_name.all(look).chain(self.by_look.all(look));
@@ -240,6 +249,15 @@ impl Accounts {
         ids
     }
 
+    /// Whether it is a guest's, all of whose sessions have expired, with nothing in flight.
+    pub fn is_away_for_good(&self, known: &Known, now: Time) -> bool {
+        let expired = |id| self.session(id).is_some_and(|live| self.is_expired(live, now));
+        known.is_guest()
+            && !known.ending
+            && self.beginning(known.account.id) == 0
+            && known.sessions.iter().all(|id| expired(*id))
+    }
+
     pub fn get(&self, id: AccountId) -> Option<&Known> {
         self.accounts.get(&id)
     }
@@ -268,12 +286,18 @@ impl Accounts {
             return false;
         };
         self.last_session = self.last_session.max(session.id.0);
+        let guest = owner.is_guest();
         owner.sessions.push(session.id);
         self.by_session_key.insert(session.key, session.id);
         let live = Live {
             account: session.account,
             key: session.key,
             remember: session.remember,
+            ttl_secs: match session.remember {
+                true if guest => GUEST_REMEMBERED_TTL_SECS.max(self.ttl_secs),
+                true => REMEMBERED_TTL_SECS.max(self.ttl_secs),
+                false => self.ttl_secs,
+            },
             agent: session.agent,
             created: session.created,
             last_used: session.last_used,
@@ -310,19 +334,14 @@ impl Accounts {
         self.sessions.get_mut(&id)
     }
 
-    /// Seconds without use after which a session ends.
-    pub fn ttl_secs(&self, remember: bool) -> u64 {
-        if remember { REMEMBERED_TTL_SECS.max(self.ttl_secs) } else { self.ttl_secs }
-    }
-
     /// When a session ends, if it is not used before.
     pub fn expires(&self, session: &Live) -> Time {
-        session.last_used.plus_secs(self.ttl_secs(session.remember))
+        session.last_used.plus_secs(session.ttl_secs)
     }
 
     /// `now`: by the running clock.
     pub fn is_expired(&self, session: &Live, now: Time) -> bool {
-        session.seats == 0 && session.used.plus_secs(self.ttl_secs(session.remember)) <= now
+        session.seats == 0 && session.used.plus_secs(session.ttl_secs) <= now
     }
 
     /// The sessions that nobody used for their lifetime and whose end is not yet proposed, by
@@ -337,12 +356,9 @@ impl Accounts {
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
     pub fn touch(&mut self, id: SessionId, now: Moment) -> bool {
-        let Some(remember) = self.sessions.get(&id).map(|live| live.remember) else {
-            return false;
-        };
-        let ttl_micros = self.ttl_secs(remember).saturating_mul(1_000_000);
-        let grain_micros = (ttl_micros / SESSION_TOUCH_PARTS).cast_signed();
         let Some(live) = self.sessions.get_mut(&id) else { return false };
+        let ttl_micros = live.ttl_secs.saturating_mul(1_000_000);
+        let grain_micros = (ttl_micros / SESSION_TOUCH_PARTS).cast_signed();
         (live.last_used, live.used) = (now.wall, now.running);
         let due = live.used.0.saturating_sub(live.noted.0) >= grain_micros;
         if due {

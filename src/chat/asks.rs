@@ -8,6 +8,7 @@ use crate::chat::vocabulary::{
     Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
 };
 use crate::chat::{AskId, Chat, Held, Purpose, Source};
+use crate::crypto::KeyHash;
 use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
 
 /// Who asks, once the core has looked.
@@ -67,6 +68,7 @@ impl Chat {
                 Some(Answer::Room(Box::new(self.info_with_people(room, asker))))
             }),
             Ask::View { room } => self.view(who, room).map(Some),
+            Ask::KnownKey { keys } => Ok(Some(self.known_key(&keys))),
             Ask::Heard => Ok(Some(Answer::Heard(self.last))),
             Ask::Guess { room } => self.guess(&room).map(|()| Some(Answer::Done)),
             Ask::Guessed { room } => {
@@ -134,6 +136,11 @@ impl Chat {
             });
             self.ask_as(ask, who, what);
         }
+    }
+
+    fn known_key(&self, keys: &[KeyHash]) -> Answer {
+        let is_known = |key: &&KeyHash| self.accounts.session_by_key(key, self.running).is_some();
+        Answer::KnownKey(keys.iter().find(is_known).copied())
     }
 
     fn identify(&mut self, caller: Caller) -> Result<Identity, Refusal> {

@@ -29,9 +29,10 @@ impl Chat {
         purpose: Purpose,
     ) -> Result<AccountId, Refusal> {
         let folded = name.folded();
+        self.end_if_away(&folded)?;
         // A guest who uses the name now is not to wake up as somebody else.
         let servers = folded == Name::of_server().folded();
-        let taken = self.accounts.is_taken(&folded) || self.rooms.any_guest(&folded);
+        let taken = self.accounts.will_be_taken(&folded) || self.rooms.any_guest(&folded);
         if servers || taken || self.accounts.is_alike(&name, key.is_some()) {
             return Err(Refusal::NameTaken);
         }
@@ -43,6 +44,30 @@ impl Chat {
         self.propose(Entry::AccountMade { account, name, key, color }, purpose)?;
         self.accounts.reserve(folded, looks);
         Ok(account)
+    }
+
+    /// Proposes the end of a guest of that name who has been away for too long, so that the name is
+    /// free at once and not only after the next tick.
+    fn end_if_away(&mut self, name: &Folded) -> Result<(), Refusal> {
+        let Some(known) = self.accounts.by_name(name) else { return Ok(()) };
+        if !self.accounts.is_away_for_good(known, self.running) {
+            return Ok(());
+        }
+        let (account, sessions) = (known.account.id, known.sessions.clone());
+        // All of it, with the account and the session that are to follow, or nothing.
+        if !self.can_propose(sessions.len() + 3) {
+            return Err(Refusal::Unavailable);
+        }
+        for session in sessions {
+            if self.accounts.session(session).is_some_and(|live| !live.ending) {
+                self.end_session(session, Purpose::Own)?;
+            }
+        }
+        self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.ending = true;
+        }
+        Ok(())
     }
 
     /// A guest is an account and its only session, proposed one behind the other.

@@ -17,7 +17,8 @@ pub enum Envelope {
     ServerSentEvents,
     /// A line of JSON.
     Lines,
-    /// A line for people, of messages only: `12:03 ann: hello`, in UTC.
+    /// A line for people, of messages only: `12:03 ann: hello`, in UTC; and first a line that says
+    /// so.
     Plain,
 }
 
@@ -44,8 +45,16 @@ impl Envelope {
     }
 }
 
-/// A message as a line for people; nothing for what is not one, or was taken back.
+/// A message as a line for people; nothing for what is not one, or was taken back. The beginning of
+/// the stream is a line, too, which no message can be taken for.
 fn plain(json: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Frame {
+        r#type: String,
+    }
+    if serde_json::from_slice(json).is_ok_and(|Frame { r#type }| r#type == "open") {
+        return "# times are in UTC\n".to_owned();
+    }
     #[derive(Deserialize)]
     struct Said {
         r#type: String,
@@ -92,6 +101,8 @@ mod tests {
         check(Envelope::Lines, Some(7), "{}", "{}\n");
         check(Envelope::Plain, Some(7), said, "12:03 ann: a\n      b\u{fffd}[2J\tc\n");
         check(Envelope::Plain, None, r#"{"type":"typing","room":1,"name":"ann"}"#, "");
+        let open = r#"{"type":"open","epoch":"e1","seq":7,"me":"ann"}"#;
+        check(Envelope::Plain, Some(7), open, "# times are in UTC\n");
         let gone = r#"{"type":"message","author":"ann","time":"","deleted":true}"#;
         check(Envelope::Plain, Some(7), gone, "");
     }

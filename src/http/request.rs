@@ -62,41 +62,61 @@ impl Request {
         self.headers.list_contains(name, token)
     }
 
-    /// A cookie's value, without the quotes it may have (RFC 6265 section 4.2). Of several with one
-    /// name the first: the client sorts the more specific ones to the front (section 5.4).
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.headers.all("cookie").flat_map(|line| line.split(';'));
-        let value = pairs.find_map(|pair| {
+    /// The values of the cookies of that name, without the quotes they may have (RFC 6265 section
+    /// 4.2). The client sorts the more specific ones to the front (section 5.4); but of two that
+    /// are the same to it, one of another's may come first.
+    pub fn cookies(&self, name: &str) -> impl Iterator<Item = &str> {
+        let pairs = self.headers.all("cookie").flat_map(|line| line.split(';'));
+        pairs.filter_map(move |pair| {
             let (key, value) = pair.split_once('=')?;
-            (key.trim_ascii() == name).then_some(value.trim_ascii())
-        })?;
-        Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+            let value = (key.trim_ascii() == name).then_some(value.trim_ascii())?;
+            let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+            Some(bare.unwrap_or(value))
+        })
     }
 
-    /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1); the scheme has no case (RFC
-    /// 9110 section 11.1). None where the header is repeated or the token is not one word.
+    /// Whether there is an `Authorization` for us, good or not. Those of other schemes are for
+    /// somebody before us, as a proxy that asks for a password.
+    pub fn has_bearer(&self) -> bool {
+        self.bearers().next().is_some()
+    }
+
+    /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1). None where there are several
+    /// or the token is not one word.
     pub fn bearer(&self) -> Option<&str> {
-        let mut lines = self.headers.all("authorization");
-        let (Some(credentials), None) = (lines.next(), lines.next()) else {
+        let mut bearers = self.bearers();
+        let (Some(token), None) = (bearers.next(), bearers.next()) else {
             return None;
         };
-        let (scheme, token) = credentials.split_once(' ')?;
         let token = token.trim_start_matches(' ');
-        let word = !token.is_empty() && !token.contains([' ', '\t']);
-        (word && scheme.eq_ignore_ascii_case("bearer")).then_some(token)
+        (!token.is_empty() && !token.contains([' ', '\t'])).then_some(token)
+    }
+
+    /// What stands behind `Bearer` in each line that has it; the scheme has no case (RFC 9110
+    /// section 11.1).
+    fn bearers(&self) -> impl Iterator<Item = &str> {
+        self.headers.all("authorization").filter_map(|credentials| {
+            let (scheme, token) = credentials.split_once(' ').unwrap_or((credentials, ""));
+            scheme.eq_ignore_ascii_case("bearer").then_some(token)
+        })
     }
 
     /// Whether to answer with a page (RFC 9110 section 12.5.1): `text/html` is accepted by name,
     /// and JSON, by whatever range covers it, is not liked better. Scripts say `*/*` or nothing,
     /// and get JSON.
     pub fn prefers_html(&self) -> bool {
-        // The most specific range that covers JSON counts.
-        let json = self
-            .weight("accept", "application/json")
-            .or_else(|| self.weight("accept", "application/*"))
-            .or_else(|| self.weight("accept", "*/*"))
-            .unwrap_or(0.0);
-        self.weight("accept", "text/html").is_some_and(|html| html > 0.0 && html >= json)
+        self.prefers("text/html", "application/json")
+    }
+
+    /// Whether a media type is accepted by name and another, by whatever range covers it, is not
+    /// liked better (RFC 9110 section 12.5.1).
+    pub fn prefers(&self, kind: &str, to: &str) -> bool {
+        let range = to.split_once('/').map(|(family, _)| format!("{family}/*"));
+        // The most specific range that covers it counts.
+        let other = [Some(to), range.as_deref(), Some("*/*")];
+        let other = other.into_iter().flatten().find_map(|range| self.weight("accept", range));
+        let wanted = self.weight("accept", kind);
+        wanted.is_some_and(|wanted| wanted > 0.0 && wanted >= other.unwrap_or(0.0))
     }
 
     /// Whether to answer with gzip, where there is one (RFC 9110 section 12.5.3): it is accepted,

@@ -3,11 +3,9 @@
 //! It must never let a value begin a new header line, nor send a length that is not the body's.
 //! Built by the protocols, encoded by `connection.rs`.
 
+use bytes::Bytes;
 use std::fmt;
 use std::pin::Pin;
-use std::time::{Duration, UNIX_EPOCH};
-
-use bytes::Bytes;
 
 use super::{Method, Reject, Request, Version, is_token};
 use crate::time::Time;
@@ -271,10 +269,8 @@ impl Response {
         // RFC 9110 section 2.5: the highest version we speak, also to those who speak 1.0.
         let status = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         out.extend_from_slice(status.as_bytes());
-        // RFC 9110 section 6.6.1: a server with a clock sends a Date (in a 1xx it may). The
-        // formatter knows the years up to 9999.
-        let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-        line(out, "Date", &httpdate::fmt_http_date(now.to_system().min(last)));
+        // RFC 9110 section 6.6.1: a server with a clock sends a Date (in a 1xx it may).
+        line(out, "Date", &now.http_date());
         if let Some(kind) = self.kind {
             line(out, "Content-Type", kind);
             self.default_line(out, "X-Content-Type-Options", "nosniff");

@@ -9,6 +9,7 @@
 
 mod bodies;
 pub mod chitchat;
+mod cookies;
 mod lists;
 pub mod native;
 mod origins;
@@ -25,16 +26,14 @@ use std::rc::Rc;
 
 use crate::chat::{Ask, Caller, Door, Refusal, RoomRef, SeatId, Source};
 use crate::config::Config;
-use crate::crypto::{self, KeyHash};
+use crate::crypto::KeyHash;
 use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
-use crate::limits::COOKIE_TTL_SECS;
 use crate::protocol::chitchat::Tokens;
 pub use crate::protocol::native::Script;
 use crate::protocol::passwords::{Busy, Passwords};
 use crate::store::{Health, Readers};
-use crate::time::Time;
 
 /// The doors. A [`Door`] is an index into this.
 pub const DIALECTS: Dialects = &[
@@ -89,6 +88,8 @@ pub struct Service {
 pub struct Context {
     /// The way to the core; it stands before that of the service, which is this machine's own.
     pub hub: HubHandle,
+    /// The hash of the session key that the request shows in a cookie.
+    session: Option<KeyHash>,
     service: Rc<Service>,
 }
 
@@ -123,9 +124,9 @@ impl Context {
 }
 
 impl Service {
-    /// What a request from there needs.
+    /// What is needed by whoever comes from there without a cookie.
     pub fn context(self: &Rc<Self>, source: Source) -> Context {
-        Context { hub: self.hub.from_source(source), service: self.clone() }
+        Context { hub: self.hub.from_source(source), session: None, service: self.clone() }
     }
 }
 
@@ -208,7 +209,9 @@ async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Req
         return Outcome::Response(Response::options(&Method::ALL));
     }
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
-    route(&service.context(source), seat, request, &path).await
+    let mut context = service.context(source);
+    context.session = cookies::shown(&context.hub, request).await;
+    route(&context, seat, request, &path).await
 }
 
 /// Finds whose a request is.
@@ -273,26 +276,5 @@ fn advice(status: u16) -> &'static str {
 /// foreign origin: it may not act as its visitor (the cookie's SameSite does not cover neighbours
 /// on the same host).
 fn session(context: &Context, request: &Request) -> Option<KeyHash> {
-    let key = request.cookie("session").filter(|key| !key.is_empty())?;
-    http::same_origin(request, &context.config.origins).then(|| crypto::hash(key))
-}
-
-/// The cookie of a session that begins now.
-fn cookie(request: &Request, key: &str) -> String {
-    cookie_until(request, key, Time::now().plus_secs(COOKIE_TTL_SECS))
-}
-
-/// What deletes it (RFC 6265 section 4.1.2.1): an expiry that has passed.
-fn no_cookie(request: &Request) -> String {
-    cookie_until(request, "", Time(0))
-}
-
-fn cookie_until(request: &Request, key: &str, expires: Time) -> String {
-    let expires = httpdate::fmt_http_date(expires.to_system());
-    // TLS ends in a proxy before us, which says so; of several proxies the first stands before the
-    // client. Whoever makes the header up only keeps their own cookie off plain HTTP.
-    let proxied = request.headers.list("x-forwarded-proto").next();
-    let tls = proxied.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-    let secure = if tls { "; Secure" } else { "" };
-    format!("session={key}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
+    context.session.filter(|_| http::same_origin(request, &context.config.origins))
 }

@@ -1,6 +1,7 @@
 //! What the tests of the protocols share: a real hub and a real log, to which requests are put
 //! as text; and the tests of what no protocol has to itself.
 
+mod cookies;
 mod fuzz;
 mod limits;
 mod origins;

@@ -8,7 +8,7 @@
 import { equal, main } from "./kit.mjs";
 import { troubles } from "./client/page.mjs";
 import { hearing, keyboard, screens, still } from "./client/everybody.mjs";
-import { devices, notices } from "./client/noticing.mjs";
+import { devices, notices, returning } from "./client/noticing.mjs";
 import { locked, people, rooms, ways } from "./client/rooms.mjs";
 import { injection, talk } from "./client/talk.mjs";
 import { away, killed, long } from "./client/sending.mjs";
@@ -21,5 +21,5 @@ async function quiet() {
 
 await main([
   killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, locked, completion,
-  writing, refused, forgetful, notices, devices, hearing, still,
+  writing, refused, forgetful, notices, devices, returning, hearing, still,
 ], [speed], [quiet]);

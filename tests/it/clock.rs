@@ -152,3 +152,51 @@ fn a_clock_that_is_far_ahead_at_the_start_removes_nothing() {
     assert_eq!(leaping.texts(&ann), ["first", "second"]);
     assert_eq!(leaping.log().matches(doubted).count(), 1, "it is said once");
 }
+
+/// A small computer without a battery starts somewhere, and so may a person who sets a clock.
+#[test]
+fn requests_are_served_at_any_time() {
+    const YEAR: i64 = 365 * DAY;
+    for (years, shown) in [(-100, "1970-"), (-56, "1970-"), (8_100, "9999-"), (290_000, "9999-")] {
+        let mut leaping = Leaping::start(years * YEAR, &["--log", "debug"]);
+        let server = &leaping.server;
+        let ann = server.account("Ann");
+        let said = leaping.say(&ann, "hello");
+        assert!(day(&said).starts_with(shown), "{said}");
+        let tls = format!("Cookie: {}\r\nX-Forwarded-Proto: https\r\n", ann.cookie);
+        for (line, status) in [
+            ("GET /", 200),
+            ("GET /api/user/@me", 200),
+            ("GET /api/v1/rooms", 200),
+            ("GET /api/v1/sessions", 200),
+            ("GET /api/v1/rooms/1/members", 200),
+            ("GET /api/v1/search?q=hello", 200),
+            ("GET /chats", 200),
+            ("GET /nothing", 404),
+        ] {
+            let answer = server.ask(line, &tls, "");
+            assert_eq!(answer.status, status, "{line} in {years} years: {answer:?}");
+            let date = answer.header("date").expect("a date");
+            assert!(date.contains(&shown[..4]), "{line}: {date}");
+        }
+        let room = r#"{"title":"Den","visibility":"private","password":"open sesame"}"#;
+        assert_eq!(server.ask("POST /chats", "", room).status, 201);
+        let wanted = r#"{"name":"Bo","secret":"open sesame"}"#;
+        let token = server.ask("POST /chats/den/token", "", wanted);
+        assert_eq!(token.status, 201, "{token:?}");
+        let token = token.json()["token"].as_str().expect("a token").to_owned();
+        let bearer = format!("Authorization: Bearer {token}\r\n");
+        let mut bo = server.ws("/chats/den/ws", &bearer);
+        bo.say(&json!({"event_type": "send", "name": "Bo", "msg": "hello"}));
+        let heard = bo.json();
+        assert!(heard["time"].as_str().expect("a time").starts_with(shown), "{heard}");
+        bo.bye();
+        let renewed = server.ask("GET /chats/den/token/renew", &bearer, "");
+        assert_eq!(renewed.status, 201, "{renewed:?}");
+        assert_eq!(server.ask("GET /api/logout", &tls, "").status, 200);
+        assert_eq!(leaping.server.stop().code, Some(0));
+        let log = leaping.log();
+        assert!(!log.contains("panicked") && log.contains("GET /nothing 404"), "{log}");
+        assert!(log.lines().all(|line| line.starts_with(shown)), "{log}");
+    }
+}

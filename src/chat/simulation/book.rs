@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::chat::simulation::ttl_of;
+use crate::chat::simulation::TTL_SECS;
 use crate::chat::{
     Account, AccountId, Entry, Folded, LOBBY, MemberRecord, Name, RoomFacts, RoomId, RoomRecord,
     RoomRef, Seq, Session, SessionId, Snapshot, Visibility,
 };
 use crate::crypto::KeyHash;
-use crate::limits::SESSION_TOUCH_PARTS;
+use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::Time;
 
 #[derive(Clone, Default)]
@@ -253,6 +253,19 @@ pub fn room_of(entry: &Entry) -> Option<RoomId> {
     }
 }
 
-pub fn grain_of(session: &Session) -> i64 {
-    (ttl_of(session) * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed()
+impl Book {
+    /// Seconds without use after which a session ends.
+    pub fn ttl_of(&self, session: &Session) -> u64 {
+        let guest = self.accounts.get(&session.account).is_some_and(|one| one.key.is_none());
+        match session.remember {
+            true if guest => GUEST_REMEMBERED_TTL_SECS,
+            true => REMEMBERED_TTL_SECS,
+            false => TTL_SECS,
+        }
+    }
+
+    /// How much later a session is used before the disk is told of it, in microseconds.
+    pub fn grain_of(&self, session: &Session) -> i64 {
+        (self.ttl_of(session) * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed()
+    }
 }

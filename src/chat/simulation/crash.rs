@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::chat::simulation::book::grain_of;
 use crate::chat::simulation::world::World;
 use crate::chat::simulation::{SETTINGS, Simulation};
 use crate::chat::{
@@ -52,7 +51,7 @@ impl Simulation {
                 continue;
             };
             let lost = used.0 - noted.0;
-            assert!(lost < grain_of(kept), "the disk was not told that {id:?} was used");
+            assert!(lost < self.book.grain_of(kept), "the disk was not told that {id:?} was used");
         }
     }
 

@@ -19,17 +19,16 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::chat::simulation::book::{Book, grain_of, room_of};
+use crate::chat::simulation::book::{Book, room_of};
 use crate::chat::simulation::clients::Clients;
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::{View, World};
 use crate::chat::{
     Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, Refusal, RoomId, SeatId, Seq,
-    Session, SessionId, Settings, Snapshot, Source, founding,
+    SessionId, Settings, Snapshot, Source, founding,
 };
 use crate::crypto::KeyHash;
-use crate::limits::REMEMBERED_TTL_SECS;
 use crate::time::{Moment, Time};
 
 const SEEDS: u64 = 2_000;
@@ -91,10 +90,6 @@ fn run(seed: u64, loud: bool) -> Vec<Effect> {
         panic!("seed {seed}, step {step}; again: {again}");
     }
     simulation.history
-}
-
-pub fn ttl_of(session: &Session) -> u64 {
-    if session.remember { REMEMBERED_TTL_SECS } else { TTL_SECS }
 }
 
 impl Simulation {
@@ -274,7 +269,7 @@ impl Simulation {
         assert_eq!(time, self.clock, "a use is written down as of now");
         let before = self.book.noted.insert(id, self.now).expect("a session that is");
         // (Of one that has just ended it is not known any more how long it was to last.)
-        let grain = self.book.sessions.get(&id).map_or(0, grain_of);
+        let grain = self.book.sessions.get(&id).map_or(0, |session| self.book.grain_of(session));
         assert!(self.now.0 - before.0 >= grain, "written down without need");
     }
 
@@ -399,7 +394,7 @@ impl Simulation {
     /// use, and while somebody sits by it, it is in use.
     fn live_session(&self, key: &KeyHash) -> Option<SessionId> {
         let session = self.book.session_with(key)?;
-        let fresh = self.book.used[&session.id].plus_secs(ttl_of(session)) > self.now;
+        let fresh = self.book.used[&session.id].plus_secs(self.book.ttl_of(session)) > self.now;
         (fresh || self.world.is_held(session.id)).then_some(session.id)
     }
 

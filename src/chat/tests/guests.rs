@@ -1,6 +1,7 @@
 //! Guests and sessions: who has no key, and how long one is remembered.
 
 use super::*;
+use crate::limits::GUEST_REMEMBERED_TTL_SECS;
 
 #[test]
 fn a_guest_ends_with_the_session() {
@@ -50,4 +51,67 @@ fn what_was_a_guests_is_nobodys() {
     assert_eq!(core.try_to("", may(shut)), Err(Refusal::NoAccess));
     assert_eq!(core.try_to("ann", may(shut)), Ok(()), "it is its members'");
     assert!(core.chat.snapshot().rooms.iter().all(|room| room.owner.is_none()));
+}
+
+/// A guest on a browser that remembers them.
+fn remembered(name: &str) -> Ask {
+    let (session, agent) = (key(name), "".into());
+    Ask::BeGuest { name: name.into(), color: None, session, remember: true, agent }
+}
+
+#[test]
+fn a_guest_is_remembered_for_a_week() {
+    let mut core = Core::new();
+    core.ask("", remembered("zoe")).expect("a guest");
+    core.passes(GUEST_REMEMBERED_TTL_SECS - 1);
+    core.ask("zoe", Ask::Me).expect("the week is not over");
+    core.passes(GUEST_REMEMBERED_TTL_SECS);
+    assert_eq!(core.ask("zoe", Ask::Me), Err(Refusal::Unauthenticated));
+}
+
+#[test]
+fn the_name_of_a_guest_who_is_away_for_too_long_is_free_at_once() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", be_guest("zoe")).expect("a guest");
+    core.passes(TTL_SECS - 1);
+    assert_eq!(core.try_to("", be_guest("zoe")), Err(Refusal::NameTaken));
+    core.passes(1);
+    // No tick has come since. The name is another's then, with nothing of what the first one had.
+    let again = Ask::BeGuest {
+        name: "ZOE".into(),
+        color: None,
+        session: key("second"),
+        remember: false,
+        agent: "".into(),
+    };
+    core.ask("", again).expect("the name is free");
+    assert_eq!(core.try_to("zoe", Ask::Me), Err(Refusal::Unauthenticated));
+    core.ask("second", Ask::Me).expect("a session");
+    let accounts: Vec<u64> = core.chat.snapshot().accounts.iter().map(|one| one.id.0).collect();
+    assert_eq!(accounts, [1, 3]);
+    // Who registers takes it likewise.
+    core.passes(TTL_SECS);
+    core.register("zoe").expect("the name is free");
+}
+
+#[test]
+fn a_guest_who_sits_somewhere_keeps_the_name() {
+    let mut core = Core::new();
+    core.ask("", be_guest("zoe")).expect("a guest");
+    core.sit(1, "zoe").expect("a seat");
+    core.passes(10 * TTL_SECS);
+    assert_eq!(core.try_to("", be_guest("zoe")), Err(Refusal::NameTaken));
+}
+
+#[test]
+fn a_name_that_could_not_be_freed_is_not_given_away() {
+    let mut core = Core::new();
+    core.ask("", be_guest("zoe")).expect("a guest");
+    core.passes(TTL_SECS);
+    let ask = core.ask_late("", be_guest("zoe"));
+    for _ in 0..core.proposals.len() {
+        core.fail();
+    }
+    assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
+    core.ask("", be_guest("zoe")).expect("it can be tried again");
 }

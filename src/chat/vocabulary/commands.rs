@@ -167,6 +167,11 @@ pub enum Ask {
         /// Which room.
         room: RoomId,
     },
+    /// Which of these session keys is known: the first that is, counts. → [`Answer::KnownKey`]
+    KnownKey {
+        /// A few, in the order in which a browser has sent them.
+        keys: Box<[KeyHash]>,
+    },
     /// How far the core has heard the log, which others may read further. → [`Answer::Heard`]
     Heard,
     /// To try a password of a room, whether or not there is such a room. → [`Answer::Done`]

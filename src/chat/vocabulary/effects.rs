@@ -5,6 +5,7 @@ use crate::chat::types::{
     SessionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
+use crate::crypto::KeyHash;
 use crate::time::Time;
 
 /// What comes of a command.
@@ -244,6 +245,8 @@ pub enum Answer {
     },
     /// What the core answers and announces from here on is no older than this entry.
     Heard(Seq),
+    /// The first of the keys that is known, if one is.
+    KnownKey(Option<KeyHash>),
     /// A page of the rooms whose messages one may read, by number.
     Readable {
         /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).

@@ -12,16 +12,15 @@ use crate::protocol::native::fields;
 
 /// Who asks.
 pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
-    if request.header("authorization").is_some() {
+    if request.has_bearer() {
         return bearer(request);
     }
-    let key = request.cookie("session").filter(|key| !key.is_empty());
-    let key = key.ok_or(Code::Unauthenticated)?;
+    let key = context.session.ok_or(Code::Unauthenticated)?;
     // What changes something has been looked at before it got here; this is for what only reads.
     if !http::same_origin(request, &context.config.origins) {
         return Err(foreign());
     }
-    Ok(Caller::Session(crypto::hash(key)))
+    Ok(Caller::Session(key))
 }
 
 /// Who asks, and about which room.

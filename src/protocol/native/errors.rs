@@ -355,6 +355,11 @@ fn wanted(field: &str) -> &'static str {
         "author" => "author must be the name of a user",
         "type" => "type must be send, edit, delete, react, typing or read",
         "room" => "room must be the number of a room",
+        "rooms" => "rooms must be numbers of rooms with commas between them, such as 1,7",
+        "since" => {
+            "since must be <epoch>:<seq>, as the ids of the stream are and GET /api/v1/server \
+             gives it, such as cf860fcf0f85527f:12"
+        }
         "reply_to" => "reply_to must be the number of a message in this room",
         "seq" | "target" | "before" | "after" | "around" => {
             "this field must be the number of a message"

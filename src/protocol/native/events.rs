@@ -88,7 +88,7 @@ pub(super) async fn events(
         unreachable!("who asks to follow is told what they follow");
     };
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
-    let (cursor, reset) = begin(since.as_ref(), &context.epoch, head, oldest);
+    let (cursor, reset) = begin(&since, &context.epoch, head, oldest);
     let envelope = door_envelope(door);
     let (epoch, opening) = (context.epoch.clone(), Vec::new());
     let mut script = Script { envelope, epoch, caller, name, account, only, cursor, opening };
@@ -117,13 +117,9 @@ fn form(request: &Request, plain: bool, socket: bool) -> (Door, &'static str) {
         return (NATIVE, "");
     }
     // The HTML standard, section 9.2.
-    let kind = "text/event-stream";
-    let mut accepted = request.headers.list("accept");
-    if accepted.any(|range| range.split(';').next().is_some_and(|range| range.trim() == kind)) {
-        (NATIVE_SSE, kind)
-    } else {
-        (NATIVE_LINES, "application/x-ndjson")
-    }
+    const EVENTS: &str = "text/event-stream";
+    const LINES: &str = "application/x-ndjson";
+    if request.prefers(EVENTS, LINES) { (NATIVE_SSE, EVENTS) } else { (NATIVE_LINES, LINES) }
 }
 
 fn door_envelope(door: Door) -> Envelope {
@@ -142,22 +138,44 @@ fn only(request: &Request) -> Result<Option<Vec<RoomId>>, Failure> {
     rooms.split(',').map(room).collect::<Result<_, _>>().map(Some)
 }
 
+/// Where the client was.
+#[derive(PartialEq, Debug)]
+enum Since {
+    /// It does not say: it wants what comes from now on.
+    Now,
+    /// Here, in some log.
+    At(Cursor),
+    /// In another stream than any of ours.
+    Elsewhere,
+}
+
 /// Where the client was. A browser that reconnects by itself says so in a header, which is younger
-/// than the address that it was given once.
-fn since(request: &Request) -> Result<Option<Cursor>, Failure> {
-    let header = request.header("last-event-id").map(str::to_owned);
-    let Some(text) = header.or_else(|| pages::parameter(request, "since")) else { return Ok(None) };
-    Cursor::parse(&text).map(Some).ok_or(Failure::field("since"))
+/// than the address that it was given once, and which whoever wrote the page cannot mend: so what
+/// is no good there is not refused.
+fn since(request: &Request) -> Result<Since, Failure> {
+    let header = request.header("last-event-id");
+    if let Some(id) = header.filter(|id| !id.is_empty()) {
+        return Ok(Cursor::parse(id).map_or(Since::Elsewhere, Since::At));
+    }
+    match pages::parameter(request, "since") {
+        Some(text) => Cursor::parse(&text).map(Since::At).ok_or(Failure::field("since")),
+        None if header.is_some() => Ok(Since::Elsewhere),
+        None => Ok(Since::Now),
+    }
 }
 
 /// Where a stream begins, and why not where it was to.
-fn begin(since: Option<&Cursor>, epoch: &str, head: Seq, oldest: Seq) -> (Seq, Option<Reset>) {
+fn begin(since: &Since, epoch: &str, head: Seq, oldest: Seq) -> (Seq, Option<Reset>) {
+    let since = match since {
+        Since::Now => return (head, None),
+        Since::Elsewhere => return (head, Some(Reset::Epoch)),
+        Since::At(since) => since,
+    };
     match since {
-        None => (head, None),
-        Some(since) if since.epoch != epoch => (head, Some(Reset::Epoch)),
-        Some(since) if since.seq > head => (head, Some(Reset::Ahead)),
-        Some(since) if since.seq.0 + 1 < oldest.0 => (head, Some(Reset::Retention)),
-        Some(since) => (since.seq, None),
+        since if since.epoch != epoch => (head, Some(Reset::Epoch)),
+        since if since.seq > head => (head, Some(Reset::Ahead)),
+        since if since.seq.0 + 1 < oldest.0 => (head, Some(Reset::Retention)),
+        since => (since.seq, None),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::json::{Known, Login};
-use crate::protocol::{Context, bodies, cookie, no_cookie};
+use crate::protocol::{Context, bodies, cookies};
 use crate::time::Time;
 
 pub(super) async fn register(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -76,8 +76,7 @@ async fn begun(
     };
     let SessionInfo { name, guest, expires, .. } = &info;
     let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };
-    let cookie = cookie(request, session);
-    Ok(Response::new(201).header("Set-Cookie", cookie).json(bodies::text(&body)))
+    Ok(cookies::give(Response::new(201), request, session).json(bodies::text(&body)))
 }
 
 pub(super) async fn sessions(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -101,7 +100,7 @@ pub(super) async fn end_session(
     let caller = caller(context, request)?;
     if id == "current" {
         context.hub.ask(caller, Ask::Logout).await?;
-        return Ok(Response::new(204).header("Set-Cookie", no_cookie(request)));
+        return Ok(cookies::take_away(Response::new(204), request));
     }
     let session = number(id).map(SessionId).ok_or(Code::NotFound)?;
     context.hub.ask(caller, Ask::EndSession { session }).await?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::chat::{Action, Answer, Ask, Author, Caller, ClientId, Color, Emoji, Name, RoomId, Seq};
-use crate::http::{Request, Response};
+use crate::http::{Reject, Request, Response};
 use crate::limits::READ_LATE_MS;
-use crate::protocol::native::asking::{about, bearer};
+use crate::protocol::native::asking::about;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, Fields, wrong};
 use crate::protocol::native::identity::who;
@@ -48,11 +48,17 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
     said(context, caller, room, action).await
 }
 
-/// The door for `curl`: the body is the text, whatever its type (`curl -d` calls it a form). A key
-/// is needed, for a form is what any page can send, cookie and all.
+/// The door for `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but
+/// not one in parts: whoever sends that does not mean what stands between the parts to be said.
 pub(super) async fn door(context: &Context, request: &Request, room: &str) -> Answered {
-    let caller = bearer(request)?;
-    let room = fields::room(room)?;
+    let (caller, room) = about(context, request, room)?;
+    let parts = "multipart/";
+    let kind = request.header("content-type").unwrap_or_default().trim_ascii_start();
+    if kind.get(..parts.len()).is_some_and(|family| family.eq_ignore_ascii_case(parts)) {
+        const IN_PARTS: Reject =
+            Reject::new(415, "send the text itself, as curl -d does; this is a form in parts");
+        return Ok(Failure::refused(IN_PARTS));
+    }
     let (client_id, text) = (idempotency_key(request)?, plain(request)?);
     let action = Action::Send { room, text, client_id, reply_to: None };
     let Acted { seq, repeated, .. } = act(context, caller, action).await?;

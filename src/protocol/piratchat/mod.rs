@@ -17,7 +17,7 @@ use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, cookie, lists, method, no_cookie, session, unrouted};
+use crate::protocol::{advice, bodies, cookies, lists, method, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -55,7 +55,9 @@ pub(super) async fn respond(
         (Method::Get | Method::Post, ["api", "logout"]) => log_out(context, request).await,
         (Method::Get, ["api", "online"]) => online(context, request).await,
         (Method::Get, ["api", "user", "@me"]) => me(context, request).await,
-        (Method::Get, ["api", "user", name]) => person(context, request, name).await,
+        (Method::Get, ["api", "user", name]) if !name.is_empty() => {
+            person(context, request, name).await
+        }
         (Method::Get, ["ws"]) => match websocket(context, seat, request).await {
             Ok(outcome) => return outcome,
             Err(response) => Ok(response),
@@ -70,6 +72,7 @@ fn allowed(path: &[&str]) -> &'static [Method] {
     match path {
         ["api", "register" | "login"] => POST,
         ["api", "logout"] => &[Method::Get, Method::Head, Method::Post, Method::Options],
+        ["api", "user", ""] => &[],
         ["api", "online"] | ["api", "user", _] => READ,
         ["ws"] => UPGRADE,
         _ => &[],
@@ -120,9 +123,8 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     else {
         unreachable!("a login is answered with a session");
     };
-    let cookie = cookie(request, &session);
     let body = bodies::text(&Username { username: name.as_str() });
-    Ok(Response::new(200).header("Set-Cookie", cookie).json(body))
+    Ok(cookies::give(Response::new(200), request, &session).json(body))
 }
 
 /// It is answered with 200 always, whatever the cookie is worth, but for one case: a session that
@@ -132,7 +134,7 @@ async fn log_out(context: &Context, request: &Request) -> Result<Response, Failu
     if let Some(key) = session(context, request) {
         context.hub.ask(Caller::Session(key), Ask::Logout).await?;
     }
-    let response = Response::new(200).header("Set-Cookie", no_cookie(request));
+    let response = cookies::take_away(Response::new(200), request);
     Ok(response.json(r#"{"status":true}"#))
 }
 

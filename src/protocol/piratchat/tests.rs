@@ -5,8 +5,7 @@ use crate::chat::{Author, Color, Event, Field, Name, Receipt, Seq, Tell, What};
 use crate::config::Config;
 use crate::dialect::{Closing, Dialect};
 use crate::hub::Item;
-use crate::protocol::cookie_until;
-use crate::protocol::tests::{UPGRADE, feed_at_random, request, serve, serve_with, told};
+use crate::protocol::tests::{UPGRADE, feed_at_random, serve, serve_with, told};
 
 const NO_BODY: &str = r#"422 {"error":"send a JSON object with exactly the one field, a text"}"#;
 const NO_SESSION: &str = r#"422 {"error":"the session cookie is missing; log in first"}"#;
@@ -253,23 +252,6 @@ fn a_disk_that_refuses() {
         assert_eq!((reply.status, reply.header("Set-Cookie")), (503, None));
         server.check("GET /api/user/@me", &ann, "", r#"200 {"username":"Ann"}"#).await;
     });
-}
-
-#[test]
-fn the_cookie() {
-    let at = Time(1_769_860_980_123_456);
-    let plain = "session=abc; Path=/; HttpOnly; SameSite=Lax; \
-        Expires=Sat, 31 Jan 2026 12:03:00 GMT";
-    for (headers, secure) in [
-        ("", ""),
-        ("X-Forwarded-Proto: http", ""),
-        ("X-Forwarded-Proto: http, https", ""),
-        ("X-Forwarded-Proto: https", "; Secure"),
-        ("X-Forwarded-Proto: HTTPS, http", "; Secure"),
-    ] {
-        let request = request("POST /api/login", headers, "");
-        assert_eq!(cookie_until(&request, "abc", at), format!("{plain}{secure}"), "{headers}");
-    }
 }
 
 #[test]

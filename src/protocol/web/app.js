@@ -15,7 +15,9 @@ import { reading } from "./reading.js";
 import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
 import "./shell.js";
-import { forgetMine, isMe, keepMine, on, recallMine, room, same, state, tell } from "./state.js";
+import {
+  forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, state, tell,
+} from "./state.js";
 import { stream } from "./stream.js";
 import { doing } from "./tools.js";
 import { forgetWindow, forgetWindows, happen } from "./windows.js";
@@ -41,18 +43,30 @@ async function begin() {
     again = setTimeout(begin, 3000);
     return;
   }
-  if (!me) return door.open();
+  if (!me) return back();
   state.me = me;
+  keep("guest", me.guest ? me.name : null);
   door.close();
   $("app").hidden = false;
   drawMe(avatar(me.name));
   stream.start(hear);
 }
 
+// A guest of this browser whose session has ended is told what happened to the name.
+function back(why = "") {
+  const name = recall("guest");
+  const released = "You were away for too long, so your guest name was released. "
+    + "Join again to take it back, if it is still free.";
+  door.open(name ? released : why, name);
+}
+
 function end(why, forgotten = false) {
   stream.stop();
   saveDraft();
-  if (forgotten) forgetMine();
+  if (forgotten) {
+    forgetMine();
+    keep("guest", null);
+  }
   state.me = null;
   state.rooms.clear();
   state.people = [];
@@ -61,7 +75,7 @@ function end(why, forgotten = false) {
   state.current = null;
   log.open(null);
   for (const box of document.querySelectorAll("dialog")) box.close();
-  door.open(why);
+  back(why);
 }
 
 onLoggedOut(() => { if (state.me) end("Your session has ended. Come in again."); });
@@ -92,7 +106,7 @@ async function nick(name) {
     // First the new one: it may be taken.
     const old = state.current;
     stream.stop();
-    await post("guests", { name });
+    await post("guests", { name, remember: true });
     forgetWindows();
     state.rooms.clear();
     state.current = null;

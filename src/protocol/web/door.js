@@ -9,13 +9,14 @@ let entered = () => {};
 export const door = {
   start(then) { entered = then; },
 
-  // Shows the first screen. `why`: one was inside before.
-  open(why = "") {
+  // Shows the first screen. `why`: somebody was inside before; `name`: that guest's.
+  open(why = "", name = "") {
     const already = !$("door").hidden;
     $("app").hidden = true;
     $("door").hidden = false;
     $("door-trouble").textContent = why;
     document.title = "Shanty";
+    if (name) $("guest-name").value = name;
     ways();
     if (!already && !touch()) $("guest-name").focus();
   },
@@ -58,7 +59,7 @@ function onSubmit(id, action) {
 }
 
 onSubmit("guest", async ({ name }) => {
-  await post("guests", { name: name.value.trim() });
+  await post("guests", { name: name.value.trim(), remember: true });
   entered();
 });
 

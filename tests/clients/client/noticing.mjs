@@ -220,3 +220,26 @@ export async function devices({ browser, server }) {
   await desk.check("dialog [value=dark]");
   equal(await paper(), dark, "and dark where it is light");
 }
+
+// A guest whose session ended while the page was away is told so, and comes back with a click.
+export async function returning({ browser, server }) {
+  const page = await visit(browser, server.url);
+  await beGuest(page, "Ann Lee");
+  await ask(page, "DELETE", "sessions/current");
+  await page.goto("about:blank");
+  await page.goto(server.url);
+  await reads(page, "#door-trouble", "your guest name was released", "what happened is said");
+  equal(await page.inputValue("#guest-name"), "Ann Lee", "the name stands there again");
+  await accessible(page, "the first screen of somebody who comes back");
+  await page.click("#guest button");
+  await inside(page);
+  await page.reload();
+  await inside(page);
+
+  // Whoever logs out is not greeted as somebody else's guest.
+  await page.click("#settings");
+  await page.locator("dialog .danger").last().click();
+  await page.locator("dialog", { hasText: "Log out?" }).locator(".danger").last().click();
+  await page.waitForSelector("#door:not([hidden])");
+  equal(await page.inputValue("#guest-name"), "", "nobody's name stands there");
+}

@@ -94,14 +94,19 @@ fn curls_door() {
     post.send("hello=world\n");
     let response = post.response();
     assert_eq!(response.status, 201, "{response:?}");
-    while !http.buffer.ends_with(b"\n") {
+    while !http.buffer.ends_with(b"world\n") {
         assert!(http.fill());
     }
-    let line = String::from_utf8(http.buffer.clone()).expect("UTF-8");
+    let lines = String::from_utf8(http.buffer.clone()).expect("UTF-8");
+    let line = lines.strip_prefix("# times are in UTC\n").expect("whose time it is");
     assert_eq!(line.get(5..), Some(" Ann: hello=world\n"), "{line}");
     // A page of another origin cannot say anything here, cookie or not.
     let cookie = format!("Cookie: session={}\r\n", ann.session);
-    assert_eq!(server.ask("POST /r/1", &cookie, "x").status, 401);
+    for from in ["Origin: https://evil.example\r\n", "Sec-Fetch-Site: same-site\r\n"] {
+        assert_eq!(server.ask("POST /r/1", &format!("{cookie}{from}"), "x").status, 403);
+        assert_eq!(server.ask("POST /r/1", &format!("{key}{from}"), "x").status, 403);
+    }
+    assert_eq!(server.ask("POST /r/1", &cookie, "x").status, 201);
     let plain = format!("{key}Content-Type: text/plain\r\nContent-Length: 5\r\n");
     let mut post = server.http();
     post.request("POST /api/v1/rooms/1/messages", &plain);

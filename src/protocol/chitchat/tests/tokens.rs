@@ -127,3 +127,19 @@ fn the_end_of_time() {
     let pass = tokens().check(&forge("secret", HEADER, &last)).expect("it never expires");
     assert_eq!(pass.claim.granted, Time(i64::MAX));
 }
+
+/// Whatever the clock says, a token is good for its hour, and then no more.
+#[test]
+fn tokens_at_the_ends_of_time() {
+    let name = Name::new("Bo").expect("a name");
+    for now in [Time(0), Time(1_769_860_980_000_000), Time(253_402_300_799_000_000)] {
+        let token = tokens().issue(now, &name, RoomId(2), 1);
+        let last = now.plus_secs(TOKEN_TTL_SECS - 1);
+        let over = now.plus_secs(TOKEN_TTL_SECS);
+        assert!(tokens().check_at(&token, now).is_ok(), "{now:?}");
+        assert!(tokens().check_at(&token, last).is_ok(), "{now:?}");
+        assert_eq!(tokens().check_at(&token, over), Err(Flaw::Invalid), "{now:?}");
+    }
+    let token = tokens().issue(Time(i64::MIN), &name, RoomId(2), 1);
+    assert!(tokens().check_at(&token, Time(i64::MIN)).is_ok());
+}

@@ -1,0 +1,77 @@
+//! The cookie of a session: how it is given, taken away, and found among what a browser sends.
+//!
+//! It must never take the first cookie of a name for the right one: anybody who has a host or a
+//! page beside this server can have browsers send one of theirs, too (RFC 6265 section 8.6).
+
+use crate::chat::{Answer, Ask, Caller};
+use crate::crypto::{self, KeyHash};
+use crate::http::{Request, Response};
+use crate::hub::HubHandle;
+use crate::limits::{COOKIE_TTL_SECS, COOKIES_TRIED_MAX};
+use crate::time::Time;
+
+/// The name that everybody knows.
+const PLAIN: &str = "session";
+/// Browsers take a cookie of this name over TLS only, for this host and all of its paths, and so
+/// from nobody but this host (RFC 6265bis section 4.1.3.2).
+const HOST_ONLY: &str = "__Host-session";
+
+/// Gives the client the cookie of a session that begins now.
+pub(super) fn give(response: Response, request: &Request, key: &str) -> Response {
+    set(response, request, key, Time::now().plus_secs(COOKIE_TTL_SECS))
+}
+
+/// Takes it away: an expiry that has passed (RFC 6265 section 4.1.2.1).
+pub(super) fn take_away(response: Response, request: &Request) -> Response {
+    set(response, request, "", Time(0))
+}
+
+/// Over TLS it goes out under both names. Below a path, to which a proxy keeps the cookie, browsers
+/// refuse the one whose name forbids that, and have the other; and programs know the plain one.
+/// Where they have both, the one counts that nobody else can have set.
+pub(super) fn set(response: Response, request: &Request, key: &str, expires: Time) -> Response {
+    let expires = expires.http_date();
+    let line = |name: &str, secure: &str| {
+        format!("{name}={key}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
+    };
+    if !over_tls(request) {
+        return response.header("Set-Cookie", line(PLAIN, ""));
+    }
+    let response = response.header("Set-Cookie", line(HOST_ONLY, "; Secure"));
+    response.header("Set-Cookie", line(PLAIN, "; Secure"))
+}
+
+/// Whether the client came over TLS. It ends in a proxy before us, which says so; of several
+/// proxies the first stands before the client. Whoever makes the header up only keeps their own
+/// cookie off plain HTTP, so nobody has to be trusted.
+fn over_tls(request: &Request) -> bool {
+    let proxied = request.headers.list("x-forwarded-proto").next();
+    // RFC 7239 section 5.4.
+    let forwarded = request.headers.list("forwarded").next().and_then(|element| {
+        let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+        let proto = pairs.find(|(name, _)| name.trim_ascii().eq_ignore_ascii_case("proto"))?;
+        Some(proto.1.trim_ascii().trim_matches('"'))
+    });
+    [proxied, forwarded].into_iter().flatten().any(|scheme| scheme.eq_ignore_ascii_case("https"))
+}
+
+/// The hash of the session key that a request shows in a cookie. Of several the first counts that
+/// is known; where none is, the first, which is then refused as any that is not known.
+pub(super) async fn shown(hub: &HubHandle, request: &Request) -> Option<KeyHash> {
+    let mut keys: Vec<&str> = Vec::new();
+    for key in request.cookies(HOST_ONLY).chain(request.cookies(PLAIN)) {
+        if keys.len() < COOKIES_TRIED_MAX && !key.is_empty() && !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let keys: Box<[KeyHash]> = keys.into_iter().map(crypto::hash).collect();
+    let first = keys.first().copied();
+    if keys.len() < 2 {
+        return first;
+    }
+    match hub.ask(Caller::Nobody, Ask::KnownKey { keys }).await {
+        Ok(Answer::KnownKey(known)) => known.or(first),
+        // Whatever is asked next is refused for the same reason.
+        _ => first,
+    }
+}
