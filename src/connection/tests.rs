@@ -318,7 +318,7 @@ fn who_does_least_makes_way() {
             let gone: Vec<u64> = wires.iter().filter(gone).map(|wire| wire.seat.0 >> 16).collect();
             gone
         };
-        assert_eq!(gone(), [], "nobody has kept a place for long");
+        assert_eq!(gone(), [0_u64; 0], "nobody has kept a place for long");
         tokio::time::advance(Duration::from_millis(SLOT_GRACE_MS)).await;
         assert_eq!(gone(), [3], "the oldest of those that ask for nothing");
         assert_eq!(gone(), [3, 4]);
