@@ -162,7 +162,7 @@ const SETTINGS: [(&str, &str, &str); 18] = [
     ("log", "LEVEL", "off, error, warn, info or debug [info]"),
     ("session-ttl", "SECONDS", "a login ends so long after its last use [3600]"),
     ("connections", "COUNT", "connections at once; more wait in line [10000]"),
-    ("connections-per-address", "COUNT", "connections at once of one address [1000]"),
+    ("per-address", "COUNT", "connections at once of one address [1000]"),
     ("workers", "COUNT", "threads that serve connections [1]"),
     ("ping-interval", "MS", "between two pings on a websocket [54000]"),
     ("pong-deadline", "MS", "without a sign of life, until a websocket is dead [60000]"),
@@ -325,7 +325,7 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         "connections" => {
             config.connections = number(1, limits::CONNECTIONS_MAX as u64)? as usize;
         }
-        "connections-per-address" => {
+        "per-address" => {
             let count = number(1, limits::CONNECTIONS_MAX as u64)?;
             config.connections_per_address = count as usize;
         }

@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::chat::{
-    Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Numbered, Refusal, RoomId, SeatId,
-    Seq, Settings, Snapshot, Source, Tell,
+    Answer, Ask, AskId, Caller, Chat, Command, Door, Effect, Folded, Numbered, Refusal, RoomId,
+    SeatId, Seq, Settings, Snapshot, Source, Tell, What,
 };
 use crate::clock::Clock;
 use crate::dialect::{Closing, Copy, DOORS_MAX, Dialects, Encoder};
@@ -92,6 +92,8 @@ pub enum Item {
         seq: Option<Seq>,
         /// The seat through which it came.
         by: Option<SeatId>,
+        /// Who it says is here from now on, or is not.
+        moved: Option<(Folded, bool)>,
         /// One for each door that has a word for it.
         copies: Vec<Copy>,
     },
@@ -381,7 +383,12 @@ impl Hub {
                     return;
                 }
                 let (room, seq, by) = (event.room, event.what.seq(), by.map(|(seat, _)| seat));
-                let item = Item::Announce { room, seq, by, copies };
+                let moved = match event.what {
+                    What::Joined => Some((event.author.name.folded(), true)),
+                    What::Left => Some((event.author.name.folded(), false)),
+                    _ => None,
+                };
+                let item = Item::Announce { room, seq, by, moved, copies };
                 let listens = |of: &[u32; DOORS_MAX]| of.iter().any(|count| *count > 0);
                 let mut last = None;
                 for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {

@@ -54,6 +54,12 @@ pub const STREAM_OUTBOX_BYTES_MAX: usize = 64 * 1024;
 pub const PAGE_ENTRIES_MAX: usize = 500;
 /// Bytes of frames after which a page is over: with one more frame it fits into an empty outbox.
 pub const PAGE_FRAMES_BYTES: usize = 64 * 1024;
+/// Messages that one page for a reader of a seed's protocol looks at.
+pub const LAG_PAGE_MESSAGES: usize = 64;
+/// Messages that such a reader says itself while it has others to hear. Beyond it: close 1013.
+pub const LAG_OWN_MAX: usize = 4_096;
+/// Bytes of frames that say who has come or gone meanwhile, and is not back. Beyond it: close 1013.
+pub const LAG_BYTES_MAX: usize = 64 * 1024;
 /// When a client that was sent away may come back, at the earliest; it adds chance to it.
 pub const RETRY_AFTER_MS: u64 = 1_000;
 /// A stream says that it is alive after so long a silence.
@@ -82,7 +88,7 @@ pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Connections of one address at once (an IPv6 network of 64 bits is one), unless
-/// `--connections-per-address` says otherwise: a whole school may come from one. Beyond it: 503.
+/// `--per-address` says otherwise: a whole school may come from one. Beyond it: 503.
 pub const CONNECTIONS_PER_ADDRESS: usize = 1_000;
 /// Callers who are let in beyond all places, so that their requests can be looked at: whether the
 /// server is well is to be answered also when it is full.
@@ -328,6 +334,10 @@ const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time fo
 const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
 const _: () = assert!(2 * (MESSAGE_BYTES_MAX + READ_BUFFER_BYTES) < INPUT_BYTES_MAX / WORKERS_MAX);
 const _: () = assert!(OUTBOX_BYTES_MAX + PAGE_BYTES <= UNSENT_BYTES_MAX / WORKERS_MAX);
+const _: () = assert!(
+    STREAM_OUTBOX_BYTES_MAX / 4 + PAGE_FRAMES_BYTES + MESSAGE_BYTES_MAX + LAG_BYTES_MAX
+        < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES
+);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);

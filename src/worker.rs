@@ -16,8 +16,8 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::chat::{Door, Numbered, RoomId, SeatId, Seq};
-use crate::connection::{self, Shared, Slot, Slots, Wire, Wires};
+use crate::chat::{Door, Folded, Numbered, RoomId, SeatId, Seq};
+use crate::connection::{self, Shared, Slot, Slots, Told, Wire, Wires};
 use crate::dialect::{Closing, Copy, DOORS_MAX};
 use crate::hub::{self, Item, Rounds};
 use crate::limits::{FAREWELL_MS, SLICE_BYTES};
@@ -159,7 +159,12 @@ struct Seated {
 /// What is to be told, in order.
 enum Pending {
     /// To everybody but maybe the seat it came through.
-    Announced { by: Option<SeatId>, copies: Vec<Copy> },
+    Announced {
+        by: Option<SeatId>,
+        seq: Option<Seq>,
+        moved: Option<(Folded, bool)>,
+        copies: Vec<Copy>,
+    },
     /// To one seat.
     Replied { seat: SeatId, frame: Bytes },
 }
@@ -183,11 +188,11 @@ impl Delivery {
             match item {
                 Item::Seat { seat, door, room } => self.seat(seat, door, room),
                 Item::Unseat { seat, room, closing } => self.unseat(seat, room, closing),
-                Item::Announce { room, seq, by, copies } => {
+                Item::Announce { room, seq, by, moved, copies } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
                     self.feed(room, seq, by, &copies);
                     let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
-                    self.pend(room, bytes, Pending::Announced { by, copies });
+                    self.pend(room, bytes, Pending::Announced { by, seq, moved, copies });
                 }
                 Item::Whisper { seat, seq, frame } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
@@ -262,7 +267,7 @@ impl Delivery {
             let seated = room.seats.swap_remove(index);
             if let Some(closing) = closing {
                 // It still hears what was said before.
-                seated.wire.deliver(self.gather.single(&room.pending, &seated));
+                seated.wire.hear(self.gather.single(&room.pending, &seated));
                 seated.wire.close(closing);
             }
         }
@@ -318,12 +323,17 @@ impl Room {
         self.set_apart();
         gather.common(&self.pending);
         for seated in &mut self.seats {
-            if seated.apart || seated.since > 0 {
-                seated.wire.deliver(gather.single(&self.pending, seated));
-                (seated.apart, seated.since) = (false, 0);
+            let heard = if seated.apart || seated.since > 0 {
+                seated.wire.hear(gather.single(&self.pending, seated))
             } else {
-                seated.wire.deliver(&gather.common[usize::from(seated.door.0)]);
+                seated.wire.hear(&gather.common[usize::from(seated.door.0)])
+            };
+            if !heard {
+                let pending = self.pending.iter().skip(seated.since);
+                let round = pending.filter_map(|pending| pending.told(seated));
+                seated.wire.miss(round, &mut gather.single);
             }
+            (seated.apart, seated.since) = (false, 0);
         }
         self.pending.clear();
         self.bytes = 0;
@@ -346,17 +356,31 @@ impl Pending {
     /// The seat that does not get what the others get.
     fn names(&self) -> Option<SeatId> {
         match self {
-            Pending::Announced { by, copies } => {
+            Pending::Announced { by, copies, .. } => {
                 by.filter(|_| copies.iter().any(|copy| !copy.echo))
             }
             Pending::Replied { seat, .. } => Some(*seat),
         }
     }
 
+    /// The same, with what it takes to make up for it later. `None`: it is not for this seat.
+    fn told<'a>(&'a self, seated: &Seated) -> Option<Told<'a>> {
+        let frame = self.frame(seated.wire.seat, seated.door);
+        match self {
+            Pending::Announced { seq, moved, copies, .. } => {
+                let for_it = copies.iter().any(|copy| copy.door == seated.door);
+                for_it.then_some(Told { seq: *seq, moved: moved.as_ref(), frame })
+            }
+            Pending::Replied { .. } => {
+                (!frame.is_empty()).then_some(Told { seq: None, moved: None, frame })
+            }
+        }
+    }
+
     /// What a seat gets of it.
     fn frame(&self, seat: SeatId, door: Door) -> &[u8] {
         match self {
-            Pending::Announced { by, copies } => {
+            Pending::Announced { by, copies, .. } => {
                 let copy = copies.iter().find(|copy| copy.door == door);
                 let copy = copy.filter(|copy| copy.echo || *by != Some(seat));
                 copy.map_or(&[], |copy| &copy.frame)

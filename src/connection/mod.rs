@@ -9,6 +9,7 @@
 mod answer;
 mod feed;
 mod http;
+mod lag;
 mod slots;
 mod stream;
 #[cfg(test)]
@@ -31,7 +32,7 @@ use crate::connection::slots::{Addresses, Place};
 pub use crate::connection::slots::{Gate, Slot, Slots, Wires};
 use crate::connection::unfinished::Unfinished;
 use crate::connection::wire::Ready;
-pub use crate::connection::wire::Wire;
+pub use crate::connection::wire::{Told, Wire};
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;

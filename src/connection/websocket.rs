@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::chat::Tell;
+use crate::chat::{Seq, Tell};
 use crate::connection::Shared;
 use crate::connection::http::Upgrade;
 use crate::connection::slots::Stage;
@@ -17,6 +17,7 @@ use crate::dialect::{Closing, Dialect};
 use crate::hub::Seat;
 use crate::limits::{CLOSE_DEADLINE_MS, MESSAGE_DEADLINE_MS, WRITE_STALL_MS};
 use crate::log;
+use crate::protocol;
 use crate::ws::{Incoming, Websocket, code};
 
 /// One open websocket.
@@ -89,9 +90,23 @@ impl Session<'_> {
         if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
             Box::pin(feeder.pump(self.shared, self.wire)).await;
         }
+        while let Some((from, own)) = self.wire.lags_from().filter(|_| self.closed.is_none()) {
+            Box::pin(self.make_up(from, own)).await;
+        }
         if !self.rest.is_empty() && self.wire.may_tell() {
             let rest = std::mem::take(&mut self.rest);
             self.take(&rest);
+        }
+    }
+
+    /// Reads back what was said in the room, and the reader was too slow to hear.
+    async fn make_up(&self, from: Option<Seq>, own: Vec<Seq>) {
+        let (Some(from), Some(room)) = (from, self.wire.room.get()) else {
+            return self.wire.make_up(&[], Seq(0), Seq(0));
+        };
+        match protocol::missed(&self.shared.service, self.dialect, room, from, &own).await {
+            Some(missed) => self.wire.make_up(&missed.bytes, missed.upto, missed.head),
+            None => self.wire.close(Closing::TRY_LATER),
         }
     }
 
@@ -258,7 +273,10 @@ impl Session<'_> {
             return self.vanish("does not answer our close");
         }
         if self.stuck.is_some_and(|(since, _)| past(since, WRITE_STALL_MS)) {
-            return self.vanish("takes nothing");
+            return match self.closed {
+                None => self.close(Closing::TOO_SLOW),
+                Some(_) => self.vanish("takes nothing"),
+            };
         }
         if past(self.alive, config.pong_deadline_ms) {
             return self.vanish("gives no sign of life");

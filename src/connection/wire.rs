@@ -5,6 +5,8 @@
 //! queued, and then the task, woken for that, writes it when the socket is ready. Nothing here
 //! waits, except [`Wire::wait`].
 
+mod hearing;
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -19,7 +21,9 @@ use tokio::time::{Instant, Sleep};
 
 use crate::chat::{RoomId, SeatId, Seq};
 use crate::connection::feed::Feed;
+use crate::connection::lag::Lag;
 use crate::connection::slots::Stage;
+pub use crate::connection::wire::hearing::Told;
 use crate::dialect::Closing;
 use crate::limits::{
     CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
@@ -47,6 +51,8 @@ pub struct Wire {
     pub(super) stage: Cell<(Stage, Instant)>,
     /// A stream's cursor, and what this round has for it.
     feed: RefCell<Option<Box<Feed>>>,
+    /// What a seat of one room has missed.
+    lag: RefCell<Option<Box<Lag>>>,
     stream: TcpStream,
     outgoing: RefCell<Outgoing>,
     taken: Cell<usize>,
@@ -85,6 +91,7 @@ impl Wire {
             room: Cell::new(None),
             stage: Cell::new((Stage::Idle, Instant::now())),
             feed: RefCell::new(None),
+            lag: RefCell::new(None),
             stream,
             outgoing: RefCell::new(Outgoing::new(unsent)),
             taken: Cell::new(0),
@@ -182,13 +189,17 @@ impl Wire {
     pub(super) fn page_from(&self) -> Option<Seq> {
         let feed = self.feed.borrow();
         let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
-        let outgoing = self.outgoing.borrow();
-        // Who has nothing queued is no cause of what the others hold.
-        let calm = outgoing.is_empty()
-            || outgoing.len() < STREAM_OUTBOX_BYTES_MAX / 4 && outgoing.left_for_all() > 0;
         // Nothing would be delivered any more, however much was read.
         let over = self.closing.get().is_some() || self.broken.get();
-        (calm && !over && self.flow.get() == Flow::Open).then(|| feed.cursor())
+        (self.is_calm() && !over && self.flow.get() == Flow::Open).then(|| feed.cursor())
+    }
+
+    /// Whether there is room for a page of the log. Who has nothing queued is no cause of what the
+    /// others hold.
+    fn is_calm(&self) -> bool {
+        let outgoing = self.outgoing.borrow();
+        outgoing.is_empty()
+            || outgoing.len() < STREAM_OUTBOX_BYTES_MAX / 4 && outgoing.left_for_all() > 0
     }
 
     /// Queues a page of the log. `true`: the stream is live from here on.

@@ -10,6 +10,7 @@
 mod bodies;
 pub mod chitchat;
 mod cookies;
+mod lagging;
 mod lists;
 pub mod native;
 mod origins;
@@ -31,6 +32,7 @@ use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
 use crate::protocol::chitchat::Tokens;
+pub use crate::protocol::lagging::{Missed, missed};
 pub use crate::protocol::native::Script;
 use crate::protocol::passwords::{Busy, Passwords};
 use crate::store::{Health, Readers};

@@ -16,6 +16,7 @@ mod piratchat;
 mod places;
 mod readme;
 mod running;
+mod slow;
 mod stopping;
 mod talk;
 mod tending;

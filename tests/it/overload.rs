@@ -21,7 +21,9 @@ fn a_reader_that_never_reads_is_dropped_and_the_others_get_everything_promptly()
     // not read) and the server's outbox together.
     let text = "x".repeat(4000);
     let (mut slowest, mut dropped) = (Duration::ZERO, false);
-    for index in 0..4000 {
+    let begin = Instant::now();
+    // Who takes nothing has ten seconds; who takes a little is caught up.
+    for index in (0..).take_while(|_| begin.elapsed() < Duration::from_secs(40)) {
         let start = Instant::now();
         talker.say(&send("Talker", &format!("{index} {}", &text[..3990])));
         // Everything but that the stalled one leaves, some time.
@@ -40,7 +42,7 @@ fn a_reader_that_never_reads_is_dropped_and_the_others_get_everything_promptly()
             break;
         }
     }
-    assert!(dropped, "somebody who does not read 16 MB is still waited for");
+    assert!(dropped, "somebody who takes nothing is still waited for");
     assert!(slowest < Duration::from_secs(2), "a message took {slowest:?}");
     // What it finds when it reads at last: messages in order, then a reason, or a reset.
     let mut next = 0;

@@ -83,7 +83,7 @@ fn whoever_asks_for_nothing_makes_way_the_oldest_first() {
 
 #[test]
 fn an_address_has_so_many_places_and_this_machine_all() {
-    let server = TestServer::with(&["--connections-per-address", "3"]);
+    let server = TestServer::with(&["--per-address", "3"]);
     let from = |last: u8| format!("X-Forwarded-For: 203.0.113.{last}\r\n");
     let mut open: Vec<Ws> = (0..3).map(|_| server.ws("/chats/1/ws", &from(1))).collect();
     is_refused(&server.try_ws("/chats/1/ws", &from(1)).err().expect("one too many"));
