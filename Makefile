@@ -17,7 +17,7 @@ test:
 bench:
 	cargo bench --bench bench -- --window 8
 
-# The simulator, for as many seeds as one has patience for.
+# The simulators, for as many seeds as one has patience for.
 SEEDS ?= 100000
 sim:
 	SEEDS=$(SEEDS) cargo test --release --lib simulation -- --nocapture

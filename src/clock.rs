@@ -11,8 +11,8 @@ use crate::time::{Moment, Time};
 
 /// Tells the time to the core: takes readings of the system's clock, which may leap, and of the
 /// time that has passed, which does not.
-#[derive(Debug)]
 pub struct Clock {
+    system: Box<dyn Fn() -> Time + Send>,
     started: Time,
     running: Instant,
     shown: Time,
@@ -21,12 +21,18 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts when the system's clock says `wall`.
     pub fn new(wall: Time) -> Clock {
-        Clock { started: wall, running: Instant::now(), shown: wall }
+        Clock { system: Box::new(Time::now), ..Clock::by(Box::new(move || wall)) }
+    }
+
+    /// A clock that takes another for the system's.
+    pub(crate) fn by(system: Box<dyn Fn() -> Time + Send>) -> Clock {
+        let wall = system();
+        Clock { system, started: wall, running: Instant::now(), shown: wall }
     }
 
     /// What both clocks say now. The log says when the system's clock was set back.
     pub fn now(&mut self) -> Moment {
-        let (now, back) = self.read(Time::now(), self.running.elapsed());
+        let (now, back) = self.read((self.system)(), self.running.elapsed());
         if let Some(back) = back {
             let secs = back.as_secs();
             log!(

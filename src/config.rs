@@ -62,6 +62,8 @@ pub struct Config {
     pub retain_days: Option<u64>,
     /// Of each room, the latest so many messages stay; `None`: all do.
     pub retain_messages: Option<u64>,
+    /// Bytes that are kept free of the disk; `None`: as many as befit its size.
+    pub disk_free_bytes: Option<u64>,
     /// Whether there are rate limits.
     pub limits: bool,
     /// Whether one can come as a guest through the native protocol.
@@ -90,6 +92,7 @@ impl Default for Config {
             trusted_proxies: Network::LOOPBACK.into(),
             retain_days: None,
             retain_messages: None,
+            disk_free_bytes: None,
             limits: true,
             guests: true,
             registration: true,
@@ -155,7 +158,7 @@ const CHORES: [(&str, &str, &str); 5] = [
 /// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
 /// flag alone says it), what it means. Its environment variable is the flag in capitals behind
 /// `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 18] = [
+const SETTINGS: [(&str, &str, &str); 19] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, made if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
@@ -171,7 +174,8 @@ const SETTINGS: [(&str, &str, &str); 18] = [
     ("trusted-proxy", "NETWORK", "is believed for whom it asks; may be repeated [loopback]"),
     ("retain-days", "DAYS", "older messages are removed, for good [off]"),
     ("retain-messages", "COUNT", "of each room, older messages than so many are removed [off]"),
-    ("limits", "on|off", "how much one person, address or room may do in a time is limited [on]"),
+    ("disk-free", "SIZE", "what is kept free of the disk; with less, writing is refused [64M]"),
+    ("limits", "on|off", "how much one person, address or room may do is limited [on]"),
     ("no-registration", "", "nobody can make an account; those that there are stay [off]"),
     ("no-guests", "", "nobody can come as a guest through /api/v1; ChitChat still can [off]"),
 ];
@@ -185,6 +189,14 @@ const LISTS: [&str; 3] = ["origin", "host", "trusted-proxy"];
 /// # Errors
 /// One line that says which word is wrong, and what would be right.
 pub fn parse(
+    words: impl IntoIterator<Item = OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Wish, String> {
+    // A word may hold anything, also line ends.
+    read(words, variable).map_err(|error| error.replace(char::is_control, "\u{fffd}"))
+}
+
+fn read(
     words: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Wish, String> {
@@ -246,6 +258,13 @@ fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<Chore, Stri
     let missing = file.is_none() && !usage.starts_with('[');
     if missing || files.len() > 1 || (force && !usage.contains("--force")) {
         return Err(hint(&format!("say: shanty {name} {usage}")));
+    }
+    if *name == "backup" && files == ["-"] {
+        return Err(
+            "a backup is a file and no stream: name one (only export - writes to standard \
+                    output)"
+                .to_owned(),
+        );
     }
     let lines = file.clone().filter(|file| file.as_os_str() != "-");
     Ok(match *name {
@@ -336,6 +355,10 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         "retain-messages" => {
             config.retain_messages = Some(number(1, limits::RETAIN_MESSAGES_MAX)?);
         }
+        "disk-free" => match size(value) {
+            Some(bytes) => config.disk_free_bytes = Some(bytes),
+            None => return wrong("a size such as 500M or 2G; 0 keeps nothing free"),
+        },
         "limits" => match value {
             "on" => config.limits = true,
             "off" => config.limits = false,
@@ -393,6 +416,20 @@ fn host(value: &str) -> Option<String> {
 fn address(value: &str) -> Option<SocketAddr> {
     let everywhere = |port: u16| SocketAddr::from(([0, 0, 0, 0], port));
     value.parse().ok().or_else(|| value.trim_start_matches(':').parse().ok().map(everywhere))
+}
+
+/// A number of bytes, of KiB, MiB, GiB or TiB.
+fn size(value: &str) -> Option<u64> {
+    let digits = value.trim_end_matches(|unit: char| !unit.is_ascii_digit());
+    let shift = match value[digits.len()..].to_ascii_uppercase().trim_end_matches("IB") {
+        "" | "B" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn text(name: &str, value: OsString) -> Result<String, String> {

@@ -60,8 +60,9 @@
 //! | searches | one at once; of a person one waits, and makes way for their next: 429 |
 //! | connection → kernel | no progress for 10 s: closed; an HTTP answer: 32 KiB a minute |
 //! | what is unsent, to all together | 503 for who asks; streams are caught up later |
-//! | hub → store | refused as unavailable: 503, or an error acknowledgement |
-//! | password work | 503 |
+//! | entries → store | they wait at the hub, in order; beyond the bound: 503, or an error reply |
+//! | marks of reading, use of sessions → store | only the latest waits; far beyond: not kept |
+//! | password work, in turns by address and room | the newest of the longest line: 503 |
 //! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |
 //! | accounts, rooms | refused as full |
 //!

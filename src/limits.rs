@@ -132,6 +132,15 @@ pub const ROUNDS_MAX: usize = 64;
 pub const ROUND_ITEMS_MAX: usize = 262_144;
 /// Entries proposed and not yet in the log. Beyond it: refused, as unavailable.
 pub const PROPOSED_MAX: usize = 16_384;
+/// Batches handed to the writer and not yet taken; the rest waits at the hub, in order. As many as
+/// there are rounds in a pause between two commits, so that one `fsync` does for all of them.
+pub const BATCHES_MAX: usize = 256;
+/// Members of rooms whose latest reading waits to be written down; some 8 MiB. Beyond it that of
+/// others is not written down: after a restart they have it to read again.
+pub const MARKS_WAITING_MAX: usize = 131_072;
+/// Sessions whose last use waits to be written down; some 4 MiB. Beyond it that of others is not
+/// written down: after a restart they end a little earlier.
+pub const TOUCHES_WAITING_MAX: usize = 131_072;
 /// What one recipient gets of a round before it is written, though the round goes on.
 pub const SLICE_BYTES: usize = 64 * 1024;
 /// Requests of one connection that the hub has not answered yet. Beyond it its socket is not read.
@@ -151,10 +160,9 @@ pub const COMMIT_PROBE_EAGER_MS: u64 = 4_000;
 pub const WRITE_PROBE_MS: u64 = 500;
 /// How much is written to try it: a long message, with what is kept of it beside the log.
 pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
-/// Passwords being hashed or checked at once; each takes 7 MiB and some 30 ms of a core.
-pub const PASSWORD_RUNNING_MAX: usize = 1;
-/// Passwords waiting for that. Beyond it: 503.
-pub const PASSWORD_WAITING_MAX: usize = 16;
+/// Passwords waiting to be hashed or checked, one after the other; each takes 7 MiB and some 30 ms
+/// of a core, so the last waits for four seconds. Beyond it the newest of the longest line: 503.
+pub const PASSWORD_WAITING_MAX: usize = 128;
 
 // ---- Chat ----
 
@@ -250,6 +258,8 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// Entries after which the messages among them are put into the full-text index, all at once. A
 /// search makes an index of its own of younger ones: a few milliseconds.
 pub const INDEX_ENTRIES: i64 = 2048;
+/// Or bytes of messages, if these are long.
+pub const INDEX_BYTES: usize = 128 * 1024;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
 /// A reader that nobody has needed for so long is closed, and its memory given back.
@@ -274,13 +284,25 @@ pub const ENTRIES_PAGE_MAX: usize = 1_000;
 pub const ENTRIES_PAGE_BYTES: usize = 512 * 1024;
 /// Signs on one message, all people's together. Beyond it: refused as full.
 pub const REACTIONS_MAX: usize = 1_000;
+/// Kinds of signs on one message, so that nobody can use them all up. Beyond it: refused; those
+/// that are there can still be joined.
+pub const REACTION_KINDS_MAX: usize = 20;
+/// Signs of one person on one message. Beyond it: refused.
+pub const REACTIONS_PER_PERSON_MAX: usize = 5;
 /// People who are called in one message; the rest are not told.
 pub const MENTIONS_MAX: usize = 50;
-/// Words of a search; the rest are left out.
+/// Words and phrases of a search; the rest are left out.
 pub const SEARCH_WORDS_MAX: usize = 16;
+/// What these are cut into for the index, all together; the rest is left out. What a phrase takes
+/// grows with it, for each message that has all of its words.
+pub const SEARCH_TOKENS_MAX: usize = 48;
+/// Letters of a word that are told apart; the rest of it counts for nothing.
+pub const WORD_CHARS_MAX: usize = 64;
+/// A search looks for so long. Beyond it, it says where to go on.
+pub const SEARCH_DEADLINE_MS: u64 = 300;
 /// Letters before the `*` of a search's last word from which on it stands for longer ones, too.
 /// The index has to gather all words that begin so, which for the shortest ones are in every
-/// message. (Of scripts beyond ASCII, in which a whole sentence may be one word, any number does.)
+/// message.
 pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
 /// Messages that have the words, and that one search looks at for the rest of what it asks: some
 /// 5 ms. Beyond it, it says where to go on.
@@ -288,8 +310,6 @@ pub const SEARCH_LOOKS_MAX: usize = 8_192;
 /// Rooms up to which a search has the index tell their messages from others. With more of them that
 /// costs more than looking at the messages.
 pub const SEARCH_ROOMS_MAX: usize = 4;
-/// Entries whose messages are indexed at once to verify the index: some MiB.
-pub const VERIFY_ENTRIES: i64 = 16_384;
 /// Characters of what is shown of a message that was found.
 pub const SNIPPET_CHARS: usize = 160;
 
@@ -299,6 +319,17 @@ pub const RETAIN_WAIT_MS: u64 = 3_600_000;
 /// Entries at the end of the log among which the newest message is looked for, to see whether the
 /// clock can be right. Where none of them is a message, nothing is removed for its age.
 pub const RETAIN_LOOKS_MAX: i64 = 10_000;
+/// A line of an export. The longest message takes 48 KB, with all of its characters escaped.
+pub const IMPORT_LINE_BYTES_MAX: usize = 256 * 1024;
+/// What is kept free of the disk unless `--disk-free` says otherwise: what has to be written even
+/// then (deletions, ends, the write-ahead log) fits many times over. Below it, what takes room is
+/// refused, to guests from twice as much on ...
+pub const DISK_FREE_BYTES: u64 = 64 * 1024 * 1024;
+/// ... but of a small disk no more than such a part.
+pub const DISK_FREE_PARTS: u64 = 16;
+/// How often the disk is asked for its room. Meanwhile the rate limits bound what is written.
+pub const DISK_PROBE_MS: u64 = 1_000;
+
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;
 /// Between two such steps. (Each may write some hundred pages: the index has words all over it.)
@@ -340,6 +371,7 @@ const _: () = assert!(
 );
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
+const _: () = assert!(MESSAGE_CHARS_MAX * 12 * 2 < IMPORT_LINE_BYTES_MAX, "twice a message");
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");

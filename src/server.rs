@@ -7,24 +7,27 @@
 //! does not take their last words in time is cut off, which is no failure: what they were told to
 //! be safe is.
 
+mod space;
+
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
 
-use crate::chat::Settings;
+use crate::chat::{Settings, Space};
 use crate::config::{Config, Durability};
 use crate::connection::{Gate, Slots};
-use crate::hub::{self, Hub, HubHandle, Rounds};
+use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
     ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS,
     FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, SEND_BUFFER_BYTES,
@@ -33,7 +36,7 @@ use crate::log;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{DIALECTS, Service};
-use crate::store::{self, Health, Retain, Store};
+use crate::store::{self, Disk, Health, Retain, Store};
 use crate::worker::{self, Arrival};
 
 /// Runs until a signal ends it.
@@ -109,7 +112,11 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let slots = Slots::new(config.connections);
     let mut gate = slots.gate();
+    let disk = Disk::of(&config.db, config.disk_free_bytes);
     let mut crew = start(config, store, &slots);
+    let (core, mut space) = (Arc::new(crew.handle.log_handle()), Space::Enough);
+    space::look(&disk, &core, &mut space).await;
+    let watch = tokio::spawn(space::watch(disk, core, space));
     announce(address);
 
     let mut next = 0;
@@ -133,6 +140,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
         return Err(format!("{what}: see the log above, and start again"));
     }
     drop(listener);
+    watch.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(crew));
     tokio::select! {
@@ -152,13 +160,14 @@ fn start(config: Config, store: Store, slots: &Slots) -> Crew {
     let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
-    let (to_store, from_hub) = hub::store_line();
+    let (to_writer, from_hub) = store::line();
     let settings = Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
     let (hub, handle, rounds) =
-        Hub::new(settings, snapshot, to_store, DIALECTS, &epoch, config.workers);
+        Hub::new(settings, snapshot, to_writer, DIALECTS, &epoch, config.workers);
     let log = handle.log_handle();
     let writer = tokio::task::spawn_blocking(move || {
-        writer.run(from_hub, |commands| log.answer(commands));
+        let run = writer.run(from_hub, |commands| log.answer(commands));
+        Handle::current().block_on(run);
     });
     let hub = tokio::spawn(hub.run());
     let (mut doors, mut workers) = (Vec::new(), Vec::new());

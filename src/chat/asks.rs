@@ -5,7 +5,7 @@ use crate::chat::people::NewSession;
 use crate::chat::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visibility};
 use crate::chat::vocabulary::{
-    Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts,
+    Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts, Space,
 };
 use crate::chat::{AskId, Chat, Held, Purpose, Source};
 use crate::crypto::KeyHash;
@@ -76,6 +76,8 @@ impl Chat {
                 Ok(Some(Answer::Done))
             }
             Ask::Search => Ok(Some(Answer::Done)),
+            Ask::Space if self.space == Space::Least => Err(Refusal::NoSpace),
+            Ask::Space => Ok(Some(Answer::Done)),
             Ask::Readable { after } => Ok(Some(self.readable(who, after))),
             Ask::Direct { name } => self.direct(ask, who, &name),
             Ask::Enter { room, access } => self.enter_room(ask, who, room, access),

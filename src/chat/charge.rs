@@ -8,7 +8,7 @@
 use crate::chat::limiter::{Kind, Limiter, Subject, Take};
 use crate::chat::source::Source;
 use crate::chat::types::{AccountId, RoomId, SeatId};
-use crate::chat::vocabulary::{Ask, Entry, Refusal};
+use crate::chat::vocabulary::{Ask, Entry, Refusal, Space};
 use crate::chat::{Chat, Purpose};
 use crate::limits::rates::{ENTRY_BYTES, Rate, Rates, SITE_ADDRESSES};
 
@@ -68,6 +68,34 @@ impl Chat {
         };
         let costs = [(kind, 1), (Kind::Bytes, bytes), (Kind::DayBytes, bytes)];
         self.charge(&costs, Some(room))
+    }
+
+    /// Whether there is room on the disk for an entry: what takes some is refused when there is
+    /// little left, to guests first. What gives some back, or ends something, is not; nor is a
+    /// login, for whoever is to make room has to get in.
+    pub(super) fn find_space(&self, entry: &Entry, purpose: &Purpose) -> Result<(), Refusal> {
+        let guest = self.origin.account.is_none_or(|account| self.is_guest(account));
+        let least = if guest { Space::Enough } else { Space::Little };
+        if self.space >= least || matches!(purpose, Purpose::Own) {
+            return Ok(());
+        }
+        match entry {
+            Entry::AccountMade { .. }
+            | Entry::RoomMade { .. }
+            | Entry::DirectMade { .. }
+            | Entry::MemberChanged { member: true, .. }
+            | Entry::RoomChanged { .. }
+            | Entry::Said { .. }
+            | Entry::Edited { .. }
+            | Entry::Reacted { on: true, .. } => Err(Refusal::NoSpace),
+            Entry::SessionBegun { .. }
+            | Entry::SessionEnded { .. }
+            | Entry::AccountEnded { .. }
+            | Entry::RoomGone { .. }
+            | Entry::MemberChanged { member: false, .. }
+            | Entry::Deleted { .. }
+            | Entry::Reacted { on: false, .. } => Ok(()),
+        }
     }
 
     /// Takes from all buckets of who does it now; in a room, also from the room's.

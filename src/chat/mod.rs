@@ -35,7 +35,7 @@ mod room;
 mod rooms;
 mod seats;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod source;
 mod streams;
 #[cfg(test)]
@@ -111,6 +111,8 @@ pub struct Chat {
     waiting: VecDeque<Waiting>,
     /// How many of `waiting` are proposals.
     proposed: usize,
+    /// How many may be, see [`PROPOSED_MAX`].
+    proposed_max: usize,
     last_ticket: u64,
     /// Asks about a room of which a change is in flight, for when that is over.
     held: Vec<Held>,
@@ -118,6 +120,8 @@ pub struct Chat {
     origin: Origin,
     /// `None`: there are no rate limits.
     limiter: Option<Limiter>,
+    /// How much room the disk has.
+    space: Space,
     closing: bool,
     /// The last entry that is applied.
     last: Seq,
@@ -205,10 +209,12 @@ impl Chat {
             heard: Numbered::default(),
             waiting: VecDeque::new(),
             proposed: 0,
+            proposed_max: PROPOSED_MAX,
             last_ticket: 0,
             held: Vec::new(),
             origin: Origin::OWN,
             limiter: charge::limiter(settings.limits),
+            space: Space::Enough,
             closing: false,
             last: snapshot.last,
             told: Time(0),
@@ -229,6 +235,11 @@ impl Chat {
         chat.rooms.used_up_to(snapshot.last_room);
         chat.accounts.used_up_to(snapshot.last_account, snapshot.last_session);
         chat
+    }
+
+    /// With another bound than [`PROPOSED_MAX`]: for the simulation, in which all are small.
+    pub(crate) fn within(self, proposed_max: usize) -> Chat {
+        Chat { proposed_max, ..self }
     }
 
     /// Carries out one command and appends what comes of it to `effects`, in order.
@@ -254,6 +265,7 @@ impl Chat {
             Command::Unlogged { ticket, entry, refusal } => {
                 self.not_logged(ticket, &entry, Err(refusal));
             }
+            Command::Space(space) => self.space = space,
             Command::Tick => self.tick(),
             Command::Close => self.close(),
         }
@@ -293,6 +305,7 @@ impl Chat {
         if !self.can_propose(1) {
             return Err(Refusal::Unavailable);
         }
+        self.find_space(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
@@ -304,12 +317,12 @@ impl Chat {
 
     /// Whether there is room in the line for so many more.
     fn can_propose(&self, count: usize) -> bool {
-        !self.closing && self.proposed + count <= PROPOSED_MAX
+        !self.closing && self.proposed + count <= self.proposed_max
     }
 
     /// Whether so much waits for the log that nobody new is to be seated.
     fn is_congested(&self) -> bool {
-        self.waiting.len() > 2 * PROPOSED_MAX
+        self.waiting.len() > 2 * self.proposed_max
     }
 
     /// Tells something in its turn: behind every entry that was proposed before.

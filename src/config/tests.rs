@@ -1,6 +1,7 @@
 //! What words are understood, and what is said of the others.
 
 use super::*;
+use crate::fuzz::fuzz;
 
 fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<Wish, String> {
     let find = |name: &str| {
@@ -50,6 +51,11 @@ fn defaults_then_environment_then_flags() {
     assert_eq!(config(&[], &[]).trusted_proxies, networks("loopback"));
     let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
     assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
+    for (size, bytes) in
+        [("0", 0), ("512", 512), ("3k", 3 << 10), ("64MiB", 64 << 20), ("2G", 2 << 30)]
+    {
+        assert_eq!(config(&["--disk-free", size], &[]).disk_free_bytes, Some(bytes));
+    }
     assert!(config(&[], &[]).limits && !config(&["--limits", "off"], &[]).limits);
     assert!(!config(&["--no-guests"], &[]).guests);
     assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
@@ -96,7 +102,7 @@ fn a_word_that_is_no_flag_is_a_chore() {
 
 #[test]
 fn wrong_words_say_what_would_be_right() {
-    let cases: [(&[&str], &str); 24] = [
+    let cases: [(&[&str], &str); 26] = [
         (&["--listen", "nowhere"], "127.0.0.1:7777"),
         (&["--sync", "maybe"], "full or normal"),
         (&["--log", "loud"], "debug"),
@@ -113,6 +119,8 @@ fn wrong_words_say_what_would_be_right() {
         (&["--force"], "restore and import"),
         (&["--retain-days", "0"], "from 1 to"),
         (&["--limits", "some"], "on or off"),
+        (&["--disk-free", "much"], "such as 500M"),
+        (&["--disk-free", "99999999T"], "such as 500M"),
         (&["--no-guests=maybe"], "--help"),
         (&["--origin", "chat.example.org"], "https://chat.example.org"),
         (&["--origin", "https://*.example.org"], "https://chat.example.org"),
@@ -142,4 +150,21 @@ fn help_names_every_setting_and_fits_a_terminal() {
     assert!(text.lines().all(|line| line.len() <= 100), "{text}");
     let Ok(Wish::Print(version)) = run(&["--version"], &[]) else { panic!("no version") };
     assert_eq!(version, format!("shanty {}", env!("CARGO_PKG_VERSION")));
+}
+
+/// Whatever the words are, they are taken, or refused in one line; nothing panics.
+#[test]
+fn words_at_random() {
+    let flags: Vec<String> = SETTINGS.iter().map(|(name, _, _)| format!("--{name}")).collect();
+    let seeds: Vec<&str> = flags.iter().map(String::as_str).chain(["verify", "restore"]).collect();
+    let values = ["1", "0", "on", "10.0.0.0/8", "[::]:7777", "https://a", "=", " ", "-", "\u{e9}"];
+    fuzz(3_000, |dice| {
+        let words: Vec<String> = (0..dice.roll(6))
+            .map(|index| dice.text(if index % 2 == 0 { &seeds } else { &values }, &values))
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if let Err(error) = run(&words, &[]) {
+            assert!(!error.is_empty() && error.lines().count() == 1, "{words:?}: {error}");
+        }
+    });
 }

@@ -56,14 +56,11 @@ impl Lag {
 
     /// Misses that somebody came, or went.
     pub fn miss_moved(&mut self, who: &Folded, here: bool, frame: &[u8]) -> Result<(), TooMuch> {
-        match self.moved.remove(who) {
-            Some((before, known)) => {
-                self.moved_bytes -= known.len();
-                if before != here {
-                    return Ok(()); // All is as the reader knows it.
-                }
+        if let Some((before, known)) = self.moved.remove(who) {
+            self.moved_bytes -= known.len();
+            if before != here {
+                return Ok(()); // All is as the reader knows it.
             }
-            None => {}
         }
         self.moved_bytes += frame.len();
         // A copy, for the frame is a part of a larger block.

@@ -25,7 +25,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use crate::chat::{Ask, Caller, Door, Refusal, RoomRef, SeatId, Source};
+use crate::chat::{Ask, Caller, Door, Refusal, RoomId, RoomRef, SeatId, Source};
 use crate::config::Config;
 use crate::crypto::KeyHash;
 use crate::dialect::{Dialect, Dialects};
@@ -34,7 +34,7 @@ use crate::hub::{HubHandle, Seat};
 use crate::protocol::chitchat::Tokens;
 pub use crate::protocol::lagging::{Missed, missed};
 pub use crate::protocol::native::Script;
-use crate::protocol::passwords::{Busy, Passwords};
+use crate::protocol::passwords::{Busy, Passwords, Place};
 use crate::store::{Health, Readers};
 
 /// The doors. A [`Door`] is an index into this.
@@ -90,6 +90,8 @@ pub struct Service {
 pub struct Context {
     /// The way to the core; it stands before that of the service, which is this machine's own.
     pub hub: HubHandle,
+    /// From where the request comes.
+    source: Source,
     /// The hash of the session key that the request shows in a cookie.
     session: Option<KeyHash>,
     service: Rc<Service>,
@@ -104,6 +106,23 @@ impl Deref for Context {
 }
 
 impl Context {
+    /// Where who asks for that room waits for a password's turn.
+    fn place(&self, room: Option<RoomId>) -> Place {
+        Place { source: self.source, room }
+    }
+
+    /// The hash of a password, where there is one, for that room or for one to be made.
+    ///
+    /// # Errors
+    /// When too many are waiting.
+    async fn hash_any(
+        &self,
+        room: Option<RoomId>,
+        password: Option<String>,
+    ) -> Result<Option<Box<str>>, Busy> {
+        self.passwords.hash_any(self.place(room), password).await
+    }
+
     /// Whether a password opens a room, unless the caller has tried too many that did not. Its
     /// hash may be of no room at all.
     ///
@@ -117,7 +136,11 @@ impl Context {
         hash: Box<str>,
     ) -> Result<bool, Refusal> {
         self.hub.ask(caller.clone(), Ask::Guess { room: room.clone() }).await?;
-        let verified = self.passwords.verify(password.to_owned(), hash).await;
+        let place = self.place(match &room {
+            RoomRef::Id(room) => Some(*room),
+            RoomRef::Title(_) => None,
+        });
+        let verified = self.passwords.verify(place, password.to_owned(), hash).await;
         if verified != Ok(false) {
             self.hub.ask(caller, Ask::Guessed { room }).await?;
         }
@@ -128,7 +151,8 @@ impl Context {
 impl Service {
     /// What is needed by whoever comes from there without a cookie.
     pub fn context(self: &Rc<Self>, source: Source) -> Context {
-        Context { hub: self.hub.from_source(source), session: None, service: self.clone() }
+        let hub = self.hub.from_source(source);
+        Context { hub, source, session: None, service: self.clone() }
     }
 }
 

@@ -1,61 +1,85 @@
-//! Room passwords: hashed and checked on threads of their own, a few at a time.
+//! Room passwords: hashed and checked on a thread of their own, one at a time.
 //!
-//! It must never block the event loop, nor let strangers fill the memory: each hash takes 7 MiB and
-//! some 30 ms of a core, so a gate lets in a few and turns away the rest. Called by the protocols.
+//! It must never block the event loop, nor let strangers fill the memory or keep others out: each
+//! hash takes 7 MiB and some 30 ms of a core. So those who wait stand in a fair [`queue`], by their
+//! address and room, whatever they want and whether or not their password is right; and where too
+//! many wait the newest of the longest line are turned away. Called by the protocols.
 
-use std::sync::Arc;
+mod queue;
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::chat::{RoomId, Source};
 use crate::crypto;
-use crate::limits::{PASSWORD_RUNNING_MAX, PASSWORD_WAITING_MAX};
+use crate::limits::{CONNECTIONS_MAX, PASSWORD_WAITING_MAX};
+use queue::{Lane, Queue};
 
-/// The gate. Its clones share it.
+/// The way to the thread. It ends with the last of the clones.
 #[derive(Clone)]
 pub struct Passwords {
-    /// One permit for each that runs or waits.
-    admitted: Arc<Semaphore>,
-    /// One permit for each that runs.
-    running: Arc<Semaphore>,
+    jobs: mpsc::Sender<Job>,
 }
 
 /// Too many are waiting already; try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Busy;
 
+/// Who waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// From where.
+    pub source: Source,
+    /// To get into which room, or to change it; `None`: to make one, or into none that there is.
+    pub room: Option<RoomId>,
+}
+
+struct Job {
+    place: Place,
+    work: Work,
+}
+
+/// What is to be done, and whom to tell.
+enum Work {
+    Hash { password: String, answer: oneshot::Sender<Box<str>> },
+    Verify { password: String, hash: Box<str>, answer: oneshot::Sender<bool> },
+}
+
 impl Passwords {
-    /// A gate that nobody has passed yet.
+    /// Starts the thread.
+    ///
+    /// # Panics
+    /// If the system has no thread left, at the start of everything.
     pub fn new() -> Passwords {
-        Passwords {
-            admitted: Arc::new(Semaphore::new(PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX)),
-            running: Arc::new(Semaphore::new(PASSWORD_RUNNING_MAX)),
-        }
+        // A connection has one request at a time, so there is always a place.
+        let (jobs, arriving) = mpsc::channel(CONNECTIONS_MAX);
+        let thread = std::thread::Builder::new().name("passwords".to_owned());
+        thread.spawn(move || run(arriving)).expect("a thread for passwords");
+        Passwords { jobs }
     }
 
     /// The hash of a password, with a salt of its own, as a PHC string.
     ///
     /// # Errors
     /// When too many are waiting.
-    pub async fn hash(&self, password: String) -> Result<Box<str>, Busy> {
-        self.run(move || {
-            let salt = crypto::random::<16>();
-            let hash = argon2id().hash_password_with_salt(password.as_bytes(), &salt);
-            // The parameters are constant, the salt is of the recommended length, and a body is too
-            // short to hold a password that is too long; a test hashes one.
-            hash.expect("valid parameters").to_string().into()
-        })
-        .await
+    pub async fn hash(&self, place: Place, password: String) -> Result<Box<str>, Busy> {
+        let (answer, answered) = oneshot::channel();
+        self.enqueue(place, Work::Hash { password, answer })?;
+        answered.await.map_err(|_| Busy)
     }
 
     /// The hash of a password, where there is one.
     ///
     /// # Errors
     /// When too many are waiting.
-    pub async fn hash_any(&self, password: Option<String>) -> Result<Option<Box<str>>, Busy> {
+    pub async fn hash_any(
+        &self,
+        place: Place,
+        password: Option<String>,
+    ) -> Result<Option<Box<str>>, Busy> {
         match password {
-            Some(password) => self.hash(password).await.map(Some),
+            Some(password) => self.hash(place, password).await.map(Some),
             None => Ok(None),
         }
     }
@@ -64,30 +88,87 @@ impl Passwords {
     ///
     /// # Errors
     /// When too many are waiting.
-    pub async fn verify(&self, password: String, hash: Box<str>) -> Result<bool, Busy> {
-        // The hash brings its own parameters, so that ours can be changed. One that cannot be read
-        // opens nothing.
-        self.run(move || argon2id().verify_password(password.as_bytes(), &*hash).is_ok()).await
+    pub async fn verify(
+        &self,
+        place: Place,
+        password: String,
+        hash: Box<str>,
+    ) -> Result<bool, Busy> {
+        let (answer, answered) = oneshot::channel();
+        self.enqueue(place, Work::Verify { password, hash, answer })?;
+        answered.await.map_err(|_| Busy)
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Busy> {
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Busy)?;
-        let running = self.running.clone().acquire_owned().await.map_err(|_| Busy)?;
-        // The work keeps its permits to its end, also when whoever asked has hung up.
-        let work = tokio::task::spawn_blocking(move || {
-            let _held = (admitted, running);
-            work()
-        });
-        work.await.map_err(|_| Busy) // The runtime is shutting down.
+    fn enqueue(&self, place: Place, work: Work) -> Result<(), Busy> {
+        self.jobs.try_send(Job { place, work }).map_err(|_| Busy)
     }
 }
 
 impl Default for Passwords {
     fn default() -> Passwords {
         Passwords::new()
+    }
+}
+
+/// Does one after the other until nobody can ask any more.
+fn run(mut arriving: mpsc::Receiver<Job>) {
+    let mut queue = Queue::new();
+    loop {
+        while let Ok(job) = arriving.try_recv() {
+            take_in(&mut queue, job);
+        }
+        match queue.pop() {
+            Some(work) => work.carry_out(),
+            None => match arriving.blocking_recv() {
+                Some(job) => take_in(&mut queue, job),
+                None => return,
+            },
+        }
+    }
+}
+
+/// Lets somebody stand in line. Where that is too long, who hung up goes first, and then the newest
+/// of those who have most: to drop it answers.
+fn take_in(queue: &mut Queue<Work>, Job { place, work }: Job) {
+    let lane: Lane = place.room.map_or(0, |room| room.0);
+    queue.push(place.source, lane, work);
+    if queue.len() > PASSWORD_WAITING_MAX {
+        queue.retain(Work::is_wanted);
+    }
+    while queue.len() > PASSWORD_WAITING_MAX {
+        drop(queue.pop_excess());
+    }
+}
+
+impl Work {
+    /// Whether somebody waits for it still.
+    fn is_wanted(&self) -> bool {
+        match self {
+            Work::Hash { answer, .. } => !answer.is_closed(),
+            Work::Verify { answer, .. } => !answer.is_closed(),
+        }
+    }
+
+    fn carry_out(self) {
+        if !self.is_wanted() {
+            return;
+        }
+        // Who has hung up meanwhile needs no answer.
+        match self {
+            Work::Hash { password, answer } => {
+                let salt = crypto::random::<16>();
+                let hash = argon2id().hash_password_with_salt(password.as_bytes(), &salt);
+                // The parameters are constant, the salt is of the recommended length, and a body is
+                // too short to hold a password that is too long; a test hashes one.
+                let _ = answer.send(hash.expect("valid parameters").to_string().into());
+            }
+            Work::Verify { password, hash, answer } => {
+                // The hash brings its own parameters, so that ours can be changed. One that cannot
+                // be read opens nothing.
+                let _ =
+                    answer.send(argon2id().verify_password(password.as_bytes(), &*hash).is_ok());
+            }
+        }
     }
 }
 
@@ -100,8 +181,7 @@ fn argon2id() -> Argon2<'static> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-    use std::time::Duration;
+    use std::net::Ipv4Addr;
 
     use super::*;
 
@@ -110,13 +190,18 @@ mod tests {
         runtime.expect("a runtime").block_on(future)
     }
 
+    fn place(source: u32, room: u64) -> Place {
+        let source = Source::of(Ipv4Addr::from(0x0a00_0000 + source).into());
+        Place { source, room: Some(RoomId(room)) }
+    }
+
     #[test]
     fn a_password_opens_what_it_was_hashed_for() {
         block_on(async {
-            let passwords = Passwords::new();
-            let hash = passwords.hash("correct horse".into()).await.expect("nobody waits");
+            let (passwords, here) = (Passwords::new(), place(1, 1));
+            let hash = passwords.hash(here, "correct horse".into()).await.expect("nobody waits");
             assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hash}");
-            let again = passwords.hash("correct horse".into()).await.expect("nobody waits");
+            let again = passwords.hash(here, "correct horse".into()).await.expect("nobody waits");
             assert_ne!(hash, again, "each hash has a salt of its own");
             for (password, hash, opens) in [
                 ("correct horse", &*hash, true),
@@ -125,44 +210,66 @@ mod tests {
                 ("correct horse", "", false),
                 ("correct horse", "$argon2id$v=19$m=7168,t=5,p=1$", false),
             ] {
-                let verified = passwords.verify(password.into(), hash.into()).await;
+                let verified = passwords.verify(here, password.into(), hash.into()).await;
                 assert_eq!(verified, Ok(opens), "{password:?} {hash:?}");
             }
         });
     }
 
+    /// A job whose answer shows when it was done: those done later are not answered yet.
+    fn job(place: Place) -> (Job, oneshot::Receiver<bool>) {
+        let (answer, answered) = oneshot::channel();
+        let (password, hash) = (String::new(), Box::from(""));
+        (Job { place, work: Work::Verify { password, hash, answer } }, answered)
+    }
+
     #[test]
-    fn the_gate_lets_in_a_few_and_turns_away_the_rest() {
-        block_on(async {
-            let passwords = Passwords::new();
-            const ALL: usize = 3 * (PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX);
-            let count = || Arc::new(AtomicUsize::new(0));
-            let (came, running, peak) = (count(), count(), count());
-            let mut asked = tokio::task::JoinSet::new();
-            for _ in 0..ALL {
-                let (passwords, came) = (passwords.clone(), came.clone());
-                let (running, peak) = (running.clone(), peak.clone());
-                asked.spawn(async move {
-                    came.fetch_add(1, SeqCst);
-                    let work = move || {
-                        peak.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
-                        // Nobody is done before all have come.
-                        while came.load(SeqCst) < ALL {
-                            std::thread::yield_now();
-                        }
-                        std::thread::sleep(Duration::from_millis(5));
-                        running.fetch_sub(1, SeqCst);
-                    };
-                    passwords.run(work).await
-                });
-            }
-            let mut served = 0;
-            while let Some(outcome) = asked.join_next().await {
-                served += usize::from(outcome.expect("no panic").is_ok());
-            }
-            assert_eq!(served, PASSWORD_RUNNING_MAX + PASSWORD_WAITING_MAX);
-            assert_eq!(peak.load(SeqCst), PASSWORD_RUNNING_MAX);
-            assert_eq!(passwords.verify("a".into(), "b".into()).await, Ok(false), "free again");
-        });
+    fn who_asks_for_one_is_not_kept_out_by_who_asks_for_thousands() {
+        let mut queue = Queue::new();
+        let mut crowd: Vec<_> = (0..3 * PASSWORD_WAITING_MAX)
+            .map(|_| {
+                let (job, answered) = job(place(1, 1));
+                take_in(&mut queue, job);
+                answered
+            })
+            .collect();
+        assert_eq!(queue.len(), PASSWORD_WAITING_MAX);
+        let (late, mut answered) = job(place(2, 1));
+        take_in(&mut queue, late);
+        let (same_address, mut answered_too) = job(place(1, 2));
+        take_in(&mut queue, same_address);
+        assert_eq!(queue.len(), PASSWORD_WAITING_MAX);
+        for _ in 0..3 {
+            queue.pop().expect("somebody waits").carry_out();
+        }
+        assert_eq!((answered.try_recv(), answered_too.try_recv()), (Ok(false), Ok(false)));
+        // Of the crowd the first were served first, and the newest were turned away.
+        assert_eq!(crowd[0].try_recv(), Ok(false));
+        let closed = Err(oneshot::error::TryRecvError::Closed);
+        assert_eq!(crowd[3 * PASSWORD_WAITING_MAX - 1].try_recv(), closed);
+        let waits = Err(oneshot::error::TryRecvError::Empty);
+        assert_eq!(crowd[1].try_recv(), waits);
+    }
+
+    #[test]
+    fn who_has_hung_up_is_nobodys_obstacle() {
+        let mut queue = Queue::new();
+        for _ in 0..PASSWORD_WAITING_MAX {
+            let (job, _) = job(place(1, 1));
+            take_in(&mut queue, job);
+        }
+        let (job, mut answered) = job(place(1, 1));
+        take_in(&mut queue, job);
+        assert_eq!(queue.len(), 1);
+        queue.pop().expect("the last").carry_out();
+        assert_eq!(answered.try_recv(), Ok(false));
+    }
+
+    #[test]
+    fn the_thread_ends_with_the_last_who_can_ask() {
+        let passwords = Passwords::new();
+        let jobs = passwords.jobs.downgrade();
+        drop(passwords);
+        assert!(jobs.upgrade().is_none());
     }
 }

@@ -187,6 +187,7 @@ fn unknown() -> Source {
 mod tests {
     use super::Source::{Local, Unknown};
     use super::*;
+    use crate::fuzz::fuzz;
     use crate::protocol::tests::request;
 
     fn at(address: &str) -> Source {
@@ -333,5 +334,31 @@ mod tests {
         // A proxy of this machine that is not trusted is not believed, and not this machine.
         check("127.0.0.1", "X-Forwarded-For: 203.0.113.7", "10.0.0.0/8", Unknown);
         check("::1", "X-Real-IP: 203.0.113.7", "", Unknown);
+    }
+
+    /// Whatever a proxy hands on, what was handed on is never this machine's own.
+    #[test]
+    fn headers_at_random() {
+        const SEEDS: [&str; 7] = [
+            "X-Forwarded-For: 203.0.113.7, 10.0.0.3",
+            "X-Forwarded-For: [2001:db8:1:2::9]:4711",
+            "X-Real-IP: ::ffff:203.0.113.7",
+            "Forwarded: for=198.51.100.1;ext=\"\\\",for=1.1.1.1\", for=203.0.113.7",
+            "Forwarded: for=\"[2001:db8:1:2::9]:_port\";proto=https",
+            "X-Forwarded-For: 127.0.0.1",
+            "Via: 1.1 proxy",
+        ];
+        const WORDS: [&str; 10] = ["127.0.0.1", "::1", ",", ";", "\"", "\\", "for=", "[", "]", "%"];
+        let trusted: Vec<Network> = Network::parse("loopback").into_iter().flatten().collect();
+        let peer = "127.0.0.1".parse().expect("an address");
+        fuzz(5_000, |dice| {
+            let line = dice.text(&SEEDS, &WORDS).replace(|c: char| c.is_control(), " ");
+            let Some((name, _)) = line.split_once(':') else { return };
+            if !["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"].contains(&name) {
+                return;
+            }
+            let headers = request("GET /", &line, "").headers;
+            assert_ne!(of(peer, &headers, &trusted), Local, "{line:?}");
+        });
     }
 }

@@ -15,12 +15,12 @@ use crate::chat::{Command, Event, LOBBY, Refusal, SeatId, Seq, Settings};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
-use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id, store_line};
+use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id};
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{DIALECTS, Outcome, Service, respond};
-use crate::store::Write;
 use crate::store::tests::Scratch;
+use crate::store::{LineEnd, Write, line};
 use crate::time::Time;
 
 pub(super) use fuzz::feed_at_random;
@@ -153,14 +153,20 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let scratch = Scratch::new();
         let opened = scratch.open();
         let snapshot = opened.snapshot;
-        let (store, writes) = store_line();
+        let (line, writes) = line();
         let settings =
             Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
-        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, store, DIALECTS, "e0", 1);
+        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, line, DIALECTS, "e0", 1);
         let log = handle.log_handle();
-        let writer = std::thread::spawn(move || match entries_max {
-            u64::MAX => opened.writer.run(writes, |commands| log.answer(commands)),
-            _ => write_some(writes, &log, entries_max),
+        // A thread that the runtime does not know of: while it knew, a paused clock would not jump.
+        let writer = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.expect("a runtime").block_on(async {
+                match entries_max {
+                    u64::MAX => opened.writer.run(writes, |commands| log.answer(commands)).await,
+                    _ => write_some(writes, &log, entries_max).await,
+                }
+            });
         });
         let running = tokio::spawn(hub.run());
         let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
@@ -177,13 +183,9 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
 }
 
 /// A log that keeps nothing but the count, and then is full.
-fn write_some(
-    mut writes: tokio::sync::mpsc::Receiver<Vec<Write>>,
-    log: &LogHandle,
-    entries_max: u64,
-) {
+async fn write_some(mut writes: LineEnd, log: &LogHandle, entries_max: u64) {
     let mut last = 0;
-    while let Some(batch) = writes.blocking_recv() {
+    while let Some(batch) = writes.recv().await {
         for write in batch {
             let Write::Entry { ticket, time, entry } = write else { continue };
             last += 1;
@@ -191,7 +193,8 @@ fn write_some(
             log.answer(vec![match last > entries_max {
                 true => Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable },
                 false => Command::Logged { ticket: logged, seq, time, entry },
-            }]);
+            }])
+            .await;
         }
     }
 }

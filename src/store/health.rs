@@ -9,6 +9,7 @@ use rusqlite::{Connection, Error, ErrorCode};
 use tokio::sync::watch;
 
 use crate::limits::WRITE_PROBE_BYTES;
+use crate::log;
 use crate::store::PATIENCE;
 
 /// What the last attempt to write came to; if it failed, what there is to do about it.
@@ -18,10 +19,15 @@ pub type Health = watch::Receiver<Result<(), &'static str>>;
 pub(super) struct Pulse(watch::Sender<Result<(), &'static str>>);
 
 impl Pulse {
-    /// Of a database that has just been written, as [`open`](super::open) does.
-    pub fn new() -> (Pulse, Health) {
+    /// Of a database that has just been opened: whether a message could be written now.
+    pub fn feel(connection: &Connection) -> (Pulse, Health) {
         let (pulse, health) = watch::channel(Ok(()));
-        (Pulse(pulse), health)
+        let pulse = Pulse(pulse);
+        if let Err(error) = probe(connection) {
+            pulse.failed(&error);
+            log!(Warn, "the database cannot be written ({error}); until it can, refusing");
+        }
+        (pulse, health)
     }
 
     pub fn is_failing(&self) -> bool {

@@ -11,13 +11,17 @@
 //!
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
 //! `tables` (what it changes), `words` (what it does to messages), `snapshot` (what a core starts
-//! from), `writer` (how it gets there), `pace` (and when), `health` (whether it can), `retention`
-//! (what goes again), `readers`, `reader`, `searches`, `search`, `schema`; [`admin`] (backups and
-//! what is like them).
+//! from), `line` and `writer` (how it gets there), `pace` (and when), `health` (whether it can),
+//! `retention` (what goes again), `readers`, `reader`, `columns`; `fold`, `index`, `terms`,
+//! `searches`, `search` (finding words); `schema`; [`admin`] (backups and what is like them).
 
 pub mod admin;
+mod columns;
 pub mod entries;
+mod fold;
 mod health;
+mod index;
+mod line;
 mod open_error;
 mod pace;
 mod reader;
@@ -27,7 +31,9 @@ mod schema;
 mod search;
 mod searches;
 mod snapshot;
+mod space;
 mod tables;
+mod terms;
 mod words;
 mod writer;
 
@@ -35,18 +41,24 @@ mod writer;
 pub(crate) mod tests;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use crate::store::health::Health;
+#[cfg(test)]
+pub(crate) use crate::store::line::line_of;
+pub use crate::store::line::{Gone, Line, LineEnd, line};
 pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
 pub use crate::store::readers::{Readers, Unread};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
+pub use crate::store::space::Disk;
+#[cfg(test)]
+pub(crate) use crate::store::writer::{Chore, Medium, write_all};
 pub use crate::store::writer::{Write, Writer};
 
 use crate::chat::{self, Seq, Snapshot};
@@ -116,10 +128,10 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     let last = connection.query_row(entries::LAST, [], |row| row.get(0))?;
     let last_seq = Seq(entries::unsigned(last));
     let snapshot = snapshot::load(&connection)?;
-    let indexed = words::indexed(&connection)?;
-    let (pulse, health) = Pulse::new();
+    let unindexed = index::unindexed(&connection)?;
+    let (pulse, health) = Pulse::feel(&connection);
     let readers = Readers::new(&fs::canonicalize(&options.path)?);
-    let last = (last_seq, indexed);
+    let last = (last_seq, unindexed);
     let writer = Writer::new(connection, lock, last, options.retain, pulse, readers.clone());
     Ok(Store { snapshot, secret, epoch, last_seq, writer, readers, health })
 }
@@ -130,7 +142,15 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let mut how = OpenOptions::new();
     let file = how.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            // One that was there and empty becomes the database. (Whoever does not own it cannot
+            // say who reads it.)
+            let there = file.metadata()?;
+            if there.len() == 0 && there.permissions().mode() & 0o077 != 0 {
+                let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+            }
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }

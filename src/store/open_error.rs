@@ -33,6 +33,10 @@ pub enum OpenError {
     },
     /// The disk, or our share of it, is full.
     Full,
+    /// It cannot be read without writing beside it, which is not allowed there.
+    Unmoved,
+    /// Whoever was to read what is written has gone.
+    Unheard,
     /// Its file system cannot share memory between programs, which the write-ahead log needs.
     NoWal,
     /// Something else; what the system or SQLite says.
@@ -64,6 +68,11 @@ impl fmt::Display for OpenError {
                 f,
                 "made by a newer shanty (schema {found}, this one knows {known}): use that version"
             ),
+            OpenError::Unmoved => f.write_str(
+                "not writable, and its last entries are in the file beside it (-wal), which can be \
+                 read only together: copy both to a directory of yours, and name the copy",
+            ),
+            OpenError::Unheard => f.write_str("nobody reads this any more"),
             OpenError::Full => f.write_str("the disk is full: make room, then try again"),
             OpenError::NoWal => f.write_str(
                 "no write-ahead log on this file system (a network share?): choose a local disk",
@@ -82,6 +91,7 @@ impl From<io::Error> for OpenError {
             Kind::NotFound | Kind::NotADirectory => OpenError::NoDirectory,
             Kind::IsADirectory => OpenError::IsDirectory,
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => OpenError::NotWritable,
+            Kind::BrokenPipe => OpenError::Unheard,
             Kind::StorageFull | Kind::QuotaExceeded => OpenError::Full,
             _ => OpenError::Other(error.to_string()),
         }

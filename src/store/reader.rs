@@ -5,19 +5,23 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use crate::chat::{AccountId, Author, ClientId, Color, Emoji, Entry, Followed, Name, RoomId, Seq};
 use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
     UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
-use crate::store::entries::{self, optional_text, signed, text, unsigned};
+use crate::store::columns::Columns;
+use crate::store::entries::{self, signed, text, unsigned};
+use crate::store::index::Young;
 use crate::time::Time;
 
 /// Somebody's look at the log: within one read, as it was at one moment.
 pub struct Reader {
     pub(super) connection: Connection,
+    /// What a search has in memory.
+    pub(super) young: Young,
 }
 
 /// A message as it is now.
@@ -443,57 +447,4 @@ fn read(row: &rusqlite::Row<'_>, columns: &Columns) -> rusqlite::Result<Row> {
         entry => Happened::Other(entry),
     };
     Ok(Row { seq, time, what })
-}
-
-/// Where the columns of a message stand in the rows of a statement. To look each up by its name, in
-/// every row, would take longer than to read it.
-struct Columns {
-    seq: usize,
-    time: usize,
-    room: usize,
-    account: usize,
-    name: usize,
-    color: usize,
-    text: usize,
-    client_id: usize,
-    reply_to: usize,
-    edited: usize,
-}
-
-impl Columns {
-    fn of(statement: &Statement<'_>) -> rusqlite::Result<Columns> {
-        let at = |name| statement.column_index(name);
-        Ok(Columns {
-            seq: at("seq")?,
-            time: at("time")?,
-            room: at("room")?,
-            account: at("account")?,
-            name: at("name")?,
-            color: at("color")?,
-            text: at("text")?,
-            client_id: at("client_id")?,
-            reply_to: at("reply_to")?,
-            edited: at("edited")?,
-        })
-    }
-
-    /// A message, without its reactions.
-    fn message(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
-        let number = |column| row.get(column).map(unsigned);
-        let optional = |column| row.get::<_, Option<i64>>(column).map(|it| it.map(unsigned));
-        let account = optional(self.account)?.map(AccountId);
-        let name = text(row, self.name, Name::kept)?;
-        Ok(Message {
-            seq: Seq(number(self.seq)?),
-            room: RoomId(number(self.room)?),
-            author: Author { account, name },
-            color: optional_text(row, self.color, Color::new)?,
-            text: row.get(self.text)?,
-            time: Time(row.get(self.time)?),
-            client_id: optional_text(row, self.client_id, ClientId::new)?,
-            reply_to: optional(self.reply_to)?.map(Seq),
-            edited: row.get::<_, Option<i64>>(self.edited)?.map(Time),
-            reactions: Vec::new(),
-        })
-    }
 }

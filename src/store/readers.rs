@@ -24,6 +24,7 @@ use crate::limits::{
 };
 use crate::log;
 use crate::store::Reader;
+use crate::store::index::Young;
 use crate::store::searches::Line;
 
 /// The gates to them. Its clones share them.
@@ -162,7 +163,7 @@ impl Gate {
         desk.send(Box::new(move |shelf| {
             // The job keeps its permits to its end, also when whoever asked has hung up.
             let (turn, held) = (turn, held);
-            let _ = answer.send(shelf.read(deadline, job));
+            let _ = answer.send(shelf.read(deadline, |reader| job(reader)));
             drop(held);
             drop(turn);
         }));
@@ -234,13 +235,13 @@ impl Shelf {
     pub(super) fn read<T>(
         &mut self,
         deadline: Duration,
-        job: impl FnOnce(&Reader) -> rusqlite::Result<T>,
+        job: impl FnOnce(&mut Reader) -> rusqlite::Result<T>,
     ) -> Result<T, Unread> {
         // Where anything fails, the reader is closed.
         let reader = self.reader.take().map_or_else(|| connect(&self.path), Ok);
         let read = reader.and_then(|mut reader| {
             reader.begin(deadline)?;
-            let read = job(&reader)?;
+            let read = job(&mut reader)?;
             reader.end()?;
             self.reader = Some(reader);
             Ok(read)
@@ -260,9 +261,13 @@ fn failed(error: &rusqlite::Error) -> Unread {
 impl Reader {
     /// From now on all that is read is of one moment, and breaks off at the deadline.
     pub(super) fn begin(&mut self, deadline: Duration) -> rusqlite::Result<()> {
-        let by = Instant::now() + deadline;
-        self.connection.progress_handler(READ_STEPS, Some(move || Instant::now() > by))?;
+        self.break_off_at(Instant::now() + deadline)?;
         self.execute("BEGIN")
+    }
+
+    pub(super) fn break_off_at(&mut self, deadline: Instant) -> rusqlite::Result<()> {
+        let late = move || Instant::now() > deadline;
+        self.connection.progress_handler(READ_STEPS, Some(late))
     }
 
     /// What a search keeps in memory stays.
@@ -283,5 +288,5 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Reader> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // All that a reader ever asks.
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(Reader { connection })
+    Ok(Reader { connection, young: Young::default() })
 }

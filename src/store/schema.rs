@@ -1,22 +1,28 @@
 //! Which database this is, and how an old one becomes a new one: numbered migrations, compiled in,
 //! each run once and in one transaction. Called by `open`.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::store::OpenError;
+use crate::store::{OpenError, index};
 
 /// In the header of every database of ours; "Shnt" in ASCII. The first migration writes it.
 const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// What made the schema what it is, in order. Appended to, and never edited after a release: a
 /// database remembers only how many of them it has seen.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_retention.sql"),
     include_str!("migrations/0004_gone.sql"),
     include_str!("migrations/0005_index.sql"),
+    include_str!("migrations/0006_search.sql"),
 ];
+
+/// The migration after which all messages are indexed anew, which SQL cannot do.
+const INDEXES: i64 = 6;
 
 /// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file
 /// which is not ours stays as it is.
@@ -45,8 +51,46 @@ pub(super) fn migrate(
         // crash, a migration has been run and counted, or neither.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
+        if number == INDEXES {
+            index::index_all(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// The first thing that differs from what the migrations make, or that they do not make at all: a
+/// trigger of somebody else's would run with every entry. `None`: all is as it is to be. The
+/// database is one that has seen so many of them.
+pub(super) fn difference(
+    connection: &Connection,
+    seen: usize,
+) -> Result<Option<String>, OpenError> {
+    let mut ours = Connection::open_in_memory()?;
+    migrate(&mut ours, &MIGRATIONS[..seen], 0)?;
+    let (ours, mut theirs) = (objects(&ours)?, objects(connection)?);
+    for (name, sql) in ours {
+        match theirs.remove(&name) {
+            Some(found) if found == sql => {}
+            Some(_) => return Ok(Some(format!("{name} is not what it is to be"))),
+            None => return Ok(Some(format!("{name} is missing"))),
+        }
+    }
+    Ok(theirs.into_keys().next().map(|name| format!("{name} is not ours")))
+}
+
+/// All that a database consists of: what kind of thing, its name, and what made it, without
+/// comments and spaces. (What `ANALYZE` leaves behind changes nothing.)
+fn objects(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut select = connection.prepare(
+        "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema
+         WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4')",
+    )?;
+    let bare = |sql: String| {
+        let lines = sql.lines().map(|line| line.split("--").next().unwrap_or(""));
+        lines.flat_map(str::split_whitespace).collect::<String>()
+    };
+    let object = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, bare(row.get(1)?)));
+    select.query_map([], object)?.collect()
 }

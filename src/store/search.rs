@@ -1,23 +1,24 @@
 //! Finding messages by their words. Whatever somebody types is a search, and never an error.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::{ErrorCode, params};
 
 use crate::chat::{Folded, Name, RoomId, Seq};
 use crate::limits::{
-    PAGE_MESSAGES_MAX, SEARCH_LOOKS_MAX, SEARCH_PREFIX_CHARS_MIN, SEARCH_ROOMS_MAX,
-    SEARCH_WORDS_MAX, SNIPPET_CHARS,
+    PAGE_MESSAGES_MAX, READ_DEADLINE_MS, SEARCH_DEADLINE_MS, SEARCH_LOOKS_MAX, SEARCH_ROOMS_MAX,
 };
 use crate::store::entries::{signed, text, unsigned};
 use crate::store::reader::number;
-use crate::store::{Message, Reader, words};
+use crate::store::terms::Terms;
+use crate::store::{Message, Reader, index};
 
 /// What is searched for.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Query {
-    /// All of them are to be in the message, in any order. A `*` behind the last one says that it
-    /// may go on; one that is not ASCII may anyway, as not every script has spaces.
+    /// All of them are to be in the message, in any order; what is in quotes, one behind the other.
+    /// A `*` behind the last one says that it may go on.
     pub words: String,
     /// In one of these rooms.
     pub rooms: Vec<RoomId>,
@@ -34,49 +35,87 @@ pub struct Query {
 pub struct Found {
     /// The newest first, each with a piece of it: plain text.
     pub messages: Vec<(Message, String)>,
-    /// Where to go on: there may be ones that are older than that. (Also where none was found: in
-    /// very many messages that have the words, and fit in nothing else, a search ends before it is
-    /// sure.)
+    /// Where to go on: there are ones that are older than that, or may be. (Also where none was
+    /// found: in very many messages that have the words, and fit in nothing else, a search ends
+    /// before it is sure.)
     pub before: Option<Seq>,
+}
+
+/// How far a search has come.
+struct Hits {
+    found: Vec<Seq>,
+    /// The last that was looked at.
+    looked_at: Option<Seq>,
+    looks: usize,
+    deadline: Instant,
 }
 
 impl Reader {
     /// Finds messages. No words find nothing.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub fn search(&self, query: &Query) -> rusqlite::Result<Found> {
+    /// When the database cannot be read; when it has taken too long before anything was found.
+    pub fn search(&mut self, query: &Query) -> rusqlite::Result<Found> {
         let mut found = Found { messages: Vec::new(), before: None };
-        let terms = terms(&query.words);
+        let terms = Terms::of(&query.words);
         if terms.is_empty() || query.rooms.is_empty() {
             return Ok(found);
         }
-        let expression = expression(&terms, query);
-        let limit = query.limit.clamp(1, PAGE_MESSAGES_MAX);
+        let deadline = Instant::now() + Duration::from_millis(SEARCH_DEADLINE_MS);
+        self.break_off_at(deadline)?;
         // First the youngest, which are not in the index yet.
-        let indexed = words::indexed(&self.connection)?;
+        let indexed = index::indexed(&self.connection)?;
         let before = query.before.map_or(i64::MAX, number);
-        let mut hits = Vec::new();
         if before > indexed + 1 {
-            index_apart(&self.connection, indexed, i64::MAX)?;
-            found.before =
-                self.matches("temp.apart", &expression, query, before, limit, &mut hits)?;
-            self.connection.execute_batch("DROP TABLE temp.apart")?;
+            self.young.grow(&self.connection)?;
+        }
+        let expression = self.expression(&terms, query)?;
+        let mut hits = Hits { found: Vec::new(), looked_at: None, looks: 0, deadline };
+        if before > indexed + 1 {
+            found.before = self.matches("temp.young", &expression, query, before, &mut hits)?;
         }
         if found.before.is_none() {
-            found.before =
-                self.matches("main.words", &expression, query, before, limit, &mut hits)?;
+            let before = before.min(indexed + 1);
+            found.before = self.matches("main.words", &expression, query, before, &mut hits)?;
         }
-        for seq in hits {
+        // What was found is told, however long that took.
+        self.break_off_at(Instant::now() + Duration::from_millis(READ_DEADLINE_MS))?;
+        for seq in hits.found {
             if let Some(message) = self.by_seq(seq)? {
-                let piece = message.text.as_deref().map(|text| snippet(text, &terms));
+                let piece = message.text.as_deref().map(|text| terms.snippet(text));
                 found.messages.push((message, piece.unwrap_or_default()));
             }
         }
         Ok(found)
     }
 
-    /// Adds the numbers of messages that fit, the newest first, up to `limit`. Returns where
+    /// The terms, and what narrows them down. That is checked again with each message; here it
+    /// spares looking at most, and at any that the caller may not read.
+    fn expression(&self, terms: &Terms, query: &Query) -> rusqlite::Result<String> {
+        let mut expression = terms.expression();
+        let mut marks: Vec<String> = Vec::new();
+        if query.rooms.len() <= SEARCH_ROOMS_MAX {
+            marks.extend(query.rooms.iter().map(|room| index::room_mark(signed(room.0))));
+        } else {
+            let rooms: HashSet<i64> = query.rooms.iter().map(|room| signed(room.0)).collect();
+            let mut closed = self.young.closed.clone();
+            let mut select = self.sql("SELECT room FROM closed")?;
+            for room in select.query_map([], |row| row.get(0))? {
+                closed.insert(room?);
+            }
+            marks.push(index::PUBLIC.to_owned());
+            marks.extend(rooms.intersection(&closed).map(|room| index::room_mark(*room)));
+        }
+        let marks: Vec<String> = marks.iter().map(|mark| format!("\"{mark}\"")).collect();
+        expression.push_str(&format!(" AND (bag : ({}))", marks.join(" OR ")));
+        if let Some(author) = &query.author {
+            let mark = index::author_mark(author.as_str());
+            expression.push_str(&format!(" AND (bag : \"{mark}\")"));
+        }
+        Ok(expression)
+    }
+
+    /// Adds the numbers of messages that fit, the newest first, up to the limit. Returns where
     /// to go on, if there may be more.
     fn matches(
         &self,
@@ -84,9 +123,9 @@ impl Reader {
         expression: &str,
         query: &Query,
         before: i64,
-        limit: usize,
-        hits: &mut Vec<Seq>,
+        hits: &mut Hits,
     ) -> rusqlite::Result<Option<Seq>> {
+        let limit = query.limit.clamp(1, PAGE_MESSAGES_MAX);
         let rooms: HashSet<i64> = query.rooms.iter().map(|room| signed(room.0)).collect();
         // CROSS JOIN: the index leads. It gives its rows in this order by itself.
         let (_, table) = index.split_once('.').unwrap_or(("", index));
@@ -95,98 +134,36 @@ impl Reader {
              CROSS JOIN main.log ON log.seq = found.rowid
              WHERE found.{table} MATCH ? AND found.rowid < ? ORDER BY found.rowid DESC"
         );
-        let mut select = self.connection.prepare(&sql)?;
+        let mut select = self.sql(&sql)?;
         let mut rows = select.query(params![expression, before])?;
-        let (mut looks, mut looked_at) = (0, hits.last().copied());
-        while let Some(row) = rows.next()? {
-            if hits.len() == limit || looks == SEARCH_LOOKS_MAX {
-                return Ok(looked_at);
+        loop {
+            let row = match rows.next() {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(None),
+                Err(late) if is_late(&late) && hits.looked_at.is_some() => {
+                    return Ok(hits.looked_at);
+                }
+                Err(error) => return Err(error),
+            };
+            if hits.looks == SEARCH_LOOKS_MAX || Instant::now() > hits.deadline {
+                return Ok(hits.looked_at);
             }
             let seq = Seq(unsigned(row.get("seq")?));
-            (looks, looked_at) = (looks + 1, Some(seq));
             let fits = match &query.author {
                 Some(author) => text(row, "name", Name::kept)?.folded() == *author,
                 None => true,
             };
-            if fits && rooms.contains(&row.get("room")?) {
-                hits.push(seq);
+            let fits = fits && rooms.contains(&row.get("room")?);
+            if fits && hits.found.len() == limit {
+                // There is one more. Of what does not fit, nobody is told that it is there.
+                return Ok(hits.found.last().copied());
             }
+            (hits.looks, hits.looked_at) = (hits.looks + 1, Some(seq));
+            hits.found.extend(fits.then_some(seq));
         }
-        Ok(None)
     }
 }
 
-/// Puts the messages after one number, and up to another, into an index of their own, in memory,
-/// made in the same way as the one for all: `temp.apart`.
-pub(super) fn index_apart(
-    connection: &Connection,
-    after: i64,
-    upto: i64,
-) -> rusqlite::Result<usize> {
-    connection.execute_batch(
-        "CREATE VIRTUAL TABLE temp.apart USING fts5 (
-             room, name, text, tokenize = 'unicode61 remove_diacritics 2')",
-    )?;
-    connection
-        .prepare_cached(
-            "INSERT INTO temp.apart (rowid, room, name, text)
-             SELECT seq, room, name, text FROM main.log
-             WHERE seq > ? AND seq <= ? AND kind = 'said' AND deleted = 0",
-        )?
-        .execute([after, upto])
-}
-
-/// The words of a search: what stands between spaces and has a letter or a digit in it.
-fn terms(words: &str) -> Vec<String> {
-    let clean = |word: &str| word.chars().filter(|c| !c.is_control() && *c != '"').collect();
-    let words = words.split(|c: char| c.is_whitespace() || c.is_control());
-    let words = words.filter(|word| word.chars().any(char::is_alphanumeric));
-    words.map(clean).take(SEARCH_WORDS_MAX).collect()
-}
-
-/// The search in FTS5's language. Each term is a string of that language, in which nothing has a
-/// meaning but `"`, which is not in a term; so there is no syntax to be wrong.
-fn expression(terms: &[String], query: &Query) -> String {
-    let mut all: Vec<String> = terms.iter().map(|term| format!("\"{term}\"")).collect();
-    // What a word may go on with has to be gathered from the whole index: some 20 ms for a common
-    // word among a million messages. So it is done only where it is wanted.
-    let starred = query.words.trim_end().ends_with('*');
-    let long = |term: &String| starred && term.len() >= SEARCH_PREFIX_CHARS_MIN;
-    if terms.last().is_some_and(|term| !term.is_ascii() || long(term))
-        && let Some(last) = all.last_mut()
-    {
-        last.push_str(" *");
-    }
-    let mut expression = format!("(text : ({}))", all.join(" "));
-    // What narrows it down is checked again with each message; this only spares looking at most.
-    if query.rooms.len() <= SEARCH_ROOMS_MAX {
-        let rooms: Vec<String> = query.rooms.iter().map(|room| format!("\"{room}\"")).collect();
-        expression.push_str(&format!(" AND (room : ({}))", rooms.join(" OR ")));
-    }
-    let plain = |author: &&Folded| author.as_str().bytes().all(|b| b.is_ascii_alphanumeric());
-    if let Some(author) = query.author.as_ref().filter(plain).filter(|a| !a.as_str().is_empty()) {
-        expression.push_str(&format!(" AND (name : \"{}\")", author.as_str()));
-    }
-    expression
-}
-
-/// The part of a message around the first of the terms that stands in it as it was typed (but for
-/// its case); else its beginning. On one line.
-fn snippet(message: &str, terms: &[String]) -> String {
-    let letters: Vec<char> =
-        message.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    let low = |c: char| c.to_lowercase().next().unwrap_or(c);
-    let lower: Vec<char> = letters.iter().copied().map(low).collect();
-    let place = |term: &String| {
-        let term: Vec<char> = term.chars().map(low).collect();
-        lower.windows(term.len()).position(|window| *window == *term)
-    };
-    let hit = terms.iter().filter_map(place).min().unwrap_or(0);
-    let start = hit.saturating_sub(SNIPPET_CHARS / 4);
-    // What would be left out at the end is rather shown at the beginning.
-    let start = start.min(letters.len().saturating_sub(SNIPPET_CHARS));
-    let end = (start + SNIPPET_CHARS).min(letters.len());
-    let piece: String = letters[start..end].iter().collect();
-    let (before, after) = (start > 0, end < letters.len());
-    format!("{}{}{}", if before { "…" } else { "" }, piece.trim(), if after { "…" } else { "" })
+fn is_late(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
 }

@@ -1,14 +1,6 @@
 //! What is done to words: a message that is sent once more, edited, taken back, given a sign. An
 //! entry of these kinds is judged *before* it is logged, because only the log knows the messages.
 //!
-//! # Finding words
-//!
-//! The table `words` is a full-text index of all messages up to a mark, `indexed`. A message is not
-//! put there when it is said: a segment of the index for each commit costs more than the commit.
-//! Instead, the commit that finds [`INDEX_ENTRIES`] or more entries since the mark takes all of
-//! them into the index, at once and in its own transaction. So the index needs no commit of its
-//! own, and a search never has more than that many messages to look at one by one.
-//!
 //! # Words that are gone
 //!
 //! A message that is taken back loses its words in the log, in the index and in `mention`; the
@@ -23,8 +15,9 @@ use crate::chat::{
     AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq, mentions,
 };
 use crate::crypto::{self, KeyHash};
-use crate::limits::{INDEX_ENTRIES, REACTIONS_MAX};
+use crate::limits::{REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 use crate::store::entries::{aim, signed, unsigned};
+use crate::store::index;
 use crate::time::Time;
 
 /// What the log says to an entry.
@@ -165,12 +158,33 @@ fn judge_reaction(
         (None, false) => Verdict::Repeated { seq: target, time: said, same: true },
         (Some(_), false) => Verdict::Taken,
         (None, true) => {
-            let count = "SELECT count(*) FROM reaction WHERE target = ?";
-            let mut count = connection.prepare_cached(count)?;
-            let count: i64 = count.query_row([signed(target.0)], |row| row.get(0))?;
-            let full = usize::try_from(count).is_ok_and(|count| count >= REACTIONS_MAX);
-            if full { Verdict::Refused(Refusal::Full) } else { Verdict::Taken }
+            refuse_reaction(connection, target, by, emoji)?.map_or(Verdict::Taken, Verdict::Refused)
         }
+    })
+}
+
+/// Why one more sign cannot be put on a message, if it cannot.
+fn refuse_reaction(
+    connection: &Connection,
+    target: Seq,
+    by: &Author,
+    emoji: &Emoji,
+) -> rusqlite::Result<Option<Refusal>> {
+    let counts = format!(
+        "SELECT count(*), count(DISTINCT {BARE}), coalesce(sum({BARE} = ?2), 0),
+             coalesce(sum(account IS ?3 AND (?3 IS NOT NULL OR name = ?4)), 0)
+         FROM reaction WHERE target = ?1"
+    );
+    let [all, kinds, same, own] =
+        connection.prepare_cached(&counts)?.query_row(reaction_key(target, by, emoji), |row| {
+            let count = |index| row.get::<_, i64>(index).map(|count| unsigned(count) as usize);
+            Ok([count(0)?, count(1)?, count(2)?, count(3)?])
+        })?;
+    let new_kind = same == 0 && kinds >= REACTION_KINDS_MAX;
+    Ok(match () {
+        () if new_kind || own >= REACTIONS_PER_PERSON_MAX => Some(Refusal::TooManySigns),
+        () if all >= REACTIONS_MAX => Some(Refusal::Full),
+        () => None,
     })
 }
 
@@ -239,7 +253,6 @@ fn rewrite(
     let said: Option<Box<str>> = connection
         .prepare_cached("SELECT text FROM log WHERE seq = ?")?
         .query_row([target], |row| row.get(0))?;
-    let indexed = target <= indexed(connection)?;
     forget(connection, Seq(unsigned(target)))?;
     connection
         .prepare_cached(
@@ -252,13 +265,8 @@ fn rewrite(
             words.map(|(_, time)| time.0),
             said.map(|said| crypto::hash(&said)),
         ])?;
-    if indexed && words.is_some() {
-        connection
-            .prepare_cached(
-                "INSERT INTO words (rowid, room, name, text)
-                 SELECT seq, room, name, text FROM log WHERE seq = ?",
-            )?
-            .execute([target])?;
+    if words.is_some() {
+        index::put(connection, target)?;
     }
     Ok(())
 }
@@ -266,14 +274,7 @@ fn rewrite(
 /// Takes a message out of what is made from its words, while the log still has them.
 pub(super) fn forget(connection: &Connection, target: Seq) -> rusqlite::Result<()> {
     let target = signed(target.0);
-    if target <= indexed(connection)? {
-        connection
-            .prepare_cached(
-                "INSERT INTO words (words, rowid, room, name, text)
-                 SELECT 'delete', seq, room, name, text FROM log WHERE seq = ? AND deleted = 0",
-            )?
-            .execute([target])?;
-    }
+    index::take_out(connection, target)?;
     connection.prepare_cached("DELETE FROM mention WHERE seq = ?")?.execute([target])?;
     Ok(())
 }
@@ -291,30 +292,4 @@ pub(super) fn mention(
             .execute(params![name.folded().as_str(), signed(room.0), signed(seq.0)])?;
     }
     Ok(())
-}
-
-/// Up to where the messages are in the index.
-pub(super) fn indexed(connection: &Connection) -> rusqlite::Result<i64> {
-    let indexed = "SELECT value FROM meta WHERE key = 'indexed'";
-    connection.prepare_cached(indexed)?.query_row([], |row| row.get(0))
-}
-
-/// Takes the messages up to `last` into the index, if there are enough of them. Returns up to where
-/// they are there now.
-pub(super) fn index(connection: &Connection, indexed: i64, last: Seq) -> rusqlite::Result<i64> {
-    let last = signed(last.0);
-    if last - indexed < INDEX_ENTRIES {
-        return Ok(indexed);
-    }
-    connection
-        .prepare_cached(
-            "INSERT INTO words (rowid, room, name, text)
-             SELECT seq, room, name, text FROM log
-             WHERE seq > ? AND kind = 'said' AND deleted = 0 ORDER BY seq",
-        )?
-        .execute([indexed])?;
-    connection
-        .prepare_cached("UPDATE meta SET value = ? WHERE key = 'indexed'")?
-        .execute([last])?;
-    Ok(last)
 }

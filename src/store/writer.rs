@@ -7,8 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::timeout;
 
@@ -16,10 +14,12 @@ use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ti
 use crate::limits::{COMMIT_ENTRIES_MAX, WRITE_PROBE_MS};
 use crate::log;
 use crate::store::health::Pulse;
+use crate::store::index::{self, Unindexed};
+use crate::store::line::Riders;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
 use crate::store::words::{self, Verdict};
-use crate::store::{Readers, Retain, entries, health, tables};
+use crate::store::{LineEnd, Readers, Retain, entries, health, tables};
 use crate::time::Time;
 
 /// What is to be written.
@@ -34,7 +34,7 @@ pub enum Write {
         /// Comes back with the answer, too.
         entry: Entry,
     },
-    /// When these sessions were last used. Rides along with a commit, and is lost with it.
+    /// When these sessions were last used. Rides along with a commit.
     Touch(Vec<(SessionId, Time)>),
     /// How far a member has read a room; only forward. Rides along, likewise.
     Mark {
@@ -47,13 +47,27 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// What only rides along; not an entry.
+    fn rider(&self) -> Option<Write> {
+        match self {
+            Write::Entry { .. } => None,
+            Write::Touch(used) => Some(Write::Touch(used.clone())),
+            Write::Mark { room, account, seq } => {
+                Some(Write::Mark { room: *room, account: *account, seq: *seq })
+            }
+        }
+    }
+}
+
 /// The database's one writer. Made by [`crate::store::open`].
 pub struct Writer {
     pub(super) connection: Connection,
     /// The number of the last entry in the log.
     last: Seq,
-    /// Up to where the messages can be found by the full-text index: see [`words`].
-    indexed: i64,
+    /// What cannot be found by the full-text index yet: see [`index`].
+    unindexed: Unindexed,
+    start: Instant,
     /// Whether the last transaction failed: whoever wants to know is told, and the log once.
     pulse: Pulse,
     /// Removes old messages, where that is wanted.
@@ -65,84 +79,165 @@ pub struct Writer {
     _lock: File,
 }
 
+/// What is written to: the database; in the simulation, what stands for it.
+pub(crate) trait Medium {
+    /// The time since some start.
+    fn now(&self) -> Duration;
+    /// Lets so much time pass.
+    async fn pause(&mut self, pause: Duration);
+    /// Writes a batch, and says what came of each of its entries, in their order.
+    async fn write(&mut self, batch: Vec<Write>) -> Vec<Command>;
+    /// Whether the last that was to be written could not be.
+    fn is_failing(&self) -> bool;
+    /// Waits for a while, then tries whether something can be written again: whoever keeps away
+    /// until it can gives us nothing to write.
+    async fn probe(&mut self);
+    /// What there is to do while nothing is to be written.
+    fn chore(&self) -> Chore;
+    /// Does some of that, in no time that anybody would notice.
+    fn work(&mut self);
+}
+
+/// When there is something to do beside writing.
+pub(crate) enum Chore {
+    Never,
+    /// Unless something is to be written before.
+    In(Duration),
+    /// Before anything is written.
+    Now,
+}
+
+/// Writes what comes until the inbox is closed and empty; see [`Writer::run`].
+pub(crate) async fn write_all(
+    disk: &mut impl Medium,
+    mut inbox: LineEnd,
+    mut answer: impl AsyncFnMut(Vec<Command>),
+) {
+    let mut pace = Pace::default();
+    let mut queue = VecDeque::new();
+    // What rode along with a batch that could not be written.
+    let mut late = Riders::new();
+    loop {
+        if queue.is_empty() {
+            let Some(writes) = next(disk, &mut inbox).await else { break };
+            queue.extend(writes);
+        }
+        if queue.len() < COMMIT_ENTRIES_MAX {
+            disk.pause(pace.pause(disk.now())).await;
+        }
+        while queue.len() < COMMIT_ENTRIES_MAX {
+            let Ok(writes) = inbox.try_recv() else { break };
+            queue.extend(writes);
+        }
+        let count = queue.len().min(COMMIT_ENTRIES_MAX);
+        pace.begin(disk.now(), count);
+        let batch: Vec<Write> = queue.drain(..count).chain(late.take()).collect();
+        let riders: Vec<Write> = batch.iter().filter_map(Write::rider).collect();
+        let answers = disk.write(batch).await;
+        if disk.is_failing() {
+            riders.into_iter().for_each(|rider| late.put(rider));
+        }
+        // Said also where there is nothing to say: there is room in the line again.
+        answer(answers).await;
+    }
+    while !late.is_empty() {
+        disk.write(late.take().collect()).await;
+        if disk.is_failing() {
+            break; // What people have read is not worth waiting for a disk that is not well.
+        }
+    }
+}
+
+/// What is to be written next. Until it comes, old messages go.
+async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Write>> {
+    while disk.is_failing() {
+        match inbox.try_recv() {
+            Ok(writes) => return Some(writes),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => disk.probe().await,
+        }
+    }
+    loop {
+        match disk.chore() {
+            Chore::Never => return inbox.recv().await,
+            Chore::In(rest) => {
+                if let Ok(writes) = timeout(rest, inbox.recv()).await {
+                    return writes;
+                }
+            }
+            Chore::Now => {}
+        }
+        disk.work();
+    }
+}
+
+impl Medium for Writer {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    async fn pause(&mut self, pause: Duration) {
+        thread::sleep(pause);
+    }
+
+    async fn write(&mut self, batch: Vec<Write>) -> Vec<Command> {
+        self.commit(batch)
+    }
+
+    fn is_failing(&self) -> bool {
+        self.pulse.is_failing()
+    }
+
+    async fn probe(&mut self) {
+        thread::sleep(Duration::from_millis(WRITE_PROBE_MS));
+        if health::probe(&self.connection).is_ok() {
+            self.wrote();
+        }
+    }
+
+    fn chore(&self) -> Chore {
+        match self.pruner.as_ref().map(Pruner::rest) {
+            None => Chore::Never,
+            Some(Some(rest)) => Chore::In(rest),
+            Some(None) => Chore::Now,
+        }
+    }
+
+    fn work(&mut self) {
+        if let Some(pruner) = &mut self.pruner {
+            pruner.work(&self.connection);
+        }
+    }
+}
+
 impl Writer {
     pub(super) fn new(
         connection: Connection,
         lock: File,
-        (last, indexed): (Seq, i64),
+        (last, unindexed): (Seq, Unindexed),
         retain: Retain,
         pulse: Pulse,
         readers: Readers,
     ) -> Writer {
         let pruner = Pruner::new(retain);
-        Writer { connection, last, indexed, pulse, pruner, readers, _lock: lock }
+        let start = Instant::now();
+        Writer { connection, last, unindexed, start, pulse, pruner, readers, _lock: lock }
     }
 
-    /// Writes what comes until the inbox is closed and empty. To be called where one may block;
-    /// with retention, on a thread of tokio's that may, because only tokio can wait for the inbox
-    /// and the clock at once.
+    /// Writes what comes until the inbox is closed and empty. It blocks its thread, on the disk and
+    /// in pauses, so it is to have one for itself, and to be waited for there; with retention, in a
+    /// runtime with a clock.
     ///
-    /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry
+    /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry,
     /// or, where it could not be written or speaks of a message that is not there, one
     /// [`Command::Unlogged`], or, where the log has it already, one [`Command::Repeated`], in the
     /// order of proposing. (Of a sign that is on its message already, or not there to be taken off,
     /// `Repeated` tells the entry that put it there, or the message.)
     /// Numbers follow each other without a gap, whatever fails. A failure ends nothing: the next
     /// transaction is tried as if nothing had been.
-    pub fn run(mut self, mut inbox: Receiver<Vec<Write>>, mut answer: impl FnMut(Vec<Command>)) {
-        let start = Instant::now();
-        let mut pace = Pace::default();
-        let mut queue = VecDeque::new();
-        loop {
-            if queue.is_empty() {
-                let Some(writes) = self.next(&mut inbox) else { break };
-                queue.extend(writes);
-            }
-            if queue.len() < COMMIT_ENTRIES_MAX {
-                thread::sleep(pace.pause(start.elapsed()));
-            }
-            while queue.len() < COMMIT_ENTRIES_MAX {
-                let Ok(writes) = inbox.try_recv() else { break };
-                queue.extend(writes);
-            }
-            let batch: Vec<Write> = queue.drain(..queue.len().min(COMMIT_ENTRIES_MAX)).collect();
-            pace.begin(start.elapsed(), batch.len());
-            let answers = self.commit(batch);
-            if !answers.is_empty() {
-                answer(answers);
-            }
-        }
+    pub async fn run(mut self, inbox: LineEnd, answer: impl AsyncFnMut(Vec<Command>)) {
+        write_all(&mut self, inbox, answer).await;
         self.close();
-    }
-
-    /// What is to be written next. Until it comes, old messages go.
-    fn next(&mut self, inbox: &mut Receiver<Vec<Write>>) -> Option<Vec<Write>> {
-        while self.pulse.is_failing() {
-            match inbox.try_recv() {
-                Ok(writes) => return Some(writes),
-                Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) => self.probe(),
-            }
-        }
-        loop {
-            let Some(pruner) = &mut self.pruner else { return inbox.blocking_recv() };
-            if let Some(rest) = pruner.rest() {
-                let next = async { timeout(rest, inbox.recv()).await };
-                if let Ok(writes) = Handle::current().block_on(next) {
-                    return writes;
-                }
-            }
-            pruner.work(&self.connection);
-        }
-    }
-
-    /// Waits for a while, then tries whether the database can be written again: whoever keeps away
-    /// until it can gives us nothing to write.
-    fn probe(&self) {
-        thread::sleep(Duration::from_millis(WRITE_PROBE_MS));
-        if health::probe(&self.connection).is_ok() {
-            self.wrote();
-        }
     }
 
     fn wrote(&self) {
@@ -164,8 +259,8 @@ impl Writer {
     /// Writes a batch, in one transaction if it can, and says what came of each of its entries.
     pub(super) fn commit(&mut self, batch: Vec<Write>) -> Vec<Command> {
         match self.transact(&batch) {
-            Ok((verdicts, indexed)) => {
-                self.indexed = indexed;
+            Ok((verdicts, unindexed)) => {
+                self.unindexed = unindexed;
                 self.wrote();
                 self.judged(batch, verdicts)
             }
@@ -197,7 +292,7 @@ impl Writer {
     /// machine or the process dies before there is one, the next start finds them, and entries
     /// that were refused are in the log after all. That is in order, too: the log is the truth, it
     /// has no gap, and nobody was told that they were *in* it.
-    fn transact(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, i64)> {
+    fn transact(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, Unindexed)> {
         let done = self.transact_unguarded(batch);
         // Some errors (a full disk) have ended the transaction, others (a lock) have left it open.
         // If it cannot be rolled back, the next BEGIN fails, and it is tried again.
@@ -207,10 +302,11 @@ impl Writer {
         done
     }
 
-    fn transact_unguarded(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, i64)> {
+    fn transact_unguarded(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, Unindexed)> {
         // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
         self.execute("BEGIN IMMEDIATE")?;
         let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
+        let mut unindexed = self.unindexed;
         let mut said = entries::prepare(&self.connection)?;
         for write in batch {
             match write {
@@ -218,6 +314,9 @@ impl Writer {
                     let verdict = words::judge(&self.connection, entry)?;
                     if verdict == Verdict::Taken {
                         seq.0 += 1;
+                        if let Entry::Said { text, .. } | Entry::Edited { text, .. } = entry {
+                            unindexed.bytes += text.len();
+                        }
                         entries::append(&self.connection, &mut said, seq, *time, entry)?;
                         tables::apply(&self.connection, seq, *time, entry)?;
                     }
@@ -233,9 +332,9 @@ impl Writer {
                 }
             }
         }
-        let indexed = words::index(&self.connection, self.indexed, seq)?;
+        let unindexed = index::index(&self.connection, unindexed, entries::signed(seq.0))?;
         self.execute("COMMIT")?;
-        Ok((verdicts, indexed))
+        Ok((verdicts, unindexed))
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {

@@ -116,3 +116,39 @@ fn a_server_that_has_a_name_answers_to_no_other() {
         assert_eq!(asked("/healthz", host), 200, "{host}");
     }
 }
+
+/// Passwords take their turns, so that a crowd at one door does not keep others out of theirs.
+#[test]
+fn who_enters_all_the_time_keeps_nobody_out() {
+    let server = TestServer::start();
+    for title in ["Den", "Nest"] {
+        let room = json!({"title": title, "visibility": "private", "password": "open sesame"});
+        assert_eq!(server.send("POST /chats", &room).status, 201);
+    }
+    let enter = |room: &str, name: &str| {
+        let wanted = json!({"name": name, "secret": "open sesame"});
+        server.send(&format!("POST /chats/{room}/token"), &wanted).status
+    };
+    let is_over = std::sync::OnceLock::new();
+    std::thread::scope(|scope| {
+        let crowd: Vec<_> = (0..24)
+            .map(|index| {
+                let (enter, is_over) = (&enter, &is_over);
+                scope.spawn(move || {
+                    let name = format!("C{index}");
+                    let mut all = vec![enter("den", &name)];
+                    while is_over.get().is_none() {
+                        all.push(enter("den", &name));
+                    }
+                    all
+                })
+            })
+            .collect();
+        for _ in 0..5 {
+            assert_eq!(enter("nest", "Vic"), 201);
+        }
+        let _ = is_over.set(());
+        let all: Vec<u16> = crowd.into_iter().flat_map(|one| one.join().expect("ends")).collect();
+        assert!(all.len() > 24 && all.iter().all(|status| *status == 201), "{all:?}");
+    });
+}

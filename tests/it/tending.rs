@@ -1,11 +1,12 @@
 //! Backups, exports and retention, as the person who runs the server has them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::process::Command;
 
 use serde_json::json;
 
-use crate::kit::{End, TestServer, run, shanty, until};
+use crate::kit::{End, TestServer, clean, run, shanty, until};
 
 /// Looks after a database, by these words.
 fn tend(db: &str, words: &[&str]) -> End {
@@ -112,4 +113,93 @@ fn old_messages_go_while_it_runs() {
     let other = say(&server, &ann.key, "first", "other");
     assert_eq!(other, 409);
     assert!(done(&server.db(), &["verify"]).contains("sound"));
+}
+
+#[test]
+fn what_is_replaced_keeps_its_owner() {
+    let mut server = TestServer::start();
+    server.account("ann");
+    let (db, file) = (server.db(), server.scratch.path("backup"));
+    done(&db, &["backup", &file]);
+    done(&db, &["export", &server.scratch.path("lines")]);
+    assert_eq!(server.stop().code, Some(0));
+    // Whoever is not root can give it to nobody, and has nothing to keep.
+    let other = chown(&db, Some(12_345), Some(12_346)).is_ok();
+    fs::set_permissions(&db, fs::Permissions::from_mode(0o640)).expect("it is ours");
+    let before = fs::metadata(&db).expect("it is there");
+    for words in
+        [["restore", &file, "--force"], ["import", &server.scratch.path("lines"), "--force"]]
+    {
+        done(&db, &words);
+        let after = fs::metadata(&db).expect("it is there");
+        assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()), "{words:?}");
+        assert_eq!(after.permissions().mode() & 0o777, 0o600, "{words:?}");
+        assert!(!other || after.uid() == 12_345);
+    }
+}
+
+#[test]
+fn a_stream_is_no_file_and_may_end_early() {
+    let server = TestServer::start();
+    let ann = server.account("ann");
+    for number in 0..300 {
+        assert_eq!(say(&server, &ann.key, &format!("m{number}"), &"long ".repeat(100)), 201);
+    }
+    let (db, folder) = (server.db(), server.scratch.path(""));
+    let mut command = shanty();
+    command.current_dir(&folder).args(["--db", &db, "backup", "-"]);
+    let end = run(command);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(2), ""), "{end:?}");
+    assert!(end.stderr.contains("a backup is a file"), "{end:?}");
+    assert!(!fs::exists(server.scratch.path("-")).expect("an answer"));
+    // More than a pipe holds, of which somebody reads one line.
+    let mut command = clean(Command::new("sh"));
+    let script = "\"$0\" --db \"$1\" export - | head -n 1";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_shanty"), &db]);
+    let end = run(command);
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""), "{end:?}");
+    assert_eq!(end.stdout.lines().count(), 1, "{end:?}");
+}
+
+#[test]
+fn where_nothing_can_be_written_it_can_be_read() {
+    let mut server = TestServer::start();
+    let ann = server.account("ann");
+    assert_eq!(say(&server, &ann.key, "one", "hello"), 201);
+    assert_eq!(server.stop().code, Some(0));
+    let (db, copy) = (server.db(), server.scratch.path("copy"));
+    let mounted = server.scratch.path("mounted");
+    fs::create_dir(&mounted).expect("a new directory");
+    // In a file system of its own view, where the database's directory can only be read.
+    let script = "mount --bind \"$1\" \"$2\" && mount -o remount,bind,ro \"$2\" || exit 77
+        \"$0\" --db \"$2/shanty.db\" verify && \"$0\" --db \"$2/shanty.db\" export \"$3.lines\" \
+        && \"$0\" --db \"$2/shanty.db\" backup \"$3\"";
+    let folder = server.scratch.0.to_str().expect("a name").to_owned();
+    let mut command = clean(Command::new("unshare"));
+    command.args(["--map-root-user", "--mount", "sh", "-c", script]);
+    command.args([env!("CARGO_BIN_EXE_shanty"), &folder, &mounted, &copy]);
+    let end = run(command);
+    if end.code == Some(77) || end.stderr.starts_with("unshare: ") {
+        println!("left out: this system lets nobody mount anything ({})", end.stderr.trim());
+        return;
+    }
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""), "{end:?}");
+    assert!(done(&db, &["verify", &copy]).contains("sound"));
+}
+
+#[test]
+fn restored_is_only_what_is_ours() {
+    let mut server = TestServer::start();
+    server.account("ann");
+    let (db, file) = (server.db(), server.scratch.path("backup"));
+    done(&db, &["backup", &file]);
+    assert_eq!(server.stop().code, Some(0));
+    let spy = "CREATE TRIGGER spy AFTER INSERT ON log BEGIN DELETE FROM session; END";
+    rusqlite::Connection::open(&file).expect("it opens").execute_batch(spy).expect("it is made");
+    let before = fs::read(&db).expect("the database");
+    assert!(refused(&db, &["verify", &file], 1).contains("trigger spy is not ours"));
+    assert!(refused(&db, &["restore", &file, "--force"], 1).contains("trigger spy is not ours"));
+    assert_eq!(fs::read(&db).expect("the database"), before);
+    let zeros = refused(&server.scratch.path("new.db"), &["import", "/dev/zero"], 1);
+    assert!(zeros.contains("longer than any line"), "{zeros}");
 }

@@ -11,8 +11,8 @@
 mod book;
 mod clients;
 mod crash;
-mod dice;
-mod disk;
+pub(crate) mod dice;
+pub(crate) mod disk;
 mod people;
 mod picture;
 mod world;
@@ -323,7 +323,10 @@ impl Simulation {
                 ended.extend(self.world.end_streams(|_| true));
                 self.used(ended);
             }
-            Command::Ask { .. } | Command::Repeated { .. } | Command::Unlogged { .. } => {}
+            Command::Space(_)
+            | Command::Ask { .. }
+            | Command::Repeated { .. }
+            | Command::Unlogged { .. } => {}
         }
     }
 

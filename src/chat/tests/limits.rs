@@ -295,3 +295,39 @@ fn a_room_at_which_many_guess_lets_in_who_knows_the_password() {
     let nowhere = Ask::Guess { room: RoomRef::Id(RoomId(99)) };
     assert_eq!(lasts(&mut core, "", &nowhere).0, 60);
 }
+
+#[test]
+fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", be_guest("gus")).expect("a guest");
+    core.sit(1, "ann").expect("a seat");
+    core.try_to("", sit(2, LOBBY)).expect("a seat");
+    let said = core.ask("ann", message(LOBBY, "before"));
+    let Ok(Answer::Acted { seq: target, .. }) = said else { panic!("{said:?}") };
+    let register = |name: &str| Ask::Register { name: name.into(), key: key(name) };
+    let delete = Ask::Act(Action::Delete { room: LOBBY, target });
+    let no = Err(Refusal::NoSpace);
+    core.give(Command::Space(Space::Little));
+    assert_eq!(core.try_to("gus", message(LOBBY, "hi")), no);
+    assert_eq!(core.try_to("", be_guest("zoe")), no);
+    assert_eq!(core.try_to("", register("zoe")), no);
+    assert_eq!(core.say(2, "Bo", "hi"), ["to 2: no, NoSpace"]);
+    assert_eq!(core.try_to("ann", message(LOBBY, "hi")), Ok(()));
+    assert_eq!(core.try_to("", Ask::Space), Ok(()));
+    core.give(Command::Space(Space::Least));
+    assert_eq!(core.try_to("", Ask::Space), no);
+    assert_eq!(core.try_to("ann", message(LOBBY, "hi")), no);
+    assert_eq!(core.say(1, "ann", "hi"), ["to 1: no, NoSpace"]);
+    let make = Ask::MakeRoom { facts: facts("Den", Visibility::Public, None) };
+    assert_eq!(core.try_to("ann", make), no);
+    let edit = Action::Edit { room: LOBBY, target, text: "after".into() };
+    assert_eq!(core.try_to("ann", Ask::Act(edit)), no);
+    // Whoever is to make room can get in, and take back what was said; reading goes on.
+    core.try_to("", login("ann", "ann2")).expect("a login");
+    core.try_to("ann2", delete).expect("it is taken back");
+    core.try_to("ann2", Ask::Exit { room: LOBBY }).expect("a way out");
+    core.try_to("ann2", Ask::Logout).expect("an end");
+    core.try_to("gus", Ask::Me).expect("an answer");
+    core.give(Command::Space(Space::Enough));
+    assert_eq!(core.try_to("gus", message(LOBBY, "hi")), Ok(()));
+}

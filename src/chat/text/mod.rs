@@ -12,6 +12,7 @@ mod tables;
 mod tests;
 
 pub use emoji::{emoji, without_variations};
+pub use tables::{apart, order};
 
 use crate::chat::vocabulary::{Field, Refusal};
 use crate::limits::MARKS_MAX;

@@ -27,7 +27,7 @@ pub(super) fn is_mark(c: char) -> bool {
 }
 
 /// By what marks that follow each other are sorted; 0: they are not.
-pub(super) fn order(c: char) -> u8 {
+pub fn order(c: char) -> u8 {
     if c < '\u{300}' {
         return 0;
     }
@@ -36,7 +36,7 @@ pub(super) fn order(c: char) -> u8 {
 }
 
 /// What a character is made of, where that are others (NFKD), but for syllables of Hangul.
-pub(super) fn apart(c: char) -> Option<&'static str> {
+pub fn apart(c: char) -> Option<&'static str> {
     find(c, &APART_KEYS, &APART_PLACES, &APART_LENGTHS, APART_POOL)
 }
 

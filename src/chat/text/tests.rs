@@ -1,6 +1,7 @@
 //! What text may be, by tables: many inputs of each kind, and Unicode's own data to compare with.
 
 use super::*;
+use crate::fuzz::fuzz;
 use crate::limits::MESSAGE_CHARS_MAX;
 use unicode_normalization::UnicodeNormalization;
 
@@ -386,4 +387,45 @@ fn what_can_be_said() {
     }
     assert_eq!(message("abc", 2), Err(Refusal::MessageTooLong));
     assert_eq!(message("äö", 2).as_deref(), Ok("äö"));
+}
+
+/// Whatever the letters are: what two texts are compared by is compared by the same, what is a name
+/// shows something and hides nothing, and nothing panics.
+#[test]
+fn texts_at_random() {
+    const SEEDS: [&str; 12] = [
+        "Zoe\u{301}",
+        "\u{430}nne",
+        "STRA\u{1e9e}E",
+        "\u{ff21}nn",
+        "\u{d0c0}\u{c6cc}",
+        "\u{1f469}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+        "\u{1f1e9}\u{1f1ea}",
+        "1\u{fe0f}\u{20e3}",
+        "\u{5d0}\u{5b8}",
+        "\u{1100}\u{1161}\u{11a8}",
+        "@bob, Mary Lou",
+        "shanty",
+    ];
+    const WORDS: [&str; 10] = [
+        "\u{300}", "\u{200b}", "\u{202e}", "\u{fe0f}", "\u{3164}", "\u{a0}", "@", ":", "\u{307}",
+        " ",
+    ];
+    fuzz(20_000, |dice| {
+        let mut text = dice.text(&SEEDS, &WORDS);
+        if let Some(odd) = char::from_u32((dice.roll(0x11_0000)) as u32) {
+            text.push(odd);
+        }
+        let folded = fold(&text);
+        assert_eq!(fold(&folded), folded, "{text:?}");
+        assert_eq!(decompose(&decompose(&text)), decompose(&text), "{text:?}");
+        let _ = looks(&text);
+        if is_name(&text) {
+            assert!(message(&text, 4_000).is_ok(), "{text:?} shows nothing");
+            assert!(text.trim() == text && !text.contains("  "), "{text:?}");
+        }
+        if let Some(sign) = emoji(&text) {
+            assert_eq!(emoji(&sign).as_ref(), Some(&sign), "{text:?}");
+        }
+    });
 }

@@ -69,10 +69,23 @@ pub enum Command {
         /// Why: [`Refusal::Unavailable`], or what is wrong with its target.
         refusal: Refusal,
     },
+    /// How much room the disk has now.
+    Space(Space),
     /// Time has passed; look for what has expired.
     Tick,
     /// The server stops: everybody is unseated, and nothing new begins.
     Close,
+}
+
+/// How much room the disk has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Space {
+    /// Less than is to be kept free: what takes room is refused.
+    Least,
+    /// Not much more than that: it is refused to guests, and to whoever has no account.
+    Little,
+    /// Enough for everybody.
+    Enough,
 }
 
 /// Who asks, as far as they can prove it. Only hashes of keys get here.
@@ -184,6 +197,8 @@ pub enum Ask {
         /// Which room.
         room: RoomRef,
     },
+    /// Whether the disk has room; else [`Refusal::NoSpace`]. → [`Answer::Done`]
+    Space,
     /// To search, which costs more than other reading. → [`Answer::Done`]
     Search,
     /// The rooms whose messages the caller may read, by number: a page. → [`Answer::Readable`]

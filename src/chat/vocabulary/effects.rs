@@ -173,6 +173,10 @@ pub enum Refusal {
     ClientIdReused,
     /// The caller has no such session.
     SessionNotFound,
+    /// The message bears as many kinds of signs as it may, or as many of that person.
+    TooManySigns,
+    /// The disk has so little room left that this is not written.
+    NoSpace,
     /// There is no room for one more of those.
     Full,
     /// There was too much of it lately, from this connection, person or address, or in this room.

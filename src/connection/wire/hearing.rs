@@ -39,18 +39,18 @@ impl Wire {
     }
 
     /// Gives a seat a round of which it may have missed something before, or misses something now.
-    pub fn miss<'a>(&self, round: impl Iterator<Item = Told<'a>> + Clone, out: &mut Vec<u8>) {
+    pub fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
         if self.is_leaving() {
             return;
         }
         out.clear();
         let mut lag = self.lag.borrow_mut();
         if let Some(known) = lag.as_ref().and_then(|lag| lag.caught_up()) {
-            let new = |told: &Told<'_>| told.seq.is_none_or(|seq| seq > known);
-            round.clone().filter(new).for_each(|told| out.extend_from_slice(told.frame));
+            let new = |told: &&Told<'_>| told.seq.is_none_or(|seq| seq > known);
+            round.iter().filter(new).for_each(|told| out.extend_from_slice(told.frame));
             if self.accepts(out.len()) {
                 // What is announced from here on is younger than what was read back.
-                if round.clone().any(|told| told.seq.is_some_and(|seq| seq > known)) {
+                if round.iter().any(|told| told.seq.is_some_and(|seq| seq > known)) {
                     *lag = None;
                 }
                 drop(lag);
@@ -63,7 +63,7 @@ impl Wire {
             Some(missed) if known.is_none() => missed,
             other => other.insert(Box::default()),
         };
-        for told in round.filter(|told| told.seq.is_none_or(|seq| Some(seq) > known)) {
+        for told in round.iter().filter(|told| told.seq.is_none_or(|seq| Some(seq) > known)) {
             let noted = match (told.seq, told.moved) {
                 (Some(seq), _) => missed.miss_said(seq, told.frame.is_empty()),
                 (None, Some((who, here))) if !told.frame.is_empty() => {

@@ -206,11 +206,11 @@ impl From<Refusal> for Failure {
             Refusal::NoAccess => (403, "token"),
             // What only the other protocol asks for.
             Refusal::MessageNotFound | Refusal::SessionNotFound => (404, ""),
-            Refusal::ClientIdReused => (409, ""),
+            Refusal::ClientIdReused | Refusal::TooManySigns => (409, ""),
             Refusal::RateLimited { retry_after_ms } => {
                 return Failure { retry_after_ms, ..Failure::new(TOO_MANY, "") };
             }
-            Refusal::Unavailable => (503, ""),
+            Refusal::Unavailable | Refusal::NoSpace => (503, ""),
             Refusal::Full => (507, ""),
         };
         Failure::new(code, field)

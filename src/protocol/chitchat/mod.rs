@@ -152,7 +152,7 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     check_password(visibility, password.as_deref(), false)?;
     // To hash a password is dear: not for a title that cannot be had. (The core looks again.)
     refuse_taken_title(context, &title, None).await?;
-    let password = context.passwords.hash_any(password).await?;
+    let password = context.hash_any(None, password).await?;
     let description = description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
     let made = ask_room(context, guest_or_account(context, request), Ask::MakeRoom { facts });
@@ -175,7 +175,7 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(&lock)).await?;
     }
-    let password = context.passwords.hash_any(password).await?;
+    let password = context.hash_any(Some(lock.room), password).await?;
     let change = RoomChange { title, description, visibility, password };
     let what = Ask::ChangeRoom { room: RoomRef::Id(lock.room), access, change };
     let changed = ask_room(context, caller, what).await;

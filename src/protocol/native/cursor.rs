@@ -42,6 +42,7 @@ pub(super) fn number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::fuzz;
 
     #[test]
     fn cursors() {
@@ -54,5 +55,16 @@ mod tests {
         for bad in bad.into_iter().chain(["a:9223372036854775808", "a:99999999999999999999"]) {
             assert_eq!(Cursor::parse(bad), None, "{bad:?}");
         }
+    }
+
+    /// What is read as a cursor is written in the same way.
+    #[test]
+    fn cursors_at_random() {
+        fuzz(5_000, |dice| {
+            let text = dice.text(&["00ff:17", "a1:0", "x:9223372036854775807"], &[":", "+", "0"]);
+            if let Some(cursor) = Cursor::parse(&text) {
+                assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor), "{text:?}");
+            }
+        });
     }
 }

@@ -304,6 +304,11 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::Name) => return Failure::field("name"),
             Refusal::Malformed(Field::Color) => return Failure::field("color"),
             Refusal::Malformed(Field::Called(field)) => return Failure::field(field),
+            Refusal::TooManySigns => {
+                let says = "a message has at most 20 kinds of reactions, and 5 of one person; \
+                            take one of yours off, or choose one that is there";
+                return Failure::field("emoji").saying(says);
+            }
             Refusal::Full => {
                 let full = "the server has no room for one more; tell its owner";
                 return Failure::from(Code::Unavailable).saying(full);
@@ -311,6 +316,10 @@ impl From<Refusal> for Failure {
             Refusal::RateLimited { retry_after_ms } => {
                 let retry_after_ms = Some(retry_after_ms.max(1).into());
                 return Failure { retry_after_ms, ..Code::RateLimited.into() };
+            }
+            Refusal::NoSpace => {
+                let says = "the server's disk is nearly full; tell its owner, and try again later";
+                return Failure::from(Code::Unavailable).saying(says);
             }
             Refusal::Unavailable => Code::Unavailable,
             // What only the seats of the other protocols are refused for.

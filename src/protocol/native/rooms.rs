@@ -71,7 +71,7 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     // looks again.)
     who(context, caller.clone()).await?;
     refuse_taken_title(context, &title, None).await?;
-    let password = context.passwords.hash_any(wanted.password).await?;
+    let password = context.hash_any(None, wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
     let info = ask_room(context, caller.clone(), Ask::MakeRoom { facts }).await?;
@@ -93,7 +93,7 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(info.id)).await?;
     }
-    let password = context.passwords.hash_any(password).await?;
+    let password = context.hash_any(Some(info.id), password).await?;
     let change = RoomChange { title, description, visibility, password };
     let what = Ask::ChangeRoom { room: RoomRef::Id(info.id), access, change };
     let info = ask_room(context, caller.clone(), what).await?;

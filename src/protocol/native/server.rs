@@ -94,7 +94,7 @@ pub(super) async fn ready(context: &Context) -> Result<Response, Failure> {
         return Err(Failure::from(Code::Unavailable).saying(what_to_do));
     }
     let asked = async {
-        context.hub.ask(Caller::Nobody, Ask::Heard).await?;
+        context.hub.ask(Caller::Nobody, Ask::Space).await?;
         context.readers.read(|reader| reader.last_seq()).await?;
         Ok(Response::new(200).text("ready\n"))
     };

@@ -91,7 +91,7 @@ fn code(refusal: Refusal) -> &'static str {
         Refusal::MessageTooLong => "message_too_long",
         Refusal::Malformed(_) | Refusal::NameMissing | Refusal::OtherName => "invalid_message",
         // It may be sent again; all others would be refused again.
-        Refusal::Unavailable | Refusal::Full => "unavailable",
+        Refusal::Unavailable | Refusal::Full | Refusal::NoSpace => "unavailable",
         Refusal::RateLimited { .. } => "rate_limited",
         Refusal::RoomNotFound | Refusal::NotPresent => "not_here",
         Refusal::Unauthenticated
@@ -107,6 +107,7 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::Forbidden
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
+        | Refusal::TooManySigns
         | Refusal::SessionNotFound
         | Refusal::NoAccess => "not_allowed",
     }

@@ -267,6 +267,7 @@ impl From<Refusal> for Failure {
             Refusal::Forbidden | Refusal::NoAccess => (403, "this is not yours to do"),
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
             Refusal::Full => (503, "the server has no room for one more; tell its owner"),
+            Refusal::NoSpace => (503, "the server's disk is nearly full; tell its owner"),
             Refusal::Unavailable => (503, "this cannot be written down now; try again later"),
             Refusal::RateLimited { retry_after_ms } => {
                 let retry_after_secs = retry_after_ms.div_ceil(1000).max(1);
@@ -276,6 +277,7 @@ impl From<Refusal> for Failure {
             // What can be wrong with an event or a room, of which no request here has any.
             Refusal::MessageNotFound
             | Refusal::ClientIdReused
+            | Refusal::TooManySigns
             | Refusal::SessionNotFound
             | Refusal::OtherName
             | Refusal::NameMissing

@@ -103,6 +103,7 @@ fn replies() {
         (Refusal::Malformed(Field::Whole), "invalid_message"),
         (Refusal::Malformed(Field::Message), "invalid_message"),
         (Refusal::Unavailable, "unavailable"),
+        (Refusal::RateLimited { retry_after_ms: 1 }, "rate_limited"),
         (Refusal::RoomNotFound, "not_here"),
         (Refusal::NameInUse, "not_allowed"),
     ] {
@@ -121,6 +122,7 @@ fn statuses_of_refusals() {
         (Refusal::NameInUse, 409),
         (Refusal::AlreadySeated, 409),
         (Refusal::PersonNotFound, 404),
+        (Refusal::RateLimited { retry_after_ms: 1 }, 429),
         (Refusal::Full, 503),
         (Refusal::Unavailable, 503),
     ] {

@@ -1,17 +1,18 @@
 //! The reverse of `export`: fills a new database from lines. The log's rows are put there as they
 //! were; the tables beside it are made from them, entry by entry, as the writer does.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use rusqlite::types::Value as Column;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::chat::{Entry, Seq};
+use crate::chat::Entry;
 use crate::crypto;
+use crate::limits::IMPORT_LINE_BYTES_MAX;
 use crate::store::admin::export::{BESIDE, COLUMNS, VERSION};
-use crate::store::{self, OpenError, entries, tables, words};
+use crate::store::{self, OpenError, entries, index, tables, words};
 
 /// Fills it, in one transaction. Returns how many entries there were.
 ///
@@ -23,8 +24,7 @@ pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64
     let entries = fill(connection, lines)?;
     let name_and_index = || -> rusqlite::Result<()> {
         store::baptise(connection)?;
-        let last = connection.query_row(entries::LAST, [], |row| row.get(0))?;
-        words::index(connection, 0, Seq(entries::unsigned(last)))?;
+        index::index_all(connection)?;
         connection.execute_batch("COMMIT")
     };
     name_and_index().map_err(failed)?;
@@ -40,8 +40,13 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
     for number in 1.. {
         let at = |what: String| format!("line {number}: {what}");
         line.clear();
-        if lines.read_line(&mut line).map_err(|error| at(error.to_string()))? == 0 {
+        let most = IMPORT_LINE_BYTES_MAX as u64 + 1;
+        let read = lines.by_ref().take(most).read_line(&mut line);
+        if read.map_err(|error| at(error.to_string()))? == 0 {
             break;
+        }
+        if line.len() > IMPORT_LINE_BYTES_MAX {
+            return Err(at("this is longer than any line of an export".to_owned()));
         }
         let fields: Map<String, Value> = match serde_json::from_str(&line) {
             Ok(fields) => fields,

@@ -2,7 +2,8 @@
 //! process of its own, beside a server that may be running.
 //!
 //! It must never change a database that is in use, never leave half a file under a name that
-//! somebody asked for, and never call a copy good that it has not read.
+//! somebody asked for, never call a copy good that it has not read, and never take over what
+//! somebody else has put into a database beside what is ours.
 
 mod export;
 mod import;
@@ -13,10 +14,12 @@ mod verify;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use percent_encoding::NON_ALPHANUMERIC;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::config::Chore;
 use crate::store::{self, OpenError, Options, Retain, Sync, schema};
@@ -33,11 +36,15 @@ pub fn tend(db: &Path, chore: &Chore) -> Result<(), String> {
         Chore::Restore { from, force } => restore(db, from, *force)?,
         Chore::Export(Some(file)) => export_file(db, file)?,
         Chore::Export(None) => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            let said = export(db, &mut out)?;
-            out.flush().map_err(|error| format!("standard output: {error}"))?;
-            eprintln!("{said}");
-            return Ok(());
+            return match export_lines(db) {
+                // Who reads no further than they want (`| head`) is not told of it.
+                Err(OpenError::Unheard) => Ok(()),
+                Err(error) => Err(at(db)(error)),
+                Ok(said) => {
+                    eprintln!("{said}");
+                    Ok(())
+                }
+            };
         }
         Chore::Import { from: Some(file), force } => {
             let lines = File::open(file).map_err(|error| at(file)(missing(error)))?;
@@ -69,7 +76,9 @@ fn verify(file: &Path) -> Result<String, String> {
 
 fn restore(db: &Path, from: &Path, force: bool) -> Result<String, String> {
     let source = look(from, true).map_err(at(from))?;
-    if schema::version(&source).map_err(at(from))? == schema::MIGRATIONS.len() {
+    let version = schema::version(&source).map_err(at(from))?;
+    verify::objects(&source, version).map_err(at(from))?;
+    if version == schema::MIGRATIONS.len() {
         verify(from)?;
     }
     replace(db, force, |fresh| {
@@ -89,16 +98,22 @@ fn restore(db: &Path, from: &Path, force: bool) -> Result<String, String> {
     })
 }
 
-fn export(db: &Path, out: &mut impl Write) -> Result<String, String> {
-    let connection = look(db, false).map_err(at(db))?;
-    let entries = export::export(&connection, out).map_err(at(db))?;
+fn export(db: &Path, out: &mut impl Write) -> Result<String, OpenError> {
+    let entries = export::export(&look(db, false)?, out)?;
     Ok(format!("{}: exported, {entries} entries", db.display()))
+}
+
+fn export_lines(db: &Path) -> Result<String, OpenError> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let said = export(db, &mut out)?;
+    out.flush()?;
+    Ok(said)
 }
 
 fn export_file(db: &Path, file: &Path) -> Result<String, String> {
     make(file, |made| {
         let mut out = BufWriter::new(made);
-        let said = export(db, &mut out)?;
+        let said = export(db, &mut out).map_err(at(db))?;
         let written = out.into_inner().map_err(io::IntoInnerError::into_error);
         let kept = written.and_then(|made| made.sync_all());
         kept.map_err(|error| at(file)(error.into()))?;
@@ -146,11 +161,18 @@ fn plain(path: &Path) -> Options {
 /// Opens a database of ours for reading, beside whoever writes it. It is opened for writing,
 /// because only then SQLite tidies up behind a crash and behind itself; but nothing is written.
 fn look(path: &Path, older: bool) -> Result<Connection, OpenError> {
-    if fs::metadata(path).map_err(missing)?.is_dir() {
+    let there = fs::metadata(path).map_err(missing)?;
+    if there.is_dir() {
         return Err(OpenError::IsDirectory);
     }
-    let connection = store::connect(path)?;
-    let (found, known) = (schema::version(&connection)?, schema::MIGRATIONS.len());
+    if !there.is_file() {
+        return Err(OpenError::NotADatabase);
+    }
+    let (connection, found) = match open(path, store::connect) {
+        Err(OpenError::NotWritable) => open(path, connect_unwritten)?,
+        opened => opened?,
+    };
+    let known = schema::MIGRATIONS.len();
     if found == 0 {
         return Err(OpenError::NotADatabase);
     }
@@ -161,6 +183,30 @@ fn look(path: &Path, older: bool) -> Result<Connection, OpenError> {
         )));
     }
     Ok(connection)
+}
+
+fn open(
+    path: &Path,
+    connect: fn(&Path) -> Result<Connection, OpenError>,
+) -> Result<(Connection, usize), OpenError> {
+    let connection = connect(path)?;
+    let found = schema::version(&connection)?;
+    Ok((connection, found))
+}
+
+/// Opens a database where nothing can be written, and so nobody else writes: on a file system that
+/// is mounted for reading. SQLite could not make there what readers and a writer share, and has to
+/// be told that it needs none.
+fn connect_unwritten(path: &Path) -> Result<Connection, OpenError> {
+    let wal = fs::metadata(beside(path, "-wal"));
+    if wal.is_ok_and(|wal| wal.len() > 0) {
+        return Err(OpenError::Unmoved);
+    }
+    let path = fs::canonicalize(path)?;
+    let name = percent_encoding::percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?)
 }
 
 /// Copies a database, as it is at this moment, into a file that is there and empty.
@@ -207,7 +253,7 @@ fn replace(
         return Err(format!("{}: {what}", db.display()));
     }
     // Kept to the end: no server shall begin with what is on its way out.
-    let _held = there.then(|| store::lock(&place)).transpose().map_err(at(db))?;
+    let held = there.then(|| store::lock(&place)).transpose().map_err(at(db))?;
     let fresh = beside(&place, ".new");
     let remove = |path: &Path| match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error.into())),
@@ -219,6 +265,9 @@ fn replace(
     }
     let built = build(&fresh);
     let said = built.and_then(|said| {
+        if let Some(old) = &held {
+            keep_owner(old, &fresh).map_err(at(db))?;
+        }
         // What SQLite keeps beside the old database must not be taken for the new one's.
         remove(&beside(&place, "-wal"))?;
         remove(&beside(&place, "-shm"))?;
@@ -232,6 +281,22 @@ fn replace(
         }
     }
     said
+}
+
+/// Gives a file to whom another belongs, so that the user who runs the server can open it, though
+/// somebody else has restored it. (Whoever reads it is nobody else's matter: see [`empty`].)
+fn keep_owner(old: &File, fresh: &Path) -> Result<(), OpenError> {
+    let (old, new) = (old.metadata()?, fs::metadata(fresh)?);
+    if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+        let given = chown(fresh, Some(old.uid()), Some(old.gid()));
+        given.map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => OpenError::Other(
+                "what is to be replaced belongs to another user: do this as that user".to_owned(),
+            ),
+            _ => error.into(),
+        })?;
+    }
+    Ok(())
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -183,12 +183,11 @@ fn what_is_damaged_is_found() {
         ("UPDATE log SET text = 'other words' WHERE seq = 30", "the index of words is not that"),
         ("UPDATE log SET room = 2 WHERE seq = 30", "the index of words is not that"),
         (
-            "INSERT INTO words (words, rowid, room, name, text)
-             SELECT 'delete', seq, room, name, text FROM log WHERE seq = 30",
+            "INSERT INTO words (words, rowid, text, bag) VALUES ('delete', 30, 'number', '')",
             "the index of words is not that",
         ),
         (
-            "INSERT INTO words (rowid, room, name, text) VALUES (2, 1, 'Eve', 'ghost')",
+            "INSERT INTO words (rowid, text, bag) VALUES (2, 'ghost', '.1 @eve')",
             "the index of words is not that",
         ),
         ("DELETE FROM meta WHERE key = 'epoch'", "no name or no secret"),
@@ -217,4 +216,98 @@ fn what_is_damaged_is_found() {
     verify(&damaged).expect_err("it is damaged");
     let error = verify(&scratch.0.join("nothing")).expect_err("it is not there");
     assert!(error.ends_with("there is no such file: name one that is there"), "{error}");
+}
+
+#[test]
+fn what_is_not_ours_is_not_taken_over() {
+    let scratch = Scratch::new();
+    drop(busy(&scratch));
+    let (other, old) = (scratch.0.join("other.db"), scratch.0.join("old.db"));
+    let cases = [
+        (
+            "CREATE TRIGGER spy AFTER INSERT ON log BEGIN DELETE FROM session; END",
+            "trigger spy is not ours",
+        ),
+        ("CREATE VIEW seen AS SELECT * FROM log", "view seen is not ours"),
+        ("CREATE TABLE kept (it)", "table kept is not ours"),
+        ("CREATE INDEX log_text ON log (text)", "index log_text is not ours"),
+        ("DROP INDEX log_said", "index log_said is missing"),
+        (
+            "DROP INDEX log_said; CREATE INDEX log_said ON log (time) WHERE kind = 'said'",
+            "index log_said is not what it is to be",
+        ),
+        ("ALTER TABLE spent ADD COLUMN more TEXT", "table spent is not what it is to be"),
+    ];
+    for (sql, says) in cases {
+        fs::copy(scratch.file(), &other).expect("a copy");
+        Connection::open(&other).expect("it opens").execute_batch(sql).expect(sql);
+        for why in [verify(&other), restore(&scratch.file(), &other, true)] {
+            let why = why.expect_err(sql);
+            assert!(why.contains(says), "{sql}: {why}");
+        }
+    }
+    // Nor from a backup that an older version has made.
+    let mut first = Connection::open(&old).expect("a new file");
+    schema::migrate(&mut first, &schema::MIGRATIONS[..1], 0).expect("the first schema");
+    first.execute_batch("CREATE TRIGGER spy AFTER INSERT ON log BEGIN SELECT 1; END").expect("it");
+    drop(first);
+    let why = restore(&scratch.file(), &old, true).expect_err("it has a trigger");
+    assert!(why.contains("trigger spy is not ours"), "{why}");
+    // What somebody's ANALYZE has left there harms nobody.
+    Connection::open(scratch.file()).expect("it opens").execute_batch("ANALYZE").expect("it does");
+    verify(&scratch.file()).expect("it is sound");
+}
+
+#[test]
+fn lines_have_an_end() {
+    let scratch = Scratch::new();
+    let endless = BufReader::new(io::repeat(0));
+    let why = import(&scratch.file(), "zeros", endless, false).expect_err("it has no line");
+    assert_eq!(why, "zeros: line 1: this is longer than any line of an export");
+    drop(busy(&scratch));
+    let lines = exported(&scratch.file());
+    let (first, rest) = lines.split_once('\n').expect("lines");
+    let padded = format!("{first}{}\n{rest}", " ".repeat(300_000));
+    let other = scratch.0.join("other.db");
+    let why = import(&other, "lines", padded.as_bytes(), false).expect_err("it is too long");
+    assert!(why.contains("line 1: this is longer"), "{why}");
+}
+
+#[test]
+fn what_can_only_be_read_is_read() {
+    let scratch = Scratch::new();
+    drop(busy(&scratch));
+    let name = scratch.0.join("100% read?only#.db");
+    fs::rename(scratch.file(), &name).expect("it moves");
+    let connection = connect_unwritten(&name).expect("it opens");
+    assert_eq!(schema::version(&connection).expect("a schema"), schema::MIGRATIONS.len());
+    verify::verify(&connection).expect("it is sound");
+    let mut out = Vec::new();
+    export::export(&connection, &mut out).expect("it is exported");
+    copy(&connection, &{
+        let file = scratch.0.join("backup");
+        empty(&file).expect("a new file");
+        file
+    })
+    .expect("it is copied");
+    drop(connection);
+    assert!(!beside(&name, "-shm").exists() && !beside(&name, "-wal").exists());
+    // What is not in the file yet would be left out, silently.
+    fs::write(beside(&name, "-wal"), "something").expect("a file");
+    let why = connect_unwritten(&name).expect_err("it is not all there");
+    assert!(matches!(why, OpenError::Unmoved), "{why}");
+}
+
+#[test]
+fn a_file_that_becomes_the_database_is_for_nobody_else() {
+    let scratch = Scratch::new();
+    fs::write(scratch.file(), "").expect("a file");
+    fs::set_permissions(scratch.file(), fs::Permissions::from_mode(0o644)).expect("it is ours");
+    drop(scratch.open());
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&scratch.file()), 0o600);
+    // What somebody has made readable since, stays so.
+    fs::set_permissions(scratch.file(), fs::Permissions::from_mode(0o640)).expect("it is ours");
+    drop(scratch.open());
+    assert_eq!(mode(&scratch.file()), 0o640);
 }

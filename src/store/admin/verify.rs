@@ -9,8 +9,9 @@ use rusqlite::Connection;
 use crate::chat::{
     Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot, mentions,
 };
-use crate::limits::{SESSION_TTL_SECS, VERIFY_ENTRIES};
-use crate::store::{OpenError, entries, search, snapshot, words};
+use crate::limits::SESSION_TTL_SECS;
+use crate::store::index::{self, Indexed};
+use crate::store::{OpenError, entries, schema, snapshot};
 use crate::time::Time;
 
 /// Says what is in it, in a few words.
@@ -37,6 +38,7 @@ fn all(connection: &Connection) -> Result<String, OpenError> {
     if answer != "ok" {
         return wrong(answer.replace('\n', " "));
     }
+    objects(connection, schema::MIGRATIONS.len())?;
     if connection.prepare("PRAGMA foreign_key_check")?.exists([])? {
         return wrong("a session of no account".to_owned());
     }
@@ -50,12 +52,23 @@ fn all(connection: &Connection) -> Result<String, OpenError> {
     }
     let pruned = number("SELECT value FROM meta WHERE key = 'pruned'")?;
     let count = Log::read(connection, Seq(entries::unsigned(pruned)))?;
-    index(connection)?;
+    self::index(connection)?;
     let (accounts, rooms) = (
         number("SELECT count(*) FROM account WHERE gone IS NULL")?,
         number("SELECT count(*) FROM room WHERE gone IS NULL")?,
     );
     Ok(format!("{count} entries, {accounts} accounts, {rooms} rooms"))
+}
+
+/// Whether a database of that schema consists of what it is to consist of.
+///
+/// # Errors
+/// [`OpenError::Corrupt`] with the first thing that is too much, other, or missing.
+pub(super) fn objects(connection: &Connection, seen: usize) -> Result<(), OpenError> {
+    match schema::difference(connection, seen)? {
+        Some(what) => wrong(what.replace('\n', " ")),
+        None => Ok(()),
+    }
 }
 
 /// What the log has said so far.
@@ -212,45 +225,55 @@ impl Log {
 }
 
 /// Whether the full-text index has the words of the messages up to its mark, and no others. (That
-/// it is sound in itself is part of SQLite's check.) So that it takes little memory, the messages
-/// are indexed once more in parts, and sums are compared: of every word in every place.
+/// it is sound in itself is part of SQLite's check.) Sums are compared: of every word in every
+/// place. What says that a room was public at the time stands last, and is not known any more.
 fn index(connection: &Connection) -> Result<(), OpenError> {
-    let indexed = words::indexed(connection)?;
-    let found = sum(connection, "main", "words")?;
-    let (mut wanted, mut after) = (0_u64, 0);
-    while after < indexed {
-        let upto = indexed.min(after + VERIFY_ENTRIES);
-        search::index_apart(connection, after, upto)?;
-        wanted = wanted.wrapping_add(sum(connection, "temp", "apart")?);
-        connection.execute_batch("DROP TABLE temp.apart")?;
-        after = upto;
+    let mut wanted = 0_u64;
+    let mut select = connection.prepare(
+        "SELECT seq, room, name, text FROM log WHERE kind = 'said' AND deleted = 0 AND seq <= ?",
+    )?;
+    let mut rows = select.query([index::indexed(connection)?])?;
+    while let Some(row) = rows.next()? {
+        let (seq, name, text) = (row.get(0)?, row.get_ref(2)?.as_str(), row.get_ref(3)?.as_str());
+        let indexed = Indexed::of(row.get(1)?, name.unwrap_or(""), text.unwrap_or(""), false);
+        let words = indexed.words.iter().map(|word| word.text);
+        for (place, word) in (0..).zip(words) {
+            wanted = wanted.wrapping_add(place_hash(word.as_bytes(), seq, b"text", place));
+        }
+        for (place, word) in (0..).zip(indexed.bag.split(' ')) {
+            wanted = wanted.wrapping_add(place_hash(word.as_bytes(), seq, b"bag", place));
+        }
     }
-    if found == wanted {
+    if wanted == found(connection)? {
         return Ok(());
     }
     wrong("the index of words is not that of the messages".to_owned())
 }
 
-/// A number for all that is in an index, in whatever order it stands there.
-fn sum(connection: &Connection, schema: &str, index: &str) -> Result<u64, OpenError> {
-    connection.execute_batch(&format!(
-        "CREATE VIRTUAL TABLE temp.places USING fts5vocab ('{schema}', '{index}', 'instance')"
-    ))?;
+/// The sum of all that is in the index, in whatever order it stands there.
+fn found(connection: &Connection) -> Result<u64, OpenError> {
+    connection.execute_batch(
+        "CREATE VIRTUAL TABLE temp.places USING fts5vocab ('main', 'words', 'instance')",
+    )?;
     let mut sum = 0_u64;
     {
-        let places = "SELECT term, doc, col, offset FROM temp.places";
+        let places = "SELECT term, doc, col, offset FROM temp.places WHERE term <> ?";
         let mut select = connection.prepare(places)?;
-        let mut rows = select.query([])?;
+        let mut rows = select.query([index::PUBLIC])?;
         while let Some(row) = rows.next()? {
-            let text = |index| row.get_ref(index).and_then(|text| Ok(text.as_bytes()?));
-            let number = |index| row.get::<_, i64>(index);
-            let mut hasher = DefaultHasher::new();
-            (text(0)?, number(1)?, text(2)?, number(3)?).hash(&mut hasher);
-            sum = sum.wrapping_add(hasher.finish());
+            let text = |column| row.get_ref(column).and_then(|text| Ok(text.as_bytes()?));
+            let (doc, place) = (row.get(1)?, row.get(3)?);
+            sum = sum.wrapping_add(place_hash(text(0)?, doc, text(2)?, place));
         }
     }
     connection.execute_batch("DROP TABLE temp.places")?;
     Ok(sum)
+}
+
+fn place_hash(word: &[u8], message: i64, column: &[u8], place: i64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (word, message, column, place).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A core that is told the log, and wants nothing of its own.

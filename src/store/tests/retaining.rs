@@ -192,7 +192,9 @@ fn the_writer_does_it_while_nobody_writes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let (inbox, writes) = tokio::sync::mpsc::channel(1);
-        let running = tokio::task::spawn_blocking(move || writer.run(writes, drop));
+        let running = tokio::task::spawn_blocking(move || {
+            tokio::runtime::Handle::current().block_on(writer.run(writes, async |_| ()));
+        });
         while words_in(&scratch).len() > 5 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }

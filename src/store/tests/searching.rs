@@ -1,8 +1,10 @@
 //! Searching: what is found, in which order, and that nothing one can type is an error.
 
+use std::time::Instant;
+
 use super::*;
 use crate::chat::Folded;
-use crate::limits::{INDEX_ENTRIES, SEARCH_LOOKS_MAX, SNIPPET_CHARS};
+use crate::limits::{INDEX_BYTES, INDEX_ENTRIES, SEARCH_LOOKS_MAX, SNIPPET_CHARS};
 use crate::store::{Found, Query};
 
 fn ask(words: &str) -> Query {
@@ -69,13 +71,196 @@ fn words_are_found_before_and_after_they_are_indexed() {
 }
 
 #[test]
+fn words_are_found_in_every_script() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let texts = [
+        "我明天去上海见你",
+        "東京タワーに行く",
+        "그 검색어를 봐",
+        "Ёлка стоит",
+        "ΕΛΛΆΣ και κόσμος",
+        "שָׁלוֹם עֲלֵיכֶם",
+        "قال مُحَمَّدٌ شيئا",
+        "ภาษาไทยง่าย",
+        "Straße und Weg",
+        "the quick brown fox",
+    ];
+    let numbers = texts.map(|text| put(&mut writer, says(1, 1, text)));
+    let [shanghai, tower, query, tree, hellas, peace, name, thai, street, fox] = numbers;
+    let cases: [(&str, &[u64]); 37] = [
+        ("上海", &[shanghai]),
+        ("去上海", &[shanghai]),
+        ("海上", &[]),
+        ("上", &[shanghai]),
+        ("海", &[shanghai]),
+        ("上*", &[shanghai]),
+        ("京", &[tower]),
+        ("タワー", &[tower]),
+        ("ﾀﾜｰ", &[tower]),
+        ("东京", &[]),
+        ("검색", &[query]),
+        ("색어", &[query]),
+        ("검", &[query]),
+        ("елка", &[tree]),
+        ("ЁЛКА СТОИТ", &[tree]),
+        ("елк", &[]),
+        ("ελλασ", &[hellas]),
+        ("ελλάς", &[hellas]),
+        ("κοσμοσ", &[hellas]),
+        ("שלום", &[peace]),
+        ("עליכם שלום", &[peace]),
+        ("محمد", &[name]),
+        ("مُحَمَّد", &[name]),
+        ("ไทย", &[thai]),
+        ("ภาษา", &[thai]),
+        ("ยไท", &[]),
+        ("STRASSE", &[street]),
+        ("strasse", &[street]),
+        ("\"quick brown\"", &[fox]),
+        ("“quick brown”", &[fox]),
+        ("\"brown quick\"", &[]),
+        ("brown quick", &[fox]),
+        ("\"quick fox\"", &[]),
+        ("\"the quick\" \"fox\"", &[fox]),
+        ("qui*", &[]),
+        ("quic*", &[fox]),
+        ("\"the quic*\"", &[fox]),
+    ];
+    for indexed in [false, true] {
+        for (words, expected) in cases {
+            assert_eq!(search(&scratch, words), expected, "{words:?}, indexed: {indexed}");
+        }
+        fill(&mut writer);
+    }
+}
+
+#[test]
+fn nobody_is_told_of_what_they_may_not_read() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let secret = |title, visibility| RoomFacts { visibility, ..facts(title) };
+    let open = |room| room_made(room, &format!("Room {room}"));
+    for room in 3..20 {
+        put(&mut writer, open(room));
+    }
+    let (room, owner, facts) = (RoomId(20), None, secret("Cellar", Visibility::Hidden));
+    put(&mut writer, Entry::RoomMade { room, owner, facts });
+    let mine: Vec<u64> = (0..3).map(|_| put(&mut writer, says(1, 3, "word"))).collect();
+    let many = SEARCH_LOOKS_MAX as u64 + 100;
+    for indexed in [false, true] {
+        // More of them than a search looks at, and the word just before and behind one's own.
+        writer.commit((0..many).map(|n| write(n, says(1, 20, "word secret"))).collect());
+        let rooms: Vec<RoomId> = (1..20).map(RoomId).collect();
+        let ask = |words, limit| Query { rooms: rooms.clone(), limit, ..ask(words) };
+        let told = |query: &Query| {
+            let found = found(&scratch, query);
+            (numbers(&found), found.before)
+        };
+        assert_eq!(told(&ask("secret", 50)), (vec![], None), "{indexed}");
+        assert_eq!(told(&ask("secr*", 50)), (vec![], None), "{indexed}");
+        assert_eq!(told(&ask("word", 3)), (vec![mine[2], mine[1], mine[0]], None), "{indexed}");
+        let page = told(&ask("word", 2));
+        assert_eq!(page, (vec![mine[2], mine[1]], Some(Seq(mine[1]))), "{indexed}");
+        // Who is in it finds all of it.
+        let all = (1..=20).map(RoomId).collect();
+        let found = found(&scratch, &Query { rooms: all, ..ask("secret", 50) });
+        assert_eq!((found.messages.len(), found.before.is_some()), (50, true), "{indexed}");
+        fill(&mut writer);
+    }
+}
+
+#[test]
+fn what_was_said_before_a_room_was_opened_is_found_by_who_may_read_it() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let (room, owner) = (RoomId(20), None);
+    let hidden = RoomFacts { visibility: Visibility::Hidden, ..facts("Cellar") };
+    put(&mut writer, Entry::RoomMade { room, owner, facts: hidden.clone() });
+    let before = put(&mut writer, says(1, 20, "word"));
+    fill(&mut writer);
+    put(&mut writer, Entry::RoomChanged { room, facts: facts("Cellar"), generation: 1 });
+    let after = put(&mut writer, says(1, 20, "word"));
+    let all: Vec<RoomId> = (1..=20).map(RoomId).collect();
+    let asked = Query { rooms: all, ..ask("word") };
+    assert_eq!(numbers(&found(&scratch, &asked)), [after, before]);
+    fill(&mut writer);
+    put(&mut writer, Entry::RoomChanged { room, facts: hidden, generation: 2 });
+    let again = put(&mut writer, says(1, 20, "word"));
+    assert_eq!(numbers(&found(&scratch, &asked)), [again, after, before]);
+    // What was public and is not any more can be taken back all the same.
+    put(&mut writer, deletes(1, 20, after, false));
+    put(&mut writer, deletes(1, 20, before, false));
+    assert_eq!(numbers(&found(&scratch, &asked)), [again]);
+}
+
+#[test]
+fn what_is_young_is_indexed_once_and_kept_right() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let mut reader = scratch.reader();
+    let mut look = |words: &str| {
+        reader.end().expect("it ends");
+        reader.begin(Duration::from_secs(60)).expect("it begins");
+        numbers(&reader.search(&ask(words)).expect("an answer"))
+    };
+    let first = put(&mut writer, says(1, 1, "early bird"));
+    assert_eq!(look("bird"), [first]);
+    let second = put(&mut writer, says(1, 1, "late bird"));
+    assert_eq!(look("bird"), [second, first]);
+    put(&mut writer, edits(1, 1, first, "early worm"));
+    put(&mut writer, deletes(1, 1, second, false));
+    assert_eq!((look("bird"), look("worm"), look("early")), (vec![], vec![first], vec![first]));
+    // Long messages get into the index for all sooner.
+    let long = "worm ".repeat(790);
+    let many = INDEX_BYTES / long.len() + 1;
+    writer.commit((0..many as u64).map(|n| write(n, says(1, 1, &long))).collect());
+    let last = put(&mut writer, says(1, 1, "one more worm"));
+    let indexed = crate::store::index::indexed(&writer.connection).expect("it is read");
+    assert!(indexed > 1 + many as i64, "{indexed}");
+    let found = look("worm");
+    assert_eq!((found[0], found.len()), (last, many + 2));
+}
+
+#[test]
+fn a_long_search_in_long_messages_is_over_soon() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    // Everything that a phrase can be kept busy with, as often as it fits.
+    let long = format!("{}b", "a ".repeat(1_999));
+    writer.commit((0..600).map(|n| write(n, says(1, 1, &long))).collect());
+    fill(&mut writer);
+    let mut reader = scratch.reader();
+    for words in [
+        format!("\"{}c\"", "a ".repeat(1_900)),
+        format!("\"{}b a\"", "a ".repeat(40)),
+        "\"a a a a a a a a b b\" ".repeat(200),
+        "a-a-a-a-a-a-a-a-a-a-a-a-b-b ".repeat(100),
+        "a ".repeat(20_000),
+    ] {
+        // The reader itself would break off after `READ_DEADLINE_MS`, and this be an error.
+        reader.break_off_at(Instant::now() + Duration::from_secs(60)).expect("it can be told");
+        match reader.search(&ask(&words)) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::OperationInterrupted)
+            ),
+        }
+    }
+    // A piece is shown in time that grows with the message, however it repeats itself.
+    let pieces = reader.search(&ask("\"a a a a a a a a a a a a b\"")).expect("an answer");
+    assert!(pieces.messages.iter().all(|(_, piece)| piece.ends_with("a a b")));
+}
+
+#[test]
 fn nothing_that_can_be_typed_is_an_error() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     put(&mut writer, says(1, 1, "a b c"));
     let alphabet: Vec<char> = "ab1 \"'*^:()-+{}\0\n\u{301}ß名👍,.NEAR ".chars().collect();
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-    let reader = scratch.reader();
+    let mut reader = scratch.reader();
     for _ in 0..2_000 {
         let any = |chance: &mut Chance| alphabet[chance.roll(alphabet.len() as u64) as usize];
         let words: String = (0..chance.roll(12)).map(|_| any(&mut chance)).collect();
@@ -187,6 +372,28 @@ fn what_is_shown_is_around_the_word() {
     assert!(piece.contains(" the Needle is here "), "{piece}");
     assert!(piece.chars().count() <= SNIPPET_CHARS + 2, "{piece}");
     assert_eq!(pieces[1].1, "a <b>needle</b>");
+}
+
+#[test]
+fn what_is_shown_is_what_was_found() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let cases = [
+        ("Ёлка", "елка"),
+        ("Quickly-Moving", "quic*"),
+        ("上海", "上海"),
+        ("マンション", "ンショ"),
+        ("ΕΛΛΆΣ", "ελλασ"),
+        ("STRAẞE", "strasse"),
+        ("mar y\nlamb", "\"mar y lamb\""),
+        ("ﾀﾜｰ", "タワー"),
+    ];
+    for (word, asked) in cases {
+        put(&mut writer, says(1, 1, &format!("{}{word} {}", "hay ".repeat(200), "x ".repeat(300))));
+        let shown = &found(&scratch, &ask(asked)).messages[0].1;
+        assert!(shown.contains(&word.replace('\n', " ")), "{asked}: {shown}");
+        assert!(shown.chars().count() <= SNIPPET_CHARS + 2, "{shown}");
+    }
 }
 
 #[test]

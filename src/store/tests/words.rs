@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::chat::Field;
-use crate::limits::{INDEX_ENTRIES, REACTIONS_MAX};
+use crate::limits::{INDEX_ENTRIES, REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 
 /// Where something is said, and the number of a message of account 1 in the lobby.
 fn begin() -> (Scratch, Writer, u64) {
@@ -213,4 +213,27 @@ fn a_message_bears_so_many_signs() {
     assert_eq!(refusal_of(&mut writer, reacts(1, 1, seq, "🎉", true)), Refusal::Full);
     put(&mut writer, reacts(1, 1, seq, "👍", false));
     put(&mut writer, reacts(1, 1, seq, "🎉", true));
+}
+
+#[test]
+fn nobody_uses_up_the_kinds_of_signs() {
+    const SIGNS: [&str; 21] = [
+        "😀", "😁", "😂", "😃", "😄", "😅", "😆", "😇", "😈", "😉", "😊", "😋", "😌", "😍", "😎",
+        "😏", "😐", "😑", "😒", "😓", "😔",
+    ];
+    let (_scratch, mut writer, seq) = begin();
+    let own = REACTIONS_PER_PERSON_MAX;
+    for sign in &SIGNS[..own] {
+        put(&mut writer, reacts(1, 1, seq, sign, true));
+    }
+    let more = |account: u64, sign: &str| reacts(account, 1, seq, sign, true);
+    assert_eq!(refusal_of(&mut writer, more(1, SIGNS[own])), Refusal::TooManySigns);
+    // All in one commit, so that those before count for those behind.
+    let rest = (own..REACTION_KINDS_MAX).map(|index| more(2 + index as u64 / 5, SIGNS[index]));
+    let answers = writer.commit(rest.map(|entry| write(1, entry)).collect());
+    assert!(answers.iter().all(|answer| matches!(answer, Command::Logged { .. })));
+    assert_eq!(refusal_of(&mut writer, more(9, SIGNS[20])), Refusal::TooManySigns);
+    put(&mut writer, more(9, SIGNS[0]));
+    put(&mut writer, reacts(1, 1, seq, SIGNS[1], false));
+    put(&mut writer, more(9, SIGNS[20]));
 }

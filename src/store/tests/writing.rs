@@ -16,8 +16,14 @@ fn run(writer: Writer, given: Vec<Vec<Write>>) -> Vec<Vec<Command>> {
     }
     drop(inbox);
     let mut answers = Vec::new();
-    writer.run(outbox, |commands| answers.push(commands));
+    wait_for(writer.run(outbox, async |commands| answers.push(commands)));
     answers
+}
+
+/// Runs what blocks, and waits for nothing else.
+fn wait_for(running: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime").block_on(running);
 }
 
 /// The texts of the messages in a log, in order; and that its numbers have no gap.
@@ -283,7 +289,7 @@ fn a_crash_loses_nothing_that_was_answered() {
     sent += 1;
     let (mut answered, mut crashes) = (0, 0);
     // Answers are given on the writer's thread: while one is, nothing is written.
-    writer.run(outbox, |commands| {
+    wait_for(writer.run(outbox, async |commands| {
         let before = answered;
         answered += commands.len() as u64;
         assert_eq!(answered, sent);
@@ -310,6 +316,6 @@ fn a_crash_loses_nothing_that_was_answered() {
             log.set_len(length - 1 - chance.roll(4_000)).expect("it is cut");
             assert_eq!(torn.open().last_seq.0, 1 + before);
         }
-    });
+    }));
     assert!(answered >= 3_000 && crashes > 4, "{answered} answered, {crashes} crashes");
 }

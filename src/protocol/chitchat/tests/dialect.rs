@@ -134,7 +134,7 @@ fn encoding() {
 }
 
 /// Every refusal: its number, what is at fault, and the HTTP status.
-const REFUSALS: [(Refusal, u16, &str, u16); 24] = [
+const REFUSALS: [(Refusal, u16, &str, u16); 25] = [
     (Refusal::Unauthenticated, 104, "", 401),
     (Refusal::UnknownKey, 104, "", 401),
     (Refusal::NameInvalid, 303, "name", 400),
@@ -157,6 +157,7 @@ const REFUSALS: [(Refusal, u16, &str, u16); 24] = [
     (Refusal::Malformed(Field::Name), 303, "name", 400),
     (Refusal::Malformed(Field::Message), 303, "msg", 400),
     (Refusal::Malformed(Field::Color), 303, "color", 400),
+    (Refusal::RateLimited { retry_after_ms: 1_000 }, 305, "", 429),
     (Refusal::Full, 507, "", 503),
     (Refusal::Unavailable, 503, "", 503),
 ];

@@ -7,6 +7,7 @@ use sha2::Sha256;
 
 use crate::chat::{Claim, Name, RoomId};
 use crate::crypto;
+use crate::fuzz::fuzz;
 use crate::limits::TOKEN_TTL_SECS;
 use crate::protocol::chitchat::tokens::{Flaw, Pass, Tokens};
 use crate::time::Time;
@@ -142,4 +143,19 @@ fn tokens_at_the_ends_of_time() {
     }
     let token = tokens().issue(Time(i64::MIN), &name, RoomId(2), 1);
     assert!(tokens().check_at(&token, Time(i64::MIN)).is_ok());
+}
+
+/// A token that was damaged says what it said, or nothing.
+#[test]
+fn tokens_at_random() {
+    let tokens = Tokens::new(None, &[7; 32]);
+    let name = Name::new("ann").expect("a name");
+    let token = tokens.issue(Time::now(), &name, RoomId(2), 3);
+    let good = tokens.check(&token).expect("a token");
+    fuzz(5_000, |dice| {
+        let damaged = dice.text(&[&token], &["=", ".", "e30", "a", "\u{0}"]);
+        if let Ok(pass) = tokens.check(&damaged) {
+            assert_eq!((pass.claim, pass.room), (good.claim.clone(), good.room), "{damaged}");
+        }
+    });
 }

@@ -1,0 +1,121 @@
+//! The ways to the hub: everybody's, a seated connection's, and the log's.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::chat::{Answer, Ask, Caller, Command, Refusal, SeatId, Source, Tell};
+
+/// Whoever waits for an answer.
+pub(super) type Asker = oneshot::Sender<Result<Answer, Refusal>>;
+
+/// What stands in the hub's inbox.
+pub(super) enum Message {
+    Ask { source: Source, caller: Caller, what: Ask, answer: Asker },
+    Tell { seat: SeatId, tell: Tell },
+    Leave { seat: SeatId },
+    FromLog(Vec<Command>),
+    Close,
+}
+
+/// The way to the hub. While one exists, the hub runs.
+#[derive(Clone)]
+pub struct HubHandle {
+    inbox: mpsc::Sender<Message>,
+    /// From where those come who ask through this handle.
+    source: Source,
+}
+
+/// The way back from the log. It does not keep the hub running.
+pub struct LogHandle {
+    inbox: mpsc::WeakSender<Message>,
+}
+
+/// The right of one connection to hear and speak. Dropping it leaves the room: the slot for saying
+/// so in the hub's inbox is paid for in advance, so nothing can keep it from arriving.
+pub struct Seat {
+    id: SeatId,
+    hub: HubHandle,
+    leave: Option<mpsc::OwnedPermit<Message>>,
+}
+
+impl HubHandle {
+    pub(super) fn new(inbox: mpsc::Sender<Message>) -> HubHandle {
+        HubHandle { inbox, source: Source::Own }
+    }
+
+    /// The same way, for those who come from there.
+    pub fn from_source(&self, source: Source) -> HubHandle {
+        HubHandle { source, ..self.clone() }
+    }
+
+    /// Asks, and waits for the answer; for changes that is when they are on disk.
+    ///
+    /// # Errors
+    /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
+    pub async fn ask(&self, caller: Caller, what: Ask) -> Result<Answer, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Ask { source: self.source, caller, what, answer };
+        self.inbox.send(message).await.map_err(|_| Refusal::Unavailable)?;
+        answered.await.map_err(|_| Refusal::Unavailable)?
+    }
+
+    /// Takes a seat: `what` is an [`Ask::Sit`] or [`Ask::Follow`] for that seat.
+    ///
+    /// # Errors
+    /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
+    pub async fn sit(
+        &self,
+        seat: SeatId,
+        caller: Caller,
+        what: Ask,
+    ) -> Result<(Seat, Answer), Refusal> {
+        let leave = self.inbox.clone().reserve_owned().await.map_err(|_| Refusal::Unavailable)?;
+        // From here on the leave is sure, also when this future is dropped before the answer.
+        let seat = Seat { id: seat, hub: self.clone(), leave: Some(leave) };
+        let answer = self.ask(caller, what).await?;
+        Ok((seat, answer))
+    }
+
+    /// Begins the end: everybody is unseated, and nothing new begins.
+    pub async fn close(&self) {
+        let _ = self.inbox.send(Message::Close).await; // A hub that is gone is closed.
+    }
+
+    /// The way back from the log.
+    pub fn log_handle(&self) -> LogHandle {
+        LogHandle { inbox: self.inbox.downgrade() }
+    }
+}
+
+impl LogHandle {
+    /// Hands over what the log has answered. Waits while the hub's inbox is full; when the hub is
+    /// gone, nobody waits for it any more.
+    pub async fn answer(&self, commands: Vec<Command>) {
+        if let Some(inbox) = self.inbox.upgrade() {
+            let _ = inbox.send(Message::FromLog(commands)).await;
+        }
+    }
+}
+
+impl Seat {
+    /// Says something, if the hub's inbox has room; else hands it back, for [`Seat::tell`].
+    pub fn try_tell(&self, tell: Tell) -> Result<(), Tell> {
+        match self.hub.inbox.try_send(Message::Tell { seat: self.id, tell }) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(Message::Tell { tell, .. })) => Err(tell),
+            Err(_) => Ok(()), // The hub is gone, and this connection will be, too.
+        }
+    }
+
+    /// Says something, as soon as the hub's inbox has room.
+    pub async fn tell(&self, tell: Tell) {
+        let _ = self.hub.inbox.send(Message::Tell { seat: self.id, tell }).await;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(permit) = self.leave.take() {
+            permit.send(Message::Leave { seat: self.id });
+        }
+    }
+}

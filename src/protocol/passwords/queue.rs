@@ -1,0 +1,211 @@
+//! Who is next: addresses take turns, and so do the rooms that one address asks for.
+//!
+//! It must never make anybody wait for more than one turn of each of the others, however much those
+//! want (start-time fair queuing, with every turn of one length); and whoever has no place any more
+//! is whose line is longest. It knows nothing of what waits.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::chat::Source;
+
+/// For what somebody waits, within their address: a room's number, or 0 for a room to be made.
+pub(super) type Lane = u64;
+
+/// What waits, in the order of coming.
+pub(super) struct Queue<T> {
+    waiting: Vec<(Source, Lane, T)>,
+    sources: Turns<Source>,
+    /// Of the addresses of whom something waits, or lately did.
+    lanes: HashMap<Source, Turns<Lane>>,
+}
+
+/// Who has had how many turns. Whoever comes new has had as many as the one whose turn was last.
+struct Turns<K> {
+    now: u64,
+    had: HashMap<K, u64>,
+}
+
+impl<T> Queue<T> {
+    pub fn new() -> Queue<T> {
+        Queue { waiting: Vec::new(), sources: Turns::new(), lanes: HashMap::new() }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Takes its place.
+    pub fn push(&mut self, source: Source, lane: Lane, what: T) {
+        let mut others = self.waiting.iter().filter(|(other, _, _)| *other == source).peekable();
+        if others.peek().is_none() {
+            self.sources.join(source);
+        }
+        let lanes = self.lanes.entry(source).or_insert_with(Turns::new);
+        if !others.any(|(_, other, _)| *other == lane) {
+            lanes.join(lane);
+        }
+        self.waiting.push((source, lane, what));
+    }
+
+    /// Whose turn it is.
+    pub fn pop(&mut self) -> Option<T> {
+        let source = self.sources.next(self.waiting.iter().map(|(source, _, _)| *source))?;
+        let own = self.waiting.iter().filter(|(other, _, _)| *other == source);
+        let lane = self.lanes.get_mut(&source)?.next(own.map(|(_, lane, _)| *lane))?;
+        let mut all = self.waiting.iter();
+        let first = all.position(|(other, of, _)| (*other, *of) == (source, lane))?;
+        let (_, _, what) = self.waiting.remove(first);
+        self.forget();
+        Some(what)
+    }
+
+    /// The last in the longest line of the address of whom most wait.
+    pub fn pop_excess(&mut self) -> Option<T> {
+        let source = most(self.waiting.iter().map(|(source, _, _)| *source))?;
+        let own = self.waiting.iter().filter(|(other, _, _)| *other == source);
+        let lane = most(own.map(|(_, lane, _)| *lane))?;
+        let mut all = self.waiting.iter();
+        let last = all.rposition(|(other, of, _)| (*other, *of) == (source, lane))?;
+        let (_, _, what) = self.waiting.remove(last);
+        Some(what)
+    }
+
+    /// Takes out whatever nobody waits for any more.
+    pub fn retain(&mut self, is_wanted: impl Fn(&T) -> bool) {
+        self.waiting.retain(|(_, _, what)| is_wanted(what));
+    }
+
+    /// Forgets who would be treated in the same way if they came for the first time.
+    fn forget(&mut self) {
+        let waits = |source: &Source| self.waiting.iter().any(|(other, _, _)| other == source);
+        self.sources.forget(waits);
+        let known = &self.sources.had;
+        self.lanes.retain(|source, _| known.contains_key(source));
+        for (source, lanes) in &mut self.lanes {
+            let mut own = self.waiting.iter().filter(|(other, _, _)| other == source);
+            lanes.forget(|lane| own.any(|(_, other, _)| other == lane));
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Turns<K> {
+    fn new() -> Turns<K> {
+        Turns { now: 0, had: HashMap::new() }
+    }
+
+    /// Somebody comes of whom nothing waits yet: what they have not used is not saved for them.
+    fn join(&mut self, who: K) {
+        let had = self.had.entry(who).or_insert(0);
+        *had = self.now.max(*had);
+    }
+
+    /// Of those who wait, the one who has had fewest turns; of several the first. They have had one
+    /// more then.
+    fn next(&mut self, waiting: impl Iterator<Item = K>) -> Option<K> {
+        let next = waiting.min_by_key(|who| self.had.get(who).copied().unwrap_or(0))?;
+        let had = self.had.entry(next).or_insert(0);
+        self.now = *had;
+        *had += 1;
+        Some(next)
+    }
+
+    fn forget(&mut self, mut waits: impl FnMut(&K) -> bool) {
+        let now = self.now;
+        self.had.retain(|who, had| *had > now || waits(who));
+    }
+}
+
+/// The one that comes most often; of several the one that comes last.
+fn most<K: Copy + Eq + Hash>(all: impl Iterator<Item = K> + Clone) -> Option<K> {
+    let mut counts = HashMap::new();
+    for one in all.clone() {
+        *counts.entry(one).or_insert(0) += 1;
+    }
+    all.max_by_key(|one| counts[one])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(number: u32) -> Source {
+        Source::of(std::net::Ipv4Addr::from(0x0a00_0000 + number).into())
+    }
+
+    fn all(queue: &mut Queue<&'static str>) -> String {
+        std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn addresses_and_their_rooms_take_turns() {
+        let mut queue = Queue::new();
+        for what in ["a1", "a2", "a3", "a4"] {
+            queue.push(at(1), 7, what);
+        }
+        queue.push(at(1), 8, "r1");
+        queue.push(at(2), 7, "b1");
+        queue.push(at(2), 7, "b2");
+        assert_eq!(all(&mut queue), "a1 b1 r1 b2 a2 a3 a4");
+        assert!(queue.sources.had.len() <= 1 && queue.lanes.len() <= 1, "it keeps nothing");
+    }
+
+    /// Who asks again as soon as they are answered gets no more than who has many waiting.
+    #[test]
+    fn nobody_is_passed_over_by_those_who_come_new() {
+        let mut queue = Queue::new();
+        for what in ["b1", "b2", "b3"] {
+            queue.push(at(9), 1, what);
+        }
+        queue.push(at(1), 1, "1");
+        queue.push(at(2), 1, "2");
+        let mut served = Vec::new();
+        for _ in 0..9 {
+            let next = queue.pop().expect("somebody waits");
+            served.push(next);
+            match next {
+                "1" => queue.push(at(1), 1, "1"),
+                "2" => queue.push(at(2), 1, "2"),
+                _ => {}
+            }
+        }
+        assert_eq!(served.join(" "), "b1 1 2 b2 1 2 b3 1 2");
+    }
+
+    /// The same of the rooms of one address, whoever else has had turns meanwhile.
+    #[test]
+    fn a_new_room_waits_for_one_turn_of_each() {
+        let mut queue = Queue::new();
+        for _ in 0..50 {
+            queue.push(at(1), 1, "x");
+            assert_eq!(queue.pop(), Some("x"));
+        }
+        for what in ["a1", "a2", "a3"] {
+            queue.push(at(2), 1, what);
+        }
+        assert_eq!(queue.pop(), Some("a1"));
+        queue.push(at(2), 2, "new");
+        queue.push(at(2), 3, "newer");
+        assert_eq!(all(&mut queue), "new newer a2 a3");
+    }
+
+    #[test]
+    fn the_longest_line_gives_way() {
+        let mut queue = Queue::new();
+        for what in ["a1", "a2", "a3"] {
+            queue.push(at(1), 1, what);
+        }
+        queue.push(at(1), 2, "r1");
+        for what in ["b1", "b2", "b3"] {
+            queue.push(at(2), 1, what);
+        }
+        queue.push(at(3), 1, "c1");
+        let excess = std::iter::from_fn(|| queue.pop_excess()).collect::<Vec<_>>().join(" ");
+        assert_eq!(excess, "a3 b3 a2 b2 r1 c1 b1 a1");
+        queue.push(at(1), 1, "gone");
+        queue.push(at(1), 1, "stays");
+        queue.retain(|what| *what != "gone");
+        assert_eq!((queue.len(), all(&mut queue)), (1, "stays".to_owned()));
+    }
+}

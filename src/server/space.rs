@@ -1,0 +1,42 @@
+//! Keeps an eye on the disk, and tells the core how much room it has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chat::{Command, Space};
+use crate::hub::LogHandle;
+use crate::limits::DISK_PROBE_MS;
+use crate::log;
+use crate::store::Disk;
+
+/// Looks again and again, until the task is aborted. `known`: what the core has been told.
+pub(super) async fn watch(disk: Disk, core: Arc<LogHandle>, mut known: Space) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(DISK_PROBE_MS)).await;
+        look(&disk, &core, &mut known).await;
+    }
+}
+
+/// Looks once, on a thread of its own, as a disk may take its time, and tells the core what is
+/// different from what it knows. A disk of which nothing is known has room: writing will show.
+pub(super) async fn look(disk: &Disk, core: &Arc<LogHandle>, known: &mut Space) {
+    let disk = disk.clone();
+    let look = move || disk.space().unwrap_or(Space::Enough);
+    let Ok(space) = tokio::task::spawn_blocking(look).await else { return };
+    if std::mem::replace(known, space) == space {
+        return;
+    }
+    core.answer(vec![Command::Space(space)]).await;
+    match space {
+        Space::Enough => log!(Info, "the disk has room again"),
+        Space::Little => {
+            log!(Warn, "the disk is filling up: guests write nothing more (--disk-free)");
+        }
+        Space::Least => {
+            log!(
+                Error,
+                "the disk is nearly full: nothing more is written; make room (--disk-free)"
+            );
+        }
+    }
+}

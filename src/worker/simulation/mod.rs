@@ -1,0 +1,372 @@
+//! The simulator above the core: the real hub, the real line to the writer's real loop, and the
+//! real delivery rounds of several workers, with queues that are small enough to fill; on a disk
+//! that is slow, full, locked or hangs, with workers that come late, and a clock that leaps. All of
+//! it follows from one seed, on one thread, in simulated time.
+//!
+//! Whatever happens: every ask is answered, and those that need no disk at once; every tell is
+//! replied to once, and in order; nothing is acknowledged or told that is not in the log, and of a
+//! room's messages none is left out. When the disk is well again, all settles.
+//!
+//! `SEEDS=100000 cargo test --lib worker::simulation` runs more seeds; `SEED=17 cargo test --lib
+//! worker::simulation -- --nocapture` runs one, and says what happens.
+
+mod disk;
+mod people;
+mod wire;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::chat::simulation::dice::Dice;
+use crate::chat::simulation::disk::Disk as Log;
+use crate::chat::{
+    AccountId, Chat, Command, Entry, LOBBY, Name, RoomFacts, RoomId, Seq, SessionId, Settings,
+    Snapshot, Title, Visibility, founding,
+};
+use crate::clock::Clock;
+use crate::crypto;
+use crate::dialect::Encoder;
+use crate::hub::{Bounds, Hub, HubHandle, Rounds};
+use crate::store::{line_of, write_all};
+use crate::time::Time;
+use crate::worker::delivery::{Delivery, Head, Wires};
+use crate::worker::simulation::disk::{SimulatedDisk, Weather};
+use crate::worker::simulation::people::Person;
+use crate::worker::simulation::wire::{Ear, Plain};
+
+const SEEDS: u64 = 300;
+/// When all is well again: how long anything may still take.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Messages in the lobby before anybody comes: so far one can read.
+const SAID_BEFORE: u64 = 60;
+/// What people do at most, all together.
+const STEPS_MAX: u64 = 1_500;
+/// Rooms that are there from the start.
+pub const ROOMS: u64 = 3;
+
+/// What differs from seed to seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    bounds: Bounds,
+    /// Batches handed to the writer.
+    batches: usize,
+    workers: usize,
+    people: u64,
+    /// How long they are busy.
+    millis: u64,
+    /// The longest that one of them pauses.
+    pause_millis: u64,
+    /// What the fine disk takes for a commit, at most.
+    commit_millis: u64,
+    session_ttl_secs: u64,
+    /// Whether there are rate limits.
+    limits: bool,
+    /// What a connection may have unanswered, and what its outbox holds.
+    unanswered_max: u32,
+    outbox_max: usize,
+    /// Whether the server is told to stop while people are busy.
+    stops: bool,
+    /// How often weather and clock change, in milliseconds.
+    change_millis: u64,
+}
+
+impl Options {
+    fn draw(dice: &mut Dice) -> Options {
+        let size = |dice: &mut Dice, max: u64| 1 + usize::try_from(dice.below(max)).expect("small");
+        let bounds = Bounds {
+            inbox: size(dice, 48),
+            seats: 64,
+            round_commands: size(dice, 64),
+            rounds: size(dice, 4),
+            round_items: 16 << dice.below(8),
+            proposed: size(dice, 64),
+        };
+        // Long enough for everybody to do some hundred things, and some sixteen changes.
+        let pause_millis = 1 << dice.below(10);
+        let millis = 500 + 60 * pause_millis;
+        Options {
+            bounds,
+            batches: size(dice, 8),
+            workers: size(dice, 3),
+            people: 1 + dice.below(10),
+            millis,
+            pause_millis,
+            commit_millis: dice.below(3) * dice.below(60),
+            limits: dice.one_in(4),
+            session_ttl_secs: [60, 600, 3_600][usize::try_from(dice.below(3)).expect("small")],
+            unanswered_max: 1 + u32::try_from(dice.below(32)).expect("small"),
+            outbox_max: 1_000 << dice.below(8),
+            stops: dice.one_in(4),
+            change_millis: 1 + millis / 8,
+        }
+    }
+}
+
+/// What everybody in one run shares.
+pub struct World {
+    pub options: Options,
+    pub hub: HubHandle,
+    pub log: Rc<RefCell<Log>>,
+    /// The connections of each worker.
+    pub wires: Vec<Wires<Ear>>,
+    /// How far members have read, as it was acknowledged.
+    pub marks: RefCell<HashMap<(RoomId, AccountId), Seq>>,
+    /// Nobody begins anything new.
+    pub over: Cell<bool>,
+    /// The server has been told to stop.
+    pub stopping: Cell<bool>,
+    /// Counts what people do, and makes what must be new.
+    pub step: Rc<Cell<u64>>,
+    /// Everything that was answered, when, in one number.
+    trace: Cell<u64>,
+    loud: bool,
+}
+
+impl World {
+    /// A number that was never used before.
+    pub fn fresh(&self) -> u64 {
+        self.step.set(self.step.get() + 1);
+        self.step.get()
+    }
+
+    /// Whether anybody begins something new.
+    pub fn is_busy(&self) -> bool {
+        !self.over.get() && self.step.get() < STEPS_MAX
+    }
+
+    /// Notes what has happened: the same seed is to come to the same number.
+    pub fn note(&self, what: &str) {
+        let at = Instant::now();
+        if self.loud {
+            println!("{:>6} {at:?} {what}", self.step.get());
+        }
+        let fold = |sum: u64, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        self.trace.set(what.bytes().fold(self.trace.get(), fold));
+    }
+}
+
+#[test]
+fn whatever_happens() {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    if let Some(seed) = number("SEED") {
+        run(seed, true);
+        return;
+    }
+    for seed in 0..number("SEEDS").unwrap_or(SEEDS) {
+        let trace = run(seed, false);
+        if seed.is_multiple_of(64) {
+            assert_eq!(trace, run(seed, false), "seed {seed} went otherwise the second time");
+        }
+    }
+}
+
+/// Runs one seed; says how to see it again when that fails.
+fn run(seed: u64, loud: bool) -> u64 {
+    let (step, mut dice) = (Rc::new(Cell::new(0)), Dice::new(seed));
+    let options = Options::draw(&mut dice);
+    if loud {
+        println!("{options:#?}");
+    }
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    let simulated = simulate(options, dice, loud, step.clone());
+    let run = || LocalSet::new().block_on(&runtime, simulated);
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let again = format!("SEED={seed} cargo test --lib worker::simulation -- --nocapture");
+        panic!("seed {seed}, step {}; again: {again}", step.get());
+    })
+}
+
+/// A core that knows some people and rooms, and the log that it knows them from. Keys of accounts
+/// and of their sessions are their names.
+fn begin(options: &Options, clock: Time) -> (Chat, Log) {
+    let settings = Settings { session_ttl_secs: options.session_ttl_secs, limits: options.limits };
+    let (mut chat, mut log) = (Chat::new(settings, Snapshot::default()), Log::default());
+    let mut write = |entry| log.write(None, clock, entry);
+    write(founding());
+    for number in 1..=options.people {
+        let account = AccountId(number);
+        let name = Name::new(&format!("p{number}")).expect("a name");
+        let key = crypto::hash(name.as_str());
+        write(Entry::AccountMade { account, name, key: Some(key), color: None });
+        let (session, agent) = (SessionId(number), "".into());
+        write(Entry::SessionBegun { session, account, key, remember: false, agent });
+    }
+    for number in 2..=ROOMS {
+        let facts = RoomFacts {
+            title: Title::new(&format!("room {number}")).expect("a title"),
+            description: Default::default(),
+            visibility: Visibility::Public,
+            password: None,
+        };
+        write(Entry::RoomMade { room: RoomId(number), owner: None, facts });
+    }
+    for number in 0..SAID_BEFORE {
+        write(people::message(AccountId(1), LOBBY, &format!("before {number}")));
+    }
+    let mut effects = Vec::new();
+    while let Some(command) = log.answer() {
+        assert!(matches!(command, Command::Logged { .. }));
+        chat.handle(clock, command, &mut effects);
+    }
+    (chat, log)
+}
+
+async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u64>>) -> u64 {
+    let start = Instant::now();
+    let noon = 1_800_000_000_000_000;
+    let set = Arc::new(AtomicI64::new(noon));
+    let clock = {
+        let set = set.clone();
+        move || {
+            let elapsed = i64::try_from(start.elapsed().as_micros()).expect("no age");
+            Time(set.load(Ordering::Relaxed) + elapsed)
+        }
+    };
+    let (chat, log) = begin(&options, Time(noon));
+    let (line, end) = line_of(options.batches);
+    let encoder = Encoder::new(&[&Plain], "epoch");
+    let (hub, handle, rounds) = Hub::within(
+        options.bounds,
+        Clock::by(Box::new(clock)),
+        chat,
+        line,
+        encoder,
+        options.workers,
+    );
+    let log = Rc::new(RefCell::new(log));
+    let world = Rc::new(World {
+        options,
+        hub: handle,
+        log: log.clone(),
+        wires: rounds.iter().map(|_| Wires::default()).collect(),
+        marks: RefCell::default(),
+        over: Cell::new(false),
+        stopping: Cell::new(false),
+        step,
+        trace: Cell::new(0xcbf2_9ce4_8422_2325),
+        loud,
+    });
+    let (sky, weather) = watch::channel(Weather::Fine { millis: options.commit_millis });
+    let disk_dice = Dice::new(dice.below(u64::MAX));
+    let mut disk = SimulatedDisk { log, weather, dice: disk_dice, start, failing: false };
+    let answers = world.hub.log_handle();
+    let mut writer = spawn_local(async move {
+        write_all(&mut disk, end, |commands| answers.answer(commands)).await;
+    });
+    let mut hub = spawn_local(hub.run());
+    let late = Rc::new(Cell::new(Duration::ZERO));
+    for (rounds, wires) in rounds.into_iter().zip(&world.wires) {
+        spawn_local(work(rounds, wires.clone(), late.clone()));
+    }
+    let mut people = JoinSet::new();
+    for number in 1..=options.people {
+        let dice = Dice::new(dice.below(u64::MAX));
+        people.spawn_local(Person::new(world.clone(), number, dice).live());
+    }
+    let busy = change(&world, &mut dice, &sky, &late, &set);
+    tokio::select! {
+        biased;
+        failed = &mut hub => panic!("the hub has ended: {failed:?}"),
+        failed = &mut writer => panic!("the writer has ended: {failed:?}"),
+        () = busy => {}
+    }
+    let settled = async {
+        while let Some(lived) = people.join_next().await {
+            lived.expect("a life without fault");
+        }
+    };
+    tokio::select! {
+        biased;
+        failed = &mut hub => panic!("the hub has ended: {failed:?}"),
+        failed = &mut writer => panic!("the writer has ended: {failed:?}"),
+        settled = timeout(PATIENCE, settled) => settled.expect("all settles"),
+    }
+    settle(Rc::into_inner(world).expect("everybody has gone"), hub, writer).await
+}
+
+/// Until people have been busy for long enough: the weather changes, workers tire, the clock leaps.
+async fn change(
+    world: &World,
+    dice: &mut Dice,
+    sky: &watch::Sender<Weather>,
+    late: &Cell<Duration>,
+    clock: &AtomicI64,
+) {
+    let options = &world.options;
+    let fine = Weather::Fine { millis: options.commit_millis };
+    let end = Instant::now() + Duration::from_millis(options.millis);
+    while Instant::now() < end {
+        sleep(Duration::from_millis(dice.below(options.change_millis))).await;
+        match dice.below(10) {
+            0..=2 => sky.send_replace(fine),
+            3 => sky.send_replace(Weather::Fine { millis: dice.below(2_000) }),
+            4 => sky.send_replace(Weather::Full),
+            5 => sky.send_replace(Weather::Locked),
+            6 => sky.send_replace(Weather::Hangs),
+            7 => {
+                late.set(Duration::from_millis(dice.below(2) * dice.below(4_000)));
+                continue;
+            }
+            _ => {
+                let reach = dice.below(42);
+                let leap = dice.below(1 << reach).cast_signed();
+                let leap = if dice.one_in(2) { leap } else { -leap };
+                clock.fetch_add(leap, Ordering::Relaxed);
+                continue;
+            }
+        };
+        world.note(&format!("the disk: {:?}", *sky.borrow()));
+    }
+    if options.stops {
+        world.stopping.set(true);
+        world.hub.close().await;
+    }
+    sky.send_replace(fine);
+    late.set(Duration::ZERO);
+    world.over.set(true);
+}
+
+/// A worker, as [`run`](super::run) has it, but that it may be late.
+async fn work(mut rounds: Rounds, wires: Wires<Ear>, late: Rc<Cell<Duration>>) {
+    let mut delivery = Delivery::new(wires, Head::default());
+    while let Some(items) = rounds.recv().await {
+        if !late.get().is_zero() {
+            sleep(late.get()).await;
+        }
+        delivery.take(items);
+        while let Ok(items) = rounds.try_recv() {
+            delivery.take(items);
+        }
+        delivery.flush();
+    }
+}
+
+/// The end: the hub ends with its last handle, the writer with the hub, and all is written down.
+async fn settle(
+    world: World,
+    hub: tokio::task::JoinHandle<()>,
+    writer: tokio::task::JoinHandle<()>,
+) -> u64 {
+    let World { hub: handle, log, marks, trace, .. } = world;
+    drop(handle);
+    timeout(PATIENCE, hub).await.expect("the hub ends").expect("well");
+    timeout(PATIENCE, writer).await.expect("the writer ends").expect("well");
+    let log = log.borrow();
+    assert!(log.is_idle(), "something was proposed, and is neither written nor refused");
+    for (mark, seq) in marks.borrow().iter() {
+        let kept = log.marks.get(mark);
+        assert!(kept.is_some_and(|kept| kept >= seq), "{mark:?} at {seq:?} is kept as {kept:?}");
+    }
+    trace.get()
+}

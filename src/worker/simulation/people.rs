@@ -1,0 +1,367 @@
+//! What people do, at any time and in any order; and what must be true of what they hear.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::chat::simulation::dice::Dice;
+use crate::chat::{
+    Access, AccountId, Action, Answer, Ask, Author, Caller, ClientId, Door, Entry, LOBBY, Name,
+    Refusal, RoomFacts, RoomId, RoomRef, Seq, Tell, Title, Visibility,
+};
+use crate::crypto::{self, KeyHash};
+use crate::hub::{Seat, seat_id};
+use crate::worker::simulation::wire::Ear;
+use crate::worker::simulation::{ROOMS, SAID_BEFORE, World};
+
+/// What needs no disk is answered within this, whatever the disk does.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
+/// A message as the log has it.
+pub fn message(account: AccountId, room: RoomId, text: &str) -> Entry {
+    let name = Name::new(&format!("p{}", account.0)).expect("a name");
+    let author = Author { account: Some(account), name };
+    let text = text.into();
+    Entry::Said { room, author, color: None, text, client_id: None, reply_to: None }
+}
+
+pub struct Person {
+    world: Rc<World>,
+    number: u64,
+    dice: Dice,
+    /// Of the session that is in use.
+    session: KeyHash,
+    /// How far this person has read the lobby.
+    read: u64,
+}
+
+/// What was told, and is to be replied to.
+struct Told {
+    text: Option<String>,
+    mark: String,
+}
+
+impl Person {
+    pub fn new(world: Rc<World>, number: u64, dice: Dice) -> Person {
+        let session = crypto::hash(&format!("p{number}"));
+        Person { world, number, dice, session, read: 0 }
+    }
+
+    /// A life: now a client of requests, now a stream, now somebody in a room.
+    pub async fn live(mut self) {
+        while self.world.is_busy() {
+            match self.dice.below(4) {
+                0 => self.sits(true).await,
+                1 => self.sits(false).await,
+                _ => self.asks().await,
+            }
+            self.pause().await;
+        }
+        while !self.world.over.get() {
+            sleep(Duration::from_millis(100)).await;
+        }
+        if self.world.stopping.get() {
+            return;
+        }
+        // All is well again, and so what anybody wants is done, as soon as others' things are.
+        for _ in 0..1_000 {
+            match self.send(LOBBY).await {
+                Ok(_) => return,
+                Err(Refusal::Unauthenticated) => drop(self.log_in().await),
+                Err(Refusal::Unavailable | Refusal::RateLimited { .. }) => {}
+                Err(refusal) => panic!("all is well, but {refusal:?}"),
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("all is well, and nothing can be said");
+    }
+
+    async fn pause(&mut self) {
+        let millis = self.dice.below(1 + self.world.options.pause_millis);
+        if millis > 0 {
+            sleep(Duration::from_millis(millis)).await;
+        }
+    }
+
+    fn room(&mut self) -> RoomId {
+        RoomId(1 + self.dice.below(ROOMS))
+    }
+
+    async fn ask(&mut self, what: Ask) -> Result<Answer, Refusal> {
+        self.world.fresh();
+        let quick = matches!(
+            what,
+            Ask::Heard | Ask::Me | Ask::Present { .. } | Ask::View { .. } | Ask::Read { .. }
+        );
+        let shown = format!("{} asks {what:?}", self.number);
+        let new = matches!(what, Ask::Login { .. });
+        let caller = if new { Caller::Nobody } else { Caller::Session(self.session) };
+        let start = Instant::now();
+        let answer = self.world.hub.ask(caller, what).await;
+        self.world.note(&format!("{shown}: {answer:?}"));
+        assert!(!quick || start.elapsed() <= AT_ONCE, "{shown}: after {:?}", start.elapsed());
+        if quick && !self.world.stopping.get() {
+            assert_ne!(answer, Err(Refusal::Unavailable), "{shown}");
+        }
+        answer
+    }
+
+    async fn log_in(&mut self) -> Result<Answer, Refusal> {
+        let key = crypto::hash(&format!("p{}", self.number));
+        let session = crypto::hash(&format!("s{}", self.world.fresh()));
+        let login = Ask::Login { key, session, remember: false, agent: "".into() };
+        let answer = self.ask(login).await;
+        if answer.is_ok() {
+            self.session = session;
+        }
+        answer
+    }
+
+    async fn asks(&mut self) {
+        for _ in 0..self.dice.below(12) {
+            let room = self.room();
+            let what = match self.dice.below(12) {
+                0 => Ask::Heard,
+                1 => Ask::Present { room, after: 0 },
+                2 => Ask::View { room },
+                3 => Ask::Enter { room, access: Access::Open },
+                4 if room != LOBBY => Ask::Exit { room },
+                5 => {
+                    self.marks().await;
+                    continue;
+                }
+                6 => self.registers(),
+                7 => self.makes_room(),
+                8 => {
+                    self.hangs_up().await;
+                    continue;
+                }
+                _ => {
+                    let _ = self.send(room).await; // It may be refused.
+                    continue;
+                }
+            };
+            if self.ask(what).await == Err(Refusal::Unauthenticated) {
+                let _ = self.log_in().await; // It may be refused.
+            }
+            if self.dice.one_in(2) {
+                self.pause().await;
+            }
+        }
+    }
+
+    fn registers(&self) -> Ask {
+        let name = format!("n{}", self.world.fresh());
+        Ask::Register { key: crypto::hash(&name), name: name.into() }
+    }
+
+    fn makes_room(&self) -> Ask {
+        let title = Title::new(&format!("room of {}", self.world.fresh())).expect("a title");
+        let (description, visibility) = (Default::default(), Visibility::Public);
+        Ask::MakeRoom { facts: RoomFacts { title, description, visibility, password: None } }
+    }
+
+    /// Reads the lobby on, message by message, faster than anybody can.
+    async fn marks(&mut self) {
+        for _ in 0..self.dice.below(30) {
+            let seq = 2 * self.world.options.people + ROOMS + self.read;
+            self.read = (self.read + 1) % SAID_BEFORE;
+            if let Ok(Answer::Read(seq)) = self.ask(Ask::Read { room: LOBBY, seq: Seq(seq) }).await
+            {
+                let mut marks = self.world.marks.borrow_mut();
+                let mark = marks.entry((LOBBY, AccountId(self.number))).or_insert(seq);
+                *mark = (*mark).max(seq);
+            }
+        }
+    }
+
+    /// Asks, and does not wait for the answer.
+    async fn hangs_up(&mut self) {
+        let (what, millis) = (self.makes_room(), self.dice.below(20));
+        let _ = timeout(Duration::from_millis(millis), self.ask(what)).await;
+    }
+
+    /// Says something, maybe twice, as one does who has not heard the answer.
+    async fn send(&mut self, room: RoomId) -> Result<Answer, Refusal> {
+        let (text, id) = self.words();
+        let action =
+            Action::Send { room, text: text.clone().into(), client_id: id, reply_to: None };
+        let answer = self.ask(Ask::Act(action.clone())).await;
+        let Ok(Answer::Acted { seq, .. }) = &answer else { return answer };
+        self.is_logged(*seq, &text);
+        if self.dice.one_in(8)
+            && let Ok(Answer::Acted { seq: again, repeated, .. }) = self.ask(Ask::Act(action)).await
+        {
+            assert_eq!((again, repeated), (*seq, true), "said again");
+        }
+        answer
+    }
+
+    fn words(&mut self) -> (String, Option<ClientId>) {
+        let number = self.world.fresh();
+        let id = ClientId::new(&format!("id{number}"));
+        (format!("{number} {}", "x".repeat(1 << self.dice.below(8))), id)
+    }
+
+    /// What is acknowledged is in the log.
+    fn is_logged(&self, seq: Seq, text: &str) {
+        let log = self.world.log.borrow();
+        let index = usize::try_from(seq.0 - 1).expect("an index");
+        let (_, entry) = log.log.get(index).expect("acknowledged, and not in the log");
+        assert!(matches!(entry, Entry::Said { text: logged, .. } if **logged == *text), "{seq:?}");
+    }
+
+    /// Takes a seat in a room, or opens a stream; speaks, hears, and goes.
+    async fn sits(&mut self, stream: bool) {
+        let worker = usize::try_from(self.dice.below(self.world.wires.len() as u64)).expect("few");
+        let id = seat_id(worker, self.world.fresh());
+        let ear = Rc::new(Ear::new(id, self.world.options.outbox_max));
+        let wires = self.world.wires[worker].clone();
+        wires.borrow_mut().insert(id, ear.clone());
+        let room = self.room();
+        let what = match stream {
+            true => Ask::Follow { seat: id, door: Door(0), only: None },
+            false => Ask::Sit {
+                seat: id,
+                door: Door(0),
+                room: RoomRef::Id(room),
+                access: Access::Open,
+                claim: None,
+                enter: self.dice.one_in(2),
+            },
+        };
+        let caller = Caller::Session(self.session);
+        let seated = self.world.hub.sit(id, caller, what).await;
+        match seated {
+            Ok((seat, _)) => Conversation::new(self, &ear, seat, stream).hold().await,
+            Err(Refusal::Unauthenticated) => drop(self.log_in().await),
+            Err(_) => {}
+        }
+        wires.borrow_mut().remove(&id);
+    }
+}
+
+/// What one connection says and hears.
+struct Conversation<'a> {
+    person: &'a mut Person,
+    ear: &'a Ear,
+    seat: Seat,
+    stream: bool,
+    told: VecDeque<Told>,
+    /// The last message heard of each room.
+    last: HashMap<u64, u64>,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(person: &'a mut Person, ear: &'a Ear, seat: Seat, stream: bool) -> Conversation<'a> {
+        Conversation { person, ear, seat, stream, told: VecDeque::new(), last: HashMap::new() }
+    }
+
+    async fn hold(mut self) {
+        for _ in 0..self.person.dice.below(40) {
+            self.read();
+            if self.ear.is_closed() {
+                return;
+            }
+            if self.ear.unanswered.get() < self.person.world.options.unanswered_max {
+                self.tell().await;
+            } else {
+                self.ear.nudged.notified().await;
+            }
+            if self.person.dice.one_in(3) {
+                self.person.pause().await;
+            }
+        }
+        // Most wait for the end of what they have begun; the others just go.
+        while self.person.dice.one_in(3) || !self.told.is_empty() {
+            self.read();
+            if self.ear.is_closed() || self.person.dice.one_in(50) {
+                return;
+            }
+            if !self.told.is_empty() {
+                let patience = Duration::from_secs(200);
+                let nudged = timeout(patience, self.ear.nudged.notified()).await;
+                assert!(nudged.is_ok(), "{} tells are never replied to", self.told.len());
+            }
+        }
+    }
+
+    async fn tell(&mut self) {
+        let (text, mark) = self.person.words();
+        let garbled = self.person.dice.one_in(6);
+        let room = self.person.room();
+        let shown = mark.clone().expect("a mark");
+        let told = Told {
+            text: (!garbled).then(|| text.clone()),
+            mark: if self.stream || garbled { shown.as_str().to_owned() } else { "-".to_owned() },
+        };
+        self.told.push_back(told);
+        let tell = match (garbled, self.stream) {
+            (true, _) => Tell::Garbled { refusal: Refusal::MessageTooLong, mark },
+            (false, true) => {
+                let (text, reply_to) = (text.into(), None);
+                let action = Action::Send { room, text, client_id: mark.clone(), reply_to };
+                Tell::Act { action, mark }
+            }
+            (false, false) => Tell::Say { name: None, color: None, text: text.into() },
+        };
+        self.ear.unanswered.set(self.ear.unanswered.get() + 1);
+        if let Err(tell) = self.seat.try_tell(tell) {
+            self.seat.tell(tell).await;
+        }
+    }
+
+    /// Looks at everything that was delivered.
+    fn read(&mut self) {
+        let heard = self.ear.read();
+        for line in heard.lines() {
+            self.person.world.note(&format!("{} hears {line}", self.person.number));
+            let mut words = line.splitn(4, ' ');
+            let mut word = || words.next().unwrap_or_default();
+            let number = |word: &str| word.parse::<u64>().expect("a number");
+            match word() {
+                "said" => {
+                    let (room, seq) = (number(word()), number(word()));
+                    self.said(room, seq, word());
+                }
+                "other" => {}
+                "ok" => {
+                    let (seq, mark) = (number(word()), word().to_owned());
+                    let text = self.replied(&mark).expect("only what was meant is said");
+                    self.person.is_logged(Seq(seq), &text);
+                }
+                "no" => {
+                    word();
+                    let mark = word().to_owned();
+                    self.replied(&mark);
+                }
+                other => panic!("{other}: {line}"),
+            }
+        }
+    }
+
+    /// A reply is that to the oldest tell that has none.
+    fn replied(&mut self, mark: &str) -> Option<String> {
+        let told = self.told.pop_front().expect("a reply to nothing");
+        assert_eq!(told.mark, mark, "replies are out of order");
+        told.text
+    }
+
+    /// A message is in the log, and is the next one of its room.
+    fn said(&mut self, room: u64, seq: u64, text: &str) {
+        self.person.is_logged(Seq(seq), text);
+        let before = self.last.insert(room, seq);
+        let Some(before) = before else { return };
+        assert!(before < seq, "room {room}: {seq} after {before}");
+        let log = self.person.world.log.borrow();
+        let index = |seq| usize::try_from(seq).expect("an index");
+        let between = &log.log[index(before)..index(seq - 1)];
+        let left_out = between
+            .iter()
+            .find(|(_, entry)| matches!(entry, Entry::Said { room: there, .. } if there.0 == room));
+        // (Who left the room and came back between the two is not told what was said meanwhile.)
+        assert!(self.stream || left_out.is_none(), "room {room}: {before}, {seq}: {left_out:?}");
+    }
+}

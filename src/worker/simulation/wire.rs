@@ -1,0 +1,144 @@
+//! What stands for a connection's socket, and the protocol that is spoken over it: lines that say
+//! what they mean.
+
+use std::cell::{Cell, RefCell};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, SeatId, Seq, Tell, What};
+use crate::connection::Told;
+use crate::dialect::{Closing, Dialect, Envelope};
+use crate::worker::delivery::Listener;
+
+/// One connection, as its worker sees it.
+pub struct Ear {
+    seat: SeatId,
+    room: Cell<Option<RoomId>>,
+    /// What a stream is told in this round.
+    gathered: RefCell<Vec<u8>>,
+    /// Delivered, and not yet read.
+    outbox: RefCell<Vec<u8>>,
+    outbox_max: usize,
+    closing: Cell<Option<Closing>>,
+    pub unanswered: Cell<u32>,
+    pub nudged: Notify,
+}
+
+impl Ear {
+    pub fn new(seat: SeatId, outbox_max: usize) -> Ear {
+        Ear {
+            seat,
+            room: Cell::new(None),
+            gathered: RefCell::default(),
+            outbox: RefCell::default(),
+            outbox_max,
+            closing: Cell::new(None),
+            unanswered: Cell::new(0),
+            nudged: Notify::new(),
+        }
+    }
+
+    /// What was delivered since the last time.
+    pub fn read(&self) -> String {
+        String::from_utf8(self.outbox.take()).expect("text")
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closing.get().is_some()
+    }
+}
+
+impl Listener for Ear {
+    fn seat(&self) -> SeatId {
+        self.seat
+    }
+
+    fn room(&self) -> &Cell<Option<RoomId>> {
+        &self.room
+    }
+
+    /// It is not read back for who is too slow here: whoever is, is closed.
+    fn hear(&self, frames: &[u8]) -> bool {
+        if self.is_closed() || frames.is_empty() {
+            return true;
+        }
+        if self.outbox.borrow().len() + frames.len() > self.outbox_max {
+            self.close(Closing::TOO_SLOW);
+            return true;
+        }
+        self.outbox.borrow_mut().extend_from_slice(frames);
+        self.nudged.notify_one();
+        true
+    }
+
+    fn miss(&self, _: &[Told<'_>], _: &mut Vec<u8>) {
+        unreachable!("it hears all, or is closed");
+    }
+
+    fn begin_feed(&self) {}
+
+    fn gather(&self, _: Option<Seq>, frame: &Bytes) -> bool {
+        self.answer(frame)
+    }
+
+    fn answer(&self, frame: &Bytes) -> bool {
+        let mut gathered = self.gathered.borrow_mut();
+        gathered.extend_from_slice(frame);
+        gathered.len() == frame.len()
+    }
+
+    fn flush_feed(&self, _: &mut Vec<u8>) {
+        let gathered = self.gathered.take();
+        self.hear(&gathered);
+    }
+
+    fn answered(&self) {
+        self.unanswered.set(self.unanswered.get().checked_sub(1).expect("answered twice"));
+        self.nudged.notify_one();
+    }
+
+    fn close(&self, closing: Closing) {
+        self.closing.set(Some(closing));
+        self.nudged.notify_one();
+    }
+}
+
+/// `said ROOM SEQ TEXT`, `other ROOM`, `ok SEQ MARK`, `noted MARK`, `no WHY MARK`.
+pub struct Plain;
+
+impl Dialect for Plain {
+    fn decode(&self, _: &str) -> Tell {
+        unreachable!("nobody in the simulation decodes")
+    }
+
+    fn event(&self, event: &Event, out: &mut Vec<u8>) {
+        let room = event.room.0;
+        let line = match &event.what {
+            What::Said { seq, text, .. } => format!("said {room} {} {text}", seq.0),
+            _ => format!("other {room}"),
+        };
+        out.extend_from_slice(line.as_bytes());
+    }
+
+    fn echoes(&self) -> bool {
+        true
+    }
+
+    fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, out: &mut Vec<u8>) {
+        let mark = mark.map_or("-", ClientId::as_str);
+        let line = match reply {
+            Ok(Receipt::Logged { seq, .. }) => format!("ok {} {mark}", seq.0),
+            Ok(Receipt::Noted) => format!("noted {mark}"),
+            Err(refusal) => {
+                let why = format!("{refusal:?}").replace(' ', "");
+                format!("no {why} {mark}")
+            }
+        };
+        out.extend_from_slice(line.as_bytes());
+    }
+
+    fn envelope(&self) -> Envelope {
+        Envelope::Lines
+    }
+}
