@@ -48,13 +48,14 @@
 //! | kernel backlog → accept | a place is taken before `accept`: callers wait in the backlog |
 //! | connections that stay, of strangers, of one address | who asks for nothing makes way; 503 |
 //! | bytes → HTTP head, body | 431, 413, 408, then close |
+//! | accept → worker | the next worker gets it; when all are full, callers wait in the backlog |
 //! | bytes → websocket message | close 1009; one that does not end in time 1008 |
 //! | input that is not whole, of all together | who holds most makes way: 503, close 1013 |
 //! | connection → hub | the sender waits: its socket is not read, so TCP slows it |
 //! | unanswered messages of one connection | the same |
 //! | hub → worker | rounds pile up at the hub; far beyond it, that worker's seats are closed |
-//! | worker → connection's outbox | the slow reader is closed with 1013; nobody else notices |
-//! | worker → a stream's outbox | it costs a number, not a queue: it is caught up from the log |
+//! | worker → connection's outbox | it costs a number, not a queue: it is caught up from the log |
+//! | what a seed's reader says, or who moves, meanwhile | far beyond: closed with 1013 |
 //! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |
 //! | one read of the log | 2 s: broken off, 503 |
 //! | searches | one at once; of a person one waits, and makes way for their next: 429 |
@@ -64,6 +65,7 @@
 //! | marks of reading, use of sessions → store | only the latest waits; far beyond: not kept |
 //! | password work, in turns by address and room | the newest of the longest line: 503 |
 //! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |
+//! | lines for standard error | left out, and it is said how many: nobody waits for a reader |
 //! | accounts, rooms | refused as full |
 //!
 //! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.

@@ -34,7 +34,7 @@ pub async fn missed(
         return None;
     };
     let page = move |reader: &crate::store::Reader| {
-        reader.page(room, Bound::After(from), LAG_PAGE_MESSAGES)
+        reader.page((room, Seq(0)), Bound::After(from), LAG_PAGE_MESSAGES)
     };
     let page = service.readers.read_in_turn(page).await.ok()?;
     let mut missed = Missed { bytes: Vec::new(), upto: heard, head: heard };

@@ -104,7 +104,7 @@ fn values(fields: &Map<String, Value>, columns: &[&str]) -> Result<Vec<Column>, 
         ("deleted", None) => Ok(Column::Integer(0)),
         (_, None) => Ok(Column::Null),
         ("body", Some(body)) => Ok(Column::Text(body.to_string())),
-        ("said_hash" | "hash", Some(Value::String(hex))) => entries::unhex(hex)
+        ("said_hash" | "hash", Some(Value::String(hex))) => crypto::unhex(hex)
             .map(|hash| Column::Blob(hash.to_vec()))
             .ok_or_else(|| format!("{column:?} is no hash")),
         (_, Some(Value::String(text))) => Ok(Column::Text(text.clone())),
