@@ -96,7 +96,7 @@ pub(super) async fn events(
     Ok(match handshake {
         Some(handshake) => {
             let (response, script) = (handshake.response(None), Some(script));
-            Outcome::Websocket { response, seat, dialect: &DIALECT, script, known: true }
+            Outcome::Websocket { response, seat, dialect: &DIALECT, script }
         }
         // A proxy is not to hold back what is said now (nginx knows this header).
         None => {
@@ -382,9 +382,10 @@ impl View {
         }
         let entry = match &row.what {
             // What was taken back since has no words any more, and will be taken back further on.
-            Happened::Edited { room, target, by, text } if self.sees(*room, seq) => {
+            Happened::Edited { room, target, by, text, calls } if self.sees(*room, seq) => {
                 let (target, text) = (*target, text.clone()?);
-                return Some((*room, by.clone(), What::Edited { seq, target, text }));
+                let calls = calls.clone().into();
+                return Some((*room, by.clone(), What::Edited { seq, target, text, calls }));
             }
             Happened::Other(entry) => entry,
             _ => return None,

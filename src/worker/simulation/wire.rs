@@ -7,7 +7,6 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, SeatId, Seq, Tell, What};
-use crate::connection::Told;
 use crate::dialect::{Closing, Dialect, Envelope};
 use crate::worker::delivery::Listener;
 
@@ -58,22 +57,15 @@ impl Listener for Ear {
         &self.room
     }
 
-    /// It is not read back for who is too slow here: whoever is, is closed.
-    fn hear(&self, frames: &[u8]) -> bool {
+    fn deliver(&self, frames: &[u8]) {
         if self.is_closed() || frames.is_empty() {
-            return true;
+            return;
         }
         if self.outbox.borrow().len() + frames.len() > self.outbox_max {
-            self.close(Closing::TOO_SLOW);
-            return true;
+            return self.close(Closing::TOO_SLOW);
         }
         self.outbox.borrow_mut().extend_from_slice(frames);
         self.nudged.notify_one();
-        true
-    }
-
-    fn miss(&self, _: &[Told<'_>], _: &mut Vec<u8>) {
-        unreachable!("it hears all, or is closed");
     }
 
     fn begin_feed(&self) {}
@@ -90,7 +82,7 @@ impl Listener for Ear {
 
     fn flush_feed(&self, _: &mut Vec<u8>) {
         let gathered = self.gathered.take();
-        self.hear(&gathered);
+        self.deliver(&gathered);
     }
 
     fn answered(&self) {
