@@ -30,9 +30,11 @@ impl Chat {
     ) -> Result<AccountId, Refusal> {
         let folded = name.folded();
         self.end_if_away(&folded)?;
-        // A guest who uses the name now is not to wake up as somebody else.
+        // Somebody without an account may use the name now, in a room: then no other guest can have
+        // it. But whoever registers it has it for good.
         let servers = folded == Name::of_server().folded();
-        let taken = self.accounts.will_be_taken(&folded) || self.rooms.any_guest(&folded);
+        let used = key.is_none() && self.rooms.any_guest(&folded);
+        let taken = self.accounts.will_be_taken(&folded) || used;
         if servers || taken || self.accounts.is_alike(&name, key.is_some()) {
             return Err(Refusal::NameTaken);
         }
@@ -42,7 +44,8 @@ impl Chat {
         let account = self.accounts.next_account();
         let looks = Folded::looks(name.as_str());
         self.propose(Entry::AccountMade { account, name, key, color }, purpose)?;
-        self.accounts.reserve(folded, looks);
+        self.accounts.reserve(folded.clone(), looks);
+        self.free_name(&folded);
         Ok(account)
     }
 

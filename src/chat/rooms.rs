@@ -33,8 +33,8 @@ pub(super) struct Rooms {
     open: BTreeSet<RoomId>,
     /// What is an account's.
     owned: BTreeSet<(AccountId, RoomId)>,
-    /// Names that somebody without an account uses, and in how many rooms.
-    guests: HashMap<Folded, usize>,
+    /// Names that somebody without an account uses, and in which rooms.
+    guests: HashMap<Folded, BTreeSet<RoomId>>,
     /// Pairs whose room is proposed but not yet in the log.
     pairing: HashSet<[AccountId; 2]>,
     /// Titles that are proposed but not yet in the log.
@@ -178,7 +178,7 @@ impl Rooms {
     ) -> Result<(), Refusal> {
         self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, seat, now)?;
         if author.account.is_none() {
-            *self.guests.entry(author.name.folded()).or_insert(0) += 1;
+            self.guests.entry(author.name.folded()).or_default().insert(id);
         }
         Ok(())
     }
@@ -193,8 +193,8 @@ impl Rooms {
         if author.account.is_none()
             && let Slot::Occupied(mut used) = self.guests.entry(name)
         {
-            *used.get_mut() -= 1;
-            if *used.get() == 0 {
+            used.get_mut().remove(&id);
+            if used.get().is_empty() {
                 used.remove();
             }
         }
@@ -303,6 +303,12 @@ impl Rooms {
         self.guests.contains_key(name)
     }
 
+    /// The seats of those without an account who use the name.
+    pub fn guests_called(&self, name: &Folded) -> Vec<SeatId> {
+        let rooms = self.guests.get(name).into_iter().flatten();
+        rooms.filter_map(|room| self.rooms.get(room)?.seat_of(name)).collect()
+    }
+
     /// All rooms, by number.
     pub fn records(&self) -> Vec<RoomRecord> {
         let mut all: Vec<_> = self.rooms.values().map(Room::kept).collect();
@@ -373,7 +379,11 @@ impl Rooms {
         assert!(posing.is_none(), "{posing:?} is a guest under an account's name");
         let names = self.rooms.values().flat_map(Room::bound_names);
         let guests = names.filter(|(_, (account, ..))| account.is_none()).count();
-        assert_eq!(self.guests.values().sum::<usize>(), guests, "guests by name");
+        assert_eq!(
+            self.guests.values().map(BTreeSet::len).sum::<usize>(),
+            guests,
+            "guests by name"
+        );
     }
 
     pub fn is_anything_in_flight(&self) -> bool {

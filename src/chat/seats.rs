@@ -237,6 +237,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let Some(sitting) = self.seats.get(&seat) else { return Err(Refusal::RoomNotFound) };
         let (room, door, base) = (sitting.room, sitting.door, sitting.base);
+        let held = sitting.holder.is_some();
         let taken = || {
             let accounts = &self.accounts;
             accounts.is_taken(&author.name.folded()) || accounts.is_alike(&author.name, false)
@@ -248,6 +249,11 @@ impl Chat {
         self.rooms.bind(room, &author, seat, now)?;
         let by = session.and_then(|session| self.accounts.session(session));
         let holder = author.account.or(by.map(|live| live.account));
+        if held {
+            // It has lost its name (see `free_name`), but not the session that it was taken by.
+            self.seats.entry(seat).and_modify(|sitting| sitting.author = Some(author));
+            return Ok(());
+        }
         if let Some(account) = holder.filter(|_| base.is_none()) {
             self.accounts.sit(account, session, (room, door, seat));
         }
@@ -295,6 +301,20 @@ impl Chat {
         }
     }
 
+    /// Whoever uses a name without an account, which somebody registers now, is not to wake up as
+    /// somebody else: they are not here any more under that name, and may choose another.
+    pub(super) fn free_name(&mut self, name: &Folded) {
+        let seats = self.rooms.guests_called(name);
+        for seat in seats {
+            self.go(seat);
+            let Some(sitting) = self.seats.get_mut(&seat) else { continue };
+            let room = sitting.room;
+            if let Some(author) = sitting.author.take() {
+                self.rooms.unbind(room, &author);
+            }
+        }
+    }
+
     fn join(
         &mut self,
         seat: SeatId,
@@ -327,7 +347,9 @@ impl Chat {
         let place = standing.ok_or(Refusal::RoomNotFound)?;
         let came = !place.is_present(&folded);
         let color = place.act(&folded, color, now);
-        let entry = Entry::Said { room, author, color, text, client_id: None, reply_to: None };
+        let calls = self.accounts.called(&text);
+        let (client_id, reply_to) = (None, None);
+        let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
         let told = Told { seat, door, by: seat, came, mark: None };
         self.propose(entry, Purpose::Tell(told))?;
         if !present {
@@ -424,12 +446,13 @@ impl Chat {
             self.go(seat); // When all go, nobody is told who.
         }
         let Some(sitting) = self.displace(seat) else { return };
-        let Some(author) = sitting.author else { return };
-        let folded = author.name.folded();
-        if let Some(room) = self.rooms.get_mut(room).filter(|_| sitting.present) {
-            room.leave(&folded);
+        if let Some(author) = sitting.author {
+            let folded = author.name.folded();
+            if let Some(room) = self.rooms.get_mut(room).filter(|_| sitting.present) {
+                room.leave(&folded);
+            }
+            self.rooms.unbind(room, &author);
         }
-        self.rooms.unbind(room, &author);
         // (To lose a room is no use of a stream's session; its own end is.)
         if base.is_some() {
             return;

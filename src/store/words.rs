@@ -11,12 +11,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::chat::{
-    AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq, mentions,
-};
+use crate::chat::{AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq};
 use crate::crypto::{self, KeyHash};
 use crate::limits::{REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
-use crate::store::entries::{aim, signed, unsigned};
+use crate::store::entries::{self, aim, signed, unsigned};
 use crate::store::index;
 use crate::time::Time;
 
@@ -60,11 +58,21 @@ pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         Entry::Deleted { .. } if deleted => taken_back(connection, target),
         _ if deleted => Ok(Verdict::Refused(Refusal::MessageNotFound)),
         Entry::Edited { .. } if !own => Ok(Verdict::Refused(Refusal::Forbidden)),
+        // Who changes nothing has edited nothing.
+        Entry::Edited { text, .. } if says(connection, target, text)? => {
+            Ok(Verdict::Repeated { seq: target, time, same: true })
+        }
         Entry::Reacted { emoji, on, .. } => {
             judge_reaction(connection, (target, time), by, emoji, *on)
         }
         _ => Ok(Verdict::Taken),
     }
+}
+
+/// Whether a message has these words now.
+fn says(connection: &Connection, target: Seq, text: &str) -> rusqlite::Result<bool> {
+    let same = "SELECT 1 FROM log WHERE seq = ? AND text = ?";
+    connection.prepare_cached(same)?.exists(params![signed(target.0), text])
 }
 
 /// What its author has sent under that number before: the same, or something else. It may be gone
@@ -208,10 +216,10 @@ pub(super) fn apply(
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     match entry {
-        Entry::Said { room, text, .. } => mention(connection, *room, seq, text),
-        Entry::Edited { room, target, text, .. } => {
-            rewrite(connection, *target, Some((text, time)))?;
-            mention(connection, *room, *target, text)
+        Entry::Said { room, calls, .. } => mention(connection, *room, seq, calls),
+        Entry::Edited { room, target, text, calls, .. } => {
+            rewrite(connection, *target, Some((text, time, calls)))?;
+            mention(connection, *room, *target, calls)
         }
         Entry::Deleted { target, .. } => {
             rewrite(connection, *target, None)?;
@@ -247,7 +255,7 @@ pub(super) fn apply(
 fn rewrite(
     connection: &Connection,
     target: Seq,
-    words: Option<(&str, Time)>,
+    words: Option<(&str, Time, &[AccountId])>,
 ) -> rusqlite::Result<()> {
     let target = signed(target.0);
     let said: Option<Box<str>> = connection
@@ -257,13 +265,14 @@ fn rewrite(
     connection
         .prepare_cached(
             "UPDATE log SET text = ?2, edited = ?3, deleted = ?2 IS NULL,
-                 said_hash = coalesce(said_hash, ?4) WHERE seq = ?1",
+                 said_hash = coalesce(said_hash, ?4), body = ?5 WHERE seq = ?1",
         )?
         .execute(params![
             target,
-            words.map(|(text, _)| text),
-            words.map(|(_, time)| time.0),
+            words.map(|(text, ..)| text),
+            words.map(|(_, time, _)| time.0),
             said.map(|said| crypto::hash(&said)),
+            words.and_then(|(.., calls)| entries::calls_body(calls)),
         ])?;
     if words.is_some() {
         index::put(connection, target)?;
@@ -284,12 +293,12 @@ pub(super) fn mention(
     connection: &Connection,
     room: RoomId,
     seq: Seq,
-    text: &str,
+    calls: &[AccountId],
 ) -> rusqlite::Result<()> {
-    for name in mentions(text) {
+    for account in calls {
         connection
-            .prepare_cached("INSERT OR IGNORE INTO mention (name, room, seq) VALUES (?, ?, ?)")?
-            .execute(params![name.folded().as_str(), signed(room.0), signed(seq.0)])?;
+            .prepare_cached("INSERT OR IGNORE INTO mention (account, room, seq) VALUES (?, ?, ?)")?
+            .execute([signed(account.0), signed(room.0), signed(seq.0)])?;
     }
     Ok(())
 }

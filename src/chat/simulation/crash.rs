@@ -102,7 +102,7 @@ impl Simulation {
             let (ask, caller) = (AskId(index as u64), Caller::Nobody);
             probe.handle(
                 self.clock,
-                Command::Ask { ask, source: Source::Local, caller, what },
+                Command::Ask { ask, source: Source::Own, caller, what },
                 &mut effects,
             );
         }

@@ -29,7 +29,7 @@ use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::{View, World};
 use crate::chat::{
     Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, Refusal, RoomId, RoomRecord,
-    SeatId, Seq, SessionId, Settings, Snapshot, Source, Visibility, founding,
+    SeatId, Seq, SessionId, Settings, Snapshot, Source, Space, Visibility, founding,
 };
 use crate::crypto::KeyHash;
 use crate::limits;
@@ -38,7 +38,7 @@ use crate::time::{Moment, Time};
 const SEEDS: u64 = 2_000;
 const STEPS_MAX: u64 = 260;
 const TTL_SECS: u64 = 120;
-const SETTINGS: Settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
+const SETTINGS: Settings = Settings { session_ttl_secs: TTL_SECS, limits: true };
 /// Who speaks by entries that this core did not propose, and sits nowhere.
 const STRANGER: &str = "stranger";
 
@@ -189,6 +189,7 @@ impl Simulation {
     fn time_passes(&mut self) {
         self.come_to_rest(); // That takes no time to speak of.
         let micros = match self.dice.below(8) {
+            0 if self.dice.one_in(4) => return self.the_disk_fills(),
             0 => return self.clock_leaps(),
             1..=5 => self.dice.below(3_000_000).cast_signed(),
             6 => self.dice.below(60_000_000).cast_signed(),
@@ -197,6 +198,12 @@ impl Simulation {
         };
         self.now = Time(self.now.0 + micros);
         self.clock = Time(self.clock.0 + micros);
+    }
+
+    /// The disk has more room than before, or less.
+    fn the_disk_fills(&mut self) {
+        let space = self.dice.pick(&[Space::Least, Space::Little, Space::Enough, Space::Enough]);
+        self.give(Command::Space(space.expect("one of four")));
     }
 
     /// Somebody sets the system's clock, by seconds or by days, and no time passes.
@@ -472,7 +479,7 @@ impl Simulation {
         let mut effects = Vec::new();
         let ask = Command::Ask {
             ask: AskId(u64::MAX),
-            source: Source::Local,
+            source: Source::Own,
             caller: Caller::Nobody,
             what: Ask::Present { room, after: 0 },
         };

@@ -1,5 +1,7 @@
 //! What people do: anything, in any order, mostly with names and keys that somebody has.
 
+use std::net::IpAddr;
+
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Client;
@@ -399,7 +401,10 @@ impl Simulation {
             _ => false,
         };
         self.world.asks.insert(ask, Asked { what: what.clone(), session, account, refused, opens });
-        self.give(Command::Ask { ask, source: Source::Local, caller, what });
+        let address = IpAddr::from([203, 0, 113, self.dice.below(2) as u8]);
+        let sources = [Source::Local, Source::Unknown, Source::of(address)];
+        let source = self.dice.pick(&sources).expect("one of three");
+        self.give(Command::Ask { ask, source, caller, what });
     }
 
     /// Whether what is shown opens a room. (A session that is held does not expire.)

@@ -47,13 +47,22 @@ fn a_name_that_could_not_be_written_down_is_free_again() {
 }
 
 #[test]
-fn a_name_that_a_guest_uses_cannot_be_registered_until_the_guest_is_gone() {
+fn a_name_that_somebody_uses_without_an_account_can_be_registered_and_is_not_theirs_then() {
     let mut core = Core::new();
     core.sit(1, "").expect("a seat");
+    core.sit(2, "").expect("a seat");
     core.join(1, "Ann");
-    assert_eq!(core.register("ann"), Err(Refusal::NameTaken));
+    assert_eq!(core.try_to("", be_guest("ann")), Err(Refusal::NameTaken), "one guest is enough");
+    let ask = core.ask_late("", Ask::Register { name: "ann".into(), key: key("ann") });
+    let told = core.commit();
+    assert_eq!(told, ["Ann left by 1"]);
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)));
+    assert_eq!(core.say(1, "Ann", "it is me"), ["to 1: no, NameInUse"]);
+    assert_eq!(core.join(1, "Zoe"), ["Zoe joined by 1", "to 1: Noted"]);
+    assert_eq!(core.present(LOBBY), ["Zoe"]);
+    core.login("ann").expect("a login");
+    core.sit(3, "ann").expect("a seat");
     core.leave(1);
-    assert_eq!(core.register("ann"), Ok(Answer::Done));
 }
 
 #[test]

@@ -6,9 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rusqlite::Connection;
 
-use crate::chat::{
-    Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot, mentions,
-};
+use crate::chat::{Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot};
 use crate::limits::SESSION_TTL_SECS;
 use crate::store::index::{self, Indexed};
 use crate::store::{OpenError, entries, schema, snapshot};
@@ -184,10 +182,11 @@ impl Log {
     /// What messages say of themselves, and who is called in them.
     fn messages(&self, connection: &Connection) -> Result<(), OpenError> {
         let mut select = connection.prepare(
-            "SELECT seq, room, text, edited, deleted FROM log WHERE kind = 'said' ORDER BY seq",
+            "SELECT seq, room, text, body, edited, deleted FROM log WHERE kind = 'said'
+             ORDER BY seq",
         )?;
-        let mut call =
-            connection.prepare("SELECT 1 FROM mention WHERE name = ? AND room = ? AND seq = ?")?;
+        let mut call = connection
+            .prepare("SELECT 1 FROM mention WHERE account = ? AND room = ? AND seq = ?")?;
         let mut calls = 0;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
@@ -205,15 +204,9 @@ impl Log {
             if text.is_none() != deleted || !state_known {
                 return wrong(format!("message {seq} is not as the log has left it"));
             }
-            let names: Vec<String> = mentions(text.as_deref().unwrap_or_default())
-                .iter()
-                .map(|name| name.folded().as_str().to_owned())
-                .collect::<std::collections::BTreeSet<_>>()
-                .into_iter()
-                .collect();
-            calls += names.len() as i64;
-            for name in names {
-                if !call.exists((name, room, number))? {
+            for account in entries::calls(row)? {
+                calls += 1;
+                if !call.exists((entries::signed(account.0), room, number))? {
                     return wrong(format!("message {seq} calls somebody who is not told"));
                 }
             }
