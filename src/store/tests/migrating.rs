@@ -127,7 +127,8 @@ fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
     // As the sixth schema has left it.
     let sixth = "DROP TABLE lost; DROP INDEX room_link; ALTER TABLE room DROP COLUMN link;
         ALTER TABLE room DROP COLUMN opened; ALTER TABLE member DROP COLUMN horizon;
-        PRAGMA user_version = 6";
+        DROP TABLE mention; CREATE TABLE mention (name TEXT, room INTEGER, seq INTEGER);
+        CREATE INDEX mention_seq ON mention (seq); PRAGMA user_version = 6";
     scratch.other_program().execute_batch(sixth).expect("it can be undone");
     let taken_over = scratch.open().snapshot;
     let opened_by =

@@ -42,8 +42,8 @@ fn of_each_room_the_latest_stay() {
     for number in 0..400 {
         put(writer, says(1, 1, &format!("number {number}")));
     }
-    for _ in 0..100 {
-        put(writer, edits(1, 1, first, "edited @Person1"));
+    for number in 0..100 {
+        put(writer, edits(1, 1, first, &format!("edited {number} @Person1")));
     }
     let change = put(writer, reacts(1, 1, first, "👍", true));
     put(writer, says(1, 2, "alone in here"));
