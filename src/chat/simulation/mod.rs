@@ -270,9 +270,6 @@ impl Simulation {
     }
 
     fn carry_on(&mut self) {
-        if self.loud {
-            println!("{:>4} {} and on", self.step, self.clock);
-        }
         self.handle(Command::Continue);
     }
 
