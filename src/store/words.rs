@@ -17,7 +17,7 @@ use crate::chat::{
 use crate::crypto::{self, KeyHash};
 use crate::limits::{REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 use crate::store::entries::{aim, signed, unsigned};
-use crate::store::index;
+use crate::store::{chain, index};
 use crate::time::Time;
 
 /// What the log says to an entry.
@@ -210,11 +210,11 @@ pub(super) fn apply(
     match entry {
         Entry::Said { room, text, .. } => mention(connection, *room, seq, text),
         Entry::Edited { room, target, text, .. } => {
-            rewrite(connection, *target, Some((text, time)))?;
+            rewrite(connection, seq, *target, Some((text, time)))?;
             mention(connection, *room, *target, text)
         }
         Entry::Deleted { target, .. } => {
-            rewrite(connection, *target, None)?;
+            rewrite(connection, seq, *target, None)?;
             connection
                 .prepare_cached("DELETE FROM reaction WHERE target = ?")?
                 .execute([signed(target.0)])?;
@@ -242,10 +242,11 @@ pub(super) fn apply(
     }
 }
 
-/// Gives a message other words, since when, or none any more: in the log and in the index. Nobody
+/// An entry gives a message other words, since when, or none any more: in the log and in the index. Nobody
 /// is called by it then.
 fn rewrite(
     connection: &Connection,
+    by: Seq,
     target: Seq,
     words: Option<(&str, Time)>,
 ) -> rusqlite::Result<()> {
@@ -254,6 +255,9 @@ fn rewrite(
         .prepare_cached("SELECT text FROM log WHERE seq = ?")?
         .query_row([target], |row| row.get(0))?;
     forget(connection, Seq(unsigned(target)))?;
+    if let Some(said) = &said {
+        chain::words_go(connection, target, signed(by.0), said)?;
+    }
     connection
         .prepare_cached(
             "UPDATE log SET text = ?2, edited = ?3, deleted = ?2 IS NULL,
