@@ -9,7 +9,9 @@
 //! to each worker in one piece, so that a worker writes once to each connection, however much was
 //! said.
 
+mod announce;
 mod handle;
+mod presence;
 #[cfg(test)]
 mod tests;
 mod workers;
@@ -27,6 +29,7 @@ use crate::clock::Clock;
 use crate::dialect::{Closing, DOORS_MAX, Dialects, Encoder};
 use crate::hub::handle::{Asker, Message};
 pub use crate::hub::handle::{HubHandle, LogHandle, Seat};
+use crate::hub::presence::Presence;
 pub use crate::hub::workers::{Item, Rounds, base_of, seat_id};
 use crate::hub::workers::{WorkerLine, worker_of};
 use crate::limits::{
@@ -81,6 +84,7 @@ pub struct Hub {
     /// For each room and worker, how many seats there are behind each door.
     audiences: Numbered<RoomId, Vec<[u32; DOORS_MAX]>>,
     effects: Vec<Effect>,
+    presence: Presence,
     /// What the workers were told last with [`Item::Head`].
     head: Seq,
 }
@@ -125,6 +129,7 @@ impl Hub {
             last_ask: 0,
             audiences: Numbered::default(),
             effects: Vec::new(),
+            presence: Presence::default(),
             head: Seq(0),
         };
         (hub, HubHandle::new(sender), rounds)
@@ -158,6 +163,7 @@ impl Hub {
             for message in round.drain(..) {
                 self.take(now, message);
             }
+            self.announce_gathered();
             if let Err(Gone) = self.hand_over() {
                 // Nobody can say what came of what was proposed. Those who wait are let go.
                 return log!(Error, "the writer of the database is gone");
@@ -179,6 +185,7 @@ impl Hub {
     /// be handed what is for it.
     fn wake_by(&self, tick: Instant) -> Instant {
         let held_up = self.workers.iter().any(WorkerLine::is_held_up);
+        let tick = self.presence.next().map_or(tick, |due| due.min(tick));
         if held_up { tick.min(Instant::now() + Duration::from_millis(1)) } else { tick }
     }
 
@@ -230,26 +237,7 @@ impl Hub {
                 let closing = farewell.map(Closing::from);
                 self.item(worker_of(seat), Item::Unseat { seat, room, closing });
             }
-            Effect::Announce { event, by } => {
-                let Some(audience) = self.audiences.get(&event.room) else { return };
-                let listens = |door: Door| audience.iter().any(|of| of[usize::from(door.0)] > 0);
-                let copies = self.encoder.event(&event, listens);
-                if copies.is_empty() {
-                    return;
-                }
-                let (room, seq, by) = (event.room, event.what.seq(), by.map(|(seat, _)| seat));
-                let item = Item::Announce { room, seq, by, copies };
-                let listens = |of: &[u32; DOORS_MAX]| of.iter().any(|count| *count > 0);
-                let mut last = None;
-                for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {
-                    if let Some(worker) = last.replace(worker) {
-                        self.workers[worker].push(item.clone());
-                    }
-                }
-                if let Some(worker) = last {
-                    self.workers[worker].push(item);
-                }
-            }
+            Effect::Announce { event, by } => self.announce(&event, by.map(|(seat, _)| seat)),
             Effect::Whisper { seat, door, event } => {
                 let (seq, frame) = (event.what.seq(), self.encoder.whisper(door, &event));
                 if !frame.is_empty() {

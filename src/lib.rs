@@ -48,6 +48,7 @@
 //! | kernel backlog → accept | a permit is taken before `accept`: callers wait in the backlog |
 //! | bytes → HTTP head, body | 431, 413, 408, then close |
 //! | bytes → websocket message | close 1009 |
+//! | accept → worker | the next worker gets it; when all are full, callers wait in the backlog |
 //! | connection → hub | the sender waits: its socket is not read, so TCP slows it |
 //! | unanswered messages of one connection | the same |
 //! | hub → worker | rounds pile up at the hub; far beyond it, that worker's seats are closed |
@@ -61,6 +62,7 @@
 //! | marks of reading, use of sessions → store | only the latest waits; far beyond: not kept |
 //! | password work, in turns by address and room | the newest of the longest line: 503 |
 //! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |
+//! | lines for standard error | left out, and it is said how many: nobody waits for a reader |
 //! | accounts, rooms | refused as full |
 //!
 //! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.

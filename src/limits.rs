@@ -81,6 +81,9 @@ pub const FILES_BESIDE_CONNECTIONS: usize = 64;
 /// Callers that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 
+/// Connections accepted for a worker that has not begun to serve them. Beyond it the next worker
+/// gets them; when all have so many, callers wait in the backlog.
+pub const ARRIVALS_MAX: usize = 16;
 /// What accepting waits for when the system has no file descriptors left.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 
@@ -133,6 +136,14 @@ pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
 /// Passwords waiting to be hashed or checked, one after the other; each takes 7 MiB and some 30 ms
 /// of a core, so the last waits for four seconds. Beyond it the newest of the longest line: 503.
 pub const PASSWORD_WAITING_MAX: usize = 128;
+
+/// Lines for standard error that wait because nobody reads it. Beyond it lines are left out, and it
+/// is said how many.
+pub const LOG_LINES_MAX: usize = 1_024;
+/// Bytes of one such line; the rest is cut off.
+pub const LOG_LINE_BYTES_MAX: usize = 4 * 1024;
+/// What the end of the process waits for the last lines to be read.
+pub const LOG_FLUSH_MS: u64 = 500;
 
 // ---- Chat ----
 
@@ -299,6 +310,14 @@ pub const DISK_FREE_BYTES: u64 = 64 * 1024 * 1024;
 pub const DISK_FREE_PARTS: u64 = 16;
 /// How often the disk is asked for its room. Meanwhile the rate limits bound what is written.
 pub const DISK_PROBE_MS: u64 = 1_000;
+
+/// In a room, somebody's coming and going is told at most once in that time, through the protocols
+/// that have it gathered.
+pub const PRESENCE_GATHER_MS: u64 = 1_000;
+/// Of so many it is told at once; of more, at the end of that time.
+pub const PRESENCE_AT_ONCE: usize = 8;
+/// Comings and goings that are gathered in one room. Beyond it all of them are told at once.
+pub const PRESENCE_GATHERED_MAX: usize = 1_000;
 
 /// Rows that one step of retention removes, at most: it must not hold up a message.
 pub const PRUNE_ROWS_MAX: i64 = 64;

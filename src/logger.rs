@@ -1,10 +1,18 @@
 //! The log for the person who runs the server: one line an event, on standard error.
 //!
 //! Never a key, a password, a token or what somebody said. The level is set once, at the start.
+//!
+//! Nobody who says something waits for it to be read: a pipe that nobody reads is full some time,
+//! and whoever writes to it then stands still. So a thread of its own writes, out of a queue.
 
-use std::fmt;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::Cell;
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{fmt, panic, thread};
+
+use crate::limits::{LOG_FLUSH_MS, LOG_LINE_BYTES_MAX, LOG_LINES_MAX};
 
 /// How much is said; each level includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -43,9 +51,32 @@ impl fmt::Display for Level {
 
 static LEVEL: OnceLock<Level> = OnceLock::new();
 
-/// Sets the level for the life of the process. A second call changes nothing.
+/// The way to the thread that writes, from the start on.
+static LINES: OnceLock<SyncSender<Message>> = OnceLock::new();
+
+/// What the thread that writes is told.
+enum Message {
+    /// To be written; before it this thread has left out so many lines.
+    Line { left_out: u64, line: String },
+    /// What was said before is written: say so.
+    Flush(SyncSender<()>),
+}
+
+thread_local! {
+    /// Lines of this thread that were left out since the last that was not.
+    static LEFT_OUT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Sets the level for the life of the process, and from here on whoever says something never waits
+/// for it to be read. A second call changes nothing.
 pub fn start(level: Level) {
     let _ = LEVEL.set(level);
+    let (lines, queue) = sync_channel(LOG_LINES_MAX);
+    let writer = thread::Builder::new().name("log".to_owned()).spawn(move || write(queue));
+    // Without a thread lines are written at once, as before the start.
+    if writer.is_ok() && LINES.set(lines).is_ok() {
+        panic::set_hook(Box::new(|what| say(&panicked(what))));
+    }
 }
 
 /// Whether a line of this level would be printed; before [`start`], warnings and errors are.
@@ -55,12 +86,80 @@ pub fn on(level: Level) -> bool {
 
 /// Prints one line. Callers use the macros, which skip the formatting of what is not printed.
 pub fn line(level: Level, what: fmt::Arguments<'_>) {
-    use std::io::Write;
-    // Whoever closed our standard error does not want to read this; the server goes on.
+    say(&entry(level, what));
+}
+
+fn entry(level: Level, what: fmt::Arguments<'_>) -> String {
     // The formatter knows the years 1970 to 9999.
     let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     let now = humantime::format_rfc3339_micros(SystemTime::now().clamp(UNIX_EPOCH, last));
-    let _ = writeln!(std::io::stderr(), "{now} {level:5} {what}");
+    format!("{now} {level:5} {what}")
+}
+
+/// Prints something as it is, at every level: last words.
+pub fn say(what: &str) {
+    let line = &what[..what.floor_char_boundary(LOG_LINE_BYTES_MAX)];
+    let Some(lines) = LINES.get() else { return print(line) };
+    let (left_out, line) = (LEFT_OUT.get(), line.to_owned());
+    let full = lines.try_send(Message::Line { left_out, line }).is_err();
+    LEFT_OUT.set(if full { left_out + 1 } else { 0 });
+}
+
+/// Waits until what was said is written, but not for long where nobody reads it. To be called at
+/// the end of the process.
+pub fn finish() {
+    let Some(lines) = LINES.get() else { return };
+    let (written, wait) = sync_channel(1);
+    let end = Instant::now() + Duration::from_millis(LOG_FLUSH_MS);
+    let mut flush = Message::Flush(written);
+    while let Err(TrySendError::Full(back)) = lines.try_send(flush) {
+        if Instant::now() >= end {
+            return;
+        }
+        flush = back;
+        // The standard library's channels know no deadline for sending.
+        thread::sleep(Duration::from_millis(1));
+    }
+    let _ = wait.recv_timeout(end.saturating_duration_since(Instant::now()));
+}
+
+/// The thread that writes: it alone waits for standard error to be read.
+fn write(queue: Receiver<Message>) {
+    for message in queue {
+        match message {
+            Message::Line { left_out, line } => {
+                if left_out > 0 {
+                    let what = format_args!("{left_out} lines are left out: nobody read");
+                    print(&entry(Level::Warn, what));
+                }
+                print(&line);
+            }
+            Message::Flush(written) => {
+                let _ = written.send(()); // Who does not wait any more does not care.
+            }
+        }
+    }
+}
+
+fn print(line: &str) {
+    use std::io::Write;
+    if cfg!(test) {
+        return eprintln!("{line}"); // Shown where a test fails, and not otherwise.
+    }
+    // In one piece, so that other processes' lines do not come between. Whoever closed our standard
+    // error does not want to read this; the server goes on.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// What the standard library would say of a panic, which it would wait to be read.
+fn panicked(what: &panic::PanicHookInfo<'_>) -> String {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("?");
+    let trace = Backtrace::capture();
+    match trace.status() {
+        BacktraceStatus::Captured => format!("thread '{name}' {what}\n{trace}"),
+        _ => format!("thread '{name}' {what}"),
+    }
 }
 
 /// Prints a line at a [`Level`], by its name: `log!(Info, "listening on {address}")`.

@@ -1,6 +1,7 @@
 //! The program: words in, exit code out. It serves, or looks after a database; all of that is in
 //! the library.
 
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use shanty::config::{self, Wish};
@@ -8,16 +9,17 @@ use shanty::store::admin;
 use shanty::{logger, server};
 
 fn main() -> ExitCode {
-    match config::parse(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
+    let code = match config::parse(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
         Ok(Wish::Print(text)) => {
             println!("{text}");
             ExitCode::SUCCESS
         }
         Ok(Wish::Run(config)) => {
             logger::start(config.log);
-            match server::run(config) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => complain(&error, 1),
+            match catch_unwind(|| server::run(config)) {
+                Ok(Ok(())) => ExitCode::SUCCESS,
+                Ok(Err(error)) => complain(&error, 1),
+                Err(_) => ExitCode::from(101), // What has happened was said where it did.
             }
         }
         Ok(Wish::Tend { db, chore }) => match admin::tend(&db, &chore) {
@@ -25,10 +27,12 @@ fn main() -> ExitCode {
             Err(error) => complain(&error, 1),
         },
         Err(error) => complain(&error, 2),
-    }
+    };
+    logger::finish();
+    code
 }
 
 fn complain(error: &str, code: u8) -> ExitCode {
-    eprintln!("shanty: {error}");
+    logger::say(&format!("shanty: {error}"));
     ExitCode::from(code)
 }

@@ -7,6 +7,7 @@
 //! does not take their last words in time is cut off, which is no failure: what they were told to
 //! be safe is.
 
+mod doors;
 mod space;
 
 use std::future::{pending, poll_fn};
@@ -35,6 +36,7 @@ use crate::log;
 use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{DIALECTS, Service};
+use crate::server::doors::Doors;
 use crate::store::{self, Disk, Health, Retain, Store};
 use crate::worker::{self, Arrival};
 
@@ -95,7 +97,7 @@ struct Crew {
     /// Whether the writer can write.
     health: Health,
     /// Where each worker gets its connections from.
-    doors: Vec<mpsc::Sender<Arrival>>,
+    doors: Doors<Arrival>,
     /// Ends when a worker does.
     workers: Vec<oneshot::Receiver<()>>,
 }
@@ -114,21 +116,13 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let watch = tokio::spawn(space::watch(disk, core, space));
     announce(address);
 
-    let mut next = 0;
-    let failed = loop {
-        tokio::select! {
-            arrival = accept(&listener, &permits) => {
-                // Round robin: nobody knows yet who will be busy.
-                next = (next + 1) % crew.doors.len();
-                if crew.doors[next].send(arrival).await.is_err() {
-                    break Some("a worker has failed");
-                }
-            }
-            () = asked_to_stop(&mut terminate, &mut interrupt) => break None,
-            _ = &mut crew.hub => break Some("the hub has failed"),
-            () = any_ended(&mut crew.workers) => break Some("a worker has failed"),
-            _ = &mut crew.writer => break Some("the writer of the database has failed"),
-        }
+    // Whatever accepting waits for, the others are heard.
+    let failed = tokio::select! {
+        () = accept_all(&listener, &permits, &mut crew.doors) => None,
+        () = asked_to_stop(&mut terminate, &mut interrupt) => None,
+        _ = &mut crew.hub => Some("the hub has failed"),
+        () = any_ended(&mut crew.workers) => Some("a worker has failed"),
+        _ = &mut crew.writer => Some("the writer of the database has failed"),
     };
     if let Some(what) = failed {
         // What is acknowledged is on disk; nothing else can be trusted any more.
@@ -165,9 +159,9 @@ fn start(config: Config, store: Store) -> Crew {
         Handle::current().block_on(run);
     });
     let hub = tokio::spawn(hub.run());
-    let (mut doors, mut workers) = (Vec::new(), Vec::new());
+    let (mut doors, mut workers) = (Doors::new(), Vec::new());
     for (index, rounds) in rounds.into_iter().enumerate() {
-        let (door, arrivals) = mpsc::channel(1);
+        let arrivals = doors.add();
         let (alive, ended) = oneshot::channel::<()>();
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
@@ -184,7 +178,6 @@ fn start(config: Config, store: Store) -> Crew {
                 Err(error) => log!(Error, "worker {index}: {error}"),
             });
         }
-        doors.push(door);
         workers.push(ended);
     }
     Crew { handle, hub, writer, health, doors, workers }
@@ -248,6 +241,13 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
         };
         format!("cannot listen on {address}: {why} (--listen)")
     })
+}
+
+/// Accepts for as long as it is let.
+async fn accept_all(listener: &TcpListener, permits: &Arc<Semaphore>, doors: &mut Doors<Arrival>) {
+    loop {
+        doors.hand_over(accept(listener, permits).await).await;
+    }
 }
 
 /// Takes a permit, then a connection: whoever comes beyond the bound waits in the backlog.

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::hub::seat_id;
+use crate::limits::UNANSWERED_MAX;
 use crate::limits::{ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS};
 use crate::protocol::tests::{self, Server};
 
@@ -151,4 +152,49 @@ fn an_answer_goes_out_as_slowly_as_it_is_read_but_not_more_slowly() {
     for polite in [2_000, 20_000] {
         assert!(sent(polite).0, "{polite} bytes a second");
     }
+}
+
+/// Runs until `over`, or until that is all: how long the connection was there.
+async fn lasts(serving: &mut (impl Future<Output = ()> + Unpin), secs: u64) -> Option<Duration> {
+    let start = Instant::now();
+    let ended = tokio::time::timeout(Duration::from_secs(secs), serving).await;
+    ended.ok().map(|()| start.elapsed())
+}
+
+/// Whoever has as many unanswered messages as one may have is not read: no sign of life can be
+/// heard then, and none is missed, however long the disk takes.
+#[test]
+fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let pong_secs = service.config.pong_deadline_ms / 1_000;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut peer = std::net::TcpStream::connect(address).expect("it listens");
+        let (stream, _) = listener.accept().expect("it has come");
+        stream.set_nonblocking(true).expect("a socket");
+        let shared = Rc::new(Shared::new(service, Rc::default()));
+        let stream = TcpStream::from_std(stream).expect("a runtime");
+        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let upgrade = "GET /chats/1/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        peer.write_all(upgrade.as_bytes()).expect("it fits");
+        // Nobody delivers anything here, as if the disk stood still: all of these wait.
+        let send = br#"{"event_type":"send","name":"Ann","msg":"hello"}"#;
+        let mask = [0; 4];
+        let length = 0x80 | u8::try_from(send.len()).expect("short");
+        for _ in 0..UNANSWERED_MAX {
+            peer.write_all(&[0x81, length]).expect("it fits");
+            peer.write_all(&mask).expect("it fits");
+            peer.write_all(send).expect("it fits");
+        }
+        tokio::time::pause();
+        let mut serving = Box::pin(serve(shared, wire.clone()));
+        assert_eq!(lasts(&mut serving, 10 * pong_secs).await, None, "it is still there");
+        // When they are answered, it is listened to again; and says nothing.
+        (0..UNANSWERED_MAX).for_each(|_| wire.answered());
+        let silent = lasts(&mut serving, 10 * pong_secs).await.expect("silence is noticed");
+        let over = Duration::from_secs(pong_secs)..=Duration::from_secs(pong_secs + 3);
+        assert!(over.contains(&silent), "{silent:?}");
+    });
 }

@@ -66,7 +66,9 @@ pub(super) async fn serve(
     drop(early);
     deadline.as_mut().reset(Instant::now());
     while !session.is_over() {
+        let paused = Instant::now();
         session.catch_up().await;
+        session.has_not_listened(paused);
         session.turn(deadline).await;
     }
 }
@@ -107,12 +109,22 @@ impl Session<'_> {
             deadline.as_mut().reset(due);
         }
         let read = self.rest.is_empty() && self.held.is_none() && self.wire.may_tell();
+        let paused = Instant::now();
         match self.wire.wait(deadline, read, self.wire.is_stuck()).await {
             Ready::Read => self.read(),
             Ready::Write => self.wire.flush(),
             Ready::Nudge => {}
-            Ready::Deadline => self.deadline(),
+            Ready::Deadline => self.deadline(read),
         }
+        if !read {
+            self.has_not_listened(paused);
+        }
+    }
+
+    /// Nothing was read since then (the disk or the hub takes its time with what the peer said), so
+    /// its silence meanwhile is no sign of death.
+    fn has_not_listened(&mut self, since: Instant) {
+        self.alive += since.elapsed();
     }
 
     fn read(&mut self) {
@@ -229,7 +241,7 @@ impl Session<'_> {
         due
     }
 
-    fn deadline(&mut self) {
+    fn deadline(&mut self, listens: bool) {
         let config = &self.shared.service.config;
         let now = Instant::now();
         let past = |since: Instant, millis: u64| since + Duration::from_millis(millis) <= now;
@@ -239,14 +251,14 @@ impl Session<'_> {
         if self.stuck.is_some_and(|(since, _)| past(since, WRITE_STALL_MS)) {
             return self.vanish("takes nothing");
         }
-        if past(self.alive, config.pong_deadline_ms) {
+        if listens && past(self.alive, config.pong_deadline_ms) {
             return self.vanish("gives no sign of life");
         }
         if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
             feeder.speak(self.shared, self.wire);
         }
         if past(self.alive, config.ping_interval_ms) && !self.pinged {
-            self.pinged = true;
+            self.pinged = listens; // While nobody listens, its answer is not heard.
             let mut out = Vec::new();
             self.websocket.ping(&mut out);
             self.wire.control(&out);

@@ -24,6 +24,11 @@ pub trait Dialect: Sync {
     /// Whether the seat through which an event came is told of it like everybody else.
     fn echoes(&self) -> bool;
 
+    /// Whether comings and goings are told in measure, gathered over a second, and not one by one.
+    fn gathers_presence(&self) -> bool {
+        false
+    }
+
     /// Appends the JSON that answers a client's message; nothing, where this protocol is silent.
     /// `mark`: the client's own number for it, where it gave one.
     fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, json: &mut Vec<u8>);
@@ -112,6 +117,11 @@ impl Encoder {
             frame: Vec::new(),
             block: BytesMut::new(),
         }
+    }
+
+    /// Whether those behind a door have comings and goings gathered.
+    pub fn gathers(&self, door: Door) -> bool {
+        self.dialects.get(usize::from(door.0)).is_some_and(|dialect| dialect.gathers_presence())
     }
 
     /// The copies of an event for the doors that somebody listens behind.

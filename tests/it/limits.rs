@@ -1,6 +1,8 @@
 //! Rate limits in the running server, as they are unless `--limits off` is given: what is too much
 //! is refused in each protocol's own words, the connection stays, and the others go on.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use crate::kit::{TestServer, failure, send};
@@ -123,4 +125,32 @@ fn wrong_passwords_count_whatever_worker_hears_them() {
     let wrong = statuses.iter().filter(|status| **status == 401).count();
     assert!((60..=62).contains(&wrong), "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 401 | 429)), "{statuses:?}");
+}
+
+#[test]
+fn a_stream_is_told_of_one_who_flutters_once_a_second() {
+    let server = TestServer::start(); // Without limits: it is not they that spare the reader.
+    let ann = server.user("Ann");
+    let mut stream = server.live(&ann, Form::Ws);
+    let mut restless = server.ws("/chats/1/ws", "");
+    let started = Instant::now();
+    for _ in 0..500 {
+        restless.say(&json!({"event_type": "join", "name": "Gus", "msg": ""}));
+        restless.say(&json!({"event_type": "leave", "name": "Gus", "msg": ""}));
+    }
+    restless.say(&json!({"event_type": "join", "name": "Gus", "msg": ""}));
+    restless.bye();
+    let mut last = server.guest(1, "Last");
+    last.say(&send("Last", "over"));
+    let (mut told, mut over, mut here) = (0, false, false);
+    while !over || here {
+        let frame = stream.frame().expect("a frame, not the end");
+        over |= frame["text"] == "over";
+        if frame["type"] == "presence" && frame["name"] == "Gus" {
+            here = frame["online"] == true;
+            told += 1;
+        }
+    }
+    let most = 2 + started.elapsed().as_secs();
+    assert!((1..=most).contains(&told), "{told} times in {:?}", started.elapsed());
 }

@@ -10,6 +10,7 @@ mod edge;
 mod http;
 mod kit;
 mod limits;
+mod logging;
 mod native;
 mod overload;
 mod piratchat;

@@ -55,6 +55,10 @@ impl Dialect for Native {
         true
     }
 
+    fn gathers_presence(&self) -> bool {
+        true
+    }
+
     fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, json: &mut Vec<u8>) {
         let client_id = mark.map(ClientId::as_str);
         match *reply {

@@ -1,0 +1,55 @@
+//! Who is told of what happens in a room, and when: everybody at once; of comings and goings, those
+//! who want them in measure, when [`Presence`](super::presence::Presence) says so.
+
+use tokio::time::Instant;
+
+use crate::chat::{Door, Event, RoomId, SeatId};
+use crate::dialect::DOORS_MAX;
+use crate::hub::{Hub, Item, presence};
+
+impl Hub {
+    /// Tells everybody who hears a room; of comings and goings those who want them gathered only if
+    /// it is time.
+    pub(super) fn announce(&mut self, event: &Event, by: Option<SeatId>) {
+        let gathers = |door: Door| presence::is_a_move(event) && self.encoder.gathers(door);
+        let wanted = self.doors(event.room).any(gathers);
+        if !wanted || self.presence.note(Instant::now(), event) {
+            return self.announce_to(event, by, |_| true);
+        }
+        self.announce_to(event, by, |gathers| !gathers);
+    }
+
+    /// Tells those who want comings and goings gathered of those whose time has come.
+    pub(super) fn announce_gathered(&mut self) {
+        for event in self.presence.due(Instant::now()) {
+            self.announce_to(&event, None, |gathers| gathers);
+        }
+    }
+
+    /// The doors that somebody hears a room through.
+    fn doors(&self, room: RoomId) -> impl Iterator<Item = Door> {
+        let audience = self.audiences.get(&room).map_or(&[][..], Vec::as_slice);
+        let listens = |door: &Door| audience.iter().any(|of| of[usize::from(door.0)] > 0);
+        (0..DOORS_MAX as u8).map(Door).filter(listens)
+    }
+
+    fn announce_to(&mut self, event: &Event, by: Option<SeatId>, wanted: impl Fn(bool) -> bool) {
+        let mut doors: Vec<Door> = self.doors(event.room).collect();
+        doors.retain(|door| wanted(self.encoder.gathers(*door)));
+        let copies = self.encoder.event(event, |door| doors.contains(&door));
+        let Some(audience) = self.audiences.get(&event.room).filter(|_| !copies.is_empty()) else {
+            return;
+        };
+        let item = Item::Announce { room: event.room, seq: event.what.seq(), by, copies };
+        let listens = |of: &[u32; DOORS_MAX]| of.iter().any(|count| *count > 0);
+        let mut last = None;
+        for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {
+            if let Some(worker) = last.replace(worker) {
+                self.workers[worker].push(item.clone());
+            }
+        }
+        if let Some(worker) = last {
+            self.workers[worker].push(item);
+        }
+    }
+}

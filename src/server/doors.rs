@@ -1,0 +1,132 @@
+//! How accepted connections get to the workers: in turn, and past those that do not come.
+
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::limits::ARRIVALS_MAX;
+
+/// The ends of the lines to all workers.
+pub(super) struct Doors<T> {
+    doors: Vec<mpsc::Sender<T>>,
+    /// Who had the last.
+    last: usize,
+}
+
+impl<T> Doors<T> {
+    pub fn new() -> Doors<T> {
+        Doors { doors: Vec::new(), last: 0 }
+    }
+
+    /// One worker more, and its end of the line.
+    pub fn add(&mut self) -> mpsc::Receiver<T> {
+        let (door, arrivals) = mpsc::channel(ARRIVALS_MAX);
+        self.doors.push(door);
+        arrivals
+    }
+
+    /// Gives a connection to the next worker that has room: nobody knows yet who will be busy. One
+    /// that stands still is passed by, and keeps what stands in its line. When all stand still this
+    /// waits for any of them; nobody is accepted meanwhile, and callers wait in the backlog.
+    pub async fn hand_over(&mut self, mut arrival: T) {
+        loop {
+            for _ in 0..self.doors.len() {
+                self.last = (self.last + 1) % self.doors.len();
+                match self.doors[self.last].try_send(arrival) {
+                    Ok(()) => return,
+                    Err(TrySendError::Full(back) | TrySendError::Closed(back)) => arrival = back,
+                }
+            }
+            self.room().await;
+        }
+    }
+
+    /// Waits until some worker has room. (Of one that has failed the server knows, and ends.)
+    async fn room(&self) {
+        let open = self.doors.iter().filter(|door| !door.is_closed());
+        let mut rooms: Vec<_> = open.map(|door| Box::pin(door.reserve())).collect();
+        if rooms.is_empty() {
+            return pending().await;
+        }
+        poll_fn(|context| {
+            let mut rooms = rooms.iter_mut().map(|room| Pin::new(room).poll(context));
+            if rooms.any(|poll| poll.is_ready()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Three workers, and what came to each in turn.
+    fn doors() -> (Doors<usize>, Vec<mpsc::Receiver<usize>>) {
+        let mut doors = Doors::new();
+        let arrivals = (0..3).map(|_| doors.add()).collect();
+        (doors, arrivals)
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime").block_on(test);
+    }
+
+    #[test]
+    fn each_worker_has_its_turn() {
+        run(async {
+            let (mut doors, mut arrivals) = doors();
+            for number in 0..12 {
+                doors.hand_over(number).await;
+            }
+            for (worker, arrivals) in arrivals.iter_mut().enumerate() {
+                let came: Vec<usize> = std::iter::from_fn(|| arrivals.try_recv().ok()).collect();
+                let first = [2, 0, 1][worker];
+                assert_eq!(came, [first, first + 3, first + 6, first + 9]);
+            }
+        });
+    }
+
+    #[test]
+    fn a_worker_that_stands_still_stops_nobody() {
+        run(async {
+            let (mut doors, mut arrivals) = doors();
+            let mut came = 0;
+            for number in 0..1_000 {
+                // Nothing here waits: a deadline of no time at all is met.
+                let handed = timeout(Duration::ZERO, doors.hand_over(number)).await;
+                assert!(handed.is_ok(), "{number} is not handed over");
+                came += arrivals[1..].iter_mut().filter_map(|one| one.try_recv().ok()).count();
+            }
+            assert_eq!(came, 1_000 - ARRIVALS_MAX, "all but those in its line are served");
+        });
+    }
+
+    #[test]
+    fn when_all_stand_still_the_next_waits_for_any_of_them() {
+        run(async {
+            let (mut doors, mut arrivals) = doors();
+            for number in 0..3 * ARRIVALS_MAX {
+                doors.hand_over(number).await;
+            }
+            {
+                let next = doors.hand_over(999);
+                tokio::pin!(next);
+                // Whoever waits for something else meanwhile, for a signal say, hears it.
+                assert!(timeout(Duration::from_millis(1), &mut next).await.is_err());
+                arrivals[2].try_recv().expect("a connection");
+                next.await;
+            }
+            drop(arrivals);
+            let never = timeout(Duration::from_millis(1), doors.hand_over(1_000)).await;
+            assert!(never.is_err(), "without workers there is nobody to hand it to");
+        });
+    }
+}
