@@ -227,7 +227,8 @@ fn remove_some(
         let changes: Vec<(i64, Link)> = transaction
             .prepare_cached(
                 "DELETE FROM log WHERE seq IN (
-                     SELECT seq FROM log WHERE target = ? ORDER BY seq LIMIT ?) RETURNING seq, hash",
+                     SELECT seq FROM log WHERE target = ? ORDER BY seq LIMIT ?)
+                 RETURNING seq, hash",
             )?
             .query_map([seq, left], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
