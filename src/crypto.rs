@@ -42,6 +42,18 @@ pub fn hash(key: &str) -> KeyHash {
     Sha256::digest(key.as_bytes()).into()
 }
 
+/// The reverse of [`hex`], for a hash. `None`: it is not that.
+pub fn unhex(text: &str) -> Option<KeyHash> {
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| digit.try_into().ok());
+    let nibbles: Option<Vec<u8>> = text.bytes().map(nibble).collect();
+    let bytes: Vec<u8> = nibbles?.chunks(2).map(|pair| pair.iter().fold(0, join)).collect();
+    bytes.try_into().ok().filter(|_| text.len() == 64)
+}
+
+fn join(high: u8, low: &u8) -> u8 {
+    high << 4 | low
+}
+
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -216,6 +216,8 @@ pub const COOKIES_TRIED_MAX: usize = 4;
 pub const PREFLIGHT_SECS: u64 = 600;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
+/// How long one can be renewed: nobody stays for ever by a password that was shown once.
+pub const TOKEN_LIFE_SECS: u64 = 24 * 3_600;
 /// What `/readyz` waits for an answer. Beyond it: 503.
 pub const READY_DEADLINE_MS: u64 = 1_000;
 /// A step back of the system's clock up to this is smoothed: time stands still until the clock is

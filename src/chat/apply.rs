@@ -112,16 +112,20 @@ impl Chat {
                 Ok(Answer::Done)
             }
             Entry::RoomMade { room, owner, facts } => {
-                self.room_made(seq, RoomRecord::new(room, time, owner, facts), came.asker)
+                let open = facts.visibility == Visibility::Public;
+                let opened = if open { seq } else { Seq(0) };
+                let record = RoomRecord::new(room, time, owner, facts);
+                self.room_made(seq, RoomRecord { opened, ..record }, came.asker)
             }
             Entry::DirectMade { room, between } => {
                 self.direct_made(seq, time, room, between, came.asker)
             }
-            Entry::MemberChanged { room, account, member } => {
-                self.member_changed(seq, room, account, member)
+            Entry::MemberChanged { room, account, member, expelled } => {
+                self.member_changed(seq, room, account, (member, expelled))
             }
-            Entry::RoomChanged { room, facts, generation } => {
-                self.room_changed(seq, time, room, facts, generation)?;
+            Entry::RoomChanged { room, facts, generation, link, keep_members } => {
+                let change = (facts, generation, link);
+                self.room_changed((seq, time), room, change, keep_members)?;
                 self.show_room(room, came.asker)
             }
             Entry::RoomGone { room } => self.room_gone(seq, room),
@@ -201,7 +205,7 @@ impl Chat {
     ) -> Result<Answer, Refusal> {
         let (id, owner, between) = (record.id, record.owner, record.between);
         // A number is never used twice, not even that of a room that is gone.
-        if id.0 <= self.rooms.last_made() {
+        if self.rooms.is_used(id) {
             return Err(Refusal::Unavailable);
         }
         if !self.rooms.insert(record) {
@@ -235,24 +239,28 @@ impl Chat {
 
     fn room_changed(
         &mut self,
-        seq: Seq,
-        time: Time,
+        (seq, time): (Seq, Time),
         id: RoomId,
-        facts: RoomFacts,
-        generation: u64,
+        change: (RoomFacts, u64, Option<RoomId>),
+        keep_members: bool,
     ) -> Result<(), Refusal> {
         let before = self.rooms.get(id).filter(|room| !room.is_direct());
         let before = before.ok_or(Refusal::RoomNotFound)?;
-        let was_open = before.record.facts.visibility == Visibility::Public;
-        let other_key = before.record.generation != generation;
-        let open = facts.visibility == Visibility::Public;
+        let (was_open, generation) = (before.is_public(), before.record.generation);
         let owner = before.record.owner;
-        self.rooms.change(id, facts, generation, time).ok_or(Refusal::TitleTaken)?;
+        let after = self.rooms.change(id, change, (seq, time)).ok_or(Refusal::TitleTaken)?;
+        let closed = !after.is_public() && (was_open || after.record.generation != generation);
+        let mut going: Vec<AccountId> = after.members.keys().copied().collect();
+        going.retain(|account| closed && !keep_members && Some(*account) != owner);
+        going.sort_unstable();
+        for account in going {
+            self.put_out(seq, id, account);
+        }
         if let Some(room) = self.rooms.get(id) {
-            let info = Box::new(self.info(room, None));
+            let info = Box::new(self.info(room, None, true));
             self.tell_of_room(id, What::Room { seq, info });
         }
-        if !open && (was_open || other_key) {
+        if closed {
             // Whoever is inside came in by what no longer opens the room; but not its owner, nor
             // the streams, which are there because their accounts are members.
             let stays = |account| owner.is_some() && account == owner;
@@ -288,7 +296,12 @@ impl Chat {
     }
 
     /// Unseats everybody in a room except those of whom `stays` is true. A stream goes on.
-    fn unseat_all(&mut self, room: RoomId, farewell: Farewell, stays: impl Fn(&Sitting) -> bool) {
+    pub(super) fn unseat_all(
+        &mut self,
+        room: RoomId,
+        farewell: Farewell,
+        stays: impl Fn(&Sitting) -> bool,
+    ) {
         let here = self.seats.iter().filter(|(_, sitting)| sitting.room == room);
         let going = here.filter(|(_, sitting)| !stays(sitting));
         let mut seats: Vec<(SeatId, bool)> =

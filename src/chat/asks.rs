@@ -3,13 +3,13 @@
 use crate::chat::charge::Origin;
 use crate::chat::people::NewSession;
 use crate::chat::room::{Room, RoomRecord};
-use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Visibility};
+use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Title, Visibility};
 use crate::chat::vocabulary::{
     Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts, Space,
 };
 use crate::chat::{AskId, Chat, Held, Purpose, Source};
 use crate::crypto::KeyHash;
-use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
+use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX, TOKEN_LIFE_SECS};
 
 /// Who asks, once the core has looked.
 pub(super) type Identity = Option<Who>;
@@ -63,10 +63,8 @@ impl Chat {
             Ask::Present { room, after } => self.present(who, room, after).map(Some),
             Ask::Rooms { mine, after } => Ok(Some(self.list_rooms(who, mine, after))),
             Ask::Marks { after } => self.marks(who, after).map(Some),
-            Ask::Room { room } => self.rooms.find(&room).map(|room| {
-                let asker = who.map(|who| who.account);
-                Some(Answer::Room(Box::new(self.info_with_people(room, asker))))
-            }),
+            Ask::Room { room, access } => self.show_named(who, &room, access).map(Some),
+            Ask::Vacant { title, but } => self.vacant(&title, but).map(Some),
             Ask::View { room } => self.view(who, room).map(Some),
             Ask::KnownKey { keys } => Ok(Some(self.known_key(&keys))),
             Ask::Heard => Ok(Some(Answer::Heard(self.last))),
@@ -79,22 +77,22 @@ impl Chat {
             Ask::Space if self.space == Space::Least => Err(Refusal::NoSpace),
             Ask::Space => Ok(Some(Answer::Done)),
             Ask::Readable { after } => Ok(Some(self.readable(who, after))),
-            Ask::Direct { name } => self.direct(ask, who, &name),
+            Ask::Direct { name, chance } => self.direct(ask, who, &name, chance),
             Ask::Enter { room, access } => self.enter_room(ask, who, room, access),
             Ask::Exit { room } => self.exit_room(ask, who, room),
+            Ask::Expel { room, name } => self.expel(ask, who, room, &name),
             Ask::Members { room, after } => self.members(who, room, after).map(Some),
             Ask::Act(action) => self.act(ask, who, action).map(|()| None),
             Ask::Read { room, seq } => self.read(who, room, seq).map(Some),
             Ask::Follow { seat, door, only } => self.follow(seat, door, only, who).map(Some),
-            Ask::Lock { room, name } => self.lock(who, &room, name).map(Some),
-            Ask::MayChange { room, access } => self.rooms.find(&room).and_then(|room| {
-                room.may_change(who.map(|who| who.account), access)?;
-                Ok(Some(Answer::Done))
-            }),
-            Ask::Renew { room, claim } => self.renew(who, &room, claim).map(Some),
-            Ask::MakeRoom { facts } => self.make_room(ask, who, facts).map(|()| None),
-            Ask::ChangeRoom { room, access, change } => {
-                self.change_room(ask, who, &room, access, change).map(|()| None)
+            Ask::Lock { room, name, access } => self.lock(who, &room, name, access).map(Some),
+            Ask::MayChange { room, access } => self.may_change(who, &room, access).map(Some),
+            Ask::Renew { room, claim, access } => self.renew(who, &room, claim, access).map(Some),
+            Ask::MakeRoom { facts, chance } => {
+                self.make_room(ask, who, facts, chance).map(|()| None)
+            }
+            Ask::ChangeRoom { room, access, change, chance } => {
+                self.change_room(ask, who, &room, access, (change, chance))
             }
             Ask::RemoveRoom { room, access } => {
                 self.remove_room(ask, who, &room, access).map(|()| None)
@@ -120,7 +118,12 @@ impl Chat {
                 let room = self.rooms.get(*room);
                 room.zip(who).is_some_and(|(room, who)| room.moving.contains(&who.account))
             }
-            Ask::Direct { name } => {
+            Ask::Expel { room, name } => {
+                let other = self.person_named(name).map(|known| known.account.id);
+                let room = self.rooms.get(*room);
+                room.zip(other).is_some_and(|(room, other)| room.moving.contains(&other))
+            }
+            Ask::Direct { name, .. } => {
                 self.pair(who, name).is_ok_and(|between| self.rooms.is_pairing(between))
             }
             _ => false,
@@ -170,13 +173,27 @@ impl Chat {
         }
     }
 
-    /// Who is present. Of a room for two only the two may know.
+    /// Who is present, for those who may know.
     fn present(&self, who: Identity, room: RoomId, after: u64) -> Result<Answer, Refusal> {
-        let room = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
-        let inside = who.is_some_and(|who| room.members.contains_key(&who.account));
-        let shown = inside || !room.is_direct();
-        let (present, next) = room.present(after);
-        if shown { Ok(Answer::Present { present, next }) } else { Err(Refusal::RoomNotFound) }
+        let asker = account_of(who);
+        let room = self.visible(asker, room)?;
+        let shown = self.may_see_inside(room, asker, Access::Open);
+        let (present, next) = if shown { room.present(after) } else { Default::default() };
+        Ok(Answer::Present { present, next })
+    }
+
+    fn show_named(&self, who: Identity, room: &RoomRef, access: Access) -> Result<Answer, Refusal> {
+        let asker = account_of(who);
+        let fits = self.rooms.find(room).is_ok_and(|found| self.fits(found, access));
+        let access = if fits { access } else { Access::Open };
+        let room = self.find_visible(asker, room, access)?;
+        let inside = self.may_see_inside(room, asker, access);
+        Ok(Answer::Room(Box::new(self.info_with_people(room, asker, inside))))
+    }
+
+    fn vacant(&self, title: &Title, but: Option<RoomId>) -> Result<Answer, Refusal> {
+        let taken = self.rooms.is_taken(&title.folded(), but);
+        if taken { Err(Refusal::TitleTaken) } else { Ok(Answer::Done) }
     }
 
     fn read(&mut self, who: Identity, room: RoomId, seq: Seq) -> Result<Answer, Refusal> {
@@ -184,7 +201,17 @@ impl Chat {
         self.mark_read(account, room, seq).map(Answer::Read)
     }
 
-    fn lock(&self, who: Identity, room: &RoomRef, name: Option<Name>) -> Result<Answer, Refusal> {
+    /// Also of a room that the asker does not see: to show its password is how one comes to see
+    /// it.
+    fn lock(
+        &self,
+        who: Identity,
+        room: &RoomRef,
+        name: Option<Name>,
+        access: Access,
+    ) -> Result<Answer, Refusal> {
+        let asker = account_of(who);
+        let seen = self.find_visible(asker, room, access).is_ok();
         let room = self.rooms.find(room)?;
         let mut own = false;
         if let Some(name) = name {
@@ -204,26 +231,60 @@ impl Chat {
             }
             own = owner.is_some_and(|owner| !self.is_guest(owner));
         }
-        Ok(Answer::Lock(self.lock_of(room, own)))
+        Ok(Answer::Lock(self.lock_of(room, who, seen, own)))
     }
 
-    fn renew(&self, who: Identity, room: &RoomRef, claim: Claim) -> Result<Answer, Refusal> {
+    fn renew(
+        &self,
+        who: Identity,
+        room: &RoomRef,
+        claim: Claim,
+        access: Access,
+    ) -> Result<Answer, Refusal> {
+        let room = self.find_visible(account_of(who), room, access)?;
+        self.admits(room, access)?;
+        if claim.first.plus_secs(TOKEN_LIFE_SECS) <= self.now {
+            return Err(Refusal::NoAccess); // So long ago somebody has shown the password.
+        }
         let author = self.claimed(Some(claim), who)?;
         let account = author.and_then(|author| author.account);
         let own = account.is_some_and(|account| !self.is_guest(account));
-        Ok(Answer::Lock(self.lock_of(self.rooms.find(room)?, own)))
+        Ok(Answer::Lock(self.lock_of(room, who, true, own)))
+    }
+
+    /// Whether somebody may change a room, or end it; if so, what its password is.
+    fn may_change(&self, who: Identity, room: &RoomRef, access: Access) -> Result<Answer, Refusal> {
+        let room = self.changeable(who, room, access)?;
+        Ok(Answer::Lock(self.lock_of(room, who, true, false)))
+    }
+
+    fn changeable(&self, who: Identity, room: &RoomRef, access: Access) -> Result<&Room, Refusal> {
+        let asker = account_of(who);
+        let room = self.find_visible(asker, room, access)?;
+        room.may_change(asker, self.admits(room, access).is_ok())?;
+        Ok(room)
     }
 
     /// `own`: for a registered account that was found to have the name, and will for ever; so what
     /// it is granted may be dated a second later. And has to be: a token tells whole seconds, and
     /// in the very second of its registration an account would get one that is not younger.
-    fn lock_of(&self, room: &Room, own: bool) -> Lock {
+    fn lock_of(&self, room: &Room, who: Identity, seen: bool, own: bool) -> Lock {
         let RoomRecord { id, generation, ref facts, .. } = room.record;
         let granted = self.now.plus_secs(u64::from(own));
-        Lock { room: id, password: facts.password.clone(), generation, granted }
+        let session = who.and_then(|who| self.accounts.session(who.session?));
+        let (number, session) = (room.number(), session.map(|live| live.key));
+        let password = facts.password.clone();
+        let quiet = !self.may_see(room, account_of(who), Access::Open);
+        Lock { room: id, number, seen, quiet, session, password, generation, granted }
     }
 
-    fn make_room(&mut self, ask: AskId, who: Identity, facts: RoomFacts) -> Result<(), Refusal> {
+    fn make_room(
+        &mut self,
+        ask: AskId,
+        who: Identity,
+        facts: RoomFacts,
+        chance: u64,
+    ) -> Result<(), Refusal> {
         let folded = facts.title.folded();
         if self.rooms.is_taken(&folded, None) {
             return Err(Refusal::TitleTaken);
@@ -243,38 +304,51 @@ impl Chat {
         if known.is_some_and(|one| one.rooms.len() + one.entering >= ROOMS_PER_ACCOUNT_MAX) {
             return Err(Refusal::Full); // Its maker will be a member of it.
         }
-        let room = self.rooms.next();
+        let room = match facts.visibility {
+            Visibility::Hidden => self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?,
+            Visibility::Public | Visibility::Private => self.rooms.next(),
+        };
         self.propose(Entry::RoomMade { room, owner, facts }, Purpose::Ask(ask, owner))?;
         self.rooms.reserve(folded);
         Ok(())
     }
 
+    /// `Ok(None)`: the answer comes with the log's. What is so already is no change.
     fn change_room(
         &mut self,
         ask: AskId,
         who: Identity,
         room: &RoomRef,
         access: Access,
-        change: RoomChange,
-    ) -> Result<(), Refusal> {
-        let room = self.rooms.find(room)?;
-        let id = room.record.id;
-        let asker = who.map(|who| who.account);
-        room.may_change(asker, access)?;
+        (change, chance): (RoomChange, u64),
+    ) -> Result<Option<Answer>, Refusal> {
+        let room = self.changeable(who, room, access)?;
+        let (id, asker, keep_members) = (room.record.id, account_of(who), change.keep_members);
         let (facts, generation) = room.changed(change)?;
+        if (&facts, generation) == (&room.record.facts, room.record.generation) {
+            return self.show_room(id, asker).map(Some);
+        }
         let folded = facts.title.folded();
         let renamed = folded != room.record.facts.title.folded();
         if renamed && self.rooms.is_taken(&folded, Some(id)) {
             return Err(Refusal::TitleTaken);
         }
-        self.propose(Entry::RoomChanged { room: id, facts, generation }, Purpose::Ask(ask, asker))?;
+        let counted = room.record.link.is_none() && !id.is_drawn();
+        let link = match facts.visibility {
+            Visibility::Hidden if counted => {
+                Some(self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?)
+            }
+            _ => None,
+        };
+        let entry = Entry::RoomChanged { room: id, facts, generation, link, keep_members };
+        self.propose(entry, Purpose::Ask(ask, asker))?;
         if renamed {
             self.rooms.reserve(folded);
         }
         if let Some(room) = self.rooms.get_mut(id) {
             room.changing = true;
         }
-        Ok(())
+        Ok(None)
     }
 
     fn remove_room(
@@ -284,14 +358,16 @@ impl Chat {
         room: &RoomRef,
         access: Access,
     ) -> Result<(), Refusal> {
-        let room = self.rooms.find(room)?;
-        let id = room.record.id;
-        let asker = who.map(|who| who.account);
-        room.may_change(asker, access)?;
+        let (id, asker) = (self.changeable(who, room, access)?.record.id, account_of(who));
         self.propose(Entry::RoomGone { room: id }, Purpose::Ask(ask, asker))?;
         if let Some(room) = self.rooms.get_mut(id) {
             (room.changing, room.going) = (true, true);
         }
         Ok(())
     }
+}
+
+/// Whose account it is that asks.
+pub(super) fn account_of(who: Identity) -> Option<AccountId> {
+    who.map(|who| who.account)
 }

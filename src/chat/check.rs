@@ -62,7 +62,7 @@ impl Chat {
         }
         for (seat, sitting) in &self.seats {
             assert!(self.rooms.get(sitting.room).is_some(), "{seat:?} sits in no room");
-            if let Some(account) = sitting.account() {
+            if let Some(account) = sitting.holder {
                 *accounts.entry(account).or_insert(0) += 1;
             }
             if let Some(session) = sitting.session {

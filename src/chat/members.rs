@@ -6,21 +6,25 @@
 use std::ops::Bound;
 
 use crate::chat::accounts::Known;
-use crate::chat::asks::Identity;
+use crate::chat::asks::{Identity, account_of};
 use crate::chat::limiter::Kind;
 use crate::chat::pages::{merged, page};
 use crate::chat::room::{Membership, Room};
-use crate::chat::types::{AccountId, Author, Folded, LOBBY, RoomId, Seq, Title, Visibility};
+use crate::chat::seats::Sitting;
+use crate::chat::types::{AccountId, Author, Folded, LOBBY, RoomId, Seq, Title};
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Followed, Member, Place, Present, Refusal, RoomFacts,
-    RoomInfo, What,
+    Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Place, Present, Refusal,
+    RoomFacts, RoomInfo, What,
 };
 use crate::chat::{AskId, Chat, Purpose};
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
 
+/// Above every entry: who may read nothing.
+const NOTHING_READ: Seq = Seq(u64::MAX);
+
 impl Chat {
-    /// A room as somebody may know it.
-    pub(super) fn info(&self, room: &Room, asker: Option<AccountId>) -> RoomInfo {
+    /// A room as somebody may know it. `inside`: who is told who is present.
+    pub(super) fn info(&self, room: &Room, asker: Option<AccountId>, inside: bool) -> RoomInfo {
         let record = &room.record;
         let RoomFacts { title, description, visibility, .. } = record.facts.clone();
         let owner = record.owner.and_then(|owner| self.accounts.get(owner));
@@ -28,6 +32,7 @@ impl Chat {
         let name = other.and_then(|other| self.accounts.get(other));
         RoomInfo {
             id: record.id,
+            number: room.number(),
             title: match (other, name) {
                 (None, _) => title,
                 (Some(_), Some(known)) => Title::of_person(known.account.name.as_str()),
@@ -37,9 +42,10 @@ impl Chat {
             visibility,
             created: record.created,
             updated: record.updated,
-            online: room.online(),
+            online: if inside { room.online() } else { 0 },
             present: Vec::new(),
             more: None,
+            horizon: room.horizon(asker).unwrap_or(NOTHING_READ),
             direct: room.is_direct(),
             owner: owner.map(|known| known.account.name.clone()),
             last: record.last,
@@ -48,9 +54,14 @@ impl Chat {
     }
 
     /// The same, with those who are present.
-    pub(super) fn info_with_people(&self, room: &Room, asker: Option<AccountId>) -> RoomInfo {
-        let (present, more) = room.present(0);
-        RoomInfo { present, more, ..self.info(room, asker) }
+    pub(super) fn info_with_people(
+        &self,
+        room: &Room,
+        asker: Option<AccountId>,
+        inside: bool,
+    ) -> RoomInfo {
+        let (present, more) = if inside { room.present(0) } else { Default::default() };
+        RoomInfo { present, more, ..self.info(room, asker, inside) }
     }
 
     pub(super) fn show_room(
@@ -59,15 +70,16 @@ impl Chat {
         asker: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).ok_or(Refusal::RoomNotFound)?;
-        Ok(Answer::Room(Box::new(self.info_with_people(room, asker))))
+        Ok(Answer::Room(Box::new(self.info_with_people(room, asker, true))))
     }
 
     pub(super) fn list_rooms(&self, who: Identity, mine: bool, after: RoomId) -> Answer {
-        let asker = who.map(|who| who.account);
+        let asker = account_of(who);
+        let inside = |room: &Room| self.may_see_inside(room, asker, Access::Open);
         let own = self.rooms_of(asker.filter(|_| mine), after);
         let mut all = merged(self.rooms.listed(after, false), own).peekable();
         if mine {
-            let show = |id| self.rooms.get(id).map(|room| self.info(room, asker));
+            let show = |id| self.rooms.get(id).map(|room| self.info(room, asker, inside(room)));
             let (rooms, next) = page(all, show);
             return Answer::Rooms { rooms, next };
         }
@@ -75,7 +87,8 @@ impl Chat {
         while shown < ANSWER_ITEMS_MAX
             && let Some((id, _)) = all.next()
         {
-            let info = self.rooms.get(id).map(|room| self.info_with_people(room, asker));
+            let room = self.rooms.get(id);
+            let info = room.map(|room| self.info_with_people(room, asker, inside(room)));
             shown += 1 + info.as_ref().map_or(0, |info| info.present.len());
             rooms.extend(info);
             last = Some(id);
@@ -84,8 +97,11 @@ impl Chat {
     }
 
     pub(super) fn readable(&self, who: Identity, after: RoomId) -> Answer {
-        let own = self.rooms_of(who.map(|who| who.account), after);
-        let (rooms, next) = page(merged(self.rooms.listed(after, true), own), Some);
+        let asker = account_of(who);
+        let own = self.rooms_of(asker, after);
+        let (rooms, next) = page(merged(self.rooms.listed(after, true), own), |id| {
+            Some((id, self.rooms.get(id)?.horizon(asker)?))
+        });
         Answer::Readable { rooms, next }
     }
 
@@ -103,23 +119,17 @@ impl Chat {
         known.into_iter().flat_map(move |known| known.rooms.range(after))
     }
 
-    /// A room that one can see: all that are not hidden, and one's own.
-    fn visible(&self, asker: Option<AccountId>, room: RoomId) -> Result<&Room, Refusal> {
-        let room = self.rooms.get(room).filter(|room| !room.going).ok_or(Refusal::RoomNotFound)?;
-        let seen = !is_hidden(room) || is_member(room, asker);
-        if seen { Ok(room) } else { Err(Refusal::RoomNotFound) }
-    }
-
     pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
-        let asker = who.map(|who| who.account);
+        let asker = account_of(who);
         let room = self.visible(asker, room)?;
-        Ok(Answer::Room(Box::new(self.info(room, asker))))
+        let inside = self.may_see_inside(room, asker, Access::Open);
+        Ok(Answer::Room(Box::new(self.info(room, asker, inside))))
     }
 
     /// A room in which one may speak. One who is no member does not learn that a hidden one is.
     pub(super) fn own_room(&self, account: AccountId, room: RoomId) -> Result<&Room, Refusal> {
         let room = self.visible(Some(account), room)?;
-        if room.members.contains_key(&account) { Ok(room) } else { Err(Refusal::Forbidden) }
+        if room.has_member(Some(account)) { Ok(room) } else { Err(Refusal::NotMember) }
     }
 
     /// `Ok(None)`: the answer comes with the log's. One who is a member already stays one.
@@ -131,23 +141,20 @@ impl Chat {
         access: Access,
     ) -> Result<Option<Answer>, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
-        let found = self.rooms.get(room).filter(|room| !room.going);
+        let found = self.rooms.get(room).filter(|room| self.may_see(room, Some(account), access));
         let found = found.ok_or(Refusal::RoomNotFound)?;
-        if found.members.contains_key(&account) {
+        if found.has_member(Some(account)) {
             return self.show_room(room, Some(account)).map(Some);
         }
-        if found.is_direct() {
-            return Err(Refusal::RoomNotFound); // Nobody but the two can know of it.
-        }
         if found.record.owner != Some(account) {
-            found.admit(access)?;
+            self.admits(found, access)?;
         }
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let members = found.members.len() + found.moving.len();
         if members >= MEMBERS_MAX || known.rooms.len() + known.entering >= ROOMS_PER_ACCOUNT_MAX {
             return Err(Refusal::Full);
         }
-        self.propose_membership(ask, account, room, true)?;
+        self.propose_membership(ask, account, room, (true, false))?;
         Ok(None)
     }
 
@@ -166,7 +173,7 @@ impl Chat {
         if !found.members.contains_key(&account) {
             return Ok(Some(Answer::Done));
         }
-        self.propose_membership(ask, account, room, false)?;
+        self.propose_membership(ask, account, room, (false, false))?;
         Ok(None)
     }
 
@@ -175,9 +182,9 @@ impl Chat {
         ask: AskId,
         account: AccountId,
         room: RoomId,
-        member: bool,
+        (member, expelled): (bool, bool),
     ) -> Result<(), Refusal> {
-        let entry = Entry::MemberChanged { room, account, member };
+        let entry = Entry::MemberChanged { room, account, member, expelled };
         self.propose(entry, Purpose::Ask(ask, Some(account)))?;
         if let Some(room) = self.rooms.get_mut(room) {
             room.moving.insert(account);
@@ -207,10 +214,11 @@ impl Chat {
         ask: AskId,
         who: Identity,
         name: &str,
+        chance: u64,
     ) -> Result<Option<Answer>, Refusal> {
         let between = self.pair(who, name)?;
         if let Some(room) = self.rooms.of_pair(between) {
-            let room = Box::new(self.info(room, Some(between[0])));
+            let room = Box::new(self.info(room, Some(between[0]), true));
             return Ok(Some(Answer::Direct { room, made: false }));
         }
         let full = |account: AccountId| {
@@ -220,7 +228,7 @@ impl Chat {
         if self.rooms.len() >= ROOMS_MAX || between.into_iter().any(full) {
             return Err(Refusal::Full);
         }
-        let room = self.rooms.next();
+        let room = self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?;
         let purpose = Purpose::Ask(ask, Some(between[0]));
         self.propose(Entry::DirectMade { room, between }, purpose)?;
         self.rooms.reserve_pair(between);
@@ -234,10 +242,10 @@ impl Chat {
         room: RoomId,
         after: Place,
     ) -> Result<Answer, Refusal> {
-        let asker = who.map(|who| who.account);
+        let asker = account_of(who);
         let room = self.visible(asker, room)?;
-        if !room.is_public() && !is_member(room, asker) {
-            return Err(Refusal::Forbidden);
+        if !self.may_see_inside(room, asker, Access::Open) {
+            return Err(Refusal::NotMember);
         }
         let (members, next) = match after {
             Place::Present(after) => self.members_present(room, after),
@@ -324,7 +332,8 @@ impl Chat {
         if room.members.contains_key(&account) {
             return false;
         }
-        room.members.insert(account, Membership::new(seq));
+        let horizon = room.record.horizon_for(account);
+        room.members.insert(account, Membership::new(seq, horizon));
         known.rooms.insert(room.record.id);
         true
     }
@@ -342,7 +351,7 @@ impl Chat {
         seq: Seq,
         room: RoomId,
         account: AccountId,
-        member: bool,
+        (member, expelled): (bool, bool),
     ) -> Result<Answer, Refusal> {
         let found = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
         if found.is_direct() {
@@ -356,13 +365,59 @@ impl Chat {
             }
             return self.show_room(room, Some(account));
         }
-        if found.members.contains_key(&account) {
-            self.whisper(account, room, What::Gone { seq });
-            self.unfollow_room(account, room);
-            self.end_membership(account, room);
+        if expelled {
+            let theirs = |one: &Sitting| one.account() == Some(account) && !one.is_streams();
+            self.unseat_all(room, Farewell::Expelled, |one| !theirs(one));
+        }
+        if self.put_out(seq, room, account) {
             self.tell_member(seq, room, author, false);
         }
         Ok(Answer::Done)
+    }
+
+    /// A membership ends: its streams are told that the room is theirs no more. `false`: it was
+    /// none.
+    pub(super) fn put_out(&mut self, seq: Seq, room: RoomId, account: AccountId) -> bool {
+        let there = self.rooms.get(room).is_some_and(|room| room.has_member(Some(account)));
+        if there {
+            self.whisper(account, room, What::Gone { seq });
+            self.unfollow_room(account, room);
+            self.end_membership(account, room);
+        }
+        there
+    }
+
+    /// The owner of a room puts somebody out: a member, or who only sits there.
+    /// `Ok(None)`: the answer comes with the log's.
+    pub(super) fn expel(
+        &mut self,
+        ask: AskId,
+        who: Identity,
+        room: RoomId,
+        name: &str,
+    ) -> Result<Option<Answer>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let found = self.visible(Some(account), room)?;
+        if found.record.owner != Some(account) {
+            return Err(Refusal::Forbidden);
+        }
+        let name = Folded::new(name);
+        let Some(known) = self.accounts.by_name(&name) else {
+            let holder = found.holder(&name).ok_or(Refusal::PersonNotFound)?.clone();
+            self.unseat_all(room, Farewell::Expelled, |one| one.author() != Some(&holder));
+            return Ok(Some(Answer::Done));
+        };
+        let other = known.account.id;
+        if other == account {
+            return Err(Refusal::Forbidden); // Who wants to go can leave.
+        }
+        if !found.has_member(Some(other)) {
+            found.holder(&name).ok_or(Refusal::PersonNotFound)?;
+            self.unseat_all(room, Farewell::Expelled, |one| one.account() != Some(other));
+            return Ok(Some(Answer::Done));
+        }
+        self.propose_membership(ask, other, room, (false, true))?;
+        Ok(None)
     }
 
     pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {
@@ -383,14 +438,6 @@ impl Chat {
 
 /// What somebody has to do with a room.
 pub(super) fn followed(room: &Room, account: AccountId) -> Option<Followed> {
-    let Membership { since, read } = *room.members.get(&account)?;
+    let Membership { since, read, .. } = *room.members.get(&account)?;
     Some(Followed { room: room.record.id, since, read })
-}
-
-fn is_hidden(room: &Room) -> bool {
-    room.record.facts.visibility == Visibility::Hidden
-}
-
-fn is_member(room: &Room, asker: Option<AccountId>) -> bool {
-    asker.is_some_and(|asker| room.members.contains_key(&asker))
 }

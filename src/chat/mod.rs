@@ -34,6 +34,7 @@ mod people;
 mod room;
 mod rooms;
 mod seats;
+mod sight;
 #[cfg(test)]
 pub(crate) mod simulation;
 mod source;
@@ -76,8 +77,10 @@ pub struct Snapshot {
     pub rooms: Vec<RoomRecord>,
     /// The highest account number ever given: a guest's is not given again.
     pub last_account: u64,
-    /// The highest room number ever given.
+    /// The highest room number ever given, of those that are not drawn.
     pub last_room: u64,
+    /// The numbers that were drawn for rooms that are gone, in order.
+    pub spent_rooms: Vec<RoomId>,
     /// The highest session number ever given.
     pub last_session: u64,
     /// The last entry that it knows of.
@@ -233,6 +236,7 @@ impl Chat {
             chat.rooms.insert(room);
         }
         chat.rooms.used_up_to(snapshot.last_room);
+        chat.rooms.spend(snapshot.spent_rooms);
         chat.accounts.used_up_to(snapshot.last_account, snapshot.last_session);
         chat
     }
@@ -281,6 +285,7 @@ impl Chat {
             rooms: self.rooms.records(),
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),
+            spent_rooms: self.rooms.spent(),
             last_session: self.accounts.last_session(),
             last: self.last,
         }

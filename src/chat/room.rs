@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
 use crate::chat::pages::page;
-use crate::chat::types::{AccountId, Author, Color, Folded, LOBBY, RoomId, Seq, Visibility};
-use crate::chat::vocabulary::{Access, Present, Refusal, RoomChange, RoomFacts};
+use crate::chat::types::{
+    AccountId, Author, Color, Folded, LOBBY, RoomId, SeatId, Seq, Visibility,
+};
+use crate::chat::vocabulary::{Action, Field, Present, Refusal, RoomChange, RoomFacts};
 use crate::time::Time;
 
 /// A room, as the core keeps it and as it is restored.
@@ -31,6 +33,11 @@ pub struct RoomRecord {
     pub members: Vec<MemberRecord>,
     /// The last message; 0 where there is none.
     pub last: Seq,
+    /// The number by which it is found from outside while it is hidden, where its own can be
+    /// guessed. It is kept from the first time on.
+    pub link: Option<RoomId>,
+    /// The entry that made it public, last; what was said before is its members'.
+    pub opened: Seq,
 }
 
 impl RoomRecord {
@@ -51,7 +58,16 @@ impl RoomRecord {
             between: None,
             members: Vec::new(),
             last: Seq(0),
+            link: None,
+            opened: Seq(0),
         }
+    }
+
+    /// From where on somebody reads who becomes a member now: to come in by an open door opens
+    /// nothing that was said while it was closed.
+    pub(super) fn horizon_for(&self, account: AccountId) -> Seq {
+        let open = self.facts.visibility == Visibility::Public && self.owner != Some(account);
+        if open { self.opened } else { Seq(0) }
     }
 }
 
@@ -64,6 +80,8 @@ pub struct MemberRecord {
     pub since: Seq,
     /// The last message that they have read, as far as the disk knows.
     pub read: Seq,
+    /// What was said up to here is not for them.
+    pub horizon: Seq,
 }
 
 /// A live room: its record, and who is in it.
@@ -91,12 +109,14 @@ pub(super) struct Membership {
     pub since: Seq,
     /// The last message that was read.
     pub read: Seq,
+    /// What was said up to here is not theirs to read.
+    pub horizon: Seq,
 }
 
 impl Membership {
     /// One has nothing to catch up on where one has just come.
-    pub fn new(since: Seq) -> Membership {
-        Membership { since, read: since }
+    pub fn new(since: Seq, horizon: Seq) -> Membership {
+        Membership { since, read: since, horizon }
     }
 }
 
@@ -104,6 +124,8 @@ impl Membership {
 #[derive(Debug)]
 struct Occupant {
     author: Author,
+    /// The first seat that was bound to it; of a name without an account, its only one.
+    seat: SeatId,
     color: Option<Color>,
     last_activity: Time,
     /// Orders the present by when they came.
@@ -117,7 +139,9 @@ struct Occupant {
 impl Room {
     pub fn new(mut record: RoomRecord) -> Room {
         let members = std::mem::take(&mut record.members);
-        let keep = |MemberRecord { account, since, read }| (account, Membership { since, read });
+        let keep = |MemberRecord { account, since, read, horizon }| {
+            (account, Membership { since, read, horizon })
+        };
         Room {
             record,
             changing: false,
@@ -149,13 +173,14 @@ impl Room {
             account: *account,
             since: one.since,
             read: one.read,
+            horizon: one.horizon,
         };
         let members = self.members.iter().map(keep).collect();
         RoomRecord { members, ..self.record.clone() }
     }
 
     /// Binds one more seat to a name. Refused where another person has it.
-    pub fn bind(&mut self, author: &Author, now: Time) -> Result<(), Refusal> {
+    pub fn bind(&mut self, author: &Author, seat: SeatId, now: Time) -> Result<(), Refusal> {
         match self.names.entry(author.name.folded()) {
             Slot::Occupied(taken) => {
                 let occupant = taken.into_mut();
@@ -168,6 +193,7 @@ impl Room {
             Slot::Vacant(free) => {
                 free.insert(Occupant {
                     author: author.clone(),
+                    seat,
                     color: None,
                     last_activity: now,
                     arrival: 0,
@@ -236,6 +262,11 @@ impl Room {
         self.names.get(name).map(|occupant| &occupant.author)
     }
 
+    /// The seat that first took a name.
+    pub fn seat_of(&self, name: &Folded) -> Option<SeatId> {
+        self.names.get(name).map(|occupant| occupant.seat)
+    }
+
     /// How many have arrived so far, by which those who did can be told from those who will.
     pub fn arrivals(&self) -> u64 {
         self.arrivals
@@ -256,31 +287,60 @@ impl Room {
         })
     }
 
-    /// Whether one may come in.
-    pub fn admit(&self, access: Access) -> Result<(), Refusal> {
-        let generation = self.record.generation;
-        let fits = access == Access::Token { generation };
-        let open = self.record.facts.visibility == Visibility::Public;
-        if open || fits { Ok(()) } else { Err(Refusal::NoAccess) }
+    pub fn is_hidden(&self) -> bool {
+        self.record.facts.visibility == Visibility::Hidden
+    }
+
+    pub fn has_member(&self, account: Option<AccountId>) -> bool {
+        account.is_some_and(|account| self.members.contains_key(&account))
+    }
+
+    /// The number by which it is known outside.
+    pub fn number(&self) -> RoomId {
+        self.record.link.filter(|_| self.is_hidden()).unwrap_or(self.record.id)
+    }
+
+    /// After which entry somebody may read; `None`: nothing at all.
+    pub fn horizon(&self, account: Option<AccountId>) -> Option<Seq> {
+        let member = account.and_then(|account| self.members.get(&account));
+        match member {
+            Some(membership) => Some(membership.horizon),
+            None => self.is_public().then_some(self.record.opened),
+        }
+    }
+
+    /// Whether a member may do something to a message: what is not theirs to read is not there.
+    pub fn may_touch(&self, account: AccountId, action: &Action) -> Result<(), Refusal> {
+        let hidden = |seq: Seq| self.horizon(Some(account)).is_none_or(|horizon| seq <= horizon);
+        match action {
+            Action::Send { reply_to, .. } if reply_to.is_some_and(hidden) => {
+                Err(Refusal::Malformed(Field::Called("reply_to")))
+            }
+            Action::Send { .. } => Ok(()),
+            Action::Edit { target, .. }
+            | Action::Delete { target, .. }
+            | Action::React { target, .. } => {
+                if hidden(*target) {
+                    Err(Refusal::MessageNotFound)
+                } else {
+                    Ok(())
+                }
+            }
+        }
     }
 
     /// Whether one may change it: the lobby and a room for two nobody; any other its owner; where
-    /// it has none, anybody if it is public, and else its members; what is not public, also
-    /// whoever has its token.
-    pub fn may_change(&self, caller: Option<AccountId>, access: Access) -> Result<(), Refusal> {
-        let record = &self.record;
-        if record.id == LOBBY || self.is_direct() {
+    /// it has none, anybody if it is public, and else its members and whoever is `admitted` by a
+    /// token.
+    pub fn may_change(&self, caller: Option<AccountId>, admitted: bool) -> Result<(), Refusal> {
+        if self.record.id == LOBBY || self.is_direct() {
             return Err(Refusal::Forbidden);
         }
-        let free = record.owner.is_none();
-        let own = !free && record.owner == caller;
-        let member = caller.is_some_and(|caller| self.members.contains_key(&caller));
-        match record.facts.visibility {
-            _ if own => Ok(()),
-            Visibility::Public if free => Ok(()),
-            Visibility::Public => Err(Refusal::Forbidden),
-            Visibility::Private | Visibility::Hidden if free && member => Ok(()),
-            Visibility::Private | Visibility::Hidden => self.admit(access),
+        match self.record.owner {
+            owner @ Some(_) if owner == caller => Ok(()),
+            Some(_) => Err(Refusal::Forbidden),
+            None if self.is_public() || admitted || self.has_member(caller) => Ok(()),
+            None => Err(Refusal::NoAccess),
         }
     }
 

@@ -7,7 +7,9 @@ use std::ops::Bound;
 
 use crate::chat::index::Index;
 use crate::chat::room::{Room, RoomRecord};
-use crate::chat::types::{AccountId, Author, Folded, Numbered, RoomId, RoomRef, Title};
+use crate::chat::types::{
+    AccountId, Author, Folded, Numbered, RoomId, RoomRef, SeatId, Seq, Title,
+};
 use crate::chat::vocabulary::{Refusal, RoomFacts};
 use crate::time::Time;
 
@@ -22,6 +24,10 @@ pub(super) struct Rooms {
     /// All but those for two, which have no title of their own.
     by_title: Index<RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,
+    /// The numbers by which those are found that are hidden, and were not always.
+    by_link: HashMap<RoomId, RoomId>,
+    /// Numbers that were drawn for rooms that are gone.
+    spent: HashSet<RoomId>,
     /// Those that are in lists of rooms, and of these the public ones.
     listed: BTreeSet<RoomId>,
     open: BTreeSet<RoomId>,
@@ -33,7 +39,8 @@ pub(super) struct Rooms {
     pairing: HashSet<[AccountId; 2]>,
     /// Titles that are proposed but not yet in the log.
     reserved: HashSet<Folded>,
-    /// The highest number ever given to a proposal; and the highest of a room that came to be.
+    /// The highest number ever given to a proposal; and the highest of a room that came to be. Of
+    /// those that are not drawn.
     last: u64,
     made: u64,
 }
@@ -48,6 +55,32 @@ impl Rooms {
     pub fn next(&mut self) -> RoomId {
         self.last += 1;
         RoomId(self.last)
+    }
+
+    /// A number that nobody can guess; `None`: it is a room's, or was one.
+    pub fn drawn(&self, chance: u64) -> Option<RoomId> {
+        Some(RoomId::drawn(chance)).filter(|number| !self.is_used(*number))
+    }
+
+    /// Whether a number is or was a room's. (Not one that is only proposed.)
+    pub fn is_used(&self, number: RoomId) -> bool {
+        let counted = !number.is_drawn() && number.0 <= self.made;
+        counted
+            || self.rooms.contains_key(&number)
+            || self.by_link.contains_key(&number)
+            || self.spent.contains(&number)
+    }
+
+    /// These were drawn for rooms that are gone.
+    pub fn spend(&mut self, numbers: impl IntoIterator<Item = RoomId>) {
+        self.spent.extend(numbers);
+    }
+
+    /// The numbers that were drawn for rooms that are gone, in order.
+    pub fn spent(&self) -> Vec<RoomId> {
+        let mut spent: Vec<RoomId> = self.spent.iter().copied().collect();
+        spent.sort_unstable();
+        spent
     }
 
     /// No number up to this one is given any more, though its room may be gone.
@@ -106,7 +139,12 @@ impl Rooms {
         if taken || self.rooms.contains_key(&record.id) {
             return false;
         }
-        self.used_up_to(record.id.0);
+        if !record.id.is_drawn() {
+            self.used_up_to(record.id.0);
+        }
+        if let Some(link) = record.link {
+            self.by_link.insert(link, record.id);
+        }
         match record.between {
             Some(between) => {
                 self.by_pair.insert(pair(between), record.id);
@@ -131,8 +169,14 @@ impl Rooms {
     }
 
     /// Binds one more seat to a name in a room. Refused where another person has it there.
-    pub fn bind(&mut self, id: RoomId, author: &Author, now: Time) -> Result<(), Refusal> {
-        self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, now)?;
+    pub fn bind(
+        &mut self,
+        id: RoomId,
+        author: &Author,
+        seat: SeatId,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, seat, now)?;
         if author.account.is_none() {
             *self.guests.entry(author.name.folded()).or_insert(0) += 1;
         }
@@ -152,24 +196,35 @@ impl Rooms {
         }
     }
 
-    /// Carries out a change from the log. `None`: no such room, or the title is another's.
+    /// Carries out a change from the log. `None`: no such room, or the title or the number by
+    /// which it is to be found is another's.
     pub fn change(
         &mut self,
         id: RoomId,
-        facts: RoomFacts,
-        generation: u64,
-        time: Time,
+        (facts, generation, link): (RoomFacts, u64, Option<RoomId>),
+        (seq, time): (Seq, Time),
     ) -> Option<&mut Room> {
         let title = facts.title.folded();
-        if self.has_title(&facts.title, id) {
+        let room = self.rooms.get(&id).filter(|room| !room.is_direct())?;
+        let link = link.filter(|_| room.record.link.is_none());
+        if self.has_title(&facts.title, id) || link.is_some_and(|link| self.is_used(link)) {
             return None;
         }
-        let room = self.rooms.get_mut(&id).filter(|room| !room.is_direct())?;
+        if let Some(link) = link {
+            self.by_link.insert(link, id);
+        }
+        let room = self.rooms.get_mut(&id)?;
         self.by_title.remove(&room.record.facts.title.folded(), id);
         self.by_title.insert(title, id);
-        room.record.facts = facts;
-        room.record.generation = generation;
-        room.record.updated = time;
+        let was_open = room.is_public();
+        let record = &mut room.record;
+        record.facts = facts;
+        record.generation = generation;
+        record.updated = time;
+        record.link = record.link.or(link);
+        if room.is_public() && !was_open {
+            room.record.opened = seq;
+        }
         self.list(id);
         self.rooms.get_mut(&id)
     }
@@ -200,6 +255,11 @@ impl Rooms {
         let room = self.rooms.remove(&id)?;
         self.list(id);
         self.owned.remove(&(room.record.owner.unwrap_or(AccountId(0)), id));
+        let drawn = Some(id).filter(|id| id.is_drawn());
+        self.spent.extend(drawn.into_iter().chain(room.record.link));
+        if let Some(link) = room.record.link {
+            self.by_link.remove(&link);
+        }
         match room.record.between {
             Some(between) => {
                 self.by_pair.remove(&pair(between));
@@ -217,9 +277,11 @@ impl Rooms {
         self.rooms.get_mut(&id)
     }
 
+    /// A room by its own number, by the one by which it is known outside, or by its title. Who may
+    /// see it is another question: see `sight`.
     pub fn find(&self, room: &RoomRef) -> Result<&Room, Refusal> {
         let id = match room {
-            RoomRef::Id(id) => Some(*id),
+            RoomRef::Id(id) => Some(self.by_link.get(id).copied().unwrap_or(*id)),
             RoomRef::Title(title) => self.by_title.get(Folded::new(title).as_str()),
         };
         let room = id.and_then(|id| self.rooms.get(&id)).filter(|room| !room.is_direct());
@@ -262,7 +324,12 @@ impl Rooms {
             }
             let title = room.record.facts.title.folded();
             assert!(self.by_title.all(&title).any(|one| one == *id), "{id:?}");
+            let link = room.record.link;
+            assert!(link.is_none_or(|link| self.by_link.get(&link) == Some(id)));
         }
+        let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();
+        assert_eq!(self.by_link.len(), linked);
+        assert!(self.spent.iter().all(|number| !self.rooms.contains_key(number)));
         for (id, room) in &self.rooms {
             let lists = (self.listed.contains(id), self.open.contains(id));
             assert_eq!(lists, (room.is_listed(), room.is_public()), "{id:?}");

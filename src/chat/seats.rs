@@ -5,7 +5,7 @@
 //! account are one person: the room hears of the first that comes and of the last that goes.
 
 use crate::chat::accounts::Known;
-use crate::chat::asks::Identity;
+use crate::chat::asks::{Identity, account_of};
 use crate::chat::charge::Origin;
 use crate::chat::limiter::Kind;
 use crate::chat::types::{
@@ -15,6 +15,7 @@ use crate::chat::vocabulary::{
     Access, Answer, Claim, Effect, Entry, Event, Farewell, Receipt, Refusal, Tell, What,
 };
 use crate::chat::{Chat, Purpose, Source, Told};
+use crate::time::Time;
 
 /// One connection's place in a room.
 #[derive(Debug)]
@@ -25,8 +26,12 @@ pub(super) struct Sitting {
     pub room: RoomId,
     /// The stream that it belongs to, if it does.
     pub base: Option<SeatId>,
-    /// The session it was taken by.
+    /// The session it was taken by, or that asked for the token by which it was.
     pub session: Option<SessionId>,
+    /// Whose it is, though its name be nobody's: the account of that session.
+    pub holder: Option<AccountId>,
+    /// When the token was first issued by which it was taken.
+    token: Option<Time>,
     /// The name it is bound to.
     author: Option<Author>,
     present: bool,
@@ -69,23 +74,37 @@ impl Chat {
         if self.closing || self.is_congested() {
             return Err(Refusal::Unavailable);
         }
-        let found = self.rooms.find(room)?;
-        found.admit(access)?;
-        if found.going {
-            return Err(Refusal::RoomNotFound);
-        }
+        let found = self.find_visible(account_of(who), room, access)?;
+        self.admits(found, access)?;
         let room = found.record.id;
+        // A token that does not fit is none, also where none is needed.
+        let fits = !matches!(access, Access::Token { .. }) || self.fits(found, access);
+        let claim = claim.filter(|_| fits);
+        let token = claim.as_ref().map(|claim| claim.first);
+        let by = access.session().filter(|_| fits);
+        let by = by.and_then(|key| self.accounts.session_by_key(&key, self.running));
         let author = self.claimed(claim, who)?;
         let account = author.as_ref().and_then(|author| author.account);
+        // What was a guest's name when one account asked for it may be another's by now.
+        let asked_by = by.and_then(|by| self.accounts.session(by)).map(|live| live.account);
+        if asked_by.is_some() && account.is_some() && asked_by != account {
+            return Err(Refusal::NameInUse);
+        }
         if enter && account.is_some_and(|account| self.sits(account, door, room)) {
             return Err(Refusal::AlreadySeated);
         }
+        if let Some((author, token)) = author.as_ref().zip(token) {
+            self.give_way(room, author, token);
+        }
         self.place(seat, door, room, None);
         if let Some(author) = author
-            && let Err(refusal) = self.bind_caller(seat, author, who)
+            && let Err(refusal) = self.bind_caller(seat, author, who, by)
         {
             self.seats.remove(&seat);
             return Err(refusal);
+        }
+        if let Some(sitting) = self.seats.get_mut(&seat) {
+            sitting.token = token;
         }
         self.tell_in_turn(Effect::Seat { seat, door, room });
         if enter {
@@ -97,8 +116,17 @@ impl Chat {
     fn place(&mut self, seat: SeatId, door: Door, room: RoomId, base: Option<SeatId>) {
         let of_stream = base.and_then(|base| self.streams.get(&base));
         let source = of_stream.map_or(self.origin.source, |stream| stream.source);
-        let (session, author, present) = (None, None, false);
-        let sitting = Sitting { source, door, room, base, session, author, present };
+        let sitting = Sitting {
+            source,
+            door,
+            room,
+            base,
+            session: None,
+            holder: None,
+            token: None,
+            author: None,
+            present: false,
+        };
         self.seats.insert(seat, sitting);
     }
 
@@ -143,7 +171,7 @@ impl Chat {
         who: Identity,
     ) -> Result<Option<Author>, Refusal> {
         let caller = who.and_then(|who| self.accounts.get(who.account));
-        let Some(Claim { name, granted }) = claim else {
+        let Some(Claim { name, granted, .. }) = claim else {
             return Ok(caller.map(Known::author));
         };
         let folded = name.folded();
@@ -160,10 +188,31 @@ impl Chat {
         Err(Refusal::NameInUse)
     }
 
-    /// Binds a seat to a name; if that is the caller's, by the caller's session.
-    fn bind_caller(&mut self, seat: SeatId, author: Author, who: Identity) -> Result<(), Refusal> {
+    /// A seat in a room that was taken by the same token ends: there is one connection by each.
+    fn give_way(&mut self, room: RoomId, author: &Author, token: Time) {
+        let known = author.account.and_then(|account| self.accounts.get(account));
+        let holder = self.rooms.get(room).and_then(|room| room.seat_of(&author.name.folded()));
+        let seats = known.map_or(holder.as_slice(), |known| &known.seats);
+        let same = |seat: &&SeatId| {
+            let sitting = self.seats.get(seat);
+            sitting.is_some_and(|one| one.room == room && one.token == Some(token))
+        };
+        if let Some(seat) = seats.iter().find(same).copied() {
+            self.unseat(seat, Some(Farewell::GaveWay));
+        }
+    }
+
+    /// Binds a seat to a name: by the session that asked for its token or, where the name is the
+    /// caller's, by the caller's.
+    fn bind_caller(
+        &mut self,
+        seat: SeatId,
+        author: Author,
+        who: Identity,
+        by: Option<SessionId>,
+    ) -> Result<(), Refusal> {
         let own = who.filter(|who| Some(who.account) == author.account);
-        self.bind(seat, author, own.and_then(|who| who.session))
+        self.bind(seat, author, by.or(own.and_then(|who| who.session)))
     }
 
     /// Binds a seat to a name, unless somebody else has it.
@@ -183,12 +232,14 @@ impl Chat {
             return Err(Refusal::NameInUse);
         }
         let now = self.now;
-        self.rooms.bind(room, &author, now)?;
-        if let Some(account) = author.account {
+        self.rooms.bind(room, &author, seat, now)?;
+        let by = session.and_then(|session| self.accounts.session(session));
+        let holder = author.account.or(by.map(|live| live.account));
+        if let Some(account) = holder {
             self.accounts.sit(account, session, seat);
         }
         if let Some(sitting) = self.seats.get_mut(&seat) {
-            (sitting.author, sitting.session) = (Some(author), session);
+            (sitting.author, sitting.session, sitting.holder) = (Some(author), session, holder);
         }
         Ok(())
     }
@@ -363,7 +414,7 @@ impl Chat {
         if let Some(session) = sitting.session.filter(|_| base.is_none()) {
             self.use_session(session);
         }
-        if let Some(account) = author.account {
+        if let Some(account) = sitting.holder {
             self.accounts.rise(account, sitting.session, seat);
         }
     }

@@ -124,7 +124,7 @@ impl Chat {
             new.extend(self.seat_in(base, room));
         }
         let Some(found) = self.rooms.get(room) else { return };
-        let info = Box::new(self.info(found, Some(account)));
+        let info = Box::new(self.info(found, Some(account), true));
         for seat in new {
             self.whisper_to(seat, What::Room { seq, info: info.clone() });
             self.come(seat);

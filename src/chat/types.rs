@@ -85,6 +85,24 @@ number!(
 /// The room that is always there, and Piratchat's global chat.
 pub const LOBBY: RoomId = RoomId(1);
 
+impl RoomId {
+    /// Rooms that everybody may find are numbered below this, one by one. From here on a number is
+    /// drawn by chance, for a room that is not to be found by counting.
+    pub const DRAWN_MIN: u64 = 1 << 32;
+    /// Above all numbers of rooms: JavaScript cannot tell larger ones apart.
+    pub const END: u64 = 1 << 53;
+
+    /// The number that comes of some random bits.
+    pub fn drawn(chance: u64) -> RoomId {
+        RoomId(RoomId::DRAWN_MIN + chance % (RoomId::END - RoomId::DRAWN_MIN))
+    }
+
+    /// Whether it was drawn: who knows it was told, and has not counted.
+    pub fn is_drawn(self) -> bool {
+        self.0 >= RoomId::DRAWN_MIN
+    }
+}
+
 /// A protocol's way in, as an index into the registry of dialects. The core only tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Door(pub u8);

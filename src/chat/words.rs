@@ -31,6 +31,7 @@ impl Chat {
     /// What an account's action puts into the log.
     fn acted(&mut self, account: AccountId, action: Action) -> Result<Entry, Refusal> {
         let found = self.own_room(account, action.room())?;
+        found.may_touch(account, &action)?;
         let as_owner = found.record.owner == Some(account);
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let (by, usual) = (known.author(), known.account.color.clone());

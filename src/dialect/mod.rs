@@ -73,6 +73,8 @@ impl From<Farewell> for Closing {
             Farewell::RoomGone => (1000, "this room is gone"),
             Farewell::Replaced => return Closing::REPLACED,
             Farewell::Locked => (1008, "this room has a new password; ask for a new token"),
+            Farewell::Expelled => (1008, "the owner of this room has put you out"),
+            Farewell::GaveWay => (1008, "another connection came by your token; this one ends"),
             Farewell::Closing => return Closing::GOING_AWAY,
         };
         Closing { code, reason }

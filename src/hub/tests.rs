@@ -63,7 +63,7 @@ impl Bench {
         let title = Title::new(&format!("room {number}")).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
         let facts = RoomFacts { title, description, visibility, password: None };
-        self.ask(Ask::MakeRoom { facts })
+        self.ask(Ask::MakeRoom { facts, chance: 1 })
     }
 
     /// The disk takes everything that has reached it. How many marks there were.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::chat::{
     AccountId, Answer, Ask, Caller, Followed, Member, Place, Present, Refusal, RoomId, RoomInfo,
+    Seq,
 };
 use crate::http::{Piece, Pieces, Response};
 use crate::hub::HubHandle;
@@ -139,8 +140,11 @@ pub(super) async fn complete(hub: &HubHandle, caller: &Caller, info: &mut RoomIn
     }
 }
 
-/// The rooms whose messages the caller may read.
-pub(super) async fn readable(hub: &HubHandle, caller: &Caller) -> Result<Vec<RoomId>, Refusal> {
+/// The rooms whose messages the caller may read, and after which entry.
+pub(super) async fn readable(
+    hub: &HubHandle,
+    caller: &Caller,
+) -> Result<Vec<(RoomId, Seq)>, Refusal> {
     let (mut all, mut after) = (Vec::new(), RoomId(0));
     loop {
         match hub.ask(caller.clone(), Ask::Readable { after }).await? {

@@ -121,6 +121,19 @@ impl Context {
         self.passwords.hash_any(self.place(room), password).await
     }
 
+    /// The same for a room that is there, where it is not the password that the room has.
+    ///
+    /// # Errors
+    /// When too many are waiting.
+    async fn hash_new(
+        &self,
+        room: RoomId,
+        password: Option<String>,
+        before: Option<Box<str>>,
+    ) -> Result<Option<Box<str>>, Busy> {
+        self.passwords.hash_new(self.place(Some(room)), password, before).await
+    }
+
     /// Whether a password opens a room, unless the caller has tried too many that did not. Its
     /// hash may be of no room at all.
     ///

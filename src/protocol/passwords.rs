@@ -16,6 +16,11 @@ use crate::crypto;
 use crate::limits::{CONNECTIONS_MAX, PASSWORD_WAITING_MAX};
 use queue::{Lane, Queue};
 
+/// The hash of a password that nobody knows any more: it is checked where there is no room, so that
+/// the time that an answer takes does not tell which rooms there are.
+pub const NOBODYS_HASH: &str = "$argon2id$v=19$m=7168,t=5,p=1$zXF07ougm/3isna/D/ajtA\
+    $odcFy3zTtPkzUvuq/0Wf/5wYDK/M3xHipPSw3V3ZtX8";
+
 /// The way to the thread. It ends with the last of the clones.
 #[derive(Clone)]
 pub struct Passwords {
@@ -82,6 +87,24 @@ impl Passwords {
             Some(password) => self.hash(place, password).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The same, where it is not the one that was hashed before.
+    ///
+    /// # Errors
+    /// When too many are waiting.
+    pub async fn hash_new(
+        &self,
+        place: Place,
+        password: Option<String>,
+        before: Option<Box<str>>,
+    ) -> Result<Option<Box<str>>, Busy> {
+        if let Some((password, before)) = password.clone().zip(before)
+            && self.verify(place, password, before).await?
+        {
+            return Ok(None);
+        }
+        self.hash_any(place, password).await
     }
 
     /// Whether a password is the one that was hashed.
@@ -271,5 +294,20 @@ mod tests {
         let jobs = passwords.jobs.downgrade();
         drop(passwords);
         assert!(jobs.upgrade().is_none());
+    }
+
+    /// It takes as long as any: it was made as they are, of what nobody knows.
+    #[test]
+    fn the_hash_of_nobody_costs_as_much_as_any() {
+        block_on(async {
+            let passwords = Passwords::new();
+            let password = crypto::hex(&crypto::random::<32>());
+            let hash = passwords.hash(place(1, 1), password.clone()).await.expect("a hash");
+            let costs = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(costs(NOBODYS_HASH), costs(&hash));
+            assert_eq!(NOBODYS_HASH.len(), hash.len());
+            let verified = passwords.verify(place(1, 1), password, NOBODYS_HASH.into()).await;
+            assert_eq!(verified, Ok(false));
+        });
     }
 }

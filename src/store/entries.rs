@@ -14,7 +14,7 @@ use crate::chat::{
     AccountId, Author, ClientId, Color, Description, Emoji, Entry, Name, RoomFacts, RoomId, Seq,
     SessionId, Title, Visibility,
 };
-use crate::crypto::{self, KeyHash};
+use crate::crypto;
 use crate::store::chain::{self, Chain, Fixed};
 use crate::time::Time;
 
@@ -197,13 +197,16 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
         Entry::DirectMade { room, between } => {
             ("direct_made", json!({"room": room.0, "between": between.map(|account| account.0)}))
         }
-        Entry::MemberChanged { room, account, member } => {
-            let body = json!({"room": room.0, "account": account.0, "member": member});
+        Entry::MemberChanged { room, account, member, expelled } => {
+            let body = json!({"room": room.0, "account": account.0, "member": member,
+                "expelled": expelled});
             ("member_changed", body)
         }
-        Entry::RoomChanged { room, facts, generation } => {
-            let facts = facts_json(facts);
-            ("room_changed", json!({"room": room.0, "facts": facts, "generation": generation}))
+        Entry::RoomChanged { room, facts, generation, link, keep_members } => {
+            let body = json!({"room": room.0, "facts": facts_json(facts),
+                "generation": generation, "link": link.map(|link| link.0),
+                "keep_members": keep_members});
+            ("room_changed", body)
         }
         Entry::RoomGone { room } => ("room_gone", json!({"room": room.0})),
         Entry::Said { .. } => return ("said", None),
@@ -218,11 +221,12 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
 /// kind, or its body lacks something. (What the first schema did not have may be lacking.)
 fn from_body(kind: &str, body: &Value) -> Option<Entry> {
     let number = |field: &str| body.get(field)?.as_u64();
-    let key = || unhex(body.get("key")?.as_str()?);
+    let key = || crypto::unhex(body.get("key")?.as_str()?);
     let room = || number("room").map(RoomId);
     let account = || number("account").map(AccountId);
     let session = || number("session").map(SessionId);
     let facts = || facts_from_json(body.get("facts")?);
+    let flag = |field: &str, old| body.get(field).and_then(Value::as_bool).unwrap_or(old);
     Some(match kind {
         "account_made" => {
             let name = Name::kept(body.get("name")?.as_str()?)?;
@@ -255,11 +259,14 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
         }
         "member_changed" => {
             let member = body.get("member")?.as_bool()?;
-            Entry::MemberChanged { room: room()?, account: account()?, member }
+            let expelled = flag("expelled", false);
+            Entry::MemberChanged { room: room()?, account: account()?, member, expelled }
         }
         "room_changed" => {
-            let generation = number("generation")?;
-            Entry::RoomChanged { room: room()?, facts: facts()?, generation }
+            let (generation, link) = (number("generation")?, number("link").map(RoomId));
+            // As long as nobody could say otherwise, everybody stayed.
+            let keep_members = flag("keep_members", true);
+            Entry::RoomChanged { room: room()?, facts: facts()?, generation, link, keep_members }
         }
         "room_gone" => Entry::RoomGone { room: room()? },
         _ => return None,
@@ -286,20 +293,6 @@ fn facts_from_json(facts: &Value) -> Option<RoomFacts> {
             password => Some(password.as_str()?.into()),
         },
     })
-}
-
-/// The reverse of [`crypto::hex`], for a hash.
-pub(super) fn unhex(text: &str) -> Option<KeyHash> {
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .collect();
-    let bytes: Vec<u8> = digits?.chunks(2).map(|pair| pair.iter().fold(0, join)).collect();
-    bytes.try_into().ok().filter(|_| text.len() == 64)
-}
-
-fn join(high: u8, low: &u8) -> u8 {
-    (high << 4) | low
 }
 
 /// SQLite's integers have a sign and ours have none. Numbers are counted up from 1, so the upper
@@ -348,12 +341,12 @@ mod tests {
     #[test]
     fn hex_there_and_back() {
         let hash = crypto::hash("key");
-        assert_eq!(unhex(&crypto::hex(&hash)), Some(hash));
+        assert_eq!(crypto::unhex(&crypto::hex(&hash)), Some(hash));
         let hex = crypto::hex(&hash);
         let (short, odd, wrong) = (&hex[2..], &hex[1..], hex.replace(&hex[..1], "g"));
         let long = format!("{hex}00");
         for bad in ["", short, odd, &wrong, &long] {
-            assert_eq!(unhex(bad), None, "{bad:?}");
+            assert_eq!(crypto::unhex(bad), None, "{bad:?}");
         }
     }
 

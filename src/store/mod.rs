@@ -23,6 +23,7 @@ mod fold;
 mod health;
 mod index;
 mod line;
+mod memberships;
 mod open_error;
 mod pace;
 mod reader;

@@ -187,21 +187,30 @@ impl Reader {
         self.sql(entries::LAST)?.query_row([], |row| row.get(0).map(|seq| Seq(unsigned(seq))))
     }
 
-    /// A page of a room, of `limit` messages or [`PAGE_MESSAGES_MAX`]; at least one.
+    /// A page of what was said in a room after an entry, of `limit` messages or
+    /// [`PAGE_MESSAGES_MAX`]; at least one.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn page(&self, room: RoomId, bound: Bound, limit: usize) -> rusqlite::Result<Page> {
+    pub fn page(
+        &self,
+        (room, floor): (RoomId, Seq),
+        bound: Bound,
+        limit: usize,
+    ) -> rusqlite::Result<Page> {
         let limit = limit.clamp(1, PAGE_MESSAGES_MAX);
         // One more than is wanted, to see whether there is more.
         let (mut older, mut younger) = match bound {
-            Bound::Newest => (self.before(room, Seq(i64::MAX as u64), limit + 1)?, Vec::new()),
-            Bound::Before(seq) => (self.before(room, seq, limit + 1)?, Vec::new()),
-            Bound::After(seq) => (Vec::new(), self.after(room, seq, limit + 1)?),
+            Bound::Newest => {
+                (self.before((room, floor), Seq(i64::MAX as u64), limit + 1)?, Vec::new())
+            }
+            Bound::Before(seq) => (self.before((room, floor), seq, limit + 1)?, Vec::new()),
+            Bound::After(seq) => (Vec::new(), self.after(room, seq.max(floor), limit + 1)?),
             Bound::Around(seq) => {
                 let half = limit / 2;
-                let younger = self.after(room, Seq(seq.0.saturating_sub(1)), limit - half + 1)?;
-                (self.before(room, seq, half + 1)?, younger)
+                let at = Seq(seq.0.saturating_sub(1)).max(floor);
+                let younger = self.after(room, at, limit - half + 1)?;
+                (self.before((room, floor), seq, half + 1)?, younger)
             }
         };
         let (old, young) = match bound {
@@ -210,12 +219,17 @@ impl Reader {
             Bound::Around(_) => (limit / 2, limit - limit / 2),
         };
         let more_before = match bound {
-            Bound::After(seq) => !self.before(room, Seq(seq.0.saturating_add(1)), 1)?.is_empty(),
+            Bound::After(seq) => {
+                !self.before((room, floor), Seq(seq.0.saturating_add(1)), 1)?.is_empty()
+            }
             _ => older.len() > old,
         };
         let more_after = match bound {
             Bound::Newest => false,
-            Bound::Before(seq) => !self.after(room, Seq(seq.0.saturating_sub(1)), 1)?.is_empty(),
+            Bound::Before(seq) => {
+                let at = Seq(seq.0.saturating_sub(1)).max(floor);
+                !self.after(room, at, 1)?.is_empty()
+            }
             _ => younger.len() > young,
         };
         older.truncate(old);
@@ -226,12 +240,20 @@ impl Reader {
         Ok(Page { messages, more_before, more_after }.fitting(middle))
     }
 
-    fn before(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
+    fn before(
+        &self,
+        (room, floor): (RoomId, Seq),
+        seq: Seq,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<Message>> {
         let sql = format!(
-            "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq < ?
+            "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq < ? AND seq > ?
              ORDER BY seq DESC LIMIT ?"
         );
-        self.messages(&sql, room, seq, limit)
+        let parameters = params![signed(room.0), number(seq), number(floor), limit as i64];
+        let mut select = self.sql(&sql)?;
+        let columns = Columns::of(&select)?;
+        select.query_map(parameters, |row| columns.message(row))?.collect()
     }
 
     fn after(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
@@ -239,18 +261,8 @@ impl Reader {
             "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq > ?
              ORDER BY seq LIMIT ?"
         );
-        self.messages(&sql, room, seq, limit)
-    }
-
-    fn messages(
-        &self,
-        sql: &str,
-        room: RoomId,
-        seq: Seq,
-        limit: usize,
-    ) -> rusqlite::Result<Vec<Message>> {
         let parameters = params![signed(room.0), number(seq), limit as i64];
-        let mut select = self.sql(sql)?;
+        let mut select = self.sql(&sql)?;
         let columns = Columns::of(&select)?;
         select.query_map(parameters, |row| columns.message(row))?.collect()
     }
@@ -399,18 +411,6 @@ impl Reader {
             Ok(Followed { room: RoomId(room), since: Seq(since), read: Seq(read) })
         };
         select.query_map([signed(account.0)], followed)?.collect()
-    }
-
-    /// Whether an account belonged to a room until that went.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn has_lost(&self, account: AccountId, room: RoomId) -> rusqlite::Result<bool> {
-        let mut select = self.sql(
-            "SELECT 1 FROM member JOIN room ON room.id = member.room AND room.gone IS NOT NULL
-             WHERE room = ? AND account = ?",
-        )?;
-        select.exists([signed(room.0), signed(account.0)])
     }
 
     /// What an account is or was called.

@@ -1,6 +1,6 @@
 //! Finding messages by their words. Whatever somebody types is a search, and never an error.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use rusqlite::{ErrorCode, params};
@@ -20,8 +20,8 @@ pub struct Query {
     /// All of them are to be in the message, in any order; what is in quotes, one behind the other.
     /// A `*` behind the last one says that it may go on.
     pub words: String,
-    /// In one of these rooms.
-    pub rooms: Vec<RoomId>,
+    /// In one of these rooms, and said after that entry.
+    pub rooms: Vec<(RoomId, Seq)>,
     /// Said by somebody of that name.
     pub author: Option<Folded>,
     /// Older than that.
@@ -95,9 +95,9 @@ impl Reader {
         let mut expression = terms.expression();
         let mut marks: Vec<String> = Vec::new();
         if query.rooms.len() <= SEARCH_ROOMS_MAX {
-            marks.extend(query.rooms.iter().map(|room| index::room_mark(signed(room.0))));
+            marks.extend(query.rooms.iter().map(|(room, _)| index::room_mark(signed(room.0))));
         } else {
-            let rooms: HashSet<i64> = query.rooms.iter().map(|room| signed(room.0)).collect();
+            let rooms: HashSet<i64> = query.rooms.iter().map(|(room, _)| signed(room.0)).collect();
             let mut closed = self.young.closed.clone();
             let mut select = self.sql("SELECT room FROM closed")?;
             for room in select.query_map([], |row| row.get(0))? {
@@ -126,7 +126,8 @@ impl Reader {
         hits: &mut Hits,
     ) -> rusqlite::Result<Option<Seq>> {
         let limit = query.limit.clamp(1, PAGE_MESSAGES_MAX);
-        let rooms: HashSet<i64> = query.rooms.iter().map(|room| signed(room.0)).collect();
+        let after = |(room, after): &(RoomId, Seq)| (signed(room.0), *after);
+        let rooms: HashMap<i64, Seq> = query.rooms.iter().map(after).collect();
         // CROSS JOIN: the index leads. It gives its rows in this order by itself.
         let (_, table) = index.split_once('.').unwrap_or(("", index));
         let sql = format!(
@@ -153,7 +154,7 @@ impl Reader {
                 Some(author) => text(row, "name", Name::kept)?.folded() == *author,
                 None => true,
             };
-            let fits = fits && rooms.contains(&row.get("room")?);
+            let fits = fits && rooms.get(&row.get("room")?).is_some_and(|after| seq > *after);
             if fits && hits.found.len() == limit {
                 // There is one more. Of what does not fit, nobody is told that it is there.
                 return Ok(hits.found.last().copied());

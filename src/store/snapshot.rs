@@ -11,7 +11,9 @@ use crate::time::Time;
 
 /// Everything that lasts, each list by number.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
-    let last_room = "SELECT ifnull(max(id), 0) FROM room";
+    let last_room = "SELECT ifnull(max(id), 0) FROM room WHERE id < 4294967296";
+    let spent = "SELECT id AS number FROM room WHERE gone IS NOT NULL AND id >= 4294967296
+        UNION SELECT link FROM room WHERE gone IS NOT NULL AND link IS NOT NULL ORDER BY number";
     let last_session = "SELECT value FROM meta WHERE key = 'last_session'";
     let number = |sql| connection.query_row(sql, [], |row| row.get(0)).map(unsigned);
     let accounts = "SELECT * FROM account WHERE gone IS NULL ORDER BY id";
@@ -21,7 +23,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
             WHERE log.room = room.id AND log.kind = 'said' AND log.seq > room.since
         ) AS last FROM room WHERE gone IS NULL ORDER BY id";
     let mut rooms = rows(connection, rooms, room)?;
-    let members = "SELECT member.room, account, member.since, read FROM member
+    let members = "SELECT member.room, account, member.since, read, horizon FROM member
         LEFT JOIN room ON room.id = member.room WHERE room.gone IS NULL
         ORDER BY member.room, account";
     let mut members = rows(connection, members, member)?.into_iter().peekable();
@@ -40,6 +42,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         rooms,
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
+        spent_rooms: rows(connection, spent, |row| Ok(RoomId(unsigned(row.get("number")?))))?,
         last_session: number(last_session)?,
         last: Seq(number("SELECT ifnull(max(seq), 0) FROM log")?),
     })
@@ -94,6 +97,8 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         between,
         members: Vec::new(),
         last: Seq(row.get::<_, Option<i64>>("last")?.map_or(0, unsigned)),
+        link: row.get::<_, Option<i64>>("link")?.map(|link| RoomId(unsigned(link))),
+        opened: Seq(unsigned(row.get("opened")?)),
     })
 }
 
@@ -108,7 +113,8 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<RoomFacts> {
 
 fn member(row: &Row<'_>) -> rusqlite::Result<(RoomId, MemberRecord)> {
     let number = |column| row.get(column).map(unsigned);
-    let (account, since, read) = (number("account")?, number("since")?, number("read")?);
-    let member = MemberRecord { account: AccountId(account), since: Seq(since), read: Seq(read) };
+    let mark = |column| number(column).map(Seq);
+    let (since, read, horizon) = (mark("since")?, mark("read")?, mark("horizon")?);
+    let member = MemberRecord { account: AccountId(number("account")?), since, read, horizon };
     Ok((RoomId(number("room")?), member))
 }

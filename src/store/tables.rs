@@ -4,9 +4,9 @@
 //! fit what came before it (a name that is taken, a room that is gone) changes nothing, and is no
 //! error. A test holds the two against each other.
 
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::chat::{AccountId, Color, Entry, LOBBY, RoomFacts, RoomId, Seq, SessionId};
+use crate::chat::{AccountId, Color, Entry, LOBBY, RoomFacts, RoomId, Seq, SessionId, Visibility};
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
 use crate::store::words;
@@ -59,34 +59,31 @@ pub(super) fn apply(
             direct_made(connection, seq, time, *room, *between)?;
         }
         // A room for two is theirs for ever.
-        Entry::MemberChanged { room, account, member } => {
+        Entry::MemberChanged { room, account, member, expelled: _ } => {
             let open = "SELECT EXISTS (SELECT 1 FROM room
                  WHERE id = ? AND gone IS NULL AND between_a IS NULL)";
             let open = sql(open)?.query_row([signed(room.0)], |row| row.get(0))?;
             if open && *member {
                 enter(connection, seq, *room, *account)?;
             } else if open {
+                lose(connection, seq, *room, Some(*account))?;
                 sql("DELETE FROM member WHERE room = ? AND account = ?")?
                     .execute([signed(room.0), signed(account.0)])?;
             }
         }
-        Entry::RoomChanged { room, facts, generation } => {
-            // OR IGNORE: a title that another room has leaves this one as it is.
-            let mut update = sql("UPDATE OR IGNORE room SET title = ?, folded = ?,
-                 description = ?, visibility = ?, password = ?, generation = ?, updated = ?
-                 WHERE id = ? AND gone IS NULL AND between_a IS NULL")?;
-            bind_facts(&mut update, facts)?;
-            update.raw_bind_parameter(6, signed(*generation))?;
-            update.raw_bind_parameter(7, time.0)?;
-            update.raw_bind_parameter(8, signed(room.0))?;
-            update.raw_execute()?;
+        Entry::RoomChanged { room, facts, generation, link, keep_members } => {
+            let change = (facts, *generation, *link);
+            room_changed(connection, (seq, time), *room, change, *keep_members)?;
         }
         // The hash of its password has no use any more; its members are those who have to be told.
         // The lobby does not go, nor does a room for two.
         Entry::RoomGone { room } => {
-            sql("UPDATE room SET gone = ?, password = NULL
+            let gone = sql("UPDATE room SET gone = ?, password = NULL
                  WHERE id = ? AND id <> ? AND gone IS NULL AND between_a IS NULL")?
             .execute(params![time.0, signed(room.0), signed(LOBBY.0)])?;
+            if gone > 0 {
+                lose(connection, seq, *room, None)?;
+            }
         }
     }
     Ok(())
@@ -101,21 +98,90 @@ fn enter(
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO member (room, account, since, read)
-             SELECT ?1, id, ?3, ?3 FROM account WHERE id = ?2 AND gone IS NULL
+            "INSERT INTO member (room, account, since, read, horizon)
+             SELECT ?1, id, ?3, ?3, coalesce((
+                 SELECT opened FROM room
+                 WHERE room.id = ?1 AND visibility = 'public' AND owner IS NOT ?2), 0)
+             FROM account WHERE id = ?2 AND gone IS NULL
              ON CONFLICT DO NOTHING",
         )?
         .execute([signed(room.0), signed(account.0), signed(seq.0)])?;
     Ok(())
 }
 
-/// The name is free again, the number used up, and what was theirs is nobody's.
+/// Somebody, or everybody, who belongs to a room now loses it by this entry, and is to be told so.
+fn lose(
+    connection: &Connection,
+    seq: Seq,
+    room: RoomId,
+    account: Option<AccountId>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO lost (account, seq, room)
+             SELECT account, ?1, room FROM member
+             WHERE room = ?2 AND (?3 IS NULL OR account = ?3)",
+        )?
+        .execute(params![signed(seq.0), signed(room.0), account.map(|one| signed(one.0))])?;
+    Ok(())
+}
+
+/// Whoever came in by what no longer opens the room is a member no more, unless they are kept.
+fn room_changed(
+    connection: &Connection,
+    (seq, time): (Seq, Time),
+    room: RoomId,
+    (facts, generation, link): (&RoomFacts, u64, Option<RoomId>),
+    keep_members: bool,
+) -> rusqlite::Result<()> {
+    let before = connection
+        .prepare_cached("SELECT visibility = 'public', generation, owner FROM room WHERE id = ?")?
+        .query_row([signed(room.0)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let before: Option<(bool, i64, Option<i64>)> = before.optional()?;
+    // OR IGNORE: a title that another room has leaves this one as it is.
+    let mut update = connection.prepare_cached(
+        "UPDATE OR IGNORE room SET title = ?1, folded = ?2,
+             description = ?3, visibility = ?4, password = ?5, generation = ?6, updated = ?7,
+             opened = iif(?4 = 'public' AND visibility <> 'public', ?9, opened),
+             link = coalesce(link, ?10)
+         WHERE id = ?8 AND gone IS NULL AND between_a IS NULL
+             AND (?10 IS NULL OR link IS NOT NULL
+                 OR NOT EXISTS (SELECT 1 FROM room WHERE id = ?10 OR link = ?10))",
+    )?;
+    bind_facts(&mut update, facts)?;
+    update.raw_bind_parameter(6, signed(generation))?;
+    update.raw_bind_parameter(7, time.0)?;
+    update.raw_bind_parameter(8, signed(room.0))?;
+    update.raw_bind_parameter(9, signed(seq.0))?;
+    update.raw_bind_parameter(10, link.map(|link| signed(link.0)))?;
+    let changed = update.raw_execute()? > 0;
+    let Some((was_open, before, owner)) = before.filter(|_| changed && !keep_members) else {
+        return Ok(());
+    };
+    let public = facts.visibility == Visibility::Public;
+    if !public && (was_open || before != signed(generation)) {
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO lost (account, seq, room)
+                 SELECT account, ?1, room FROM member WHERE room = ?2 AND account IS NOT ?3",
+            )?
+            .execute(params![signed(seq.0), signed(room.0), owner])?;
+        connection
+            .prepare_cached("DELETE FROM member WHERE room = ?1 AND account IS NOT ?2")?
+            .execute(params![signed(room.0), owner])?;
+    }
+    Ok(())
+}
+
+/// Of a guest without a session. The name is free again, the number used up, and what was theirs is
+/// nobody's.
 fn account_ended(connection: &Connection, time: Time, account: AccountId) -> rusqlite::Result<()> {
     let id = signed(account.0);
-    let end = "UPDATE account SET gone = ?, key = NULL WHERE id = ? AND gone IS NULL";
+    let end = "UPDATE account SET gone = ?1 WHERE id = ?2 AND gone IS NULL AND key IS NULL
+        AND NOT EXISTS (SELECT 1 FROM session WHERE account = ?2)";
     if connection.prepare_cached(end)?.execute([time.0, id])? > 0 {
-        connection.prepare_cached("DELETE FROM session WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
+        connection.prepare_cached("DELETE FROM lost WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("UPDATE room SET owner = NULL WHERE owner = ?")?.execute([id])?;
     }
     Ok(())
@@ -156,9 +222,10 @@ fn room_made(
     // As the core has it: a number is never used twice, not even that of a room that is gone.
     let mut insert = connection.prepare_cached(
         "INSERT INTO room (title, folded, description, visibility, password,
-             id, owner, generation, created, updated, since)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8, ?9
-         WHERE ?6 > (SELECT coalesce(max(id), 0) FROM room)
+             id, owner, generation, created, updated, since, opened)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8, ?9, iif(?4 = 'public', ?9, 0)
+         WHERE iif(?6 < ?10, ?6 > (SELECT coalesce(max(id), 0) FROM room WHERE id < ?10),
+             NOT EXISTS (SELECT 1 FROM room WHERE link = ?6))
          ON CONFLICT DO NOTHING",
     )?;
     bind_facts(&mut insert, facts)?;
@@ -166,6 +233,7 @@ fn room_made(
     insert.raw_bind_parameter(7, owner.map(|account| signed(account.0)))?;
     insert.raw_bind_parameter(8, time.0)?;
     insert.raw_bind_parameter(9, signed(seq.0))?;
+    insert.raw_bind_parameter(10, signed(RoomId::DRAWN_MIN))?;
     Ok(insert.raw_execute()? > 0)
 }
 
@@ -182,7 +250,9 @@ fn direct_made(
         "INSERT INTO room (title, folded, description, visibility, password,
              id, generation, created, updated, since, between_a, between_b)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?7, ?8, ?9, ?10
-         WHERE ?6 > (SELECT coalesce(max(id), 0) FROM room) AND ?9 <> ?10
+         WHERE iif(?6 < ?11, ?6 > (SELECT coalesce(max(id), 0) FROM room WHERE id < ?11),
+                 NOT EXISTS (SELECT 1 FROM room WHERE link = ?6))
+             AND ?9 <> ?10
              AND (SELECT count(*) FROM account WHERE id IN (?9, ?10) AND gone IS NULL) = 2
          ON CONFLICT DO NOTHING",
     )?;
@@ -192,6 +262,7 @@ fn direct_made(
     insert.raw_bind_parameter(8, signed(seq.0))?;
     insert.raw_bind_parameter(9, signed(a.0))?;
     insert.raw_bind_parameter(10, signed(b.0))?;
+    insert.raw_bind_parameter(11, signed(RoomId::DRAWN_MIN))?;
     if insert.raw_execute()? > 0 {
         enter(connection, seq, room, a)?;
         enter(connection, seq, room, b)?;

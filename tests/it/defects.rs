@@ -299,7 +299,7 @@ fn a_default_signing_secret_in_the_source() {
     let headers = format!("Authorization: Bearer {token}\r\n");
     one.ws(&format!("/chats/{room}/ws"), &headers).bye();
     let refused = two.try_ws(&format!("/chats/{room}/ws"), &headers).err().expect("no entry");
-    refused.expect(401, &failure(401, "Token error: Invalid signature", "token"));
+    refused.expect(403, &failure(403, "Token error: Invalid token", "token"));
 }
 
 #[test]

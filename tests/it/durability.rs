@@ -40,7 +40,7 @@ fn a_restart_keeps_accounts_sessions_rooms_passwords_and_tokens() {
     assert_eq!(after, before);
     server.ws(&format!("/chats/{den}/ws"), &bearer(&token)).bye();
     let wrong = json!({"secret": "wrong secret", "name": "Eve"});
-    assert_eq!(server.send(&format!("POST /chats/{den}/token"), &wrong).status, 401);
+    assert_eq!(server.send(&format!("POST /chats/{den}/token"), &wrong).status, 404, "hidden");
     server.token(den, "open sesame", "Eve");
     // Whose a room is, lasts, too.
     assert_eq!(server.ask(&format!("DELETE /chats/{anns}"), "", "").status, 401);

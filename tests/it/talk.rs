@@ -338,17 +338,17 @@ fn a_token_is_what_the_contract_says_and_nothing_else_opens_the_room() {
         server.try_ws(&path, &headers).err().expect("no entry")
     };
     let (signature, method, invalid) = (
-        failure(401, "Token error: Invalid signature", "token"),
+        failure(403, "Token error: Invalid token", "token"),
         failure(402, "Token error: Unauthorized signing method", "token"),
         failure(403, "Token error: Invalid token", "token"),
     );
     // Who has the secret can make one.
     let secret = "a secret of our own";
     server.ws(&path, &format!("Authorization: bearer {}\r\n", forge(&header, &claims, secret)));
-    refused(&forge(&header, &claims, "another secret")).expect(401, &signature);
+    refused(&forge(&header, &claims, "another secret")).expect(403, &signature);
     let (head, _) = token.rsplit_once('.').expect("a signature");
-    refused(&format!("{head}.")).expect(401, &signature);
-    refused(&format!("{head}.AAAA")).expect(401, &signature);
+    refused(&format!("{head}.")).expect(403, &signature);
+    refused(&format!("{head}.AAAA")).expect(403, &signature);
     for alg in ["none", "None", "HS384", "HS512", "RS256", "hs256", ""] {
         let forged = forge(&json!({"alg": alg, "typ": "JWT"}), &claims, secret);
         refused(&forged).expect(401, &method);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::simulation::TTL_SECS;
 use crate::chat::{
-    Account, AccountId, Entry, Folded, LOBBY, MemberRecord, Name, RoomFacts, RoomId, RoomRecord,
-    RoomRef, Seq, Session, SessionId, Snapshot, Visibility,
+    Access, Account, AccountId, Entry, Folded, LOBBY, MemberRecord, Name, RoomFacts, RoomId,
+    RoomRecord, RoomRef, Seq, Session, SessionId, Snapshot, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
@@ -24,8 +24,10 @@ pub struct Book {
     pub names: BTreeMap<AccountId, Name>,
     /// The last entry.
     pub last: Seq,
-    /// Who belonged to rooms that are gone, when they went.
-    pub lost: BTreeMap<RoomId, BTreeSet<AccountId>>,
+    /// Who ceased to belong to a room, by which entry.
+    pub lost: BTreeMap<(AccountId, Seq), RoomId>,
+    /// Numbers that were drawn for rooms that are gone.
+    pub spent: BTreeSet<RoomId>,
     /// Who ever belonged to which room.
     pub belonged: BTreeSet<(AccountId, RoomId)>,
     /// The last use of each session, by the running clock.
@@ -57,7 +59,7 @@ impl Book {
             }
             Entry::SessionEnded { session } => self.sessions.contains_key(session),
             Entry::RoomMade { room, facts, .. } => {
-                room.0 > self.last_room && !titled(&facts.title.folded(), *room)
+                !self.is_used(*room) && !titled(&facts.title.folded(), *room)
             }
             Entry::DirectMade { room, between: [one, other] } => {
                 let known = |account| self.accounts.contains_key(account);
@@ -66,15 +68,17 @@ impl Book {
                     between == Some([*one, *other]) || between == Some([*other, *one])
                 };
                 let there = self.rooms.values().any(same);
-                one != other && known(one) && known(other) && !there && room.0 > self.last_room
+                one != other && known(one) && known(other) && !there && !self.is_used(*room)
             }
-            Entry::MemberChanged { room, account, member } => {
+            Entry::MemberChanged { room, account, member, .. } => {
                 let open = self.rooms.get(room).is_some_and(|room| room.between.is_none());
                 let known = self.accounts.contains_key(account);
                 open && known && self.is_member(*account, *room) != *member
             }
-            Entry::RoomChanged { room, facts, .. } => {
-                self.is_room(room) && !titled(&facts.title.folded(), *room)
+            Entry::RoomChanged { room, facts, link, .. } => {
+                let linked = self.rooms.get(room).is_some_and(|room| room.link.is_some());
+                let free = link.is_none_or(|link| linked || !self.is_used(link));
+                self.is_room(room) && free && !titled(&facts.title.folded(), *room)
             }
             Entry::RoomGone { room } => *room != LOBBY && self.is_room(room),
             Entry::Said { room, .. }
@@ -84,7 +88,14 @@ impl Book {
         }
     }
 
-    fn is_room(&self, room: &RoomId) -> bool {
+    /// Whether a number is or was a room's.
+    fn is_used(&self, room: RoomId) -> bool {
+        let counted = !room.is_drawn() && room.0 <= self.last_room;
+        let linked = self.rooms.values().any(|one| one.id == room || one.link == Some(room));
+        counted || linked || self.spent.contains(&room)
+    }
+
+    pub fn is_room(&self, room: &RoomId) -> bool {
         self.rooms.get(room).is_some_and(|room| room.between.is_none())
     }
 
@@ -96,7 +107,9 @@ impl Book {
     fn join(&mut self, account: AccountId, room: RoomId, since: Seq) {
         let known = self.accounts.contains_key(&account) && !self.is_member(account, room);
         if let Some(room) = self.rooms.get_mut(&room).filter(|_| known) {
-            room.members.push(MemberRecord { account, since, read: since });
+            let open = room.facts.visibility == Visibility::Public && room.owner != Some(account);
+            let horizon = if open { room.opened } else { Seq(0) };
+            room.members.push(MemberRecord { account, since, read: since, horizon });
             room.members.sort_by_key(|member| member.account);
             self.belonged.insert((account, room.id));
         }
@@ -138,32 +151,51 @@ impl Book {
                 self.sessions.remove(&session);
             }
             Entry::RoomMade { room: id, owner, facts } => {
-                self.rooms.insert(id, RoomRecord::new(id, time, owner, facts));
-                self.last_room = id.0;
+                let open = facts.visibility == Visibility::Public;
+                let opened = if open { seq } else { Seq(0) };
+                let record = RoomRecord::new(id, time, owner, facts);
+                self.rooms.insert(id, RoomRecord { opened, ..record });
+                self.last_room = if id.is_drawn() { self.last_room } else { id.0 };
                 owner.into_iter().for_each(|owner| self.join(owner, id, seq));
             }
             Entry::DirectMade { room: id, between } => {
                 let record = RoomRecord::new(id, time, None, RoomFacts::of_direct(id));
                 self.rooms.insert(id, RoomRecord { between: Some(between), ..record });
-                self.last_room = id.0;
+                self.last_room = if id.is_drawn() { self.last_room } else { id.0 };
                 between.into_iter().for_each(|account| self.join(account, id, seq));
             }
-            Entry::MemberChanged { room, account, member: true } => self.join(account, room, seq),
-            Entry::MemberChanged { room, account, member: false } => {
+            Entry::MemberChanged { room, account, member: true, .. } => {
+                self.join(account, room, seq);
+            }
+            Entry::MemberChanged { room, account, member: false, .. } => {
+                self.lost.insert((account, seq), room);
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.members.retain(|member| member.account != account);
                 }
             }
-            Entry::RoomChanged { room, facts, generation } => {
-                if let Some(record) = self.rooms.get_mut(&room) {
-                    (record.facts, record.generation) = (facts, generation);
-                    record.updated = time;
+            Entry::RoomChanged { room, facts, generation, link, keep_members } => {
+                let locks = self.locks(entry);
+                let record = self.rooms.get_mut(&room).expect("it fits");
+                let was_open = record.facts.visibility == Visibility::Public;
+                let open = facts.visibility == Visibility::Public;
+                (record.facts, record.generation) = (facts, generation);
+                record.updated = time;
+                record.link = record.link.or(link);
+                record.opened = if open && !was_open { seq } else { record.opened };
+                if locks && !keep_members {
+                    let owner = record.owner;
+                    let stays = |member: &MemberRecord| Some(member.account) == owner;
+                    let going = record.members.iter().filter(|member| !stays(member));
+                    self.lost.extend(going.map(|member| ((member.account, seq), room)));
+                    record.members.retain(stays);
                 }
             }
             Entry::RoomGone { room } => {
                 let gone = self.rooms.remove(&room).expect("it fits");
                 let members = gone.members.iter().map(|member| member.account);
-                self.lost.insert(room, members.collect());
+                self.lost.extend(members.map(|account| ((account, seq), room)));
+                let drawn = Some(room).filter(|room| room.is_drawn());
+                self.spent.extend(drawn.into_iter().chain(gone.link));
             }
             Entry::Said { room, .. } => {
                 self.rooms.get_mut(&room).expect("a room").last = seq;
@@ -177,9 +209,8 @@ impl Book {
         match entry {
             Entry::AccountMade { account, .. } => account.0 > self.last_account,
             Entry::SessionBegun { session, .. } => session.0 > self.last_session,
-            Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => {
-                room.0 > self.last_room
-            }
+            Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => !self.is_used(*room),
+            Entry::RoomChanged { link: Some(link), .. } => !self.is_used(*link),
             _ => true,
         }
     }
@@ -194,14 +225,42 @@ impl Book {
 
     pub fn find(&self, room: &RoomRef) -> Option<&RoomRecord> {
         self.rooms.values().filter(|one| one.between.is_none()).find(|record| match room {
-            RoomRef::Id(id) => record.id == *id,
+            RoomRef::Id(id) => record.id == *id || record.link == Some(*id),
             RoomRef::Title(title) => record.facts.title.folded() == Folded::new(title),
         })
     }
 
+    /// Whether somebody may see a room who shows that, and names it so.
+    pub fn may_see(
+        &self,
+        account: Option<AccountId>,
+        room: &RoomRecord,
+        fits: bool,
+        name: Option<&RoomRef>,
+    ) -> bool {
+        let member = account.is_some_and(|account| self.is_member(account, room.id));
+        let own = account.is_some() && account == room.owner;
+        if room.between.is_some() {
+            return member;
+        }
+        let link = name.is_some_and(|name| matches!(name, RoomRef::Id(id) if id.0 >= 1 << 32));
+        room.facts.visibility != Visibility::Hidden || member || own || fits || link
+    }
+
+    /// Whether what is shown opens a room, as long as the session lives that asked for it.
+    pub fn opens(&self, room: &RoomRecord, access: Access) -> bool {
+        match access {
+            Access::Open => false,
+            Access::Password { generation } => generation == room.generation,
+            Access::Token { room: of, generation, .. } => {
+                (of == room.id || room.link == Some(of)) && generation == room.generation
+            }
+        }
+    }
+
     /// Whether a change ends what tokens and open doors let in before.
     pub fn locks(&self, entry: &Entry) -> bool {
-        let Entry::RoomChanged { room, facts, generation } = entry else { return false };
+        let Entry::RoomChanged { room, facts, generation, .. } = entry else { return false };
         let Some(before) = self.rooms.get(room) else { return false };
         let was_open = before.facts.visibility == Visibility::Public;
         let is_open = facts.visibility == Visibility::Public;
@@ -233,6 +292,8 @@ impl Book {
         assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");
         assert_eq!(self.last_room, snapshot.last_room, "the last room's number");
+        let spent: Vec<RoomId> = self.spent.iter().copied().collect();
+        assert_eq!(spent, snapshot.spent_rooms, "numbers of rooms that are gone");
         assert_eq!(self.last, snapshot.last, "the last entry");
     }
 }

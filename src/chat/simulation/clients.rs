@@ -190,7 +190,7 @@ impl Teller<'_> {
             |room: RoomId| (self.follows.belongs(self.now, room) == Some(seq)).then_some(room);
         match entry {
             Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => begun(*room),
-            Entry::MemberChanged { room, account, member: true }
+            Entry::MemberChanged { room, account, member: true, .. }
                 if *account == self.follows.account =>
             {
                 begun(*room)
@@ -222,6 +222,10 @@ impl Teller<'_> {
             let info = Box::new(info(self.core.rooms.get(&room)?));
             return Some((room, me, What::Room { seq, info }));
         }
+        let lost = self.now.lost.get(&(self.follows.account, seq));
+        if let Some(room) = lost.filter(|room| self.follows.wants(**room)) {
+            return Some((*room, me, What::Gone { seq }));
+        }
         match entry {
             Entry::Edited { room, target, by, .. } if self.sees(*room, seq) => {
                 let (target, text) = (*target, self.words(*target).0?);
@@ -234,20 +238,12 @@ impl Teller<'_> {
                 let (target, emoji, on) = (*target, emoji.clone(), *on);
                 Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
             }
-            Entry::MemberChanged { room, account, member }
-                if *account == self.follows.account && self.follows.wants(*room) =>
-            {
-                let gone = !member && !self.sees(*room, seq);
-                gone.then_some((*room, me, What::Gone { seq }))
-            }
-            Entry::MemberChanged { room, account, member } if self.sees(*room, seq) => {
+            Entry::MemberChanged { room, account, member, .. } if self.sees(*room, seq) => {
+                // Who was none any more did not go.
+                let went = self.now.lost.contains_key(&(*account, seq));
+                (*member || went).then_some(())?;
                 let author = self.author(*account)?;
                 Some((*room, author, What::Member { seq, member: *member }))
-            }
-            Entry::RoomGone { room } if self.follows.wants(*room) => {
-                let lost = self.now.lost.get(room);
-                let lost = lost.is_some_and(|lost| lost.contains(&self.follows.account));
-                lost.then_some((*room, me, What::Gone { seq }))
             }
             _ => None,
         }
@@ -281,6 +277,7 @@ fn info(record: &RoomRecord) -> RoomInfo {
     let RoomFacts { title, description, visibility, .. } = record.facts.clone();
     RoomInfo {
         id: record.id,
+        number: record.id,
         title,
         description,
         visibility,
@@ -288,6 +285,7 @@ fn info(record: &RoomRecord) -> RoomInfo {
         updated: record.updated,
         online: 0,
         present: Vec::new(),
+        horizon: Seq(0),
         more: None,
         direct: record.between.is_some(),
         owner: None,

@@ -15,8 +15,11 @@ pub(crate) mod dice;
 pub(crate) mod disk;
 mod people;
 mod picture;
+mod rooms;
+mod strangers;
 mod world;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::chat::simulation::book::{Book, room_of};
@@ -25,8 +28,8 @@ use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::{View, World};
 use crate::chat::{
-    Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, Refusal, RoomId, SeatId, Seq,
-    SessionId, Settings, Snapshot, Source, founding,
+    Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, Refusal, RoomId, RoomRecord,
+    SeatId, Seq, SessionId, Settings, Snapshot, Source, Visibility, founding,
 };
 use crate::crypto::KeyHash;
 use crate::time::{Moment, Time};
@@ -214,9 +217,9 @@ impl Simulation {
             self.hear(u64::MAX);
         }
         assert!(self.chat.is_settled(), "the disk has said everything, and somebody still waits");
-        for room in 1..=self.book.last_room + 1 {
-            self.check_present(RoomId(room));
-        }
+        let counted = (1..=self.book.last_room + 1).map(RoomId);
+        let rooms: BTreeSet<RoomId> = counted.chain(self.book.rooms.keys().copied()).collect();
+        rooms.into_iter().for_each(|room| self.check_present(room));
         self.check_clients();
     }
 
@@ -342,6 +345,11 @@ impl Simulation {
                 self.clients.forget(*account);
                 self.world.rise(|_, member| member.account == Some(*account))
             }
+            Entry::MemberChanged { room, account, expelled: true, member: false }
+                if self.book.is_room(room) && self.book.accounts.contains_key(account) =>
+            {
+                self.world.rise(|_, one| one.room == *room && one.account == Some(*account))
+            }
             Entry::RoomGone { room } if fits => self.world.rise(|_, member| member.room == *room),
             Entry::RoomChanged { room, .. } if self.book.locks(entry) => {
                 let owner = self.book.rooms.get(room).and_then(|room| room.owner);
@@ -428,13 +436,17 @@ impl Simulation {
             what: Ask::Present { room, after: 0 },
         };
         self.chat.handle(self.moment(), ask, &mut effects);
-        let names: Vec<Folded> = match effects.pop() {
-            Some(Effect::Answer { answer: Ok(Answer::Present { present, .. }), .. }) => {
-                present.iter().map(|one| one.author.name.folded()).collect()
-            }
+        let mut told = match effects.pop() {
+            Some(Effect::Answer { answer: Ok(Answer::Present { present, .. }), .. }) => present,
             Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),
             other => panic!("{other:?} is no answer to who is present"),
         };
+        let open = |room: &RoomRecord| room.facts.visibility == Visibility::Public;
+        if self.book.rooms.get(&room).is_some_and(|room| !open(room)) {
+            assert!(told.is_empty(), "a stranger is told who is in {room:?}");
+            told = self.chat.rooms.get(room).expect("a room").present(0).0;
+        }
+        let names: Vec<Folded> = told.iter().map(|one| one.author.name.folded()).collect();
         self.world.check_roster(room, &names);
         assert!(self.book.rooms.contains_key(&room) || names.is_empty());
     }

@@ -1,14 +1,14 @@
 //! What people do: anything, in any order, mostly with names and keys that somebody has.
 
+use crate::chat::simulation::Simulation;
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Client;
 use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
-use crate::chat::simulation::{STRANGER, Simulation};
 use crate::chat::{
-    Access, AccountId, Action, Ask, AskId, Author, Caller, Claim, ClientId, Color, Command,
-    Description, Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts,
-    RoomId, RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
+    Access, AccountId, Action, Ask, AskId, Caller, Claim, ClientId, Color, Command, Description,
+    Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts, RoomId, RoomRef,
+    SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -51,16 +51,25 @@ impl Simulation {
                 Ask::Person { name: name.as_str().into() }
             }),
             37 => self.somebody_asks(|_| Ask::Me),
-            38 => self.somebody_asks(|it| Ask::Room { room: it.room() }),
-            39 => self.somebody_asks(|it| {
-                let name = it.dice.one_in(2).then(|| it.name());
-                Ask::Lock { room: it.room(), name }
+            38 => self.somebody_asks(|it| {
+                let room = it.room();
+                let access = it.access(&room);
+                Ask::Room { room, access }
             }),
-            40..=42 => self.somebody_asks(|it| Ask::MakeRoom { facts: it.facts() }),
+            39 => self.somebody_asks(|it| {
+                let (room, name) = (it.room(), it.dice.one_in(2).then(|| it.name()));
+                let access = it.access(&room);
+                Ask::Lock { room, name, access }
+            }),
+            40..=42 => self.somebody_asks(|it| {
+                let (facts, chance) = (it.facts(), it.dice.below(u64::MAX));
+                Ask::MakeRoom { facts, chance }
+            }),
             43..=45 => self.somebody_asks(|it| {
                 let room = it.room();
                 let (access, change) = (it.access(&room), it.change());
-                Ask::ChangeRoom { room, access, change }
+                let chance = it.dice.below(u64::MAX);
+                Ask::ChangeRoom { room, access, change, chance }
             }),
             46 => self.somebody_asks(|it| {
                 let room = it.room();
@@ -86,10 +95,15 @@ impl Simulation {
                 Ask::Enter { room, access }
             }),
             59 => self.somebody_asks(|it| Ask::Exit { room: it.some_room() }),
-            60 => self.somebody_asks(|it| Ask::Direct { name: it.name().as_str().into() }),
+            60 => self.somebody_asks(|it| {
+                let (name, chance) = (it.name().as_str().into(), it.dice.below(u64::MAX));
+                Ask::Direct { name, chance }
+            }),
             61 => self.somebody_asks(|it| Ask::Act(it.action(None))),
             62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
-            _ => self.somebody_asks(|it| match it.dice.below(4) {
+            _ if self.dice.one_in(4) => self.somebody_is_put_out(),
+            _ => self.somebody_asks(|it| match it.dice.below(5) {
+                4 => Ask::Readable { after: RoomId(0) },
                 0 => Ask::Members { room: it.some_room(), after: Place::Present(0) },
                 1 => Ask::Sessions,
                 2 => Ask::EndSession { session: SessionId(it.dice.below(9)) },
@@ -98,7 +112,20 @@ impl Simulation {
         }
     }
 
-    fn some_room(&mut self) -> RoomId {
+    /// Mostly a member, mostly by the owner.
+    fn somebody_is_put_out(&mut self) {
+        let owned: Vec<(RoomId, AccountId)> =
+            self.book.rooms.values().filter_map(|room| Some((room.id, room.owner?))).collect();
+        let Some((room, owner)) = self.dice.pick(&owned) else { return };
+        let caller = if self.dice.one_in(4) { self.caller() } else { self.caller_of(owner) };
+        let members = self.book.rooms[&room].members.iter();
+        let known = members.filter_map(|member| self.book.accounts.get(&member.account));
+        let names: Vec<Name> = known.map(|one| one.name.clone()).collect();
+        let Some(name) = self.dice.pick(&names) else { return };
+        self.asks(caller, |_| Ask::Expel { room, name: name.as_str().into() });
+    }
+
+    pub(super) fn some_room(&mut self) -> RoomId {
         let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
         self.dice.pick(&rooms).expect("the lobby")
     }
@@ -231,12 +258,12 @@ impl Simulation {
         self.give(Command::Tell { seat, tell });
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         self.fresh += 1;
         self.fresh
     }
 
-    fn key(&mut self) -> KeyHash {
+    pub(super) fn key(&mut self) -> KeyHash {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.number().to_le_bytes());
         key
@@ -246,7 +273,7 @@ impl Simulation {
         self.dice.pick(&NAMES).and_then(Name::new).expect("a name")
     }
 
-    fn color(&mut self) -> Option<Color> {
+    pub(super) fn color(&mut self) -> Option<Color> {
         if self.dice.one_in(3) { Color::new("red") } else { None }
     }
 
@@ -254,6 +281,11 @@ impl Simulation {
         match self.dice.below(8) {
             0 | 1 => RoomRef::Title(self.dice.pick(&TITLES).expect("a title").into()),
             2 => RoomRef::Id(RoomId(self.dice.below(self.book.last_room + 2))),
+            3 => {
+                let links: Vec<RoomId> =
+                    self.book.rooms.values().filter_map(|room| room.link).collect();
+                RoomRef::Id(self.dice.pick(&links).unwrap_or(LOBBY))
+            }
             _ => {
                 let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
                 RoomRef::Id(self.dice.pick(&rooms).expect("the lobby"))
@@ -263,12 +295,19 @@ impl Simulation {
 
     /// Mostly a good token.
     fn access(&mut self, room: &RoomRef) -> Access {
-        let generation = self.book.find(room).map_or(0, |room| room.generation);
-        match self.dice.below(6) {
+        let found = self.book.find(room);
+        let (mut room, generation) = found.map_or((LOBBY, 0), |room| (room.id, room.generation));
+        if let Some(link) = found.and_then(|room| room.link) {
+            room = if self.dice.one_in(2) { link } else { room };
+        }
+        let session = self.dice.one_in(4).then(|| self.dice.pick(&self.session_keys)).flatten();
+        match self.dice.below(8) {
             0 => Access::Open,
-            1 => Access::Token { generation: generation + 1 },
-            2 => Access::Token { generation: generation.saturating_sub(1) },
-            _ => Access::Token { generation },
+            1 => Access::Token { room, generation: generation + 1, session },
+            2 => Access::Token { room, generation: generation.saturating_sub(1), session },
+            3 => Access::Token { room: self.some_room(), generation, session },
+            4 => Access::Password { generation },
+            _ => Access::Token { room, generation, session },
         }
     }
 
@@ -277,7 +316,7 @@ impl Simulation {
         Description::new(&format!("mark {}", self.number())).expect("a description")
     }
 
-    fn facts(&mut self) -> RoomFacts {
+    pub(super) fn facts(&mut self) -> RoomFacts {
         let title = self.dice.pick(&TITLES).and_then(Title::new).expect("a title");
         let visibility = self.dice.pick(&Visibility::ALL).expect("a visibility");
         let wrong = self.dice.one_in(12);
@@ -291,7 +330,8 @@ impl Simulation {
         let description = self.dice.one_in(2).then(|| self.mark());
         let visibility = self.dice.one_in(3).then(|| self.facts().visibility);
         let password = self.dice.one_in(2).then(|| format!("hash {}", self.number()).into());
-        RoomChange { title, description, visibility, password }
+        let keep_members = self.dice.one_in(2);
+        RoomChange { title, description, visibility, password, keep_members }
     }
 
     fn caller(&mut self) -> Caller {
@@ -354,8 +394,19 @@ impl Simulation {
     fn ask(&mut self, caller: Caller, what: Ask, shown: Shown) {
         let ask = AskId(self.number());
         let Shown { session, account, refused } = shown;
-        self.world.asks.insert(ask, Asked { what: what.clone(), session, account, refused });
+        let opens = match &what {
+            Ask::Room { room, access } => self.opens(room, *access),
+            _ => false,
+        };
+        self.world.asks.insert(ask, Asked { what: what.clone(), session, account, refused, opens });
         self.give(Command::Ask { ask, source: Source::Local, caller, what });
+    }
+
+    /// Whether what is shown opens a room. (A session that is held does not expire.)
+    fn opens(&self, room: &RoomRef, access: Access) -> bool {
+        let alive = access.session().is_none_or(|key| self.live_session(&key).is_some());
+        let fits = |room| self.book.opens(room, access);
+        alive && self.book.find(room).is_some_and(fits)
     }
 
     fn somebody_sits(&mut self) {
@@ -363,13 +414,18 @@ impl Simulation {
         let door = Door(u8::try_from(self.dice.below(3)).expect("a door"));
         let (room, caller, enter) = (self.room(), self.caller(), self.dice.one_in(3));
         let access = self.access(&room);
-        let claim = self.dice.one_in(4).then(|| {
+        let claim = (self.dice.one_in(4) || access.session().is_some()).then(|| {
             let granted = Time(self.clock.0 - self.dice.below(60_000_000).cast_signed());
-            Claim { name: self.name(), granted }
+            let first = Time(self.number().cast_signed());
+            Claim { name: self.name(), granted, first }
         });
         let what = Ask::Sit { seat, door, room: room.clone(), access, claim: claim.clone(), enter };
         let shown = self.judge(&caller, &what);
         let (session, who) = (shown.session, shown.account);
+        let held = access.session().and_then(|key| self.live_session(&key));
+        let opens = self.opens(&room, access);
+        let token = matches!(access, Access::Token { .. });
+        let (claim, held) = (claim.filter(|_| opens || !token), held.filter(|_| opens));
         let name_of = |account: AccountId| Some(self.book.accounts.get(&account)?.name.clone());
         let (account, name) = match claim {
             None => (who, who.and_then(name_of)),
@@ -379,11 +435,11 @@ impl Simulation {
         };
         let name = name.or_else(|| Some(self.name()));
         let room = self.book.find(&room).map_or(RoomId(0), |room| room.id);
-        let session = session.filter(|_| account.is_some() && who == account);
+        let session = held.or(session.filter(|_| account.is_some() && who == account));
         let (standing, left, hearing) = (false, false, Hearing::NotYet);
         let tells = Default::default();
         let member =
-            Member { door, room, account, session, name, access, standing, hearing, left, tells };
+            Member { door, room, account, session, name, opens, standing, hearing, left, tells };
         self.world.members.insert(seat, member);
         self.ask(caller, what, shown);
     }
@@ -417,67 +473,5 @@ impl Simulation {
             }
         };
         self.give(Command::Tell { seat, tell });
-    }
-
-    /// An entry that this core did not propose: it may fit, or not.
-    pub(super) fn a_stranger_writes(&mut self) {
-        let fresh = self.number();
-        let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
-        let room = self.dice.pick(&rooms).expect("the lobby");
-        let entry = match self.dice.below(9) {
-            0 => {
-                // A name of its own, because no guest here must wake up under an account's; or one
-                // that is taken, which does not fit.
-                let taken: Vec<Name> =
-                    self.book.accounts.values().map(|one| one.name.clone()).collect();
-                let own = Name::new(&format!("foreign{fresh}"));
-                let name = self.dice.pick(&taken).filter(|_| fresh.is_multiple_of(2)).or(own);
-                let account = AccountId(1 + self.dice.below(6));
-                Entry::AccountMade {
-                    account,
-                    name: name.expect("a name"),
-                    key: Some(self.key()),
-                    color: None,
-                }
-            }
-            1 => {
-                // A new number, which may be in flight here; or that of one that has not ended.
-                let standing: Vec<SessionId> = self.book.sessions.keys().copied().collect();
-                let new = SessionId(self.book.last_session + 1 + self.dice.below(2));
-                let session = self.dice.pick(&standing).filter(|_| fresh.is_multiple_of(2));
-                let (session, account) =
-                    (session.unwrap_or(new), AccountId(1 + self.dice.below(6)));
-                let key = self.key();
-                self.session_keys.push(key);
-                Entry::SessionBegun { session, account, key, remember: false, agent: "".into() }
-            }
-            2 => Entry::SessionEnded { session: SessionId(1 + self.dice.below(12)) },
-            3 => {
-                let room = RoomId(1 + self.dice.below(self.book.last_room + 2));
-                let mut facts = self.facts();
-                let public = facts.visibility == Visibility::Public;
-                facts.password = (!public).then(|| "hash".into());
-                Entry::RoomMade { room, owner: None, facts }
-            }
-            4 => self.a_strangers_change(RoomId(1 + fresh % (self.book.last_room + 2))),
-            5 => Entry::RoomGone { room: RoomId(1 + self.dice.below(self.book.last_room + 2)) },
-            _ => {
-                let name = Name::new(STRANGER).expect("a name");
-                let author = Author { account: None, name };
-                let text = format!("text {fresh}").into();
-                let color = self.color();
-                Entry::Said { room, author, color, text, client_id: None, reply_to: None }
-            }
-        };
-        let time = self.clock;
-        self.disk.write(None, time, entry);
-    }
-
-    fn a_strangers_change(&mut self, room: RoomId) -> Entry {
-        let generation = self.book.rooms.get(&room).map_or(0, |room| room.generation + 1);
-        let mut facts = self.facts();
-        let public = facts.visibility == Visibility::Public;
-        facts.password = (!public).then(|| format!("hash {generation}").into());
-        Entry::RoomChanged { room, facts, generation }
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn account(id: u64) -> Account {
 
 pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
     let (since, read) = (Seq(1), Seq(1));
-    let member = |account: &AccountId| MemberRecord { account: *account, since, read };
+    let member =
+        |account: &AccountId| MemberRecord { account: *account, since, read, horizon: Seq(0) };
     RoomRecord {
         id: RoomId(id),
         owner: None,
@@ -30,11 +31,13 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
         between: None,
         members: members.iter().map(member).collect(),
         last: Seq(0),
+        link: None,
+        opened: Seq(1),
     }
 }
 
 fn make_room() -> Ask {
-    Ask::MakeRoom { facts: facts("one more", Visibility::Public, None) }
+    Ask::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 1 }
 }
 
 fn enter_room(room: u64) -> Ask {
@@ -66,7 +69,7 @@ fn rooms_of_an_account() {
         snapshot.rooms.extend(more.map(|id| room(id, &[AccountId(1)])));
         snapshot.rooms.push(room(5_000, &[]));
     });
-    let direct = |name: &str| Ask::Direct { name: name.into() };
+    let direct = |name: &str| Ask::Direct { name: name.into(), chance: 1 };
     for what in [enter_room(5_000), make_room(), direct("bob")] {
         assert_eq!(core.try_to("ann", what.clone()), Err(Refusal::Full), "{what:?}");
     }
@@ -84,8 +87,14 @@ fn rooms_and_accounts() {
         snapshot.rooms.extend((2..=ROOMS_MAX as u64).map(|id| room(id, &[])));
     });
     assert_eq!(core.try_to("ann", make_room()), Err(Refusal::Full));
-    assert_eq!(core.try_to("", Ask::Direct { name: "bob".into() }), Err(Refusal::Unauthenticated));
-    assert_eq!(core.try_to("ann", Ask::Direct { name: "bob".into() }), Err(Refusal::Full));
+    assert_eq!(
+        core.try_to("", Ask::Direct { name: "bob".into(), chance: 1 }),
+        Err(Refusal::Unauthenticated)
+    );
+    assert_eq!(
+        core.try_to("ann", Ask::Direct { name: "bob".into(), chance: 1 }),
+        Err(Refusal::Full)
+    );
     let mut core = core_from(&["ann"], |snapshot| {
         snapshot.accounts.extend((2..=ACCOUNTS_MAX as u64).map(account));
     });

@@ -318,7 +318,7 @@ fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
     assert_eq!(core.try_to("", Ask::Space), no);
     assert_eq!(core.try_to("ann", message(LOBBY, "hi")), no);
     assert_eq!(core.say(1, "ann", "hi"), ["to 1: no, NoSpace"]);
-    let make = Ask::MakeRoom { facts: facts("Den", Visibility::Public, None) };
+    let make = Ask::MakeRoom { facts: facts("Den", Visibility::Public, None), chance: 1 };
     assert_eq!(core.try_to("ann", make), no);
     let edit = Action::Edit { room: LOBBY, target, text: "after".into() };
     assert_eq!(core.try_to("ann", Ask::Act(edit)), no);

@@ -15,16 +15,15 @@ fn who_may_enter_see_and_leave() {
     let view = |room| Ask::View { room };
     assert_eq!(core.try_to("bob", view(dark)), Err(Refusal::RoomNotFound));
     assert_eq!(core.try_to("bob", view(shut)), Ok(()));
-    assert_eq!(
-        core.try_to("bob", Ask::Members { room: shut, after: Place::Present(0) }),
-        Err(Refusal::Forbidden)
-    );
+    let members = Ask::Members { room: shut, after: Place::Present(0) };
+    assert_eq!(core.try_to("bob", members), Err(Refusal::NotMember));
     assert_eq!(core.try_to("bob", enter_room(shut, Access::Open)), Err(Refusal::NoAccess));
-    assert_eq!(core.try_to("bob", enter_room(dark, token(0))), Ok(()));
+    assert_eq!(core.try_to("bob", enter_room(dark, token(dark, 0))), Ok(()));
     assert_eq!(core.try_to("bob", enter_room(dark, Access::Open)), Ok(()), "a member already");
     assert_eq!(core.try_to("bob", view(dark)), Ok(()));
     let readable = core.ask("bob", Ask::Readable { after: RoomId(0) });
-    assert_eq!(readable, Ok(Answer::Readable { rooms: vec![LOBBY, dark], next: None }));
+    let rooms = vec![(LOBBY, Seq(1)), (dark, Seq(0))];
+    assert_eq!(readable, Ok(Answer::Readable { rooms, next: None }));
     assert_eq!(core.try_to("bob", Ask::Exit { room: dark }), Ok(()));
     assert_eq!(core.try_to("ann", Ask::Exit { room: dark }), Ok(()));
     assert_eq!(core.try_to("ann", enter_room(dark, Access::Open)), Ok(()), "she owns it");
@@ -33,7 +32,7 @@ fn who_may_enter_see_and_leave() {
 #[test]
 fn two_have_one_room_and_nobody_else_finds_it() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
-    let direct = |name: &str| Ask::Direct { name: name.into() };
+    let direct = |name: &str| Ask::Direct { name: name.into(), chance: 1 };
     let Ok(Answer::Direct { room, made: true }) = core.ask("ann", direct("BOB")) else { panic!() };
     assert_eq!((room.title.as_str(), room.direct), ("bob", true));
     let Ok(Answer::Direct { room: same, made: false }) = core.ask("bob", direct("ann")) else {
@@ -42,7 +41,13 @@ fn two_have_one_room_and_nobody_else_finds_it() {
     assert_eq!((same.id, same.title.as_str()), (room.id, "ann"));
     assert_eq!(core.try_to("ann", direct("ann")), Err(Refusal::PersonNotFound));
     assert_eq!(core.try_to("cat", Ask::View { room: room.id }), Err(Refusal::RoomNotFound));
-    assert_eq!(core.try_to("cat", enter_room(room.id, token(0))), Err(Refusal::RoomNotFound));
-    assert_eq!(core.try_to("ann", sit_with(1, room.id, token(0))), Err(Refusal::RoomNotFound));
+    assert_eq!(
+        core.try_to("cat", enter_room(room.id, token(room.id, 0))),
+        Err(Refusal::RoomNotFound)
+    );
+    assert_eq!(
+        core.try_to("ann", sit_with(1, room.id, token(room.id, 0))),
+        Err(Refusal::RoomNotFound)
+    );
     assert_eq!(core.try_to("ann", Ask::Exit { room: room.id }), Err(Refusal::Forbidden));
 }

@@ -43,8 +43,8 @@ fn facts(title: &str, visibility: Visibility, password: Option<&str>) -> RoomFac
     RoomFacts { title, description, visibility, password: password.map(Box::from) }
 }
 
-fn token(generation: u64) -> Access {
-    Access::Token { generation }
+fn token(room: RoomId, generation: u64) -> Access {
+    Access::Token { room, generation, session: None }
 }
 
 /// A core and its log.
@@ -185,7 +185,8 @@ impl Core {
     }
 
     fn room(&mut self, owner: &str, facts: RoomFacts) -> RoomId {
-        match self.ask(owner, Ask::MakeRoom { facts }) {
+        self.last += 1; // A number of its own for each that is hidden.
+        match self.ask(owner, Ask::MakeRoom { facts, chance: self.last }) {
             Ok(Answer::Room(room)) => room.id,
             other => panic!("{other:?} instead of a room"),
         }
@@ -262,7 +263,7 @@ fn sit_with(seat: u64, room: RoomId, access: Access) -> Ask {
 
 fn sit_as(seat: u64, text: &str, granted: Time) -> Ask {
     let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
-    let claim = Some(Claim { name: name(text), granted });
+    let claim = Some(Claim { name: name(text), granted, first: granted });
     Ask::Sit { seat, door: FRONT, room, access, claim, enter: false }
 }
 

@@ -12,7 +12,8 @@ fn crowd() -> Core {
     for id in 10..10 + COUNT {
         snapshot.accounts.push(full::account(id));
         snapshot.rooms.push(full::room(id, &[AccountId(1)]));
-        let member = MemberRecord { account: AccountId(id), since: Seq(1), read: Seq(1) };
+        let member =
+            MemberRecord { account: AccountId(id), since: Seq(1), read: Seq(1), horizon: Seq(0) };
         snapshot.rooms[0].members.push(member);
     }
     core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot);
@@ -46,7 +47,7 @@ fn rooms_by_number() {
         Ok(Answer::Readable { rooms, next }) => (rooms, next),
         other => panic!("{other:?}"),
     });
-    assert_eq!(found, expected);
+    assert!(found.iter().map(|(room, _)| *room).eq(expected.iter().copied()));
     let found = pages(RoomId(0), |after| match core.ask("ann", Ask::Marks { after }) {
         Ok(Answer::Marks { rooms, next }) => (rooms, next),
         other => panic!("{other:?}"),
@@ -96,7 +97,7 @@ fn a_room_has_its_first_people_and_says_where_the_rest_begins() {
         core.try_to("", sit(guest, LOBBY)).expect("a seat");
         core.join(guest, &format!("guest {guest}"));
     }
-    let what = Ask::Room { room: RoomRef::Id(LOBBY) };
+    let what = Ask::Room { room: RoomRef::Id(LOBBY), access: Access::Open };
     let Ok(Answer::Room(info)) = core.ask("", what) else { panic!("no room") };
     assert_eq!((info.online as u64, info.present.len()), (COUNT, ANSWER_ITEMS_MAX));
     assert_eq!(info.more, Some(ANSWER_ITEMS_MAX as u64));

@@ -84,7 +84,8 @@ fn a_claim_is_good_for_a_guest_until_the_name_is_registered() {
     let before = core.now;
     assert_eq!(core.try_to("", sit_as(1, "Ann", before)), Ok(()));
     assert_eq!(core.say(1, "gus", "x"), ["to 1: no, OtherName"]);
-    assert_eq!(core.try_to("", sit_as(2, "ann", before)), Err(Refusal::NameInUse));
+    let another = Time(before.0 - 1_000_000);
+    assert_eq!(core.try_to("", sit_as(2, "ann", another)), Err(Refusal::NameInUse));
     core.leave(1);
     core.passes(1);
     core.register("ann").expect("an account");
@@ -120,7 +121,8 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
         ("", "free", good),
     ];
     for (who, wanted, expected) in cases {
-        let ask = Ask::Lock { room: RoomRef::Id(LOBBY), name: Some(name(wanted)) };
+        let ask =
+            Ask::Lock { room: RoomRef::Id(LOBBY), name: Some(name(wanted)), access: Access::Open };
         let ask = core.ask_late(who, ask);
         let answer = core.answer(ask).expect("at once").map(|_| ());
         assert_eq!(answer, expected, "{wanted} for {who:?}");
@@ -130,7 +132,7 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
 #[test]
 fn a_grant_is_as_old_as_the_look_at_the_lock() {
     let mut core = Core::new();
-    let ask = Ask::Lock { room: RoomRef::Id(LOBBY), name: Some(name("ann")) };
+    let ask = Ask::Lock { room: RoomRef::Id(LOBBY), name: Some(name("ann")), access: Access::Open };
     let Ok(Answer::Lock(lock)) = core.ask("", ask) else { panic!("no lock") };
     core.passes(1); // The password is being checked, and ann registers.
     core.register("ann").expect("an account");
@@ -144,7 +146,8 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let room = RoomRef::Id(LOBBY);
-    let lock = |who: &str| Ask::Lock { room: room.clone(), name: Some(name(who)) };
+    let lock =
+        |who: &str| Ask::Lock { room: room.clone(), name: Some(name(who)), access: Access::Open };
     let granted = |core: &mut Core, who: &str, what: Ask| match core.ask(who, what) {
         Ok(Answer::Lock(lock)) => lock.granted,
         other => panic!("{other:?} is no lock"),
@@ -155,8 +158,8 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     assert_eq!(granted(&mut core, "", lock("free")), now);
     assert_eq!(granted(&mut core, "ann", lock("free")), now);
     let renew = |who: &str, granted| {
-        let claim = Claim { name: name(who), granted };
-        Ask::Renew { room: room.clone(), claim }
+        let claim = Claim { name: name(who), granted, first: granted };
+        Ask::Renew { room: room.clone(), claim, access: Access::Open }
     };
     assert_eq!(core.try_to("", renew("ann", now)), Err(Refusal::NameInUse));
     assert_eq!(granted(&mut core, "", renew("ann", later)), later);
@@ -242,7 +245,8 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
     core.sit(1, "ann").expect("a seat");
     core.sit(2, "").expect("a seat");
     core.say(1, "", "last");
-    let room = core.ask_late("", Ask::MakeRoom { facts: facts("den", Visibility::Public, None) });
+    let room = core
+        .ask_late("", Ask::MakeRoom { facts: facts("den", Visibility::Public, None), chance: 1 });
     assert!(core.give(Command::Close).is_empty(), "in its turn");
     for what in [sit(3, LOBBY), Ask::Register { name: "new".into(), key: key("new") }] {
         let ask = core.ask_late("", what);

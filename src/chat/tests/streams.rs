@@ -23,9 +23,9 @@ fn a_stream_hears_its_rooms_as_they_come_and_go() {
     let den = core.room("ann", facts("den", Hidden, Some("hash")));
     core.ask("bob", follow(BASE)).expect("a stream");
     assert_eq!(core.present(LOBBY), ["bob"]);
-    core.ask_late("bob", Ask::Enter { room: den, access: token(0) });
-    let expected =
-        ["bob is member true as 7", "65538 hears room 2", "whispered to 65538: den as 7"];
+    core.ask_late("bob", Ask::Enter { room: den, access: token(den, 0) });
+    let hears = format!("65538 hears room {den}");
+    let expected = ["bob is member true as 7", &*hears, "whispered to 65538: den as 7"];
     assert_eq!(core.commit()[..3], expected);
     core.ask_late("bob", Ask::Exit { room: den });
     let expected = ["whispered to 65538: gone as 8", "65538 hears no more"];
@@ -72,15 +72,16 @@ fn a_stream_of_some_rooms_hears_no_others() {
     let mut core = Core::with(&["ann"]);
     let den = core.room("ann", facts("den", Hidden, Some("hash")));
     let attic = core.room("ann", facts("attic", Hidden, Some("hash")));
-    let later = RoomId(attic.0 + 1);
+    let later = RoomId::drawn(77);
     let only = Some(vec![den, later, RoomId(99)]);
     let what = Ask::Follow { seat: SeatId(BASE), door: BACK, only };
     let Ok(Answer::Following { rooms, .. }) = core.ask("ann", what) else { panic!("no stream") };
     assert_eq!(rooms.iter().map(|one| one.room).collect::<Vec<_>>(), [den]);
-    assert!(core.present(LOBBY).is_empty() && core.present(attic).is_empty());
-    core.ask_late("ann", Ask::MakeRoom { facts: facts("later", Hidden, Some("hash")) });
-    assert_eq!(core.commit()[..2], ["65538 hears room 4", "whispered to 65538: later as 6"]);
-    core.ask_late("ann", Ask::MakeRoom { facts: facts("cellar", Hidden, Some("hash")) });
+    assert!(core.present(LOBBY).is_empty());
+    core.ask_late("ann", Ask::MakeRoom { facts: facts("later", Hidden, Some("hash")), chance: 77 });
+    let hears = format!("65538 hears room {later}");
+    assert_eq!(core.commit()[..2], [&*hears, "whispered to 65538: later as 6"]);
+    core.ask_late("ann", Ask::MakeRoom { facts: facts("cellar", Hidden, Some("hash")), chance: 1 });
     assert!(core.commit().is_empty(), "of this one it does not hear");
     core.tell(BASE, act(send(attic, "hi", "a")));
     assert_eq!(core.commit(), ["ann said hi as 8 by 65536", "to 65536: Said(8)"], "but may speak");

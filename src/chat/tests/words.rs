@@ -10,7 +10,7 @@ fn only_members_speak_and_a_client_id_is_used_once() {
         let (text, client_id) = ("hi".into(), ClientId::new("a"));
         Ask::Act(Action::Send { room: den, text, client_id, reply_to: None })
     };
-    assert_eq!(core.try_to("bob", send()), Err(Refusal::Forbidden));
+    assert_eq!(core.try_to("bob", send()), Err(Refusal::NotMember));
     let time = core.now;
     let by = || Some(Author { account: Some(AccountId(1)), name: name("ann") });
     let acted = |seq, repeated| {
@@ -35,11 +35,11 @@ fn who_may_edit_take_back_and_sign() {
     let open = core.room("ann", facts("open", Visibility::Public, None));
     let dark = core.room("ann", facts("dark", Visibility::Hidden, Some("hash")));
     for room in [open, dark] {
-        core.ask("bob", Ask::Enter { room, access: token(0) }).expect("a member");
+        core.ask("bob", Ask::Enter { room, access: token(room, 0) }).expect("a member");
     }
-    let pair = core.ask("ann", Ask::Direct { name: "bob".into() });
+    let pair = core.ask("ann", Ask::Direct { name: "bob".into(), chance: 1 });
     let Ok(Answer::Direct { room: pair, .. }) = pair else { panic!("no room for two") };
-    let (pair, target) = (pair.id, Seq(9));
+    let (pair, target) = (pair.id, Seq(99));
     let emoji = Emoji::new("👍").expect("a sign");
     // (room, who, what comes of it: refused, or let through, as the room's owner or not)
     let cases = [
@@ -47,7 +47,7 @@ fn who_may_edit_take_back_and_sign() {
         (open, "ann", Ok(true)),
         (open, "ann!", Ok(true)),
         (open, "bob", Ok(false)),
-        (open, "cat", Err(Refusal::Forbidden)),
+        (open, "cat", Err(Refusal::NotMember)),
         (open, "", Err(Refusal::Unauthenticated)),
         (dark, "ann", Ok(true)),
         (dark, "bob", Ok(false)),

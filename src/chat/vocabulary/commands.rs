@@ -170,10 +170,20 @@ pub enum Ask {
         /// Only those with a higher number.
         after: RoomId,
     },
-    /// One room, hidden or not. → [`Answer::Room`]
+    /// One room, as far as the caller may see it; a hidden one also where its drawn number is
+    /// named. → [`Answer::Room`]
     Room {
         /// Which room.
         room: RoomRef,
+        /// By which right, where the room is not public.
+        access: Access,
+    },
+    /// Whether a title is free, or is that of one room. → [`Answer::Done`]
+    Vacant {
+        /// The title.
+        title: Title,
+        /// The room that may have it.
+        but: Option<RoomId>,
     },
     /// One room, unless it is hidden from the caller. → [`Answer::Room`]
     View {
@@ -210,6 +220,8 @@ pub enum Ask {
     Direct {
         /// The other.
         name: Box<str>,
+        /// Random bits, for its number.
+        chance: u64,
     },
     /// The caller becomes a member of a room. → [`Answer::Room`]
     Enter {
@@ -222,6 +234,14 @@ pub enum Ask {
     Exit {
         /// Which room.
         room: RoomId,
+    },
+    /// Somebody is put out of the caller's room: their membership ends, and their seats there.
+    /// → [`Answer::Done`]
+    Expel {
+        /// Which room.
+        room: RoomId,
+        /// Whom. Case does not count.
+        name: Box<str>,
     },
     /// Who belongs to a room, and who is present in it: a page. → [`Answer::Members`]
     Members {
@@ -255,6 +275,8 @@ pub enum Ask {
         room: RoomRef,
         /// As whom; refused when that name cannot be had there.
         name: Option<Name>,
+        /// By which right the caller sees the room: see [`Lock::seen`].
+        access: Access,
     },
     /// Whether a name that was granted before is still its holder's, and what the room's password
     /// is now. → [`Answer::Lock`]
@@ -263,13 +285,17 @@ pub enum Ask {
         room: RoomRef,
         /// Refused when the name is another person's by now.
         claim: Claim,
+        /// The token that is renewed.
+        access: Access,
     },
     /// Makes a room, the caller's if the caller is somebody. → [`Answer::Room`]
     MakeRoom {
         /// Its facts; the password is there exactly if it is not public.
         facts: RoomFacts,
+        /// Random bits, for its number, should it be hidden.
+        chance: u64,
     },
-    /// Whether the caller may change a room, or end it. → [`Answer::Done`]
+    /// Whether the caller may change a room, or end it. → [`Answer::Lock`]
     MayChange {
         /// Which room.
         room: RoomRef,
@@ -284,6 +310,8 @@ pub enum Ask {
         access: Access,
         /// What is to be different.
         change: RoomChange,
+        /// Random bits, for the number by which it is found once it is hidden.
+        chance: u64,
     },
     /// Ends a room, and unseats who sits there. → [`Answer::Done`]
     RemoveRoom {
@@ -326,28 +354,6 @@ pub enum Place {
     },
 }
 
-/// How a room that is not public is entered or changed.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Access {
-    /// Without anything to show.
-    Open,
-    /// With a token for this room that was made for this generation of its password.
-    Token {
-        /// Compared with [`Lock::generation`].
-        generation: u64,
-    },
-}
-
-/// A name that was granted before, to somebody whom the core had found entitled to it (a token).
-#[derive(Clone, PartialEq, Debug)]
-pub struct Claim {
-    /// The name.
-    pub name: Name,
-    /// When it was granted, by [`Lock::granted`] or earlier. An account that was made later is
-    /// another person's.
-    pub granted: Time,
-}
-
 /// What is to be different in a room; what is `None` stays.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RoomChange {
@@ -359,6 +365,8 @@ pub struct RoomChange {
     pub visibility: Option<Visibility>,
     /// The hash of a new password.
     pub password: Option<Box<str>>,
+    /// Whether those stay who belong to the room, although it closes or has a new password.
+    pub keep_members: bool,
 }
 
 /// What a seated connection can say.

@@ -122,8 +122,12 @@ pub enum Farewell {
     RoomGone,
     /// The room has a new password, or now has one.
     Locked,
+    /// The owner of the room has put them out.
+    Expelled,
     /// The account has opened more streams than it may; this was the oldest.
     Replaced,
+    /// Another connection came by the same token.
+    GaveWay,
     /// The server stops.
     Closing,
 }
@@ -163,6 +167,10 @@ pub enum Refusal {
     Forbidden,
     /// The room's token is missing, or was made before its password changed.
     NoAccess,
+    /// Only members may, and the asker is none.
+    NotMember,
+    /// One of the two has blocked the other.
+    Blocked,
     /// The message is too long for the protocol that it came by.
     MessageTooLong,
     /// It could not be understood; which field is at fault, where one is.
@@ -251,10 +259,10 @@ pub enum Answer {
     Heard(Seq),
     /// The first of the keys that is known, if one is.
     KnownKey(Option<KeyHash>),
-    /// A page of the rooms whose messages one may read, by number.
+    /// A page of the rooms whose messages one may read, by number, and after which entry.
     Readable {
         /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
-        rooms: Vec<RoomId>,
+        rooms: Vec<(RoomId, Seq)>,
         /// After which the next page begins; `None`: this was the last.
         next: Option<RoomId>,
     },
@@ -372,6 +380,9 @@ pub struct Present {
 pub struct RoomInfo {
     /// Its number.
     pub id: RoomId,
+    /// The number by which it is known outside; another than its own where that was given before
+    /// the room was hidden, and could be guessed.
+    pub number: RoomId,
     /// Its title.
     pub title: Title,
     /// Its description, maybe empty.
@@ -382,13 +393,16 @@ pub struct RoomInfo {
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
-    /// How many are present.
+    /// How many are present; 0 where the asker is not to know.
     pub online: usize,
     /// Who is present, in the order of arriving, where that was asked for: the first
-    /// [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+    /// [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX). Nobody where it is not the asker's to
+    /// know.
     pub present: Vec<Present>,
     /// After which arrival the rest of them begins; `None`: these are all.
     pub more: Option<u64>,
+    /// What was said up to here is not for the asker to read.
+    pub horizon: Seq,
     /// Whether it is a room for two; its title is then the other's name.
     pub direct: bool,
     /// Whose it is, where it is an account's.
@@ -411,6 +425,14 @@ impl RoomInfo {
 pub struct Lock {
     /// The room's number.
     pub room: RoomId,
+    /// The number by which it is known outside: see [`RoomInfo::number`].
+    pub number: RoomId,
+    /// Whether the asker may see the room.
+    pub seen: bool,
+    /// Whether a wrong password of it is to be answered as if there were no such room.
+    pub quiet: bool,
+    /// The SHA-256 of the key of the session by which the asker came.
+    pub session: Option<KeyHash>,
     /// The hash of its password, as a PHC string; `None`: it is public.
     pub password: Option<Box<str>>,
     /// Counts the room's passwords.
@@ -419,4 +441,13 @@ pub struct Lock {
     /// (Not the time at which the password was checked: until then the name may be registered.)
     /// Where it was found to be the caller's, a registered account's, a second later.
     pub granted: Time,
+}
+
+impl Lock {
+    /// Whether a token was made for it. (Whether the session lives that asked for it, the core
+    /// looks.)
+    pub fn opens(&self, access: Access) -> bool {
+        let Access::Token { room, generation, .. } = access else { return false };
+        (room == self.room || room == self.number) && generation == self.generation
+    }
 }

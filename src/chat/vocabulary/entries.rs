@@ -68,6 +68,8 @@ pub enum Entry {
         account: AccountId,
         /// Come, or gone.
         member: bool,
+        /// Put out by the owner of the room, and so out of their seats there, too.
+        expelled: bool,
     },
     /// A room is different.
     RoomChanged {
@@ -77,6 +79,11 @@ pub enum Entry {
         facts: RoomFacts,
         /// Counts its passwords.
         generation: u64,
+        /// The number by which it is found from outside while it is hidden, where its own was not
+        /// drawn.
+        link: Option<RoomId>,
+        /// Whether those stay who belong to it, although it closes or has a new password.
+        keep_members: bool,
     },
     /// A room is gone.
     RoomGone {

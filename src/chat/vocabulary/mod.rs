@@ -1,11 +1,13 @@
 //! Everything that can move the core, and everything that can come of it. Plain data: printable,
 //! comparable, replayable. No wire format, no socket, no database shows through.
 
+mod access;
 mod commands;
 mod effects;
 mod entries;
 mod events;
 
+pub use access::*;
 pub use commands::*;
 pub use effects::*;
 pub use entries::*;

@@ -55,7 +55,7 @@ impl<'a> From<&'a RoomInfo> for Room<'a> {
             visibility: info.visibility.as_str(),
             created: info.created,
             updated: info.updated,
-            id: info.id.0,
+            id: info.number.0,
             users: info.present.iter().map(User::from).collect(),
         }
     }
@@ -83,7 +83,7 @@ impl Failure {
     fn status(&self) -> u16 {
         match self.code {
             101 | 201 => 404,
-            104 | 304 | 401 | 402 => 401,
+            104 | 304 | 402 => 401,
             301 | 403 => 403,
             TOO_MANY => 429,
             503 | 507 => 503,
@@ -106,7 +106,6 @@ impl Failure {
             303 => "Invalid JSON",
             TOO_MANY => "Too many requests",
             304 => "Unauthorized operation",
-            401 => "Token error: Invalid signature",
             402 => "Token error: Unauthorized signing method",
             403 => "Token error: Invalid token",
             503 => "Server error: Unavailable, try again later",
@@ -174,7 +173,6 @@ impl From<Busy> for Failure {
 impl From<Flaw> for Failure {
     fn from(flaw: Flaw) -> Failure {
         let code = match flaw {
-            Flaw::Signature => 401,
             Flaw::Algorithm => 402,
             Flaw::Invalid => 403,
         };
@@ -188,7 +186,11 @@ impl From<Refusal> for Failure {
             Refusal::RoomNotFound => (101, ""),
             Refusal::TitleTaken => (102, "title"),
             // Who shows a session that is no good is a guest here, so the first two cannot be.
-            Refusal::Unauthenticated | Refusal::UnknownKey | Refusal::Forbidden => (104, ""),
+            Refusal::Unauthenticated
+            | Refusal::UnknownKey
+            | Refusal::Forbidden
+            | Refusal::NotMember
+            | Refusal::Blocked => (104, ""),
             Refusal::PasswordMissing => (105, "password"),
             Refusal::PasswordForPublic => (105, "visibility"),
             Refusal::NotPresent | Refusal::PersonNotFound => (201, "name"),

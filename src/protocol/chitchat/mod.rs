@@ -24,12 +24,15 @@ use crate::chat::{
     Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId,
     RoomInfo, RoomRef, SeatId, Title, Visibility,
 };
+use crate::crypto;
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::lists::{Items, Listed, More};
+use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
 use crate::protocol::{bodies, lists, method, session, unrouted, web};
+use crate::time::Time;
 
 /// Answers what is ChitChat's.
 pub(super) async fn respond(
@@ -41,7 +44,7 @@ pub(super) async fn respond(
     let answered = match (method(request), path) {
         (Method::Get, ["chats"]) => list(context, request).await,
         (Method::Post, ["chats"]) => make(context, request).await,
-        (Method::Get, ["chats", room]) => show(context, room).await,
+        (Method::Get, ["chats", room]) => show(context, request, room).await,
         (Method::Put, ["chats", room]) => change(context, request, room).await,
         (Method::Delete, ["chats", room]) => remove(context, request, room).await,
         (Method::Post, ["chats", room, "token"]) => token(context, request, room).await,
@@ -140,8 +143,11 @@ impl Listed for List {
     }
 }
 
-async fn show(context: &Context, room: &str) -> Result<Response, Failure> {
-    let info = ask_room(context, Caller::Nobody, Ask::Room { room: RoomRef::parse(room) }).await;
+async fn show(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
+    let caller = guest_or_account(context, request);
+    let access = Shown::of(context, request.bearer()).access();
+    let what = Ask::Room { room: RoomRef::parse(room), access };
+    let info = ask_room(context, caller, what).await;
     Ok(room_response(200, &info.map_err(|failure| failure.about_room(room))?))
 }
 
@@ -155,19 +161,23 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     let password = context.hash_any(None, password).await?;
     let description = description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
-    let made = ask_room(context, guest_or_account(context, request), Ask::MakeRoom { facts });
+    let made = ask_room(
+        context,
+        guest_or_account(context, request),
+        Ask::MakeRoom { facts, chance: chance() },
+    );
     Ok(room_response(201, &made.await?))
 }
 
 async fn change(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
-    let lock = lock(context, &caller, room).await?;
-    let access = access(context, request, &lock)?;
+    let shown = Shown::of(context, request.bearer());
+    let access = shown.access();
     // Whose it is not is told nothing about the change, and has no password hashed. (The core
     // looks again.)
-    let may = Ask::MayChange { room: RoomRef::Id(lock.room), access };
-    let allowed = context.hub.ask(caller.clone(), may).await;
-    allowed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    let may = Ask::MayChange { room: RoomRef::parse(room), access };
+    let lock = ask_lock(context, caller.clone(), may).await;
+    let lock = lock.map_err(|refusal| shown.refused(refusal).about_room(room))?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
     let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
     let keeps_password = lock.password.is_some();
@@ -175,56 +185,81 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(&lock)).await?;
     }
-    let password = context.hash_any(Some(lock.room), password).await?;
-    let change = RoomChange { title, description, visibility, password };
-    let what = Ask::ChangeRoom { room: RoomRef::Id(lock.room), access, change };
+    let password = context.hash_new(lock.room, password, lock.password).await?;
+    let keep_members = false;
+    let change = RoomChange { title, description, visibility, password, keep_members };
+    let (room_ref, chance) = (RoomRef::Id(lock.number), chance());
+    let what = Ask::ChangeRoom { room: room_ref, access, change, chance };
     let changed = ask_room(context, caller, what).await;
     Ok(room_response(200, &changed.map_err(|failure| failure.about_room(room))?))
 }
 
 async fn remove(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
-    let lock = lock(context, &caller, room).await?;
-    let access = access(context, request, &lock)?;
-    let what = Ask::RemoveRoom { room: RoomRef::Id(lock.room), access };
+    let shown = Shown::of(context, request.bearer());
+    let what = Ask::RemoveRoom { room: RoomRef::parse(room), access: shown.access() };
     let removed = context.hub.ask(caller, what).await;
-    removed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    removed.map_err(|refusal| shown.refused(refusal).about_room(room))?;
     Ok(done())
 }
 
+/// A wrong secret of a hidden room is answered as if there were no such room, and takes as long
+/// where there is none.
 async fn token(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
-    let lock = lock(context, &caller, room).await?;
-    let Some(hash) = lock.password.clone() else { return Ok(done()) };
+    let lock = match lock(context, &caller, room, Access::Open).await {
+        Ok(lock) => Some(lock),
+        Err(Refusal::RoomNotFound) => None,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    if lock.as_ref().is_some_and(|lock| lock.password.is_none()) {
+        return Ok(done());
+    }
+    let quiet = lock.as_ref().is_none_or(|lock| lock.quiet);
+    let hush = |failure| if quiet { Failure::new(101, room) } else { failure };
+    let (name, secret) = asked(request).map_err(hush)?;
+    let hash = lock.as_ref().and_then(|lock| lock.password.clone());
+    let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
+    let named = RoomRef::parse(room);
+    let right = context.unlock(caller.clone(), named, &secret, hash).await?;
+    let lock = lock.filter(|_| right).ok_or_else(|| hush(Failure::new(304, "secret")))?;
+    // Only who knows the password is told which names are in use.
+    let access = Access::Password { generation: lock.generation };
+    let room_ref = RoomRef::Id(lock.number);
+    let what = Ask::Lock { room: room_ref, name: Some(name.clone()), access };
+    let granted = ask_lock(context, caller, what).await;
+    let granted = granted.map_err(|refusal| Failure::from(refusal).about_room(room))?.granted;
+    // The generation of the password that was shown: if there is a new one by now, the token is
+    // worth nothing.
+    Ok(token_response(context, &name, None, &Lock { granted, ..lock }))
+}
+
+/// Under which name, and with which secret, somebody wants to enter.
+fn asked(request: &Request) -> Result<(Name, String), Failure> {
     let object: Object<'_> = bodies::object(&request.body).ok_or(Failure::new(303, ""))?;
     let text = |field: &str| object.text(field).map_err(|()| Failure::new(303, field));
     let (name, secret) = (text("name")?, text("secret")?);
     let name = name.and_then(Name::new).ok_or(Failure::new(303, "name"))?;
-    let wrong = Failure::new(304, "secret");
-    let secret = secret.filter(|secret| secret.chars().count() <= PASSWORD_CHARS_MAX);
-    let secret = secret.filter(|secret| !secret.is_empty()).ok_or(wrong.clone())?;
-    if !context.unlock(caller.clone(), RoomRef::Id(lock.room), secret, hash).await? {
-        return Err(wrong);
-    }
-    // Only who knows the password is told which names are in use.
-    let what = Ask::Lock { room: RoomRef::Id(lock.room), name: Some(name.clone()) };
-    let granted = ask_lock(context, caller, what, room).await?.granted;
-    // The generation of the password that was shown: if there is a new one by now, the token is
-    // worth nothing.
-    Ok(token_response(context, &name, Lock { granted, ..lock }))
+    let sane = |secret: &&str| (1..=PASSWORD_CHARS_MAX).contains(&secret.chars().count());
+    let secret = secret.filter(sane).ok_or(Failure::new(304, "secret"))?;
+    Ok((name, secret.to_owned()))
 }
 
 async fn renew(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
-    let lock = lock(context, &caller, room).await?;
+    let shown = Shown::of(context, request.bearer());
+    let lock = seen(context, &caller, room, shown.access()).await?;
     if lock.password.is_none() {
         return Ok(done());
     }
-    let claim = pass(context, request.bearer(), &lock)?.claim;
-    let name = claim.name.clone();
-    let what = Ask::Renew { room: RoomRef::Id(lock.room), claim };
-    let granted = ask_lock(context, caller, what, room).await?.granted;
-    Ok(token_response(context, &name, Lock { granted, ..lock }))
+    let Pass { claim, access } = shown.pass()?;
+    let (name, first) = (claim.name.clone(), claim.first);
+    let what = Ask::Renew { room: RoomRef::Id(lock.room), claim, access };
+    let renewed = ask_lock(context, caller, what).await;
+    let renewed = renewed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    // It goes on being the one that was asked for first, and by whom.
+    let session = access.session();
+    Ok(token_response(context, &name, Some(first), &Lock { session, ..renewed }))
 }
 
 async fn websocket(
@@ -235,24 +270,25 @@ async fn websocket(
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(Failure::dress)?;
     let caller = guest_or_account(context, request);
-    let lock = lock(context, &caller, room).await?;
     // Browsers cannot send an Authorization with a websocket, so the token may come as a
     // subprotocol. They fail unless one of those that they offered is chosen (RFC 6455 section
     // 4.1).
     let offered = handshake.protocols.iter();
     let as_protocol = offered.clone().find(|name| looks_like_a_token(name));
     let chosen = as_protocol.or(handshake.protocols.first()).map(String::as_str);
-    let shown = request.bearer().or(as_protocol.map(String::as_str));
-    let pass = match pass(context, shown, &lock) {
-        Ok(pass) => Some(pass),
+    let shown = Shown::of(context, request.bearer().or(as_protocol.map(String::as_str)));
+    let lock = seen(context, &caller, room, shown.access()).await?;
+    let pass = match shown.pass() {
+        Ok(pass) if lock.opens(pass.access) => Some(pass),
         // A public room needs none, so one that is no good does no harm.
-        Err(_) if lock.password.is_none() => None,
+        _ if lock.password.is_none() => None,
+        Ok(_) => return Err(Failure::from(Flaw::Invalid).into()),
         Err(failure) => return Err(failure.into()),
     };
-    let access = pass.as_ref().map_or(Access::Open, access_of);
-    let (door, room_id) = (CHITCHAT, RoomRef::Id(lock.room));
+    let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
+    let (door, room_ref) = (CHITCHAT, RoomRef::Id(lock.number));
     let claim = pass.map(|pass| pass.claim);
-    let what = Ask::Sit { seat, door, room: room_id, access, claim, enter: false };
+    let what = Ask::Sit { seat, door, room: room_ref, access, claim, enter: false };
     let seat = context.hub.sit(seat, caller, what).await;
     let (seat, _) = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     let response = handshake.response(chosen);
@@ -313,11 +349,8 @@ async fn refuse_taken_title(
     title: &Title,
     own: Option<&Lock>,
 ) -> Result<(), Failure> {
-    let room = RoomRef::Title(title.as_str().into());
-    match ask_room(context, Caller::Nobody, Ask::Room { room }).await {
-        Ok(info) if own.is_none_or(|own| own.room != info.id) => Err(Failure::new(102, "title")),
-        _ => Ok(()),
-    }
+    let what = Ask::Vacant { title: title.clone(), but: own.map(|own| own.room) };
+    context.hub.ask(Caller::Nobody, what).await.map(|_| ()).map_err(Failure::from)
 }
 
 /// An ask that is answered with a room.
@@ -331,42 +364,65 @@ async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomIn
     }
 }
 
-async fn lock(context: &Context, caller: &Caller, room: &str) -> Result<Lock, Failure> {
-    let what = Ask::Lock { room: RoomRef::parse(room), name: None };
-    ask_lock(context, caller.clone(), what, room).await
+async fn lock(
+    context: &Context,
+    caller: &Caller,
+    room: &str,
+    access: Access,
+) -> Result<Lock, Refusal> {
+    let what = Ask::Lock { room: RoomRef::parse(room), name: None, access };
+    ask_lock(context, caller.clone(), what).await
+}
+
+/// The lock of a room that the caller may see.
+async fn seen(
+    context: &Context,
+    caller: &Caller,
+    room: &str,
+    access: Access,
+) -> Result<Lock, Failure> {
+    let lock = lock(context, caller, room, access).await;
+    let lock = lock.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    if lock.seen { Ok(lock) } else { Err(Failure::new(101, room)) }
 }
 
 /// An ask that is answered with a lock.
-async fn ask_lock(
-    context: &Context,
-    caller: Caller,
-    what: Ask,
-    room: &str,
-) -> Result<Lock, Failure> {
-    match context.hub.ask(caller, what).await {
-        Ok(Answer::Lock(lock)) => Ok(lock),
-        Ok(_) => unreachable!("a lock is answered with a lock"),
-        Err(refusal) => Err(Failure::from(refusal).about_room(room)),
+async fn ask_lock(context: &Context, caller: Caller, what: Ask) -> Result<Lock, Refusal> {
+    match context.hub.ask(caller, what).await? {
+        Answer::Lock(lock) => Ok(lock),
+        _ => unreachable!("a lock is answered with a lock"),
     }
 }
 
-/// By which right somebody changes a room. For a public one no token is looked at.
-fn access(context: &Context, request: &Request, lock: &Lock) -> Result<Access, Failure> {
-    if lock.password.is_none() {
-        return Ok(Access::Open);
+/// What a request shows of a token.
+struct Shown(Result<Pass, Flaw>);
+
+impl Shown {
+    fn of(context: &Context, token: Option<&str>) -> Shown {
+        Shown(token.ok_or(Flaw::Invalid).and_then(|token| context.tokens.check(token)))
     }
-    Ok(access_of(&pass(context, request.bearer(), lock)?))
+
+    /// By which right it lets in; whether it fits the room is for the core to say.
+    fn access(&self) -> Access {
+        self.0.as_ref().map_or(Access::Open, |pass| pass.access)
+    }
+
+    fn pass(&self) -> Result<Pass, Failure> {
+        self.0.clone().map_err(Failure::from)
+    }
+
+    /// A refusal, which says what is wrong with the token where that is the reason.
+    fn refused(&self, refusal: Refusal) -> Failure {
+        match (refusal, &self.0) {
+            (Refusal::NoAccess, Err(flaw)) => Failure::from(*flaw),
+            _ => Failure::from(refusal),
+        }
+    }
 }
 
-fn access_of(pass: &Pass) -> Access {
-    Access::Token { generation: pass.generation }
-}
-
-/// What a token says, if it opens that lock.
-fn pass(context: &Context, token: Option<&str>, lock: &Lock) -> Result<Pass, Failure> {
-    let pass = context.tokens.check(token.ok_or(Flaw::Invalid)?)?;
-    let fits = pass.room == lock.room && pass.generation == lock.generation;
-    if fits { Ok(pass) } else { Err(Flaw::Invalid.into()) }
+/// Random bits for the number of a room that is or becomes hidden.
+fn chance() -> u64 {
+    u64::from_le_bytes(crypto::random())
 }
 
 /// RFC 7515 section 7.1: three parts and two dots between them.
@@ -394,7 +450,8 @@ fn room_response(status: u16, info: &RoomInfo) -> Response {
     Response::new(status).json(bodies::text(&Room::from(info)))
 }
 
-fn token_response(context: &Context, name: &Name, lock: Lock) -> Response {
+/// `first`: when the token was issued that this one goes on from.
+fn token_response(context: &Context, name: &Name, first: Option<Time>, lock: &Lock) -> Response {
     #[derive(Serialize)]
     struct Granted<'a> {
         status: bool,
@@ -402,7 +459,7 @@ fn token_response(context: &Context, name: &Name, lock: Lock) -> Response {
         room_id: u64,
         token: String,
     }
-    let token = context.tokens.issue(lock.granted, name, lock.room, lock.generation);
-    let granted = Granted { status: true, name: name.as_str(), room_id: lock.room.0, token };
+    let token = context.tokens.issue(name, first, lock);
+    let granted = Granted { status: true, name: name.as_str(), room_id: lock.number.0, token };
     Response::new(201).json(bodies::text(&granted))
 }

@@ -15,9 +15,9 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::chat::{Claim, Name, RoomId};
+use crate::chat::{Access, Claim, Lock, Name, RoomId};
 use crate::crypto;
-use crate::limits::TOKEN_TTL_SECS;
+use crate::limits::{TOKEN_LIFE_SECS, TOKEN_TTL_SECS};
 use crate::protocol::bodies;
 use crate::time::Time;
 
@@ -34,20 +34,16 @@ pub struct Tokens {
 pub(super) struct Pass {
     /// Under which name, and since when.
     pub claim: Claim,
-    /// Into which room.
-    pub room: RoomId,
-    /// For which of its passwords.
-    pub generation: u64,
+    /// Into which room, for which of its passwords, and for as long as which session.
+    pub access: Access,
 }
 
 /// What is wrong with a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Flaw {
-    /// The signature is not ours.
-    Signature,
     /// It is signed in a way that we do not sign.
     Algorithm,
-    /// It is malformed or has expired.
+    /// It is malformed, forged, or has expired.
     Invalid,
 }
 
@@ -60,6 +56,14 @@ struct Claims {
     /// The generation of the room's password.
     #[serde(rename = "gen")]
     generation: u64,
+    /// The SHA-256 of the key of the session that asked for it, in hex. Without one: it asked by
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    /// When the first one was issued from which this was renewed (RFC 7519 section 4.1.6). Not in
+    /// the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iat: Option<u64>,
 }
 
 impl Tokens {
@@ -80,11 +84,21 @@ impl Tokens {
         }
     }
 
-    /// A token for somebody whom the core has found entitled, at `now` or later. (Earlier would
-    /// make a name theirs that was registered by another in between: [`Claim::granted`].)
-    pub(super) fn issue(&self, now: Time, name: &Name, room: RoomId, generation: u64) -> String {
-        let exp = now.plus_secs(TOKEN_TTL_SECS).unix_secs().max(0).unsigned_abs();
-        let claims = Claims { username: name.to_string(), room_id: room.0, exp, generation };
+    /// A token for somebody whom the core has found entitled, by what it has answered. (The time
+    /// of the answer counts. A later one would make a name theirs that was registered by another in
+    /// between: [`Claim::granted`].) `first`: when the token was issued that it goes on from.
+    pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &Lock) -> String {
+        let secs = |time: Time| time.unix_secs().max(0).unsigned_abs();
+        let end = first.map(|first| first.plus_secs(TOKEN_LIFE_SECS));
+        let exp = lock.granted.plus_secs(TOKEN_TTL_SECS);
+        let claims = Claims {
+            username: name.to_string(),
+            room_id: lock.number.0,
+            exp: secs(end.map_or(exp, |end| exp.min(end))),
+            generation: lock.generation,
+            sid: lock.session.map(|key| crypto::hex(&key)),
+            iat: first.map(secs),
+        };
         // Structs become JSON, and HMAC takes keys of any length.
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .expect("a struct can be signed")
@@ -101,19 +115,22 @@ impl Tokens {
         check_header(token)?;
         let checked = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
         let claims = checked.map_err(|error| match error.kind() {
-            ErrorKind::InvalidSignature => Flaw::Signature,
             ErrorKind::InvalidAlgorithm => Flaw::Algorithm,
             _ => Flaw::Invalid,
         })?;
-        let Claims { username, room_id, exp, generation } = claims.claims;
+        let Claims { username, room_id, exp, generation, sid, iat } = claims.claims;
         // RFC 7519 section 4.1.4: not on or after its expiry. One clock signs and checks.
         if Time(0).plus_secs(exp) <= now {
             return Err(Flaw::Invalid);
         }
         let name = Name::new(&username).ok_or(Flaw::Invalid)?;
         // It was granted a lifetime before it expires, in whole seconds, rounded down.
-        let granted = Time(0).plus_secs(exp.saturating_sub(TOKEN_TTL_SECS));
-        Ok(Pass { claim: Claim { name, granted }, room: RoomId(room_id), generation })
+        let granted = exp.saturating_sub(TOKEN_TTL_SECS);
+        let first = Time(0).plus_secs(iat.unwrap_or(granted));
+        let granted = Time(0).plus_secs(granted);
+        let session = sid.map(|hex| crypto::unhex(&hex).ok_or(Flaw::Invalid)).transpose()?;
+        let access = Access::Token { room: RoomId(room_id), generation, session };
+        Ok(Pass { claim: Claim { name, granted, first }, access })
     }
 }
 

@@ -191,6 +191,12 @@ impl Failure {
         Failure { message, ..self }
     }
 
+    /// Who may see a room, and does not belong to it.
+    pub fn not_member() -> Failure {
+        let says = "only members do this; become one with PUT /api/v1/rooms/{id}/membership";
+        Failure::from(Code::Forbidden).saying(says)
+    }
+
     #[cfg(test)]
     pub fn code(&self) -> Code {
         self.code
@@ -294,6 +300,12 @@ impl From<Refusal> for Failure {
                 return Failure::field("password");
             }
             Refusal::Forbidden | Refusal::NoAccess => Code::Forbidden,
+            Refusal::NotMember => return Failure::not_member(),
+            Refusal::Blocked => {
+                let says = "nothing can be said here: one of you has blocked the other; whom you \
+                            have blocked, DELETE /api/v1/me/blocked/{name} frees";
+                return Failure::from(Code::Forbidden).saying(says);
+            }
             Refusal::MessageTooLong => Code::MessageTooLong,
             Refusal::MessageNotFound => Code::MessageNotFound,
             Refusal::ClientIdReused => Code::ClientIdReused,

@@ -7,7 +7,7 @@
 //! asks for the members. (To repeat it would take what a slow reader has no room for: thousands of
 //! names, none of which may come later than what they do next.)
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
@@ -217,18 +217,18 @@ impl Script {
         };
         let read = context.readers.read_in_turn(move |reader| {
             let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
-            let (mut names, mut lost) = (HashMap::new(), HashSet::new());
+            let mut names = HashMap::new();
             for row in &entries.rows {
-                match row.what {
-                    Happened::Other(Entry::MemberChanged { account, .. }) => {
-                        names.extend(reader.name(account)?.map(|name| (account, name)));
-                    }
-                    Happened::Other(Entry::RoomGone { room }) => {
-                        lost.extend(reader.has_lost(account, room)?.then_some(room));
-                    }
-                    _ => {}
+                let Happened::Other(Entry::MemberChanged { account, member, .. }) = row.what else {
+                    continue;
+                };
+                // Who was none any more did not go.
+                let before = Seq(row.seq.0 - 1);
+                if member || !reader.lost(account, before, row.seq)?.is_empty() {
+                    names.extend(reader.name(account)?.map(|name| ((account, row.seq), name)));
                 }
             }
+            let lost = reader.lost(account, from, entries.upto)?.into_iter().collect();
             Ok((entries, reader.memberships(account)?, names, lost))
         });
         let (mut entries, memberships, names, lost) = read.await.ok()?;
@@ -319,10 +319,10 @@ struct View {
     only: Option<Vec<RoomId>>,
     /// The rooms that one is a member of.
     rooms: HashMap<RoomId, Followed>,
-    /// Those that one was a member of when they went.
-    lost: HashSet<RoomId>,
-    /// Of those whose membership changed.
-    names: HashMap<AccountId, Name>,
+    /// Those to which one ceased to belong, by that entry.
+    lost: HashMap<Seq, RoomId>,
+    /// Of those whose membership changed, by the entry.
+    names: HashMap<(AccountId, Seq), Name>,
     infos: HashMap<RoomId, Box<RoomInfo>>,
 }
 
@@ -336,7 +336,9 @@ impl View {
         let Happened::Other(entry) = &row.what else { return None };
         match entry {
             Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => begun(*room),
-            Entry::MemberChanged { room, account, member: true } if *account == self.account => {
+            Entry::MemberChanged { room, account, member: true, .. }
+                if *account == self.account =>
+            {
                 begun(*room)
             }
             Entry::RoomChanged { room, .. } => self.sees(*room, row.seq).then_some(*room),
@@ -374,6 +376,10 @@ impl View {
             let info = self.infos.get(&room)?.clone();
             return Some((room, self.me.clone(), What::Room { seq, info }));
         }
+        // Who was never in it, or had left before, does not learn that it was there.
+        if let Some(room) = self.lost.get(&seq).filter(|room| self.wants(**room)) {
+            return Some((*room, self.me.clone(), What::Gone { seq }));
+        }
         let entry = match &row.what {
             // What was taken back since has no words any more, and will be taken back further on.
             Happened::Edited { room, target, by, text } if self.sees(*room, seq) => {
@@ -391,22 +397,10 @@ impl View {
                 let (target, emoji, on) = (*target, emoji.clone(), *on);
                 Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
             }
-            Entry::MemberChanged { room, account, member }
-                if *account == self.account && self.wants(*room) =>
-            {
-                // One that came back since is told of at that place; and one that is a member
-                // since before did not go.
-                let gone = !member && !self.sees(*room, seq);
-                gone.then(|| (*room, self.me.clone(), What::Gone { seq }))
-            }
-            Entry::MemberChanged { room, account, member } if self.sees(*room, seq) => {
-                let name = self.names.get(account)?.clone();
+            Entry::MemberChanged { room, account, member, .. } if self.sees(*room, seq) => {
+                let name = self.names.get(&(*account, seq))?.clone();
                 let author = Author { account: Some(*account), name };
                 Some((*room, author, What::Member { seq, member: *member }))
-            }
-            // Who was never in it, or had left before, does not learn that it was there.
-            Entry::RoomGone { room } if self.wants(*room) && self.lost.contains(room) => {
-                Some((*room, self.me.clone(), What::Gone { seq }))
             }
             _ => None,
         }

@@ -62,7 +62,8 @@ impl<'a> Room<'a> {
     /// As somebody sees it who asked. That something was said is only for those who may read it.
     pub fn seen(info: &'a RoomInfo, counts: Counts) -> Room<'a> {
         let member = info.membership.is_some();
-        let last_seq = if member || info.is_open() { info.last.0 } else { 0 };
+        let may_read = (member || info.is_open()) && info.last > info.horizon;
+        let last_seq = if may_read { info.last.0 } else { 0 };
         let read_seq = info.membership.map_or(0, |followed| followed.read.0);
         let own = Own { read_seq, unread: counts.unread, mentions: counts.mentions };
         Room { member, last_seq, own: Some(own), ..Room::told(info) }

@@ -69,8 +69,8 @@ pub(super) async fn door(context: &Context, request: &Request, room: &str) -> An
 pub(super) async fn page(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let (bound, limit) = (pages::bound(request)?, pages::limit(request)?);
-    readable(context, caller, room).await?;
-    let page = context.readers.read(move |reader| reader.page(room, bound, limit)).await?;
+    let after = readable(context, caller, room).await?;
+    let page = context.readers.read(move |reader| reader.page((room, after), bound, limit)).await?;
     Ok(paged(room, limit, &page))
 }
 
@@ -93,8 +93,10 @@ pub(super) fn paged(room: RoomId, limit: usize, page: &Page) -> Response {
 
 pub(super) async fn show(context: &Context, request: &Request, room: &str, seq: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    readable(context, caller, room).await?;
-    shown(context, room, fields::seq(seq)?).await
+    let after = readable(context, caller, room).await?;
+    let seq = fields::seq(seq)?;
+    // What was said while the room was closed is not there for who came by the open door.
+    if seq > after { shown(context, room, seq).await } else { Err(Code::MessageNotFound.into()) }
 }
 
 pub(super) async fn edit(context: &Context, request: &Request, room: &str, seq: &str) -> Answered {

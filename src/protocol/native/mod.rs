@@ -37,7 +37,7 @@ use crate::protocol::{Context, Outcome, POST, READ, method, unrouted};
 
 /// Every path, and what can be done there. What is not here is not there: a test holds the routes
 /// below and the documents that are served to it.
-const PATHS: [(&str, &[Method]); 23] = {
+const PATHS: [(&str, &[Method]); 24] = {
     use Method::{Delete, Get, Head, Options, Patch, Post, Put};
     [
         ("/api/v1/server", READ),
@@ -54,6 +54,7 @@ const PATHS: [(&str, &[Method]); 23] = {
         ("/api/v1/rooms/{room}", &[Get, Head, Patch, Delete, Options]),
         ("/api/v1/rooms/{room}/membership", &[Put, Delete, Options]),
         ("/api/v1/rooms/{room}/members", READ),
+        ("/api/v1/rooms/{room}/members/{name}", &[Delete, Options]),
         ("/api/v1/rooms/{room}/read", &[Put, Options]),
         ("/api/v1/rooms/{room}/messages", &[Get, Head, Post, Options]),
         ("/api/v1/rooms/{room}/messages/{message}", MESSAGE),
@@ -124,6 +125,9 @@ async fn route(context: &Context, request: &Request, method: Method, path: &[&st
         (Put, ["rooms", room, "membership"]) => rooms::enter(context, request, room).await,
         (Delete, ["rooms", room, "membership"]) => rooms::exit(context, request, room).await,
         (Get, ["rooms", room, "members"]) => rooms::members(context, request, room).await,
+        (Delete, ["rooms", room, "members", name]) => {
+            rooms::expel(context, request, room, name).await
+        }
         (Put, ["rooms", room, "read"]) => rooms::read(context, request, room).await,
 
         (Get, ["rooms", room, "messages"]) => messages::page(context, request, room).await,

@@ -10,6 +10,7 @@ use crate::chat::{
     Access, Answer, Ask, Caller, Description, Lock, Refusal, RoomChange, RoomFacts, RoomId,
     RoomInfo, RoomRef, Seq, Title, Visibility,
 };
+use crate::crypto;
 use crate::http::{Request, Response};
 use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
@@ -20,6 +21,7 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{Fields, wrong};
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Occupant, Room};
+use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{Context, bodies, lists};
 use crate::store::{Counts, Reader};
 
@@ -74,7 +76,7 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let password = context.hash_any(None, wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
-    let info = ask_room(context, caller.clone(), Ask::MakeRoom { facts }).await?;
+    let info = ask_room(context, caller.clone(), Ask::MakeRoom { facts, chance: chance() }).await?;
     let location = format!("/api/v1/rooms/{}", info.id);
     Ok(respond(context, caller, 201, info).await?.header("Location", location))
 }
@@ -86,23 +88,29 @@ pub(super) async fn show(context: &Context, request: &Request, room: &str) -> An
 }
 
 pub(super) async fn change(context: &Context, request: &Request, room: &str) -> Answered {
-    let (caller, info, access) = own(context, request, room).await?;
+    let (caller, room) = about(context, request, room)?;
+    let lock = own(context, caller.clone(), room).await?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
-    let keeps = info.visibility != Visibility::Public;
-    check_password(visibility.unwrap_or(info.visibility), password.as_deref(), keeps)?;
+    let keep_members = Fields::read(&request.body)?.flag("keep_members")?.unwrap_or(false);
+    let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
+    let keeps = lock.password.is_some();
+    check_password(visibility.unwrap_or(is), password.as_deref(), keeps)?;
     if let Some(title) = &title {
-        refuse_taken_title(context, title, Some(info.id)).await?;
+        refuse_taken_title(context, title, Some(room)).await?;
     }
-    let password = context.hash_any(Some(info.id), password).await?;
-    let change = RoomChange { title, description, visibility, password };
-    let what = Ask::ChangeRoom { room: RoomRef::Id(info.id), access, change };
+    let password = context.hash_new(room, password, lock.password).await?;
+    let change = RoomChange { title, description, visibility, password, keep_members };
+    let (access, chance) = (Access::Open, chance());
+    let what = Ask::ChangeRoom { room: RoomRef::Id(room), access, change, chance };
     let info = ask_room(context, caller.clone(), what).await?;
     respond(context, caller, 200, info).await
 }
 
 pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> Answered {
-    let (caller, info, access) = own(context, request, room).await?;
-    context.hub.ask(caller, Ask::RemoveRoom { room: RoomRef::Id(info.id), access }).await?;
+    let (caller, room) = about(context, request, room)?;
+    own(context, caller.clone(), room).await?;
+    let what = Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
+    context.hub.ask(caller, what).await?;
     Ok(Response::new(204))
 }
 
@@ -118,10 +126,7 @@ pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> A
     match context.hub.ask(caller.clone(), Ask::Enter { room, access }).await {
         Ok(Answer::Room(info)) => respond(context, caller, 200, *info).await,
         Ok(_) => unreachable!("to enter is answered with the room"),
-        Err(Refusal::NoAccess | Refusal::Forbidden) => {
-            view(context, caller, room).await?; // It may have to be one that does not exist.
-            Err(Code::WrongPassword.into())
-        }
+        Err(Refusal::NoAccess) => Err(Code::WrongPassword.into()),
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -129,6 +134,18 @@ pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> A
 pub(super) async fn exit(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     context.hub.ask(caller, Ask::Exit { room }).await?;
+    Ok(Response::new(204))
+}
+
+/// The owner of a room puts somebody out.
+pub(super) async fn expel(
+    context: &Context,
+    request: &Request,
+    room: &str,
+    name: &str,
+) -> Answered {
+    let (caller, room) = about(context, request, room)?;
+    context.hub.ask(caller, Ask::Expel { room, name: name.into() }).await?;
     Ok(Response::new(204))
 }
 
@@ -165,7 +182,11 @@ pub(super) async fn read(context: &Context, request: &Request, room: &str) -> An
 
 pub(super) async fn direct(context: &Context, request: &Request, name: &str) -> Answered {
     let caller = caller(context, request)?;
-    match context.hub.ask(caller.clone(), Ask::Direct { name: name.into() }).await? {
+    match context
+        .hub
+        .ask(caller.clone(), Ask::Direct { name: name.into(), chance: chance() })
+        .await?
+    {
         Answer::Direct { room, made } => {
             respond(context, caller, if made { 201 } else { 200 }, *room).await
         }
@@ -182,64 +203,66 @@ pub(super) async fn view(
     ask_room(context, caller, Ask::View { room }).await
 }
 
-/// A room whose messages the caller may read: a member's, or a public one.
+/// After which entry the caller may read a room: a member's, or a public one.
 pub(super) async fn readable(
     context: &Context,
     caller: Caller,
     room: RoomId,
-) -> Result<(), Failure> {
+) -> Result<Seq, Failure> {
     let info = view(context, caller, room).await?;
     if info.is_open() || info.membership.is_some() {
-        return Ok(());
+        return Ok(info.horizon);
     }
-    let says = "only members read this room; become one with PUT /api/v1/rooms/{id}/membership";
-    Err(Failure::from(Code::Forbidden).saying(says))
+    Err(Failure::not_member())
 }
 
-/// Who asks, the room, and by which right they change it: it is theirs, or it is nobody's and they
-/// are in it.
-async fn own(
-    context: &Context,
-    request: &Request,
-    room: &str,
-) -> Result<(Caller, RoomInfo, Access), Failure> {
-    let (caller, room) = about(context, request, room)?;
+/// The lock of a room that the caller may change: it is theirs, or it is nobody's and they are in
+/// it.
+async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Failure> {
     let info = view(context, caller.clone(), room).await?;
-    let me = who(context, caller.clone()).await?;
-    let mine = match &info.owner {
-        Some(owner) => owner.folded() == me.name.folded(),
-        None => info.membership.is_some(),
-    };
-    if !mine || info.direct {
+    if info.direct || (info.owner.is_none() && info.membership.is_none()) {
         return Err(Code::Forbidden.into());
     }
-    let Lock { generation, .. } = lock(context, caller.clone(), info.id).await?;
-    Ok((caller, info, Access::Token { generation }))
+    let what = Ask::MayChange { room: RoomRef::Id(room), access: Access::Open };
+    ask_lock(context, caller, what).await
 }
 
-/// The right that a password gives; one that is wrong gives none.
+/// The right that a password gives; one that is wrong gives none. It takes as long where there is
+/// no such room.
 async fn unlock(
     context: &Context,
     caller: &Caller,
     room: RoomId,
     password: &str,
 ) -> Result<Access, Failure> {
-    let Lock { password: hash, generation, .. } = lock(context, Caller::Nobody, room).await?;
-    let Some(hash) = hash else { return Ok(Access::Open) };
-    let sane = (1..=PASSWORD_CHARS_MAX).contains(&password.chars().count());
-    let named = RoomRef::Id(room);
-    if sane && context.unlock(caller.clone(), named, password, hash).await? {
-        return Ok(Access::Token { generation });
+    let what = Ask::Lock { room: RoomRef::Id(room), name: None, access: Access::Open };
+    let lock = match context.hub.ask(Caller::Nobody, what).await {
+        Ok(Answer::Lock(Lock { password: None, .. })) => return Ok(Access::Open),
+        Ok(Answer::Lock(lock)) => Some(lock),
+        Ok(_) => unreachable!("a lock is answered with a lock"),
+        Err(Refusal::RoomNotFound) => None,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    if !(1..=PASSWORD_CHARS_MAX).contains(&password.chars().count()) {
+        return Ok(Access::Open);
     }
-    Ok(Access::Open)
+    let hash = lock.as_ref().and_then(|lock| lock.password.clone());
+    let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
+    let right = context.unlock(caller.clone(), RoomRef::Id(room), password, hash).await?;
+    let generation = lock.filter(|_| right).map(|lock| lock.generation);
+    Ok(generation.map_or(Access::Open, |generation| Access::Password { generation }))
 }
 
-async fn lock(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Failure> {
-    let what = Ask::Lock { room: RoomRef::Id(room), name: None };
+async fn ask_lock(context: &Context, caller: Caller, what: Ask) -> Result<Lock, Failure> {
     match context.hub.ask(caller, what).await? {
         Answer::Lock(lock) => Ok(lock),
         _ => unreachable!("a lock is answered with a lock"),
     }
+}
+
+/// Random bits for the number of a room that is or becomes hidden.
+fn chance() -> u64 {
+    u64::from_le_bytes(crypto::random())
 }
 
 /// An ask that is answered with a room.
@@ -326,9 +349,6 @@ async fn refuse_taken_title(
     title: &Title,
     own: Option<RoomId>,
 ) -> Result<(), Failure> {
-    let room = RoomRef::Title(title.as_str().into());
-    match ask_room(context, Caller::Nobody, Ask::Room { room }).await {
-        Ok(info) if own != Some(info.id) => Err(Code::TitleTaken.into()),
-        _ => Ok(()),
-    }
+    let what = Ask::Vacant { title: title.clone(), but: own };
+    context.hub.ask(Caller::Nobody, what).await.map(|_| ()).map_err(Failure::from)
 }

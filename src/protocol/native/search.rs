@@ -23,8 +23,8 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
     let author = parameter(request, "author").map(|name| Folded::new(&name));
     let rooms = match counted(request, "room")?.map(RoomId) {
         Some(room) => {
-            readable(context, caller, room).await?;
-            vec![room]
+            let after = readable(context, caller, room).await?;
+            vec![(room, after)]
         }
         None => lists::readable(&context.hub, &caller).await?,
     };

@@ -109,6 +109,8 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::ClientIdReused
         | Refusal::TooManySigns
         | Refusal::SessionNotFound
+        | Refusal::NotMember
+        | Refusal::Blocked
         | Refusal::NoAccess => "not_allowed",
     }
 }

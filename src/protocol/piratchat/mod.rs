@@ -264,7 +264,9 @@ impl From<Refusal> for Failure {
             Refusal::AlreadySeated => (409, "you are connected already; close that one first"),
             Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
             Refusal::RoomNotFound => (404, "there is no such room"),
-            Refusal::Forbidden | Refusal::NoAccess => (403, "this is not yours to do"),
+            Refusal::Forbidden | Refusal::NotMember | Refusal::Blocked | Refusal::NoAccess => {
+                (403, "this is not yours to do")
+            }
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
             Refusal::Full => (503, "the server has no room for one more; tell its owner"),
             Refusal::NoSpace => (503, "the server's disk is nearly full; tell its owner"),

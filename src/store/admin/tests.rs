@@ -18,7 +18,15 @@ fn busy(scratch: &Scratch) -> Store {
     put(writer, account_made(2, "Person2", "b"));
     put(writer, session_begun(1, 1, "s1"));
     put(writer, room_made(2, "Den"));
-    put(writer, Entry::MemberChanged { room: RoomId(2), account: AccountId(2), member: true });
+    put(
+        writer,
+        Entry::MemberChanged {
+            room: RoomId(2),
+            account: AccountId(2),
+            member: true,
+            expelled: false,
+        },
+    );
     let first = put(writer, sends(1, 1, "first", "hello @Person2 and @Person1"));
     let second = put(writer, sends(2, 2, "second", "soon gone"));
     put(writer, reacts(2, 1, first, "👍", true));

@@ -12,7 +12,9 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
         ["Den", "den", "Attic", "ATTIC", "Cellar", "Höhle", "HÖHLE", "Public Chat", "Bar", "Pub"];
     let name = NAMES[chance.roll(12) as usize];
     let key = format!("key {}", chance.roll(30));
-    let room = RoomId(age / 4 + chance.roll(12));
+    let counted = RoomId(age / 4 + chance.roll(12));
+    let drawn = RoomId(RoomId::DRAWN_MIN + age / 4 + chance.roll(4));
+    let room = if chance.roll(4) == 0 { drawn } else { counted };
     let mut facts = facts(TITLES[chance.roll(10) as usize]);
     facts.visibility = Visibility::ALL[chance.roll(3) as usize];
     facts.password = (chance.roll(2) == 0).then(|| key.clone().into());
@@ -26,7 +28,12 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
             color: Color::new("red"),
         },
         14 => Entry::AccountEnded { account },
-        15 | 16 => Entry::MemberChanged { room, account, member: chance.roll(3) > 0 },
+        15 | 16 => Entry::MemberChanged {
+            room,
+            account,
+            member: chance.roll(3) > 0,
+            expelled: chance.roll(4) == 0,
+        },
         17 => Entry::DirectMade { room, between: [account, AccountId(chance.roll(40))] },
         18 => says(account.0, room.0, name),
         1..=3 => session_begun(chance.roll(40), chance.roll(40), &key),
@@ -35,7 +42,13 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
             let owner = (chance.roll(2) == 0).then(|| AccountId(chance.roll(40)));
             Entry::RoomMade { room, owner, facts }
         }
-        8 | 9 => Entry::RoomChanged { room, facts, generation: chance.roll(9) },
+        8 | 9 => Entry::RoomChanged {
+            room,
+            facts,
+            generation: chance.roll(9),
+            link: (chance.roll(3) == 0).then_some(drawn),
+            keep_members: chance.roll(2) == 0,
+        },
         10 => Entry::RoomGone { room },
         _ => said(room.0, name),
     }
@@ -79,6 +92,13 @@ fn the_tables_equal_the_fold() {
             let expected = without_last_used(fold(written.iter().cloned()));
             let found = snapshot::load(&store.writer.connection).expect("they can be read");
             let found = without_last_used(found);
+            let ids = |snapshot: &Snapshot| -> Vec<(u64, bool)> {
+                snapshot.accounts.iter().map(|one| (one.id.0, one.key.is_some())).collect()
+            };
+            assert_eq!(ids(&found), ids(&expected), "seed {seed}, round {round}");
+            for (found, expected) in found.rooms.iter().zip(&expected.rooms) {
+                assert_eq!(found, expected, "seed {seed}, round {round}");
+            }
             assert_eq!(found, expected, "seed {seed}, round {round}");
             rooms = rooms.max(found.rooms.len());
             sessions = sessions.max(found.sessions.len());

@@ -117,7 +117,7 @@ fn a_read_that_takes_too_long_is_broken_off() {
 }
 
 fn query(words: &str) -> Query {
-    let (words, rooms) = (words.to_owned(), vec![RoomId(1)]);
+    let (words, rooms) = (words.to_owned(), vec![(RoomId(1), Seq(0))]);
     Query { words, rooms, author: None, before: None, limit: 5 }
 }
 

@@ -61,29 +61,80 @@ fn old(scratch: &Scratch) {
 #[test]
 fn of_rooms_that_went_before_it_is_known_whose_they_were() {
     let scratch = Scratch::new();
-    let mut writer = scratch.open().writer;
-    for account in 1..=3 {
-        put(&mut writer, account_made(account, &format!("Person{account}"), &account.to_string()));
-    }
-    let (owner, room) = (Some(AccountId(1)), RoomId(2));
-    put(&mut writer, Entry::RoomMade { room, owner, facts: facts("Den") });
-    for (account, member) in [(2, true), (3, true), (3, false), (2, false), (2, true)] {
-        let account = AccountId(account);
-        put(&mut writer, Entry::MemberChanged { room, account, member });
-    }
-    put(&mut writer, Entry::RoomGone { room });
-    drop(writer);
-    let lost = || {
-        let reader = scratch.reader();
-        [1, 2, 3].map(|account| reader.has_lost(AccountId(account), room).expect("an answer"))
+    let mut connection = scratch.other_program();
+    schema::migrate(&mut connection, &schema::MIGRATIONS[..3], 0).expect("it is empty");
+    let facts = "{\"title\": \"T\", \"description\": \"\", \"visibility\": \"public\"}";
+    let row = |seq, kind, body: String| {
+        format!("INSERT INTO log (seq, time, kind, body) VALUES ({seq}, 0, '{kind}', '{body}');")
     };
-    assert_eq!(lost(), [true, true, false]);
-    // As the third schema has left it.
-    let third = "DELETE FROM member WHERE room = 2";
-    scratch.other_program().execute_batch(third).expect("it can be undone");
-    assert_eq!(lost(), [false; 3]);
-    scratch.other_program().execute_batch(schema::MIGRATIONS[3]).expect("it becomes the fourth");
-    assert_eq!(lost(), [true, true, false]);
+    let made = |seq, room, owner| {
+        let body = format!("{{\"room\": {room}, \"owner\": {owner}, \"facts\": {facts}}}");
+        row(seq, "room_made", body)
+    };
+    let moves = [(6, 2, true), (7, 3, true), (8, 3, false), (9, 2, false), (10, 2, true)];
+    let moves = moves.map(|(seq, account, member)| {
+        let body = format!("{{\"room\": 2, \"account\": {account}, \"member\": {member}}}");
+        row(seq, "member_changed", body)
+    });
+    let accounts = [1, 2, 3].map(|id| {
+        format!(
+            "INSERT INTO account (id, name, folded, created) VALUES ({id}, 'P{id}', 'p{id}', 0);"
+        )
+    });
+    let rooms = "INSERT INTO room (id, owner, title, folded, description, visibility, generation,
+            created, updated, gone, since)
+        VALUES (1, NULL, 'Public Chat', 'public chat', '', 'public', 0, 0, 0, NULL, 1),
+            (2, 1, 'T', 't', '', 'public', 0, 0, 0, 11, 5);
+        INSERT INTO meta VALUES ('secret', zeroblob(32)), ('epoch', '0123456789abcdef');";
+    let gone = row(11, "room_gone", "{\"room\": 2}".to_owned());
+    let log = format!("{}{}{}{gone}", made(1, 1, "null"), made(5, 2, "1"), moves.concat());
+    let all = format!("{}{rooms}{log}", accounts.concat());
+    connection.execute_batch(&all).expect("it fits the third schema");
+    drop(connection);
+    drop(scratch.open());
+    let reader = scratch.reader();
+    let lost = [1, 2, 3].map(|account| {
+        let lost = reader.lost(AccountId(account), Seq(0), Seq(99)).expect("an answer");
+        lost.into_iter().map(|(seq, room)| (seq.0, room.0)).collect::<Vec<_>>()
+    });
+    assert_eq!(lost, [vec![(11, 2)], vec![(9, 2), (11, 2)], vec![(8, 2)]]);
+}
+
+/// A room that was hidden under a number that can be counted to gets one that cannot; one that was
+/// opened keeps for its members what was said before.
+#[test]
+fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Person1", "1"));
+    let made = |room: u64, visibility| {
+        let mut facts = facts(&format!("Room {room}"));
+        facts.visibility = visibility;
+        facts.password = (visibility != Visibility::Public).then(|| "hash".into());
+        (facts.clone(), Entry::RoomMade { room: RoomId(room), owner: None, facts })
+    };
+    put(&mut writer, made(2, Visibility::Hidden).1);
+    let (facts, private) = made(3, Visibility::Private);
+    put(&mut writer, private);
+    let open = RoomFacts { visibility: Visibility::Public, password: None, ..facts };
+    let (room, generation) = (RoomId(3), 0);
+    let opened = put(
+        &mut writer,
+        Entry::RoomChanged { room, facts: open, generation, link: None, keep_members: false },
+    );
+    drop(writer);
+    let new = scratch.open().snapshot;
+    // As the sixth schema has left it.
+    let sixth = "DROP TABLE lost; DROP INDEX room_link; ALTER TABLE room DROP COLUMN link;
+        ALTER TABLE room DROP COLUMN opened; ALTER TABLE member DROP COLUMN horizon;
+        PRAGMA user_version = 6";
+    scratch.other_program().execute_batch(sixth).expect("it can be undone");
+    let taken_over = scratch.open().snapshot;
+    let opened_by =
+        |snapshot: &Snapshot| snapshot.rooms.iter().map(|room| room.opened).collect::<Vec<_>>();
+    assert_eq!(opened_by(&taken_over), [Seq(1), Seq(0), Seq(opened)]);
+    assert_eq!(opened_by(&taken_over), opened_by(&new));
+    assert!(taken_over.rooms[1].link.is_some_and(|link| link.is_drawn() && link.0 < RoomId::END));
 }
 
 #[test]
@@ -100,7 +151,7 @@ fn an_old_database_is_taken_over_with_all_that_is_in_it() {
     assert_eq!((session.remember, &*session.agent), (false, ""));
     let member = |account, since| {
         let (account, since, read) = (AccountId(account), Seq(since), Seq(8));
-        MemberRecord { account, since, read }
+        MemberRecord { account, since, read, horizon: Seq(0) }
     };
     assert_eq!(snapshot.rooms[0].members, [member(1, 2), member(2, 5)]);
     assert_eq!(snapshot.rooms[1].members, [member(1, 4)]);

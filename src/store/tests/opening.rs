@@ -23,7 +23,7 @@ fn the_first_start_makes_a_log_with_the_lobby() {
     assert_eq!(store.last_seq, Seq(1));
     assert!(store.epoch.len() == 16 && store.epoch.bytes().all(|b| b.is_ascii_hexdigit()));
     assert_ne!(store.secret, [0; 32]);
-    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session, last } =
+    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session, last, .. } =
         &store.snapshot;
     assert!(accounts.is_empty() && sessions.is_empty() && *last_account == 0);
     assert_eq!((rooms.len(), rooms[0].id, *last_room, *last_session), (1, LOBBY, 1, 0));
@@ -222,7 +222,7 @@ fn damage_is_found_at_the_start() {
         "UPDATE meta SET value = x'00' WHERE key = 'secret'",
         "DELETE FROM meta WHERE key = 'last_session'",
         "DELETE FROM meta WHERE key = 'indexed'",
-        "INSERT INTO member VALUES (99, 1, 1, 1)",
+        "INSERT INTO member VALUES (99, 1, 1, 1, 0)",
     ];
     for damage in damages {
         let scratch = Scratch::new();

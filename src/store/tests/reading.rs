@@ -40,12 +40,12 @@ fn pages_lie_where_they_are_asked_for() {
         (Bound::Around(Seq(20)), 1, &[20], true, true),
     ];
     for (bound, limit, expected, before, after) in cases {
-        let page = reader.page(RoomId(2), bound, limit).expect("it is read");
+        let page = reader.page((RoomId(2), Seq(0)), bound, limit).expect("it is read");
         let found: Vec<u64> = page.messages.iter().map(|message| message.seq.0).collect();
         assert_eq!(found, expected, "{bound:?} {limit}");
         assert_eq!((page.more_before, page.more_after), (before, after), "{bound:?} {limit}");
     }
-    let nowhere = reader.page(RoomId(7), Bound::Newest, 5).expect("it is read");
+    let nowhere = reader.page((RoomId(7), Seq(0)), Bound::Newest, 5).expect("it is read");
     assert_eq!(
         (nowhere.messages.len(), nowhere.more_before, nowhere.more_after),
         (0, false, false)
@@ -70,7 +70,7 @@ fn a_page_of_long_messages_ends_sooner_and_says_so() {
         (Bound::Around(Seq(50)), true, true),
         (Bound::Around(Seq(2)), false, true),
     ] {
-        let page = reader.page(RoomId(2), bound, 80).expect("it is read");
+        let page = reader.page((RoomId(2), Seq(0)), bound, 80).expect("it is read");
         let seqs: Vec<u64> = page.messages.iter().map(|message| message.seq.0).collect();
         let bytes: usize = page.messages.iter().map(Message::weight).sum();
         assert!(bytes <= PAGE_BYTES, "{bound:?}: {bytes}");
@@ -104,7 +104,7 @@ fn a_page_is_bounded_whatever_is_asked() {
     let mut writer = scratch.open().writer;
     writer.commit((0..1_200).map(|n| write(n, says(1, 1, "hey @ann"))).collect());
     let reader = scratch.reader();
-    let page = reader.page(RoomId(1), Bound::Newest, usize::MAX).expect("it is read");
+    let page = reader.page((RoomId(1), Seq(0)), Bound::Newest, usize::MAX).expect("it is read");
     assert_eq!(page.messages.len(), PAGE_MESSAGES_MAX);
     let counts = |read| {
         let rooms = [(RoomId(1), Seq(read)), (RoomId(2), Seq(0))];

@@ -27,7 +27,7 @@ fn verified(scratch: &Scratch) {
 }
 
 fn words_in(scratch: &Scratch) -> Vec<String> {
-    let page = scratch.reader().page(RoomId(1), Bound::Newest, 200).expect("a page");
+    let page = scratch.reader().page((RoomId(1), Seq(0)), Bound::Newest, 200).expect("a page");
     page.messages.into_iter().filter_map(|one| one.text).map(String::from).collect()
 }
 
@@ -67,7 +67,7 @@ fn of_each_room_the_latest_stay() {
     let counts = counts.expect("counts");
     assert_eq!((counts[0].unread, counts[0].mentions, counts[1].unread), (3, 0, 1));
     let query = |words: &str| {
-        let (words, rooms) = (words.to_owned(), vec![RoomId(1)]);
+        let (words, rooms) = (words.to_owned(), vec![(RoomId(1), Seq(0))]);
         let query = Query { words, rooms, author: None, before: None, limit: 9 };
         scratch.reader().search(&query).expect("a search").messages.len()
     };

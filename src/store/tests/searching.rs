@@ -8,7 +8,7 @@ use crate::limits::{INDEX_BYTES, INDEX_ENTRIES, SEARCH_LOOKS_MAX, SNIPPET_CHARS}
 use crate::store::{Found, Query};
 
 fn ask(words: &str) -> Query {
-    let rooms = vec![RoomId(1), RoomId(2)];
+    let rooms = vec![(RoomId(1), Seq(0)), (RoomId(2), Seq(0))];
     Query { words: words.into(), rooms, author: None, before: None, limit: 50 }
 }
 
@@ -151,7 +151,7 @@ fn nobody_is_told_of_what_they_may_not_read() {
     for indexed in [false, true] {
         // More of them than a search looks at, and the word just before and behind one's own.
         writer.commit((0..many).map(|n| write(n, says(1, 20, "word secret"))).collect());
-        let rooms: Vec<RoomId> = (1..20).map(RoomId).collect();
+        let rooms: Vec<_> = (1..20).map(|room| (RoomId(room), Seq(0))).collect();
         let ask = |words, limit| Query { rooms: rooms.clone(), limit, ..ask(words) };
         let told = |query: &Query| {
             let found = found(&scratch, query);
@@ -163,7 +163,7 @@ fn nobody_is_told_of_what_they_may_not_read() {
         let page = told(&ask("word", 2));
         assert_eq!(page, (vec![mine[2], mine[1]], Some(Seq(mine[1]))), "{indexed}");
         // Who is in it finds all of it.
-        let all = (1..=20).map(RoomId).collect();
+        let all = (1..=20).map(|room| (RoomId(room), Seq(0))).collect();
         let found = found(&scratch, &Query { rooms: all, ..ask("secret", 50) });
         assert_eq!((found.messages.len(), found.before.is_some()), (50, true), "{indexed}");
         fill(&mut writer);
@@ -179,15 +179,31 @@ fn what_was_said_before_a_room_was_opened_is_found_by_who_may_read_it() {
     put(&mut writer, Entry::RoomMade { room, owner, facts: hidden.clone() });
     let before = put(&mut writer, says(1, 20, "word"));
     fill(&mut writer);
-    put(&mut writer, Entry::RoomChanged { room, facts: facts("Cellar"), generation: 1 });
+    put(
+        &mut writer,
+        Entry::RoomChanged {
+            room,
+            facts: facts("Cellar"),
+            generation: 1,
+            link: None,
+            keep_members: true,
+        },
+    );
     let after = put(&mut writer, says(1, 20, "word"));
-    let all: Vec<RoomId> = (1..=20).map(RoomId).collect();
+    let all: Vec<_> = (1..=20).map(|room| (RoomId(room), Seq(0))).collect();
     let asked = Query { rooms: all, ..ask("word") };
     assert_eq!(numbers(&found(&scratch, &asked)), [after, before]);
     fill(&mut writer);
-    put(&mut writer, Entry::RoomChanged { room, facts: hidden, generation: 2 });
+    put(
+        &mut writer,
+        Entry::RoomChanged { room, facts: hidden, generation: 2, link: None, keep_members: true },
+    );
     let again = put(&mut writer, says(1, 20, "word"));
     assert_eq!(numbers(&found(&scratch, &asked)), [again, after, before]);
+    // And by nobody else: not even that it is there.
+    let rooms = vec![(room, Seq(before))];
+    let theirs = found(&scratch, &Query { rooms, limit: 2, ..ask("word") });
+    assert_eq!((numbers(&theirs), theirs.before), (vec![again, after], None));
     // What was public and is not any more can be taken back all the same.
     put(&mut writer, deletes(1, 20, after, false));
     put(&mut writer, deletes(1, 20, before, false));
@@ -278,7 +294,7 @@ fn only_rooms_authors_and_times_that_are_asked_for() {
         .map(|n| put(&mut writer, says(1 + n % 2, 1 + n % 3, &format!("same {n}"))))
         .collect();
     for indexed in [false, true] {
-        let rooms = |rooms: &[u64]| rooms.iter().map(|room| RoomId(*room)).collect();
+        let rooms = |rooms: &[u64]| rooms.iter().map(|room| (RoomId(*room), Seq(0))).collect();
         let newest = |keep: &dyn Fn(u64) -> bool| {
             let seqs = (0..30).zip(&all).filter(|(n, _)| keep(*n)).map(|(_, seq)| *seq);
             let seqs: Vec<u64> = seqs.collect();
@@ -320,7 +336,7 @@ fn a_search_that_ends_early_says_where_to_go_on() {
     let many = SEARCH_LOOKS_MAX as u64 * 2;
     writer.commit((0..many).map(|n| write(n, says(1, 1, "common"))).collect());
     fill(&mut writer);
-    let rooms: Vec<RoomId> = (2..20).map(RoomId).collect();
+    let rooms: Vec<_> = (2..20).map(|room| (RoomId(room), Seq(0))).collect();
     let (mut before, mut pages, mut all) = (None, 0, Vec::new());
     loop {
         let page = found(&scratch, &Query { rooms: rooms.clone(), before, ..ask("common") });

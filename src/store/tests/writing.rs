@@ -103,8 +103,20 @@ fn rows_come_back_as_they_were_written() {
         session_begun(1, 1, "s"),
         Entry::SessionEnded { session: SessionId(u64::MAX) },
         Entry::RoomMade { room, owner, facts: hidden.clone() },
-        Entry::RoomChanged { room, facts: facts("Open"), generation: 3 },
-        Entry::RoomChanged { room, facts: hidden, generation: u64::MAX },
+        Entry::RoomChanged {
+            room,
+            facts: facts("Open"),
+            generation: 3,
+            link: None,
+            keep_members: false,
+        },
+        Entry::RoomChanged {
+            room,
+            facts: hidden,
+            generation: u64::MAX,
+            link: None,
+            keep_members: false,
+        },
         Entry::RoomGone { room },
         Entry::Said {
             room,
@@ -122,8 +134,8 @@ fn rows_come_back_as_they_were_written() {
         },
         Entry::AccountEnded { account: AccountId(u64::MAX) },
         Entry::DirectMade { room: RoomId(3), between: [AccountId(1), AccountId(2)] },
-        Entry::MemberChanged { room, account: AccountId(2), member: true },
-        Entry::MemberChanged { room, account: AccountId(2), member: false },
+        Entry::MemberChanged { room, account: AccountId(2), member: true, expelled: false },
+        Entry::MemberChanged { room, account: AccountId(2), member: false, expelled: false },
         sends(4, 2, "id-1", "first words"),
         edits(4, 2, 15, "last words"),
         reacts(4, 2, 15, "👍", true),
@@ -158,7 +170,13 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
         room_made(1, "Lobby 2"),
         room_made(2, "PUBLIC chat"),
         Entry::RoomGone { room: RoomId(1) },
-        Entry::RoomChanged { room: RoomId(8), facts: facts("Nowhere"), generation: 0 },
+        Entry::RoomChanged {
+            room: RoomId(8),
+            facts: facts("Nowhere"),
+            generation: 0,
+            link: None,
+            keep_members: false,
+        },
         said(77, "anybody?"),
     ];
     let store_last = Seq(1 + entries.len() as u64);
@@ -166,7 +184,7 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
     assert!(answers.into_iter().eq((2..).zip(entries).map(|(n, e)| logged(n, n, e))));
     drop(writer);
     let snapshot = scratch.open().snapshot;
-    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session, last } =
+    let Snapshot { accounts, sessions, rooms, last_account, last_room, last_session, last, .. } =
         snapshot;
     assert_eq!(last_account, 1);
     assert_eq!((accounts.len(), sessions.len(), rooms.len()), (1, 1, 1));

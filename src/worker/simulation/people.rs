@@ -160,7 +160,10 @@ impl Person {
     fn makes_room(&self) -> Ask {
         let title = Title::new(&format!("room of {}", self.world.fresh())).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
-        Ask::MakeRoom { facts: RoomFacts { title, description, visibility, password: None } }
+        Ask::MakeRoom {
+            facts: RoomFacts { title, description, visibility, password: None },
+            chance: 1,
+        }
     }
 
     /// Reads the lobby on, message by message, faster than anybody can.

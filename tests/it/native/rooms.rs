@@ -93,9 +93,13 @@ fn a_password_opens_and_a_membership_stays() {
         assert_eq!((status, &seen["member"]), (200, &json!(true)));
         // Who is in needs no password to be in.
         assert_eq!(server.api(&bob, "PUT", &path, NOTHING).0, 200);
-        // Nor does a new one put them out.
-        let change = json!({"password": "other sesame"});
-        assert_eq!(server.api(&ann, "PATCH", &format!("/rooms/{room}"), &change).0, 200);
+        // A new one puts them out, unless they are kept; the same one once more changes nothing.
+        for change in [
+            json!({"password": "other sesame", "keep_members": true}),
+            json!({"password": "other sesame"}),
+        ] {
+            assert_eq!(server.api(&ann, "PATCH", &format!("/rooms/{room}"), &change).0, 200);
+        }
         server.tell(&bob, room, "still in");
         server.kill();
         server.go_on();
@@ -364,7 +368,7 @@ fn what_was_said_goes_with_its_room() {
 }
 
 #[test]
-fn a_room_that_closes_its_doors_keeps_its_members() {
+fn a_room_that_closes_its_doors_keeps_its_members_if_told_to() {
     let server = TestServer::start();
     let (ann, bob, eve) = (server.user("Ann"), server.user("Bob"), server.user("Eve"));
     let room = server.public(&ann, "Den");
@@ -372,7 +376,9 @@ fn a_room_that_closes_its_doors_keeps_its_members() {
     let (mut at_bob, mut visitor) = (server.live(&bob, Form::Sse), server.guest(room, "Vic"));
     let base = format!("/rooms/{room}");
     server.get(&eve, &format!("{base}/messages"));
-    let hide = json!({"visibility": "hidden", "password": "open sesame"});
+    let keep_members = true;
+    let hide = json!({"visibility": "hidden", "password": "open sesame",
+        "keep_members": keep_members});
     assert_eq!(server.api(&ann, "PATCH", &base, &hide).0, 200);
     visitor.expect_close(1008);
     server.tell(&ann, room, "among us");
@@ -384,7 +390,73 @@ fn a_room_that_closes_its_doors_keeps_its_members() {
     assert_eq!(server.get(&eve, "/search?q=among")["messages"], json!([]));
     let open = json!({"visibility": "public"});
     assert_eq!(server.api(&ann, "PATCH", &base, &open).0, 200);
-    server.get(&eve, &format!("{base}/messages"));
+    // To open it does not open what was said in it before, neither to read, nor to find, nor to
+    // touch; nor does it for who comes to stay.
+    let said = number(&server.get(&ann, &format!("{base}/messages"))["messages"][0]["seq"]);
+    let after = number(&server.tell(&ann, room, "among all")["seq"]);
+    for comes in [false, true] {
+        if comes {
+            server.enter(&eve, room);
+        }
+        for page in ["", "?before=9999", "?after=0", "?around=1"] {
+            let page = server.get(&eve, &format!("{base}/messages{page}"));
+            let texts = &page["messages"];
+            assert_eq!(
+                (texts.as_array().map(Vec::len), &texts[0]["seq"]),
+                (Some(1), &json!(after))
+            );
+            assert_eq!(page["more_before"], false);
+        }
+        let one = format!("{base}/messages/{said}");
+        server.refused(&eve, ("GET", &one, NOTHING), (404, "message_not_found"));
+        let found = server.get(&eve, "/search?q=among");
+        assert_eq!(found["messages"].as_array().map(Vec::len), Some(1), "{found}");
+        if comes {
+            let sign = format!("{one}/reactions/%F0%9F%91%8D");
+            server.refused(&eve, ("PUT", &sign, NOTHING), (404, "message_not_found"));
+            let body = json!({"text": "x", "reply_to": said});
+            let path = format!("{base}/messages");
+            server.refused(&eve, ("POST", &path, &body), (422, "invalid_field"));
+        }
+    }
+    assert_eq!(server.get(&bob, "/search?q=among")["messages"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn who_came_by_an_old_password_is_out_by_a_new_one_and_by_the_owners_hand() {
+    let server = TestServer::start();
+    let (ann, bob, cat) = (server.user("Ann"), server.user("Bob"), server.user("Cat"));
+    let facts = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
+    let room = server.make(&ann, &facts);
+    let (base, membership) = (format!("/rooms/{room}"), format!("/rooms/{room}/membership"));
+    let enter =
+        |who, password: &str| server.api(who, "PUT", &membership, &json!({"password": password})).0;
+    assert_eq!((enter(&bob, "open sesame"), enter(&cat, "open sesame")), (200, 200));
+    // Put out: on every door.
+    let token = server.token(room, "open sesame", "Vic");
+    let auth = format!("Authorization: Bearer {token}\r\n");
+    let mut vic = server.ws(&format!("/chats/{room}/ws"), &auth);
+    let out = |name: &str| server.api(&ann, "DELETE", &format!("{base}/members/{name}"), NOTHING).0;
+    assert_eq!(out("Vic"), 204);
+    vic.expect_close(1008);
+    let mut at_bob = FORMS.map(|form| server.live(&bob, form));
+    let mut at_ann = server.live(&ann, Form::Ws);
+    assert_eq!((out("bob"), out("Nobody"), out("Ann")), (204, 404, 403));
+    at_bob.iter_mut().for_each(|stream| assert_eq!(stream.expect("room_gone")["room"], room));
+    let told = at_ann.expect("member");
+    assert_eq!((&told["name"], &told["in"]), (&json!("Bob"), &json!(false)));
+    server.refused(&bob, ("GET", &format!("{base}/messages"), NOTHING), (403, "forbidden"));
+    let cats = format!("{base}/members/Ann");
+    server.refused(&cat, ("DELETE", &cats, NOTHING), (403, "forbidden"));
+    // A new password is one for all.
+    let mut at_cat = server.live(&cat, Form::Sse);
+    let change = json!({"password": "other sesame"});
+    assert_eq!(server.api(&ann, "PATCH", &base, &change).0, 200);
+    assert_eq!(at_cat.expect("room_gone")["room"], room);
+    assert_eq!(at_ann.expect("room")["room"]["id"], room);
+    server.refused(&cat, ("GET", &format!("{base}/messages"), NOTHING), (403, "forbidden"));
+    assert_eq!((enter(&cat, "open sesame"), enter(&cat, "other sesame")), (403, 200));
+    server.get(&ann, &format!("{base}/messages"));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::chat::{Claim, Name, RoomId};
-use crate::crypto;
+use crate::chat::{Access, Claim, Lock, Name, RoomId};
+use crate::crypto::{self, KeyHash};
 use crate::fuzz::fuzz;
 use crate::limits::TOKEN_TTL_SECS;
 use crate::protocol::chitchat::tokens::{Flaw, Pass, Tokens};
@@ -35,15 +35,44 @@ fn ann() -> Name {
     Name::new("Ann").expect("a name")
 }
 
+fn access(session: Option<KeyHash>) -> Access {
+    Access::Token { room: RoomId(7), generation: 2, session }
+}
+
+/// What the core answers with whom it lets in.
+pub(super) fn lock(granted: Time) -> Lock {
+    let (room, number, generation) = (RoomId(7), RoomId(7), 2);
+    let (seen, quiet, session, password) = (true, false, None, None);
+    Lock { room, number, seen, quiet, session, password, generation, granted }
+}
+
+/// It carries the session that asked for it, and when the first was issued: so it ends with the
+/// one, and a day after the other, however often it is renewed.
+#[test]
+fn a_token_remembers_who_asked_and_since_when() {
+    let now = Time(Time::now().unix_secs() * 1_000_000);
+    let session = Some(crypto::hash("session"));
+    let lock = Lock { session, ..lock(now) };
+    let pass = tokens().check(&tokens().issue(&ann(), None, &lock)).expect("it was just issued");
+    assert_eq!((pass.access, pass.claim.first), (access(session), now));
+    let first = Time(now.0 - 23 * 3_600 * 1_000_000 - 1_800 * 1_000_000);
+    let renewed = tokens().check(&tokens().issue(&ann(), Some(first), &lock)).expect("good");
+    assert_eq!((renewed.access, renewed.claim.first), (access(session), first));
+    // It is good for half an hour more, and so seems to have been granted half an hour ago.
+    assert_eq!(renewed.claim.granted, Time(now.0 - 1_800 * 1_000_000));
+    let old = Time(now.0 - 24 * 3_600 * 1_000_000);
+    assert_eq!(tokens().check(&tokens().issue(&ann(), Some(old), &lock)), Err(Flaw::Invalid));
+}
+
 #[test]
 fn what_was_issued_is_good() {
     let now = Time::now();
-    let token = tokens().issue(now, &ann(), RoomId(7), 2);
+    let token = tokens().issue(&ann(), None, &lock(now));
     let pass = tokens().check(&token).expect("it was just issued");
     let granted = Time(now.unix_secs() * 1_000_000);
-    let claim = Claim { name: ann(), granted };
+    let claim = Claim { name: ann(), granted, first: granted };
     assert!(granted <= now, "never younger than it is");
-    assert_eq!(pass, Pass { claim, room: RoomId(7), generation: 2 });
+    assert_eq!(pass, Pass { claim, access: access(None) });
     // Anybody who has the secret can make and verify one with any other library.
     let exp = now.unix_secs() + i64::try_from(TOKEN_TTL_SECS).expect("it is an hour");
     assert_eq!(token, forge("secret", HEADER, &claims(exp)));
@@ -51,11 +80,11 @@ fn what_was_issued_is_good() {
 
 #[test]
 fn the_secret_is_a_text() {
-    let token = Tokens::new(None, &[7; 32]).issue(Time::now(), &ann(), RoomId(7), 2);
+    let token = Tokens::new(None, &[7; 32]).issue(&ann(), None, &lock(Time::now()));
     let moved = Tokens::new(Some(&crypto::hex(&[7; 32])), &[0; 32]);
     assert!(moved.check(&token).is_ok());
-    assert_eq!(Tokens::new(None, &[8; 32]).check(&token), Err(Flaw::Signature));
-    assert_eq!(tokens().check(&token), Err(Flaw::Signature));
+    assert_eq!(Tokens::new(None, &[8; 32]).check(&token), Err(Flaw::Invalid));
+    assert_eq!(tokens().check(&token), Err(Flaw::Invalid));
 }
 
 #[test]
@@ -73,11 +102,11 @@ fn what_is_not_ours() {
     let other_claims = says(&claims(soon + 1));
     let (other_message, _) = other_claims.rsplit_once('.').expect("three parts");
     let mut cases = vec![
-        (forge("Secret", HEADER, &claims(soon)), Flaw::Signature),
-        (forge("", HEADER, &claims(soon)), Flaw::Signature),
-        (format!("{other_message}.{signature}"), Flaw::Signature),
-        (format!("{message}."), Flaw::Signature),
-        (format!("{message}.{}", &signature[..8]), Flaw::Signature),
+        (forge("Secret", HEADER, &claims(soon)), Flaw::Invalid),
+        (forge("", HEADER, &claims(soon)), Flaw::Invalid),
+        (format!("{other_message}.{signature}"), Flaw::Invalid),
+        (format!("{message}."), Flaw::Invalid),
+        (format!("{message}.{}", &signature[..8]), Flaw::Invalid),
         (unsigned("none"), Flaw::Algorithm),
         (unsigned("None"), Flaw::Algorithm),
         (unsigned("nOnE"), Flaw::Algorithm),
@@ -134,14 +163,14 @@ fn the_end_of_time() {
 fn tokens_at_the_ends_of_time() {
     let name = Name::new("Bo").expect("a name");
     for now in [Time(0), Time(1_769_860_980_000_000), Time(253_402_300_799_000_000)] {
-        let token = tokens().issue(now, &name, RoomId(2), 1);
+        let token = tokens().issue(&name, None, &lock(now));
         let last = now.plus_secs(TOKEN_TTL_SECS - 1);
         let over = now.plus_secs(TOKEN_TTL_SECS);
         assert!(tokens().check_at(&token, now).is_ok(), "{now:?}");
         assert!(tokens().check_at(&token, last).is_ok(), "{now:?}");
         assert_eq!(tokens().check_at(&token, over), Err(Flaw::Invalid), "{now:?}");
     }
-    let token = tokens().issue(Time(i64::MIN), &name, RoomId(2), 1);
+    let token = tokens().issue(&name, None, &lock(Time(i64::MIN)));
     assert!(tokens().check_at(&token, Time(i64::MIN)).is_ok());
 }
 
@@ -150,12 +179,12 @@ fn tokens_at_the_ends_of_time() {
 fn tokens_at_random() {
     let tokens = Tokens::new(None, &[7; 32]);
     let name = Name::new("ann").expect("a name");
-    let token = tokens.issue(Time::now(), &name, RoomId(2), 3);
+    let token = tokens.issue(&name, None, &lock(Time::now()));
     let good = tokens.check(&token).expect("a token");
     fuzz(5_000, |dice| {
         let damaged = dice.text(&[&token], &["=", ".", "e30", "a", "\u{0}"]);
         if let Ok(pass) = tokens.check(&damaged) {
-            assert_eq!((pass.claim, pass.room), (good.claim.clone(), good.room), "{damaged}");
+            assert_eq!(pass, good, "{damaged}");
         }
     });
 }

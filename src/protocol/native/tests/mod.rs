@@ -65,6 +65,7 @@ fn message(seq: u64, text: Option<&str>) -> Message {
 fn room() -> RoomInfo {
     RoomInfo {
         id: RoomId(2),
+        number: RoomId(2),
         title: Title::new("den").expect("a title"),
         description: Description::default(),
         visibility: Visibility::Private,
@@ -72,6 +73,7 @@ fn room() -> RoomInfo {
         updated: Time(1),
         online: 0,
         present: Vec::new(),
+        horizon: Seq(0),
         more: None,
         direct: false,
         owner: Name::new("Ann"),

@@ -1,0 +1,76 @@
+//! Entries that this core did not propose: they may fit, or not.
+
+use crate::chat::simulation::{STRANGER, Simulation};
+use crate::chat::{AccountId, Author, Entry, Name, RoomId, SessionId, Visibility};
+
+impl Simulation {
+    /// An entry that this core did not propose: it may fit, or not.
+    pub(super) fn a_stranger_writes(&mut self) {
+        let fresh = self.number();
+        let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
+        let room = self.dice.pick(&rooms).expect("the lobby");
+        let entry = match self.dice.below(9) {
+            0 => {
+                // A name of its own, because no guest here must wake up under an account's; or one
+                // that is taken, which does not fit.
+                let taken: Vec<Name> =
+                    self.book.accounts.values().map(|one| one.name.clone()).collect();
+                let own = Name::new(&format!("foreign{fresh}"));
+                let name = self.dice.pick(&taken).filter(|_| fresh.is_multiple_of(2)).or(own);
+                let account = AccountId(1 + self.dice.below(6));
+                Entry::AccountMade {
+                    account,
+                    name: name.expect("a name"),
+                    key: Some(self.key()),
+                    color: None,
+                }
+            }
+            1 => {
+                // A new number, which may be in flight here; or that of one that has not ended.
+                let standing: Vec<SessionId> = self.book.sessions.keys().copied().collect();
+                let new = SessionId(self.book.last_session + 1 + self.dice.below(2));
+                let session = self.dice.pick(&standing).filter(|_| fresh.is_multiple_of(2));
+                let (session, account) =
+                    (session.unwrap_or(new), AccountId(1 + self.dice.below(6)));
+                let key = self.key();
+                self.session_keys.push(key);
+                Entry::SessionBegun { session, account, key, remember: false, agent: "".into() }
+            }
+            2 => Entry::SessionEnded { session: SessionId(1 + self.dice.below(12)) },
+            3 => {
+                let drawn = RoomId(RoomId::DRAWN_MIN + self.dice.below(4));
+                let counted = RoomId(1 + self.dice.below(self.book.last_room + 2));
+                let room = if self.dice.one_in(4) { drawn } else { counted };
+                let mut facts = self.facts();
+                let public = facts.visibility == Visibility::Public;
+                facts.password = (!public).then(|| "hash".into());
+                Entry::RoomMade { room, owner: None, facts }
+            }
+            4 => {
+                let room = self.some_room();
+                self.a_strangers_change(room)
+            }
+            5 => Entry::RoomGone { room: self.some_room() },
+            _ => {
+                let name = Name::new(STRANGER).expect("a name");
+                let author = Author { account: None, name };
+                let text = format!("text {fresh}").into();
+                let color = self.color();
+                Entry::Said { room, author, color, text, client_id: None, reply_to: None }
+            }
+        };
+        let time = self.clock;
+        self.disk.write(None, time, entry);
+    }
+
+    fn a_strangers_change(&mut self, room: RoomId) -> Entry {
+        let generation = self.book.rooms.get(&room).map_or(0, |room| room.generation + 1);
+        let mut facts = self.facts();
+        let public = facts.visibility == Visibility::Public;
+        facts.password = (!public).then(|| format!("hash {generation}").into());
+        let keep_members = self.dice.one_in(2);
+        let number = RoomId(RoomId::DRAWN_MIN + self.dice.below(4));
+        let link = self.dice.one_in(4).then_some(number);
+        Entry::RoomChanged { room, facts, generation, link, keep_members }
+    }
+}
