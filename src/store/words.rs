@@ -242,8 +242,8 @@ pub(super) fn apply(
     }
 }
 
-/// An entry gives a message other words, since when, or none any more: in the log and in the index. Nobody
-/// is called by it then.
+/// An entry gives a message other words, since when, or none any more: in the log and in the index.
+/// Nobody is called by it then.
 fn rewrite(
     connection: &Connection,
     by: Seq,
