@@ -155,3 +155,83 @@ fn when_the_writer_is_gone_nobody_waits_for_ever() {
         assert_eq!(late, Err(Refusal::Unavailable));
     });
 }
+
+/// Whoever asks while the inbox is full waits, and is answered in the end.
+#[test]
+fn the_inbox_has_an_end_and_nobody_is_lost_there() {
+    let Bench { hub, end: _end, session, _handle: handle, .. } = Bench::new(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(async {
+        let places = INBOX_MAX + CONNECTIONS_MAX;
+        let ask = |_| {
+            let handle = handle.clone();
+            tokio::spawn(async move { handle.ask(Caller::Session(session), Ask::Heard).await })
+        };
+        let asked: Vec<_> = (0..places + 100).map(ask).collect();
+        for _ in 0..asked.len() {
+            tokio::task::yield_now().await; // Each time some of them begin.
+        }
+        assert_eq!(hub.inbox.len(), places);
+        let running = tokio::spawn(hub.run());
+        for asked in asked {
+            assert_eq!(asked.await.expect("no panic"), Ok(Answer::Heard(Seq(3))));
+        }
+        drop(handle);
+        running.await.expect("it ends");
+    });
+}
+
+/// Rounds pile up for a worker that does not come; far beyond that it is told what it has missed.
+/// Another one notices nothing.
+#[test]
+fn a_worker_that_does_not_come_is_told_that_it_has_missed_something() {
+    let mut bench = Bench::new(0);
+    let item = |number: usize| Item::Head(Seq(number as u64));
+    let turn = |bench: &mut Bench, number: usize| {
+        bench.hub.item(0, item(number));
+        bench.hub.item(1, item(number));
+        bench.hub.hand_over().expect("a writer");
+        assert_eq!(bench.rounds[1].try_recv(), Ok(vec![item(number)]));
+    };
+    for number in 0..ROUNDS_MAX + ROUND_ITEMS_MAX {
+        turn(&mut bench, number);
+    }
+    // So far nothing is lost: it comes in as many rounds as there can be, and one more.
+    for number in 0..ROUNDS_MAX {
+        assert_eq!(bench.rounds[0].try_recv(), Ok(vec![item(number)]));
+    }
+    turn(&mut bench, 0);
+    assert_eq!(bench.rounds[0].try_recv().expect("the rest").len(), ROUND_ITEMS_MAX + 1);
+    // But now something is.
+    for number in 0..=ROUNDS_MAX + ROUND_ITEMS_MAX {
+        turn(&mut bench, number);
+    }
+    for number in 0..ROUNDS_MAX {
+        assert_eq!(bench.rounds[0].try_recv(), Ok(vec![item(number)]));
+    }
+    turn(&mut bench, 0);
+    assert_eq!(bench.rounds[0].try_recv(), Ok(vec![Item::Overrun, item(0)]));
+}
+
+/// What is proposed while the disk stands still has an end, too: beyond it one is refused at once;
+/// everybody before is answered when the disk comes back.
+#[test]
+fn so_many_entries_wait_for_the_disk() {
+    let mut bench = Bench::new(0);
+    let register = |bench: &mut Bench, number: usize| {
+        let name = format!("n{number}");
+        bench.ask(Ask::Register { key: crypto::hash(&name), name: name.into() })
+    };
+    let waiting: Vec<_> = (0..PROPOSED_MAX).map(|number| register(&mut bench, number)).collect();
+    let mut refused = register(&mut bench, PROPOSED_MAX);
+    assert_eq!(refused.try_recv(), Ok(Err(Refusal::Unavailable)));
+    while !bench.hub.chat.is_settled() {
+        bench.write_all();
+    }
+    for mut answered in waiting {
+        assert_eq!(answered.try_recv(), Ok(Ok(Answer::Done)));
+    }
+    let mut again = register(&mut bench, PROPOSED_MAX);
+    bench.write_all();
+    assert_eq!(again.try_recv(), Ok(Ok(Answer::Done)));
+}

@@ -1,6 +1,7 @@
 //! Every test that needs more than one module: the house rules, and the running server.
 
 mod answers;
+mod bounds;
 mod chitchat;
 mod clock;
 mod defects;

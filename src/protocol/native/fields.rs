@@ -64,7 +64,7 @@ impl Fields {
 
     /// A number that may be left out.
     pub fn number(&self, field: &'static str) -> Result<Option<u64>, Refusal> {
-        let fits = |value: &Value| value.as_u64().filter(|number| i64::try_from(*number).is_ok());
+        let fits = |value: &Value| whole(value).filter(|number| i64::try_from(*number).is_ok());
         self.get(field).map(|value| fits(value).ok_or(wrong(field))).transpose()
     }
 
@@ -99,6 +99,14 @@ impl Fields {
     }
 }
 
+/// A number that is whole, also as `7.0`: to JSON the two are the same (RFC 8259 section 6), and
+/// some languages write every number so. Those beyond 2^53 are not exact in that form.
+fn whole(value: &Value) -> Option<u64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let float = || value.as_f64().filter(|at| at.fract() == 0.0 && (0.0..=EXACT_MAX).contains(at));
+    value.as_u64().or_else(|| float().map(|number| number as u64))
+}
+
 /// What may be said: something that can be seen, and not too much.
 pub(super) fn message(text: &str) -> Result<Box<str>, Refusal> {
     text::message(text, MESSAGE_CHARS_MAX)
@@ -112,4 +120,31 @@ pub(super) fn room(segment: &str) -> Result<RoomId, Refusal> {
 /// The number of a message in a path.
 pub(super) fn seq(segment: &str) -> Result<Seq, Refusal> {
     number(segment).map(Seq).ok_or(Refusal::MessageNotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers() {
+        for (json, number) in [
+            ("0", Some(0)),
+            ("7", Some(7)),
+            ("7.0", Some(7)),
+            ("7e2", Some(700)),
+            ("-0.0", Some(0)),
+            ("9007199254740992.0", Some(1 << 53)),
+            ("9223372036854775807", Some(u64::MAX >> 1)),
+            ("9223372036854775808", None),
+            ("1e30", None),
+            ("7.5", None),
+            ("-1", None),
+            ("-1.0", None),
+            (r#""7""#, None),
+        ] {
+            let fields = Fields::read(format!(r#"{{"seq":{json}}}"#).as_bytes()).expect("JSON");
+            assert_eq!(fields.number("seq").ok().flatten(), number, "{json}");
+        }
+    }
 }

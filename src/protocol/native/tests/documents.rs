@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::stream::every_frame;
+use crate::chat::{Emoji, Name};
 use crate::http::Method;
+use crate::limits;
 use crate::protocol::native::PATHS;
 use crate::protocol::native::errors::Code;
 use crate::protocol::native::server::{ASYNCAPI, OPENAPI};
@@ -84,6 +86,43 @@ fn every_code_is_documented() {
     assert_eq!(all, schema);
     let stream = &parse(ASYNCAPI)["components"]["schemas"]["Reason"];
     assert_eq!(stream, error);
+}
+
+/// Who makes a request by the document alone makes one that is taken.
+#[test]
+fn what_goes_in_is_bounded_as_the_code_bounds_it() {
+    let document = parse(OPENAPI);
+    let schemas = &document["components"]["schemas"];
+    for (name, least, most) in [
+        ("Title", Some(limits::TITLE_CHARS_MIN), limits::TITLE_CHARS_MAX),
+        ("GuestName", Some(1), limits::NAME_CHARS_MAX),
+        ("Description", None, limits::DESCRIPTION_CHARS_MAX),
+        ("Password", Some(limits::PASSWORD_CHARS_MIN), limits::PASSWORD_CHARS_MAX),
+        ("Words", Some(1), limits::MESSAGE_CHARS_MAX),
+    ] {
+        let found = |bound: &str| schemas[name][bound].as_u64().map(|chars| chars as usize);
+        assert_eq!((found("minLength"), found("maxLength")), (least, Some(most)), "{name}");
+    }
+    let pattern = |name: &str| schemas[name]["pattern"].as_str().expect("a pattern").to_owned();
+    assert!(pattern("Color").ends_with(&format!("{{1,{}}}$", limits::COLOR_CHARS_MAX)));
+    let id = format!("{{1,{}}}$", limits::CLIENT_ID_BYTES_MAX);
+    assert_eq!(OPENAPI.matches(&id).count(), 4, "a message's own id, wherever one gives it");
+    // Every single sign that the pattern lists is one.
+    let signs = pattern("Emoji");
+    let class = signs.strip_prefix("^(?:[").and_then(|rest| rest.split(']').next());
+    let class: Vec<char> = class.expect("a class").chars().collect();
+    let mut count = 0;
+    for (at, c) in class.iter().enumerate().filter(|(_, c)| **c != '-') {
+        let first = if at >= 2 && class[at - 1] == '-' { class[at - 2] } else { *c };
+        for sign in first..=*c {
+            assert!(Emoji::new(&sign.to_string()).is_some(), "{sign:?}");
+            count += 1;
+        }
+    }
+    assert!(count > 1_000, "{count}");
+    for name in schemas["GuestName"]["not"]["enum"].as_array().expect("words") {
+        assert!(Name::new(name.as_str().expect("a word")).is_none(), "{name}");
+    }
 }
 
 #[test]

@@ -1,0 +1,142 @@
+//! For every queue, buffer and table with a bound in `src/limits.rs`, the test that fills it and
+//! sees what the map says of its end. A bound that nobody fills is a guess.
+
+use std::fs;
+use std::path::Path;
+
+/// A bound, the file of a test that fills it, and the name of that test. (Where a bound is too
+/// large for a test, the test fills the same code with a smaller one.)
+const FILLED: &[[&str; 3]] = &[
+    // HTTP and websockets.
+    ["HEAD_BYTES_MAX", "src/http/tests/heads.rs", "heads_are_bounded"],
+    ["HEADERS_MAX", "src/http/tests/heads.rs", "heads_are_bounded"],
+    ["TARGET_BYTES_MAX", "src/http/tests/targets.rs", "long_targets"],
+    ["BODY_BYTES_MAX", "src/http/tests/bodies.rs", "at_the_bound"],
+    ["CHUNK_LINE_BYTES_MAX", "src/http/tests/bodies.rs", "chunk_extensions_are_ignored"],
+    ["TRAILER_BYTES_MAX", "src/http/tests/bodies.rs", "trailers_are_checked_and_thrown_away"],
+    ["MESSAGE_BYTES_MAX", "src/ws/tests.rs", "sizes_up_to_the_limit"],
+    // Connections.
+    ["CONNECTIONS_MAX", OVERLOAD, "whoever_comes_beyond_the_bound_waits_and_is_then_served"],
+    ["ARRIVALS_MAX", "src/server/doors.rs", "when_all_stand_still_the_next_waits_for_any_of_them"],
+    ["OUTBOX_BYTES_MAX", OVERLOAD, "what_a_dropped_reader_got_has_no_hole"],
+    ["STREAM_OUTBOX_BYTES_MAX", SLOW, "who_stops_reading_falls_behind_and_catches_up"],
+    ["UNSENT_BYTES_MAX", "src/outgoing.rs", "what_many_hold_is_counted_together"],
+    ["UNANSWERED_MAX", CONNECTION, "one_whose_messages_wait_for_the_disk_is_not_taken_for_dead"],
+    // The hub and its lines.
+    ["INBOX_MAX", HUB, "the_inbox_has_an_end_and_nobody_is_lost_there"],
+    ["ROUND_COMMANDS_MAX", "src/worker/simulation/mod.rs", "whatever_happens"],
+    ["ROUNDS_MAX", HUB, "a_worker_that_does_not_come_is_told_that_it_has_missed_something"],
+    ["ROUND_ITEMS_MAX", HUB, "a_worker_that_does_not_come_is_told_that_it_has_missed_something"],
+    ["PRESENCE_GATHERED_MAX", PRESENCE, "where_many_come_all_of_a_second_is_told_at_its_end"],
+    ["PROPOSED_MAX", HUB, "so_many_entries_wait_for_the_disk"],
+    ["BATCHES_MAX", HUB, "so_many_entries_wait_for_the_disk"],
+    ["MARKS_WAITING_MAX", "src/store/line.rs", "there_is_an_end_to_what_waits"],
+    ["TOUCHES_WAITING_MAX", "src/store/line.rs", "there_is_an_end_to_what_waits"],
+    ["COMMIT_ENTRIES_MAX", WRITING, "everything_is_answered_once_and_in_order"],
+    // Beside the hub.
+    ["READERS_MAX", GATES, "everybody_gets_their_turn_and_nobody_waits_for_ever"],
+    ["READERS_IN_TURN_MAX", GATES, "everybody_gets_their_turn_and_nobody_waits_for_ever"],
+    [
+        "PASSWORD_WAITING_MAX",
+        PASSWORDS,
+        "who_asks_for_one_is_not_kept_out_by_who_asks_for_thousands",
+    ],
+    ["LOG_LINES_MAX", "tests/it/logging.rs", "a_log_that_nobody_reads_holds_up_nothing"],
+    ["IMPORT_LINE_BYTES_MAX", "src/store/admin/tests.rs", "lines_have_an_end"],
+    // What lasts.
+    ["ACCOUNTS_MAX", FULL, "rooms_and_accounts"],
+    ["ROOMS_MAX", FULL, "rooms_and_accounts"],
+    ["MEMBERS_MAX", FULL, "members_of_a_room"],
+    ["ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_of_an_account"],
+    ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
+    ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
+    ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_signs"],
+    ["REACTION_KINDS_MAX", WORDS, "nobody_uses_up_the_kinds_of_signs"],
+    ["REACTIONS_PER_PERSON_MAX", WORDS, "nobody_uses_up_the_kinds_of_signs"],
+];
+
+const CONNECTION: &str = "src/connection/tests.rs";
+const FULL: &str = "src/chat/tests/full.rs";
+const GATES: &str = "src/store/tests/gates.rs";
+const HUB: &str = "src/hub/tests.rs";
+const OVERLOAD: &str = "tests/it/overload.rs";
+const PASSWORDS: &str = "src/protocol/passwords.rs";
+const PEOPLE: &str = "src/chat/tests/people.rs";
+const PRESENCE: &str = "src/hub/presence.rs";
+const SLOW: &str = "tests/it/native/slow.rs";
+const STREAMS: &str = "src/chat/tests/streams.rs";
+const WORDS: &str = "src/store/tests/words.rs";
+const WRITING: &str = "src/store/tests/writing.rs";
+
+/// Bounds in which nothing waits or gathers: lengths of one thing, sizes of one page or one step,
+/// numbers of threads, and what somebody may set.
+const NO_QUEUES: &[&str] = &[
+    "AGENT_CHARS_MAX",
+    "ANSWER_ITEMS_MAX",
+    "BLOCKING_THREADS_MAX",
+    "CLIENT_ID_BYTES_MAX",
+    "COLOR_CHARS_MAX",
+    "COOKIES_TRIED_MAX",
+    "DESCRIPTION_CHARS_MAX",
+    "EMOJI_BYTES_MAX",
+    "ENTRIES_PAGE_MAX",
+    "LOG_LINE_BYTES_MAX",
+    "MARKS_MAX",
+    "MENTIONS_MAX",
+    "MESSAGE_CHARS_MAX",
+    "NAME_CHARS_MAX",
+    "PAGE_BYTES_MAX",
+    "PAGE_ENTRIES_MAX",
+    "PAGE_MESSAGES_MAX",
+    "PASSWORD_CHARS_MAX",
+    "PIRATCHAT_MESSAGE_CHARS_MAX",
+    "PRUNE_PAGES_MAX",
+    "PRUNE_ROWS_MAX",
+    "RETAIN_DAYS_MAX",
+    "RETAIN_LOOKS_MAX",
+    "RETAIN_MESSAGES_MAX",
+    "SEARCH_LOOKS_MAX",
+    "SEARCH_ROOMS_MAX",
+    "SEARCH_TOKENS_MAX",
+    "SEARCH_WORDS_MAX",
+    "TITLE_CHARS_MAX",
+    "UNREAD_LOOKS_MAX",
+    "UNREAD_MAX",
+    "WAL_PAGES_MAX",
+    "WORD_CHARS_MAX",
+    "WORKERS_MAX",
+];
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_bound_is_filled_by_a_test() {
+    let limits = read("src/limits.rs");
+    let constants = limits.lines().filter_map(|line| line.strip_prefix("pub const "));
+    let names = constants.filter_map(|rest| rest.split(':').next());
+    let bounds: Vec<&str> = names.filter(|name| name.ends_with("_MAX")).collect();
+    assert!(bounds.len() > 40, "the numbers are found");
+    let mut wrong = Vec::new();
+    for bound in &bounds {
+        if !FILLED.iter().any(|[name, ..]| name == bound) && !NO_QUEUES.contains(bound) {
+            wrong.push(format!("{bound}: which test fills it? Say so in tests/it/bounds.rs"));
+        }
+    }
+    for [name, file, test] in FILLED {
+        let source = read(file);
+        let there = source.split("#[test]").skip(1).any(|after| {
+            let declared = after.find("fn ").map(|at| &after[at + 3..]);
+            declared.is_some_and(|rest| rest.strip_prefix(test).is_some_and(|r| r.starts_with('(')))
+        });
+        if !there {
+            wrong.push(format!("{name}: {file} has no test {test}"));
+        }
+    }
+    let listed = FILLED.iter().map(|[name, ..]| name).chain(NO_QUEUES);
+    wrong
+        .extend(listed.filter(|name| !bounds.contains(name)).map(|name| format!("{name} is gone")));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
