@@ -11,9 +11,10 @@
 //!
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
 //! `chain` (what proves it), `tables` (what it changes), `words` (what it does to messages),
-//! `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace` (and when), `health` (whether it can),
-//! `retention` (what goes again), `readers`, `reader`, `columns`; `fold`, `index`, `terms`,
-//! `searches`, `search` (finding words); `schema`; [`admin`] (backups and what is like them).
+//! `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace` (and
+//! when), `health` (whether it can), `retention` (what goes again), `readers`, `reader`, `columns`;
+//! `fold`, `index`, `terms`, `searches`, `search` (finding words); `schema`; [`admin`] (backups and
+//! what is like them).
 
 pub mod admin;
 mod chain;
