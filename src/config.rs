@@ -282,7 +282,13 @@ fn read_environment(
         set(config, "listen", &text("PORT", value)?, "PORT")?;
     }
     if let Some(value) = variable("SECRET_KEY") {
-        config.secret_key = Some(text("SECRET_KEY", value)?);
+        let secret = text("SECRET_KEY", value)?;
+        if secret.len() < limits::SECRET_KEY_BYTES_MIN {
+            let least = "SECRET_KEY is too short: 32 bytes are the least that cannot be guessed; \
+                         take those of `openssl rand -hex 32`, or leave it out";
+            return Err(least.to_owned());
+        }
+        config.secret_key = Some(secret);
     }
     for (name, _, _) in SETTINGS {
         let variable_name = format!("SHANTY_{}", name.to_uppercase().replace('-', "_"));
@@ -460,8 +466,8 @@ A backup or an export is for the eyes of its owner only: it holds all that was s
 
 Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. A flag wins,
 and an empty variable is none.
-Besides, PORT is the port to listen on, and SECRET_KEY (any text) signs room tokens instead of
-the secret that was made at random and is kept in the database.
+Besides, PORT is the port to listen on, and SECRET_KEY (32 bytes or more) signs room tokens
+instead of the secret that was made at random and is kept in the database.
 
 Example: on this machine only, logins that last for a day:
   shanty --listen 127.0.0.1:7777 --db /var/lib/shanty/shanty.db --session-ttl 86400

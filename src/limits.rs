@@ -216,6 +216,9 @@ pub const COOKIES_TRIED_MAX: usize = 4;
 pub const PREFLIGHT_SECS: u64 = 600;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
+/// Of the secret that signs them, where one is set: as many as the hash of HMAC-SHA256 has
+/// (RFC 7518 section 3.2).
+pub const SECRET_KEY_BYTES_MIN: usize = 32;
 /// How long one can be renewed: nobody stays for ever by a password that was shown once.
 pub const TOKEN_LIFE_SECS: u64 = 24 * 3_600;
 /// What `/readyz` waits for an answer. Beyond it: 503.

@@ -32,8 +32,11 @@ fn defaults_then_environment_then_flags() {
     assert_eq!(config(&["--sync", "normal"], &[]).sync, Durability::Normal);
     assert_eq!(config(&["--log", "off"], &[]).log, Level::Off);
     assert_eq!(config(&["--db", "x.db"], &[]).db, PathBuf::from("x.db"));
-    let secret = config(&[], &[("SECRET_KEY", "s")]).secret_key;
-    assert_eq!(secret.as_deref(), Some("s"));
+    let least = "s".repeat(32);
+    let secret = config(&[], &[("SECRET_KEY", &least)]).secret_key;
+    assert_eq!(secret.as_deref(), Some(&*least));
+    let short = run(&[], &[("SECRET_KEY", &least[1..])]);
+    assert!(short.is_err_and(|why| why.contains("32 bytes")), "what can be guessed signs nothing");
     let origins = [("SHANTY_ORIGIN", "https://a http://B:1")];
     assert_eq!(config(&[], &origins).origins, ["https://a", "http://b:1"]);
     assert_eq!(config(&["--origin", "https://c"], &origins).origins, ["https://c"]);

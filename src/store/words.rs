@@ -60,11 +60,21 @@ pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         Entry::Deleted { .. } if deleted => taken_back(connection, target),
         _ if deleted => Ok(Verdict::Refused(Refusal::MessageNotFound)),
         Entry::Edited { .. } if !own => Ok(Verdict::Refused(Refusal::Forbidden)),
+        // Who changes nothing has edited nothing.
+        Entry::Edited { text, .. } if says(connection, target, text)? => {
+            Ok(Verdict::Repeated { seq: target, time, same: true })
+        }
         Entry::Reacted { emoji, on, .. } => {
             judge_reaction(connection, (target, time), by, emoji, *on)
         }
         _ => Ok(Verdict::Taken),
     }
+}
+
+/// Whether a message has these words now.
+fn says(connection: &Connection, target: Seq, text: &str) -> rusqlite::Result<bool> {
+    let same = "SELECT 1 FROM log WHERE seq = ? AND text = ?";
+    connection.prepare_cached(same)?.exists(params![signed(target.0), text])
 }
 
 /// What its author has sent under that number before: the same, or something else. It may be gone

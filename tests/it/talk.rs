@@ -315,7 +315,7 @@ fn with_secret(secret: &'static str) -> TestServer {
 
 #[test]
 fn a_token_is_what_the_contract_says_and_nothing_else_opens_the_room() {
-    let server = with_secret("a secret of our own");
+    let server = with_secret("a secret of our own, long enough");
     let den = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
     let room = server.room(&den);
     let token = server.token(room, "open sesame", "David");
@@ -343,7 +343,7 @@ fn a_token_is_what_the_contract_says_and_nothing_else_opens_the_room() {
         failure(403, "Token error: Invalid token", "token"),
     );
     // Who has the secret can make one.
-    let secret = "a secret of our own";
+    let secret = "a secret of our own, long enough";
     server.ws(&path, &format!("Authorization: bearer {}\r\n", forge(&header, &claims, secret)));
     refused(&forge(&header, &claims, "another secret")).expect(403, &signature);
     let (head, _) = token.rsplit_once('.').expect("a signature");

@@ -237,3 +237,19 @@ fn nobody_uses_up_the_kinds_of_signs() {
     put(&mut writer, reacts(1, 1, seq, SIGNS[1], false));
     put(&mut writer, more(9, SIGNS[20]));
 }
+
+/// An edit that changes nothing is none: the message is not marked as edited.
+#[test]
+fn the_same_words_again_are_no_edit() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Person1", "1"));
+    let seq = put(&mut writer, sends(1, 1, "x", "hello"));
+    let again = writer.commit(vec![write(7, edits(1, 1, seq, "hello"))]).pop();
+    let Some(Command::Repeated { seq: same, same: true, .. }) = again else { panic!("{again:?}") };
+    let message = scratch.reader().message(RoomId(1), Seq(seq)).expect("read").expect("there");
+    assert_eq!((same, message.edited), (Seq(seq), None));
+    put(&mut writer, edits(1, 1, seq, "hello there"));
+    let message = scratch.reader().message(RoomId(1), Seq(seq)).expect("read").expect("there");
+    assert!(message.edited.is_some());
+}
