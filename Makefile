@@ -11,7 +11,7 @@ run:
 # there is none; with CI=true in the environment it is installed.
 test:
 	cargo test
-	tests/clients/run.sh browser client streams offline
+	tests/clients/run.sh browser client streams offline words
 
 # Deliveries, memory and acknowledgements, beside what any program would have to pay.
 bench:

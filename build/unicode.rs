@@ -52,8 +52,8 @@ pub fn tables() -> String {
 
 /// Default_Ignorable_Code_Point, as far as it is not `Cf` (Unicode's PropList.txt and UAX 44).
 fn is_ignorable(c: char) -> bool {
-    matches!(c, '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{2065}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+    matches!(c, '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{2065}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
         | '\u{e0000}'..='\u{e0fff}')
 }
 

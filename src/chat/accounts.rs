@@ -1,9 +1,13 @@
 //! Who is known: accounts and their sessions. Plain tables with their rules; who may do what with
 //! them, and in which order, is decided by the core that owns them.
 
+#[cfg(any(test, debug_assertions))]
+mod check;
+
 use std::collections::{BTreeSet, HashMap};
 
 use crate::chat::index::Index;
+use crate::chat::mentions;
 use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, Numbered, RoomId, SeatId, SessionId,
 };
@@ -270,6 +274,17 @@ impl Accounts {
         self.by_name.get(name.as_str()).and_then(|id| self.accounts.get(&id))
     }
 
+    /// Who is called by a text.
+    pub fn called(&self, text: &str) -> Box<[AccountId]> {
+        mentions::called(text, |folded| self.by_name.get(folded)).into()
+    }
+
+    /// What those of them are called who are still there.
+    pub fn names(&self, ids: &[AccountId]) -> Box<[Name]> {
+        let known = ids.iter().filter_map(|id| self.accounts.get(id));
+        known.map(|known| known.account.name.clone()).collect()
+    }
+
     pub fn by_key(&self, key: &KeyHash) -> Option<&Known> {
         self.by_key.get(key).and_then(|id| self.accounts.get(id))
     }
@@ -446,54 +461,5 @@ impl Known {
     /// What its owner is called where they speak.
     pub fn author(&self) -> Author {
         Author { account: Some(self.account.id), name: self.account.name.clone() }
-    }
-}
-
-#[cfg(any(test, debug_assertions))]
-impl Accounts {
-    /// The indexes and the tables say the same.
-    pub fn check(&self) {
-        let counts = (self.by_name.len(), self.by_key.len(), self.by_session_key.len());
-        let keys = self.accounts.values().filter(|known| known.account.key.is_some()).count();
-        assert_eq!(counts, (self.accounts.len(), keys, self.sessions.len()));
-        for (id, known) in &self.accounts {
-            let name = known.account.name.folded();
-            assert!(self.by_name.all(&name).any(|one| one == *id), "{id:?}");
-            let key = known.account.key;
-            assert!(key.is_none_or(|key| self.by_key.get(&key) == Some(id)), "{id:?}");
-            let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);
-            assert!(known.sessions.iter().all(own), "{id:?} has a session that is not there");
-        }
-        let listed: usize = self.accounts.values().map(|known| known.sessions.len()).sum();
-        assert_eq!(listed, self.sessions.len(), "a session is nobody's");
-        let found = |(id, live): (_, &Live)| self.by_session_key.get(&live.key) == Some(id);
-        assert!(self.sessions.iter().all(found), "a session cannot be found by its key");
-    }
-
-    /// Accounts and sessions know of as many seats as there are.
-    pub fn check_seats(
-        &self,
-        accounts: &HashMap<AccountId, usize>,
-        sessions: &HashMap<SessionId, u32>,
-    ) {
-        for (id, known) in &self.accounts {
-            assert_eq!(known.seats.len(), accounts.get(id).copied().unwrap_or(0), "{id:?}");
-        }
-        for (id, live) in &self.sessions {
-            assert_eq!(live.seats, sessions.get(id).copied().unwrap_or(0), "{id:?}");
-        }
-    }
-
-    pub fn all(&self) -> impl Iterator<Item = &Known> {
-        self.accounts.values()
-    }
-
-    pub fn is_anything_in_flight(&self) -> bool {
-        let busy = |known: &Known| known.entering > 0 || known.ending;
-        let beginning = self.accounts.values().any(busy);
-        !self.reserved.is_empty()
-            || !self.beginning.is_empty()
-            || beginning
-            || self.sessions.values().any(|live| live.ending)
     }
 }

@@ -129,12 +129,14 @@ impl Chat {
                 self.show_room(room, came.asker)
             }
             Entry::RoomGone { room } => self.room_gone(seq, room),
-            Entry::Said { room, author, color, text, client_id, reply_to } => {
-                let what = What::Said { seq, text, client_id, reply_to };
+            Entry::Said { room, author, color, text, client_id, reply_to, calls } => {
+                let calls = self.accounts.names(&calls);
+                let what = What::Said { seq, text, client_id, reply_to, calls };
                 self.worded(event(room, author, color, what), seq, came.by)
             }
-            Entry::Edited { room, target, by, text } => {
-                let what = What::Edited { seq, target, text };
+            Entry::Edited { room, target, by, text, calls } => {
+                let calls = self.accounts.names(&calls);
+                let what = What::Edited { seq, target, text, calls };
                 self.worded(event(room, by, None, what), seq, came.by)
             }
             Entry::Deleted { room, target, by, as_owner: _ } => {

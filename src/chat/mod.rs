@@ -49,7 +49,6 @@ mod words;
 use std::collections::{BTreeMap, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
-pub use crate::chat::mentions::mentions;
 pub use crate::chat::room::{MemberRecord, RoomRecord};
 pub use crate::chat::source::Source;
 pub use crate::chat::types::*;
@@ -262,7 +261,8 @@ impl Chat {
             }
             Command::Repeated { ticket, entry, seq, time, same } => {
                 let by = entry.author().cloned();
-                let found = Answer::Acted { seq, time, repeated: true, by, color: None };
+                let (color, calls) = (None, Box::default());
+                let found = Answer::Acted { seq, time, repeated: true, by, color, calls };
                 let outcome = if same { Ok(found) } else { Err(Refusal::ClientIdReused) };
                 self.not_logged(ticket, &entry, outcome);
             }

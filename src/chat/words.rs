@@ -40,9 +40,20 @@ impl Chat {
                 let (now, folded) = (self.now, by.name.folded());
                 let last = self.rooms.get_mut(room).and_then(|room| room.act(&folded, None, now));
                 let color = usual.or(last);
-                Entry::Said { room, author: by, color, text, client_id, reply_to }
+                Entry::Said {
+                    room,
+                    author: by,
+                    color,
+                    calls: self.accounts.called(&text),
+                    text,
+                    client_id,
+                    reply_to,
+                }
             }
-            Action::Edit { room, target, text } => Entry::Edited { room, target, by, text },
+            Action::Edit { room, target, text } => {
+                let calls = self.accounts.called(&text);
+                Entry::Edited { room, target, by, text, calls }
+            }
             Action::Delete { room, target } => Entry::Deleted { room, target, by, as_owner },
             Action::React { room, target, emoji, on } => {
                 Entry::Reacted { room, target, by, emoji, on }
@@ -125,7 +136,11 @@ impl Chat {
             room.record.last = seq;
         }
         let (time, author, color) = (event.time, event.author.clone(), event.color.clone());
+        let calls = match &event.what {
+            What::Said { calls, .. } | What::Edited { calls, .. } => calls.clone(),
+            _ => Box::default(),
+        };
         self.tell_now(Effect::Announce { event, by });
-        Ok(Answer::Acted { seq, time, repeated: false, by: Some(author), color })
+        Ok(Answer::Acted { seq, time, repeated: false, by: Some(author), color, calls })
     }
 }

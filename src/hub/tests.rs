@@ -37,7 +37,8 @@ impl Bench {
         for _ in 0..messages {
             let (room, author, text) = (LOBBY, author.clone(), "hello".into());
             let (color, client_id, reply_to) = (None, None, None);
-            bench.log(Entry::Said { room, author, color, text, client_id, reply_to });
+            let calls = Box::default();
+            bench.log(Entry::Said { room, author, color, text, client_id, reply_to, calls });
         }
         bench
     }

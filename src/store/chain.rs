@@ -112,9 +112,11 @@ fn short(hash: &[u8; 32]) -> [u8; 16] {
     half.try_into().expect("half of 32 bytes is 16")
 }
 
-/// What stands for words.
-pub(super) fn commit(salt: &Salt, words: &str) -> Commitment {
-    Sha256::new().chain_update(salt).chain_update(words).finalize().into()
+/// What stands for words, and for whom they call (`calls`, as it stands in the message's `body`).
+pub(super) fn commit(salt: &Salt, words: &str, calls: Option<&str>) -> Commitment {
+    let length = (words.len() as u64).to_le_bytes();
+    let hash = Sha256::new().chain_update(salt).chain_update(length).chain_update(words);
+    hash.chain_update(calls.unwrap_or_default()).finalize().into()
 }
 
 /// The link of an entry that is there, or was the last of those that are gone.
@@ -129,7 +131,7 @@ pub(super) fn words_go(
     connection: &Connection,
     message: i64,
     besides: i64,
-    words: &str,
+    (words, calls): (&str, Option<&str>),
 ) -> rusqlite::Result<()> {
     let holder = "SELECT seq, proof FROM log
          WHERE (seq = ?1 OR target = ?1) AND seq <> ?2 AND octet_length(proof) = 16";
@@ -140,7 +142,7 @@ pub(super) fn words_go(
     let Some((seq, salt)): Option<(i64, Salt)> = holder else { return Ok(()) };
     connection
         .prepare_cached("UPDATE log SET proof = ? WHERE seq = ?")?
-        .execute(params![commit(&salt, words), seq])?;
+        .execute(params![commit(&salt, words, calls), seq])?;
     Ok(())
 }
 
@@ -162,8 +164,9 @@ pub(super) fn removed(connection: &Connection, seq: i64, link: Link) -> rusqlite
 /// The fixed columns of a row that has them by their names.
 pub(super) fn fixed<'a>(row: &'a Row<'_>) -> rusqlite::Result<Fixed<'a>> {
     let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
+    let kind = row.get_ref("kind")?.as_str()?;
     Ok(Fixed {
-        kind: row.get_ref("kind")?.as_str()?,
+        kind,
         room: row.get("room")?,
         account: row.get("account")?,
         name: text("name")?,
@@ -171,7 +174,8 @@ pub(super) fn fixed<'a>(row: &'a Row<'_>) -> rusqlite::Result<Fixed<'a>> {
         client_id: text("client_id")?,
         reply_to: row.get("reply_to")?,
         target: row.get("target")?,
-        body: text("body")?,
+        // Of messages and edits it belongs to the words.
+        body: if matches!(kind, "said" | "edited") { None } else { text("body")? },
     })
 }
 
@@ -185,7 +189,9 @@ pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {
                  SELECT said.text FROM log AS said WHERE said.seq = log.target AND log.seq = (
                      SELECT max(last.seq) FROM log AS last
                      WHERE last.target = log.target AND last.kind = 'edited'))
-             END AS words
+             END AS words, CASE kind
+             WHEN 'edited' THEN (SELECT said.body FROM log AS said WHERE said.seq = log.target)
+             ELSE body END AS calls
          FROM log ORDER BY seq",
     )?;
     let mut put = connection.prepare("UPDATE log SET proof = ?, hash = ? WHERE seq = ?")?;
@@ -199,10 +205,11 @@ pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {
         }
         let fixed = fixed(row)?;
         let words = row.get_ref("words")?.as_str_or_null()?;
+        let calls = row.get_ref("calls")?.as_str_or_null()?;
         let has_words = matches!(fixed.kind, "said" | "edited");
         let salt = chain.salt(Seq(unsigned(seq)));
         let (proof, commitment) = match words {
-            Some(words) => (Some(salt.to_vec()), Some(commit(&salt, words))),
+            Some(words) => (Some(salt.to_vec()), Some(commit(&salt, words, calls))),
             None if has_words => {
                 let unknown: Commitment = crypto::random();
                 (Some(unknown.to_vec()), Some(unknown))

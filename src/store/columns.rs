@@ -1,11 +1,19 @@
 //! A message out of a row of the log. Called by the reader.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 
 use crate::chat::{AccountId, Author, ClientId, Color, Name, RoomId, Seq};
 use crate::store::Message;
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
+
+/// Names that SQLite has gathered as JSON; maybe none.
+pub(super) fn names(json: ValueRef<'_>) -> rusqlite::Result<Vec<Name>> {
+    let Some(json) = json.as_str_or_null()? else { return Ok(Vec::new()) };
+    let names: Vec<String> = serde_json::from_str(json).unwrap_or_default();
+    Ok(names.iter().filter_map(|name| Name::kept(name)).collect())
+}
 
 /// Where the columns of a message stand in the rows of a statement. To look each up by its name, in
 /// every row, would take longer than to read it.
@@ -20,6 +28,7 @@ pub(super) struct Columns {
     client_id: usize,
     reply_to: usize,
     edited: usize,
+    calls: usize,
 }
 
 impl Columns {
@@ -36,6 +45,7 @@ impl Columns {
             client_id: at("client_id")?,
             reply_to: at("reply_to")?,
             edited: at("edited")?,
+            calls: at("calls")?,
         })
     }
 
@@ -55,6 +65,7 @@ impl Columns {
             client_id: optional_text(row, self.client_id, ClientId::new)?,
             reply_to: optional(self.reply_to)?.map(Seq),
             edited: row.get::<_, Option<i64>>(self.edited)?.map(Time),
+            calls: names(row.get_ref(self.calls)?)?,
             reactions: Vec::new(),
         })
     }

@@ -21,9 +21,19 @@ use crate::time::Time;
 /// The columns that [`read`] expects, in its order: for the `SELECT` of whoever reads the log. The
 /// words of an edit are those that its message has now: the entry itself keeps none.
 pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, client_id, reply_to,
-    target, edited, body, CASE kind
+    target, edited, CASE kind
+        WHEN 'edited' THEN (SELECT said.body FROM log AS said WHERE said.seq = log.target)
+        ELSE body END AS body, CASE kind
         WHEN 'edited' THEN (SELECT said.text FROM log AS said WHERE said.seq = log.target)
-        ELSE text END AS text";
+        ELSE text END AS text, CASE kind
+        WHEN 'said' THEN (
+            SELECT json_group_array(account.name) FROM json_each(log.body, '$.calls') AS one
+            CROSS JOIN account ON account.id = one.value WHERE log.body IS NOT NULL)
+        WHEN 'edited' THEN (
+            SELECT json_group_array(account.name)
+            FROM log AS said CROSS JOIN json_each(said.body, '$.calls') AS one
+            CROSS JOIN account ON account.id = one.value WHERE said.seq = log.target)
+        END AS calls";
 
 /// The number of the last entry, also where that is gone: numbers are not used twice.
 pub(super) const LAST: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM log),
@@ -33,8 +43,8 @@ pub(super) const LAST: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM log
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
     connection.prepare_cached(
         "INSERT INTO log (seq, time, kind, room, account, name, color, text, client_id, reply_to,
-             proof, hash)
-         VALUES (?, ?, 'said', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             body, proof, hash)
+         VALUES (?, ?, 'said', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
 }
 
@@ -48,7 +58,7 @@ pub(super) fn append(
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     let (number, salt) = (signed(seq.0), chain.salt(seq));
-    if let Entry::Said { room, author, color, text, client_id, reply_to } = entry {
+    if let Entry::Said { room, author, color, text, client_id, reply_to, calls } = entry {
         let fixed = Fixed {
             kind: "said",
             room: Some(signed(room.0)),
@@ -59,10 +69,13 @@ pub(super) fn append(
             reply_to: reply_to.map(|seq| signed(seq.0)),
             ..Fixed::default()
         };
-        let link = chain.link(number, time.0, &fixed, Some(chain::commit(&salt, text)));
+        let calls = calls_body(calls);
+        let words = chain::commit(&salt, text, calls.as_deref());
+        let link = chain.link(number, time.0, &fixed, Some(words));
         let Fixed { room, account, name, color, client_id, reply_to, .. } = fixed;
         said.execute(params![
-            number, time.0, room, account, name, color, text, client_id, reply_to, salt, link
+            number, time.0, room, account, name, color, text, client_id, reply_to, calls, salt,
+            link
         ])?;
         return Ok(());
     }
@@ -70,7 +83,9 @@ pub(super) fn append(
     let body = body.map(|body| body.to_string());
     let aim = aim(entry);
     let words = match entry {
-        Entry::Edited { text, .. } => Some(chain::commit(&salt, text)),
+        Entry::Edited { text, calls, .. } => {
+            Some(chain::commit(&salt, text, calls_body(calls).as_deref()))
+        }
         _ => None,
     };
     let fixed = Fixed {
@@ -134,10 +149,11 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
             text: words()?,
             client_id: optional_text(row, "client_id", ClientId::new)?,
             reply_to: row.get::<_, Option<i64>>("reply_to")?.map(|seq| Seq(unsigned(seq))),
+            calls: calls(row)?,
         },
         "edited" => {
             let (room, target, by) = (room()?, target()?, author(row)?);
-            Entry::Edited { room, target, by, text: words()? }
+            Entry::Edited { room, target, by, text: words()?, calls: calls(row)? }
         }
         _ => {
             let body: String = row.get("body")?;
@@ -161,6 +177,21 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
         }
     };
     Ok((seq, time, entry))
+}
+
+/// The body of a message: who is called by the words that it has now. Most call nobody.
+pub(super) fn calls_body(calls: &[AccountId]) -> Option<String> {
+    let numbers: Vec<u64> = calls.iter().map(|account| account.0).collect();
+    (!numbers.is_empty()).then(|| json!({"calls": numbers}).to_string())
+}
+
+/// The reverse of [`calls_body`].
+pub(super) fn calls(row: &Row<'_>) -> rusqlite::Result<Box<[AccountId]>> {
+    let Some(body) = row.get_ref("body")?.as_str_or_null()? else { return Ok(Box::default()) };
+    let body: Value = serde_json::from_str(body).map_err(|_| unreadable("body"))?;
+    let numbers = body.get("calls").and_then(Value::as_array).ok_or_else(|| unreadable("body"))?;
+    let account = |number: &Value| number.as_u64().map(AccountId);
+    numbers.iter().map(account).collect::<Option<_>>().ok_or_else(|| unreadable("body"))
 }
 
 /// Who said or did something, from the columns `account` and `name`.
@@ -209,6 +240,7 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             ("room_changed", body)
         }
         Entry::RoomGone { room } => ("room_gone", json!({"room": room.0})),
+        // Who is called is with the words, of an edit in its message.
         Entry::Said { .. } => return ("said", None),
         Entry::Edited { .. } => return ("edited", None),
         Entry::Deleted { as_owner, .. } => ("deleted", json!({"as_owner": as_owner})),

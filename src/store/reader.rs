@@ -12,7 +12,7 @@ use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
     UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
-use crate::store::columns::Columns;
+use crate::store::columns::{Columns, names};
 use crate::store::entries::{self, signed, text, unsigned};
 use crate::store::index::Young;
 use crate::time::Time;
@@ -45,6 +45,8 @@ pub struct Message {
     pub reply_to: Option<Seq>,
     /// Since when it has other words than at first.
     pub edited: Option<Time>,
+    /// Who is called by its words.
+    pub calls: Vec<Name>,
     /// The signs on it, and who put them there, in the order of coming.
     pub reactions: Vec<(Emoji, Vec<Name>)>,
 }
@@ -121,13 +123,17 @@ pub enum Happened {
         by: Author,
         /// The words that it has now, which may be still others; `None`: it was taken back since.
         text: Option<Box<str>>,
+        /// Who is called by them.
+        calls: Vec<Name>,
     },
     /// Anything else.
     Other(Entry),
 }
 
 /// What [`Columns`] expects.
-const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited";
+const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited,
+    (SELECT json_group_array(account.name) FROM json_each(log.body, '$.calls') AS one
+        CROSS JOIN account ON account.id = one.value WHERE log.body IS NOT NULL) AS calls";
 
 impl Page {
     /// The page without what is beyond [`PAGE_BYTES`], seen from between two of its messages: the
@@ -174,7 +180,8 @@ impl Message {
             let names: usize = names.iter().map(|name| name.as_str().len() + 3).sum();
             emoji.as_str().len() + names + 6
         });
-        self.text.as_deref().map_or(0, escaped) + signs.sum::<usize>() + FRAME
+        let calls: usize = self.calls.iter().map(|name| name.as_str().len() + 3).sum();
+        self.text.as_deref().map_or(0, escaped) + signs.sum::<usize>() + calls + FRAME
     }
 }
 
@@ -282,7 +289,8 @@ impl Reader {
     /// When the database cannot be read.
     pub fn spent(&self, lowered: &str, id: &ClientId) -> rusqlite::Result<Option<Message>> {
         let mut select = self.sql(
-            "SELECT spent.*, account.name, NULL AS color, NULL AS text, NULL AS edited
+            "SELECT spent.*, account.name, NULL AS color, NULL AS text, NULL AS edited,
+                 NULL AS calls
              FROM account JOIN spent ON spent.account = account.id
              WHERE account.folded = ? AND account.gone IS NULL AND client_id = ?",
         )?;
@@ -345,7 +353,7 @@ impl Reader {
             "SELECT count(*) FROM (
                 SELECT 1 FROM (
                     SELECT seq FROM mention
-                    WHERE name = ?6 AND room = ?1 AND seq > ?2 ORDER BY seq DESC LIMIT ?5)
+                    WHERE account = ?3 AND room = ?1 AND seq > ?2 ORDER BY seq DESC LIMIT ?5)
                     AS called CROSS JOIN log ON log.seq = called.seq
                 WHERE log.account IS NOT ?3 LIMIT ?4)",
         )?;
@@ -353,8 +361,8 @@ impl Reader {
         let count = |(room, read): &(RoomId, Seq)| {
             let (room, read) = (signed(room.0), number(*read));
             let unread = said.query_row(params![room, read, me, most, looks], |row| row.get(0))?;
-            let called = params![room, read, me, most, looks, lowered];
-            let mentions = calls.query_row(called, |row| row.get(0))?;
+            let mentions =
+                calls.query_row(params![room, read, me, most, looks], |row| row.get(0))?;
             Ok(Counts { unread: unsigned(unread), mentions: unsigned(mentions) })
         };
         rooms.iter().map(count).collect()
@@ -442,7 +450,8 @@ fn read(row: &rusqlite::Row<'_>, columns: &Columns) -> rusqlite::Result<Row> {
     let (seq, time, entry) = entries::read(row)?;
     let what = match entry {
         Entry::Edited { room, target, by, .. } => {
-            Happened::Edited { room, target, by, text: row.get("text")? }
+            let calls = names(row.get_ref("calls")?)?;
+            Happened::Edited { room, target, by, text: row.get("text")?, calls }
         }
         entry => Happened::Other(entry),
     };

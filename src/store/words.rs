@@ -11,12 +11,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::chat::{
-    AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq, mentions,
-};
+use crate::chat::{AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq};
 use crate::crypto::{self, KeyHash};
 use crate::limits::{REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
-use crate::store::entries::{aim, signed, unsigned};
+use crate::store::entries::{self, aim, signed, unsigned};
 use crate::store::{chain, index};
 use crate::time::Time;
 
@@ -218,10 +216,10 @@ pub(super) fn apply(
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     match entry {
-        Entry::Said { room, text, .. } => mention(connection, *room, seq, text),
-        Entry::Edited { room, target, text, .. } => {
-            rewrite(connection, seq, *target, Some((text, time)))?;
-            mention(connection, *room, *target, text)
+        Entry::Said { room, calls, .. } => mention(connection, *room, seq, calls),
+        Entry::Edited { room, target, text, calls, .. } => {
+            rewrite(connection, seq, *target, Some((text, time, calls)))?;
+            mention(connection, *room, *target, calls)
         }
         Entry::Deleted { target, .. } => {
             rewrite(connection, seq, *target, None)?;
@@ -258,26 +256,27 @@ fn rewrite(
     connection: &Connection,
     by: Seq,
     target: Seq,
-    words: Option<(&str, Time)>,
+    words: Option<(&str, Time, &[AccountId])>,
 ) -> rusqlite::Result<()> {
     let target = signed(target.0);
-    let said: Option<Box<str>> = connection
-        .prepare_cached("SELECT text FROM log WHERE seq = ?")?
-        .query_row([target], |row| row.get(0))?;
+    let (said, calls): (Option<Box<str>>, Option<Box<str>>) = connection
+        .prepare_cached("SELECT text, body FROM log WHERE seq = ?")?
+        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))?;
     forget(connection, Seq(unsigned(target)))?;
     if let Some(said) = &said {
-        chain::words_go(connection, target, signed(by.0), said)?;
+        chain::words_go(connection, target, signed(by.0), (said, calls.as_deref()))?;
     }
     connection
         .prepare_cached(
             "UPDATE log SET text = ?2, edited = ?3, deleted = ?2 IS NULL,
-                 said_hash = coalesce(said_hash, ?4) WHERE seq = ?1",
+                 said_hash = coalesce(said_hash, ?4), body = ?5 WHERE seq = ?1",
         )?
         .execute(params![
             target,
-            words.map(|(text, _)| text),
-            words.map(|(_, time)| time.0),
+            words.map(|(text, ..)| text),
+            words.map(|(_, time, _)| time.0),
             said.map(|said| crypto::hash(&said)),
+            words.and_then(|(.., calls)| entries::calls_body(calls)),
         ])?;
     if words.is_some() {
         index::put(connection, target)?;
@@ -298,12 +297,12 @@ pub(super) fn mention(
     connection: &Connection,
     room: RoomId,
     seq: Seq,
-    text: &str,
+    calls: &[AccountId],
 ) -> rusqlite::Result<()> {
-    for name in mentions(text) {
+    for account in calls {
         connection
-            .prepare_cached("INSERT OR IGNORE INTO mention (name, room, seq) VALUES (?, ?, ?)")?
-            .execute(params![name.folded().as_str(), signed(room.0), signed(seq.0)])?;
+            .prepare_cached("INSERT OR IGNORE INTO mention (account, room, seq) VALUES (?, ?, ?)")?
+            .execute([signed(account.0), signed(room.0), signed(seq.0)])?;
     }
     Ok(())
 }

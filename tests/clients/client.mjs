@@ -13,6 +13,7 @@ import { locked, people, rooms, ways } from "./client/rooms.mjs";
 import { injection, talk } from "./client/talk.mjs";
 import { away, killed, long } from "./client/sending.mjs";
 import { speed } from "./client/speed.mjs";
+import { calling, patient } from "./client/waiting.mjs";
 import { completion, forgetful, refused, writing } from "./client/writing.mjs";
 
 async function quiet() {
@@ -21,5 +22,5 @@ async function quiet() {
 
 await main([
   killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, locked, completion,
-  writing, refused, forgetful, notices, devices, returning, hearing, still,
+  writing, refused, forgetful, patient, calling, notices, devices, returning, hearing, still,
 ], [speed], [quiet]);

@@ -6,12 +6,12 @@
 #
 #     run.sh [SCRIPT]...        all of them if none is named:
 #         seeds, crowd, crash, frames               in Python
-#         browser, client, streams, offline         in a browser; `make test` runs these
+#         browser, client, streams, offline, words  in a browser; `make test` runs these
 #         chance                                    in a browser, at random: SEED=, STEPS=
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 scripts=("$@")
-[ $# -gt 0 ] || scripts=(seeds crowd crash frames browser client streams offline chance)
+[ $# -gt 0 ] || scripts=(seeds crowd crash frames browser client streams offline words chance)
 python=${PYTHON:-python3}
 venv=.venv
 cargo build --quiet --bins --examples
@@ -48,9 +48,11 @@ frames() {
 # What of a browser's needs is not here, as Debian calls it.
 look() {
     CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || true)}
-    export CHROMIUM
+    FIREFOX=${FIREFOX:-$(command -v firefox-esr || command -v firefox || true)}
+    export CHROMIUM FIREFOX
     lacking=()
     [ -n "$CHROMIUM" ] || lacking+=(chromium)
+    case " ${scripts[*]} " in *" words "*) [ -n "$FIREFOX" ] || lacking+=(firefox-esr) ;; esac
     command -v node > /dev/null || lacking+=(nodejs)
     command -v npm > /dev/null || lacking+=(npm)
     command -v curl > /dev/null || lacking+=(curl)
@@ -89,7 +91,7 @@ case " ${scripts[*]} " in
     *" seeds "* | *" crowd "* | *" crash "* | *" frames "*) pythons ;;
 esac
 case " ${scripts[*]} " in
-    *" browser "* | *" client "* | *" streams "* | *" offline "* | *" chance "*) browse || [ -n "$why" ] ;;
+    *" browser "* | *" client "* | *" streams "* | *" offline "* | *" words "* | *" chance "*) browse || [ -n "$why" ] ;;
 esac
 if [ -n "$why" ] && [ -n "${CI:-}" ]; then
     echo "the page is not tested in a browser, and here it must be: $why" >&2
@@ -105,7 +107,7 @@ for script in "${scripts[@]}"; do
     case $script in
         seeds | crowd | crash) "$venv/bin/python" "tests/clients/$script.py" ;;
         frames) frames ;;
-        browser | client | streams | offline | chance)
+        browser | client | streams | offline | words | chance)
             if [ -z "$why" ]; then node "tests/clients/$script.mjs"; else echo "left out"; fi
             ;;
         *) echo "there is no $script" && false ;;

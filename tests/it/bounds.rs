@@ -21,6 +21,9 @@ const FILLED: &[[&str; 3]] = &[
     ["OUTBOX_BYTES_MAX", OVERLOAD, "what_a_dropped_reader_got_has_no_hole"],
     ["STREAM_OUTBOX_BYTES_MAX", SLOW, "who_stops_reading_falls_behind_and_catches_up"],
     ["UNSENT_BYTES_MAX", "src/outgoing.rs", "what_many_hold_is_counted_together"],
+    ["INPUT_BYTES_MAX", OVERLOAD, "messages_that_never_end_do_not_hold_memory_for_ever"],
+    ["LAG_OWN_MAX", "src/connection/lag.rs", "what_is_kept_is_bounded"],
+    ["LAG_BYTES_MAX", "src/connection/lag.rs", "what_is_kept_is_bounded"],
     ["UNANSWERED_MAX", CONNECTION, "one_whose_messages_wait_for_the_disk_is_not_taken_for_dead"],
     // The hub and its lines.
     ["INBOX_MAX", HUB, "the_inbox_has_an_end_and_nobody_is_lost_there"],

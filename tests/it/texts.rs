@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::kit::TestServer;
+use crate::kit::{self, TestServer, shanty};
+use crate::native::Form;
 
 const NAMES: [&str; 14] = [
     "bob\u{fe0f}",
@@ -136,4 +137,55 @@ fn a_sign_is_one_emoji_in_one_spelling() {
     }
     let (_, message) = sign("DELETE", "❤\u{fe0e}");
     assert_eq!(message["reactions"], json!({"👍": ["ann"]}));
+}
+
+/// Who is called is decided when it is said, by who is there; an edit decides anew, and what comes
+/// back after a restart, or in a new database, is the same.
+#[test]
+fn who_is_called_is_who_is_there() {
+    let mut server = TestServer::start();
+    let [ann, bob] = ["ann", "bob"].map(|name| server.user(name));
+    let guest = |name: &str| {
+        let answer = server.send("POST /api/v1/guests", &json!({"name": name}));
+        assert_eq!(answer.status, 201, "{name}");
+    };
+    guest("zoë");
+    guest("Mary Lou");
+    let mut stream = server.live(&bob, Form::Ws);
+    let said = server.tell(&ann, 1, "@BOB @zoë, @mary lou: see `@ann`, @nobody");
+    let called = json!(["bob", "zoë", "Mary Lou"]);
+    assert_eq!(said["mentions"], called);
+    assert_eq!(stream.expect("message")["mentions"], called);
+    let unread = |server: &TestServer| server.get(&bob, "/rooms/1")["mentions"].clone();
+    assert_eq!(unread(&server), 1);
+    // Who comes later was not called.
+    server.user("nobody");
+    let path = format!("/rooms/1/messages/{}", said["seq"]);
+    assert_eq!(server.get(&ann, &path)["mentions"], called);
+    let edited = json!({"text": "@nobody and @ann"});
+    let (status, message) = server.api(&ann, "PATCH", &path, &edited);
+    assert_eq!((status, &message["mentions"]), (200, &json!(["nobody", "ann"])));
+    assert_eq!(stream.expect("edit")["mentions"], json!(["nobody", "ann"]));
+    assert_eq!(unread(&server), 0);
+    let again = server.tell(&ann, 1, "@bob again");
+    server.stop();
+    let (db, copy) = (server.db(), server.scratch.path("copy.db"));
+    let tend = |db: &str, words: &[&str]| {
+        let mut command = shanty();
+        command.args(["--db", db]).args(words);
+        let end = kit::run(command);
+        assert_eq!(end.code, Some(0), "{words:?} {end:?}");
+    };
+    let lines = server.scratch.path("lines");
+    tend(&db, &["verify"]);
+    tend(&db, &["export", &lines]);
+    tend(&copy, &["import", &lines]);
+    tend(&copy, &["verify"]);
+    std::fs::rename(&copy, &db).expect("the new one");
+    server.go_on();
+    let end = server.get(&ann, "/rooms/1/messages?limit=9");
+    let calls: Vec<_> = end["messages"].as_array().expect("messages").iter().collect();
+    assert_eq!(calls[0]["mentions"], json!(["nobody", "ann"]));
+    assert_eq!((&calls[1]["seq"], &calls[1]["mentions"]), (&again["seq"], &json!(["bob"])));
+    assert_eq!(unread(&server), 1);
 }

@@ -229,7 +229,7 @@ impl Teller<'_> {
         match entry {
             Entry::Edited { room, target, by, .. } if self.sees(*room, seq) => {
                 let (target, text) = (*target, self.words(*target).0?);
-                Some((*room, by.clone(), What::Edited { seq, target, text }))
+                Some((*room, by.clone(), What::Edited { seq, target, text, calls: Box::default() }))
             }
             Entry::Deleted { room, target, by, .. } if self.sees(*room, seq) => {
                 Some((*room, by.clone(), What::Deleted { seq, target: *target }))

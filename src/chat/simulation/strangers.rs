@@ -56,7 +56,8 @@ impl Simulation {
                 let author = Author { account: None, name };
                 let text = format!("text {fresh}").into();
                 let color = self.color();
-                Entry::Said { room, author, color, text, client_id: None, reply_to: None }
+                let (client_id, reply_to, calls) = (None, None, Box::default());
+                Entry::Said { room, author, color, text, client_id, reply_to, calls }
             }
         };
         let time = self.clock;

@@ -362,14 +362,15 @@ impl World {
             What::Left => {
                 roster.remove(place.expect("only who was there leaves"));
             }
-            What::Said { seq, text, client_id, reply_to } => {
+            What::Said { seq, text, client_id, reply_to, calls: _ } => {
                 if place.is_none() && seated {
                     roster.push(name);
                 }
                 let (due, time, entry) = self.to_announce.take().expect("said, but not in the log");
                 let Event { room, author, color, .. } = event.clone();
                 let (text, client_id, reply_to) = (text.clone(), client_id.clone(), *reply_to);
-                let said = Entry::Said { room, author, color, text, client_id, reply_to };
+                let calls = Box::default();
+                let said = Entry::Said { room, author, color, text, client_id, reply_to, calls };
                 assert_eq!((*seq, event.time, said), (due, time, entry), "not as it was logged");
                 let last = self.last_said.insert(room, *seq);
                 assert!(last.is_none_or(|last| last < *seq), "told out of order");

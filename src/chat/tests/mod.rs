@@ -6,6 +6,7 @@ mod full;
 mod guests;
 mod limits;
 mod members;
+mod mentions;
 mod names;
 mod pages;
 mod people;
@@ -280,7 +281,9 @@ fn words(effect: &Effect) -> String {
         Effect::Announce { event, by } => {
             let who = event.author.name.as_str();
             let what = match &event.what {
-                What::Edited { seq, target, text } => format!("edited {target} to {text} as {seq}"),
+                What::Edited { seq, target, text, .. } => {
+                    format!("edited {target} to {text} as {seq}")
+                }
                 What::Deleted { seq, target } => format!("deleted {target} as {seq}"),
                 What::Reacted { seq, target, on, .. } => format!("signed {target} {on} as {seq}"),
                 What::Member { seq, member } => format!("is member {member} as {seq}"),

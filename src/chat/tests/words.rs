@@ -14,7 +14,8 @@ fn only_members_speak_and_a_client_id_is_used_once() {
     let time = core.now;
     let by = || Some(Author { account: Some(AccountId(1)), name: name("ann") });
     let acted = |seq, repeated| {
-        Some(Ok(Answer::Acted { seq: Seq(seq), time, repeated, by: by(), color: None }))
+        let (by, calls) = (by(), Box::default());
+        Some(Ok(Answer::Acted { seq: Seq(seq), time, repeated, by, color: None, calls }))
     };
     let ask = core.ask_late("ann", send());
     assert_eq!(core.commit(), ["ann said hi as 7"]);

@@ -7,7 +7,7 @@
 //! everybody.
 
 mod emoji;
-mod tables;
+pub(super) mod tables;
 #[cfg(test)]
 mod tests;
 

@@ -22,7 +22,7 @@ pub(super) fn is_visible(c: char) -> bool {
 }
 
 /// Whether a character stands on, under or in the one before it.
-pub(super) fn is_mark(c: char) -> bool {
+pub(in crate::chat) fn is_mark(c: char) -> bool {
     !c.is_ascii() && within(&MARKS, c)
 }
 

@@ -286,6 +286,8 @@ pub enum Answer {
         by: Option<Author>,
         /// What a message is to be shown in.
         color: Option<Color>,
+        /// Who is called by its words.
+        calls: Box<[Name]>,
     },
     /// So far one has read.
     Read(Seq),

@@ -104,6 +104,8 @@ pub enum Entry {
         client_id: Option<ClientId>,
         /// The message that it answers.
         reply_to: Option<Seq>,
+        /// Who is called by it, of those who were there when it was said.
+        calls: Box<[AccountId]>,
     },
     /// A message has other words.
     Edited {
@@ -115,6 +117,8 @@ pub enum Entry {
         by: Author,
         /// The words.
         text: Box<str>,
+        /// Who is called by them.
+        calls: Box<[AccountId]>,
     },
     /// A message was taken back; its words are gone.
     Deleted {

@@ -1,6 +1,6 @@
 //! What the people in a room are told.
 
-use crate::chat::types::{Author, ClientId, Color, Emoji, RoomId, Seq};
+use crate::chat::types::{Author, ClientId, Color, Emoji, Name, RoomId, Seq};
 use crate::chat::vocabulary::RoomInfo;
 use crate::time::Time;
 
@@ -34,6 +34,8 @@ pub enum What {
         client_id: Option<ClientId>,
         /// The message that it answers.
         reply_to: Option<Seq>,
+        /// Who is called by it.
+        calls: Box<[Name]>,
     },
     /// Put other words into a message.
     Edited {
@@ -43,6 +45,8 @@ pub enum What {
         target: Seq,
         /// The words.
         text: Box<str>,
+        /// Who is called by them.
+        calls: Box<[Name]>,
     },
     /// Took back a message.
     Deleted {

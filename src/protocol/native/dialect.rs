@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::chat::{
-    Action, ClientId, Color, Event, Field, Receipt, Refusal, RoomId, Seq, Tell, What,
+    Action, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomId, Seq, Tell, What,
 };
 use crate::dialect::{Dialect, Envelope};
 use crate::protocol::bodies;
@@ -114,6 +114,8 @@ enum Frame<'a> {
         room: u64,
         target: u64,
         text: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<&'a str>,
         #[serde(serialize_with = "bodies::rfc3339")]
         time: Time,
     },
@@ -186,8 +188,9 @@ impl<'a> From<&'a Event> for Frame<'a> {
         match what {
             What::Joined => Frame::Presence { room, name: by, online: true, color },
             What::Left => Frame::Presence { room, name: by, online: false, color },
-            What::Edited { seq, target, text } => {
-                Frame::Edit { seq: seq.0, room, target: target.0, text, time }
+            What::Edited { seq, target, text, calls } => {
+                let mentions = calls.iter().map(Name::as_str).collect();
+                Frame::Edit { seq: seq.0, room, target: target.0, text, mentions, time }
             }
             What::Deleted { seq, target } => {
                 Frame::Delete { seq: seq.0, room, target: target.0, by, time }

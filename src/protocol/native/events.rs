@@ -382,9 +382,10 @@ impl View {
         }
         let entry = match &row.what {
             // What was taken back since has no words any more, and will be taken back further on.
-            Happened::Edited { room, target, by, text } if self.sees(*room, seq) => {
+            Happened::Edited { room, target, by, text, calls } if self.sees(*room, seq) => {
                 let (target, text) = (*target, text.clone()?);
-                return Some((*room, by.clone(), What::Edited { seq, target, text }));
+                let calls = calls.clone().into();
+                return Some((*room, by.clone(), What::Edited { seq, target, text, calls }));
             }
             Happened::Other(entry) => entry,
             _ => return None,

@@ -6,7 +6,6 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::chat::mentions;
 use crate::chat::{Color, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, What};
 use crate::protocol::bodies;
 use crate::store::{Counts, Message};
@@ -94,8 +93,8 @@ pub(super) struct Said<'a> {
     deleted: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "signs")]
     reactions: &'a [(Emoji, Vec<Name>)],
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "names")]
-    mentions: Vec<Name>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "names")]
+    mentions: &'a [Name],
     #[serde(skip_serializing_if = "Option::is_none")]
     snippet: Option<&'a str>,
 }
@@ -116,7 +115,7 @@ impl<'a> From<&'a Message> for Said<'a> {
             edited: message.edited.filter(|_| text.is_some()),
             deleted: text.is_none(),
             reactions: if text.is_some() { &message.reactions } else { &[] },
-            mentions: text.map(mentions).unwrap_or_default(),
+            mentions: if text.is_some() { &message.calls } else { &[] },
             snippet: None,
         }
     }
@@ -135,7 +134,7 @@ impl<'a> Said<'a> {
 
     /// What was said just now; `None`: something else has happened.
     pub fn live(event: &'a Event) -> Option<Said<'a>> {
-        let What::Said { seq, text, client_id, reply_to } = &event.what else { return None };
+        let What::Said { seq, text, client_id, reply_to, calls } = &event.what else { return None };
         Some(Said {
             kind: Some("message"),
             seq: seq.0,
@@ -149,7 +148,7 @@ impl<'a> Said<'a> {
             edited: None,
             deleted: false,
             reactions: &[],
-            mentions: mentions(text),
+            mentions: calls,
             snippet: None,
         })
     }

@@ -106,6 +106,7 @@ pub(super) async fn edit(context: &Context, request: &Request, room: &str, seq: 
     let action = Action::Edit { room, target, text: text.clone() };
     changed(context, caller, action, [room.0, target.0], |message, acted| {
         (message.text, message.edited) = (Some(text), Some(acted.time));
+        message.calls = acted.calls;
     })
     .await
 }
@@ -173,7 +174,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
     let acted = act(context, caller.clone(), action).await?;
     let seq = acted.seq;
     if !acted.repeated {
-        let Acted { time, by: author, color, .. } = acted;
+        let Acted { time, by: author, color, calls, .. } = acted;
         let (edited, reactions, client_id) = (None, Vec::new(), sent);
         let said = Message {
             seq,
@@ -185,6 +186,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
             client_id,
             reply_to,
             edited,
+            calls,
             reactions,
         };
         return Ok(told(201, &said));
@@ -234,12 +236,14 @@ struct Acted {
     repeated: bool,
     by: Author,
     color: Option<Color>,
+    /// Who is called by the words.
+    calls: Vec<Name>,
 }
 
 async fn act(context: &Context, caller: Caller, action: Action) -> Result<Acted, Failure> {
     match context.hub.ask(caller, Ask::Act(action)).await? {
-        Answer::Acted { seq, time, repeated, by: Some(by), color } => {
-            Ok(Acted { seq, time, repeated, by, color })
+        Answer::Acted { seq, time, repeated, by: Some(by), color, calls } => {
+            Ok(Acted { seq, time, repeated, by, color, calls: calls.into() })
         }
         _ => unreachable!("what is done is answered with its number, and who did it"),
     }

@@ -76,6 +76,7 @@ fn encoding() {
         text: "a \"b\"\n</script>".into(),
         client_id: None,
         reply_to: None,
+        calls: Box::default(),
     };
     for (what, others) in [
         (What::Joined, r#"{"event":"join","username":"Zoë"}"#),

@@ -1,6 +1,9 @@
 // The server's API: requests, and how they fail.
 
 const PATIENCE_MS = 20_000;
+// So often, and for so long, one waits where there was too much at once, before it is said.
+const WAITS_MAX = 5;
+const WAIT_MS_MAX = 30_000;
 
 export class Failure extends Error {
   constructor(status, error = {}) {
@@ -9,7 +12,7 @@ export class Failure extends Error {
     this.status = status;
     this.code = error.code ?? "";
     this.field = error.field;
-    this.retryAfter = error.retry_after_ms;
+    this.retryAfter = error.retry_after_ms; // milliseconds
   }
 
   // Whether the same request may well succeed later.
@@ -26,7 +29,29 @@ function sentence(text) {
 let loggedOut = () => {};
 export function onLoggedOut(then) { loggedOut = then; }
 
+// After how long the server may be asked again: at the time that it names, and not all at once.
+export const later = (failure) => (failure.retryAfter ?? 1000) * (1 + Math.random() / 4);
+
+const pause = (time) => new Promise((done) => { setTimeout(done, time); });
+let busy = () => {};
+export function onBusy(then) { busy = then; }
+
+// Asks, and where that was too much at once, waits as long as the server says and asks again.
 export async function api(method, path, body) {
+  for (let waited = 0; ; waited += 1) {
+    try {
+      return await once(method, path, body);
+    } catch (failure) {
+      const long = (failure.retryAfter ?? 0) > WAIT_MS_MAX;
+      if (failure.status !== 429 || long || waited === WAITS_MAX) throw failure;
+      const time = later(failure);
+      busy(time);
+      await pause(time);
+    }
+  }
+}
+
+export async function once(method, path, body) {
   let response;
   try {
     response = await fetch(`api/v1/${path}`, {
@@ -43,6 +68,8 @@ export async function api(method, path, body) {
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return answer;
   const failure = new Failure(response.ok ? 0 : response.status, answer?.error);
+  const seconds = Number(response.headers.get("Retry-After"));
+  if (seconds > 0) failure.retryAfter ??= 1000 * seconds;
   if (failure.code === "unauthenticated") loggedOut();
   throw failure;
 }

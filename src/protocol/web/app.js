@@ -1,7 +1,7 @@
 // The page: who one is, which room is open, and what the stream says.
 
 import { $, avatar, h, icon, toast } from "./dom.js";
-import { get, onLoggedOut, part, post, put, remove } from "./api.js";
+import { get, onBusy, onLoggedOut, part, post, put, remove } from "./api.js";
 import "./banner.js";
 import { composer, saveDraft } from "./composer.js";
 import { aboutRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
@@ -21,6 +21,7 @@ import {
 import { stream } from "./stream.js";
 import { doing } from "./tools.js";
 import { forgetWindow, forgetWindows, happen } from "./windows.js";
+import { nameable } from "./words.js";
 
 const REFRESH_MS = 30_000;
 const LOBBY = 1;
@@ -78,6 +79,10 @@ function end(why, forgotten = false) {
   back(why);
 }
 
+onBusy((time) => {
+  if (time > 1500) toast(`That was much at once; it goes on in ${Math.ceil(time / 1000)} s.`);
+});
+
 onLoggedOut(() => { if (state.me) end("Your session has ended. Come in again."); });
 
 async function logOut() {
@@ -106,7 +111,7 @@ async function nick(name) {
     // First the new one: it may be taken.
     const old = state.current;
     stream.stop();
-    await post("guests", { name, remember: true });
+    await post("guests", { name: nameable(name), remember: true });
     forgetWindows();
     state.rooms.clear();
     state.current = null;

@@ -6,9 +6,13 @@ import { log } from "./log.js";
 import { outbox } from "./outbox.js";
 import { keepMine, recallMine, room, state, tell } from "./state.js";
 import { stream } from "./stream.js";
+import { fold } from "./words.js";
 
 const DRAFT_MS = 300;
 const TYPING_MS = 3000;
+// Something that shows; the server takes nothing else.
+const VISIBLE = /[^\s\p{Cc}\p{Cf}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const NAME_MAX = 32;
 const text = $("text");
 const box = $("complete");
 let about = null; // {kind: "reply" | "edit", message}
@@ -120,18 +124,22 @@ function changed() {
   }
 }
 
+// What is pasted may have control characters in it, which nobody is told.
+const sayable = (words) => words.replace(/\r\n?/g, "\n").trimEnd()
+  .replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, "");
+
 async function submit() {
   hide();
-  const words = text.value.replace(/\s+$/, "");
+  const words = sayable(text.value);
   if (!fit()) return announce("The message is too long");
   if (about?.kind === "edit") {
     const { message } = about;
-    if (!words) return actions.delete(message);
+    if (!VISIBLE.test(words)) return actions.delete(message);
     composer.cancel();
     if (words !== message.text) await actions.edit(message, replaced(words));
     return;
   }
-  if (!words.trim()) return;
+  if (!VISIBLE.test(words)) return;
   if (words.startsWith("/") && !words.startsWith("//")) {
     const [, name, rest] = /^\/(\S*)\s*([\s\S]*)$/.exec(words);
     const command = COMMANDS[name.toLowerCase()];
@@ -173,26 +181,38 @@ const COMMANDS = {
 };
 export const commands = Object.entries(COMMANDS).map(([name, [what]]) => [`/${name}`, what]);
 
+// What there is of a name behind an `@` that calls somebody.
+function nameBegun(before) {
+  const at = before.lastIndexOf("@");
+  const name = before.slice(at + 1);
+  const word = before.slice(Math.max(0, at - NAME_MAX), Math.max(0, at));
+  const address = /[A-Za-z0-9][_+-]*$/.test(word);
+  return at < 0 || address || name.length > NAME_MAX || /^ |\n/.test(name) ? null : name;
+}
+
 // What the word at the cursor may become.
 function complete() {
   const before = text.value.slice(0, text.selectionStart);
-  const word = /(?:^|[\s(])([@:])([\p{L}\p{N}_+-]*)$/u.exec(before);
+  const emoji = /(?:^|[\s(]):([\p{L}\p{N}_+-]*)$/u.exec(before);
+  const name = nameBegun(before);
   const command = /^\/(\w*)$/.exec(before);
   choices = [];
   if (command) {
     from = 0;
     choices = commands.filter(([name]) => name.startsWith(before))
       .map(([name, what]) => ({ becomes: `${name} `, shows: name, says: what }));
-  } else if (word) {
-    from = before.length - word[2].length - 1;
-    const start = word[2].toLowerCase();
-    if (word[1] === "@") {
-      choices = state.people.filter(({ name }) => name.toLowerCase().startsWith(start))
-        .slice(0, 8).map(({ name }) => ({ becomes: `@${name} `, shows: name, says: "" }));
-    } else if (start.length > 1) {
+  } else if (emoji) {
+    const start = emoji[1].toLowerCase();
+    from = before.length - start.length - 1;
+    if (start.length > 1) {
       choices = lookUp(start, 8)
         .map(([name, emoji]) => ({ becomes: `${emoji} `, shows: emoji, says: `:${name}:` }));
     }
+  } else if (name !== null) {
+    from = before.length - name.length - 1;
+    const start = fold(name);
+    choices = state.people.filter(({ name }) => fold(name).startsWith(start))
+      .slice(0, 8).map(({ name }) => ({ becomes: `@${name} `, shows: name, says: "" }));
   }
   chosen = 0;
   draw();

@@ -7,6 +7,7 @@ import { commands } from "./composer.js";
 import { levelField } from "./notice.js";
 import { sorted } from "./rooms.js";
 import { isMe, same, state } from "./state.js";
+import { nameable } from "./words.js";
 
 export function dialog(title, ...content) {
   const box = h("dialog", { "aria-label": title },
@@ -107,7 +108,7 @@ function roomFields(room) {
 }
 
 const wanted = ({ title, description, visibility, password }) => ({
-  title: title.value.trim(), description: description.value.trim(), visibility: visibility.value,
+  title: nameable(title.value), description: description.value.trim(), visibility: visibility.value,
   password: password.value || undefined,
 });
 

@@ -3,6 +3,7 @@
 import { $, toast, touch } from "./dom.js";
 import { get, post } from "./api.js";
 import { state } from "./state.js";
+import { nameable } from "./words.js";
 
 let entered = () => {};
 
@@ -59,7 +60,7 @@ function onSubmit(id, action) {
 }
 
 onSubmit("guest", async ({ name }) => {
-  await post("guests", { name: name.value.trim(), remember: true });
+  await post("guests", { name: nameable(name.value), remember: true });
   entered();
 });
 

@@ -181,6 +181,9 @@ function wanted() {
   return out;
 }
 
+// Whom a message calls; of one that is not sent yet that is a guess.
+const called = (one) => one.mentions ?? (one.seq ? [] : state.people.map(({ name }) => name));
+
 const alike = (one, other) => (Array.isArray(one)
   ? one.every((part, at) => part === other[at]) : one === other);
 
@@ -293,7 +296,8 @@ function messageRow(one, date, follows) {
     "data-client": one.id ?? one.client_id,
   });
   const body = h("div", { class: large ? "body large" : "body" },
-    deleted ? h("p", { class: "gone" }, "This message was deleted.") : markdown(one.text));
+    deleted ? h("p", { class: "gone" }, "This message was deleted.")
+      : markdown(one.text, called(one)));
   element.append(
     follows ? h("span", { class: "aside" }, shortClock(date)) : avatar(author, color),
     h("div", { class: "what" },

@@ -1,23 +1,20 @@
 // A part of Markdown, as nodes: bold, italic, strike, code, fenced code, quotes, lists, links. What
-// is not understood stays as it was written. There is no way to markup from here but `h`.
+// is not understood stays as it was written. There is no way to markup from here but `h`. All of it
+// takes time in proportion to the text, and what would become too many nodes is shown as it is.
 
 import { h } from "./dom.js";
 import { isMe } from "./state.js";
+import { fold, parts } from "./words.js";
 
 const DEPTH_MAX = 6;
-const ITEM = /^\s{0,3}(?:[-*+]|(\d{1,9})[.)])\s+(.*)$/;
-const TOKEN = new RegExp([
-  "\\\\(?<escaped>[\\\\`*_~[\\]()>#@-])",
-  "(?<ticks>`+)",
-  "\\[(?<text>[^\\[\\]\\n]{1,500})\\]\\((?<target>[^\\s()<>]{1,2000})\\)",
-  "(?<url>(?:https?://|mailto:)[^\\s<>\"`]{2,2000})",
-  "(?<mark>\\*\\*|~~|\\*|_)(?=\\S)",
-  "(?<![\\p{L}\\p{N}])@(?<name>[A-Za-z0-9]{1,32})(?![A-Za-z0-9])",
-].join("|"), "gu");
-const TAGS = { "**": "strong", "~~": "s", "*": "em", "_": "em" };
+const NODES_MAX = 1000;
+const TAGS = { "**": "strong", __: "strong", "~~": "s", "*": "em", _: "em" };
 
-export function markdown(text) {
-  return blocks(text.split("\n"), 0);
+// `names` are those whom the text calls.
+export function markdown(text, names = [], most = NODES_MAX) {
+  const page = { left: most, names: new Map(names.map((name) => [fold(name), name])) };
+  const out = blocks(page, text.split("\n"), 0);
+  return page.left >= 0 ? out : [h("p", {}, text)];
 }
 
 // Nothing but a few emoji; they are shown large.
@@ -27,143 +24,150 @@ export function onlyEmoji(text) {
       .test(text);
 }
 
-function blocks(lines, depth) {
+function blocks(page, lines, depth) {
   const out = [];
   let plain = [];
-  const flush = () => {
-    while (plain.length && !plain[0].trim()) plain.shift();
-    while (plain.length && !plain.at(-1).trim()) plain.pop();
-    if (plain.length) out.push(h("p", {}, inline(plain.join("\n"), 0)));
-    plain = [];
+  const make = (...element) => {
+    if (plain.length) paragraph();
+    page.left -= 1;
+    out.push(h(...element));
   };
-  for (let at = 0; at < lines.length; at += 1) {
+  const paragraph = () => {
+    const [first, last] = [plain.findIndex(trim), plain.findLastIndex(trim)];
+    const words = plain.slice(first, last + 1).join("\n");
+    plain = [];
+    if (first >= 0) make("p", {}, inline(page, words));
+  };
+  const ends = closingFences(lines);
+  for (let at = 0; at < lines.length && page.left >= 0; at += 1) {
     const line = lines[at];
-    const fence = /^\s{0,3}(```+|~~~+)\s*([\w+#.-]{0,32})\s*$/.exec(line);
-    if (fence) {
-      const end = lines.findIndex((one, i) => i > at && one.trim() === fence[1]);
-      if (end > 0) {
-        flush();
-        const code = lines.slice(at + 1, end).join("\n");
-        out.push(h("pre", { tabindex: "0", "aria-label": "Code" }, h("code", {}, code)));
-        at = end;
-        continue;
-      }
-    }
-    if (/^\s{0,3}>/.test(line) && depth < DEPTH_MAX) {
-      flush();
-      const start = at;
-      while (at + 1 < lines.length && /^\s{0,3}>/.test(lines[at + 1])) at += 1;
-      const inside = lines.slice(start, at + 1).map((one) => one.replace(/^\s{0,3}> ?/, ""));
-      out.push(h("blockquote", {}, blocks(inside, depth + 1)));
+    if (ends[at]) {
+      const code = lines.slice(at + 1, ends[at]).join("\n");
+      make("pre", { tabindex: "0", "aria-label": "Code" }, h("code", {}, code));
+      at = ends[at];
       continue;
     }
-    const item = ITEM.exec(line);
-    if (item) {
-      flush();
-      const ordered = item[1] !== undefined;
+    if (quoted(line) !== null && depth < DEPTH_MAX) {
+      const inside = [];
+      for (let one; (one = quoted(lines[at] ?? "")) !== null; at += 1) inside.push(one);
+      at -= 1;
+      make("blockquote", {}, blocks(page, inside, depth + 1));
+      continue;
+    }
+    const first = item(line);
+    if (first) {
       const items = [];
-      let next = item;
-      for (; next && (next[1] !== undefined) === ordered; next = ITEM.exec(lines[at] ?? "")) {
-        items.push(h("li", {}, inline(next[2], 0)));
+      let next = first;
+      for (; next && Boolean(next.number) === Boolean(first.number); next = item(lines[at] ?? "")) {
+        items.push(h("li", {}, inline(page, next.words)));
+        page.left -= 1;
         at += 1;
       }
       at -= 1;
-      const start = ordered && item[1] !== "1" ? item[1] : null;
-      out.push(h(ordered ? "ol" : "ul", { start }, items));
+      const start = first.number && first.number !== "1" ? first.number : null;
+      make(first.number ? "ol" : "ul", { start }, items);
       continue;
     }
-    if (!line.trim() && plain.length && !plain.at(-1).trim()) continue;
+    if (!trim(line) && plain.length && !trim(plain.at(-1))) continue;
     plain.push(line);
   }
-  flush();
+  if (plain.length) paragraph();
   return out;
 }
 
-function inline(text, depth) {
-  const out = [];
-  let plain = "";
+const isBlank = (c) => c === " " || c === "\t";
+
+function trim(line) {
+  let [from, to] = [0, line.length];
+  while (from < to && isBlank(line[from])) from += 1;
+  while (from < to && isBlank(line[to - 1])) to -= 1;
+  return line.slice(from, to);
+}
+
+function unindented(line) {
   let from = 0;
+  while (from < 3 && line[from] === " ") from += 1;
+  return line.slice(from);
+}
+
+function quoted(line) {
+  const rest = unindented(line);
+  return rest[0] === ">" ? rest.slice(rest[1] === " " ? 2 : 1) : null;
+}
+
+// An item of a list: its number, if it has one, and its words.
+function item(line) {
+  const found = /^(?:[-*+]|(\d{1,9})[.)])[ \t]/.exec(unindented(line));
+  return found && { number: found[1], words: trim(unindented(line).slice(found[0].length)) };
+}
+
+// For each line that begins fenced code the line that ends it.
+function closingFences(lines) {
+  const ends = [];
+  const next = new Map();
+  for (let at = lines.length - 1; at >= 0; at -= 1) {
+    const found = /^(`{3,}|~{3,})/.exec(unindented(lines[at]));
+    const language = found && trim(unindented(lines[at]).slice(found[0].length));
+    if (found && /^[\w+#.-]{0,32}$/.test(language)) ends[at] = next.get(found[0]);
+    const closing = trim(lines[at]);
+    if (/^(?:`{3,}|~{3,})$/.test(closing)) next.set(closing, at);
+  }
+  return ends;
+}
+
+function inline(page, text) {
+  const chars = [...text];
+  const out = [];
+  const open = []; // marks that may begin something: {mark, at} in `out`
   const push = (node) => {
-    if (plain) out.push(plain);
-    plain = "";
+    if (typeof node !== "string") page.left -= 1;
     out.push(node);
   };
-  const token = new RegExp(TOKEN);
-  for (let found = token.exec(text); found; found = token.exec(text)) {
-    const { escaped, ticks, text: label, target, url, mark, name } = found.groups;
-    let end = found.index + found[0].length;
-    plain += text.slice(from, found.index);
-    if (escaped) plain += escaped;
-    else if (ticks) {
-      const close = closingTicks(text, end, ticks.length);
-      if (close < 0) plain += ticks;
-      else {
-        push(h("code", {}, text.slice(end, close).replace(/^ (.*\S.*) $/s, "$1")));
-        end = close + ticks.length;
-      }
-    } else if (label) {
-      const safe = address(target);
-      if (safe) push(link(safe, label));
-      else plain += found[0];
-    } else if (url) {
-      const clean = trimmed(url);
-      const safe = address(clean);
-      if (safe) push(link(safe, clean));
-      else plain += clean;
-      end -= url.length - clean.length;
-    } else if (mark) {
-      const close = depth < DEPTH_MAX ? closing(text, found.index, mark) : -1;
-      if (close < 0) plain += mark;
-      else {
-        push(h(TAGS[mark], {}, inline(text.slice(end, close), depth + 1)));
-        end = close + mark.length;
-      }
-    } else {
-      push(h("span", { class: isMe(name) ? "mention mine" : "mention" }, found[0]));
-    }
-    from = end;
-    token.lastIndex = end;
-  }
-  plain += text.slice(from);
-  if (plain) out.push(plain);
+  parts(chars, page.names, (one) => {
+    const { kind, from, to } = one;
+    const words = one.text ?? chars.slice(from, to).join("");
+    const safe = one.target === undefined ? null : address(one.target);
+    if (kind === "mark") mark(page, chars, one, out, open);
+    else if (kind === "code") push(h("code", {}, words));
+    else if (kind === "call") {
+      const mine = isMe(one.name) ? "mention mine" : "mention";
+      push(h("span", { class: mine, "data-name": one.name }, words));
+    } else if (safe) push(link(safe, one.label ?? one.target));
+    else push(words);
+  });
   return out;
 }
 
-function closingTicks(text, from, length) {
-  const runs = /`+/g;
-  runs.lastIndex = from;
-  for (let run = runs.exec(text); run; run = runs.exec(text)) {
-    if (run[0].length === length) return run.index;
-  }
-  return -1;
-}
-
-// Where a mark ends that begins at `start`; -1: it is none.
-function closing(text, start, mark) {
-  const letter = (at) => /[\p{L}\p{N}_]/u.test(text[at] ?? " ");
+// Marks in a row end what was begun, or begin something, or are what they are.
+function mark(page, chars, { from, to, mark: c }, out, open) {
+  const [before, after] = [chars[from - 1], chars[to]];
+  const solid = (one) => one !== undefined && !/\s/.test(one);
+  const letter = (one) => one !== undefined && /[\p{L}\p{N}_]/u.test(one);
+  let left = to - from;
+  const fits = (one) => TAGS[one] && one[0] === c;
   // Within a word they are part of a name, or of a sum: some_file_name, 2*3*4.
-  const single = mark.length === 1;
-  if (single && start > 0 && letter(start - 1)) return -1;
-  for (let at = start + mark.length + 1; ; at += 1) {
-    at = text.indexOf(mark, at);
-    if (at < 0) return -1;
-    if (/\s/.test(text[at - 1]) || text[at - 1] === "\\") continue;
-    const twice = text[at + 1] === "*" || (text[at - 1] === "*" && text[at - 2] !== "\\");
-    if (mark === "*" && twice) continue;
-    if (single && letter(at + 1)) continue;
-    return at;
+  const within = (one, other) => (c === "_" || left === 1) && letter(other);
+  while (left && solid(before) && !within(left, after)) {
+    const wanted = left < 3 ? c.repeat(left) : null;
+    const last = open.findLastIndex(({ mark, at }) => fits(mark) && at + 1 < out.length
+      && (wanted ? mark === wanted : mark.length <= left));
+    if (last < 0) break;
+    const { mark, at } = open[last];
+    open.length = last;
+    const inside = out.splice(at);
+    page.left -= 1;
+    out.push(h(TAGS[mark], {}, inside.slice(1)));
+    left -= mark.length;
   }
-}
-
-// What follows an address in a sentence is not part of it.
-function trimmed(url) {
-  let clean = url.replace(/[.,;:!?'*_~]+$/, "");
-  while (/[)\]]$/.test(clean)) {
-    const [open, close] = clean.endsWith(")") ? ["(", ")"] : ["[", "]"];
-    if (clean.split(open).length >= clean.split(close).length) break;
-    clean = clean.slice(0, -1).replace(/[.,;:!?'*_~]+$/, "");
-  }
-  return clean;
+  if (left && left < 4 && solid(after) && !within(left, before)) {
+    for (const one of left === 3 ? [c + c, c] : [c.repeat(left)]) {
+      if (TAGS[one]) {
+        if (open.length === DEPTH_MAX) open.shift();
+        open.push({ mark: one, at: out.length });
+      }
+      out.push(one);
+    }
+  } else if (left) out.push(c.repeat(left));
 }
 
 // Only what is safe to follow.

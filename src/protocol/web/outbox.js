@@ -2,13 +2,14 @@
 // client's own; so it can be sent as often as need be, and stands there once. All of it is kept in
 // this browser until the server has confirmed it, in the order of writing.
 
-import { part, put } from "./api.js";
+import { later, once, part } from "./api.js";
 import { isMe, keepMine, on, recallMine, state, tell } from "./state.js";
 
 const WAIT_MS_MAX = 30_000;
 let sending = false;
 let wait = 0;
 let timer = 0;
+let patient = 0;
 let confirm = () => {};
 
 const load = () => recallMine("outbox", []);
@@ -54,10 +55,17 @@ function randomId() {
     (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+// While the server has asked for patience, nothing that happens makes one send sooner.
+function waitUntil(time) { patient = Date.now() + time; }
+
 // One after the other, so that they stand in the order in which they were written.
 async function pump() {
   clearTimeout(timer);
   if (sending || !state.me) return;
+  if (patient > Date.now()) {
+    timer = setTimeout(pump, patient - Date.now());
+    return;
+  }
   sending = true;
   const me = state.me;
   try {
@@ -66,15 +74,20 @@ async function pump() {
       if (!item || state.me !== me) break;
       try {
         const body = { text: item.text, reply_to: item.reply_to };
-        const message = await put(`rooms/${item.room}/messages/${part(item.id)}`, body);
+        const message = await once("PUT", `rooms/${item.room}/messages/${part(item.id)}`, body);
         wait = 0;
         if (state.me === me) confirm(message);
         outbox.drop(item.id);
       } catch (failure) {
         if (failure.code === "unauthenticated") break;
         if (failure.passing) {
-          wait = Math.min(Math.max(wait * 2, failure.retryAfter ?? 500), WAIT_MS_MAX);
-          timer = setTimeout(pump, wait * (0.5 + Math.random()));
+          // Too much at once is no trouble: all of it is sent when the server says, in its order.
+          if (failure.status === 429) wait = 0;
+          else wait = Math.min(Math.max(wait * 2, 500), WAIT_MS_MAX);
+          const asked = failure.retryAfter ? later(failure) : 0;
+          const time = Math.max(wait * (0.5 + Math.random()), asked);
+          waitUntil(failure.status === 429 ? time : 0);
+          timer = setTimeout(pump, time);
           break;
         }
         // Whoever deleted it meanwhile does not get it back.

@@ -1,5 +1,7 @@
 // What the page knows, who is told when it changes, and what it keeps in this browser.
 
+import { fold } from "./words.js";
+
 export const state = {
   server: { limits: {} },
   me: null, // {name, guest}
@@ -15,7 +17,7 @@ export const on = (what, then) => bus.addEventListener(what, (event) => then(eve
 export const tell = (what, detail) => bus.dispatchEvent(new CustomEvent(what, { detail }));
 
 export const room = () => state.rooms.get(state.current);
-export const same = (one, other) => one?.toLowerCase() === other?.toLowerCase();
+export const same = (one, other) => one === other || fold(one ?? "") === fold(other ?? "");
 export const isMe = (name) => same(name, state.me?.name);
 
 // Storage may be full, or forbidden; the page then forgets, and goes on.

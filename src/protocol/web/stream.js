@@ -16,6 +16,7 @@ let failures = 0;
 let blocked = 0;
 let timer = 0;
 let watch = 0;
+let patient = 0; // until when nothing is said
 let warned = false; // The reader knows that it is the second best.
 let running = false;
 let hear = () => {};
@@ -52,9 +53,10 @@ export const stream = {
     connect();
   },
 
-  // Says something that need not arrive.
+  // Says something that need not arrive; nothing, while the server has asked for patience.
   say(frame) {
-    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
+    if (patient > Date.now() || socket?.readyState !== WebSocket.OPEN) return;
+    socket.send(JSON.stringify(frame));
   },
 };
 
@@ -120,8 +122,12 @@ function take(data) {
     case "bye":
       if (frame.code === "replaced") state.link = "replaced";
       return;
-    case "ack":
     case "error":
+      if (frame.error.code === "rate_limited") {
+        patient = Date.now() + (frame.error.retry_after_ms ?? 1000);
+      }
+      return;
+    case "ack":
       return;
     default:
       if (frame.seq && cursor) {

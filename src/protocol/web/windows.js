@@ -129,7 +129,8 @@ function enter(held, frame) {
 
 function changed(message, frame) {
   if (frame.type === "edit") {
-    return message.deleted ? message : { ...message, text: frame.text, edited: frame.time };
+    const { text, mentions, time: edited } = frame;
+    return message.deleted ? message : { ...message, text, mentions, edited };
   }
   if (frame.type === "delete") {
     const { text, reactions, mentions, edited, ...left } = message;

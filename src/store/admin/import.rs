@@ -139,8 +139,8 @@ fn entry(connection: &Connection, fields: &Map<String, Value>) -> Result<(), Str
             .query_row([seq], |row| Ok((entries::read(row)?, row.get::<_, bool>("deleted")?)))?;
         match &entry {
             // The words are those of now already, and what is made from them is, too.
-            Entry::Said { room, text, .. } if !deleted => {
-                words::mention(connection, *room, seq, text)
+            Entry::Said { room, calls, .. } if !deleted => {
+                words::mention(connection, *room, seq, calls)
             }
             Entry::Said { .. } | Entry::Edited { .. } => Ok(()),
             Entry::Deleted { target, .. } => {

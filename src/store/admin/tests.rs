@@ -186,7 +186,7 @@ fn what_is_damaged_is_found() {
         ("DELETE FROM reaction", "lacks a sign"),
         ("UPDATE reaction SET emoji = '🍋'", "a sign that the log does not know"),
         ("DELETE FROM mention", "calls somebody who is not told"),
-        ("INSERT INTO mention VALUES ('eve', 1, 30)", "called by no message"),
+        ("INSERT INTO mention VALUES (2, 1, 30)", "called by no message"),
         ("DELETE FROM words_data WHERE id > 10", "damaged"),
         ("UPDATE log SET text = 'other words' WHERE seq = 30", "entry 30 is not what was logged"),
         ("UPDATE log SET room = 2 WHERE seq = 30", "entry 30 is not what was logged"),

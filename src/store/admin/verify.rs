@@ -6,9 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rusqlite::{Connection, Row};
 
-use crate::chat::{
-    Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot, mentions,
-};
+use crate::chat::{Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot};
 use crate::limits::SESSION_TTL_SECS;
 use crate::store::chain::{self, Chain, Link};
 use crate::store::index::{self, Indexed};
@@ -151,7 +149,10 @@ impl Log {
         let proof = row.get_ref("proof").and_then(|proof| Ok(proof.as_blob_or_null()?))?;
         let salt = proof.and_then(|proof| chain::Salt::try_from(proof).ok());
         let words = match (salt, text) {
-            (Some(salt), Some(text)) => Some(chain::commit(&salt, text)),
+            (Some(salt), Some(text)) => {
+                let calls = row.get_ref("body").and_then(|body| Ok(body.as_str_or_null()?))?;
+                Some(chain::commit(&salt, text, calls))
+            }
             _ => proof.and_then(|proof| chain::Commitment::try_from(proof).ok()),
         };
         let own = row.get::<_, Option<i64>>("edited")?.is_none() && !row.get("deleted")?;
@@ -234,10 +235,11 @@ impl Log {
     /// What messages say of themselves, and who is called in them.
     fn messages(&self, connection: &Connection) -> Result<(), OpenError> {
         let mut select = connection.prepare(
-            "SELECT seq, room, text, edited, deleted FROM log WHERE kind = 'said' ORDER BY seq",
+            "SELECT seq, room, text, body, edited, deleted FROM log WHERE kind = 'said'
+             ORDER BY seq",
         )?;
-        let mut call =
-            connection.prepare("SELECT 1 FROM mention WHERE name = ? AND room = ? AND seq = ?")?;
+        let mut call = connection
+            .prepare("SELECT 1 FROM mention WHERE account = ? AND room = ? AND seq = ?")?;
         let mut calls = 0;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
@@ -256,15 +258,9 @@ impl Log {
             if text.is_none() != deleted || !state_known {
                 return wrong(format!("message {seq} is not as the log has left it"));
             }
-            let names: Vec<String> = mentions(text.as_deref().unwrap_or_default())
-                .iter()
-                .map(|name| name.folded().as_str().to_owned())
-                .collect::<std::collections::BTreeSet<_>>()
-                .into_iter()
-                .collect();
-            calls += names.len() as i64;
-            for name in names {
-                if !call.exists((name, room, number))? {
+            for account in entries::calls(row)? {
+                calls += 1;
+                if !call.exists((entries::signed(account.0), room, number))? {
                     return wrong(format!("message {seq} calls somebody who is not told"));
                 }
             }

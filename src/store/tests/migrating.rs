@@ -162,7 +162,8 @@ fn an_old_database_is_taken_over_with_all_that_is_in_it() {
     assert_eq!(found, [8, 7]);
     let ann = Author { account: Some(AccountId(1)), name: Name::new("Ann").expect("a name") };
     let (room, target, text) = (RoomId(2), Seq(7), "Goodbye".into());
-    put(&mut writer, Entry::Edited { room, target, by: ann, text });
+    let calls = Box::default();
+    put(&mut writer, Entry::Edited { room, target, by: ann, text, calls });
     assert_eq!(searching::search(&scratch, "hello"), [8]);
     assert_eq!(searching::search(&scratch, "goodbye"), [7]);
     assert_eq!(log_of(&scratch.file()).len(), 9);

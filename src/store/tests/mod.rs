@@ -99,7 +99,8 @@ impl Chance {
 pub(crate) fn said(room: u64, text: &str) -> Entry {
     let author = Author { account: None, name: Name::new("Guest").expect("a name") };
     let (room, color, text) = (RoomId(room), Color::new("#123456"), text.into());
-    Entry::Said { room, author, color, text, client_id: None, reply_to: None }
+    let (client_id, reply_to, calls) = (None, None, Box::default());
+    Entry::Said { room, author, color, text, client_id, reply_to, calls }
 }
 
 pub(crate) fn account_made(account: u64, name: &str, key: &str) -> Entry {
@@ -151,10 +152,17 @@ fn person(account: u64) -> Author {
     Author { account: Some(AccountId(account)), name: Name::new(&name).expect("a name") }
 }
 
+/// Who is called by a text, as the core would say: `@Person2` is account 2.
+fn calls(text: &str) -> Box<[AccountId]> {
+    let words = text.split_whitespace().filter_map(|word| word.strip_prefix("@Person"));
+    words.filter_map(|number| number.trim_end_matches(',').parse().ok().map(AccountId)).collect()
+}
+
 /// A message of an account.
 pub(crate) fn says(account: u64, room: u64, text: &str) -> Entry {
-    let (room, author, text) = (RoomId(room), person(account), text.into());
-    Entry::Said { room, author, color: None, text, client_id: None, reply_to: None }
+    let (room, author, calls) = (RoomId(room), person(account), calls(text));
+    let (text, client_id, reply_to) = (text.into(), None, None);
+    Entry::Said { room, author, color: None, text, client_id, reply_to, calls }
 }
 
 /// The same under its author's own number.
@@ -167,8 +175,8 @@ pub(crate) fn sends(account: u64, room: u64, id: &str, text: &str) -> Entry {
 }
 
 pub(crate) fn edits(account: u64, room: u64, target: u64, text: &str) -> Entry {
-    let (room, target, by, text) = (RoomId(room), Seq(target), person(account), text.into());
-    Entry::Edited { room, target, by, text }
+    let (room, target, by, calls) = (RoomId(room), Seq(target), person(account), calls(text));
+    Entry::Edited { room, target, by, text: text.into(), calls }
 }
 
 pub(crate) fn deletes(account: u64, room: u64, target: u64, as_owner: bool) -> Entry {

@@ -102,20 +102,21 @@ fn one_message_is_found_in_its_room_and_by_its_number() {
 fn a_page_is_bounded_whatever_is_asked() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
-    writer.commit((0..1_200).map(|n| write(n, says(1, 1, "hey @ann"))).collect());
+    put(&mut writer, account_made(2, "Person2", "2"));
+    writer.commit((0..1_200).map(|n| write(n, says(1, 1, "hey @Person2"))).collect());
     let reader = scratch.reader();
     let page = reader.page((RoomId(1), Seq(0)), Bound::Newest, usize::MAX).expect("it is read");
     assert_eq!(page.messages.len(), PAGE_MESSAGES_MAX);
     let counts = |read| {
         let rooms = [(RoomId(1), Seq(read)), (RoomId(2), Seq(0))];
-        reader.counts(Folded::new("Ann").as_str(), &rooms).expect("they are read")
+        reader.counts(Folded::new("Person2").as_str(), &rooms).expect("they are read")
     };
     let most = UNREAD_MAX as u64;
     let both = |unread, mentions| [Counts { unread, mentions }, Counts::default()];
     assert_eq!(counts(0), both(most, most));
-    assert_eq!(counts(1_191), both(10, 10));
+    assert_eq!(counts(1_192), both(10, 10));
     assert_eq!(counts(u64::MAX), both(0, 0));
-    let bob = reader.counts(Folded::new("Bob").as_str(), &[(RoomId(1), Seq(1_191))]);
+    let bob = reader.counts(Folded::new("Bob").as_str(), &[(RoomId(1), Seq(1_192))]);
     assert_eq!(bob, Ok(vec![Counts { unread: 10, mentions: 0 }]));
 }
 
@@ -123,15 +124,19 @@ fn a_page_is_bounded_whatever_is_asked() {
 fn what_is_taken_back_or_edited_counts_as_it_is_now() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
-    let [a, b, _] = [(); 3].map(|()| put(&mut writer, says(1, 1, "hey @ann")));
+    for account in [2, 3] {
+        let name = format!("Person{account}");
+        put(&mut writer, account_made(account, &name, &name));
+    }
+    let [a, b, _] = [(); 3].map(|()| put(&mut writer, says(1, 1, "hey @Person2")));
     put(&mut writer, deletes(1, 1, a, false));
-    put(&mut writer, edits(1, 1, b, "hey @bob"));
+    put(&mut writer, edits(1, 1, b, "hey @Person3"));
     let counts = |name| {
         let counts = scratch.reader().counts(Folded::new(name).as_str(), &[(RoomId(1), Seq(1))]);
         counts.expect("they are read")[0]
     };
-    assert_eq!(counts("ann"), Counts { unread: 2, mentions: 1 });
-    assert_eq!(counts("bob"), Counts { unread: 2, mentions: 1 });
+    assert_eq!(counts("Person2"), Counts { unread: 2, mentions: 1 });
+    assert_eq!(counts("Person3"), Counts { unread: 2, mentions: 1 });
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn rows_come_back_as_they_were_written() {
             text: "a\0b '\u{1f980}\n".into(),
             client_id: ClientId::new("id-1"),
             reply_to: None,
+            calls: [AccountId(2), AccountId(1)].into(),
         },
         Entry::AccountMade {
             account: AccountId(2),

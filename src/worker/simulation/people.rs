@@ -24,7 +24,8 @@ pub fn message(account: AccountId, room: RoomId, text: &str) -> Entry {
     let name = Name::new(&format!("p{}", account.0)).expect("a name");
     let author = Author { account: Some(account), name };
     let text = text.into();
-    Entry::Said { room, author, color: None, text, client_id: None, reply_to: None }
+    let (client_id, reply_to, calls) = (None, None, Box::default());
+    Entry::Said { room, author, color: None, text, client_id, reply_to, calls }
 }
 
 pub struct Person {

@@ -104,8 +104,8 @@ fn encoding() {
         color,
         what,
     };
-    let said =
-        What::Said { seq: Seq(1), text: "a \"b\"\n".into(), client_id: None, reply_to: None };
+    let (text, calls) = ("a \"b\"\n".into(), Box::default());
+    let said = What::Said { seq: Seq(1), text, client_id: None, reply_to: None, calls };
     let who = r#""name":"Zoë","room_id":1"#;
     let red = Color::new("red");
     for (color, what, expected) in [

@@ -57,6 +57,7 @@ fn message(seq: u64, text: Option<&str>) -> Message {
         client_id: ClientId::new("c-1"),
         reply_to: Some(Seq(3)),
         edited: Some(Time(1)),
+        calls: vec![name("Bo")],
         reactions: vec![(Emoji::new("👍").expect("a sign"), vec![name("Bo"), name("Cy")])],
     }
 }

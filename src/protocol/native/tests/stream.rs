@@ -115,10 +115,12 @@ pub(super) fn every_frame() -> Vec<String> {
         what,
     };
     let text = || "hi @Bo".into();
-    let said = What::Said { seq, text: text(), client_id: id("a"), reply_to: Some(target) };
+    let calls = || [name("Bo")].into();
+    let (client_id, reply_to) = (id("a"), Some(target));
+    let said = What::Said { seq, text: text(), client_id, reply_to, calls: calls() };
     let events = [
         said,
-        What::Edited { seq, target, text: text() },
+        What::Edited { seq, target, text: text(), calls: calls() },
         What::Deleted { seq, target },
         What::Reacted { seq, target, emoji, on: true },
         What::Room { seq, info: Box::new(super::room()) },
@@ -158,7 +160,10 @@ fn encoding() {
             r#"{{"type":"message","seq":9,"room":2,"author":"Ann","text":"hi @Bo",{time},{}}}"#,
             r#""color":"red","client_id":"a","reply_to":5,"mentions":["Bo"]"#
         ),
-        &format!(r#"{{"type":"edit","seq":9,"room":2,"target":5,"text":"hi @Bo",{time}}}"#),
+        &format!(
+            r#"{{"type":"edit","seq":9,"room":2,"target":5,"text":"hi @Bo",{},{time}}}"#,
+            r#""mentions":["Bo"]"#
+        ),
         &format!(r#"{{"type":"delete","seq":9,"room":2,"target":5,"by":"Ann",{time}}}"#),
         &format!(
             r#"{{"type":"reaction","seq":9,"room":2,"target":5,"by":"Ann",{},{time}}}"#,
