@@ -15,6 +15,7 @@ use crate::chat::{
     SessionId, Title, Visibility,
 };
 use crate::crypto;
+use crate::store::chain::{self, Chain, Fixed};
 use crate::time::Time;
 
 /// The columns that [`read`] expects, in its order: for the `SELECT` of whoever reads the log. The
@@ -41,9 +42,9 @@ pub(super) const LAST: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM log
 /// A message as a row: prepared once for all that one transaction appends.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
     connection.prepare_cached(
-        "INSERT INTO log
-             (seq, time, kind, room, account, name, color, text, client_id, reply_to, body)
-         VALUES (?, ?, 'said', ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO log (seq, time, kind, room, account, name, color, text, client_id, reply_to,
+             body, proof, hash)
+         VALUES (?, ?, 'said', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
 }
 
@@ -51,47 +52,70 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<CachedStateme
 pub(super) fn append(
     connection: &Connection,
     said: &mut CachedStatement<'_>,
+    chain: &mut Chain,
     seq: Seq,
     time: Time,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
+    let (number, salt) = (signed(seq.0), chain.salt(seq));
     if let Entry::Said { room, author, color, text, client_id, reply_to, calls } = entry {
+        let fixed = Fixed {
+            kind: "said",
+            room: Some(signed(room.0)),
+            account: author.account.map(|account| signed(account.0)),
+            name: Some(author.name.as_str()),
+            color: color.as_ref().map(Color::as_str),
+            client_id: client_id.as_ref().map(ClientId::as_str),
+            reply_to: reply_to.map(|seq| signed(seq.0)),
+            ..Fixed::default()
+        };
+        let calls = calls_body(calls);
+        let words = chain::commit(&salt, text, calls.as_deref());
+        let link = chain.link(number, time.0, &fixed, Some(words));
+        let Fixed { room, account, name, color, client_id, reply_to, .. } = fixed;
         said.execute(params![
-            signed(seq.0),
-            time.0,
-            signed(room.0),
-            author.account.map(|account| signed(account.0)),
-            author.name.as_str(),
-            color.as_ref().map(Color::as_str),
-            text,
-            client_id.as_ref().map(ClientId::as_str),
-            reply_to.map(|seq| signed(seq.0)),
-            calls_body(calls),
+            number, time.0, room, account, name, color, text, client_id, reply_to, calls, salt,
+            link
         ])?;
         return Ok(());
     }
     let (kind, body) = kind_and_body(entry);
     let body = body.map(|body| body.to_string());
-    if let Some((room, target, by)) = aim(entry) {
-        let mut insert = connection.prepare_cached(
-            "INSERT INTO log (seq, time, kind, room, account, name, target, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )?;
-        insert.execute(params![
-            signed(seq.0),
+    let aim = aim(entry);
+    let words = match entry {
+        Entry::Edited { text, calls, .. } => {
+            Some(chain::commit(&salt, text, calls_body(calls).as_deref()))
+        }
+        _ => None,
+    };
+    let fixed = Fixed {
+        kind,
+        room: aim.map(|(room, _, _)| signed(room.0)),
+        account: aim.and_then(|(_, _, by)| by.account).map(|account| signed(account.0)),
+        name: aim.map(|(_, _, by)| by.name.as_str()),
+        target: aim.map(|(_, target, _)| signed(target.0)),
+        body: body.as_deref(),
+        ..Fixed::default()
+    };
+    let link = chain.link(number, time.0, &fixed, words);
+    let Fixed { room, account, name, target, body, .. } = fixed;
+    connection
+        .prepare_cached(
+            "INSERT INTO log (seq, time, kind, room, account, name, target, body, proof, hash)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            number,
             time.0,
             kind,
-            signed(room.0),
-            by.account.map(|account| signed(account.0)),
-            by.name.as_str(),
-            signed(target.0),
+            room,
+            account,
+            name,
+            target,
             body,
+            words.map(|_| salt),
+            link
         ])?;
-    } else {
-        let mut insert = connection
-            .prepare_cached("INSERT INTO log (seq, time, kind, body) VALUES (?, ?, ?, ?)")?;
-        insert.execute(params![signed(seq.0), time.0, kind, body])?;
-    }
     Ok(())
 }
 

@@ -10,12 +10,14 @@
 //! [`Readers`] look at what was said long ago, off the writer's way.
 //!
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
-//! `tables` (what it changes), `words` (what it does to messages), `snapshot` (what a core starts
-//! from), `line` and `writer` (how it gets there), `pace` (and when), `health` (whether it can),
-//! `retention` (what goes again), `readers`, `reader`, `columns`; `fold`, `index`, `terms`,
-//! `searches`, `search` (finding words); `schema`; [`admin`] (backups and what is like them).
+//! `chain` (what proves it), `tables` (what it changes), `words` (what it does to messages),
+//! `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace` (and
+//! when), `health` (whether it can), `retention` (what goes again), `readers`, `reader`, `columns`;
+//! `fold`, `index`, `terms`, `searches`, `search` (finding words); `schema`; [`admin`] (backups and
+//! what is like them).
 
 pub mod admin;
+mod chain;
 mod columns;
 pub mod entries;
 mod fold;
@@ -65,6 +67,7 @@ pub use crate::store::writer::{Write, Writer};
 use crate::chat::{self, Seq, Snapshot};
 use crate::crypto;
 use crate::limits::{BUSY_TIMEOUT_MS, PAGE_CACHE_KIB, WAL_BYTES_KEPT, WAL_PAGES_MAX};
+use crate::store::chain::Chain;
 use crate::store::health::Pulse;
 use crate::time::Time;
 
@@ -212,7 +215,10 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     if !begun {
         baptise(&transaction)?;
         let (now, entry) = (Time::now(), chat::founding());
-        entries::append(&transaction, &mut entries::prepare(&transaction)?, Seq(1), now, &entry)?;
+        let mut chain = Chain::at_the_end(&transaction, Seq(0))?;
+        let mut said = entries::prepare(&transaction)?;
+        entries::append(&transaction, &mut said, &mut chain, Seq(1), now, &entry)?;
+        drop(said);
         tables::apply(&transaction, Seq(1), now, &entry)?;
     }
     transaction.execute("UPDATE meta SET value = value", [])?;

@@ -22,6 +22,7 @@ use crate::limits::{
     PRUNE_SWEEP_MS, RETAIN_LOOKS_MAX, RETAIN_WAIT_MS,
 };
 use crate::log;
+use crate::store::chain::{self, Link};
 use crate::store::words;
 use crate::time::Time;
 
@@ -223,14 +224,16 @@ fn remove_some(
     let (mut left, mut pruned) = (PRUNE_ROWS_MAX, 0);
     for (seq, _) in oldest.into_iter().take_while(goes) {
         // First what changed it, which may be more than one step reaches.
-        let changes: Vec<i64> = transaction
+        let changes: Vec<(i64, Link)> = transaction
             .prepare_cached(
                 "DELETE FROM log WHERE seq IN (
-                     SELECT seq FROM log WHERE target = ? ORDER BY seq LIMIT ?) RETURNING seq",
+                     SELECT seq FROM log WHERE target = ? ORDER BY seq LIMIT ?)
+                 RETURNING seq, hash",
             )?
-            .query_map([seq, left], |row| row.get(0))?
+            .query_map([seq, left], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        for change in changes {
+        for (change, link) in changes {
+            chain::removed(&transaction, change, link)?;
             transaction
                 .prepare_cached("DELETE FROM reaction WHERE target = ? AND seq = ?")?
                 .execute([seq, change])?;
@@ -273,8 +276,10 @@ fn remove(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
              WHERE log.seq = ?1 AND log.client_id IS NOT NULL",
         )?
         .execute(params![seq, hash])?;
-    connection.prepare_cached("DELETE FROM log WHERE seq = ?")?.execute([seq])?;
-    Ok(())
+    let link = connection
+        .prepare_cached("DELETE FROM log WHERE seq = ? RETURNING hash")?
+        .query_row([seq], |row| row.get(0))?;
+    chain::removed(connection, seq, link)
 }
 
 /// Gives some free pages back to the disk. Returns whether there were any.

@@ -15,7 +15,7 @@ use crate::chat::{AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, Roo
 use crate::crypto::{self, KeyHash};
 use crate::limits::{REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 use crate::store::entries::{self, aim, signed, unsigned};
-use crate::store::index;
+use crate::store::{chain, index};
 use crate::time::Time;
 
 /// What the log says to an entry.
@@ -218,11 +218,11 @@ pub(super) fn apply(
     match entry {
         Entry::Said { room, calls, .. } => mention(connection, *room, seq, calls),
         Entry::Edited { room, target, text, calls, .. } => {
-            rewrite(connection, *target, Some((text, time, calls)))?;
+            rewrite(connection, seq, *target, Some((text, time, calls)))?;
             mention(connection, *room, *target, calls)
         }
         Entry::Deleted { target, .. } => {
-            rewrite(connection, *target, None)?;
+            rewrite(connection, seq, *target, None)?;
             connection
                 .prepare_cached("DELETE FROM reaction WHERE target = ?")?
                 .execute([signed(target.0)])?;
@@ -250,18 +250,22 @@ pub(super) fn apply(
     }
 }
 
-/// Gives a message other words, since when, or none any more: in the log and in the index. Nobody
-/// is called by it then.
+/// An entry gives a message other words, since when, or none any more: in the log and in the index.
+/// Nobody is called by it then.
 fn rewrite(
     connection: &Connection,
+    by: Seq,
     target: Seq,
     words: Option<(&str, Time, &[AccountId])>,
 ) -> rusqlite::Result<()> {
     let target = signed(target.0);
-    let said: Option<Box<str>> = connection
-        .prepare_cached("SELECT text FROM log WHERE seq = ?")?
-        .query_row([target], |row| row.get(0))?;
+    let (said, calls): (Option<Box<str>>, Option<Box<str>>) = connection
+        .prepare_cached("SELECT text, body FROM log WHERE seq = ?")?
+        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))?;
     forget(connection, Seq(unsigned(target)))?;
+    if let Some(said) = &said {
+        chain::words_go(connection, target, signed(by.0), (said, calls.as_deref()))?;
+    }
     connection
         .prepare_cached(
             "UPDATE log SET text = ?2, edited = ?3, deleted = ?2 IS NULL,

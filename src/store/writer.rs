@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ticket};
 use crate::limits::{COMMIT_ENTRIES_MAX, WRITE_PROBE_MS};
 use crate::log;
+use crate::store::chain::Chain;
 use crate::store::health::Pulse;
 use crate::store::index::{self, Unindexed};
 use crate::store::line::Riders;
@@ -308,6 +309,7 @@ impl Writer {
         let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
         let mut unindexed = self.unindexed;
         let mut said = entries::prepare(&self.connection)?;
+        let mut chain = Chain::at_the_end(&self.connection, self.last)?;
         for write in batch {
             match write {
                 Write::Entry { time, entry, .. } => {
@@ -317,7 +319,14 @@ impl Writer {
                         if let Entry::Said { text, .. } | Entry::Edited { text, .. } = entry {
                             unindexed.bytes += text.len();
                         }
-                        entries::append(&self.connection, &mut said, seq, *time, entry)?;
+                        entries::append(
+                            &self.connection,
+                            &mut said,
+                            &mut chain,
+                            seq,
+                            *time,
+                            entry,
+                        )?;
                         tables::apply(&self.connection, seq, *time, entry)?;
                     }
                     verdicts.push(verdict);

@@ -2,11 +2,11 @@
 //!
 //! First a line that says what this is; then one for each entry of the log, in order, with its
 //! columns as they are (`src/store/migrations/` says what they mean; times are microseconds since
-//! 1970, hashes hexadecimal, what is NULL is left out); then what is not in the log: when sessions
-//! were last used, how far members have read, the numbers of messages that are gone. The last line
-//! counts the entries and has the SHA-256 of all bytes before it: an export without it was cut off,
-//! and one that it does not fit was altered. What names and protects this log (its epoch, its
-//! secret) is not in it, and all other tables can be made from it.
+//! 1970, hashes hexadecimal, what is NULL is left out); then what is not in the log: where entries
+//! are gone, when sessions were last used, how far members have read, the numbers of messages that
+//! are gone. The last line counts the entries and has the SHA-256 of all bytes before it: an export
+//! without it was cut off, and one that it does not fit was altered. What names and protects this
+//! log (its epoch, its secret) is not in it, and all other tables can be made from it.
 
 use std::io::{self, Write};
 
@@ -19,10 +19,10 @@ use crate::crypto;
 use crate::store::OpenError;
 
 /// Of the first line.
-pub(super) const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 3;
 
 /// The columns of the log, each by its name in a line.
-pub(super) const COLUMNS: [&str; 15] = [
+pub(super) const COLUMNS: [&str; 17] = [
     "seq",
     "time",
     "kind",
@@ -38,11 +38,14 @@ pub(super) const COLUMNS: [&str; 15] = [
     "edited",
     "deleted",
     "said_hash",
+    "proof",
+    "hash",
 ];
 
 /// What is not in the log: the kind of its line, where it is, and what of it is written, in whose
 /// order.
-pub(super) const BESIDE: [(&str, &str, &[&str]); 3] = [
+pub(super) const BESIDE: [(&str, &str, &[&str]); 4] = [
+    ("gap", "gap", &["seq", "hash"]),
     ("session_used", "session", &["id", "last_used"]),
     ("room_read", "member", &["room", "account", "read"]),
     ("spent", "spent", &["account", "client_id", "seq", "time", "room", "reply_to", "hash"]),

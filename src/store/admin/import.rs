@@ -104,9 +104,9 @@ fn values(fields: &Map<String, Value>, columns: &[&str]) -> Result<Vec<Column>, 
         ("deleted", None) => Ok(Column::Integer(0)),
         (_, None) => Ok(Column::Null),
         ("body", Some(body)) => Ok(Column::Text(body.to_string())),
-        ("said_hash" | "hash", Some(Value::String(hex))) => crypto::unhex(hex)
-            .map(|hash| Column::Blob(hash.to_vec()))
-            .ok_or_else(|| format!("{column:?} is no hash")),
+        ("said_hash" | "hash" | "proof", Some(Value::String(hex))) => {
+            bytes(hex).map(Column::Blob).ok_or_else(|| format!("{column:?} is no hash"))
+        }
         (_, Some(Value::String(text))) => Ok(Column::Text(text.clone())),
         (_, Some(Value::Number(number))) if number.is_i64() => {
             Ok(Column::Integer(number.as_i64().unwrap_or_default()))
@@ -114,6 +114,16 @@ fn values(fields: &Map<String, Value>, columns: &[&str]) -> Result<Vec<Column>, 
         _ => Err(format!("{column:?} has what it cannot have")),
     };
     columns.iter().map(value).collect()
+}
+
+/// The reverse of [`crypto::hex`].
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = hex
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |high, low| high << 4 | low)).collect())
 }
 
 fn entry(connection: &Connection, fields: &Map<String, Value>) -> Result<(), String> {
@@ -154,6 +164,7 @@ fn beside(
     // Sessions and members are there already: the last column is what the log does not know.
     let sql = match table {
         "session" => "UPDATE session SET last_used = ?2 WHERE id = ?1",
+        "gap" => "INSERT INTO gap (seq, hash) VALUES (?, ?)",
         "member" => "UPDATE member SET read = ?3 WHERE room = ?1 AND account = ?2",
         _ => {
             "INSERT INTO spent (account, client_id, seq, time, room, reply_to, hash)

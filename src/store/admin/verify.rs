@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use crate::chat::{Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot};
 use crate::limits::SESSION_TTL_SECS;
+use crate::store::chain::{self, Chain, Link};
 use crate::store::index::{self, Indexed};
 use crate::store::{OpenError, entries, schema, snapshot};
 use crate::time::Time;
@@ -77,8 +78,19 @@ struct Log {
     /// The signs, by message, sign and whose it is: the entry that put it there. (Or entries: to
     /// the first versions each spelling was a sign of its own.)
     signs: HashMap<(Seq, String, Whose), Vec<Seq>>,
-    /// Messages that were changed: since when, and whether they were taken back.
-    changed: HashMap<Seq, (Time, bool)>,
+    /// Messages that were changed: since when, and what that left them.
+    changed: HashMap<Seq, (Time, Left)>,
+    chain: Chain,
+}
+
+/// What the last change of a message has left of its words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// Those that are there, and proved.
+    Words,
+    /// Words that nothing proves.
+    Unproved,
 }
 
 /// An account, or else a name.
@@ -92,10 +104,11 @@ fn whose(by: &Author) -> Whose {
 impl Log {
     fn read(connection: &Connection, pruned: Seq) -> Result<u64, OpenError> {
         let (signs, changed) = (HashMap::new(), HashMap::new());
-        let mut log = Log { pruned, last: Seq(0), core: Core::new(), signs, changed };
+        let chain = Chain::after(Link::default());
+        let mut log = Log { pruned, last: Seq(0), core: Core::new(), signs, changed, chain };
         let mut count = 0;
         let columns = entries::COLUMNS;
-        let sql = format!("SELECT {columns} FROM log ORDER BY seq");
+        let sql = format!("SELECT {columns}, deleted, proof, hash FROM log ORDER BY seq");
         let mut select = connection.prepare(&sql)?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
@@ -104,22 +117,62 @@ impl Log {
                 let first = log.last.0.max(pruned.0) + 1;
                 return wrong(format!("entry {first} of the log is missing"));
             }
+            let proved = log.link(connection, row, seq, time)?;
             log.last = seq;
             count += 1;
-            log.take(seq, time, &entry);
+            log.take(seq, time, &entry, proved);
             log.core.apply(seq, time, entry);
         }
         log.hold_against(connection)?;
         Ok(count)
     }
 
-    fn take(&mut self, seq: Seq, time: Time, entry: &Entry) {
+    /// Follows the chain by one entry. Returns whether it has words, and they are proved.
+    fn link(
+        &mut self,
+        connection: &Connection,
+        row: &Row<'_>,
+        seq: Seq,
+        time: Time,
+    ) -> Result<bool, OpenError> {
+        let number = entries::signed(seq.0);
+        if seq.0 != self.last.0 + 1 {
+            let before = chain::link(connection, number - 1)?;
+            let Some(before) = before else {
+                return wrong(format!("entry {} of the log is missing", self.last.0 + 1));
+            };
+            self.chain = Chain::after(before);
+        }
+        let fixed = chain::fixed(row)?;
+        let has_words = matches!(fixed.kind, "said" | "edited");
+        let text = row.get_ref("text").and_then(|text| Ok(text.as_str_or_null()?))?;
+        let proof = row.get_ref("proof").and_then(|proof| Ok(proof.as_blob_or_null()?))?;
+        let salt = proof.and_then(|proof| chain::Salt::try_from(proof).ok());
+        let words = match (salt, text) {
+            (Some(salt), Some(text)) => {
+                let calls = row.get_ref("body").and_then(|body| Ok(body.as_str_or_null()?))?;
+                Some(chain::commit(&salt, text, calls))
+            }
+            _ => proof.and_then(|proof| chain::Commitment::try_from(proof).ok()),
+        };
+        let own = row.get::<_, Option<i64>>("edited")?.is_none() && !row.get("deleted")?;
+        let whole = has_words == words.is_some() && has_words == proof.is_some();
+        let unproved = fixed.kind == "said" && own && salt.is_none();
+        let hash: Option<Link> = row.get("hash")?;
+        if !whole || unproved || Some(self.chain.link(number, time.0, &fixed, words)) != hash {
+            return wrong(format!("entry {seq} is not what was logged"));
+        }
+        Ok(salt.is_some())
+    }
+
+    fn take(&mut self, seq: Seq, time: Time, entry: &Entry, proved: bool) {
         match entry {
             Entry::Edited { target, .. } => {
-                self.changed.insert(*target, (time, false));
+                let left = if proved { Left::Words } else { Left::Unproved };
+                self.changed.insert(*target, (time, left));
             }
             Entry::Deleted { target, .. } => {
-                self.changed.insert(*target, (time, true));
+                self.changed.insert(*target, (time, Left::Nothing));
                 self.signs.retain(|(on, _, _), _| on != target);
             }
             Entry::Reacted { target, by, emoji, on, .. } => {
@@ -196,8 +249,9 @@ impl Log {
             let edited: Option<i64> = row.get("edited")?;
             let deleted: bool = row.get("deleted")?;
             let state_known = match self.changed.get(&seq) {
-                Some((_, true)) => deleted,
-                Some((time, false)) => edited == Some(time.0) && !deleted,
+                Some((_, Left::Nothing)) => deleted,
+                Some((time, Left::Words)) => edited == Some(time.0) && !deleted,
+                Some((_, Left::Unproved)) => false,
                 // What changed it may have gone already, and it goes next.
                 None => (edited.is_none() && !deleted) || seq <= self.pruned,
             };

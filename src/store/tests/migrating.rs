@@ -128,7 +128,9 @@ fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
     let sixth = "DROP TABLE lost; DROP INDEX room_link; ALTER TABLE room DROP COLUMN link;
         ALTER TABLE room DROP COLUMN opened; ALTER TABLE member DROP COLUMN horizon;
         DROP TABLE mention; CREATE TABLE mention (name TEXT, room INTEGER, seq INTEGER);
-        CREATE INDEX mention_seq ON mention (seq); PRAGMA user_version = 6";
+        CREATE INDEX mention_seq ON mention (seq);
+        DROP TABLE gap; ALTER TABLE log DROP COLUMN proof; ALTER TABLE log DROP COLUMN hash;
+        PRAGMA user_version = 6";
     scratch.other_program().execute_batch(sixth).expect("it can be undone");
     let taken_over = scratch.open().snapshot;
     let opened_by =

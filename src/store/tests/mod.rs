@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, and what they share: a directory of their own, entries to write,
 //! and a source of chance that can be repeated.
 
+mod chaining;
 mod folding;
 mod gates;
 mod migrating;

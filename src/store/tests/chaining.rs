@@ -1,0 +1,124 @@
+//! The chain over the log: what is altered is seen, and what goes by the rules is not.
+
+use super::*;
+use crate::limits::INDEX_ENTRIES;
+use crate::store::admin::sound;
+use crate::store::retention::{Pruner, Step};
+use crate::store::schema;
+
+/// Messages, of which one is edited twice, one taken back and one both; then some that are young.
+fn lively(scratch: &Scratch) -> [u64; 4] {
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Person1", "a"));
+    let said = ["plain", "edited", "gone", "both"];
+    let said = said.map(|text| put(&mut writer, sends(1, 1, text, &format!("{text} words"))));
+    let [_, edited, gone, both] = said;
+    put(&mut writer, edits(1, 1, edited, "second words"));
+    put(&mut writer, edits(1, 1, edited, "third words"));
+    put(&mut writer, deletes(1, 1, gone, false));
+    put(&mut writer, edits(1, 1, both, "soon gone"));
+    put(&mut writer, deletes(1, 1, both, false));
+    put(&mut writer, reacts(1, 1, edited, "👍", true));
+    writer.commit((0..INDEX_ENTRIES as u64).map(|n| write(n, says(1, 1, "many"))).collect());
+    put(&mut writer, says(1, 1, "young"));
+    said
+}
+
+#[test]
+fn whatever_is_altered_is_seen() {
+    let scratch = Scratch::new();
+    let [plain, edited, gone, both] = lively(&scratch);
+    sound(&scratch.file()).expect("it is sound");
+    let young = "(SELECT seq FROM log WHERE text = 'young')";
+    let altered = |what: &str, seq: &str| format!("UPDATE log SET {what} WHERE seq = {seq}");
+    let (first, next) = (plain.to_string(), (plain + 1).to_string());
+    let last_edit =
+        format!("(SELECT max(seq) FROM log WHERE target = {edited} AND kind = 'edited')");
+    let cases = [
+        altered("text = 'other'", young),
+        altered("text = 'other'", &edited.to_string()),
+        altered("text = 'back again', deleted = 0", &gone.to_string()),
+        altered("text = 'back again', deleted = 0", &both.to_string()),
+        altered("time = time + 1", young),
+        altered("name = 'Person2'", young),
+        altered("account = NULL", young),
+        altered("color = 'red'", young),
+        altered("client_id = 'another'", &first),
+        altered("client_id = NULL", &first),
+        altered("reply_to = 3", young),
+        altered("proof = zeroblob(16)", young),
+        altered("proof = zeroblob(32)", young),
+        altered("proof = NULL", young),
+        altered("proof = zeroblob(32)", &gone.to_string()),
+        altered("proof = zeroblob(16)", &gone.to_string()),
+        altered("proof = zeroblob(32)", &last_edit),
+        altered("hash = zeroblob(16)", &first),
+        altered("hash = NULL", young),
+        altered("body = replace(body, 'Person1', 'Person3')", "2"),
+        format!(
+            "UPDATE log SET seq = -1 WHERE seq = {first};
+            UPDATE log SET seq = {first} WHERE seq = {next};
+            UPDATE log SET seq = {next} WHERE seq = -1"
+        ),
+        format!(
+            "DELETE FROM log WHERE seq = {first}; UPDATE meta SET value = {first}
+            WHERE key = 'pruned'"
+        ),
+    ];
+    let other = scratch.0.join("other.db");
+    for sql in cases {
+        fs::copy(scratch.file(), &other).expect("a copy");
+        rusqlite::Connection::open(&other).expect("it opens").execute_batch(&sql).expect(&sql);
+        sound(&other).expect_err(&sql);
+    }
+}
+
+#[test]
+fn what_goes_leaves_nothing_of_it_and_the_chain_whole() {
+    let scratch = Scratch::new();
+    let [plain, edited, gone, both] = lively(&scratch);
+    let salts = |seq: u64| {
+        let lengths = "SELECT octet_length(proof) FROM log
+            WHERE seq = ?1 OR (target = ?1 AND proof IS NOT NULL) ORDER BY seq";
+        let other = scratch.other_program();
+        let mut select = other.prepare(lengths).expect("it is SQL");
+        let lengths = select.query_map([seq.cast_signed()], |row| row.get(0)).expect("rows");
+        lengths.collect::<rusqlite::Result<Vec<i64>>>().expect("numbers")
+    };
+    assert_eq!(salts(plain), [16]);
+    assert_eq!(salts(edited), [32, 32, 16], "only the last words are there to be proved");
+    assert_eq!((salts(gone), salts(both)), (vec![32], vec![32, 32]));
+    // Retention, down to one message and further.
+    for messages in [100, 1] {
+        let Store { mut writer, .. } = scratch.open();
+        let retain = Retain { messages: Some(messages), ..Retain::default() };
+        let mut pruner = Pruner::new(retain).expect("something goes");
+        let mut steps = 0;
+        while pruner.step(&writer.connection, Some(Time(1))).expect("a step") != Step::Done {
+            steps += 1;
+            if steps % 16 == 0 || messages == 1 {
+                sound(&scratch.file()).expect("it is sound in between");
+            }
+        }
+        put(&mut writer, says(1, 1, "it goes on"));
+        drop(writer);
+        sound(&scratch.file()).expect("it is sound");
+        let gaps = "SELECT count(*) FROM gap";
+        let gaps: i64 = scratch.other_program().query_row(gaps, [], |row| row.get(0)).expect("one");
+        assert_eq!(gaps, 1, "a row for all that are gone in a row");
+    }
+}
+
+#[test]
+fn an_old_log_becomes_a_chain() {
+    let scratch = Scratch::new();
+    lively(&scratch);
+    // As it was before there was one.
+    let before = "UPDATE log SET proof = NULL, hash = NULL";
+    let other = scratch.other_program();
+    other.execute_batch(before).expect("it can be undone");
+    sound(&scratch.file()).expect_err("it has no chain");
+    crate::store::chain::begin(&other).expect("it becomes one");
+    sound(&scratch.file()).expect("it is sound");
+    assert!(schema::MIGRATIONS.len() >= 9);
+}
