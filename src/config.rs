@@ -42,6 +42,8 @@ pub struct Config {
     pub session_ttl_secs: u64,
     /// Connections at once.
     pub connections: usize,
+    /// Connections at once of one address.
+    pub connections_per_address: usize,
     /// Threads that serve connections.
     pub workers: usize,
     /// Milliseconds between two pings on a websocket.
@@ -81,6 +83,7 @@ impl Default for Config {
             log: Level::Info,
             session_ttl_secs: limits::SESSION_TTL_SECS,
             connections: limits::CONNECTIONS_MAX,
+            connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
             workers: 1,
             ping_interval_ms: limits::PING_INTERVAL_MS,
             pong_deadline_ms: limits::PONG_DEADLINE_MS,
@@ -155,13 +158,14 @@ const CHORES: [(&str, &str, &str); 5] = [
 /// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
 /// flag alone says it), what it means. Its environment variable is the flag in capitals behind
 /// `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 18] = [
+const SETTINGS: [(&str, &str, &str); 19] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, made if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
     ("log", "LEVEL", "off, error, warn, info or debug [info]"),
     ("session-ttl", "SECONDS", "a login ends so long after its last use [3600]"),
     ("connections", "COUNT", "connections at once; more wait in line [10000]"),
+    ("per-address", "COUNT", "connections at once of one address [1000]"),
     ("workers", "COUNT", "threads that serve connections [1]"),
     ("ping-interval", "MS", "between two pings on a websocket [54000]"),
     ("pong-deadline", "MS", "without a sign of life, until a websocket is dead [60000]"),
@@ -345,6 +349,10 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         // What `number` lets through fits a usize of 32 bits.
         "connections" => {
             config.connections = number(1, limits::CONNECTIONS_MAX as u64)? as usize;
+        }
+        "per-address" => {
+            let count = number(1, limits::CONNECTIONS_MAX as u64)?;
+            config.connections_per_address = count as usize;
         }
         "workers" => config.workers = number(1, limits::WORKERS_MAX as u64)? as usize,
         "ping-interval" => config.ping_interval_ms = number(10, SECS_MAX * 1000)?,

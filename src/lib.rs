@@ -45,19 +45,22 @@
 //!
 //! | queue | at its bound |
 //! |---|---|
-//! | kernel backlog → accept | a permit is taken before `accept`: callers wait in the backlog |
+//! | kernel backlog → accept | a place is taken before `accept`: callers wait in the backlog |
+//! | connections that stay, of strangers, of one address | who asks for nothing makes way; 503 |
 //! | bytes → HTTP head, body | 431, 413, 408, then close |
-//! | bytes → websocket message | close 1009 |
 //! | accept → worker | the next worker gets it; when all are full, callers wait in the backlog |
+//! | bytes → websocket message | close 1009; one that does not end in time 1008 |
+//! | input that is not whole, of all together | who holds most makes way: 503, close 1013 |
 //! | connection → hub | the sender waits: its socket is not read, so TCP slows it |
 //! | unanswered messages of one connection | the same |
 //! | hub → worker | rounds pile up at the hub; far beyond it, that worker's seats are closed |
-//! | worker → connection's outbox | the slow reader is closed with 1013; nobody else notices |
-//! | worker → a stream's outbox | it costs a number, not a queue: it is caught up from the log |
+//! | worker → connection's outbox | it costs a number, not a queue: it is caught up from the log |
+//! | what a seed's reader says, or who moves, meanwhile | far beyond: closed with 1013 |
 //! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |
 //! | one read of the log | 2 s: broken off, 503 |
 //! | searches | one at once; of a person one waits, and makes way for their next: 429 |
-//! | connection → kernel | no progress for 10 s: closed |
+//! | connection → kernel | no progress for 10 s: closed; an HTTP answer: 32 KiB a minute |
+//! | what is unsent, to all together | 503 for who asks; streams are caught up later |
 //! | entries → store | they wait at the hub, in order; beyond the bound: 503, or an error reply |
 //! | marks of reading, use of sessions → store | only the latest waits; far beyond: not kept |
 //! | password work, in turns by address and room | the newest of the longest line: 503 |

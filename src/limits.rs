@@ -32,6 +32,11 @@ pub const IDLE_DEADLINE_MS: u64 = 60_000;
 
 /// One message, all its fragments together. Beyond it: close 1009.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// From the first byte of a message to its last fragment, as for an HTTP body. Beyond it: 1008.
+pub const MESSAGE_DEADLINE_MS: u64 = 20_000;
+/// What all connections together hold of input that is not whole: heads, bodies, messages; each
+/// worker has its share. Beyond it whoever holds most is refused: 503, close 1013.
+pub const INPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Between two pings, and until a connection without a pong counts as dead: ChitChat's numbers.
 pub const PING_INTERVAL_MS: u64 = 54_000;
 /// See [`PING_INTERVAL_MS`]. Anything that the peer sends counts as a sign of life.
@@ -49,6 +54,12 @@ pub const STREAM_OUTBOX_BYTES_MAX: usize = 64 * 1024;
 pub const PAGE_ENTRIES_MAX: usize = 500;
 /// Bytes of frames after which a page is over: with one more frame it fits into an empty outbox.
 pub const PAGE_FRAMES_BYTES: usize = 64 * 1024;
+/// Messages that one page for a reader of a seed's protocol looks at.
+pub const LAG_PAGE_MESSAGES: usize = 64;
+/// Messages that such a reader says itself while it has others to hear. Beyond it: close 1013.
+pub const LAG_OWN_MAX: usize = 4_096;
+/// Bytes of frames that say who has come or gone meanwhile, and is not back. Beyond it: close 1013.
+pub const LAG_BYTES_MAX: usize = 64 * 1024;
 /// When a client that was sent away may come back, at the earliest; it adds chance to it.
 pub const RETRY_AFTER_MS: u64 = 1_000;
 /// A stream says that it is alive after so long a silence.
@@ -76,8 +87,27 @@ pub const PIECE_BYTES: usize = 16 * 1024;
 pub const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections at once. Permits are taken before `accept`: further callers wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
-/// Open files that are no connections: the database's, the listener, the event loops'.
+/// Connections of one address at once (an IPv6 network of 64 bits is one), unless
+/// `--per-address` says otherwise: a whole school may come from one. Beyond it: 503.
+pub const CONNECTIONS_PER_ADDRESS: usize = 1_000;
+/// Callers who are let in beyond all places, so that their requests can be looked at: whether the
+/// server is well is to be answered also when it is full.
+pub const RESERVE_CONNECTIONS: usize = 8;
+/// They are let in when no place has become free for so long.
+pub const SLOT_PATIENCE_MS: u64 = 300;
+/// So long they have for their head, and then wait for a place. Beyond it: 408, 503.
+pub const RESERVE_DEADLINE_MS: u64 = 2_000;
+/// How often one who waits has somebody make way.
+pub const SLOT_RETRY_MS: u64 = 100;
+/// Whoever asks nothing for so long, or takes so long to ask, makes way for one who waits.
+pub const SLOT_GRACE_MS: u64 = 1_000;
+/// So does a stranger's websocket that has said nothing for so long.
+pub const SILENT_GRACE_MS: u64 = 60_000;
+/// Open files that are no connections with a place: the database's, the listener, the event loops',
+/// the reserve.
 pub const FILES_BESIDE_CONNECTIONS: usize = 64;
+/// The same, at least, where the system allows few: a reader of the database more or less.
+pub const FILES_BESIDE_CONNECTIONS_MIN: usize = 40;
 /// Callers that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 
@@ -366,7 +396,12 @@ pub const GRACE_MS: u64 = 12_000;
 
 const _: () = assert!(PING_INTERVAL_MS < PONG_DEADLINE_MS, "a ping needs time for its pong");
 const _: () = assert!(MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX, "any one message fits an empty outbox");
+const _: () = assert!(2 * (MESSAGE_BYTES_MAX + READ_BUFFER_BYTES) < INPUT_BYTES_MAX / WORKERS_MAX);
 const _: () = assert!(OUTBOX_BYTES_MAX + PAGE_BYTES <= UNSENT_BYTES_MAX / WORKERS_MAX);
+const _: () = assert!(
+    STREAM_OUTBOX_BYTES_MAX / 4 + PAGE_FRAMES_BYTES + MESSAGE_BYTES_MAX + LAG_BYTES_MAX
+        < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES
+);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "a target is part of a head");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 < BODY_BYTES_MAX, "a message fits, all of it escaped");
 const _: () = assert!(MESSAGE_CHARS_MAX * 12 * 2 < IMPORT_LINE_BYTES_MAX, "twice a message");

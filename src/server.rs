@@ -22,15 +22,16 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
 
 use crate::chat::{Settings, Space};
 use crate::config::{Config, Durability};
+use crate::connection::{Gate, Slots};
 use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
-    ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS, GRACE_MS,
-    SEND_BUFFER_BYTES,
+    ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS,
+    FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, SEND_BUFFER_BYTES,
 };
 use crate::log;
 use crate::protocol::chitchat::Tokens;
@@ -68,7 +69,10 @@ fn affordable(connections: usize) -> usize {
     match rlimit::increase_nofile_limit(needed) {
         Ok(allowed) if allowed >= needed => connections,
         Ok(allowed) => {
-            let left = (allowed as usize).saturating_sub(FILES_BESIDE_CONNECTIONS).max(1);
+            // Of few, the database gets by with fewer.
+            let beside = (allowed as usize / 2)
+                .clamp(FILES_BESIDE_CONNECTIONS_MIN, FILES_BESIDE_CONNECTIONS);
+            let left = (allowed as usize).saturating_sub(beside).max(1);
             log!(
                 Warn,
                 "the system allows {allowed} open files, so {left} connections at once: set \
@@ -108,9 +112,10 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let permits = Arc::new(Semaphore::new(config.connections));
+    let slots = Slots::new(config.connections);
+    let mut gate = slots.gate();
     let disk = Disk::of(&config.db, config.disk_free_bytes);
-    let mut crew = start(config, store);
+    let mut crew = start(config, store, &slots);
     let (core, mut space) = (Arc::new(crew.handle.log_handle()), Space::Enough);
     space::look(&disk, &core, &mut space).await;
     let watch = tokio::spawn(space::watch(disk, core, space));
@@ -118,7 +123,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 
     // Whatever accepting waits for, the others are heard.
     let failed = tokio::select! {
-        () = accept_all(&listener, &permits, &mut crew.doors) => None,
+        () = accept_all(&listener, &mut gate, &mut crew.doors) => None,
         () = asked_to_stop(&mut terminate, &mut interrupt) => None,
         _ = &mut crew.hub => Some("the hub has failed"),
         () = any_ended(&mut crew.workers) => Some("a worker has failed"),
@@ -145,7 +150,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
-fn start(config: Config, store: Store) -> Crew {
+fn start(config: Config, store: Store, slots: &Slots) -> Crew {
     let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
@@ -166,13 +171,14 @@ fn start(config: Config, store: Store) -> Crew {
         let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
         let health = health.clone();
+        let slots = slots.clone();
         let service = Service { hub, config, tokens, passwords, readers, health, epoch };
         if index == 0 {
-            tokio::task::spawn_local(work(index, service, arrivals, rounds, alive));
+            tokio::task::spawn_local(work(index, service, arrivals, slots, rounds, alive));
         } else {
             thread::spawn(move || match runtime() {
                 Ok(runtime) => {
-                    let work = work(index, service, arrivals, rounds, alive);
+                    let work = work(index, service, arrivals, slots, rounds, alive);
                     LocalSet::new().block_on(&runtime, work);
                 }
                 Err(error) => log!(Error, "worker {index}: {error}"),
@@ -188,10 +194,11 @@ async fn work(
     index: usize,
     service: Service,
     arrivals: mpsc::Receiver<Arrival>,
+    slots: Slots,
     rounds: Rounds,
     alive: oneshot::Sender<()>,
 ) {
-    worker::run(index, service, arrivals, rounds).await;
+    worker::run(index, service, arrivals, slots, rounds).await;
     drop(alive);
 }
 
@@ -244,22 +251,22 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 /// Accepts for as long as it is let.
-async fn accept_all(listener: &TcpListener, permits: &Arc<Semaphore>, doors: &mut Doors<Arrival>) {
+async fn accept_all(listener: &TcpListener, gate: &mut Gate, doors: &mut Doors<Arrival>) {
     loop {
-        doors.hand_over(accept(listener, permits).await).await;
+        doors.hand_over(accept(listener, gate).await).await;
     }
 }
 
-/// Takes a permit, then a connection: whoever comes beyond the bound waits in the backlog.
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Arrival {
-    let Ok(permit) = permits.clone().acquire_owned().await else {
-        return pending().await; // It is never closed.
+/// Takes a place, then a connection: whoever comes beyond the bound waits in the backlog.
+async fn accept(listener: &TcpListener, gate: &mut Gate) -> Arrival {
+    let Some(slot) = gate.next().await else {
+        return pending().await; // They are never closed.
     };
     let mut told = false;
     loop {
         let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
         match accepted {
-            Ok(stream) => return arrival(stream, permit),
+            Ok(stream) => return Arrival { stream, slot },
             Err(error) => {
                 // Out of memory or of the whole system's files, most likely: it helps to let some
                 // connections end.
@@ -270,10 +277,6 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Arrival {
             }
         }
     }
-}
-
-fn arrival(stream: std::net::TcpStream, permit: OwnedSemaphorePermit) -> Arrival {
-    Arrival { stream, permit }
 }
 
 async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {

@@ -17,22 +17,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::chat::{SeatId, Seq};
-use crate::connection::{self, Shared, Wire};
+use crate::connection::{self, Shared, Slot, Slots, Wires};
 use crate::hub::{self, Rounds};
 use crate::limits::FAREWELL_MS;
 use crate::log;
 use crate::protocol::Service;
-use crate::worker::delivery::{Delivery, Head, Wires};
+use crate::worker::delivery::Delivery;
 
-/// A connection that was accepted, and the permit that it gives back at its end.
+/// A connection that was accepted, and the place that it gives back at its end.
 pub struct Arrival {
     /// The socket; it belongs to no runtime yet.
     pub stream: std::net::TcpStream,
-    /// Its place among `CONNECTIONS_MAX`.
-    pub permit: OwnedSemaphorePermit,
+    /// Its place.
+    pub slot: Slot,
 }
 
 /// Serves until `arrivals` is closed, every connection has ended, and the hub is gone.
@@ -40,10 +40,12 @@ pub async fn run(
     worker: usize,
     service: Service,
     arrivals: mpsc::Receiver<Arrival>,
+    slots: Slots,
     mut rounds: Rounds,
 ) {
-    let (wires, head) = (Wires::<Wire>::default(), Rc::new(Cell::new(Seq(0))));
-    tokio::task::spawn_local(welcome(worker, service, arrivals, wires.clone(), head.clone()));
+    let (wires, head) = (Wires::default(), Rc::new(Cell::new(Seq(0))));
+    let shared = Shared::new(Rc::new(service), head.clone(), wires.clone(), slots);
+    tokio::task::spawn_local(welcome(worker, shared, arrivals, wires.clone()));
     let mut delivery = Delivery::new(wires, head);
     while let Some(items) = rounds.recv().await {
         delivery.take(items);
@@ -59,15 +61,14 @@ pub async fn run(
 /// off those that do not.
 async fn welcome(
     worker: usize,
-    service: Service,
+    shared: Shared,
     mut arrivals: mpsc::Receiver<Arrival>,
-    wires: Wires<Wire>,
-    head: Head,
+    wires: Wires,
 ) {
-    let shared = Rc::new(Shared::new(Rc::new(service), head));
+    let shared = Rc::new(shared);
     let mut count = 0;
     let patience = Duration::from_millis(shared.pong_deadline_ms());
-    while let Some(Arrival { stream, permit }) = arrivals.recv().await {
+    while let Some(Arrival { stream, slot }) = arrivals.recv().await {
         // It may be gone before it is served.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
@@ -77,8 +78,8 @@ async fn welcome(
         let shared = shared.clone();
         tokio::task::spawn_local(async move {
             // Dropped at the end also when the connection panics, which costs only itself.
-            let _here = (permit, registered);
-            connection::serve(shared, wire).await;
+            let _here = registered;
+            connection::serve(shared, wire, slot).await;
         });
     }
     shared.stop();
@@ -111,7 +112,7 @@ fn prepared(stream: std::net::TcpStream, patience: Duration) -> io::Result<TcpSt
 
 /// A connection's entry in the table.
 struct Registered {
-    wires: Wires<Wire>,
+    wires: Wires,
     seat: SeatId,
 }
 

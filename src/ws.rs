@@ -107,6 +107,8 @@ pub struct Websocket {
     frame: Option<Frame>,
     /// A message has begun and its last fragment has not come.
     fragmented: bool,
+    /// Bytes of payload that have come and of which nothing has come out yet.
+    pending: u32,
     /// Where the message in hand grows. There is none between messages.
     context: Option<Box<WebSocketContext>>,
 }
@@ -202,6 +204,14 @@ impl Websocket {
         self.phase == Phase::Over
     }
 
+    /// What is held of a message or a frame that has begun and is not whole, in bytes, the slack of
+    /// growing buffers included; 0: nothing has begun.
+    pub fn unfinished(&self) -> usize {
+        const STATE: usize = 1024;
+        let begun = self.context.is_some() || self.frame.is_some() || self.header_len > 0;
+        if begun { STATE + 2 * self.pending as usize } else { 0 }
+    }
+
     /// Takes what `input` has of one frame.
     fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Incoming>, Failure> {
         let mut header = [0; HEADER_BYTES_MAX];
@@ -225,8 +235,14 @@ impl Websocket {
         if self.phase == Phase::Closing && !frame.is_close {
             return Ok(None);
         }
+        // No more than a read buffer at once, and `MESSAGE_BYTES_MAX` in all.
+        self.pending = self.pending.saturating_add(payload.len() as u32);
         let mut exchange = Exchange { header: &header[..header_len], payload, out };
-        self.pass_on(&mut exchange, frame.left == 0)
+        let incoming = self.pass_on(&mut exchange, frame.left == 0);
+        if self.context.is_none() {
+            self.pending = 0;
+        }
+        incoming
     }
 
     /// Takes a header, or as much of it as there is: the new frame, and how many bytes of

@@ -2,6 +2,7 @@
 //! looked at (RFC 9112 section 9.3.2), until one becomes a websocket or either side has enough.
 
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,11 +10,14 @@ use tokio::time::{Instant, Sleep};
 
 use crate::connection::Shared;
 use crate::connection::answer::{self, patience};
+use crate::connection::slots::{Place, Stage};
 use crate::connection::wire::{Ready, Wire};
-use crate::dialect::Dialect;
-use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request};
+use crate::dialect::{Closing, Dialect};
+use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
 use crate::hub::Seat;
-use crate::limits::{BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RETRY_AFTER_MS};
+use crate::limits::{
+    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS, RETRY_AFTER_MS,
+};
 use crate::log;
 use crate::protocol::{self, Outcome, Script};
 use crate::time::Time;
@@ -44,15 +48,22 @@ pub(super) struct Upgrade {
 }
 
 /// Serves requests. `None`: the connection is to be closed.
-pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
+pub(super) async fn serve(shared: &Shared, wire: &Rc<Wire>, place: &mut Place) -> Option<Next> {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
     let mut reader = Reader::new();
+    if !place.is_the_peers(shared, wire) {
+        let framing = Framing::refused(Time::now());
+        let response = protocol::unread(&shared.service, "", None, NO_PLACE);
+        answer::send(shared, wire, retry_after(response), framing, &mut deadline).await;
+        return None;
+    }
     loop {
-        match next(shared, wire, &mut reader, &mut deadline).await {
+        match next(shared, wire, place, &mut reader, &mut deadline).await {
             Ok(None) => return None,
             Ok(Some(request)) => {
-                let outcome = respond(shared, wire, &request).await;
-                let framing = framing(shared, &request);
+                wire.enter(Stage::Busy);
+                let outcome = admitted(shared, wire, place, &request).await;
+                let framing = framing(shared, place, &request);
                 match outcome {
                     Outcome::Response(response) => {
                         log!(Debug, "{} {} {}", request.method, request.path, response.status);
@@ -69,10 +80,13 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
                         }
                         return Some(Next::Stream { seat, script });
                     }
-                    Outcome::Websocket { response, seat, dialect, script } => {
+                    Outcome::Websocket { response, seat, dialect, script, known } => {
                         log!(Debug, "{} {} 101", request.method, request.path);
                         if !answer::send(shared, wire, response, framing, &mut deadline).await {
                             return None;
+                        }
+                        if !known {
+                            wire.enter(Stage::Silent);
                         }
                         wire.uncork();
                         let early = reader.leftover();
@@ -85,6 +99,10 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
                 log!(Debug, "refused with {}: {}", reject.status, reject.why);
                 let (path, origin) = (reader.path(), reader.origin());
                 let response = protocol::unread(&shared.service, path, origin.as_deref(), reject);
+                let response = match response.status {
+                    503 => retry_after(response),
+                    _ => response,
+                };
                 let framing = Framing::refused(Time::now());
                 answer::send(shared, wire, response, framing, &mut deadline).await;
                 return None;
@@ -93,20 +111,48 @@ pub(super) async fn serve(shared: &Shared, wire: &Wire) -> Option<Next> {
     }
 }
 
+/// What somebody is told who comes when all places are taken.
+const NO_PLACE: Reject = Reject::new(503, "all places are taken; come back in a moment");
+
+/// Whether it is asked only whether the server is well, which is answered whatever is short.
+fn is_health(request: &Request) -> bool {
+    matches!(request.path.as_str(), "/healthz" | "/readyz")
+}
+
+/// Answers a request, if its connection has a place, and may keep it if it is to stay open.
+async fn admitted(shared: &Shared, wire: &Wire, place: &mut Place, request: &Request) -> Outcome {
+    if !is_health(request) && !place.settle(shared, wire).await {
+        return refused(shared, request, NO_PLACE);
+    }
+    let outcome = respond(shared, wire, request).await;
+    let known = match outcome {
+        Outcome::Response(_) => return outcome,
+        Outcome::Websocket { known, .. } => known,
+        Outcome::Stream { .. } => true,
+    };
+    let source = protocol::source(&shared.service, wire.from(), request);
+    if place.stays(shared, wire, source, known) {
+        outcome
+    } else {
+        refused(shared, request, NO_PLACE)
+    }
+}
+
+/// A 503 in the words of whom the request was meant for.
+fn refused(shared: &Shared, request: &Request, reject: Reject) -> Outcome {
+    let origin = request.header("origin");
+    let response = protocol::unread(&shared.service, &request.path, origin, reject);
+    Outcome::Response(retry_after(response))
+}
+
 /// Answers a request, as long as there is memory for the answer. Whoever cannot be sent one is told
 /// so before anything is done for it; or after it was looked up, if that has changed nothing.
 async fn respond(shared: &Shared, wire: &Wire, request: &Request) -> Outcome {
     const FULL: Reject =
         Reject::new(503, "others read too slowly, and the memory for answers is used up");
-    let refused = || {
-        let origin = request.header("origin");
-        let response = protocol::unread(&shared.service, &request.path, origin, FULL);
-        let seconds = RETRY_AFTER_MS.div_ceil(1000).to_string();
-        Outcome::Response(response.header("Retry-After", seconds))
-    };
-    let health = matches!(request.path.as_str(), "/healthz" | "/readyz");
+    let health = is_health(request);
     if shared.unsent.left() == 0 && !health {
-        return refused();
+        return refused(shared, request, FULL);
     }
     let outcome = protocol::respond(&shared.service, wire.from(), wire.seat, request).await;
     match &outcome {
@@ -115,30 +161,44 @@ async fn respond(shared: &Shared, wire: &Wire, request: &Request) -> Outcome {
                 && answer::weight(response) > shared.unsent.left()
                 && !health =>
         {
-            refused()
+            refused(shared, request, FULL)
         }
         _ => outcome,
     }
 }
 
-/// As the request wants it; but a server that stops keeps no connection alive.
-fn framing(shared: &Shared, request: &Request) -> Framing {
+/// Says when to come back.
+fn retry_after(response: Response) -> Response {
+    response.header("Retry-After", RETRY_AFTER_MS.div_ceil(1000).to_string())
+}
+
+/// As the request wants it; but a server that stops keeps no connection alive, and one without a
+/// place of its own is not kept.
+fn framing(shared: &Shared, place: &Place, request: &Request) -> Framing {
     let framing = Framing::of(request, Time::now());
-    Framing { keep_alive: framing.keep_alive && !shared.stopping.get(), ..framing }
+    let goes_on = !shared.stopping.get() && !place.is_of_the_reserve();
+    Framing { keep_alive: framing.keep_alive && goes_on, ..framing }
 }
 
 /// Reads the next request. `Ok(None)`: there is none, and nobody waits for an answer.
 async fn next(
     shared: &Shared,
-    wire: &Wire,
+    wire: &Rc<Wire>,
+    place: &Place,
     reader: &mut Reader,
     deadline: &mut Pin<&mut Sleep>,
 ) -> Result<Option<Request>, Reject> {
     // A deadline runs from the beginning of its phase, or one could drip bytes for ever.
     let mut phase = None;
+    let mut noted = false;
     loop {
         match reader.next()? {
-            http::Next::Request(request) => return Ok(Some(request)),
+            http::Next::Request(request) => {
+                if std::mem::take(&mut noted) {
+                    shared.unfinished.note(wire, 0);
+                }
+                return Ok(Some(request));
+            }
             http::Next::Continue => {
                 if !answer::write(shared, wire, [http::CONTINUE, b""], deadline).await {
                     return Ok(None);
@@ -152,12 +212,22 @@ async fn next(
         }
         let here = (reader.phase(), shared.stopping.get());
         if phase.replace(here) != Some(here) {
-            let millis = match reader.phase() {
-                Phase::Idle => IDLE_DEADLINE_MS,
-                Phase::Head => HEAD_DEADLINE_MS,
-                Phase::Body => BODY_DEADLINE_MS,
+            let (millis, stage) = match reader.phase() {
+                Phase::Idle => (IDLE_DEADLINE_MS, Stage::Idle),
+                Phase::Head => (HEAD_DEADLINE_MS, Stage::Asking),
+                Phase::Body => (BODY_DEADLINE_MS, Stage::Asking),
             };
+            wire.enter(stage);
+            let hurry = if place.is_of_the_reserve() { RESERVE_DEADLINE_MS } else { u64::MAX };
+            let millis = millis.min(hurry);
             deadline.as_mut().reset(Instant::now() + patience(shared, millis));
+        }
+        if reader.phase() != Phase::Idle {
+            shared.unfinished.note(wire, reader.held());
+            noted = true;
+        }
+        if wire.closing() == Some(Closing::UNFINISHED) {
+            return Err(Reject::new(503, "too much is unfinished; send requests whole"));
         }
         match wire.wait(deadline, true, false).await {
             Ready::Deadline if reader.phase() == Phase::Idle => return Ok(None),

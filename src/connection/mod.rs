@@ -9,9 +9,12 @@
 mod answer;
 mod feed;
 mod http;
+mod lag;
+mod slots;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod websocket;
 mod wire;
 
@@ -25,9 +28,12 @@ use tokio::time::{Instant, Sleep};
 
 use crate::chat::{SeatId, Seq};
 use crate::connection::http::Next;
+use crate::connection::slots::{Addresses, Place};
+pub use crate::connection::slots::{Gate, Slot, Slots, Wires};
+use crate::connection::unfinished::Unfinished;
 use crate::connection::wire::Ready;
-pub use crate::connection::wire::Wire;
-use crate::limits::{CLOSE_DEADLINE_MS, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
+pub use crate::connection::wire::{Told, Wire};
+use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;
 
@@ -42,15 +48,34 @@ pub struct Shared {
     head: Rc<Cell<Seq>>,
     /// What is queued for all connections of this thread, and the answers that are being read.
     unsent: Rc<Budget>,
+    unfinished: Unfinished,
+    slots: Slots,
+    addresses: Addresses,
+    /// All connections of this thread.
+    wires: Wires,
+}
+
+/// A connection that is there. At its end, however it comes, nothing of it is unfinished.
+struct Present<'a>(&'a Shared, &'a Rc<Wire>);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.unfinished.note(self.1, 0);
+    }
 }
 
 impl Shared {
     /// For one thread.
-    pub fn new(service: Rc<Service>, head: Rc<Cell<Seq>>) -> Shared {
-        let unsent = Rc::new(Budget::new(UNSENT_BYTES_MAX / service.config.workers.max(1)));
+    pub fn new(service: Rc<Service>, head: Rc<Cell<Seq>>, wires: Wires, slots: Slots) -> Shared {
+        let workers = service.config.workers.max(1);
+        let most = service.config.connections_per_address.div_ceil(workers);
         Shared {
             service,
-            unsent,
+            unsent: Rc::new(Budget::new(UNSENT_BYTES_MAX / workers)),
+            unfinished: Unfinished::new(INPUT_BYTES_MAX / workers),
+            slots,
+            addresses: Addresses::new(most),
+            wires,
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into()),
             control: RefCell::new(Vec::new()),
             stopping: Cell::new(false),
@@ -76,9 +101,10 @@ impl Shared {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>) {
+pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>, slot: Slot) {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
-    match Box::pin(http::serve(&shared, &wire)).await {
+    let (present, mut place) = (Present(&shared, &wire), Place::new(slot));
+    match Box::pin(http::serve(&shared, &wire, &mut place)).await {
         None => {}
         Some(Next::Websocket(upgrade)) => {
             websocket::serve(&shared, &wire, upgrade, &mut deadline).await;
@@ -88,8 +114,12 @@ pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>) {
             Box::pin(stream::serve(&shared, &wire, seat, script, &mut deadline)).await;
         }
     }
+    drop(present);
     wire.end();
-    linger(&shared, &wire, &mut deadline).await;
+    // What was only lent is given back at once.
+    if !place.is_of_the_reserve() {
+        linger(&shared, &wire, &mut deadline).await;
+    }
 }
 
 /// Lets the peer read our last words. Closing a socket with unread input makes the kernel send a

@@ -7,46 +7,54 @@ use std::net::{Ipv4Addr, TcpListener};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::dialect::Closing;
 use crate::hub::seat_id;
-use crate::limits::UNANSWERED_MAX;
-use crate::limits::{ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS};
+use crate::limits::{
+    ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
+    SILENT_GRACE_MS, SLOT_GRACE_MS, UNANSWERED_MAX,
+};
 use crate::protocol::tests::{self, Server};
 
 /// Sends `first` at once and then `drip`, a byte a second, to the end of the connection. What came
 /// back, and after how many milliseconds it was over.
 fn converse(first: &str, drip: &str) -> (String, u64) {
-    let mut heard = (String::new(), 0);
+    let (heard, millis) = converse_in_bytes(first.as_bytes(), drip.as_bytes());
+    (String::from_utf8(heard).expect("UTF-8"), millis)
+}
+
+/// The same, for what is no text.
+fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
+    let mut heard = (Vec::new(), 0);
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let mut peer = std::net::TcpStream::connect(address).expect("it listens");
-        peer.write_all(first.as_bytes()).expect("it fits");
+        peer.write_all(first).expect("it fits");
         let socket = |stream: std::net::TcpStream| {
             stream.set_nonblocking(true).expect("a socket");
             TcpStream::from_std(stream).expect("a runtime")
         };
         let (stream, _) = listener.accept().expect("it has come");
-        let shared = Rc::new(Shared::new(service, Rc::default()));
+        let shared = Rc::new(shared(service));
         let wire = Rc::new(shared.wire(seat_id(0, 1), socket(stream)));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
-            for byte in drip.bytes().cycle() {
+            for byte in drip.iter().cycle() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                let _ = dripping.try_write(&[byte]); // It may not be read any more.
+                let _ = dripping.try_write(&[*byte]); // It may not be read any more.
             }
             std::future::pending::<()>().await;
         };
+        let slot = slot(&shared).await;
         tokio::time::pause();
         let start = Instant::now();
         tokio::select! {
-            () = serve(shared, wire) => {}
+            () = serve(shared, wire, slot) => {}
             () = drips => {}
         }
         heard.1 = u64::try_from(start.elapsed().as_millis()).expect("minutes");
         peer.set_nonblocking(false).expect("a socket");
-        let mut bytes = Vec::new();
-        let _ = peer.read_to_end(&mut bytes); // Behind what came there may be a reset.
-        heard.0 = String::from_utf8(bytes).expect("UTF-8");
+        let _ = peer.read_to_end(&mut heard.0); // Behind what came there may be a reset.
     });
     heard
 }
@@ -107,7 +115,7 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         stream.set_nodelay(true).expect("a socket");
         socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
         socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
-        let shared = Shared::new(service, Rc::default());
+        let shared = shared(service);
         let wire = shared.wire(seat_id(0, 1), stream);
         let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
         let content = vec![7; 1024 * 1024];
@@ -128,6 +136,16 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         }
     });
     result
+}
+
+/// What connections share, with a place for each.
+fn shared(service: Rc<Service>) -> Shared {
+    Shared::new(service, Rc::default(), Rc::default(), Slots::new(100))
+}
+
+/// A place.
+async fn slot(shared: &Shared) -> Slot {
+    shared.slots.gate().next().await.expect("a place")
 }
 
 /// Two ends of one connection.
@@ -154,6 +172,165 @@ fn an_answer_goes_out_as_slowly_as_it_is_read_but_not_more_slowly() {
     }
 }
 
+/// What opens a websocket, and a first piece of a message: one that does not end with it.
+fn begun(first: u8, length: u8) -> Vec<u8> {
+    let mut bytes = b"GET /chats/1/ws HTTP/1.1\r\nHost: h\r\n".to_vec();
+    bytes.extend(tests::UPGRADE.replace('\n', "\r\n").bytes());
+    bytes.extend(b"\r\n");
+    bytes.extend([first, 0x80 | length, 0, 0, 0, 0, b'a']);
+    bytes
+}
+
+/// RFC 6455 section 5.4 lets a message have any number of fragments; the server gives it a time.
+#[test]
+fn a_message_that_does_not_come_to_its_end_is_a_1008() {
+    const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
+    let over = MESSAGE_DEADLINE_MS + CLOSE_DEADLINE_MS;
+    for (what, first, drip) in [
+        ("a frame that ends nowhere", begun(0x81, 100), &[][..]),
+        ("one that drips", begun(0x81, 100), b"a"),
+        ("a fragment with none behind it", begun(0x01, 1), &[]),
+        ("half a header", begun(0x01, 1)[..begun(0x01, 1).len() - 6].to_vec(), &[]),
+        ("pings between the fragments", begun(0x01, 1), &PING),
+    ] {
+        let (heard, millis) = converse_in_bytes(&first, drip);
+        // (A drip is no answer to a close frame; who still drips is cut off.)
+        let late = over..over + 2 * CLOSE_DEADLINE_MS + 10;
+        assert!(late.contains(&millis), "{what}: {millis}");
+        let close = [0x88, 2 + Closing::DRIPS.reason.len() as u8, 0x03, 0xf0];
+        assert!(heard.windows(4).any(|bytes| bytes == close), "{what}: {heard:?}");
+    }
+}
+
+#[test]
+fn of_what_is_unfinished_the_most_makes_way() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = shared(service);
+        let wires: Vec<Rc<Wire>> =
+            (1..=4).map(|count| Rc::new(shared.wire(seat_id(0, count), pair().0))).collect();
+        let unfinished = Unfinished::new(100);
+        let closed = || wires.iter().map(|wire| wire.closing().is_some()).collect::<Vec<_>>();
+        for (wire, bytes) in wires.iter().zip([30, 40, 30]) {
+            unfinished.note(wire, bytes);
+        }
+        assert_eq!(closed(), [false; 4]);
+        // What comes to its end makes room.
+        unfinished.note(&wires[0], 0);
+        unfinished.note(&wires[0], 30);
+        assert_eq!((unfinished.used(), closed()), (100, vec![false; 4]));
+        unfinished.note(&wires[3], 1);
+        assert_eq!((unfinished.used(), closed()), (61, vec![false, true, false, false]));
+        // Of equals the oldest.
+        unfinished.note(&wires[3], 41);
+        unfinished.note(&wires[3], 30);
+        assert_eq!((unfinished.used(), closed()), (90, vec![false, true, false, true]));
+    });
+}
+
+/// Requests that are not whole and take too much together: one is refused, and may come again.
+#[test]
+fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = Rc::new(shared(service));
+        let (stream, peer) = pair();
+        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let head = b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nsome";
+        peer.writable().await.expect("a socket");
+        assert_eq!(peer.try_write(head).ok(), Some(head.len()));
+        let served = serve(shared.clone(), wire.clone(), slot(&shared).await);
+        let crowd = async {
+            while shared.unfinished.used() == 0 {
+                tokio::task::yield_now().await;
+            }
+            wire.close(Closing::UNFINISHED);
+            let mut bytes = [0; 1024];
+            peer.readable().await.expect("an answer");
+            let count = peer.try_read(&mut bytes).expect("an answer");
+            let text = String::from_utf8_lossy(&bytes[..count]);
+            assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+            assert!(text.contains("\r\nRetry-After: 1\r\n"), "{text}");
+            assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+            drop(peer);
+        };
+        tokio::join!(served, crowd);
+        assert_eq!(shared.unfinished.used(), 0);
+    });
+}
+
+/// Where the memory for answers is used up, nothing is done that could not be answered; but whether
+/// the server is well can be asked all the same.
+#[test]
+fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = Rc::new(shared(service));
+        let (stream, peer) = pair();
+        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let held = shared.unsent.hold(UNSENT_BYTES_MAX);
+        let ask = async |path: &str| {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+            peer.writable().await.expect("a socket");
+            assert_eq!(peer.try_write(request.as_bytes()).ok(), Some(request.len()));
+            let mut bytes = [0; 4096];
+            loop {
+                peer.readable().await.expect("an answer");
+                if let Ok(count) = peer.try_read(&mut bytes) {
+                    return String::from_utf8_lossy(&bytes[..count]).into_owned();
+                }
+            }
+        };
+        let asks = async {
+            let refused = ask("/chats/1").await;
+            assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+            assert!(refused.contains("\r\nRetry-After: 1\r\n"), "{refused}");
+            assert!(ask("/healthz").await.starts_with("HTTP/1.1 200 "));
+            drop(held);
+            assert!(ask("/chats/1").await.starts_with("HTTP/1.1 200 "));
+            shared.stop();
+            wire.nudge();
+        };
+        tokio::select! {
+            () = serve(shared.clone(), wire.clone(), slot(&shared).await) => {}
+            () = asks => {}
+        }
+    });
+}
+
+/// Who makes way for one who waits, after so long: the number of the connection, and whether it is
+/// told so.
+#[test]
+fn who_does_least_makes_way() {
+    use crate::connection::slots::{Stage, make_way};
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = shared(service);
+        let wire = |count| Rc::new(shared.wire(seat_id(0, count), pair().0));
+        let wires: Vec<Rc<Wire>> = (0..7).map(wire).collect();
+        tokio::time::pause();
+        let stages = [Stage::Silent, Stage::Busy, Stage::Asking, Stage::Idle, Stage::Idle];
+        for (wire, stage) in wires.iter().zip(stages) {
+            wire.enter(stage);
+            shared.wires.borrow_mut().insert(wire.seat, wire.clone());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        let newcomer = &wires[6];
+        let gone = || {
+            make_way(&shared.wires, newcomer);
+            let gone = |wire: &&Rc<Wire>| wire.is_broken() || wire.closing().is_some();
+            let gone: Vec<u64> = wires.iter().filter(gone).map(|wire| wire.seat.0 >> 16).collect();
+            gone
+        };
+        assert_eq!(gone(), [0_u64; 0], "nobody has kept a place for long");
+        tokio::time::advance(Duration::from_millis(SLOT_GRACE_MS)).await;
+        assert_eq!(gone(), [3], "the oldest of those that ask for nothing");
+        assert_eq!(gone(), [3, 4]);
+        assert_eq!(gone(), [2, 3, 4], "then who asks slowly");
+        assert_eq!(gone(), [2, 3, 4], "a websocket has longer");
+        tokio::time::advance(Duration::from_millis(SILENT_GRACE_MS)).await;
+        assert_eq!(gone(), [0, 2, 3, 4]);
+        assert_eq!(wires[0].closing(), Some(Closing::NO_PLACE));
+        assert_eq!(gone(), [0, 2, 3, 4], "who does something stays");
+    });
+}
+
 /// Runs until `over`, or until that is all: how long the connection was there.
 async fn lasts(serving: &mut (impl Future<Output = ()> + Unpin), secs: u64) -> Option<Duration> {
     let start = Instant::now();
@@ -172,7 +349,7 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
         let mut peer = std::net::TcpStream::connect(address).expect("it listens");
         let (stream, _) = listener.accept().expect("it has come");
         stream.set_nonblocking(true).expect("a socket");
-        let shared = Rc::new(Shared::new(service, Rc::default()));
+        let shared = Rc::new(shared(service));
         let stream = TcpStream::from_std(stream).expect("a runtime");
         let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
         let upgrade = "GET /chats/1/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
@@ -188,8 +365,9 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
             peer.write_all(&mask).expect("it fits");
             peer.write_all(send).expect("it fits");
         }
+        let slot = slot(&shared).await;
         tokio::time::pause();
-        let mut serving = Box::pin(serve(shared, wire.clone()));
+        let mut serving = Box::pin(serve(shared, wire.clone(), slot));
         assert_eq!(lasts(&mut serving, 10 * pong_secs).await, None, "it is still there");
         // When they are answered, it is listened to again; and says nothing.
         (0..UNANSWERED_MAX).for_each(|_| wire.answered());

@@ -2,25 +2,28 @@
 //! the closing handshake. What a room says does not come through here: the worker writes it.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::chat::Tell;
+use crate::chat::{Seq, Tell};
 use crate::connection::Shared;
 use crate::connection::http::Upgrade;
+use crate::connection::slots::Stage;
 use crate::connection::stream::Feeder;
 use crate::connection::wire::{Ready, Wire};
 use crate::dialect::{Closing, Dialect};
 use crate::hub::Seat;
-use crate::limits::{CLOSE_DEADLINE_MS, WRITE_STALL_MS};
+use crate::limits::{CLOSE_DEADLINE_MS, MESSAGE_DEADLINE_MS, WRITE_STALL_MS};
 use crate::log;
+use crate::protocol;
 use crate::ws::{Incoming, Websocket, code};
 
 /// One open websocket.
 struct Session<'a> {
     shared: &'a Shared,
-    wire: &'a Wire,
+    wire: &'a Rc<Wire>,
     dialect: &'static dyn Dialect,
     /// Dropped when the conversation is over: that is how the room learns of it.
     seat: Option<Seat>,
@@ -39,12 +42,14 @@ struct Session<'a> {
     stuck: Option<(Instant, usize)>,
     /// When our close frame was queued.
     closed: Option<Instant>,
+    /// Since when a message is on its way that is not whole.
+    unfinished: Option<Instant>,
 }
 
 /// Serves a websocket until both close frames are exchanged, or there is no hope for that.
 pub(super) async fn serve(
     shared: &Shared,
-    wire: &Wire,
+    wire: &Rc<Wire>,
     upgrade: Upgrade,
     deadline: &mut Pin<&mut Sleep>,
 ) {
@@ -62,6 +67,7 @@ pub(super) async fn serve(
         pinged: false,
         stuck: None,
         closed: None,
+        unfinished: None,
     };
     drop(early);
     deadline.as_mut().reset(Instant::now());
@@ -86,9 +92,23 @@ impl Session<'_> {
         if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
             Box::pin(feeder.pump(self.shared, self.wire)).await;
         }
+        while let Some((from, own)) = self.wire.lags_from().filter(|_| self.closed.is_none()) {
+            Box::pin(self.make_up(from, own)).await;
+        }
         if !self.rest.is_empty() && self.wire.may_tell() {
             let rest = std::mem::take(&mut self.rest);
             self.take(&rest);
+        }
+    }
+
+    /// Reads back what was said in the room, and the reader was too slow to hear.
+    async fn make_up(&self, from: Option<Seq>, own: Vec<Seq>) {
+        let (Some(from), Some(room)) = (from, self.wire.room.get()) else {
+            return self.wire.make_up(&[], Seq(0), Seq(0));
+        };
+        match protocol::missed(&self.shared.service, self.dialect, room, from, &own).await {
+            Some(missed) => self.wire.make_up(&missed.bytes, missed.upto, missed.head),
+            None => self.wire.close(Closing::TRY_LATER),
         }
     }
 
@@ -146,7 +166,13 @@ impl Session<'_> {
         let shared = self.shared;
         let mut out = shared.control.borrow_mut();
         out.clear();
+        let before = self.unfinished.take();
+        let mut whole = false;
         while let Some(incoming) = self.websocket.next(&mut input, &mut out) {
+            if matches!(incoming, Incoming::Text(_) | Incoming::Binary(_)) {
+                whole = true;
+                self.wire.enter(Stage::Busy);
+            }
             let goes_on = match incoming {
                 Incoming::Text(text) => self.tell(self.dialect.decode(&text)),
                 Incoming::Binary(_) => {
@@ -177,6 +203,13 @@ impl Session<'_> {
             self.wire.end();
         }
         self.wire.control(&out);
+        let bytes = self.websocket.unfinished();
+        if bytes > 0 {
+            self.unfinished = Some(before.filter(|_| !whole).unwrap_or_else(Instant::now));
+        }
+        if bytes > 0 || before.is_some() {
+            shared.unfinished.note(self.wire, bytes);
+        }
     }
 
     /// Hands a tell to the hub. `false`: the next one has to wait.
@@ -204,7 +237,8 @@ impl Session<'_> {
         self.wire.control(&out);
         self.closed = Some(Instant::now());
         self.seat = None;
-        (self.rest, self.held) = (Vec::new(), None);
+        (self.rest, self.held, self.unfinished) = (Vec::new(), None, None);
+        self.shared.unfinished.note(self.wire, 0);
     }
 
     /// There is nobody to exchange close frames with.
@@ -237,6 +271,8 @@ impl Session<'_> {
         }
         if let Some(since) = self.closed {
             due = due.min(after(since, CLOSE_DEADLINE_MS));
+        } else if let Some(since) = self.unfinished {
+            due = due.min(after(since, MESSAGE_DEADLINE_MS));
         }
         due
     }
@@ -249,10 +285,18 @@ impl Session<'_> {
             return self.vanish("does not answer our close");
         }
         if self.stuck.is_some_and(|(since, _)| past(since, WRITE_STALL_MS)) {
-            return self.vanish("takes nothing");
+            return match self.closed {
+                None => self.close(Closing::TOO_SLOW),
+                Some(_) => self.vanish("takes nothing"),
+            };
         }
         if listens && past(self.alive, config.pong_deadline_ms) {
             return self.vanish("gives no sign of life");
+        }
+        if self.closed.is_none()
+            && self.unfinished.is_some_and(|since| past(since, MESSAGE_DEADLINE_MS))
+        {
+            return self.close(Closing::DRIPS);
         }
         if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
             feeder.speak(self.shared, self.wire);

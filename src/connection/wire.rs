@@ -5,6 +5,8 @@
 //! queued, and then the task, woken for that, writes it when the socket is ready. Nothing here
 //! waits, except [`Wire::wait`].
 
+mod hearing;
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -15,10 +17,13 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::chat::{RoomId, SeatId, Seq};
 use crate::connection::feed::Feed;
+use crate::connection::lag::Lag;
+use crate::connection::slots::Stage;
+pub use crate::connection::wire::hearing::Told;
 use crate::dialect::Closing;
 use crate::limits::{
     CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
@@ -42,8 +47,12 @@ pub struct Wire {
     pub seat: SeatId,
     /// Where the seat is, as the worker delivers to it. A stream sits in many rooms, and has none.
     pub room: Cell<Option<RoomId>>,
+    /// What it does, and since when.
+    pub(super) stage: Cell<(Stage, Instant)>,
     /// A stream's cursor, and what this round has for it.
     feed: RefCell<Option<Box<Feed>>>,
+    /// What a seat of one room has missed.
+    lag: RefCell<Option<Box<Lag>>>,
     stream: TcpStream,
     outgoing: RefCell<Outgoing>,
     taken: Cell<usize>,
@@ -80,7 +89,9 @@ impl Wire {
         Wire {
             seat,
             room: Cell::new(None),
+            stage: Cell::new((Stage::Idle, Instant::now())),
             feed: RefCell::new(None),
+            lag: RefCell::new(None),
             stream,
             outgoing: RefCell::new(Outgoing::new(unsent)),
             taken: Cell::new(0),
@@ -178,13 +189,17 @@ impl Wire {
     pub(super) fn page_from(&self) -> Option<Seq> {
         let feed = self.feed.borrow();
         let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
-        let outgoing = self.outgoing.borrow();
-        // Who has nothing queued is no cause of what the others hold.
-        let calm = outgoing.is_empty()
-            || outgoing.len() < STREAM_OUTBOX_BYTES_MAX / 4 && outgoing.left_for_all() > 0;
         // Nothing would be delivered any more, however much was read.
         let over = self.closing.get().is_some() || self.broken.get();
-        (calm && !over && self.flow.get() == Flow::Open).then(|| feed.cursor())
+        (self.is_calm() && !over && self.flow.get() == Flow::Open).then(|| feed.cursor())
+    }
+
+    /// Whether there is room for a page of the log. Who has nothing queued is no cause of what the
+    /// others hold.
+    fn is_calm(&self) -> bool {
+        let outgoing = self.outgoing.borrow();
+        outgoing.is_empty()
+            || outgoing.len() < STREAM_OUTBOX_BYTES_MAX / 4 && outgoing.left_for_all() > 0
     }
 
     /// Queues a page of the log. `true`: the stream is live from here on.
@@ -222,6 +237,16 @@ impl Wire {
     /// How the connection is to be closed, if it is.
     pub(super) fn closing(&self) -> Option<Closing> {
         self.closing.get()
+    }
+
+    /// It does something else from here on.
+    pub(super) fn enter(&self, stage: Stage) {
+        self.stage.set((stage, Instant::now()));
+    }
+
+    /// Whether it is about to end.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.broken.get() || self.closing.get().is_some() || self.flow.get() == Flow::Ended
     }
 
     /// Whether nothing can be read or written any more.

@@ -62,6 +62,14 @@ impl Closing {
         Closing { code: 1008, reason: "you have opened too many streams; this was the oldest" };
     /// The log could not be read for it just now.
     pub const TRY_LATER: Closing = Closing { code: 1013, reason: "too much to do; come back" };
+    /// It has begun what it does not end, and the memory for that is used up.
+    pub const UNFINISHED: Closing =
+        Closing { code: 1013, reason: "too much is unfinished; send messages whole" };
+    /// A message has begun and did not come to its end in time.
+    pub const DRIPS: Closing = Closing { code: 1008, reason: "a message took too long to come" };
+    /// It has never said a word, and others wait for its place.
+    pub const NO_PLACE: Closing =
+        Closing { code: 1013, reason: "others wait, and you have said nothing; come back" };
     /// The server stops while the handshake is under way.
     pub const GOING_AWAY: Closing = Closing { code: 1001, reason: "the server stops; come back" };
 }

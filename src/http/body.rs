@@ -38,6 +38,14 @@ impl Body {
         }
     }
 
+    /// What it holds beside the buffer.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Body::Exactly(_) => 0,
+            Body::Chunked(_, body) => body.capacity(),
+        }
+    }
+
     /// Takes what it can; the body, once it is whole.
     pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, Reject> {
         match self {

@@ -119,10 +119,13 @@ impl Reader {
         self.buffer.freeze()
     }
 
-    /// What is held on the heap for unread input, in bytes.
-    #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.buffer.capacity()
+    /// What is held on the heap for input of which no request has come yet, in bytes.
+    pub fn held(&self) -> usize {
+        let body = match &self.state {
+            State::Body { body, .. } => body.held(),
+            _ => 0,
+        };
+        self.buffer.capacity() + body
     }
 
     fn advance(&mut self) -> Result<Next, Reject> {

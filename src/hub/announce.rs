@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use crate::chat::{Door, Event, RoomId, SeatId};
+use crate::chat::{Door, Event, RoomId, SeatId, What};
 use crate::dialect::DOORS_MAX;
 use crate::hub::{Hub, Item, presence};
 
@@ -40,7 +40,13 @@ impl Hub {
         let Some(audience) = self.audiences.get(&event.room).filter(|_| !copies.is_empty()) else {
             return;
         };
-        let item = Item::Announce { room: event.room, seq: event.what.seq(), by, copies };
+        let moved = match event.what {
+            What::Joined => Some((event.author.name.folded(), true)),
+            What::Left => Some((event.author.name.folded(), false)),
+            _ => None,
+        };
+        let (room, seq) = (event.room, event.what.seq());
+        let item = Item::Announce { room, seq, by, moved, copies };
         let listens = |of: &[u32; DOORS_MAX]| of.iter().any(|count| *count > 0);
         let mut last = None;
         for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {

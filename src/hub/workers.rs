@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::chat::{Door, RoomId, SeatId, Seq};
+use crate::chat::{Door, Folded, RoomId, SeatId, Seq};
 use crate::dialect::{Closing, Copy};
 use crate::hub::Bounds;
 use crate::log;
@@ -37,6 +37,8 @@ pub enum Item {
         seq: Option<Seq>,
         /// The seat through which it came.
         by: Option<SeatId>,
+        /// Who it says is here from now on, or is not.
+        moved: Option<(Folded, bool)>,
         /// One for each door that has a word for it.
         copies: Vec<Copy>,
     },

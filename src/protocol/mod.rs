@@ -10,6 +10,7 @@
 mod bodies;
 pub mod chitchat;
 mod cookies;
+mod lagging;
 mod lists;
 pub mod native;
 mod origins;
@@ -31,6 +32,7 @@ use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
 use crate::protocol::chitchat::Tokens;
+pub use crate::protocol::lagging::{Missed, missed};
 pub use crate::protocol::native::Script;
 use crate::protocol::passwords::{Busy, Passwords, Place};
 use crate::store::{Health, Readers};
@@ -181,6 +183,8 @@ pub enum Outcome {
         dialect: &'static dyn Dialect,
         /// What is told besides what the room says; a stream's.
         script: Option<Script>,
+        /// Whether it is somebody's who is logged in.
+        known: bool,
     },
     /// It is answered with a head whose body is a stream.
     Stream {
@@ -217,6 +221,17 @@ pub async fn respond(
 /// they came. Whether the connection goes on after it, the caller knows.
 pub fn unread(service: &Service, path: &str, origin: Option<&str>, reject: Reject) -> Response {
     origins::readable(&service.config.origins, origin, refused(path, reject))
+}
+
+/// Where a request comes from.
+pub fn source(service: &Service, from: IpAddr, request: &Request) -> Source {
+    source::of(from, &request.headers, &service.config.trusted_proxies)
+}
+
+/// Whether a peer of that address may speak for others: then only its requests say where they come
+/// from.
+pub fn is_proxy(service: &Service, from: IpAddr) -> bool {
+    source::is_trusted(from.to_canonical(), &service.config.trusted_proxies)
 }
 
 async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Request) -> Outcome {

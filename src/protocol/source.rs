@@ -159,7 +159,7 @@ fn is_a_clients(address: IpAddr) -> bool {
     !nobodys && address != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
-fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
+pub(super) fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
     trusted.iter().any(|network| network.contains(address))
 }
 

@@ -26,7 +26,7 @@ use crate::time::Time;
 pub(super) use fuzz::feed_at_random;
 
 /// The header lines of a good request for a websocket.
-pub(super) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
+pub(crate) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
     Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
 
 /// Where requests come from here, unless a header says otherwise.

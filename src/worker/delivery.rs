@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use crate::chat::{Door, Numbered, RoomId, SeatId, Seq};
-use crate::connection::Wire;
+use crate::chat::{Door, Folded, Numbered, RoomId, SeatId, Seq};
+use crate::connection::{Told, Wire};
 use crate::dialect::{Closing, Copy, DOORS_MAX};
 use crate::hub::{self, Item};
 use crate::limits::SLICE_BYTES;
@@ -25,7 +25,9 @@ pub(super) trait Listener {
     fn seat(&self) -> SeatId;
     /// The room that it sits in, if it is no stream.
     fn room(&self) -> &Cell<Option<RoomId>>;
-    fn deliver(&self, frames: &[u8]);
+    /// What all of a door hear in a round. `false`: it is to be given with `miss`.
+    fn hear(&self, frames: &[u8]) -> bool;
+    fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
     fn begin_feed(&self);
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool;
     fn answer(&self, frame: &Bytes) -> bool;
@@ -43,8 +45,12 @@ impl Listener for Wire {
         &self.room
     }
 
-    fn deliver(&self, frames: &[u8]) {
-        self.deliver(frames);
+    fn hear(&self, frames: &[u8]) -> bool {
+        self.hear(frames)
+    }
+
+    fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>) {
+        self.miss(round, scratch);
     }
 
     fn begin_feed(&self) {
@@ -108,7 +114,12 @@ struct Seated<W> {
 /// What is to be told, in order.
 enum Pending {
     /// To everybody but maybe the seat it came through.
-    Announced { by: Option<SeatId>, copies: Vec<Copy> },
+    Announced {
+        by: Option<SeatId>,
+        seq: Option<Seq>,
+        moved: Option<(Folded, bool)>,
+        copies: Vec<Copy>,
+    },
     /// To one seat.
     Replied { seat: SeatId, frame: Bytes },
 }
@@ -132,11 +143,11 @@ impl<W: Listener> Delivery<W> {
             match item {
                 Item::Seat { seat, door, room } => self.seat(seat, door, room),
                 Item::Unseat { seat, room, closing } => self.unseat(seat, room, closing),
-                Item::Announce { room, seq, by, copies } => {
+                Item::Announce { room, seq, by, moved, copies } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
                     self.feed(room, seq, by, &copies);
                     let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
-                    self.pend(room, bytes, Pending::Announced { by, copies });
+                    self.pend(room, bytes, Pending::Announced { by, seq, moved, copies });
                 }
                 Item::Whisper { seat, seq, frame } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
@@ -211,7 +222,7 @@ impl<W: Listener> Delivery<W> {
             let seated = room.seats.swap_remove(index);
             if let Some(closing) = closing {
                 // It still hears what was said before.
-                seated.wire.deliver(self.gather.single(&room.pending, &seated));
+                seated.wire.hear(self.gather.single(&room.pending, &seated));
                 seated.wire.close(closing);
             }
         }
@@ -270,12 +281,17 @@ impl<W: Listener> Room<W> {
         self.set_apart();
         gather.common(&self.pending);
         for seated in &mut self.seats {
-            if seated.apart || seated.since > 0 {
-                seated.wire.deliver(gather.single(&self.pending, seated));
-                (seated.apart, seated.since) = (false, 0);
+            let heard = if seated.apart || seated.since > 0 {
+                seated.wire.hear(gather.single(&self.pending, seated))
             } else {
-                seated.wire.deliver(&gather.common[usize::from(seated.door.0)]);
+                seated.wire.hear(&gather.common[usize::from(seated.door.0)])
+            };
+            if !heard {
+                let pending = self.pending.iter().skip(seated.since);
+                let round = pending.filter_map(|it| it.told(seated.wire.seat(), seated.door));
+                seated.wire.miss(&round.collect::<Vec<_>>(), &mut gather.single);
             }
+            (seated.apart, seated.since) = (false, 0);
         }
         self.pending.clear();
         self.bytes = 0;
@@ -298,17 +314,31 @@ impl Pending {
     /// The seat that does not get what the others get.
     fn names(&self) -> Option<SeatId> {
         match self {
-            Pending::Announced { by, copies } => {
+            Pending::Announced { by, copies, .. } => {
                 by.filter(|_| copies.iter().any(|copy| !copy.echo))
             }
             Pending::Replied { seat, .. } => Some(*seat),
         }
     }
 
+    /// The same, with what it takes to make up for it later. `None`: it is not for this seat.
+    fn told(&self, seat: SeatId, door: Door) -> Option<Told<'_>> {
+        let frame = self.frame(seat, door);
+        match self {
+            Pending::Announced { seq, moved, copies, .. } => {
+                let for_it = copies.iter().any(|copy| copy.door == door);
+                for_it.then_some(Told { seq: *seq, moved: moved.as_ref(), frame })
+            }
+            Pending::Replied { .. } => {
+                (!frame.is_empty()).then_some(Told { seq: None, moved: None, frame })
+            }
+        }
+    }
+
     /// What a seat gets of it.
     fn frame(&self, seat: SeatId, door: Door) -> &[u8] {
         match self {
-            Pending::Announced { by, copies } => {
+            Pending::Announced { by, copies, .. } => {
                 let copy = copies.iter().find(|copy| copy.door == door);
                 let copy = copy.filter(|copy| copy.echo || *by != Some(seat));
                 copy.map_or(&[], |copy| &copy.frame)

@@ -292,7 +292,12 @@ async fn websocket(
     let seat = context.hub.sit(seat, caller, what).await;
     let (seat, _) = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     let response = handshake.response(chosen);
-    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None })
+    // Whoever shows a session that is no good is a guest here.
+    let known = match session(context, request) {
+        Some(key) => context.hub.ask(Caller::Session(key), Ask::Me).await.is_ok(),
+        None => false,
+    };
+    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None, known })
 }
 
 /// What a body says about a room, as far as it says something, and found valid.

@@ -96,7 +96,7 @@ pub(super) async fn events(
     Ok(match handshake {
         Some(handshake) => {
             let (response, script) = (handshake.response(None), Some(script));
-            Outcome::Websocket { response, seat, dialect: &DIALECT, script }
+            Outcome::Websocket { response, seat, dialect: &DIALECT, script, known: true }
         }
         // A proxy is not to hold back what is said now (nginx knows this header).
         None => {

@@ -202,7 +202,7 @@ async fn websocket(
     let what = Ask::Sit { seat, door, room, access, claim: None, enter: true };
     let (seat, _) = context.hub.sit(seat, caller, what).await.map_err(Failure::from)?;
     let response = handshake.response(None);
-    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None })
+    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None, known: true })
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, SeatId, Seq, Tell, What};
+use crate::connection::Told;
 use crate::dialect::{Closing, Dialect, Envelope};
 use crate::worker::delivery::Listener;
 
@@ -57,15 +58,22 @@ impl Listener for Ear {
         &self.room
     }
 
-    fn deliver(&self, frames: &[u8]) {
+    /// It is not read back for who is too slow here: whoever is, is closed.
+    fn hear(&self, frames: &[u8]) -> bool {
         if self.is_closed() || frames.is_empty() {
-            return;
+            return true;
         }
         if self.outbox.borrow().len() + frames.len() > self.outbox_max {
-            return self.close(Closing::TOO_SLOW);
+            self.close(Closing::TOO_SLOW);
+            return true;
         }
         self.outbox.borrow_mut().extend_from_slice(frames);
         self.nudged.notify_one();
+        true
+    }
+
+    fn miss(&self, _: &[Told<'_>], _: &mut Vec<u8>) {
+        unreachable!("it hears all, or is closed");
     }
 
     fn begin_feed(&self) {}
@@ -82,7 +90,7 @@ impl Listener for Ear {
 
     fn flush_feed(&self, _: &mut Vec<u8>) {
         let gathered = self.gathered.take();
-        self.deliver(&gathered);
+        self.hear(&gathered);
     }
 
     fn answered(&self) {

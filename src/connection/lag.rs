@@ -1,0 +1,140 @@
+//! What a seat of one room has missed, whose reader is slower than the room: that costs a number
+//! and not a queue. What was said meanwhile is read back from the log, in order; of who came and
+//! went only the outcome is kept: whoever came and left again is not told of.
+//!
+//! (A stream, which hears many rooms, has a [`Feed`](super::feed::Feed) for that. The protocols of
+//! one room have no number in their frames by which a client could resume, so they have this.)
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::chat::{Folded, Seq};
+use crate::limits::{LAG_BYTES_MAX, LAG_OWN_MAX};
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(super) struct Lag {
+    /// Everything up to here has been queued. `None`: nothing of the log was missed.
+    cursor: Option<Seq>,
+    /// The last entry that was missed.
+    noted: Seq,
+    /// The seat's own messages among them, which it knows, as they were acknowledged.
+    own: Vec<Seq>,
+    /// Who is here now and was not, or the other way round, and the frame that says so.
+    moved: BTreeMap<Folded, (bool, Bytes)>,
+    moved_bytes: usize,
+    /// All that was missed has been told, up to here; what is announced late and is not younger
+    /// is known.
+    caught_up: Option<Seq>,
+}
+
+/// More was missed than is kept: the reader cannot be told what it should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct TooMuch;
+
+impl Lag {
+    /// Up to where everything was told, if all was.
+    pub fn caught_up(&self) -> Option<Seq> {
+        self.caught_up
+    }
+
+    /// From where the log is to be read, and what of it is not to be told. `None`: not at all.
+    pub fn to_read(&self) -> Option<(Seq, &[Seq])> {
+        self.cursor.map(|cursor| (cursor, &self.own[..]))
+    }
+
+    /// Misses a message; `own`: it came through this seat.
+    pub fn miss_said(&mut self, seq: Seq, own: bool) -> Result<(), TooMuch> {
+        self.cursor.get_or_insert(Seq(seq.0.saturating_sub(1)));
+        self.noted = self.noted.max(seq);
+        if own {
+            self.own.push(seq);
+        }
+        if self.own.len() > LAG_OWN_MAX { Err(TooMuch) } else { Ok(()) }
+    }
+
+    /// Misses that somebody came, or went.
+    pub fn miss_moved(&mut self, who: &Folded, here: bool, frame: &[u8]) -> Result<(), TooMuch> {
+        if let Some((before, known)) = self.moved.remove(who) {
+            self.moved_bytes -= known.len();
+            if before != here {
+                return Ok(()); // All is as the reader knows it.
+            }
+        }
+        self.moved_bytes += frame.len();
+        // A copy, for the frame is a part of a larger block.
+        self.moved.insert(who.clone(), (here, Bytes::copy_from_slice(frame)));
+        if self.moved_bytes > LAG_BYTES_MAX { Err(TooMuch) } else { Ok(()) }
+    }
+
+    /// A page of the log was queued, which reaches up to `upto`, in a log that had `head` entries.
+    /// The frames that say who came and went, if that was the last: all has been told then.
+    pub fn page(&mut self, upto: Seq, head: Seq) -> Option<Vec<u8>> {
+        if self.cursor.is_some() {
+            self.cursor = self.cursor.max(Some(upto));
+        }
+        self.own.retain(|seq| *seq > upto);
+        if upto < head || self.noted > upto {
+            return None;
+        }
+        let moved = std::mem::take(self).moved;
+        self.caught_up = Some(upto);
+        // Who went first: the places of those who came may be theirs.
+        let frames = [false, true].into_iter().flat_map(|came| {
+            let moved = moved.values().filter(move |(here, _)| *here == came);
+            moved.flat_map(|(_, frame)| frame.iter().copied())
+        });
+        Some(frames.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(frames: Option<Vec<u8>>) -> Option<String> {
+        frames.map(|frames| String::from_utf8(frames).expect("what was put in"))
+    }
+
+    #[test]
+    fn what_was_said_is_read_back_until_nothing_is_missing() {
+        let mut lag = Lag::default();
+        assert_eq!(lag.to_read(), None);
+        lag.miss_said(Seq(11), false).unwrap();
+        lag.miss_said(Seq(14), true).unwrap();
+        assert_eq!(lag.to_read(), Some((Seq(10), &[Seq(14)][..])));
+        // A page that was read before the last announcement is not the last.
+        assert_eq!(lag.page(Seq(13), Seq(13)), None);
+        assert_eq!(lag.page(Seq(14), Seq(20)), None);
+        assert_eq!(lag.to_read(), Some((Seq(14), &[][..])));
+        assert_eq!(told(lag.page(Seq(20), Seq(20))).as_deref(), Some(""));
+        assert_eq!((lag.caught_up(), lag.to_read()), (Some(Seq(20)), None));
+    }
+
+    #[test]
+    fn of_who_came_and_went_the_outcome_is_told() {
+        let mut lag = Lag::default();
+        let mut moves = |moves: &[(&str, bool)]| {
+            for (who, here) in moves {
+                let frame = format!("{}{who} ", if *here { '+' } else { '-' });
+                lag.miss_moved(&Folded::new(who), *here, frame.as_bytes()).unwrap();
+            }
+            told(lag.page(Seq(1), Seq(1))).expect("nothing else is missing")
+        };
+        assert_eq!(moves(&[("ann", true), ("bob", false)]), "-bob +ann ");
+        assert_eq!(moves(&[("ann", true), ("Ann", false), ("bob", false), ("bob", true)]), "");
+        assert_eq!(moves(&[("ann", true), ("ann", false), ("ann", true)]), "+ann ");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut lag = Lag::default();
+        let own = (1..).take_while(|seq| lag.miss_said(Seq(*seq), true).is_ok()).count();
+        assert_eq!(own, LAG_OWN_MAX);
+        let frame = [b'x'; 100];
+        let move_of = |n: u64| Folded::new(&format!("n{n}"));
+        let moved = (1..).take_while(|n| lag.miss_moved(&move_of(*n), true, &frame).is_ok());
+        assert_eq!(moved.count(), LAG_BYTES_MAX / 100);
+    }
+}

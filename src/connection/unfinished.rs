@@ -1,0 +1,54 @@
+//! What all connections of a thread hold of input that is not whole yet: heads, bodies, websocket
+//! messages. Each is bounded by itself and in time; together they have one budget. Where it is used
+//! up, whoever holds most makes way (of equals, the oldest connection), not whoever comes: the one
+//! that holds most is the least likely to be somebody who merely speaks.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::chat::SeatId;
+use crate::connection::wire::Wire;
+use crate::dialect::Closing;
+
+/// See the module's documentation.
+pub(super) struct Unfinished {
+    most: usize,
+    used: Cell<usize>,
+    /// By the connection's seat.
+    held: RefCell<HashMap<SeatId, (usize, Rc<Wire>)>>,
+}
+
+impl Unfinished {
+    /// Nobody has begun anything.
+    pub fn new(most: usize) -> Unfinished {
+        Unfinished { most, used: Cell::new(0), held: RefCell::default() }
+    }
+
+    /// This connection holds so many bytes now, maybe none.
+    pub fn note(&self, wire: &Rc<Wire>, bytes: usize) {
+        let mut held = self.held.borrow_mut();
+        let before = match bytes {
+            0 => held.remove(&wire.seat),
+            _ => held.insert(wire.seat, (bytes, wire.clone())),
+        };
+        let before = before.map_or(0, |(bytes, _)| bytes);
+        self.used.set(self.used.get() + bytes - before);
+        while self.used.get() > self.most {
+            let most = held.iter().max_by_key(|(seat, (bytes, _))| (*bytes, u64::MAX - seat.0));
+            let Some((&seat, _)) = most else { return };
+            let Some((bytes, wire)) = held.remove(&seat) else { return };
+            self.used.set(self.used.get() - bytes);
+            wire.close(Closing::UNFINISHED);
+        }
+        // What a burst has made it grow to is not kept.
+        if held.is_empty() {
+            *held = HashMap::new();
+        }
+    }
+
+    #[cfg(test)]
+    pub fn used(&self) -> usize {
+        self.used.get()
+    }
+}

@@ -1,0 +1,104 @@
+//! How a seat of one room hears it: at once, as long as its reader keeps up; where it does not, it
+//! lags, and what it misses is read back from the log.
+//!
+//! The worker gives it each round; its own task reads the log.
+
+use crate::chat::{Folded, Seq};
+use crate::connection::wire::{Flow, Wire};
+use crate::dialect::Closing;
+use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
+
+/// Something of a round, as one seat is told it.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// The number of the entry, where it is one.
+    pub seq: Option<Seq>,
+    /// Who it says is here, or is not.
+    pub moved: Option<&'a (Folded, bool)>,
+    /// Empty: this seat did it, and knows.
+    pub frame: &'a [u8],
+}
+
+impl Wire {
+    /// Whether so much may be queued for a seat of one room: always if nothing is, for then the
+    /// kernel takes most of it.
+    fn accepts(&self, bytes: usize) -> bool {
+        let outgoing = self.outgoing.borrow();
+        let most = OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES;
+        outgoing.is_empty() || outgoing.len() + bytes <= most && bytes <= outgoing.left_for_all()
+    }
+
+    /// Delivers what all seats of a door hear in a round. `false`: it does not fit, or this seat
+    /// has missed something before; so it is to be given what was told with [`Wire::miss`].
+    pub fn hear(&self, frames: &[u8]) -> bool {
+        if self.lag.borrow().is_some() || !(self.is_leaving() || self.accepts(frames.len())) {
+            return false;
+        }
+        self.deliver(frames);
+        true
+    }
+
+    /// Gives a seat a round of which it may have missed something before, or misses something now.
+    pub fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
+        if self.is_leaving() {
+            return;
+        }
+        out.clear();
+        let mut lag = self.lag.borrow_mut();
+        if let Some(known) = lag.as_ref().and_then(|lag| lag.caught_up()) {
+            let new = |told: &&Told<'_>| told.seq.is_none_or(|seq| seq > known);
+            round.iter().filter(new).for_each(|told| out.extend_from_slice(told.frame));
+            if self.accepts(out.len()) {
+                // What is announced from here on is younger than what was read back.
+                if round.iter().any(|told| told.seq.is_some_and(|seq| seq > known)) {
+                    *lag = None;
+                }
+                drop(lag);
+                return self.deliver(out);
+            }
+            out.clear();
+        }
+        let known = lag.as_ref().and_then(|lag| lag.caught_up());
+        let missed = match &mut *lag {
+            Some(missed) if known.is_none() => missed,
+            other => other.insert(Box::default()),
+        };
+        for told in round.iter().filter(|told| told.seq.is_none_or(|seq| Some(seq) > known)) {
+            let noted = match (told.seq, told.moved) {
+                (Some(seq), _) => missed.miss_said(seq, told.frame.is_empty()),
+                (None, Some((who, here))) if !told.frame.is_empty() => {
+                    missed.miss_moved(who, *here, told.frame)
+                }
+                (None, Some(_)) => Ok(()),
+                (None, None) => {
+                    out.extend_from_slice(told.frame);
+                    Ok(())
+                }
+            };
+            if noted.is_err() {
+                drop(lag);
+                return self.close(Closing::TOO_SLOW);
+            }
+        }
+        drop(lag);
+        self.deliver(out);
+        self.nudge();
+    }
+
+    /// From where the log is to be read for a seat that has missed something, and what of it is the
+    /// seat's own; if there is room for a page.
+    pub(in crate::connection) fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
+        let lag = self.lag.borrow();
+        let lag = lag.as_ref().filter(|lag| lag.caught_up().is_none())?;
+        (self.is_calm() && !self.is_leaving() && self.flow.get() == Flow::Open).then(|| {
+            lag.to_read().map_or((None, Vec::new()), |(from, own)| (Some(from), own.to_vec()))
+        })
+    }
+
+    /// Queues what was read back for a seat, as far as the log goes.
+    pub(in crate::connection) fn make_up(&self, bytes: &[u8], upto: Seq, head: Seq) {
+        self.deliver(bytes);
+        let moved = self.lag.borrow_mut().as_mut().and_then(|lag| lag.page(upto, head));
+        self.deliver(&moved.unwrap_or_default());
+    }
+}

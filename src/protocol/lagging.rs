@@ -1,0 +1,71 @@
+//! What was said in one room, for a reader of a seed's protocol who was too slow to hear it: read
+//! back from the log, and told as it would have been.
+//!
+//! A message that was changed since has its latest words, one that was taken back is not told.
+//! Called by the connections.
+
+use crate::chat::{Answer, Ask, Caller, Event, RoomId, Seq, What};
+use crate::dialect::Dialect;
+use crate::limits::{LAG_PAGE_MESSAGES, PAGE_FRAMES_BYTES};
+use crate::protocol::Service;
+use crate::store::{Bound, Message};
+
+/// A part of what was missed.
+pub struct Missed {
+    /// Whole frames.
+    pub bytes: Vec<u8>,
+    /// How far it reaches.
+    pub upto: Seq,
+    /// The last entry that there was, as far as the core had heard of it.
+    pub head: Seq,
+}
+
+/// Reads what was said after `from`, but for the reader's `own` messages. `None`: the log cannot be
+/// read now.
+pub async fn missed(
+    service: &Service,
+    dialect: &'static dyn Dialect,
+    room: RoomId,
+    from: Seq,
+    own: &[Seq],
+) -> Option<Missed> {
+    // The log may be ahead of the core: what that has not heard yet, it will announce.
+    let Ok(Answer::Heard(heard)) = service.hub.ask(Caller::Nobody, Ask::Heard).await else {
+        return None;
+    };
+    let page = move |reader: &crate::store::Reader| {
+        reader.page((room, Seq(0)), Bound::After(from), LAG_PAGE_MESSAGES)
+    };
+    let page = service.readers.read_in_turn(page).await.ok()?;
+    let mut missed = Missed { bytes: Vec::new(), upto: heard, head: heard };
+    let mut json = Vec::new();
+    let last = page.messages.last().map(|message| message.seq);
+    for message in page.messages {
+        let seq = message.seq;
+        if seq > heard {
+            return Some(missed);
+        }
+        if !own.contains(&seq) {
+            json.clear();
+            tell(dialect, message, &mut json);
+            if !json.is_empty() {
+                dialect.envelope().wrap(&service.epoch, Some(seq), &json, &mut missed.bytes);
+            }
+        }
+        if missed.bytes.len() >= PAGE_FRAMES_BYTES {
+            missed.upto = seq;
+            return Some(missed);
+        }
+    }
+    if page.more_after {
+        missed.upto = last.unwrap_or(from).min(heard);
+    }
+    Some(missed)
+}
+
+fn tell(dialect: &dyn Dialect, message: Message, json: &mut Vec<u8>) {
+    let Message { seq, room, author, color, text, time, client_id, reply_to, calls, .. } = message;
+    let (Some(text), calls) = (text, calls.into()) else { return };
+    let what = What::Said { seq, text, client_id, reply_to, calls };
+    dialect.event(&Event { room, time, author, color, what }, json);
+}
