@@ -160,12 +160,18 @@ fn a_registered_name_is_its_owners() {
     at_ann.say(&event("join", "ANN"));
     at_ann.expect(&joined(1, "Ann"));
     guest.expect(&joined(1, "Ann"));
-    // A guest's name cannot be registered while it is used.
+    // A name that is used without an account can be registered, and is its owner's from then on.
     guest.say(&event("join", "Guest"));
     guest.expect(&joined(1, "Guest"));
     at_ann.expect(&joined(1, "Guest"));
     let made = server.send("POST /api/register", &json!({"username": "guest"}));
-    assert_eq!(made.status, 409);
+    assert_eq!(made.status, 201);
+    at_ann.expect(&left(1, "Guest"));
+    guest.expect(&left(1, "Guest"));
+    refuses(&mut guest, &send("Guest", "it is me").to_string(), 202, IN_USE, "name");
+    guest.say(&event("join", "Zoe"));
+    guest.expect(&joined(1, "Zoe"));
+    at_ann.expect(&joined(1, "Zoe"));
     // A cookie does not help a foreign page.
     let foreign = format!("{}Origin: https://evil.example\r\n", cookie(&bob));
     let refused = server.try_ws("/chats/1/ws", &foreign).err().expect("no websocket");
