@@ -172,8 +172,11 @@ pub const STEPS_MAX: usize = 256;
 /// Rooms or people in one answer of the core; a longer list is asked for page by page. Some 50 µs
 /// of the event loop for each.
 pub const ANSWER_ITEMS_MAX: usize = 256;
-/// Rooms that one is a member of: each stream has a seat in each.
+/// Rooms that one is a member of: each stream has a seat in each. Rooms for two are not counted
+/// here, so that nobody can use up somebody else's.
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Rooms for two that one account has opened. Beyond it: refused as full, to that account alone.
+pub const DIRECT_ROOMS_PER_ACCOUNT_MAX: usize = 200;
 /// Streams of one account at once. Beyond it the oldest is closed, as replaced.
 pub const STREAMS_PER_ACCOUNT_MAX: usize = 16;
 /// Messages of a page of history: unless asked otherwise, and at most.

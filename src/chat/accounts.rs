@@ -15,7 +15,9 @@ use crate::chat::types::{
     AccountId, Author, Color, Door, Folded, Name, Numbered, RoomId, SeatId, SessionId,
 };
 use crate::crypto::KeyHash;
-use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
+use crate::limits::{
+    GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, ROOMS_PER_ACCOUNT_MAX, SESSION_TOUCH_PARTS,
+};
 use crate::time::{Moment, Time};
 
 /// An account, as the core keeps it and as it is restored.
@@ -128,6 +130,9 @@ pub(super) struct Known {
     pub streams: Vec<SeatId>,
     /// Where it is a member: what the rooms say, the other way round.
     pub rooms: BTreeSet<RoomId>,
+    /// Those of them that are for two. They are no part of what an account may have, because
+    /// others open them.
+    pub direct: BTreeSet<RoomId>,
     /// Memberships that are proposed but not yet in the log.
     pub entering: usize,
     /// Its end is proposed (a guest's).
@@ -225,6 +230,7 @@ impl Accounts {
             seats: BTreeSet::new(),
             streams: Vec::new(),
             rooms: BTreeSet::new(),
+            direct: BTreeSet::new(),
             entering: 0,
             ending: false,
             changing_key: false,
@@ -451,6 +457,25 @@ fn other_looks(name: &Name) -> Vec<Folded> {
 }
 
 impl Known {
+    /// Whether the account is in as many rooms as it may be, those in flight included.
+    pub fn is_full(&self) -> bool {
+        self.rooms.len() - self.direct.len() + self.entering >= ROOMS_PER_ACCOUNT_MAX
+    }
+
+    /// The account belongs to a room from now on.
+    pub fn belongs(&mut self, room: RoomId, direct: bool) {
+        self.rooms.insert(room);
+        if direct {
+            self.direct.insert(room);
+        }
+    }
+
+    /// The reverse of [`Known::belongs`].
+    pub fn belongs_no_more(&mut self, room: RoomId) {
+        self.rooms.remove(&room);
+        self.direct.remove(&room);
+    }
+
     pub fn is_guest(&self) -> bool {
         self.account.key.is_none()
     }

@@ -1,5 +1,6 @@
 //! Asks: each is answered exactly once, at once or when the log has what it takes.
 
+use crate::chat::accounts::Known;
 use crate::chat::charge::Origin;
 use crate::chat::people::NewSession;
 use crate::chat::room::{Room, RoomRecord};
@@ -10,7 +11,7 @@ use crate::chat::vocabulary::{
 use crate::chat::work::{Awaited, Work};
 use crate::chat::{AskId, Chat, Held, Purpose, Source};
 use crate::crypto::KeyHash;
-use crate::limits::{ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX, TOKEN_LIFE_SECS};
+use crate::limits::{ROOMS_MAX, TOKEN_LIFE_SECS};
 
 /// Who asks, once the core has looked.
 pub(super) type Identity = Option<Who>;
@@ -328,7 +329,7 @@ impl Chat {
         }
         let owner = who.map(|who| who.account);
         let known = owner.and_then(|owner| self.accounts.get(owner));
-        if known.is_some_and(|one| one.rooms.len() + one.entering >= ROOMS_PER_ACCOUNT_MAX) {
+        if known.is_some_and(Known::is_full) {
             return Err(Refusal::Full); // Its maker will be a member of it.
         }
         let room = match facts.visibility {

@@ -1,4 +1,4 @@
-//! Who belongs where: memberships, rooms for two, and what a room looks like to whom.
+//! Who belongs where: memberships, and what a room looks like to whom.
 //!
 //! A membership begins and ends only by an entry; it outlives every seat, password and restart. The
 //! room keeps it, and the account knows of which rooms.
@@ -17,7 +17,7 @@ use crate::chat::vocabulary::{
     RoomFacts, RoomInfo, What,
 };
 use crate::chat::{AskId, Chat, Purpose};
-use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
+use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 
 /// Above every entry: who may read nothing.
 const NOTHING_READ: Seq = Seq(u64::MAX);
@@ -151,7 +151,7 @@ impl Chat {
         }
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let members = found.members.len() + found.moving.len();
-        if members >= MEMBERS_MAX || known.rooms.len() + known.entering >= ROOMS_PER_ACCOUNT_MAX {
+        if members >= MEMBERS_MAX || known.is_full() {
             return Err(Refusal::Full);
         }
         self.propose_membership(ask, account, room, (true, false))?;
@@ -193,46 +193,6 @@ impl Chat {
             known.entering += 1;
         }
         Ok(())
-    }
-
-    /// The two of whom somebody wants the room.
-    pub(super) fn pair(&self, who: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
-        let other = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
-        // With oneself one needs no room: to oneself one is nobody else.
-        if other == account { Err(Refusal::PersonNotFound) } else { Ok([account, other]) }
-    }
-
-    /// Somebody by name, whatever its case: an account's or a guest's.
-    pub(super) fn person_named(&self, name: &str) -> Option<&Known> {
-        self.accounts.by_name(&Folded::new(name))
-    }
-
-    /// `Ok(None)`: the answer comes with the log's.
-    pub(super) fn direct(
-        &mut self,
-        ask: AskId,
-        who: Identity,
-        name: &str,
-        chance: u64,
-    ) -> Result<Option<Answer>, Refusal> {
-        let between = self.pair(who, name)?;
-        if let Some(room) = self.rooms.of_pair(between) {
-            let room = Box::new(self.info(room, Some(between[0]), true));
-            return Ok(Some(Answer::Direct { room, made: false }));
-        }
-        let full = |account: AccountId| {
-            let known = self.accounts.get(account);
-            known.is_none_or(|known| known.rooms.len() + known.entering >= ROOMS_PER_ACCOUNT_MAX)
-        };
-        if self.rooms.len() >= ROOMS_MAX || between.into_iter().any(full) {
-            return Err(Refusal::Full);
-        }
-        let room = self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?;
-        let purpose = Purpose::Ask(ask, Some(between[0]));
-        self.propose(Entry::DirectMade { room, between }, purpose)?;
-        self.rooms.reserve_pair(between);
-        Ok(None)
     }
 
     /// Members, and who is present without being one; those who are present first.
@@ -317,10 +277,10 @@ impl Chat {
     }
 
     /// These accounts know that a room is theirs.
-    pub(super) fn belong(&mut self, room: RoomId, members: Vec<AccountId>) {
+    pub(super) fn belong(&mut self, room: RoomId, direct: bool, members: Vec<AccountId>) {
         for account in members {
             if let Some(known) = self.accounts.get_mut(account) {
-                known.rooms.insert(room);
+                known.belongs(room, direct);
             }
         }
     }
@@ -334,7 +294,7 @@ impl Chat {
         }
         let horizon = room.record.horizon_for(account);
         room.members.insert(account, Membership::new(seq, horizon));
-        known.rooms.insert(room.record.id);
+        known.belongs(room.record.id, room.is_direct());
         true
     }
 
@@ -422,7 +382,7 @@ impl Chat {
 
     pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {
         if let Some(known) = self.accounts.get_mut(account) {
-            known.rooms.remove(&room);
+            known.belongs_no_more(room);
         }
         if let Some(room) = self.rooms.get_mut(room) {
             room.members.remove(&account);

@@ -24,6 +24,7 @@ mod asks;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod direct;
 mod guesses;
 mod index;
 mod limiter;
@@ -241,7 +242,7 @@ impl Chat {
         }
         for room in snapshot.rooms {
             let members = room.members.iter().map(|member| member.account);
-            chat.belong(room.id, members.collect());
+            chat.belong(room.id, room.between.is_some(), members.collect());
             chat.rooms.insert(room);
         }
         chat.rooms.used_up_to(snapshot.last_room);

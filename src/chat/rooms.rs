@@ -35,8 +35,10 @@ pub(super) struct Rooms {
     owned: BTreeSet<(AccountId, RoomId)>,
     /// Names that somebody without an account uses, and in which rooms.
     guests: HashMap<Folded, BTreeSet<RoomId>>,
-    /// Pairs whose room is proposed but not yet in the log.
-    pairing: HashSet<[AccountId; 2]>,
+    /// How many rooms for two an account has opened, those in flight included.
+    opened: HashMap<AccountId, usize>,
+    /// Pairs whose room is proposed but not yet in the log, and who opens it.
+    pairing: HashMap<[AccountId; 2], AccountId>,
     /// Titles that are proposed but not yet in the log.
     reserved: HashSet<Folded>,
     /// The highest number ever given to a proposal; and the highest of a room that came to be. Of
@@ -103,17 +105,40 @@ impl Rooms {
         self.reserved.remove(title);
     }
 
+    /// The first of the two is the one who opens it.
     pub fn reserve_pair(&mut self, between: [AccountId; 2]) {
-        self.pairing.insert(pair(between));
+        if self.pairing.insert(pair(between), between[0]).is_none() {
+            self.opens(between[0]);
+        }
     }
 
     pub fn release_pair(&mut self, between: [AccountId; 2]) {
-        self.pairing.remove(&pair(between));
+        if let Some(opener) = self.pairing.remove(&pair(between)) {
+            self.opens_no_more(opener);
+        }
+    }
+
+    /// How many rooms for two an account has opened, those in flight included.
+    pub fn opened_by(&self, account: AccountId) -> usize {
+        self.opened.get(&account).copied().unwrap_or(0)
+    }
+
+    fn opens(&mut self, account: AccountId) {
+        *self.opened.entry(account).or_insert(0) += 1;
+    }
+
+    fn opens_no_more(&mut self, account: AccountId) {
+        if let Slot::Occupied(mut opened) = self.opened.entry(account) {
+            *opened.get_mut() -= 1;
+            if *opened.get() == 0 {
+                opened.remove();
+            }
+        }
     }
 
     /// Whether the room of two is about to be.
     pub fn is_pairing(&self, between: [AccountId; 2]) -> bool {
-        self.pairing.contains(&pair(between))
+        self.pairing.contains_key(&pair(between))
     }
 
     /// The room of two.
@@ -148,6 +173,7 @@ impl Rooms {
         match record.between {
             Some(between) => {
                 self.by_pair.insert(pair(between), record.id);
+                self.opens(between[0]);
             }
             None => self.by_title.insert(title, record.id),
         }
@@ -267,6 +293,7 @@ impl Rooms {
         match room.record.between {
             Some(between) => {
                 self.by_pair.remove(&pair(between));
+                self.opens_no_more(between[0]);
             }
             None => self.by_title.remove(&room.record.facts.title.folded(), id),
         }
@@ -337,6 +364,8 @@ impl Rooms {
             let link = room.record.link;
             assert!(link.is_none_or(|link| self.by_link.get(&link) == Some(id)));
         }
+        let pairs = self.by_pair.len() + self.pairing.len();
+        assert_eq!(self.opened.values().sum::<usize>(), pairs, "rooms for two, by who opened them");
         let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();
         assert_eq!(self.by_link.len(), linked);
         assert!(self.spent.iter().all(|number| !self.rooms.contains_key(number)));

@@ -211,7 +211,7 @@ impl Chat {
             }
             room.members.remove(&account);
             if let Some(known) = self.accounts.get_mut(account) {
-                known.rooms.remove(&room.record.id);
+                known.belongs_no_more(room.record.id);
             }
         }
     }

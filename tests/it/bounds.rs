@@ -51,6 +51,7 @@ const FILLED: &[[&str; 3]] = &[
     ["ROOMS_MAX", FULL, "rooms_and_accounts"],
     ["MEMBERS_MAX", FULL, "members_of_a_room"],
     ["ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_of_an_account"],
+    ["DIRECT_ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_for_two_count_for_who_opened_them"],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
     ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_signs"],

@@ -1,7 +1,9 @@
 //! What there is only so much of: who comes late is told so, and nothing is proposed.
 
 use super::*;
-use crate::limits::{ACCOUNTS_MAX, MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX};
+use crate::limits::{
+    ACCOUNTS_MAX, DIRECT_ROOMS_PER_ACCOUNT_MAX, MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX,
+};
 
 /// A core that begins where another was, but for what is put in by hand.
 fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> Core {
@@ -69,16 +71,48 @@ fn rooms_of_an_account() {
         snapshot.rooms.extend(more.map(|id| room(id, &[AccountId(1)])));
         snapshot.rooms.push(room(5_000, &[]));
     });
-    let direct = |name: &str| Ask::Direct { name: name.into(), chance: 1 };
-    for what in [enter_room(5_000), make_room(), direct("bob")] {
+    for what in [enter_room(5_000), make_room()] {
         assert_eq!(core.try_to("ann", what.clone()), Err(Refusal::Full), "{what:?}");
     }
-    assert_eq!(core.try_to("bob", direct("ann")), Err(Refusal::Full), "it would be hers, too");
+    let direct = Ask::Direct { name: "ann".into(), chance: 1 };
+    assert_eq!(core.try_to("bob", direct), Ok(()), "she can be written to");
     core.ask("ann", Ask::Exit { room: RoomId(2) }).expect("out");
     core.ask_late("ann", enter_room(5_000));
     core.ask_late("ann", make_room());
     core.settle();
     assert_eq!(core.try_to("ann", enter_room(2)), Err(Refusal::Full));
+}
+
+/// A room for two, opened by the first.
+fn room_of(id: u64, between: [u64; 2]) -> RoomRecord {
+    let (between, id) = (between.map(AccountId), RoomId(id));
+    let facts = RoomFacts::of_direct(id);
+    RoomRecord { id, facts, between: Some(between), opened: Seq(0), ..room(id.0, &between) }
+}
+
+#[test]
+fn rooms_for_two_count_for_who_opened_them() {
+    let (max, strangers) = (DIRECT_ROOMS_PER_ACCOUNT_MAX as u64, ROOMS_PER_ACCOUNT_MAX as u64);
+    let mut core = core_from(&["ann", "bob", "cat"], |snapshot| {
+        let last = 10 + strangers + max;
+        snapshot.accounts.extend((10..last).map(account));
+        // As many strangers as there is room for anywhere have written to Ann, and Bob has
+        // written to as many as he may.
+        snapshot.rooms.extend((10..10 + strangers).map(|id| room_of(id, [id, 1])));
+        snapshot.rooms.extend((10 + strangers..last - 1).map(|id| room_of(id, [2, id])));
+        snapshot.rooms.push(room(5_000, &[]));
+    });
+    let direct = |name: &str, chance| Ask::Direct { name: name.into(), chance };
+    for what in [enter_room(5_000), make_room(), direct("cat", 1)] {
+        assert_eq!(core.try_to("ann", what.clone()), Ok(()), "{what:?}");
+    }
+    // The last that Bob may open is counted while it is in flight.
+    let last = core.ask_late("bob", direct("cat", 2));
+    assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::Full));
+    assert!(matches!(core.answer(last), Some(Ok(Answer::Direct { made: true, .. }))));
+    assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::Full));
+    assert_eq!(core.try_to("bob", direct("cat", 3)), Ok(()), "that is there");
+    assert_eq!(core.try_to("ann", direct("bob", 3)), Ok(()), "others can write to him");
 }
 
 #[test]

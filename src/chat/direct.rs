@@ -1,0 +1,51 @@
+//! Rooms for two: how they come to be, and whose they are.
+//!
+//! A room for two counts for the one who opened it, who is the first of the two.
+
+use crate::chat::accounts::Known;
+use crate::chat::asks::Identity;
+use crate::chat::types::{AccountId, Folded};
+use crate::chat::vocabulary::{Answer, Entry, Refusal};
+use crate::chat::{AskId, Chat, Purpose};
+use crate::limits::{DIRECT_ROOMS_PER_ACCOUNT_MAX, ROOMS_MAX};
+
+impl Chat {
+    /// The two of whom somebody wants the room.
+    pub(super) fn pair(&self, who: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let other = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
+        // With oneself one needs no room: to oneself one is nobody else.
+        if other == account { Err(Refusal::PersonNotFound) } else { Ok([account, other]) }
+    }
+
+    /// Somebody by name, whatever its case: an account's or a guest's.
+    pub(super) fn person_named(&self, name: &str) -> Option<&Known> {
+        self.accounts.by_name(&Folded::new(name))
+    }
+
+    /// `Ok(None)`: the answer comes with the log's.
+    pub(super) fn direct(
+        &mut self,
+        ask: AskId,
+        who: Identity,
+        name: &str,
+        chance: u64,
+    ) -> Result<Option<Answer>, Refusal> {
+        let between = self.pair(who, name)?;
+        if let Some(room) = self.rooms.of_pair(between) {
+            let room = Box::new(self.info(room, Some(between[0]), true));
+            return Ok(Some(Answer::Direct { room, made: false }));
+        }
+        // It counts for the one who opens it alone: strangers use up nothing of the other's.
+        if self.rooms.len() >= ROOMS_MAX
+            || self.rooms.opened_by(between[0]) >= DIRECT_ROOMS_PER_ACCOUNT_MAX
+        {
+            return Err(Refusal::Full);
+        }
+        let room = self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?;
+        let purpose = Purpose::Ask(ask, Some(between[0]));
+        self.propose(Entry::DirectMade { room, between }, purpose)?;
+        self.rooms.reserve_pair(between);
+        Ok(None)
+    }
+}
