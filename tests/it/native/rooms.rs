@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{FORMS, Form, number, text};
+use super::{FORMS, Form, User, answer, number, text};
 use crate::kit::TestServer;
 
 const NOTHING: &Value = &Value::Null;
@@ -311,6 +311,25 @@ fn two_have_one_room_of_their_own() {
     server.refused(&ann, ("DELETE", &membership, NOTHING), (403, "forbidden"));
     server.refused(&ann, ("PUT", "/users/Ann/room", NOTHING), (404, "user_not_found"));
     server.refused(&ann, ("PUT", "/users/Nobody/room", NOTHING), (404, "user_not_found"));
+}
+
+#[test]
+fn a_room_for_two_ends_with_a_guest_who_is_gone_for_good() {
+    let server = TestServer::start();
+    let ann = server.user("Ann");
+    let (_, made) = answer(&server.send("POST /api/v1/guests", &json!({"name": "Zoe"})));
+    let zoe = User { key: String::new(), session: text(&made["session"]) };
+    let mut at_ann = server.live(&ann, Form::Lines);
+    let (status, made) = server.api(&zoe, "PUT", "/users/Ann/room", NOTHING);
+    assert_eq!(status, 201);
+    let path = format!("/rooms/{}", made["id"]);
+    at_ann.expect("room");
+    let (status, _) = server.api(&zoe, "DELETE", "/sessions/current", NOTHING);
+    assert_eq!(status, 204);
+    assert_eq!(number(&at_ann.expect("room_gone")["room"]), number(&made["id"]));
+    server.refused(&ann, ("GET", &path, NOTHING), (404, "room_not_found"));
+    let say = json!({"text": "Are you there?"});
+    server.refused(&ann, ("POST", &format!("{path}/messages"), &say), (404, "room_not_found"));
 }
 
 #[test]
