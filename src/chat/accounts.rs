@@ -137,6 +137,8 @@ pub(super) struct Known {
     pub entering: usize,
     /// Its end is proposed (a guest's).
     pub ending: bool,
+    /// A new key is proposed.
+    pub changing_key: bool,
 }
 
 impl Accounts {
@@ -231,9 +233,23 @@ impl Accounts {
             direct: BTreeSet::new(),
             entering: 0,
             ending: false,
+            changing_key: false,
         };
         self.over.extend(known.is_over().then_some(known.account.id));
         self.accounts.insert(known.account.id, known);
+        true
+    }
+
+    /// An account has another key from now on. `false`: it has none, or the key is there already.
+    pub fn change_key(&mut self, id: AccountId, key: KeyHash) -> bool {
+        if self.by_key.contains_key(&key) {
+            return false;
+        }
+        let Some(known) = self.accounts.get_mut(&id) else { return false };
+        let Some(before) = known.account.key else { return false };
+        known.account.key = Some(key);
+        self.by_key.remove(&before);
+        self.by_key.insert(key, id);
         true
     }
 

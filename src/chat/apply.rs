@@ -12,6 +12,7 @@ use crate::chat::types::{
 use crate::chat::vocabulary::{Answer, Effect, Entry, Event, Farewell, Refusal, RoomFacts, What};
 use crate::chat::work::{Awaited, Then};
 use crate::chat::{Chat, LOBBY};
+use crate::crypto::KeyHash;
 use crate::time::Time;
 
 /// Through whom an entry came into the log, where it was this core that proposed it.
@@ -34,6 +35,7 @@ impl Entry {
                 Some(Awaited::Membership(*room, *account))
             }
             Entry::DirectMade { between, .. } => Some(Awaited::pair(*between)),
+            Entry::KeyChanged { account, .. } => Some(Awaited::Key(*account)),
             _ => None,
         }
     }
@@ -56,6 +58,11 @@ impl Chat {
                 }
             }
             Entry::SessionBegun { account, .. } => self.accounts.has_begun(*account),
+            Entry::KeyChanged { account, .. } => {
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.changing_key = false;
+                }
+            }
             Entry::AccountEnded { account } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
                     known.ending = false;
@@ -116,6 +123,7 @@ impl Chat {
                 self.session_ended(session);
                 Ok(Answer::Done)
             }
+            Entry::KeyChanged { account, key, but } => self.key_changed(account, key, but),
             Entry::RoomMade { room, owner, facts } => {
                 let open = facts.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };
@@ -193,6 +201,36 @@ impl Chat {
         };
         self.unseat_each(seats, Some(Farewell::SessionEnded), then);
         self.accounts.remove(account);
+    }
+
+    /// Whoever holds the old key, or came in by it, is out: what the key opened ends, and so do the
+    /// sessions that it began, also those that were in flight until now.
+    fn key_changed(
+        &mut self,
+        account: AccountId,
+        key: KeyHash,
+        but: Option<SessionId>,
+    ) -> Result<Answer, Refusal> {
+        if !self.accounts.change_key(account, key) {
+            return Err(Refusal::Unavailable); // Nobody draws a key that is there already.
+        }
+        let Some(known) = self.accounts.get(account) else { return Ok(Answer::Done) };
+        let stays = |by: Option<SessionId>| by.is_some() && by == but;
+        let streams = known.streams.iter().copied();
+        let mut going: BTreeSet<SeatId> = streams
+            .filter(|base| !self.streams.get(base).is_some_and(|one| stays(one.session)))
+            .collect();
+        let seats = known.seats.iter().map(|(_, _, seat)| *seat);
+        going.extend(
+            seats.filter(|seat| !self.seats.get(seat).is_some_and(|one| stays(one.session))),
+        );
+        for session in known.sessions.clone() {
+            if Some(session) != but {
+                self.accounts.end(session);
+            }
+        }
+        self.unseat_each(going, Some(Farewell::SessionEnded), Then::Nothing);
+        Ok(Answer::Done)
     }
 
     fn session_ended(&mut self, session: SessionId) {

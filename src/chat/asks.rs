@@ -65,6 +65,7 @@ impl Chat {
             Ask::Sessions => self.sessions(who).map(Some),
             Ask::EndSession { session } => self.end_own_session(ask, who, session).map(|()| None),
             Ask::Logout => self.logout(ask, who),
+            Ask::ChangeKey { key } => self.change_key(ask, who, key).map(|()| None),
             Ask::Me => self.me(who).map(Some),
             Ask::Person { name } => self.person(who, &name).map(Some),
             Ask::Present { room, after } => self.present(who, room, after).map(Some),
@@ -131,6 +132,10 @@ impl Chat {
                 Some(Awaited::Membership(*room, other))
             }
             Ask::Direct { name, .. } => self.pair(who, name).ok().map(Awaited::pair),
+            // By a key that is about to be none, nobody logs in.
+            Ask::Login { key, .. } => {
+                self.accounts.by_key(key).map(|known| Awaited::Key(known.account.id))
+            }
             _ => None,
         }
     }
@@ -141,6 +146,9 @@ impl Chat {
             Awaited::Room(room) => self.rooms.get(room).is_some_and(|room| room.changing),
             Awaited::Membership(room, account) => {
                 self.rooms.get(room).is_some_and(|room| room.moving.contains(&account))
+            }
+            Awaited::Key(account) => {
+                self.accounts.get(account).is_some_and(|known| known.changing_key)
             }
             Awaited::Pair(between) => self.rooms.is_pairing(between),
         }

@@ -31,7 +31,8 @@ impl Chat {
     pub(super) fn charge_ask(&mut self, what: &Ask) -> Result<(), Refusal> {
         self.charge(&[(Kind::Ask, 1)], None)?;
         match what {
-            Ask::Login { .. } => self.charge(&[(Kind::Login, 1)], None),
+            // What a login may cost, for who changes a key means to keep somebody out.
+            Ask::Login { .. } | Ask::ChangeKey { .. } => self.charge(&[(Kind::Login, 1)], None),
             Ask::Follow { .. } | Ask::Sit { .. } => self.charge(&[(Kind::Open, 1)], None),
             Ask::Search => self.charge(&[(Kind::Search, 1)], None),
             _ => Ok(()),
@@ -60,6 +61,7 @@ impl Chat {
             (
                 Entry::SessionBegun { .. }
                 | Entry::SessionEnded { .. }
+                | Entry::KeyChanged { .. }
                 | Entry::AccountEnded { .. }
                 | Entry::RoomGone { .. }
                 | Entry::MemberChanged { member: false, .. },
@@ -90,6 +92,7 @@ impl Chat {
             | Entry::Reacted { on: true, .. } => Err(Refusal::NoSpace),
             Entry::SessionBegun { .. }
             | Entry::SessionEnded { .. }
+            | Entry::KeyChanged { .. }
             | Entry::AccountEnded { .. }
             | Entry::RoomGone { .. }
             | Entry::MemberChanged { member: false, .. }

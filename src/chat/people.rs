@@ -179,6 +179,29 @@ impl Chat {
         self.end_session(session, Purpose::Ask(ask, Some(account)))
     }
 
+    /// Also for whoever shows the key itself: then no session stays.
+    pub(super) fn change_key(
+        &mut self,
+        ask: AskId,
+        who: Identity,
+        key: KeyHash,
+    ) -> Result<(), Refusal> {
+        let Who { account, session } = who.ok_or(Refusal::Unauthenticated)?;
+        let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
+        if known.is_guest() {
+            return Err(Refusal::Forbidden);
+        }
+        if known.changing_key {
+            return Err(Refusal::Unavailable); // By then, whoever asks may not be known any more.
+        }
+        let entry = Entry::KeyChanged { account, key, but: session };
+        self.propose(entry, Purpose::Ask(ask, Some(account)))?;
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.changing_key = true;
+        }
+        Ok(())
+    }
+
     pub(super) fn sessions(&self, who: Identity) -> Result<Answer, Refusal> {
         let who = who.ok_or(Refusal::Unauthenticated)?;
         let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;

@@ -64,6 +64,8 @@ pub(super) enum Awaited {
     Membership(RoomId, AccountId),
     /// A room for two comes to be; the lower number first.
     Pair([AccountId; 2]),
+    /// An account gets another key.
+    Key(AccountId),
 }
 
 impl Awaited {

@@ -197,6 +197,11 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             ("session_begun", body)
         }
         Entry::SessionEnded { session } => ("session_ended", json!({"session": session.0})),
+        Entry::KeyChanged { account, key, but } => {
+            let but = but.map(|session| session.0);
+            let body = json!({"account": account.0, "key": crypto::hex(key), "but": but});
+            ("key_changed", body)
+        }
         Entry::RoomMade { room, owner, facts } => {
             let owner = owner.map(|account| account.0);
             ("room_made", json!({"room": room.0, "owner": owner, "facts": facts_json(facts)}))
@@ -254,6 +259,11 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
             agent: body.get("agent").and_then(Value::as_str).unwrap_or_default().into(),
         },
         "session_ended" => Entry::SessionEnded { session: session()? },
+        "key_changed" => Entry::KeyChanged {
+            account: account()?,
+            key: key()?,
+            but: number("but").map(SessionId),
+        },
         "room_made" => {
             let owner = match body.get("owner")? {
                 Value::Null => None,

@@ -49,6 +49,7 @@ pub(super) fn apply(
         Entry::SessionEnded { session } => {
             sql("DELETE FROM session WHERE id = ?")?.execute([signed(session.0)])?;
         }
+        Entry::KeyChanged { account, key, but } => key_changed(connection, *account, key, *but)?,
         Entry::RoomMade { room, owner, facts } => {
             let made = room_made(connection, seq, time, (*room, *owner), facts)?;
             if let Some(owner) = owner.filter(|_| made) {
@@ -203,6 +204,23 @@ fn account_ended(
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM lost WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("UPDATE room SET owner = NULL WHERE owner = ?")?.execute([id])?;
+    }
+    Ok(())
+}
+
+/// Of an account that has one; and no other has, or had, the new one.
+fn key_changed(
+    connection: &Connection,
+    account: AccountId,
+    key: &KeyHash,
+    but: Option<SessionId>,
+) -> rusqlite::Result<()> {
+    let change = "UPDATE account SET key = ?1 WHERE id = ?2 AND gone IS NULL AND key IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM account WHERE key = ?1)";
+    if connection.prepare_cached(change)?.execute(params![key, signed(account.0)])? > 0 {
+        connection
+            .prepare_cached("DELETE FROM session WHERE account = ? AND id IS NOT ?")?
+            .execute(params![signed(account.0), but.map(|session| signed(session.0))])?;
     }
     Ok(())
 }

@@ -111,6 +111,7 @@ impl Accounts {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         live.seats.insert(seat);
         if live.seats.len() == 1 {
+            live.tick = self.ticks; // The ticks before nobody sat through.
             let next = Accounts::next_look(&self.sessions[&id]);
             self.expect(id, next);
         }

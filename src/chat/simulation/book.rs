@@ -17,6 +17,8 @@ pub struct Book {
     pub accounts: BTreeMap<AccountId, Account>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub rooms: BTreeMap<RoomId, RoomRecord>,
+    /// Keys that accounts had before they got another.
+    pub replaced: BTreeSet<KeyHash>,
     pub last_account: u64,
     pub last_room: u64,
     pub last_session: u64,
@@ -58,6 +60,10 @@ impl Book {
                 self.accounts.contains_key(account) && !known
             }
             Entry::SessionEnded { session } => self.sessions.contains_key(session),
+            Entry::KeyChanged { account, key, .. } => {
+                let has_one = self.accounts.get(account).is_some_and(|one| one.key.is_some());
+                has_one && !self.accounts.values().any(|one| one.key == Some(*key))
+            }
             Entry::RoomMade { room, facts, .. } => {
                 !self.is_used(*room) && !titled(&facts.title.folded(), *room)
             }
@@ -85,6 +91,22 @@ impl Book {
             | Entry::Edited { room, .. }
             | Entry::Deleted { room, .. }
             | Entry::Reacted { room, .. } => self.rooms.contains_key(room),
+        }
+    }
+
+    /// Whether an entry ends a seat of that account, taken by that session or by none.
+    pub fn ends_seat(
+        &self,
+        entry: &Entry,
+        whose: Option<AccountId>,
+        by: Option<SessionId>,
+    ) -> bool {
+        match entry {
+            Entry::SessionEnded { session } => by == Some(*session),
+            Entry::KeyChanged { account, but, .. } => {
+                self.fits(entry) && whose == Some(*account) && (by.is_none() || by != *but)
+            }
+            _ => false,
         }
     }
 
@@ -166,6 +188,11 @@ impl Book {
             }
             Entry::SessionEnded { session } => {
                 self.sessions.remove(&session);
+            }
+            Entry::KeyChanged { account, key, but } => {
+                let known = self.accounts.get_mut(&account).expect("it fits");
+                self.replaced.extend(known.key.replace(key));
+                self.sessions.retain(|id, one| one.account != account || Some(*id) == but);
             }
             Entry::RoomMade { room: id, owner, facts } => {
                 let open = facts.visibility == Visibility::Public;

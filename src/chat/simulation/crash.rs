@@ -90,7 +90,8 @@ impl Simulation {
         self.clients.crash();
     }
 
-    /// Accounts whose registration was acknowledged can log in, those that were refused cannot.
+    /// Accounts whose registration was acknowledged can log in, those that were refused, or got
+    /// another key since, cannot.
     fn check_acknowledged(&self, snapshot: &Snapshot) {
         let mut probe = Chat::new(SETTINGS, snapshot.clone());
         let mut effects = Vec::new();
@@ -112,10 +113,11 @@ impl Simulation {
                 refused.insert(ask, answer);
             }
         }
-        for (index, (_, acknowledged)) in self.registered.iter().enumerate() {
+        for (index, (key, acknowledged)) in self.registered.iter().enumerate() {
             let answer = refused.get(&AskId(index as u64));
             let unknown = answer == Some(&Err(Refusal::UnknownKey));
-            assert_eq!(*acknowledged, !unknown, "an account is there exactly if acknowledged");
+            let acknowledged = *acknowledged && !self.book.replaced.contains(key);
+            assert_eq!(acknowledged, !unknown, "an account is there exactly if acknowledged");
         }
     }
 }

@@ -380,9 +380,10 @@ impl Simulation {
     fn expect_entry(&mut self, seq: Seq, time: Time, entry: &Entry) {
         let fits = self.book.fits(entry);
         let ended = match entry {
-            Entry::SessionEnded { session } => {
-                let mut ended = self.world.rise(|_, member| member.session == Some(*session));
-                ended.extend(self.world.end_streams(|one| one.session == Some(*session)));
+            Entry::SessionEnded { .. } | Entry::KeyChanged { .. } => {
+                let ends = |account, session| self.book.ends_seat(entry, account, session);
+                let mut ended = self.world.rise(|_, one| ends(one.account, one.session));
+                ended.extend(self.world.end_streams(|one| ends(Some(one.account), one.session)));
                 ended
             }
             Entry::AccountEnded { account } if fits => {

@@ -9,7 +9,7 @@ impl Simulation {
         let fresh = self.number();
         let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
         let room = self.dice.pick(&rooms).expect("the lobby");
-        let entry = match self.dice.below(9) {
+        let entry = match self.dice.below(10) {
             0 => {
                 // A name of its own, because no guest here must wake up under an account's; or one
                 // that is taken, which does not fit.
@@ -49,6 +49,11 @@ impl Simulation {
             4 => {
                 let room = self.some_room();
                 self.a_strangers_change(room)
+            }
+            6 => {
+                let account = AccountId(1 + self.dice.below(6));
+                let but = Some(SessionId(1 + self.dice.below(12)));
+                Entry::KeyChanged { account, key: self.key(), but }
             }
             5 => Entry::RoomGone { room: self.some_room() },
             _ => {

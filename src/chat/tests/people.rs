@@ -298,3 +298,35 @@ fn an_endless_lifetime_is_no_arithmetic() {
     );
     assert!(matches!(effects[..], [Effect::Answer { answer: Ok(_), .. }]), "{effects:?}");
 }
+
+#[test]
+fn who_changes_the_key_puts_everybody_else_out() {
+    let mut core = Core::with(&["ann", "bob"]);
+    core.ask("", login("ann", "thief")).expect("a second session");
+    for (seat, who) in [(1, "ann"), (2, "thief"), (3, "bob")] {
+        core.sit(seat, who).expect("a seat");
+    }
+    // A login that was under way does not outlast the key, and one that comes later waits for it.
+    let began = core.ask_late("", login("ann", "late"));
+    let changed = core.ask_late("ann", Ask::ChangeKey { key: key("new") });
+    let after = core.ask_late("", login("ann", "later"));
+    let again = core.ask_late("thief", Ask::ChangeKey { key: key("mine") });
+    core.settle();
+    assert!(matches!(core.answer(began), Some(Ok(Answer::Session(_)))));
+    assert_eq!(core.answer(changed), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(after), Some(Err(Refusal::UnknownKey)));
+    assert_eq!(core.answer(again), Some(Err(Refusal::Unavailable)));
+    assert_eq!(core.try_to("ann!", Ask::Me), Err(Refusal::UnknownKey));
+    for gone in ["thief", "late"] {
+        assert_eq!(core.try_to(gone, Ask::Me), Err(Refusal::Unauthenticated), "{gone}");
+    }
+    core.ask("ann", Ask::Me).expect("who asked is still there");
+    assert_eq!(core.join(1, ""), ["ann joined by 1", "to 1: Noted"]);
+    assert_eq!(core.join(3, ""), ["bob joined by 3", "to 3: Noted"]);
+    assert!(core.join(2, "").is_empty(), "the thief's seat has ended");
+    core.ask("", login("new", "home")).expect("in by the new key");
+    // Nobody's key but one's own, and a guest has none.
+    assert_eq!(core.try_to("", Ask::ChangeKey { key: key("x") }), Err(Refusal::Unauthenticated));
+    core.ask("", super::be_guest("gil")).expect("a guest");
+    assert_eq!(core.try_to("gil", Ask::ChangeKey { key: key("x") }), Err(Refusal::Forbidden));
+}

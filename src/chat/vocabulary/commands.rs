@@ -147,6 +147,12 @@ pub enum Ask {
     },
     /// Ends the caller's session, if there is one, and unseats who sits by it. → [`Answer::Done`]
     Logout,
+    /// Gives the caller's account another key, and ends its sessions but the caller's own. A guest
+    /// has no key: [`Refusal::Forbidden`]. → [`Answer::Done`]
+    ChangeKey {
+        /// The SHA-256 of the new key.
+        key: KeyHash,
+    },
     /// Who the caller is. → [`Answer::Person`]
     Me,
     /// What is known of an account. → [`Answer::Person`]

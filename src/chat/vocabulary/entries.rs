@@ -25,6 +25,15 @@ pub enum Entry {
         /// Whose.
         account: AccountId,
     },
+    /// An account has another key. Its sessions end, but for one.
+    KeyChanged {
+        /// Whose.
+        account: AccountId,
+        /// The SHA-256 of the new key.
+        key: KeyHash,
+        /// The session that stays: the one that asked for it.
+        but: Option<SessionId>,
+    },
     /// Somebody has logged in.
     SessionBegun {
         /// Its number.

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::chat::{Answer, Ask, Caller, Person, SessionId, SessionInfo};
+use crate::chat::{Answer, Ask, Caller, Person, Refusal, SessionId, SessionInfo};
 use crate::crypto;
 use crate::http::{Request, Response};
 use crate::limits::AGENT_CHARS_MAX;
@@ -105,6 +105,25 @@ pub(super) async fn end_session(
     let session = number(id).map(SessionId).ok_or(Code::NotFound)?;
     context.hub.ask(caller, Ask::EndSession { session }).await?;
     Ok(Response::new(204))
+}
+
+/// Another key for the caller's account, shown this once. Whoever has the old one is out.
+pub(super) async fn change_key(context: &Context, request: &Request) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Changed<'a> {
+        key: &'a str,
+    }
+    let caller = caller(context, request)?;
+    let key = crypto::account_key();
+    let what = Ask::ChangeKey { key: crypto::hash(&key) };
+    match context.hub.ask(caller, what).await {
+        Ok(_) => Ok(Response::new(200).json(bodies::text(&Changed { key: &key }))),
+        Err(Refusal::Forbidden) => {
+            let says = "a guest has no key; register a name to have one";
+            Err(Failure::from(Code::Forbidden).saying(says))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 pub(super) async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {

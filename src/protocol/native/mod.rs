@@ -37,7 +37,7 @@ use crate::protocol::{Context, Outcome, POST, READ, method, unrouted};
 
 /// Every path, and what can be done there. What is not here is not there: a test holds the routes
 /// below and the documents that are served to it.
-const PATHS: [(&str, &[Method]); 24] = {
+const PATHS: [(&str, &[Method]); 25] = {
     use Method::{Delete, Get, Head, Options, Patch, Post, Put};
     [
         ("/api/v1/server", READ),
@@ -48,6 +48,7 @@ const PATHS: [(&str, &[Method]); 24] = {
         ("/api/v1/sessions/{id}", &[Delete, Options]),
         ("/api/v1/guests", POST),
         ("/api/v1/me", READ),
+        ("/api/v1/me/key", POST),
         ("/api/v1/users/{name}", READ),
         ("/api/v1/users/{name}/room", &[Put, Options]),
         ("/api/v1/rooms", &[Get, Head, Post, Options]),
@@ -114,6 +115,7 @@ async fn route(context: &Context, request: &Request, method: Method, path: &[&st
         (Delete, ["sessions", id]) => identity::end_session(context, request, id).await,
         (Post, ["guests"]) => identity::be_guest(context, request).await,
         (Get, ["me"]) => identity::me(context, request).await,
+        (Post, ["me", "key"]) => identity::change_key(context, request).await,
         (Get, ["users", name]) => identity::person(context, request, name).await,
         (Put, ["users", name, "room"]) => rooms::direct(context, request, name).await,
 

@@ -37,6 +37,11 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
         17 => Entry::DirectMade { room, between: [account, AccountId(chance.roll(40))] },
         18 => says(account.0, room.0, name),
         1..=3 => session_begun(chance.roll(40), chance.roll(40), &key),
+        5 if chance.roll(2) == 0 => Entry::KeyChanged {
+            account,
+            key: crypto::hash(&key),
+            but: Some(SessionId(chance.roll(40))),
+        },
         4 | 5 => Entry::SessionEnded { session: SessionId(chance.roll(40)) },
         6 | 7 => {
             let owner = (chance.roll(2) == 0).then(|| AccountId(chance.roll(40)));

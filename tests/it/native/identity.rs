@@ -46,6 +46,7 @@ fn everything_but_the_ways_in_needs_somebody() {
         ("DELETE", "/sessions/current"),
         ("DELETE", "/sessions/1"),
         ("GET", "/me"),
+        ("POST", "/me/key"),
         ("GET", "/users/Ann"),
         ("PUT", "/users/Ann/room"),
         ("GET", "/rooms"),
@@ -158,6 +159,43 @@ fn a_revoked_session_ends_with_its_streams_and_no_others() {
     server.go_on();
     server.refused(&ann, ("GET", "/me", NOTHING), (401, "unauthenticated"));
     server.get(&bob, "/me");
+}
+
+#[test]
+fn a_new_key_puts_out_whoever_has_the_old_one() {
+    let mut server = TestServer::start();
+    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
+    let phone = server.session(&ann.key);
+    let by_key = User { session: ann.key.clone(), ..ann.clone() };
+    let mut stays = [server.live(&ann, Form::Ws), server.live(&bob, Form::Ws)];
+    let mut going = FORMS.map(|form| server.live(&phone, form)).into_iter().collect::<Vec<_>>();
+    going.push(server.live(&by_key, Form::Lines));
+    let (status, changed) = server.api(&ann, "POST", "/me/key", NOTHING);
+    let new = text(&changed["key"]);
+    assert_eq!((status, new.len(), new == ann.key), (200, 64, false), "{changed}");
+    for stream in &mut going {
+        stream.expect_bye("session_ended", 1008);
+    }
+    for _ in 0..2 {
+        let old = json!({"key": ann.key});
+        server.refused(&ann, ("POST", "/sessions", &old), (401, "unknown_key"));
+        server.refused(&by_key, ("GET", "/me", NOTHING), (401, "unknown_key"));
+        server.refused(&phone, ("GET", "/me", NOTHING), (401, "unauthenticated"));
+        server.tell(&ann, 1, "still here");
+        for stream in &mut stays {
+            assert_eq!(stream.expect("message")["text"], "still here");
+        }
+        let again = server.session(&new);
+        assert_eq!(server.get(&again, "/me")["name"], "Ann");
+        // All of it lasts.
+        server.kill();
+        server.go_on();
+        stays = [server.live(&ann, Form::Ws), server.live(&bob, Form::Ws)];
+    }
+    let gil = json!({"name": "Gil"});
+    let (_, guest) = answer(&server.ask("POST /api/v1/guests", "", &gil.to_string()));
+    let gil = User { session: text(&guest["session"]), ..ann };
+    server.refused(&gil, ("POST", "/me/key", NOTHING), (403, "forbidden"));
 }
 
 #[test]
