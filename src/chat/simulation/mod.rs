@@ -22,7 +22,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::chat::simulation::book::{Book, room_of};
+use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Clients;
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
