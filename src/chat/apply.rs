@@ -110,7 +110,7 @@ impl Chat {
                 Ok(Answer::Done)
             }
             Entry::AccountEnded { account } => {
-                self.account_ended(account);
+                self.account_ended(seq, account);
                 Ok(Answer::Done)
             }
             Entry::SessionBegun { session, account, key, remember, agent } => {
@@ -175,10 +175,12 @@ impl Chat {
 
     /// Only a guest's account ends, and only without a session. Its rooms are not told of it by an
     /// entry of theirs: who is not there any more is no member, and what was theirs is nobody's.
-    fn account_ended(&mut self, account: AccountId) {
-        let Some(known) = self.accounts.get(account).filter(|known| known.is_over()) else {
+    fn account_ended(&mut self, seq: Seq, account: AccountId) {
+        if !self.accounts.get(account).is_some_and(Known::is_over) {
             return;
-        };
+        }
+        self.end_direct_rooms(seq, account);
+        let Some(known) = self.accounts.get(account) else { return };
         let name = known.account.name.clone();
         let rooms = known.rooms.clone();
         let seats: BTreeSet<SeatId> = known.seats.iter().map(|(_, _, seat)| *seat).collect();

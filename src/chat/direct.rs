@@ -1,11 +1,12 @@
 //! Rooms for two: how they come to be, and whose they are.
 //!
-//! A room for two counts for the one who opened it, who is the first of the two.
+//! A room for two counts for the one who opened it, who is the first of the two. It ends with a
+//! guest whose it is.
 
 use crate::chat::accounts::Known;
 use crate::chat::asks::Identity;
-use crate::chat::types::{AccountId, Folded};
-use crate::chat::vocabulary::{Answer, Entry, Refusal};
+use crate::chat::types::{AccountId, Folded, Seq};
+use crate::chat::vocabulary::{Answer, Entry, Refusal, What};
 use crate::chat::{AskId, Chat, Purpose};
 use crate::limits::{DIRECT_ROOMS_PER_ACCOUNT_MAX, ROOMS_MAX};
 
@@ -47,5 +48,20 @@ impl Chat {
         self.propose(Entry::DirectMade { room, between }, purpose)?;
         self.rooms.reserve_pair(between);
         Ok(None)
+    }
+
+    /// The rooms for two of a guest who is gone for good end: nobody could be answered there.
+    pub(super) fn end_direct_rooms(&mut self, seq: Seq, account: AccountId) {
+        let direct = self.accounts.get(account).map(|known| known.direct.clone());
+        for id in direct.unwrap_or_default() {
+            self.end_membership(account, id);
+            let Some(room) = self.rooms.get(id) else { continue };
+            let other = room.members.first_key_value().map(|(other, _)| *other);
+            // Only streams hear a room for two.
+            other.into_iter().for_each(|other| self.whisper(other, id, What::Gone { seq }));
+            if let Some(room) = self.rooms.remove(id) {
+                self.empty(Box::new(room));
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// What made the schema what it is, in order. Appended to, and never edited after a release: a
 /// database remembers only how many of them it has seen.
-pub(super) const MIGRATIONS: [&str; 9] = [
+pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_retention.sql"),
@@ -21,13 +21,14 @@ pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0006_search.sql"),
     include_str!("migrations/0007_seen.sql"),
     include_str!("migrations/0008_calls.sql"),
-    include_str!("migrations/0009_chain.sql"),
+    include_str!("migrations/0009_direct.sql"),
+    include_str!("migrations/0010_chain.sql"),
 ];
 
 /// The migration after which all messages are indexed anew, which SQL cannot do.
 const INDEXES: i64 = 6;
 /// The one after which the log becomes a chain.
-const CHAINS: i64 = 9;
+const CHAINS: i64 = 10;
 
 /// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file
 /// which is not ours stays as it is.

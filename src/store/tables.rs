@@ -41,7 +41,7 @@ pub(super) fn apply(
                 enter(connection, seq, LOBBY, *account)?;
             }
         }
-        Entry::AccountEnded { account } => account_ended(connection, time, *account)?,
+        Entry::AccountEnded { account } => account_ended(connection, (seq, time), *account)?,
         Entry::SessionBegun { session, account, key, remember, agent } => {
             let whose = (*session, *account);
             session_begun(connection, time, whose, key, *remember, agent)?;
@@ -175,12 +175,32 @@ fn room_changed(
 }
 
 /// Of a guest without a session. The name is free again, the number used up, and what was theirs is
-/// nobody's.
-fn account_ended(connection: &Connection, time: Time, account: AccountId) -> rusqlite::Result<()> {
+/// nobody's. Their rooms for two end, and the other of the two is to be told so.
+fn account_ended(
+    connection: &Connection,
+    (seq, time): (Seq, Time),
+    account: AccountId,
+) -> rusqlite::Result<()> {
     let id = signed(account.0);
     let end = "UPDATE account SET gone = ?1 WHERE id = ?2 AND gone IS NULL AND key IS NULL
         AND NOT EXISTS (SELECT 1 FROM session WHERE account = ?2)";
     if connection.prepare_cached(end)?.execute([time.0, id])? > 0 {
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO lost (account, seq, room)
+                 SELECT other.account, ?1, other.room
+                 FROM member AS own
+                 JOIN room ON room.id = own.room AND between_a IS NOT NULL AND gone IS NULL
+                 JOIN member AS other ON other.room = own.room AND other.account <> own.account
+                 WHERE own.account = ?2",
+            )?
+            .execute([signed(seq.0), id])?;
+        connection
+            .prepare_cached(
+                "UPDATE room SET gone = ?1 WHERE between_a IS NOT NULL AND gone IS NULL
+                     AND id IN (SELECT room FROM member WHERE account = ?2)",
+            )?
+            .execute([time.0, id])?;
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM lost WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("UPDATE room SET owner = NULL WHERE owner = ?")?.execute([id])?;

@@ -117,6 +117,17 @@ impl Book {
         counted || linked || self.spent.contains(&room)
     }
 
+    /// The rooms in which an entry is heard of: its own, or those that end with a guest.
+    pub fn rooms_of(&self, entry: &Entry) -> Vec<RoomId> {
+        match entry {
+            Entry::AccountEnded { account } if self.fits(entry) => {
+                let theirs = |one: &&RoomRecord| one.between.is_some_and(|t| t.contains(account));
+                self.rooms.values().filter(theirs).map(|room| room.id).collect()
+            }
+            _ => room_of(entry).into_iter().collect(),
+        }
+    }
+
     pub fn is_room(&self, room: &RoomId) -> bool {
         self.rooms.get(room).is_some_and(|room| room.between.is_none())
     }
@@ -158,6 +169,12 @@ impl Book {
             }
             Entry::AccountEnded { account } => {
                 self.accounts.remove(&account);
+                let theirs = |room: &RoomRecord| room.between.is_some_and(|t| t.contains(&account));
+                for (id, room) in self.rooms.extract_if(.., |_, room| theirs(room)) {
+                    let others = room.members.iter().filter(|one| one.account != account);
+                    self.lost.extend(others.map(|one| ((one.account, seq), id)));
+                    self.spent.extend(Some(id).filter(|id| id.is_drawn()));
+                }
                 for room in self.rooms.values_mut() {
                     room.members.retain(|member| member.account != account);
                     room.owner = room.owner.filter(|owner| *owner != account);

@@ -22,7 +22,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::chat::simulation::book::{Book, room_of};
+use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Clients;
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
@@ -425,12 +425,13 @@ impl Simulation {
         self.book.check();
     }
 
-    /// The streams that an entry concerns: those of the members of its room.
+    /// The streams that an entry concerns: those of the members of its rooms.
     fn hearers(&self, entry: &Entry) -> Vec<SeatId> {
-        let Some(room) = room_of(entry) else { return Vec::new() };
+        let rooms = self.book.rooms_of(entry);
         let concerns = |stream: &View| {
-            let wanted = stream.only.as_ref().is_none_or(|only| only.contains(&room));
-            stream.standing && wanted && self.book.is_member(stream.account, room)
+            let wanted = |room| stream.only.as_ref().is_none_or(|only| only.contains(room));
+            let mut wanted = rooms.iter().filter(|room| wanted(room));
+            stream.standing && wanted.any(|room| self.book.is_member(stream.account, *room))
         };
         let streams = self.world.streams.iter().filter(|(_, stream)| concerns(stream));
         streams.map(|(base, _)| *base).collect()

@@ -141,6 +141,40 @@ fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
 }
 
 #[test]
+fn a_room_for_two_whose_guest_went_before_ends_when_it_is_taken_over() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Ann", "a"));
+    let guest = Entry::AccountMade {
+        account: AccountId(2),
+        name: Name::new("Zoe").expect("a name"),
+        key: None,
+        color: None,
+    };
+    put(&mut writer, guest);
+    let (room, between) = (RoomId(RoomId::DRAWN_MIN), [AccountId(2), AccountId(1)]);
+    put(&mut writer, Entry::DirectMade { room, between });
+    let ended = put(&mut writer, Entry::AccountEnded { account: AccountId(2) });
+    drop(writer);
+    let lost = || {
+        let reader = scratch.reader();
+        reader.lost(AccountId(1), Seq(0), Seq(ended)).expect("an answer")
+    };
+    let new = scratch.open().snapshot;
+    assert_eq!(
+        (new.rooms.len(), &*new.spent_rooms, &*lost()),
+        (1, &[room][..], &[(Seq(ended), room)][..])
+    );
+    // As it was left before.
+    let before = "UPDATE room SET gone = NULL; DELETE FROM lost;";
+    scratch.other_program().execute_batch(before).expect("it can be undone");
+    assert_eq!(scratch.open().snapshot.rooms.len(), 2);
+    let again = include_str!("../migrations/0009_direct.sql");
+    scratch.other_program().execute_batch(again).expect("it fits");
+    assert_eq!((scratch.open().snapshot, &*lost()), (new, &[(Seq(ended), room)][..]));
+}
+
+#[test]
 fn an_old_database_is_taken_over_with_all_that_is_in_it() {
     let scratch = Scratch::new();
     old(&scratch);

@@ -287,33 +287,6 @@ fn what_is_read_is_read_on_every_device() {
 }
 
 #[test]
-fn two_have_one_room_of_their_own() {
-    let server = TestServer::start();
-    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
-    let (mut at_ann, mut at_bob) = (server.live(&ann, Form::Ws), server.live(&bob, Form::Lines));
-    let (status, made) = server.api(&ann, "PUT", "/users/bob/room", NOTHING);
-    assert_eq!((status, &made["kind"], &made["title"]), (201, &json!("direct"), &json!("Bob")));
-    let room = number(&made["id"]);
-    for (stream, title) in [(&mut at_ann, "Bob"), (&mut at_bob, "Ann")] {
-        let told = stream.expect("room");
-        assert_eq!((&told["room"]["id"], &told["room"]["title"]), (&json!(room), &json!(title)));
-        assert_eq!(told["room"]["kind"], "direct");
-    }
-    let (status, again) = server.api(&bob, "PUT", "/users/ANN/room", NOTHING);
-    assert_eq!((status, &again["id"], &again["title"]), (200, &json!(room), &json!("Ann")));
-    at_ann.send(room, "d1", "psst");
-    assert_eq!(at_bob.expect("message")["text"], "psst");
-    assert_eq!(number(&server.get(&bob, &format!("/rooms/{room}"))["unread"]), 1);
-    let path = format!("/rooms/{room}");
-    server.refused(&ann, ("DELETE", &path, NOTHING), (403, "forbidden"));
-    server.refused(&ann, ("PATCH", &path, &json!({"title": "Ours"})), (403, "forbidden"));
-    let membership = format!("{path}/membership");
-    server.refused(&ann, ("DELETE", &membership, NOTHING), (403, "forbidden"));
-    server.refused(&ann, ("PUT", "/users/Ann/room", NOTHING), (404, "user_not_found"));
-    server.refused(&ann, ("PUT", "/users/Nobody/room", NOTHING), (404, "user_not_found"));
-}
-
-#[test]
 fn who_is_in_a_room_is_listed_with_whether_they_are_here() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
