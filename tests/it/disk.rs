@@ -26,7 +26,7 @@ fn free(server: &TestServer) {
 
 #[test]
 fn a_full_disk_refuses_what_cannot_be_written_and_passes() {
-    let mut server = confined(480);
+    let mut server = confined(560);
     let ann = server.account("Ann");
     let mut pirate = server.pirate(&ann);
     let mut guest = server.guest(1, "Gus");
@@ -102,7 +102,7 @@ fn fill(server: &TestServer) {
 
 #[test]
 fn readiness_goes_with_the_disk_and_comes_back_by_itself() {
-    let mut server = confined(480);
+    let mut server = confined(560);
     assert_eq!(server.ask("GET /readyz", "", "").status, 200);
     fill(&server);
     let says = "the disk does not take what is written: see whether it is full or fails";
@@ -151,7 +151,7 @@ fn a_start_with_too_little_room_for_a_message_is_not_ready() {
 
 #[test]
 fn an_end_with_a_disk_that_takes_nothing_is_no_success() {
-    let mut server = confined(480);
+    let mut server = confined(560);
     fill(&server);
     let end = server.stop();
     assert_eq!(end.code, Some(1), "{end:?}");
