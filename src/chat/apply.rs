@@ -174,7 +174,8 @@ impl Chat {
     }
 
     /// Only a guest's account ends, and only without a session. Its rooms are not told of it by an
-    /// entry of theirs: who is not there any more is no member, and what was theirs is nobody's.
+    /// entry of theirs: who is not there any more is no member, and what was theirs is the longest
+    /// member's.
     fn account_ended(&mut self, seq: Seq, account: AccountId) {
         if !self.accounts.get(account).is_some_and(Known::is_over) {
             return;

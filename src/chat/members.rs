@@ -294,6 +294,7 @@ impl Chat {
         }
         let horizon = room.record.horizon_for(account);
         room.members.insert(account, Membership::new(seq, horizon));
+        room.since.insert((seq, account));
         known.belongs(room.record.id, room.is_direct());
         true
     }
@@ -384,8 +385,10 @@ impl Chat {
         if let Some(known) = self.accounts.get_mut(account) {
             known.belongs_no_more(room);
         }
-        if let Some(room) = self.rooms.get_mut(room) {
-            room.members.remove(&account);
+        if let Some(room) = self.rooms.get_mut(room)
+            && let Some(member) = room.members.remove(&account)
+        {
+            room.since.remove(&(member.since, account));
         }
     }
 

@@ -94,6 +94,8 @@ pub(super) struct Room {
     pub going: bool,
     /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
     pub members: BTreeMap<AccountId, Membership>,
+    /// The same by when they came: who is first here has the room when its owner is gone.
+    pub since: BTreeSet<(Seq, AccountId)>,
     /// Whose coming or going is proposed; a second one waits until that is in the log.
     pub moving: HashSet<AccountId>,
     /// The seats here.
@@ -148,6 +150,7 @@ impl Room {
             record,
             changing: false,
             going: false,
+            since: members.iter().map(|one| (one.since, one.account)).collect(),
             members: members.into_iter().map(keep).collect(),
             moving: HashSet::new(),
             seats: BTreeSet::new(),

@@ -259,10 +259,12 @@ impl Rooms {
         self.rooms.get_mut(&id)
     }
 
-    /// What was an account's is nobody's.
+    /// What was an account's, which is no member any more, is the longest member's; where there is
+    /// none, nobody's.
     pub fn disown(&mut self, account: AccountId) {
         while let Some(room) = self.owned_by(account) {
-            self.own(room, None);
+            let longest = self.rooms.get(&room).and_then(|room| room.since.first());
+            self.own(room, longest.map(|(_, account)| *account));
         }
     }
 

@@ -175,7 +175,7 @@ fn room_changed(
 }
 
 /// Of a guest without a session. The name is free again, the number used up, and what was theirs is
-/// nobody's. Their rooms for two end, and the other of the two is to be told so.
+/// the longest member's. Their rooms for two end, and the other of the two is to be told so.
 fn account_ended(
     connection: &Connection,
     (seq, time): (Seq, Time),
@@ -203,7 +203,14 @@ fn account_ended(
             .execute([time.0, id])?;
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM lost WHERE account = ?")?.execute([id])?;
-        connection.prepare_cached("UPDATE room SET owner = NULL WHERE owner = ?")?.execute([id])?;
+        connection
+            .prepare_cached(
+                "UPDATE room SET owner = (
+                     SELECT account FROM member WHERE member.room = room.id
+                     ORDER BY member.since, account LIMIT 1)
+                 WHERE owner = ?",
+            )?
+            .execute([id])?;
     }
     Ok(())
 }

@@ -177,7 +177,11 @@ impl Book {
                 }
                 for room in self.rooms.values_mut() {
                     room.members.retain(|member| member.account != account);
-                    room.owner = room.owner.filter(|owner| *owner != account);
+                    if room.owner == Some(account) {
+                        let longest =
+                            room.members.iter().min_by_key(|one| (one.since, one.account));
+                        room.owner = longest.map(|one| one.account);
+                    }
                 }
             }
             Entry::SessionBegun { session: id, account, key, remember, agent } => {

@@ -37,20 +37,23 @@ fn a_guest_without_a_session_does_not_linger() {
 }
 
 #[test]
-fn what_was_a_guests_is_nobodys() {
-    let mut core = Core::with(&["ann"]);
+fn what_was_a_guests_is_the_longest_members_or_nobodys() {
+    let mut core = Core::with(&["bob", "ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let open = core.room("zoe", facts("open", Visibility::Public, None));
     let shut = core.room("zoe", facts("shut", Visibility::Private, Some("hash")));
     core.ask("ann", Ask::Enter { room: shut, access: token(shut, 0) }).expect("a member");
+    core.ask("bob", Ask::Enter { room: shut, access: token(shut, 0) }).expect("a member");
     let may = |room| Ask::MayChange { room: RoomRef::Id(room), access: Access::Open };
     assert_eq!(core.try_to("ann", may(open)), Err(Refusal::Forbidden));
     assert_eq!(core.try_to("ann", may(shut)), Err(Refusal::Forbidden));
     core.ask("zoe", Ask::Logout).expect("out");
     assert_eq!(core.try_to("", may(open)), Ok(()), "it is everybody's");
-    assert_eq!(core.try_to("", may(shut)), Err(Refusal::NoAccess));
-    assert_eq!(core.try_to("ann", may(shut)), Ok(()), "it is its members'");
-    assert!(core.chat.snapshot().rooms.iter().all(|room| room.owner.is_none()));
+    assert_eq!(core.try_to("", may(shut)), Err(Refusal::Forbidden));
+    assert_eq!(core.try_to("ann", may(shut)), Ok(()), "it is hers, who came first");
+    assert_eq!(core.try_to("bob", may(shut)), Err(Refusal::Forbidden));
+    let owned = core.chat.snapshot().rooms.iter().filter(|room| room.owner.is_some()).count();
+    assert_eq!(owned, 1, "nobody belongs to the other");
 }
 
 /// A guest on a browser that remembers them.

@@ -238,6 +238,29 @@ fn a_guest_is_somebody_until_they_go() {
 }
 
 #[test]
+fn a_guests_room_passes_to_its_longest_member() {
+    let mut server = TestServer::start();
+    let (ann, bob) = (server.user("Ann"), server.user("Bob"));
+    let (_, guest) = answer(&server.ask("POST /api/v1/guests", "", r#"{"name":"Gil"}"#));
+    let gil = User { session: text(&guest["session"]), ..ann.clone() };
+    let den = json!({"title": "Den", "visibility": "public"});
+    let (status, room) = server.api(&gil, "POST", "/rooms", &den);
+    assert_eq!((status, &room["owner"]), (201, &json!("Gil")), "{room}");
+    let path = format!("/rooms/{}", number(&room["id"]));
+    for user in [&bob, &ann] {
+        let there = server.api(user, "PUT", &format!("{path}/membership"), NOTHING).0;
+        assert!(there < 300, "{there}");
+    }
+    assert_eq!(server.api(&gil, "DELETE", "/sessions/current", NOTHING).0, 204);
+    until("the guest is gone", || server.get(&ann, &path)["owner"] == "Bob");
+    server.refused(&ann, ("DELETE", &path, NOTHING), (403, "forbidden"));
+    server.kill();
+    server.go_on();
+    assert_eq!(server.get(&ann, &path)["owner"], "Bob");
+    assert_eq!(server.api(&bob, "DELETE", &path, NOTHING).0, 204);
+}
+
+#[test]
 fn a_name_that_a_visitor_goes_by_is_not_two_peoples() {
     let server = TestServer::start();
     let ann = server.user("Ann");
