@@ -20,7 +20,7 @@ BODIES += ['{"F":["a"]}', '{"F":"a","more":1}', '{"f":"a"}', '["a"]', '{"F":"a"}
 BODIES += ['{"F":"\\ud800"}', '{"F":"a","F":"b"}']
 MALFORMED = [text.replace("F", "message") for text in BODIES] + ["hello", "💣"]
 NAMES = ["", "two words", "a" * 33, "Zoë", "a-b", "a_b", "a\n", "\u0627", "<b>", "@me"]
-LONGEST = ["x" * 300, "💣" * 300, "e\u0301" * 150, "שלום" * 75, "👩‍👩‍👧‍👧" * 42, "\x00\u202e"]
+LONGEST = ["x" * 300, "💣" * 300, "e\u0301" * 150, "שלום" * 75, "👩‍👩‍👧‍👧" * 42, "a\u202eb"]
 
 
 async def receive(socket):

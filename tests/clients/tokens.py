@@ -39,12 +39,12 @@ def forgeries(good, room, old, other):
         yield f"alg {name!r}", raw({"alg": name, "typ": "JWT"}, claims, signature), 402
     yield "HS512, right key", sign(key=SECRET, algorithm="HS512"), 402
     yield "HS384, right key", sign(key=SECRET, algorithm="HS384"), 402
-    yield "another key", sign(key=SECRET + "!"), 401
-    yield "an empty key", sign(key="\0" * 64), 401  # HMAC fills keys up with zeros.
-    yield "expired, another key", sign({"exp": now - 9}, key="x" * 40), 401
-    yield "no signature", f"{head}.{body}.", 401
-    yield "another's body", f"{head}.{sign({'username': 'root'}).split('.')[1]}.{signature}", 401
-    yield "a bit of the signature", f"{head}.{body}.{flipped(signature)}", 401
+    yield "another key", sign(key=SECRET + "!"), 403
+    yield "an empty key", sign(key="\0" * 64), 403  # HMAC fills keys up with zeros.
+    yield "expired, another key", sign({"exp": now - 9}, key="x" * 40), 403
+    yield "no signature", f"{head}.{body}.", 403
+    yield "another's body", f"{head}.{sign({'username': 'root'}).split('.')[1]}.{signature}", 403
+    yield "a bit of the signature", f"{head}.{body}.{flipped(signature)}", 403
     yield "expired", sign({"exp": now - 1}), 403
     yield "expired long ago", sign({"exp": 0}), 403
     yield "exp as text", sign_text_exp(claims, now), 403
@@ -163,9 +163,10 @@ async def expiry(checks, server):
     async with http(server) as client:
         body = {"title": "Cabin", "visibility": "hidden", "password": PASSWORD}
         async with client.post("/chats", json=body) as response:
-            path = f"/chats/{(await response.json())['id']}"
-        claims = {"username": "david", "room_id": 2, "gen": 0, "exp": int(time.time()) + 2}
-        good = await ask(client, 2, "david", PASSWORD)
+            room = (await response.json())["id"]
+        path = f"/chats/{room}"
+        claims = {"username": "david", "room_id": room, "gen": 0, "exp": int(time.time()) + 2}
+        good = await ask(client, room, "david", PASSWORD)
         claims["gen"] = jwt.decode(good, SECRET, algorithms=["HS256"])["gen"]
         brief = jwt.encode(claims, SECRET, algorithm="HS256")
         socket = await listen(server, f"{path}/ws", token=brief)
