@@ -73,7 +73,7 @@ pub const ATTACKS: &[Attack] = &[
     plain("guessing", |target| Box::pin(requests::guessing(target))),
     Attack {
         name: "slots",
-        flags: &["--connections", "400"],
+        flags: &["--connections", "1000"],
         ..plain("", |target| Box::pin(connections::slots(target)))
     },
     plain("slow-heads", |target| Box::pin(connections::slow_heads(target))),

@@ -47,11 +47,11 @@ async fn read_slowly(target: Target, number: usize, session: &str) -> &'static s
     "still reading"
 }
 
-/// Websockets without an account take all places and say nothing.
+/// Websockets without an account take all places that they get, and say nothing.
 pub async fn slots(target: Target) -> String {
     let (mut held, mut statuses) = (Vec::new(), Statuses::default());
     let end = target.end();
-    for number in 0..600 {
+    for number in 0..900 {
         if Instant::now() > end {
             break;
         }
