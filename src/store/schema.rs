@@ -25,7 +25,7 @@ pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0010_chain.sql"),
 ];
 
-/// The migration after which all messages are indexed anew, which SQL cannot do.
+/// The migration after which all messages are indexed again, which SQL cannot do.
 const INDEXES: i64 = 6;
 /// The one after which the log becomes a chain.
 const CHAINS: i64 = 10;
