@@ -220,6 +220,16 @@ async function phone({ browser, folder, server }) {
     globalThis.Notification = new Proxy(Notification, {
       construct() { throw new TypeError("Illegal constructor"); },
     });
+    // To ask Chromium for the notifications while it shows one can take that one away.
+    const workers = ServiceWorkerRegistration.prototype;
+    const show = workers.showNotification;
+    globalThis.notified = new Promise((done) => {
+      workers.showNotification = function showNotification(...options) {
+        const shown = show.apply(this, options);
+        shown.finally(done);
+        return shown;
+      };
+    });
   });
   await ann.goto(server.url);
   await beGuest(ann, "Ann");
@@ -238,6 +248,7 @@ async function phone({ browser, folder, server }) {
       await new Promise((done) => { setTimeout(done, 100); });
     }
   }, many);
+  await ann.evaluate(() => globalThis.notified);
   equal(await shown(1), [["Bob in Public Chat", "@Ann come"]], "the notification is shown");
   const touched = () => context.serviceWorkers()[0].evaluate(async () => {
     const [notification] = await registration.getNotifications();
