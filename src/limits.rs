@@ -283,6 +283,12 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 pub const INDEX_ENTRIES: i64 = 2048;
 /// Or bytes of messages, if these are long.
 pub const INDEX_BYTES: usize = 128 * 1024;
+/// Salts for messages' words that are drawn at once: drawing one by one would take longer than what
+/// they are for.
+pub const SALTS_DRAWN: usize = 64;
+/// Entries after which the database notes how far its log goes: so many at most can be cut off its
+/// end unseen, and only before the next stop or start.
+pub const END_NOTED_ENTRIES: i64 = 64;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
 /// A reader that nobody has needed for so long is closed, and its memory given back.

@@ -1,27 +1,34 @@
 //! The chain: each entry of the log has a hash that covers the one before it, all that the entry
 //! says, and a commitment to its words. So whatever is altered, left out or put in between is
 //! visible to whoever reads the log from its beginning ([`admin`](crate::store::admin)'s verify),
-//! in a backup and in an export, too.
+//! in a backup and in an export, too. Where the log ends, [`notes`](crate::store::notes) say.
 //!
 //! Words are not covered themselves but by a hash of a random salt and them, because they may go
 //! and the chain has to stay. While an entry's words are there, its column `proof` has the salt;
 //! when they go (they are edited, taken back, or too old), the salt goes with them, and `proof` has
 //! what they hashed to. Without the salt nobody can try whether some words were those.
 //!
-//! Whose words these are: a message's own, until it is edited; then those of the last edit.
+//! Whose words these are: a message's own, until it is edited; then those of the last edit. What a
+//! message first said is kept as a plain hash (`said_hash`) from its first change on; the entries
+//! that change it cover that.
 //!
 //! Where retention has removed entries, the hash of the last of them is kept in the table `gap`, so
 //! that the chain goes on from there.
 //!
 //! It is no signature: who can write the file and knows this program can make another chain. The
 //! last hash, written down elsewhere, would show it.
+//!
+//! An entry costs two hashes of two blocks each, and what 32 more bytes cost SQLite: about a
+//! twentieth of a commit of one message (`make bench`, part `chain`).
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use crate::chat::Seq;
-use crate::crypto;
-use crate::store::entries::{signed, unsigned};
+use crate::crypto::{self, KeyHash};
+use crate::limits::SALTS_DRAWN;
+use crate::store::entries::signed;
+use crate::store::notes;
 
 /// What stands in the column `hash`: 128 bits, more than anybody can try.
 pub(super) type Link = [u8; 16];
@@ -42,21 +49,23 @@ pub(super) struct Fixed<'a> {
     pub reply_to: Option<i64>,
     pub target: Option<i64>,
     pub body: Option<&'a str>,
+    /// Of what changes a message: the hash of what that first said.
+    pub first: Option<KeyHash>,
 }
 
 /// The end of the chain, where it goes on.
-#[derive(Clone)]
 pub(super) struct Chain {
     last: Link,
-    /// Salts are made from it. It is drawn for one commit, and kept nowhere.
-    seed: [u8; 32],
+    /// Drawn many at a time: to ask the system for each would take longer than the hashes.
+    salts: Vec<Salt>,
     bytes: Vec<u8>,
+    off: bool,
 }
 
 impl Chain {
     /// Behind the entry with that link.
     pub fn after(last: Link) -> Chain {
-        Chain { last, seed: crypto::random(), bytes: Vec::new() }
+        Chain { last, salts: Vec::new(), bytes: Vec::new(), off: false }
     }
 
     /// Behind the last entry of a log.
@@ -70,60 +79,132 @@ impl Chain {
         self.last
     }
 
-    /// A salt for the words of an entry.
-    pub fn salt(&self, seq: Seq) -> Salt {
-        let hash = Sha256::new().chain_update(self.seed).chain_update(seq.0.to_le_bytes());
-        short(&hash.finalize().into())
+    /// What was added since that link is not in the log.
+    pub fn back_to(&mut self, last: Link) {
+        self.last = last;
     }
 
-    /// Goes on by one entry. Returns its link.
+    /// Proves nothing from now on: for the benchmark, which measures what it costs.
+    pub fn switch_off(&mut self) {
+        self.off = true;
+    }
+
+    /// Goes on by an entry that is said now, and maybe has words and whom they call. Returns what
+    /// stands in its columns `proof` and `hash`.
+    pub fn add(
+        &mut self,
+        (seq, time): (i64, i64),
+        fixed: &Fixed<'_>,
+        words: Option<(&str, Option<&str>)>,
+    ) -> (Option<Salt>, Option<Link>) {
+        if self.off {
+            return (None, None);
+        }
+        let salt = words.map(|_| self.salt());
+        let commitment = salt
+            .zip(words)
+            .map(|(salt, (text, calls))| committed(&mut self.bytes, &salt, text, calls));
+        (salt, Some(self.link((seq, time), fixed, commitment)))
+    }
+
+    fn salt(&mut self) -> Salt {
+        loop {
+            if let Some(salt) = self.salts.pop() {
+                return salt;
+            }
+            let drawn = crypto::random::<{ SALTS_DRAWN * size_of::<Salt>() }>();
+            let (salts, _) = drawn.as_chunks();
+            self.salts.extend_from_slice(salts);
+        }
+    }
+
+    /// Goes on by one entry, whose words are committed to so. Returns its link.
     pub fn link(
         &mut self,
-        seq: i64,
-        time: i64,
+        (seq, time): (i64, i64),
         fixed: &Fixed<'_>,
         words: Option<Commitment>,
     ) -> Link {
-        let Fixed { kind, room, account, name, color, client_id, reply_to, target, body } = fixed;
         let bytes = &mut self.bytes;
         bytes.clear();
         bytes.extend(self.last);
         bytes.extend(seq.to_le_bytes());
         bytes.extend(time.to_le_bytes());
-        for number in [room, account, reply_to, target] {
-            bytes.push(u8::from(number.is_some()));
-            bytes.extend(number.unwrap_or_default().to_le_bytes());
+        // What is there, then each by itself: nothing can be taken for anything else.
+        let Fixed { kind, room, account, name, color, client_id, reply_to, target, body, first } =
+            fixed;
+        let (numbers, texts) = ([room, account, reply_to, target], [name, color, client_id, body]);
+        let there = numbers.iter().map(|it| it.is_some());
+        let there = there.chain(texts.iter().map(|it| it.is_some()));
+        let there = there.chain([words.is_some(), first.is_some()]);
+        let there = there.fold(0_u16, |bits, it| bits << 1 | u16::from(it));
+        bytes.extend(there.to_le_bytes());
+        for number in numbers.into_iter().flatten() {
+            bytes.extend(number.to_le_bytes());
         }
-        for text in [Some(*kind), *name, *color, *client_id, *body] {
-            bytes.push(u8::from(text.is_some()));
-            let text = text.unwrap_or_default();
-            bytes.extend((text.len() as u64).to_le_bytes());
-            bytes.extend(text.as_bytes());
+        for text in [Some(kind)].into_iter().chain(texts.map(Option::as_ref)).flatten() {
+            text_into(bytes, text);
         }
-        bytes.push(u8::from(words.is_some()));
-        bytes.extend(words.unwrap_or_default());
+        for hash in [words, *first].into_iter().flatten() {
+            bytes.extend(hash);
+        }
         self.last = short(&Sha256::digest(&*bytes).into());
         self.last
     }
 }
 
-fn short(hash: &[u8; 32]) -> [u8; 16] {
+/// A text, in front of it its length.
+pub(super) fn text_into(bytes: &mut Vec<u8>, text: &str) {
+    // In sevens of bits: most texts are short.
+    let mut length = text.len();
+    while length > 0x7f {
+        bytes.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend(text.as_bytes());
+}
+
+/// The first 128 bits of a hash.
+pub(super) fn short(hash: &[u8; 32]) -> [u8; 16] {
     let (half, _) = hash.split_at(16);
     half.try_into().expect("half of 32 bytes is 16")
 }
 
 /// What stands for words, and for whom they call (`calls`, as it stands in the message's `body`).
 pub(super) fn commit(salt: &Salt, words: &str, calls: Option<&str>) -> Commitment {
-    let length = (words.len() as u64).to_le_bytes();
-    let hash = Sha256::new().chain_update(salt).chain_update(length).chain_update(words);
-    hash.chain_update(calls.unwrap_or_default()).finalize().into()
+    committed(&mut Vec::new(), salt, words, calls)
+}
+
+fn committed(bytes: &mut Vec<u8>, salt: &Salt, words: &str, calls: Option<&str>) -> Commitment {
+    bytes.clear();
+    bytes.extend(salt);
+    text_into(bytes, words);
+    bytes.extend(calls.unwrap_or_default().as_bytes());
+    Sha256::digest(&*bytes).into()
 }
 
 /// The link of an entry that is there, or was the last of those that are gone.
 pub(super) fn link(connection: &Connection, seq: i64) -> rusqlite::Result<Option<Link>> {
     let there = "SELECT hash FROM log WHERE seq = ?1 UNION ALL
          SELECT hash FROM gap WHERE seq = ?1 LIMIT 1";
-    connection.prepare_cached(there)?.query_row([seq], |row| row.get(0)).optional()
+    let link = |row: &Row<'_>| row.get::<_, Option<Link>>(0);
+    Ok(connection.prepare_cached(there)?.query_row([seq], link).optional()?.flatten())
+}
+
+/// The hash of what a message first said, which is about to be changed.
+pub(super) fn first_said(
+    connection: &Connection,
+    message: Seq,
+) -> rusqlite::Result<Option<KeyHash>> {
+    let first = |row: &Row<'_>| match row.get("said_hash")? {
+        None => Ok(row.get_ref("text")?.as_str_or_null()?.map(crypto::hash)),
+        first => Ok(first),
+    };
+    let first = connection
+        .prepare_cached("SELECT said_hash, text FROM log WHERE seq = ?")?
+        .query_row([signed(message.0)], first);
+    Ok(first.optional()?.flatten())
 }
 
 /// The words of a message go; they are these. `besides` is the entry that has others for it.
@@ -161,7 +242,11 @@ pub(super) fn removed(connection: &Connection, seq: i64, link: Link) -> rusqlite
     Ok(())
 }
 
-/// The fixed columns of a row that has them by their names.
+/// What a change of a message covers beside its own row: for the `SELECT` of [`fixed`].
+pub(super) const FIRST: &str = "CASE WHEN kind IN ('edited', 'deleted') THEN (
+        SELECT said.said_hash FROM log AS said WHERE said.seq = log.target) END AS first";
+
+/// The fixed columns of a row that has them by their names, and [`FIRST`].
 pub(super) fn fixed<'a>(row: &'a Row<'_>) -> rusqlite::Result<Fixed<'a>> {
     let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
     let kind = row.get_ref("kind")?.as_str()?;
@@ -176,14 +261,15 @@ pub(super) fn fixed<'a>(row: &'a Row<'_>) -> rusqlite::Result<Fixed<'a>> {
         target: row.get("target")?,
         // Of messages and edits it belongs to the words.
         body: if matches!(kind, "said" | "edited") { None } else { text("body")? },
+        first: row.get("first")?,
     })
 }
 
-/// Makes the chain of a log that has none yet. What words there were before those of now, nobody
-/// knows any more: they get a proof that fits none.
+/// Makes the chain of a log that has none yet, or an older one. What words there were before those
+/// of now, nobody knows any more: what proved them stays, or else they get a proof that fits none.
 pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {
-    let mut select = connection.prepare(
-        "SELECT *, CASE kind
+    let mut select = connection.prepare(&format!(
+        "SELECT *, {FIRST}, CASE kind
              WHEN 'said' THEN iif(edited IS NULL, text, NULL)
              WHEN 'edited' THEN (
                  SELECT said.text FROM log AS said WHERE said.seq = log.target AND log.seq = (
@@ -192,8 +278,8 @@ pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {
              END AS words, CASE kind
              WHEN 'edited' THEN (SELECT said.body FROM log AS said WHERE said.seq = log.target)
              ELSE body END AS calls
-         FROM log ORDER BY seq",
-    )?;
+         FROM log ORDER BY seq"
+    ))?;
     let mut put = connection.prepare("UPDATE log SET proof = ?, hash = ? WHERE seq = ?")?;
     let mut gap = connection.prepare("INSERT OR REPLACE INTO gap (seq, hash) VALUES (?, ?)")?;
     let (mut chain, mut last) = (Chain::after(Link::default()), 0);
@@ -207,16 +293,19 @@ pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {
         let words = row.get_ref("words")?.as_str_or_null()?;
         let calls = row.get_ref("calls")?.as_str_or_null()?;
         let has_words = matches!(fixed.kind, "said" | "edited");
-        let salt = chain.salt(Seq(unsigned(seq)));
-        let (proof, commitment) = match words {
-            Some(words) => (Some(salt.to_vec()), Some(commit(&salt, words, calls))),
+        let (proof, link) = match words {
             None if has_words => {
-                let unknown: Commitment = crypto::random();
-                (Some(unknown.to_vec()), Some(unknown))
+                let old = row.get_ref("proof")?.as_blob_or_null()?;
+                let old = old.and_then(|old| Commitment::try_from(old).ok());
+                let gone = old.unwrap_or_else(crypto::random);
+                (Some(gone.to_vec()), Some(chain.link((seq, time), &fixed, Some(gone))))
             }
-            None => (None, None),
+            words => {
+                let words = words.filter(|_| has_words).map(|words| (words, calls));
+                let (salt, link) = chain.add((seq, time), &fixed, words);
+                (salt.map(|salt| salt.to_vec()), link)
+            }
         };
-        let link = chain.link(seq, time, &fixed, commitment);
         put.execute(params![proof, link, seq])?;
         last = seq;
     }
@@ -225,5 +314,6 @@ pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {
     if pruned > last {
         gap.execute(params![pruned, chain.last()])?;
     }
-    Ok(())
+    notes::note_spent(connection, notes::sum_of_spent(connection)?)?;
+    notes::note_end(connection)
 }

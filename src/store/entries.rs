@@ -57,7 +57,7 @@ pub(super) fn append(
     time: Time,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
-    let (number, salt) = (signed(seq.0), chain.salt(seq));
+    let number = signed(seq.0);
     if let Entry::Said { room, author, color, text, client_id, reply_to, calls } = entry {
         let fixed = Fixed {
             kind: "said",
@@ -70,11 +70,11 @@ pub(super) fn append(
             ..Fixed::default()
         };
         let calls = calls_body(calls);
-        let words = chain::commit(&salt, text, calls.as_deref());
-        let link = chain.link(number, time.0, &fixed, Some(words));
+        let words = Some((&**text, calls.as_deref()));
+        let (proof, link) = chain.add((number, time.0), &fixed, words);
         let Fixed { room, account, name, color, client_id, reply_to, .. } = fixed;
         said.execute(params![
-            number, time.0, room, account, name, color, text, client_id, reply_to, calls, salt,
+            number, time.0, room, account, name, color, text, client_id, reply_to, calls, proof,
             link
         ])?;
         return Ok(());
@@ -82,9 +82,17 @@ pub(super) fn append(
     let (kind, body) = kind_and_body(entry);
     let body = body.map(|body| body.to_string());
     let aim = aim(entry);
+    let calls = match entry {
+        Entry::Edited { calls, .. } => calls_body(calls),
+        _ => None,
+    };
     let words = match entry {
-        Entry::Edited { text, calls, .. } => {
-            Some(chain::commit(&salt, text, calls_body(calls).as_deref()))
+        Entry::Edited { text, .. } => Some((&**text, calls.as_deref())),
+        _ => None,
+    };
+    let first = match entry {
+        Entry::Edited { target, .. } | Entry::Deleted { target, .. } => {
+            chain::first_said(connection, *target)?
         }
         _ => None,
     };
@@ -95,27 +103,17 @@ pub(super) fn append(
         name: aim.map(|(_, _, by)| by.name.as_str()),
         target: aim.map(|(_, target, _)| signed(target.0)),
         body: body.as_deref(),
+        first,
         ..Fixed::default()
     };
-    let link = chain.link(number, time.0, &fixed, words);
+    let (proof, link) = chain.add((number, time.0), &fixed, words);
     let Fixed { room, account, name, target, body, .. } = fixed;
     connection
         .prepare_cached(
             "INSERT INTO log (seq, time, kind, room, account, name, target, body, proof, hash)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
-        .execute(params![
-            number,
-            time.0,
-            kind,
-            room,
-            account,
-            name,
-            target,
-            body,
-            words.map(|_| salt),
-            link
-        ])?;
+        .execute(params![number, time.0, kind, room, account, name, target, body, proof, link])?;
     Ok(())
 }
 

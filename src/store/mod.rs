@@ -10,7 +10,7 @@
 //! [`Readers`] look at what was said long ago, off the writer's way.
 //!
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
-//! `chain` (what proves it), `tables` (what it changes), `words` (what it does to messages),
+//! `chain` and `notes` (what proves it), `tables` (what it changes), `words` (what it does to messages),
 //! `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace` (and
 //! when), `health` (whether it can), `retention` (what goes again), `readers`, `reader`, `columns`;
 //! `fold`, `index`, `terms`, `searches`, `search` (finding words); `schema`; [`admin`] (backups and
@@ -25,6 +25,7 @@ mod health;
 mod index;
 mod line;
 mod memberships;
+mod notes;
 mod open_error;
 mod pace;
 mod reader;
@@ -67,6 +68,7 @@ pub use crate::store::writer::{Write, Writer};
 use crate::chat::{self, Seq, Snapshot};
 use crate::crypto;
 use crate::limits::{BUSY_TIMEOUT_MS, PAGE_CACHE_KIB, WAL_BYTES_KEPT, WAL_PAGES_MAX};
+use crate::log;
 use crate::store::chain::Chain;
 use crate::store::health::Pulse;
 use crate::time::Time;
@@ -135,7 +137,8 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     let unindexed = index::unindexed(&connection)?;
     let (pulse, health) = Pulse::feel(&connection);
     let readers = Readers::new(&fs::canonicalize(&options.path)?);
-    let last = (last_seq, unindexed);
+    let chain = Chain::at_the_end(&connection, last_seq)?;
+    let last = (last_seq, chain, unindexed);
     let writer = Writer::new(connection, lock, last, options.retain, pulse, readers.clone());
     Ok(Store { snapshot, secret, epoch, last_seq, writer, readers, health })
 }
@@ -221,6 +224,14 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
         drop(said);
         tables::apply(&transaction, Seq(1), now, &entry)?;
     }
+    if let Some(seq) = notes::cut_off(&transaction)?.filter(|_| begun) {
+        log!(
+            Error,
+            "the end of the log was cut off or altered while this did not run: entry {seq} is not \
+             what it was; restore a backup, unless that was done on purpose"
+        );
+    }
+    notes::note_end(&transaction)?;
     transaction.execute("UPDATE meta SET value = value", [])?;
     transaction.commit()
 }

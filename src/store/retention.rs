@@ -23,7 +23,7 @@ use crate::limits::{
 };
 use crate::log;
 use crate::store::chain::{self, Link};
-use crate::store::words;
+use crate::store::{notes, words};
 use crate::time::Time;
 
 /// Which messages stay; by default all.
@@ -254,6 +254,7 @@ fn remove_some(
     transaction
         .prepare_cached("UPDATE meta SET value = max(value, ?) WHERE key = 'pruned'")?
         .execute([pruned])?;
+    notes::note_end(&transaction)?;
     transaction.commit()?;
     Ok(true)
 }
@@ -268,14 +269,20 @@ fn remove(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
     let hash = connection
         .prepare_cached("SELECT said_hash, text FROM log WHERE seq = ?")?
         .query_row([seq], first)?;
-    connection
+    let spent = connection
         .prepare_cached(
             "INSERT INTO spent (account, client_id, seq, time, room, reply_to, hash)
              SELECT log.account, log.client_id, log.seq, log.time, log.room, log.reply_to, ?2
              FROM log JOIN account ON account.id = log.account AND account.gone IS NULL
-             WHERE log.seq = ?1 AND log.client_id IS NOT NULL",
+             WHERE log.seq = ?1 AND log.client_id IS NOT NULL
+             RETURNING account, client_id",
         )?
-        .execute(params![seq, hash])?;
+        .query_row(params![seq, hash], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((account, id)) = spent {
+        let id: String = id;
+        notes::spend(connection, account, &id)?;
+    }
     let link = connection
         .prepare_cached("DELETE FROM log WHERE seq = ? RETURNING hash")?
         .query_row([seq], |row| row.get(0))?;

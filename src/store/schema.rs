@@ -12,7 +12,7 @@ const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// What made the schema what it is, in order. Appended to, and never edited after a release: a
 /// database remembers only how many of them it has seen.
-pub(super) const MIGRATIONS: [&str; 10] = [
+pub(super) const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_retention.sql"),
@@ -23,12 +23,15 @@ pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0008_calls.sql"),
     include_str!("migrations/0009_direct.sql"),
     include_str!("migrations/0010_chain.sql"),
+    "",
+    "",
+    include_str!("migrations/0013_notes.sql"),
 ];
 
 /// The migration after which all messages are indexed again, which SQL cannot do.
 const INDEXES: i64 = 6;
 /// The one after which the log becomes a chain.
-const CHAINS: i64 = 10;
+const CHAINS: i64 = 13;
 
 /// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file
 /// which is not ours stays as it is.
@@ -70,15 +73,13 @@ pub(super) fn migrate(
 }
 
 /// The first thing that differs from what the migrations make, or that they do not make at all: a
-/// trigger of somebody else's would run with every entry. `None`: all is as it is to be. The
-/// database is one that has seen so many of them.
+/// trigger of somebody else's would run with every entry. `None`: all is as it is to be. `ours` is
+/// what they have made.
 pub(super) fn difference(
     connection: &Connection,
-    seen: usize,
+    ours: &Connection,
 ) -> Result<Option<String>, OpenError> {
-    let mut ours = Connection::open_in_memory()?;
-    migrate(&mut ours, &MIGRATIONS[..seen], 0)?;
-    let (ours, mut theirs) = (objects(&ours)?, objects(connection)?);
+    let (ours, mut theirs) = (objects(ours)?, objects(connection)?);
     for (name, sql) in ours {
         match theirs.remove(&name) {
             Some(found) if found == sql => {}

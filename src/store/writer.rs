@@ -20,7 +20,7 @@ use crate::store::line::Riders;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
 use crate::store::words::{self, Verdict};
-use crate::store::{LineEnd, Readers, Retain, entries, health, tables};
+use crate::store::{LineEnd, Readers, Retain, entries, health, notes, tables};
 use crate::time::Time;
 
 /// What is to be written.
@@ -66,6 +66,10 @@ pub struct Writer {
     pub(super) connection: Connection,
     /// The number of the last entry in the log.
     last: Seq,
+    /// Goes on behind that entry.
+    chain: Chain,
+    /// The entry up to which the log goes, as it was noted last.
+    noted: Seq,
     /// What cannot be found by the full-text index yet: see [`index`].
     unindexed: Unindexed,
     start: Instant,
@@ -215,14 +219,26 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         lock: File,
-        (last, unindexed): (Seq, Unindexed),
+        (last, chain, unindexed): (Seq, Chain, Unindexed),
         retain: Retain,
         pulse: Pulse,
         readers: Readers,
     ) -> Writer {
         let pruner = Pruner::new(retain);
         let start = Instant::now();
-        Writer { connection, last, unindexed, start, pulse, pruner, readers, _lock: lock }
+        let noted = last;
+        Writer {
+            connection,
+            last,
+            chain,
+            noted,
+            unindexed,
+            start,
+            pulse,
+            pruner,
+            readers,
+            _lock: lock,
+        }
     }
 
     /// Writes what comes until the inbox is closed and empty. It blocks its thread, on the disk and
@@ -241,6 +257,12 @@ impl Writer {
         self.close();
     }
 
+    /// Writes a log that proves nothing, for the benchmark: no check will call it sound.
+    #[doc(hidden)]
+    pub fn without_chain(&mut self) {
+        self.chain.switch_off();
+    }
+
     fn wrote(&self) {
         if self.pulse.wrote() {
             log!(Info, "the database can be written again");
@@ -251,6 +273,9 @@ impl Writer {
     /// finds the write-ahead log and goes on from there.
     pub(super) fn close(self) {
         self.readers.close();
+        if let Err(error) = notes::note_end(&self.connection) {
+            log!(Warn, "cannot note where the log ends: {error}");
+        }
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         if let Err(error) = self.connection.query_row(checkpoint, [], |_| Ok(())) {
             log!(Warn, "cannot move the write-ahead log into the database: {error}");
@@ -260,8 +285,8 @@ impl Writer {
     /// Writes a batch, in one transaction if it can, and says what came of each of its entries.
     pub(super) fn commit(&mut self, batch: Vec<Write>) -> Vec<Command> {
         match self.transact(&batch) {
-            Ok((verdicts, unindexed)) => {
-                self.unindexed = unindexed;
+            Ok(Done { verdicts, unindexed, noted }) => {
+                (self.unindexed, self.noted) = (unindexed, noted);
                 self.wrote();
                 self.judged(batch, verdicts)
             }
@@ -282,7 +307,7 @@ impl Writer {
         }
     }
 
-    /// All of the batch, or nothing: what is said to each entry, and how far the index goes then.
+    /// All of the batch, or nothing.
     ///
     /// When COMMIT itself fails, has it perhaps been durable all the same? For this process: no.
     /// SQLite counts a commit only after the last write and `fsync` have succeeded; before that no
@@ -293,23 +318,26 @@ impl Writer {
     /// machine or the process dies before there is one, the next start finds them, and entries
     /// that were refused are in the log after all. That is in order, too: the log is the truth, it
     /// has no gap, and nobody was told that they were *in* it.
-    fn transact(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, Unindexed)> {
+    fn transact(&mut self, batch: &[Write]) -> rusqlite::Result<Done> {
+        let before = self.chain.last();
         let done = self.transact_unguarded(batch);
         // Some errors (a full disk) have ended the transaction, others (a lock) have left it open.
         // If it cannot be rolled back, the next BEGIN fails, and it is tried again.
-        if done.is_err() && !self.connection.is_autocommit() {
-            let _ = self.execute("ROLLBACK");
+        if done.is_err() {
+            self.chain.back_to(before);
+            if !self.connection.is_autocommit() {
+                let _ = execute(&self.connection, "ROLLBACK");
+            }
         }
         done
     }
 
-    fn transact_unguarded(&self, batch: &[Write]) -> rusqlite::Result<(Vec<Verdict>, Unindexed)> {
+    fn transact_unguarded(&mut self, batch: &[Write]) -> rusqlite::Result<Done> {
         // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
-        self.execute("BEGIN IMMEDIATE")?;
+        execute(&self.connection, "BEGIN IMMEDIATE")?;
         let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
         let mut unindexed = self.unindexed;
         let mut said = entries::prepare(&self.connection)?;
-        let mut chain = Chain::at_the_end(&self.connection, self.last)?;
         for write in batch {
             match write {
                 Write::Entry { time, entry, .. } => {
@@ -322,7 +350,7 @@ impl Writer {
                         entries::append(
                             &self.connection,
                             &mut said,
-                            &mut chain,
+                            &mut self.chain,
                             seq,
                             *time,
                             entry,
@@ -342,13 +370,10 @@ impl Writer {
             }
         }
         let unindexed = index::index(&self.connection, unindexed, entries::signed(seq.0))?;
-        self.execute("COMMIT")?;
-        Ok((verdicts, unindexed))
-    }
-
-    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
+        let (noted, last) = (entries::signed(self.noted.0), entries::signed(seq.0));
+        let noted = notes::note_end_soon(&self.connection, noted, last, self.chain.last())?;
+        execute(&self.connection, "COMMIT")?;
+        Ok(Done { verdicts, unindexed, noted: Seq(entries::unsigned(noted)) })
     }
 
     /// The answers for a batch that was carried out. Entries are moved, not copied.
@@ -373,6 +398,21 @@ impl Writer {
         }
         answers
     }
+}
+
+/// What a transaction has come to.
+struct Done {
+    /// What is said to each entry.
+    verdicts: Vec<Verdict>,
+    /// How far the index goes then.
+    unindexed: Unindexed,
+    /// Up to where it is noted that the log goes.
+    noted: Seq,
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 /// The answers for a batch of which nothing is in the log.

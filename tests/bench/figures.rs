@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::report::{Budget, Unit, cell, judge, row, table};
 use crate::stage::{LOAD_CORE, MEASURED_CORE, Running, Stage};
-use crate::{Options, Outcome, Words, commands, proc};
+use crate::{Options, Outcome, Words, chain, commands, proc};
 
 /// What `--only` takes.
-pub const PARTS: [&str; 5] = ["deliveries", "paced", "memory", "acks", "commands"];
+pub const PARTS: [&str; 6] = ["deliveries", "paced", "memory", "acks", "commands", "chain"];
 
 const ROOMS: [usize; 2] = [100, 1_000];
 const SENDERS: usize = 8;
@@ -80,6 +80,9 @@ pub fn run(options: &Options) -> Outcome<()> {
     }
     if options.wants("commands") {
         commands::run();
+    }
+    if options.wants("chain") {
+        chain::run(&mut run.stage, run.seconds / 4.0);
     }
     Ok(())
 }

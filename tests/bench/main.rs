@@ -1,8 +1,8 @@
 //! The benchmark: what one delivery, one idle websocket and one durable message cost this server,
 //! beside the least that any program could pay for the same, measured in the same run.
 //!
-//! `cargo bench --bench bench -- [--quick] [--only deliveries|paced|memory|acks|commands]
-//! [--window N] [--server PATH]`
+//! `cargo bench --bench bench -- [--quick] [--window N] [--server PATH]
+//! [--only deliveries|paced|memory|acks|commands|chain]`
 //!
 //! One executable, several processes, so that each one's cost can be told apart: without a `role=`
 //! it is the conductor ([`figures`]), which starts the server, and itself again as the load
@@ -10,6 +10,7 @@
 //! measured on core 1. Numbers are reported and budgets judged, but a missed budget is no failure:
 //! a busy machine must not break a build.
 
+mod chain;
 mod commands;
 mod disk;
 mod figures;

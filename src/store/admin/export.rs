@@ -1,6 +1,6 @@
 //! Everything as lines of JSON, with sorted keys, so that the same log is always the same bytes.
 //!
-//! First a line that says what this is; then one for each entry of the log, in order, with its
+//! First a line that says what this is, and where the log ends; then one for each entry of the log, in order, with its
 //! columns as they are (`src/store/migrations/` says what they mean; times are microseconds since
 //! 1970, hashes hexadecimal, what is NULL is left out); then what is not in the log: where entries
 //! are gone, when sessions were last used, how far members have read, the numbers of messages that
@@ -16,10 +16,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::crypto;
-use crate::store::OpenError;
+use crate::store::{OpenError, chain, entries, notes};
 
 /// Of the first line.
-pub(super) const VERSION: u64 = 3;
+pub(super) const VERSION: u64 = 4;
 
 /// The columns of the log, each by its name in a line.
 pub(super) const COLUMNS: [&str; 17] = [
@@ -57,7 +57,12 @@ pub(super) fn export(connection: &Connection, out: &mut impl Write) -> Result<u6
     connection.execute_batch("BEGIN")?; // All of one moment.
     let pruned = "SELECT value FROM meta WHERE key = 'pruned'";
     let pruned: i64 = connection.query_row(pruned, [], |row| row.get(0))?;
-    line(out, &json!({"kind": "shanty", "version": VERSION, "pruned": pruned}))?;
+    let last: i64 = connection.query_row(entries::LAST, [], |row| row.get(0))?;
+    let hash = chain::link(connection, last)?.map(|link| crypto::hex(&link));
+    let spent = crypto::hex(&notes::noted_spent(connection)?.to_le_bytes());
+    let first = json!({"kind": "shanty", "version": VERSION, "pruned": pruned, "last": last,
+        "hash": hash, "spent": spent});
+    line(out, &first)?;
     let entries = table(connection, out, None, "log", &COLUMNS, "seq")?;
     for (kind, name, columns) in BESIDE {
         table(connection, out, Some(kind), name, columns, &format!("{}, 2", columns[0]))?;

@@ -12,7 +12,8 @@ use crate::chat::Entry;
 use crate::crypto;
 use crate::limits::IMPORT_LINE_BYTES_MAX;
 use crate::store::admin::export::{BESIDE, COLUMNS, VERSION};
-use crate::store::{self, OpenError, entries, index, tables, words};
+use crate::store::admin::replica;
+use crate::store::{self, OpenError, chain, entries, index, notes, words};
 
 /// Fills it, in one transaction. Returns how many entries there were.
 ///
@@ -24,6 +25,7 @@ pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64
     let entries = fill(connection, lines)?;
     let name_and_index = || -> rusqlite::Result<()> {
         store::baptise(connection)?;
+        notes::note_end(connection)?;
         index::index_all(connection)?;
         connection.execute_batch("COMMIT")
     };
@@ -31,12 +33,15 @@ pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64
     Ok(entries)
 }
 
+/// What can be read besides: its chain is an older one, or it has none.
+const OLDEST: u64 = 2;
+
 /// What is said of an export that was cut off.
 const CUT_OFF: &str = "the end is missing: export it once more";
 
 fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String> {
     let (mut line, mut sum) = (String::new(), Sha256::new());
-    let (mut entries, mut ended) = (0, false);
+    let (mut entries, mut ended, mut said) = (0, false, None);
     for number in 1.. {
         let at = |what: String| format!("line {number}: {what}");
         line.clear();
@@ -59,14 +64,14 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
             return Err(at("this is not an export of shanty".to_owned()));
         }
         match (kind, of_beside) {
-            ("shanty", _) => begin(connection, &fields).map_err(at)?,
+            ("shanty", _) => said = Some(begin(connection, &fields).map_err(at)?),
             ("end", _) => {
                 ended = true;
-                let said = fields.get("sha256").and_then(Value::as_str);
+                let sealed = fields.get("sha256").and_then(Value::as_str);
                 if fields.get("entries").and_then(Value::as_u64) != Some(entries) {
                     return Err(at("there were more entries once: it is not whole".to_owned()));
                 }
-                if said != Some(&crypto::hex(&sum.finalize_reset())) {
+                if sealed != Some(&crypto::hex(&sum.finalize_reset())) {
                     let what = "this is not what was exported: it was altered, or damaged on its \
                                 way; export it once more";
                     return Err(what.to_owned());
@@ -82,16 +87,49 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
         }
         sum.update(&line);
     }
-    if ended { Ok(entries) } else { Err(CUT_OFF.to_owned()) }
+    let Some(said) = said.filter(|_| ended) else { return Err(CUT_OFF.to_owned()) };
+    finish(connection, &said)?;
+    Ok(entries)
 }
 
-fn begin(connection: &Connection, fields: &Map<String, Value>) -> Result<(), String> {
-    if fields.get("version").and_then(Value::as_u64) != Some(VERSION) {
+/// What the first line says of all others.
+struct Said {
+    /// `None`: it was made before there was this.
+    ends: Option<(i64, String, String)>,
+}
+
+fn begin(connection: &Connection, fields: &Map<String, Value>) -> Result<Said, String> {
+    let version = fields.get("version").and_then(Value::as_u64);
+    if !version.is_some_and(|version| (OLDEST..=VERSION).contains(&version)) {
         return Err("made by another version of shanty: import it with that".to_owned());
     }
     let pruned = fields.get("pruned").and_then(Value::as_i64).ok_or("a number is missing")?;
     let set = connection.execute("UPDATE meta SET value = ? WHERE key = 'pruned'", [pruned]);
-    set.map(|_| ()).map_err(|error| error.to_string())
+    set.map_err(|error| error.to_string())?;
+    let text = |field: &str| fields.get(field).and_then(Value::as_str).map(str::to_owned);
+    let last = fields.get("last").and_then(Value::as_i64);
+    let ends = last.zip(text("hash")).zip(text("spent"));
+    match ends.map(|((last, hash), spent)| (last, hash, spent)) {
+        None if version == Some(VERSION) => Err("what it says of the rest is missing".to_owned()),
+        ends => Ok(Said { ends }),
+    }
+}
+
+/// Holds what has come against what the first line has said. What is older than the chain gets it
+/// now.
+fn finish(connection: &Connection, said: &Said) -> Result<(), String> {
+    let failed = |error: rusqlite::Error| OpenError::from(error).to_string();
+    let Some((last, hash, spent)) = &said.ends else {
+        return chain::begin(connection).map_err(failed);
+    };
+    let link = chain::link(connection, *last).map_err(failed)?;
+    let sum = notes::sum_of_spent(connection).map_err(failed)?;
+    let whole = link.is_some_and(|link| crypto::hex(&link) == *hash)
+        && crypto::hex(&sum.to_le_bytes()) == *spent;
+    if !whole {
+        return Err("what it says of its end, or of messages that are gone, is not so".to_owned());
+    }
+    notes::note_spent(connection, sum).map_err(failed)
 }
 
 /// The values of a line, in the order of the columns; `kind` is only the log's own.
@@ -142,13 +180,7 @@ fn entry(connection: &Connection, fields: &Map<String, Value>) -> Result<(), Str
             Entry::Said { room, calls, .. } if !deleted => {
                 words::mention(connection, *room, seq, calls)
             }
-            Entry::Said { .. } | Entry::Edited { .. } => Ok(()),
-            Entry::Deleted { target, .. } => {
-                let signs = "DELETE FROM reaction WHERE target = ?";
-                let target = entries::signed(target.0);
-                connection.prepare_cached(signs)?.execute([target]).map(|_| ())
-            }
-            entry => tables::apply(connection, seq, time, entry),
+            entry => replica::apply(connection, seq, time, entry),
         }
     };
     put().map_err(|error| error.to_string())

@@ -5,8 +5,11 @@
 //! somebody asked for, never call a copy good that it has not read, and never take over what
 //! somebody else has put into a database beside what is ours.
 
+#[cfg(test)]
+mod altering;
 mod export;
 mod import;
+mod replica;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -82,7 +85,9 @@ pub(super) fn sound(file: &Path) -> Result<String, String> {
 fn restore(db: &Path, from: &Path, force: bool) -> Result<String, String> {
     let source = look(from, true).map_err(at(from))?;
     let version = schema::version(&source).map_err(at(from))?;
-    verify::objects(&source, version).map_err(at(from))?;
+    let ours = replica::Replica::new(version).map_err(at(from))?;
+    verify::objects(&source, &ours).map_err(at(from))?;
+    drop(ours);
     if version == schema::MIGRATIONS.len() {
         verify(from)?;
     }

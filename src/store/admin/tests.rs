@@ -160,7 +160,7 @@ fn lines_that_are_wrong() {
         (lines.replacen("number 17\"", "number 18\"", 1), "it was altered, or damaged"),
         (lines.replacen("\"last_used\":9000000000", "\"last_used\":9000000001", 1), "altered"),
         (lines.replace('\n', "\r\n"), "altered"),
-        (lines.replacen("\"version\":3", "\"version\":7", 1), "another version"),
+        (lines.replacen("\"version\":4", "\"version\":7", 1), "another version"),
         (lines.replacen("\"kind\":\"said\"", "\"kind\":\"sang\"", 1), "line 8: "),
         (lines.replacen("\"text\":", "\"verse\":", 1), "\"verse\" is unknown"),
         (sealed(&lines.replacen("\"target\":", "\"target\":9999", 1)), "not a whole export"),

@@ -1,16 +1,17 @@
 //! Whether a database is sound: by SQLite's own judgement, and by what the log says. The log is
 //! read once, from its first entry; the core carries it out, and the tables are held against that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rusqlite::{Connection, Row};
 
 use crate::chat::{Author, Chat, Command, Effect, Emoji, Entry, Refusal, Seq, Settings, Snapshot};
 use crate::limits::SESSION_TTL_SECS;
+use crate::store::admin::replica::Replica;
 use crate::store::chain::{self, Chain, Link};
 use crate::store::index::{self, Indexed};
-use crate::store::{OpenError, entries, schema, snapshot};
+use crate::store::{OpenError, entries, notes, schema, snapshot};
 use crate::time::Time;
 
 /// Says what is in it, in a few words.
@@ -31,26 +32,27 @@ fn wrong<T>(what: String) -> Result<T, OpenError> {
     Err(OpenError::Corrupt(what))
 }
 
-fn all(connection: &Connection) -> Result<String, OpenError> {
+pub(super) fn all(connection: &Connection) -> Result<String, OpenError> {
     let ask = "PRAGMA integrity_check(1)";
     let answer: String = connection.query_row(ask, [], |row| row.get(0))?;
     if answer != "ok" {
         return wrong(answer.replace('\n', " "));
     }
-    objects(connection, schema::MIGRATIONS.len())?;
+    let replica = Replica::new(schema::MIGRATIONS.len())?;
+    objects(connection, &replica)?;
     if connection.prepare("PRAGMA foreign_key_check")?.exists([])? {
         return wrong("a session of no account".to_owned());
     }
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let named = number(
-        "SELECT count(*) FROM meta WHERE (key = 'secret' AND length(value) = 32
-             AND typeof(value) = 'blob') OR (key = 'epoch' AND length(value) = 16)",
-    )?;
-    if named != 2 {
-        return wrong("the log has no name or no secret".to_owned());
-    }
+    meta(connection)?;
     let pruned = number("SELECT value FROM meta WHERE key = 'pruned'")?;
-    let count = Log::read(connection, Seq(entries::unsigned(pruned)))?;
+    let count = Log::read(connection, Seq(entries::unsigned(pruned)), replica)?;
+    if let Some(seq) = notes::cut_off(connection)? {
+        return wrong(format!("the end of the log is missing: entry {seq} is not what it was"));
+    }
+    if notes::noted_spent(connection)? != notes::sum_of_spent(connection)? {
+        return wrong("the numbers of messages that are gone are not what they were".to_owned());
+    }
     self::index(connection)?;
     let (accounts, rooms) = (
         number("SELECT count(*) FROM account WHERE gone IS NULL")?,
@@ -59,12 +61,41 @@ fn all(connection: &Connection) -> Result<String, OpenError> {
     Ok(format!("{count} entries, {accounts} accounts, {rooms} rooms"))
 }
 
-/// Whether a database of that schema consists of what it is to consist of.
+/// Whether everything is there that there is once, and nothing else.
+fn meta(connection: &Connection) -> Result<(), OpenError> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let named = number(
+        "SELECT count(*) FROM meta WHERE (key = 'secret' AND length(value) = 32
+             AND typeof(value) = 'blob') OR (key = 'epoch' AND length(value) = 16)",
+    )?;
+    if named != 2 {
+        return wrong("the log has no name or no secret".to_owned());
+    }
+    let known = number(
+        "SELECT count(*) FROM meta WHERE typeof(value) = iif(key IN ('end', 'spent'), 'blob',
+             'integer') AND key IN ('end', 'spent', 'last_session', 'indexed', 'pruned',
+             'replayed')",
+    )?;
+    if known != 6 || number("SELECT count(*) FROM meta")? != known + named {
+        return wrong("what there is once is not as it is to be".to_owned());
+    }
+    let beyond = number(
+        "SELECT count(*) FROM meta WHERE key = 'indexed'
+             AND value > (SELECT coalesce(max(seq), 0) FROM log)
+             AND value > (SELECT value FROM meta WHERE key = 'pruned')",
+    )?;
+    if beyond != 0 {
+        return wrong("the index of words goes beyond the log".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether a database consists of what it is to consist of: the same as that one.
 ///
 /// # Errors
 /// [`OpenError::Corrupt`] with the first thing that is too much, other, or missing.
-pub(super) fn objects(connection: &Connection, seen: usize) -> Result<(), OpenError> {
-    match schema::difference(connection, seen)? {
+pub(super) fn objects(connection: &Connection, replica: &Replica) -> Result<(), OpenError> {
+    match schema::difference(connection, replica.connection())? {
         Some(what) => wrong(what.replace('\n', " ")),
         None => Ok(()),
     }
@@ -74,7 +105,10 @@ pub(super) fn objects(connection: &Connection, seen: usize) -> Result<(), OpenEr
 struct Log {
     pruned: Seq,
     last: Seq,
+    /// How often entries are missing between two, or at the end.
+    gaps: i64,
     core: Core,
+    replica: Replica,
     /// The signs, by message, sign and whose it is: the entry that put it there. (Or entries: to
     /// the first versions each spelling was a sign of its own.)
     signs: HashMap<(Seq, String, Whose), Vec<Seq>>,
@@ -102,13 +136,21 @@ fn whose(by: &Author) -> Whose {
 }
 
 impl Log {
-    fn read(connection: &Connection, pruned: Seq) -> Result<u64, OpenError> {
+    fn read(connection: &Connection, pruned: Seq, replica: Replica) -> Result<u64, OpenError> {
         let (signs, changed) = (HashMap::new(), HashMap::new());
         let chain = Chain::after(Link::default());
-        let mut log = Log { pruned, last: Seq(0), core: Core::new(), signs, changed, chain };
+        let (core, last) = (Core::new(), Seq(0));
+        let mut log = Log { pruned, last, gaps: 0, core, replica, signs, changed, chain };
         let mut count = 0;
         let columns = entries::COLUMNS;
-        let sql = format!("SELECT {columns}, deleted, proof, hash FROM log ORDER BY seq");
+        // What only messages have, and of the rest nothing has.
+        let sql = format!(
+            "SELECT {columns}, deleted, proof, hash, {}, kind <> 'said' AND (
+                 log.text IS NOT NULL OR edited IS NOT NULL OR deleted <> 0
+                 OR said_hash IS NOT NULL OR kind = 'edited' AND log.body IS NOT NULL) AS filled
+             FROM log ORDER BY seq",
+            chain::FIRST
+        );
         let mut select = connection.prepare(&sql)?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
@@ -121,6 +163,7 @@ impl Log {
             log.last = seq;
             count += 1;
             log.take(seq, time, &entry, proved);
+            log.replica.take(seq, time, &entry)?;
             log.core.apply(seq, time, entry);
         }
         log.hold_against(connection)?;
@@ -142,6 +185,7 @@ impl Log {
                 return wrong(format!("entry {} of the log is missing", self.last.0 + 1));
             };
             self.chain = Chain::after(before);
+            self.gaps += 1;
         }
         let fixed = chain::fixed(row)?;
         let has_words = matches!(fixed.kind, "said" | "edited");
@@ -159,7 +203,9 @@ impl Log {
         let whole = has_words == words.is_some() && has_words == proof.is_some();
         let unproved = fixed.kind == "said" && own && salt.is_none();
         let hash: Option<Link> = row.get("hash")?;
-        if !whole || unproved || Some(self.chain.link(number, time.0, &fixed, words)) != hash {
+        let filled: bool = row.get("filled")?;
+        let link = self.chain.link((number, time.0), &fixed, words);
+        if !whole || unproved || filled || Some(link) != hash {
             return wrong(format!("entry {seq} is not what was logged"));
         }
         Ok(salt.is_some())
@@ -200,6 +246,12 @@ impl Log {
                 return wrong(format!("the {what} are not those of the log"));
             }
         }
+        let ends = "SELECT (SELECT count(*) FROM gap), (SELECT coalesce(max(seq), 0) FROM gap)";
+        let ends = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let gaps = self.gaps + i64::from(self.pruned > self.last);
+        if ends != (gaps, entries::signed(self.pruned.0)) {
+            return wrong("where entries are gone is not where they were".to_owned());
+        }
         self.messages(connection)?;
         let mut select = connection.prepare("SELECT * FROM reaction")?;
         let mut rows = select.query([])?;
@@ -226,8 +278,15 @@ impl Log {
         if lost > 0 {
             return wrong("a sign is on no message".to_owned());
         }
-        match self.signs.keys().next() {
-            Some((target, _, _)) => wrong(format!("message {target} lacks a sign")),
+        if let Some((target, _, _)) = self.signs.keys().next() {
+            return wrong(format!("message {target} lacks a sign"));
+        }
+        let replayed = "SELECT value FROM meta WHERE key = 'replayed'";
+        if !connection.query_row(replayed, [], |row| row.get(0))? {
+            return Ok(());
+        }
+        match self.replica.difference(connection)? {
+            Some(table) => wrong(format!("the table {table} is not what the log makes of it")),
             None => Ok(()),
         }
     }
@@ -235,8 +294,9 @@ impl Log {
     /// What messages say of themselves, and who is called in them.
     fn messages(&self, connection: &Connection) -> Result<(), OpenError> {
         let mut select = connection.prepare(
-            "SELECT seq, room, text, body, edited, deleted FROM log WHERE kind = 'said'
-             ORDER BY seq",
+            "SELECT seq, room, text, body, edited, deleted, said_hash IS NULL AS first,
+                 octet_length(proof) = 16 AS own
+             FROM log WHERE kind = 'said' ORDER BY seq",
         )?;
         let mut call = connection
             .prepare("SELECT 1 FROM mention WHERE account = ? AND room = ? AND seq = ?")?;
@@ -247,13 +307,15 @@ impl Log {
             let seq = Seq(entries::unsigned(number));
             let text: Option<Box<str>> = row.get("text")?;
             let edited: Option<i64> = row.get("edited")?;
-            let deleted: bool = row.get("deleted")?;
+            let (deleted, first): (bool, bool) = (row.get("deleted")?, row.get("first")?);
+            let own = row.get::<_, Option<bool>>("own")?.unwrap_or_default();
             let state_known = match self.changed.get(&seq) {
-                Some((_, Left::Nothing)) => deleted,
+                Some((_, Left::Nothing)) => deleted && edited.is_none(),
                 Some((time, Left::Words)) => edited == Some(time.0) && !deleted,
                 Some((_, Left::Unproved)) => false,
                 // What changed it may have gone already, and it goes next.
-                None => (edited.is_none() && !deleted) || seq <= self.pruned,
+                None if first => edited.is_none() && !deleted,
+                None => seq <= self.pruned && !own && edited.is_some() != deleted,
             };
             if text.is_none() != deleted || !state_known {
                 return wrong(format!("message {seq} is not as the log has left it"));
@@ -273,15 +335,21 @@ impl Log {
 
 /// Whether the full-text index has the words of the messages up to its mark, and no others. (That
 /// it is sound in itself is part of SQLite's check.) Sums are compared: of every word in every
-/// place. What says that a room was public at the time stands last, and is not known any more.
+/// place. What says that a room was public at the time stands last, and is not known any more; but
+/// where it is missing, the room is noted.
 fn index(connection: &Connection) -> Result<(), OpenError> {
     let mut wanted = 0_u64;
+    let (found, public) = found(connection)?;
+    let mut noted = connection.prepare("SELECT 1 FROM closed WHERE room = ?")?;
     let mut select = connection.prepare(
         "SELECT seq, room, name, text FROM log WHERE kind = 'said' AND deleted = 0 AND seq <= ?",
     )?;
     let mut rows = select.query([index::indexed(connection)?])?;
     while let Some(row) = rows.next()? {
         let (seq, name, text) = (row.get(0)?, row.get_ref(2)?.as_str(), row.get_ref(3)?.as_str());
+        if !public.contains(&seq) && !noted.exists([row.get::<_, i64>(1)?])? {
+            return wrong(format!("message {seq} would not be found by everybody who may read it"));
+        }
         let indexed = Indexed::of(row.get(1)?, name.unwrap_or(""), text.unwrap_or(""), false);
         let words = indexed.words.iter().map(|word| word.text);
         for (place, word) in (0..).zip(words) {
@@ -291,30 +359,35 @@ fn index(connection: &Connection) -> Result<(), OpenError> {
             wanted = wanted.wrapping_add(place_hash(word.as_bytes(), seq, b"bag", place));
         }
     }
-    if wanted == found(connection)? {
+    if wanted == found {
         return Ok(());
     }
     wrong("the index of words is not that of the messages".to_owned())
 }
 
-/// The sum of all that is in the index, in whatever order it stands there.
-fn found(connection: &Connection) -> Result<u64, OpenError> {
+/// The sum of all that is in the index, in whatever order it stands there; and the messages that it
+/// has as public ones.
+fn found(connection: &Connection) -> Result<(u64, HashSet<i64>), OpenError> {
     connection.execute_batch(
         "CREATE VIRTUAL TABLE temp.places USING fts5vocab ('main', 'words', 'instance')",
     )?;
-    let mut sum = 0_u64;
+    let (mut sum, mut public) = (0_u64, HashSet::new());
     {
-        let places = "SELECT term, doc, col, offset FROM temp.places WHERE term <> ?";
+        let places = "SELECT term, doc, col, offset FROM temp.places";
         let mut select = connection.prepare(places)?;
-        let mut rows = select.query([index::PUBLIC])?;
+        let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let text = |column| row.get_ref(column).and_then(|text| Ok(text.as_bytes()?));
             let (doc, place) = (row.get(1)?, row.get(3)?);
+            if text(0)? == index::PUBLIC.as_bytes() {
+                public.insert(doc);
+                continue;
+            }
             sum = sum.wrapping_add(place_hash(text(0)?, doc, text(2)?, place));
         }
     }
     connection.execute_batch("DROP TABLE temp.places")?;
-    Ok(sum)
+    Ok((sum, public))
 }
 
 fn place_hash(word: &[u8], message: i64, column: &[u8], place: i64) -> u64 {

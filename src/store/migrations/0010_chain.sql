@@ -10,4 +10,4 @@ CREATE TABLE gap (
     hash BLOB NOT NULL
 ) STRICT;
 
--- The program makes the chain of what is there, right behind this.
+-- The program makes the chain of what is there, behind the thirteenth.

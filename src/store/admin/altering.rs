@@ -1,0 +1,313 @@
+//! Every column of every table is altered, row by row, by hand: whoever checks the database sees
+//! it. What is not seen is listed here, with the reason; a new column is seen, or listed. (Of the
+//! index of words it is compared what it finds, and not how SQLite keeps it.)
+
+use std::collections::{BTreeSet, HashSet};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use serde_json::{Map, Value as Json, json};
+
+use super::verify;
+use crate::chat::Visibility;
+use crate::chat::{AccountId, Description, Entry, Name, RoomFacts, RoomId, Seq, SessionId, Title};
+use crate::crypto;
+use crate::store::retention::{Pruner, Step};
+use crate::store::tests::*;
+use crate::store::{Retain, Store, Write as Writing, index, notes};
+use crate::time::Time;
+
+/// Table, column, for which rows (their first column), and why another value may go unseen there.
+const UNSEEN: [(&str, &str, &str, &str); 6] = [
+    ("session", "last_used", "", "no entry says when a session was used"),
+    ("member", "read", "", "no entry says how far somebody has read"),
+    ("meta", "value", "secret", "drawn once, by nothing that is written down"),
+    ("meta", "value", "epoch", "likewise"),
+    ("meta", "value", "replayed", "says only how much is compared"),
+    ("words_config", "v", "version", "SQLite's own, by what the index has been through"),
+];
+
+/// A database with a row of everything.
+fn full(scratch: &Scratch) -> Connection {
+    let Store { mut writer, .. } = scratch.open();
+    let w = &mut writer;
+    let facts = |title: &str, visibility, password: Option<&str>| RoomFacts {
+        title: Title::new(title).expect("a title"),
+        description: Description::new("what for").expect("a description"),
+        visibility,
+        password: password.map(Into::into),
+    };
+    let changes = |room, account, member, expelled| {
+        let (room, account) = (RoomId(room), AccountId(account));
+        Entry::MemberChanged { room, account, member, expelled }
+    };
+    let rooms = [
+        (2, Some(1), facts("Den", Visibility::Private, Some("hash"))),
+        (1 << 40, Some(2), facts("Cave", Visibility::Hidden, Some("hash"))),
+        (3, None, facts("Open", Visibility::Public, None)),
+        (4, Some(1), facts("Ruin", Visibility::Public, None)),
+    ];
+    for account in 1..=3 {
+        put(w, account_made(account, &format!("Person{account}"), &format!("{account}")));
+        put(w, session_begun(account, account, &format!("s{account}")));
+    }
+    let name = Name::new("Guest4").expect("a name");
+    put(w, Entry::AccountMade { account: AccountId(4), name, key: None, color: None });
+    put(w, session_begun(4, 4, "s4"));
+    for (room, owner, facts) in rooms {
+        let (room, owner) = (RoomId(room), owner.map(AccountId));
+        put(w, Entry::RoomMade { room, owner, facts });
+    }
+    put(w, Entry::DirectMade { room: RoomId(5), between: [AccountId(1), AccountId(2)] });
+    for room in [2, 4] {
+        put(w, changes(room, 2, true, false));
+        put(w, changes(room, 3, true, false));
+    }
+    put(w, changes(2, 3, false, true));
+    let change = facts("Opened", Visibility::Public, None);
+    let (room, generation, link) = (RoomId(3), 1, None);
+    let facts = change;
+    put(w, Entry::RoomChanged { room, facts, generation, link, keep_members: false });
+    put(w, Entry::RoomGone { room: RoomId(4) });
+    put(w, Entry::SessionEnded { session: SessionId(4) });
+    put(w, Entry::AccountEnded { account: AccountId(4) });
+    let (account, key) = (AccountId(3), crypto::hash("another"));
+    put(w, Entry::KeyChanged { account, key, but: None });
+    // What goes again, and leaves its numbers behind.
+    let old = ["old-1", "old-2"].map(|id| put(w, sends(1, 1, id, "long ago")));
+    put(w, edits(1, 1, old[1], "long ago, too"));
+    let first = put(w, sends(1, 1, "first", "hello @Person2"));
+    let [edited, gone] = ["edited", "gone"].map(|id| put(w, sends(1, 2, id, "words @Person2")));
+    put(w, edits(1, 2, edited, "other words"));
+    put(w, edits(1, 2, edited, "words once more"));
+    put(w, edits(1, 2, gone, "words that go"));
+    put(w, deletes(1, 2, gone, true));
+    put(w, reacts(2, 1, first, "👍", true));
+    put(w, reacts(1, 1, first, "❤️", true));
+    put(w, reacts(2, 1, first, "👍", false));
+    put(w, said(3, "somebody without an account"));
+    let (room, account, seq) = (RoomId(1), AccountId(2), Seq(first));
+    w.commit(vec![
+        Writing::Mark { room, account, seq },
+        Writing::Touch(vec![(SessionId(1), Time(9_000_000_000))]),
+    ]);
+    let retain = Retain { messages: Some(1), ..Retain::default() };
+    let mut pruner = Pruner::new(retain).expect("something goes");
+    while pruner.step(&w.connection, Some(Time(1))).expect("a step") != Step::Done {}
+    put(w, says(2, 2, "the last one"));
+    index::index_all(&w.connection).expect("an index of all words");
+    writer.close();
+    let connection = Connection::open(scratch.file()).expect("it opens");
+    let free = "PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY";
+    connection.execute_batch(free).expect("it can be set");
+    connection
+}
+
+/// What a check says after that was done; it is undone again. `None`: it cannot be done.
+fn after(connection: &Connection, sql: &str, with: &[Value]) -> Option<Result<String, String>> {
+    connection.execute_batch("BEGIN").expect("it begins");
+    let done = connection.execute(sql, params_from_iter(with));
+    let said = done
+        .ok()
+        .filter(|rows| *rows > 0)
+        .map(|_| verify::all(connection).map_err(|error| error.to_string()));
+    connection.execute_batch("ROLLBACK").expect("it is undone");
+    said
+}
+
+fn rows<const N: usize>(connection: &Connection, sql: &str) -> Vec<[Value; N]> {
+    let mut select = connection.prepare(sql).expect(sql);
+    let row = |row: &rusqlite::Row<'_>| {
+        let values: rusqlite::Result<Vec<Value>> = (0..N).map(|index| row.get(index)).collect();
+        Ok(values?.try_into().expect("as many as there are"))
+    };
+    select.query_map([], row).expect(sql).map(|row| row.expect(sql)).collect()
+}
+
+/// What tells the rows of a table apart, and its first column.
+fn key(connection: &Connection, table: &str) -> (String, String) {
+    let names = format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk");
+    let names: Vec<String> = rows(connection, &names).iter().map(|[name]| text(name)).collect();
+    let each: Vec<String> = names.iter().map(|name| format!("quote({name})")).collect();
+    (each.join(" || ' ' || "), names[0].clone())
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Other values than that one.
+fn others(value: &Value, kind: &str) -> Vec<Value> {
+    match value {
+        Value::Integer(number) => vec![Value::Integer(number ^ 1), Value::Null],
+        Value::Text(text) => {
+            let mut other = text.clone();
+            let last = other.pop();
+            other.push(if last == Some('x') { 'y' } else { 'x' });
+            vec![Value::Text(other), Value::Null]
+        }
+        Value::Blob(bytes) => {
+            let mut other = bytes.clone();
+            if let Some(last) = other.last_mut() {
+                *last ^= 1;
+            }
+            vec![Value::Blob(other), Value::Null]
+        }
+        _ => match kind {
+            "TEXT" => vec![Value::Text("x".to_owned())],
+            "BLOB" => vec![Value::Blob(vec![0; 16])],
+            _ => vec![Value::Integer(1)],
+        },
+    }
+}
+
+#[test]
+fn every_column_that_is_altered_is_seen() {
+    let scratch = Scratch::new();
+    let connection = full(&scratch);
+    verify::all(&connection).expect("it is sound");
+    assert_ne!(notes::sum_of_spent(&connection), Ok(0));
+    let (mut passed, mut unseen) = ([0; UNSEEN.len()], Vec::new());
+    let columns = "SELECT t.name, c.name, c.type FROM sqlite_schema AS t
+        JOIN pragma_table_info(t.name) AS c
+        WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
+            AND t.name NOT IN ('words', 'words_data', 'words_idx')";
+    for [table, column, kind] in rows(&connection, columns) {
+        let (table, column, kind) = (text(&table), text(&column), text(&kind));
+        let (row, first) = key(&connection, &table);
+        // Of the log, one entry of each kind in each of its states.
+        let some = match &*table {
+            "log" => "GROUP BY kind, proof IS NULL, octet_length(proof), edited IS NULL",
+            _ => "",
+        };
+        let found = format!("SELECT {row}, {first}, {column} FROM {table} {some}");
+        let found = rows::<3>(&connection, &found);
+        assert!(!found.is_empty(), "there is a row in {table}");
+        let mut tried = 0;
+        for [key, first, value] in found {
+            let first = text(&first);
+            let listed = UNSEEN.iter().position(|(of, what, which, _)| {
+                *of == table && *what == column && (which.is_empty() || first == *which)
+            });
+            for other in others(&value, &kind) {
+                let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {row} = ?2");
+                let Some(said) = after(&connection, &sql, &[other.clone(), key.clone()]) else {
+                    continue; // It cannot have that value.
+                };
+                tried += 1;
+                match (said, listed) {
+                    (Ok(_), Some(at)) => passed[at] += 1,
+                    (Ok(_), None) => {
+                        unseen.push(format!("{table}.{column} {key:?}: {value:?} to {other:?}"));
+                    }
+                    (Err(_), _) => {}
+                }
+            }
+        }
+        assert!(tried > 0, "{table}.{column} can be altered");
+    }
+    assert_eq!(unseen, Vec::<String>::new());
+    let needless: Vec<_> = UNSEEN.iter().zip(passed).filter(|(_, times)| *times == 0).collect();
+    assert_eq!(needless, [], "listed, but seen");
+}
+
+#[test]
+fn every_row_that_is_missing_is_seen() {
+    let scratch = Scratch::new();
+    let connection = full(&scratch);
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
+        AND name NOT LIKE 'words%'";
+    for [table] in rows(&connection, tables) {
+        let table = text(&table);
+        let (row, _) = key(&connection, &table);
+        for [key] in rows::<1>(&connection, &format!("SELECT {row} FROM {table}")) {
+            let sql = format!("DELETE FROM {table} WHERE {row} = ?");
+            let said = after(&connection, &sql, std::slice::from_ref(&key)).expect("it can go");
+            said.expect_err(&format!("{table} {}", text(&key)));
+        }
+    }
+    // The last ten, and one more of each that could be.
+    let end = "DELETE FROM log WHERE seq > (SELECT max(seq) FROM log) - 10";
+    after(&connection, end, &[]).expect("they can go").expect_err(end);
+    let forged = [
+        "INSERT INTO log (seq, time, kind, room, name, text) SELECT max(seq) + 1, max(time), 'said',
+             1, 'Eve', 'hello' FROM log",
+        "INSERT INTO gap SELECT max(seq), hash FROM log",
+        "INSERT INTO lost VALUES (1, 20, 2)",
+        "INSERT INTO member (room, account, since, read, horizon) VALUES (2, 3, 5, 5, 0)",
+        "INSERT INTO spent VALUES (1, 'forged', 5, 5, 1, NULL, zeroblob(32))",
+        "INSERT INTO meta VALUES ('more', 1)",
+        "INSERT INTO mention VALUES (3, 1, 5)",
+    ];
+    for sql in forged {
+        after(&connection, sql, &[]).expect(sql).expect_err(sql);
+    }
+}
+
+#[test]
+fn every_field_of_an_export_that_is_altered_is_seen() {
+    let scratch = Scratch::new();
+    drop(full(&scratch));
+    let mut out = Vec::new();
+    super::export(&scratch.file(), &mut out).expect("it is exported");
+    let out = String::from_utf8(out).expect("text");
+    let lines: Vec<Map<String, Json>> =
+        out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let import = |lines: &[Map<String, Json>]| {
+        super::import(&scratch.0.join("other"), "lines", sealed(lines).as_bytes(), true)
+    };
+    import(&lines).expect("it is whole");
+    let (mut tried, mut unseen) = (HashSet::new(), BTreeSet::new());
+    for (at, line) in lines[..lines.len() - 1].iter().enumerate().rev() {
+        let kind = line["kind"].as_str().expect("a kind");
+        for (field, value) in line.iter().filter(|(field, _)| *field != "kind") {
+            if !tried.insert((kind, field)) {
+                continue; // One of each will do.
+            }
+            let mut altered = lines.clone();
+            altered[at].insert(field.clone(), other(value));
+            if import(&altered).is_ok() {
+                unseen.insert(format!("{kind}.{field}"));
+            }
+        }
+        let mut fewer = lines.clone();
+        fewer.remove(at);
+        // (The last lines, and some of the log's end.)
+        let looked = at + 20 >= lines.len();
+        assert!(!looked || is_beside(kind) || import(&fewer).is_err(), "{line:?}");
+    }
+    // No entry says so; and as in a database, these are not in the log.
+    let expected = ["room_read.read", "session_used.last_used"];
+    assert_eq!(unseen.iter().map(|one| &**one).collect::<Vec<_>>(), expected);
+}
+
+fn is_beside(kind: &str) -> bool {
+    matches!(kind, "session_used" | "room_read")
+}
+
+/// As if it had been exported so.
+fn sealed(lines: &[Map<String, Json>]) -> String {
+    let (_, all) = lines.split_last().expect("an end");
+    let body: String =
+        all.iter().map(|line| Json::Object(line.clone()).to_string() + "\n").collect();
+    let entries = all.iter().filter(|line| line.contains_key("seq") && !line["kind"].is_null());
+    let entries = entries.filter(|line| !matches!(line["kind"].as_str(), Some("gap" | "spent")));
+    let (count, sum) = (entries.count(), crypto::hex(&crypto::hash(&body)));
+    format!("{body}{}\n", json!({"kind": "end", "entries": count, "sha256": sum}))
+}
+
+fn other(value: &Json) -> Json {
+    match value {
+        Json::Number(number) => json!(number.as_i64().expect("a whole number") ^ 1),
+        Json::String(text) if text.ends_with('0') => json!(format!("{}1", &text[..text.len() - 1])),
+        Json::String(text) => {
+            let rest: String = text.chars().take(text.chars().count() - 1).collect();
+            json!(format!("{rest}0"))
+        }
+        _ => json!({}),
+    }
+}
