@@ -472,10 +472,15 @@ composer.start({
   ...doing, help, join, leave, direct, nick, logout: logOut, people: () => people.toggle(true),
 });
 people.start(direct);
-outbox.onSent((message) => {
-  happen(message.room, { ...message, type: "message" });
-  const one = state.rooms.get(message.room);
-  if (one) count(one, message);
+outbox.start((answer, { kind, room: id, target }) => {
+  if (kind === "delete") return happen(id, { type: "delete", target });
+  happen(id, kind ? answer : { ...answer, type: "message" });
+  const one = state.rooms.get(id);
+  if (one && !kind) count(one, answer);
+}, (failure, { kind, room: id, text }) => {
+  toast(failure.message);
+  // What was written is not lost.
+  if (kind === "edit") composer.giveBack(id, text);
 });
 door.start(begin);
 suitTheme();
