@@ -1,6 +1,6 @@
 // What was done here and is not yet known to stand in the log: messages, edits, deletions and
-// reactions. Each can be sent as often as need be, and counts once. All of it is kept in this browser
-// until the server has confirmed it, in the order of doing.
+// reactions. Each can be sent as often as need be, and counts once. All of it is kept in this
+// browser until the server has confirmed it, in the order of doing.
 
 import { later, once, part } from "./api.js";
 import { isMe, keepMine, on, recallMine, state, tell } from "./state.js";

@@ -11,8 +11,8 @@ const until = (page, what, then, arg) => page.waitForFunction(then, arg).then(
 const kept = (page, start) => page.evaluate((start) => Object.entries(localStorage)
   .filter(([key]) => key.includes(start)).map(([, value]) => value), start);
 
-// Edits, reactions and deletions made while the server is away: shown at once, kept over a reload of
-// the page, sent when it is back, each once.
+// Edits, reactions and deletions made while the server is away: shown at once, kept over a reload
+// of the page, sent when it is back, each once.
 export async function unsent(place) {
   const { browser, folder } = place;
   const ann = await visit(browser, place.server.url, WIDE, true);
@@ -92,7 +92,7 @@ export async function vanished({ browser, server }) {
   await ann.keyboard.press("ArrowUp");
   await ann.fill("#text", "better");
   await ann.route("**/messages/*", (route) => (route.request().method() === "PATCH"
-    ? route.fulfill({ status: 404, json: { error: { code: "message_not_found", message: "gone" } } })
+    ? route.fulfill({ status: 404, json: { error: { code: "message_not_found", message: "no" } } })
     : route.continue()));
   await ann.press("#text", "Enter");
   await until(ann, "a refused edit comes back", () =>
