@@ -5,7 +5,8 @@
 //! The page marks names by the same rule: `tests/texts.json` is what both are held against. What is
 //! code and what an address, is what the page takes for one (`src/protocol/web/markdown.js`); this
 //! looks at a text as that does, but for what only changes how it is drawn. Called by the core when
-//! something is said: then it is known who there is, and the entry says who is called.
+//! something is said: then it is known who there is, and the entry says who is called. (And for old
+//! exports, which do not say it.)
 
 use std::collections::HashMap;
 
@@ -21,7 +22,7 @@ const ADDRESS_CHARS_MAX: usize = 2_000;
 
 /// Who is called, each once, in the order of their first places. `find` knows whose a folded name
 /// is.
-pub(super) fn called<I: PartialEq>(text: &str, find: impl Fn(&str) -> Option<I>) -> Vec<I> {
+pub fn called<I: PartialEq>(text: &str, find: impl Fn(&str) -> Option<I>) -> Vec<I> {
     let mut call = Call { find, found: Vec::new(), places: 0 };
     if text.contains('@') {
         let lines: Vec<&str> = text.split('\n').collect();

@@ -12,6 +12,7 @@ use crate::chat::Entry;
 use crate::crypto;
 use crate::limits::IMPORT_LINE_BYTES_MAX;
 use crate::store::admin::export::{BESIDE, COLUMNS, VERSION};
+use crate::store::admin::recalled::Names;
 use crate::store::admin::replica;
 use crate::store::{self, OpenError, chain, entries, index, notes, words};
 
@@ -42,6 +43,7 @@ const CUT_OFF: &str = "the end is missing: export it once more";
 fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String> {
     let (mut line, mut sum) = (String::new(), Sha256::new());
     let (mut entries, mut ended, mut said) = (0, false, None);
+    let mut names = None;
     for number in 1.. {
         let at = |what: String| format!("line {number}: {what}");
         line.clear();
@@ -64,7 +66,11 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
             return Err(at("this is not an export of shanty".to_owned()));
         }
         match (kind, of_beside) {
-            ("shanty", _) => said = Some(begin(connection, &fields).map_err(at)?),
+            ("shanty", _) => {
+                let first = begin(connection, &fields).map_err(at)?;
+                names = first.ends.is_none().then(Names::default);
+                said = Some(first);
+            }
             ("end", _) => {
                 ended = true;
                 let sealed = fields.get("sha256").and_then(Value::as_str);
@@ -81,7 +87,7 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
                 beside(connection, &fields, table, columns).map_err(at)?;
             }
             _ => {
-                entry(connection, &fields).map_err(at)?;
+                entry(connection, &fields, names.as_mut()).map_err(at)?;
                 entries += 1;
             }
         }
@@ -164,7 +170,12 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
     Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |high, low| high << 4 | low)).collect())
 }
 
-fn entry(connection: &Connection, fields: &Map<String, Value>) -> Result<(), String> {
+/// `names`: they say who is called.
+fn entry(
+    connection: &Connection,
+    fields: &Map<String, Value>,
+    names: Option<&mut Names>,
+) -> Result<(), String> {
     let values = values(fields, &COLUMNS)?;
     let seq = values[0].clone();
     let put = || -> rusqlite::Result<()> {
@@ -181,7 +192,8 @@ fn entry(connection: &Connection, fields: &Map<String, Value>) -> Result<(), Str
                 words::mention(connection, *room, seq, calls)
             }
             entry => replica::apply(connection, seq, time, entry),
-        }
+        }?;
+        names.map_or(Ok(()), |names| names.follow(connection, seq, &entry))
     };
     put().map_err(|error| error.to_string())
 }

@@ -9,6 +9,7 @@
 mod altering;
 mod export;
 mod import;
+mod recalled;
 mod replica;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::chat::{AccountId, Entry, RoomId, SessionId};
 use crate::crypto;
@@ -127,6 +129,59 @@ fn lines_there_and_back() {
         format!("{fields}") == line
     });
     assert!(keys_are_sorted);
+}
+
+/// As it was exported before messages said whom they call, and before there was a chain.
+#[test]
+fn lines_of_an_older_version_call_whom_their_words_call() {
+    let scratch = Scratch::new();
+    let mut store = busy(&scratch);
+    put(&mut store.writer, says(1, 1, "`@Person2` is code, and @Person3 comes later"));
+    put(&mut store.writer, account_made(3, "Person3", "c"));
+    let message = put(&mut store.writer, says(1, 1, "nobody"));
+    put(&mut store.writer, edits(1, 1, message, "@Person3, then"));
+    drop(store);
+    let mut body = String::new();
+    for line in exported(&scratch.file()).lines() {
+        let mut fields: serde_json::Map<String, Value> = serde_json::from_str(line).expect("JSON");
+        match fields["kind"].as_str() {
+            Some("shanty") => {
+                fields = json!({"kind": "shanty", "version": 2, "pruned": 0})
+                    .as_object()
+                    .expect("it is one")
+                    .clone()
+            }
+            Some("said") => drop(fields.remove("body")),
+            Some("end") => {
+                fields = json!({"kind": "end", "entries": fields["entries"],
+                "sha256": crypto::hex(&crypto::hash(&body))})
+                .as_object()
+                .expect("it is one")
+                .clone()
+            }
+            _ => {}
+        }
+        fields.remove("hash");
+        fields.remove("proof");
+        body += &format!("{}\n", Value::Object(fields));
+    }
+    let other = scratch.0.join("other.db");
+    import(&other, "lines", body.as_bytes(), false).expect("it works");
+    let calls = |path: &Path| {
+        let connection = Connection::open(path).expect("it opens");
+        let mut select = connection.prepare("SELECT * FROM mention").expect("it is SQL");
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        rows.expect("rows").map(|row| row.expect("a row")).collect::<Vec<(i64, i64, i64)>>()
+    };
+    // In the tests' own way of calling, code is no other thing.
+    let expected: Vec<_> =
+        calls(&scratch.file()).into_iter().filter(|(_, _, seq)| *seq < 2_060).collect();
+    assert!(!expected.is_empty());
+    for one in &expected {
+        assert!(calls(&other).contains(one), "{one:?}");
+    }
+    assert_eq!(calls(&other).last(), Some(&(3, 1, message.cast_signed())));
+    assert_eq!(calls(&other).len(), expected.len() + 1);
 }
 
 #[test]
