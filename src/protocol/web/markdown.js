@@ -20,7 +20,8 @@ export function markdown(text, names = [], most = NODES_MAX) {
 
 // Emoji that are shown as pictures: keycaps, flags, and others with tones, tags and joiners.
 const MORE = "(?:\\ufe0f|\\p{Emoji_Modifier}|[\\u{e0020}-\\u{e007f}])*";
-const PICTURE = `(?:\\p{Emoji_Presentation}|\\p{Extended_Pictographic}(?=\\ufe0f|\\p{Emoji_Modifier}))`
+const PICTURE = "(?:\\p{Emoji_Presentation}"
+  + "|\\p{Extended_Pictographic}(?=\\ufe0f|\\p{Emoji_Modifier}))"
   + `${MORE}(?:\\u200d\\p{Extended_Pictographic}${MORE})*`;
 const PICTURES = new RegExp(
   `^\\s*(?:(?:[0-9#*]\\ufe0f?\\u20e3|\\p{Regional_Indicator}{2}|${PICTURE})\\s*)+$`, "u");
