@@ -52,11 +52,10 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
-pub use crate::chat::mentions::called;
 pub use crate::chat::room::{MemberRecord, RoomRecord};
-pub use crate::chat::source::Source;
 pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
+pub use crate::chat::{mentions::called, source::Source};
 
 use crate::chat::accounts::Accounts;
 use crate::chat::apply::Came;

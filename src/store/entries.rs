@@ -25,11 +25,11 @@ pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, client_i
         WHEN 'edited' THEN (SELECT said.body FROM log AS said WHERE said.seq = log.target)
         ELSE body END AS body, CASE kind
         WHEN 'edited' THEN (SELECT said.text FROM log AS said WHERE said.seq = log.target)
-        ELSE text END AS text, CASE kind
-        WHEN 'said' THEN (
+        ELSE text END AS text, CASE
+        WHEN kind = 'said' AND log.body IS NOT NULL THEN (
             SELECT json_group_array(account.name) FROM json_each(log.body, '$.calls') AS one
-            CROSS JOIN account ON account.id = one.value WHERE log.body IS NOT NULL)
-        WHEN 'edited' THEN (
+            CROSS JOIN account ON account.id = one.value)
+        WHEN kind = 'edited' THEN (
             SELECT json_group_array(account.name)
             FROM log AS said CROSS JOIN json_each(said.body, '$.calls') AS one
             CROSS JOIN account ON account.id = one.value WHERE said.seq = log.target)

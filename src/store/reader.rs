@@ -130,10 +130,16 @@ pub enum Happened {
     Other(Entry),
 }
 
-/// What [`Columns`] expects.
+/// What [`Columns`] expects, and whether there are signs on it. Most messages call nobody and have no
+/// sign: they cost neither a look into JSON nor a statement of their own.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited,
-    (SELECT json_group_array(account.name) FROM json_each(log.body, '$.calls') AS one
-        CROSS JOIN account ON account.id = one.value WHERE log.body IS NOT NULL) AS calls";
+    CASE WHEN log.body IS NOT NULL THEN (
+        SELECT json_group_array(account.name) FROM json_each(log.body, '$.calls') AS one
+        CROSS JOIN account ON account.id = one.value) END AS calls,
+    EXISTS (SELECT 1 FROM reaction WHERE reaction.target = log.seq) AS has_signs";
+
+/// A message without its signs, and whether there are any.
+type Found = (Message, bool);
 
 impl Page {
     /// The page without what is beyond [`PAGE_BYTES`], seen from between two of its messages: the
@@ -242,8 +248,9 @@ impl Reader {
         older.truncate(old);
         younger.truncate(young);
         let middle = older.len();
-        let mut messages: Vec<Message> = older.into_iter().rev().chain(younger).collect();
-        self.add_reactions(&mut messages)?;
+        let mut found: Vec<Found> = older.into_iter().rev().chain(younger).collect();
+        self.add_reactions(&mut found)?;
+        let messages = found.into_iter().map(|(message, _)| message).collect();
         Ok(Page { messages, more_before, more_after }.fitting(middle))
     }
 
@@ -252,7 +259,7 @@ impl Reader {
         (room, floor): (RoomId, Seq),
         seq: Seq,
         limit: usize,
-    ) -> rusqlite::Result<Vec<Message>> {
+    ) -> rusqlite::Result<Vec<Found>> {
         let sql = format!(
             "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq < ? AND seq > ?
              ORDER BY seq DESC LIMIT ?"
@@ -260,10 +267,10 @@ impl Reader {
         let parameters = params![signed(room.0), number(seq), number(floor), limit as i64];
         let mut select = self.sql(&sql)?;
         let columns = Columns::of(&select)?;
-        select.query_map(parameters, |row| columns.message(row))?.collect()
+        select.query_map(parameters, |row| found(&columns, row))?.collect()
     }
 
-    fn after(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
+    fn after(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Found>> {
         let sql = format!(
             "SELECT {MESSAGE} FROM log WHERE room = ? AND kind = 'said' AND seq > ?
              ORDER BY seq LIMIT ?"
@@ -271,7 +278,7 @@ impl Reader {
         let parameters = params![signed(room.0), number(seq), limit as i64];
         let mut select = self.sql(&sql)?;
         let columns = Columns::of(&select)?;
-        select.query_map(parameters, |row| columns.message(row))?.collect()
+        select.query_map(parameters, |row| found(&columns, row))?.collect()
     }
 
     /// One message of a room. `None`: there is no such message, or it is in another.
@@ -303,18 +310,18 @@ impl Reader {
         let sql = format!("SELECT {MESSAGE} FROM log WHERE seq = ? AND kind = 'said'");
         let mut select = self.sql(&sql)?;
         let columns = Columns::of(&select)?;
-        let found = select.query_row([number(seq)], |row| columns.message(row)).optional()?;
-        let mut found: Vec<Message> = found.into_iter().collect();
+        let found = select.query_row([number(seq)], |row| found(&columns, row)).optional()?;
+        let mut found: Vec<Found> = found.into_iter().collect();
         self.add_reactions(&mut found)?;
-        Ok(found.pop())
+        Ok(found.pop().map(|(message, _)| message))
     }
 
-    fn add_reactions(&self, messages: &mut [Message]) -> rusqlite::Result<()> {
+    fn add_reactions(&self, found: &mut [Found]) -> rusqlite::Result<()> {
         let mut select =
             self.sql("SELECT emoji, name FROM reaction WHERE target = ? ORDER BY seq LIMIT ?")?;
         // To spell one takes longer than to read it, and there are few.
         let mut spelled: HashMap<Emoji, Emoji> = HashMap::new();
-        for message in messages {
+        for (message, _) in found.iter_mut().filter(|(_, has_signs)| *has_signs) {
             let mut rows = select.query([number(message.seq), REACTIONS_MAX as i64])?;
             let mut respelled = false;
             while let Some(row) = rows.next()? {
@@ -438,6 +445,10 @@ impl Reader {
 /// A number that somebody else may have chosen: beyond all of ours it is the highest.
 pub(super) fn number(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)
+}
+
+fn found(columns: &Columns, row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
+    Ok((columns.message(row)?, row.get("has_signs")?))
 }
 
 fn read(row: &rusqlite::Row<'_>, columns: &Columns) -> rusqlite::Result<Row> {

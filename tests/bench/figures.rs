@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::report::{Budget, Unit, cell, judge, row, table};
 use crate::stage::{LOAD_CORE, MEASURED_CORE, Running, Stage};
-use crate::{Options, Outcome, Words, chain, commands, proc};
+use crate::{Options, Outcome, Words, chain, commands, history, proc};
 
 /// What `--only` takes.
-pub const PARTS: [&str; 6] = ["deliveries", "paced", "memory", "acks", "commands", "chain"];
+pub const PARTS: [&str; 7] =
+    ["deliveries", "paced", "memory", "acks", "commands", "chain", "history"];
 
 const ROOMS: [usize; 2] = [100, 1_000];
 const SENDERS: usize = 8;
@@ -83,6 +84,9 @@ pub fn run(options: &Options) -> Outcome<()> {
     }
     if options.wants("chain") {
         chain::run(&mut run.stage, run.seconds / 4.0);
+    }
+    if options.wants("history") {
+        run.history()?;
     }
     Ok(())
 }
@@ -222,6 +226,17 @@ impl Run<'_> {
         let after = proc::resident_kib(running.pid())?;
         load.report(ROLE_DEADLINE)?;
         Ok((before, after))
+    }
+
+    fn history(&mut self) -> Outcome<()> {
+        let before = self.options.before.clone().map(Target::Server);
+        let (mut running, mut asked) = (Vec::new(), Vec::new());
+        for target in [self.server.clone(), before].into_iter().flatten() {
+            let (server, port) = self.start(&target)?;
+            asked.push(history::Asked::prepare(port, server.pid())?);
+            running.push(server);
+        }
+        history::run(&mut asked)
     }
 
     fn acks(&mut self) {

@@ -1,8 +1,8 @@
 //! The benchmark: what one delivery, one idle websocket and one durable message cost this server,
 //! beside the least that any program could pay for the same, measured in the same run.
 //!
-//! `cargo bench --bench bench -- [--quick] [--window N] [--server PATH]
-//! [--only deliveries|paced|memory|acks|commands|chain]`
+//! `cargo bench --bench bench -- [--quick] [--window N] [--server PATH] [--before PATH]
+//! [--only deliveries|paced|memory|acks|commands|chain|history]`
 //!
 //! One executable, several processes, so that each one's cost can be told apart: without a `role=`
 //! it is the conductor ([`figures`]), which starts the server, and itself again as the load
@@ -16,6 +16,7 @@ mod disk;
 mod figures;
 mod flock;
 mod floor;
+mod history;
 mod load;
 mod lockstep;
 mod proc;
@@ -90,6 +91,8 @@ struct Options {
     /// share a write, so figures taken with different windows cannot be compared.
     window: usize,
     server: Option<PathBuf>,
+    /// An older server, to be measured in turns with that, where a part does so.
+    before: Option<PathBuf>,
 }
 
 impl Options {
@@ -99,7 +102,8 @@ impl Options {
         let mut asked = false;
         // Cargo names the server's binary once the package has one.
         let built = option_env!("CARGO_BIN_EXE_shanty").map(PathBuf::from);
-        let mut options = Options { quick: false, only: None, window: 64, server: built };
+        let mut options =
+            Options { quick: false, only: None, window: 64, server: built, before: None };
         let mut words = lexopt::Parser::from_env();
         while let Some(word) = words.next()? {
             match word {
@@ -113,6 +117,7 @@ impl Options {
                     options.only = Some(part);
                 }
                 Long("window") => options.window = words.value()?.parse()?,
+                Long("before") => options.before = Some(words.value()?.into()),
                 Long("server") => options.server = Some(words.value()?.into()),
                 other => return Err(other.unexpected().into()),
             }
