@@ -11,10 +11,10 @@
 //!
 //! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
 //! `chain` and `notes` (what proves it), `tables` (what it changes), `words` (what it does to
-//! messages), `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace` (and
-//! when), `health` (whether it can), `retention` (what goes again), `readers`, `reader`, `columns`;
-//! `fold`, `index`, `terms`, `searches`, `search` (finding words); `schema`; [`admin`] (backups and
-//! what is like them).
+//! messages), `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace`
+//! (and when), `health` (whether it can), `retention` (what goes again), `readers`, `reader`,
+//! `columns`; `fold`, `index`, `terms`, `searches`, `search` (finding words); `schema`; [`admin`]
+//! (backups and what is like them).
 
 pub mod admin;
 mod chain;

@@ -130,8 +130,8 @@ pub enum Happened {
     Other(Entry),
 }
 
-/// What [`Columns`] expects, and whether there are signs on it. Most messages call nobody and have no
-/// sign: they cost neither a look into JSON nor a statement of their own.
+/// What [`Columns`] expects, and whether there are signs on it. Most messages call nobody and have
+/// no sign: they cost neither a look into JSON nor a statement of their own.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited,
     CASE WHEN log.body IS NOT NULL THEN (
         SELECT json_group_array(account.name) FROM json_each(log.body, '$.calls') AS one

@@ -1,5 +1,6 @@
 //! What a page of history costs the server, over one connection that stays: 50 messages, plain ones
-//! and lively ones (each calls somebody, some have a reaction), beside a request that reads nothing.
+//! and lively ones (each calls somebody, some have a reaction), beside a request that reads
+//! nothing.
 //!
 //! `--before PATH` names another server that is measured in turns with this one.
 

@@ -1,12 +1,13 @@
 //! Everything as lines of JSON, with sorted keys, so that the same log is always the same bytes.
 //!
 //! First a line that says what this is, and where the log ends; then one for each entry of the log,
-//! in order, with its columns as they are (`src/store/migrations/` says what they mean; times are microseconds since
-//! 1970, hashes hexadecimal, what is NULL is left out); then what is not in the log: where entries
-//! are gone, when sessions were last used, how far members have read, the numbers of messages that
-//! are gone. The last line counts the entries and has the SHA-256 of all bytes before it: an export
-//! without it was cut off, and one that it does not fit was altered. What names and protects this
-//! log (its epoch, its secret) is not in it, and all other tables can be made from it.
+//! in order, with its columns as they are (`src/store/migrations/` says what they mean; times are
+//! microseconds since 1970, hashes hexadecimal, what is NULL is left out); then what is not in the
+//! log: where entries are gone, when sessions were last used, how far members have read, the
+//! numbers of messages that are gone. The last line counts the entries and has the SHA-256 of all
+//! bytes before it: an export without it was cut off, and one that it does not fit was altered.
+//! What names and protects this log (its epoch, its secret) is not in it, and all other tables can
+//! be made from it.
 
 use std::io::{self, Write};
 
