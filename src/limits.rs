@@ -166,6 +166,9 @@ pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
 /// Passwords waiting to be hashed or checked, one after the other; each takes 7 MiB and some 30 ms
 /// of a core, so the last waits for four seconds. Beyond it the newest of the longest line: 503.
 pub const PASSWORD_WAITING_MAX: usize = 128;
+/// Address space for hashing them; only what a hash needs is touched. What is larger than 32 MiB
+/// glibc's allocator gives back to the system at once.
+pub const PASSWORD_MEMORY_BYTES: usize = 33 * 1024 * 1024;
 
 /// Lines for standard error that wait because nobody reads it. Beyond it lines are left out, and it
 /// is said how many.

@@ -5,15 +5,15 @@
 //! address and room, whatever they want and whether or not their password is right; and where too
 //! many wait the newest of the longest line are turned away. Called by the protocols.
 
+mod memory;
 mod queue;
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::chat::{RoomId, Source};
 use crate::crypto;
 use crate::limits::{CONNECTIONS_MAX, PASSWORD_WAITING_MAX};
+use memory::Memory;
 use queue::{Lane, Queue};
 
 /// The hash of a password that nobody knows any more: it is checked where there is no room, so that
@@ -135,17 +135,20 @@ impl Default for Passwords {
 
 /// Does one after the other until nobody can ask any more.
 fn run(mut arriving: mpsc::Receiver<Job>) {
-    let mut queue = Queue::new();
+    let (mut queue, mut memory) = (Queue::new(), Memory::default());
     loop {
         while let Ok(job) = arriving.try_recv() {
             take_in(&mut queue, job);
         }
         match queue.pop() {
-            Some(work) => work.carry_out(),
-            None => match arriving.blocking_recv() {
-                Some(job) => take_in(&mut queue, job),
-                None => return,
-            },
+            Some(work) => work.carry_out(&mut memory),
+            None => {
+                memory.give_back();
+                match arriving.blocking_recv() {
+                    Some(job) => take_in(&mut queue, job),
+                    None => return,
+                }
+            }
         }
     }
 }
@@ -172,34 +175,23 @@ impl Work {
         }
     }
 
-    fn carry_out(self) {
+    fn carry_out(self, memory: &mut Memory) {
         if !self.is_wanted() {
             return;
         }
         // Who has hung up meanwhile needs no answer.
         match self {
             Work::Hash { password, answer } => {
-                let salt = crypto::random::<16>();
-                let hash = argon2id().hash_password_with_salt(password.as_bytes(), &salt);
+                let hash = memory.hash(&password, &crypto::random());
                 // The parameters are constant, the salt is of the recommended length, and a body is
                 // too short to hold a password that is too long; a test hashes one.
-                let _ = answer.send(hash.expect("valid parameters").to_string().into());
+                let _ = answer.send(hash.expect("valid parameters"));
             }
             Work::Verify { password, hash, answer } => {
-                // The hash brings its own parameters, so that ours can be changed. One that cannot
-                // be read opens nothing.
-                let _ =
-                    answer.send(argon2id().verify_password(password.as_bytes(), &*hash).is_ok());
+                let _ = answer.send(memory.verify(&password, &hash));
             }
         }
     }
-}
-
-/// Argon2id with 7 MiB, 5 passes and one lane: the choice of least memory in OWASP's "Password
-/// Storage Cheat Sheet", for small machines.
-fn argon2id() -> Argon2<'static> {
-    let params = Params::new(7 * 1024, 5, 1, None).expect("constants; a test uses them");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
 #[cfg(test)]
@@ -263,7 +255,7 @@ mod tests {
         take_in(&mut queue, same_address);
         assert_eq!(queue.len(), PASSWORD_WAITING_MAX);
         for _ in 0..3 {
-            queue.pop().expect("somebody waits").carry_out();
+            queue.pop().expect("somebody waits").carry_out(&mut Memory::default());
         }
         assert_eq!((answered.try_recv(), answered_too.try_recv()), (Ok(false), Ok(false)));
         // Of the crowd the first were served first, and the newest were turned away.
@@ -284,7 +276,7 @@ mod tests {
         let (job, mut answered) = job(place(1, 1));
         take_in(&mut queue, job);
         assert_eq!(queue.len(), 1);
-        queue.pop().expect("the last").carry_out();
+        queue.pop().expect("the last").carry_out(&mut Memory::default());
         assert_eq!(answered.try_recv(), Ok(false));
     }
 
