@@ -110,7 +110,10 @@ impl Book {
         match entry {
             Entry::SessionEnded { session } => by == Some(*session),
             Entry::KeyChanged { account, but, .. } => {
-                self.fits(entry) && whose == Some(*account) && (by.is_none() || by != *but)
+                // (By a session one may sit under a name that is nobody's.)
+                let session = by.and_then(|by| self.sessions.get(&by));
+                let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
+                self.fits(entry) && theirs && (by.is_none() || by != *but)
             }
             _ => false,
         }
