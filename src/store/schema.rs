@@ -12,7 +12,7 @@ const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// What made the schema what it is, in order. Appended to, and never edited after a release: a
 /// database remembers only how many of them it has seen.
-pub(super) const MIGRATIONS: [&str; 13] = [
+pub(super) const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_retention.sql"),
@@ -23,15 +23,14 @@ pub(super) const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0008_calls.sql"),
     include_str!("migrations/0009_direct.sql"),
     include_str!("migrations/0010_chain.sql"),
-    "",
-    "",
-    include_str!("migrations/0013_notes.sql"),
+    include_str!("migrations/0012_deleted.sql"),
+    CHAINS,
 ];
 
 /// The migration after which all messages are indexed again, which SQL cannot do.
 const INDEXES: i64 = 6;
 /// The one after which the log becomes a chain.
-const CHAINS: i64 = 13;
+const CHAINS: &str = include_str!("migrations/0013_notes.sql");
 
 /// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file
 /// which is not ours stays as it is.
@@ -63,7 +62,7 @@ pub(super) fn migrate(
         if number == INDEXES {
             index::index_all(&transaction)?;
         }
-        if number == CHAINS {
+        if *sql == CHAINS {
             chain::begin(&transaction)?;
         }
         transaction.pragma_update(None, "user_version", number)?;

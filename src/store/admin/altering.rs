@@ -27,16 +27,19 @@ const UNSEEN: [(&str, &str, &str, &str); 6] = [
     ("words_config", "v", "version", "SQLite's own, by what the index has been through"),
 ];
 
-/// A database with a row of everything.
-fn full(scratch: &Scratch) -> Connection {
-    let Store { mut writer, .. } = scratch.open();
-    let w = &mut writer;
-    let facts = |title: &str, visibility, password: Option<&str>| RoomFacts {
+fn facts(title: &str, visibility: Visibility, password: Option<&str>) -> RoomFacts {
+    RoomFacts {
         title: Title::new(title).expect("a title"),
         description: Description::new("what for").expect("a description"),
         visibility,
         password: password.map(Into::into),
-    };
+    }
+}
+
+/// A database with a row of everything.
+fn full(scratch: &Scratch) -> Connection {
+    let Store { mut writer, .. } = scratch.open();
+    let w = &mut writer;
     let changes = |room, account, member, expelled| {
         let (room, account) = (RoomId(room), AccountId(account));
         Entry::MemberChanged { room, account, member, expelled }
@@ -68,7 +71,16 @@ fn full(scratch: &Scratch) -> Connection {
     let (room, generation, link) = (RoomId(3), 1, None);
     let facts = change;
     put(w, Entry::RoomChanged { room, facts, generation, link, keep_members: false });
-    put(w, Entry::RoomGone { room: RoomId(4) });
+    let goes = |room, recoverable| Entry::RoomGone { room: RoomId(room), recoverable };
+    put(w, goes(4, true));
+    for (room, title) in [(6, "Attic"), (7, "Cellar"), (8, "Shed")] {
+        let facts = self::facts(title, Visibility::Public, None);
+        put(w, Entry::RoomMade { room: RoomId(room), owner: Some(AccountId(1)), facts });
+        put(w, goes(room, room != 8));
+    }
+    let title = Title::new("Attic once more").expect("a title");
+    put(w, Entry::RoomReturned { room: RoomId(6), title });
+    put(w, Entry::RoomPurged { room: RoomId(7) });
     put(w, Entry::SessionEnded { session: SessionId(4) });
     put(w, Entry::AccountEnded { account: AccountId(4) });
     let (account, key) = (AccountId(3), crypto::hash("another"));
