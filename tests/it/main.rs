@@ -12,6 +12,7 @@ mod http;
 mod kit;
 mod limits;
 mod logging;
+mod memory;
 mod native;
 mod overload;
 mod piratchat;

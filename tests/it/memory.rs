@@ -1,0 +1,33 @@
+//! What the server has taken for work that is done, it gives back.
+
+use serde_json::json;
+
+use crate::kit::{TestServer, until};
+
+/// What it has now, in KiB.
+fn resident(server: &TestServer) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
+    let status = status.expect("the process");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
+#[test]
+fn what_hashing_passwords_takes_is_given_back() {
+    let server = TestServer::start();
+    let room = json!({"title": "Den", "visibility": "private", "password": "long enough"});
+    assert_eq!(server.send("POST /chats", &room).status, 201);
+    let guess = |number: usize| {
+        let body = json!({"secret": format!("wrong {number}"), "name": "Bob"});
+        server.send("POST /chats/2/token", &body).status
+    };
+    assert_eq!(guess(0), 401);
+    let before = resident(&server);
+    std::thread::scope(|scope| {
+        for lot in 0..8 {
+            let guess = &guess;
+            scope.spawn(move || (0..12).for_each(|number| assert_eq!(guess(lot + number), 401)));
+        }
+    });
+    until("the memory is given back", || resident(&server) < before + 8 * 1024);
+}
