@@ -161,9 +161,9 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Takes a file that is there from the eyes of everybody else: one that becomes the database now, or
-/// that the whole machine may read, which nobody wants. A group's right to one that was the database
-/// before was given on purpose. (Whoever does not own it cannot say who reads it.)
+/// Hides a file that is there from everybody else: one that becomes the database now, or that the
+/// whole machine may read, which nobody wants. A group's right to one that was the database before
+/// was given on purpose. (Whoever does not own it cannot say who reads it.)
 fn hide(file: &Path, is_new: bool) {
     let shown = if is_new { 0o077 } else { 0o007 };
     if fs::metadata(file).is_ok_and(|there| there.permissions().mode() & shown != 0) {

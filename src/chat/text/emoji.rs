@@ -51,8 +51,8 @@ fn same(listed: &str, bare: &str) -> bool {
     listed.chars().filter(|c| !is_variation(*c)).eq(bare.chars())
 }
 
-/// Without tones of skin. `None`: one follows what has no skin, or another tone; or comes first, and
-/// is not all there is.
+/// Without tones of skin. `None`: one follows what has no skin, or another tone; or comes first,
+/// and is not all there is.
 fn untoned(bare: &str) -> Option<String> {
     let mut before = None;
     for c in bare.chars() {
