@@ -138,6 +138,9 @@ const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, r
         CROSS JOIN account ON account.id = one.value) END AS calls,
     EXISTS (SELECT 1 FROM reaction WHERE reaction.target = log.seq) AS has_signs";
 
+/// Where that last column stands.
+const HAS_SIGNS: usize = 11;
+
 /// A message without its signs, and whether there are any.
 type Found = (Message, bool);
 
@@ -448,7 +451,7 @@ pub(super) fn number(seq: Seq) -> i64 {
 }
 
 fn found(columns: &Columns, row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
-    Ok((columns.message(row)?, row.get("has_signs")?))
+    Ok((columns.message(row)?, row.get(HAS_SIGNS)?))
 }
 
 fn read(row: &rusqlite::Row<'_>, columns: &Columns) -> rusqlite::Result<Row> {

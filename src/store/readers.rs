@@ -23,9 +23,9 @@ use crate::limits::{
     READERS_IN_TURN_MAX, READERS_MAX,
 };
 use crate::log;
-use crate::store::Reader;
 use crate::store::index::Young;
 use crate::store::searches::Line;
+use crate::store::{Reader, plan_once};
 
 /// The gates to them. Its clones share them.
 #[derive(Clone)]
@@ -286,6 +286,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Reader> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    plan_once(&connection)?;
     // All that a reader ever asks.
     connection.set_prepared_statement_cache_capacity(64);
     Ok(Reader { connection, young: Young::default() })
