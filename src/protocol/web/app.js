@@ -4,11 +4,12 @@ import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { becomeAnother, get, onBusy, onLoggedOut, part, post, put, remove } from "./api.js";
 import "./banner.js";
 import { composer, saveDraft } from "./composer.js";
+import "./copying.js";
 import { aboutRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
 import { copy, door, whoAmI } from "./door.js";
 import { gate } from "./gate.js";
 import { log } from "./log.js";
-import { notice } from "./notice.js";
+import { notice, withdraw } from "./notice.js";
 import { outbox } from "./outbox.js";
 import { people } from "./people.js";
 import { reading } from "./reading.js";
@@ -245,7 +246,10 @@ function count(one, message) {
 function read(one, seq) {
   if (!one || seq <= (one.read_seq ?? 0)) return;
   one.read_seq = seq;
-  if (seq >= one.last_seq) one.unread = one.mentions = 0;
+  if (seq >= one.last_seq) {
+    one.unread = one.mentions = 0;
+    withdraw(one.id);
+  }
   else if (one.unread) renew(one.id);
   tell("rooms");
 }

@@ -6,11 +6,13 @@ import { on, state } from "./state.js";
 import { stream } from "./stream.js";
 
 const AFTER_MS = 5000;
+const OFFLINE_MS = 1000; // The browser knows it.
 
 function link() {
   const banner = $("banner");
   const words = banner.firstElementChild;
-  const lost = stream.lostAt && Date.now() - stream.lostAt > AFTER_MS;
+  const patience = navigator.onLine ? AFTER_MS : OFFLINE_MS;
+  const lost = stream.lostAt && Date.now() - stream.lostAt > patience;
   if (state.link === "replaced") {
     words.textContent = "You have this chat open in too many places; this one was put on hold.";
   } else if (state.link !== "open" && lost) {

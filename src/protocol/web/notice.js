@@ -2,8 +2,9 @@
 // it.
 
 import { ICON, h, looking } from "./dom.js";
+import { markdown } from "./markdown.js";
 import { address } from "./rooms.js";
-import { isMe, keep, keepMine, recall, recallMine } from "./state.js";
+import { isMe, keep, keepMine, on, recall, recallMine, state } from "./state.js";
 
 const LEVELS = [["all", "every message"], ["mentions", "mentions of me"], ["none", "nothing"]];
 
@@ -12,20 +13,84 @@ const level = (room) => recallMine(`level:${room.id}`,
   room.kind === "direct" ? "all" : "mentions");
 const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
 
-export function notice(room, message, open) {
+// One lock for each room that somebody looks at in a tab of this browser, so that the other tabs
+// do not call; and one for each message, so that only one of them does.
+const NOTICED_MS = 3000;
+const home = new URL(".", location).pathname;
+const lock = (what) => `shanty:${home}${what}`;
+let watched = null;
+let leave = () => {};
+
+function watch() {
+  const room = looking() ? state.current : null;
+  if (room === watched || !navigator.locks) return;
+  leave();
+  watched = room;
+  if (room === null) return;
+  const left = new Promise((done) => { leave = done; });
+  navigator.locks.request(lock(`room/${room}`), { mode: "shared" }, () => left);
+}
+for (const event of ["focus", "blur"]) addEventListener(event, watch);
+document.addEventListener("visibilitychange", watch);
+on("rooms", watch);
+
+// What the browser calls this tab.
+let tab;
+function self() {
+  tab ??= navigator.locks.request(lock(`tab/${Math.random()}`), async ({ name }) => {
+    const { held } = await navigator.locks.query();
+    return held.find((one) => one.name === name)?.clientId;
+  });
+  return tab;
+}
+
+// Whether this tab is to say it.
+async function isMine(room, message) {
+  if (!navigator.locks) return true;
+  const me = await self();
+  const { held } = await navigator.locks.query();
+  const looked = ({ name, clientId }) => name === lock(`room/${room.id}`) && clientId !== me;
+  if (held.some(looked)) return false;
+  return new Promise((done) => {
+    navigator.locks.request(lock(`notice/${message.seq}`), { ifAvailable: true }, async (free) => {
+      done(Boolean(free));
+      if (free) await new Promise((over) => { setTimeout(over, NOTICED_MS); });
+    });
+  });
+}
+
+// What is read needs no notification any more.
+const notices = new Map(); // room → what is shown of it
+export function withdraw(room) {
+  notices.get(room)?.close();
+  notices.delete(room);
+  if (!recall("notify")) return;
+  navigator.serviceWorker?.getRegistration().then(async (worker) => {
+    const shown = await worker?.getNotifications({ tag: `shanty-${room}` });
+    for (const one of shown ?? []) one.close();
+  });
+}
+
+// As it reads, without marks.
+const plain = (message) => h("div", {}, markdown(message.text ?? "", message.mentions)
+  .flatMap((block) => [block, "\n"])).textContent.trim();
+
+export async function notice(room, message, open) {
   if (!room || isMe(message.author) || looking()) return;
   const wanted = level(room);
   const called = message.mentions?.some(isMe) || room.kind === "direct";
   if (wanted === "none" || (wanted === "mentions" && !called)) return;
+  if (!await isMine(room, message)) return;
   if (recall("sound")) beep();
   if (!recall("notify") || globalThis.Notification?.permission !== "granted") return;
   const title = room.kind === "direct" ? message.author : `${message.author} in ${room.title}`;
   const options = {
-    body: (message.text ?? "").slice(0, 200), icon: ICON, tag: `shanty-${room.id}`,
+    body: plain(message).slice(0, 200), icon: ICON, tag: `shanty-${room.id}`, renotify: true,
     data: address(room.id, message.seq),
   };
   try {
     const shown = new Notification(title, options);
+    notices.set(room.id, shown);
     shown.onclick = () => {
       window.focus();
       open(room.id, message.seq);
