@@ -286,7 +286,7 @@ impl Chat {
     }
 
     /// The membership begins, in the tables. `false`: it was there already.
-    fn join_table(&mut self, account: AccountId, room: RoomId, seq: Seq) -> bool {
+    pub(super) fn join_table(&mut self, account: AccountId, room: RoomId, seq: Seq) -> bool {
         let Some(known) = self.accounts.get_mut(account) else { return false };
         let Some(room) = self.rooms.get_mut(room) else { return false };
         if room.members.contains_key(&account) {

@@ -24,6 +24,7 @@ mod asks;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod deleted;
 mod direct;
 mod guesses;
 mod index;
@@ -39,6 +40,7 @@ mod seats;
 mod sight;
 #[cfg(test)]
 pub(crate) mod simulation;
+mod snapshot;
 mod source;
 mod streams;
 #[cfg(test)]
@@ -52,7 +54,8 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
-pub use crate::chat::room::{MemberRecord, RoomRecord};
+pub use crate::chat::room::{DeletedRecord, MemberRecord, RoomRecord};
+pub use crate::chat::snapshot::Snapshot;
 pub use crate::chat::source::Source;
 pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
@@ -61,6 +64,7 @@ use crate::chat::accounts::Accounts;
 use crate::chat::apply::Came;
 use crate::chat::asks::Identity;
 use crate::chat::charge::Origin;
+use crate::chat::deleted::Deleted;
 use crate::chat::limiter::Limiter;
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
@@ -69,27 +73,6 @@ use crate::chat::work::{Then, Waits, Work};
 use crate::crypto::KeyHash;
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
-
-/// Everything that lasts, as the tables beside the log have it: where a core starts from.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Snapshot {
-    /// All accounts.
-    pub accounts: Vec<Account>,
-    /// The sessions that have not ended.
-    pub sessions: Vec<Session>,
-    /// The rooms that are not gone.
-    pub rooms: Vec<RoomRecord>,
-    /// The highest account number ever given: a guest's is not given again.
-    pub last_account: u64,
-    /// The highest room number ever given, of those that are not drawn.
-    pub last_room: u64,
-    /// The numbers that were drawn for rooms that are gone, in order.
-    pub spent_rooms: Vec<RoomId>,
-    /// The highest session number ever given.
-    pub last_session: u64,
-    /// The last entry that it knows of.
-    pub last: Seq,
-}
 
 /// What the core is told once, at the start.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +89,12 @@ pub struct Chat {
     now: Time,
     /// By the running clock: what lifetimes are counted by.
     running: Time,
+    /// The running clock at the first command.
+    started: Time,
     accounts: Accounts,
     rooms: Rooms,
+    /// Rooms that were deleted, and can be brought back.
+    deleted: Deleted,
     seats: Numbered<SeatId, Sitting>,
     /// Streams, by their own seats.
     streams: BTreeMap<SeatId, Stream>,
@@ -197,25 +184,16 @@ pub fn founding() -> Entry {
     Entry::RoomMade { room: LOBBY, owner: None, facts }
 }
 
-impl Snapshot {
-    /// No session was used later than `now`: a clock that was ahead once keeps none alive.
-    #[must_use]
-    pub fn used_before(mut self, now: Time) -> Snapshot {
-        for session in &mut self.sessions {
-            session.last_used = session.last_used.min(now);
-        }
-        self
-    }
-}
-
 impl Chat {
     /// A core that knows what lasts, and nobody who is present.
     pub fn new(settings: Settings, snapshot: Snapshot) -> Chat {
         let mut chat = Chat {
             now: Time(0),
             running: Time(i64::MIN),
+            started: Time(i64::MIN),
             accounts: Accounts::new(settings.session_ttl_secs),
             rooms: Rooms::default(),
+            deleted: Deleted::default(),
             seats: Numbered::default(),
             streams: BTreeMap::new(),
             last_stream: 0,
@@ -236,21 +214,7 @@ impl Chat {
             told: Time(0),
             effects: Vec::new(),
         };
-        for account in snapshot.accounts {
-            chat.accounts.insert(account);
-        }
-        for session in snapshot.sessions {
-            let used = session.last_used;
-            chat.accounts.begin(session, used);
-        }
-        for room in snapshot.rooms {
-            let members = room.members.iter().map(|member| member.account);
-            chat.belong(room.id, room.between.is_some(), members.collect());
-            chat.rooms.insert(room);
-        }
-        chat.rooms.used_up_to(snapshot.last_room);
-        chat.rooms.spend(snapshot.spent_rooms);
-        chat.accounts.used_up_to(snapshot.last_account, snapshot.last_session);
+        chat.restore(snapshot);
         chat
     }
 
@@ -265,6 +229,10 @@ impl Chat {
     pub fn handle(&mut self, now: impl Into<Moment>, command: Command, effects: &mut Vec<Effect>) {
         let now = now.into();
         (self.now, self.running) = (now.wall, self.running.max(now.running));
+        if self.started == Time(i64::MIN) {
+            self.started = self.running;
+            self.deleted.start(self.running);
+        }
         std::mem::swap(&mut self.effects, effects);
         self.refresh_steps();
         match command {
@@ -290,21 +258,6 @@ impl Chat {
             Command::Close => self.close(),
         }
         std::mem::swap(&mut self.effects, effects);
-    }
-
-    /// Everything that lasts, each table by number: what another core can start from.
-    pub fn snapshot(&self) -> Snapshot {
-        let (accounts, sessions) = (self.accounts.records(), self.accounts.sessions());
-        Snapshot {
-            accounts,
-            sessions,
-            rooms: self.rooms.records(),
-            last_account: self.accounts.last_account_made(),
-            last_room: self.rooms.last_made(),
-            spent_rooms: self.rooms.spent(),
-            last_session: self.accounts.last_session(),
-            last: self.last,
-        }
     }
 
     fn moment(&self) -> Moment {
@@ -463,15 +416,19 @@ impl Chat {
         }
     }
 
-    /// Whether more has its turn to be told than one command could: the log's next answer would
-    /// have to tell all of it.
+    /// Whether the log's next answer has to wait: more has its turn to be told than one command
+    /// could, or an entry is not carried out to its end.
     pub fn is_behind(&self) -> bool {
+        self.has_to_tell() || self.work.iter().any(Work::is_of_an_entry)
+    }
+
+    fn has_to_tell(&self) -> bool {
         matches!(self.waiting.front(), Some(Waiting::Effect(_)))
     }
 
     /// Tells everything whose turn has come.
     fn move_up(&mut self) {
-        while self.is_behind() {
+        while self.has_to_tell() {
             if !self.step() {
                 return self.work.push_back(Work::MoveUp);
             }
@@ -487,6 +444,7 @@ impl Chat {
         if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
             self.sweep(AccountId(0));
         }
+        self.purge_old();
     }
 
     /// (This is the one command that may take long: it goes through all seats, once, at the end.)

@@ -19,7 +19,8 @@
 pub mod admin;
 mod chain;
 mod columns;
-pub mod entries;
+pub mod deleted;
+mod entries;
 mod fold;
 mod health;
 mod index;

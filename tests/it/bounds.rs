@@ -53,6 +53,9 @@ const FILLED: &[[&str; 3]] = &[
     ["MEMBERS_MAX", FULL, "members_of_a_room"],
     ["ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_of_an_account"],
     ["DIRECT_ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_for_two_count_for_who_opened_them"],
+    ["DELETED_ROOMS_PER_OWNER_MAX", DELETED, "so_many_are_kept_of_one_owner"],
+    ["DELETED_ROOMS_MAX", DELETED, "so_many_are_kept_of_all"],
+    ["DELETED_MEMBERS_MAX", DELETED, "so_many_are_kept_of_all"],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
     ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_signs"],
@@ -61,6 +64,7 @@ const FILLED: &[[&str; 3]] = &[
 ];
 
 const CONNECTION: &str = "src/connection/tests.rs";
+const DELETED: &str = "src/chat/tests/deleted.rs";
 const FULL: &str = "src/chat/tests/full.rs";
 const GATES: &str = "src/store/tests/gates.rs";
 const HUB: &str = "src/hub/tests.rs";

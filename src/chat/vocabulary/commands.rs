@@ -332,6 +332,16 @@ pub enum Ask {
         /// By which right, where the room is not public.
         access: Access,
     },
+    /// The rooms that were the caller's, were deleted, and can be brought back.
+    /// → [`Answer::Deleted`]
+    Deleted,
+    /// Brings one of those back. → [`Answer::Room`]
+    RestoreRoom {
+        /// Which, by the number by which it was known outside.
+        room: RoomId,
+        /// Another title for it.
+        title: Option<Title>,
+    },
     /// Takes a seat in a room. → [`Answer::Seated`]
     Sit {
         /// The seat's number, never used before.

@@ -37,7 +37,7 @@ use crate::protocol::{Context, Outcome, POST, READ, method, unrouted};
 
 /// Every path, and what can be done there. What is not here is not there: a test holds the routes
 /// below and the documents that are served to it.
-const PATHS: [(&str, &[Method]); 25] = {
+const PATHS: [(&str, &[Method]); 27] = {
     use Method::{Delete, Get, Head, Options, Patch, Post, Put};
     [
         ("/api/v1/server", READ),
@@ -49,10 +49,12 @@ const PATHS: [(&str, &[Method]); 25] = {
         ("/api/v1/guests", POST),
         ("/api/v1/me", READ),
         ("/api/v1/me/key", POST),
+        ("/api/v1/me/deleted", READ),
         ("/api/v1/users/{name}", READ),
         ("/api/v1/users/{name}/room", &[Put, Options]),
         ("/api/v1/rooms", &[Get, Head, Post, Options]),
         ("/api/v1/rooms/{room}", &[Get, Head, Patch, Delete, Options]),
+        ("/api/v1/rooms/{room}/restore", POST),
         ("/api/v1/rooms/{room}/membership", &[Put, Delete, Options]),
         ("/api/v1/rooms/{room}/members", READ),
         ("/api/v1/rooms/{room}/members/{name}", &[Delete, Options]),
@@ -116,6 +118,7 @@ async fn route(context: &Context, request: &Request, method: Method, path: &[&st
         (Post, ["guests"]) => identity::be_guest(context, request).await,
         (Get, ["me"]) => identity::me(context, request).await,
         (Post, ["me", "key"]) => identity::change_key(context, request).await,
+        (Get, ["me", "deleted"]) => rooms::deleted(context, request).await,
         (Get, ["users", name]) => identity::person(context, request, name).await,
         (Put, ["users", name, "room"]) => rooms::direct(context, request, name).await,
 
@@ -124,6 +127,7 @@ async fn route(context: &Context, request: &Request, method: Method, path: &[&st
         (Get, ["rooms", room]) => rooms::show(context, request, room).await,
         (Patch, ["rooms", room]) => rooms::change(context, request, room).await,
         (Delete, ["rooms", room]) => rooms::remove(context, request, room).await,
+        (Post, ["rooms", room, "restore"]) => rooms::restore(context, request, room).await,
         (Put, ["rooms", room, "membership"]) => rooms::enter(context, request, room).await,
         (Delete, ["rooms", room, "membership"]) => rooms::exit(context, request, room).await,
         (Get, ["rooms", room, "members"]) => rooms::members(context, request, room).await,

@@ -403,13 +403,16 @@ async function join(title) {
 // ---- Buttons and keys
 
 const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
-const openSettings = () => settings({ logOut, help, nick: guestHint() });
+const openSettings = () => settings({ logOut, help, nick: guestHint(), back: enterOwn });
 const openSearch = () => search(open);
 const openSwitcher = () => switcher({ open, direct, fresh: refresh() });
-const openMake = () => makeRoom((one) => {
+const openMake = () => makeRoom(enterOwn);
+
+// A room of one's own that is new here, or back.
+function enterOwn(one) {
   state.rooms.set(one.id, one);
   open(one.id);
-});
+}
 
 function roomMenu() {
   const one = room();

@@ -129,6 +129,7 @@ fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
         ALTER TABLE room DROP COLUMN opened; ALTER TABLE member DROP COLUMN horizon;
         DROP TABLE mention; CREATE TABLE mention (name TEXT, room INTEGER, seq INTEGER);
         CREATE INDEX mention_seq ON mention (seq);
+        DROP INDEX room_kept; ALTER TABLE room DROP COLUMN kept;
         DROP TABLE gap; ALTER TABLE log DROP COLUMN proof; ALTER TABLE log DROP COLUMN hash;
         PRAGMA user_version = 6";
     scratch.other_program().execute_batch(sixth).expect("it can be undone");
