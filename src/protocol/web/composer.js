@@ -261,12 +261,12 @@ function clear() {
 }
 
 const COMMANDS = {
-  help: ["what there is", () => actions.help()],
-  me: ["say what you do: /me waves", (rest) => rest && send(`*${rest.replaceAll("*", "\\*")}*`)],
+  help: ["show help", () => actions.help()],
+  me: ["send an action: /me waves", (rest) => rest && send(`*${rest.replaceAll("*", "\\*")}*`)],
   join: ["go to a room: /join Harbour", (rest) => actions.join(rest)],
   leave: ["leave this room", () => actions.leave()],
   msg: ["write to somebody: /msg Ann", (rest) => rest && actions.direct(rest)],
-  nick: ["another name, for guests: /nick Bo", (rest) => rest && actions.nick(rest)],
+  nick: ["change your guest name: /nick Bo", (rest) => rest && actions.nick(rest)],
   online: ["who is here", () => actions.people()],
   emojis: ["pick an emoji", () => pick(text, (emoji) => composer.insert(emoji))],
   logout: ["log out", () => actions.logout()],

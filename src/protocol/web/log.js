@@ -239,7 +239,8 @@ function paint() {
   const start = $("start");
   start.hidden = !shown.loaded || shown.moreBefore;
   start.textContent = shown.list.length || outbox.of(shown.room).length
-    ? "This is where it begins." : "Nobody has said anything here yet. Be the first.";
+    ? `This is the start of ${room()?.kind === "direct" ? "" : "#"}${room()?.title}.`
+    : "No messages yet. Say hello!";
   if (stuck) scroller.scrollTop = scroller.scrollHeight;
   else if (anchor) {
     // Found by its key: it may have been drawn anew, now that another stands above it.
@@ -287,7 +288,7 @@ function after() {
   const line = list.querySelector(".line");
   const above = line && line.getBoundingClientRect().bottom < scroller.getBoundingClientRect().top;
   $("jump-unread").hidden = !above;
-  $("jump-unread").textContent = "To the first new message";
+  $("jump-unread").textContent = "Jump to first unread";
   actions.settled?.();
 }
 
@@ -350,7 +351,7 @@ function messageRow(one, date, follows) {
       one.edited ? h("span", { class: "edited" }, "edited") : null,
       reactions(one),
       pending ? sending(one) : null,
-      one.unsent && cutOff() ? h("p", { class: "fate" }, "Waiting for a connection") : null),
+      one.unsent && cutOff() ? h("p", { class: "fate" }, "Will send when back online") : null),
   );
   return element;
 }
@@ -359,7 +360,7 @@ const cutOff = () => !navigator.onLine || state.link === "lost";
 
 function sending({ id, error }) {
   if (!error) {
-    return h("p", { class: "fate" }, cutOff() ? "Waiting for a connection" : "Sending…");
+    return h("p", { class: "fate" }, cutOff() ? "Will send when back online" : "Sending…");
   }
   return h("p", { class: "fate", role: "alert" }, `Not sent: ${error} `,
     h("button", { type: "button", onclick: () => outbox.retry(id) }, "Retry"), " ",

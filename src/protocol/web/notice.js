@@ -6,7 +6,7 @@ import { markdown } from "./markdown.js";
 import { address } from "./rooms.js";
 import { isMe, keep, keepMine, on, recall, recallMine, state } from "./state.js";
 
-const LEVELS = [["all", "every message"], ["mentions", "mentions of me"], ["none", "nothing"]];
+const LEVELS = [["all", "All messages"], ["mentions", "Mentions only"], ["none", "Off"]];
 
 // What one wants to be told of a room; of a direct one everything.
 const level = (room) => recallMine(`level:${room.id}`,
@@ -128,12 +128,14 @@ function beep() {
 export function noticeFields() {
   const possible = "Notification" in globalThis && isSecureContext;
   const hint = h("p", { class: "hint", role: "status" }, possible ? ""
-    : "Browsers show notifications only for pages that come over https.");
+    : "Notifications need HTTPS.");
   const notify = h("input", {
     type: "checkbox", disabled: !possible, onchange: async () => {
       if (notify.checked && Notification.permission !== "granted") {
         notify.checked = await Notification.requestPermission() === "granted";
-        if (!notify.checked) hint.textContent = "This browser has been told not to show any.";
+        if (!notify.checked) {
+          hint.textContent = "Notifications are blocked in your browser settings.";
+        }
       }
       keep("notify", notify.checked || null);
     },
@@ -145,17 +147,17 @@ export function noticeFields() {
       if (sound.checked) beep();
     },
   });
-  return h("fieldset", {}, h("legend", {}, "While you look elsewhere"),
+  return h("fieldset", {}, h("legend", {}, "Notifications"),
     h("label", { class: "check" }, notify, " Show notifications"),
-    h("label", { class: "check" }, sound, " Make a sound"), hint,
-    h("p", { class: "hint" }, "About which messages, each room's settings say."));
+    h("label", { class: "check" }, sound, " Play a sound"), hint,
+    h("p", { class: "hint" }, "Choose which messages in each room's settings."));
 }
 
 // Of which messages of a room one wants to be told; it holds at once.
 export function levelField(room) {
   const chosen = level(room);
   return h("div", {},
-    h("label", { for: "f-level" }, "Notify me about"),
+    h("label", { for: "f-level" }, "Notifications"),
     h("select", { id: "f-level", onchange: ({ target }) => setLevel(room, target.value) },
       LEVELS.map(([value, name]) => h("option", { value, selected: value === chosen }, name))));
 }
