@@ -47,7 +47,7 @@ export async function rooms({ browser, server }) {
   await accessible(ann, "one's own room");
   await ann.fill("#f-title", "Public Chat");
   await ann.click("dialog .primary");
-  await reads(ann, "dialog .trouble", "already exists", "a name that is taken is refused in the form");
+  await reads(ann, "dialog .trouble", "already exists", "a taken name is refused in the form");
   await ann.fill("#f-title", "Galley");
   await ann.fill("#f-description", "Where the cook is");
   await ann.click("dialog .primary");
