@@ -42,7 +42,7 @@ impl Chat {
 
     fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
         if let Some(awaited) = self.awaits(who, &what)
-            && (self.is_in_flight(awaited) || self.held.is_waited_for(awaited))
+            && self.must_wait(awaited)
         {
             let origin = self.origin;
             return self.held.add(awaited, Held { ask, origin, who, what });
@@ -131,7 +131,7 @@ impl Chat {
                 let other = self.person_named(name)?.account.id;
                 Some(Awaited::Membership(*room, other))
             }
-            Ask::Direct { name, .. } => self.pair(who, name).ok().map(Awaited::pair),
+            Ask::Direct { name, .. } => Some(self.awaits_pair(self.pair(who, name).ok()?)),
             // By a key that is about to be none, nobody logs in.
             Ask::Login { key, .. } => {
                 self.accounts.by_key(key).map(|known| Awaited::Key(known.account.id))
@@ -145,7 +145,7 @@ impl Chat {
         match what {
             Awaited::Room(room) => self.rooms.get(room).is_some_and(|room| room.changing),
             Awaited::Membership(room, account) => {
-                self.rooms.get(room).is_some_and(|room| room.moving.contains(&account))
+                self.rooms.get(room).is_some_and(|room| room.moving.contains_key(&account))
             }
             Awaited::Key(account) => {
                 self.accounts.get(account).is_some_and(|known| known.changing_key)
@@ -161,14 +161,25 @@ impl Chat {
             if !self.step() {
                 return self.work.push_back(Work::Wake(what));
             }
-            let Some(Held { ask, origin, who, what }) = self.held.next(what) else { return };
+            let Some(held) = self.held.next(what) else { return };
+            let Held { ask, origin, who, what: asked } = held;
             self.origin = origin;
             let who = who.filter(|who| match who.session {
                 Some(session) => self.accounts.session(session).is_some(),
                 None => self.accounts.get(who.account).is_some(),
             });
-            self.ask_now(ask, who, what);
+            match self.awaits(who, &asked) {
+                // Another change of the kind has begun meanwhile, or what it changes is gone.
+                Some(next) if next != what && self.must_wait(next) => {
+                    self.held.add(next, Held { ask, origin, who, what: asked });
+                }
+                _ => self.ask_now(ask, who, asked),
+            }
         }
+    }
+
+    fn must_wait(&self, what: Awaited) -> bool {
+        self.is_in_flight(what) || self.held.is_waited_for(what)
     }
 
     fn known_key(&self, keys: &[KeyHash]) -> Answer {

@@ -39,6 +39,7 @@ mod seats;
 mod sight;
 #[cfg(test)]
 pub(crate) mod simulation;
+mod snapshot;
 mod source;
 mod streams;
 #[cfg(test)]
@@ -53,6 +54,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
 pub use crate::chat::room::{MemberRecord, RoomRecord};
+pub use crate::chat::snapshot::Snapshot;
 pub use crate::chat::source::Source;
 pub use crate::chat::types::*;
 pub use crate::chat::vocabulary::*;
@@ -68,27 +70,6 @@ use crate::chat::streams::Stream;
 use crate::chat::work::{Then, Waits, Work};
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
-
-/// Everything that lasts, as the tables beside the log have it: where a core starts from.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Snapshot {
-    /// All accounts.
-    pub accounts: Vec<Account>,
-    /// The sessions that have not ended.
-    pub sessions: Vec<Session>,
-    /// The rooms that are not gone.
-    pub rooms: Vec<RoomRecord>,
-    /// The highest account number ever given: a guest's is not given again.
-    pub last_account: u64,
-    /// The highest room number ever given, of those that are not drawn.
-    pub last_room: u64,
-    /// The numbers that were drawn for rooms that are gone, in order.
-    pub spent_rooms: Vec<RoomId>,
-    /// The highest session number ever given.
-    pub last_session: u64,
-    /// The last entry that it knows of.
-    pub last: Seq,
-}
 
 /// What the core is told once, at the start.
 #[derive(Clone, Copy, Debug)]
@@ -192,17 +173,6 @@ pub fn founding() -> Entry {
     let visibility = Visibility::Public;
     let facts = RoomFacts { title, description, visibility, password: None };
     Entry::RoomMade { room: LOBBY, owner: None, facts }
-}
-
-impl Snapshot {
-    /// No session was used later than `now`: a clock that was ahead once keeps none alive.
-    #[must_use]
-    pub fn used_before(mut self, now: Time) -> Snapshot {
-        for session in &mut self.sessions {
-            session.last_used = session.last_used.min(now);
-        }
-        self
-    }
 }
 
 impl Chat {
@@ -325,12 +295,17 @@ impl Chat {
         }
         self.find_space(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
+        self.line_up(entry, purpose);
+        Ok(())
+    }
+
+    /// Proposes what was paid for, behind everything that was proposed before.
+    fn line_up(&mut self, entry: Entry, purpose: Purpose) {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         self.proposed += 1;
         self.waiting.push_back(Waiting::Proposal { ticket, purpose });
         self.effects.push(Effect::Propose { ticket, time: self.now, entry });
-        Ok(())
     }
 
     /// Whether there is room in the line for so many more.

@@ -24,6 +24,8 @@ pub(super) struct Rooms {
     /// All but those for two, which have no title of their own.
     by_title: Index<RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,
+    /// Those for two of each of the two, also of who has left it.
+    paired: BTreeSet<(AccountId, RoomId)>,
     /// The numbers by which those are found that are hidden, and were not always.
     by_link: HashMap<RoomId, RoomId>,
     /// Numbers that were drawn for rooms that are gone.
@@ -146,6 +148,12 @@ impl Rooms {
         self.by_pair.get(&pair(between)).and_then(|id| self.rooms.get(id))
     }
 
+    /// The first room for two that is an account's, whether or not it has left it.
+    pub fn paired_with(&self, account: AccountId) -> Option<RoomId> {
+        let first = self.paired.range((account, RoomId(0))..).next();
+        first.filter(|(one, _)| *one == account).map(|(_, room)| *room)
+    }
+
     /// Whether a room other than `except` has the title, as the log judges it: by case alone. (Who
     /// proposes a title has been told if another was the same in more than that.)
     fn has_title(&self, title: &Title, except: RoomId) -> bool {
@@ -173,6 +181,7 @@ impl Rooms {
         match record.between {
             Some(between) => {
                 self.by_pair.insert(pair(between), record.id);
+                self.paired.extend(between.map(|account| (account, record.id)));
                 self.opens(between[0]);
             }
             None => self.by_title.insert(title, record.id),
@@ -264,7 +273,11 @@ impl Rooms {
     pub fn disown(&mut self, account: AccountId) {
         while let Some(room) = self.owned_by(account) {
             let longest = self.rooms.get(&room).and_then(|room| room.since.first());
-            self.own(room, longest.map(|(_, account)| *account));
+            let longest = longest.map(|(_, account)| *account);
+            self.own(room, longest);
+            if let Some(room) = self.rooms.get_mut(&room) {
+                room.record.forsaken = longest.is_none();
+            }
         }
     }
 
@@ -295,6 +308,9 @@ impl Rooms {
         match room.record.between {
             Some(between) => {
                 self.by_pair.remove(&pair(between));
+                between.iter().for_each(|account| {
+                    self.paired.remove(&(*account, id));
+                });
                 self.opens_no_more(between[0]);
             }
             None => self.by_title.remove(&room.record.facts.title.folded(), id),
@@ -359,6 +375,8 @@ impl Rooms {
         for (id, room) in &self.rooms {
             if let Some(between) = room.record.between {
                 assert_eq!(self.by_pair.get(&pair(between)), Some(id));
+                assert!(between.iter().all(|one| self.paired.contains(&(*one, *id))), "{id:?}");
+                assert!(!room.members.is_empty(), "{id:?} has been left by both");
                 continue;
             }
             let title = room.record.facts.title.folded();
@@ -366,6 +384,7 @@ impl Rooms {
             let link = room.record.link;
             assert!(link.is_none_or(|link| self.by_link.get(&link) == Some(id)));
         }
+        assert_eq!(self.paired.len(), 2 * self.by_pair.len(), "rooms for two, by whose they are");
         let pairs = self.by_pair.len() + self.pairing.len();
         assert_eq!(self.opened.values().sum::<usize>(), pairs, "rooms for two, by who opened them");
         let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();

@@ -25,12 +25,12 @@ impl Chat {
     pub(super) fn act(&mut self, ask: AskId, who: Identity, action: Action) -> Result<(), Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let entry = self.acted(account, action)?;
-        self.propose(entry, Purpose::Ask(ask, Some(account)))
+        self.propose_words(entry, Purpose::Ask(ask, Some(account)))
     }
 
     /// What an account's action puts into the log.
     fn acted(&mut self, account: AccountId, action: Action) -> Result<Entry, Refusal> {
-        let found = self.own_room(account, action.room())?;
+        let found = self.room_to_act(account, &action)?;
         found.may_touch(account, &action)?;
         let as_owner = found.record.owner == Some(account);
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
@@ -86,7 +86,7 @@ impl Chat {
                     let by = seat.unwrap_or(base);
                     let mark = mark.clone();
                     let told = Told { seat: base, door, by, came: false, mark };
-                    self.propose(entry, Purpose::Tell(told))
+                    self.propose_words(entry, Purpose::Tell(told))
                 });
                 (acted.map(|()| None), mark)
             }

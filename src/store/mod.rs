@@ -19,6 +19,7 @@
 pub mod admin;
 mod chain;
 mod columns;
+mod direct;
 pub mod entries;
 mod fold;
 mod health;

@@ -67,7 +67,7 @@ impl Book {
             Entry::RoomMade { room, facts, .. } => {
                 !self.is_used(*room) && !titled(&facts.title.folded(), *room)
             }
-            Entry::DirectMade { room, between: [one, other] } => {
+            Entry::DirectMade { room, between: [one, other], .. } => {
                 let known = |account| self.accounts.contains_key(account);
                 let same = |record: &RoomRecord| {
                     let between = record.between;
@@ -77,7 +77,8 @@ impl Book {
                 one != other && known(one) && known(other) && !there && !self.is_used(*room)
             }
             Entry::MemberChanged { room, account, member, .. } => {
-                let open = self.rooms.get(room).is_some_and(|room| room.between.is_none());
+                let two = |room: &RoomRecord| room.between.is_none_or(|two| two.contains(account));
+                let open = self.rooms.get(room).is_some_and(two);
                 let known = self.accounts.contains_key(account);
                 open && known && self.is_member(*account, *room) != *member
             }
@@ -181,6 +182,7 @@ impl Book {
                         let longest =
                             room.members.iter().min_by_key(|one| (one.since, one.account));
                         room.owner = longest.map(|one| one.account);
+                        room.forsaken = room.owner.is_none();
                     }
                 }
             }
@@ -206,19 +208,23 @@ impl Book {
                 self.last_room = if id.is_drawn() { self.last_room } else { id.0 };
                 owner.into_iter().for_each(|owner| self.join(owner, id, seq));
             }
-            Entry::DirectMade { room: id, between } => {
+            Entry::DirectMade { room: id, between, both } => {
                 let record = RoomRecord::new(id, time, None, RoomFacts::of_direct(id));
                 self.rooms.insert(id, RoomRecord { between: Some(between), ..record });
                 self.last_room = if id.is_drawn() { self.last_room } else { id.0 };
-                between.into_iter().for_each(|account| self.join(account, id, seq));
+                let first = if both { 2 } else { 1 };
+                between.into_iter().take(first).for_each(|account| self.join(account, id, seq));
             }
             Entry::MemberChanged { room, account, member: true, .. } => {
                 self.join(account, room, seq);
             }
-            Entry::MemberChanged { room, account, member: false, .. } => {
-                self.lost.insert((account, seq), room);
-                if let Some(room) = self.rooms.get_mut(&room) {
-                    room.members.retain(|member| member.account != account);
+            Entry::MemberChanged { room: id, account, member: false, .. } => {
+                self.lost.insert((account, seq), id);
+                let room = self.rooms.get_mut(&id).expect("it fits");
+                room.members.retain(|member| member.account != account);
+                if room.between.is_some() && room.members.is_empty() {
+                    self.rooms.remove(&id);
+                    self.spent.extend(Some(id).filter(|id| id.is_drawn()));
                 }
             }
             Entry::RoomChanged { room, facts, generation, link, keep_members } => {

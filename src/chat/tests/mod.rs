@@ -2,6 +2,7 @@
 //! people, one for rooms, one for seats. Here: a core with a log that answers when it is told to.
 
 mod clock;
+mod direct;
 mod full;
 mod growth;
 mod guests;

@@ -34,7 +34,10 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
             member: chance.roll(3) > 0,
             expelled: chance.roll(4) == 0,
         },
-        17 => Entry::DirectMade { room, between: [account, AccountId(chance.roll(40))] },
+        17 => {
+            let (between, both) = ([account, AccountId(chance.roll(40))], chance.roll(2) == 0);
+            Entry::DirectMade { room, between, both }
+        }
         18 => says(account.0, room.0, name),
         1..=3 => session_begun(chance.roll(40), chance.roll(40), &key),
         5 if chance.roll(2) == 0 => Entry::KeyChanged {

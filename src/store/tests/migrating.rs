@@ -130,6 +130,8 @@ fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
         DROP TABLE mention; CREATE TABLE mention (name TEXT, room INTEGER, seq INTEGER);
         CREATE INDEX mention_seq ON mention (seq);
         DROP TABLE gap; ALTER TABLE log DROP COLUMN proof; ALTER TABLE log DROP COLUMN hash;
+        DROP INDEX room_between_a; DROP INDEX room_between_b; DROP TABLE block;
+        ALTER TABLE room DROP COLUMN forsaken;
         PRAGMA user_version = 6";
     scratch.other_program().execute_batch(sixth).expect("it can be undone");
     let taken_over = scratch.open().snapshot;
@@ -153,7 +155,7 @@ fn a_room_for_two_whose_guest_went_before_ends_when_it_is_taken_over() {
     };
     put(&mut writer, guest);
     let (room, between) = (RoomId(RoomId::DRAWN_MIN), [AccountId(2), AccountId(1)]);
-    put(&mut writer, Entry::DirectMade { room, between });
+    put(&mut writer, Entry::DirectMade { room, between, both: true });
     let ended = put(&mut writer, Entry::AccountEnded { account: AccountId(2) });
     drop(writer);
     let lost = || {
