@@ -1,17 +1,14 @@
 //! Room tokens: JSON web tokens (RFC 7519) signed with HMAC-SHA256, and nothing else.
 //!
 //! A token says who was let into which room, until when, and for which generation of the room's
-//! password. Anybody who has the secret can verify one; nobody else can make one. Here is also the
-//! little cryptography that `jsonwebtoken` asks for, on `hmac` and `sha2`: its own choices bring
+//! password. Anybody who has the secret can verify a token; nobody else can make one. Only one
+//! signature of RFC 7515 is needed, so it stands here on `hmac` and `base64`: a library would bring
 //! every algorithm there is, to be refused one by one. Called by the routes of this folder.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
-use jsonwebtoken::errors::{self, ErrorKind};
-use jsonwebtoken::signature::{self, Signer, Verifier};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -21,12 +18,14 @@ use crate::limits::{TOKEN_LIFE_SECS, TOKEN_TTL_SECS};
 use crate::protocol::bodies;
 use crate::time::Time;
 
+/// `{"typ":"JWT","alg":"HS256"}` in base64url, the header of every token that is issued.
+const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
+
 /// Signs and checks tokens.
 #[derive(Clone)]
 pub struct Tokens {
-    signing: EncodingKey,
-    checking: DecodingKey,
-    validation: Validation,
+    /// Holds the secret, and has seen no message yet.
+    keyed: Hmac<Sha256>,
 }
 
 /// What a token that was found good says.
@@ -64,6 +63,9 @@ struct Claims {
     /// the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     iat: Option<u64>,
+    /// For another audience than this server, which is never named (RFC 7519 section 4.1.3).
+    #[serde(default, skip_serializing)]
+    aud: Option<IgnoredAny>,
 }
 
 impl Tokens {
@@ -71,17 +73,9 @@ impl Tokens {
     /// written as hex. So the secret is a text in either case: it can be handed to whoever is to
     /// verify tokens, and set as `SECRET_KEY` without a token losing its worth.
     pub fn new(set: Option<&str>, kept: &[u8; 32]) -> Tokens {
-        // Once for the process; what is there already is this very provider.
-        let _ = PROVIDER.install_default();
         let secret = set.map_or_else(|| crypto::hex(kept), str::to_owned);
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Ours to check: the library asks a clock that must not be before 1970.
-        validation.validate_exp = false;
-        Tokens {
-            signing: EncodingKey::from_secret(secret.as_bytes()),
-            checking: DecodingKey::from_secret(secret.as_bytes()),
-            validation,
-        }
+        let keyed = Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+        Tokens { keyed }
     }
 
     /// A token for somebody whom the core has found entitled, by what it has answered. (The time
@@ -98,10 +92,12 @@ impl Tokens {
             generation: lock.generation,
             sid: lock.session.map(|key| crypto::hex(&key)),
             iat: first.map(secs),
+            aud: None,
         };
-        // Structs become JSON, and HMAC takes keys of any length.
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
-            .expect("a struct can be signed")
+        let claims = serde_json::to_vec(&claims).expect("a struct becomes JSON");
+        let message = format!("{HEADER}.{}", BASE64_URL_SAFE_NO_PAD.encode(claims));
+        let signature = self.keyed.clone().chain_update(&message).finalize().into_bytes();
+        format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// What a token says, if it is ours and has not expired. Whether it fits the room is up to the
@@ -112,13 +108,17 @@ impl Tokens {
 
     /// The same, at some moment.
     pub(super) fn check_at(&self, token: &str, now: Time) -> Result<Pass, Flaw> {
-        check_header(token)?;
-        let checked = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
-        let claims = checked.map_err(|error| match error.kind() {
-            ErrorKind::InvalidAlgorithm => Flaw::Algorithm,
-            _ => Flaw::Invalid,
-        })?;
-        let Claims { username, room_id, exp, generation, sid, iat } = claims.claims;
+        let (message, signature) = token.rsplit_once('.').ok_or(Flaw::Invalid)?;
+        let (header, claims) = message.split_once('.').ok_or(Flaw::Invalid)?;
+        check_header(&decode(header)?)?;
+        // In constant time: how many bytes were right is nobody's business.
+        let signed = self.keyed.clone().chain_update(message).verify_slice(&decode(signature)?);
+        signed.map_err(|_| Flaw::Invalid)?;
+        let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| Flaw::Invalid)?;
+        let Claims { username, room_id, exp, generation, sid, iat, aud } = claims;
+        if aud.is_some() {
+            return Err(Flaw::Invalid);
+        }
         // RFC 7519 section 4.1.4: not on or after its expiry. One clock signs and checks.
         if Time(0).plus_secs(exp) <= now {
             return Err(Flaw::Invalid);
@@ -136,15 +136,13 @@ impl Tokens {
 
 /// Looks at the header before anybody trusts what it says about itself: RFC 8725 section 3.1 asks
 /// for one algorithm, chosen by whoever checks.
-fn check_header(token: &str) -> Result<(), Flaw> {
+fn check_header(header: &[u8]) -> Result<(), Flaw> {
     #[derive(Deserialize)]
     struct Algorithms {
         alg: String,
         crit: Option<serde_json::Value>,
     }
-    let header = token.split('.').next().unwrap_or_default();
-    let header = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| Flaw::Invalid)?;
-    let header: Algorithms = bodies::object(&header).ok_or(Flaw::Invalid)?;
+    let header: Algorithms = bodies::object(header).ok_or(Flaw::Invalid)?;
     if header.alg != "HS256" {
         return Err(Flaw::Algorithm);
     }
@@ -152,50 +150,8 @@ fn check_header(token: &str) -> Result<(), Flaw> {
     if header.crit.is_some() { Err(Flaw::Invalid) } else { Ok(()) }
 }
 
-/// HMAC-SHA256 under one key.
-struct Hs256(Hmac<Sha256>);
-
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?)),
-    verifier_factory: |algorithm, key| {
-        Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?))
-    },
-    // For keys in JSON, of which there are none here.
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-impl Hs256 {
-    fn new(algorithm: Algorithm, key: &[u8]) -> errors::Result<Hs256> {
-        if algorithm != Algorithm::HS256 {
-            return Err(ErrorKind::InvalidAlgorithm.into());
-        }
-        let mac = Hmac::new_from_slice(key).map_err(|_| ErrorKind::InvalidKeyFormat)?;
-        Ok(Hs256(mac))
-    }
-}
-
-impl Signer<Vec<u8>> for Hs256 {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
-    }
-}
-
-impl Verifier<Vec<u8>> for Hs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        // In constant time: how many bytes were right is nobody's business.
-        let mac = self.0.clone().chain_update(message);
-        mac.verify_slice(signature).map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtSigner for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-impl JwtVerifier for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
+/// A part of a token (RFC 7515 section 2: base64url without padding). A `.` is no letter of it, so
+/// a token has three parts exactly.
+fn decode(part: &str) -> Result<Vec<u8>, Flaw> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| Flaw::Invalid)
 }

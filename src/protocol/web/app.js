@@ -1,6 +1,6 @@
 // The page: who one is, which room is open, and what the stream says.
 
-import { $, avatar, h, icon, toast } from "./dom.js";
+import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { get, onBusy, onLoggedOut, part, post, put, remove } from "./api.js";
 import "./banner.js";
 import { composer, saveDraft } from "./composer.js";
@@ -233,7 +233,7 @@ function count(one, message) {
   if (!one || message.seq <= one.last_seq) return;
   one.last_seq = message.seq;
   // What one sees as it comes is not new.
-  const seen = one.id === state.current && log.atEnd && document.visibilityState === "visible";
+  const seen = one.id === state.current && log.atEnd && looking();
   if (seen || isMe(message.author)) return one.kind === "direct" && tell("rooms");
   one.unread = (one.unread ?? 0) + 1;
   if (message.mentions?.some(isMe)) one.mentions = (one.mentions ?? 0) + 1;
@@ -309,7 +309,7 @@ async function enter(id, seq) {
   if (id === state.current && seq) return log.show(seq);
   saveDraft();
   state.current = id;
-  state.typing.clear();
+  people.still();
   state.people = [];
   wanted = seq;
   if (!state.rooms.has(id)) {
@@ -472,10 +472,15 @@ composer.start({
   ...doing, help, join, leave, direct, nick, logout: logOut, people: () => people.toggle(true),
 });
 people.start(direct);
-outbox.onSent((message) => {
-  happen(message.room, { ...message, type: "message" });
-  const one = state.rooms.get(message.room);
-  if (one) count(one, message);
+outbox.start((answer, { kind, room: id, target }) => {
+  if (kind === "delete") return happen(id, { type: "delete", target });
+  happen(id, kind ? answer : { ...answer, type: "message" });
+  const one = state.rooms.get(id);
+  if (one && !kind) count(one, answer);
+}, (failure, { kind, room: id, text }) => {
+  toast(failure.message);
+  // What was written is not lost.
+  if (kind === "edit") composer.giveBack(id, text);
 });
 door.start(begin);
 suitTheme();

@@ -4,7 +4,7 @@ import { $, announce, h, toast, touch } from "./dom.js";
 import { lookUp, pick, replaced } from "./emoji.js";
 import { log } from "./log.js";
 import { outbox } from "./outbox.js";
-import { keepMine, recallMine, room, state, tell } from "./state.js";
+import { keepMine, on, recallMine, room, state, tell } from "./state.js";
 import { stream } from "./stream.js";
 import { fold } from "./words.js";
 
@@ -16,6 +16,7 @@ const NAME_MAX = 32;
 const text = $("text");
 const box = $("complete");
 let about = null; // {kind: "reply" | "edit", message}
+let unsaved = false; // what stands in the field was written here, and is not kept yet
 let timer = 0;
 let typed = 0;
 let choices = [];
@@ -34,10 +35,7 @@ export const composer = {
     if (writer === state.me && place === state.current) return;
     writer = state.me;
     place = state.current;
-    about = null;
-    text.value = recallMine(`draft:${state.current}`, "");
-    context();
-    fit();
+    restore();
     hide();
     if (!touch()) text.focus();
   },
@@ -47,6 +45,7 @@ export const composer = {
     about = { kind: "reply", message };
     context();
     text.focus();
+    keepDraft();
   },
 
   edit(message) {
@@ -57,14 +56,37 @@ export const composer = {
     fit();
     text.focus();
     text.setSelectionRange(text.value.length, text.value.length);
+    keepDraft();
   },
 
+  // Back to what was being written before the edit; or the reply is an ordinary message.
   cancel() {
     const edited = about?.kind === "edit";
     about = null;
-    if (edited) text.value = recallMine(`draft:${state.current}`, "");
-    context();
-    fit();
+    if (edited) {
+      keepMine(`edit:${place}`, null);
+      restore();
+    } else {
+      context();
+      keepDraft();
+    }
+  },
+
+  // A message goes: what was said about it is about nothing.
+  forget(message) {
+    if (about?.message.seq === message.seq) this.cancel();
+  },
+
+  // What could not be sent is there to be sent again, behind what is being written.
+  giveBack(room, words) {
+    const behind = (before) => (before ? `${before}\n${words}` : words);
+    if (room === place && about?.kind !== "edit") {
+      text.value = behind(text.value);
+      return changed();
+    }
+    const draft = draftOf(room);
+    keepMine(`draft:${room}`, { ...draft, text: behind(draft.text) });
+    tell("draft");
   },
 
   insert(words) {
@@ -74,6 +96,28 @@ export const composer = {
   },
 };
 
+// A draft is what was written, and which message it answers.
+function draftOf(room) {
+  const kept = recallMine(`draft:${room}`, "");
+  return typeof kept === "string" ? { text: kept } : kept;
+}
+
+// Shows what is kept of the open room.
+function restore() {
+  clearTimeout(timer);
+  unsaved = false;
+  const edit = recallMine(`edit:${place}`);
+  const draft = edit ?? draftOf(place);
+  const message = edit?.message ?? draft.reply;
+  about = message ? { kind: edit ? "edit" : "reply", message } : null;
+  text.value = draft.text;
+  context();
+  fit();
+}
+
+// What a reply or an edit has to know of its message.
+const gist = ({ seq, room, author, text }) => ({ seq, room, author, text });
+
 function context() {
   $("context").hidden = !about;
   if (!about) return;
@@ -82,7 +126,8 @@ function context() {
   if (kind === "edit") label.replaceChildren(h("b", {}, "Editing your message"));
   else {
     label.replaceChildren("Reply to ", h("b", {}, message.author), " ",
-      h("span", { class: "hint" }, (message.text ?? "").slice(0, 120)));
+      h("span", { class: "hint" },
+        message.deleted ? "a deleted message" : (message.text ?? "").slice(0, 120)));
   }
 }
 
@@ -102,19 +147,35 @@ function fit() {
   return left >= 0;
 }
 
+// Keeps what was written here; another tab may have written since, or sent it.
 function save() {
   clearTimeout(timer);
-  timer = 0;
-  if (about?.kind === "edit" || !state.current) return;
-  const had = Boolean(recallMine(`draft:${state.current}`));
-  keepMine(`draft:${state.current}`, text.value || null);
+  if (!unsaved || !place) return;
+  unsaved = false;
+  if (about?.kind === "edit") {
+    return keepMine(`edit:${place}`, { message: gist(about.message), text: text.value });
+  }
+  const had = Boolean(recallMine(`draft:${place}`));
+  const reply = about ? gist(about.message) : undefined;
+  keepMine(`draft:${place}`, text.value || reply ? { text: text.value, reply } : null);
   if (had !== Boolean(text.value)) tell("draft");
 }
 addEventListener("pagehide", save);
 export const saveDraft = save;
 
+function keepDraft() {
+  unsaved = true;
+  save();
+}
+
+// Another tab has written in this room, or sent what stands here.
+addEventListener("storage", ({ key }) => {
+  if (!unsaved && place && new RegExp(`:(draft|edit):${place}$`).test(key ?? "")) restore();
+});
+
 function changed() {
   fit();
+  unsaved = true;
   clearTimeout(timer);
   timer = setTimeout(save, DRAFT_MS);
   complete();
@@ -128,6 +189,14 @@ function changed() {
 const sayable = (words) => words.replace(/\r\n?/g, "\n").trimEnd()
   .replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 
+// What is answered or corrected may change meanwhile, or go.
+on("log", () => {
+  const now = about && log.message(about.message.seq);
+  if (!now || now === about.message) return;
+  about.message = now;
+  context();
+});
+
 async function submit() {
   hide();
   const words = sayable(text.value);
@@ -136,7 +205,11 @@ async function submit() {
     const { message } = about;
     if (!VISIBLE.test(words)) return actions.delete(message);
     composer.cancel();
-    if (words !== message.text) await actions.edit(message, replaced(words));
+    const { deleted, text: before } = log.message(message.seq) ?? message;
+    if (deleted) {
+      toast("The message is gone; what you wrote stands here still.");
+      composer.giveBack(place, words);
+    } else if (words !== before) actions.edit(message, replaced(words));
     return;
   }
   if (!VISIBLE.test(words)) return;
@@ -165,7 +238,7 @@ function clear() {
   typed = 0;
   context();
   fit();
-  save();
+  keepDraft();
 }
 
 const COMMANDS = {

@@ -144,4 +144,6 @@ export function toast(text) {
   notice = setTimeout(() => { $("toast").hidden = true; }, 6000);
 }
 
+// Whether somebody looks at this page: it can be seen, and its window is in front.
+export const looking = () => document.visibilityState === "visible" && document.hasFocus();
 export const touch = () => matchMedia("(pointer: coarse)").matches;

@@ -5,7 +5,7 @@ import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, nextFrame, sh
   from "./dom.js";
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
-import { outbox } from "./outbox.js";
+import { changed, outbox } from "./outbox.js";
 import { isMe, on, room, state } from "./state.js";
 import { loadAround, loadNewer, loadNewest, loadOlder, windowOf } from "./windows.js";
 
@@ -96,8 +96,11 @@ export const log = {
     soon();
   },
 
-  lastOwn: () => shown?.list.findLast((message) => isMe(message.author) && !message.deleted),
-  message: (seq) => shown?.list.find((message) => message.seq === seq) ?? quoted.get(seq),
+  lastOwn: () => shown && as(shown.list).findLast((one) => isMe(one.author) && !one.deleted),
+  message(seq) {
+    const found = shown?.list.find((message) => message.seq === seq);
+    return found ? as([found])[0] : quoted.get(seq);
+  },
   get atEnd() { return Boolean(shown?.loaded && shown.stuck && !shown.moreAfter); },
   get lastSeq() { return shown?.list.at(-1)?.seq ?? 0; },
   arrived(message) {
@@ -118,6 +121,12 @@ function place() {
   scroller.scrollTop += line.getBoundingClientRect().top
     - scroller.getBoundingClientRect().top - scroller.clientHeight / 4;
   shown.stuck = near();
+}
+
+// Messages as they will be when all has been sent that was done with them.
+function as(messages) {
+  const changes = outbox.changes(shown.room);
+  return changes.size ? messages.map((one) => changed(one, changes.get(one.seq))) : messages;
 }
 
 const near = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
@@ -167,7 +176,7 @@ function wanted() {
     out.push({ key, mark: [mark, follows, target], make });
   };
   const own = new Set();
-  for (const one of shown.list) {
+  for (const one of as(shown.list)) {
     if (one.client_id && isMe(one.author)) own.add(one.client_id);
     // Keeps its key from the moment it is written, so that it stays where it is when it is sent.
     message(one, one.client_id ? `${one.author}/${one.client_id}` : `seq/${one.seq}`, one);
@@ -175,7 +184,7 @@ function wanted() {
   if (!shown.moreAfter) {
     for (const item of outbox.of(shown.room)) {
       if (own.has(item.id)) continue;
-      message(item, `${state.me.name}/${item.id}`, `pending ${item.error ?? ""}`);
+      message(item, `${state.me.name}/${item.id}`, `pending ${item.error ?? ""} ${cutOff()}`);
     }
   }
   return out;
@@ -272,6 +281,7 @@ $("jump-unread").addEventListener("click", () => place());
 
 on("log", (id) => { if (shown?.room === id) soon(); });
 on("outbox", soon);
+on("link", soon);
 
 function dayRow(date) {
   return h("li", { class: "day" }, h("time", { datetime: dayOf(date) }, dayName(date)));
@@ -306,14 +316,18 @@ function messageRow(one, date, follows) {
       body,
       one.edited ? h("span", { class: "edited" }, "edited") : null,
       reactions(one),
-      pending ? sending(one) : null),
+      pending ? sending(one) : null,
+      one.unsent && cutOff() ? h("p", { class: "fate" }, "Waiting for a connection") : null),
   );
   return element;
 }
 
+const cutOff = () => !navigator.onLine || state.link === "lost";
+
 function sending({ id, error }) {
-  if (!error) return h("p", { class: "fate" }, navigator.onLine && state.link !== "lost"
-    ? "Sending…" : "Waiting for a connection");
+  if (!error) {
+    return h("p", { class: "fate" }, cutOff() ? "Waiting for a connection" : "Sending…");
+  }
   return h("p", { class: "fate", role: "alert" }, `Not sent: ${error} `,
     h("button", { type: "button", onclick: () => outbox.retry(id) }, "Retry"), " ",
     h("button", { type: "button", onclick: () => outbox.drop(id) }, "Delete"));

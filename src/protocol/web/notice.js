@@ -1,7 +1,7 @@
 // Being noticed while one looks elsewhere: a notification and a sound, each only if one asked for
 // it.
 
-import { ICON, h } from "./dom.js";
+import { ICON, h, looking } from "./dom.js";
 import { address } from "./rooms.js";
 import { isMe, keep, keepMine, recall, recallMine } from "./state.js";
 
@@ -13,7 +13,7 @@ const level = (room) => recallMine(`level:${room.id}`,
 const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
 
 export function notice(room, message, open) {
-  if (!room || isMe(message.author) || document.visibilityState === "visible") return;
+  if (!room || isMe(message.author) || looking()) return;
   const wanted = level(room);
   const called = message.mentions?.some(isMe) || room.kind === "direct";
   if (wanted === "none" || (wanted === "mentions" && !called)) return;

@@ -1,16 +1,17 @@
-// What was written and is not yet known to stand in the log. Each message has a number of the
-// client's own; so it can be sent as often as need be, and stands there once. All of it is kept in
-// this browser until the server has confirmed it, in the order of writing.
+// What was done here and is not yet known to stand in the log: messages, edits, deletions and
+// reactions. Each can be sent as often as need be, and counts once. All of it is kept in this
+// browser until the server has confirmed it, in the order of doing.
 
 import { later, once, part } from "./api.js";
 import { isMe, keepMine, on, recallMine, state, tell } from "./state.js";
 
 const WAIT_MS_MAX = 30_000;
-let sending = false;
+let sending = null; // the id of what is on its way
 let wait = 0;
 let timer = 0;
 let patient = 0;
-let confirm = () => {};
+let sent = () => {};
+let refused = () => {};
 
 const load = () => recallMine("outbox", []);
 function store(items) {
@@ -18,17 +19,52 @@ function store(items) {
   tell("outbox");
 }
 
-export const outbox = {
-  onSent(then) { confirm = then; },
+// Puts it behind all others. What it replaces is not sent any more, if it is not on its way.
+function put(item, replaces = () => false) {
+  store([...load().filter((one) => one.id === sending || !replaces(one)),
+    { id: crypto.randomUUID?.() ?? randomId(), ...item }]);
+  pump();
+}
 
-  of(room) { return load().filter((item) => item.room === room); },
+const about = (kind, message) => ({ kind, room: message.room, target: message.seq });
+const alike = (item) => (one) =>
+  one.kind === item.kind && one.target === item.target && one.emoji === item.emoji;
+
+export const outbox = {
+  // `then`: what the server answered, and to what; `failed`: why it refused, and what.
+  start(then, failed) { [sent, refused] = [then, failed]; },
+
+  // Messages that are not sent yet, of a room.
+  of(room) { return load().filter((item) => item.room === room && !item.kind); },
   get size() { return load().length; },
 
   add(room, text, replyTo) {
-    const id = crypto.randomUUID?.() ?? randomId();
-    const item = { id, room, text, reply_to: replyTo, at: new Date().toISOString() };
-    store([...load(), item]);
-    pump();
+    put({ room, text, reply_to: replyTo, at: new Date().toISOString() });
+  },
+
+  edit(message, text) {
+    const item = { ...about("edit", message), text };
+    put(item, alike(item));
+  },
+
+  // Of a message that goes nothing else has to be sent.
+  delete(message) {
+    put(about("delete", message), (one) => one.kind && one.target === message.seq);
+  },
+
+  react(message, emoji, on) {
+    const item = { ...about("reaction", message), emoji, on };
+    put(item, alike(item));
+  },
+
+  // What was done with the messages of a room, by their numbers.
+  changes(room) {
+    const found = new Map();
+    for (const item of load()) {
+      if (item.room !== room || !item.kind) continue;
+      found.set(item.target, [...found.get(item.target) ?? [], item]);
+    }
+    return found;
   },
 
   retry(id) {
@@ -49,6 +85,26 @@ export const outbox = {
   pump,
 };
 
+const bare = (emoji) => emoji.replaceAll("\ufe0f", "");
+
+// A message as it will be when all has been sent.
+export function changed(message, items = []) {
+  if (!items.length || message.deleted) return message;
+  const now = { ...message, reactions: { ...message.reactions }, unsent: true };
+  for (const { kind, text, emoji, on } of items) {
+    if (kind === "edit") Object.assign(now, { text, edited: now.edited ?? true, mentions: null });
+    else if (kind === "delete") return { ...now, deleted: true, text: undefined, reactions: {} };
+    else {
+      // The server keeps one spelling of each emoji.
+      const key = Object.keys(now.reactions).find((one) => bare(one) === bare(emoji)) ?? emoji;
+      const others = (now.reactions[key] ?? []).filter((name) => !isMe(name));
+      now.reactions[key] = on ? [...others, state.me.name] : others;
+      if (!now.reactions[key].length) delete now.reactions[key];
+    }
+  }
+  return now;
+}
+
 // `randomUUID` is there on secure origins only, and many a server at home has none.
 function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)),
@@ -58,7 +114,21 @@ function randomId() {
 // While the server has asked for patience, nothing that happens makes one send sooner.
 function waitUntil(time) { patient = Date.now() + time; }
 
-// One after the other, so that they stand in the order in which they were written.
+// Asks the server for it.
+function request({ id, kind, room, target, text, emoji, on, reply_to }) {
+  const path = `rooms/${room}/messages/${target}`;
+  if (kind === "edit") return once("PATCH", path, { text });
+  if (kind === "delete") {
+    // What is gone already is what was asked for.
+    return once("DELETE", path).catch((failure) => { if (failure.status !== 404) throw failure; });
+  }
+  if (kind === "reaction") {
+    return once(on ? "PUT" : "DELETE", `${path}/reactions/${part(emoji)}`);
+  }
+  return once("PUT", `rooms/${room}/messages/${part(id)}`, { text, reply_to });
+}
+
+// One after the other, so that all comes in the order in which it was done.
 async function pump() {
   clearTimeout(timer);
   if (sending || !state.me) return;
@@ -66,17 +136,16 @@ async function pump() {
     timer = setTimeout(pump, patient - Date.now());
     return;
   }
-  sending = true;
   const me = state.me;
   try {
     for (;;) {
       const item = load().find((item) => !item.error);
       if (!item || state.me !== me) break;
+      sending = item.id;
       try {
-        const body = { text: item.text, reply_to: item.reply_to };
-        const message = await once("PUT", `rooms/${item.room}/messages/${part(item.id)}`, body);
+        const answer = await request(item);
         wait = 0;
-        if (state.me === me) confirm(message);
+        if (state.me === me) sent(answer, item);
         outbox.drop(item.id);
       } catch (failure) {
         if (failure.code === "unauthenticated") break;
@@ -90,12 +159,17 @@ async function pump() {
           timer = setTimeout(pump, time);
           break;
         }
+        if (item.kind) {
+          outbox.drop(item.id);
+          if (state.me === me) refused(failure, item);
+          continue;
+        }
         // Whoever deleted it meanwhile does not get it back.
         store(load().map((one) => (one.id === item.id ? { ...one, error: failure.message } : one)));
       }
     }
   } finally {
-    sending = false;
+    sending = null;
   }
 }
 

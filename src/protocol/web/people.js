@@ -52,6 +52,12 @@ export const people = {
     else state.typing.delete(name);
     typing();
   },
+
+  // Nobody is typing in the room that is opened.
+  still() {
+    state.typing.clear();
+    typing();
+  },
 };
 
 const broad = matchMedia("(min-width: 70rem)");

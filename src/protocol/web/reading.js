@@ -2,6 +2,7 @@
 // one's other devices; where it cannot be reached, as soon as it can.
 
 import { put } from "./api.js";
+import { looking } from "./dom.js";
 import { log } from "./log.js";
 import { on, room, state } from "./state.js";
 
@@ -18,12 +19,12 @@ export const reading = {
   // The screen has changed.
   settled() {
     const one = room();
-    if (due || !one?.member || !log.atEnd || document.visibilityState !== "visible") return;
+    if (due || !one?.member || !log.atEnd || !looking()) return;
     const seq = log.lastSeq;
     if (seq <= (one.read_seq ?? 0)) return;
     due = setTimeout(() => {
       due = 0;
-      if (room()?.id !== one.id) return;
+      if (room()?.id !== one.id || !looking()) return;
       const upto = Math.max(seq, log.atEnd ? log.lastSeq : 0);
       read(room(), upto);
       marks.set(one.id, upto);

@@ -1,7 +1,6 @@
 // What one can do with a message: a small bar that is where the pointer or the focus is, and keys.
 
-import { $, h, toast, tool, touch } from "./dom.js";
-import { api, part, patch, remove } from "./api.js";
+import { $, h, tool, touch } from "./dom.js";
 import { composer } from "./composer.js";
 import { sure } from "./dialogs.js";
 import { copy } from "./door.js";
@@ -10,44 +9,20 @@ import { log, move } from "./log.js";
 import { outbox } from "./outbox.js";
 import { address } from "./rooms.js";
 import { isMe, recall, room } from "./state.js";
-import { happen } from "./windows.js";
 
 const list = $("messages");
 const bar = h("div", { class: "bar", role: "toolbar", "aria-label": "This message" });
 let at = null;
 
-async function attempt(action) {
-  try {
-    await action();
-  } catch (failure) {
-    toast(failure.message);
-  }
-}
-
-const path = (message) => `rooms/${message.room}/messages/${message.seq}`;
-
 export const doing = {
-  react: (message, emoji, on) => attempt(async () => {
-    const method = on ? "PUT" : "DELETE";
-    happen(message.room, await api(method, `${path(message)}/reactions/${part(emoji)}`));
-  }),
+  react: (message, emoji, on) => outbox.react(message, emoji, on),
+  edit: (message, text) => outbox.edit(message, text),
 
-  edit: (message, text) => attempt(async () => {
-    try {
-      happen(message.room, await patch(path(message), { text }));
-    } catch (failure) {
-      // What was written is not lost.
-      composer.edit({ ...message, text });
-      throw failure;
-    }
-  }),
-
-  delete: (message) => attempt(async () => {
+  async delete(message) {
     if (!await sure("Delete this message for everybody?", "Delete")) return;
-    await remove(path(message));
-    happen(message.room, { type: "delete", target: message.seq });
-    composer.cancel();
-  }),
+    outbox.delete(message);
+    composer.forget(message);
+  },
 };
 
 const mine = (message) => isMe(message.author);
@@ -64,8 +39,8 @@ function open(element) {
   const message = messageOf(element);
   if (!message || message.deleted || !room()?.member) return bar.remove();
   const react = (emoji) => {
-    const on = !message.reactions?.[emoji]?.some(isMe);
-    doing.react(message, emoji, on);
+    const { reactions } = log.message(message.seq) ?? message;
+    doing.react(message, emoji, !reactions?.[emoji]?.some(isMe));
   };
   const quick = recall("emoji", QUICK).slice(0, touch() ? 4 : 3);
   const choose = tool("smile", "React", () => pick(element, react));

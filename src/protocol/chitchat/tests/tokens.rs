@@ -132,6 +132,10 @@ fn what_is_not_ours() {
         (says(r#"{"username":"","room_id":7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
         (says(r#"{"username":"a\n","room_id":7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
         (says(r#"{"username":"Ann","room_id":-7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
+        (
+            says(r#"{"username":"Ann","room_id":7,"exp":9999999999,"gen":2,"aud":"another"}"#),
+            Flaw::Invalid,
+        ),
         (says("[]"), Flaw::Invalid),
         (says(""), Flaw::Invalid),
         (format!("{good}.{good}"), Flaw::Invalid),
