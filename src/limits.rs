@@ -207,6 +207,9 @@ pub const ANSWER_ITEMS_MAX: usize = 256;
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Rooms for two that one account has opened. Beyond it: refused as full, to that account alone.
 pub const DIRECT_ROOMS_PER_ACCOUNT_MAX: usize = 200;
+/// People whom one account has blocked. Beyond it: refused, to that account alone. All of them are
+/// looked at when it blocks one more: some 50 µs of the event loop.
+pub const BLOCKED_PER_ACCOUNT_MAX: usize = 1_000;
 /// Streams of one account at once. Beyond it the oldest is closed, as replaced.
 pub const STREAMS_PER_ACCOUNT_MAX: usize = 16;
 /// Messages of a page of history: unless asked otherwise, and at most.

@@ -211,6 +211,8 @@ impl Accounts {
             entering: 0,
             ending: false,
             changing_key: false,
+            blocked: BTreeSet::new(),
+            blocking: false,
         };
         self.over.extend(known.is_over().then_some(known.account.id));
         self.accounts.insert(known.account.id, known);
@@ -413,6 +415,17 @@ impl Accounts {
         };
         let mut all: Vec<Session> = self.sessions.iter().map(record).collect();
         all.sort_unstable_by_key(|session| session.id);
+        all
+    }
+
+    /// Who has blocked whom, by number.
+    pub fn blocks(&self) -> Vec<(AccountId, AccountId)> {
+        let blocks = |known: &Known| {
+            let account = known.account.id;
+            known.blocked.iter().map(|blocked| (account, *blocked)).collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.accounts.values().flat_map(blocks).collect();
+        all.sort_unstable();
         all
     }
 

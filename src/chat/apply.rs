@@ -36,6 +36,7 @@ impl Entry {
             }
             Entry::DirectMade { between, .. } => Some(Awaited::pair(*between)),
             Entry::KeyChanged { account, .. } => Some(Awaited::Key(*account)),
+            Entry::BlockChanged { account, .. } => Some(Awaited::Block(*account)),
             _ => None,
         }
     }
@@ -66,6 +67,11 @@ impl Chat {
             Entry::AccountEnded { account } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
                     known.ending = false;
+                }
+            }
+            Entry::BlockChanged { account, .. } => {
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.blocking = false;
                 }
             }
             Entry::DirectMade { between, .. } => self.rooms.release_pair(*between),
@@ -124,6 +130,9 @@ impl Chat {
                 Ok(Answer::Done)
             }
             Entry::KeyChanged { account, key, but } => self.key_changed(account, key, but),
+            Entry::BlockChanged { account, blocked, on } => {
+                self.block_changed(account, blocked, on)
+            }
             Entry::RoomMade { room, owner, facts } => {
                 let open = facts.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };

@@ -68,6 +68,8 @@ impl Chat {
             Ask::ChangeKey { key } => self.change_key(ask, who, key).map(|()| None),
             Ask::Me => self.me(who).map(Some),
             Ask::Person { name } => self.person(who, &name).map(Some),
+            Ask::Block { name, on } => self.block(ask, who, &name, on),
+            Ask::Blocked { after } => self.blocked(who, after).map(Some),
             Ask::Present { room, after } => self.present(who, room, after).map(Some),
             Ask::Rooms { mine, after } => Ok(Some(self.list_rooms(who, mine, after))),
             Ask::Marks { after } => self.marks(who, after).map(Some),
@@ -132,6 +134,7 @@ impl Chat {
                 Some(Awaited::Membership(*room, other))
             }
             Ask::Direct { name, .. } => Some(self.awaits_pair(self.pair(who, name).ok()?)),
+            Ask::Block { .. } => who.map(|who| Awaited::Block(who.account)),
             // By a key that is about to be none, nobody logs in.
             Ask::Login { key, .. } => {
                 self.accounts.by_key(key).map(|known| Awaited::Key(known.account.id))
@@ -149,6 +152,9 @@ impl Chat {
             }
             Awaited::Key(account) => {
                 self.accounts.get(account).is_some_and(|known| known.changing_key)
+            }
+            Awaited::Block(account) => {
+                self.accounts.get(account).is_some_and(|known| known.blocking)
             }
             Awaited::Pair(between) => self.rooms.is_pairing(between),
         }

@@ -85,9 +85,8 @@ impl Chat {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let rest = known.blocked.range((Bound::Excluded(after), Bound::Unbounded));
-        let (people, next) = page(rest.map(|one| (*one, *one)), |one| {
-            self.accounts.get(one).map(show_person)
-        });
+        let (people, next) =
+            page(rest.map(|one| (*one, *one)), |one| self.accounts.get(one).map(show_person));
         Ok(Answer::Blocked { people, next })
     }
 

@@ -51,8 +51,14 @@ impl Chat {
                 let room = Box::new(self.info(room, Some(between[0]), true));
                 return Ok(Some(Answer::Direct { room, made: false }));
             }
+            if self.is_blocked(between) {
+                return Err(Refusal::Blocked);
+            }
             self.propose_membership(ask, between[0], id, (true, false))?;
             return Ok(None);
+        }
+        if self.is_blocked(between) {
+            return Err(Refusal::Blocked);
         }
         // It counts for the one who opens it alone: strangers use up nothing of the other's.
         if self.rooms.len() >= ROOMS_MAX

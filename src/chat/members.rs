@@ -396,6 +396,7 @@ impl Chat {
         {
             room.since.remove(&(member.since, account));
         }
+        self.left(room);
     }
 
     fn tell_member(&mut self, seq: Seq, room: RoomId, author: Author, member: bool) {

@@ -21,6 +21,7 @@
 mod accounts;
 mod apply;
 mod asks;
+mod blocks;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
@@ -31,6 +32,7 @@ mod limiter;
 mod members;
 mod mentions;
 mod numbered;
+mod orphans;
 mod pages;
 mod people;
 mod room;
@@ -210,6 +212,11 @@ impl Chat {
             let used = session.last_used;
             chat.accounts.begin(session, used);
         }
+        for (account, blocked) in snapshot.blocks {
+            if let Some(known) = chat.accounts.get_mut(account) {
+                known.blocked.insert(blocked);
+            }
+        }
         for room in snapshot.rooms {
             let members = room.members.iter().map(|member| member.account);
             chat.belong(room.id, room.between.is_some(), members.collect());
@@ -256,6 +263,9 @@ impl Chat {
             Command::Continue => self.carry_on(),
             Command::Close => self.close(),
         }
+        if !self.rooms.untended.is_empty() && !self.is_tending() {
+            self.tend_rooms(None);
+        }
         std::mem::swap(&mut self.effects, effects);
     }
 
@@ -266,6 +276,7 @@ impl Chat {
             accounts,
             sessions,
             rooms: self.rooms.records(),
+            blocks: self.accounts.blocks(),
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),
             spent_rooms: self.rooms.spent(),
@@ -458,6 +469,9 @@ impl Chat {
         // One that is not through yet goes on.
         if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
             self.sweep(AccountId(0));
+        }
+        if !self.is_tending() {
+            self.tend_rooms(Some(RoomId(0)));
         }
     }
 

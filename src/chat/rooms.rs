@@ -35,6 +35,11 @@ pub(super) struct Rooms {
     open: BTreeSet<RoomId>,
     /// What is an account's.
     owned: BTreeSet<(AccountId, RoomId)>,
+    /// What guests have left behind: what is nobody's since, and what has another owner, of which
+    /// nobody is told yet.
+    pub orphans: BTreeSet<RoomId>,
+    /// Those of them to which something has happened.
+    pub untended: BTreeSet<RoomId>,
     /// Names that somebody without an account uses, and in which rooms.
     guests: HashMap<Folded, BTreeSet<RoomId>>,
     /// How many rooms for two an account has opened, those in flight included.
@@ -188,6 +193,7 @@ impl Rooms {
         }
         let id = record.id;
         self.owned.extend(record.owner.map(|owner| (owner, id)));
+        self.orphans.extend(record.forsaken.then_some(id));
         self.rooms.insert(id, Room::new(record));
         self.list(id);
         true
@@ -255,6 +261,10 @@ impl Rooms {
         let room = self.rooms.get_mut(&id)?;
         self.by_title.remove(&room.record.facts.title.folded(), id);
         self.by_title.insert(title, id);
+        if !room.record.forsaken {
+            self.orphans.remove(&id); // Whose it is, this tells.
+            self.untended.remove(&id);
+        }
         let was_open = room.is_public();
         let record = &mut room.record;
         record.facts = facts;
@@ -278,6 +288,8 @@ impl Rooms {
             if let Some(room) = self.rooms.get_mut(&room) {
                 room.record.forsaken = longest.is_none();
             }
+            self.orphans.insert(room);
+            self.untended.insert(room);
         }
     }
 
@@ -299,6 +311,8 @@ impl Rooms {
     pub fn remove(&mut self, id: RoomId) -> Option<Room> {
         let room = self.rooms.remove(&id)?;
         self.list(id);
+        self.orphans.remove(&id);
+        self.untended.remove(&id);
         self.owned.remove(&(room.record.owner.unwrap_or(AccountId(0)), id));
         let drawn = Some(id).filter(|id| id.is_drawn());
         self.spent.extend(drawn.into_iter().chain(room.record.link));
@@ -316,6 +330,13 @@ impl Rooms {
             None => self.by_title.remove(&room.record.facts.title.folded(), id),
         }
         Some(room)
+    }
+
+    /// A change of a room is proposed, or its end.
+    pub fn lock(&mut self, id: RoomId, going: bool) {
+        if let Some(room) = self.rooms.get_mut(&id) {
+            (room.changing, room.going) = (true, going);
+        }
     }
 
     pub fn get(&self, id: RoomId) -> Option<&Room> {
@@ -398,6 +419,11 @@ impl Rooms {
             room.check_present();
         }
         let gone = |id: &RoomId| !self.rooms.contains_key(id);
+        let forsaken = self.rooms.values().filter(|room| room.record.forsaken);
+        let mut forsaken = forsaken.map(|room| room.record.id);
+        assert!(forsaken.all(|id| self.orphans.contains(&id)), "forsaken, and not looked at");
+        assert!(!self.orphans.iter().any(gone), "a room that is gone is looked at");
+        assert!(self.untended.is_subset(&self.orphans), "a room is looked at without need");
         assert!(!self.listed.iter().chain(&self.open).any(gone), "a room that is gone is listed");
         let owners = self.rooms.values().filter(|room| room.record.owner.is_some()).count();
         assert_eq!(self.owned.len(), owners, "an account owns what is not its own");

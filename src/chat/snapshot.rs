@@ -3,7 +3,7 @@
 
 use crate::chat::accounts::{Account, Session};
 use crate::chat::room::RoomRecord;
-use crate::chat::types::{RoomId, Seq};
+use crate::chat::types::{AccountId, RoomId, Seq};
 use crate::time::Time;
 
 /// Everything that lasts, as the tables beside the log have it: where a core starts from.
@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub sessions: Vec<Session>,
     /// The rooms that are not gone.
     pub rooms: Vec<RoomRecord>,
+    /// Who has blocked whom.
+    pub blocks: Vec<(AccountId, AccountId)>,
     /// The highest account number ever given: a guest's is not given again.
     pub last_account: u64,
     /// The highest room number ever given, of those that are not drawn.

@@ -239,6 +239,9 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
                 "expelled": expelled});
             ("member_changed", body)
         }
+        Entry::BlockChanged { account, blocked, on } => {
+            ("block_changed", json!({"account": account.0, "blocked": blocked.0, "on": on}))
+        }
         Entry::RoomChanged { room, facts, generation, link, keep_members } => {
             let body = json!({"room": room.0, "facts": facts_json(facts),
                 "generation": generation, "link": link.map(|link| link.0),
@@ -306,6 +309,10 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
             let member = body.get("member")?.as_bool()?;
             let expelled = flag("expelled", false);
             Entry::MemberChanged { room: room()?, account: account()?, member, expelled }
+        }
+        "block_changed" => {
+            let (blocked, on) = (AccountId(number("blocked")?), body.get("on")?.as_bool()?);
+            Entry::BlockChanged { account: account()?, blocked, on }
         }
         "room_changed" => {
             let (generation, link) = (number("generation")?, number("link").map(RoomId));

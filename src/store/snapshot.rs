@@ -40,6 +40,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         accounts: rows(connection, accounts, account)?,
         sessions: rows(connection, "SELECT * FROM session ORDER BY id", session)?,
         rooms,
+        blocks: rows(connection, "SELECT * FROM block ORDER BY account, blocked", block)?,
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
         spent_rooms: rows(connection, spent, |row| Ok(RoomId(unsigned(row.get("number")?))))?,
@@ -76,6 +77,11 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         created: Time(row.get("created")?),
         last_used: Time(row.get("last_used")?),
     })
+}
+
+fn block(row: &Row<'_>) -> rusqlite::Result<(AccountId, AccountId)> {
+    let number = |column| row.get(column).map(unsigned).map(AccountId);
+    Ok((number("account")?, number("blocked")?))
 }
 
 fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {

@@ -50,6 +50,9 @@ pub(super) fn apply(
             sql("DELETE FROM session WHERE id = ?")?.execute([signed(session.0)])?;
         }
         Entry::KeyChanged { account, key, but } => key_changed(connection, *account, key, *but)?,
+        Entry::BlockChanged { account, blocked, on } => {
+            block_changed(connection, *account, *blocked, *on)?;
+        }
         Entry::RoomMade { room, owner, facts } => {
             let made = room_made(connection, seq, time, (*room, *owner), facts)?;
             if let Some(owner) = owner.filter(|_| made) {
@@ -190,6 +193,7 @@ fn account_ended(
         direct::end_all(connection, (seq, time), account)?;
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM lost WHERE account = ?")?.execute([id])?;
+        connection.prepare_cached("DELETE FROM block WHERE account = ?")?.execute([id])?;
         connection
             .prepare_cached(
                 "UPDATE room SET owner = (
@@ -199,6 +203,31 @@ fn account_ended(
                  WHERE owner = ?",
             )?
             .execute([id])?;
+    }
+    Ok(())
+}
+
+/// Of two who are there, and two. Whoever blocks one more has blocked nobody who is gone.
+fn block_changed(
+    connection: &Connection,
+    account: AccountId,
+    blocked: AccountId,
+    on: bool,
+) -> rusqlite::Result<()> {
+    let pair = [signed(account.0), signed(blocked.0)];
+    if !on {
+        let end = "DELETE FROM block WHERE account = ? AND blocked = ?";
+        connection.prepare_cached(end)?.execute(pair)?;
+        return Ok(());
+    }
+    let begin = "INSERT INTO block (account, blocked) SELECT ?1, ?2
+        WHERE ?1 <> ?2
+            AND (SELECT count(*) FROM account WHERE id IN (?1, ?2) AND gone IS NULL) = 2
+        ON CONFLICT DO UPDATE SET blocked = blocked";
+    if connection.prepare_cached(begin)?.execute(pair)? > 0 {
+        let gone = "DELETE FROM block WHERE account = ? AND NOT EXISTS (
+            SELECT 1 FROM account WHERE account.id = block.blocked AND account.gone IS NULL)";
+        connection.prepare_cached(gone)?.execute([pair[0]])?;
     }
     Ok(())
 }

@@ -53,6 +53,11 @@ const FILLED: &[[&str; 3]] = &[
     ["MEMBERS_MAX", FULL, "members_of_a_room"],
     ["ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_of_an_account"],
     ["DIRECT_ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_for_two_count_for_who_opened_them"],
+    [
+        "BLOCKED_PER_ACCOUNT_MAX",
+        BLOCKS,
+        "nobody_blocks_more_than_so_many_and_guests_who_are_gone_make_room",
+    ],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
     ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_signs"],
@@ -60,6 +65,7 @@ const FILLED: &[[&str; 3]] = &[
     ["REACTIONS_PER_PERSON_MAX", WORDS, "nobody_uses_up_the_kinds_of_signs"],
 ];
 
+const BLOCKS: &str = "src/chat/tests/blocks.rs";
 const CONNECTION: &str = "src/connection/tests.rs";
 const FULL: &str = "src/chat/tests/full.rs";
 const GATES: &str = "src/store/tests/gates.rs";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::chat::accounts::Account;
-use crate::chat::types::{Author, Door, RoomId, SeatId, SessionId};
+use crate::chat::types::{AccountId, Author, Door, RoomId, SeatId, SessionId};
 use crate::limits::ROOMS_PER_ACCOUNT_MAX;
 
 #[derive(Debug)]
@@ -25,6 +25,10 @@ pub(in crate::chat) struct Known {
     pub ending: bool,
     /// A new key is proposed.
     pub changing_key: bool,
+    /// Whom it has blocked; guests among them may be gone.
+    pub blocked: BTreeSet<AccountId>,
+    /// A change of that is proposed.
+    pub blocking: bool,
 }
 
 impl Known {

@@ -17,6 +17,8 @@ pub struct Book {
     pub accounts: BTreeMap<AccountId, Account>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub rooms: BTreeMap<RoomId, RoomRecord>,
+    /// Who has blocked whom.
+    pub blocks: BTreeSet<(AccountId, AccountId)>,
     /// Keys that accounts had before they got another.
     pub replaced: BTreeSet<KeyHash>,
     pub last_account: u64,
@@ -64,6 +66,10 @@ impl Book {
                 let has_one = self.accounts.get(account).is_some_and(|one| one.key.is_some());
                 has_one && !self.accounts.values().any(|one| one.key == Some(*key))
             }
+            Entry::BlockChanged { account, blocked, on } => {
+                let there = self.accounts.contains_key(blocked) && account != blocked;
+                self.accounts.contains_key(account) && (there || !on)
+            }
             Entry::RoomMade { room, facts, .. } => {
                 !self.is_used(*room) && !titled(&facts.title.folded(), *room)
             }
@@ -105,7 +111,9 @@ impl Book {
         match entry {
             Entry::SessionEnded { session } => by == Some(*session),
             Entry::KeyChanged { account, but, .. } => {
-                self.fits(entry) && whose == Some(*account) && (by.is_none() || by != *but)
+                // (By a token, whose name is nobody's account, one sits by a session all the same.)
+                let holder = by.and_then(|id| Some(self.sessions.get(&id)?.account)).or(whose);
+                self.fits(entry) && holder == Some(*account) && (by.is_none() || by != *but)
             }
             _ => false,
         }
@@ -170,6 +178,7 @@ impl Book {
             }
             Entry::AccountEnded { account } => {
                 self.accounts.remove(&account);
+                self.blocks.retain(|(one, _)| *one != account);
                 let theirs = |room: &RoomRecord| room.between.is_some_and(|t| t.contains(&account));
                 for (id, room) in self.rooms.extract_if(.., |_, room| theirs(room)) {
                     let others = room.members.iter().filter(|one| one.account != account);
@@ -199,6 +208,14 @@ impl Book {
                 let known = self.accounts.get_mut(&account).expect("it fits");
                 self.replaced.extend(known.key.replace(key));
                 self.sessions.retain(|id, one| one.account != account || Some(*id) == but);
+            }
+            Entry::BlockChanged { account, blocked, on: true } => {
+                let there = &self.accounts;
+                self.blocks.retain(|(one, other)| *one != account || there.contains_key(other));
+                self.blocks.insert((account, blocked));
+            }
+            Entry::BlockChanged { account, blocked, on: false } => {
+                self.blocks.remove(&(account, blocked));
             }
             Entry::RoomMade { room: id, owner, facts } => {
                 let open = facts.visibility == Visibility::Public;
@@ -265,6 +282,25 @@ impl Book {
             Entry::SessionBegun { session, .. } => session.0 > self.last_session,
             Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => !self.is_used(*room),
             Entry::RoomChanged { link: Some(link), .. } => !self.is_used(*link),
+            _ => true,
+        }
+    }
+
+    /// Whether one of two has blocked the other.
+    pub fn is_blocked(&self, [one, other]: [AccountId; 2]) -> bool {
+        self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one))
+    }
+
+    /// What is proposed tells nobody of somebody whom they have blocked.
+    pub fn respects_blocks(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::DirectMade { between, .. } => !self.is_blocked(*between),
+            Entry::Said { room, author: by, calls, .. } | Entry::Edited { room, by, calls, .. } => {
+                let two = self.rooms.get(room).and_then(|room| room.between);
+                let by = by.account.unwrap_or(AccountId(0));
+                let calls = calls.iter().any(|one| self.blocks.contains(&(*one, by)));
+                !calls && !two.is_some_and(|two| self.is_blocked(two))
+            }
             _ => true,
         }
     }
@@ -344,6 +380,7 @@ impl Book {
         assert_eq!(sessions, snapshot.sessions, "sessions differ from the log, or in their use");
         let rooms: Vec<_> = self.rooms.values().cloned().collect();
         assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
+        assert!(self.blocks.iter().eq(&snapshot.blocks), "blocks differ from the log");
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");
         assert_eq!(self.last_room, snapshot.last_room, "the last room's number");
         let spent: Vec<RoomId> = self.spent.iter().copied().collect();

@@ -19,6 +19,14 @@ impl Simulation {
         self.asks(caller, |_| Ask::Expel { room, name: name.as_str().into() });
     }
 
+    /// Somebody blocks somebody, or does so no more; or looks whom they have blocked.
+    pub(super) fn somebody_blocks(&mut self) {
+        self.somebody_asks(|it| match it.dice.below(6) {
+            0 => Ask::Blocked { after: AccountId(0) },
+            _ => Ask::Block { name: it.name().as_str().into(), on: it.dice.one_in(2) },
+        });
+    }
+
     /// Out of a room, often one for two.
     pub(super) fn somebody_goes(&mut self) {
         let two = self.book.rooms.values().filter_map(|room| Some((room.id, room.between?)));

@@ -159,6 +159,10 @@ impl Simulation {
         let mut guests = self.book.accounts.values().filter(|one| one.key.is_none());
         let sits = |id| self.book.sessions.values().any(|one| one.account == id);
         assert!(guests.all(|one| sits(one.id)), "a guest lingers without a session");
+        let stands = |id| self.world.members.values().any(|one| one.standing && one.room == id);
+        let mut forsaken = self.book.rooms.values().filter(|room| room.forsaken);
+        let stays = |room: &RoomRecord| !room.members.is_empty() || stands(room.id);
+        assert!(forsaken.all(stays), "a room lingers without anybody");
     }
 
     fn something_happens(&mut self, haste: u64) {
@@ -299,6 +303,7 @@ impl Simulation {
             Effect::Propose { ticket, time, entry } => {
                 assert_eq!(*time, self.clock, "proposed at the time that it is");
                 assert!(self.book.is_new(entry), "a number comes again: {entry:?}");
+                assert!(self.book.respects_blocks(entry), "in spite of a block: {entry:?}");
                 self.disk.propose(*ticket, *time, entry.clone());
             }
             Effect::Mark { room, account, seq } => {

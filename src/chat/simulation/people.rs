@@ -48,6 +48,7 @@ impl Simulation {
                 Ask::Login { key, session, remember, agent }
             }),
             35 => self.somebody_asks(|_| Ask::Logout),
+            36 if self.dice.one_in(2) => self.somebody_blocks(),
             36 => self.somebody_asks(|it| {
                 let name = it.name();
                 Ask::Person { name: name.as_str().into() }
@@ -104,6 +105,7 @@ impl Simulation {
             61 => self.somebody_asks(|it| Ask::Act(it.action(None))),
             62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
             _ if self.dice.one_in(4) => self.somebody_is_put_out(),
+            _ if self.dice.one_in(4) => self.somebody_blocks(),
             _ => self.somebody_asks(|it| match it.dice.below(6) {
                 5 => Ask::ChangeKey { key: it.key() },
                 4 => Ask::Readable { after: RoomId(0) },
@@ -262,7 +264,7 @@ impl Simulation {
         key
     }
 
-    fn name(&mut self) -> Name {
+    pub(super) fn name(&mut self) -> Name {
         self.dice.pick(&NAMES).and_then(Name::new).expect("a name")
     }
 

@@ -160,6 +160,19 @@ pub enum Ask {
         /// Case does not count.
         name: Box<str>,
     },
+    /// The caller blocks somebody, or does so no more: see `chat/blocks.rs`. Oneself:
+    /// [`Refusal::Malformed`]; too many: [`Refusal::Full`]. → [`Answer::Done`]
+    Block {
+        /// Whom. Case does not count.
+        name: Box<str>,
+        /// Blocked, or no more.
+        on: bool,
+    },
+    /// Whom the caller has blocked, by number: a page. → [`Answer::Blocked`]
+    Blocked {
+        /// Only those with a higher number.
+        after: AccountId,
+    },
     /// Who is present in a room, in the order of arriving: a page. → [`Answer::Present`]
     Present {
         /// Which room.

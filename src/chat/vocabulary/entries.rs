@@ -85,6 +85,15 @@ pub enum Entry {
         /// Put out by the owner of the room, and so out of their seats there, too.
         expelled: bool,
     },
+    /// Somebody has blocked somebody, or does so no more.
+    BlockChanged {
+        /// Who.
+        account: AccountId,
+        /// Whom.
+        blocked: AccountId,
+        /// Blocked, or no more.
+        on: bool,
+    },
     /// A room is different.
     RoomChanged {
         /// Which.

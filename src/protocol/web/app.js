@@ -3,6 +3,7 @@
 import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { get, onBusy, onLoggedOut, part, post, put, remove } from "./api.js";
 import "./banner.js";
+import { blocks } from "./blocks.js";
 import { composer, saveDraft } from "./composer.js";
 import { aboutRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
 import { copy, door, whoAmI } from "./door.js";
@@ -71,6 +72,7 @@ function end(why, forgotten = false) {
   state.me = null;
   state.rooms.clear();
   state.people = [];
+  state.blocked = [];
   reading.forget();
   forgetWindows();
   state.current = null;
@@ -150,6 +152,7 @@ async function afresh() {
     for (const [id, one] of before) if (!state.rooms.has(id)) state.rooms.set(id, one);
     forgetWindows();
     tell("rooms");
+    blocks.load();
     held = null;
     const opening = state.current;
     state.current = null;
@@ -196,7 +199,8 @@ function happened(frame) {
       happen(frame.room, frame);
       break;
     case "room":
-      if (one) state.rooms.set(one.id, { ...one, ...frame.room });
+      // Of one's own rooms only one is told so; what is new there comes right behind.
+      state.rooms.set(frame.room.id, { member: true, unread: 0, ...one, ...frame.room });
       if (!one?.member) renew(frame.room.id);
       else if (one.id === state.current) head();
       tell("rooms");
@@ -257,14 +261,16 @@ async function renew(id) {
   if (id === state.current) head();
 }
 
+let hiding = null; // the conversation that one hides just now
 async function gone(id) {
   forgetWindow(id);
-  const title = state.rooms.get(id)?.title;
+  const { title, kind } = state.rooms.get(id) ?? {};
   state.rooms.delete(id);
   await renew(id);
   if (state.current !== id) return;
   if (!state.rooms.has(id)) {
-    toast(`The room “${title}” is gone.`);
+    const what = kind === "direct" ? "conversation with" : "room";
+    if (id !== hiding) toast(`The ${what} “${title}” is gone.`);
     history.replaceState(null, "", "#/"); // Or it would be asked for again.
     go(null);
   } else enter(id);
@@ -360,12 +366,15 @@ function joined(one) {
 
 async function leave() {
   const one = room();
-  if (!one?.member || one.kind === "direct") return toast("This room cannot be left.");
+  if (!one?.member) return toast("You are not in this room.");
   const hint = one.visibility === "public" ? "" : " To come back you need its password.";
-  if (!await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
+  const two = one.kind === "direct";
+  if (!two && !await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
+  hiding = two ? one.id : null;
   try {
     await remove(`rooms/${one.id}/membership`);
     history.replaceState(null, "", "./");
+    if (two) toast(`Hidden until one of you writes again: ${one.title}.`);
     renew(one.id);
     state.current = null;
     go(sorted().rooms.find((other) => other.id !== one.id)?.id ?? null);
@@ -415,7 +424,7 @@ function roomMenu() {
     state.rooms.set(one.id, { ...one, ...facts });
     head();
   };
-  aboutRoom(one, mine, { changed, leave });
+  aboutRoom(one, mine, { changed, leave, blocks });
 }
 
 for (const button of document.querySelectorAll("[data-icon]")) {
@@ -470,6 +479,7 @@ reading.start(read);
 log.start({ settled: reading.settled, react: doing.react });
 composer.start({
   ...doing, help, join, leave, direct, nick, logout: logOut, people: () => people.toggle(true),
+  block: (name, on) => blocks.set(nameable(name), on),
 });
 people.start(direct);
 outbox.start((answer, { kind, room: id, target }) => {

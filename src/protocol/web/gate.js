@@ -2,16 +2,21 @@
 
 import { $, h, touch } from "./dom.js";
 import { put } from "./api.js";
-import { state } from "./state.js";
+import { blocks } from "./blocks.js";
+import { on, room, state } from "./state.js";
+
+let then = () => {};
 
 // Who is not in the room sees how to come in; who comes in is told to `joined`.
-export function gate(one, joined) {
+export function gate(one, joined = then) {
+  then = joined;
   const form = $("gate");
-  const inside = Boolean(one?.member);
+  const shunned = one?.kind === "direct" && blocks.has(one.title);
+  const inside = Boolean(one?.member) && !shunned;
   form.hidden = inside;
   $("composer").hidden = !inside;
   if (inside) return $("room").classList.remove("shut");
-  const closed = !one || one.visibility !== "public";
+  const closed = !shunned && (!one || one.visibility !== "public");
   form.classList.toggle("closed", closed);
   $("room").classList.toggle("shut", closed);
   const trouble = h("p", { class: "trouble", role: "alert" });
@@ -21,12 +26,15 @@ export function gate(one, joined) {
   });
   const words = !one ? "There is no such room, or it is hidden. If you were given its password, "
     + "come in with it." : closed ? "This room is private. It takes a password to come in."
-    : "You are looking in. Join to write, and to hear what is new.";
+    : shunned ? `You have blocked ${one.title}. Neither of you can write here.`
+      : "You are looking in. Join to write, and to hear what is new.";
   form.replaceChildren(h("p", {}, words), h("div", { class: "row" }, password || null,
-    h("button", { class: "primary" }, closed ? "Come in" : "Join this room")), trouble);
+    h("button", { class: "primary" }, 
+      closed ? "Come in" : shunned ? `Unblock ${one.title}` : "Join this room")), trouble);
   form.onsubmit = async (event) => {
     event.preventDefault();
     trouble.textContent = "";
+    if (shunned) return blocks.set(one.title, false);
     try {
       const body = password ? { password: password.value } : {};
       joined(await put(`rooms/${state.current}/membership`, body));
@@ -38,3 +46,11 @@ export function gate(one, joined) {
   };
   if (!touch()) form.querySelector("input, button").focus();
 }
+
+// Whether it is shut between two may change while one looks.
+on("blocks", () => {
+  if (room()?.kind !== "direct") return;
+  const here = $("gate").contains(document.activeElement);
+  gate(room());
+  if (here && $("gate").hidden) $("text").focus();
+});

@@ -2,6 +2,7 @@
 
 import { $, dateTime, h, icon } from "./dom.js";
 import { get, remove } from "./api.js";
+import { blocks } from "./blocks.js";
 import { dialog } from "./dialogs.js";
 import { noticeFields } from "./notice.js";
 import { keep, recall, state } from "./state.js";
@@ -21,6 +22,7 @@ export function settings({ logOut, help, nick }) {
       onchange: () => { keep("theme", value); suitTheme(); },
     }), ` ${name}`));
   const list = h("ul", { class: "sessions" }, h("li", { class: "hint" }, "…"));
+  const shunned = h("ul", { class: "sessions", "aria-label": "Blocked people" });
   const who = state.me.guest
     ? h("div", {}, h("p", {}, "You are a guest: your name is yours while you are here, and ",
       "nobody else can have it. Register for a name that stays."), nick)
@@ -33,11 +35,13 @@ export function settings({ logOut, help, nick }) {
     h("div", { class: "row" },
       h("button", { type: "button", onclick: () => { box.close(); help(); } }, "Keys and commands"),
       h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
+    h("h3", {}, "Whom you have blocked"), shunned,
     h("h3", {}, "Where you are logged in"), list,
     h("p", { class: "hint" }, `Shanty ${state.server.version ?? ""}. `, stream.slow
       ? "Websockets do not get through here; server-sent events do, and all works but typing."
       : "Connected by a websocket."));
   sessions(list);
+  blocks.list(shunned);
 }
 
 async function sessions(list) {

@@ -189,11 +189,12 @@ impl Log {
 
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
-        let Snapshot { accounts, sessions, rooms, .. } = &expected;
+        let Snapshot { accounts, sessions, rooms, blocks, .. } = &expected;
         for (what, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
             ("rooms or memberships", *rooms == found.rooms),
+            ("blocks", *blocks == found.blocks),
             ("last numbers", expected == found),
         ] {
             if !same {

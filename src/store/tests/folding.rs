@@ -19,7 +19,11 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     facts.visibility = Visibility::ALL[chance.roll(3) as usize];
     facts.password = (chance.roll(2) == 0).then(|| key.clone().into());
     let account = AccountId(chance.roll(40));
-    match chance.roll(20) {
+    match chance.roll(21) {
+        20 => {
+            let (blocked, on) = (AccountId(chance.roll(40)), chance.roll(3) > 0);
+            Entry::BlockChanged { account, blocked, on }
+        }
         0 => account_made(account.0, name, &key),
         12 | 13 => Entry::AccountMade {
             account,
