@@ -26,6 +26,10 @@ pub(super) struct Who {
 
 impl Chat {
     pub(super) fn ask(&mut self, ask: AskId, source: Source, caller: Caller, what: Ask) {
+        let key = match caller {
+            Caller::Key(key) => Some(key),
+            _ => None,
+        };
         let identified = self.identify(caller);
         let account = identified.ok().flatten().map(|who| who.account);
         self.origin = Origin { source, account, seat: None };
@@ -33,21 +37,34 @@ impl Chat {
             return self.answer(ask, Err(refusal));
         }
         match identified {
-            Ok(who) => self.ask_as(ask, who, what),
+            Ok(who) => self.ask_as(ask, who, key, what),
             // One whose session has ended is logged out already.
-            Err(_) if what == Ask::Logout => self.ask_as(ask, None, what),
+            Err(_) if what == Ask::Logout => self.ask_as(ask, None, key, what),
             Err(refusal) => self.answer(ask, Err(refusal)),
         }
     }
 
-    fn ask_as(&mut self, ask: AskId, who: Identity, what: Ask) {
+    fn ask_as(&mut self, ask: AskId, who: Identity, key: Option<KeyHash>, what: Ask) {
         if let Some(awaited) = self.awaits(who, &what)
             && self.must_wait(awaited)
         {
             let origin = self.origin;
-            return self.held.add(awaited, Held { ask, origin, who, what });
+            return self.held.add(awaited, Held { ask, origin, who, key, what });
         }
         self.ask_now(ask, who, what);
+    }
+
+    /// Whoever has waited is still who they were when they asked: their session has not ended, and
+    /// their key is still that of their account. Nobody was somebody, and stays it.
+    fn is_still(&self, who: Identity, key: Option<KeyHash>) -> Result<(), Refusal> {
+        let Some(Who { account, session }) = who else { return Ok(()) };
+        let known = |key| self.accounts.by_key(key).is_some_and(|one| one.account.id == account);
+        match (session, key) {
+            (Some(session), _) if self.accounts.session(session).is_some() => Ok(()),
+            (None, Some(key)) if known(&key) => Ok(()),
+            (None, Some(_)) => Err(Refusal::UnknownKey),
+            _ => Err(Refusal::Unauthenticated),
+        }
     }
 
     fn ask_now(&mut self, ask: AskId, who: Identity, what: Ask) {
@@ -65,6 +82,7 @@ impl Chat {
             Ask::Sessions => self.sessions(who).map(Some),
             Ask::EndSession { session } => self.end_own_session(ask, who, session).map(|()| None),
             Ask::Logout => self.logout(ask, who),
+            Ask::GiveUp => self.give_up(who).map(Some),
             Ask::ChangeKey { key } => self.change_key(ask, who, key).map(|()| None),
             Ask::Me => self.me(who).map(Some),
             Ask::Person { name } => self.person(who, &name).map(Some),
@@ -161,23 +179,23 @@ impl Chat {
     }
 
     /// A change is over: those who waited for that ask again, each as who they were when they
-    /// asked, but for whom has logged out since. The first who changes it makes the others wait.
+    /// asked; who is not any more is refused. The first who changes it makes the others wait.
     pub(super) fn wake(&mut self, what: Awaited) {
         while self.held.is_waited_for(what) && !self.is_in_flight(what) {
             if !self.step() {
                 return self.work.push_back(Work::Wake(what));
             }
             let Some(held) = self.held.next(what) else { return };
-            let Held { ask, origin, who, what: asked } = held;
+            let Held { ask, origin, who, key, what: asked } = held;
             self.origin = origin;
-            let who = who.filter(|who| match who.session {
-                Some(session) => self.accounts.session(session).is_some(),
-                None => self.accounts.get(who.account).is_some(),
-            });
+            if let Err(refusal) = self.is_still(who, key) {
+                self.answer(ask, Err(refusal));
+                continue;
+            }
             match self.awaits(who, &asked) {
                 // Another change of the kind has begun meanwhile, or what it changes is gone.
                 Some(next) if next != what && self.must_wait(next) => {
-                    self.held.add(next, Held { ask, origin, who, what: asked });
+                    self.held.add(next, Held { ask, origin, who, key, what: asked });
                 }
                 _ => self.ask_now(ask, who, asked),
             }

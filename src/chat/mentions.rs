@@ -14,6 +14,10 @@ use crate::limits::{MENTION_PLACES_MAX, MENTIONS_MAX, NAME_CHARS_MAX};
 
 /// How deep quotes are looked into.
 const DEPTH_MAX: usize = 6;
+/// How far in a line may be that is a quote, fenced code, or the first item of a list.
+const SPACES_MAX: usize = 3;
+/// How far in an item below another may be.
+const NESTED_SPACES_MAX: usize = 24;
 /// Characters of the words of a link, and of its address.
 const LABEL_CHARS_MAX: usize = 500;
 /// See [`LABEL_CHARS_MAX`].
@@ -42,9 +46,12 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Call<I, F> {
     fn blocks(&mut self, lines: &[&str], depth: usize) {
         let closing = closing_fences(lines);
         let mut plain: Vec<&str> = Vec::new();
+        let mut listed = false; // the line before is an item
         let mut at = 0;
         while at < lines.len() {
             let line = lines[at];
+            let item = item(line, if listed { NESTED_SPACES_MAX } else { SPACES_MAX });
+            listed = false;
             if let Some(end) = closing[at] {
                 self.flush(&mut plain);
                 at = end + 1;
@@ -54,8 +61,9 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Call<I, F> {
                 at += inside.len();
                 self.blocks(&inside, depth + 1);
             } else {
-                match item(line) {
+                match item {
                     Some(words) => {
+                        listed = true;
                         self.flush(&mut plain);
                         self.inline(words);
                     }
@@ -88,6 +96,8 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Call<I, F> {
                 '`' => Some(ticks.end(&chars, at)),
                 '[' => link(&chars, at),
                 'h' | 'm' => address(&chars, at),
+                'w' => www(&chars, at),
+                '<' => enclosed(&chars, at),
                 '@' if !local && !is_path(&chars, at, dotted) => self.place(&chars, at + 1),
                 _ => None,
             };
@@ -196,8 +206,8 @@ fn is_space(c: char) -> bool {
     (c.is_whitespace() && c != '\u{85}') || c == '\u{feff}'
 }
 
-fn unindented(line: &str) -> &str {
-    let spaces = line.bytes().take(3).take_while(|byte| *byte == b' ').count();
+fn unindented(line: &str, most: usize) -> &str {
+    let spaces = line.bytes().take(most).take_while(|byte| *byte == b' ').count();
     &line[spaces..]
 }
 
@@ -224,7 +234,7 @@ fn is_fence(text: &str) -> bool {
 
 /// What begins fenced code, without the name of its language.
 fn fence(line: &str) -> Option<&str> {
-    let line = unindented(line);
+    let line = unindented(line, SPACES_MAX);
     let first = line.chars().next().filter(|first| matches!(first, '`' | '~'))?;
     let length = line.chars().take_while(|c| *c == first).count();
     let language = line[length..].trim_matches([' ', '\t']);
@@ -234,14 +244,14 @@ fn fence(line: &str) -> Option<&str> {
 }
 
 fn quoted(line: &str) -> Option<&str> {
-    let rest = unindented(line).strip_prefix('>')?;
+    let rest = unindented(line, SPACES_MAX).strip_prefix('>')?;
     Some(rest.strip_prefix(' ').unwrap_or(rest))
 }
 
-/// The words of an item of a list.
-fn item(line: &str) -> Option<&str> {
-    let line = unindented(line);
-    let digits = line.bytes().take(9).take_while(u8::is_ascii_digit).count();
+/// The words of an item of a list. A number of four digits is a year.
+fn item(line: &str, most: usize) -> Option<&str> {
+    let line = unindented(line, most);
+    let digits = line.bytes().take(3).take_while(u8::is_ascii_digit).count();
     let rest = match digits {
         0 => line.strip_prefix(['-', '*', '+'])?,
         _ => line[digits..].strip_prefix(['.', ')'])?,
@@ -300,20 +310,68 @@ fn link(chars: &[char], at: usize) -> Option<usize> {
     if words == 0 || chars.get(open..open + 2) != Some(&[']', '(']) {
         return None;
     }
-    let address =
-        count(open + 2, ADDRESS_CHARS_MAX, |c| !is_space(c) && !matches!(c, '(' | ')' | '<' | '>'));
+    // Brackets within the address are in pairs.
+    let mut depth = 0;
+    let part = |c: &&char| {
+        depth += match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        depth >= 0 && !is_space(**c) && !matches!(c, '<' | '>')
+    };
+    let address = chars[open + 2..].iter().take(ADDRESS_CHARS_MAX).take_while(part).count();
     let close = open + 2 + address;
     (address > 0 && chars.get(close) == Some(&')')).then_some(close + 1)
 }
 
+/// How long the scheme is that begins at `at`.
+fn scheme(chars: &[char], at: usize) -> Option<usize> {
+    let begins = |scheme: &&str| chars[at..].iter().take(scheme.len()).copied().eq(scheme.chars());
+    ["https://", "http://", "mailto:"].into_iter().find(begins).map(str::len)
+}
+
 /// Where an address ends that begins at `at`, without what follows it in a sentence.
 fn address(chars: &[char], at: usize) -> Option<usize> {
-    let begins = |scheme: &&str| chars[at..].iter().take(scheme.len()).copied().eq(scheme.chars());
-    let scheme = ["https://", "http://", "mailto:"].into_iter().find(begins)?;
-    let from = at + scheme.len();
-    let part = |c: char| !is_space(c) && !matches!(c, '<' | '>' | '"' | '`');
-    let count = chars[from..].iter().take(ADDRESS_CHARS_MAX).take_while(|c| part(**c)).count();
+    rest(chars, at, at + scheme(chars, at)?)
+}
+
+/// The same of an address without its scheme, at the beginning of a word.
+fn www(chars: &[char], at: usize) -> Option<usize> {
+    let before = at.checked_sub(1).map(|before| chars[before]);
+    let word = |c: char| c.is_alphanumeric() && Script::of(c) != Script::Unspaced;
+    let within = before.is_some_and(|c| word(c) || "./-@:_\\".contains(c));
+    let begins = chars[at..].iter().take(4).copied().eq("www.".chars());
+    let host = chars.get(at + 4).is_some_and(|c| c.is_alphanumeric());
+    if begins && host && !within { rest(chars, at, at + 4) } else { None }
+}
+
+/// East Asian marks end an address: closing ones where it has none that is open.
+fn rest(chars: &[char], at: usize, from: usize) -> Option<usize> {
+    let mut open = 0;
+    let part = |c: &&char| {
+        open += match c {
+            '（' | '【' | '《' | '〈' | '「' | '『' => 1,
+            '）' | '】' | '》' | '〉' | '」' | '』' => -1,
+            _ => 0,
+        };
+        let stops = matches!(c, '。' | '，' | '、' | '！' | '？' | '：' | '；');
+        open >= 0 && !stops && is_address(**c)
+    };
+    let count = chars[from..].iter().take(ADDRESS_CHARS_MAX).take_while(part).count();
     (count >= 2).then(|| at + trimmed(&chars[at..from + count]))
+}
+
+/// Where `<https://example.org>` ends: all of what is between is the address.
+fn enclosed(chars: &[char], at: usize) -> Option<usize> {
+    scheme(chars, at + 1)?;
+    let inside = chars[at + 1..].iter().take(ADDRESS_CHARS_MAX);
+    let close = at + 1 + inside.take_while(|c| is_address(**c)).count();
+    (chars.get(close) == Some(&'>')).then_some(close + 1)
+}
+
+fn is_address(c: char) -> bool {
+    !is_space(c) && !matches!(c, '<' | '>' | '"' | '`')
 }
 
 /// How much of it is left without punctuation and brackets at its end that it does not open.
@@ -326,7 +384,8 @@ fn trimmed(address: &[char]) -> usize {
     let mut end = address.len();
     while end > 0 {
         let left = match address[end - 1] {
-            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' | '~' => &mut 1,
+            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' | '~' | '…' => &mut 1,
+            '“' | '”' | '‘' | '’' | '«' | '»' => &mut 1,
             ')' => &mut surplus[0],
             ']' => &mut surplus[1],
             _ => break,

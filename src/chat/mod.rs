@@ -70,6 +70,7 @@ use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::chat::streams::Stream;
 use crate::chat::work::{Then, Waits, Work};
+use crate::crypto::KeyHash;
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
 
@@ -149,6 +150,8 @@ struct Held {
     ask: AskId,
     origin: Origin,
     who: Identity,
+    /// The account's key, where it was shown itself.
+    key: Option<KeyHash>,
     what: Ask,
 }
 

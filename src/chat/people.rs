@@ -167,6 +167,25 @@ impl Chat {
         Ok(None)
     }
 
+    /// The end of a guest whose client has another session from now on. It is not waited for: what
+    /// is asked for after the answer comes behind it in the log.
+    pub(super) fn give_up(&mut self, who: Identity) -> Result<Answer, Refusal> {
+        let Some(Who { account, session: Some(session) }) = who else { return Ok(Answer::Done) };
+        let known = self.accounts.get(account).filter(|known| known.is_guest() && !known.ending);
+        if known.is_none() || self.accounts.session(session).is_none_or(|live| live.ending) {
+            return Ok(Answer::Done);
+        }
+        if !self.can_propose(2) {
+            return Err(Refusal::Unavailable); // Both, or none.
+        }
+        self.end_session(session, Purpose::Own)?;
+        self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.ending = true;
+        }
+        Ok(Answer::Done)
+    }
+
     pub(super) fn end_own_session(
         &mut self,
         ask: AskId,

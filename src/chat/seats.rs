@@ -324,12 +324,15 @@ impl Chat {
     ) -> Result<Receipt, Refusal> {
         let room = self.seats.get(&seat).map(|sitting| sitting.room);
         self.charge(&[(Kind::Presence, 1)], room)?;
-        self.named(seat, name)?;
+        let author = self.named(seat, name)?;
         if self.seats.get(&seat).is_some_and(|sitting| sitting.present) {
             return Err(Refusal::NameInUse);
         }
-        self.enter(seat, color);
-        Ok(Receipt::Noted)
+        if self.enter(seat, color.clone()) {
+            return Ok(Receipt::Noted);
+        }
+        let event = self.event(seat, author, color, What::Joined).ok_or(Refusal::RoomNotFound)?;
+        Ok(Receipt::Known(Box::new(event)))
     }
 
     fn say(
@@ -388,15 +391,16 @@ impl Chat {
         }
     }
 
-    /// A bound seat says that it is here, and the room is told, if that is new.
-    fn enter(&mut self, seat: SeatId, color: Option<Color>) {
+    /// A bound seat says that it is here, and the room is told, if that is new. `false`: it is not.
+    fn enter(&mut self, seat: SeatId, color: Option<Color>) -> bool {
         let Some(author) = self.seats.get(&seat).and_then(|sitting| sitting.author.clone()) else {
-            return;
+            return false;
         };
-        let folded = author.name.folded();
-        if self.become_present(seat, &folded) {
-            self.announce(seat, author, color, What::Joined);
+        let is_new = self.become_present(seat, &author.name.folded());
+        if is_new && let Some(event) = self.event(seat, author, color, What::Joined) {
+            self.announce(seat, event);
         }
+        is_new
     }
 
     /// Marks a bound seat as present. `true`: nobody was, under its name.
@@ -413,19 +417,29 @@ impl Chat {
         let Some(author) = sitting.author.clone().filter(|_| sitting.present) else { return };
         sitting.present = false;
         let room = self.rooms.get_mut(sitting.room);
-        if room.is_some_and(|room| room.leave(&author.name.folded())) {
-            self.announce(seat, author, None, What::Left);
+        if room.is_some_and(|room| room.leave(&author.name.folded()))
+            && let Some(event) = self.event(seat, author, None, What::Left)
+        {
+            self.announce(seat, event);
         }
     }
 
-    fn announce(&mut self, seat: SeatId, author: Author, color: Option<Color>, what: What) {
-        let (time, folded) = (self.now, author.name.folded());
-        let Some(sitting) = self.seats.get(&seat) else { return };
-        let (room, door) = (sitting.room, sitting.door);
-        let Some(place) = self.rooms.get_mut(room) else { return };
-        let color = place.act(&folded, color, time);
-        let event = Event { room, time, author, color, what };
-        self.tell_in_turn(Effect::Announce { event, by: Some((seat, door)) });
+    /// What somebody does now, by a seat.
+    fn event(
+        &mut self,
+        seat: SeatId,
+        author: Author,
+        color: Option<Color>,
+        what: What,
+    ) -> Option<Event> {
+        let (time, room) = (self.now, self.seats.get(&seat)?.room);
+        let color = self.rooms.get_mut(room)?.act(&author.name.folded(), color, time);
+        Some(Event { room, time, author, color, what })
+    }
+
+    fn announce(&mut self, seat: SeatId, event: Event) {
+        let by = self.seats.get(&seat).map(|sitting| (seat, sitting.door));
+        self.tell_in_turn(Effect::Announce { event, by });
     }
 
     /// Ends a seat: the others hear that it left, once; its name and its session are free of it.

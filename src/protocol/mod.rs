@@ -311,6 +311,15 @@ fn advice(status: u16) -> &'static str {
     }
 }
 
+/// The answer to a request gives its client another cookie: the guest whose cookie it has shown is
+/// nobody's from now on, and ends, so that the name is free. (Where that cannot be proposed now, it
+/// ends when the session does.)
+async fn give_up(context: &Context, request: &Request) {
+    if let Some(key) = session(context, request) {
+        let _ = context.service.hub.ask(Caller::Perhaps(key), Ask::GiveUp).await;
+    }
+}
+
 /// The hash of the session key that a request shows. None if it shows none, and none to a page of a
 /// foreign origin: it may not act as its visitor (the cookie's SameSite does not cover neighbours
 /// on the same host).

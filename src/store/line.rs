@@ -133,13 +133,13 @@ impl Riders {
     pub fn put(&mut self, write: Write) {
         match write {
             Write::Mark { room, account, seq } => {
-                if !self.marks.put((room, account), seq) {
+                if self.marks.put((room, account), seq) == Put::FirstLeftOut {
                     log!(Warn, "the disk is slow: not all that people read can be written down");
                 }
             }
             Write::Touch(used) => {
                 for (session, time) in used {
-                    if !self.touches.put(session, time) {
+                    if self.touches.put(session, time) == Put::FirstLeftOut {
                         log!(Warn, "the disk is slow: not every use of a session can be kept");
                     }
                 }
@@ -153,6 +153,12 @@ impl Riders {
         let read = self.marks.take(COMMIT_ENTRIES_MAX).into_iter();
         let read = read.map(|((room, account), seq)| Write::Mark { room, account, seq });
         let used = self.touches.take(COMMIT_ENTRIES_MAX);
+        if let Some(count) = self.marks.caught_up() {
+            log!(Warn, "the disk has caught up; {count} marks of what people read were left out");
+        }
+        if let Some(count) = self.touches.caught_up() {
+            log!(Warn, "the disk has caught up; {count} uses of sessions were left out");
+        }
         read.chain((!used.is_empty()).then_some(Write::Touch(used)))
     }
 
@@ -167,27 +173,43 @@ struct Latest<K, V> {
     known: HashMap<K, V>,
     order: VecDeque<K>,
     max: usize,
-    /// One was left out since all were taken the last time.
-    left_out: bool,
+    /// So many were left out since all were taken the last time.
+    left_out: usize,
+}
+
+/// What came of one thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Put {
+    Kept,
+    /// There are as many as there can be. This is to be said, and how many followed it when all
+    /// are taken: two lines, however many were left out.
+    FirstLeftOut,
+    LeftOut,
 }
 
 impl<K: Copy + Eq + Hash, V: Copy + Ord> Latest<K, V> {
     fn new(max: usize) -> Latest<K, V> {
-        Latest { known: HashMap::new(), order: VecDeque::new(), max, left_out: false }
+        Latest { known: HashMap::new(), order: VecDeque::new(), max, left_out: 0 }
     }
 
-    /// `false`: there are as many as there can be, which is said once.
-    fn put(&mut self, key: K, value: V) -> bool {
+    fn put(&mut self, key: K, value: V) -> Put {
         if let Some(known) = self.known.get_mut(&key) {
             *known = value.max(*known);
-            return true;
+            return Put::Kept;
         }
         if self.order.len() >= self.max {
-            return std::mem::replace(&mut self.left_out, true);
+            self.left_out += 1;
+            return if self.left_out == 1 { Put::FirstLeftOut } else { Put::LeftOut };
         }
         self.known.insert(key, value);
         self.order.push_back(key);
-        true
+        Put::Kept
+    }
+
+    /// How many were left out, once all that was kept is taken.
+    fn caught_up(&mut self) -> Option<usize> {
+        let over = self.order.is_empty() && self.left_out > 0;
+        over.then(|| std::mem::take(&mut self.left_out))
     }
 
     fn take(&mut self, count: usize) -> Vec<(K, V)> {
@@ -195,7 +217,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Ord> Latest<K, V> {
         let keys = self.order.drain(..count);
         let taken = keys.filter_map(|key| self.known.remove_entry(&key)).collect();
         if self.order.is_empty() {
-            (self.known, self.order, self.left_out) = (HashMap::new(), VecDeque::new(), false);
+            (self.known, self.order) = (HashMap::new(), VecDeque::new());
         }
         taken
     }
@@ -306,6 +328,23 @@ mod tests {
         }
         assert_eq!((marks, touches), (MARKS_WAITING_MAX, TOUCHES_WAITING_MAX));
         assert_eq!(first, Some(Seq(2)), "of one that waits the latest is known all the same");
+    }
+
+    #[test]
+    fn what_is_left_out_is_said_twice_however_much_it_is() {
+        let mut latest = Latest::new(2);
+        let said: Vec<Put> = (0..1_000).map(|key| latest.put(key, 1)).collect();
+        let count = |what| said.iter().filter(|put| **put == what).count();
+        assert_eq!((count(Put::Kept), count(Put::FirstLeftOut)), (2, 1));
+        assert_eq!(latest.put(1, 2), Put::Kept, "one that waits is known");
+        latest.take(1);
+        assert_eq!((latest.caught_up(), latest.put(7, 1)), (None, Put::Kept));
+        assert_eq!(latest.put(8, 1), Put::LeftOut, "it is the same episode");
+        assert_eq!(latest.take(9), [(1, 2), (7, 1)]);
+        assert_eq!((latest.caught_up(), latest.caught_up()), (Some(999), None));
+        latest.put(1, 1);
+        latest.put(2, 1);
+        assert_eq!(latest.put(3, 1), Put::FirstLeftOut, "another episode");
     }
 
     #[test]

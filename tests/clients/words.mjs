@@ -37,6 +37,13 @@ async function drawn({ names, cases }) {
   });
 }
 
+// Which texts are shown large.
+async function large(texts) {
+  const base = document.querySelector("script[type=module]").src;
+  const { onlyEmoji } = await import(new URL("markdown.js", base));
+  return texts.filter(onlyEmoji);
+}
+
 // How much longer the formatter takes for a text of twice the length, at the least of some tries.
 async function growth({ shape, from }) {
   const base = document.querySelector("script[type=module]").src;
@@ -71,7 +78,9 @@ const SHAPES = [
   ["```", " ", "!"], ["", "> ", ""], ["", "> a\n", ""], ["", ">", ""], ["", "- a\n", ""],
   ["", "1. a\n- b\n", ""], ["- ", " ", "a"], ["", "\n", "a"], ["a", " \n", "a"], ["", " ", "a"],
   ["a", "\t", "a"], ["", "\\", ""], ["", "h", ""], ["", "a.b/@", ""], ["", "好@bob", ""],
-  ["", "mailto:", ""], ["", "\u{1f44d}", ""], ["", "~~~\n```\n", ""],
+  ["", "mailto:", ""], ["", "www.", ""], ["", " www.ab", ""], ["https://a", "（", ""],
+  ["", "<https://a", ""], ["[a](b", "(", ""], ["", "  - a\n", ""],
+  ["- a\n", "  - a\n      - b\n", ""], ["", "\u{1f44d}", ""], ["", "~~~\n```\n", ""],
 ];
 
 async function suits(evaluate, browser) {
@@ -82,6 +91,9 @@ async function suits(evaluate, browser) {
   const made = await evaluate(drawn, { names, cases: markdown });
   made.forEach(({ html }, at) => equal(html, markdown[at].html,
     `${browser}: ${JSON.stringify(markdown[at].text)} becomes`));
+  const emoji = ["1️⃣", "❤️", "👍🏽", "🇩🇪", "👨‍👩‍👧", "🏴‍☠️", "☀️ 🎉", "🏴󠁧󠁢󠁳󠁣󠁴󠁿"];
+  const others = ["©", "™", "12", "a", "*", "🎉!", ""];
+  equal(await evaluate(large, [...emoji, ...others]), emoji, `${browser}: emoji alone are large`);
   for (const shape of SHAPES) {
     const { least } = await evaluate(growth, { shape, from: 4000 });
     that(least <= 3, `${browser}: twice the length of ${JSON.stringify(shape)}`, least);

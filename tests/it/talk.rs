@@ -229,6 +229,7 @@ fn one_person_at_both_doors_comes_once_and_leaves_once() {
     witness.expect(&joined(1, "Ann"));
     let mut other = server.ws("/chats/1/ws", &cookie(&ann));
     other.say(&event("join", "Ann"));
+    other.expect(&joined(1, "Ann"));
     other.say(&send("Ann", "I am at both doors"));
     witness.expect(&said(1, "Ann", "I am at both doors"));
     pirate.bye();

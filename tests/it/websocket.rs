@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::kit::ws::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, handshake, header};
-use crate::kit::{Heard, TestServer, Ws, joined, left, said, send};
+use crate::kit::{Heard, TestServer, Ws, failure, joined, left, said, send};
 
 /// Somebody sits in room 1 and hears the other come; then `act` has them closed with `code`, and
 /// the first hears that they left, once, and goes on undisturbed.
@@ -263,4 +263,34 @@ fn nothing_is_heard_after_the_close_frame() {
         talker.expect(&said(1, "Talker", &word));
     }
     other.expect_close(1003);
+}
+
+#[test]
+fn who_joins_a_second_time_is_told_and_nobody_else() {
+    let server = TestServer::start();
+    let ann = server.account("ann");
+    let mut bob = server.guest(1, "bob");
+    let mut pirate = server.pirate(&ann);
+    bob.expect(&joined(1, "ann"));
+    // She is here already, through another door; and by another tab.
+    let headers = format!("Cookie: {}\r\n", ann.cookie);
+    for color in ["#010203", "#040506"] {
+        let mut tab = server.ws("/chats/1/ws", &headers);
+        tab.say(&json!({"event_type": "join", "name": "ann", "color": color}));
+        let mut own = joined(1, "ann");
+        own["color"] = json!(color);
+        tab.expect(&own);
+        tab.say(&send("ann", "again"));
+        let mut told = said(1, "ann", "again");
+        told["color"] = json!(color);
+        tab.expect(&told);
+        bob.expect(&told);
+        pirate.expect(&json!({"message": "again", "author": "ann"}));
+        // On one connection it is an error, as ever.
+        tab.say(&json!({"event_type": "join", "name": "ann"}));
+        tab.expect(&failure(202, "Client error: Duplicate username", "name"));
+        tab.bye();
+    }
+    bob.say(&send("bob", "bye"));
+    bob.expect(&said(1, "bob", "bye"));
 }

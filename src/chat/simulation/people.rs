@@ -106,7 +106,8 @@ impl Simulation {
             62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
             _ if self.dice.one_in(4) => self.somebody_is_put_out(),
             _ if self.dice.one_in(4) => self.somebody_blocks(),
-            _ => self.somebody_asks(|it| match it.dice.below(6) {
+            _ => self.somebody_asks(|it| match it.dice.below(7) {
+                6 => Ask::GiveUp,
                 5 => Ask::ChangeKey { key: it.key() },
                 4 => Ask::Readable { after: RoomId(0) },
                 0 => Ask::Members { room: it.some_room(), after: Place::Present(0) },

@@ -134,7 +134,7 @@ impl World {
                     all.into_iter().for_each(|base| self.hears(base, seq));
                 }
             }
-            Effect::Reply { seat, door, reply, .. } => self.replied(*seat, *door, *reply, log),
+            Effect::Reply { seat, door, reply, .. } => self.replied(*seat, *door, reply, log),
             Effect::Whisper { seat, event, .. } => {
                 let base = base_of(*seat);
                 let room = self.streams[&base].seats.get(seat);
@@ -389,7 +389,7 @@ impl World {
         &mut self,
         seat: SeatId,
         door: Door,
-        reply: Result<Receipt, Refusal>,
+        reply: &Result<Receipt, Refusal>,
         log: &[(Time, Entry)],
     ) {
         if let Some(stream) = self.streams.get_mut(&seat) {
@@ -404,7 +404,7 @@ impl World {
                     let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
                     assert!(matches!(entry, Entry::Said { text: kept, .. } if *kept == text));
                 }
-                (Tell::Garbled { refusal, .. }, reply) => assert_eq!(reply, Err(refusal)),
+                (Tell::Garbled { refusal, .. }, reply) => assert_eq!(*reply, Err(refusal)),
                 _ => {}
             }
             return;
@@ -424,14 +424,17 @@ impl World {
             (Tell::Say { text, .. }, Err(refusal)) => {
                 // (A message that a stranger's end of the room has overtaken is in the log, but
                 // does not fit there.)
-                if refusal != Refusal::RoomNotFound {
+                if *refusal != Refusal::RoomNotFound {
                     self.refused_texts.push(text);
                 }
             }
             (Tell::Garbled { refusal, .. }, reply) => {
-                assert_eq!(reply, Err(refusal), "out of order")
+                assert_eq!(*reply, Err(refusal), "out of order")
             }
             (Tell::Join { .. } | Tell::Part { .. }, Ok(Receipt::Noted) | Err(_)) => {}
+            (Tell::Join { .. }, Ok(Receipt::Known(event))) => {
+                assert_eq!(member.room, event.room, "joined elsewhere");
+            }
             (tell, reply) => panic!("{reply:?} is no reply to {tell:?}"),
         }
     }

@@ -119,6 +119,40 @@ fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
     assert_eq!(core.try_to("ann", Ask::View { room: den }), Err(Refusal::RoomNotFound));
 }
 
+#[test]
+fn who_gives_a_guest_up_frees_the_name_at_once() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", be_guest("zoe")).expect("a guest");
+    core.sit(1, "zoe").expect("another tab");
+    core.ask("", be_guest("zed")).expect("another guest");
+    let ask = core.ask_late("zoe", Ask::GiveUp);
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)), "the disk is not waited for");
+    let ask = core.ask_late("zoe", Ask::GiveUp);
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)), "to say it again is no error");
+    let ask = core.ask_late(
+        "",
+        Ask::BeGuest {
+            name: "ZOE".into(),
+            color: None,
+            session: key("second"),
+            remember: false,
+            agent: "".into(),
+        },
+    );
+    core.settle();
+    assert!(matches!(core.answer(ask), Some(Ok(Answer::Session(_)))), "the name is free");
+    assert_eq!(core.ask("zoe", Ask::Me), Err(Refusal::Unauthenticated));
+    assert!(core.ask("zed", Ask::Me).is_ok() && core.ask("second", Ask::Me).is_ok());
+}
+
+#[test]
+fn only_guests_are_given_up() {
+    let mut core = Core::with(&["ann"]);
+    assert_eq!(core.ask("ann", Ask::GiveUp), Ok(Answer::Done));
+    assert!(core.ask("ann", Ask::Me).is_ok(), "each of an account's sessions is one of its own");
+    assert_eq!(core.ask("", Ask::GiveUp), Ok(Answer::Done));
+}
+
 /// A guest on a browser that remembers them.
 fn remembered(name: &str) -> Ask {
     let (session, agent) = (key(name), "".into());

@@ -3,6 +3,50 @@
 use super::*;
 use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS, SESSIONS_PER_ACCOUNT_MAX};
 
+/// Asks that wait for a change of their room, and whose askers lose what they came in by meanwhile.
+#[test]
+fn who_waits_and_is_not_known_any_more_is_refused() {
+    let retitle = |room, title: &str| {
+        let change = RoomChange { title: Title::new(title), ..RoomChange::default() };
+        Ask::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change, chance: 1 }
+    };
+    // (who asks, what ends meanwhile, what they are told)
+    let cases = [
+        ("ann", Some(Ask::Logout), Err(Refusal::Unauthenticated)),
+        ("ann?", Some(Ask::Logout), Err(Refusal::Unauthenticated)),
+        ("zoe?", Some(Ask::Logout), Err(Refusal::Unauthenticated)),
+        ("ann", Some(Ask::ChangeKey { key: key("new") }), Ok(())),
+        ("ann!", Some(Ask::ChangeKey { key: key("new") }), Err(Refusal::UnknownKey)),
+        ("second", Some(Ask::ChangeKey { key: key("new") }), Err(Refusal::Unauthenticated)),
+        ("ann!", Some(Ask::Logout), Ok(())),
+        ("never?", None, Ok(())),
+        ("", None, Ok(())),
+    ];
+    for (who, ends, expected) in cases {
+        let mut core = Core::with(&["ann"]);
+        core.ask("", login("ann", "second")).expect("a session");
+        core.ask("", be_guest("zoe")).expect("a guest");
+        // Nobody's, so that anybody may change it: also whoever is nobody any more.
+        let room = core.room("", facts("den", Visibility::Public, None));
+        let first = core.ask_late("", retitle(room, "first"));
+        let ending = ends.map(|what| {
+            let by = if who.starts_with("zoe") { "zoe" } else { "ann" };
+            core.ask_late(by, what)
+        });
+        // It waits behind a change that waits, which is in flight when what ends has ended.
+        let second = core.ask_late("", retitle(room, "second"));
+        let late = core.ask_late(who, retitle(room, "late"));
+        core.settle();
+        assert_eq!(core.answer(first).map(|one| one.is_ok()), Some(true));
+        assert_eq!(core.answer(second).map(|one| one.is_ok()), Some(true));
+        assert!(ending.is_none_or(|ask| core.answer(ask) == Some(Ok(Answer::Done))), "{who}");
+        assert_eq!(core.answer(late).expect("an answer").map(|_| ()), expected, "{who}");
+        let rooms = core.chat.snapshot().rooms;
+        let title = rooms.iter().find(|one| one.id == room).expect("the room").facts.title.clone();
+        assert_eq!(title.as_str() == "late", expected.is_ok(), "{who} does nothing, or it");
+    }
+}
+
 #[test]
 fn names_of_accounts_are_ascii_and_unique_whatever_their_case() {
     let mut core = Core::new();

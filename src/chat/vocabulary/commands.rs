@@ -147,6 +147,9 @@ pub enum Ask {
     },
     /// Ends the caller's session, if there is one, and unseats who sits by it. → [`Answer::Done`]
     Logout,
+    /// The caller, a guest, has another session from now on and will not use this one again: it
+    /// ends, and the name is free with the answer. An account's session stays. → [`Answer::Done`]
+    GiveUp,
     /// Gives the caller's account another key, and ends its sessions but the caller's own. A guest
     /// has no key: [`Refusal::Forbidden`]. → [`Answer::Done`]
     ChangeKey {

@@ -98,7 +98,7 @@ pub enum Effect {
 }
 
 /// What came of a tell that was not refused.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Receipt {
     /// It is in the log.
     Logged {
@@ -111,6 +111,9 @@ pub enum Receipt {
     },
     /// The room was told.
     Noted,
+    /// The room has known it: whoever joins is present already, by another connection. This is what
+    /// the room would have been told.
+    Known(Box<Event>),
 }
 
 /// Why a connection is closed by the core.

@@ -1,5 +1,5 @@
 //! ChitChat over its websocket: events with a name, in a room. Everybody in the room hears them,
-//! whoever sent one included; only what is refused is answered.
+//! whoever sent one included; only what is refused is answered, and who joins a second time.
 //!
 //! It has no state, and does not know whose a name is: the core does. Called by connections to
 //! decode, by the hub to encode.
@@ -75,8 +75,10 @@ impl Dialect for Chitchat {
         json: &mut Vec<u8>,
     ) {
         // What was not refused is heard by everybody, so by its sender, too.
-        if let Err(refusal) = reply {
-            Failure::from(*refusal).write(json);
+        match reply {
+            Ok(Receipt::Logged { .. } | Receipt::Noted) => {}
+            Ok(Receipt::Known(event)) => self.event(event, json),
+            Err(refusal) => Failure::from(*refusal).write(json),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Dialect for Native {
                 bodies::write(&Frame::Ack { client_id, seq: seq.0, time }, json);
             }
             // Nobody waits for the answer to that one is typing.
-            Ok(Receipt::Noted) => {}
+            Ok(Receipt::Noted | Receipt::Known(_)) => {}
             Err(refusal) => {
                 let error = Failure::from(refusal).shown();
                 bodies::write(&Frame::Error { client_id, error }, json);

@@ -15,7 +15,7 @@ use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::json::{Known, Login};
-use crate::protocol::{Context, bodies, cookies};
+use crate::protocol::{Context, bodies, cookies, give_up};
 use crate::time::Time;
 
 pub(super) async fn register(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -77,6 +77,7 @@ async fn begun(
         unreachable!("a login is answered with a session");
     };
     let SessionInfo { name, guest, expires, .. } = &info;
+    give_up(context, request).await;
     let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };
     Ok(cookies::give(Response::new(201), request, session).json(bodies::text(&body)))
 }

@@ -17,7 +17,7 @@ use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
-use crate::protocol::{advice, bodies, cookies, lists, method, session, unrouted};
+use crate::protocol::{advice, bodies, cookies, give_up, lists, method, session, unrouted};
 use crate::time::Time;
 
 /// Why a request is refused: the status, and what to do about it.
@@ -123,6 +123,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     else {
         unreachable!("a login is answered with a session");
     };
+    give_up(context, request).await;
     let body = bodies::text(&Username { username: name.as_str() });
     Ok(cookies::give(Response::new(200), request, &session).json(body))
 }

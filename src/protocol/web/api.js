@@ -29,6 +29,11 @@ function sentence(text) {
 let loggedOut = () => {};
 export function onLoggedOut(then) { loggedOut = then; }
 
+// How often the reader has become somebody else: to those whom the reader was before, what is still
+// under way is refused, and that says nothing.
+let lives = 0;
+export function becomeAnother() { lives += 1; }
+
 // After how long the server may be asked again: at the time that it names, and not all at once.
 export const later = (failure) => (failure.retryAfter ?? 1000) * (1 + Math.random() / 4);
 
@@ -53,6 +58,7 @@ export async function api(method, path, body) {
 
 export async function once(method, path, body) {
   let response;
+  const life = lives;
   try {
     response = await fetch(`api/v1/${path}`, {
       method,
@@ -70,7 +76,7 @@ export async function once(method, path, body) {
   const failure = new Failure(response.ok ? 0 : response.status, answer?.error);
   const seconds = Number(response.headers.get("Retry-After"));
   if (seconds > 0) failure.retryAfter ??= 1000 * seconds;
-  if (failure.code === "unauthenticated") loggedOut();
+  if (failure.code === "unauthenticated" && life === lives) loggedOut();
   throw failure;
 }
 

@@ -1,7 +1,7 @@
 // The page: who one is, which room is open, and what the stream says.
 
 import { $, avatar, h, icon, looking, toast } from "./dom.js";
-import { get, onBusy, onLoggedOut, part, post, put, remove } from "./api.js";
+import { becomeAnother, get, onBusy, onLoggedOut, part, post, put, remove } from "./api.js";
 import "./banner.js";
 import { blocks } from "./blocks.js";
 import { composer, saveDraft } from "./composer.js";
@@ -114,6 +114,7 @@ async function nick(name) {
     const old = state.current;
     stream.stop();
     await post("guests", { name: nameable(name), remember: true });
+    becomeAnother();
     forgetWindows();
     state.rooms.clear();
     state.current = null;

@@ -8,6 +8,7 @@ import { fold, parts } from "./words.js";
 
 const DEPTH_MAX = 6;
 const NODES_MAX = 1000;
+const NESTED_SPACES_MAX = 24;
 const TAGS = { "**": "strong", __: "strong", "~~": "s", "*": "em", _: "em" };
 
 // `names` are those whom the text calls.
@@ -17,12 +18,16 @@ export function markdown(text, names = [], most = NODES_MAX) {
   return page.left >= 0 ? out : [h("p", {}, text)];
 }
 
+// Emoji that are shown as pictures: keycaps, flags, and others with tones, tags and joiners.
+const MORE = "(?:\\ufe0f|\\p{Emoji_Modifier}|[\\u{e0020}-\\u{e007f}])*";
+const PICTURE = "(?:\\p{Emoji_Presentation}"
+  + "|\\p{Extended_Pictographic}(?=\\ufe0f|\\p{Emoji_Modifier}))"
+  + `${MORE}(?:\\u200d\\p{Extended_Pictographic}${MORE})*`;
+const PICTURES = new RegExp(
+  `^\\s*(?:(?:[0-9#*]\\ufe0f?\\u20e3|\\p{Regional_Indicator}{2}|${PICTURE})\\s*)+$`, "u");
+
 // Nothing but a few emoji; they are shown large.
-export function onlyEmoji(text) {
-  return text.length <= 24 && !/[\p{L}\p{N}]/u.test(text) &&
-    /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}|\p{M}|\p{Emoji_Modifier}|\u200d|\s)+$/u
-      .test(text);
-}
+export const onlyEmoji = (text) => text.length <= 24 && PICTURES.test(text);
 
 function blocks(page, lines, depth) {
   const out = [];
@@ -54,24 +59,42 @@ function blocks(page, lines, depth) {
       make("blockquote", {}, blocks(page, inside, depth + 1));
       continue;
     }
-    const first = item(line);
-    if (first) {
+    if (item(line)) {
       const items = [];
-      let next = first;
-      for (; next && Boolean(next.number) === Boolean(first.number); next = item(lines[at] ?? "")) {
-        items.push(h("li", {}, inline(page, next.words)));
-        page.left -= 1;
+      for (let next = item(line); next; next = item(lines[at] ?? "", NESTED_SPACES_MAX)) {
+        items.push(next);
         at += 1;
       }
       at -= 1;
-      const start = first.number && first.number !== "1" ? first.number : null;
-      make(first.number ? "ol" : "ul", { start }, items);
+      if (plain.length) paragraph();
+      out.push(...lists(page, items, depth));
       continue;
     }
     if (!trim(line) && plain.length && !trim(plain.at(-1))) continue;
     plain.push(line);
   }
   if (plain.length) paragraph();
+  return out;
+}
+
+// Items one below the other; those that are further in belong to the one above them.
+function lists(page, items, depth) {
+  const out = [];
+  for (let at = 0; at < items.length;) {
+    const first = items[at];
+    const made = [];
+    while (at < items.length && Boolean(items[at].number) === Boolean(first.number)) {
+      const { words, indent } = items[at];
+      const from = at += 1;
+      while (depth < DEPTH_MAX && items[at]?.indent >= indent + 2) at += 1;
+      const below = lists(page, items.slice(from, at), depth + 1);
+      page.left -= 1;
+      made.push(h("li", {}, inline(page, words), below));
+    }
+    const start = first.number && first.number !== "1" ? first.number : null;
+    page.left -= 1;
+    out.push(h(first.number ? "ol" : "ul", { start }, made));
+  }
   return out;
 }
 
@@ -84,9 +107,9 @@ function trim(line) {
   return line.slice(from, to);
 }
 
-function unindented(line) {
+function unindented(line, most = 3) {
   let from = 0;
-  while (from < 3 && line[from] === " ") from += 1;
+  while (from < most && line[from] === " ") from += 1;
   return line.slice(from);
 }
 
@@ -95,10 +118,12 @@ function quoted(line) {
   return rest[0] === ">" ? rest.slice(rest[1] === " " ? 2 : 1) : null;
 }
 
-// An item of a list: its number, if it has one, and its words.
-function item(line) {
-  const found = /^(?:[-*+]|(\d{1,9})[.)])[ \t]/.exec(unindented(line));
-  return found && { number: found[1], words: trim(unindented(line).slice(found[0].length)) };
+// An item of a list: its number, if it has one (a year is none), its words, and how far in it is.
+function item(line, most = 3) {
+  const rest = unindented(line, most);
+  const found = /^(?:[-*+]|(\d{1,3})[.)])[ \t]/.exec(rest);
+  const indent = line.length - rest.length;
+  return found && { number: found[1], words: trim(rest.slice(found[0].length)), indent };
 }
 
 // For each line that begins fenced code the line that ends it.
@@ -147,7 +172,9 @@ function mark(page, chars, { from, to, mark: c }, out, open) {
   const fits = (one) => TAGS[one] && one[0] === c;
   // Within a word they are part of a name, or of a sum: some_file_name, 2*3*4.
   const within = (one, other) => (c === "_" || left === 1) && letter(other);
-  while (left && solid(before) && !within(left, after)) {
+  // `__init__.py` and `__init__()` are names, too.
+  const named = c === "_" && (after === "(" || (after === "." && letter(chars[to + 1])));
+  while (left && solid(before) && !within(left, after) && !named) {
     const wanted = left < 3 ? c.repeat(left) : null;
     const last = open.findLastIndex(({ mark, at }) => fits(mark) && at + 1 < out.length
       && (wanted ? mark === wanted : mark.length <= left));
@@ -181,7 +208,7 @@ function link(url, label) {
   const element = h("a", attributes, label);
   // Words may promise another place than the one they lead to.
   const place = url.host || url.pathname;
-  const told = address(label);
+  const told = address(label.startsWith("www.") ? `https://${label}` : label);
   const same = told && (told.host || told.pathname) === place;
   // Letters of other scripts look like ours, too: `place` has them spelled out.
   if (same && label.toLowerCase().includes(place.toLowerCase())) return element;

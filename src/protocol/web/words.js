@@ -6,7 +6,11 @@ const NAME_MAX = 32;
 const LABEL_MAX = 500;
 const ADDRESS_MAX = 2000;
 const ESCAPED = new Set("\\`*_~[]()>#@-");
-const TAIL = new Set(".,;:!?'*_~");
+const TAIL = new Set(".,;:!?'*_~…“”‘’«»");
+// East Asian marks end an address: closing ones where it has none that is open.
+const STOPS = new Set("。，、！？：；");
+const WIDE_OPENS = new Set("（【《〈「『");
+const WIDE_CLOSES = new Set("）】》〉」』");
 const OPENS = { ")": "(", "]": "[" };
 const SCHEMES = ["https://", "http://", "mailto:"];
 
@@ -40,6 +44,8 @@ export function parts(chars, names, on) {
     } else if (c === "`") found = code(chars, ticks, at);
     else if (c === "[") found = link(chars, at);
     else if (c === "h" || c === "m") found = address(chars, at);
+    else if (c === "w") found = www(chars, at);
+    else if (c === "<") found = enclosed(chars, at);
     else if (c === "@" && !local && !(dotted && "/" === chars[at - 1])) {
       found = call(chars, at, names);
     } else if (c === "*" || c === "_" || c === "~") {
@@ -109,20 +115,52 @@ function link(chars, at) {
   const open = count(chars, at + 1, LABEL_MAX, (c) => c !== "[" && c !== "]" && c !== "\n");
   if (open === at + 1 || chars[open] !== "]" || chars[open + 1] !== "(") return null;
   const from = open + 2;
-  const close = count(chars, from, ADDRESS_MAX, (c) => !isSpace(c) && !"()<>".includes(c));
+  let depth = 0;
+  // Brackets within the address are in pairs.
+  const close = count(chars, from, ADDRESS_MAX, (c) => {
+    depth += c === "(" ? 1 : c === ")" ? -1 : 0;
+    return depth >= 0 && !isSpace(c) && c !== "<" && c !== ">";
+  });
   if (close === from || chars[close] !== ")") return null;
   const target = chars.slice(from, close).join("");
   return { kind: "link", to: close + 1, label: chars.slice(at + 1, open).join(""), target };
 }
 
+const begins = (chars, at, words) => [...words].every((c, i) => chars[at + i] === c);
+
 function address(chars, at) {
-  const scheme = SCHEMES.find((one) => [...one].every((c, i) => chars[at + i] === c));
-  if (!scheme) return null;
-  const from = at + scheme.length;
-  const end = count(chars, from, ADDRESS_MAX, (c) => !isSpace(c) && !"<>\"`".includes(c));
+  const scheme = SCHEMES.find((one) => begins(chars, at, one));
+  return scheme ? rest(chars, at, at + scheme.length) : null;
+}
+
+// An address without its scheme, at the beginning of a word.
+function www(chars, at) {
+  const before = chars[at - 1];
+  const word = before !== undefined && isAlnum(before) && script(before) !== 3;
+  if (!begins(chars, at, "www.") || word || "./-@:_\\".includes(before ?? " ")) return null;
+  if (!isAlnum(chars[at + 4])) return null;
+  const found = rest(chars, at, at + 4);
+  return found && { ...found, target: `https://${found.target}`, label: found.target };
+}
+
+function rest(chars, at, from) {
+  let open = 0;
+  const end = count(chars, from, ADDRESS_MAX, (c) => {
+    open += WIDE_OPENS.has(c) ? 1 : WIDE_CLOSES.has(c) ? -1 : 0;
+    return open >= 0 && !isSpace(c) && !"<>\"`".includes(c) && !STOPS.has(c);
+  });
   if (end < from + 2) return null;
   const to = trimmed(chars, at, end);
   return { kind: "address", to, target: chars.slice(at, to).join("") };
+}
+
+// `<https://example.org>`: all of what is between is the address.
+function enclosed(chars, at) {
+  const from = at + 1;
+  if (!SCHEMES.some((one) => begins(chars, from, one))) return null;
+  const close = count(chars, from, ADDRESS_MAX, (c) => !isSpace(c) && !"<>\"`".includes(c));
+  if (chars[close] !== ">") return null;
+  return { kind: "address", to: close + 1, target: chars.slice(from, close).join("") };
 }
 
 // What follows an address in a sentence is not part of it, nor brackets that it does not open.

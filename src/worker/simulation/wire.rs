@@ -129,7 +129,7 @@ impl Dialect for Plain {
         let mark = mark.map_or("-", ClientId::as_str);
         let line = match reply {
             Ok(Receipt::Logged { seq, .. }) => format!("ok {} {mark}", seq.0),
-            Ok(Receipt::Noted) => format!("noted {mark}"),
+            Ok(Receipt::Noted | Receipt::Known(_)) => format!("noted {mark}"),
             Err(refusal) => {
                 let why = format!("{refusal:?}").replace(' ', "");
                 format!("no {why} {mark}")

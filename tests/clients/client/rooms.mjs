@@ -213,8 +213,17 @@ export async function people({ browser, server }) {
 
   // However long the server takes: what is written meanwhile would be in nobody's name.
   slow(bob);
+  const tab = await bob.context().newPage();
+  await tab.goto(server.url);
+  await reads(tab, "#settings", "Bob", "a second tab");
   await say(bob, "/nick Robert");
   await reads(bob, "#settings", "Robert", "/nick");
+  const heir = await visit(browser, server.url);
+  await beGuest(heir, "Bob");
+  await reads(heir, "#settings", "Bob", "the former name is free at once");
+  await reads(tab, "#settings", "Robert", "and the other tab is the new one's");
+  await tab.close();
+  await heir.context().close();
   await saySurely(bob, "It is me");
   await shows(ann, "It is me", "the new name speaks");
   const told = await ann.locator("#messages .author").last().innerText();

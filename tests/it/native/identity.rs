@@ -240,6 +240,51 @@ fn a_guest_is_somebody_until_they_go() {
     });
 }
 
+/// What `/nick` does, and every client that keeps cookies.
+#[test]
+fn a_cookie_that_is_exchanged_frees_the_guests_name() {
+    let server = TestServer::start();
+    let be = |cookie: &str, name: &str| {
+        let headers = format!("Cookie: session={cookie}\r\n");
+        let body = json!({"name": name, "remember": true}).to_string();
+        answer(&server.ask("POST /api/v1/guests", &headers, &body))
+    };
+    let (status, bob) = be("none", "Bob");
+    assert_eq!(status, 201, "{bob}");
+    let bob = User { key: String::new(), session: text(&bob["session"]) };
+    let said = server.tell(&bob, 1, "as Bob");
+    let mut other_tab = server.live(&bob, Form::Ws);
+    let (status, robert) = be(&bob.session, "Robert");
+    assert_eq!(status, 201, "{robert}");
+    let robert = text(&robert["session"]);
+    let (status, thief) = be("none", "bob");
+    assert_eq!((status, &thief["name"]), (201, &json!("bob")), "{thief}");
+    while other_tab.next()["type"] != "bye" {}
+    server.refused(&bob, ("GET", "/me", NOTHING), (401, "unauthenticated"));
+    // What Bob said is not this one's to change.
+    let thief = User { session: text(&thief["session"]), ..bob.clone() };
+    let path = format!("/rooms/1/messages/{}", number(&said["seq"]));
+    server.refused(&thief, ("PATCH", &path, &json!({"text": "x"})), (403, "forbidden"));
+    // A name that is taken, or a body that is none, gives nothing up.
+    assert_eq!(be(&robert, "bob").0, 409);
+    assert_eq!(be(&robert, "").0, 422);
+    let robert = User { session: robert, ..bob };
+    assert_eq!(server.get(&robert, "/me")["name"], "Robert");
+    // Likewise who logs in, through any door; of an account each session is its own.
+    let ann = server.user("Ann");
+    for (name, path) in [("Zoe", "/api/login"), ("Zed", "/api/v1/sessions")] {
+        let (_, guest) = be("none", name);
+        for session in [text(&guest["session"]), ann.session.clone()] {
+            let headers = format!("Cookie: session={session}\r\n");
+            let body = json!({"key": ann.key}).to_string();
+            let status = server.ask(&format!("POST {path}"), &headers, &body).status;
+            assert!(matches!(status, 200 | 201), "{status}");
+        }
+        assert_eq!(be("none", name).0, 201, "{path}");
+        assert_eq!(server.get(&ann, "/me")["name"], "Ann");
+    }
+}
+
 #[test]
 fn a_guests_room_passes_to_its_longest_member() {
     let mut server = TestServer::start();
