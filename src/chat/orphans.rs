@@ -3,8 +3,8 @@
 //! more. (A room that was nobody's from the start stays, as ChitChat has it, and so does the
 //! lobby.)
 //!
-//! Both are entries of their own, which the core proposes by itself; what cannot be proposed now, or
-//! was lost, is at the next tick.
+//! Both are entries of their own, which the core proposes by itself; what cannot be proposed now,
+//! or was lost, is at the next tick.
 
 use std::ops::Bound;
 
