@@ -303,7 +303,7 @@ impl From<Refusal> for Failure {
             Refusal::NotMember => return Failure::not_member(),
             Refusal::Blocked => {
                 let says = "nothing can be said here: one of you has blocked the other; if it was \
-                            you, unblock them first (DELETE /api/v1/me/blocked/{name})";
+                            you, unblock them first";
                 return Failure::from(Code::Forbidden).saying(says);
             }
             Refusal::MessageTooLong => Code::MessageTooLong,

@@ -19,7 +19,7 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     facts.visibility = Visibility::ALL[chance.roll(3) as usize];
     facts.password = (chance.roll(2) == 0).then(|| key.clone().into());
     let account = AccountId(chance.roll(40));
-    match chance.roll(21) {
+    match chance.roll(23) {
         20 => {
             let (blocked, on) = (AccountId(chance.roll(40)), chance.roll(3) > 0);
             Entry::BlockChanged { account, blocked, on }
@@ -32,7 +32,7 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
             color: Color::new("red"),
         },
         14 => Entry::AccountEnded { account },
-        15 | 16 => Entry::MemberChanged {
+        15 | 16 | 21 | 22 => Entry::MemberChanged {
             room,
             account,
             member: chance.roll(3) > 0,
@@ -82,6 +82,7 @@ fn the_tables_equal_the_fold() {
         let mut store = scratch.open();
         let mut written = log_of(&scratch.file());
         let (mut rooms, mut sessions, mut accounts, mut members) = (0, 0, 0, 0);
+        let mut blocks = 0;
         for round in 0..100 {
             let mut batch = Vec::new();
             for ticket in 1..=chance.roll(12) {
@@ -115,12 +116,13 @@ fn the_tables_equal_the_fold() {
             rooms = rooms.max(found.rooms.len());
             sessions = sessions.max(found.sessions.len());
             accounts = accounts.max(found.accounts.len());
+            blocks = blocks.max(found.blocks.len());
             members = members.max(found.rooms.iter().map(|room| room.members.len()).sum());
         }
         assert_eq!(log_of(&scratch.file()), written, "seed {seed}");
         assert!(
-            rooms > 3 && sessions > 3 && accounts > 4 && members > 6,
-            "{rooms} {sessions} {accounts} {members}"
+            rooms > 3 && sessions > 3 && accounts > 4 && members > 6 && blocks > 1,
+            "{rooms} {sessions} {accounts} {members} {blocks}"
         );
         let check = "PRAGMA foreign_key_check";
         let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Form, User, answer, number, text};
-use crate::kit::{Scratch, TestServer, run, shanty};
+use crate::kit::{Scratch, TestServer, run, shanty, until};
 
 const NOTHING: &Value = &Value::Null;
 
@@ -88,7 +88,7 @@ fn a_block_lasts_and_ends_with_a_guest() {
     assert_eq!((blocked(&server, &zoe), blocked(&server, &bob)), (vec!["Ann".into()], vec![]));
     let (status, _) = server.api(&zoe, "DELETE", "/sessions/current", NOTHING);
     assert_eq!(status, 204);
-    assert_eq!(blocked(&server, &ann), ["Bob"]);
+    until("the guest is gone", || blocked(&server, &ann) == ["Bob"]);
     // Another of that name is somebody else.
     let other = guest(&server);
     assert_eq!(server.api(&other, "PUT", "/users/Ann/room", NOTHING).0, 201);
