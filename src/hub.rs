@@ -16,7 +16,7 @@ mod presence;
 mod tests;
 mod workers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -81,6 +81,9 @@ pub struct Hub {
     encoder: Encoder,
     asks: HashMap<AskId, Asker>,
     last_ask: u64,
+    /// What the log has said, and the core has not heard yet: an entry that is too long for one
+    /// command holds up the next. No more than there are proposals.
+    from_log: VecDeque<Command>,
     /// For each room and worker, how many seats there are behind each door.
     audiences: Numbered<RoomId, Vec<[u32; DOORS_MAX]>>,
     effects: Vec<Effect>,
@@ -127,6 +130,7 @@ impl Hub {
             encoder,
             asks: HashMap::new(),
             last_ask: 0,
+            from_log: VecDeque::new(),
             audiences: Numbered::default(),
             effects: Vec::new(),
             presence: Presence::default(),
@@ -166,6 +170,7 @@ impl Hub {
             if self.chat.is_busy() {
                 self.carry_out(now, Command::Continue);
             }
+            self.hear_the_log(now);
             self.announce_gathered();
             if let Err(Gone) = self.hand_over() {
                 // Nobody can say what came of what was proposed. Those who wait are let go.
@@ -187,7 +192,7 @@ impl Hub {
     /// When to come back though nothing has arrived: at the tick, or soon, if a worker could not
     /// be handed what is for it.
     fn wake_by(&self, tick: Instant) -> Instant {
-        if self.chat.is_busy() {
+        if self.chat.is_busy() || !self.from_log.is_empty() {
             return Instant::now(); // What was too long for one command goes on.
         }
         let held_up = self.workers.iter().any(WorkerLine::is_held_up);
@@ -206,15 +211,20 @@ impl Hub {
             Message::Tell { seat, tell } => self.carry_out(now, Command::Tell { seat, tell }),
             Message::Leave { seat } => self.carry_out(now, Command::Leave { seat }),
             Message::FromLog(commands) => {
-                for command in commands {
-                    // What waited for the answer before this one comes first, a piece at a time.
-                    while self.chat.is_behind() {
-                        self.carry_out(now, Command::Continue);
-                    }
-                    self.carry_out(now, command);
-                }
+                self.from_log.extend(commands);
+                self.hear_the_log(now);
             }
             Message::Close => self.carry_out(now, Command::Close),
+        }
+    }
+
+    /// The core hears what the log has said, as far as it is through with what came before. What is
+    /// long goes on with the next round, so that others have their turn in between.
+    fn hear_the_log(&mut self, now: Moment) {
+        while !self.chat.is_behind()
+            && let Some(command) = self.from_log.pop_front()
+        {
+            self.carry_out(now, command);
         }
     }
 

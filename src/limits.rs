@@ -210,6 +210,16 @@ pub const DIRECT_ROOMS_PER_ACCOUNT_MAX: usize = 200;
 /// People whom one account has blocked. Beyond it: refused, to that account alone. All of them are
 /// looked at when it blocks one more: some 50 µs of the event loop.
 pub const BLOCKED_PER_ACCOUNT_MAX: usize = 1_000;
+/// After so long a deleted room cannot be brought back any more.
+pub const DELETED_ROOM_TTL_SECS: u64 = 7 * 24 * 3_600;
+/// Deleted rooms that one account can bring back. Beyond it the oldest is gone for good.
+pub const DELETED_ROOMS_PER_OWNER_MAX: usize = 20;
+/// Deleted rooms of all together that can be brought back: a tenth of what there is room for.
+/// Beyond it the oldest is gone for good.
+pub const DELETED_ROOMS_MAX: usize = 1_000;
+/// Members of these rooms, which come back with them; some 16 MiB. Beyond it the oldest room is
+/// gone for good.
+pub const DELETED_MEMBERS_MAX: usize = 100_000;
 /// Streams of one account at once. Beyond it the oldest is closed, as replaced.
 pub const STREAMS_PER_ACCOUNT_MAX: usize = 16;
 /// Messages of a page of history: unless asked otherwise, and at most.

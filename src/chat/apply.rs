@@ -28,9 +28,10 @@ impl Entry {
     /// What others may have waited for while it was in flight.
     pub(super) fn awaited(&self) -> Option<Awaited> {
         match self {
-            Entry::RoomChanged { room, .. } | Entry::RoomGone { room } => {
-                Some(Awaited::Room(*room))
-            }
+            Entry::RoomChanged { room, .. }
+            | Entry::RoomGone { room, .. }
+            | Entry::RoomReturned { room, .. }
+            | Entry::RoomPurged { room } => Some(Awaited::Room(*room)),
             Entry::MemberChanged { room, account, .. } => {
                 Some(Awaited::Membership(*room, *account))
             }
@@ -52,7 +53,12 @@ impl Chat {
                 self.rooms.release(&facts.title.folded());
                 self.unlock(*room);
             }
-            Entry::RoomGone { room } => self.unlock(*room),
+            Entry::RoomGone { room, .. } => self.unlock(*room),
+            Entry::RoomReturned { room, title } => {
+                self.rooms.release(&title.folded());
+                self.deleted.set_changing(*room, false);
+            }
+            Entry::RoomPurged { room } => self.deleted.set_changing(*room, false),
             Entry::SessionEnded { session } => {
                 if let Some(live) = self.accounts.session_mut(*session) {
                     live.ending = false;
@@ -152,7 +158,11 @@ impl Chat {
                 self.room_changed((seq, time), room, change, keep_members)?;
                 self.show_room(room, came.asker)
             }
-            Entry::RoomGone { room } => self.room_gone(seq, room),
+            Entry::RoomGone { room, recoverable } => self.room_gone(seq, room, recoverable),
+            Entry::RoomReturned { room, title } => {
+                self.room_returned((seq, time), room, title, came.asker)
+            }
+            Entry::RoomPurged { room } => self.room_purged(room),
             Entry::Said { room, author, color, text, client_id, reply_to, calls } => {
                 let calls = self.accounts.names(&calls);
                 let what = What::Said { seq, text, client_id, reply_to, calls };
@@ -202,6 +212,7 @@ impl Chat {
             self.end_membership(account, room);
         }
         self.rooms.disown(account);
+        self.purge_all_of(account);
         // Nobody else has the name before the last seat under it has ended, but for whose it is to
         // be already.
         let folded = name.folded();
@@ -305,11 +316,14 @@ impl Chat {
         Ok(())
     }
 
-    fn room_gone(&mut self, seq: Seq, id: RoomId) -> Result<Answer, Refusal> {
+    fn room_gone(&mut self, seq: Seq, id: RoomId, recoverable: bool) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
         room.ok_or(Refusal::RoomNotFound)?;
         self.tell_of_room(id, What::Gone { seq });
-        if let Some(room) = self.rooms.remove(id) {
+        if let Some(mut room) = self.rooms.remove(id) {
+            if recoverable {
+                self.keep_deleted(&mut room, seq);
+            }
             self.empty(Box::new(room));
         }
         Ok(Answer::Done)

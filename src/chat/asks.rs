@@ -127,6 +127,10 @@ impl Chat {
             Ask::RemoveRoom { room, access } => {
                 self.remove_room(ask, who, &room, access).map(|()| None)
             }
+            Ask::Deleted => self.list_deleted(who).map(Some),
+            Ask::RestoreRoom { room, title } => {
+                self.restore_room(ask, who, room, title).map(|()| None)
+            }
             Ask::Sit { seat, door, room, access, claim, enter } => {
                 self.sit(seat, door, &room, access, claim, enter, who).map(Some)
             }
@@ -153,6 +157,9 @@ impl Chat {
             }
             Ask::Direct { name, .. } => Some(self.awaits_pair(self.pair(who, name).ok()?)),
             Ask::Block { .. } => who.map(|who| Awaited::Block(who.account)),
+            Ask::RestoreRoom { room, .. } => {
+                self.deleted.find(who?.account, *room).map(Awaited::Room)
+            }
             // By a key that is about to be none, nobody logs in.
             Ask::Login { key, .. } => {
                 self.accounts.by_key(key).map(|known| Awaited::Key(known.account.id))
@@ -164,7 +171,10 @@ impl Chat {
     /// Whether a change of it is proposed, and not yet in the log.
     fn is_in_flight(&self, what: Awaited) -> bool {
         match what {
-            Awaited::Room(room) => self.rooms.get(room).is_some_and(|room| room.changing),
+            Awaited::Room(id) => {
+                let changing = self.rooms.get(id).is_some_and(|room| room.changing);
+                changing || self.deleted.is_changing(id)
+            }
             Awaited::Membership(room, account) => {
                 self.rooms.get(room).is_some_and(|room| room.moving.contains_key(&account))
             }
@@ -421,8 +431,9 @@ impl Chat {
         room: &RoomRef,
         access: Access,
     ) -> Result<(), Refusal> {
-        let (id, asker) = (self.changeable(who, room, access)?.record.id, account_of(who));
-        self.propose(Entry::RoomGone { room: id }, Purpose::Ask(ask, asker))?;
+        let (room, asker) = (self.changeable(who, room, access)?, account_of(who));
+        let (id, recoverable) = (room.record.id, room.record.owner.is_some());
+        self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Ask(ask, asker))?;
         if let Some(room) = self.rooms.get_mut(id) {
             (room.changing, room.going) = (true, true);
         }

@@ -62,6 +62,13 @@ impl Chat {
             (Entry::AccountMade { .. } | Entry::RoomMade { .. } | Entry::DirectMade { .. }, _) => {
                 return self.charge(&[(Kind::Make, 1), (Kind::DayMake, 1)], None);
             }
+            // All who belong to it are told that it is there, and were told that it was gone.
+            (Entry::RoomReturned { room, .. }, _) => {
+                let bytes = ENTRY_BYTES * (1 + self.deleted.members(*room) as u64);
+                let made = [(Kind::Make, 1), (Kind::DayMake, 1)];
+                let written = [(Kind::Bytes, bytes), (Kind::DayBytes, bytes)];
+                return self.charge(&[made, written].concat(), None);
+            }
             // A session is paid for by the login, or with the guest.
             (
                 Entry::SessionBegun { .. }
@@ -70,6 +77,7 @@ impl Chat {
                 | Entry::AccountEnded { .. }
                 | Entry::RoomGone { .. }
                 | Entry::BlockChanged { on: false, .. }
+                | Entry::RoomPurged { .. }
                 | Entry::MemberChanged { member: false, .. },
                 _,
             ) => return Ok(()),
@@ -90,6 +98,7 @@ impl Chat {
         match entry {
             Entry::AccountMade { .. }
             | Entry::RoomMade { .. }
+            | Entry::RoomReturned { .. }
             | Entry::DirectMade { .. }
             | Entry::MemberChanged { member: true, .. }
             | Entry::RoomChanged { .. }
@@ -103,6 +112,7 @@ impl Chat {
             | Entry::AccountEnded { .. }
             | Entry::RoomGone { .. }
             | Entry::BlockChanged { on: false, .. }
+            | Entry::RoomPurged { .. }
             | Entry::MemberChanged { member: false, .. }
             | Entry::Deleted { .. }
             | Entry::Reacted { on: false, .. } => Ok(()),

@@ -13,6 +13,7 @@ impl Chat {
     pub fn check(&self) {
         self.accounts.check();
         self.rooms.check();
+        self.deleted.check();
         if self.is_busy() {
             return; // What goes on has taken away the one and not the other.
         }
@@ -23,6 +24,7 @@ impl Chat {
             assert!(self.held.is_empty(), "somebody waits for a change that is over");
             assert!(!self.accounts.is_anything_in_flight(), "an account's reservation was left");
             assert!(!self.rooms.is_anything_in_flight(), "a room's reservation was left");
+            assert!(!self.deleted.is_anything_in_flight(), "a deleted room's reservation was left");
         }
     }
 

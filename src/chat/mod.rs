@@ -25,6 +25,7 @@ mod blocks;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod deleted;
 mod direct;
 mod guesses;
 mod index;
@@ -55,7 +56,7 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
-pub use crate::chat::room::{MemberRecord, RoomRecord};
+pub use crate::chat::room::{DeletedRecord, MemberRecord, RoomRecord};
 pub use crate::chat::snapshot::Snapshot;
 pub use crate::chat::source::Source;
 pub use crate::chat::types::*;
@@ -65,6 +66,7 @@ use crate::chat::accounts::Accounts;
 use crate::chat::apply::Came;
 use crate::chat::asks::Identity;
 use crate::chat::charge::Origin;
+use crate::chat::deleted::Deleted;
 use crate::chat::limiter::Limiter;
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
@@ -89,8 +91,12 @@ pub struct Chat {
     now: Time,
     /// By the running clock: what lifetimes are counted by.
     running: Time,
+    /// The running clock at the first command.
+    started: Time,
     accounts: Accounts,
     rooms: Rooms,
+    /// Rooms that were deleted, and can be brought back.
+    deleted: Deleted,
     seats: Numbered<SeatId, Sitting>,
     /// Streams, by their own seats.
     streams: BTreeMap<SeatId, Stream>,
@@ -186,8 +192,10 @@ impl Chat {
         let mut chat = Chat {
             now: Time(0),
             running: Time(i64::MIN),
+            started: Time(i64::MIN),
             accounts: Accounts::new(settings.session_ttl_secs),
             rooms: Rooms::default(),
+            deleted: Deleted::default(),
             seats: Numbered::default(),
             streams: BTreeMap::new(),
             last_stream: 0,
@@ -208,26 +216,7 @@ impl Chat {
             told: Time(0),
             effects: Vec::new(),
         };
-        for account in snapshot.accounts {
-            chat.accounts.insert(account);
-        }
-        for session in snapshot.sessions {
-            let used = session.last_used;
-            chat.accounts.begin(session, used);
-        }
-        for (account, blocked) in snapshot.blocks {
-            if let Some(known) = chat.accounts.get_mut(account) {
-                known.blocked.insert(blocked);
-            }
-        }
-        for room in snapshot.rooms {
-            let members = room.members.iter().map(|member| member.account);
-            chat.belong(room.id, room.between.is_some(), members.collect());
-            chat.rooms.insert(room);
-        }
-        chat.rooms.used_up_to(snapshot.last_room);
-        chat.rooms.spend(snapshot.spent_rooms);
-        chat.accounts.used_up_to(snapshot.last_account, snapshot.last_session);
+        chat.restore(snapshot);
         chat
     }
 
@@ -242,6 +231,10 @@ impl Chat {
     pub fn handle(&mut self, now: impl Into<Moment>, command: Command, effects: &mut Vec<Effect>) {
         let now = now.into();
         (self.now, self.running) = (now.wall, self.running.max(now.running));
+        if self.started == Time(i64::MIN) {
+            self.started = self.running;
+            self.deleted.start(self.running);
+        }
         std::mem::swap(&mut self.effects, effects);
         self.refresh_steps();
         match command {
@@ -270,22 +263,6 @@ impl Chat {
             self.tend_rooms(None);
         }
         std::mem::swap(&mut self.effects, effects);
-    }
-
-    /// Everything that lasts, each table by number: what another core can start from.
-    pub fn snapshot(&self) -> Snapshot {
-        let (accounts, sessions) = (self.accounts.records(), self.accounts.sessions());
-        Snapshot {
-            accounts,
-            sessions,
-            rooms: self.rooms.records(),
-            blocks: self.accounts.blocks(),
-            last_account: self.accounts.last_account_made(),
-            last_room: self.rooms.last_made(),
-            spent_rooms: self.rooms.spent(),
-            last_session: self.accounts.last_session(),
-            last: self.last,
-        }
     }
 
     fn moment(&self) -> Moment {
@@ -449,15 +426,19 @@ impl Chat {
         }
     }
 
-    /// Whether more has its turn to be told than one command could: the log's next answer would
-    /// have to tell all of it.
+    /// Whether the log's next answer has to wait: more has its turn to be told than one command
+    /// could, or an entry is not carried out to its end.
     pub fn is_behind(&self) -> bool {
+        self.has_to_tell() || self.work.iter().any(Work::is_of_an_entry)
+    }
+
+    fn has_to_tell(&self) -> bool {
         matches!(self.waiting.front(), Some(Waiting::Effect(_)))
     }
 
     /// Tells everything whose turn has come.
     fn move_up(&mut self) {
-        while self.is_behind() {
+        while self.has_to_tell() {
             if !self.step() {
                 return self.work.push_back(Work::MoveUp);
             }
@@ -476,6 +457,7 @@ impl Chat {
         if !self.is_tending() {
             self.tend_rooms(Some(RoomId(0)));
         }
+        self.purge_old();
     }
 
     /// (This is the one command that may take long: it goes through all seats, once, at the end.)

@@ -74,6 +74,17 @@ impl RoomRecord {
     }
 }
 
+/// A deleted room that can be brought back, as it is restored.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeletedRecord {
+    /// As it was.
+    pub room: RoomRecord,
+    /// When it was deleted.
+    pub deleted: Time,
+    /// The entry by which it was.
+    pub by: Seq,
+}
+
 /// Somebody's membership of a room, as it is restored.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct MemberRecord {

@@ -161,7 +161,7 @@ impl Rooms {
 
     /// Whether a room other than `except` has the title, as the log judges it: by case alone. (Who
     /// proposes a title has been told if another was the same in more than that.)
-    fn has_title(&self, title: &Title, except: RoomId) -> bool {
+    pub fn has_title(&self, title: &Title, except: RoomId) -> bool {
         let (folded, lowered) = (title.folded(), title.lowered());
         let mut same = self.by_title.all(&folded).filter(|room| *room != except);
         same.any(|room| self.rooms[&room].record.facts.title.lowered() == lowered)
@@ -197,6 +197,19 @@ impl Rooms {
         self.rooms.insert(id, Room::new(record));
         self.list(id);
         true
+    }
+
+    /// The reverse of [`Rooms::remove`], of a room whose title is free.
+    pub fn bring_back(&mut self, room: Room) {
+        let (id, link, owner) = (room.record.id, room.record.link, room.record.owner);
+        for number in link.into_iter().chain([id]) {
+            self.spent.remove(&number);
+        }
+        self.by_link.extend(link.map(|link| (link, id)));
+        self.by_title.insert(room.record.facts.title.folded(), id);
+        self.owned.extend(owner.map(|owner| (owner, id)));
+        self.rooms.insert(id, room);
+        self.list(id);
     }
 
     /// Puts a room into the lists that its visibility says.

@@ -6,11 +6,12 @@
 //! and by.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
 
 use crate::chat::accounts::Look;
 use crate::chat::numbered::looked;
 use crate::chat::room::Room;
-use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, SessionId};
+use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Effect, Farewell, Followed, Refusal};
 use crate::chat::{Chat, Held, Purpose};
 use crate::time::Time;
@@ -19,8 +20,11 @@ use crate::time::Time;
 pub(super) enum Work {
     /// These seats end, streams' own ones with all they have; then this happens.
     Unseat { seats: BTreeSet<SeatId>, farewell: Option<Farewell>, then: Then },
-    /// A room that is gone loses its seats, and those who belonged to it lose the room.
-    Empty { room: Box<Room> },
+    /// A room that is gone loses its seats, and those who belonged to it, behind that one, lose the
+    /// room.
+    Empty { room: Box<Room>, after: AccountId },
+    /// Those who belong to a room that is back, behind that one, are told so.
+    Return { room: RoomId, seq: Seq, after: AccountId },
     /// A stream takes its seats in the rooms behind that one; then it is answered.
     Follow(Following),
     /// What is free again is asked for again by those who waited for it.
@@ -33,6 +37,13 @@ pub(super) enum Work {
     MoveUp,
     /// Everything ends.
     Close,
+}
+
+impl Work {
+    /// Whether it is what an entry does, and so comes before what the next one does.
+    pub fn is_of_an_entry(&self) -> bool {
+        matches!(self, Work::Empty { .. } | Work::Return { .. })
+    }
 }
 
 /// A stream that takes its seats.
@@ -155,7 +166,8 @@ impl Chat {
         {
             match work {
                 Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
-                Work::Empty { room } => self.empty(room),
+                Work::Empty { room, after } => self.go_on_emptying(room, after),
+                Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
                 Work::Follow(following) => self.go_on_following(following),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
@@ -197,10 +209,14 @@ impl Chat {
     }
 
     /// A room has gone: who sits there does no more, and nobody belongs to it.
-    pub(super) fn empty(&mut self, mut room: Box<Room>) {
+    pub(super) fn empty(&mut self, room: Box<Room>) {
+        self.go_on_emptying(room, AccountId(0));
+    }
+
+    fn go_on_emptying(&mut self, mut room: Box<Room>, mut after: AccountId) {
         while let Some(seat) = room.seats.first().copied() {
             if !self.step() {
-                return self.work.push_back(Work::Empty { room });
+                return self.work.push_back(Work::Empty { room, after });
             }
             room.seats.remove(&seat);
             let Some(sitting) = self.seats.get(&seat) else { continue };
@@ -210,13 +226,19 @@ impl Chat {
             let streams = sitting.is_streams();
             self.unseat(seat, Some(Farewell::RoomGone).filter(|_| !streams));
         }
-        while let Some(account) = room.members.first_key_value().map(|(account, _)| *account) {
+        let id = room.record.id;
+        let next = |chat: &Chat, after| {
+            let members = &chat.deleted.get(id).unwrap_or(&room).members;
+            let rest = (Bound::Excluded(after), Bound::Unbounded);
+            members.range(rest).next().map(|(account, _)| *account)
+        };
+        while let Some(account) = next(self, after) {
             if !self.step() {
-                return self.work.push_back(Work::Empty { room });
+                return self.work.push_back(Work::Empty { room, after });
             }
-            room.members.remove(&account);
+            after = account;
             if let Some(known) = self.accounts.get_mut(account) {
-                known.belongs_no_more(room.record.id);
+                known.belongs_no_more(id);
             }
         }
     }

@@ -76,6 +76,8 @@ pub(super) fn end_all(
     );
     let id = signed(account.0);
     connection.prepare_cached(&lost)?.execute([signed(seq.0), id])?;
+    let members = format!("DELETE FROM member WHERE ?1 IS NOT NULL AND room IN ({theirs})");
+    connection.prepare_cached(&members)?.execute([time.0, id])?;
     let gone = format!("UPDATE room SET gone = ?1 WHERE id IN ({theirs})");
     connection.prepare_cached(&gone)?.execute(params![time.0, id])?;
     Ok(())

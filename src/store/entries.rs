@@ -248,7 +248,13 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
                 "keep_members": keep_members});
             ("room_changed", body)
         }
-        Entry::RoomGone { room } => ("room_gone", json!({"room": room.0})),
+        Entry::RoomGone { room, recoverable } => {
+            ("room_gone", json!({"room": room.0, "recoverable": recoverable}))
+        }
+        Entry::RoomReturned { room, title } => {
+            ("room_returned", json!({"room": room.0, "title": title.as_str()}))
+        }
+        Entry::RoomPurged { room } => ("room_purged", json!({"room": room.0})),
         // Who is called is with the words, of an edit in its message.
         Entry::Said { .. } => return ("said", None),
         Entry::Edited { .. } => return ("edited", None),
@@ -320,7 +326,14 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
             let keep_members = flag("keep_members", true);
             Entry::RoomChanged { room: room()?, facts: facts()?, generation, link, keep_members }
         }
-        "room_gone" => Entry::RoomGone { room: room()? },
+        "room_gone" => {
+            // As long as nobody could bring one back, all were gone for good.
+            Entry::RoomGone { room: room()?, recoverable: flag("recoverable", false) }
+        }
+        "room_returned" => {
+            Entry::RoomReturned { room: room()?, title: Title::kept(body.get("title")?.as_str()?)? }
+        }
+        "room_purged" => Entry::RoomPurged { room: room()? },
         _ => return None,
     })
 }

@@ -19,8 +19,9 @@
 pub mod admin;
 mod chain;
 mod columns;
+pub mod deleted;
 mod direct;
-pub mod entries;
+mod entries;
 mod fold;
 mod health;
 mod index;

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Row};
 
 use crate::chat::{
-    Account, AccountId, Color, Description, MemberRecord, Name, RoomFacts, RoomId, RoomRecord, Seq,
-    Session, SessionId, Snapshot, Title, Visibility,
+    Account, AccountId, Color, DeletedRecord, Description, MemberRecord, Name, RoomFacts, RoomId,
+    RoomRecord, Seq, Session, SessionId, Snapshot, Title, Visibility,
 };
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
@@ -21,13 +21,13 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
     let rooms = "SELECT room.*, (
             SELECT max(log.seq) FROM log
             WHERE log.room = room.id AND log.kind = 'said' AND log.seq > room.since
-        ) AS last FROM room WHERE gone IS NULL ORDER BY id";
-    let mut rooms = rows(connection, rooms, room)?;
+        ) AS last FROM room WHERE gone IS NULL OR kept IS NOT NULL ORDER BY id";
+    let mut rooms = rows(connection, rooms, |row| Ok((room(row)?, kept(row)?)))?;
     let members = "SELECT member.room, account, member.since, read, horizon FROM member
-        LEFT JOIN room ON room.id = member.room WHERE room.gone IS NULL
+        LEFT JOIN room ON room.id = member.room WHERE room.gone IS NULL OR kept IS NOT NULL
         ORDER BY member.room, account";
     let mut members = rows(connection, members, member)?.into_iter().peekable();
-    for room in &mut rooms {
+    for (room, _) in &mut rooms {
         while let Some((_, member)) = members.next_if(|(of, _)| *of == room.id) {
             room.members.push(member);
         }
@@ -36,10 +36,17 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         // Somebody belongs to a room that is not there.
         return Err(rusqlite::Error::QueryReturnedNoRows);
     }
+    let (deleted, rooms): (Vec<_>, Vec<_>) =
+        rooms.into_iter().partition(|(_, kept)| kept.is_some());
+    let deleted = deleted.into_iter().filter_map(|(room, kept)| {
+        let (deleted, by) = kept?;
+        Some(DeletedRecord { room, deleted, by })
+    });
     Ok(Snapshot {
         accounts: rows(connection, accounts, account)?,
         sessions: rows(connection, "SELECT * FROM session ORDER BY id", session)?,
-        rooms,
+        rooms: rooms.into_iter().map(|(room, _)| room).collect(),
+        deleted: deleted.collect(),
         blocks: rows(connection, "SELECT * FROM block ORDER BY account, blocked", block)?,
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
@@ -107,6 +114,12 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         opened: Seq(unsigned(row.get("opened")?)),
         forsaken: row.get("forsaken")?,
     })
+}
+
+/// When a room was deleted, and by which entry, if it can be brought back.
+fn kept(row: &Row<'_>) -> rusqlite::Result<Option<(Time, Seq)>> {
+    let by = row.get::<_, Option<i64>>("kept")?.map(|by| Seq(unsigned(by)));
+    Ok(row.get::<_, Option<i64>>("gone")?.map(Time).zip(by))
 }
 
 fn facts(row: &Row<'_>) -> rusqlite::Result<RoomFacts> {

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use crate::chat::{AccountId, Color, Entry, LOBBY, RoomFacts, RoomId, Seq, SessionId, Visibility};
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
-use crate::store::{direct, words};
+use crate::store::{deleted, direct, words};
 use crate::time::Time;
 
 /// Carries out one entry, in the caller's transaction. Whoever makes an account belongs to the
@@ -81,16 +81,15 @@ pub(super) fn apply(
             let change = (facts, *generation, *link);
             room_changed(connection, (seq, time), *room, change, *keep_members)?;
         }
-        // The hash of its password has no use any more; its members are those who have to be told.
-        // The lobby does not go, nor does a room for two.
-        Entry::RoomGone { room } => {
-            let gone = sql("UPDATE room SET gone = ?, password = NULL
-                 WHERE id = ? AND id <> ? AND gone IS NULL AND between_a IS NULL")?
-            .execute(params![time.0, signed(room.0), signed(LOBBY.0)])?;
-            if gone > 0 {
-                lose(connection, seq, *room, None)?;
+        Entry::RoomGone { room, recoverable } => {
+            deleted::gone(connection, (seq, time), *room, *recoverable)?;
+        }
+        Entry::RoomReturned { room, title } => {
+            if let Some(owner) = deleted::returned(connection, (seq, time), *room, title)? {
+                enter(connection, seq, *room, owner)?;
             }
         }
+        Entry::RoomPurged { room } => deleted::purge(connection, *room)?,
     }
     Ok(())
 }
@@ -116,7 +115,7 @@ pub(super) fn enter(
 }
 
 /// Somebody, or everybody, who belongs to a room now loses it by this entry, and is to be told so.
-fn lose(
+pub(super) fn lose(
     connection: &Connection,
     seq: Seq,
     room: RoomId,
@@ -191,6 +190,7 @@ fn account_ended(
         AND NOT EXISTS (SELECT 1 FROM session WHERE account = ?2)";
     if connection.prepare_cached(end)?.execute([time.0, id])? > 0 {
         direct::end_all(connection, (seq, time), account)?;
+        deleted::purge_all_of(connection, account)?;
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM lost WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM block WHERE account = ?")?.execute([id])?;

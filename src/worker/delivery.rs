@@ -82,6 +82,8 @@ impl Listener for Wire {
 pub(super) struct Delivery<W> {
     wires: Wires<W>,
     rooms: Numbered<RoomId, Room<W>>,
+    /// Where in its room each seat is, so that nobody has to be looked for.
+    places: Numbered<SeatId, usize>,
     /// Rooms with something pending.
     touched: Vec<RoomId>,
     /// Streams with something gathered.
@@ -133,9 +135,10 @@ struct Gather {
 
 impl<W: Listener> Delivery<W> {
     pub fn new(wires: Wires<W>, head: Head) -> Delivery<W> {
-        let (rooms, touched, fed) = (Numbered::default(), Vec::new(), Vec::new());
+        let (rooms, places) = (Numbered::default(), Numbered::default());
+        let (touched, fed) = (Vec::new(), Vec::new());
         let (latest, gather) = (head.get(), Gather::default());
-        Delivery { wires, rooms, touched, fed, head, latest, gather }
+        Delivery { wires, rooms, places, touched, fed, head, latest, gather }
     }
 
     pub fn take(&mut self, items: Vec<Item>) {
@@ -208,18 +211,26 @@ impl<W: Listener> Delivery<W> {
         let room = self.rooms.entry(room).or_default();
         if stream {
             wire.begin_feed();
+            self.places.insert(seat, room.streams.len());
             return room.streams.push((seat, door, wire));
         }
+        self.places.insert(seat, room.seats.len());
         room.seats.push(Seated { wire, door, since: room.pending.len(), apart: false });
     }
 
     fn unseat(&mut self, seat: SeatId, id: RoomId, closing: Option<Closing>) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if let Some(index) = room.streams.iter().position(|(taken, _, _)| *taken == seat) {
+        let Some(index) = self.places.remove(&seat) else { return };
+        if hub::base_of(seat) != seat {
             room.streams.swap_remove(index);
-        }
-        if let Some(index) = room.seats.iter().position(|seated| seated.wire.seat() == seat) {
+            if let Some((moved, _, _)) = room.streams.get(index) {
+                self.places.insert(*moved, index);
+            }
+        } else {
             let seated = room.seats.swap_remove(index);
+            if let Some(moved) = room.seats.get(index) {
+                self.places.insert(moved.wire.seat(), index);
+            }
             if let Some(closing) = closing {
                 // It still hears what was said before.
                 seated.wire.hear(self.gather.single(&room.pending, &seated));
@@ -262,7 +273,8 @@ impl<W: Listener> Delivery<W> {
     /// Everybody has missed something: nobody is told anything more, and all may come back. Also
     /// those who sit nowhere yet, as their seats may be among what was thrown away.
     fn overrun(&mut self) {
-        (self.rooms, self.touched) = (Numbered::default(), Vec::new());
+        (self.rooms, self.places) = (Numbered::default(), Numbered::default());
+        self.touched = Vec::new();
         let wires = self.wires.borrow();
         wires.values().for_each(|wire| wire.close(Closing::TOO_SLOW));
         log!(Error, "{} connections were closed: their worker had stood still", wires.len());

@@ -58,6 +58,9 @@ const FILLED: &[[&str; 3]] = &[
         BLOCKS,
         "nobody_blocks_more_than_so_many_and_guests_who_are_gone_make_room",
     ],
+    ["DELETED_ROOMS_PER_OWNER_MAX", DELETED, "so_many_are_kept_of_one_owner"],
+    ["DELETED_ROOMS_MAX", DELETED, "so_many_are_kept_of_all"],
+    ["DELETED_MEMBERS_MAX", DELETED, "so_many_are_kept_of_all"],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
     ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_signs"],
@@ -67,6 +70,7 @@ const FILLED: &[[&str; 3]] = &[
 
 const BLOCKS: &str = "src/chat/tests/blocks.rs";
 const CONNECTION: &str = "src/connection/tests.rs";
+const DELETED: &str = "src/chat/tests/deleted.rs";
 const FULL: &str = "src/chat/tests/full.rs";
 const GATES: &str = "src/store/tests/gates.rs";
 const HUB: &str = "src/hub/tests.rs";

@@ -203,3 +203,27 @@ fn requests_are_served_at_any_time() {
         assert!(log.lines().all(|line| line.starts_with(shown)), "{log}");
     }
 }
+
+#[test]
+fn a_deleted_room_can_be_brought_back_for_seven_days_whatever_the_clock_says() {
+    let leaping = Leaping::start(0, &[]);
+    let server = &leaping.server;
+    let ann = server.account("ann");
+    let headers = format!("Cookie: {}\r\n", ann.cookie);
+    let facts = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
+    let made = server.ask("POST /api/v1/rooms", &headers, &facts.to_string()).json();
+    let room = format!("/api/v1/rooms/{}", made["id"]);
+    let restore = |headers: &str| server.ask(&format!("POST {room}/restore"), headers, "").status;
+    let delete = |headers: &str| {
+        assert_eq!(server.ask(&format!("DELETE {room}"), headers, "").status, 204);
+    };
+    delete(&headers);
+    leaping.set(400 * DAY, 0);
+    assert_eq!(restore(&headers), 200, "no time has passed");
+    delete(&headers);
+    leaping.set(0, 7 * DAY + 60);
+    let headers = format!("Cookie: {}\r\n", server.log_in(&ann.key));
+    let list = server.ask("GET /api/v1/me/deleted", &headers, "").json();
+    assert_eq!(list, json!({"rooms": []}), "though by the clock it was deleted in the future");
+    assert_eq!(restore(&headers), 404);
+}

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::simulation::TTL_SECS;
 use crate::chat::{
-    Access, Account, AccountId, Entry, Folded, LOBBY, MemberRecord, Name, RoomFacts, RoomId,
-    RoomRecord, RoomRef, Seq, Session, SessionId, Snapshot, Visibility,
+    Access, Account, AccountId, DeletedRecord, Entry, Folded, LOBBY, MemberRecord, Name, RoomFacts,
+    RoomId, RoomRecord, RoomRef, Seq, Session, SessionId, Snapshot, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
@@ -19,6 +19,8 @@ pub struct Book {
     pub rooms: BTreeMap<RoomId, RoomRecord>,
     /// Who has blocked whom.
     pub blocks: BTreeSet<(AccountId, AccountId)>,
+    /// Those that were deleted, and can be brought back.
+    pub deleted: BTreeMap<RoomId, DeletedRecord>,
     /// Keys that accounts had before they got another.
     pub replaced: BTreeSet<KeyHash>,
     pub last_account: u64,
@@ -93,7 +95,11 @@ impl Book {
                 let free = link.is_none_or(|link| linked || !self.is_used(link));
                 self.is_room(room) && free && !titled(&facts.title.folded(), *room)
             }
-            Entry::RoomGone { room } => *room != LOBBY && self.is_room(room),
+            Entry::RoomGone { room, .. } => *room != LOBBY && self.is_room(room),
+            Entry::RoomReturned { room, title } => {
+                self.deleted.contains_key(room) && !titled(&title.folded(), *room)
+            }
+            Entry::RoomPurged { room } => self.deleted.contains_key(room),
             Entry::Said { room, .. }
             | Entry::Edited { room, .. }
             | Entry::Deleted { room, .. }
@@ -111,9 +117,10 @@ impl Book {
         match entry {
             Entry::SessionEnded { session } => by == Some(*session),
             Entry::KeyChanged { account, but, .. } => {
-                // (By a token, whose name is nobody's account, one sits by a session all the same.)
-                let holder = by.and_then(|id| Some(self.sessions.get(&id)?.account)).or(whose);
-                self.fits(entry) && holder == Some(*account) && (by.is_none() || by != *but)
+                // (By a session one may sit under a name that is nobody's.)
+                let session = by.and_then(|by| self.sessions.get(&by));
+                let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
+                self.fits(entry) && theirs && (by.is_none() || by != *but)
             }
             _ => false,
         }
@@ -184,6 +191,10 @@ impl Book {
                     let others = room.members.iter().filter(|one| one.account != account);
                     self.lost.extend(others.map(|one| ((one.account, seq), id)));
                     self.spent.extend(Some(id).filter(|id| id.is_drawn()));
+                }
+                self.deleted.retain(|_, one| one.room.owner != Some(account));
+                for one in self.deleted.values_mut() {
+                    one.room.members.retain(|member| member.account != account);
                 }
                 for room in self.rooms.values_mut() {
                     room.members.retain(|member| member.account != account);
@@ -261,12 +272,29 @@ impl Book {
                     record.members.retain(stays);
                 }
             }
-            Entry::RoomGone { room } => {
+            Entry::RoomGone { room, recoverable } => {
                 let gone = self.rooms.remove(&room).expect("it fits");
                 let members = gone.members.iter().map(|member| member.account);
                 self.lost.extend(members.map(|account| ((account, seq), room)));
                 let drawn = Some(room).filter(|room| room.is_drawn());
                 self.spent.extend(drawn.into_iter().chain(gone.link));
+                let owned = gone.owner.is_some_and(|owner| self.accounts.contains_key(&owner));
+                if recoverable && owned {
+                    let record = DeletedRecord { room: gone, deleted: time, by: seq };
+                    self.deleted.insert(room, record);
+                }
+            }
+            Entry::RoomReturned { room: id, title } => {
+                let mut room = self.deleted.remove(&id).expect("it fits").room;
+                (room.facts.title, room.updated) = (title, time);
+                room.members.iter_mut().for_each(|member| member.since = seq);
+                self.spent.retain(|number| *number != id && Some(*number) != room.link);
+                let owner = room.owner;
+                self.rooms.insert(id, room);
+                owner.into_iter().for_each(|owner| self.join(owner, id, seq));
+            }
+            Entry::RoomPurged { room } => {
+                self.deleted.remove(&room);
             }
             Entry::Said { room, .. } => {
                 self.rooms.get_mut(&room).expect("a room").last = seq;
@@ -381,6 +409,8 @@ impl Book {
         let rooms: Vec<_> = self.rooms.values().cloned().collect();
         assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
         assert!(self.blocks.iter().eq(&snapshot.blocks), "blocks differ from the log");
+        let deleted: Vec<_> = self.deleted.values().cloned().collect();
+        assert_eq!(deleted, snapshot.deleted, "deleted rooms differ from the log");
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");
         assert_eq!(self.last_room, snapshot.last_room, "the last room's number");
         let spent: Vec<RoomId> = self.spent.iter().copied().collect();
@@ -396,7 +426,9 @@ pub fn room_of(entry: &Entry) -> Option<RoomId> {
         | Entry::DirectMade { room, .. }
         | Entry::MemberChanged { room, .. }
         | Entry::RoomChanged { room, .. }
-        | Entry::RoomGone { room }
+        | Entry::RoomGone { room, .. }
+        | Entry::RoomReturned { room, .. }
+        | Entry::RoomPurged { room }
         | Entry::Said { room, .. }
         | Entry::Edited { room, .. }
         | Entry::Deleted { room, .. }

@@ -189,7 +189,9 @@ impl Teller<'_> {
         let begun =
             |room: RoomId| (self.follows.belongs(self.now, room) == Some(seq)).then_some(room);
         match entry {
-            Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => begun(*room),
+            Entry::RoomMade { room, .. }
+            | Entry::RoomReturned { room, .. }
+            | Entry::DirectMade { room, .. } => begun(*room),
             Entry::MemberChanged { room, account, member: true, .. }
                 if *account == self.follows.account =>
             {

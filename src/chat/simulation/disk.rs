@@ -22,6 +22,12 @@ pub struct Disk {
     pub marks: HashMap<(RoomId, AccountId), Seq>,
 }
 
+/// Whether the core hears something from the log by it.
+pub fn answers(command: &Command) -> bool {
+    use Command::{Logged, Repeated, Unlogged};
+    matches!(command, Logged { .. } | Repeated { .. } | Unlogged { .. })
+}
+
 impl Disk {
     pub fn propose(&mut self, ticket: Ticket, time: Time, entry: Entry) {
         self.queue.push_back((ticket, time, entry));

@@ -249,13 +249,8 @@ impl Simulation {
         if self.loud {
             println!("{:>4} {} {command:?}", self.step, self.clock);
         }
-        if matches!(
-            command,
-            Command::Logged { .. } | Command::Repeated { .. } | Command::Unlogged { .. }
-        ) {
-            while self.chat.is_behind() {
-                self.carry_on();
-            }
+        while disk::answers(&command) && self.chat.is_behind() {
+            self.carry_on();
         }
         self.expect(&command);
         self.handle(command);
@@ -264,7 +259,9 @@ impl Simulation {
             self.carry_on();
         }
         assert!(self.world.to_announce.is_none(), "in the log, but not announced");
-        self.world.check_due();
+        if !self.chat.is_behind() {
+            self.world.check_due();
+        }
     }
 
     /// What goes on comes to its end.
@@ -401,7 +398,9 @@ impl Simulation {
             {
                 self.world.rise(|_, one| one.room == *room && one.account == Some(*account))
             }
-            Entry::RoomGone { room } if fits => self.world.rise(|_, member| member.room == *room),
+            Entry::RoomGone { room, .. } if fits => {
+                self.world.rise(|_, member| member.room == *room)
+            }
             Entry::RoomChanged { room, .. } if self.book.locks(entry) => {
                 let owner = self.book.rooms.get(room).and_then(|room| room.owner);
                 let stays = |account| account == owner && owner.is_some();

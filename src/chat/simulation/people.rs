@@ -79,6 +79,7 @@ impl Simulation {
                 let access = it.access(&room);
                 Ask::RemoveRoom { room, access }
             }),
+            62 if self.dice.one_in(2) => self.somebody_restores(),
             47 => self.somebody_asks(|it| Ask::Rooms {
                 mine: it.dice.one_in(2),
                 after: RoomId(it.dice.below(4)),
@@ -116,6 +117,20 @@ impl Simulation {
                 _ => Ask::View { room: it.some_room() },
             }),
         }
+    }
+
+    /// Mostly what is the caller's.
+    fn somebody_restores(&mut self) {
+        let deleted: Vec<(RoomId, Option<AccountId>)> =
+            self.book.deleted.values().map(|one| (one.room.id, one.room.owner)).collect();
+        let (room, owner) = self.dice.pick(&deleted).unwrap_or((self.some_room(), None));
+        let caller = match owner.filter(|_| !self.dice.one_in(4)) {
+            Some(owner) => self.caller_of(owner),
+            None => self.caller(),
+        };
+        let title = self.dice.one_in(2).then(|| self.facts().title);
+        let list = self.dice.one_in(4);
+        self.asks(caller, |_| if list { Ask::Deleted } else { Ask::RestoreRoom { room, title } });
     }
 
     pub(super) fn some_room(&mut self) -> RoomId {

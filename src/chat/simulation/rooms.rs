@@ -2,7 +2,10 @@
 
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::world::{Asked, Hearing, World};
-use crate::chat::{Access, Answer, Refusal, RoomChange, RoomInfo, RoomRef, SeatId, Visibility};
+use crate::chat::{
+    Access, AccountId, Answer, DeletedRecord, Refusal, RoomChange, RoomInfo, RoomRef, SeatId,
+    Visibility,
+};
 
 impl World {
     /// Whoever is shown a room may see it; and who is in it, only where that is theirs to know.
@@ -51,6 +54,31 @@ impl World {
             Err(_) => {
                 assert!(mark.and_then(marked).is_none(), "what was refused is there");
             }
+        }
+    }
+
+    /// Only the owner brings a deleted room back, and is told of it.
+    pub(super) fn restored(
+        &self,
+        answer: &Result<Answer, Refusal>,
+        account: Option<AccountId>,
+        book: &Book,
+    ) {
+        match answer {
+            Ok(Answer::Room(info)) => {
+                self.changed(answer, None, book);
+                assert_eq!(book.rooms[&info.id].owner, account, "brought back by another");
+            }
+            Ok(Answer::Deleted(infos)) => {
+                for info in infos {
+                    let same = |one: &&DeletedRecord| {
+                        (one.deleted, &one.room.facts.title) == (info.deleted, &info.title)
+                    };
+                    let mut same = book.deleted.values().filter(same);
+                    assert!(same.any(|one| one.room.owner == account), "another's deleted room");
+                }
+            }
+            _ => {}
         }
     }
 

@@ -55,7 +55,18 @@ impl Simulation {
                 let but = Some(SessionId(1 + self.dice.below(12)));
                 Entry::KeyChanged { account, key: self.key(), but }
             }
-            5 => Entry::RoomGone { room: self.some_room() },
+            5 => {
+                let deleted: Vec<RoomId> = self.book.deleted.keys().copied().collect();
+                let back = self.dice.pick(&deleted).unwrap_or(room);
+                match self.dice.below(4) {
+                    0 => Entry::RoomReturned { room: back, title: self.facts().title },
+                    1 => Entry::RoomPurged { room: back },
+                    recoverable => {
+                        let recoverable = recoverable == 2;
+                        Entry::RoomGone { room: self.some_room(), recoverable }
+                    }
+                }
+            }
             _ => {
                 let name = Name::new(STRANGER).expect("a name");
                 let author = Author { account: None, name };

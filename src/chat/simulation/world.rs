@@ -238,6 +238,7 @@ impl World {
             Ask::RemoveRoom { room: RoomRef::Id(room), .. } if ok => {
                 assert!(!book.rooms.contains_key(room), "acknowledged, but not gone");
             }
+            Ask::RestoreRoom { .. } | Ask::Deleted => self.restored(answer, asked.account, book),
             Ask::Sit { seat, .. } => self.sat(*seat, answer, book),
             Ask::BeGuest { session, .. } => {
                 assert_eq!(ok, book.session_with(session).is_some(), "a guest, or not");

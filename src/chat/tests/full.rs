@@ -6,7 +6,7 @@ use crate::limits::{
 };
 
 /// A core that begins where another was, but for what is put in by hand.
-fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> Core {
+pub(super) fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> Core {
     let mut core = Core::with(people);
     let mut snapshot = core.chat.snapshot();
     change(&mut snapshot);

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod clock;
+mod deleted;
 mod direct;
 mod full;
 mod growth;

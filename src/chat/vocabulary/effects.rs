@@ -258,6 +258,10 @@ pub enum Answer {
     },
     /// A room.
     Room(Box<RoomInfo>),
+    /// The rooms that one can bring back, the last that was deleted first; at most
+    /// [`DELETED_ROOMS_PER_OWNER_MAX`](crate::limits::DELETED_ROOMS_PER_OWNER_MAX), and those that
+    /// are about to go for good.
+    Deleted(Vec<DeletedInfo>),
     /// The room of two.
     Direct {
         /// The room.
@@ -423,6 +427,19 @@ pub struct RoomInfo {
     pub last: Seq,
     /// What the asker has to do with it; `None`: they are no member.
     pub membership: Option<Followed>,
+}
+
+/// A deleted room, as who can bring it back may know it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeletedInfo {
+    /// The number by which it was known outside.
+    pub number: RoomId,
+    /// The title that it had.
+    pub title: Title,
+    /// When it was deleted.
+    pub deleted: Time,
+    /// Until when it can be brought back.
+    pub until: Time,
 }
 
 impl RoomInfo {

@@ -112,6 +112,20 @@ pub enum Entry {
     RoomGone {
         /// Which.
         room: RoomId,
+        /// Whether its owner, if it has one, can bring it back for a while.
+        recoverable: bool,
+    },
+    /// A room that was gone is back, with all that it had.
+    RoomReturned {
+        /// Which.
+        room: RoomId,
+        /// Its title from now on: another may have taken the one that it had.
+        title: Title,
+    },
+    /// A room that was gone cannot be brought back any more.
+    RoomPurged {
+        /// Which.
+        room: RoomId,
     },
     /// Somebody has said something.
     Said {

@@ -340,7 +340,9 @@ impl View {
         };
         let Happened::Other(entry) = &row.what else { return None };
         match entry {
-            Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => begun(*room),
+            Entry::RoomMade { room, .. }
+            | Entry::RoomReturned { room, .. }
+            | Entry::DirectMade { room, .. } => begun(*room),
             Entry::MemberChanged { room, account, member: true, .. }
                 if *account == self.account =>
             {

@@ -6,7 +6,9 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::chat::{Color, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, What};
+use crate::chat::{
+    Color, DeletedInfo, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, What,
+};
 use crate::protocol::bodies;
 use crate::store::{Counts, Message};
 use crate::time::Time;
@@ -213,6 +215,24 @@ impl<'a> From<&'a SessionInfo> for Login<'a> {
         let SessionInfo { id, created, last_used, expires, agent, current, .. } = info;
         let (created, last_used, expires) = (*created, *last_used, *expires);
         Login { id: id.0, created, last_used, expires, agent, current: *current }
+    }
+}
+
+/// A deleted room, as its owner sees it.
+#[derive(Serialize)]
+pub(super) struct Deleted<'a> {
+    id: u64,
+    title: &'a str,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    deleted: Time,
+    #[serde(serialize_with = "bodies::rfc3339")]
+    until: Time,
+}
+
+impl<'a> From<&'a DeletedInfo> for Deleted<'a> {
+    fn from(info: &'a DeletedInfo) -> Deleted<'a> {
+        let DeletedInfo { number, title, deleted, until } = info;
+        Deleted { id: number.0, title: title.as_str(), deleted: *deleted, until: *until }
     }
 }
 

@@ -37,7 +37,7 @@ use crate::protocol::{Context, Outcome, POST, READ, method, unrouted};
 
 /// Every path, and what can be done there. What is not here is not there: a test holds the routes
 /// below and the documents that are served to it.
-const PATHS: [(&str, &[Method]); 27] = {
+const PATHS: [(&str, &[Method]); 29] = {
     use Method::{Delete, Get, Head, Options, Patch, Post, Put};
     [
         ("/api/v1/server", READ),
@@ -51,10 +51,12 @@ const PATHS: [(&str, &[Method]); 27] = {
         ("/api/v1/me/key", POST),
         ("/api/v1/me/blocked", READ),
         ("/api/v1/me/blocked/{name}", &[Put, Delete, Options]),
+        ("/api/v1/me/deleted", READ),
         ("/api/v1/users/{name}", READ),
         ("/api/v1/users/{name}/room", &[Put, Options]),
         ("/api/v1/rooms", &[Get, Head, Post, Options]),
         ("/api/v1/rooms/{room}", &[Get, Head, Patch, Delete, Options]),
+        ("/api/v1/rooms/{room}/restore", POST),
         ("/api/v1/rooms/{room}/membership", &[Put, Delete, Options]),
         ("/api/v1/rooms/{room}/members", READ),
         ("/api/v1/rooms/{room}/members/{name}", &[Delete, Options]),
@@ -122,6 +124,7 @@ async fn route(context: &Context, request: &Request, method: Method, path: &[&st
         (Put | Delete, ["me", "blocked", name]) => {
             identity::block(context, request, name, method == Put).await
         }
+        (Get, ["me", "deleted"]) => rooms::deleted(context, request).await,
         (Get, ["users", name]) => identity::person(context, request, name).await,
         (Put, ["users", name, "room"]) => rooms::direct(context, request, name).await,
 
@@ -130,6 +133,7 @@ async fn route(context: &Context, request: &Request, method: Method, path: &[&st
         (Get, ["rooms", room]) => rooms::show(context, request, room).await,
         (Patch, ["rooms", room]) => rooms::change(context, request, room).await,
         (Delete, ["rooms", room]) => rooms::remove(context, request, room).await,
+        (Post, ["rooms", room, "restore"]) => rooms::restore(context, request, room).await,
         (Put, ["rooms", room, "membership"]) => rooms::enter(context, request, room).await,
         (Delete, ["rooms", room, "membership"]) => rooms::exit(context, request, room).await,
         (Get, ["rooms", room, "members"]) => rooms::members(context, request, room).await,

@@ -20,7 +20,7 @@ use crate::protocol::native::asking::{about, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{Fields, wrong};
 use crate::protocol::native::identity::who;
-use crate::protocol::native::json::{Occupant, Room};
+use crate::protocol::native::json::{Deleted, Occupant, Room};
 use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{Context, bodies, lists};
 use crate::store::{Counts, Reader};
@@ -112,6 +112,28 @@ pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> 
     let what = Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     context.hub.ask(caller, what).await?;
     Ok(Response::new(204))
+}
+
+/// The rooms that the caller has deleted, and can bring back.
+pub(super) async fn deleted(context: &Context, request: &Request) -> Answered {
+    #[derive(Serialize)]
+    struct Rooms<'a> {
+        rooms: Vec<Deleted<'a>>,
+    }
+    let caller = caller(context, request)?;
+    let Answer::Deleted(infos) = context.hub.ask(caller, Ask::Deleted).await? else {
+        unreachable!("what was deleted is answered with that");
+    };
+    let rooms = infos.iter().map(Deleted::from).collect();
+    Ok(Response::new(200).json(bodies::text(&Rooms { rooms })))
+}
+
+/// Brings a deleted room back, maybe under another title.
+pub(super) async fn restore(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
+    let title = Fields::read_or_none(&request.body)?.parsed("title", Title::new)?;
+    let info = ask_room(context, caller.clone(), Ask::RestoreRoom { room, title }).await?;
+    respond(context, caller, 200, info).await
 }
 
 pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> Answered {

@@ -262,7 +262,6 @@ async function renew(id) {
   if (id === state.current) head();
 }
 
-let hiding = null; // the conversation that one hides just now
 async function gone(id) {
   forgetWindow(id);
   const { title, kind } = state.rooms.get(id) ?? {};
@@ -271,7 +270,7 @@ async function gone(id) {
   if (state.current !== id) return;
   if (!state.rooms.has(id)) {
     const what = kind === "direct" ? "conversation with" : "room";
-    if (id !== hiding) toast(`The ${what} “${title}” is gone.`);
+    if (id !== state.hiding) toast(`The ${what} “${title}” is gone.`);
     history.replaceState(null, "", "#/"); // Or it would be asked for again.
     go(null);
   } else enter(id);
@@ -371,7 +370,7 @@ async function leave() {
   const hint = one.visibility === "public" ? "" : " To come back you need its password.";
   const two = one.kind === "direct";
   if (!two && !await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
-  hiding = two ? one.id : null;
+  state.hiding = two ? one.id : null;
   try {
     await remove(`rooms/${one.id}/membership`);
     history.replaceState(null, "", "./");
@@ -408,13 +407,16 @@ async function join(title) {
 // ---- Buttons and keys
 
 const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
-const openSettings = () => settings({ logOut, help, nick: guestHint() });
+const openSettings = () => settings({ logOut, help, nick: guestHint(), back: enterOwn });
 const openSearch = () => search(open);
 const openSwitcher = () => switcher({ open, direct, fresh: refresh() });
-const openMake = () => makeRoom((one) => {
+const openMake = () => makeRoom(enterOwn);
+
+// A room of one's own that is new here, or back.
+function enterOwn(one) {
   state.rooms.set(one.id, one);
   open(one.id);
-});
+}
 
 function roomMenu() {
   const one = room();

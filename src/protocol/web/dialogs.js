@@ -142,7 +142,8 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
   const gone = h("button", {
     type: "button", class: "danger",
     onclick: async () => {
-      const question = `Delete “${room.title}” with everything in it?`;
+      const back = room.owner ? " For seven days you can bring it back, in the settings." : "";
+      const question = `Delete “${room.title}” with everything in it?${back}`;
       if (!await sure(question, "Delete the room")) return;
       try {
         await remove(`rooms/${room.id}`);
@@ -155,6 +156,17 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
   box = form("This room", [...roomFields(room), levelField(room)], "Save", async (fields) => {
     changed(await patch(`rooms/${room.id}`, wanted(fields)));
   }, gone, out);
+}
+
+// A deleted room whose name is another's by now comes back under another.
+export function restoreAs({ id, title }, then) {
+  form("Another name", [
+    h("p", {}, `There is another room called “${title}” now. What is yours to be called?`),
+    h("label", { for: "f-title" }, "Name"),
+    h("input", { id: "f-title", name: "title", required: true, autocomplete: "off", value: title }),
+  ], "Bring it back", async (fields) => {
+    then(await post(`rooms/${id}/restore`, { title: nameable(fields.title.value) }));
+  });
 }
 
 // A list of which one is chosen, with the arrows or by a click. Who is quicker than the list is

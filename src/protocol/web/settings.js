@@ -1,9 +1,9 @@
 // Settings: how it looks, where one is logged in, and the way out.
 
-import { $, dateTime, h, icon } from "./dom.js";
-import { get, remove } from "./api.js";
+import { $, dateTime, h, icon, toast } from "./dom.js";
+import { get, post, remove } from "./api.js";
 import { blocks } from "./blocks.js";
-import { dialog } from "./dialogs.js";
+import { dialog, restoreAs } from "./dialogs.js";
 import { noticeFields } from "./notice.js";
 import { keep, recall, state } from "./state.js";
 import { stream } from "./stream.js";
@@ -15,7 +15,7 @@ export function suitTheme() {
   document.documentElement.style.colorScheme = theme === "system" ? "" : theme;
 }
 
-export function settings({ logOut, help, nick }) {
+export function settings({ logOut, help, nick, back }) {
   const themes = THEMES.map(([value, name]) => h("label", { class: "check" },
     h("input", {
       type: "radio", name: "theme", value, checked: recall("theme", "system") === value,
@@ -23,6 +23,7 @@ export function settings({ logOut, help, nick }) {
     }), ` ${name}`));
   const list = h("ul", { class: "sessions" }, h("li", { class: "hint" }, "…"));
   const shunned = h("ul", { class: "sessions", "aria-label": "Blocked people" });
+  const gone = h("div", { hidden: true });
   const who = state.me.guest
     ? h("div", {}, h("p", {}, "You are a guest: your name is yours while you are here, and ",
       "nobody else can have it. Register for a name that stays."), nick)
@@ -37,11 +38,35 @@ export function settings({ logOut, help, nick }) {
       h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
     h("h3", {}, "Whom you have blocked"), shunned,
     h("h3", {}, "Where you are logged in"), list,
+    h("h3", {}, "Where you are logged in"), list, gone,
     h("p", { class: "hint" }, `Shanty ${state.server.version ?? ""}. `, stream.slow
       ? "Websockets do not get through here; server-sent events do, and all works but typing."
       : "Connected by a websocket."));
   sessions(list);
-  blocks.list(shunned);
+    h("h3", {}, "Whom you have blocked"), shunned,
+  deleted(gone, (room) => { box.close(); back(room); });
+}
+
+// Rooms that one has deleted, and can bring back.
+async function deleted(place, back) {
+  const { rooms } = await get("me/deleted").catch(() => ({ rooms: [] }));
+  place.hidden = !rooms.length;
+  place.replaceChildren(h("h3", {}, "Deleted rooms"), h("ul", { class: "sessions" },
+    rooms.map((one) => h("li", {},
+      h("div", {}, h("b", {}, one.title),
+        h("div", { class: "hint" }, "can be brought back until ", dateTime(one.until))),
+      h("button", {
+        type: "button", "aria-label": `Bring back ${one.title}`,
+        onclick: async () => {
+          try {
+            back(await post(`rooms/${one.id}/restore`));
+          } catch (failure) {
+            if (failure.code === "title_taken") return restoreAs(one, back);
+            toast(failure.message);
+            deleted(place, back);
+          }
+        },
+      }, "Bring back")))));
 }
 
 async function sessions(list) {

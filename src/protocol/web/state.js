@@ -9,6 +9,7 @@ export const state = {
   current: null, // the id of the open room
   people: [], // of the open room
   blocked: [], // names of whom one has blocked
+  hiding: null, // the conversation that one hides just now
   typing: new Map(), // name → until when, in the open room
   link: "opening", // opening | open | lost | replaced
 };

@@ -189,12 +189,13 @@ impl Log {
 
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
-        let Snapshot { accounts, sessions, rooms, blocks, .. } = &expected;
+        let Snapshot { accounts, sessions, rooms, deleted, blocks, .. } = &expected;
         for (what, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
             ("rooms or memberships", *rooms == found.rooms),
             ("blocks", *blocks == found.blocks),
+            ("deleted rooms", *deleted == found.deleted),
             ("last numbers", expected == found),
         ] {
             if !same {
@@ -337,11 +338,11 @@ impl Core {
     }
 
     fn apply(&mut self, seq: Seq, time: Time, entry: Entry) {
-        self.chat.handle(
-            time,
-            Command::Logged { ticket: None, seq, time, entry },
-            &mut self.effects,
-        );
+        while self.chat.is_behind() {
+            self.chat.handle(time, Command::Continue, &mut self.effects);
+        }
+        let logged = Command::Logged { ticket: None, seq, time, entry };
+        self.chat.handle(time, logged, &mut self.effects);
         // What it proposes (the end of a guest) is not for it to decide now: the log knows.
         while let Some(effect) = self.effects.pop() {
             if let Effect::Propose { ticket, entry, .. } = effect {
@@ -362,7 +363,8 @@ fn comparable(mut snapshot: Snapshot) -> Snapshot {
     for session in &mut snapshot.sessions {
         session.last_used = Time(0);
     }
-    for member in snapshot.rooms.iter_mut().flat_map(|room| &mut room.members) {
+    let deleted = snapshot.deleted.iter_mut().map(|one| &mut one.room);
+    for member in snapshot.rooms.iter_mut().chain(deleted).flat_map(|room| &mut room.members) {
         member.read = Seq(0);
     }
     snapshot

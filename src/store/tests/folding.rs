@@ -61,7 +61,9 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
             link: (chance.roll(3) == 0).then_some(drawn),
             keep_members: chance.roll(2) == 0,
         },
-        10 => Entry::RoomGone { room },
+        10 => Entry::RoomGone { room, recoverable: chance.roll(3) > 0 },
+        19 if chance.roll(3) == 0 => Entry::RoomPurged { room },
+        19 => Entry::RoomReturned { room, title: facts.title },
         _ => said(room.0, name),
     }
 }

@@ -129,6 +129,7 @@ fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
         ALTER TABLE room DROP COLUMN opened; ALTER TABLE member DROP COLUMN horizon;
         DROP TABLE mention; CREATE TABLE mention (name TEXT, room INTEGER, seq INTEGER);
         CREATE INDEX mention_seq ON mention (seq);
+        DROP INDEX room_kept; ALTER TABLE room DROP COLUMN kept;
         DROP TABLE gap; ALTER TABLE log DROP COLUMN proof; ALTER TABLE log DROP COLUMN hash;
         DROP INDEX room_between_a; DROP INDEX room_between_b; DROP TABLE block;
         ALTER TABLE room DROP COLUMN forsaken;
@@ -204,6 +205,7 @@ fn what_guests_had_left_behind_has_the_owner_that_it_would_have_now() {
     // As it was left before.
     let before = "UPDATE room SET owner = NULL; DROP INDEX room_between_a;
         DROP INDEX room_between_b; DROP TABLE block; ALTER TABLE room DROP COLUMN forsaken;
+        DROP INDEX room_kept; ALTER TABLE room DROP COLUMN kept;
         PRAGMA user_version = 10";
     scratch.other_program().execute_batch(before).expect("it can be undone");
     assert_eq!(scratch.open().snapshot, new);

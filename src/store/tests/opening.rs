@@ -44,7 +44,7 @@ fn a_restart_finds_everything_as_it_was() {
         session_begun(7, 1, "s7"),
         room_made(2, "Den"),
         room_made(3, "Attic"),
-        Entry::RoomGone { room: RoomId(3) },
+        Entry::RoomGone { room: RoomId(3), recoverable: true },
         Entry::SessionEnded { session: SessionId(7) },
     ];
     writer.commit((1..).zip(entries).map(|(ticket, entry)| write(ticket, entry)).collect());

@@ -117,7 +117,7 @@ fn rows_come_back_as_they_were_written() {
             link: None,
             keep_members: false,
         },
-        Entry::RoomGone { room },
+        Entry::RoomGone { room, recoverable: true },
         Entry::Said {
             room,
             author: author.clone(),
@@ -145,6 +145,8 @@ fn rows_come_back_as_they_were_written() {
         deletes(4, 2, 19, false),
         said(9, ""),
         said(9, &"ü".repeat(4_000)),
+        Entry::RoomReturned { room, title: Title::new("Back").expect("a title") },
+        Entry::RoomPurged { room },
     ];
     let writes = (2..).zip(entries.clone()).map(|(n, entry)| write(n, entry)).collect();
     writer.commit(writes);
@@ -170,7 +172,7 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
         session_begun(3, 99, "t"),
         room_made(1, "Lobby 2"),
         room_made(2, "PUBLIC chat"),
-        Entry::RoomGone { room: RoomId(1) },
+        Entry::RoomGone { room: RoomId(1), recoverable: true },
         Entry::RoomChanged {
             room: RoomId(8),
             facts: facts("Nowhere"),

@@ -6,6 +6,13 @@ import { WIDE, accessible, account, ask, beGuest, beSomebody, inside, makeRoom, 
 
 const names = (page) => page.locator("#rooms .name").allInnerTexts();
 
+async function bringBack(page) {
+  await page.click("#settings");
+  await reads(page, "dialog", "can be brought back until", "a deleted room is in the settings");
+  await accessible(page, "deleted rooms");
+  await page.click("dialog >> text=Bring back");
+}
+
 export async function rooms({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann");
   const bob = await beSomebody(browser, server.url, "Bob");
@@ -78,6 +85,24 @@ export async function rooms({ browser, server }) {
   await bob.goto(`${server.url}/#/room/${cabin}`);
   await reads(bob, "#gate", "no such room", "nor at its address");
   await accessible(bob, "no such room");
+
+  // And brought back by whose it was, with what was said in it.
+  await bringBack(ann);
+  await titled(ann, "Galley", "a deleted room comes back");
+  await shows(ann, "third island", "with what was said in it");
+  await reads(bob, "#rooms", "Galley", "its members have it again");
+  await ann.click("#room-menu");
+  await ann.click("dialog >> text=Delete room");
+  await reads(ann, "dialog", "seven days", "to delete is said to be undone");
+  await ann.click("dialog >> text=Delete the room");
+  await titled(ann, "Public Chat");
+  await makeRoom(bob, "Galley");
+  await bringBack(ann);
+  await reads(ann, "dialog", "another room called", "its name is another's now");
+  await accessible(ann, "another name for a deleted room");
+  await ann.fill("dialog #f-title", "Pantry");
+  await ann.click("dialog .primary");
+  await titled(ann, "Pantry", "it comes back under another name");
 }
 
 // The ways to a room and to people.

@@ -1,0 +1,278 @@
+//! Deleted rooms, which their owner can bring back.
+
+use super::full::{account, core_from, room};
+use super::*;
+use crate::limits::{
+    DELETED_MEMBERS_MAX, DELETED_ROOM_TTL_SECS, DELETED_ROOMS_MAX, DELETED_ROOMS_PER_OWNER_MAX,
+    MEMBERS_MAX, RETAIN_WAIT_MS, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX,
+};
+use Visibility::{Hidden, Public};
+
+fn remove(room: RoomId) -> Ask {
+    Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open }
+}
+
+fn restore(room: RoomId) -> Ask {
+    Ask::RestoreRoom { room, title: None }
+}
+
+impl Core {
+    /// The titles of what somebody can bring back, and until when.
+    fn deleted(&mut self, who: &str) -> Vec<(String, Time)> {
+        let Ok(Answer::Deleted(rooms)) = self.ask(who, Ask::Deleted) else { panic!("no list") };
+        rooms.into_iter().map(|one| (one.title.as_str().to_owned(), one.until)).collect()
+    }
+
+    /// Time has passed, and Ann logs in once more.
+    fn come_again(&mut self) {
+        self.give(Command::Tick);
+        self.settle();
+        self.login("ann").expect("a login");
+    }
+
+    fn kept(&self) -> Vec<u64> {
+        self.chat.snapshot().deleted.iter().map(|one| one.room.id.0).collect()
+    }
+
+    fn titles(&mut self, who: &str) -> Vec<String> {
+        self.deleted(who).into_iter().map(|(title, _)| title).collect()
+    }
+}
+
+#[test]
+fn a_deleted_room_returns_with_all_that_it_had() {
+    let mut core = Core::with(&["ann", "bob", "cat"]);
+    let den = core.room("ann", facts("den", Hidden, Some("hash")));
+    for who in ["bob", "cat"] {
+        let access = Access::Password { generation: 0 };
+        core.ask(who, Ask::Enter { room: den, access }).expect("a member");
+    }
+    let (text, client_id, reply_to) = ("hello".into(), None, None);
+    let send = Action::Send { room: den, text, client_id, reply_to };
+    let Ok(Answer::Acted { seq, .. }) = core.ask("bob", Ask::Act(send)) else { panic!("not said") };
+    core.ask("cat", Ask::Read { room: den, seq }).expect("read");
+    let before = core.chat.snapshot();
+    core.ask("ann", remove(den)).expect("gone");
+    let until = core.now.plus_secs(DELETED_ROOM_TTL_SECS);
+    assert_eq!(core.deleted("ann"), [("den".to_owned(), until)]);
+    for who in ["ann", "bob", "cat", ""] {
+        let find = Ask::Room { room: RoomRef::Id(den), access: token(den, 0) };
+        assert_eq!(core.ask(who, find), Err(Refusal::RoomNotFound), "{who}");
+    }
+    for who in ["bob", "cat"] {
+        assert!(core.deleted(who).is_empty());
+        assert_eq!(
+            core.ask(who, restore(den)),
+            Err(Refusal::RoomNotFound),
+            "{who} is not its owner"
+        );
+    }
+    assert_eq!(core.ask("", restore(den)), Err(Refusal::Unauthenticated));
+    let Ok(Answer::Room(info)) = core.ask("ann", restore(den)) else { panic!("not back") };
+    assert_eq!((info.id, info.title.as_str(), info.last), (den, "den", seq));
+    let after = core.chat.snapshot();
+    let whole = |snapshot: &Snapshot| {
+        let room = &snapshot.rooms[1];
+        let read = room.members.iter().map(|one| (one.account, one.read, one.horizon));
+        (
+            room.facts.clone(),
+            room.generation,
+            read.collect::<Vec<_>>(),
+            snapshot.spent_rooms.clone(),
+        )
+    };
+    assert_eq!(whole(&after), whole(&before));
+    assert!(after.deleted.is_empty() && core.deleted("ann").is_empty());
+    assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound), "it is there");
+    assert_eq!(core.try_to("cat", Ask::View { room: den }), Ok(()));
+}
+
+#[test]
+fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let den = core.room("ann", facts("den", Public, None));
+    core.ask("", be_guest("zoe")).expect("a guest");
+    for who in ["bob", "zoe"] {
+        core.ask(who, Ask::Enter { room: den, access: Access::Open }).expect("a member");
+    }
+    let follow = |seat| Ask::Follow { seat: SeatId(seat), door: BACK, only: None };
+    core.ask("bob", follow(1 << 16)).expect("a stream");
+    core.ask("ann", Ask::Exit { room: den }).expect("out");
+    core.ask("ann", remove(den)).expect("gone");
+    core.ask("zoe", Ask::Logout).expect("she ends");
+    core.settle();
+    core.ask_late("ann", restore(den));
+    let heard = core.settle();
+    let seat = (1 << 16) + 3;
+    let expected = [
+        format!("{seat} hears room {den}"),
+        format!("whispered to {seat}: den as {}", core.seq),
+        format!("bob joined by {seat}"),
+    ];
+    assert_eq!(heard, expected);
+    let snapshot = core.chat.snapshot();
+    let members: Vec<u64> = snapshot.rooms[1].members.iter().map(|one| one.account.0).collect();
+    assert_eq!(members, [1, 2], "its owner is in it again");
+}
+
+#[test]
+fn a_title_that_is_anothers_by_now() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let den = core.room("ann", facts("den", Public, None));
+    core.ask("ann", remove(den)).expect("gone");
+    let other = core.room("bob", facts("DEN", Public, None));
+    assert_eq!(core.ask("ann", restore(den)), Err(Refusal::TitleTaken));
+    let named = |title| Ask::RestoreRoom { room: den, title: Title::new(title) };
+    assert_eq!(core.ask("ann", named("Den")), Err(Refusal::TitleTaken));
+    // Two at once: the second finds it there.
+    let late = [core.ask_late("ann", named("attic")), core.ask_late("ann", named("cellar"))];
+    let taken =
+        core.ask_late("bob", Ask::MakeRoom { facts: facts("attic", Public, None), chance: 1 });
+    assert_eq!(core.answer(taken), Some(Err(Refusal::TitleTaken)), "it is on its way");
+    core.settle();
+    let answers = late.map(|ask| core.answer(ask).expect("an answer").map(|_| ()));
+    assert_eq!(answers, [Ok(()), Err(Refusal::RoomNotFound)]);
+    // What the log cannot take changes nothing.
+    core.ask("ann", remove(den)).expect("gone");
+    let lost = core.ask_late("ann", restore(den));
+    core.fail();
+    assert_eq!(core.answer(lost), Some(Err(Refusal::Unavailable)));
+    core.ask("bob", remove(other)).expect("gone");
+    assert_eq!(core.try_to("ann", named("den")), Ok(()));
+}
+
+#[test]
+fn what_nobody_owned_is_gone_for_good() {
+    let mut core = Core::with(&["ann"]);
+    let den = core.room("", facts("den", Public, None));
+    core.ask("ann", Ask::Enter { room: den, access: Access::Open }).expect("a member");
+    core.ask("ann", remove(den)).expect("gone");
+    assert!(core.deleted("ann").is_empty() && core.kept().is_empty());
+    assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound));
+    // So is what was deleted by a guest who is gone.
+    core.ask("", be_guest("zoe")).expect("a guest");
+    let attic = core.room("zoe", facts("attic", Public, None));
+    core.ask("zoe", remove(attic)).expect("gone");
+    assert_eq!(core.kept(), [attic.0]);
+    core.ask("zoe", Ask::Logout).expect("she ends");
+    core.settle();
+    assert!(core.kept().is_empty());
+}
+
+#[test]
+fn after_seven_days_it_is_gone_for_good() {
+    let mut core = Core::with(&["ann"]);
+    let den = core.room("ann", facts("den", Public, None));
+    core.ask("ann", remove(den)).expect("gone");
+    core.passes(DELETED_ROOM_TTL_SECS - 1);
+    core.come_again();
+    assert_eq!(core.titles("ann"), ["den"]);
+    assert_eq!(core.kept(), [den.0]);
+    core.passes(1);
+    assert!(core.titles("ann").is_empty());
+    assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound));
+    core.give(Command::Tick);
+    assert_eq!(core.settle(), [""; 0]);
+    assert!(core.kept().is_empty());
+}
+
+/// A clock that leaps ahead makes nothing older; nor is anything purged by one that was wrong from
+/// the start, as long as nobody is known to have done anything by it.
+#[test]
+fn a_clock_that_is_wrong_purges_nothing() {
+    let days = |count: u64| i64::try_from(count * 24 * 3_600).expect("seconds");
+    let mut core = Core::with(&["ann"]);
+    let den = core.room("ann", facts("den", Public, None));
+    core.ask("ann", remove(den)).expect("gone");
+    core.leap_secs = days(400);
+    core.passes(7_200);
+    core.come_again();
+    assert_eq!((core.titles("ann"), core.kept()), (vec!["den".to_owned()], vec![den.0]));
+    // The next start is by the wrong clock.
+    let snapshot = core.chat.snapshot();
+    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot);
+    core.now = Time(core.now.0 + days(400) * 1_000_000);
+    core.leap_secs = 0;
+    let purges = |core: &mut Core, secs: u64| {
+        core.passes(secs);
+        core.give(Command::Tick);
+        core.proposals.iter().any(|(_, _, entry)| matches!(entry, Entry::RoomPurged { .. }))
+    };
+    assert!(!purges(&mut core, 10), "the server has just started");
+    assert!(!purges(&mut core, RETAIN_WAIT_MS / 1_000), "nothing was written by this clock");
+    core.settle();
+    core.login("ann").expect("a login");
+    assert!(purges(&mut core, 10), "somebody has come by it, and that is kept");
+}
+
+#[test]
+fn so_many_are_kept_of_one_owner() {
+    let mut core = Core::with(&["ann", "bob"]);
+    let other = core.room("bob", facts("other", Public, None));
+    core.ask("bob", remove(other)).expect("gone");
+    let max = DELETED_ROOMS_PER_OWNER_MAX;
+    let rooms: Vec<RoomId> = (0..max + 2)
+        .map(|number| {
+            let room = core.room("ann", facts(&format!("room {number}"), Public, None));
+            core.ask("ann", remove(room)).expect("gone");
+            core.settle();
+            room
+        })
+        .collect();
+    let titles = core.titles("ann");
+    assert_eq!((titles.len(), &*titles[0]), (max, "room 21"));
+    assert_eq!(core.ask("ann", restore(rooms[1])), Err(Refusal::RoomNotFound));
+    assert_eq!(core.try_to("ann", restore(rooms[2])), Ok(()));
+    assert_eq!(core.titles("bob"), ["other"], "another's is not touched");
+}
+
+/// Deleted rooms as a snapshot has them: each of the next account, the lowest number first.
+fn deleted(id: u64, members: &[AccountId]) -> DeletedRecord {
+    let mut room = room(id, members);
+    room.owner = Some(AccountId(id));
+    DeletedRecord { room, deleted: NOON, by: Seq(id) }
+}
+
+#[test]
+fn so_many_are_kept_of_all() {
+    let (rooms, members) = (DELETED_ROOMS_MAX as u64, (DELETED_MEMBERS_MAX / MEMBERS_MAX) as u64);
+    let crowd: Vec<AccountId> = (10..10 + MEMBERS_MAX as u64).map(AccountId).collect();
+    for (count, members) in [(rooms, &[][..]), (members, &*crowd)] {
+        let mut core = core_from(&["ann"], |snapshot| {
+            snapshot.accounts.extend((10..10 + MEMBERS_MAX as u64).map(account));
+            snapshot.deleted.extend((10..10 + count).map(|id| deleted(id, members)));
+            snapshot.last_room = 10 + count;
+        });
+        (core.checks, core.seq) = (false, 10 + count);
+        let den = core.room("ann", facts("den", Public, None));
+        core.ask_late("ann", remove(den));
+        core.commit();
+        // The log cannot take it now: it is tried again.
+        core.fail();
+        core.give(Command::Tick);
+        core.settle();
+        let kept = core.kept();
+        assert_eq!((kept.len() as u64, kept[0], *kept.last().expect("one")), (count, 11, den.0));
+    }
+}
+
+#[test]
+fn there_must_be_room_for_it() {
+    let fill = |of_ann: bool, last: u64| {
+        let members = [AccountId(1)];
+        core_from(&["ann"], move |snapshot| {
+            let own = if of_ann { &members[..] } else { &[] };
+            snapshot.rooms.extend((2..last).map(|id| room(id, own)));
+            let mut one = deleted(last, &[AccountId(1)]);
+            one.room.owner = Some(AccountId(1));
+            snapshot.deleted.push(one);
+            snapshot.last_room = last;
+        })
+    };
+    for (of_ann, max) in [(true, ROOMS_PER_ACCOUNT_MAX as u64), (false, ROOMS_MAX as u64)] {
+        let mut core = fill(of_ann, max + 1);
+        assert_eq!(core.ask("ann", restore(RoomId(max + 1))), Err(Refusal::Full));
+        let mut core = fill(of_ann, max);
+        assert_eq!(core.try_to("ann", restore(RoomId(max))), Ok(()));
+    }
+}
