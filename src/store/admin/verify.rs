@@ -343,12 +343,15 @@ impl Core {
         }
         let logged = Command::Logged { ticket: None, seq, time, entry };
         self.chat.handle(time, logged, &mut self.effects);
-        // What it proposes (the end of a guest) is not for it to decide now: the log knows.
-        while let Some(effect) = self.effects.pop() {
-            if let Effect::Propose { ticket, entry, .. } = effect {
-                let refusal = Refusal::Unavailable;
-                let refused = Command::Unlogged { ticket, entry, refusal };
-                self.chat.handle(time, refused, &mut self.effects);
+        // What it proposes (the end of a guest, or of a room) is not for it to decide now: the log
+        // knows. It is refused in order, as everything that is proposed is answered.
+        while !self.effects.is_empty() {
+            for effect in std::mem::take(&mut self.effects) {
+                if let Effect::Propose { ticket, entry, .. } = effect {
+                    let refusal = Refusal::Unavailable;
+                    let refused = Command::Unlogged { ticket, entry, refusal };
+                    self.chat.handle(time, refused, &mut self.effects);
+                }
             }
         }
     }

@@ -169,7 +169,8 @@ fn a_room_for_two_whose_guest_went_before_ends_when_it_is_taken_over() {
         (1, &[room][..], &[(Seq(ended), room)][..])
     );
     // As it was left before.
-    let before = "UPDATE room SET gone = NULL; DELETE FROM lost;";
+    let before = "UPDATE room SET gone = NULL; DELETE FROM lost;
+        INSERT INTO member (room, account, since, read, horizon) VALUES (4294967296, 1, 4, 4, 0)";
     scratch.other_program().execute_batch(before).expect("it can be undone");
     assert_eq!(scratch.open().snapshot.rooms.len(), 2);
     let again = include_str!("../migrations/0009_direct.sql");
