@@ -85,7 +85,7 @@ fn the_tables_equal_the_fold() {
         let mut store = scratch.open();
         let mut written = log_of(&scratch.file());
         let (mut rooms, mut sessions, mut accounts, mut members) = (0, 0, 0, 0);
-        for round in 0..100 {
+        for round in 0..160 {
             let mut batch = Vec::new();
             for ticket in 1..=chance.roll(12) {
                 let time = Time(chance.roll(1_000_000_000).cast_signed() - 1_000);
@@ -118,7 +118,7 @@ fn the_tables_equal_the_fold() {
             rooms = rooms.max(found.rooms.len());
             sessions = sessions.max(found.sessions.len());
             accounts = accounts.max(found.accounts.len());
-            blocks = blocks.max(found.blocks.len());
+            blocks += found.blocks.len();
             members = members.max(found.rooms.iter().map(|room| room.members.len()).sum());
         }
         assert_eq!(log_of(&scratch.file()), written, "seed {seed}");
@@ -130,5 +130,5 @@ fn the_tables_equal_the_fold() {
         let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));
         assert_eq!(broken, Ok(false), "seed {seed}");
     }
-    assert!(blocks > 2, "{blocks}");
+    assert!(blocks > 20, "{blocks} in all rounds");
 }
