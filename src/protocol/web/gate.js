@@ -24,13 +24,14 @@ export function gate(one, joined = then) {
     type: "password", name: "password", required: true, autocomplete: "off",
     "aria-label": "Password", placeholder: "Password",
   });
-  const words = !one ? "There is no such room, or it is hidden. If you were given its password, "
-    + "come in with it." : closed ? "This room is private. It takes a password to come in."
+  const words = !one
+    ? "This room doesn't exist or is hidden. If you have its password, enter it here."
+    : closed ? "This room is private. Enter the password to join."
     : shunned ? `You have blocked ${one.title}. Neither of you can write here.`
-      : "You are looking in. Join to write, and to hear what is new.";
+    : "You're previewing this room. Join to post and get updates.";
+  const does = closed ? "Join" : shunned ? `Unblock ${one.title}` : "Join this room";
   form.replaceChildren(h("p", {}, words), h("div", { class: "row" }, password || null,
-    h("button", { class: "primary" }, 
-      closed ? "Come in" : shunned ? `Unblock ${one.title}` : "Join this room")), trouble);
+    h("button", { class: "primary" }, does)), trouble);
   form.onsubmit = async (event) => {
     event.preventDefault();
     trouble.textContent = "";
@@ -40,7 +41,7 @@ export function gate(one, joined = then) {
       joined(await put(`rooms/${state.current}/membership`, body));
     } catch (failure) {
       trouble.textContent = failure.code === "room_not_found"
-        ? "No room opens with this password." : failure.message;
+        ? "Room not found, or wrong password." : failure.message;
       password && password.select?.();
     }
   };
