@@ -20,6 +20,7 @@ pub mod admin;
 mod chain;
 mod columns;
 pub mod deleted;
+mod direct;
 mod entries;
 mod fold;
 mod health;
@@ -186,9 +187,9 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// A statement that is kept is planned once, whatever it is asked with. SQLite would plan those that
-/// may use a partial index (`WHERE kind = 'said'`) once more each time that a value is bound to
-/// them, which takes longer than to carry them out.
+/// A statement that is kept is planned once, whatever it is asked with. SQLite would plan those
+/// that may use a partial index (`WHERE kind = 'said'`) once more each time that a value is bound
+/// to them, which takes longer than to carry them out.
 fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }

@@ -61,7 +61,10 @@ fn full(scratch: &Scratch) -> Connection {
         let (room, owner) = (RoomId(room), owner.map(AccountId));
         put(w, Entry::RoomMade { room, owner, facts });
     }
-    put(w, Entry::DirectMade { room: RoomId(5), between: [AccountId(1), AccountId(2)] });
+    let between = [AccountId(1), AccountId(2)];
+    put(w, Entry::DirectMade { room: RoomId(5), between, both: true });
+    let (account, blocked) = (AccountId(3), AccountId(1));
+    put(w, Entry::BlockChanged { account, blocked, on: true });
     for room in [2, 4] {
         put(w, changes(room, 2, true, false));
         put(w, changes(room, 3, true, false));

@@ -10,12 +10,13 @@ use crate::store::{OpenError, entries, schema, tables};
 use crate::time::Time;
 
 /// What is compared, and what of it is not: what changes without an entry.
-const TABLES: [(&str, &[&str]); 6] = [
+const TABLES: [(&str, &[&str]); 7] = [
     ("account", &[]),
     ("session", &["last_used"]),
     ("room", &[]),
     ("member", &["read"]),
     ("lost", &[]),
+    ("block", &[]),
     ("reaction", &[]),
 ];
 

@@ -29,8 +29,8 @@ fn worked(server: &TestServer) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
-/// Readers that read a little now and then, or after ten seconds they would count as gone. What they
-/// read at a time is enough for the kernel to take more for them.
+/// Readers that read a little now and then, or after ten seconds they would count as gone. What
+/// they read at a time is enough for the kernel to take more for them.
 struct Slow {
     streams: Vec<Stream>,
     last: Instant,
