@@ -16,7 +16,8 @@ use crate::chat::types::{
 };
 use crate::crypto::KeyHash;
 use crate::limits::{
-    GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, ROOMS_PER_ACCOUNT_MAX, SESSION_TOUCH_PARTS,
+    GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, ROOMS_PER_ACCOUNT_MAX, ROOMS_PER_GUEST_MAX,
+    SESSION_TOUCH_PARTS,
 };
 use crate::time::{Moment, Time};
 
@@ -459,7 +460,8 @@ fn other_looks(name: &Name) -> Vec<Folded> {
 impl Known {
     /// Whether the account is in as many rooms as it may be, those in flight included.
     pub fn is_full(&self) -> bool {
-        self.rooms.len() - self.direct.len() + self.entering >= ROOMS_PER_ACCOUNT_MAX
+        let most = if self.is_guest() { ROOMS_PER_GUEST_MAX } else { ROOMS_PER_ACCOUNT_MAX };
+        self.rooms.len() - self.direct.len() + self.entering >= most
     }
 
     /// The account belongs to a room from now on.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::chat::accounts::{Account, Known, Session};
+use crate::chat::quotas::Made;
 use crate::chat::room::RoomRecord;
 use crate::chat::seats::Sitting;
 use crate::chat::types::{
@@ -45,6 +46,7 @@ impl Entry {
 impl Chat {
     /// Frees what a proposed entry held while it was in flight.
     pub(super) fn release(&mut self, entry: &Entry) {
+        self.made(entry);
         match entry {
             Entry::AccountMade { name, .. } => self.accounts.release(&name.folded()),
             Entry::RoomMade { facts, .. } => self.rooms.release(&facts.title.folded()),
@@ -201,6 +203,7 @@ impl Chat {
             self.end_membership(account, room);
         }
         self.rooms.disown(account);
+        self.quotas.end(Made::Account(account));
         self.purge_all_of(account);
         // Nobody else has the name before the last seat under it has ended, but for whose it is to
         // be already.
@@ -327,6 +330,7 @@ impl Chat {
         let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
         room.ok_or(Refusal::RoomNotFound)?;
         self.tell_of_room(id, What::Gone { seq });
+        self.quotas.end(Made::Room(id));
         if let Some(mut room) = self.rooms.remove(id) {
             if recoverable {
                 self.keep_deleted(&mut room, seq);

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::chat::quotas::Made;
 use crate::chat::{Chat, Effect, SeatId, Waiting};
 
 impl Chat {
@@ -21,6 +22,10 @@ impl Chat {
         self.check_seats();
         self.check_streams();
         if self.is_settled() {
+            self.quotas.check(|made| match made {
+                Made::Account(account) => self.accounts.get(account).is_some(),
+                Made::Room(room) => self.rooms.get(room).is_some(),
+            });
             assert!(self.held.is_empty(), "somebody waits for a change that is over");
             assert!(!self.accounts.is_anything_in_flight(), "an account's reservation was left");
             assert!(!self.rooms.is_anything_in_flight(), "a room's reservation was left");

@@ -34,6 +34,7 @@ mod mentions;
 mod numbered;
 mod pages;
 mod people;
+mod quotas;
 mod room;
 mod rooms;
 mod seats;
@@ -66,6 +67,7 @@ use crate::chat::asks::Identity;
 use crate::chat::charge::Origin;
 use crate::chat::deleted::Deleted;
 use crate::chat::limiter::Limiter;
+use crate::chat::quotas::{Made, Quotas};
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::chat::streams::Stream;
@@ -118,6 +120,7 @@ pub struct Chat {
     origin: Origin,
     /// `None`: there are no rate limits.
     limiter: Option<Limiter>,
+    quotas: Quotas,
     /// How much room the disk has.
     space: Space,
     closing: bool,
@@ -208,6 +211,7 @@ impl Chat {
             steps_max: STEPS_MAX,
             origin: Origin::OWN,
             limiter: charge::limiter(settings.limits),
+            quotas: Quotas::default(),
             space: Space::Enough,
             closing: false,
             last: snapshot.last,
@@ -280,7 +284,9 @@ impl Chat {
             return Err(Refusal::Unavailable);
         }
         self.find_space(&entry, &purpose)?;
+        self.find_quota(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
+        self.count(&entry, &purpose);
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         self.proposed += 1;
@@ -343,7 +349,11 @@ impl Chat {
         }
         let freed = entry.awaited();
         let begun = matches!(entry, Entry::SessionBegun { .. });
+        let made = Made::of(&entry).filter(|_| ticket.is_some());
         let outcome = self.apply(seq, time, entry, Came { by, asker });
+        if let Some(made) = made.filter(|_| outcome.is_err()) {
+            self.quotas.end(made);
+        }
         self.conclude(purpose, begun, outcome);
         self.move_up();
         if let Some(freed) = freed {
@@ -356,6 +366,9 @@ impl Chat {
     fn not_logged(&mut self, ticket: Ticket, entry: &Entry, outcome: Result<Answer, Refusal>) {
         let purpose = self.settle(ticket);
         self.release(entry);
+        if let Some(made) = Made::of(entry) {
+            self.quotas.end(made);
+        }
         if let (Purpose::Tell(told), Err(_)) = (&purpose, &outcome)
             && told.came
         {

@@ -12,6 +12,7 @@ mod mentions;
 mod names;
 mod pages;
 mod people;
+mod quotas;
 mod rooms;
 mod seats;
 mod streams;
