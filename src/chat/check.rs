@@ -44,15 +44,20 @@ impl Chat {
     fn check_seats(&self) {
         let mut heard: HashMap<SeatId, bool> =
             self.heard.keys().map(|seat| (*seat, true)).collect();
-        for waiting in &self.waiting {
-            match waiting {
-                Waiting::Effect(Effect::Dismiss { seat, .. }) => {
+        let late = self.waiting.iter().flat_map(|waiting| match waiting {
+            Waiting::Proposal { .. } => Vec::new(),
+            Waiting::Effect(effect) => vec![effect],
+            Waiting::Aside(effects) => effects.iter().collect(),
+        });
+        for effect in late {
+            match effect {
+                Effect::Dismiss { seat, .. } => {
                     assert_eq!(heard.remove(seat), Some(true), "{seat:?} was no stream");
                 }
-                Waiting::Effect(Effect::Seat { seat, .. }) => {
+                Effect::Seat { seat, .. } => {
                     assert_eq!(heard.insert(*seat, true), None, "{seat:?} is seated twice");
                 }
-                Waiting::Effect(Effect::Unseat { seat, .. }) => {
+                Effect::Unseat { seat, .. } => {
                     assert_eq!(heard.insert(*seat, false), Some(true), "{seat:?} was not seated");
                 }
                 _ => {}
@@ -62,6 +67,11 @@ impl Chat {
             let there = self.seats.contains_key(&seat) || self.streams.contains_key(&seat);
             assert_eq!(will_be, there, "{seat:?} in the end");
         }
+        let apart = self.seats.values().filter(|sitting| !sitting.is_streams()).count();
+        assert!(self.sitting.iter().all(|seat| self.seats.contains_key(seat)));
+        assert_eq!(self.sitting.len(), apart, "a seat is not listed");
+        let tokens = |seat: &SeatId| self.seats.get(seat).is_some_and(|one| one.by_token());
+        assert!(self.by_token.values().all(tokens), "a token has a seat that is not there");
         let (mut accounts, mut sessions) = (HashMap::new(), HashMap::new());
         let mut names = HashMap::new();
         for stream in self.streams.values() {

@@ -29,6 +29,7 @@ mod direct;
 mod guesses;
 mod index;
 mod limiter;
+mod locking;
 mod members;
 mod mentions;
 mod numbered;
@@ -52,7 +53,7 @@ mod vocabulary;
 mod words;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
 pub use crate::chat::room::{DeletedRecord, MemberRecord, RoomRecord};
@@ -67,11 +68,12 @@ use crate::chat::asks::Identity;
 use crate::chat::charge::Origin;
 use crate::chat::deleted::Deleted;
 use crate::chat::limiter::Limiter;
+use crate::chat::locking::Turn;
 use crate::chat::quotas::{Made, Quotas};
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::chat::streams::Stream;
-use crate::chat::work::{Then, Waits, Work};
+use crate::chat::work::{Waits, Work};
 use crate::crypto::KeyHash;
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
@@ -98,6 +100,10 @@ pub struct Chat {
     /// Rooms that were deleted, and can be brought back.
     deleted: Deleted,
     seats: Numbered<SeatId, Sitting>,
+    /// Those of them that are no stream's; and those that were taken by a token, by who shows it
+    /// and where, and when it was first issued.
+    sitting: BTreeSet<SeatId>,
+    by_token: HashMap<(RoomId, Folded, Time), SeatId>,
     /// Streams, by their own seats.
     streams: BTreeMap<SeatId, Stream>,
     last_stream: u64,
@@ -105,6 +111,8 @@ pub struct Chat {
     /// the streams' own, until their [`Effect::Dismiss`] or the end of their connection.
     heard: Numbered<SeatId, Door>,
     waiting: VecDeque<Waiting>,
+    /// Where in it stands what is told now.
+    turn: Turn,
     /// How many of `waiting` are proposals.
     proposed: usize,
     /// How many may be, see [`PROPOSED_MAX`].
@@ -137,6 +145,8 @@ enum Waiting {
     Proposal { ticket: Ticket, purpose: Purpose },
     /// What may be told only after everything before it.
     Effect(Effect),
+    /// The same of much that is still put together: see `locking`.
+    Aside(VecDeque<Effect>),
 }
 
 /// For whom an entry was proposed.
@@ -198,10 +208,13 @@ impl Chat {
             rooms: Rooms::default(),
             deleted: Deleted::default(),
             seats: Numbered::default(),
+            sitting: BTreeSet::new(),
+            by_token: HashMap::new(),
             streams: BTreeMap::new(),
             last_stream: 0,
             heard: Numbered::default(),
             waiting: VecDeque::new(),
+            turn: Turn::Last,
             proposed: 0,
             proposed_max: PROPOSED_MAX,
             last_ticket: 0,
@@ -307,10 +320,12 @@ impl Chat {
 
     /// Tells something in its turn: behind every entry that was proposed before.
     fn tell_in_turn(&mut self, effect: Effect) {
-        if self.waiting.is_empty() {
-            self.tell_now(effect);
-        } else {
-            self.waiting.push_back(Waiting::Effect(effect));
+        match &mut self.turn {
+            Turn::Aside(effects) => effects.push_back(effect),
+            Turn::Last if !self.waiting.is_empty() => {
+                self.waiting.push_back(Waiting::Effect(effect));
+            }
+            Turn::Now | Turn::Last => self.tell_now(effect),
         }
     }
 
@@ -420,6 +435,9 @@ impl Chat {
         loop {
             match self.waiting.pop_front() {
                 Some(Waiting::Effect(effect)) => self.tell_now(effect),
+                Some(Waiting::Aside(effects)) => {
+                    effects.into_iter().for_each(|it| self.tell_now(it))
+                }
                 Some(Waiting::Proposal { ticket: first, purpose }) if first == ticket => {
                     self.proposed -= 1;
                     return purpose;
@@ -436,7 +454,7 @@ impl Chat {
     }
 
     fn has_to_tell(&self) -> bool {
-        matches!(self.waiting.front(), Some(Waiting::Effect(_)))
+        matches!(self.waiting.front(), Some(Waiting::Effect(_) | Waiting::Aside(_)))
     }
 
     /// Tells everything whose turn has come.
@@ -445,7 +463,14 @@ impl Chat {
             if !self.step() {
                 return self.work.push_back(Work::MoveUp);
             }
-            if let Some(Waiting::Effect(effect)) = self.waiting.pop_front() {
+            let next = match self.waiting.front_mut() {
+                Some(Waiting::Aside(effects)) if !effects.is_empty() => effects.pop_front(),
+                _ => match self.waiting.pop_front() {
+                    Some(Waiting::Effect(effect)) => Some(effect),
+                    _ => None,
+                },
+            };
+            if let Some(effect) = next {
                 self.tell_now(effect);
             }
         }
@@ -460,12 +485,8 @@ impl Chat {
         self.purge_old();
     }
 
-    /// (This is the one command that may take long: it goes through all seats, once, at the end.)
     fn close(&mut self) {
         self.closing = true;
-        let seats = self.seats.iter().filter(|(_, sitting)| !sitting.is_streams());
-        let seats: BTreeSet<SeatId> = seats.map(|(seat, _)| *seat).collect();
         self.go_on_closing();
-        self.unseat_each(seats, Some(Farewell::Closing), Then::Nothing);
     }
 }

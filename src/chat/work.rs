@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 
 use crate::chat::accounts::Look;
+use crate::chat::locking::Locking;
 use crate::chat::numbered::looked;
 use crate::chat::room::Room;
 use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, Seq, SessionId};
@@ -25,6 +26,8 @@ pub(super) enum Work {
     Empty { room: Box<Room>, after: AccountId },
     /// Those who belong to a room that is back, behind that one, are told so.
     Return { room: RoomId, seq: Seq, after: AccountId },
+    /// A room has closed, and who came in by what does not open it any more is out.
+    Lock(Box<Locking>),
     /// A stream takes its seats in the rooms behind that one; then it is answered.
     Follow(Following),
     /// What is free again is asked for again by those who waited for it.
@@ -40,7 +43,7 @@ pub(super) enum Work {
 impl Work {
     /// Whether it is what an entry does, and so comes before what the next one does.
     pub fn is_of_an_entry(&self) -> bool {
-        matches!(self, Work::Empty { .. } | Work::Return { .. })
+        matches!(self, Work::Empty { .. } | Work::Return { .. } | Work::Lock(_))
     }
 }
 
@@ -164,6 +167,7 @@ impl Chat {
                 Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
                 Work::Empty { room, after } => self.go_on_emptying(room, after),
                 Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
+                Work::Lock(locking) => self.go_on_locking(*locking),
                 Work::Follow(following) => self.go_on_following(following),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
@@ -285,6 +289,12 @@ impl Chat {
                 return self.work.push_back(Work::Close);
             }
             self.end_stream(base, Some(Farewell::Closing));
+        }
+        while let Some(seat) = self.sitting.first().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Close);
+            }
+            self.unseat(seat, Some(Farewell::Closing));
         }
     }
 }
