@@ -10,7 +10,7 @@ run:
 # What must pass before anything is pushed. The page in a browser is left out, and that is said, where
 # there is none; with CI=true in the environment it is installed.
 test:
-	cargo test
+	tests/quiet.sh cargo test
 	tests/clients/run.sh browser client streams offline words
 
 # Deliveries, memory and acknowledgements, beside what any program would have to pay.

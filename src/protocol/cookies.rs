@@ -16,9 +16,30 @@ const PLAIN: &str = "session";
 /// from nobody but this host (RFC 6265bis section 4.1.3.2).
 const HOST_ONLY: &str = "__Host-session";
 
+/// Says that this browser takes cookies whose name begins with `__Host-` from this log's server.
+/// From then on a plain `session` is somebody else's: this server has never given it that alone.
+/// Whoever is logged out keeps it; below a path, where browsers refuse it, all stays as it was. It
+/// names the log, because another server below a path of this host sees it, too.
+const MARK: &str = "__Host-shanty";
+
 /// Gives the client the cookie of a session that begins now.
-pub(super) fn give(response: Response, request: &Request, key: &str) -> Response {
-    set(response, request, key, Time::now().plus_secs(COOKIE_TTL_SECS))
+pub(super) fn give(response: Response, request: &Request, key: &str, epoch: &str) -> Response {
+    let expires = Time::now().plus_secs(COOKIE_TTL_SECS);
+    mark(set(response, request, key, expires), request, epoch)
+}
+
+/// Marks the browser that came over TLS, unless it has shown the mark.
+pub(super) fn mark(response: Response, request: &Request, epoch: &str) -> Response {
+    if !over_tls(request) || is_marked(request, epoch) {
+        return response;
+    }
+    let expires = Time::now().plus_secs(COOKIE_TTL_SECS).http_date();
+    let line = format!("{MARK}={epoch}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}; Secure");
+    response.header("Set-Cookie", line)
+}
+
+fn is_marked(request: &Request, epoch: &str) -> bool {
+    request.cookies(MARK).any(|log| log == epoch)
 }
 
 /// Takes it away: an expiry that has passed (RFC 6265 section 4.1.2.1).
@@ -56,10 +77,12 @@ fn over_tls(request: &Request) -> bool {
 }
 
 /// The hash of the session key that a request shows in a cookie. Of several the first counts that
-/// is known; where none is, the first, which is then refused as any that is not known.
-pub(super) async fn shown(hub: &HubHandle, request: &Request) -> Option<KeyHash> {
+/// is known; where none is, the first, which is then refused as any that is not known. A browser
+/// that is [marked](MARK) shows none but the one that nobody else can have set.
+pub(super) async fn shown(hub: &HubHandle, request: &Request, epoch: &str) -> Option<KeyHash> {
     let mut keys: Vec<&str> = Vec::new();
-    for key in request.cookies(HOST_ONLY).chain(request.cookies(PLAIN)) {
+    let plain = request.cookies(PLAIN).filter(|_| !is_marked(request, epoch));
+    for key in request.cookies(HOST_ONLY).chain(plain) {
         if keys.len() < COOKIES_TRIED_MAX && !key.is_empty() && !keys.contains(&key) {
             keys.push(key);
         }

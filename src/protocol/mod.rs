@@ -249,7 +249,7 @@ async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Req
     }
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
     let mut context = service.context(source);
-    context.session = cookies::shown(&context.hub, request).await;
+    context.session = cookies::shown(&context.hub, request, &context.epoch).await;
     route(&context, seat, request, &path).await
 }
 
@@ -261,6 +261,11 @@ async fn route(context: &Context, seat: SeatId, request: &Request, path: &[&str]
         }
         ["api", ..] | ["ws"] => piratchat::respond(context, seat, request, path).await,
         ["chats", ..] => chitchat::respond(context, seat, request, path).await,
+        // Who opens the page is marked before it asks for anything.
+        [] | [_] => {
+            let page = web::respond(request, path);
+            Outcome::Response(cookies::mark(page, request, &context.epoch))
+        }
         _ => Outcome::Response(web::respond(request, path)),
     }
 }

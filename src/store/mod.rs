@@ -148,16 +148,26 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let file = how.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     match file.try_lock() {
         Ok(()) => {
-            // One that was there and empty becomes the database. (Whoever does not own it cannot
-            // say who reads it.)
-            let there = file.metadata()?;
-            if there.len() == 0 && there.permissions().mode() & 0o077 != 0 {
-                let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+            let empty = file.metadata()?.len() == 0;
+            for ending in ["", "-wal", "-shm"] {
+                let mut name = path.as_os_str().to_owned();
+                name.push(ending);
+                hide(Path::new(&name), empty);
             }
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Hides a file that is there from everybody else: one that becomes the database now, or that the
+/// whole machine may read, which nobody wants. A group's right to one that was the database before
+/// was given on purpose. (Whoever does not own it cannot say who reads it.)
+fn hide(file: &Path, is_new: bool) {
+    let shown = if is_new { 0o077 } else { 0o007 };
+    if fs::metadata(file).is_ok_and(|there| there.permissions().mode() & shown != 0) {
+        let _ = fs::set_permissions(file, fs::Permissions::from_mode(0o600));
     }
 }
 

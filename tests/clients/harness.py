@@ -76,6 +76,15 @@ class Server:
         return os.path.join(self.folder, "shanty.db")
 
     @property
+    def log(self):
+        """Where its log is."""
+        return os.path.join(self.folder, "server.log")
+
+    def said(self):
+        """All that it has said."""
+        return pathlib.Path(self.log).read_text(encoding="utf-8", errors="replace")
+
+    @property
     def url(self):
         """The server's own origin."""
         return f"http://{self.address}"
@@ -89,13 +98,19 @@ class Server:
         words = [BINARY, "--listen", "127.0.0.1:0", "--db", self.database, "--log", "warn"]
         # These suites say thousands of things at once, as nobody does.
         environment = {**os.environ, "SECRET_KEY": SECRET, "SHANTY_LIMITS": "off"}
-        self.process = subprocess.Popen(
-            words + list(self.flags), stdout=subprocess.PIPE, env=environment, text=True
-        )
+        # What it says of faults that are provoked here would look like failures: see `main`.
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                words + list(self.flags),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                text=True,
+            )
         line = self.process.stdout.readline()
         found = re.search(r"http://([0-9.]+:\d+)", line)
         if not found:
-            sys.exit(f"the server does not start: {line!r}")
+            sys.exit(f"the server does not start: {line!r} {self.said()}")
         self.address = found[1]
 
     def end(self, how=signal.SIGTERM):
@@ -185,13 +200,15 @@ def main(*parts):
     checks = Checks()
     for part in parts:
         checks.where = f"{part.__module__}.{part.__name__}"
-        started, before = time.monotonic(), checks.passed
+        started, before, bad = time.monotonic(), checks.passed, checks.failed
         with Server() as server:
             try:
                 asyncio.run(asyncio.wait_for(part(checks, server), 300))
             except Exception as error:  # A script must not hide the others' results.
                 checks.that(False, "ran to its end", repr(error))
                 traceback.print_exc()
+            if checks.failed > bad:
+                print(f"{checks.where}: the server said: {server.said()}", flush=True)
         took, held = time.monotonic() - started, checks.passed - before
         print(f"{checks.where}: {held} held, {took:.2f} s", flush=True)
     print(f"{checks.passed} passed, {checks.failed} failed")

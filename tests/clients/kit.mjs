@@ -1,7 +1,7 @@
 // What the scripts share that drive a real browser: a server, Chromium, and a count of what held.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,7 +37,10 @@ export async function serve(folder, port = 0) {
   const words = ["--listen", listen, "--db", join(folder, "shanty.db"), "--log", "warn"];
   // The scripts say in a second what people say in an hour.
   const env = { ...process.env, SHANTY_LIMITS: "off" };
-  const server = spawn(BINARY, words, { stdio: ["ignore", "pipe", "inherit"], env });
+  // What it says of faults that are provoked here would look like failures: see `run`.
+  const log = openSync(join(folder, "server.log"), "a");
+  const server = spawn(BINARY, words, { stdio: ["ignore", "pipe", log], env });
+  closeSync(log);
   const gone = new Promise((done) => { server.once("exit", done); });
   for await (const line of createInterface({ input: server.stdout })) {
     const found = line.match(/http:\/\/[0-9.]+:(\d+)/);
@@ -48,7 +51,7 @@ export async function serve(folder, port = 0) {
     };
     return { url: found[0], port: Number(found[1]), end };
   }
-  throw new Error("the server does not start");
+  throw new Error(`the server does not start: ${readFileSync(join(folder, "server.log"))}`);
 }
 
 // A browser that remembers, as people's do; what Playwright calls a context is incognito.
@@ -72,7 +75,7 @@ export async function main(...groups) {
 }
 
 async function run(part) {
-  const began = Date.now();
+  const [began, before] = [Date.now(), failed];
   const folder = mkdtempSync(join(tmpdir(), "shanty-browser-"));
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   const place = { browser, folder, server: await serve(folder) };
@@ -83,6 +86,9 @@ async function run(part) {
   } finally {
     await browser.close();
     await place.server.end();
+    if (failed > before) {
+      console.log(`${part.name}: the server said: ${readFileSync(join(folder, "server.log"))}`);
+    }
     rmSync(folder, { recursive: true });
   }
   console.log(`${part.name}: ${((Date.now() - began) / 1000).toFixed(0)} s`);

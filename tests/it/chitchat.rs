@@ -389,3 +389,81 @@ fn deleting_a_room_closes_it_for_those_inside() {
     let ws = server.try_ws(&format!("/chats/{id}/ws"), "");
     refused(ws.err().as_ref().expect("gone"), 404, 101, NOT_FOUND, &id.to_string());
 }
+
+/// A path as browsers and curl send it: segments of one or two dots are taken out, percent-encoded
+/// ones, too (the URL standard, section 4.4).
+fn normalised(path: &str) -> String {
+    let mut segments = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+            "." => {}
+            ".." => {
+                segments.pop();
+            }
+            _ => segments.push(segment),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+#[test]
+fn whatever_is_taken_for_a_title_leads_to_the_room() {
+    let server = TestServer::start();
+    for title in ["..", ". .", "．．", "...", "//", "/", "%%", "??", "##", "１２", "²³"] {
+        let response = server.send("POST /chats", &json!({"title": title, "visibility": "public"}));
+        refused(&response, 400, 105, "Room error: Invalid content", "title");
+    }
+    let titles = [
+        "%2e%2e",
+        "%2E.",
+        "%2e",
+        "a/b",
+        "a/../b",
+        "../a",
+        "a/..",
+        "/a",
+        "a/",
+        "./a",
+        "a//b",
+        "a?b",
+        "?a",
+        "a#b",
+        "#a",
+        "100%",
+        "%41",
+        "%00a",
+        "%zz",
+        "a%2Fb",
+        "a\\b",
+        "..a",
+        "a;b",
+        "a&b=c",
+        "a+b",
+        "~a",
+        "a b",
+        "ws",
+        "token",
+        "a|b",
+        "[a]",
+        "http://x.example/",
+        "日本",
+        "é..",
+    ];
+    for title in titles {
+        let room = server.room(&json!({"title": title, "visibility": "public"}));
+        let encoded: String = title
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'~' => {
+                    char::from(byte).to_string()
+                }
+                _ => format!("%{byte:02X}"),
+            })
+            .collect();
+        let path = normalised(&format!("/chats/{encoded}"));
+        let found = server.ask(&format!("GET {path}"), "", "");
+        assert_eq!((found.status, found.json()["id"].as_u64()), (200, Some(room)), "{title}");
+        assert_eq!(server.send(&format!("POST {path}/token"), &json!({"name": "x"})).status, 200);
+        server.ws(&format!("{path}/ws"), "").bye();
+    }
+}

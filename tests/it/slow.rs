@@ -90,9 +90,16 @@ fn slow_readers_of_the_seeds_doors_hear_everything_once_and_in_order() {
     }
     pirate.say(&json!({"message": "from Ann"}));
     guest.say(&json!({"event_type": "send", "name": "Slow", "msg": "from Slow"}));
-    let blink = server.guest(1, "Blink");
-    blink.bye();
-    let stay = server.guest(1, "Stay");
+    // (In between they may hear what is said.)
+    let come = |name: &str| {
+        let mut ws = server.ws("/chats/1/ws", "");
+        ws.say(&json!({"event_type": "join", "name": name}));
+        let is_it = |one: &Value| one["event_type"] == "join" && one["name"] == name;
+        while !is_it(&ws.json()) {}
+        ws
+    };
+    come("Blink").bye();
+    let stay = come("Stay");
     gone.say(&json!({"event_type": "leave", "name": "Gone"}));
     let readers = [pirate, guest].map(|ws| thread::spawn(move || read(ws)));
     let mut acks = COUNT / 2;

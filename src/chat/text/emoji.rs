@@ -51,11 +51,12 @@ fn same(listed: &str, bare: &str) -> bool {
     listed.chars().filter(|c| !is_variation(*c)).eq(bare.chars())
 }
 
-/// Without tones of skin. `None`: one follows what has no skin, or another tone.
+/// Without tones of skin. `None`: one follows what has no skin, or another tone; or comes first,
+/// and is not all there is.
 fn untoned(bare: &str) -> Option<String> {
     let mut before = None;
     for c in bare.chars() {
-        let fits = before.is_none_or(tables::takes_tone);
+        let fits = before.map_or(bare.len() == c.len_utf8(), tables::takes_tone);
         if TONES.contains(&c) && !fits {
             return None;
         }

@@ -58,7 +58,17 @@ pub(super) fn is_name(text: &str) -> bool {
     }
     let folded = fold(text);
     let posing = folded.starts_with('@') || folded.contains(':');
-    !posing && !RESERVED.contains(&&*folded)
+    !posing && !RESERVED.contains(&&*folded) && !looks_reserved(text)
+}
+
+/// Whether a text looks like a reserved word. (What is ASCII is read as what it is.)
+fn looks_reserved(text: &str) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
+    let shown = looks(text);
+    let alike = |word: &str| shown.iter().any(|look| look == word || looks(word).contains(look));
+    RESERVED.iter().any(|word| alike(word))
 }
 
 /// Whether a text can identify anything at all.

@@ -31,7 +31,7 @@ use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
-use crate::protocol::{bodies, lists, method, session, unrouted, web};
+use crate::protocol::{bodies, cookies, lists, method, session, unrouted, web};
 use crate::time::Time;
 
 /// Answers what is ChitChat's.
@@ -85,7 +85,8 @@ fn allowed(path: &[&str]) -> &'static [Method] {
 
 async fn list(context: &Context, request: &Request) -> Result<Response, Failure> {
     if request.prefers_html() {
-        return Ok(web::page(request).header("Vary", "Accept"));
+        let page = web::page(request).header("Vary", "Accept");
+        return Ok(cookies::mark(page, request, &context.epoch));
     }
     let list = List { hub: context.hub.clone(), after: RoomId(0), people: None };
     let response = Response::new(200).header("Vary", "Accept");

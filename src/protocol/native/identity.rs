@@ -77,7 +77,8 @@ async fn begun(
     let SessionInfo { name, guest, expires, .. } = &info;
     give_up(context, request).await;
     let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };
-    Ok(cookies::give(Response::new(201), request, session).json(bodies::text(&body)))
+    let response = cookies::give(Response::new(201), request, session, &context.epoch);
+    Ok(response.json(bodies::text(&body)))
 }
 
 pub(super) async fn sessions(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -129,7 +130,9 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Result<R
 
 pub(super) async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
     let me = who(context, caller(context, request)?).await?;
-    Ok(Response::new(200).json(bodies::text(&Known::from(&me))))
+    // (The page that asks may come out of the browser's own store.)
+    let response = cookies::mark(Response::new(200), request, &context.epoch);
+    Ok(response.json(bodies::text(&Known::from(&me))))
 }
 
 pub(super) async fn person(

@@ -105,8 +105,10 @@ pub(super) async fn edit(context: &Context, request: &Request, room: &str, seq: 
     let text = Fields::read(&request.body)?.message()?;
     let action = Action::Edit { room, target, text: text.clone() };
     changed(context, caller, action, [room.0, target.0], |message, acted| {
-        (message.text, message.edited) = (Some(text), Some(acted.time));
-        message.calls = acted.calls;
+        message.text = Some(text);
+        if !acted.repeated {
+            (message.edited, message.calls) = (Some(acted.time), acted.calls);
+        }
     })
     .await
 }

@@ -125,7 +125,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     };
     give_up(context, request).await;
     let body = bodies::text(&Username { username: name.as_str() });
-    Ok(cookies::give(Response::new(200), request, &session).json(body))
+    Ok(cookies::give(Response::new(200), request, &session, &context.epoch).json(body))
 }
 
 /// It is answered with 200 always, whatever the cookie is worth, but for one case: a session that

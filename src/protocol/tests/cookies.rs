@@ -76,6 +76,65 @@ fn of_several_the_first_that_is_known_counts() {
     });
 }
 
+/// A neighbour under the same domain can plant a plain cookie, of a session of their own. Who has
+/// once been here over TLS does not take it, logged in or not.
+#[test]
+fn a_browser_that_is_marked_takes_no_planted_cookie() {
+    const TLS: &str = "X-Forwarded-Proto: https\n";
+    serve(async |server| {
+        let key = |cookie: String| cookie["Cookie: session=".len()..].trim_end().to_owned();
+        let (ann, eve) = (key(server.account("Ann").await), key(server.account("Eve").await));
+        let epoch = server.service.epoch.clone();
+        let (mark, line) =
+            (format!("__Host-shanty={epoch}"), format!("__Host-shanty={epoch}; Path=/; "));
+        for path in ["/", "/chats", "/api/v1/me", "/sw.js"] {
+            let html = format!("Accept: text/html\nCookie: session={ann}\n");
+            let marks = async |more: &str| {
+                let reply = server.send(&format!("GET {path}"), &format!("{html}{more}"), "").await;
+                assert_eq!(reply.status, 200, "{path}");
+                let found = reply.head.lines().find(|one| one.contains(&line));
+                found.is_some_and(|one| one.ends_with("; Secure") && one.contains("; HttpOnly"))
+            };
+            assert!(marks(TLS).await, "{path}");
+            assert!(!marks("").await, "{path}: not over TLS");
+            let another = "Cookie: __Host-shanty=another\n";
+            assert!(marks(&format!("{TLS}{another}")).await, "{path}: another server's");
+        }
+        for (cookies, name) in [
+            (format!("session={eve}; {mark}"), ""),
+            (format!("session={eve}; __Host-session=ended; {mark}"), ""),
+            (format!("{mark}; session={eve}; __Host-session={ann}"), "Ann"),
+            // Of a server below a path, which browsers let have only the plain one.
+            (format!("session={ann}; __Host-session=another; __Host-shanty=another"), "Ann"),
+            (format!("session={ann}; __Host-shanty="), "Ann"),
+        ] {
+            let shown = format!("{TLS}Cookie: {cookies}\n");
+            for (path, refused) in [("/api/v1/me", [401, 401]), ("/api/user/@me", [401, 422])] {
+                let reply = server.send(&format!("GET {path}"), &shown, "").await;
+                let good = reply.status == 200 && reply.body.contains(&format!("\"{name}\""));
+                assert_eq!(good, !name.is_empty(), "{cookies}: {}", reply.body);
+                assert!(good || refused.contains(&reply.status), "{cookies}: {}", reply.status);
+                assert!(!reply.head.contains(&line) || !cookies.contains(&mark), "once is enough");
+            }
+        }
+        // Who logs in is marked, and stays it when they log out.
+        let key = server.send("POST /api/register", "", r#"{"username":"Bo"}"#).await.text("key");
+        let body = format!(r#"{{"key":"{key}"}}"#);
+        for (path, gone) in [
+            ("/api/login", "POST /api/logout"),
+            ("/api/v1/sessions", "DELETE /api/v1/sessions/current"),
+        ] {
+            let reply = server.send(&format!("POST {path}"), TLS, &body).await;
+            assert!(reply.head.contains(&line), "{path}: {}", reply.head);
+            let cookie = reply.head.split("__Host-session=").nth(1).expect("a cookie");
+            let cookie = cookie.split(';').next().expect("its value");
+            let shown = format!("{TLS}Cookie: __Host-session={cookie}; {mark}\n");
+            let reply = server.send(gone, &shown, "").await;
+            assert!(reply.status < 300 && !reply.head.contains("__Host-shanty"), "{gone}");
+        }
+    });
+}
+
 /// A proxy that asks for a password has browsers send an `Authorization` that is not for us.
 #[test]
 fn only_a_bearer_stands_before_the_cookie() {

@@ -314,8 +314,11 @@ fn a_file_that_becomes_the_database_is_for_nobody_else() {
     drop(scratch.open());
     let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode(&scratch.file()), 0o600);
-    // What somebody has made readable since, stays so.
-    fs::set_permissions(scratch.file(), fs::Permissions::from_mode(0o640)).expect("it is ours");
-    drop(scratch.open());
-    assert_eq!(mode(&scratch.file()), 0o640);
+    // What is made readable to a group since, stays so; but not to everybody.
+    for (before, after) in [(0o640, 0o640), (0o660, 0o660), (0o644, 0o600), (0o666, 0o600)] {
+        let mode_of = fs::Permissions::from_mode(before);
+        fs::set_permissions(scratch.file(), mode_of).expect("it is ours");
+        drop(scratch.open());
+        assert_eq!(mode(&scratch.file()), after, "{before:o}");
+    }
 }

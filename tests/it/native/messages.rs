@@ -385,3 +385,18 @@ fn replies_mentions_and_limits() {
     server.refused(&ann, ("GET", "/events?since=nonsense", NOTHING), (422, "invalid_field"));
     server.refused(&ann, ("GET", "/events?rooms=x", NOTHING), (422, "invalid_field"));
 }
+
+#[test]
+fn the_same_words_again_are_no_edit() {
+    let server = TestServer::start();
+    let ann = server.user("Ann");
+    let path = format!("/rooms/1/messages/{}", server.tell(&ann, 1, "two\nlines")["seq"]);
+    for text in ["two\nlines", "two\r\nlines"] {
+        let (status, answer) = server.api(&ann, "PATCH", &path, &json!({"text": text}));
+        assert_eq!((status, &answer["text"]), (200, &json!("two\nlines")));
+        assert!(answer.get("edited").is_none(), "{answer}");
+        assert!(server.get(&ann, &path).get("edited").is_none());
+    }
+    let (_, answer) = server.api(&ann, "PATCH", &path, &json!({"text": "one line"}));
+    assert!(answer["edited"].is_string(), "{answer}");
+}
