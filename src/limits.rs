@@ -208,7 +208,7 @@ pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
 /// The same of a guest, who is only passing through.
 pub const ROOMS_PER_GUEST_MAX: usize = 200;
 /// Rooms that one account owns, whether or not it is in them: so that nobody fills the table by
-/// making rooms and leaving them. A twentieth of what there is room for. Beyond it: refused as full.
+/// making rooms and leaving them. A twentieth of all. Beyond it: refused as full.
 pub const OWNED_ROOMS_PER_ACCOUNT_MAX: usize = 500;
 /// The same of a guest.
 pub const OWNED_ROOMS_PER_GUEST_MAX: usize = 20;
