@@ -7,6 +7,7 @@ mod full;
 mod growth;
 mod guests;
 mod limits;
+mod locking;
 mod members;
 mod mentions;
 mod names;
