@@ -53,6 +53,7 @@ impl Chat {
         let Some(room) = self.rooms.get_mut(id) else { return };
         let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
         let (owner, seats) = (room.record.owner, room.seats.clone());
+        self.left(id);
         let turn = if self.waiting.is_empty() {
             Turn::Now
         } else {

@@ -21,6 +21,7 @@
 mod accounts;
 mod apply;
 mod asks;
+mod blocks;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
@@ -33,6 +34,7 @@ mod locking;
 mod members;
 mod mentions;
 mod numbered;
+mod orphans;
 mod pages;
 mod people;
 mod quotas;
@@ -274,6 +276,9 @@ impl Chat {
             Command::Continue => self.carry_on(),
             Command::Close => self.close(),
         }
+        if !self.rooms.untended.is_empty() && !self.is_tending() {
+            self.tend_rooms(None);
+        }
         std::mem::swap(&mut self.effects, effects);
     }
 
@@ -300,12 +305,17 @@ impl Chat {
         self.find_quota(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
         self.count(&entry, &purpose);
+        self.line_up(entry, purpose);
+        Ok(())
+    }
+
+    /// Proposes what was paid for, behind everything that was proposed before.
+    fn line_up(&mut self, entry: Entry, purpose: Purpose) {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         self.proposed += 1;
         self.waiting.push_back(Waiting::Proposal { ticket, purpose });
         self.effects.push(Effect::Propose { ticket, time: self.now, entry });
-        Ok(())
     }
 
     /// Whether there is room in the line for so many more.
@@ -447,40 +457,14 @@ impl Chat {
         }
     }
 
-    /// Whether the log's next answer has to wait: more has its turn to be told than one command
-    /// could, or an entry is not carried out to its end.
-    pub fn is_behind(&self) -> bool {
-        self.has_to_tell() || self.work.iter().any(Work::is_of_an_entry)
-    }
-
-    fn has_to_tell(&self) -> bool {
-        matches!(self.waiting.front(), Some(Waiting::Effect(_) | Waiting::Aside(_)))
-    }
-
-    /// Tells everything whose turn has come.
-    fn move_up(&mut self) {
-        while self.has_to_tell() {
-            if !self.step() {
-                return self.work.push_back(Work::MoveUp);
-            }
-            let next = match self.waiting.front_mut() {
-                Some(Waiting::Aside(effects)) if !effects.is_empty() => effects.pop_front(),
-                _ => match self.waiting.pop_front() {
-                    Some(Waiting::Effect(effect)) => Some(effect),
-                    _ => None,
-                },
-            };
-            if let Some(effect) = next {
-                self.tell_now(effect);
-            }
-        }
-    }
-
     fn tick(&mut self) {
         self.accounts.tick(self.now);
         // One that is not through yet goes on.
         if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
             self.sweep(AccountId(0));
+        }
+        if !self.is_tending() {
+            self.tend_rooms(Some(RoomId(0)));
         }
         self.purge_old();
     }

@@ -14,7 +14,7 @@ use crate::chat::numbered::looked;
 use crate::chat::room::Room;
 use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Effect, Farewell, Followed, Refusal};
-use crate::chat::{Chat, Held, Purpose};
+use crate::chat::{Chat, Held, Purpose, Waiting};
 use crate::time::Time;
 
 /// What goes on.
@@ -34,6 +34,8 @@ pub(super) enum Work {
     Wake(Awaited),
     /// Sessions and guests whose time has come are looked at; guests behind that one.
     Sweep { after: AccountId },
+    /// Rooms that guests have left behind are looked at: see `orphans`.
+    Tend { after: Option<RoomId> },
     /// What has its turn in the line behind the log is told.
     MoveUp,
     /// Everything ends.
@@ -80,6 +82,8 @@ pub(super) enum Awaited {
     Pair([AccountId; 2]),
     /// An account gets another key.
     Key(AccountId),
+    /// An account blocks somebody, or does so no more.
+    Block(AccountId),
 }
 
 impl Awaited {
@@ -132,6 +136,35 @@ impl Chat {
         !self.work.is_empty()
     }
 
+    /// Whether the log's next answer has to wait: more has its turn to be told than one command
+    /// could, or an entry is not carried out to its end.
+    pub fn is_behind(&self) -> bool {
+        self.has_to_tell() || self.work.iter().any(Work::is_of_an_entry)
+    }
+
+    fn has_to_tell(&self) -> bool {
+        matches!(self.waiting.front(), Some(Waiting::Effect(_) | Waiting::Aside(_)))
+    }
+
+    /// Tells everything whose turn has come.
+    pub(super) fn move_up(&mut self) {
+        while self.has_to_tell() {
+            if !self.step() {
+                return self.work.push_back(Work::MoveUp);
+            }
+            let next = match self.waiting.front_mut() {
+                Some(Waiting::Aside(effects)) if !effects.is_empty() => effects.pop_front(),
+                _ => match self.waiting.pop_front() {
+                    Some(Waiting::Effect(effect)) => Some(effect),
+                    _ => None,
+                },
+            };
+            if let Some(effect) = next {
+                self.tell_now(effect);
+            }
+        }
+    }
+
     /// A command begins: it may take so many steps.
     pub(super) fn refresh_steps(&mut self) {
         self.steps = self.steps_max;
@@ -171,6 +204,7 @@ impl Chat {
                 Work::Follow(following) => self.go_on_following(following),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
+                Work::Tend { after } => self.tend_rooms(after),
                 Work::MoveUp => self.move_up(),
                 Work::Close => self.go_on_closing(),
             }
