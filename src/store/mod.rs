@@ -57,6 +57,8 @@ pub(crate) use crate::store::line::line_of;
 pub use crate::store::line::{Gone, Line, LineEnd, line};
 pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
+#[cfg(test)]
+pub(crate) use crate::store::readers::{Bench, Gate};
 pub use crate::store::readers::{Readers, Unread};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
