@@ -32,6 +32,8 @@ use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
 use crate::protocol::chitchat::Tokens;
+#[cfg(test)]
+pub(crate) use crate::protocol::lagging::of_page;
 pub use crate::protocol::lagging::{Missed, missed};
 pub use crate::protocol::native::Script;
 use crate::protocol::passwords::{Busy, Passwords, Place};

@@ -6,7 +6,8 @@
 //!
 //! Whatever happens: every ask is answered, and those that need no disk at once; every tell is
 //! replied to once, and in order; nothing is acknowledged or told that is not in the log, and of a
-//! room's messages none is left out, neither live nor of what is read back. When the disk is well again, all settles.
+//! room's messages none is left out, neither of what is heard at once nor of what is read back, by
+//! whoever asks for history or was too slow to hear. When the disk is well again, all settles.
 //!
 //! `SEEDS=100000 cargo test --lib worker::simulation` runs more seeds; `SEED=17 cargo test --lib
 //! worker::simulation -- --nocapture` runs one, and says what happens.
@@ -127,6 +128,8 @@ pub struct World {
     pub log: Rc<RefCell<Log>>,
     /// The way to read it back.
     pub pages: Gate<SimulatedDesk>,
+    /// The same for those who are too slow to hear all of it.
+    pub streams: Gate<SimulatedDesk>,
     /// The connections of each worker.
     pub wires: Vec<Wires<Ear>>,
     /// How far members have read, as it was acknowledged.
@@ -256,18 +259,20 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
     );
     let log = Rc::new(RefCell::new(log));
     let (sky, weather) = watch::channel(Weather::Fine { millis: options.commit_millis });
-    let pages = reading::gate(options.readers, |_| SimulatedDesk {
+    let mut desk = |_| SimulatedDesk {
         log: log.clone(),
         weather: weather.clone(),
         dice: RefCell::new(Dice::new(dice.below(u64::MAX))),
         millis: options.read_millis,
         busy: Rc::default(),
-    });
+    };
+    let (pages, streams) = (reading::gate(options.readers, &mut desk), reading::gate(1, &mut desk));
     let world = Rc::new(World {
         options,
         hub: handle,
         log: log.clone(),
         pages,
+        streams,
         wires: rounds.iter().map(|_| Wires::default()).collect(),
         marks: RefCell::default(),
         over: Cell::new(false),

@@ -225,7 +225,10 @@ impl Person {
     async fn sits(&mut self, stream: bool) {
         let worker = usize::try_from(self.dice.below(self.world.wires.len() as u64)).expect("few");
         let id = seat_id(worker, self.world.fresh());
-        let ear = Rc::new(Ear::new(id, self.world.options.outbox_max));
+        // (Of a seat little is asked before it has missed something; a stream would be closed.)
+        let most = self.world.options.outbox_max;
+        let most = if stream { most } else { most.min(100 << self.dice.below(6)) };
+        let ear = Rc::new(Ear::new(id, most));
         let wires = self.world.wires[worker].clone();
         wires.borrow_mut().insert(id, ear.clone());
         let room = self.room();
@@ -268,8 +271,12 @@ impl<'a> Conversation<'a> {
     }
 
     async fn hold(mut self) {
+        let slow = self.person.dice.one_in(3);
         for _ in 0..self.person.dice.below(40) {
-            self.read();
+            if !slow || self.person.dice.one_in(12) {
+                self.read();
+                self.makes_up().await;
+            }
             if self.ear.is_closed() {
                 return;
             }
@@ -285,6 +292,7 @@ impl<'a> Conversation<'a> {
         // Most wait for the end of what they have begun; the others just go.
         while self.person.dice.one_in(3) || !self.told.is_empty() {
             self.read();
+            self.makes_up().await;
             if self.ear.is_closed() || self.person.dice.one_in(50) {
                 return;
             }
@@ -293,6 +301,20 @@ impl<'a> Conversation<'a> {
                 let nudged = timeout(patience, self.ear.nudged.notified()).await;
                 assert!(nudged.is_ok(), "{} tells are never replied to", self.told.len());
             }
+        }
+    }
+
+    /// Reads back what it was too slow to hear, page by page, as a connection's own task does.
+    async fn makes_up(&mut self) {
+        while let Some((from, own)) = self.ear.lags_from() {
+            match (from, self.ear.room_id()) {
+                (Some(from), Some(room)) => {
+                    self.person.catches_up(self.ear, room, from, &own).await
+                }
+                (None, _) => self.ear.make_up(&[], Seq(0), Seq(0)),
+                (_, None) => return,
+            }
+            self.read();
         }
     }
 

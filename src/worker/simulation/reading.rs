@@ -11,11 +11,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
-use crate::chat::{Answer, Ask, Entry, LOBBY, RoomId, Seq};
+use crate::chat::{Answer, Ask, Author, Entry, LOBBY, Name, RoomId, Seq};
+use crate::dialect::Closing;
 use crate::limits::{READ_DEADLINE_MS, READ_WAIT_MS};
-use crate::store::{Bench, Gate, Unread};
+use crate::protocol;
+use crate::store::{self, Bench, Gate, Message, Unread};
+use crate::time::Time;
+use crate::worker::delivery::Listener;
+use crate::worker::simulation::World;
 use crate::worker::simulation::disk::Weather;
 use crate::worker::simulation::people::Person;
+use crate::worker::simulation::wire::{Ear, Plain};
 
 const PATIENCE: Duration = Duration::from_millis(READ_WAIT_MS);
 const DEADLINE: Duration = Duration::from_millis(READ_DEADLINE_MS);
@@ -93,9 +99,33 @@ impl Bench for SimulatedDesk {
     }
 }
 
+/// A message as a reader of the real database has it.
+fn message(room: RoomId, seq: Seq, text: Box<str>) -> Message {
+    let author = Author { account: None, name: Name::new("somebody").expect("a name") };
+    Message {
+        seq,
+        room,
+        author,
+        color: None,
+        text: Some(text),
+        time: Time(0),
+        client_id: None,
+        reply_to: None,
+        edited: None,
+        calls: Vec::new(),
+        reactions: Vec::new(),
+    }
+}
+
 /// A gate before so many readers.
 pub fn gate(count: usize, desk: impl FnMut(usize) -> SimulatedDesk) -> Gate<SimulatedDesk> {
     Gate::new((0..count).map(desk))
+}
+
+async fn one_page(world: Rc<World>) {
+    let page = world.pages.read(PATIENCE, DEADLINE, |reader| Ok(reader.page(LOBBY, Seq(0), 50)));
+    let page = page.await;
+    world.note(&format!("one of many reads: {:?}", page.map(|(messages, _)| messages.len())));
 }
 
 impl Person {
@@ -108,6 +138,16 @@ impl Person {
             let _ = self.send(room).await; // It may be refused.
         }
         let Ok(Answer::Heard(heard)) = self.ask(Ask::Heard).await else { return };
+        // Sometimes a whole crowd is back at once, and the gate is full.
+        let crowd = if self.dice.one_in(6) { self.dice.below(12) } else { 0 };
+        let crowd: Vec<_> = (0..crowd).map(|_| spawn_local(one_page(self.world.clone()))).collect();
+        self.reads_on(room, heard).await;
+        for one in crowd {
+            one.await.expect("a read without fault");
+        }
+    }
+
+    async fn reads_on(&mut self, room: RoomId, heard: Seq) {
         let first = Seq(self.dice.below(heard.0 + 1));
         let limit = 1 + usize::try_from(self.dice.below(60)).expect("small");
         let (mut found, mut from, mut refused) = (Vec::new(), first, 0);
@@ -153,6 +193,22 @@ impl Person {
             _ => {}
         }
         page
+    }
+
+    /// Reads back a page of what a seat has missed; whoever cannot be told is closed.
+    pub async fn catches_up(&mut self, ear: &Ear, room: RoomId, from: Seq, own: &[Seq]) {
+        let Ok(Answer::Heard(heard)) = self.ask(Ask::Heard).await else {
+            return ear.close(Closing::TRY_LATER);
+        };
+        let limit = 1 + usize::try_from(self.dice.below(20)).expect("small");
+        let job = move |reader: &LogReader| Ok(reader.page(room, from, limit));
+        let page = self.world.streams.read_in_turn(DEADLINE, job).await;
+        self.world.note(&format!("caught up after {from:?}: {:?}", page.is_ok()));
+        let Ok((messages, more_after)) = page else { return ear.close(Closing::TRY_LATER) };
+        let messages = messages.into_iter().map(|(seq, text)| message(room, seq, text)).collect();
+        let page = store::Page { messages, more_before: false, more_after };
+        let missed = protocol::of_page(&Plain, "epoch", (from, heard), own, page);
+        ear.make_up(&missed.bytes, missed.upto, missed.head);
     }
 
     /// All is well again: whoever reads is served, as no reader was lost.
