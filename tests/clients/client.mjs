@@ -10,6 +10,7 @@ import { troubles } from "./client/page.mjs";
 import { hearing, keyboard, screens, still } from "./client/everybody.mjs";
 import { behind, crowded, typing } from "./client/crowded.mjs";
 import { devices, notices, returning } from "./client/noticing.mjs";
+import { copying, little, tabs } from "./client/details.mjs";
 import { drafts, unsent, vanished } from "./client/kept.mjs";
 import { locked, people, rooms, ways } from "./client/rooms.mjs";
 import { injection, talk } from "./client/talk.mjs";
@@ -26,4 +27,5 @@ await main([
   killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, locked, completion,
   writing, refused, forgetful, patient, calling, notices, devices, returning, hearing, still,
   crowded, typing, behind, unsent, vanished, drafts,
+  copying, little, tabs,
 ], [speed], [quiet]);

@@ -86,9 +86,8 @@ async function run(part) {
   } finally {
     await browser.close();
     await place.server.end();
-    if (failed > before) {
-      console.log(`${part.name}: the server said: ${readFileSync(join(folder, "server.log"))}`);
-    }
+    const said = String(readFileSync(join(folder, "server.log")));
+    if (failed > before && said) console.log(`${part.name}: the server said: ${said}`);
     rmSync(folder, { recursive: true });
   }
   console.log(`${part.name}: ${((Date.now() - began) / 1000).toFixed(0)} s`);

@@ -79,7 +79,7 @@ async function kept(page) {
 }
 
 const version = (page) => page.evaluate(() => document.documentElement.dataset.version);
-const TRYING = "The server cannot be reached; trying again.";
+const TRYING = "Can't reach the server. Reconnecting…";
 
 async function offline(place) {
   const { browser, folder } = place;

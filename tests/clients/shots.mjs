@@ -140,7 +140,7 @@ async function tour(place, options, name, { keys, rooms, as }) {
   await page.click("#settings");
   await page.waitForSelector(".sessions b");
   await shot("12-settings");
-  await page.click("dialog >> text=Keys and commands");
+  await page.click("dialog >> text=Shortcuts and commands");
   await shot("13-help");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");

@@ -5,10 +5,20 @@ const PATIENCE_MS = 20_000;
 const WAITS_MAX = 5;
 const WAIT_MS_MAX = 30_000;
 
+// What the page says instead of the server, whose words are for programs, too.
+const WORDS = {
+  unknown_key: "That key doesn't match any account.",
+  name_taken: "That name is taken. Try another.",
+  title_taken: "A room with that name already exists.",
+  wrong_password: "Wrong password. Ask a member for it.",
+  message_not_found: "This message no longer exists.",
+  user_not_found: "No one has that name.",
+};
+
 export class Failure extends Error {
   constructor(status, error = {}) {
-    super(sentence(error.message) ?? (status ? `The server answered ${status}.`
-      : "The server cannot be reached."));
+    super(WORDS[error.code] ?? sentence(error.message) ?? (status ? `The server answered ${status}.`
+      : "Can't reach the server."));
     this.status = status;
     this.code = error.code ?? "";
     this.field = error.field;

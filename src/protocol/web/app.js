@@ -4,11 +4,12 @@ import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { becomeAnother, get, onBusy, onLoggedOut, part, post, put, remove } from "./api.js";
 import "./banner.js";
 import { composer, saveDraft } from "./composer.js";
+import "./copying.js";
 import { aboutRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
 import { copy, door, whoAmI } from "./door.js";
 import { gate } from "./gate.js";
 import { log } from "./log.js";
-import { notice } from "./notice.js";
+import { notice, withdraw } from "./notice.js";
 import { outbox } from "./outbox.js";
 import { people } from "./people.js";
 import { reading } from "./reading.js";
@@ -40,7 +41,7 @@ async function begin() {
   } catch {
     // Not even the server is there: the page tries until it is.
     $("app").hidden = true;
-    door.open("The server cannot be reached; trying again.");
+    door.open("Can't reach the server. Reconnecting…");
     again = setTimeout(begin, 3000);
     return;
   }
@@ -83,13 +84,13 @@ onBusy((time) => {
   if (time > 1500) toast(`That was much at once; it goes on in ${Math.ceil(time / 1000)} s.`);
 });
 
-onLoggedOut(() => { if (state.me) end("Your session has ended. Come in again."); });
+onLoggedOut(() => { if (state.me) end("You've been logged out. Please log in again."); });
 
 async function logOut() {
   const waiting = outbox.size;
   const words = waiting
     ? `${waiting} of your messages are not sent yet and will be lost. Log out all the same?`
-    : state.me.guest ? "Log out? A guest's name is then anybody's." : "Log out?";
+    : state.me.guest ? "Log out? Someone else may take your name." : "Log out?";
   if (!await sure(words, "Log out")) return;
   try {
     stream.stop();
@@ -104,7 +105,7 @@ async function logOut() {
 
 async function nick(name) {
   if (!state.me.guest) return toast("Only guests can change their name.");
-  if (outbox.size) return toast("First what you wrote has to be sent, or deleted.");
+  if (outbox.size) return toast("Send or delete your pending messages first.");
   // Nothing is written until it is known in whose name, and where.
   $("composer").hidden = true;
   try {
@@ -245,7 +246,10 @@ function count(one, message) {
 function read(one, seq) {
   if (!one || seq <= (one.read_seq ?? 0)) return;
   one.read_seq = seq;
-  if (seq >= one.last_seq) one.unread = one.mentions = 0;
+  if (seq >= one.last_seq) {
+    one.unread = one.mentions = 0;
+    withdraw(one.id);
+  }
   else if (one.unread) renew(one.id);
   tell("rooms");
 }
@@ -265,7 +269,7 @@ async function gone(id) {
   await renew(id);
   if (state.current !== id) return;
   if (!state.rooms.has(id)) {
-    toast(`The room “${title}” is gone.`);
+    toast(`“${title}” has been deleted.`);
     history.replaceState(null, "", "#/"); // Or it would be asked for again.
     go(null);
   } else enter(id);
@@ -342,7 +346,7 @@ function head() {
   const one = room();
   $("title").textContent = one?.title ?? "No such room";
   $("description").textContent = one?.kind === "direct"
-    ? "Only the two of you read this." : one?.description ?? "";
+    ? `Only you and ${one.title} can see this conversation.` : one?.description ?? "";
   $("room-link").hidden = !one || one.kind === "direct";
   $("room-menu").hidden = !one?.member;
   $("show-people").hidden = !one?.member;
@@ -387,7 +391,7 @@ async function direct(name) {
 
 async function join(title) {
   const found = [...state.rooms.values()].find((one) => same(one.title, title));
-  if (!found) return toast("There is no room of that name in the list.");
+  if (!found) return toast("No room with that name.");
   if (found.member || found.visibility !== "public") return open(found.id);
   try {
     joined(await put(`rooms/${found.id}/membership`));
@@ -398,7 +402,7 @@ async function join(title) {
 
 // ---- Buttons and keys
 
-const guestHint = () => h("p", { class: "hint" }, "/nick and a name gives you another.");
+const guestHint = () => h("p", { class: "hint" }, "Change it with /nick NewName.");
 const openSettings = () => settings({ logOut, help, nick: guestHint(), back: enterOwn });
 const openSearch = () => search(open);
 const openSwitcher = () => switcher({ open, direct, fresh: refresh() });
@@ -431,7 +435,7 @@ $("switch").querySelector("kbd").textContent = apple ? "⌘K" : "Ctrl K";
 for (const [id, does] of Object.entries({
   settings: openSettings, find: openSearch, switch: openSwitcher, make: openMake,
   "room-menu": roomMenu,
-  "room-link": () => copy(new URL(`./${address(state.current)}`, location).href, "The link"),
+  "room-link": () => copy(new URL(`./${address(state.current)}`, location).href, "Link"),
   back: () => { location.hash = "#/"; },
 })) $(id).addEventListener("click", does);
 

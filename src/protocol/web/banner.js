@@ -6,19 +6,21 @@ import { on, state } from "./state.js";
 import { stream } from "./stream.js";
 
 const AFTER_MS = 5000;
+const OFFLINE_MS = 1000; // The browser knows it.
 
 function link() {
   const banner = $("banner");
   const words = banner.firstElementChild;
-  const lost = stream.lostAt && Date.now() - stream.lostAt > AFTER_MS;
+  const patience = navigator.onLine ? AFTER_MS : OFFLINE_MS;
+  const lost = stream.lostAt && Date.now() - stream.lostAt > patience;
   if (state.link === "replaced") {
-    words.textContent = "You have this chat open in too many places; this one was put on hold.";
+    words.textContent = "Open in too many tabs. This one is paused.";
   } else if (state.link !== "open" && lost) {
     const left = Math.ceil((stream.retryAt - Date.now()) / 1000);
-    const again = left > 0 ? `Trying again in ${left} s.` : "Trying now…";
+    const again = left > 0 ? `Retrying in ${left} s.` : "Retrying…";
     // The countdown is for the eye; it would be read out every second.
-    if (banner.hidden) announce("The connection is lost. What you write is kept.");
-    words.textContent = `No connection. What you write is kept and sent later. ${again}`;
+    if (banner.hidden) announce("You're offline. Messages will be sent when you reconnect.");
+    words.textContent = `You're offline. Messages will be sent when you reconnect. ${again}`;
   } else {
     if (!banner.hidden) announce("Connected again");
     banner.hidden = true;

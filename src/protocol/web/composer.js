@@ -1,6 +1,6 @@
 // Writing: what is typed, what it answers or corrects, drafts, completion, commands.
 
-import { $, announce, h, toast, touch } from "./dom.js";
+import { $, h, toast, touch } from "./dom.js";
 import { lookUp, pick, replaced } from "./emoji.js";
 import { log } from "./log.js";
 import { outbox } from "./outbox.js";
@@ -12,7 +12,12 @@ const DRAFT_MS = 300;
 const TYPING_MS = 3000;
 // Something that shows; the server takes nothing else.
 const VISIBLE = /[^\s\p{Cc}\p{Cf}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
+// The first letter decides. (`dir=auto` looks through all of it at each key.)
+const RIGHT_TO_LEFT = new RegExp("^\\P{L}*[\\p{Script=Hebrew}\\p{Script=Arabic}"
+  + "\\p{Script=Syriac}\\p{Script=Thaana}\\p{Script=Nko}]", "u");
 const NAME_MAX = 32;
+const HUGE = 20_000; // From here on the field does not grow with what is in it.
+const DRAFT_MAX = 100_000;
 const text = $("text");
 const box = $("complete");
 let about = null; // {kind: "reply" | "edit", message}
@@ -140,9 +145,15 @@ function fit() {
     text.style.height = `${Math.min(text.scrollHeight + 2, innerHeight * 0.4)}px`;
   }
   const most = state.server.limits.message_chars_max ?? 4000;
-  const left = most - [...text.value].length;
+  const { length } = text.value;
+  // Characters are counted where it matters; far beyond, JavaScript's count is near enough.
+  const left = most - (length > 4 * most ? length : [...text.value].length);
+  text.classList.toggle("huge", length > HUGE);
+  text.dir = RIGHT_TO_LEFT.test(text.value.slice(0, 200)) ? "rtl" : "";
   $("count").hidden = left > 200;
-  $("count").textContent = left < 0 ? `${-left} characters too long` : `${left} left`;
+  $("count").classList.toggle("trouble", left < 0);
+  $("count").textContent = left < 0
+    ? `${(-left).toLocaleString()} characters over the limit` : `${left} characters left`;
   $("composer").classList.toggle("empty", !text.value.trim());
   return left >= 0;
 }
@@ -155,6 +166,7 @@ function save() {
   if (about?.kind === "edit") {
     return keepMine(`edit:${place}`, { message: gist(about.message), text: text.value });
   }
+  if (text.value.length > DRAFT_MAX) return; // Nothing that could be sent.
   const had = Boolean(recallMine(`draft:${place}`));
   const reply = about ? gist(about.message) : undefined;
   keepMine(`draft:${place}`, text.value || reply ? { text: text.value, reply } : null);
@@ -200,7 +212,10 @@ on("log", () => {
 async function submit() {
   hide();
   const words = sayable(text.value);
-  if (!fit()) return announce("The message is too long");
+  if (!fit()) {
+    toast("This message is too long. Shorten it, or send it in parts.");
+    return;
+  }
   if (about?.kind === "edit") {
     const { message } = about;
     if (!VISIBLE.test(words)) return actions.delete(message);
@@ -213,10 +228,14 @@ async function submit() {
     return;
   }
   if (!VISIBLE.test(words)) return;
-  if (words.startsWith("/") && !words.startsWith("//")) {
-    const [, name, rest] = /^\/(\S*)\s*([\s\S]*)$/.exec(words);
+  const begun = /^\/([a-z]+)(?:\s+([\s\S]*))?$/i.exec(words);
+  if (begun) {
+    const [, name, rest = ""] = begun;
     const command = COMMANDS[name.toLowerCase()];
-    if (!command) return toast(`There is no /${name}; /help lists what there is.`);
+    if (!command) {
+      return toast(`Unknown command /${name}. Type /help for the list, or start with // to send it `
+        + "as text.");
+    }
     clear();
     await command[1](rest.trim());
     return;
@@ -242,12 +261,12 @@ function clear() {
 }
 
 const COMMANDS = {
-  help: ["what there is", () => actions.help()],
-  me: ["say what you do: /me waves", (rest) => rest && send(`*${rest.replaceAll("*", "\\*")}*`)],
+  help: ["show help", () => actions.help()],
+  me: ["send an action: /me waves", (rest) => rest && send(`*${rest.replaceAll("*", "\\*")}*`)],
   join: ["go to a room: /join Harbour", (rest) => actions.join(rest)],
   leave: ["leave this room", () => actions.leave()],
   msg: ["write to somebody: /msg Ann", (rest) => rest && actions.direct(rest)],
-  nick: ["another name, for guests: /nick Bo", (rest) => rest && actions.nick(rest)],
+  nick: ["change your guest name: /nick Bo", (rest) => rest && actions.nick(rest)],
   online: ["who is here", () => actions.people()],
   emojis: ["pick an emoji", () => pick(text, (emoji) => composer.insert(emoji))],
   logout: ["log out", () => actions.logout()],
@@ -266,6 +285,7 @@ function nameBegun(before) {
 // What the word at the cursor may become.
 function complete() {
   const before = text.value.slice(0, text.selectionStart);
+  if (before.length > HUGE) return hide();
   const emoji = /(?:^|[\s(]):([\p{L}\p{N}_+-]*)$/u.exec(before);
   const name = nameBegun(before);
   const command = /^\/(\w*)$/.exec(before);
@@ -315,6 +335,23 @@ function take(at) {
 
 text.addEventListener("input", changed);
 text.addEventListener("blur", hide);
+// The browser takes minutes to paste a book into a field that grows with it.
+text.addEventListener("paste", (event) => {
+  const words = event.clipboardData.getData("text/plain");
+  if (words.length <= HUGE) return;
+  event.preventDefault();
+  text.classList.add("huge");
+  composer.insert(words);
+});
+// A file that is dropped would be opened instead of the chat.
+for (const kind of ["dragover", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+    if (kind === "drop") toast("Files can't be sent here yet.");
+  });
+}
 text.addEventListener("keydown", (event) => {
   // Enter that ends the writing of a syllable is not ours.
   if (event.isComposing || event.keyCode === 229) return;

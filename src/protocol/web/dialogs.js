@@ -65,9 +65,9 @@ function form(title, fields, yes, action, ...more) {
 }
 
 const SEEN = [
-  ["public", "Public", "Everybody finds it and may come in."],
-  ["private", "Private", "Everybody finds it; it takes a password to come in."],
-  ["hidden", "Hidden", "Only whoever has its link and its password finds it."],
+  ["public", "Public", "Anyone can find and join it."],
+  ["private", "Private", "Anyone can find it; joining needs a password."],
+  ["hidden", "Hidden", "Not listed. Joining needs the link and the password."],
 ];
 
 function roomFields(room) {
@@ -77,7 +77,8 @@ function roomFields(room) {
     minlength: limits.password_chars_min ?? 8, maxlength: limits.password_chars_max ?? 256,
   });
   const secret = h("div", {}, h("label", { for: "f-password" },
-    room && room.visibility !== "public" ? "New password (or leave it as it is)" : "Password"),
+    room && room.visibility !== "public"
+      ? "New password (leave blank to keep the current one)" : "Password"),
   password, h("p", { class: "hint" }, `At least ${password.minLength} characters.`));
   const suit = (visibility) => {
     secret.hidden = visibility === "public";
@@ -97,12 +98,12 @@ function roomFields(room) {
       id: "f-title", name: "title", required: true, autocomplete: "off", value: room?.title,
       minlength: limits.title_chars_min ?? 2, maxlength: limits.title_chars_max ?? 70,
     }),
-    h("label", { for: "f-description" }, "What it is about"),
+    h("label", { for: "f-description" }, "Topic (optional)"),
     h("input", {
       id: "f-description", name: "description", autocomplete: "off", value: room?.description,
       maxlength: limits.description_chars_max ?? 70,
     }),
-    h("fieldset", {}, h("legend", {}, "Who can come in"), choices),
+    h("fieldset", {}, h("legend", {}, "Who can join"), choices),
     secret,
   ];
 }
@@ -113,7 +114,7 @@ const wanted = ({ title, description, visibility, password }) => ({
 });
 
 export function makeRoom(then) {
-  form("New room", roomFields(null), "Make it", async (fields) => {
+  form("Create room", roomFields(null), "Create", async (fields) => {
     then(await post("rooms", wanted(fields)));
   });
 }
@@ -127,7 +128,7 @@ export function aboutRoom(room, mine, { changed, leave }) {
   if (!mine) {
     box = dialog(room.title,
       room.description ? h("p", {}, room.description) : null,
-      room.owner ? h("p", { class: "hint" }, "Kept by ", h("b", {}, room.owner), ".") : null,
+      room.owner ? h("p", { class: "hint" }, "Owner: ", h("b", {}, room.owner)) : null,
       levelField(room), out ? h("div", { class: "row end" }, out) : null);
     return;
   }
@@ -145,7 +146,7 @@ export function aboutRoom(room, mine, { changed, leave }) {
       }
     },
   }, "Delete room");
-  box = form("This room", [...roomFields(room), levelField(room)], "Save", async (fields) => {
+  box = form("Room settings", [...roomFields(room), levelField(room)], "Save", async (fields) => {
     changed(await patch(`rooms/${room.id}`, wanted(fields)));
   }, gone, out);
 }
@@ -215,7 +216,7 @@ export function switcher({ open, direct, fresh }) {
           : h("span", { class: "sign" }, room.visibility === "public" ? "#" : icon("lock")),
         h("span", { class: "name" }, room.title),
         room.unread ? h("span", { class: "badge" }, String(room.unread)) : null,
-        h("span", { class: "hint" }, room.member ? "" : "not joined"),
+        h("span", { class: "hint" }, room.member ? "" : "Not a member"),
       ],
       then: () => { box.close(); open(room.id); },
     }));
@@ -226,7 +227,7 @@ export function switcher({ open, direct, fresh }) {
     for (const name of words ? whole : []) {
       if (isMe(name) || two.some((room) => same(room.title, name))) continue;
       items.push({
-        content: [avatar(name), h("span", { class: "name" }, `Write to ${name}`)],
+        content: [avatar(name), h("span", { class: "name" }, `Message ${name}`)],
         then: () => { box.close(); direct(name); },
       });
     }
@@ -234,7 +235,7 @@ export function switcher({ open, direct, fresh }) {
   };
   const ready = fresh.then(() => fill(input.value.trim(), show));
   const { input, list, show } =
-    choosing("Go to a room or a person", "A room or a name", fill, ready);
+    choosing("Jump to a room or a person", "Search rooms and people", fill, ready);
   const box = dialog("Go to", input, list);
   box.classList.add("tall");
   fill("", show);
@@ -247,7 +248,7 @@ export function search(open) {
   let timer = 0;
   const count = h("p", { class: "hint", role: "status" });
   const here = h("input", { type: "checkbox", name: "here" });
-  const more = h("button", { type: "button", hidden: true }, "Older ones");
+  const more = h("button", { type: "button", hidden: true }, "Load more");
   let found = [];
   const item = (message) => ({
     content: h("div", { class: "hit" },
@@ -273,7 +274,7 @@ export function search(open) {
       more.hidden = !answer.more;
       more.onclick = () => ask(words, show, answer.before);
       count.textContent = found.length ? `${found.length}${answer.more ? "+" : ""} found`
-        : "Nothing found. Search looks for whole words, or how they begin.";
+        : "No results. Search matches the beginning of words.";
     } catch (failure) {
       if (mine === asked) count.textContent = failure.message;
     }
@@ -291,7 +292,7 @@ export function search(open) {
   const { input, list } = choosing("Search messages", "Words in messages", fill);
   here.addEventListener("change", () => input.dispatchEvent(new Event("input")));
   const box = dialog("Search", input,
-    h("label", { class: "check" }, here, " In this room only"), count, list, more);
+    h("label", { class: "check" }, here, " Only in this room"), count, list, more);
   box.classList.add("tall");
   input.focus();
 }
@@ -300,17 +301,17 @@ const KEYS = [
   ["Ctrl K", "go to a room or a person"],
   ["Alt ↑ ↓", "the room above, below"],
   ["Enter", "send; with Shift a new line"],
-  ["↑", "in an empty message: correct your last one"],
-  ["Shift Tab", "from the message into the conversation; ↑ ↓ there"],
+  ["↑", "in an empty message: edit your last message"],
+  ["Shift Tab", "move focus to the messages; ↑ ↓ there"],
   ["R, E, Del, +", "on a message: reply, edit, delete, react"],
-  ["Esc", "close, cancel, to the newest message"],
+  ["Esc", "close, cancel, or jump to latest"],
 ];
 
 export function help() {
   const rows = (all) => h("dl", {}, all.map(([name, what]) => [h("dt", {}, name),
     h("dd", {}, what)]).flat());
-  dialog("Help", h("h3", {}, "Keys"), rows(KEYS),
+  dialog("Help", h("h3", {}, "Keyboard shortcuts"), rows(KEYS),
     h("h3", {}, "Commands"), rows(commands), h("h3", {}, "Writing"),
-    h("p", {}, "**bold**  *italic*  ~~struck~~  `code`  > quote  - list  [words](address)  "
+    h("p", {}, "**bold**  *italic*  ~~strikethrough~~  `code`  > quote  - list  [words](address)  "
       + ":smile:"));
 }

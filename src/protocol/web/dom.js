@@ -137,12 +137,18 @@ export function announce(text) {
 
 // A short notice at the edge of the page.
 let notice = 0;
+const bread = $("toast");
 export function toast(text) {
   clearTimeout(notice);
-  $("toast").textContent = text;
-  $("toast").hidden = false;
-  notice = setTimeout(() => { $("toast").hidden = true; }, 6000);
+  // Above a dialog is only what is in it.
+  ([...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body).append(bread);
+  bread.textContent = text;
+  bread.hidden = false;
+  notice = setTimeout(() => { bread.hidden = true; }, 6000);
 }
+document.addEventListener("close", ({ target }) => {
+  if (target.contains(bread)) document.body.append(bread);
+}, true);
 
 // Whether somebody looks at this page: it can be seen, and its window is in front.
 export const looking = () => document.visibilityState === "visible" && document.hasFocus();

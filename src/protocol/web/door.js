@@ -88,7 +88,7 @@ onSubmit("fresh", async ({ password }) => {
   entered();
 });
 
-$("fresh-copy").addEventListener("click", () => copy($("fresh-key").textContent, "The key"));
+$("fresh-copy").addEventListener("click", () => copy($("fresh-key").textContent, "Key"));
 
 $("fresh-download").addEventListener("click", () => {
   const name = $("fresh-name").textContent;
@@ -112,9 +112,9 @@ export async function copy(text, what) {
     field.select();
     const done = document.execCommand("copy");
     field.remove();
-    if (!done) return toast("This browser does not let the page copy; select it by hand.");
+    if (!done) return toast("Couldn't copy. Select the text and copy it manually.");
   }
-  toast(`${what} is copied.`);
+  toast(`${what} copied`);
 }
 
 // Who one is, if one is anybody.

@@ -19,11 +19,12 @@ export function gate(one, joined) {
     type: "password", name: "password", required: true, autocomplete: "off",
     "aria-label": "Password", placeholder: "Password",
   });
-  const words = !one ? "There is no such room, or it is hidden. If you were given its password, "
-    + "come in with it." : closed ? "This room is private. It takes a password to come in."
-    : "You are looking in. Join to write, and to hear what is new.";
+  const words = !one
+    ? "This room doesn't exist or is hidden. If you have its password, enter it here."
+    : closed ? "This room is private. Enter the password to join."
+    : "You're previewing this room. Join to post and get updates.";
   form.replaceChildren(h("p", {}, words), h("div", { class: "row" }, password || null,
-    h("button", { class: "primary" }, closed ? "Come in" : "Join this room")), trouble);
+    h("button", { class: "primary" }, closed ? "Join" : "Join this room")), trouble);
   form.onsubmit = async (event) => {
     event.preventDefault();
     trouble.textContent = "";
@@ -32,7 +33,7 @@ export function gate(one, joined) {
       joined(await put(`rooms/${state.current}/membership`, body));
     } catch (failure) {
       trouble.textContent = failure.code === "room_not_found"
-        ? "No room opens with this password." : failure.message;
+        ? "Room not found, or wrong password." : failure.message;
       password && password.select?.();
     }
   };

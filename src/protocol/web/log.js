@@ -1,8 +1,8 @@
 // The conversation on the screen: the open room's window, as list items. What is there is compared
 // with what should be there, by key, and only what differs is touched.
 
-import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, nextFrame, shortClock, touch }
-  from "./dom.js";
+import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, nextFrame, shortClock, toast,
+  touch } from "./dom.js";
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
 import { changed, outbox } from "./outbox.js";
@@ -71,7 +71,7 @@ export const log = {
       paint();
     }
     const element = list.querySelector(`[data-seq="${seq}"]`);
-    if (!element) return;
+    if (!element) return toast("This message no longer exists.");
     shown.stuck = false;
     element.scrollIntoView({ block: "center" });
     activate(element);
@@ -105,8 +105,10 @@ export const log = {
   get lastSeq() { return shown?.list.at(-1)?.seq ?? 0; },
   arrived(message) {
     if (!shown || message.room !== shown.room || isMe(message.author)) return;
-    if (!this.atEnd) arrived += 1;
-    else announce(`${message.author}: ${message.text ?? ""}`);
+    if (!this.atEnd) {
+      arrived += 1;
+      soon();
+    } else announce(`${message.author}: ${message.text ?? ""}`);
   },
 };
 
@@ -161,7 +163,8 @@ function wanted() {
     if (dayOf(date) !== day) {
       day = dayOf(date);
       last = null;
-      out.push({ key: `day-${day}`, mark: today, make: () => dayRow(date) });
+      // Where a clock was set back, a day may come twice.
+      out.push({ key: `day/${key}`, mark: `${day} ${today}`, make: () => dayRow(date) });
     }
     if (!line && one.seq > shown.line && !isMe(author)) {
       line = true;
@@ -169,11 +172,12 @@ function wanted() {
       out.push({ key: "line", mark: "", make: lineRow });
     }
     const follows = Boolean(last && last.author === author && !one.reply_to
-      && date - last.date < TOGETHER_MS);
+      && Math.abs(date - last.date) < TOGETHER_MS);
     last = { author, date };
     const target = one.reply_to && log.message(one.reply_to);
     const make = () => messageRow({ ...one, author }, date, follows);
-    out.push({ key, mark: [mark, follows, target], make });
+    const words = `${one.deleted} ${one.text} ${called(one)}`;
+    out.push({ key, mark: [mark, follows, target], make, words });
   };
   const own = new Set();
   for (const one of as(shown.list)) {
@@ -209,9 +213,13 @@ function paint() {
   const keys = new Set(items.map(({ key }) => key));
   for (const [key, { element }] of rows) if (!keys.has(key)) element.remove();
   let cursor = list.firstElementChild;
-  for (const { key, mark, make } of items) {
+  for (const { key, mark, make, words } of items) {
     const old = rows.get(key);
     let element = old?.element;
+    if (old && words !== undefined && words === old.words && !alike(mark, old.mark)) {
+      redress(element, make());
+      old.mark = mark;
+    }
     if (!old || !alike(mark, old.mark)) {
       element = make();
       element.dataset.key = key;
@@ -223,7 +231,7 @@ function paint() {
       else if (!old) list.insertBefore(element, cursor);
     } else if (element === cursor) cursor = cursor.nextElementSibling;
     else list.insertBefore(element, cursor);
-    next.set(key, { element, mark });
+    next.set(key, { element, mark, words });
   }
   rows = next;
   if (focused && !list.contains(document.activeElement)) rows.get(focused)?.element.focus();
@@ -231,12 +239,32 @@ function paint() {
   const start = $("start");
   start.hidden = !shown.loaded || shown.moreBefore;
   start.textContent = shown.list.length || outbox.of(shown.room).length
-    ? "This is where it begins." : "Nobody has said anything here yet. Be the first.";
+    ? `This is the start of ${room()?.kind === "direct" ? "" : "#"}${room()?.title}.`
+    : "No messages yet. Say hello!";
   if (stuck) scroller.scrollTop = scroller.scrollHeight;
   else if (anchor) {
     // Found by its key: it may have been drawn anew, now that another stands above it.
     const place = rows.get(anchor.dataset.key)?.element;
     if (place) scroller.scrollTop += place.getBoundingClientRect().top - before;
+  }
+}
+
+// Changes all of a message but its words, so that what is selected in them stays selected.
+function redress(element, fresh) {
+  for (const name of ["class", "data-seq", "data-client"]) {
+    const value = fresh.getAttribute(name);
+    if (value === null) element.removeAttribute(name);
+    else element.setAttribute(name, value);
+  }
+  element.firstElementChild.replaceWith(fresh.firstElementChild);
+  const [what, other] = [element, fresh].map((one) => one.querySelector(".what"));
+  const body = what.querySelector(".body");
+  for (const child of [...what.children]) if (child !== body) child.remove();
+  let before = true;
+  for (const child of [...other.children]) {
+    if (child.classList.contains("body")) before = false;
+    else if (before) body.before(child);
+    else what.append(child);
   }
 }
 
@@ -260,7 +288,7 @@ function after() {
   const line = list.querySelector(".line");
   const above = line && line.getBoundingClientRect().bottom < scroller.getBoundingClientRect().top;
   $("jump-unread").hidden = !above;
-  $("jump-unread").textContent = "To the first new message";
+  $("jump-unread").textContent = "Jump to first unread";
   actions.settled?.();
 }
 
@@ -282,6 +310,12 @@ $("jump-unread").addEventListener("click", () => place());
 on("log", (id) => { if (shown?.room === id) soon(); });
 on("outbox", soon);
 on("link", soon);
+// What was today is yesterday at midnight.
+let painted = dayOf(new Date());
+setInterval(() => {
+  if (painted !== dayOf(new Date())) soon();
+  painted = dayOf(new Date());
+}, 30_000);
 
 function dayRow(date) {
   return h("li", { class: "day" }, h("time", { datetime: dayOf(date) }, dayName(date)));
@@ -317,7 +351,7 @@ function messageRow(one, date, follows) {
       one.edited ? h("span", { class: "edited" }, "edited") : null,
       reactions(one),
       pending ? sending(one) : null,
-      one.unsent && cutOff() ? h("p", { class: "fate" }, "Waiting for a connection") : null),
+      one.unsent && cutOff() ? h("p", { class: "fate" }, "Will send when back online") : null),
   );
   return element;
 }
@@ -326,7 +360,7 @@ const cutOff = () => !navigator.onLine || state.link === "lost";
 
 function sending({ id, error }) {
   if (!error) {
-    return h("p", { class: "fate" }, cutOff() ? "Waiting for a connection" : "Sending…");
+    return h("p", { class: "fate" }, cutOff() ? "Will send when back online" : "Sending…");
   }
   return h("p", { class: "fate", role: "alert" }, `Not sent: ${error} `,
     h("button", { type: "button", onclick: () => outbox.retry(id) }, "Retry"), " ",

@@ -2,30 +2,95 @@
 // it.
 
 import { ICON, h, looking } from "./dom.js";
+import { markdown } from "./markdown.js";
 import { address } from "./rooms.js";
-import { isMe, keep, keepMine, recall, recallMine } from "./state.js";
+import { isMe, keep, keepMine, on, recall, recallMine, state } from "./state.js";
 
-const LEVELS = [["all", "every message"], ["mentions", "mentions of me"], ["none", "nothing"]];
+const LEVELS = [["all", "All messages"], ["mentions", "Mentions only"], ["none", "Off"]];
 
 // What one wants to be told of a room; of a direct one everything.
 const level = (room) => recallMine(`level:${room.id}`,
   room.kind === "direct" ? "all" : "mentions");
 const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
 
-export function notice(room, message, open) {
+// One lock for each room that somebody looks at in a tab of this browser, so that the other tabs
+// do not call; and one for each message, so that only one of them does.
+const NOTICED_MS = 3000;
+const home = new URL(".", location).pathname;
+const lock = (what) => `shanty:${home}${what}`;
+let watched = null;
+let leave = () => {};
+
+function watch() {
+  const room = looking() ? state.current : null;
+  if (room === watched || !navigator.locks) return;
+  leave();
+  watched = room;
+  if (room === null) return;
+  const left = new Promise((done) => { leave = done; });
+  navigator.locks.request(lock(`room/${room}`), { mode: "shared" }, () => left);
+}
+for (const event of ["focus", "blur"]) addEventListener(event, watch);
+document.addEventListener("visibilitychange", watch);
+on("rooms", watch);
+
+// What the browser calls this tab.
+let tab;
+function self() {
+  tab ??= navigator.locks.request(lock(`tab/${Math.random()}`), async ({ name }) => {
+    const { held } = await navigator.locks.query();
+    return held.find((one) => one.name === name)?.clientId;
+  });
+  return tab;
+}
+
+// Whether this tab is to say it.
+async function isMine(room, message) {
+  if (!navigator.locks) return true;
+  const me = await self();
+  const { held } = await navigator.locks.query();
+  const looked = ({ name, clientId }) => name === lock(`room/${room.id}`) && clientId !== me;
+  if (held.some(looked)) return false;
+  return new Promise((done) => {
+    navigator.locks.request(lock(`notice/${message.seq}`), { ifAvailable: true }, async (free) => {
+      done(Boolean(free));
+      if (free) await new Promise((over) => { setTimeout(over, NOTICED_MS); });
+    });
+  });
+}
+
+// What is read needs no notification any more.
+const notices = new Map(); // room → what is shown of it
+export function withdraw(room) {
+  notices.get(room)?.close();
+  notices.delete(room);
+  if (!recall("notify")) return;
+  navigator.serviceWorker?.getRegistration().then(async (worker) => {
+    const shown = await worker?.getNotifications({ tag: `shanty-${room}` });
+    for (const one of shown ?? []) one.close();
+  });
+}
+
+// As it reads, without marks.
+const plain = (message) => h("div", {}, markdown(message.text ?? "", message.mentions)
+  .flatMap((block) => [block, "\n"])).textContent.trim();
+
+export async function notice(room, message, open) {
   if (!room || isMe(message.author) || looking()) return;
   const wanted = level(room);
   const called = message.mentions?.some(isMe) || room.kind === "direct";
   if (wanted === "none" || (wanted === "mentions" && !called)) return;
+  if (!await isMine(room, message)) return;
   if (recall("sound")) beep();
   if (!recall("notify") || globalThis.Notification?.permission !== "granted") return;
   const title = room.kind === "direct" ? message.author : `${message.author} in ${room.title}`;
   const options = {
-    body: (message.text ?? "").slice(0, 200), icon: ICON, tag: `shanty-${room.id}`,
+    body: plain(message).slice(0, 200), icon: ICON, tag: `shanty-${room.id}`, renotify: true,
     data: address(room.id, message.seq),
   };
   try {
     const shown = new Notification(title, options);
+    notices.set(room.id, shown);
     shown.onclick = () => {
       window.focus();
       open(room.id, message.seq);
@@ -63,12 +128,14 @@ function beep() {
 export function noticeFields() {
   const possible = "Notification" in globalThis && isSecureContext;
   const hint = h("p", { class: "hint", role: "status" }, possible ? ""
-    : "Browsers show notifications only for pages that come over https.");
+    : "Notifications need HTTPS.");
   const notify = h("input", {
     type: "checkbox", disabled: !possible, onchange: async () => {
       if (notify.checked && Notification.permission !== "granted") {
         notify.checked = await Notification.requestPermission() === "granted";
-        if (!notify.checked) hint.textContent = "This browser has been told not to show any.";
+        if (!notify.checked) {
+          hint.textContent = "Notifications are blocked in your browser settings.";
+        }
       }
       keep("notify", notify.checked || null);
     },
@@ -80,17 +147,17 @@ export function noticeFields() {
       if (sound.checked) beep();
     },
   });
-  return h("fieldset", {}, h("legend", {}, "While you look elsewhere"),
+  return h("fieldset", {}, h("legend", {}, "Notifications"),
     h("label", { class: "check" }, notify, " Show notifications"),
-    h("label", { class: "check" }, sound, " Make a sound"), hint,
-    h("p", { class: "hint" }, "About which messages, each room's settings say."));
+    h("label", { class: "check" }, sound, " Play a sound"), hint,
+    h("p", { class: "hint" }, "Choose which messages in each room's settings."));
 }
 
 // Of which messages of a room one wants to be told; it holds at once.
 export function levelField(room) {
   const chosen = level(room);
   return h("div", {},
-    h("label", { for: "f-level" }, "Notify me about"),
+    h("label", { for: "f-level" }, "Notifications"),
     h("select", { id: "f-level", onchange: ({ target }) => setLevel(room, target.value) },
       LEVELS.map(([value, name]) => h("option", { value, selected: value === chosen }, name))));
 }

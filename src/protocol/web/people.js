@@ -80,7 +80,7 @@ function draw() {
     const words = [isMe(one.name) ? "you" : "", one.guest ? "guest" : ""].filter(Boolean);
     return h("li", {}, h("button", {
       type: "button", class: one.online ? "person" : "person away",
-      title: isMe(one.name) ? null : `Write to ${one.name}`,
+      title: isMe(one.name) ? null : `Message ${one.name}`,
       disabled: isMe(one.name), onclick: () => write(one.name),
     },
     h("span", { class: one.online ? "face here" : "face" }, avatar(one.name, one.color)),

@@ -7,7 +7,7 @@ import { noticeFields } from "./notice.js";
 import { keep, recall, state } from "./state.js";
 import { stream } from "./stream.js";
 
-const THEMES = [["system", "As the system"], ["light", "Light"], ["dark", "Dark"]];
+const THEMES = [["system", "System"], ["light", "Light"], ["dark", "Dark"]];
 
 export function suitTheme() {
   const theme = recall("theme", "system");
@@ -28,16 +28,17 @@ export function settings({ logOut, help, nick, back }) {
     : h("p", {}, "Your key is the only way back to your name, and it was shown once, when you ",
       "registered. Be sure that you have it before you log out.");
   const box = dialog(`Settings for ${state.me.name}`,
-    h("fieldset", { class: "inline" }, h("legend", {}, "Colours"), themes),
+    h("fieldset", { class: "inline" }, h("legend", {}, "Theme"), themes),
     noticeFields(),
     h("h3", {}, "You"), who,
     h("div", { class: "row" },
-      h("button", { type: "button", onclick: () => { box.close(); help(); } }, "Keys and commands"),
+      h("button", { type: "button", onclick: () => { box.close(); help(); } },
+        "Shortcuts and commands"),
       h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
-    h("h3", {}, "Where you are logged in"), list, gone,
+    h("h3", {}, "Active sessions"), list, gone,
     h("p", { class: "hint" }, `Shanty ${state.server.version ?? ""}. `, stream.slow
       ? "Websockets do not get through here; server-sent events do, and all works but typing."
-      : "Connected by a websocket."));
+      : "Connected (WebSocket)"));
   sessions(list);
   deleted(gone, (room) => { box.close(); back(room); });
 }
@@ -73,12 +74,12 @@ async function sessions(list) {
     h("div", {}, h("b", {}, one.current ? "This browser" : agent(one.agent)),
       h("div", { class: "hint" }, "last used ", dateTime(one.last_used))),
     one.current ? null : h("button", {
-      type: "button", "aria-label": `End the session of ${agent(one.agent)}`,
+      type: "button", "aria-label": `Log out of ${agent(one.agent)}`,
       onclick: async () => {
         await remove(`sessions/${one.id}`).catch(() => {});
         sessions(list);
       },
-    }, "End"))));
+    }, "Log out"))));
 }
 
 // What a person would call that browser.

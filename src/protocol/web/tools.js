@@ -19,7 +19,7 @@ export const doing = {
   edit: (message, text) => outbox.edit(message, text),
 
   async delete(message) {
-    if (!await sure("Delete this message for everybody?", "Delete")) return;
+    if (!await sure("Delete this message for everyone?", "Delete")) return;
     outbox.delete(message);
     composer.forget(message);
   },
@@ -53,7 +53,7 @@ function open(element) {
     tool("reply", "Reply", () => composer.reply(message)),
     mine(message) && tool("edit", "Edit", () => composer.edit(message)),
     tool("link", "Copy a link to this message",
-      () => copy(new URL(`./${address(message.room, message.seq)}`, location).href, "The link")),
+      () => copy(new URL(`./${address(message.room, message.seq)}`, location).href, "Link")),
     deletable(message) && tool("trash", "Delete", () => doing.delete(message)),
   ].filter(Boolean));
   element.append(bar);

@@ -45,7 +45,7 @@ export async function unsent(place) {
   await ann.keyboard.press("Delete");
   await ann.click("dialog .danger");
   await reads(ann, `[data-seq="${gone}"] .body`, "was deleted", "a deletion is shown at once");
-  await reads(ann, `[data-seq="${edited}"] .fate`, "Waiting", "what waits says so");
+  await reads(ann, `[data-seq="${edited}"] .fate`, "Will send", "what waits says so");
   await say(ann, "and a word");
 
   // The page is gone, and comes back before the server does.

@@ -101,7 +101,7 @@ export async function notices({ browser, server }) {
   await titled(ann, "Bob", "a click on it leads there");
 
   await ann.click("#settings");
-  await ann.check("text=Make a sound");
+  await ann.check("text=Play a sound");
   equal((await seen()).sounds, 1, "a sound is played for trial");
   await ann.keyboard.press("Escape");
   await saySurely(bob, "silent");
@@ -114,7 +114,7 @@ export async function notices({ browser, server }) {
   await ann.reload();
   await inside(ann);
   await ann.click("#settings");
-  that(await ann.isChecked("text=Make a sound"), "it is remembered");
+  that(await ann.isChecked("text=Play a sound"), "it is remembered");
 }
 
 export async function devices({ browser, server }) {
@@ -195,7 +195,7 @@ export async function devices({ browser, server }) {
   await reads(desk, "dialog", "Your key is the only way back", "the key is called to mind");
   await accessible(desk, "settings");
   await desk.click(".sessions button");
-  await reads(phone, "#door-trouble", "session has ended", "the other is locked out");
+  await reads(phone, "#door-trouble", "been logged out", "the other is locked out");
   await desk.waitForFunction(() => document.querySelectorAll(".sessions li").length === 1);
   await desk.keyboard.press("Escape");
   await say(desk, "still in");

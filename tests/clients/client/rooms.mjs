@@ -47,7 +47,7 @@ export async function rooms({ browser, server }) {
   await accessible(ann, "one's own room");
   await ann.fill("#f-title", "Public Chat");
   await ann.click("dialog .primary");
-  await reads(ann, "dialog .trouble", "title", "a name that is taken is refused in the form");
+  await reads(ann, "dialog .trouble", "already exists", "a taken name is refused in the form");
   await ann.fill("#f-title", "Galley");
   await ann.fill("#f-description", "Where the cook is");
   await ann.click("dialog .primary");
@@ -83,7 +83,7 @@ export async function rooms({ browser, server }) {
   await reads(bob, "#toast", "Galley", "and one is told");
   that(!(await names(ann)).includes("Galley"), "it is not in the list");
   await bob.goto(`${server.url}/#/room/${cabin}`);
-  await reads(bob, "#gate", "no such room", "nor at its address");
+  await reads(bob, "#gate", "doesn't exist", "nor at its address");
   await accessible(bob, "no such room");
 
   // And brought back by whose it was, with what was said in it.
@@ -125,7 +125,7 @@ export async function ways({ browser, server }) {
   await bob.keyboard.press("Enter");
   await titled(bob, "Harbour", "whoever types before the list is here goes where they wanted");
   await bob.unroute("**/api/v1/rooms");
-  await reads(bob, "#gate", "looking in", "one looks in");
+  await reads(bob, "#gate", "previewing", "one looks in");
   that(await bob.isVisible("#log"), "and reads");
   that(await bob.isHidden("#people"), "without the people in it");
   await accessible(bob, "a room that one looks into");
@@ -139,7 +139,7 @@ export async function ways({ browser, server }) {
   await titled(bob, "Harbour", "/join");
   await inside(bob);
   await say(bob, "/join nowhere");
-  await reads(bob, "#toast", "no room of that name", "/join of what there is not");
+  await reads(bob, "#toast", "No room with that name", "/join of what there is not");
 
   // Up and down.
   await bob.keyboard.press("Alt+ArrowDown");
@@ -150,7 +150,7 @@ export async function ways({ browser, server }) {
   // Two people: by the list, by the switcher, by a command.
   await bob.locator("#people button").filter({ hasText: "Ann" }).click();
   await titled(bob, "Ann");
-  await reads(bob, "#description", "Only the two of you", "a direct room");
+  await reads(bob, "#description", "Only you and", "a direct room");
   await say(bob, "Between us");
   await reads(ann, "a.room", "Bob", "it shows at the other's");
   await ann.keyboard.press("Control+k");

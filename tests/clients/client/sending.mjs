@@ -61,7 +61,7 @@ export async function killed(place) {
   await place.server.end();
   await ann.waitForTimeout(6500);
   that(await ann.isVisible("#banner"), "after a while the page says that it is cut off");
-  await reads(ann, "#banner", "Trying again in", "and when it tries again");
+  await reads(ann, "#banner", "Retrying in", "and when it tries again");
   await accessible(ann, "the page without a connection");
   await say(ann, "written on the high sea");
   await say(ann, "and this after it");
@@ -160,13 +160,13 @@ export async function away({ browser, server }) {
   await bob.context().setOffline(true);
   await bob.evaluate(() => globalThis.cut());
   await bob.click(`[href="#/room/${id}"]`);
-  await reads(bob, "#toast", "cannot be reached", "its history cannot be had");
+  await reads(bob, "#toast", "Can't reach", "its history cannot be had");
   await say(bob, "into the blue");
   await shows(bob, "into the blue", "what one writes is shown all the same", ".pending");
   await bob.evaluate(() => { globalThis.blocked = false; });
   await bob.context().setOffline(false);
   await shows(bob, "into the blue", "and sent", ".message[data-seq]");
-  await reads(bob, "#start", "This is where it begins", "and the history comes");
+  await reads(bob, "#start", "This is the start of", "and the history comes");
   await bob.click('[href="#/room/1"]');
   await shows(bob, "line 4", "back");
   await bob.context().setOffline(true);

@@ -82,7 +82,7 @@ async function search(page) {
   await page.keyboard.type("treasure");
   await page.waitForSelector("dialog .hit");
   await page.check("dialog [name=here]");
-  await reads(page, "dialog [role=status]", "Nothing found", "not in this room");
+  await reads(page, "dialog [role=status]", "No results", "not in this room");
   await page.uncheck("dialog [name=here]");
   await page.waitForSelector("dialog .hit");
   await accessible(page, "search");

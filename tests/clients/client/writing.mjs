@@ -58,7 +58,7 @@ export async function completion({ browser, server }) {
   const line = await shows(bob, "waves *wildly*", "/me");
   equal(await line.locator("em").count(), 1, "is set apart");
   await say(ann, "/fly");
-  await reads(ann, "#toast", "no /fly", "what is no command is not sent");
+  await reads(ann, "#toast", "Unknown command /fly", "what is no command is not sent");
   equal(await ann.inputValue("#text"), "/fly", "nor lost");
   await say(ann, "//fly");
   await shows(bob, "/fly", "two slashes say one");
@@ -142,10 +142,10 @@ export async function writing({ browser, server }) {
 
   // Too long.
   await ann.fill("#text", "x".repeat(3900));
-  await reads(ann, "#count", "100 left", "near the bound one is told");
+  await reads(ann, "#count", "100 characters left", "near the bound one is told");
   await ann.fill("#text", "x".repeat(4001));
   await ann.keyboard.press("Enter");
-  await reads(ann, "#count", "1 characters too long", "beyond it, too");
+  await reads(ann, "#count", "1 characters over the limit", "beyond it, too");
   equal((await ann.inputValue("#text")).length, 4001, "and nothing is sent or lost");
 
   // Drafts, of each room.
