@@ -183,7 +183,7 @@ pub enum Outcome {
         seat: Seat,
         /// What is spoken.
         dialect: &'static dyn Dialect,
-        /// What is told besides what the room says; a stream's.
+        /// A stream's: the frames that it sends besides those of its rooms.
         script: Option<Script>,
         /// Whether it is somebody's who is logged in.
         known: bool,
@@ -194,7 +194,7 @@ pub enum Outcome {
         response: Response,
         /// The right to hear.
         seat: Seat,
-        /// What is told.
+        /// The frames that the stream sends.
         script: Script,
     },
 }

@@ -238,7 +238,7 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Makes what names and protects a log, anew.
+/// Makes another name (epoch) and another secret for a log.
 fn baptise(connection: &Connection) -> rusqlite::Result<()> {
     let keep = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)";
     connection.execute(keep, ("secret", crypto::random::<32>()))?;

@@ -139,7 +139,7 @@ impl Readers {
     }
 
     /// Closes those that are open, so that the writer is the last to let go of the database: only
-    /// then is it one file again. (What is asked for later opens one anew.)
+    /// then is it one file again. (A later read opens one again.)
     pub(super) fn close(&self) {
         let desks = self.pages.lanes.iter().chain(&self.streams.lanes).map(|lane| &lane.desk);
         let closing: Vec<_> = desks.chain([&*self.searches]).filter_map(Desk::close).collect();

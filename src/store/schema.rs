@@ -72,7 +72,7 @@ pub(super) fn migrate(
 
 /// The first thing that differs from what the migrations make, or that they do not make at all: a
 /// trigger of somebody else's would run with every entry. `None`: all is as it is to be. The
-/// database is one that has seen so many of them.
+/// database has had the first `seen` migrations.
 pub(super) fn difference(
     connection: &Connection,
     seen: usize,

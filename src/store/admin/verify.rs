@@ -39,7 +39,7 @@ fn all(connection: &Connection) -> Result<String, OpenError> {
     }
     objects(connection, schema::MIGRATIONS.len())?;
     if connection.prepare("PRAGMA foreign_key_check")?.exists([])? {
-        return wrong("a session of no account".to_owned());
+        return wrong("a session without an account".to_owned());
     }
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let named = number(
