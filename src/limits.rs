@@ -207,6 +207,9 @@ pub const ANSWER_ITEMS_MAX: usize = 256;
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Rooms for two that one account has opened. Beyond it: refused as full, to that account alone.
 pub const DIRECT_ROOMS_PER_ACCOUNT_MAX: usize = 200;
+/// People whom one account has blocked. Beyond it: refused, to that account alone. All of them are
+/// looked at when it blocks one more: some 50 µs of the event loop.
+pub const BLOCKED_PER_ACCOUNT_MAX: usize = 1_000;
 /// After so long a deleted room cannot be brought back any more.
 pub const DELETED_ROOM_TTL_SECS: u64 = 7 * 24 * 3_600;
 /// Deleted rooms that one account can bring back. Beyond it the oldest is gone for good.

@@ -3,21 +3,19 @@
 
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod known;
 mod sitting;
 
+pub(super) use known::Known;
 pub(super) use sitting::Look;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::chat::index::Index;
 use crate::chat::mentions;
-use crate::chat::types::{
-    AccountId, Author, Color, Door, Folded, Name, Numbered, RoomId, SeatId, SessionId,
-};
+use crate::chat::types::{AccountId, Color, Folded, Name, Numbered, SeatId, SessionId};
 use crate::crypto::KeyHash;
-use crate::limits::{
-    GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, ROOMS_PER_ACCOUNT_MAX, SESSION_TOUCH_PARTS,
-};
+use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::{Moment, Time};
 
 /// An account, as the core keeps it and as it is restored.
@@ -120,27 +118,6 @@ pub(super) struct Accounts {
     ttl_secs: u64,
 }
 
-#[derive(Debug)]
-pub(super) struct Known {
-    pub account: Account,
-    pub sessions: Vec<SessionId>,
-    /// Where this account sits, but for the seats of its streams.
-    pub seats: BTreeSet<(RoomId, Door, SeatId)>,
-    /// Its streams, by their own seats; [`STREAMS_PER_ACCOUNT_MAX`] at most.
-    pub streams: Vec<SeatId>,
-    /// Where it is a member: what the rooms say, the other way round.
-    pub rooms: BTreeSet<RoomId>,
-    /// Those of them that are for two. They are no part of what an account may have, because
-    /// others open them.
-    pub direct: BTreeSet<RoomId>,
-    /// Memberships that are proposed but not yet in the log.
-    pub entering: usize,
-    /// Its end is proposed (a guest's).
-    pub ending: bool,
-    /// A new key is proposed.
-    pub changing_key: bool,
-}
-
 impl Accounts {
     pub fn new(ttl_secs: u64) -> Accounts {
         Accounts { ttl_secs, ..Accounts::default() }
@@ -234,6 +211,8 @@ impl Accounts {
             entering: 0,
             ending: false,
             changing_key: false,
+            blocked: BTreeSet::new(),
+            blocking: false,
         };
         self.over.extend(known.is_over().then_some(known.account.id));
         self.accounts.insert(known.account.id, known);
@@ -439,6 +418,17 @@ impl Accounts {
         all
     }
 
+    /// Who has blocked whom, by number.
+    pub fn blocks(&self) -> Vec<(AccountId, AccountId)> {
+        let blocks = |known: &Known| {
+            let account = known.account.id;
+            known.blocked.iter().map(|blocked| (account, *blocked)).collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.accounts.values().flat_map(blocks).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// The highest number of an account that is or was.
     pub fn last_account_made(&self) -> u64 {
         self.made
@@ -454,44 +444,4 @@ fn other_looks(name: &Name) -> Vec<Folded> {
     let (folded, [one, other]) = (name.folded(), Folded::looks(name.as_str()));
     let second = (other != one).then_some(other);
     std::iter::once(one).chain(second).filter(|look| *look != folded).collect()
-}
-
-impl Known {
-    /// Whether the account is in as many rooms as it may be, those in flight included.
-    pub fn is_full(&self) -> bool {
-        self.rooms.len() - self.direct.len() + self.entering >= ROOMS_PER_ACCOUNT_MAX
-    }
-
-    /// The account belongs to a room from now on.
-    pub fn belongs(&mut self, room: RoomId, direct: bool) {
-        self.rooms.insert(room);
-        if direct {
-            self.direct.insert(room);
-        }
-    }
-
-    /// The reverse of [`Known::belongs`].
-    pub fn belongs_no_more(&mut self, room: RoomId) {
-        self.rooms.remove(&room);
-        self.direct.remove(&room);
-    }
-
-    pub fn is_guest(&self) -> bool {
-        self.account.key.is_none()
-    }
-
-    /// Whether it is a guest's, and its last session has ended.
-    pub fn is_over(&self) -> bool {
-        self.is_guest() && self.sessions.is_empty()
-    }
-
-    /// Whether it has a seat anywhere, or a stream.
-    pub fn is_online(&self) -> bool {
-        !self.seats.is_empty() || !self.streams.is_empty()
-    }
-
-    /// What its owner is called where they speak.
-    pub fn author(&self) -> Author {
-        Author { account: Some(self.account.id), name: self.account.name.clone() }
-    }
 }

@@ -37,6 +37,7 @@ impl Entry {
             }
             Entry::DirectMade { between, .. } => Some(Awaited::pair(*between)),
             Entry::KeyChanged { account, .. } => Some(Awaited::Key(*account)),
+            Entry::BlockChanged { account, .. } => Some(Awaited::Block(*account)),
             _ => None,
         }
     }
@@ -74,10 +75,15 @@ impl Chat {
                     known.ending = false;
                 }
             }
+            Entry::BlockChanged { account, .. } => {
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.blocking = false;
+                }
+            }
             Entry::DirectMade { between, .. } => self.rooms.release_pair(*between),
             Entry::MemberChanged { room, account, .. } => {
                 if let Some(room) = self.rooms.get_mut(*room) {
-                    room.moving.remove(account);
+                    room.moved(*account);
                 }
                 if let Some(known) = self.accounts.get_mut(*account) {
                     known.entering = known.entering.saturating_sub(1);
@@ -130,14 +136,19 @@ impl Chat {
                 Ok(Answer::Done)
             }
             Entry::KeyChanged { account, key, but } => self.key_changed(account, key, but),
+            Entry::BlockChanged { account, blocked, on } => {
+                self.block_changed(account, blocked, on)
+            }
             Entry::RoomMade { room, owner, facts } => {
                 let open = facts.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };
                 let record = RoomRecord::new(room, time, owner, facts);
-                self.room_made(seq, RoomRecord { opened, ..record }, came.asker)
+                self.room_made(seq, RoomRecord { opened, ..record }, &[], came.asker)
             }
-            Entry::DirectMade { room, between } => {
-                self.direct_made(seq, time, room, between, came.asker)
+            Entry::DirectMade { room, between, both } => {
+                let record = RoomRecord::new(room, time, None, RoomFacts::of_direct(room));
+                let record = RoomRecord { between: Some(between), ..record };
+                self.direct_made(seq, record, (between, both), came.asker)
             }
             Entry::MemberChanged { room, account, member, expelled } => {
                 self.member_changed(seq, room, account, (member, expelled))
@@ -251,13 +262,15 @@ impl Chat {
         self.end_if_over(live.account);
     }
 
-    fn room_made(
+    /// `first`: who belongs to it beside its owner.
+    pub(super) fn room_made(
         &mut self,
         seq: Seq,
         record: RoomRecord,
+        first: &[AccountId],
         asker: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
-        let (id, owner, between) = (record.id, record.owner, record.between);
+        let (id, owner) = (record.id, record.owner);
         // A number is never used twice, not even that of a room that is gone.
         if self.rooms.is_used(id) {
             return Err(Refusal::Unavailable);
@@ -265,30 +278,10 @@ impl Chat {
         if !self.rooms.insert(record) {
             return Err(Refusal::TitleTaken);
         }
-        for account in owner.into_iter().chain(between.into_iter().flatten()) {
+        for account in owner.into_iter().chain(first.iter().copied()) {
             self.belongs_from(account, id, seq);
         }
         self.show_room(id, asker)
-    }
-
-    fn direct_made(
-        &mut self,
-        seq: Seq,
-        time: Time,
-        id: RoomId,
-        between: [AccountId; 2],
-        asker: Option<AccountId>,
-    ) -> Result<Answer, Refusal> {
-        let [one, other] = between;
-        let known = between.iter().all(|account| self.accounts.get(*account).is_some());
-        if one == other || !known {
-            return Err(Refusal::PersonNotFound);
-        }
-        let record = RoomRecord::new(id, time, None, RoomFacts::of_direct(id));
-        match self.room_made(seq, RoomRecord { between: Some(between), ..record }, asker)? {
-            Answer::Room(room) => Ok(Answer::Direct { room, made: true }),
-            other => Ok(other),
-        }
     }
 
     fn room_changed(

@@ -46,7 +46,7 @@ impl Chat {
 
     fn ask_as(&mut self, ask: AskId, who: Identity, key: Option<KeyHash>, what: Ask) {
         if let Some(awaited) = self.awaits(who, &what)
-            && (self.is_in_flight(awaited) || self.held.is_waited_for(awaited))
+            && self.must_wait(awaited)
         {
             let origin = self.origin;
             return self.held.add(awaited, Held { ask, origin, who, key, what });
@@ -86,6 +86,8 @@ impl Chat {
             Ask::ChangeKey { key } => self.change_key(ask, who, key).map(|()| None),
             Ask::Me => self.me(who).map(Some),
             Ask::Person { name } => self.person(who, &name).map(Some),
+            Ask::Block { name, on } => self.block(ask, who, &name, on),
+            Ask::Blocked { after } => self.blocked(who, after).map(Some),
             Ask::Present { room, after } => self.present(who, room, after).map(Some),
             Ask::Rooms { mine, after } => Ok(Some(self.list_rooms(who, mine, after))),
             Ask::Marks { after } => self.marks(who, after).map(Some),
@@ -153,10 +155,11 @@ impl Chat {
                 let other = self.person_named(name)?.account.id;
                 Some(Awaited::Membership(*room, other))
             }
+            Ask::Direct { name, .. } => Some(self.awaits_pair(self.pair(who, name).ok()?)),
+            Ask::Block { .. } => who.map(|who| Awaited::Block(who.account)),
             Ask::RestoreRoom { room, .. } => {
                 self.deleted.find(who?.account, *room).map(Awaited::Room)
             }
-            Ask::Direct { name, .. } => self.pair(who, name).ok().map(Awaited::pair),
             // By a key that is about to be none, nobody logs in.
             Ask::Login { key, .. } => {
                 self.accounts.by_key(key).map(|known| Awaited::Key(known.account.id))
@@ -173,10 +176,13 @@ impl Chat {
                 changing || self.deleted.is_changing(id)
             }
             Awaited::Membership(room, account) => {
-                self.rooms.get(room).is_some_and(|room| room.moving.contains(&account))
+                self.rooms.get(room).is_some_and(|room| room.moving.contains_key(&account))
             }
             Awaited::Key(account) => {
                 self.accounts.get(account).is_some_and(|known| known.changing_key)
+            }
+            Awaited::Block(account) => {
+                self.accounts.get(account).is_some_and(|known| known.blocking)
             }
             Awaited::Pair(between) => self.rooms.is_pairing(between),
         }
@@ -189,13 +195,25 @@ impl Chat {
             if !self.step() {
                 return self.work.push_back(Work::Wake(what));
             }
-            let Some(Held { ask, origin, who, key, what }) = self.held.next(what) else { return };
+            let Some(held) = self.held.next(what) else { return };
+            let Held { ask, origin, who, key, what: asked } = held;
             self.origin = origin;
-            match self.is_still(who, key) {
-                Ok(()) => self.ask_now(ask, who, what),
-                Err(refusal) => self.answer(ask, Err(refusal)),
+            if let Err(refusal) = self.is_still(who, key) {
+                self.answer(ask, Err(refusal));
+                continue;
+            }
+            match self.awaits(who, &asked) {
+                // Another change of the kind has begun meanwhile, or what it changes is gone.
+                Some(next) if next != what && self.must_wait(next) => {
+                    self.held.add(next, Held { ask, origin, who, key, what: asked });
+                }
+                _ => self.ask_now(ask, who, asked),
             }
         }
+    }
+
+    fn must_wait(&self, what: Awaited) -> bool {
+        self.is_in_flight(what) || self.held.is_waited_for(what)
     }
 
     fn known_key(&self, keys: &[KeyHash]) -> Answer {

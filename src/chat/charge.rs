@@ -54,6 +54,11 @@ impl Chat {
             (Entry::MemberChanged { member: true, room, .. }, _) => {
                 (Kind::Membership, bytes(""), *room)
             }
+            (Entry::BlockChanged { on: true, .. }, _) => {
+                let bytes = bytes("");
+                let costs = [(Kind::Membership, 1), (Kind::Bytes, bytes), (Kind::DayBytes, bytes)];
+                return self.charge(&costs, None);
+            }
             (Entry::AccountMade { .. } | Entry::RoomMade { .. } | Entry::DirectMade { .. }, _) => {
                 return self.charge(&[(Kind::Make, 1), (Kind::DayMake, 1)], None);
             }
@@ -71,6 +76,7 @@ impl Chat {
                 | Entry::KeyChanged { .. }
                 | Entry::AccountEnded { .. }
                 | Entry::RoomGone { .. }
+                | Entry::BlockChanged { on: false, .. }
                 | Entry::RoomPurged { .. }
                 | Entry::MemberChanged { member: false, .. },
                 _,
@@ -96,6 +102,7 @@ impl Chat {
             | Entry::DirectMade { .. }
             | Entry::MemberChanged { member: true, .. }
             | Entry::RoomChanged { .. }
+            | Entry::BlockChanged { on: true, .. }
             | Entry::Said { .. }
             | Entry::Edited { .. }
             | Entry::Reacted { on: true, .. } => Err(Refusal::NoSpace),
@@ -104,6 +111,7 @@ impl Chat {
             | Entry::KeyChanged { .. }
             | Entry::AccountEnded { .. }
             | Entry::RoomGone { .. }
+            | Entry::BlockChanged { on: false, .. }
             | Entry::RoomPurged { .. }
             | Entry::MemberChanged { member: false, .. }
             | Entry::Deleted { .. }

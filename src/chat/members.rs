@@ -167,9 +167,6 @@ impl Chat {
     ) -> Result<Option<Answer>, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.visible(Some(account), room)?;
-        if found.is_direct() {
-            return Err(Refusal::Forbidden);
-        }
         if !found.members.contains_key(&account) {
             return Ok(Some(Answer::Done));
         }
@@ -177,7 +174,7 @@ impl Chat {
         Ok(None)
     }
 
-    fn propose_membership(
+    pub(super) fn propose_membership(
         &mut self,
         ask: AskId,
         account: AccountId,
@@ -186,13 +183,18 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let entry = Entry::MemberChanged { room, account, member, expelled };
         self.propose(entry, Purpose::Ask(ask, Some(account)))?;
+        self.moves(account, room, member);
+        Ok(())
+    }
+
+    /// Somebody's coming or going is proposed.
+    pub(super) fn moves(&mut self, account: AccountId, room: RoomId, member: bool) {
         if let Some(room) = self.rooms.get_mut(room) {
-            room.moving.insert(account);
+            room.moves(account, member);
         }
         if let Some(known) = self.accounts.get_mut(account) {
             known.entering += 1;
         }
-        Ok(())
     }
 
     /// Members, and who is present without being one; those who are present first.
@@ -235,8 +237,12 @@ impl Chat {
         present: u64,
         after: AccountId,
     ) -> (Vec<Member>, Option<Place>) {
+        // A room for two is that of both, also while one of them has left it.
+        let two = room.record.between.map(|[one, other]| [one.min(other), one.max(other)]);
+        let two = two.into_iter().flatten().filter(|account| *account > after);
         let rest = room.members.range((Bound::Excluded(after), Bound::Unbounded));
-        let (members, last) = page(rest.map(|(account, _)| (*account, *account)), |account| {
+        let rest = rest.map(|(account, _)| *account).filter(|_| !room.is_direct());
+        let (members, last) = page(two.chain(rest).map(|account| (account, account)), |account| {
             let known = self.accounts.get(account)?;
             let arrival = room.arrival(&known.account.name.folded());
             arrival.is_none_or(|arrival| arrival > present).then(|| Member {
@@ -315,8 +321,8 @@ impl Chat {
         (member, expelled): (bool, bool),
     ) -> Result<Answer, Refusal> {
         let found = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
-        if found.is_direct() {
-            return Err(Refusal::Forbidden);
+        if let Some(between) = found.record.between {
+            return self.direct_changed(seq, room, between, (account, member));
         }
         let author = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?.author();
         if member {
@@ -390,6 +396,7 @@ impl Chat {
         {
             room.since.remove(&(member.since, account));
         }
+        self.left(room);
     }
 
     fn tell_member(&mut self, seq: Seq, room: RoomId, author: Author, member: bool) {

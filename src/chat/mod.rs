@@ -21,6 +21,7 @@
 mod accounts;
 mod apply;
 mod asks;
+mod blocks;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
@@ -32,6 +33,7 @@ mod limiter;
 mod members;
 mod mentions;
 mod numbered;
+mod orphans;
 mod pages;
 mod people;
 mod room;
@@ -257,6 +259,9 @@ impl Chat {
             Command::Continue => self.carry_on(),
             Command::Close => self.close(),
         }
+        if !self.rooms.untended.is_empty() && !self.is_tending() {
+            self.tend_rooms(None);
+        }
         std::mem::swap(&mut self.effects, effects);
     }
 
@@ -281,12 +286,17 @@ impl Chat {
         }
         self.find_space(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
+        self.line_up(entry, purpose);
+        Ok(())
+    }
+
+    /// Proposes what was paid for, behind everything that was proposed before.
+    fn line_up(&mut self, entry: Entry, purpose: Purpose) {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         self.proposed += 1;
         self.waiting.push_back(Waiting::Proposal { ticket, purpose });
         self.effects.push(Effect::Propose { ticket, time: self.now, entry });
-        Ok(())
     }
 
     /// Whether there is room in the line for so many more.
@@ -443,6 +453,9 @@ impl Chat {
         // One that is not through yet goes on.
         if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
             self.sweep(AccountId(0));
+        }
+        if !self.is_tending() {
+            self.tend_rooms(Some(RoomId(0)));
         }
         self.purge_old();
     }

@@ -248,22 +248,18 @@ impl Chat {
 
     pub(super) fn me(&self, who: Identity) -> Result<Answer, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
-        self.accounts.get(account).map(show).ok_or(Refusal::PersonNotFound)
+        let known = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?;
+        Ok(Answer::Person(show_person(known)))
     }
 
     pub(super) fn person(&self, who: Identity, name: &str) -> Result<Answer, Refusal> {
         who.ok_or(Refusal::Unauthenticated)?;
-        self.person_named(name).map(show).ok_or(Refusal::PersonNotFound)
+        let known = self.person_named(name).ok_or(Refusal::PersonNotFound)?;
+        Ok(Answer::Person(show_person(known)))
     }
 }
 
-fn show(known: &Known) -> Answer {
-    let online = known.is_online();
-    let account = &known.account;
-    Answer::Person(Person {
-        name: account.name.clone(),
-        guest: known.is_guest(),
-        online,
-        created: account.created,
-    })
+pub(super) fn show_person(known: &Known) -> Person {
+    let (online, account) = (known.is_online(), &known.account);
+    Person { name: account.name.clone(), guest: known.is_guest(), online, created: account.created }
 }

@@ -2,7 +2,7 @@
 //! their rules; the core that owns them decides who may do what, and in which order.
 
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use crate::chat::pages::page;
@@ -39,6 +39,8 @@ pub struct RoomRecord {
     pub link: Option<RoomId>,
     /// The entry that made it public, last; what was said before is its members'.
     pub opened: Seq,
+    /// It had an owner once, a guest, and has none any more: it ends when nobody is there.
+    pub forsaken: bool,
 }
 
 impl RoomRecord {
@@ -61,6 +63,7 @@ impl RoomRecord {
             last: Seq(0),
             link: None,
             opened: Seq(0),
+            forsaken: false,
         }
     }
 
@@ -108,8 +111,8 @@ pub(super) struct Room {
     pub members: BTreeMap<AccountId, Membership>,
     /// The same by when they came: who is first here has the room when its owner is gone.
     pub since: BTreeSet<(Seq, AccountId)>,
-    /// Whose coming or going is proposed; a second one waits until that is in the log.
-    pub moving: HashSet<AccountId>,
+    /// Whose coming or going is proposed; who asks for a second one waits until that is in the log.
+    pub moving: HashMap<AccountId, Moving>,
     /// The seats here.
     pub seats: BTreeSet<SeatId>,
     names: HashMap<Folded, Occupant>,
@@ -127,6 +130,14 @@ pub(super) struct Membership {
     pub read: Seq,
     /// What was said up to here is not theirs to read.
     pub horizon: Seq,
+}
+
+/// Comings and goings of somebody that are proposed but not yet in the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moving {
+    entries: u32,
+    /// What the last of them makes of it.
+    member: bool,
 }
 
 impl Membership {
@@ -164,7 +175,7 @@ impl Room {
             going: false,
             since: members.iter().map(|one| (one.since, one.account)).collect(),
             members: members.into_iter().map(keep).collect(),
-            moving: HashSet::new(),
+            moving: HashMap::new(),
             seats: BTreeSet::new(),
             names: HashMap::new(),
             here: BTreeMap::new(),
@@ -321,6 +332,27 @@ impl Room {
         account.is_some_and(|account| self.members.contains_key(&account))
     }
 
+    /// Whether somebody will belong to it when all that is in flight is in the log.
+    pub fn will_have(&self, account: AccountId) -> bool {
+        self.moving.get(&account).map_or(self.members.contains_key(&account), |one| one.member)
+    }
+
+    /// Somebody's coming or going is proposed.
+    pub fn moves(&mut self, account: AccountId, member: bool) {
+        let moving = self.moving.entry(account).or_insert(Moving { entries: 0, member });
+        *moving = Moving { entries: moving.entries + 1, member };
+    }
+
+    /// The first of somebody's comings and goings that were proposed is not in flight any more.
+    pub fn moved(&mut self, account: AccountId) {
+        if let Some(moving) = self.moving.get_mut(&account) {
+            moving.entries -= 1;
+            if moving.entries == 0 {
+                self.moving.remove(&account);
+            }
+        }
+    }
+
     /// The number by which it is known outside.
     pub fn number(&self) -> RoomId {
         self.record.link.filter(|_| self.is_hidden()).unwrap_or(self.record.id)
@@ -337,7 +369,10 @@ impl Room {
 
     /// Whether a member may do something to a message: what is not theirs to read is not there.
     pub fn may_touch(&self, account: AccountId, action: &Action) -> Result<(), Refusal> {
-        let hidden = |seq: Seq| self.horizon(Some(account)).is_none_or(|horizon| seq <= horizon);
+        // To a room for two one comes back by what one says.
+        let direct = self.record.between.map(|_| Seq(0));
+        let horizon = self.horizon(Some(account)).or(direct);
+        let hidden = |seq: Seq| horizon.is_none_or(|horizon| seq <= horizon);
         match action {
             Action::Send { reply_to, .. } if reply_to.is_some_and(hidden) => {
                 Err(Refusal::Malformed(Field::Called("reply_to")))

@@ -24,6 +24,8 @@ pub(super) struct Rooms {
     /// All but those for two, which have no title of their own.
     by_title: Index<RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,
+    /// Those for two of each of the two, also of who has left it.
+    paired: BTreeSet<(AccountId, RoomId)>,
     /// The numbers by which those are found that are hidden, and were not always.
     by_link: HashMap<RoomId, RoomId>,
     /// Numbers that were drawn for rooms that are gone.
@@ -33,6 +35,11 @@ pub(super) struct Rooms {
     open: BTreeSet<RoomId>,
     /// What is an account's.
     owned: BTreeSet<(AccountId, RoomId)>,
+    /// What guests have left behind: what is nobody's since, and what has another owner, of which
+    /// nobody is told yet.
+    pub orphans: BTreeSet<RoomId>,
+    /// Those of them to which something has happened.
+    pub untended: BTreeSet<RoomId>,
     /// Names that somebody without an account uses, and in which rooms.
     guests: HashMap<Folded, BTreeSet<RoomId>>,
     /// How many rooms for two an account has opened, those in flight included.
@@ -146,6 +153,12 @@ impl Rooms {
         self.by_pair.get(&pair(between)).and_then(|id| self.rooms.get(id))
     }
 
+    /// The first room for two that is an account's, whether or not it has left it.
+    pub fn paired_with(&self, account: AccountId) -> Option<RoomId> {
+        let first = self.paired.range((account, RoomId(0))..).next();
+        first.filter(|(one, _)| *one == account).map(|(_, room)| *room)
+    }
+
     /// Whether a room other than `except` has the title, as the log judges it: by case alone. (Who
     /// proposes a title has been told if another was the same in more than that.)
     pub fn has_title(&self, title: &Title, except: RoomId) -> bool {
@@ -173,12 +186,14 @@ impl Rooms {
         match record.between {
             Some(between) => {
                 self.by_pair.insert(pair(between), record.id);
+                self.paired.extend(between.map(|account| (account, record.id)));
                 self.opens(between[0]);
             }
             None => self.by_title.insert(title, record.id),
         }
         let id = record.id;
         self.owned.extend(record.owner.map(|owner| (owner, id)));
+        self.orphans.extend(record.forsaken.then_some(id));
         self.rooms.insert(id, Room::new(record));
         self.list(id);
         true
@@ -259,6 +274,10 @@ impl Rooms {
         let room = self.rooms.get_mut(&id)?;
         self.by_title.remove(&room.record.facts.title.folded(), id);
         self.by_title.insert(title, id);
+        if !room.record.forsaken {
+            self.orphans.remove(&id); // Whose it is, this tells.
+            self.untended.remove(&id);
+        }
         let was_open = room.is_public();
         let record = &mut room.record;
         record.facts = facts;
@@ -277,7 +296,13 @@ impl Rooms {
     pub fn disown(&mut self, account: AccountId) {
         while let Some(room) = self.owned_by(account) {
             let longest = self.rooms.get(&room).and_then(|room| room.since.first());
-            self.own(room, longest.map(|(_, account)| *account));
+            let longest = longest.map(|(_, account)| *account);
+            self.own(room, longest);
+            if let Some(room) = self.rooms.get_mut(&room) {
+                room.record.forsaken = longest.is_none();
+            }
+            self.orphans.insert(room);
+            self.untended.insert(room);
         }
     }
 
@@ -299,6 +324,8 @@ impl Rooms {
     pub fn remove(&mut self, id: RoomId) -> Option<Room> {
         let room = self.rooms.remove(&id)?;
         self.list(id);
+        self.orphans.remove(&id);
+        self.untended.remove(&id);
         self.owned.remove(&(room.record.owner.unwrap_or(AccountId(0)), id));
         let drawn = Some(id).filter(|id| id.is_drawn());
         self.spent.extend(drawn.into_iter().chain(room.record.link));
@@ -308,11 +335,21 @@ impl Rooms {
         match room.record.between {
             Some(between) => {
                 self.by_pair.remove(&pair(between));
+                between.iter().for_each(|account| {
+                    self.paired.remove(&(*account, id));
+                });
                 self.opens_no_more(between[0]);
             }
             None => self.by_title.remove(&room.record.facts.title.folded(), id),
         }
         Some(room)
+    }
+
+    /// A change of a room is proposed, or its end.
+    pub fn lock(&mut self, id: RoomId, going: bool) {
+        if let Some(room) = self.rooms.get_mut(&id) {
+            (room.changing, room.going) = (true, going);
+        }
     }
 
     pub fn get(&self, id: RoomId) -> Option<&Room> {
@@ -372,6 +409,8 @@ impl Rooms {
         for (id, room) in &self.rooms {
             if let Some(between) = room.record.between {
                 assert_eq!(self.by_pair.get(&pair(between)), Some(id));
+                assert!(between.iter().all(|one| self.paired.contains(&(*one, *id))), "{id:?}");
+                assert!(!room.members.is_empty(), "{id:?} has been left by both");
                 continue;
             }
             let title = room.record.facts.title.folded();
@@ -379,6 +418,7 @@ impl Rooms {
             let link = room.record.link;
             assert!(link.is_none_or(|link| self.by_link.get(&link) == Some(id)));
         }
+        assert_eq!(self.paired.len(), 2 * self.by_pair.len(), "rooms for two, by whose they are");
         let pairs = self.by_pair.len() + self.pairing.len();
         assert_eq!(self.opened.values().sum::<usize>(), pairs, "rooms for two, by who opened them");
         let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();
@@ -392,6 +432,11 @@ impl Rooms {
             room.check_present();
         }
         let gone = |id: &RoomId| !self.rooms.contains_key(id);
+        let forsaken = self.rooms.values().filter(|room| room.record.forsaken);
+        let mut forsaken = forsaken.map(|room| room.record.id);
+        assert!(forsaken.all(|id| self.orphans.contains(&id)), "forsaken, and not looked at");
+        assert!(!self.orphans.iter().any(gone), "a room that is gone is looked at");
+        assert!(self.untended.is_subset(&self.orphans), "a room is looked at without need");
         assert!(!self.listed.iter().chain(&self.open).any(gone), "a room that is gone is listed");
         let owners = self.rooms.values().filter(|room| room.record.owner.is_some()).count();
         assert_eq!(self.owned.len(), owners, "an account owns what is not its own");

@@ -138,6 +138,7 @@ impl Chat {
         if let Some(room) = self.rooms.get_mut(sitting.room) {
             room.seats.remove(&seat);
         }
+        self.left(sitting.room);
         Some(sitting)
     }
 
@@ -350,7 +351,7 @@ impl Chat {
         let place = standing.ok_or(Refusal::RoomNotFound)?;
         let came = !place.is_present(&folded);
         let color = place.act(&folded, color, now);
-        let calls = self.accounts.called(&text);
+        let calls = self.called(author.account, &text);
         let (client_id, reply_to) = (None, None);
         let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
         let told = Told { seat, door, by: seat, came, mark: None };

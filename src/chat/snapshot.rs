@@ -3,7 +3,7 @@
 use crate::chat::Chat;
 use crate::chat::accounts::{Account, Session};
 use crate::chat::room::{DeletedRecord, Room, RoomRecord};
-use crate::chat::types::{RoomId, Seq};
+use crate::chat::types::{AccountId, RoomId, Seq};
 use crate::time::Time;
 
 /// Everything that lasts, as the tables beside the log have it: where a core starts from.
@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub sessions: Vec<Session>,
     /// The rooms that are not gone.
     pub rooms: Vec<RoomRecord>,
+    /// Who has blocked whom.
+    pub blocks: Vec<(AccountId, AccountId)>,
     /// The rooms that are gone, and can be brought back.
     pub deleted: Vec<DeletedRecord>,
     /// The highest account number ever given: a guest's is not given again.
@@ -50,6 +52,11 @@ impl Chat {
             let used = session.last_used;
             self.accounts.begin(session, used);
         }
+        for (account, blocked) in snapshot.blocks {
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.blocked.insert(blocked);
+            }
+        }
         for room in snapshot.rooms {
             let members = room.members.iter().map(|member| member.account);
             self.belong(room.id, room.between.is_some(), members.collect());
@@ -72,6 +79,7 @@ impl Chat {
             accounts,
             sessions,
             rooms: self.rooms.records(),
+            blocks: self.accounts.blocks(),
             deleted: self.deleted.records(|account| self.accounts.get(account).is_some()),
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),

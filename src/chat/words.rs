@@ -25,13 +25,14 @@ impl Chat {
     pub(super) fn act(&mut self, ask: AskId, who: Identity, action: Action) -> Result<(), Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let entry = self.acted(account, action)?;
-        self.propose(entry, Purpose::Ask(ask, Some(account)))
+        self.propose_words(entry, Purpose::Ask(ask, Some(account)))
     }
 
     /// What an account's action puts into the log.
     fn acted(&mut self, account: AccountId, action: Action) -> Result<Entry, Refusal> {
-        let found = self.own_room(account, action.room())?;
+        let found = self.room_to_act(account, &action)?;
         found.may_touch(account, &action)?;
+        self.refuse_blocked(found, &action)?;
         let as_owner = found.record.owner == Some(account);
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let (by, usual) = (known.author(), known.account.color.clone());
@@ -44,14 +45,14 @@ impl Chat {
                     room,
                     author: by,
                     color,
-                    calls: self.accounts.called(&text),
+                    calls: self.called(Some(account), &text),
                     text,
                     client_id,
                     reply_to,
                 }
             }
             Action::Edit { room, target, text } => {
-                let calls = self.accounts.called(&text);
+                let calls = self.called(Some(account), &text);
                 Entry::Edited { room, target, by, text, calls }
             }
             Action::Delete { room, target } => Entry::Deleted { room, target, by, as_owner },
@@ -86,7 +87,7 @@ impl Chat {
                     let by = seat.unwrap_or(base);
                     let mark = mark.clone();
                     let told = Told { seat: base, door, by, came: false, mark };
-                    self.propose(entry, Purpose::Tell(told))
+                    self.propose_words(entry, Purpose::Tell(told))
                 });
                 (acted.map(|()| None), mark)
             }
@@ -112,8 +113,11 @@ impl Chat {
         account: AccountId,
         room: RoomId,
     ) -> Result<Receipt, Refusal> {
-        self.own_room(account, room)?;
+        let between = self.own_room(account, room)?.record.between;
         self.charge(&[(Kind::Typing, 1)], None)?;
+        if between.is_some_and(|between| self.is_blocked(between)) {
+            return Ok(Receipt::Noted); // There is nothing to come of it.
+        }
         if !self.charge_room(Kind::Typing, room) {
             return Ok(Receipt::Noted); // Where so many are writing, nobody can see all of them.
         }

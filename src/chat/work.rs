@@ -31,6 +31,8 @@ pub(super) enum Work {
     Wake(Awaited),
     /// Sessions and guests whose time has come are looked at; guests behind that one.
     Sweep { after: AccountId },
+    /// Rooms that guests have left behind are looked at: see `orphans`.
+    Tend { after: Option<RoomId> },
     /// What has its turn in the line behind the log is told.
     MoveUp,
     /// Everything ends.
@@ -77,6 +79,8 @@ pub(super) enum Awaited {
     Pair([AccountId; 2]),
     /// An account gets another key.
     Key(AccountId),
+    /// An account blocks somebody, or does so no more.
+    Block(AccountId),
 }
 
 impl Awaited {
@@ -167,6 +171,7 @@ impl Chat {
                 Work::Follow(following) => self.go_on_following(following),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
+                Work::Tend { after } => self.tend_rooms(after),
                 Work::MoveUp => self.move_up(),
                 Work::Close => self.go_on_closing(),
             }

@@ -230,13 +230,17 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             let owner = owner.map(|account| account.0);
             ("room_made", json!({"room": room.0, "owner": owner, "facts": facts_json(facts)}))
         }
-        Entry::DirectMade { room, between } => {
-            ("direct_made", json!({"room": room.0, "between": between.map(|account| account.0)}))
+        Entry::DirectMade { room, between, both } => {
+            let between = between.map(|account| account.0);
+            ("direct_made", json!({"room": room.0, "between": between, "both": both}))
         }
         Entry::MemberChanged { room, account, member, expelled } => {
             let body = json!({"room": room.0, "account": account.0, "member": member,
                 "expelled": expelled});
             ("member_changed", body)
+        }
+        Entry::BlockChanged { account, blocked, on } => {
+            ("block_changed", json!({"account": account.0, "blocked": blocked.0, "on": on}))
         }
         Entry::RoomChanged { room, facts, generation, link, keep_members } => {
             let body = json!({"room": room.0, "facts": facts_json(facts),
@@ -303,12 +307,18 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
         }
         "direct_made" => {
             let one = |index| body.get("between")?.get(index)?.as_u64().map(AccountId);
-            Entry::DirectMade { room: room()?, between: [one(0)?, one(1)?] }
+            // In the first versions both were in it from the start.
+            let (between, both) = ([one(0)?, one(1)?], flag("both", true));
+            Entry::DirectMade { room: room()?, between, both }
         }
         "member_changed" => {
             let member = body.get("member")?.as_bool()?;
             let expelled = flag("expelled", false);
             Entry::MemberChanged { room: room()?, account: account()?, member, expelled }
+        }
+        "block_changed" => {
+            let (blocked, on) = (AccountId(number("blocked")?), body.get("on")?.as_bool()?);
+            Entry::BlockChanged { account: account()?, blocked, on }
         }
         "room_changed" => {
             let (generation, link) = (number("generation")?, number("link").map(RoomId));

@@ -20,6 +20,7 @@ pub mod admin;
 mod chain;
 mod columns;
 pub mod deleted;
+mod direct;
 mod entries;
 mod fold;
 mod health;

@@ -12,7 +12,7 @@ const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// What made the schema what it is, in order. Appended to, and never edited after a release: a
 /// database remembers only how many of them it has seen.
-pub(super) const MIGRATIONS: [&str; 11] = [
+pub(super) const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_retention.sql"),
@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0008_calls.sql"),
     include_str!("migrations/0009_direct.sql"),
     include_str!("migrations/0010_chain.sql"),
+    include_str!("migrations/0011_left.sql"),
     include_str!("migrations/0012_deleted.sql"),
 ];
 

@@ -47,6 +47,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         sessions: rows(connection, "SELECT * FROM session ORDER BY id", session)?,
         rooms: rooms.into_iter().map(|(room, _)| room).collect(),
         deleted: deleted.collect(),
+        blocks: rows(connection, "SELECT * FROM block ORDER BY account, blocked", block)?,
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
         spent_rooms: rows(connection, spent, |row| Ok(RoomId(unsigned(row.get("number")?))))?,
@@ -85,6 +86,11 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
+fn block(row: &Row<'_>) -> rusqlite::Result<(AccountId, AccountId)> {
+    let number = |column| row.get(column).map(unsigned).map(AccountId);
+    Ok((number("account")?, number("blocked")?))
+}
+
 fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
     let account =
         |column| row.get::<_, Option<i64>>(column).map(|id| id.map(|id| AccountId(unsigned(id))));
@@ -106,6 +112,7 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         last: Seq(row.get::<_, Option<i64>>("last")?.map_or(0, unsigned)),
         link: row.get::<_, Option<i64>>("link")?.map(|link| RoomId(unsigned(link))),
         opened: Seq(unsigned(row.get("opened")?)),
+        forsaken: row.get("forsaken")?,
     })
 }
 

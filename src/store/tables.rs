@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use crate::chat::{AccountId, Color, Entry, LOBBY, RoomFacts, RoomId, Seq, SessionId, Visibility};
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
-use crate::store::{deleted, words};
+use crate::store::{deleted, direct, words};
 use crate::time::Time;
 
 /// Carries out one entry, in the caller's transaction. Whoever makes an account belongs to the
@@ -50,26 +50,31 @@ pub(super) fn apply(
             sql("DELETE FROM session WHERE id = ?")?.execute([signed(session.0)])?;
         }
         Entry::KeyChanged { account, key, but } => key_changed(connection, *account, key, *but)?,
+        Entry::BlockChanged { account, blocked, on } => {
+            block_changed(connection, *account, *blocked, *on)?;
+        }
         Entry::RoomMade { room, owner, facts } => {
             let made = room_made(connection, seq, time, (*room, *owner), facts)?;
             if let Some(owner) = owner.filter(|_| made) {
                 enter(connection, seq, *room, owner)?;
             }
         }
-        Entry::DirectMade { room, between } => {
-            direct_made(connection, seq, time, *room, *between)?;
+        Entry::DirectMade { room, between, both } => {
+            direct::made(connection, (seq, time), *room, *between, *both)?;
         }
-        // A room for two is theirs for ever.
+        // A room for two is theirs alone.
         Entry::MemberChanged { room, account, member, expelled: _ } => {
             let open = "SELECT EXISTS (SELECT 1 FROM room
-                 WHERE id = ? AND gone IS NULL AND between_a IS NULL)";
-            let open = sql(open)?.query_row([signed(room.0)], |row| row.get(0))?;
+                 WHERE id = ?1 AND gone IS NULL
+                     AND (between_a IS NULL OR ?2 IN (between_a, between_b)))";
+            let whose = [signed(room.0), signed(account.0)];
+            let open = sql(open)?.query_row(whose, |row| row.get(0))?;
             if open && *member {
                 enter(connection, seq, *room, *account)?;
             } else if open {
                 lose(connection, seq, *room, Some(*account))?;
-                sql("DELETE FROM member WHERE room = ? AND account = ?")?
-                    .execute([signed(room.0), signed(account.0)])?;
+                sql("DELETE FROM member WHERE room = ? AND account = ?")?.execute(whose)?;
+                direct::end_if_left(connection, time, *room)?;
             }
         }
         Entry::RoomChanged { room, facts, generation, link, keep_members } => {
@@ -90,7 +95,7 @@ pub(super) fn apply(
 }
 
 /// An account that is there becomes a member, if it is none already.
-fn enter(
+pub(super) fn enter(
     connection: &Connection,
     seq: Seq,
     room: RoomId,
@@ -184,33 +189,45 @@ fn account_ended(
     let end = "UPDATE account SET gone = ?1 WHERE id = ?2 AND gone IS NULL AND key IS NULL
         AND NOT EXISTS (SELECT 1 FROM session WHERE account = ?2)";
     if connection.prepare_cached(end)?.execute([time.0, id])? > 0 {
-        connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO lost (account, seq, room)
-                 SELECT other.account, ?1, other.room
-                 FROM member AS own
-                 JOIN room ON room.id = own.room AND between_a IS NOT NULL AND gone IS NULL
-                 JOIN member AS other ON other.room = own.room AND other.account <> own.account
-                 WHERE own.account = ?2",
-            )?
-            .execute([signed(seq.0), id])?;
-        connection
-            .prepare_cached(
-                "UPDATE room SET gone = ?1 WHERE between_a IS NOT NULL AND gone IS NULL
-                     AND id IN (SELECT room FROM member WHERE account = ?2)",
-            )?
-            .execute([time.0, id])?;
+        direct::end_all(connection, (seq, time), account)?;
         deleted::purge_all_of(connection, account)?;
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM lost WHERE account = ?")?.execute([id])?;
+        connection.prepare_cached("DELETE FROM block WHERE account = ?")?.execute([id])?;
         connection
             .prepare_cached(
                 "UPDATE room SET owner = (
                      SELECT account FROM member WHERE member.room = room.id
-                     ORDER BY member.since, account LIMIT 1)
+                     ORDER BY member.since, account LIMIT 1), forsaken = NOT EXISTS (
+                     SELECT 1 FROM member WHERE member.room = room.id)
                  WHERE owner = ?",
             )?
             .execute([id])?;
+    }
+    Ok(())
+}
+
+/// Of two who are there, and two. Whoever blocks one more has blocked nobody who is gone.
+fn block_changed(
+    connection: &Connection,
+    account: AccountId,
+    blocked: AccountId,
+    on: bool,
+) -> rusqlite::Result<()> {
+    let pair = [signed(account.0), signed(blocked.0)];
+    if !on {
+        let end = "DELETE FROM block WHERE account = ? AND blocked = ?";
+        connection.prepare_cached(end)?.execute(pair)?;
+        return Ok(());
+    }
+    let begin = "INSERT INTO block (account, blocked) SELECT ?1, ?2
+        WHERE ?1 <> ?2
+            AND (SELECT count(*) FROM account WHERE id IN (?1, ?2) AND gone IS NULL) = 2
+        ON CONFLICT DO UPDATE SET blocked = blocked";
+    if connection.prepare_cached(begin)?.execute(pair)? > 0 {
+        let gone = "DELETE FROM block WHERE account = ? AND NOT EXISTS (
+            SELECT 1 FROM account WHERE account.id = block.blocked AND account.gone IS NULL)";
+        connection.prepare_cached(gone)?.execute([pair[0]])?;
     }
     Ok(())
 }
@@ -282,41 +299,11 @@ fn room_made(
     Ok(insert.raw_execute()? > 0)
 }
 
-/// A room for two that are there, and two, and have none yet. What a room has that one for two does
-/// not need is filled with what [`RoomFacts::of_direct`] says.
-fn direct_made(
-    connection: &Connection,
-    seq: Seq,
-    time: Time,
-    room: RoomId,
-    [a, b]: [AccountId; 2],
-) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO room (title, folded, description, visibility, password,
-             id, generation, created, updated, since, between_a, between_b)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?7, ?8, ?9, ?10
-         WHERE iif(?6 < ?11, ?6 > (SELECT coalesce(max(id), 0) FROM room WHERE id < ?11),
-                 NOT EXISTS (SELECT 1 FROM room WHERE link = ?6))
-             AND ?9 <> ?10
-             AND (SELECT count(*) FROM account WHERE id IN (?9, ?10) AND gone IS NULL) = 2
-         ON CONFLICT DO NOTHING",
-    )?;
-    bind_facts(&mut insert, &RoomFacts::of_direct(room))?;
-    insert.raw_bind_parameter(6, signed(room.0))?;
-    insert.raw_bind_parameter(7, time.0)?;
-    insert.raw_bind_parameter(8, signed(seq.0))?;
-    insert.raw_bind_parameter(9, signed(a.0))?;
-    insert.raw_bind_parameter(10, signed(b.0))?;
-    insert.raw_bind_parameter(11, signed(RoomId::DRAWN_MIN))?;
-    if insert.raw_execute()? > 0 {
-        enter(connection, seq, room, a)?;
-        enter(connection, seq, room, b)?;
-    }
-    Ok(())
-}
-
 /// Parameters 1 to 5: title, folded title, description, visibility, password.
-fn bind_facts(statement: &mut CachedStatement<'_>, facts: &RoomFacts) -> rusqlite::Result<()> {
+pub(super) fn bind_facts(
+    statement: &mut CachedStatement<'_>,
+    facts: &RoomFacts,
+) -> rusqlite::Result<()> {
     statement.raw_bind_parameter(1, facts.title.as_str())?;
     statement.raw_bind_parameter(2, facts.title.lowered())?;
     statement.raw_bind_parameter(3, facts.description.as_str())?;

@@ -9,6 +9,7 @@ import { equal, main } from "./kit.mjs";
 import { troubles } from "./client/page.mjs";
 import { hearing, keyboard, screens, still } from "./client/everybody.mjs";
 import { behind, crowded, typing } from "./client/crowded.mjs";
+import { conversations } from "./client/blocking.mjs";
 import { devices, notices, returning } from "./client/noticing.mjs";
 import { copying, little, tabs } from "./client/details.mjs";
 import { drafts, unsent, vanished } from "./client/kept.mjs";
@@ -26,6 +27,6 @@ async function quiet() {
 await main([
   killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, locked, completion,
   writing, refused, forgetful, patient, calling, notices, devices, returning, hearing, still,
-  crowded, typing, behind, unsent, vanished, drafts,
+  crowded, typing, behind, unsent, vanished, drafts, conversations,
   copying, little, tabs,
 ], [speed], [quiet]);

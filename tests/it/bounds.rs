@@ -53,6 +53,11 @@ const FILLED: &[[&str; 3]] = &[
     ["MEMBERS_MAX", FULL, "members_of_a_room"],
     ["ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_of_an_account"],
     ["DIRECT_ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_for_two_count_for_who_opened_them"],
+    [
+        "BLOCKED_PER_ACCOUNT_MAX",
+        BLOCKS,
+        "nobody_blocks_more_than_so_many_and_guests_who_are_gone_make_room",
+    ],
     ["DELETED_ROOMS_PER_OWNER_MAX", DELETED, "so_many_are_kept_of_one_owner"],
     ["DELETED_ROOMS_MAX", DELETED, "so_many_are_kept_of_all"],
     ["DELETED_MEMBERS_MAX", DELETED, "so_many_are_kept_of_all"],
@@ -63,6 +68,7 @@ const FILLED: &[[&str; 3]] = &[
     ["REACTIONS_PER_PERSON_MAX", WORDS, "nobody_uses_up_the_kinds_of_signs"],
 ];
 
+const BLOCKS: &str = "src/chat/tests/blocks.rs";
 const CONNECTION: &str = "src/connection/tests.rs";
 const DELETED: &str = "src/chat/tests/deleted.rs";
 const FULL: &str = "src/chat/tests/full.rs";

@@ -17,6 +17,8 @@ pub struct Book {
     pub accounts: BTreeMap<AccountId, Account>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub rooms: BTreeMap<RoomId, RoomRecord>,
+    /// Who has blocked whom.
+    pub blocks: BTreeSet<(AccountId, AccountId)>,
     /// Those that were deleted, and can be brought back.
     pub deleted: BTreeMap<RoomId, DeletedRecord>,
     /// Keys that accounts had before they got another.
@@ -66,10 +68,14 @@ impl Book {
                 let has_one = self.accounts.get(account).is_some_and(|one| one.key.is_some());
                 has_one && !self.accounts.values().any(|one| one.key == Some(*key))
             }
+            Entry::BlockChanged { account, blocked, on } => {
+                let there = self.accounts.contains_key(blocked) && account != blocked;
+                self.accounts.contains_key(account) && (there || !on)
+            }
             Entry::RoomMade { room, facts, .. } => {
                 !self.is_used(*room) && !titled(&facts.title.folded(), *room)
             }
-            Entry::DirectMade { room, between: [one, other] } => {
+            Entry::DirectMade { room, between: [one, other], .. } => {
                 let known = |account| self.accounts.contains_key(account);
                 let same = |record: &RoomRecord| {
                     let between = record.between;
@@ -79,7 +85,8 @@ impl Book {
                 one != other && known(one) && known(other) && !there && !self.is_used(*room)
             }
             Entry::MemberChanged { room, account, member, .. } => {
-                let open = self.rooms.get(room).is_some_and(|room| room.between.is_none());
+                let two = |room: &RoomRecord| room.between.is_none_or(|two| two.contains(account));
+                let open = self.rooms.get(room).is_some_and(two);
                 let known = self.accounts.contains_key(account);
                 open && known && self.is_member(*account, *room) != *member
             }
@@ -178,6 +185,7 @@ impl Book {
             }
             Entry::AccountEnded { account } => {
                 self.accounts.remove(&account);
+                self.blocks.retain(|(one, _)| *one != account);
                 let theirs = |room: &RoomRecord| room.between.is_some_and(|t| t.contains(&account));
                 for (id, room) in self.rooms.extract_if(.., |_, room| theirs(room)) {
                     let others = room.members.iter().filter(|one| one.account != account);
@@ -194,6 +202,7 @@ impl Book {
                         let longest =
                             room.members.iter().min_by_key(|one| (one.since, one.account));
                         room.owner = longest.map(|one| one.account);
+                        room.forsaken = room.owner.is_none();
                     }
                 }
             }
@@ -211,6 +220,14 @@ impl Book {
                 self.replaced.extend(known.key.replace(key));
                 self.sessions.retain(|id, one| one.account != account || Some(*id) == but);
             }
+            Entry::BlockChanged { account, blocked, on: true } => {
+                let there = &self.accounts;
+                self.blocks.retain(|(one, other)| *one != account || there.contains_key(other));
+                self.blocks.insert((account, blocked));
+            }
+            Entry::BlockChanged { account, blocked, on: false } => {
+                self.blocks.remove(&(account, blocked));
+            }
             Entry::RoomMade { room: id, owner, facts } => {
                 let open = facts.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };
@@ -219,19 +236,23 @@ impl Book {
                 self.last_room = if id.is_drawn() { self.last_room } else { id.0 };
                 owner.into_iter().for_each(|owner| self.join(owner, id, seq));
             }
-            Entry::DirectMade { room: id, between } => {
+            Entry::DirectMade { room: id, between, both } => {
                 let record = RoomRecord::new(id, time, None, RoomFacts::of_direct(id));
                 self.rooms.insert(id, RoomRecord { between: Some(between), ..record });
                 self.last_room = if id.is_drawn() { self.last_room } else { id.0 };
-                between.into_iter().for_each(|account| self.join(account, id, seq));
+                let first = if both { 2 } else { 1 };
+                between.into_iter().take(first).for_each(|account| self.join(account, id, seq));
             }
             Entry::MemberChanged { room, account, member: true, .. } => {
                 self.join(account, room, seq);
             }
-            Entry::MemberChanged { room, account, member: false, .. } => {
-                self.lost.insert((account, seq), room);
-                if let Some(room) = self.rooms.get_mut(&room) {
-                    room.members.retain(|member| member.account != account);
+            Entry::MemberChanged { room: id, account, member: false, .. } => {
+                self.lost.insert((account, seq), id);
+                let room = self.rooms.get_mut(&id).expect("it fits");
+                room.members.retain(|member| member.account != account);
+                if room.between.is_some() && room.members.is_empty() {
+                    self.rooms.remove(&id);
+                    self.spent.extend(Some(id).filter(|id| id.is_drawn()));
                 }
             }
             Entry::RoomChanged { room, facts, generation, link, keep_members } => {
@@ -289,6 +310,25 @@ impl Book {
             Entry::SessionBegun { session, .. } => session.0 > self.last_session,
             Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => !self.is_used(*room),
             Entry::RoomChanged { link: Some(link), .. } => !self.is_used(*link),
+            _ => true,
+        }
+    }
+
+    /// Whether one of two has blocked the other.
+    pub fn is_blocked(&self, [one, other]: [AccountId; 2]) -> bool {
+        self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one))
+    }
+
+    /// What is proposed tells nobody of somebody whom they have blocked.
+    pub fn respects_blocks(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::DirectMade { between, .. } => !self.is_blocked(*between),
+            Entry::Said { room, author: by, calls, .. } | Entry::Edited { room, by, calls, .. } => {
+                let two = self.rooms.get(room).and_then(|room| room.between);
+                let by = by.account.unwrap_or(AccountId(0));
+                let calls = calls.iter().any(|one| self.blocks.contains(&(*one, by)));
+                !calls && !two.is_some_and(|two| self.is_blocked(two))
+            }
             _ => true,
         }
     }
@@ -368,6 +408,7 @@ impl Book {
         assert_eq!(sessions, snapshot.sessions, "sessions differ from the log, or in their use");
         let rooms: Vec<_> = self.rooms.values().cloned().collect();
         assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
+        assert!(self.blocks.iter().eq(&snapshot.blocks), "blocks differ from the log");
         let deleted: Vec<_> = self.deleted.values().cloned().collect();
         assert_eq!(deleted, snapshot.deleted, "deleted rooms differ from the log");
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");

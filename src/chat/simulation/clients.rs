@@ -243,7 +243,9 @@ impl Teller<'_> {
             Entry::MemberChanged { room, account, member, .. } if self.sees(*room, seq) => {
                 // Who was none any more did not go.
                 let went = self.now.lost.contains_key(&(*account, seq));
-                (*member || went).then_some(())?;
+                // And who has hidden a room for two tells nobody.
+                let two = self.now.rooms.get(room).is_some_and(|room| room.between.is_some());
+                (!two && (*member || went)).then_some(())?;
                 let author = self.author(*account)?;
                 Some((*room, author, What::Member { seq, member: *member }))
             }

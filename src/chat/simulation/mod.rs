@@ -13,6 +13,7 @@ mod clients;
 mod crash;
 pub(crate) mod dice;
 pub(crate) mod disk;
+mod members;
 mod people;
 mod picture;
 mod rooms;
@@ -26,10 +27,10 @@ use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Clients;
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
-use crate::chat::simulation::world::{View, World};
+use crate::chat::simulation::world::World;
 use crate::chat::{
     Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, Refusal, RoomId, RoomRecord,
-    SeatId, Seq, SessionId, Settings, Snapshot, Source, Space, Visibility, founding,
+    Seq, SessionId, Settings, Snapshot, Source, Space, Visibility, founding,
 };
 use crate::crypto::KeyHash;
 use crate::limits;
@@ -158,6 +159,10 @@ impl Simulation {
         let mut guests = self.book.accounts.values().filter(|one| one.key.is_none());
         let sits = |id| self.book.sessions.values().any(|one| one.account == id);
         assert!(guests.all(|one| sits(one.id)), "a guest lingers without a session");
+        let stands = |id| self.world.members.values().any(|one| one.standing && one.room == id);
+        let mut forsaken = self.book.rooms.values().filter(|room| room.forsaken);
+        let stays = |room: &RoomRecord| !room.members.is_empty() || stands(room.id);
+        assert!(forsaken.all(stays), "a room lingers without anybody");
     }
 
     fn something_happens(&mut self, haste: u64) {
@@ -295,6 +300,7 @@ impl Simulation {
             Effect::Propose { ticket, time, entry } => {
                 assert_eq!(*time, self.clock, "proposed at the time that it is");
                 assert!(self.book.is_new(entry), "a number comes again: {entry:?}");
+                assert!(self.book.respects_blocks(entry), "in spite of a block: {entry:?}");
                 self.disk.propose(*ticket, *time, entry.clone());
             }
             Effect::Mark { room, account, seq } => {
@@ -422,18 +428,6 @@ impl Simulation {
                 before.into_iter().chain(self.hearers(entry)).map(|one| (one, seq)).collect();
         }
         self.book.check();
-    }
-
-    /// The streams that an entry concerns: those of the members of its rooms.
-    fn hearers(&self, entry: &Entry) -> Vec<SeatId> {
-        let rooms = self.book.rooms_of(entry);
-        let concerns = |stream: &View| {
-            let wanted = |room| stream.only.as_ref().is_none_or(|only| only.contains(room));
-            let mut wanted = rooms.iter().filter(|room| wanted(room));
-            stream.standing && wanted.any(|room| self.book.is_member(stream.account, *room))
-        };
-        let streams = self.world.streams.iter().filter(|(_, stream)| concerns(stream));
-        streams.map(|(base, _)| *base).collect()
     }
 
     /// These sessions were used just now.

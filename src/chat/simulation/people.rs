@@ -9,8 +9,8 @@ use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
     Access, AccountId, Action, Ask, AskId, Caller, Claim, ClientId, Color, Command, Description,
-    Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts, RoomId, RoomRef,
-    SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
+    Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts, RoomId,
+    RoomRecord, RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -48,6 +48,7 @@ impl Simulation {
                 Ask::Login { key, session, remember, agent }
             }),
             35 => self.somebody_asks(|_| Ask::Logout),
+            36 if self.dice.one_in(2) => self.somebody_blocks(),
             36 => self.somebody_asks(|it| {
                 let name = it.name();
                 Ask::Person { name: name.as_str().into() }
@@ -97,7 +98,7 @@ impl Simulation {
                 let access = it.access(&RoomRef::Id(room));
                 Ask::Enter { room, access }
             }),
-            59 => self.somebody_asks(|it| Ask::Exit { room: it.some_room() }),
+            59 => self.somebody_goes(),
             60 => self.somebody_asks(|it| {
                 let (name, chance) = (it.name().as_str().into(), it.dice.below(u64::MAX));
                 Ask::Direct { name, chance }
@@ -105,6 +106,7 @@ impl Simulation {
             61 => self.somebody_asks(|it| Ask::Act(it.action(None))),
             62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
             _ if self.dice.one_in(4) => self.somebody_is_put_out(),
+            _ if self.dice.one_in(4) => self.somebody_blocks(),
             _ => self.somebody_asks(|it| match it.dice.below(7) {
                 6 => Ask::GiveUp,
                 5 => Ask::ChangeKey { key: it.key() },
@@ -129,19 +131,6 @@ impl Simulation {
         let title = self.dice.one_in(2).then(|| self.facts().title);
         let list = self.dice.one_in(4);
         self.asks(caller, |_| if list { Ask::Deleted } else { Ask::RestoreRoom { room, title } });
-    }
-
-    /// Mostly a member, mostly by the owner.
-    fn somebody_is_put_out(&mut self) {
-        let owned: Vec<(RoomId, AccountId)> =
-            self.book.rooms.values().filter_map(|room| Some((room.id, room.owner?))).collect();
-        let Some((room, owner)) = self.dice.pick(&owned) else { return };
-        let caller = if self.dice.one_in(4) { self.caller() } else { self.caller_of(owner) };
-        let members = self.book.rooms[&room].members.iter();
-        let known = members.filter_map(|member| self.book.accounts.get(&member.account));
-        let names: Vec<Name> = known.map(|one| one.name.clone()).collect();
-        let Some(name) = self.dice.pick(&names) else { return };
-        self.asks(caller, |_| Ask::Expel { room, name: name.as_str().into() });
     }
 
     pub(super) fn some_room(&mut self) -> RoomId {
@@ -194,10 +183,13 @@ impl Simulation {
         }
     }
 
-    /// Mostly one of somebody's own.
+    /// Mostly one of somebody's own; also one for two that they have left.
     fn some_room_of(&mut self, account: Option<AccountId>) -> RoomId {
-        let own = |room: &&RoomId| account.is_some_and(|one| self.book.is_member(one, **room));
-        let rooms: Vec<RoomId> = self.book.rooms.keys().filter(own).copied().collect();
+        let two = |room: &RoomRecord, one| room.between.is_some_and(|two| two.contains(&one));
+        let own = |room: &&RoomRecord| {
+            account.is_some_and(|one| self.book.is_member(one, room.id) || two(room, one))
+        };
+        let rooms: Vec<RoomId> = self.book.rooms.values().filter(own).map(|room| room.id).collect();
         let usual = self.some_room();
         self.dice.pick(&rooms).filter(|_| !self.dice.one_in(8)).unwrap_or(usual)
     }
@@ -254,7 +246,7 @@ impl Simulation {
     }
 
     /// Somebody in particular, by whatever they have.
-    fn caller_of(&mut self, account: AccountId) -> Caller {
+    pub(super) fn caller_of(&mut self, account: AccountId) -> Caller {
         let own = self.book.sessions.values().filter(|one| one.account == account);
         let mut callers: Vec<Caller> = own.map(|one| Caller::Session(one.key)).collect();
         let key = self.book.accounts.get(&account).and_then(|one| one.key);
@@ -288,7 +280,7 @@ impl Simulation {
         key
     }
 
-    fn name(&mut self) -> Name {
+    pub(super) fn name(&mut self) -> Name {
         self.dice.pick(&NAMES).and_then(Name::new).expect("a name")
     }
 
@@ -353,7 +345,7 @@ impl Simulation {
         RoomChange { title, description, visibility, password, keep_members }
     }
 
-    fn caller(&mut self) -> Caller {
+    pub(super) fn caller(&mut self) -> Caller {
         // Mostly one that has not ended; sometimes any, sometimes one that never was.
         let standing: Vec<KeyHash> = self.book.sessions.values().map(|one| one.key).collect();
         let key = match self.dice.below(10) {
@@ -373,12 +365,12 @@ impl Simulation {
         }
     }
 
-    fn somebody_asks(&mut self, what: impl FnOnce(&mut Simulation) -> Ask) {
+    pub(super) fn somebody_asks(&mut self, what: impl FnOnce(&mut Simulation) -> Ask) {
         let caller = self.caller();
         self.asks(caller, what);
     }
 
-    fn asks(&mut self, caller: Caller, what: impl FnOnce(&mut Simulation) -> Ask) {
+    pub(super) fn asks(&mut self, caller: Caller, what: impl FnOnce(&mut Simulation) -> Ask) {
         let what = what(self);
         let shown = self.judge(&caller, &what);
         self.ask(caller, what, shown);

@@ -243,6 +243,10 @@ impl World {
             Ask::BeGuest { session, .. } => {
                 assert_eq!(ok, book.session_with(session).is_some(), "a guest, or not");
             }
+            Ask::Block { on, .. } if ok => {
+                let theirs = |one: &&(AccountId, AccountId)| Some(one.0) == asked.account;
+                assert!(!on || book.blocks.iter().any(|one| theirs(&one)), "acknowledged only");
+            }
             Ask::Enter { room, .. } if ok => {
                 let there = asked.account.filter(|one| book.accounts.contains_key(one));
                 assert!(there.is_none_or(|one| book.is_member(one, *room)), "no member");

@@ -48,12 +48,75 @@ fn what_was_a_guests_is_the_longest_members_or_nobodys() {
     assert_eq!(core.try_to("ann", may(open)), Err(Refusal::Forbidden));
     assert_eq!(core.try_to("ann", may(shut)), Err(Refusal::Forbidden));
     core.ask("zoe", Ask::Logout).expect("out");
-    assert_eq!(core.try_to("", may(open)), Ok(()), "it is everybody's");
+    assert_eq!(core.try_to("", may(open)), Err(Refusal::RoomNotFound), "nobody was there");
     assert_eq!(core.try_to("", may(shut)), Err(Refusal::Forbidden));
     assert_eq!(core.try_to("ann", may(shut)), Ok(()), "it is hers, who came first");
     assert_eq!(core.try_to("bob", may(shut)), Err(Refusal::Forbidden));
     let owned = core.chat.snapshot().rooms.iter().filter(|room| room.owner.is_some()).count();
-    assert_eq!(owned, 1, "nobody belongs to the other");
+    assert_eq!(owned, 1);
+}
+
+#[test]
+fn members_hear_whose_their_room_is_now() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", be_guest("zoe")).expect("a guest");
+    let den = core.room("zoe", facts("den", Visibility::Private, Some("hash")));
+    core.ask("ann", Ask::Enter { room: den, access: token(den, 0) }).expect("a member");
+    let follow = Ask::Follow { seat: SeatId(65_536), door: BACK, only: None };
+    core.ask("ann", follow).expect("a stream");
+    core.ask_late("zoe", Ask::Logout);
+    let noticed = core.settle();
+    let told = format!("ann made the room so as {}", core.seq);
+    assert!(noticed.contains(&told), "{noticed:?}");
+    let record = core.chat.snapshot().rooms.pop().expect("the room");
+    assert_eq!((record.owner, record.forsaken), (Some(AccountId(1)), false));
+    core.give(Command::Tick);
+    assert!(core.proposals.is_empty(), "once");
+}
+
+/// One that lost its owner ends when nobody is there; one that never had one stays.
+#[test]
+fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
+    let mut core = Core::with(&["ann", "bob"]);
+    core.ask("", be_guest("zoe")).expect("a guest");
+    let den = core.room("zoe", facts("den", Visibility::Public, None));
+    let bar = core.room("zoe", facts("bar", Visibility::Public, None));
+    let nobodys = core.room("", facts("hall", Visibility::Public, None));
+    core.try_to("", sit(1, den)).expect("a seat");
+    core.try_to("", sit(2, nobodys)).expect("a seat");
+    core.ask("zoe", Ask::Logout).expect("out");
+    let rooms = |core: &Core| -> Vec<RoomId> {
+        core.chat.snapshot().rooms.iter().map(|room| room.id).collect()
+    };
+    assert_eq!(rooms(&core), [LOBBY, den, nobodys], "{bar} had nobody");
+    // Whoever comes to stay keeps it, and does not have it.
+    core.ask("ann", Ask::Enter { room: den, access: Access::Open }).expect("a member");
+    core.leave(1);
+    core.leave(2);
+    core.settle();
+    assert_eq!(rooms(&core), [LOBBY, den, nobodys]);
+    core.ask("ann", Ask::Exit { room: den }).expect("out");
+    assert_eq!(rooms(&core), [LOBBY, nobodys]);
+    core.room("bob", facts("den", Visibility::Public, None));
+}
+
+#[test]
+fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", be_guest("zoe")).expect("a guest");
+    let den = core.room("zoe", facts("den", Visibility::Public, None));
+    core.ask_late("zoe", Ask::Logout);
+    core.commit();
+    core.commit();
+    assert_eq!(core.proposals.len(), 1, "its end");
+    core.fail();
+    assert_eq!(core.try_to("ann", Ask::View { room: den }), Ok(()), "it is there");
+    // After a restart, too.
+    core.chat =
+        Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, core.chat.snapshot());
+    core.give(Command::Tick);
+    core.settle();
+    assert_eq!(core.try_to("ann", Ask::View { room: den }), Err(Refusal::RoomNotFound));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The rules of the contract as the core knows them, to be read as its specification: one file for
 //! people, one for rooms, one for seats. Here: a core with a log that answers when it is told to.
 
+mod blocks;
 mod clock;
 mod deleted;
+mod direct;
 mod full;
 mod growth;
 mod guests;

@@ -39,6 +39,7 @@ fn who_may_edit_take_back_and_sign() {
         core.ask("bob", Ask::Enter { room, access: token(room, 0) }).expect("a member");
     }
     let pair = core.ask("ann", Ask::Direct { name: "bob".into(), chance: 1 });
+    core.ask("bob", Ask::Direct { name: "ann".into(), chance: 1 }).expect("he is in it, too");
     let Ok(Answer::Direct { room: pair, .. }) = pair else { panic!("no room for two") };
     let (pair, target) = (pair.id, Seq(99));
     let emoji = Emoji::new("👍").expect("a sign");

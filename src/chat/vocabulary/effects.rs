@@ -227,6 +227,13 @@ pub enum Answer {
     Sessions(Vec<SessionInfo>),
     /// Somebody.
     Person(Person),
+    /// A page of those whom the caller has blocked, by number.
+    Blocked {
+        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+        people: Vec<Person>,
+        /// After whom the next page begins; `None`: this was the last.
+        next: Option<AccountId>,
+    },
     /// A page of those who are present in a room, in the order of arriving.
     Present {
         /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).

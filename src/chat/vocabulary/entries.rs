@@ -65,11 +65,16 @@ pub enum Entry {
     DirectMade {
         /// Its number.
         room: RoomId,
-        /// Whose; both are members of it for ever.
+        /// Whose; the first of them has opened it.
         between: [AccountId; 2],
+        /// Whether both belong to it from here on, as they did in the first versions; else only
+        /// who opened it does, and the other from the first message on.
+        both: bool,
     },
     /// Somebody has come to stay in a room, or has left it for good. (Of whoever makes an account
-    /// or a room no such entry is needed: they belong to the lobby, and to the room.)
+    /// or a room no such entry is needed: they belong to the lobby, and to the room.) Into a room
+    /// for two only the two can come, and each comes back with the next message; it ends when both
+    /// have left.
     MemberChanged {
         /// Which room.
         room: RoomId,
@@ -79,6 +84,15 @@ pub enum Entry {
         member: bool,
         /// Put out by the owner of the room, and so out of their seats there, too.
         expelled: bool,
+    },
+    /// Somebody has blocked somebody, or does so no more.
+    BlockChanged {
+        /// Who.
+        account: AccountId,
+        /// Whom.
+        blocked: AccountId,
+        /// Blocked, or no more.
+        on: bool,
     },
     /// A room is different.
     RoomChanged {

@@ -6,9 +6,11 @@ mod commands;
 mod effects;
 mod entries;
 mod events;
+mod tells;
 
 pub use access::*;
 pub use commands::*;
 pub use effects::*;
 pub use entries::*;
 pub use events::*;
+pub use tells::*;

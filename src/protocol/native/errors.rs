@@ -302,8 +302,8 @@ impl From<Refusal> for Failure {
             Refusal::Forbidden | Refusal::NoAccess => Code::Forbidden,
             Refusal::NotMember => return Failure::not_member(),
             Refusal::Blocked => {
-                let says = "nothing can be said here: one of you has blocked the other; whom you \
-                            have blocked, DELETE /api/v1/me/blocked/{name} frees";
+                let says = "nothing can be said here: one of you has blocked the other; if it was \
+                            you, unblock them first";
                 return Failure::from(Code::Forbidden).saying(says);
             }
             Refusal::MessageTooLong => Code::MessageTooLong,

@@ -219,9 +219,14 @@ impl Script {
             let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
             let mut names = HashMap::new();
             for row in &entries.rows {
-                let Happened::Other(Entry::MemberChanged { account, member, .. }) = row.what else {
+                let Happened::Other(Entry::MemberChanged { room, account, member, .. }) = row.what
+                else {
                     continue;
                 };
+                // Who has hidden a room for two tells nobody.
+                if reader.is_for_two(room)? {
+                    continue;
+                }
                 // Who was none any more did not go.
                 let before = Seq(row.seq.0 - 1);
                 if member || !reader.lost(account, before, row.seq)?.is_empty() {

@@ -4,10 +4,12 @@
 
 use serde::Serialize;
 
-use crate::chat::{Answer, Ask, Caller, Person, Refusal, SessionId, SessionInfo};
+use crate::chat::{AccountId, Answer, Ask, Caller, Person, Refusal, SessionId, SessionInfo};
 use crate::crypto;
 use crate::http::{Request, Response};
+use crate::hub::HubHandle;
 use crate::limits::AGENT_CHARS_MAX;
+use crate::protocol::lists::{self, Items, Listed, More};
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
@@ -146,6 +148,60 @@ pub(super) async fn person(
         unreachable!("who somebody is is answered with a person");
     };
     Ok(Response::new(200).json(bodies::text(&Known::from(&person))))
+}
+
+/// Blocks somebody, or does so no more; who is blocked already stays so.
+pub(super) async fn block(
+    context: &Context,
+    request: &Request,
+    name: &str,
+    on: bool,
+) -> Result<Response, Failure> {
+    let caller = caller(context, request)?;
+    match context.hub.ask(caller, Ask::Block { name: name.into(), on }).await {
+        Ok(_) => Ok(Response::new(204)),
+        Err(Refusal::Malformed(_)) => {
+            Err(Failure::field("name").saying("nobody can block themselves; name somebody else"))
+        }
+        Err(Refusal::Full) => {
+            let says = "you have blocked as many people as one account can; unblock somebody \
+                        first: GET /api/v1/me/blocked lists them";
+            Err(Failure::from(Code::Forbidden).saying(says))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Whom the caller has blocked.
+pub(super) async fn blocked(context: &Context, request: &Request) -> Result<Response, Failure> {
+    let list = Blocked {
+        hub: context.hub.clone(),
+        caller: caller(context, request)?,
+        after: AccountId(0),
+    };
+    Ok(lists::respond(Response::new(200), r#"{"blocked":["#, list, "]}").await?)
+}
+
+/// Whom somebody has blocked, page by page.
+struct Blocked {
+    hub: HubHandle,
+    caller: Caller,
+    after: AccountId,
+}
+
+impl Listed for Blocked {
+    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
+        Box::pin(async {
+            let what = Ask::Blocked { after: self.after };
+            let Answer::Blocked { people, next } = self.hub.ask(self.caller.clone(), what).await?
+            else {
+                unreachable!("who is blocked is answered with people");
+            };
+            people.iter().for_each(|one| items.push(&Known::from(one)));
+            self.after = next.unwrap_or(self.after);
+            Ok(next.is_some())
+        })
+    }
 }
 
 /// Who asks, by name.

@@ -37,7 +37,7 @@ use crate::protocol::{Context, Outcome, POST, READ, method, unrouted};
 
 /// Every path, and what can be done there. What is not here is not there: a test holds the routes
 /// below and the documents that are served to it.
-const PATHS: [(&str, &[Method]); 27] = {
+const PATHS: [(&str, &[Method]); 29] = {
     use Method::{Delete, Get, Head, Options, Patch, Post, Put};
     [
         ("/api/v1/server", READ),
@@ -49,6 +49,8 @@ const PATHS: [(&str, &[Method]); 27] = {
         ("/api/v1/guests", POST),
         ("/api/v1/me", READ),
         ("/api/v1/me/key", POST),
+        ("/api/v1/me/blocked", READ),
+        ("/api/v1/me/blocked/{name}", &[Put, Delete, Options]),
         ("/api/v1/me/deleted", READ),
         ("/api/v1/users/{name}", READ),
         ("/api/v1/users/{name}/room", &[Put, Options]),
@@ -118,6 +120,10 @@ async fn route(context: &Context, request: &Request, method: Method, path: &[&st
         (Post, ["guests"]) => identity::be_guest(context, request).await,
         (Get, ["me"]) => identity::me(context, request).await,
         (Post, ["me", "key"]) => identity::change_key(context, request).await,
+        (Get, ["me", "blocked"]) => identity::blocked(context, request).await,
+        (Put | Delete, ["me", "blocked", name]) => {
+            identity::block(context, request, name, method == Put).await
+        }
         (Get, ["me", "deleted"]) => rooms::deleted(context, request).await,
         (Get, ["users", name]) => identity::person(context, request, name).await,
         (Put, ["users", name, "room"]) => rooms::direct(context, request, name).await,

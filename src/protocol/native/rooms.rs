@@ -212,6 +212,8 @@ pub(super) async fn direct(context: &Context, request: &Request, name: &str) -> 
         Answer::Direct { room, made } => {
             respond(context, caller, if made { 201 } else { 200 }, *room).await
         }
+        // The caller had left it, and is in it again.
+        Answer::Room(room) => respond(context, caller, 200, *room).await,
         _ => unreachable!("the room of two is answered with it"),
     }
 }

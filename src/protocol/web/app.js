@@ -1,14 +1,16 @@
 // The page: who the reader is, which room is open, and what the stream says.
 
 import { $, avatar, h, icon, looking, toast } from "./dom.js";
-import { becomeAnother, get, onBusy, onLoggedOut, part, post, put, remove } from "./api.js";
+import { becomeAnother, get, onBusy, onLoggedOut, post, remove } from "./api.js";
 import "./banner.js";
+import { blocks } from "./blocks.js";
 import { composer, saveDraft } from "./composer.js";
 import "./copying.js";
 import { aboutRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
 import { copy, door, whoAmI } from "./door.js";
 import { gate } from "./gate.js";
 import { log } from "./log.js";
+import { byName } from "./names.js";
 import { notice, withdraw } from "./notice.js";
 import { outbox } from "./outbox.js";
 import { people } from "./people.js";
@@ -72,6 +74,7 @@ function end(why, forgotten = false) {
   state.me = null;
   state.rooms.clear();
   state.people = [];
+  state.blocked = [];
   reading.forget();
   forgetWindows();
   state.current = null;
@@ -152,6 +155,7 @@ async function afresh() {
     for (const [id, one] of before) if (!state.rooms.has(id)) state.rooms.set(id, one);
     forgetWindows();
     tell("rooms");
+    blocks.load();
     held = null;
     const opening = state.current;
     state.current = null;
@@ -198,7 +202,8 @@ function happened(frame) {
       happen(frame.room, frame);
       break;
     case "room":
-      if (one) state.rooms.set(one.id, { ...one, ...frame.room });
+      // Of one's own rooms only one is told so; what is new there comes right behind.
+      state.rooms.set(frame.room.id, { member: true, unread: 0, ...one, ...frame.room });
       if (!one?.member) renew(frame.room.id);
       else if (one.id === state.current) head();
       tell("rooms");
@@ -264,12 +269,15 @@ async function renew(id) {
 
 async function gone(id) {
   forgetWindow(id);
-  const title = state.rooms.get(id)?.title;
+  const { title, kind } = state.rooms.get(id) ?? {};
   state.rooms.delete(id);
   await renew(id);
   if (state.current !== id) return;
   if (!state.rooms.has(id)) {
-    toast(`“${title}” has been deleted.`);
+    if (id !== state.hiding) {
+      toast(kind === "direct" ? `Your conversation with ${title} is gone.`
+        : `“${title}” has been deleted.`);
+    }
     history.replaceState(null, "", "#/"); // Or it would be asked for again.
     go(null);
   } else enter(id);
@@ -365,12 +373,15 @@ function joined(one) {
 
 async function leave() {
   const one = room();
-  if (!one?.member || one.kind === "direct") return toast("This room cannot be left.");
+  if (!one?.member) return toast("You are not in this room.");
   const hint = one.visibility === "public" ? "" : " To come back you need its password.";
-  if (!await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
+  const two = one.kind === "direct";
+  if (!two && !await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
+  state.hiding = two ? one.id : null;
   try {
     await remove(`rooms/${one.id}/membership`);
     history.replaceState(null, "", "./");
+    if (two) toast(`Hidden until one of you writes again: ${one.title}.`);
     renew(one.id);
     state.current = null;
     go(sorted().rooms.find((other) => other.id !== one.id)?.id ?? null);
@@ -379,26 +390,7 @@ async function leave() {
   }
 }
 
-async function direct(name) {
-  try {
-    const one = await put(`users/${part(name)}/room`);
-    state.rooms.set(one.id, one);
-    open(one.id);
-  } catch (failure) {
-    toast(failure.message);
-  }
-}
-
-async function join(title) {
-  const found = [...state.rooms.values()].find((one) => same(one.title, title));
-  if (!found) return toast("No room with that name.");
-  if (found.member || found.visibility !== "public") return open(found.id);
-  try {
-    joined(await put(`rooms/${found.id}/membership`));
-  } catch (failure) {
-    toast(failure.message);
-  }
-}
+const { direct, join } = byName(open, joined);
 
 // ---- Buttons and keys
 
@@ -423,7 +415,7 @@ function roomMenu() {
     state.rooms.set(one.id, { ...one, ...facts });
     head();
   };
-  aboutRoom(one, mine, { changed, leave });
+  aboutRoom(one, mine, { changed, leave, blocks });
 }
 
 for (const button of document.querySelectorAll("[data-icon]")) {
@@ -478,6 +470,7 @@ reading.start(read);
 log.start({ settled: reading.settled, react: doing.react });
 composer.start({
   ...doing, help, join, leave, direct, nick, logout: logOut, people: () => people.toggle(true),
+  block: (name, on) => blocks.set(nameable(name), on),
 });
 people.start(direct);
 outbox.start((answer, { kind, room: id, target }) => {

@@ -266,6 +266,8 @@ const COMMANDS = {
   join: ["go to a room: /join Harbour", (rest) => actions.join(rest)],
   leave: ["leave this room", () => actions.leave()],
   msg: ["write to somebody: /msg Ann", (rest) => rest && actions.direct(rest)],
+  block: ["block somebody: /block Ann", (rest) => rest && actions.block(rest, true)],
+  unblock: ["unblock somebody: /unblock Ann", (rest) => rest && actions.block(rest, false)],
   nick: ["change your guest name: /nick Bo", (rest) => rest && actions.nick(rest)],
   online: ["who is here", () => actions.people()],
   emojis: ["pick an emoji", () => pick(text, (emoji) => composer.insert(emoji))],

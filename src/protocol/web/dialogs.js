@@ -120,16 +120,24 @@ export function makeRoom(then) {
 }
 
 // A room that one is in: of what one is told, the way out and, whose room it is, what it is.
-export function aboutRoom(room, mine, { changed, leave }) {
+export function aboutRoom(room, mine, { changed, leave, blocks }) {
   let box = null;
-  const out = room.kind === "direct" ? null : h("button", {
-    type: "button", onclick: () => { box.close(); leave(); },
-  }, "Leave room");
+  const direct = room.kind === "direct";
+  const button = (words, then) => h("button", {
+    type: "button", onclick: () => { box.close(); then(); },
+  }, words);
+  const out = button(direct ? "Hide conversation" : "Leave room", leave);
+  const blocked = blocks.has(room.title);
+  const shun = direct ? button(`${blocked ? "Unblock" : "Block"} ${room.title}`,
+    () => blocks.set(room.title, !blocked)) : null;
   if (!mine) {
     box = dialog(room.title,
       room.description ? h("p", {}, room.description) : null,
       room.owner ? h("p", { class: "hint" }, "Owner: ", h("b", {}, room.owner)) : null,
-      levelField(room), out ? h("div", { class: "row end" }, out) : null);
+      levelField(room),
+      direct ? h("p", { class: "hint" }, "A hidden conversation comes back with the next message.")
+        : null,
+      h("div", { class: "row end" }, shun, out));
     return;
   }
   const gone = h("button", {

@@ -20,6 +20,7 @@ const SVG = "http://www.w3.org/2000/svg";
 // Strokes in a square of 24.
 const PATHS = {
   add: "M12 5v14M5 12h14",
+  block: "M12 21a9 9 0 100-18 9 9 0 000 18zM6 6l12 12",
   back: "M15 5l-7 7 7 7",
   close: "M6 6l12 12M18 6L6 18",
   down: "M12 5v14M6 13l6 6 6-6",

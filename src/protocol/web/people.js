@@ -1,7 +1,8 @@
 // Who is in the open room, and who is typing.
 
-import { $, avatar, h } from "./dom.js";
+import { $, avatar, h, tool } from "./dom.js";
 import { get } from "./api.js";
+import { blocks } from "./blocks.js";
 import { isMe, keep, on, recall, room, state, tell } from "./state.js";
 
 const TYPING_MS = 6000;
@@ -77,7 +78,11 @@ function draw() {
   const online = all.filter((one) => one.online).length;
   panel.querySelector("h2").textContent = all.length ? `People · ${online} online` : "People";
   panel.querySelector("ul").replaceChildren(...all.slice(0, 500).map((one) => {
-    const words = [isMe(one.name) ? "you" : "", one.guest ? "guest" : ""].filter(Boolean);
+    const blocked = blocks.has(one.name);
+    const words = [isMe(one.name) ? "you" : "", one.guest ? "guest" : "",
+      blocked ? "blocked" : ""].filter(Boolean);
+    const block = isMe(one.name) ? null : tool("block",
+      `${blocked ? "Unblock" : "Block"} ${one.name}`, () => blocks.set(one.name, !blocked));
     return h("li", {}, h("button", {
       type: "button", class: one.online ? "person" : "person away",
       title: isMe(one.name) ? null : `Message ${one.name}`,
@@ -85,7 +90,7 @@ function draw() {
     },
     h("span", { class: one.online ? "face here" : "face" }, avatar(one.name, one.color)),
     h("span", { class: "name" }, one.name), h("span", { class: "hint" }, words.join(", ")),
-    h("span", { class: "unseen" }, one.online ? ", online" : ", away")));
+    h("span", { class: "unseen" }, one.online ? ", online" : ", away")), block);
   }));
 }
 
@@ -104,3 +109,4 @@ $("room").addEventListener("click", ({ target }) => {
   if (people.over && !target.closest("#show-people")) people.toggle(false);
 });
 on("people", () => people.later());
+on("blocks", draw);

@@ -2,6 +2,7 @@
 
 import { $, dateTime, h, icon, toast } from "./dom.js";
 import { get, post, remove } from "./api.js";
+import { blocks } from "./blocks.js";
 import { dialog, restoreAs } from "./dialogs.js";
 import { noticeFields } from "./notice.js";
 import { keep, recall, state } from "./state.js";
@@ -21,6 +22,7 @@ export function settings({ logOut, help, nick, back }) {
       onchange: () => { keep("theme", value); suitTheme(); },
     }), ` ${name}`));
   const list = h("ul", { class: "sessions" }, h("li", { class: "hint" }, "…"));
+  const shunned = h("ul", { class: "sessions", "aria-label": "Blocked people" });
   const gone = h("div", { hidden: true });
   const who = state.me.guest
     ? h("div", {}, h("p", {}, "You are a guest: your name is yours while you are here, and ",
@@ -35,11 +37,13 @@ export function settings({ logOut, help, nick, back }) {
       h("button", { type: "button", onclick: () => { box.close(); help(); } },
         "Shortcuts and commands"),
       h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
+    h("h3", {}, "Blocked people"), shunned,
     h("h3", {}, "Active sessions"), list, gone,
     h("p", { class: "hint" }, `Shanty ${state.server.version ?? ""}. `, stream.slow
       ? "Websockets do not get through here; server-sent events do, and all works but typing."
       : "Connected (WebSocket)"));
   sessions(list);
+  blocks.list(shunned);
   deleted(gone, (room) => { box.close(); back(room); });
 }
 

@@ -8,6 +8,8 @@ export const state = {
   rooms: new Map(), // id → room, those one is in and those that are listed
   current: null, // the id of the open room
   people: [], // of the open room
+  blocked: [], // names of whom one has blocked
+  hiding: null, // the conversation that one hides just now
   typing: new Map(), // name → until when, in the open room
   link: "opening", // opening | open | lost | replaced
 };

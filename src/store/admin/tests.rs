@@ -46,6 +46,32 @@ fn busy(scratch: &Scratch) -> Store {
     store
 }
 
+/// A core that carries out the log wants several things at once then.
+#[test]
+fn a_guest_who_leaves_rooms_behind_leaves_a_sound_database() {
+    let scratch = Scratch::new();
+    let mut store = scratch.open();
+    let writer = &mut store.writer;
+    put(writer, account_made(1, "Ann", "a"));
+    let (name, key, color) = (crate::chat::Name::new("Zoe").expect("a name"), None, None);
+    put(writer, Entry::AccountMade { account: AccountId(2), name, key, color });
+    for (room, title) in [(2, "Den"), (3, "Attic"), (4, "Hall")] {
+        let Entry::RoomMade { room, facts, .. } = room_made(room, title) else { unreachable!() };
+        put(writer, Entry::RoomMade { room, owner: Some(AccountId(2)), facts });
+    }
+    let (room, account, member, expelled) = (RoomId(3), AccountId(1), true, false);
+    put(writer, Entry::MemberChanged { room, account, member, expelled });
+    put(writer, Entry::BlockChanged { account, blocked: AccountId(2), on: true });
+    put(writer, Entry::AccountEnded { account: AccountId(2) });
+    put(writer, Entry::RoomGone { room: RoomId(2), recoverable: false });
+    drop(store);
+    verify(&scratch.file()).expect("it is sound");
+    let other = Connection::open(scratch.file()).expect("it opens");
+    other.execute("DELETE FROM block", []).expect("somebody does that");
+    let why = verify(&scratch.file()).expect_err("it is not");
+    assert!(why.contains("blocks"), "{why}");
+}
+
 fn exported(db: &Path) -> String {
     let mut out = Vec::new();
     export(db, &mut out).expect("it is exported");

@@ -189,11 +189,12 @@ impl Log {
 
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
-        let Snapshot { accounts, sessions, rooms, deleted, .. } = &expected;
+        let Snapshot { accounts, sessions, rooms, deleted, blocks, .. } = &expected;
         for (what, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
             ("rooms or memberships", *rooms == found.rooms),
+            ("blocks", *blocks == found.blocks),
             ("deleted rooms", *deleted == found.deleted),
             ("last numbers", expected == found),
         ] {
@@ -342,12 +343,15 @@ impl Core {
         }
         let logged = Command::Logged { ticket: None, seq, time, entry };
         self.chat.handle(time, logged, &mut self.effects);
-        // What it proposes (the end of a guest) is not for it to decide now: the log knows.
-        while let Some(effect) = self.effects.pop() {
-            if let Effect::Propose { ticket, entry, .. } = effect {
-                let refusal = Refusal::Unavailable;
-                let refused = Command::Unlogged { ticket, entry, refusal };
-                self.chat.handle(time, refused, &mut self.effects);
+        // What it proposes (the end of a guest, or of a room) is not for it to decide now: the log
+        // knows. It is refused in order, as everything that is proposed is answered.
+        while !self.effects.is_empty() {
+            for effect in std::mem::take(&mut self.effects) {
+                if let Effect::Propose { ticket, entry, .. } = effect {
+                    let refusal = Refusal::Unavailable;
+                    let refused = Command::Unlogged { ticket, entry, refusal };
+                    self.chat.handle(time, refused, &mut self.effects);
+                }
             }
         }
     }

@@ -19,7 +19,11 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     facts.visibility = Visibility::ALL[chance.roll(3) as usize];
     facts.password = (chance.roll(2) == 0).then(|| key.clone().into());
     let account = AccountId(chance.roll(40));
-    match chance.roll(20) {
+    match chance.roll(23) {
+        20 => {
+            let (blocked, on) = (AccountId(chance.roll(40)), chance.roll(3) > 0);
+            Entry::BlockChanged { account, blocked, on }
+        }
         0 => account_made(account.0, name, &key),
         12 | 13 => Entry::AccountMade {
             account,
@@ -28,13 +32,16 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
             color: Color::new("red"),
         },
         14 => Entry::AccountEnded { account },
-        15 | 16 => Entry::MemberChanged {
+        15 | 16 | 21 | 22 => Entry::MemberChanged {
             room,
             account,
             member: chance.roll(3) > 0,
             expelled: chance.roll(4) == 0,
         },
-        17 => Entry::DirectMade { room, between: [account, AccountId(chance.roll(40))] },
+        17 => {
+            let (between, both) = ([account, AccountId(chance.roll(40))], chance.roll(2) == 0);
+            Entry::DirectMade { room, between, both }
+        }
         18 => says(account.0, room.0, name),
         1..=3 => session_begun(chance.roll(40), chance.roll(40), &key),
         5 if chance.roll(2) == 0 => Entry::KeyChanged {
@@ -71,13 +78,14 @@ fn without_last_used(mut snapshot: Snapshot) -> Snapshot {
 
 #[test]
 fn the_tables_equal_the_fold() {
+    let mut blocks = 0;
     for seed in 1..=8 {
         let mut chance = Chance(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let scratch = Scratch::new();
         let mut store = scratch.open();
         let mut written = log_of(&scratch.file());
         let (mut rooms, mut sessions, mut accounts, mut members) = (0, 0, 0, 0);
-        for round in 0..100 {
+        for round in 0..160 {
             let mut batch = Vec::new();
             for ticket in 1..=chance.roll(12) {
                 let time = Time(chance.roll(1_000_000_000).cast_signed() - 1_000);
@@ -110,6 +118,7 @@ fn the_tables_equal_the_fold() {
             rooms = rooms.max(found.rooms.len());
             sessions = sessions.max(found.sessions.len());
             accounts = accounts.max(found.accounts.len());
+            blocks += found.blocks.len();
             members = members.max(found.rooms.iter().map(|room| room.members.len()).sum());
         }
         assert_eq!(log_of(&scratch.file()), written, "seed {seed}");
@@ -121,4 +130,5 @@ fn the_tables_equal_the_fold() {
         let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));
         assert_eq!(broken, Ok(false), "seed {seed}");
     }
+    assert!(blocks > 20, "{blocks} in all rounds");
 }

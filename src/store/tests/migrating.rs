@@ -131,6 +131,8 @@ fn hidden_rooms_get_a_number_and_open_ones_a_horizon() {
         CREATE INDEX mention_seq ON mention (seq);
         DROP INDEX room_kept; ALTER TABLE room DROP COLUMN kept;
         DROP TABLE gap; ALTER TABLE log DROP COLUMN proof; ALTER TABLE log DROP COLUMN hash;
+        DROP INDEX room_between_a; DROP INDEX room_between_b; DROP TABLE block;
+        ALTER TABLE room DROP COLUMN forsaken;
         PRAGMA user_version = 6";
     scratch.other_program().execute_batch(sixth).expect("it can be undone");
     let taken_over = scratch.open().snapshot;
@@ -154,7 +156,7 @@ fn a_room_for_two_whose_guest_went_before_ends_when_it_is_taken_over() {
     };
     put(&mut writer, guest);
     let (room, between) = (RoomId(RoomId::DRAWN_MIN), [AccountId(2), AccountId(1)]);
-    put(&mut writer, Entry::DirectMade { room, between });
+    put(&mut writer, Entry::DirectMade { room, between, both: true });
     let ended = put(&mut writer, Entry::AccountEnded { account: AccountId(2) });
     drop(writer);
     let lost = || {
@@ -167,12 +169,47 @@ fn a_room_for_two_whose_guest_went_before_ends_when_it_is_taken_over() {
         (1, &[room][..], &[(Seq(ended), room)][..])
     );
     // As it was left before.
-    let before = "UPDATE room SET gone = NULL; DELETE FROM lost;";
+    let before = "UPDATE room SET gone = NULL; DELETE FROM lost;
+        INSERT INTO member (room, account, since, read, horizon) VALUES (4294967296, 1, 4, 4, 0)";
     scratch.other_program().execute_batch(before).expect("it can be undone");
     assert_eq!(scratch.open().snapshot.rooms.len(), 2);
     let again = include_str!("../migrations/0009_direct.sql");
     scratch.other_program().execute_batch(again).expect("it fits");
     assert_eq!((scratch.open().snapshot, &*lost()), (new, &[(Seq(ended), room)][..]));
+}
+
+#[test]
+fn what_guests_had_left_behind_has_the_owner_that_it_would_have_now() {
+    let scratch = Scratch::new();
+    let Store { mut writer, .. } = scratch.open();
+    put(&mut writer, account_made(1, "Ann", "a"));
+    put(&mut writer, account_made(3, "Bob", "b"));
+    let (name, key, color) = (Name::new("Zoe").expect("a name"), None, None);
+    put(&mut writer, Entry::AccountMade { account: AccountId(2), name, key, color });
+    for (room, title) in [(2, "Den"), (3, "Attic"), (4, "Hall")] {
+        let (room, facts) = (RoomId(room), facts(title));
+        let owner = (room != RoomId(4)).then_some(AccountId(2));
+        put(&mut writer, Entry::RoomMade { room, owner, facts });
+    }
+    let come = |room, account| {
+        let (room, account) = (RoomId(room), AccountId(account));
+        Entry::MemberChanged { room, account, member: true, expelled: false }
+    };
+    put(&mut writer, come(2, 3));
+    put(&mut writer, come(2, 1));
+    put(&mut writer, Entry::AccountEnded { account: AccountId(2) });
+    put(&mut writer, come(3, 1));
+    drop(writer);
+    let new = scratch.open().snapshot;
+    let owners: Vec<_> = new.rooms.iter().map(|room| (room.owner, room.forsaken)).collect();
+    assert_eq!(owners, [(None, false), (Some(AccountId(3)), false), (None, true), (None, false)]);
+    // As it was left before.
+    let before = "UPDATE room SET owner = NULL; DROP INDEX room_between_a;
+        DROP INDEX room_between_b; DROP TABLE block; ALTER TABLE room DROP COLUMN forsaken;
+        DROP INDEX room_kept; ALTER TABLE room DROP COLUMN kept;
+        PRAGMA user_version = 10";
+    scratch.other_program().execute_batch(before).expect("it can be undone");
+    assert_eq!(scratch.open().snapshot, new);
 }
 
 #[test]

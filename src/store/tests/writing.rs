@@ -134,7 +134,7 @@ fn rows_come_back_as_they_were_written() {
             color: Color::new("red"),
         },
         Entry::AccountEnded { account: AccountId(u64::MAX) },
-        Entry::DirectMade { room: RoomId(3), between: [AccountId(1), AccountId(2)] },
+        Entry::DirectMade { room: RoomId(3), between: [AccountId(1), AccountId(2)], both: true },
         Entry::MemberChanged { room, account: AccountId(2), member: true, expelled: false },
         Entry::MemberChanged { room, account: AccountId(2), member: false, expelled: false },
         sends(4, 2, "id-1", "first words"),

@@ -160,7 +160,7 @@ export async function ways({ browser, server }) {
   await accessible(ann, "a direct room");
   await ann.click("#room-menu");
   equal(await ann.inputValue("#f-level"), "all", "of which one is told everything");
-  equal(await ann.locator("dialog >> text=Leave room").count(), 0, "and that nobody leaves");
+  equal(await ann.locator("dialog >> text=Hide conversation").count(), 1, "and that can be hidden");
   await ann.keyboard.press("Escape");
   await say(ann, "/msg nobody");
   await reads(ann, "#toast", "no", "nobody of that name");

@@ -1,0 +1,65 @@
+//! Who belongs where: people who leave for good, put others out, and block them; and who is to hear
+//! of what.
+
+use crate::chat::simulation::Simulation;
+use crate::chat::simulation::world::View;
+use crate::chat::{AccountId, Ask, Entry, Name, RoomId, SeatId};
+
+impl Simulation {
+    /// Mostly a member, mostly by the owner.
+    pub(super) fn somebody_is_put_out(&mut self) {
+        let owned: Vec<(RoomId, AccountId)> =
+            self.book.rooms.values().filter_map(|room| Some((room.id, room.owner?))).collect();
+        let Some((room, owner)) = self.dice.pick(&owned) else { return };
+        let caller = if self.dice.one_in(4) { self.caller() } else { self.caller_of(owner) };
+        let members = self.book.rooms[&room].members.iter();
+        let known = members.filter_map(|member| self.book.accounts.get(&member.account));
+        let names: Vec<Name> = known.map(|one| one.name.clone()).collect();
+        let Some(name) = self.dice.pick(&names) else { return };
+        self.asks(caller, |_| Ask::Expel { room, name: name.as_str().into() });
+    }
+
+    /// Somebody blocks somebody, or does so no more; or looks whom they have blocked.
+    pub(super) fn somebody_blocks(&mut self) {
+        self.somebody_asks(|it| match it.dice.below(6) {
+            0 => Ask::Blocked { after: AccountId(0) },
+            _ => Ask::Block { name: it.name().as_str().into(), on: it.dice.one_in(2) },
+        });
+    }
+
+    /// Out of a room, often one for two.
+    pub(super) fn somebody_goes(&mut self) {
+        let two = self.book.rooms.values().filter_map(|room| Some((room.id, room.between?)));
+        let two: Vec<(RoomId, [AccountId; 2])> = two.collect();
+        match self.dice.pick(&two) {
+            Some((room, between)) if self.dice.one_in(2) => {
+                let account = self.dice.pick(&between).expect("one of two");
+                let caller = self.caller_of(account);
+                self.asks(caller, |_| Ask::Exit { room });
+            }
+            _ => self.somebody_asks(|it| Ask::Exit { room: it.some_room() }),
+        }
+    }
+
+    /// The streams that an entry concerns: those of the members of its rooms.
+    pub(super) fn hearers(&self, entry: &Entry) -> Vec<SeatId> {
+        let rooms = self.book.rooms_of(entry);
+        let own = match entry {
+            // Who has hidden a room for two, or comes back to it, tells nobody else.
+            Entry::MemberChanged { room, account, .. } if !self.book.is_room(room) => {
+                Some(*account)
+            }
+            _ => None,
+        };
+        let concerns = |stream: &View| {
+            if own.is_some_and(|own| own != stream.account) {
+                return false;
+            }
+            let wanted = |room| stream.only.as_ref().is_none_or(|only| only.contains(room));
+            let mut wanted = rooms.iter().filter(|room| wanted(room));
+            stream.standing && wanted.any(|room| self.book.is_member(stream.account, *room))
+        };
+        let streams = self.world.streams.iter().filter(|(_, stream)| concerns(stream));
+        streams.map(|(base, _)| *base).collect()
+    }
+}
