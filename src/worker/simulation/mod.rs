@@ -1,8 +1,8 @@
 //! The simulator above the core: the real hub, the real line to the writer's real loop, and the
 //! real delivery rounds of several workers, and the real gate before readers, with queues that are
-//! small enough to fill; on a disk that is slow, full, locked or hangs, with workers that come late,
-//! readers that fail, and a clock that leaps. All of it follows from one seed, on one thread, in
-//! simulated time.
+//! small enough to fill; on a disk that is slow, full, locked or hangs, with workers that come
+//! late, readers that fail, and a clock that leaps. All of it follows from one seed, on one thread,
+//! in simulated time.
 //!
 //! Whatever happens: every ask is answered, and those that need no disk at once; every tell is
 //! replied to once, and in order; nothing is acknowledged or told that is not in the log, and of a
