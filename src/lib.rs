@@ -66,7 +66,8 @@
 //! | password work, in turns by address and room | the newest of the longest line: 503 |
 //! | what a connection, person, address or room does in a time | 429, or an error acknowledgement |
 //! | lines for standard error | left out, and it is said how many: nobody waits for a reader |
-//! | accounts, rooms | refused as full |
+//! | accounts, rooms; of them what one account, guest or address has | refused as full |
+//! | deleted rooms that can be brought back | the oldest is gone for good |
 //! | items of one answer of the core, steps of one command | the rest is asked for, or goes on |
 //!
 //! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.

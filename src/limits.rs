@@ -205,6 +205,23 @@ pub const ANSWER_ITEMS_MAX: usize = 256;
 /// Rooms that one is a member of: each stream has a seat in each. Rooms for two are not counted
 /// here, so that nobody can use up somebody else's.
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
+/// The same of a guest, who is only passing through.
+pub const ROOMS_PER_GUEST_MAX: usize = 200;
+/// Rooms that one account owns, whether or not it is in them: so that nobody fills the table by
+/// making rooms and leaving them. A twentieth of all. Beyond it: refused as full.
+pub const OWNED_ROOMS_PER_ACCOUNT_MAX: usize = 500;
+/// The same of a guest.
+pub const OWNED_ROOMS_PER_GUEST_MAX: usize = 20;
+/// Guests who have come from one address (an IPv6 network of 64 bits; one of 48 has
+/// [`rates::SITE_ADDRESSES`] times as much) and are there: as many as it may have connections.
+/// Beyond it: refused as full.
+pub const GUESTS_PER_ADDRESS_MAX: usize = 1_000;
+/// Accounts that one address has registered since the start: more than a school has pupils.
+/// Beyond it: refused as full.
+pub const ACCOUNTS_PER_ADDRESS_MAX: usize = 5_000;
+/// Rooms that nobody owns, and that one address has made since the start. Beyond it: refused as
+/// full.
+pub const FREE_ROOMS_PER_ADDRESS_MAX: usize = 200;
 /// Rooms for two that one account has opened. Beyond it: refused as full, to that account alone.
 pub const DIRECT_ROOMS_PER_ACCOUNT_MAX: usize = 200;
 /// People whom one account has blocked. Beyond it: refused, to that account alone. All of them are

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::chat::accounts::{Account, Known, Session};
+use crate::chat::quotas::Made;
 use crate::chat::room::RoomRecord;
-use crate::chat::seats::Sitting;
 use crate::chat::types::{
     AccountId, Author, Door, Folded, Name, RoomId, SeatId, Seq, SessionId, Visibility,
 };
@@ -46,6 +46,7 @@ impl Entry {
 impl Chat {
     /// Frees what a proposed entry held while it was in flight.
     pub(super) fn release(&mut self, entry: &Entry) {
+        self.made(entry);
         match entry {
             Entry::AccountMade { name, .. } => self.accounts.release(&name.folded()),
             Entry::RoomMade { facts, .. } => self.rooms.release(&facts.title.folded()),
@@ -212,6 +213,7 @@ impl Chat {
             self.end_membership(account, room);
         }
         self.rooms.disown(account);
+        self.quotas.end(Made::Account(account));
         self.purge_all_of(account);
         // Nobody else has the name before the last seat under it has ended, but for whose it is to
         // be already.
@@ -294,32 +296,29 @@ impl Chat {
         let before = self.rooms.get(id).filter(|room| !room.is_direct());
         let before = before.ok_or(Refusal::RoomNotFound)?;
         let (was_open, generation) = (before.is_public(), before.record.generation);
-        let owner = before.record.owner;
         let after = self.rooms.change(id, change, (seq, time)).ok_or(Refusal::TitleTaken)?;
         let closed = !after.is_public() && (was_open || after.record.generation != generation);
-        let mut going: Vec<AccountId> = after.members.keys().copied().collect();
-        going.retain(|account| closed && !keep_members && Some(*account) != owner);
-        going.sort_unstable();
-        for account in going {
-            self.put_out(seq, id, account);
+        if closed {
+            self.lock_out(id, seq, keep_members);
+        } else {
+            self.tell_what_it_is(id, seq);
         }
+        Ok(())
+    }
+
+    /// A room is told what it is now.
+    pub(super) fn tell_what_it_is(&mut self, id: RoomId, seq: Seq) {
         if let Some(room) = self.rooms.get(id) {
             let info = Box::new(self.info(room, None, true));
             self.tell_of_room(id, What::Room { seq, info });
         }
-        if closed {
-            // Whoever is inside came in by what no longer opens the room; but not its owner, nor
-            // the streams, which are there because their accounts are members.
-            let stays = |account| owner.is_some() && account == owner;
-            self.unseat_all(id, Farewell::Locked, |one| one.is_streams() || stays(one.account()));
-        }
-        Ok(())
     }
 
     fn room_gone(&mut self, seq: Seq, id: RoomId, recoverable: bool) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
         room.ok_or(Refusal::RoomNotFound)?;
         self.tell_of_room(id, What::Gone { seq });
+        self.quotas.end(Made::Room(id));
         if let Some(mut room) = self.rooms.remove(id) {
             if recoverable {
                 self.keep_deleted(&mut room, seq);
@@ -340,22 +339,5 @@ impl Chat {
         });
         let event = Event { room: id, time: self.told, author, color: None, what };
         self.tell_now(Effect::Announce { event, by: None });
-    }
-
-    /// Unseats everybody in a room except those of whom `stays` is true. A stream goes on.
-    pub(super) fn unseat_all(
-        &mut self,
-        room: RoomId,
-        farewell: Farewell,
-        stays: impl Fn(&Sitting) -> bool,
-    ) {
-        let here = self.rooms.get(room).into_iter().flat_map(|room| &room.seats);
-        let going = here.filter_map(|seat| Some((*seat, self.seats.get(seat)?)));
-        let going = going.filter(|(_, sitting)| !stays(sitting));
-        let seats: Vec<(SeatId, bool)> =
-            going.map(|(seat, sitting)| (seat, sitting.is_streams())).collect();
-        for (seat, streams) in seats {
-            self.unseat(seat, Some(farewell).filter(|_| !streams));
-        }
     }
 }

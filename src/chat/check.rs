@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::chat::quotas::Made;
 use crate::chat::{Chat, Effect, SeatId, Waiting};
 
 impl Chat {
@@ -21,6 +22,10 @@ impl Chat {
         self.check_seats();
         self.check_streams();
         if self.is_settled() {
+            self.quotas.check(|made| match made {
+                Made::Account(account) => self.accounts.get(account).is_some(),
+                Made::Room(room) => self.rooms.get(room).is_some(),
+            });
             assert!(self.held.is_empty(), "somebody waits for a change that is over");
             assert!(!self.accounts.is_anything_in_flight(), "an account's reservation was left");
             assert!(!self.rooms.is_anything_in_flight(), "a room's reservation was left");
@@ -39,15 +44,20 @@ impl Chat {
     fn check_seats(&self) {
         let mut heard: HashMap<SeatId, bool> =
             self.heard.keys().map(|seat| (*seat, true)).collect();
-        for waiting in &self.waiting {
-            match waiting {
-                Waiting::Effect(Effect::Dismiss { seat, .. }) => {
+        let late = self.waiting.iter().flat_map(|waiting| match waiting {
+            Waiting::Proposal { .. } => Vec::new(),
+            Waiting::Effect(effect) => vec![effect],
+            Waiting::Aside(effects) => effects.iter().collect(),
+        });
+        for effect in late {
+            match effect {
+                Effect::Dismiss { seat, .. } => {
                     assert_eq!(heard.remove(seat), Some(true), "{seat:?} was no stream");
                 }
-                Waiting::Effect(Effect::Seat { seat, .. }) => {
+                Effect::Seat { seat, .. } => {
                     assert_eq!(heard.insert(*seat, true), None, "{seat:?} is seated twice");
                 }
-                Waiting::Effect(Effect::Unseat { seat, .. }) => {
+                Effect::Unseat { seat, .. } => {
                     assert_eq!(heard.insert(*seat, false), Some(true), "{seat:?} was not seated");
                 }
                 _ => {}
@@ -57,6 +67,11 @@ impl Chat {
             let there = self.seats.contains_key(&seat) || self.streams.contains_key(&seat);
             assert_eq!(will_be, there, "{seat:?} in the end");
         }
+        let apart = self.seats.values().filter(|sitting| !sitting.is_streams()).count();
+        assert!(self.sitting.iter().all(|seat| self.seats.contains_key(seat)));
+        assert_eq!(self.sitting.len(), apart, "a seat is not listed");
+        let tokens = |seat: &SeatId| self.seats.get(seat).is_some_and(|one| one.by_token());
+        assert!(self.by_token.values().all(tokens), "a token has a seat that is not there");
         let (mut accounts, mut sessions) = (HashMap::new(), HashMap::new());
         let mut names = HashMap::new();
         for stream in self.streams.values() {

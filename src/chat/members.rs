@@ -10,12 +10,12 @@ use crate::chat::asks::{Identity, account_of};
 use crate::chat::limiter::Kind;
 use crate::chat::pages::{merged, page};
 use crate::chat::room::{Membership, Room};
-use crate::chat::seats::Sitting;
-use crate::chat::types::{AccountId, Author, Folded, LOBBY, RoomId, Seq, Title};
+use crate::chat::types::{AccountId, Author, Door, Folded, LOBBY, RoomId, SeatId, Seq, Title};
 use crate::chat::vocabulary::{
     Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Place, Present, Refusal,
     RoomFacts, RoomInfo, What,
 };
+use crate::chat::work::Then;
 use crate::chat::{AskId, Chat, Purpose};
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 
@@ -333,8 +333,7 @@ impl Chat {
             return self.show_room(room, Some(account));
         }
         if expelled {
-            let theirs = |one: &Sitting| one.account() == Some(account) && !one.is_streams();
-            self.unseat_all(room, Farewell::Expelled, |one| !theirs(one));
+            self.unseat_person(account, room);
         }
         if self.put_out(seq, room, account) {
             self.tell_member(seq, room, author, false);
@@ -370,8 +369,9 @@ impl Chat {
         }
         let name = Folded::new(name);
         let Some(known) = self.accounts.by_name(&name) else {
-            let holder = found.holder(&name).ok_or(Refusal::PersonNotFound)?.clone();
-            self.unseat_all(room, Farewell::Expelled, |one| one.author() != Some(&holder));
+            // A name without an account is one seat's only.
+            let seat = found.seat_of(&name).ok_or(Refusal::PersonNotFound)?;
+            self.unseat(seat, Some(Farewell::Expelled));
             return Ok(Some(Answer::Done));
         };
         let other = known.account.id;
@@ -380,11 +380,23 @@ impl Chat {
         }
         if !found.has_member(Some(other)) {
             found.holder(&name).ok_or(Refusal::PersonNotFound)?;
-            self.unseat_all(room, Farewell::Expelled, |one| one.account() != Some(other));
+            self.unseat_person(other, room);
             return Ok(Some(Answer::Done));
         }
         self.propose_membership(ask, other, room, (false, true))?;
         Ok(None)
+    }
+
+    /// An account's seats in a room end, but for those of its streams.
+    fn unseat_person(&mut self, account: AccountId, room: RoomId) {
+        let Some(known) = self.accounts.get(account) else { return };
+        let here = (room, Door(0), SeatId(0))..=(room, Door(u8::MAX), SeatId(u64::MAX));
+        let seats = known.seats.range(here).map(|(_, _, seat)| *seat);
+        let named = |seat: &SeatId| {
+            self.seats.get(seat).is_some_and(|sitting| sitting.account() == Some(account))
+        };
+        let seats = seats.filter(named).collect();
+        self.unseat_each(seats, Some(Farewell::Expelled), Then::Nothing);
     }
 
     pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {

@@ -30,12 +30,14 @@ mod direct;
 mod guesses;
 mod index;
 mod limiter;
+mod locking;
 mod members;
 mod mentions;
 mod numbered;
 mod orphans;
 mod pages;
 mod people;
+mod quotas;
 mod room;
 mod rooms;
 mod seats;
@@ -53,7 +55,7 @@ mod vocabulary;
 mod words;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 pub use crate::chat::accounts::{Account, Session};
 pub use crate::chat::room::{DeletedRecord, MemberRecord, RoomRecord};
@@ -68,10 +70,12 @@ use crate::chat::asks::Identity;
 use crate::chat::charge::Origin;
 use crate::chat::deleted::Deleted;
 use crate::chat::limiter::Limiter;
+use crate::chat::locking::Turn;
+use crate::chat::quotas::{Made, Quotas};
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
 use crate::chat::streams::Stream;
-use crate::chat::work::{Then, Waits, Work};
+use crate::chat::work::{Waits, Work};
 use crate::crypto::KeyHash;
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
@@ -98,6 +102,10 @@ pub struct Chat {
     /// Rooms that were deleted, and can be brought back.
     deleted: Deleted,
     seats: Numbered<SeatId, Sitting>,
+    /// Those of them that are no stream's; and those that were taken by a token, by who shows it
+    /// and where, and when it was first issued.
+    sitting: BTreeSet<SeatId>,
+    by_token: HashMap<(RoomId, Folded, Time), SeatId>,
     /// Streams, by their own seats.
     streams: BTreeMap<SeatId, Stream>,
     last_stream: u64,
@@ -105,6 +113,8 @@ pub struct Chat {
     /// the streams' own, until their [`Effect::Dismiss`] or the end of their connection.
     heard: Numbered<SeatId, Door>,
     waiting: VecDeque<Waiting>,
+    /// Where in it stands what is told now.
+    turn: Turn,
     /// How many of `waiting` are proposals.
     proposed: usize,
     /// How many may be, see [`PROPOSED_MAX`].
@@ -120,6 +130,7 @@ pub struct Chat {
     origin: Origin,
     /// `None`: there are no rate limits.
     limiter: Option<Limiter>,
+    quotas: Quotas,
     /// How much room the disk has.
     space: Space,
     closing: bool,
@@ -136,6 +147,8 @@ enum Waiting {
     Proposal { ticket: Ticket, purpose: Purpose },
     /// What may be told only after everything before it.
     Effect(Effect),
+    /// The same of much that is still put together: see `locking`.
+    Aside(VecDeque<Effect>),
 }
 
 /// For whom an entry was proposed.
@@ -197,10 +210,13 @@ impl Chat {
             rooms: Rooms::default(),
             deleted: Deleted::default(),
             seats: Numbered::default(),
+            sitting: BTreeSet::new(),
+            by_token: HashMap::new(),
             streams: BTreeMap::new(),
             last_stream: 0,
             heard: Numbered::default(),
             waiting: VecDeque::new(),
+            turn: Turn::Last,
             proposed: 0,
             proposed_max: PROPOSED_MAX,
             last_ticket: 0,
@@ -210,6 +226,7 @@ impl Chat {
             steps_max: STEPS_MAX,
             origin: Origin::OWN,
             limiter: charge::limiter(settings.limits),
+            quotas: Quotas::default(),
             space: Space::Enough,
             closing: false,
             last: snapshot.last,
@@ -285,7 +302,9 @@ impl Chat {
             return Err(Refusal::Unavailable);
         }
         self.find_space(&entry, &purpose)?;
+        self.find_quota(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
+        self.count(&entry, &purpose);
         self.line_up(entry, purpose);
         Ok(())
     }
@@ -311,10 +330,12 @@ impl Chat {
 
     /// Tells something in its turn: behind every entry that was proposed before.
     fn tell_in_turn(&mut self, effect: Effect) {
-        if self.waiting.is_empty() {
-            self.tell_now(effect);
-        } else {
-            self.waiting.push_back(Waiting::Effect(effect));
+        match &mut self.turn {
+            Turn::Aside(effects) => effects.push_back(effect),
+            Turn::Last if !self.waiting.is_empty() => {
+                self.waiting.push_back(Waiting::Effect(effect));
+            }
+            Turn::Now | Turn::Last => self.tell_now(effect),
         }
     }
 
@@ -353,7 +374,11 @@ impl Chat {
         }
         let freed = entry.awaited();
         let begun = matches!(entry, Entry::SessionBegun { .. });
+        let made = Made::of(&entry).filter(|_| ticket.is_some());
         let outcome = self.apply(seq, time, entry, Came { by, asker });
+        if let Some(made) = made.filter(|_| outcome.is_err()) {
+            self.quotas.end(made);
+        }
         self.conclude(purpose, begun, outcome);
         self.move_up();
         if let Some(freed) = freed {
@@ -366,6 +391,9 @@ impl Chat {
     fn not_logged(&mut self, ticket: Ticket, entry: &Entry, outcome: Result<Answer, Refusal>) {
         let purpose = self.settle(ticket);
         self.release(entry);
+        if let Some(made) = Made::of(entry) {
+            self.quotas.end(made);
+        }
         if let (Purpose::Tell(told), Err(_)) = (&purpose, &outcome)
             && told.came
         {
@@ -417,33 +445,14 @@ impl Chat {
         loop {
             match self.waiting.pop_front() {
                 Some(Waiting::Effect(effect)) => self.tell_now(effect),
+                Some(Waiting::Aside(effects)) => {
+                    effects.into_iter().for_each(|it| self.tell_now(it))
+                }
                 Some(Waiting::Proposal { ticket: first, purpose }) if first == ticket => {
                     self.proposed -= 1;
                     return purpose;
                 }
                 _ => panic!("the log answered for {ticket:?}, which is not the first in line"),
-            }
-        }
-    }
-
-    /// Whether the log's next answer has to wait: more has its turn to be told than one command
-    /// could, or an entry is not carried out to its end.
-    pub fn is_behind(&self) -> bool {
-        self.has_to_tell() || self.work.iter().any(Work::is_of_an_entry)
-    }
-
-    fn has_to_tell(&self) -> bool {
-        matches!(self.waiting.front(), Some(Waiting::Effect(_)))
-    }
-
-    /// Tells everything whose turn has come.
-    fn move_up(&mut self) {
-        while self.has_to_tell() {
-            if !self.step() {
-                return self.work.push_back(Work::MoveUp);
-            }
-            if let Some(Waiting::Effect(effect)) = self.waiting.pop_front() {
-                self.tell_now(effect);
             }
         }
     }
@@ -460,12 +469,8 @@ impl Chat {
         self.purge_old();
     }
 
-    /// (This is the one command that may take long: it goes through all seats, once, at the end.)
     fn close(&mut self) {
         self.closing = true;
-        let seats = self.seats.iter().filter(|(_, sitting)| !sitting.is_streams());
-        let seats: BTreeSet<SeatId> = seats.map(|(seat, _)| *seat).collect();
         self.go_on_closing();
-        self.unseat_each(seats, Some(Farewell::Closing), Then::Nothing);
     }
 }

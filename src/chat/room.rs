@@ -183,6 +183,19 @@ impl Room {
         }
     }
 
+    /// Nobody belongs to it any more but its owner. Returns who did.
+    pub fn put_all_out(&mut self) -> BTreeMap<AccountId, Membership> {
+        let mut out = std::mem::take(&mut self.members);
+        self.since.clear();
+        if let Some(owner) = self.record.owner
+            && let Some(member) = out.remove(&owner)
+        {
+            self.since.insert((member.since, owner));
+            self.members.insert(owner, member);
+        }
+        out
+    }
+
     pub fn is_direct(&self) -> bool {
         self.record.between.is_some()
     }

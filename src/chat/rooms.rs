@@ -306,6 +306,12 @@ impl Rooms {
         }
     }
 
+    /// How many rooms are an account's, up to a number.
+    pub fn owns(&self, account: AccountId, most: usize) -> usize {
+        let own = (account, RoomId(0))..=(account, RoomId(u64::MAX));
+        self.owned.range(own).take(most).count()
+    }
+
     /// The first room that is an account's.
     pub fn owned_by(&self, account: AccountId) -> Option<RoomId> {
         let first = self.owned.range((account, RoomId(0))..).next();

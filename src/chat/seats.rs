@@ -30,8 +30,8 @@ pub(super) struct Sitting {
     pub session: Option<SessionId>,
     /// Whose it is, though its name be nobody's: the account of that session.
     pub holder: Option<AccountId>,
-    /// When the token was first issued by which it was taken.
-    token: Option<Time>,
+    /// By which token it was taken: whose, and when that was first issued.
+    token: Option<(Folded, Time)>,
     /// The name it is bound to.
     author: Option<Author>,
     present: bool,
@@ -46,6 +46,12 @@ impl Sitting {
     /// Whether it belongs to a stream.
     pub fn is_streams(&self) -> bool {
         self.base.is_some()
+    }
+
+    /// Whether it was taken by a token.
+    #[cfg(any(test, debug_assertions))]
+    pub fn by_token(&self) -> bool {
+        self.token.is_some()
     }
 
     pub fn author(&self) -> Option<&Author> {
@@ -102,8 +108,12 @@ impl Chat {
             self.displace(seat);
             return Err(refusal);
         }
-        if let Some(sitting) = self.seats.get_mut(&seat) {
-            sitting.token = token;
+        if let Some((token, sitting)) = token.zip(self.seats.get_mut(&seat))
+            && let Some(author) = &sitting.author
+        {
+            let key = (room, author.name.folded(), token);
+            sitting.token = Some((key.1.clone(), token));
+            self.by_token.insert(key, seat);
         }
         self.tell_in_turn(Effect::Seat { seat, door, room });
         if enter {
@@ -127,6 +137,9 @@ impl Chat {
             present: false,
         };
         self.seats.insert(seat, sitting);
+        if base.is_none() {
+            self.sitting.insert(seat);
+        }
         if let Some(room) = self.rooms.get_mut(room) {
             room.seats.insert(seat);
         }
@@ -135,6 +148,10 @@ impl Chat {
     /// A seat is not there any more.
     fn displace(&mut self, seat: SeatId) -> Option<Sitting> {
         let sitting = self.seats.remove(&seat)?;
+        self.sitting.remove(&seat);
+        if let Some((name, token)) = &sitting.token {
+            self.by_token.remove(&(sitting.room, name.clone(), *token));
+        }
         if let Some(room) = self.rooms.get_mut(sitting.room) {
             room.seats.remove(&seat);
         }
@@ -202,16 +219,8 @@ impl Chat {
 
     /// A seat in a room that was taken by the same token ends: there is one connection by each.
     fn give_way(&mut self, room: RoomId, author: &Author, token: Time) {
-        let known = author.account.and_then(|account| self.accounts.get(account));
-        let holder = self.rooms.get(room).and_then(|room| room.seat_of(&author.name.folded()));
-        let here = (room, Door(0), SeatId(0))..=(room, Door(u8::MAX), SeatId(u64::MAX));
-        let own = known.map(|known| known.seats.range(here).map(|(_, _, seat)| *seat));
-        let mut seats = own.into_iter().flatten().chain(holder.filter(|_| known.is_none()));
-        let same = |seat: &SeatId| {
-            let sitting = self.seats.get(seat);
-            sitting.is_some_and(|one| one.room == room && one.token == Some(token))
-        };
-        if let Some(seat) = seats.find(same) {
+        let key = (room, author.name.folded(), token);
+        if let Some(seat) = self.by_token.get(&key).copied() {
             self.unseat(seat, Some(Farewell::GaveWay));
         }
     }
@@ -269,6 +278,9 @@ impl Chat {
             return self.tell_stream(seat, tell);
         }
         let Some(sitting) = self.seats.get(&seat) else { return };
+        if self.is_locked_out(seat, sitting) {
+            return;
+        }
         let door = sitting.door;
         let (source, session, account) = (sitting.source, sitting.session, sitting.account());
         self.origin = Origin { source, account, seat: Some(seat) };

@@ -9,11 +9,12 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 
 use crate::chat::accounts::Look;
+use crate::chat::locking::Locking;
 use crate::chat::numbered::looked;
 use crate::chat::room::Room;
 use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Effect, Farewell, Followed, Refusal};
-use crate::chat::{Chat, Held, Purpose};
+use crate::chat::{Chat, Held, Purpose, Waiting};
 use crate::time::Time;
 
 /// What goes on.
@@ -25,6 +26,8 @@ pub(super) enum Work {
     Empty { room: Box<Room>, after: AccountId },
     /// Those who belong to a room that is back, behind that one, are told so.
     Return { room: RoomId, seq: Seq, after: AccountId },
+    /// A room has closed, and who came in by what does not open it any more is out.
+    Lock(Box<Locking>),
     /// A stream takes its seats in the rooms behind that one; then it is answered.
     Follow(Following),
     /// What is free again is asked for again by those who waited for it.
@@ -42,7 +45,7 @@ pub(super) enum Work {
 impl Work {
     /// Whether it is what an entry does, and so comes before what the next one does.
     pub fn is_of_an_entry(&self) -> bool {
-        matches!(self, Work::Empty { .. } | Work::Return { .. })
+        matches!(self, Work::Empty { .. } | Work::Return { .. } | Work::Lock(_))
     }
 }
 
@@ -133,6 +136,35 @@ impl Chat {
         !self.work.is_empty()
     }
 
+    /// Whether the log's next answer has to wait: more has its turn to be told than one command
+    /// could, or an entry is not carried out to its end.
+    pub fn is_behind(&self) -> bool {
+        self.has_to_tell() || self.work.iter().any(Work::is_of_an_entry)
+    }
+
+    fn has_to_tell(&self) -> bool {
+        matches!(self.waiting.front(), Some(Waiting::Effect(_) | Waiting::Aside(_)))
+    }
+
+    /// Tells everything whose turn has come.
+    pub(super) fn move_up(&mut self) {
+        while self.has_to_tell() {
+            if !self.step() {
+                return self.work.push_back(Work::MoveUp);
+            }
+            let next = match self.waiting.front_mut() {
+                Some(Waiting::Aside(effects)) if !effects.is_empty() => effects.pop_front(),
+                _ => match self.waiting.pop_front() {
+                    Some(Waiting::Effect(effect)) => Some(effect),
+                    _ => None,
+                },
+            };
+            if let Some(effect) = next {
+                self.tell_now(effect);
+            }
+        }
+    }
+
     /// A command begins: it may take so many steps.
     pub(super) fn refresh_steps(&mut self) {
         self.steps = self.steps_max;
@@ -168,6 +200,7 @@ impl Chat {
                 Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
                 Work::Empty { room, after } => self.go_on_emptying(room, after),
                 Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
+                Work::Lock(locking) => self.go_on_locking(*locking),
                 Work::Follow(following) => self.go_on_following(following),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
@@ -290,6 +323,12 @@ impl Chat {
                 return self.work.push_back(Work::Close);
             }
             self.end_stream(base, Some(Farewell::Closing));
+        }
+        while let Some(seat) = self.sitting.first().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Close);
+            }
+            self.unseat(seat, Some(Farewell::Closing));
         }
     }
 }

@@ -53,6 +53,24 @@ const FILLED: &[[&str; 3]] = &[
     ["MEMBERS_MAX", FULL, "members_of_a_room"],
     ["ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_of_an_account"],
     ["DIRECT_ROOMS_PER_ACCOUNT_MAX", FULL, "rooms_for_two_count_for_who_opened_them"],
+    ["ROOMS_PER_GUEST_MAX", QUOTAS, "a_guest_is_in_fewer_rooms"],
+    ["OWNED_ROOMS_PER_ACCOUNT_MAX", QUOTAS, "rooms_that_one_owns_count_though_one_has_left_them"],
+    ["OWNED_ROOMS_PER_GUEST_MAX", QUOTAS, "rooms_that_one_owns_count_though_one_has_left_them"],
+    [
+        "GUESTS_PER_ADDRESS_MAX",
+        QUOTAS,
+        "guests_and_accounts_count_for_networks_and_for_wider_ones_more_loosely",
+    ],
+    [
+        "ACCOUNTS_PER_ADDRESS_MAX",
+        QUOTAS,
+        "guests_and_accounts_count_for_networks_and_for_wider_ones_more_loosely",
+    ],
+    [
+        "FREE_ROOMS_PER_ADDRESS_MAX",
+        QUOTAS,
+        "what_an_address_has_made_counts_as_long_as_it_is_there",
+    ],
     [
         "BLOCKED_PER_ACCOUNT_MAX",
         BLOCKS,
@@ -78,6 +96,7 @@ const OVERLOAD: &str = "tests/it/overload.rs";
 const PASSWORDS: &str = "src/protocol/passwords.rs";
 const PEOPLE: &str = "src/chat/tests/people.rs";
 const PRESENCE: &str = "src/hub/presence.rs";
+const QUOTAS: &str = "src/chat/tests/quotas.rs";
 const SLOW: &str = "tests/it/native/slow.rs";
 const STREAMS: &str = "src/chat/tests/streams.rs";
 const WORDS: &str = "src/store/tests/words.rs";

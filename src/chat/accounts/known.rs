@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::chat::accounts::Account;
 use crate::chat::types::{AccountId, Author, Door, RoomId, SeatId, SessionId};
-use crate::limits::ROOMS_PER_ACCOUNT_MAX;
+use crate::limits::{ROOMS_PER_ACCOUNT_MAX, ROOMS_PER_GUEST_MAX};
 
 #[derive(Debug)]
 pub(in crate::chat) struct Known {
@@ -34,7 +34,8 @@ pub(in crate::chat) struct Known {
 impl Known {
     /// Whether the account is in as many rooms as it may be, those in flight included.
     pub fn is_full(&self) -> bool {
-        self.rooms.len() - self.direct.len() + self.entering >= ROOMS_PER_ACCOUNT_MAX
+        let most = if self.is_guest() { ROOMS_PER_GUEST_MAX } else { ROOMS_PER_ACCOUNT_MAX };
+        self.rooms.len() - self.direct.len() + self.entering >= most
     }
 
     /// The account belongs to a room from now on.

@@ -117,7 +117,7 @@ fn kind(ask: &Ask) -> &'static str {
     KINDS.iter().find(|kind| **kind == name).unwrap_or_else(|| panic!("{name} is not counted"))
 }
 
-const KINDS: [&str; 26] = [
+const KINDS: [&str; 30] = [
     "Register",
     "Login",
     "BeGuest",
@@ -144,6 +144,10 @@ const KINDS: [&str; 26] = [
     "MakeRoom",
     "MayChange",
     "ChangeRoom",
+    "RemoveRoom",
+    "Deleted",
+    "RestoreRoom",
+    "Expel",
 ];
 
 fn work(size: u64) -> BTreeMap<String, u64> {
@@ -216,6 +220,20 @@ fn work(size: u64) -> BTreeMap<String, u64> {
         }
     }
     it.settle("ChangeRoom");
+    // Gone with everybody who belongs to it, back with them, and closed before those who sit there.
+    it.ask("ann", Ask::Deleted);
+    it.ask("ann", Ask::RestoreRoom { room: CROWDED, title: None });
+    for guest in 0..size {
+        let seat = it.sit("", "", CROWDED);
+        let name = Name::new(&format!("late {guest}"));
+        it.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
+    }
+    it.sit("", "s20", CROWDED);
+    it.ask("ann", Ask::Expel { room: CROWDED, name: "n20".into() });
+    let (visibility, password) = (Some(Visibility::Private), Some("hash".into()));
+    let change = RoomChange { visibility, password, ..RoomChange::default() };
+    let room = RoomRef::Id(CROWDED);
+    it.ask("ann", Ask::ChangeRoom { room, access, change, chance: 4 });
     it.core.passes(TTL_SECS - 1);
     it.give("Tick", Command::Tick);
     it.core.passes(TTL_SECS);
@@ -223,6 +241,14 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     it.settle("Tick");
     it.ask("ann", Ask::EndSession { session: SessionId(1) });
     it.ask("bob", Ask::Logout);
+    for seat in 0..size {
+        it.sit("", "", LOBBY);
+        if seat < 3 {
+            it.ask("", be_guest(&format!("zoe {seat}")));
+        }
+    }
+    it.give("Close", Command::Close);
+    it.settle("Close");
     it.most
 }
 

@@ -463,7 +463,9 @@ addEventListener("hashchange", () => {
   }
 });
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") refresh();
+  if (document.visibilityState !== "visible") return;
+  refresh();
+  blocks.load(); // Another tab, or another device, may have changed it.
 });
 
 reading.start(read);

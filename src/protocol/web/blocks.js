@@ -9,6 +9,7 @@ export const blocks = {
   has: (name) => state.blocked.some((one) => same(one, name)),
 
   async load() {
+    if (!state.me) return;
     const found = await get("me/blocked").catch(() => null);
     if (!found) return;
     state.blocked = found.blocked.map((one) => one.name);

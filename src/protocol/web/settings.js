@@ -22,7 +22,7 @@ export function settings({ logOut, help, nick, back }) {
       onchange: () => { keep("theme", value); suitTheme(); },
     }), ` ${name}`));
   const list = h("ul", { class: "sessions" }, h("li", { class: "hint" }, "…"));
-  const shunned = h("ul", { class: "sessions", "aria-label": "Blocked people" });
+  const shunned = h("ul", { class: "shunned", "aria-label": "Blocked people" });
   const gone = h("div", { hidden: true });
   const who = state.me.guest
     ? h("div", {}, h("p", {}, "You are a guest: your name is yours while you are here, and ",

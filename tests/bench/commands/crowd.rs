@@ -28,6 +28,8 @@ pub const PRESENT: u64 = CONNECTIONS_MAX as u64;
 pub const CROWDED: RoomId = RoomId(2);
 /// Who belongs to as many rooms as one may, and owns them.
 pub const BUSY: u64 = 1;
+/// Whose the crowded room is.
+pub const OWNER: u64 = 4;
 /// Who sits with as many seats as there can be, by one session.
 pub const WIDE: u64 = 2;
 /// A guest who belongs to as many rooms as one may, and owns them.
@@ -58,6 +60,11 @@ pub fn key(kind: u8, number: u64) -> KeyHash {
     let mut key = [kind; 32];
     key[..8].copy_from_slice(&number.to_be_bytes());
     key
+}
+
+/// Who shows an account's own key.
+pub fn owner(number: u64) -> Caller {
+    Caller::Key(key(1, number))
 }
 
 pub fn session(number: u64) -> Caller {
@@ -121,7 +128,7 @@ fn snapshot() -> Snapshot {
     });
     let mut first = record(LOBBY.0, None, 1..ACCOUNTS + 1);
     first.facts = lobby.facts.clone();
-    let crowded = record(CROWDED.0, Some(BUSY), 1..MEMBERS_MAX as u64 - 1_000);
+    let crowded = record(CROWDED.0, Some(OWNER), 1..MEMBERS_MAX as u64 - 1_000);
     snapshot.rooms = [first, crowded].into_iter().chain(rooms).collect();
     snapshot.accounts = (1..=ACCOUNTS).map(account).collect();
     snapshot.sessions = (1..=ACCOUNTS).map(begun).collect();
@@ -148,14 +155,8 @@ impl World {
             guests: Vec::new(),
             times: Times::new(),
         };
-        for guest in 0..PRESENT {
-            for room in [LOBBY, CROWDED] {
-                let seat = world.sit(Caller::Nobody, room);
-                world.guests.extend((room == LOBBY).then_some(seat));
-                let name = Name::new(&format!("guest {guest} of {room}"));
-                world.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
-            }
-        }
+        world.guests = world.crowd(LOBBY);
+        world.crowd(CROWDED);
         for _ in 0..PRESENT {
             world.sit(session(WIDE), LOBBY);
         }
@@ -167,6 +168,17 @@ impl World {
         world.settle("");
         world.times.clear();
         world
+    }
+
+    /// Everybody who can be connected comes into a room.
+    pub fn crowd(&mut self, room: RoomId) -> Vec<SeatId> {
+        let come = |guest| {
+            let seat = self.sit(Caller::Nobody, room);
+            let name = Name::new(&format!("guest {guest} of {room}"));
+            self.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
+            seat
+        };
+        (0..PRESENT).map(come).collect()
     }
 
     /// Carries out a command, and notes how long it took.

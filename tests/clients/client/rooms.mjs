@@ -163,7 +163,7 @@ export async function ways({ browser, server }) {
   equal(await ann.locator("dialog >> text=Hide conversation").count(), 1, "and that can be hidden");
   await ann.keyboard.press("Escape");
   await say(ann, "/msg nobody");
-  await reads(ann, "#toast", "no", "nobody of that name");
+  await reads(ann, "#toast", "No one has that name", "nobody of that name");
 
   // Addresses that others were sent, through the door.
   const key = await account(server.url, "Cid");

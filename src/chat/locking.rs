@@ -1,0 +1,117 @@
+//! A room that closes, or has a new password: whoever came in by what no longer opens it is out.
+//!
+//! Who belongs to it changes at once, with the entry; that those who are out hear of it, and hear
+//! the room no more, is too long for one command where they are thousands. Until it is done the log
+//! waits with its next answer (see [`Chat::is_behind`]), and what they are told takes the place in
+//! the line that it would have had at once: so none of them hears what is said after the entry.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::chat::room::Membership;
+use crate::chat::seats::Sitting;
+use crate::chat::types::{AccountId, RoomId, SeatId, Seq};
+use crate::chat::vocabulary::{Effect, Farewell, What};
+use crate::chat::work::Work;
+use crate::chat::{Chat, Waiting};
+
+/// What is left to do of it.
+pub(super) struct Locking {
+    room: RoomId,
+    seq: Seq,
+    owner: Option<AccountId>,
+    /// Who belonged to it, and does no more.
+    members: BTreeMap<AccountId, Membership>,
+    /// Whether the others have been told what it is now.
+    told: bool,
+    /// Who sat there.
+    seats: BTreeSet<SeatId>,
+    turn: Turn,
+}
+
+/// When something is told that is to be told in its turn.
+#[derive(Default)]
+pub(super) enum Turn {
+    /// Behind all that waits.
+    #[default]
+    Last,
+    /// At once: nothing waited when its turn began.
+    Now,
+    /// Where a place in the line is kept for it.
+    Aside(VecDeque<Effect>),
+}
+
+impl Locking {
+    /// The owner stays; so do streams, which are there because their accounts are members.
+    fn stays(&self, one: &Sitting) -> bool {
+        one.is_streams() || (self.owner.is_some() && one.account() == self.owner)
+    }
+}
+
+impl Chat {
+    /// Carries out that a room has closed; its members stay if they are kept.
+    pub(super) fn lock_out(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
+        let (owner, seats) = (room.record.owner, room.seats.clone());
+        self.left(id);
+        let turn = if self.waiting.is_empty() {
+            Turn::Now
+        } else {
+            self.waiting.push_back(Waiting::Aside(VecDeque::new()));
+            Turn::Aside(VecDeque::new())
+        };
+        let (room, told) = (id, false);
+        self.go_on_locking(Locking { room, seq, owner, members, told, seats, turn });
+    }
+
+    pub(super) fn go_on_locking(&mut self, mut it: Locking) {
+        self.turn = std::mem::take(&mut it.turn);
+        let through = self.lock_some(&mut it);
+        it.turn = std::mem::take(&mut self.turn);
+        if !through {
+            return self.work.push_back(Work::Lock(Box::new(it)));
+        }
+        let aside = |waiting: &&mut Waiting| matches!(waiting, Waiting::Aside(_));
+        if let Turn::Aside(effects) = it.turn
+            && let Some(place) = self.waiting.iter_mut().rev().find(aside)
+        {
+            *place = Waiting::Aside(effects);
+        }
+    }
+
+    /// `false`: there is more to do than this command may.
+    fn lock_some(&mut self, it: &mut Locking) -> bool {
+        while let Some((account, _)) = it.members.first_key_value() {
+            if !self.step() {
+                return false;
+            }
+            let account = *account;
+            it.members.remove(&account);
+            self.whisper(account, it.room, What::Gone { seq: it.seq });
+            self.unfollow_room(account, it.room);
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.belongs_no_more(it.room);
+            }
+        }
+        if !std::mem::replace(&mut it.told, true) {
+            self.tell_what_it_is(it.room, it.seq);
+        }
+        while let Some(seat) = it.seats.first().copied() {
+            if !self.step() {
+                return false;
+            }
+            it.seats.remove(&seat);
+            if self.seats.get(&seat).is_some_and(|one| !it.stays(one)) {
+                self.unseat(seat, Some(Farewell::Locked));
+            }
+        }
+        true
+    }
+
+    /// Whether a seat is about to end because its room has closed: it says nothing there any more.
+    pub(super) fn is_locked_out(&self, seat: SeatId, sitting: &Sitting) -> bool {
+        self.work.iter().any(
+            |work| matches!(work, Work::Lock(it) if it.seats.contains(&seat) && !it.stays(sitting)),
+        )
+    }
+}
