@@ -40,8 +40,8 @@ pub async fn missed(
     Some(of_page(dialect, &service.epoch, (from, heard), own, page))
 }
 
-/// The frames of a page that was read for what was said after `from`, when the core had heard of the
-/// log up to `heard`.
+/// The frames of a page that was read for what was said after `from`. The core had heard of the log
+/// up to `heard` by then.
 pub(crate) fn of_page(
     dialect: &'static dyn Dialect,
     epoch: &str,
