@@ -176,7 +176,7 @@ const SETTINGS: [(&str, &str, &str); 19] = [
     ("retain-messages", "COUNT", "of each room, older messages than so many are removed [off]"),
     ("disk-free", "SIZE", "what is kept free of the disk; with less, writing is refused [64M]"),
     ("limits", "on|off", "how much one person, address or room may do is limited [on]"),
-    ("no-registration", "", "nobody can make an account; those that there are stay [off]"),
+    ("no-registration", "", "nobody can make an account; accounts that exist stay [off]"),
     ("no-guests", "", "nobody can come as a guest through /api/v1; ChitChat still can [off]"),
 ];
 

@@ -19,7 +19,7 @@ impl Chat {
     pub(super) fn pair(&self, who: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let other = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
-        // With oneself one needs no room: to oneself one is nobody else.
+        // Nobody has a direct room with themselves.
         if other == account { Err(Refusal::PersonNotFound) } else { Ok([account, other]) }
     }
 

@@ -27,7 +27,8 @@ pub struct RoomRecord {
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
-    /// The two whose room it is, where it is one for two. Its facts are then of no account.
+    /// The two whose room it is, where it is one for two: then its title and description are not
+    /// used.
     pub between: Option<[AccountId; 2]>,
     /// Who belongs to it, by account.
     pub members: Vec<MemberRecord>,

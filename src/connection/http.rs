@@ -30,7 +30,7 @@ pub(super) enum Next {
     Stream {
         /// The right to hear.
         seat: Seat,
-        /// What is told.
+        /// The frames that the stream sends.
         script: Script,
     },
 }
@@ -41,7 +41,7 @@ pub(super) struct Upgrade {
     pub seat: Seat,
     /// What is spoken.
     pub dialect: &'static dyn Dialect,
-    /// What is told besides what the room says; a stream's.
+    /// A stream's: the frames that it sends besides those of its rooms.
     pub script: Option<Script>,
     /// What came behind the request.
     pub early: Bytes,

@@ -14,7 +14,7 @@ use crate::limits::{LAG_BYTES_MAX, LAG_OWN_MAX};
 
 /// See the module's documentation.
 #[derive(Default)]
-pub(super) struct Lag {
+pub(crate) struct Lag {
     /// Everything up to here has been queued. `None`: nothing of the log was missed.
     cursor: Option<Seq>,
     /// The last entry that was missed.
@@ -31,7 +31,7 @@ pub(super) struct Lag {
 
 /// More was missed than is kept: the reader cannot be told what it should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TooMuch;
+pub(crate) struct TooMuch;
 
 impl Lag {
     /// Up to where everything was told, if all was.

@@ -31,6 +31,8 @@ use crate::connection::http::Next;
 use crate::connection::slots::{Addresses, Place};
 pub use crate::connection::slots::{Gate, Slot, Slots, Wires};
 use crate::connection::unfinished::Unfinished;
+#[cfg(test)]
+pub(crate) use crate::connection::wire::Hearing;
 use crate::connection::wire::Ready;
 pub use crate::connection::wire::{Told, Wire};
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};

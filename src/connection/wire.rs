@@ -21,8 +21,8 @@ use tokio::time::{Instant, Sleep};
 
 use crate::chat::{RoomId, SeatId, Seq};
 use crate::connection::feed::Feed;
-use crate::connection::lag::Lag;
 use crate::connection::slots::Stage;
+pub(crate) use crate::connection::wire::hearing::Hearing;
 pub use crate::connection::wire::hearing::Told;
 use crate::dialect::Closing;
 use crate::limits::{
@@ -52,7 +52,7 @@ pub struct Wire {
     /// A stream's cursor, and what this round has for it.
     feed: RefCell<Option<Box<Feed>>>,
     /// What a seat of one room has missed.
-    lag: RefCell<Option<Box<Lag>>>,
+    hearing: Hearing,
     stream: TcpStream,
     outgoing: RefCell<Outgoing>,
     taken: Cell<usize>,
@@ -91,7 +91,7 @@ impl Wire {
             room: Cell::new(None),
             stage: Cell::new((Stage::Idle, Instant::now())),
             feed: RefCell::new(None),
-            lag: RefCell::new(None),
+            hearing: Hearing::default(),
             stream,
             outgoing: RefCell::new(Outgoing::new(unsent)),
             taken: Cell::new(0),

@@ -8,7 +8,7 @@ use crate::chat::{Answer, Ask, Caller, Event, RoomId, Seq, What};
 use crate::dialect::Dialect;
 use crate::limits::{LAG_PAGE_MESSAGES, PAGE_FRAMES_BYTES};
 use crate::protocol::Service;
-use crate::store::{Bound, Message};
+use crate::store::{Bound, Message, Page};
 
 /// A part of what was missed.
 pub struct Missed {
@@ -37,30 +37,42 @@ pub async fn missed(
         reader.page((room, Seq(0)), Bound::After(from), LAG_PAGE_MESSAGES)
     };
     let page = service.readers.read_in_turn(page).await.ok()?;
+    Some(of_page(dialect, &service.epoch, (from, heard), own, page))
+}
+
+/// The frames of a page that was read for what was said after `from`. The core had heard of the log
+/// up to `heard` by then.
+pub(crate) fn of_page(
+    dialect: &'static dyn Dialect,
+    epoch: &str,
+    (from, heard): (Seq, Seq),
+    own: &[Seq],
+    page: Page,
+) -> Missed {
     let mut missed = Missed { bytes: Vec::new(), upto: heard, head: heard };
     let mut json = Vec::new();
     let last = page.messages.last().map(|message| message.seq);
     for message in page.messages {
         let seq = message.seq;
         if seq > heard {
-            return Some(missed);
+            return missed;
         }
         if !own.contains(&seq) {
             json.clear();
             tell(dialect, message, &mut json);
             if !json.is_empty() {
-                dialect.envelope().wrap(&service.epoch, Some(seq), &json, &mut missed.bytes);
+                dialect.envelope().wrap(epoch, Some(seq), &json, &mut missed.bytes);
             }
         }
         if missed.bytes.len() >= PAGE_FRAMES_BYTES {
             missed.upto = seq;
-            return Some(missed);
+            return missed;
         }
     }
     if page.more_after {
         missed.upto = last.unwrap_or(from).min(heard);
     }
-    Some(missed)
+    missed
 }
 
 fn tell(dialect: &dyn Dialect, message: Message, json: &mut Vec<u8>) {

@@ -32,6 +32,8 @@ use crate::dialect::{Dialect, Dialects};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
 use crate::protocol::chitchat::Tokens;
+#[cfg(test)]
+pub(crate) use crate::protocol::lagging::of_page;
 pub use crate::protocol::lagging::{Missed, missed};
 pub use crate::protocol::native::Script;
 use crate::protocol::passwords::{Busy, Passwords, Place};
@@ -181,7 +183,7 @@ pub enum Outcome {
         seat: Seat,
         /// What is spoken.
         dialect: &'static dyn Dialect,
-        /// What is told besides what the room says; a stream's.
+        /// A stream's: the frames that it sends besides those of its rooms.
         script: Option<Script>,
         /// Whether it is somebody's who is logged in.
         known: bool,
@@ -192,7 +194,7 @@ pub enum Outcome {
         response: Response,
         /// The right to hear.
         seat: Seat,
-        /// What is told.
+        /// The frames that the stream sends.
         script: Script,
     },
 }

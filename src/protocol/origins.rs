@@ -1,9 +1,9 @@
 //! Pages of other origins: what they may not do here, and what those that are listed may (CORS, the
 //! Fetch standard section 3.2). And the names that the server answers to.
 //!
-//! A browser sends its visitor's cookie whosever page asks, and takes the cookies that come back;
-//! so what a foreign page asks for is refused here, before anybody looks whose request it is,
-//! whatever the door. It must never let a page read what it is not listed for. Called by
+//! A browser sends its visitor's cookie with the requests of any page, and stores the cookies that
+//! come back. So the requests of foreign pages are refused here, for all protocols, before anything
+//! looks at the cookie. It must never let a page read what it is not listed for. Called by
 //! [`respond`](super::respond), and by connections for what is no request.
 
 use crate::http::{self, Method, Page, Reject, Request, Response};

@@ -60,6 +60,8 @@ pub(crate) use crate::store::line::line_of;
 pub use crate::store::line::{Gone, Line, LineEnd, line};
 pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
+#[cfg(test)]
+pub(crate) use crate::store::readers::{Bench, Gate};
 pub use crate::store::readers::{Readers, Unread};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
@@ -257,7 +259,7 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Makes what names and protects a log, anew.
+/// Makes another name (epoch) and another secret for a log.
 fn baptise(connection: &Connection) -> rusqlite::Result<()> {
     let keep = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)";
     connection.execute(keep, ("secret", crypto::random::<32>()))?;

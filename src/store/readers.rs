@@ -34,8 +34,8 @@ pub struct Readers {
     pub(super) patience: Duration,
     /// How long a read may take.
     pub(super) deadline: Duration,
-    pages: Arc<Gate>,
-    streams: Arc<Gate>,
+    pages: Arc<Gate<Desk>>,
+    streams: Arc<Gate<Desk>>,
     pub(super) searches: Arc<Desk>,
 }
 
@@ -53,16 +53,31 @@ pub enum Unread {
 }
 
 /// Readers of one kind.
-struct Gate {
+pub(crate) struct Gate<D> {
     /// One permit for each that reads.
     turns: Arc<Semaphore>,
-    lanes: Box<[Lane]>,
+    lanes: Box<[Lane<D>]>,
 }
 
 /// One reader: whoever has its permit may use it.
-struct Lane {
+struct Lane<D> {
     free: Arc<Semaphore>,
-    desk: Desk,
+    desk: D,
+}
+
+/// Where reading is done: by a thread that has the database open, or in a simulation.
+pub(crate) trait Bench {
+    /// What is read from.
+    type Reader;
+
+    /// Has a job done some time, and breaks it off after `deadline`; then `done` is told. A job
+    /// that cannot be done is dropped, with `done`.
+    fn hand<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        job: impl FnOnce(&Self::Reader) -> rusqlite::Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T, Unread>) + Send + 'static,
+    );
 }
 
 /// What a reader's thread is given to do.
@@ -89,8 +104,8 @@ impl Readers {
         Readers {
             patience: Duration::from_millis(READ_WAIT_MS),
             deadline: Duration::from_millis(READ_DEADLINE_MS),
-            pages: Arc::new(Gate::new(&path, READERS_MAX)),
-            streams: Arc::new(Gate::new(&path, READERS_IN_TURN_MAX)),
+            pages: Arc::new(Gate::new((0..READERS_MAX).map(|_| Desk::new(&path)))),
+            streams: Arc::new(Gate::new((0..READERS_IN_TURN_MAX).map(|_| Desk::new(&path)))),
             searches: Arc::new(Desk::new(&path)),
         }
     }
@@ -108,8 +123,7 @@ impl Readers {
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unread> {
-        let turn = tokio::time::timeout(self.patience, self.pages.turn()).await;
-        self.pages.work(turn.map_err(|_| Unread::Busy)??, self.deadline, job).await
+        self.pages.read(self.patience, self.deadline, job).await
     }
 
     /// Reads like [`Readers::read`], for streams: in turn, however long that takes, because one
@@ -121,12 +135,11 @@ impl Readers {
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unread> {
-        let turn = self.streams.turn().await?;
-        self.streams.work(turn, self.deadline, job).await
+        self.streams.read_in_turn(self.deadline, job).await
     }
 
     /// Closes those that are open, so that the writer is the last to let go of the database: only
-    /// then is it one file again. (What is asked for later opens one anew.)
+    /// then is it one file again. (A later read opens one again.)
     pub(super) fn close(&self) {
         let desks = self.pages.lanes.iter().chain(&self.streams.lanes).map(|lane| &lane.desk);
         let closing: Vec<_> = desks.chain([&*self.searches]).filter_map(Desk::close).collect();
@@ -138,10 +151,33 @@ impl Readers {
     }
 }
 
-impl Gate {
-    fn new(path: &Arc<Path>, count: usize) -> Gate {
-        let lane = |_| Lane { free: Arc::new(Semaphore::new(1)), desk: Desk::new(path) };
-        Gate { turns: Arc::new(Semaphore::new(count)), lanes: (0..count).map(lane).collect() }
+impl<D: Bench> Gate<D> {
+    /// A gate before these readers, of which each does one job at a time.
+    pub fn new(desks: impl Iterator<Item = D>) -> Gate<D> {
+        let lanes = desks.map(|desk| Lane { free: Arc::new(Semaphore::new(1)), desk });
+        let lanes: Box<[Lane<D>]> = lanes.collect();
+        Gate { turns: Arc::new(Semaphore::new(lanes.len())), lanes }
+    }
+
+    /// Reads when it is its turn, if that is soon enough: see [`Readers::read`].
+    pub async fn read<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        deadline: Duration,
+        job: impl FnOnce(&D::Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unread> {
+        let turn = tokio::time::timeout(patience, self.turn()).await;
+        self.work(turn.map_err(|_| Unread::Busy)??, deadline, job).await
+    }
+
+    /// Reads when it is its turn: see [`Readers::read_in_turn`].
+    pub async fn read_in_turn<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        job: impl FnOnce(&D::Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unread> {
+        let turn = self.turn().await?;
+        self.work(turn, deadline, job).await
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Unread> {
@@ -152,7 +188,7 @@ impl Gate {
         &self,
         turn: OwnedSemaphorePermit,
         deadline: Duration,
-        job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
+        job: impl FnOnce(&D::Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unread> {
         let free = self.lanes.iter().find_map(|lane| {
             let held = lane.free.clone().try_acquire_owned().ok()?;
@@ -160,15 +196,28 @@ impl Gate {
         });
         let (desk, held) = free.expect("a lane is let go of before the turn that it was taken in");
         let (answer, answered) = oneshot::channel();
-        desk.send(Box::new(move |shelf| {
+        desk.hand(deadline, job, move |read| {
             // The job keeps its permits to its end, also when whoever asked has hung up.
             let (turn, held) = (turn, held);
-            let _ = answer.send(shelf.read(deadline, |reader| job(reader)));
+            let _ = answer.send(read);
             drop(held);
             drop(turn);
-        }));
+        });
         // A job that has panicked gives no answer; that was told where it did.
         answered.await.unwrap_or(Err(Unread::Failed))
+    }
+}
+
+impl Bench for Desk {
+    type Reader = Reader;
+
+    fn hand<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T, Unread>) + Send + 'static,
+    ) {
+        self.send(Box::new(move |shelf| done(shelf.read(deadline, |reader| job(reader)))));
     }
 }
 

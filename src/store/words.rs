@@ -5,7 +5,7 @@
 //!
 //! A message that is taken back loses its words in the log, in the index and in `mention`; the
 //! entries that edited it never had any. `secure_delete` makes SQLite overwrite the place where
-//! they stood. In the write-ahead log they last until it is moved into the file and begun anew (at
+//! they stood. In the write-ahead log they last until it is moved into the file and overwritten (at
 //! every stop, and after some thousand pages); in backups for as long as those are kept. A hash of
 //! the first words stays, to tell a repeated send from another message under the same number.
 

@@ -139,7 +139,7 @@ async fn watch(server: &Server, span: Duration, most: &mut Taken) {
     }
 }
 
-/// The value below which so many of a hundred are.
+/// The value below which that percentage of the samples is.
 fn percentile(samples: &[Duration], percent: usize) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable();

@@ -78,7 +78,7 @@ impl Flock {
         self.members.iter().map(|member| member.heard).sum()
     }
 
-    /// Starts all counts anew.
+    /// Sets all counts to zero.
     pub fn forget(&mut self) {
         self.members.iter_mut().for_each(|member| member.heard = 0);
     }

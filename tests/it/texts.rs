@@ -139,7 +139,7 @@ fn a_sign_is_one_emoji_in_one_spelling() {
     assert_eq!(message["reactions"], json!({"👍": ["ann"]}));
 }
 
-/// Who is called is decided when it is said, by who is there; an edit decides anew, and what comes
+/// Who is called is decided when it is said, by who is there; an edit decides again, and what comes
 /// back after a restart, or in a new database, is the same.
 #[test]
 fn who_is_called_is_who_is_there() {

@@ -83,7 +83,7 @@ impl Client {
 }
 
 impl Clients {
-    /// What is told live, to those who are there.
+    /// Hands live events to the clients that are connected.
     pub fn follow(&mut self, effect: &Effect, world: &World) {
         for client in &mut self.0 {
             let Some(base) = client.base else { continue };

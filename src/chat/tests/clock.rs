@@ -38,7 +38,7 @@ fn a_session_lives_as_long_as_the_process_has_run() {
         core.ask("ann", Ask::Me).expect("her hour is not over, whatever the clock says");
         core.passes(TTL_SECS - 1);
         core.leap_secs = 0;
-        core.ask("ann", Ask::Me).expect("it began anew with her last use");
+        core.ask("ann", Ask::Me).expect("her lifetime starts again with each use");
         core.passes(TTL_SECS);
         core.leap_secs = leap;
         assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated), "leap {leap}");

@@ -270,7 +270,7 @@ fn a_seat_keeps_its_session_alive() {
     core.passes(10 * TTL_SECS);
     core.leave(1);
     core.passes(TTL_SECS - 1);
-    core.ask("ann", Ask::Me).expect("her lifetime began anew when she left");
+    core.ask("ann", Ask::Me).expect("her lifetime starts again when she leaves");
     core.passes(TTL_SECS);
     assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated));
 }

@@ -1,4 +1,4 @@
-//! What comes of a command: what is told, answered, proposed or refused.
+//! What comes of a command: announcements, answers, proposals and refusals.
 
 use crate::chat::types::{
     AccountId, AskId, Author, ClientId, Color, Description, Door, Name, RoomId, SeatId, Seq,
@@ -307,7 +307,7 @@ pub enum Answer {
     Read(Seq),
     /// One hears one's rooms from here on.
     Following {
-        /// Who one is.
+        /// The name of the account.
         name: Name,
         /// The account.
         account: AccountId,

@@ -3,7 +3,10 @@
 //!
 //! The worker gives it each round; its own task reads the log.
 
+use std::cell::RefCell;
+
 use crate::chat::{Folded, Seq};
+use crate::connection::lag::{Lag, TooMuch};
 use crate::connection::wire::{Flow, Wire};
 use crate::dialect::Closing;
 use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
@@ -19,6 +22,72 @@ pub struct Told<'a> {
     pub frame: &'a [u8],
 }
 
+/// What a seat has missed, if anything. It knows no socket: the simulation has it, too.
+#[derive(Default)]
+pub(crate) struct Hearing(RefCell<Option<Box<Lag>>>);
+
+impl Hearing {
+    /// Whether the seat hears each round at once: it has missed nothing.
+    pub fn is_prompt(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+
+    /// A round of which the seat may have missed something before, or misses something now. What is
+    /// to be queued is put into `out`. `accepts`: whether so many bytes may be. `true`: the log is
+    /// to be read for what is left.
+    pub fn miss(
+        &self,
+        round: &[Told<'_>],
+        accepts: impl Fn(usize) -> bool,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, TooMuch> {
+        out.clear();
+        let mut lag = self.0.borrow_mut();
+        let known = lag.as_ref().and_then(|lag| lag.caught_up());
+        if let Some(known) = known {
+            let new = |told: &&Told<'_>| told.seq.is_none_or(|seq| seq > known);
+            round.iter().filter(new).for_each(|told| out.extend_from_slice(told.frame));
+            if accepts(out.len()) {
+                // What is announced from here on is younger than what was read back.
+                if round.iter().any(|told| told.seq.is_some_and(|seq| seq > known)) {
+                    *lag = None;
+                }
+                return Ok(false);
+            }
+            out.clear();
+        }
+        let missed = match &mut *lag {
+            Some(missed) if known.is_none() => missed,
+            other => other.insert(Box::default()),
+        };
+        for told in round.iter().filter(|told| told.seq.is_none_or(|seq| Some(seq) > known)) {
+            match (told.seq, told.moved) {
+                (Some(seq), _) => missed.miss_said(seq, told.frame.is_empty())?,
+                (None, Some((who, here))) if !told.frame.is_empty() => {
+                    missed.miss_moved(who, *here, told.frame)?;
+                }
+                (None, Some(_)) => {}
+                (None, None) => out.extend_from_slice(told.frame),
+            }
+        }
+        Ok(true)
+    }
+
+    /// From where the log is to be read for what was missed (`None`: from nowhere, only who came
+    /// and went was), and what of it is the seat's own. `None`: nothing is left.
+    pub fn to_read(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
+        let lag = self.0.borrow();
+        let lag = lag.as_ref().filter(|lag| lag.caught_up().is_none())?;
+        Some(lag.to_read().map_or((None, Vec::new()), |(from, own)| (Some(from), own.to_vec())))
+    }
+
+    /// A page of the log was queued; see [`Lag::page`]. What is to be queued behind it.
+    pub fn made_up(&self, upto: Seq, head: Seq) -> Vec<u8> {
+        let moved = self.0.borrow_mut().as_mut().and_then(|lag| lag.page(upto, head));
+        moved.unwrap_or_default()
+    }
+}
+
 impl Wire {
     /// Whether so much may be queued for a seat of one room: always if nothing is, for then the
     /// kernel takes most of it.
@@ -31,7 +100,7 @@ impl Wire {
     /// Delivers what all seats of a door hear in a round. `false`: it does not fit, or this seat
     /// has missed something before; so it is to be given what was told with [`Wire::miss`].
     pub fn hear(&self, frames: &[u8]) -> bool {
-        if self.lag.borrow().is_some() || !(self.is_leaving() || self.accepts(frames.len())) {
+        if !self.hearing.is_prompt() || !(self.is_leaving() || self.accepts(frames.len())) {
             return false;
         }
         self.deliver(frames);
@@ -43,62 +112,28 @@ impl Wire {
         if self.is_leaving() {
             return;
         }
-        out.clear();
-        let mut lag = self.lag.borrow_mut();
-        if let Some(known) = lag.as_ref().and_then(|lag| lag.caught_up()) {
-            let new = |told: &&Told<'_>| told.seq.is_none_or(|seq| seq > known);
-            round.iter().filter(new).for_each(|told| out.extend_from_slice(told.frame));
-            if self.accepts(out.len()) {
-                // What is announced from here on is younger than what was read back.
-                if round.iter().any(|told| told.seq.is_some_and(|seq| seq > known)) {
-                    *lag = None;
+        match self.hearing.miss(round, |bytes| self.accepts(bytes), out) {
+            Ok(lags) => {
+                self.deliver(out);
+                if lags {
+                    self.nudge();
                 }
-                drop(lag);
-                return self.deliver(out);
             }
-            out.clear();
+            Err(TooMuch) => self.close(Closing::TOO_SLOW),
         }
-        let known = lag.as_ref().and_then(|lag| lag.caught_up());
-        let missed = match &mut *lag {
-            Some(missed) if known.is_none() => missed,
-            other => other.insert(Box::default()),
-        };
-        for told in round.iter().filter(|told| told.seq.is_none_or(|seq| Some(seq) > known)) {
-            let noted = match (told.seq, told.moved) {
-                (Some(seq), _) => missed.miss_said(seq, told.frame.is_empty()),
-                (None, Some((who, here))) if !told.frame.is_empty() => {
-                    missed.miss_moved(who, *here, told.frame)
-                }
-                (None, Some(_)) => Ok(()),
-                (None, None) => {
-                    out.extend_from_slice(told.frame);
-                    Ok(())
-                }
-            };
-            if noted.is_err() {
-                drop(lag);
-                return self.close(Closing::TOO_SLOW);
-            }
-        }
-        drop(lag);
-        self.deliver(out);
-        self.nudge();
     }
 
     /// From where the log is to be read for a seat that has missed something, and what of it is the
     /// seat's own; if there is room for a page.
     pub(in crate::connection) fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
-        let lag = self.lag.borrow();
-        let lag = lag.as_ref().filter(|lag| lag.caught_up().is_none())?;
-        (self.is_calm() && !self.is_leaving() && self.flow.get() == Flow::Open).then(|| {
-            lag.to_read().map_or((None, Vec::new()), |(from, own)| (Some(from), own.to_vec()))
-        })
+        let is_open = self.is_calm() && !self.is_leaving() && self.flow.get() == Flow::Open;
+        is_open.then(|| self.hearing.to_read())?
     }
 
     /// Queues what was read back for a seat, as far as the log goes.
     pub(in crate::connection) fn make_up(&self, bytes: &[u8], upto: Seq, head: Seq) {
         self.deliver(bytes);
-        let moved = self.lag.borrow_mut().as_mut().and_then(|lag| lag.page(upto, head));
-        self.deliver(&moved.unwrap_or_default());
+        let moved = self.hearing.made_up(upto, head);
+        self.deliver(&moved);
     }
 }

@@ -157,7 +157,8 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     let title = title.ok_or(Failure::new(105, "title"))?;
     let visibility = visibility.ok_or(Failure::new(105, "visibility"))?;
     check_password(visibility, password.as_deref(), false)?;
-    // To hash a password is dear: not for a title that cannot be had. (The core looks again.)
+    // Hashing a password costs much: a title that is taken is refused before. (The core looks
+    // again.)
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, password).await?;
     let description = description.unwrap_or_default();

@@ -105,7 +105,7 @@ fn decode(fields: &Fields) -> Result<Tell, Refusal> {
     Ok(Tell::Act { action, mark: Some(mark) })
 }
 
-/// What is told, but for messages, which are [`Said`].
+/// The frames of a stream, except messages, which are [`Said`].
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Frame<'a> {

@@ -1,5 +1,5 @@
 //! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` for people. Who may
-//! hear what, where it begins, and what is told before and besides what the rooms say.
+//! hear what, where it begins, and which frames it sends before and besides those of its rooms.
 //!
 //! A [`Script`] is what the connection asks for the words. It reads the log for a stream that has
 //! missed something; what it may tell, it judges by the memberships of the moment it reads. Who
@@ -185,7 +185,7 @@ impl Script {
         self.cursor
     }
 
-    /// What is told first.
+    /// The frames that the stream sends first.
     pub fn opening(&self) -> &[u8] {
         &self.opening
     }

@@ -1,4 +1,4 @@
-//! Accounts, sessions and guests: who one is, and who others are.
+//! Accounts, sessions and guests: who the caller is, and who others are.
 //!
 //! A key is seen here when it is made and when it is shown, and never kept or logged.
 
@@ -208,7 +208,7 @@ impl Listed for Blocked {
 pub(super) async fn who(context: &Context, caller: Caller) -> Result<Person, Failure> {
     match context.hub.ask(caller, Ask::Me).await? {
         Answer::Person(me) => Ok(me),
-        _ => unreachable!("who one is is answered with a person"),
+        _ => unreachable!("Ask::Me is answered with a person"),
     }
 }
 

@@ -69,8 +69,8 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let title = wanted.title.ok_or(Failure::field("title"))?;
     let visibility = wanted.visibility.ok_or(Failure::field("visibility"))?;
     check_password(visibility, wanted.password.as_deref(), false)?;
-    // To hash a password is dear: not for strangers, nor for a title that cannot be had. (The core
-    // looks again.)
+    // Hashing a password costs much: strangers and a title that is taken are refused before. (The
+    // core looks again.)
     who(context, caller.clone()).await?;
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, wanted.password).await?;

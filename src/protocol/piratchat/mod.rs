@@ -170,7 +170,7 @@ impl Listed for Online {
 
 async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
     let Answer::Person(me) = context.hub.ask(caller(context, request)?, Ask::Me).await? else {
-        unreachable!("who one is is answered with a person");
+        unreachable!("Ask::Me is answered with a person");
     };
     Ok(Response::new(200).json(bodies::text(&Username { username: me.name.as_str() })))
 }

@@ -1,4 +1,4 @@
-// The page: who one is, which room is open, and what the stream says.
+// The page: who the reader is, which room is open, and what the stream says.
 
 import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { becomeAnother, get, onBusy, onLoggedOut, post, remove } from "./api.js";
@@ -32,7 +32,7 @@ let held = null; // frames that wait until the rooms are known
 let wanted; // the message that an address asks for
 let again = 0; // when it is tried again to begin
 
-// ---- Who one is
+// ---- Who the reader is
 
 async function begin() {
   clearTimeout(again);
@@ -142,7 +142,7 @@ function hear(frame) {
   if (log.failed) enter(state.current, wanted);
 }
 
-// Loads everything anew; what is heard meanwhile comes after it.
+// Loads everything again; frames that arrive meanwhile are applied after it.
 async function afresh() {
   held = [];
   const mine = held;

@@ -117,7 +117,7 @@ export async function copy(text, what) {
   toast(`${what} copied`);
 }
 
-// Who one is, if one is anybody.
+// Who the reader is; null: nobody who is logged in.
 export async function whoAmI() {
   const me = await get("me").catch((failure) => {
     if (failure.status === 401) return null;

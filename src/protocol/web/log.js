@@ -243,7 +243,7 @@ function paint() {
     : "No messages yet. Say hello!";
   if (stuck) scroller.scrollTop = scroller.scrollHeight;
   else if (anchor) {
-    // Found by its key: it may have been drawn anew, now that another stands above it.
+    // Found by its key: it may have been drawn again, now that another stands above it.
     const place = rows.get(anchor.dataset.key)?.element;
     if (place) scroller.scrollTop += place.getBoundingClientRect().top - before;
   }

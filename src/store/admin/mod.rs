@@ -229,7 +229,7 @@ fn connect_unwritten(path: &Path) -> Result<Connection, OpenError> {
 
 /// Copies a database, as it is at this moment, into a file that is there and empty.
 ///
-/// VACUUM INTO and not SQLite's backup API: that begins anew whenever somebody writes, and copies
+/// VACUUM INTO and not SQLite's backup API: that starts again whenever somebody writes, and copies
 /// what is free and what was in the write-ahead log's mode. This reads one snapshot, keeps nobody
 /// from writing, and leaves one file that is as small as it can be.
 fn copy(source: &Connection, file: &Path) -> Result<(), OpenError> {

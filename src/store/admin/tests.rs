@@ -280,7 +280,7 @@ fn what_is_damaged_is_found() {
             "the index of words is not that",
         ),
         ("DELETE FROM meta WHERE key = 'epoch'", "no name or no secret"),
-        ("INSERT INTO session VALUES (7, 99, x'00', 0, '', 1, 1)", "a session of no account"),
+        ("INSERT INTO session VALUES (7, 99, x'00', 0, '', 1, 1)", "a session without an account"),
         ("UPDATE log SET body = '{}' WHERE seq = 2", "the column body has what it cannot"),
     ];
     let scratch = Scratch::new();

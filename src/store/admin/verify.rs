@@ -41,7 +41,7 @@ pub(super) fn all(connection: &Connection) -> Result<String, OpenError> {
     let replica = Replica::new(schema::MIGRATIONS.len())?;
     objects(connection, &replica)?;
     if connection.prepare("PRAGMA foreign_key_check")?.exists([])? {
-        return wrong("a session of no account".to_owned());
+        return wrong("a session without an account".to_owned());
     }
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     meta(connection)?;

@@ -328,7 +328,8 @@ fn a_crash_loses_nothing_that_was_answered() {
         assert_eq!(copy.open().last_seq.0, 1 + answered);
         assert_eq!(texts(&copy.file()).len() as u64, answered);
         // And if the last commit had not been written to its end, all of it is not there. (Only
-        // the first times: later the write-ahead log has been begun anew, and its end is old.)
+        // the first times: later the write-ahead log has started again from its beginning, and its
+        // end is old.)
         if crashes < 4 {
             let torn = crash(&scratch);
             let log = torn.0.join("shanty.db-wal");

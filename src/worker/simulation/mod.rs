@@ -1,17 +1,20 @@
 //! The simulator above the core: the real hub, the real line to the writer's real loop, and the
-//! real delivery rounds of several workers, with queues that are small enough to fill; on a disk
-//! that is slow, full, locked or hangs, with workers that come late, and a clock that leaps. All of
-//! it follows from one seed, on one thread, in simulated time.
+//! real delivery rounds of several workers, and the real gate before readers, with queues that are
+//! small enough to fill; on a disk that is slow, full, locked or hangs, with workers that come
+//! late, readers that fail, and a clock that leaps. All of it follows from one seed, on one thread,
+//! in simulated time.
 //!
 //! Whatever happens: every ask is answered, and those that need no disk at once; every tell is
 //! replied to once, and in order; nothing is acknowledged or told that is not in the log, and of a
-//! room's messages none is left out. When the disk is well again, all settles.
+//! room's messages none is left out, neither of what is heard at once nor of what is read back, by
+//! whoever asks for history or was too slow to hear. When the disk is well again, all settles.
 //!
 //! `SEEDS=100000 cargo test --lib worker::simulation` runs more seeds; `SEED=17 cargo test --lib
 //! worker::simulation -- --nocapture` runs one, and says what happens.
 
 mod disk;
 mod people;
+mod reading;
 mod wire;
 
 use std::cell::{Cell, RefCell};
@@ -37,11 +40,12 @@ use crate::clock::Clock;
 use crate::crypto;
 use crate::dialect::Encoder;
 use crate::hub::{Bounds, Hub, HubHandle, Rounds};
-use crate::store::{line_of, write_all};
+use crate::store::{Gate, line_of, write_all};
 use crate::time::Time;
 use crate::worker::delivery::{Delivery, Head, Wires};
 use crate::worker::simulation::disk::{SimulatedDisk, Weather};
 use crate::worker::simulation::people::Person;
+use crate::worker::simulation::reading::SimulatedDesk;
 use crate::worker::simulation::wire::{Ear, Plain};
 
 const SEEDS: u64 = 300;
@@ -76,6 +80,9 @@ pub struct Options {
     outbox_max: usize,
     /// Whether the server is told to stop while people are busy.
     stops: bool,
+    /// Readers of the log, and what one of them takes for a read, at most.
+    readers: usize,
+    read_millis: u64,
     /// How often weather and clock change, in milliseconds.
     change_millis: u64,
 }
@@ -107,6 +114,8 @@ impl Options {
             unanswered_max: 1 + u32::try_from(dice.below(32)).expect("small"),
             outbox_max: 1_000 << dice.below(8),
             stops: dice.one_in(4),
+            readers: size(dice, 3),
+            read_millis: [2, 200, 3_000][usize::try_from(dice.below(3)).expect("small")],
             change_millis: 1 + millis / 8,
         }
     }
@@ -117,6 +126,10 @@ pub struct World {
     pub options: Options,
     pub hub: HubHandle,
     pub log: Rc<RefCell<Log>>,
+    /// The way to read it back.
+    pub pages: Gate<SimulatedDesk>,
+    /// The same for those who are too slow to hear all of it.
+    pub streams: Gate<SimulatedDesk>,
     /// The connections of each worker.
     pub wires: Vec<Wires<Ear>>,
     /// How far members have read, as it was acknowledged.
@@ -245,10 +258,21 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
         options.workers,
     );
     let log = Rc::new(RefCell::new(log));
+    let (sky, weather) = watch::channel(Weather::Fine { millis: options.commit_millis });
+    let mut desk = |_| SimulatedDesk {
+        log: log.clone(),
+        weather: weather.clone(),
+        dice: RefCell::new(Dice::new(dice.below(u64::MAX))),
+        millis: options.read_millis,
+        busy: Rc::default(),
+    };
+    let (pages, streams) = (reading::gate(options.readers, &mut desk), reading::gate(1, &mut desk));
     let world = Rc::new(World {
         options,
         hub: handle,
         log: log.clone(),
+        pages,
+        streams,
         wires: rounds.iter().map(|_| Wires::default()).collect(),
         marks: RefCell::default(),
         over: Cell::new(false),
@@ -257,7 +281,6 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
         trace: Cell::new(0xcbf2_9ce4_8422_2325),
         loud,
     });
-    let (sky, weather) = watch::channel(Weather::Fine { millis: options.commit_millis });
     let disk_dice = Dice::new(dice.below(u64::MAX));
     let mut disk = SimulatedDisk { log, weather, dice: disk_dice, start, failing: false };
     let answers = world.hub.log_handle();

@@ -29,9 +29,9 @@ pub fn message(account: AccountId, room: RoomId, text: &str) -> Entry {
 }
 
 pub struct Person {
-    world: Rc<World>,
+    pub(super) world: Rc<World>,
     number: u64,
-    dice: Dice,
+    pub(super) dice: Dice,
     /// Of the session that is in use.
     session: KeyHash,
     /// How far this person has read the lobby.
@@ -69,7 +69,7 @@ impl Person {
         // All is well again, and so what anybody wants is done, as soon as others' things are.
         for _ in 0..1_000 {
             match self.send(LOBBY).await {
-                Ok(_) => return,
+                Ok(_) => return self.reads_at_last().await,
                 Err(Refusal::Unauthenticated) => drop(self.log_in().await),
                 Err(Refusal::Unavailable | Refusal::RateLimited { .. }) => {}
                 Err(refusal) => panic!("all is well, but {refusal:?}"),
@@ -79,18 +79,18 @@ impl Person {
         panic!("all is well, and nothing can be said");
     }
 
-    async fn pause(&mut self) {
+    pub(super) async fn pause(&mut self) {
         let millis = self.dice.below(1 + self.world.options.pause_millis);
         if millis > 0 {
             sleep(Duration::from_millis(millis)).await;
         }
     }
 
-    fn room(&mut self) -> RoomId {
+    pub(super) fn room(&mut self) -> RoomId {
         RoomId(1 + self.dice.below(ROOMS))
     }
 
-    async fn ask(&mut self, what: Ask) -> Result<Answer, Refusal> {
+    pub(super) async fn ask(&mut self, what: Ask) -> Result<Answer, Refusal> {
         self.world.fresh();
         let quick = matches!(
             what,
@@ -123,7 +123,7 @@ impl Person {
     async fn asks(&mut self) {
         for _ in 0..self.dice.below(12) {
             let room = self.room();
-            let what = match self.dice.below(12) {
+            let what = match self.dice.below(14) {
                 0 => Ask::Heard,
                 1 => Ask::Present { room, after: 0 },
                 2 => Ask::View { room },
@@ -137,6 +137,10 @@ impl Person {
                 7 => self.makes_room(),
                 8 => {
                     self.hangs_up().await;
+                    continue;
+                }
+                9 | 10 => {
+                    self.reads().await;
                     continue;
                 }
                 _ => {
@@ -188,7 +192,7 @@ impl Person {
     }
 
     /// Says something, maybe twice, as one does who has not heard the answer.
-    async fn send(&mut self, room: RoomId) -> Result<Answer, Refusal> {
+    pub(super) async fn send(&mut self, room: RoomId) -> Result<Answer, Refusal> {
         let (text, id) = self.words();
         let action =
             Action::Send { room, text: text.clone().into(), client_id: id, reply_to: None };
@@ -221,7 +225,10 @@ impl Person {
     async fn sits(&mut self, stream: bool) {
         let worker = usize::try_from(self.dice.below(self.world.wires.len() as u64)).expect("few");
         let id = seat_id(worker, self.world.fresh());
-        let ear = Rc::new(Ear::new(id, self.world.options.outbox_max));
+        // (Of a seat little is asked before it has missed something; a stream would be closed.)
+        let most = self.world.options.outbox_max;
+        let most = if stream { most } else { most.min(100 << self.dice.below(6)) };
+        let ear = Rc::new(Ear::new(id, most));
         let wires = self.world.wires[worker].clone();
         wires.borrow_mut().insert(id, ear.clone());
         let room = self.room();
@@ -264,8 +271,12 @@ impl<'a> Conversation<'a> {
     }
 
     async fn hold(mut self) {
+        let slow = self.person.dice.one_in(3);
         for _ in 0..self.person.dice.below(40) {
-            self.read();
+            if !slow || self.person.dice.one_in(12) {
+                self.read();
+                self.makes_up().await;
+            }
             if self.ear.is_closed() {
                 return;
             }
@@ -281,6 +292,7 @@ impl<'a> Conversation<'a> {
         // Most wait for the end of what they have begun; the others just go.
         while self.person.dice.one_in(3) || !self.told.is_empty() {
             self.read();
+            self.makes_up().await;
             if self.ear.is_closed() || self.person.dice.one_in(50) {
                 return;
             }
@@ -289,6 +301,20 @@ impl<'a> Conversation<'a> {
                 let nudged = timeout(patience, self.ear.nudged.notified()).await;
                 assert!(nudged.is_ok(), "{} tells are never replied to", self.told.len());
             }
+        }
+    }
+
+    /// Reads back what it was too slow to hear, page by page, as a connection's own task does.
+    async fn makes_up(&mut self) {
+        while let Some((from, own)) = self.ear.lags_from() {
+            match (from, self.ear.room_id()) {
+                (Some(from), Some(room)) => {
+                    self.person.catches_up(self.ear, room, from, &own).await
+                }
+                (None, _) => self.ear.make_up(&[], Seq(0), Seq(0)),
+                (_, None) => return,
+            }
+            self.read();
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, SeatId, Seq, Tell, What};
-use crate::connection::Told;
+use crate::connection::{Hearing, Told};
 use crate::dialect::{Closing, Dialect, Envelope};
 use crate::worker::delivery::Listener;
 
@@ -20,6 +20,7 @@ pub struct Ear {
     /// Delivered, and not yet read.
     outbox: RefCell<Vec<u8>>,
     outbox_max: usize,
+    hearing: Hearing,
     closing: Cell<Option<Closing>>,
     pub unanswered: Cell<u32>,
     pub nudged: Notify,
@@ -33,6 +34,7 @@ impl Ear {
             gathered: RefCell::default(),
             outbox: RefCell::default(),
             outbox_max,
+            hearing: Hearing::default(),
             closing: Cell::new(None),
             unanswered: Cell::new(0),
             nudged: Notify::new(),
@@ -47,6 +49,35 @@ impl Ear {
     pub fn is_closed(&self) -> bool {
         self.closing.get().is_some()
     }
+
+    fn accepts(&self, bytes: usize) -> bool {
+        let waiting = self.outbox.borrow().len();
+        waiting == 0 || waiting + bytes <= self.outbox_max
+    }
+
+    fn deliver(&self, frames: &[u8]) {
+        if !self.is_closed() && !frames.is_empty() {
+            self.outbox.borrow_mut().extend_from_slice(frames);
+            self.nudged.notify_one();
+        }
+    }
+
+    pub fn room_id(&self) -> Option<RoomId> {
+        self.room.get()
+    }
+
+    /// From where the log is to be read, as [`Wire`](crate::connection::Wire) has it.
+    pub fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
+        let is_open = self.outbox.borrow().is_empty() && !self.is_closed();
+        is_open.then(|| self.hearing.to_read())?
+    }
+
+    /// Queues what was read back.
+    pub fn make_up(&self, bytes: &[u8], upto: Seq, head: Seq) {
+        self.deliver(bytes);
+        let moved = self.hearing.made_up(upto, head);
+        self.deliver(&moved);
+    }
 }
 
 impl Listener for Ear {
@@ -58,22 +89,27 @@ impl Listener for Ear {
         &self.room
     }
 
-    /// It is not read back for who is too slow here: whoever is, is closed.
     fn hear(&self, frames: &[u8]) -> bool {
-        if self.is_closed() || frames.is_empty() {
-            return true;
+        if !self.hearing.is_prompt() || !(self.is_closed() || self.accepts(frames.len())) {
+            return false;
         }
-        if self.outbox.borrow().len() + frames.len() > self.outbox_max {
-            self.close(Closing::TOO_SLOW);
-            return true;
-        }
-        self.outbox.borrow_mut().extend_from_slice(frames);
-        self.nudged.notify_one();
+        self.deliver(frames);
         true
     }
 
-    fn miss(&self, _: &[Told<'_>], _: &mut Vec<u8>) {
-        unreachable!("it hears all, or is closed");
+    fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
+        if self.is_closed() {
+            return;
+        }
+        match self.hearing.miss(round, |bytes| self.accepts(bytes), out) {
+            Ok(lags) => {
+                self.deliver(out);
+                if lags {
+                    self.nudged.notify_one();
+                }
+            }
+            Err(_) => self.close(Closing::TOO_SLOW),
+        }
     }
 
     fn begin_feed(&self) {}
@@ -88,9 +124,14 @@ impl Listener for Ear {
         gathered.len() == frame.len()
     }
 
+    /// It is not read back for a stream here: one that is too slow is closed.
     fn flush_feed(&self, _: &mut Vec<u8>) {
         let gathered = self.gathered.take();
-        self.hear(&gathered);
+        if self.accepts(gathered.len()) {
+            self.deliver(&gathered);
+        } else {
+            self.close(Closing::TOO_SLOW);
+        }
     }
 
     fn answered(&self) {

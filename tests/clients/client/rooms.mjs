@@ -260,7 +260,7 @@ export async function people({ browser, server }) {
   await loaded;
   await bob.waitForTimeout(200);
   equal([await bob.inputValue("#text"), await bob.isVisible("#context")], ["It is me", true],
-    "what is being written stays while the rooms are loaded anew");
+    "what is being written stays while the rooms are loaded again");
   await bob.keyboard.press("Escape");
   await saySurely(bob, "still here");
   await say(ann, "/nick Queen");

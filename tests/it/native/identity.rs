@@ -18,7 +18,7 @@ fn an_account_has_one_key_and_many_sessions() {
     server.refused(&ann, ("POST", "/accounts", &json!([])), (400, "invalid_json"));
     let wrong = json!({"key": "0".repeat(64)});
     server.refused(&ann, ("POST", "/sessions", &wrong), (401, "unknown_key"));
-    // However one shows who one is, it is the same person.
+    // Cookie, key and session key all stand for the same person.
     let cookie = format!("Cookie: session={}\r\n", ann.session);
     let key = format!("Authorization: Bearer {}\r\n", ann.key);
     for headers in [&cookie, &key, &ann.bearer()] {

@@ -1,4 +1,4 @@
-//! `/api/v1` on the running server: who one is, rooms, messages, and the stream in all its forms.
+//! `/api/v1` on the running server: accounts, rooms, messages, and the stream in all its forms.
 
 mod blocking;
 mod deleted;

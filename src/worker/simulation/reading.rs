@@ -1,0 +1,223 @@
+//! Reading the log back: the real gate, before readers that are few, slow, late, fail, or hang with
+//! their disk; and what must be true of what they find.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::chat::simulation::dice::Dice;
+use crate::chat::simulation::disk::Disk as Log;
+use crate::chat::{Answer, Ask, Author, Entry, LOBBY, Name, RoomId, Seq};
+use crate::dialect::Closing;
+use crate::limits::{READ_DEADLINE_MS, READ_WAIT_MS};
+use crate::protocol;
+use crate::store::{self, Bench, Gate, Message, Unread};
+use crate::time::Time;
+use crate::worker::delivery::Listener;
+use crate::worker::simulation::World;
+use crate::worker::simulation::disk::Weather;
+use crate::worker::simulation::people::Person;
+use crate::worker::simulation::wire::{Ear, Plain};
+
+const PATIENCE: Duration = Duration::from_millis(READ_WAIT_MS);
+const DEADLINE: Duration = Duration::from_millis(READ_DEADLINE_MS);
+/// A timer is late by that much at most.
+const TICK: Duration = Duration::from_millis(2);
+
+/// One reader.
+pub struct SimulatedDesk {
+    pub log: Rc<RefCell<Log>>,
+    pub weather: watch::Receiver<Weather>,
+    pub dice: RefCell<Dice>,
+    /// What a read takes, at most.
+    pub millis: u64,
+    /// It does one job at a time.
+    pub busy: Rc<Cell<bool>>,
+}
+
+/// What a job reads: the log, as it is at that moment.
+pub struct LogReader(Rc<RefCell<Log>>);
+
+/// Messages of one room, and whether there are more behind them.
+type Page = (Vec<(Seq, Box<str>)>, bool);
+
+impl LogReader {
+    fn page(&self, room: RoomId, after: Seq, limit: usize) -> Page {
+        let log = self.0.borrow();
+        let said = (1..).zip(&log.log).filter_map(|(seq, (_, entry))| match entry {
+            Entry::Said { room: there, text, .. } if *there == room => {
+                Some((Seq(seq), text.clone()))
+            }
+            _ => None,
+        });
+        let mut messages: Vec<_> = said.filter(|(seq, _)| *seq > after).take(limit + 1).collect();
+        let more = messages.len() > limit;
+        messages.truncate(limit);
+        (messages, more)
+    }
+}
+
+impl Bench for SimulatedDesk {
+    type Reader = LogReader;
+
+    fn hand<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        job: impl FnOnce(&LogReader) -> rusqlite::Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T, Unread>) + Send + 'static,
+    ) {
+        let (log, weather) = (LogReader(self.log.clone()), self.weather.clone());
+        let mut dice = self.dice.borrow_mut();
+        let takes = Duration::from_micros(dice.below(1 + 1_000 * self.millis));
+        let (fails, panics) = (dice.one_in(30), dice.one_in(60));
+        let busy = self.busy.clone();
+        assert!(!busy.replace(true), "two jobs for one reader");
+        spawn_local(async move {
+            let start = Instant::now();
+            // A disk that hangs holds its reader; the deadline is looked at between two steps.
+            // (It is polled: which of several a change of the weather wakes first, is not ours.)
+            while *weather.borrow() == Weather::Hangs {
+                sleep(Duration::from_millis(10)).await;
+            }
+            let rest = deadline.saturating_sub(start.elapsed());
+            sleep(takes.min(rest)).await;
+            busy.set(false);
+            if panics {
+                return; // The job is dropped, and what it holds.
+            }
+            done(match takes > rest {
+                true => Err(Unread::Late),
+                false if fails => Err(Unread::Failed),
+                false => job(&log).map_err(|_| Unread::Failed),
+            });
+        });
+    }
+}
+
+/// A message as a reader of the real database has it.
+fn message(room: RoomId, seq: Seq, text: Box<str>) -> Message {
+    let author = Author { account: None, name: Name::new("somebody").expect("a name") };
+    Message {
+        seq,
+        room,
+        author,
+        color: None,
+        text: Some(text),
+        time: Time(0),
+        client_id: None,
+        reply_to: None,
+        edited: None,
+        calls: Vec::new(),
+        reactions: Vec::new(),
+    }
+}
+
+/// A gate before so many readers.
+pub fn gate(count: usize, desk: impl FnMut(usize) -> SimulatedDesk) -> Gate<SimulatedDesk> {
+    Gate::new((0..count).map(desk))
+}
+
+async fn one_page(world: Rc<World>) {
+    let page = world.pages.read(PATIENCE, DEADLINE, |reader| Ok(reader.page(LOBBY, Seq(0), 50)));
+    let page = page.await;
+    world.note(&format!("one of many reads: {:?}", page.map(|(messages, _)| messages.len())));
+}
+
+impl Person {
+    /// Reads a room's history from somewhere on, page by page, as far as it was heard of. Nothing
+    /// is missing in it, nothing comes twice, and all is in order, however often a page was refused
+    /// and asked for again; what was acknowledged before is there.
+    pub async fn reads(&mut self) {
+        let room = self.room();
+        if self.dice.one_in(2) {
+            let _ = self.send(room).await; // It may be refused.
+        }
+        let Ok(Answer::Heard(heard)) = self.ask(Ask::Heard).await else { return };
+        // Sometimes a whole crowd is back at once, and the gate is full.
+        let crowd = if self.dice.one_in(6) { self.dice.below(12) } else { 0 };
+        let crowd: Vec<_> = (0..crowd).map(|_| spawn_local(one_page(self.world.clone()))).collect();
+        self.reads_on(room, heard).await;
+        for one in crowd {
+            one.await.expect("a read without fault");
+        }
+    }
+
+    async fn reads_on(&mut self, room: RoomId, heard: Seq) {
+        let first = Seq(self.dice.below(heard.0 + 1));
+        let limit = 1 + usize::try_from(self.dice.below(60)).expect("small");
+        let (mut found, mut from, mut refused) = (Vec::new(), first, 0);
+        loop {
+            let hangs_up = self.dice.one_in(8);
+            let page = self.page(room, from, limit);
+            let page = match hangs_up {
+                // Whoever does so asks again, and finds no reader that is lost.
+                true => timeout(Duration::from_millis(40), page).await.unwrap_or(Err(Unread::Busy)),
+                false => page.await,
+            };
+            match page {
+                Ok((messages, more)) => {
+                    from = messages.last().map_or(from, |(seq, _)| *seq);
+                    found.extend(messages);
+                    if !more {
+                        break;
+                    }
+                }
+                Err(_) if refused == 6 || !self.world.is_busy() => return,
+                Err(_) => refused += 1,
+            }
+            self.pause().await;
+        }
+        found.retain(|(seq, _)| *seq <= heard);
+        let log = LogReader(self.world.log.clone());
+        let (mut wanted, _) = log.page(room, first, usize::MAX - 1);
+        wanted.retain(|(seq, _)| *seq <= heard);
+        assert_eq!(found, wanted, "room {room:?} from {first:?} to {heard:?}");
+    }
+
+    /// One page, from the gate. Who waits in vain has waited, and no longer than is promised.
+    async fn page(&mut self, room: RoomId, from: Seq, limit: usize) -> Result<Page, Unread> {
+        let (number, start) = (self.world.fresh(), Instant::now());
+        let job = move |reader: &LogReader| Ok(reader.page(room, from, limit));
+        let page = self.world.pages.read(PATIENCE, DEADLINE, job).await;
+        let took = start.elapsed();
+        let why = page.as_ref().map(|(messages, _)| messages.len());
+        self.world.note(&format!("{number} reads {room:?} after {from:?}: {why:?}"));
+        match page {
+            Err(Unread::Busy) => assert!((PATIENCE..=PATIENCE + TICK).contains(&took), "{took:?}"),
+            Err(Unread::Late) => assert!(took + TICK >= DEADLINE, "{took:?}"),
+            _ => {}
+        }
+        page
+    }
+
+    /// Reads back a page of what a seat has missed; whoever cannot be told is closed.
+    pub async fn catches_up(&mut self, ear: &Ear, room: RoomId, from: Seq, own: &[Seq]) {
+        let Ok(Answer::Heard(heard)) = self.ask(Ask::Heard).await else {
+            return ear.close(Closing::TRY_LATER);
+        };
+        let limit = 1 + usize::try_from(self.dice.below(20)).expect("small");
+        let job = move |reader: &LogReader| Ok(reader.page(room, from, limit));
+        let page = self.world.streams.read_in_turn(DEADLINE, job).await;
+        self.world.note(&format!("caught up after {from:?}: {:?}", page.is_ok()));
+        let Ok((messages, more_after)) = page else { return ear.close(Closing::TRY_LATER) };
+        let messages = messages.into_iter().map(|(seq, text)| message(room, seq, text)).collect();
+        let page = store::Page { messages, more_before: false, more_after };
+        let missed = protocol::of_page(&Plain, "epoch", (from, heard), own, page);
+        ear.make_up(&missed.bytes, missed.upto, missed.head);
+    }
+
+    /// All is well again: whoever reads is served, as no reader was lost.
+    pub async fn reads_at_last(&mut self) {
+        for _ in 0..100 {
+            if self.page(LOBBY, Seq(0), 200).await.is_ok() {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("all is well, and nothing can be read");
+    }
+}
