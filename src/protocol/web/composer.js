@@ -6,15 +6,12 @@ import { log } from "./log.js";
 import { outbox } from "./outbox.js";
 import { keepMine, on, recallMine, room, state, tell } from "./state.js";
 import { stream } from "./stream.js";
-import { fold } from "./words.js";
+import { direction, fold } from "./words.js";
 
 const DRAFT_MS = 300;
 const TYPING_MS = 3000;
 // Something that shows; the server takes nothing else.
 const VISIBLE = /[^\s\p{Cc}\p{Cf}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
-// The first letter decides. (`dir=auto` looks through all of it at each key.)
-const RIGHT_TO_LEFT = new RegExp("^\\P{L}*[\\p{Script=Hebrew}\\p{Script=Arabic}"
-  + "\\p{Script=Syriac}\\p{Script=Thaana}\\p{Script=Nko}]", "u");
 const NAME_MAX = 32;
 const HUGE = 20_000; // From here on the field does not grow with what is in it.
 const DRAFT_MAX = 100_000;
@@ -149,7 +146,7 @@ function fit() {
   // Characters are counted where it matters; far beyond, JavaScript's count is near enough.
   const left = most - (length > 4 * most ? length : [...text.value].length);
   text.classList.toggle("huge", length > HUGE);
-  text.dir = RIGHT_TO_LEFT.test(text.value.slice(0, 200)) ? "rtl" : "";
+  text.dir = direction(text.value);
   $("count").hidden = left > 200;
   $("count").classList.toggle("trouble", left < 0);
   $("count").textContent = left < 0

@@ -7,6 +7,7 @@ import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
 import { changed, outbox } from "./outbox.js";
 import { isMe, on, room, state } from "./state.js";
+import { direction } from "./words.js";
 import { loadAround, loadNewer, loadNewest, loadOlder, windowOf } from "./windows.js";
 
 const TOGETHER_MS = 5 * 60_000;
@@ -339,7 +340,8 @@ function messageRow(one, date, follows) {
     "data-seq": seq,
     "data-client": one.id ?? one.client_id,
   });
-  const body = h("div", { class: large ? "body large" : "body" },
+  const dir = direction(one.text ?? "") || null;
+  const body = h("div", { class: large ? "body large" : "body", dir },
     deleted ? h("p", { class: "gone" }, "This message was deleted.")
       : markdown(one.text, called(one)));
   element.append(

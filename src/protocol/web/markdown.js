@@ -15,7 +15,7 @@ const TAGS = { "**": "strong", __: "strong", "~~": "s", "*": "em", _: "em" };
 export function markdown(text, names = [], most = NODES_MAX) {
   const page = { left: most, names: new Map(names.map((name) => [fold(name), name])) };
   const out = blocks(page, text.split("\n"), 0);
-  return page.left >= 0 ? out : [h("p", { dir: "auto" }, text)];
+  return page.left >= 0 ? out : [h("p", {}, text)];
 }
 
 // Emoji that are shown as pictures: keycaps, flags, and others with tones, tags and joiners.
@@ -41,7 +41,7 @@ function blocks(page, lines, depth) {
     const [first, last] = [plain.findIndex(trim), plain.findLastIndex(trim)];
     const words = plain.slice(first, last + 1).join("\n");
     plain = [];
-    if (first >= 0) make("p", { dir: "auto" }, inline(page, words));
+    if (first >= 0) make("p", {}, inline(page, words));
   };
   const ends = closingFences(lines);
   for (let at = 0; at < lines.length && page.left >= 0; at += 1) {
@@ -56,7 +56,7 @@ function blocks(page, lines, depth) {
       const inside = [];
       for (let one; (one = quoted(lines[at] ?? "")) !== null; at += 1) inside.push(one);
       at -= 1;
-      make("blockquote", { dir: "auto" }, blocks(page, inside, depth + 1));
+      make("blockquote", {}, blocks(page, inside, depth + 1));
       continue;
     }
     if (item(line)) {
@@ -93,7 +93,7 @@ function lists(page, items, depth) {
     }
     const start = first.number && first.number !== "1" ? first.number : null;
     page.left -= 1;
-    out.push(h(first.number ? "ol" : "ul", { dir: "auto", start }, made));
+    out.push(h(first.number ? "ol" : "ul", { start }, made));
   }
   return out;
 }

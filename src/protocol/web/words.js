@@ -25,6 +25,12 @@ export function fold(text) {
   return apart(apart(text).toLowerCase().toUpperCase());
 }
 
+// In which direction a text is written: its first letter decides. (`dir=auto` would look through
+// all of it each time that a part of it changes.)
+const RIGHT_TO_LEFT = new RegExp("^\\P{L}*[\\p{Script=Hebrew}\\p{Script=Arabic}"
+  + "\\p{Script=Syriac}\\p{Script=Thaana}\\p{Script=Nko}]", "u");
+export const direction = (text) => (RIGHT_TO_LEFT.test(text.slice(0, 200)) ? "rtl" : "");
+
 // Keyboards put a selector behind some emoji, which nobody sees and no name may have.
 export const nameable = (text) => text.trim().replaceAll("\ufe0f", "");
 
