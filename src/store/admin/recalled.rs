@@ -18,7 +18,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Behind an entry that is in the log, and carried out. The words are those that the message
-    /// has now, so each edit decides anew, and the last one counts.
+    /// has now, so each edit decides again, and the last edit counts.
     pub fn follow(
         &mut self,
         connection: &Connection,

@@ -41,10 +41,16 @@ export async function visit(browser, url, options = WIDE, down = false, prepare 
   page.on("pageerror", (error) => troubles.push(error.stack));
   page.on("console", (said) => {
     // Browsers note every 4xx, among them the question whether somebody is logged in.
-    const noted = /status of 4\d\d/.test(said.text()) || down;
+    const noted = /status of 4\d\d|ERR_NETWORK_CHANGED/.test(said.text()) || down;
     if (said.type() === "error" && !noted) troubles.push(said.text());
   });
+  // A network that changes on this machine stops what is being loaded.
+  let changed = false;
+  page.on("requestfailed", (one) => {
+    changed ||= one.failure()?.errorText === "net::ERR_NETWORK_CHANGED";
+  });
   await page.goto(url);
+  if (changed) await page.goto(url);
   return page;
 }
 
