@@ -2,8 +2,8 @@
 //!
 //! Who belongs to it changes at once, with the entry; that those who are out hear of it, and hear
 //! the room no more, is too long for one command where they are thousands. Until it is done the log
-//! waits with its next answer (see [`Chat::is_behind`]), and what they hear of it stands in a section
-//! of the line (see `order`): so none of them hears what is said after the entry.
+//! waits with its next answer (see [`Chat::is_behind`]), and what they hear of it stands in a
+//! section of the line (see `order`): so none of them hears what is said after the entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 

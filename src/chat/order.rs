@@ -2,8 +2,8 @@
 //!
 //! Some changes last, and wait for the log; others happen at once. A client must not hear of the
 //! second kind before it has heard of the first kind that the core decided earlier: a room would
-//! hear that Ann left, and then what she said. So the core gives every [`Effect`] to this type, which
-//! keeps these rules; no caller decides when a client hears of something.
+//! hear that Ann left, and then what she said. So the core gives every [`Effect`] to this type,
+//! which keeps these rules; no caller decides when a client hears of something.
 //!
 //! 1. A proposal takes the next place in the line. The log answers proposals in that order.
 //! 2. What an entry does (an event with a `seq`, a whisper) is told at the place of the entry: the
