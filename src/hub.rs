@@ -248,11 +248,11 @@ impl Hub {
                 self.line.propose(ticket, time, entry);
             }
             Effect::Touch { used } => self.line.touch(used),
-            Effect::Seat { seat, door, room } => {
+            Effect::Seat { seat, door, room, .. } => {
                 self.audience(room, seat, door, 1);
                 self.item(worker_of(seat), Item::Seat { seat, door, room });
             }
-            Effect::Unseat { seat, door, room, farewell } => {
+            Effect::Unseat { seat, door, room, farewell, .. } => {
                 self.audience(room, seat, door, -1);
                 let closing = farewell.map(Closing::from);
                 self.item(worker_of(seat), Item::Unseat { seat, room, closing });

@@ -338,6 +338,6 @@ impl Chat {
             Author { account: None, name }
         });
         let event = Event { room: id, time: self.told, author, color: None, what };
-        self.tell_now(Effect::Announce { event, by: None });
+        self.order.tell(Effect::Announce { event, by: None });
     }
 }

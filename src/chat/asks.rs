@@ -242,7 +242,7 @@ impl Chat {
     /// Notes that a session was used just now.
     pub(super) fn use_session(&mut self, session: SessionId) {
         if self.accounts.touch(session, self.moment()) {
-            self.effects.push(Effect::Touch { used: vec![(session, self.now)] });
+            self.order.tell(Effect::Touch { used: vec![(session, self.now)] });
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::chat::quotas::Made;
-use crate::chat::{Chat, Effect, SeatId, Waiting};
+use crate::chat::{Chat, Effect, SeatId};
 
 impl Chat {
     /// Holds the core's tables against each other.
@@ -18,7 +18,7 @@ impl Chat {
         if self.is_busy() {
             return; // What goes on has taken away the one and not the other.
         }
-        self.check_line();
+        self.order.check();
         self.check_seats();
         self.check_streams();
         if self.is_settled() {
@@ -33,23 +33,11 @@ impl Chat {
         }
     }
 
-    /// The line begins with a proposal, and knows how many there are.
-    fn check_line(&self) {
-        let is_proposal = |one: &&Waiting| matches!(one, Waiting::Proposal { .. });
-        assert_eq!(self.proposed, self.waiting.iter().filter(is_proposal).count());
-        assert!(self.waiting.front().is_none_or(|first| is_proposal(&first)), "a late effect");
-    }
-
     /// Every seat stands behind its name, its account and its session, and is or will be heard.
     fn check_seats(&self) {
         let mut heard: HashMap<SeatId, bool> =
-            self.heard.keys().map(|seat| (*seat, true)).collect();
-        let late = self.waiting.iter().flat_map(|waiting| match waiting {
-            Waiting::Proposal { .. } => Vec::new(),
-            Waiting::Effect(effect) => vec![effect],
-            Waiting::Aside(effects) => effects.iter().collect(),
-        });
-        for effect in late {
+            self.order.heard().map(|seat| (*seat, true)).collect();
+        for effect in self.order.waiting() {
             match effect {
                 Effect::Dismiss { seat, .. } => {
                     assert_eq!(heard.remove(seat), Some(true), "{seat:?} was no stream");

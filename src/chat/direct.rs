@@ -106,10 +106,10 @@ impl Chat {
         self.charge_entry(&entry, &purpose)?;
         for account in back {
             let returns = Entry::MemberChanged { room, account, member: true, expelled: false };
-            self.line_up(returns, Purpose::Own);
+            self.order.propose(self.now, returns, Purpose::Own);
             self.moves(account, room, true);
         }
-        self.line_up(entry, purpose);
+        self.order.propose(self.now, entry, purpose);
         Ok(())
     }
 

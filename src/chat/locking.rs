@@ -2,17 +2,17 @@
 //!
 //! Who belongs to it changes at once, with the entry; that those who are out hear of it, and hear
 //! the room no more, is too long for one command where they are thousands. Until it is done the log
-//! waits with its next answer (see [`Chat::is_behind`]), and what they are told takes the place in
-//! the line that it would have had at once: so none of them hears what is said after the entry.
+//! waits with its next answer (see [`Chat::is_behind`]), and what they hear of it stands in a
+//! section of the line (see `order`): so none of them hears what is said after the entry.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::chat::Chat;
 use crate::chat::room::Membership;
 use crate::chat::seats::Sitting;
 use crate::chat::types::{AccountId, RoomId, SeatId, Seq};
-use crate::chat::vocabulary::{Effect, Farewell, What};
+use crate::chat::vocabulary::{Farewell, What};
 use crate::chat::work::Work;
-use crate::chat::{Chat, Waiting};
 
 /// What is left to do of it.
 pub(super) struct Locking {
@@ -25,19 +25,6 @@ pub(super) struct Locking {
     told: bool,
     /// Who sat there.
     seats: BTreeSet<SeatId>,
-    turn: Turn,
-}
-
-/// When something is told that is to be told in its turn.
-#[derive(Default)]
-pub(super) enum Turn {
-    /// Behind all that waits.
-    #[default]
-    Last,
-    /// At once: nothing waited when its turn began.
-    Now,
-    /// Where a place in the line is kept for it.
-    Aside(VecDeque<Effect>),
 }
 
 impl Locking {
@@ -54,28 +41,17 @@ impl Chat {
         let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
         let (owner, seats) = (room.record.owner, room.seats.clone());
         self.left(id);
-        let turn = if self.waiting.is_empty() {
-            Turn::Now
-        } else {
-            self.waiting.push_back(Waiting::Aside(VecDeque::new()));
-            Turn::Aside(VecDeque::new())
-        };
+        self.order.open_section();
         let (room, told) = (id, false);
-        self.go_on_locking(Locking { room, seq, owner, members, told, seats, turn });
+        self.go_on_locking(Locking { room, seq, owner, members, told, seats });
     }
 
     pub(super) fn go_on_locking(&mut self, mut it: Locking) {
-        self.turn = std::mem::take(&mut it.turn);
+        self.order.enter_section();
         let through = self.lock_some(&mut it);
-        it.turn = std::mem::take(&mut self.turn);
+        self.order.leave_section(through);
         if !through {
-            return self.work.push_back(Work::Lock(Box::new(it)));
-        }
-        let aside = |waiting: &&mut Waiting| matches!(waiting, Waiting::Aside(_));
-        if let Turn::Aside(effects) = it.turn
-            && let Some(place) = self.waiting.iter_mut().rev().find(aside)
-        {
-            *place = Waiting::Aside(effects);
+            self.work.push_back(Work::Lock(Box::new(it)));
         }
     }
 

@@ -277,7 +277,7 @@ impl Chat {
             return Ok(membership.read);
         }
         membership.read = seq;
-        self.effects.push(Effect::Mark { room, account, seq });
+        self.order.tell(Effect::Mark { room, account, seq });
         self.whisper(account, room, What::Read { seq });
         Ok(seq)
     }
@@ -414,7 +414,7 @@ impl Chat {
     fn tell_member(&mut self, seq: Seq, room: RoomId, author: Author, member: bool) {
         let what = What::Member { seq, member };
         let event = Event { room, time: self.told, author, color: None, what };
-        self.tell_now(Effect::Announce { event, by: None });
+        self.order.tell(Effect::Announce { event, by: None });
     }
 }
 

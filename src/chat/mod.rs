@@ -13,10 +13,8 @@
 //!
 //! # One order
 //!
-//! Who sits where changes at once, but what is *told* of it must not overtake a message that is
-//! still on its way into the log. So whatever is to be heard in a room waits in one line,
-//! `waiting`, behind the entries that were proposed before it. Answers to asks do not: nobody can
-//! tell their order from outside.
+//! Who sits where changes at once, but what clients hear of it must not overtake a message that is
+//! still on its way into the log: all effects go through the line of `order`, which has the rules.
 
 mod accounts;
 mod apply;
@@ -34,6 +32,7 @@ mod locking;
 mod members;
 mod mentions;
 mod numbered;
+mod order;
 mod orphans;
 mod pages;
 mod people;
@@ -70,7 +69,7 @@ use crate::chat::asks::Identity;
 use crate::chat::charge::Origin;
 use crate::chat::deleted::Deleted;
 use crate::chat::limiter::Limiter;
-use crate::chat::locking::Turn;
+use crate::chat::order::Order;
 use crate::chat::quotas::{Made, Quotas};
 use crate::chat::rooms::Rooms;
 use crate::chat::seats::Sitting;
@@ -109,17 +108,8 @@ pub struct Chat {
     /// Streams, by their own seats.
     streams: BTreeMap<SeatId, Stream>,
     last_stream: u64,
-    /// The seats as they are known outside: between [`Effect::Seat`] and [`Effect::Unseat`]; and
-    /// the streams' own, until their [`Effect::Dismiss`] or the end of their connection.
-    heard: Numbered<SeatId, Door>,
-    waiting: VecDeque<Waiting>,
-    /// Where in it stands what is told now.
-    turn: Turn,
-    /// How many of `waiting` are proposals.
-    proposed: usize,
-    /// How many may be, see [`PROPOSED_MAX`].
-    proposed_max: usize,
-    last_ticket: u64,
+    /// The line behind the log.
+    order: Order<Purpose>,
     /// Asks about a room of which a change is in flight, for when that is over.
     held: Waits,
     /// What was too long for one command, and goes on; and how many steps this one has left.
@@ -138,17 +128,6 @@ pub struct Chat {
     last: Seq,
     /// When what an entry changes happened: the time of the latest.
     told: Time,
-    effects: Vec<Effect>,
-}
-
-/// What stands in the line behind the log.
-enum Waiting {
-    /// An entry that the log has not answered for yet, and who wants to know.
-    Proposal { ticket: Ticket, purpose: Purpose },
-    /// What may be told only after everything before it.
-    Effect(Effect),
-    /// The same of much that is still put together: see `locking`.
-    Aside(VecDeque<Effect>),
 }
 
 /// For whom an entry was proposed.
@@ -214,12 +193,7 @@ impl Chat {
             by_token: HashMap::new(),
             streams: BTreeMap::new(),
             last_stream: 0,
-            heard: Numbered::default(),
-            waiting: VecDeque::new(),
-            turn: Turn::Last,
-            proposed: 0,
-            proposed_max: PROPOSED_MAX,
-            last_ticket: 0,
+            order: Order::new(PROPOSED_MAX),
             held: Waits::default(),
             work: VecDeque::new(),
             steps: 0,
@@ -231,7 +205,6 @@ impl Chat {
             closing: false,
             last: snapshot.last,
             told: Time(0),
-            effects: Vec::new(),
         };
         chat.restore(snapshot);
         chat
@@ -239,7 +212,7 @@ impl Chat {
 
     /// With another bound than [`PROPOSED_MAX`]: for the simulation, in which all are small.
     pub(crate) fn within(self, proposed_max: usize) -> Chat {
-        Chat { proposed_max, ..self }
+        Chat { order: self.order.within(proposed_max), ..self }
     }
 
     /// Carries out one command and appends what comes of it to `effects`, in order.
@@ -252,7 +225,7 @@ impl Chat {
             self.started = self.running;
             self.deleted.start(self.running);
         }
-        std::mem::swap(&mut self.effects, effects);
+        self.order.swap_effects(effects);
         self.refresh_steps();
         match command {
             Command::Ask { ask, source, caller, what } => self.ask(ask, source, caller, what),
@@ -279,7 +252,7 @@ impl Chat {
         if !self.rooms.untended.is_empty() && !self.is_tending() {
             self.tend_rooms(None);
         }
-        std::mem::swap(&mut self.effects, effects);
+        self.order.swap_effects(effects);
     }
 
     fn moment(&self) -> Moment {
@@ -293,7 +266,7 @@ impl Chat {
 
     /// Whether nothing is waiting for the log.
     pub fn is_settled(&self) -> bool {
-        self.waiting.is_empty()
+        self.order.is_empty()
     }
 
     /// Proposes an entry, if there is room for one more.
@@ -305,65 +278,22 @@ impl Chat {
         self.find_quota(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
         self.count(&entry, &purpose);
-        self.line_up(entry, purpose);
+        self.order.propose(self.now, entry, purpose);
         Ok(())
-    }
-
-    /// Proposes what was paid for, behind everything that was proposed before.
-    fn line_up(&mut self, entry: Entry, purpose: Purpose) {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.proposed += 1;
-        self.waiting.push_back(Waiting::Proposal { ticket, purpose });
-        self.effects.push(Effect::Propose { ticket, time: self.now, entry });
     }
 
     /// Whether there is room in the line for so many more.
     fn can_propose(&self, count: usize) -> bool {
-        !self.closing && self.proposed + count <= self.proposed_max
-    }
-
-    /// Whether so much waits for the log that nobody new is to be seated.
-    fn is_congested(&self) -> bool {
-        self.waiting.len() > 2 * self.proposed_max
-    }
-
-    /// Tells something in its turn: behind every entry that was proposed before.
-    fn tell_in_turn(&mut self, effect: Effect) {
-        match &mut self.turn {
-            Turn::Aside(effects) => effects.push_back(effect),
-            Turn::Last if !self.waiting.is_empty() => {
-                self.waiting.push_back(Waiting::Effect(effect));
-            }
-            Turn::Now | Turn::Last => self.tell_now(effect),
-        }
-    }
-
-    /// Tells something whose turn it is, except to seats that are not there any more.
-    fn tell_now(&mut self, mut effect: Effect) {
-        match &mut effect {
-            Effect::Seat { seat, door, .. } => {
-                self.heard.insert(*seat, *door);
-            }
-            Effect::Unseat { seat, .. } | Effect::Dismiss { seat, .. } => {
-                self.heard.remove(seat);
-            }
-            Effect::Reply { seat, .. } if !self.heard.contains_key(seat) => return,
-            Effect::Announce { by, .. } => {
-                *by = by.filter(|(seat, _)| self.heard.contains_key(seat));
-            }
-            _ => {}
-        }
-        self.effects.push(effect);
+        !self.closing && self.order.has_room_for(count)
     }
 
     fn answer(&mut self, ask: AskId, answer: Result<Answer, Refusal>) {
-        self.effects.push(Effect::Answer { ask, answer });
+        self.order.tell(Effect::Answer { ask, answer });
     }
 
     /// The log has an entry: what it changes is changed, and who waited for it is told.
     fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
-        let purpose = ticket.map_or(Purpose::Own, |ticket| self.settle(ticket));
+        let purpose = ticket.map_or(Purpose::Own, |ticket| self.order.settle(ticket));
         let (by, asker) = match &purpose {
             Purpose::Tell(told) => (Some((told.by, told.door)), None),
             Purpose::Ask(_, asker) => (None, *asker),
@@ -389,7 +319,7 @@ impl Chat {
     /// An entry is not in the log, or was there before: what it reserved is free again, and who
     /// waited is told.
     fn not_logged(&mut self, ticket: Ticket, entry: &Entry, outcome: Result<Answer, Refusal>) {
-        let purpose = self.settle(ticket);
+        let purpose = self.order.settle(ticket);
         self.release(entry);
         if let Some(made) = Made::of(entry) {
             self.quotas.end(made);
@@ -424,7 +354,7 @@ impl Chat {
                     }
                     _ => Receipt::Noted,
                 });
-                self.tell_now(Effect::Reply { seat, door, reply, mark });
+                self.order.tell_outcome(Effect::Reply { seat, door, reply, mark });
             }
             Purpose::Guest(_) | Purpose::Own => {}
         }
@@ -434,27 +364,7 @@ impl Chat {
     fn came_silently(&mut self, seat: SeatId, door: Door, entry: &Entry) {
         let Entry::Said { room, author, color, .. } = entry.clone() else { return };
         let event = Event { room, time: self.now, author, color, what: What::Joined };
-        self.tell_now(Effect::Announce { event, by: Some((seat, door)) });
-    }
-
-    /// Takes a proposal off the head of the line; what stands before it is told first.
-    ///
-    /// # Panics
-    /// When the log answers out of order: then nothing that follows could be trusted.
-    fn settle(&mut self, ticket: Ticket) -> Purpose {
-        loop {
-            match self.waiting.pop_front() {
-                Some(Waiting::Effect(effect)) => self.tell_now(effect),
-                Some(Waiting::Aside(effects)) => {
-                    effects.into_iter().for_each(|it| self.tell_now(it))
-                }
-                Some(Waiting::Proposal { ticket: first, purpose }) if first == ticket => {
-                    self.proposed -= 1;
-                    return purpose;
-                }
-                _ => panic!("the log answered for {ticket:?}, which is not the first in line"),
-            }
-        }
+        self.order.tell_outcome(Effect::Announce { event, by: Some((seat, door)) });
     }
 
     fn tick(&mut self) {

@@ -76,7 +76,7 @@ impl Chat {
         enter: bool,
         who: Identity,
     ) -> Result<Answer, Refusal> {
-        if self.closing || self.is_congested() {
+        if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
         }
         let found = self.find_visible(account_of(who), room, access)?;
@@ -115,7 +115,7 @@ impl Chat {
             sitting.token = Some((key.1.clone(), token));
             self.by_token.insert(key, seat);
         }
-        self.tell_in_turn(Effect::Seat { seat, door, room });
+        self.order.tell(Effect::Seat { seat, door, room, stream: None });
         if enter {
             self.enter(seat, None);
         }
@@ -310,7 +310,7 @@ impl Chat {
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {
-            self.tell_in_turn(Effect::Reply { seat, door, reply, mark: given });
+            self.order.tell(Effect::Reply { seat, door, reply, mark: given });
         }
     }
 
@@ -451,7 +451,7 @@ impl Chat {
 
     fn announce(&mut self, seat: SeatId, event: Event) {
         let by = self.seats.get(&seat).map(|sitting| (seat, sitting.door));
-        self.tell_in_turn(Effect::Announce { event, by });
+        self.order.tell(Effect::Announce { event, by });
     }
 
     /// Ends a seat: the others hear that it left, once; its name and its session are free of it.
@@ -460,15 +460,10 @@ impl Chat {
     pub(super) fn unseat(&mut self, seat: SeatId, farewell: Option<Farewell>) {
         let Some(sitting) = self.seats.get(&seat) else { return };
         let (room, door, base) = (sitting.room, sitting.door, sitting.base);
-        let unseat = Effect::Unseat { seat, door, room, farewell };
-        match base {
-            // Its last word in the room has been said: see `streams`.
-            Some(base) => {
-                self.lose_room(base, room);
-                self.tell_now(unseat);
-            }
-            None => self.tell_in_turn(unseat),
+        if let Some(base) = base {
+            self.lose_room(base, room);
         }
+        self.order.tell(Effect::Unseat { seat, door, room, stream: base, farewell });
         if !self.closing {
             self.go(seat); // When all go, nobody is told who.
         }

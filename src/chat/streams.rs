@@ -48,7 +48,7 @@ impl Chat {
         who: Identity,
     ) -> Result<(), Refusal> {
         let who = who.ok_or(Refusal::Unauthenticated)?;
-        if self.closing || self.is_congested() {
+        if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
         }
         let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;
@@ -66,7 +66,7 @@ impl Chat {
             opened: self.last_stream,
         };
         self.streams.insert(base, stream);
-        self.heard.insert(base, door);
+        self.order.set_heard(base, Some(door));
         self.accounts.open(account, who.session, base);
         let (session, after, rooms) = (who.session, RoomId(0), Vec::new());
         self.go_on_following(Following { ask, base, session, after, rooms });
@@ -137,7 +137,7 @@ impl Chat {
             return None;
         }
         self.streams.get_mut(&base)?.rooms.insert(room, seat);
-        self.tell_now(Effect::Seat { seat, door, room });
+        self.order.tell(Effect::Seat { seat, door, room, stream: Some(base) });
         Some(seat)
     }
 
@@ -181,7 +181,7 @@ impl Chat {
         let Some(author) = sitting.author().cloned() else { return };
         let time = if what.seq().is_some() { self.told } else { self.now };
         let event = Event { room, time, author, color: None, what };
-        self.tell_now(Effect::Whisper { seat, door, event });
+        self.order.tell(Effect::Whisper { seat, door, event });
     }
 
     /// A connection is gone: a stream's, with all its seats, or one seat's.

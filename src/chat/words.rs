@@ -103,7 +103,7 @@ impl Chat {
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {
-            self.tell_in_turn(Effect::Reply { seat: base, door, reply, mark });
+            self.order.tell(Effect::Reply { seat: base, door, reply, mark });
         }
     }
 
@@ -128,7 +128,7 @@ impl Chat {
         });
         let (time, what) = (self.now, What::Typing);
         let event = Event { room, time, author, color: None, what };
-        self.tell_in_turn(Effect::Announce { event, by: seat });
+        self.order.tell(Effect::Announce { event, by: seat });
         Ok(Receipt::Noted)
     }
 
@@ -148,7 +148,7 @@ impl Chat {
             What::Said { calls, .. } | What::Edited { calls, .. } => calls.clone(),
             _ => Box::default(),
         };
-        self.tell_now(Effect::Announce { event, by });
+        self.order.tell(Effect::Announce { event, by });
         Ok(Answer::Acted { seq, time, repeated: false, by: Some(author), color, calls })
     }
 }

@@ -14,7 +14,7 @@ use crate::chat::numbered::looked;
 use crate::chat::room::Room;
 use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Effect, Farewell, Followed, Refusal};
-use crate::chat::{Chat, Held, Purpose, Waiting};
+use crate::chat::{Chat, Held, Purpose};
 use crate::time::Time;
 
 /// What goes on.
@@ -139,29 +139,16 @@ impl Chat {
     /// Whether the log's next answer has to wait: more has its turn to be told than one command
     /// could, or an entry is not carried out to its end.
     pub fn is_behind(&self) -> bool {
-        self.has_to_tell() || self.work.iter().any(Work::is_of_an_entry)
-    }
-
-    fn has_to_tell(&self) -> bool {
-        matches!(self.waiting.front(), Some(Waiting::Effect(_) | Waiting::Aside(_)))
+        self.order.has_next() || self.work.iter().any(Work::is_of_an_entry)
     }
 
     /// Tells everything whose turn has come.
     pub(super) fn move_up(&mut self) {
-        while self.has_to_tell() {
+        while self.order.has_next() {
             if !self.step() {
                 return self.work.push_back(Work::MoveUp);
             }
-            let next = match self.waiting.front_mut() {
-                Some(Waiting::Aside(effects)) if !effects.is_empty() => effects.pop_front(),
-                _ => match self.waiting.pop_front() {
-                    Some(Waiting::Effect(effect)) => Some(effect),
-                    _ => None,
-                },
-            };
-            if let Some(effect) = next {
-                self.tell_now(effect);
-            }
+            self.order.tell_next();
         }
     }
 
@@ -200,7 +187,10 @@ impl Chat {
                 Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
                 Work::Empty { room, after } => self.go_on_emptying(room, after),
                 Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
-                Work::Lock(locking) => self.go_on_locking(*locking),
+                Work::Lock(locking) => {
+                    self.go_on_locking(*locking);
+                    self.move_up();
+                }
                 Work::Follow(following) => self.go_on_following(following),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
@@ -233,10 +223,10 @@ impl Chat {
             Then::Nothing => {}
             Then::Free(name) => self.accounts.release(&name),
             Then::Dismiss(seat, Some(farewell)) => {
-                self.tell_in_turn(Effect::Dismiss { seat, farewell });
+                self.order.tell(Effect::Dismiss { seat, farewell });
             }
             Then::Dismiss(seat, None) => {
-                self.heard.remove(&seat);
+                self.order.set_heard(seat, None);
             }
         }
     }
@@ -304,7 +294,7 @@ impl Chat {
 
     fn touched(&mut self, used: Vec<(SessionId, Time)>) {
         if !used.is_empty() {
-            self.effects.push(Effect::Touch { used });
+            self.order.tell(Effect::Touch { used });
         }
     }
 

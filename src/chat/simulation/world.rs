@@ -119,7 +119,7 @@ impl World {
     pub fn follow(&mut self, effect: &Effect, book: &Book, log: &[(Time, Entry)]) {
         match effect {
             Effect::Answer { ask, answer } => self.answered(*ask, answer, book, log),
-            Effect::Seat { seat, door, room } => self.seated(*seat, *door, *room),
+            Effect::Seat { seat, door, room, .. } => self.seated(*seat, *door, *room),
             Effect::Unseat { seat, room, farewell, .. } => self.unseated(*seat, *room, *farewell),
             Effect::Announce { event, by } => {
                 // (A stream may speak in a room that it does not hear, through its own seat.)

@@ -72,6 +72,24 @@ fn nobody_who_is_out_hears_what_is_said_after_it() {
 }
 
 #[test]
+fn what_waits_for_the_closing_itself_does_not_lose_who_is_to_go() {
+    let (mut core, den) = crowd(9);
+    core.ask_late("ann", close(den));
+    // This waits for the entry, and nothing that is proposed stands behind it.
+    core.part(1);
+    let mut heard = core.commit();
+    assert!(core.chat.is_behind(), "it is too long for one command");
+    while core.chat.is_behind() {
+        heard.extend(core.carry_on());
+    }
+    let closed = heard.iter().filter(|one| one.ends_with("is closed: Locked")).count();
+    assert_eq!(closed, 9, "{heard:#?}");
+    let place = |text: &str| heard.iter().position(|one| one.contains(text));
+    assert!(place("ann left") < place("is closed: Locked"), "{heard:#?}");
+    core.chat.check();
+}
+
+#[test]
 fn who_comes_back_at_once_stays() {
     let (mut core, den) = crowd(9);
     core.ask_late("ann", close(den));

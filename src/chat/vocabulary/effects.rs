@@ -35,6 +35,8 @@ pub enum Effect {
         door: Door,
         /// Which room.
         room: RoomId,
+        /// The stream whose seat it is, if it is a stream's.
+        stream: Option<SeatId>,
     },
     /// From here on this seat hears nothing. With a farewell: its connection is to be closed.
     Unseat {
@@ -44,6 +46,8 @@ pub enum Effect {
         door: Door,
         /// Which room.
         room: RoomId,
+        /// The stream whose seat it was, if it was a stream's.
+        stream: Option<SeatId>,
         /// Why; `None` when the connection is gone already.
         farewell: Option<Farewell>,
     },
