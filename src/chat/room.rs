@@ -388,7 +388,7 @@ impl Room {
         let hidden = |seq: Seq| horizon.is_none_or(|horizon| seq <= horizon);
         match action {
             Action::Send { reply_to, .. } if reply_to.is_some_and(hidden) => {
-                Err(Refusal::Malformed(Field::Called("reply_to")))
+                Err(Refusal::Malformed(Field::ReplyTo))
             }
             Action::Send { .. } => Ok(()),
             Action::Edit { target, .. }

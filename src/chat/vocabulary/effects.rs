@@ -214,6 +214,10 @@ pub enum Field {
     Name,
     /// What is said.
     Message,
+    /// A character in what is said that no text may have.
+    Character,
+    /// The message that is answered.
+    ReplyTo,
     /// How it is shown.
     Color,
     /// One that only some protocols have, by its name there.
