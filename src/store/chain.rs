@@ -265,8 +265,9 @@ pub(super) fn fixed<'a>(row: &'a Row<'_>) -> rusqlite::Result<Fixed<'a>> {
     })
 }
 
-/// Makes the chain of a log that has none yet, or an older one. What words there were before those
-/// of now, nobody knows any more: what proved them stays, or else they get a proof that fits none.
+/// Makes the chain of a log that an old export has brought without one, or with an older one. What
+/// words there were before those of now, nobody knows any more: what proved them stays, or else
+/// they get a proof that fits none.
 pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {
     let mut select = connection.prepare(&format!(
         "SELECT *, {FIRST}, CASE kind

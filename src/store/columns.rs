@@ -1,19 +1,11 @@
 //! A message out of a row of the log. Called by the reader.
 
-use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 
 use crate::chat::{AccountId, Author, ClientId, Color, Name, RoomId, Seq};
 use crate::store::Message;
-use crate::store::entries::{optional_text, text, unsigned};
+use crate::store::entries::{names, optional_text, text, unsigned};
 use crate::time::Time;
-
-/// Names that SQLite has gathered as JSON; maybe none.
-pub(super) fn names(json: ValueRef<'_>) -> rusqlite::Result<Vec<Name>> {
-    let Some(json) = json.as_str_or_null()? else { return Ok(Vec::new()) };
-    let names: Vec<String> = serde_json::from_str(json).unwrap_or_default();
-    Ok(names.iter().filter_map(|name| Name::kept(name)).collect())
-}
 
 /// Where the columns of a message stand in the rows of a statement. To look each up by its name, in
 /// every row, would take longer than to read it.

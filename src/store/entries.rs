@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, RowIndex, params};
 use serde_json::{Value, json};
 
@@ -190,6 +190,13 @@ pub(super) fn calls(row: &Row<'_>) -> rusqlite::Result<Box<[AccountId]>> {
     let numbers = body.get("calls").and_then(Value::as_array).ok_or_else(|| unreadable("body"))?;
     let account = |number: &Value| number.as_u64().map(AccountId);
     numbers.iter().map(account).collect::<Option<_>>().ok_or_else(|| unreadable("body"))
+}
+
+/// Names that SQLite has gathered as JSON; maybe none.
+pub(super) fn names(json: ValueRef<'_>) -> rusqlite::Result<Vec<Name>> {
+    let Some(json) = json.as_str_or_null()? else { return Ok(Vec::new()) };
+    let names: Vec<String> = serde_json::from_str(json).unwrap_or_default();
+    Ok(names.iter().filter_map(|name| Name::kept(name)).collect())
 }
 
 /// Who said or did something, from the columns `account` and `name`.

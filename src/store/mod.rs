@@ -9,7 +9,7 @@
 //!
 //! [`Readers`] look at what was said long ago, off the writer's way.
 //!
-//! Reading order: `migrations/`, by number (what there is), [`entries`] (an entry as a row),
+//! Reading order: `migrations/0001_first.sql` (what there is), [`entries`] (an entry as a row),
 //! `chain` and `notes` (what proves it), `tables` (what it changes), `words` (what it does to
 //! messages), `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace`
 //! (and when), `health` (whether it can), `retention` (what goes again), `readers`, `reader`,

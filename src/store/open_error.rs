@@ -31,6 +31,11 @@ pub enum OpenError {
         /// The newest number that this version knows.
         known: usize,
     },
+    /// It is ours, and its schema is one of those that were made before there was a release.
+    Unreleased {
+        /// The number of its schema.
+        found: usize,
+    },
     /// The disk, or our share of it, is full.
     Full,
     /// It cannot be read without writing beside it, which is not allowed there.
@@ -67,6 +72,11 @@ impl fmt::Display for OpenError {
             OpenError::Newer { found, known } => write!(
                 f,
                 "made by a newer shanty (schema {found}, this one knows {known}): use that version"
+            ),
+            OpenError::Unreleased { found } => write!(
+                f,
+                "made by a development version (schema {found}): start the last commit that has \
+                 src/store/migrations/0013_notes.sql on it once, then this one"
             ),
             OpenError::Unmoved => f.write_str(
                 "not writable, and its last entries are in the file beside it (-wal), which can be \

@@ -12,8 +12,8 @@ use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
     UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
-use crate::store::columns::{Columns, names};
-use crate::store::entries::{self, signed, text, unsigned};
+use crate::store::columns::Columns;
+use crate::store::entries::{self, names, signed, text, unsigned};
 use crate::store::index::Young;
 use crate::time::Time;
 

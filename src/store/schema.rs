@@ -5,33 +5,24 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::store::{OpenError, chain, index};
+use crate::store::OpenError;
 
 /// In the header of every database of ours; "Shnt" in ASCII. The first migration writes it.
 const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// What made the schema what it is, in order. Appended to, and never edited after a release: a
-/// database remembers only how many of them it has seen.
-pub(super) const MIGRATIONS: [&str; 13] = [
-    include_str!("migrations/0001_first.sql"),
-    include_str!("migrations/0002_words.sql"),
-    include_str!("migrations/0003_retention.sql"),
-    include_str!("migrations/0004_gone.sql"),
-    include_str!("migrations/0005_index.sql"),
-    include_str!("migrations/0006_search.sql"),
-    include_str!("migrations/0007_seen.sql"),
-    include_str!("migrations/0008_calls.sql"),
-    include_str!("migrations/0009_direct.sql"),
-    include_str!("migrations/0010_chain.sql"),
-    include_str!("migrations/0011_left.sql"),
-    include_str!("migrations/0012_deleted.sql"),
-    CHAINS,
-];
+/// database remembers only the number of the last one that it has seen.
+pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
 
-/// The migration after which all messages are indexed again, which SQL cannot do.
-const INDEXES: i64 = 6;
-/// The one after which the log becomes a chain.
-const CHAINS: &str = include_str!("migrations/0013_notes.sql");
+/// Schemas before the first one here. Development versions made twelve, step by step, before there
+/// was a release; the thirteenth is what the first migration makes at once. So a database that
+/// their last version has opened is one of ours.
+const BEFORE: usize = 12;
+
+/// The number of the schema after so many migrations: `user_version` in the database's header.
+pub(super) fn number(seen: usize) -> usize {
+    BEFORE + seen
+}
 
 /// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file
 /// which is not ours stays as it is.
@@ -40,11 +31,12 @@ pub(super) fn version(connection: &Connection) -> Result<usize, OpenError> {
     let (application, version) = (number("application_id")?, number("user_version")?);
     let tables = "SELECT count(*) FROM sqlite_schema";
     let tables: i64 = connection.query_row(tables, [], |row| row.get(0))?;
-    let known = MIGRATIONS.len();
+    let known = self::number(MIGRATIONS.len());
     match (application, usize::try_from(version)) {
         (0, Ok(0)) if tables == 0 => Ok(0),
         (APPLICATION_ID, Ok(found)) if found > known => Err(OpenError::Newer { found, known }),
-        (APPLICATION_ID, Ok(found)) => Ok(found),
+        (APPLICATION_ID, Ok(found)) if found <= BEFORE => Err(OpenError::Unreleased { found }),
+        (APPLICATION_ID, Ok(found)) => Ok(found - BEFORE),
         _ => Err(OpenError::Foreign),
     }
 }
@@ -55,18 +47,12 @@ pub(super) fn migrate(
     migrations: &[&str],
     seen: usize,
 ) -> rusqlite::Result<()> {
-    for (number, sql) in (1_i64..).zip(migrations).skip(seen) {
+    for (index, sql) in migrations.iter().enumerate().skip(seen) {
         // `user_version` lies in the database's header and is part of the transaction: after a
         // crash, a migration has been run and counted, or neither.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
-        if number == INDEXES {
-            index::index_all(&transaction)?;
-        }
-        if *sql == CHAINS {
-            chain::begin(&transaction)?;
-        }
-        transaction.pragma_update(None, "user_version", number)?;
+        transaction.pragma_update(None, "user_version", number(index + 1) as i64)?;
         transaction.commit()?;
     }
     Ok(())
@@ -92,7 +78,7 @@ pub(super) fn difference(
 
 /// All that a database consists of: what kind of thing, its name, and what made it, without
 /// comments and spaces. (What `ANALYZE` leaves behind changes nothing.)
-fn objects(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
+pub(super) fn objects(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
     let mut select = connection.prepare(
         "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema
          WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4')",

@@ -41,7 +41,7 @@ pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         return match reply_to {
             // One that was taken back is still there to be answered.
             Some(answered) if place(connection, *room, *answered)?.is_none() => {
-                Ok(Verdict::Refused(Refusal::Malformed(Field::Called("reply_to"))))
+                Ok(Verdict::Refused(Refusal::Malformed(Field::ReplyTo)))
             }
             _ => Ok(Verdict::Taken),
         };

@@ -3,6 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What has JSON below `protocol/`: the log's own encoding, in its file and in exports.
+const LOG_ENCODING: [&str; 4] = [
+    "src/store/entries.rs",
+    "src/store/admin/export.rs",
+    "src/store/admin/import.rs",
+    "src/dialect/envelope.rs", // Until plain lines are made from events.
+];
+
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [
     &["limits", "time", "crypto", "logger", "fuzz"],
@@ -159,6 +167,23 @@ fn every_module_says_what_it_is_for() {
     let silent = sources.iter().filter(|source| !source.text.starts_with("//!"));
     let silent: Vec<String> = silent.map(Source::show).collect();
     assert!(silent.is_empty(), "{silent:#?}");
+}
+
+/// JSON is the protocols' matter: nothing below them has any, but for the log's own encoding.
+#[test]
+fn below_the_protocols_nothing_knows_json() {
+    let mut wrong = Vec::new();
+    for source in sources("src", &["rs"]) {
+        let module = source.module().expect("a file under src");
+        let below = floor(&module) < floor("protocol") && module != "lib";
+        if below && !LOG_ENCODING.contains(&&*source.show()) {
+            let lines = source.program().filter(|line| line.contains("serde"));
+            wrong.extend(lines.map(|line| format!("{}: {}", source.show(), line.trim())));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let there = |file: &&str| root().join(file).exists();
+    assert!(LOG_ENCODING.iter().all(there), "only what is there is left out");
 }
 
 #[test]

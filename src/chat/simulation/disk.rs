@@ -69,7 +69,7 @@ impl Disk {
                 let before = client_id.as_ref().and_then(|id| self.said(author.account, id, entry));
                 let astray = |seq| self.message(*room, seq).is_none();
                 if before.is_none() && reply_to.is_some_and(astray) {
-                    return Err(Refusal::Malformed(Field::Called("reply_to")));
+                    return Err(Refusal::Malformed(Field::ReplyTo));
                 }
                 Ok(before)
             }

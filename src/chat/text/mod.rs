@@ -35,7 +35,7 @@ const RESERVED: [&str; 9] = [
 ///
 /// # Errors
 /// [`Refusal::MessageTooLong`] beyond `chars_max`; [`Refusal::Malformed`] with [`Field::Message`]
-/// where nothing in it can be seen, and with `text` where there are control characters in it.
+/// where nothing in it can be seen, with [`Field::Character`] where there are control characters.
 pub fn message(text: &str, chars_max: usize) -> Result<Box<str>, Refusal> {
     let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text.to_owned() };
     if text.chars().count() > chars_max {
@@ -46,7 +46,7 @@ pub fn message(text: &str, chars_max: usize) -> Result<Box<str>, Refusal> {
     }
     // They are orders to a terminal, and `curl` shows them to one.
     if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n')) {
-        return Err(Refusal::Malformed(Field::Called("text")));
+        return Err(Refusal::Malformed(Field::Character));
     }
     Ok(text.into())
 }

@@ -201,9 +201,9 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::Whole) => (303, ""),
             Refusal::Malformed(Field::Kind) => (303, "event_type"),
             Refusal::Malformed(Field::Name) => (303, "name"),
-            // (The core calls it a text, whichever protocol it comes from.)
-            Refusal::Malformed(Field::Message | Field::Called("text")) => (303, "msg"),
+            Refusal::Malformed(Field::Message | Field::Character) => (303, "msg"),
             Refusal::Malformed(Field::Color) => (303, "color"),
+            Refusal::Malformed(Field::ReplyTo) => (303, "reply_to"),
             Refusal::Malformed(Field::Called(field)) => (303, field),
             Refusal::NoAccess => (403, "token"),
             // What only the other protocol asks for.

@@ -324,6 +324,8 @@ impl From<Refusal> for Failure {
             Refusal::SessionNotFound => Code::NotFound,
             Refusal::Malformed(Field::Whole) => Code::InvalidJson,
             Refusal::Malformed(Field::Message) => Code::MessageEmpty,
+            Refusal::Malformed(Field::Character) => return Failure::field("text"),
+            Refusal::Malformed(Field::ReplyTo) => return Failure::field("reply_to"),
             Refusal::Malformed(Field::Kind) => return Failure::field("type"),
             Refusal::Malformed(Field::Name) => return Failure::field("name"),
             Refusal::Malformed(Field::Color) => return Failure::field("color"),

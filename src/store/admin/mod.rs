@@ -5,8 +5,6 @@
 //! somebody asked for, never call a copy good that it has not read, and never take over what
 //! somebody else has put into a database beside what is ours.
 
-#[cfg(test)]
-mod altering;
 mod export;
 mod import;
 mod recalled;
@@ -93,7 +91,7 @@ pub(super) fn sound(file: &Path) -> Result<String, String> {
 fn restore(db: &Path, from: &Path, force: bool) -> Result<String, String> {
     let source = look(from, true).map_err(at(from))?;
     let version = schema::version(&source).map_err(at(from))?;
-    let ours = replica::Replica::new(version).map_err(at(from))?;
+    let ours = replica::Replica::new(&schema::MIGRATIONS[..version]).map_err(at(from))?;
     verify::objects(&source, &ours).map_err(at(from))?;
     drop(ours);
     if version == schema::MIGRATIONS.len() {
@@ -195,6 +193,7 @@ fn look(path: &Path, older: bool) -> Result<Connection, OpenError> {
         return Err(OpenError::NotADatabase);
     }
     if found < known && !older {
+        let (found, known) = (schema::number(found), schema::number(known));
         let what = format!("made by an older shanty (schema {found}, this one knows {known})");
         return Err(OpenError::Other(format!(
             "{what}: start this one on it, or restore it, first"

@@ -23,11 +23,11 @@ const TABLES: [(&str, &[&str]); 7] = [
 pub(super) struct Replica(Connection);
 
 impl Replica {
-    /// Of a log without entries, in a database that has seen so many migrations.
-    pub fn new(seen: usize) -> Result<Replica, OpenError> {
+    /// Of a log without entries, in a database that has seen these migrations.
+    pub fn new(migrations: &[&str]) -> Result<Replica, OpenError> {
         let mut connection = Connection::open_in_memory()?;
         connection.set_prepared_statement_cache_capacity(64);
-        schema::migrate(&mut connection, &schema::MIGRATIONS[..seen], 0)?;
+        schema::migrate(&mut connection, migrations, 0)?;
         connection.execute_batch("BEGIN")?;
         Ok(Replica(connection))
     }

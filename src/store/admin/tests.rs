@@ -1,5 +1,7 @@
 //! Backups that are as good as what they were made of, and everything that is found wrong.
 
+mod altering;
+
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
@@ -311,7 +313,7 @@ fn what_is_damaged_is_found() {
 fn what_is_not_ours_is_not_taken_over() {
     let scratch = Scratch::new();
     drop(busy(&scratch));
-    let (other, old) = (scratch.0.join("other.db"), scratch.0.join("old.db"));
+    let other = scratch.0.join("other.db");
     let cases = [
         (
             "CREATE TRIGGER spy AFTER INSERT ON log BEGIN DELETE FROM session; END",
@@ -335,13 +337,18 @@ fn what_is_not_ours_is_not_taken_over() {
             assert!(why.contains(says), "{sql}: {why}");
         }
     }
-    // Nor from a backup that an older version has made.
-    let mut first = Connection::open(&old).expect("a new file");
-    schema::migrate(&mut first, &schema::MIGRATIONS[..1], 0).expect("the first schema");
-    first.execute_batch("CREATE TRIGGER spy AFTER INSERT ON log BEGIN SELECT 1; END").expect("it");
-    drop(first);
-    let why = restore(&scratch.file(), &old, true).expect_err("it has a trigger");
-    assert!(why.contains("trigger spy is not ours"), "{why}");
+    // Nor from a backup that an older version has made: it is held against what that would make.
+    let migrations = [schema::MIGRATIONS[0], "ALTER TABLE room ADD COLUMN more TEXT"];
+    let [first, second] =
+        [1, 2].map(|seen| replica::Replica::new(&migrations[..seen]).expect("it"));
+    let older = Connection::open(scratch.file()).expect("it opens");
+    verify::objects(&older, &first).expect("what the first migration makes");
+    let why = verify::objects(&older, &second).expect_err("it has not seen the second");
+    assert!(why.to_string().contains("table room is not what it is to be"), "{why}");
+    older.execute_batch("CREATE TRIGGER spy AFTER INSERT ON log BEGIN SELECT 1; END").expect("it");
+    let why = verify::objects(&older, &first).expect_err("it has a trigger");
+    assert!(why.to_string().contains("trigger spy is not ours"), "{why}");
+    older.execute_batch("DROP TRIGGER spy").expect("it goes");
     // What somebody's ANALYZE has left there harms nobody.
     Connection::open(scratch.file()).expect("it opens").execute_batch("ANALYZE").expect("it does");
     verify(&scratch.file()).expect("it is sound");

@@ -38,7 +38,7 @@ pub(super) fn all(connection: &Connection) -> Result<String, OpenError> {
     if answer != "ok" {
         return wrong(answer.replace('\n', " "));
     }
-    let replica = Replica::new(schema::MIGRATIONS.len())?;
+    let replica = Replica::new(&schema::MIGRATIONS)?;
     objects(connection, &replica)?;
     if connection.prepare("PRAGMA foreign_key_check")?.exists([])? {
         return wrong("a session without an account".to_owned());

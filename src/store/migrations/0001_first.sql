@@ -1,61 +1,123 @@
 -- The first schema. Runs once, in one transaction, on an empty file.
 --
--- There is one table that matters: `log`. All others are made from it, entry by entry, in the same
--- transaction that appends the entry; they only save the next start from reading the whole log.
+-- There is one table that matters: `log`. The others are made from it, entry by entry, in the same
+-- transaction that appends the entry; they save the next start from reading the whole log, and
+-- keep what must outlast messages that are gone.
 --
 -- STRICT makes SQLite keep to the column types. Times are microseconds since 1970, UTC.
 
 -- "Shnt": tells our files from those of other programs (`file shanty.db` shows it, too).
 PRAGMA application_id = 1399352948;
 
--- What there is once: `epoch` (names this log; 16 hex digits), `secret` (32 bytes that sign room
--- tokens), `last_session` (the highest session number ever given, though that session has ended).
+-- Single values. From here on: `last_session` is the highest session number ever given (also when
+-- that session has ended); `indexed`: see `words`; every message up to `pruned` may be gone from
+-- the log; `replayed` is 1 where the tables beside the log are exactly what its entries make of
+-- them (a later migration that guesses a column has to set it to 0). The program adds `epoch`
+-- (names this log; 16 hex digits), `secret` (32 bytes that sign room tokens), and what the chain
+-- does not reach (see src/store/notes.rs): `end`, up to where the log goes at least (an entry's
+-- number, 8 bytes, and its link). `spent` is the sum of that table's rows (16 bytes).
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value ANY  NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO meta (key, value) VALUES ('last_session', 0);
+INSERT INTO meta (key, value)
+    VALUES ('last_session', 0), ('indexed', 0), ('pruned', 0), ('replayed', 1),
+        ('spent', zeroblob(16));
 
--- THE LOG. Rows are appended and never changed or deleted; `seq` is 1, 2, 3, … without a gap.
--- It refers to rooms and accounts without foreign keys, because it records what was proposed, and
--- an entry that did not fit (a message into a room that had just gone) is in it all the same.
+-- THE LOG. `seq` is 1, 2, 3, … in the order of writing. Rows are only appended, with these
+-- exceptions. The words of a message change when its author edits it, and go when it is deleted;
+-- the entry that edits or deletes holds no words itself, so that no row keeps deleted words. Old
+-- messages, and the entries that changed them, are removed where the operator wants it
+-- (src/store/retention.rs); all other entries stay, because accounts, sessions and rooms are made
+-- from them. The log refers to rooms and accounts without foreign keys: it records what was
+-- proposed, and an entry that did not fit (a message into a room that had just gone) is in it, too.
+--
+-- `proof` and `hash` make the log a chain of hashes (src/store/chain.rs). The chain does not cover
+-- what may change in a row: `text`, `edited`, `deleted`, `said_hash`, and of a message `body`.
 CREATE TABLE log (
-    seq     INTEGER PRIMARY KEY, -- the entry's number; as "INTEGER PRIMARY KEY" it is the row's own
-    time    INTEGER NOT NULL,    -- when it was proposed
-    kind    TEXT    NOT NULL,    -- 'said', or what else happened: see src/store/entries.rs
-    room    INTEGER,             -- 'said': where
-    account INTEGER,             -- 'said': who; NULL for a guest
-    name    TEXT,                -- 'said': their name at that time
-    color   TEXT,                -- 'said': to be shown in; maybe NULL
-    text    TEXT,                -- 'said': what
-    body    TEXT                 -- all other kinds: what they need to be carried out again, JSON
+    seq       INTEGER PRIMARY KEY, -- the entry's number, and the row's own
+    time      INTEGER NOT NULL,    -- when it was proposed
+    kind      TEXT    NOT NULL,    -- 'said', or another: see src/store/entries.rs
+    room      INTEGER,             -- of a message, and of what changes one: the room
+    account   INTEGER,             -- likewise: the author; NULL for somebody known by name only
+    name      TEXT,                -- likewise: the author's name at that time
+    color     TEXT,                -- 'said': the color to show it in; may be NULL
+    text      TEXT,                -- 'said': the words; NULL once it is deleted
+    body      TEXT,                -- 'said': {"calls": [accounts]}, or NULL; other kinds: JSON
+    client_id TEXT,                -- 'said': the author's own id for it; may be NULL
+    reply_to  INTEGER,             -- 'said': the message that it answers; may be NULL
+    target    INTEGER,             -- 'edited', 'deleted', 'reacted': the message
+    edited    INTEGER,             -- 'said': when it was last edited; may be NULL
+    deleted   INTEGER NOT NULL DEFAULT 0, -- 'said': 1 once it is deleted
+    said_hash BLOB,                -- 'said': SHA-256 of the first words, from its first change on
+    proof     BLOB,                -- 16 bytes: the words' salt; 32: their hash, and they are gone
+    hash      BLOB                 -- 16 bytes: of this entry, and of all before it
 ) STRICT;
 
 -- The history of a room. Every index of SQLite ends with the row's number, here `seq`; so this one
 -- is by room and then by `seq`, and finds "the last 50 before number 1234" without sorting.
 CREATE INDEX log_said ON log (room) WHERE kind = 'said';
 
--- Accounts are for ever.
+-- An author's id for a message is used once, also when the message is deleted.
+CREATE UNIQUE INDEX log_client_id ON log (account, client_id) WHERE client_id IS NOT NULL;
+
+-- Counts the deleted messages of a room without looking at them.
+CREATE INDEX log_deleted ON log (room) WHERE deleted = 1;
+
+-- What changed a message goes with it.
+CREATE INDEX log_target ON log (target) WHERE target IS NOT NULL;
+
+-- Where entries of the log are gone: the chain's link of the last of them.
+CREATE TABLE gap (
+    seq  INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL
+) STRICT;
+
+-- Authors' ids of messages that retention has removed: a message that is sent again is still not
+-- said twice. It is a table and not a stub in the log, so that a removed message is gone for
+-- everybody who reads the log. Some hundred bytes each, without the words.
+CREATE TABLE spent (
+    account   INTEGER NOT NULL, -- the author
+    client_id TEXT    NOT NULL, -- the author's own id for it
+    seq       INTEGER NOT NULL, -- its number in the log
+    time      INTEGER NOT NULL,
+    room      INTEGER NOT NULL,
+    reply_to  INTEGER,
+    hash      BLOB    NOT NULL, -- the SHA-256 of the words as they were first said
+    PRIMARY KEY (account, client_id)
+) STRICT, WITHOUT ROWID;
+
+-- Accounts, and guests: these have no key. An account that has ended frees its name; its row
+-- stays, so that its number is not given again.
 CREATE TABLE account (
     id      INTEGER PRIMARY KEY,
-    name    TEXT    NOT NULL,        -- as registered
-    folded  TEXT    NOT NULL UNIQUE, -- the name without its case: what has to be unique
-    key     BLOB    NOT NULL UNIQUE, -- the SHA-256 of the account's key, never the key
-    created INTEGER NOT NULL
+    name    TEXT    NOT NULL, -- as registered
+    folded  TEXT    NOT NULL, -- the name without its case: unique
+    key     BLOB    UNIQUE,   -- the SHA-256 of the account's key; NULL: a guest's, or one ended
+    color   TEXT,             -- to be shown in; may be NULL
+    created INTEGER NOT NULL,
+    gone    INTEGER           -- when it ended; NULL: it is there
 ) STRICT;
+
+CREATE UNIQUE INDEX account_name ON account (folded) WHERE gone IS NULL;
 
 -- Sessions that have not ended.
 CREATE TABLE session (
     id        INTEGER PRIMARY KEY,
     account   INTEGER NOT NULL REFERENCES account (id),
     key       BLOB    NOT NULL UNIQUE, -- the SHA-256 of the session's key
+    remember  INTEGER NOT NULL,        -- 1: lasts longer without use
+    agent     TEXT    NOT NULL,        -- what the client called itself; may be empty
+    created   INTEGER NOT NULL,
     last_used INTEGER NOT NULL         -- may lag behind: it is not worth a commit of its own
 ) STRICT;
 
+CREATE INDEX session_account ON session (account);
+
 -- Rooms. The row of a room that is gone stays, so that its number is not given again and what
--- refers to it still finds something. (`owner` is not a foreign key: the core lets a room be made
--- for an account that it has not heard of, and the tables must agree with the core.)
+-- refers to it still finds something. `owner` is not a foreign key: the core lets a room be made
+-- for an account that it has not heard of, and the tables must agree with the core.
 CREATE TABLE room (
     id          INTEGER PRIMARY KEY,
     owner       INTEGER,          -- an account; NULL: nobody's
@@ -67,8 +129,99 @@ CREATE TABLE room (
     generation  INTEGER NOT NULL, -- counts the passwords
     created     INTEGER NOT NULL,
     updated     INTEGER NOT NULL,
-    gone        INTEGER           -- since when; NULL: it is there
+    gone        INTEGER,          -- when it was deleted; NULL: it is there
+    between_a   INTEGER,          -- a direct room: its two accounts; both are NULL, or none
+    between_b   INTEGER,
+    since       INTEGER NOT NULL DEFAULT 0, -- the entry that made it
+    link        INTEGER,          -- the number, hard to guess, under which a hidden room is found
+    opened      INTEGER NOT NULL DEFAULT 0, -- the entry that last made it public; 0: it is not
+    forsaken    INTEGER NOT NULL DEFAULT 0, -- 1: its owner was a guest who is gone, and it has none
+    kept        INTEGER           -- the entry that deleted it, while its owner can bring it back
 ) STRICT;
 
--- Titles are unique among the rooms that are there; one that is gone frees its title.
-CREATE UNIQUE INDEX room_title ON room (folded) WHERE gone IS NULL;
+-- Titles are unique among the rooms that are there; those of direct rooms do not count.
+CREATE UNIQUE INDEX room_title ON room (folded) WHERE gone IS NULL AND between_a IS NULL;
+-- Two accounts have one direct room at most.
+CREATE UNIQUE INDEX room_between
+    ON room (min(between_a, between_b), max(between_a, between_b))
+    WHERE gone IS NULL AND between_a IS NOT NULL;
+-- The direct rooms of an account, also those that it has left.
+CREATE INDEX room_between_a ON room (between_a) WHERE gone IS NULL AND between_a IS NOT NULL;
+CREATE INDEX room_between_b ON room (between_b) WHERE gone IS NULL AND between_b IS NOT NULL;
+CREATE UNIQUE INDEX room_link ON room (link) WHERE link IS NOT NULL;
+CREATE INDEX room_kept ON room (owner) WHERE kept IS NOT NULL;
+
+-- Who belongs to which room; also of deleted rooms, while these can be brought back.
+CREATE TABLE member (
+    room    INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    since   INTEGER NOT NULL, -- the entry that made the account a member
+    read    INTEGER NOT NULL, -- the last message that the member has read; may lag behind
+    horizon INTEGER NOT NULL DEFAULT 0, -- the member must not read messages up to this one
+    PRIMARY KEY (room, account)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX member_account ON member (account);
+
+-- Who ceased to be a member of which room, and by which entry: who left, was expelled, or was a
+-- member when the room was deleted or closed. A client that was away is told so, and nobody else.
+CREATE TABLE lost (
+    account INTEGER NOT NULL,
+    seq     INTEGER NOT NULL, -- the entry
+    room    INTEGER NOT NULL,
+    PRIMARY KEY (account, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Whom an account has blocked. A row about a guest who is gone means nothing, as no number is given
+-- again; it goes when the account next blocks somebody.
+CREATE TABLE block (
+    account INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    PRIMARY KEY (account, blocked)
+) STRICT, WITHOUT ROWID;
+
+-- The reactions that messages have now. `account` is NULL for somebody known by name only.
+CREATE TABLE reaction (
+    target  INTEGER NOT NULL, -- the message
+    seq     INTEGER NOT NULL, -- the entry that put it there
+    account INTEGER,
+    name    TEXT    NOT NULL,
+    emoji   TEXT    NOT NULL,
+    PRIMARY KEY (target, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Who is mentioned in which message, by the words that it has now. It is decided once, when these
+-- are said, and is part of the message (`body` in the log): a name that is given again does not
+-- inherit the mentions of another.
+CREATE TABLE mention (
+    account INTEGER NOT NULL,
+    room    INTEGER NOT NULL,
+    seq     INTEGER NOT NULL, -- the message
+    PRIMARY KEY (account, room, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX mention_seq ON mention (seq);
+
+-- The full-text index of all messages up to `indexed`; younger ones are searched apart (see
+-- src/store/index.rs). Its text is folded and cut before it gets there (src/store/fold.rs), because
+-- FTS5 folds Latin only, and finds nothing within a sentence of Han. It keeps no copy of the text,
+-- and is told itself what to take out. It does not count words (`columnsize`), which only a ranking
+-- would ask for: results are ordered by time.
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, -- the words, in order
+    bag,  -- what narrows a search down: room, author, single letters
+    content = '', columnsize = 0, tokenize = "ascii tokenchars '.@'"
+);
+
+-- What is taken out of the index is overwritten at once, and not when pieces are next merged.
+INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+-- Pieces of it are merged sixteen at a time instead of four, little by little: each word is written
+-- less often, and a search looks into some pieces more.
+INSERT INTO words (words, rank) VALUES ('automerge', 16);
+-- At so many pieces all would be merged at once, while everybody waits; `automerge` comes before.
+INSERT INTO words (words, rank) VALUES ('crisismerge', 64);
+
+-- Rooms of which the index has messages that were not public when they got there.
+CREATE TABLE closed (
+    room INTEGER PRIMARY KEY
+) STRICT;

@@ -152,7 +152,7 @@ fn only_what_was_said_in_the_room_is_answered() {
         }
         entry
     };
-    let no_place = Refusal::Malformed(Field::Called("reply_to"));
+    let no_place = Refusal::Malformed(Field::ReplyTo);
     let edit = put(&mut writer, edits(1, 1, seq, "other words"));
     for (room, to) in [(2, seq), (1, edit), (1, 0), (1, 1), (1, 1 << 40), (1, u64::MAX)] {
         assert_eq!(refusal_of(&mut writer, answers("r", room, to)), no_place, "{room} {to}");

@@ -8,10 +8,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value as Json, json};
 
-use super::verify;
 use crate::chat::Visibility;
 use crate::chat::{AccountId, Description, Entry, Name, RoomFacts, RoomId, Seq, SessionId, Title};
 use crate::crypto;
+use crate::store::admin::verify;
 use crate::store::retention::{Pruner, Step};
 use crate::store::tests::*;
 use crate::store::{Retain, Store, Write as Writing, index, notes};
