@@ -1,7 +1,7 @@
 //! Blocking: whom somebody does not want to hear from. Between two of whom one has blocked the
 //! other nothing is said in their room for two, by neither, and none is opened. Which of the two it
-//! was, the refusal does not say. Everybody sees whom a message names; but where it names somebody
-//! who has blocked its author, it does not count as a mention for that person: see `Reader::counts`.
+//! was, the refusal does not say. Everybody sees whom a message names; where it names somebody who
+//! has blocked its author, it does not count as a mention for that person: see `Reader::counts`.
 //!
 //! Blocks last, by an entry each. What is about a guest who is gone means nothing any more, as no
 //! number is given again, and goes when its account blocks somebody else.

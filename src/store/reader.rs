@@ -344,8 +344,8 @@ impl Reader {
     }
 
     /// What is unread in each of these rooms by somebody of that name, as [`Name::lowered`] has it,
-    /// who has read each so far and knows what they said themselves. Whom they have blocked does not
-    /// call them.
+    /// who has read each so far and knows what they said themselves. Whoever they have blocked does
+    /// not call them.
     ///
     /// # Errors
     /// When the database cannot be read.
