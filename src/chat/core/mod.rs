@@ -10,8 +10,8 @@
 //!   `blocks`, `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose
 //!   owner is gone), `locking` (rooms that close), `seats` and `streams` (connections), `words`
 //!   (messages).
-//! - Rules that all topics obey: `sight` (who may see a room), `charge` (rates), `quotas`, `guesses`
-//!   (passwords), `work` (what is too long for one command).
+//! - Rules that all topics obey: `sight` (who may see a room), `charge` (rates), `quotas`,
+//!   `guesses` (passwords), `work` (what is too long for one command).
 //! - `snapshot`: the beginning. `check`: what must be true between commands; in tests.
 //!
 //! A method that changes one table only belongs to that table, in `state`.
@@ -101,7 +101,7 @@ pub struct Chat {
     /// What was too long for one command, and goes on; and how many steps this one has left.
     work: VecDeque<Work>,
     steps: usize,
-    steps_max: usize,
+    pub(super) steps_max: usize,
     /// Who does what is done now, as far as it counts.
     origin: Origin,
     /// `None`: there are no rate limits.

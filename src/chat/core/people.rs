@@ -6,7 +6,7 @@ use crate::chat::core::Chat;
 use crate::chat::state::accounts::{Known, Live, Session};
 use crate::chat::state::purpose::{Identity, Purpose, Who};
 use crate::chat::state::quotas::Made;
-use crate::chat::state::work::Then;
+use crate::chat::state::work::{Then, Work};
 use crate::chat::types::{AccountId, CallId, Color, Folded, Name, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Answer, Entry, Farewell, Person, Refusal, SessionInfo};
 use crate::crypto::KeyHash;
@@ -288,8 +288,16 @@ impl Chat {
         if !self.accounts.get(account).is_some_and(Known::is_over) {
             return;
         }
-        self.end_direct_rooms(seq, account);
-        let Some(known) = self.accounts.get(account) else { return };
+        self.end_account(seq, account);
+    }
+
+    pub(super) fn end_account(&mut self, seq: Seq, account: AccountId) {
+        let through = self.end_direct_rooms(seq, account);
+        let Some(known) = self.accounts.get_mut(account) else { return };
+        if !through {
+            known.ending = true; // Nobody proposes its end once more.
+            return self.work.push_back(Work::EndAccount { account, seq });
+        }
         let name = known.account.name.clone();
         let rooms = known.rooms.clone();
         let seats: BTreeSet<SeatId> = known.seats.iter().map(|(_, _, seat)| *seat).collect();

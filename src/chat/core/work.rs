@@ -74,6 +74,7 @@ impl Chat {
             match work {
                 Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
                 Work::Empty { room, after } => self.go_on_emptying(room, after),
+                Work::EndAccount { account, seq } => self.end_account(seq, account),
                 Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
                 Work::Lock(locking) => {
                     self.go_on_locking(*locking);
