@@ -10,7 +10,7 @@
 //! stream of events that goes on exactly where it was left.
 //!
 //! ```text
-//!    client ──bytes──▶ connection ──Request──▶ protocol ──Ask──┐
+//!    client ──bytes──▶ connection ──Request──▶ protocol ──Call──┐
 //!      ▲                    │                                  ▼
 //!      │                    └────frame──▶ dialect ──Tell──▶  hub ──▶ chat (the core)
 //!      │                                                    │  ▲        decides everything
