@@ -12,7 +12,7 @@
 //! ```text
 //!    client ──bytes──▶ connection ──Request──▶ protocol ──Ask──┐
 //!      ▲                    │                                  ▼
-//!      │                    └────frame──▶ dialect ──Tell──▶  hub ──▶ chat (the core)
+//!      │                    └────frame──▶ codec ────Tell──▶  hub ──▶ chat (the core)
 //!      │                                                    │  ▲        decides everything
 //!      └──one write a round── worker ◀──Item── (encoded once)  │
 //!                                             │                │ Logged
@@ -31,7 +31,7 @@
 //! | 5 | [`connection`] | one socket: HTTP, then maybe a websocket; deadlines |
 //! | 4 | [`protocol`] | everything that is somebody's wire format |
 //! | 3 | [`hub`] | the one task that owns the core; turns effects into deliveries |
-//! | 2 | [`dialect`], [`store`] | how a protocol says what happened; the log on disk |
+//! | 2 | [`codec`], [`store`] | what the hub knows of a protocol; the log on disk |
 //! | 1 | [`chat`], [`clock`], [`http`], [`ws`], [`outgoing`], [`config`] | no socket, no disk |
 //! | 0 | [`limits`], [`time`], [`crypto`], [`logger`] | every number, the clock's type, keys |
 //!
@@ -96,7 +96,7 @@ pub mod http;
 pub mod outgoing;
 pub mod ws;
 
-pub mod dialect;
+pub mod codec;
 pub mod store;
 
 pub mod hub;

@@ -15,7 +15,7 @@ const LOG_ENCODING: [&str; 4] = [
 const FLOORS: [&[&str]; 9] = [
     &["limits", "time", "crypto", "logger", "fuzz"],
     &["chat", "clock", "http", "ws", "outgoing", "config"],
-    &["dialect", "store"],
+    &["codec", "store"],
     &["hub"],
     &["protocol"],
     &["connection"],
