@@ -23,12 +23,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::chat::{
-    AskId, Chat, Command, Door, Effect, Numbered, RoomId, SeatId, Seq, Settings, Snapshot,
+    CallId, Chat, Command, Door, Effect, Numbered, RoomId, SeatId, Seq, Settings, Snapshot,
 };
 use crate::clock::Clock;
 use crate::codec::{Codecs, Disconnect, Encoder, PROTOCOL_IDS_MAX};
-use crate::hub::handle::{Asker, Message};
 pub use crate::hub::handle::{HubHandle, LogHandle, Seat};
+use crate::hub::handle::{Message, Waiter};
 use crate::hub::presence::Presence;
 pub use crate::hub::workers::{Item, Rounds, base_of, seat_id};
 use crate::hub::workers::{WorkerLine, worker_of};
@@ -79,8 +79,8 @@ pub struct Hub {
     line: Line,
     workers: Vec<WorkerLine>,
     encoder: Encoder,
-    asks: HashMap<AskId, Asker>,
-    last_ask: u64,
+    waiters: HashMap<CallId, Waiter>,
+    last_call: u64,
     /// What the log has said, and the core has not heard yet: an entry that is too long for one
     /// command holds up the next. No more than there are proposals.
     from_log: VecDeque<Command>,
@@ -128,8 +128,8 @@ impl Hub {
             line,
             workers,
             encoder,
-            asks: HashMap::new(),
-            last_ask: 0,
+            waiters: HashMap::new(),
+            last_call: 0,
             from_log: VecDeque::new(),
             audiences: Numbered::default(),
             effects: Vec::new(),
@@ -202,11 +202,11 @@ impl Hub {
 
     fn take(&mut self, now: Moment, message: Message) {
         match message {
-            Message::Ask { source, caller, what, answer } => {
-                self.last_ask += 1;
-                let ask = AskId(self.last_ask);
-                self.asks.insert(ask, answer);
-                self.carry_out(now, Command::Ask { ask, source, caller, what });
+            Message::Call { source, caller, call, answer } => {
+                self.last_call += 1;
+                let id = CallId(self.last_call);
+                self.waiters.insert(id, answer);
+                self.carry_out(now, Command::Call { id, source, caller, call });
             }
             Message::Tell { seat, tell } => self.carry_out(now, Command::Tell { seat, tell }),
             Message::Leave { seat } => self.carry_out(now, Command::Leave { seat }),
@@ -239,9 +239,9 @@ impl Hub {
 
     fn effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Answer { ask, answer } => {
-                if let Some(asker) = self.asks.remove(&ask) {
-                    let _ = asker.send(answer); // Who does not wait any more does not care.
+            Effect::Answer { id, answer } => {
+                if let Some(waiter) = self.waiters.remove(&id) {
+                    let _ = waiter.send(answer); // The caller may have gone away.
                 }
             }
             Effect::Propose { ticket, time, entry } => {

@@ -10,7 +10,7 @@
 //! stream of events that goes on exactly where it was left.
 //!
 //! ```text
-//!    client ──bytes──▶ connection ──Request──▶ protocol ──Ask──┐
+//!    client ──bytes──▶ connection ──Request──▶ protocol ──Call──┐
 //!      ▲                    │                                  ▼
 //!      │                    └────frame──▶ codec ────Tell──▶  hub ──▶ chat (the core)
 //!      │                                                    │  ▲        decides everything
@@ -70,7 +70,8 @@
 //! | deleted rooms that can be brought back | the oldest is gone for good |
 //! | items of one answer of the core, steps of one command | the rest is asked for, or goes on |
 //!
-//! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.
+//! 5. Only [`protocol`] knows a wire format; below it stands one trait, [`codec::Codec`], that writes
+//!    finished frames. The core knows neither JSON nor HTTP nor SQL.
 //! 6. The work of one command is bounded: nothing takes over 1 ms of the event loop. Long lists are
 //!    answered page by page, and what is too long for one command goes on after others had their
 //!    turn.

@@ -120,11 +120,11 @@ impl Chat {
                     return Err(Refusal::NameTaken);
                 }
                 self.belongs_from(account, LOBBY, seq);
-                Ok(Answer::Done)
+                Ok(Answer::Done(()))
             }
             Entry::AccountEnded { account } => {
                 self.account_ended(seq, account);
-                Ok(Answer::Done)
+                Ok(Answer::Done(()))
             }
             Entry::SessionBegun { session, account, key, remember, agent } => {
                 let (created, last_used) = (time, time);
@@ -134,7 +134,7 @@ impl Chat {
             }
             Entry::SessionEnded { session } => {
                 self.session_ended(session);
-                Ok(Answer::Done)
+                Ok(Answer::Done(()))
             }
             Entry::KeyChanged { account, key, but } => self.key_changed(account, key, but),
             Entry::BlockChanged { account, blocked, on } => {
@@ -239,7 +239,7 @@ impl Chat {
         if !self.accounts.change_key(account, key) {
             return Err(Refusal::Unavailable); // Nobody draws a key that is there already.
         }
-        let Some(known) = self.accounts.get(account) else { return Ok(Answer::Done) };
+        let Some(known) = self.accounts.get(account) else { return Ok(Answer::Done(())) };
         let stays = |by: Option<SessionId>| by.is_some() && by == but;
         let streams = known.streams.iter().copied();
         let mut going: BTreeSet<SeatId> = streams
@@ -255,7 +255,7 @@ impl Chat {
             }
         }
         self.unseat_each(going, Some(Farewell::SessionEnded), Then::Nothing);
-        Ok(Answer::Done)
+        Ok(Answer::Done(()))
     }
 
     fn session_ended(&mut self, session: SessionId) {
@@ -325,7 +325,7 @@ impl Chat {
             }
             self.empty(Box::new(room));
         }
-        Ok(Answer::Done)
+        Ok(Answer::Done(()))
     }
 
     /// What an entry did to a room. Who did it, the log does not know: it is said by the owner, or,

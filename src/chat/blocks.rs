@@ -8,13 +8,13 @@
 use std::ops::Bound;
 
 use crate::chat::accounts::Known;
-use crate::chat::asks::Identity;
+use crate::chat::calls::Identity;
 use crate::chat::pages::page;
 use crate::chat::people::show_person;
 use crate::chat::room::Room;
 use crate::chat::types::AccountId;
-use crate::chat::vocabulary::{Action, Answer, Entry, Field, Refusal};
-use crate::chat::{AskId, Chat, Purpose};
+use crate::chat::vocabulary::{Action, Answer, Entry, Field, Page, Person, Refusal};
+use crate::chat::{CallId, Chat, Purpose};
 use crate::limits::BLOCKED_PER_ACCOUNT_MAX;
 
 impl Chat {
@@ -51,7 +51,7 @@ impl Chat {
     /// Blocks somebody, or does so no more. `Ok(None)`: the answer comes with the log's.
     pub(super) fn block(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         name: &str,
         on: bool,
@@ -63,7 +63,7 @@ impl Chat {
         }
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         if known.blocked.contains(&blocked) == on {
-            return Ok(Some(Answer::Done));
+            return Ok(Some(Answer::Done(())));
         }
         let is_there = |one: &&AccountId| self.accounts.get(**one).is_some();
         if on
@@ -73,7 +73,7 @@ impl Chat {
             return Err(Refusal::Full);
         }
         let entry = Entry::BlockChanged { account, blocked, on };
-        self.propose(entry, Purpose::Ask(ask, Some(account)))?;
+        self.propose(entry, Purpose::Call(call, Some(account)))?;
         if let Some(known) = self.accounts.get_mut(account) {
             known.blocking = true;
         }
@@ -81,13 +81,15 @@ impl Chat {
     }
 
     /// Whom somebody has blocked: a page.
-    pub(super) fn blocked(&self, who: Identity, after: AccountId) -> Result<Answer, Refusal> {
+    pub(super) fn blocked(
+        &self,
+        who: Identity,
+        after: AccountId,
+    ) -> Result<Page<Person, AccountId>, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let rest = known.blocked.range((Bound::Excluded(after), Bound::Unbounded));
-        let (people, next) =
-            page(rest.map(|one| (*one, *one)), |one| self.accounts.get(one).map(show_person));
-        Ok(Answer::Blocked { people, next })
+        Ok(page(rest.map(|one| (*one, *one)), |one| self.accounts.get(one).map(show_person)))
     }
 
     /// Carries out [`Entry::BlockChanged`].
@@ -111,6 +113,6 @@ impl Chat {
         if let Some(known) = self.accounts.get_mut(account) {
             known.blocked = blocks;
         }
-        Ok(Answer::Done)
+        Ok(Answer::Done(()))
     }
 }

@@ -8,7 +8,7 @@
 use crate::chat::limiter::{Kind, Limiter, Subject, Take};
 use crate::chat::source::Source;
 use crate::chat::types::{AccountId, RoomId, SeatId};
-use crate::chat::vocabulary::{Ask, Entry, Refusal, Space};
+use crate::chat::vocabulary::{Call, Entry, Refusal, Space};
 use crate::chat::{Chat, Purpose};
 use crate::limits::rates::{ENTRY_BYTES, Rate, Rates, SITE_ADDRESSES};
 
@@ -27,14 +27,14 @@ impl Origin {
 }
 
 impl Chat {
-    /// What an ask costs beside what comes of it.
-    pub(super) fn charge_ask(&mut self, what: &Ask) -> Result<(), Refusal> {
-        self.charge(&[(Kind::Ask, 1)], None)?;
-        match what {
+    /// What a call costs beside what comes of it.
+    pub(super) fn charge_call(&mut self, call: &Call) -> Result<(), Refusal> {
+        self.charge(&[(Kind::Call, 1)], None)?;
+        match call {
             // What a login may cost, for who changes a key means to keep somebody out.
-            Ask::Login { .. } | Ask::ChangeKey { .. } => self.charge(&[(Kind::Login, 1)], None),
-            Ask::Follow { .. } | Ask::Sit { .. } => self.charge(&[(Kind::Open, 1)], None),
-            Ask::Search => self.charge(&[(Kind::Search, 1)], None),
+            Call::Login(_) | Call::ChangeKey(_) => self.charge(&[(Kind::Login, 1)], None),
+            Call::Follow(_) | Call::Sit(_) => self.charge(&[(Kind::Open, 1)], None),
+            Call::Search(_) => self.charge(&[(Kind::Search, 1)], None),
             _ => Ok(()),
         }
     }

@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use crate::chat::accounts::Known;
-use crate::chat::asks::Identity;
+use crate::chat::calls::Identity;
 use crate::chat::room::{DeletedRecord, Room};
 use crate::chat::types::{AccountId, Numbered, RoomId, Seq, Title};
 use crate::chat::vocabulary::{Answer, DeletedInfo, Entry, Refusal};
 use crate::chat::work::Work;
-use crate::chat::{AskId, Chat, Purpose};
+use crate::chat::{CallId, Chat, Purpose};
 use crate::limits::{
     DELETED_MEMBERS_MAX, DELETED_ROOM_TTL_SECS, DELETED_ROOMS_MAX, DELETED_ROOMS_PER_OWNER_MAX,
     RETAIN_WAIT_MS, ROOMS_MAX,
@@ -179,7 +179,7 @@ impl Chat {
     }
 
     /// What the caller can bring back.
-    pub(super) fn list_deleted(&self, who: Identity) -> Result<Answer, Refusal> {
+    pub(super) fn list_deleted(&self, who: Identity) -> Result<Vec<DeletedInfo>, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let own = self.deleted.owned_by(account).filter_map(|id| self.deleted.rooms.get(&id));
         let show = |kept: &Kept| DeletedInfo {
@@ -188,13 +188,13 @@ impl Chat {
             deleted: kept.at,
             until: kept.at.plus_secs(DELETED_ROOM_TTL_SECS),
         };
-        Ok(Answer::Deleted(own.filter(|kept| !self.is_over(kept)).map(show).collect()))
+        Ok(own.filter(|kept| !self.is_over(kept)).map(show).collect())
     }
 
     /// The answer comes with the log's.
     pub(super) fn restore_room(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         number: RoomId,
         title: Option<Title>,
@@ -214,7 +214,7 @@ impl Chat {
             return Err(Refusal::Full);
         }
         let entry = Entry::RoomReturned { room, title };
-        self.propose(entry, Purpose::Ask(ask, Some(account)))?;
+        self.propose(entry, Purpose::Call(call, Some(account)))?;
         self.rooms.reserve(folded);
         self.deleted.set_changing(room, true);
         Ok(())
@@ -271,7 +271,7 @@ impl Chat {
 
     /// Carries out [`Entry::RoomPurged`].
     pub(super) fn room_purged(&mut self, id: RoomId) -> Result<Answer, Refusal> {
-        self.deleted.take(id).map(|_| Answer::Done).ok_or(Refusal::RoomNotFound)
+        self.deleted.take(id).map(|_| Answer::Done(())).ok_or(Refusal::RoomNotFound)
     }
 
     /// What was deleted by a guest who is gone for good nobody can bring back.

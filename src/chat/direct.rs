@@ -6,12 +6,12 @@
 //! is.
 
 use crate::chat::accounts::Known;
-use crate::chat::asks::Identity;
+use crate::chat::calls::Identity;
 use crate::chat::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Folded, RoomId, Seq};
-use crate::chat::vocabulary::{Action, Answer, Entry, Refusal, What};
+use crate::chat::vocabulary::{Action, Answer, DirectRoom, Entry, Refusal, What};
 use crate::chat::work::Awaited;
-use crate::chat::{AskId, Chat, Purpose};
+use crate::chat::{CallId, Chat, Purpose};
 use crate::limits::{DIRECT_ROOMS_PER_ACCOUNT_MAX, ROOMS_MAX};
 
 impl Chat {
@@ -39,7 +39,7 @@ impl Chat {
     /// Who has left the room comes back to it. `Ok(None)`: the answer comes with the log's.
     pub(super) fn direct(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         name: &str,
         chance: u64,
@@ -49,12 +49,13 @@ impl Chat {
             let id = room.record.id;
             if room.has_member(Some(between[0])) {
                 let room = Box::new(self.info(room, Some(between[0]), true));
-                return Ok(Some(Answer::Direct { room, made: false }));
+                return Ok(Some(Answer::Direct(DirectRoom { room, made: false })));
             }
             if self.is_blocked(between) {
                 return Err(Refusal::Blocked);
             }
-            self.propose_membership(ask, between[0], id, (true, false))?;
+            let purpose = Purpose::Direct(call, between[0]);
+            self.propose_membership(purpose, between[0], id, (true, false))?;
             return Ok(None);
         }
         if self.is_blocked(between) {
@@ -67,7 +68,7 @@ impl Chat {
             return Err(Refusal::Full);
         }
         let room = self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?;
-        let purpose = Purpose::Ask(ask, Some(between[0]));
+        let purpose = Purpose::Call(call, Some(between[0]));
         self.propose(Entry::DirectMade { room, between, both: false }, purpose)?;
         self.rooms.reserve_pair(between);
         Ok(None)
@@ -128,7 +129,7 @@ impl Chat {
         }
         let first = if both { &between[..] } else { &between[..1] };
         match self.room_made(seq, record, first, asker)? {
-            Answer::Room(room) => Ok(Answer::Direct { room, made: true }),
+            Answer::Room(room) => Ok(Answer::Direct(DirectRoom { room, made: true })),
             other => Ok(other),
         }
     }
@@ -153,7 +154,7 @@ impl Chat {
         if self.rooms.get(room).is_some_and(|room| room.members.is_empty()) {
             self.rooms.remove(room); // Only streams hear a room for two, of its members.
         }
-        Ok(Answer::Done)
+        Ok(Answer::Done(()))
     }
 
     /// The rooms for two of a guest who is gone for good end: nobody could be answered there.

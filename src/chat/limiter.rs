@@ -15,7 +15,7 @@ use crate::limits::rates::{self, BUCKETS_LOOKED_AT, BUCKETS_MAX, Rate, Rates};
 /// What is limited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    Ask,
+    Call,
     Tell,
     Message,
     Change,
@@ -40,7 +40,7 @@ impl Kind {
     /// The buckets that it takes from.
     pub fn rates(self) -> &'static Rates {
         match self {
-            Kind::Ask => &rates::ASK,
+            Kind::Call => &rates::CALL,
             Kind::Tell => &rates::TELL,
             Kind::Message => &rates::MESSAGE,
             Kind::Change => &rates::CHANGE,

@@ -6,17 +6,17 @@
 use std::ops::Bound;
 
 use crate::chat::accounts::Known;
-use crate::chat::asks::{Identity, account_of};
+use crate::chat::calls::{Identity, account_of};
 use crate::chat::limiter::Kind;
 use crate::chat::pages::{merged, page};
 use crate::chat::room::{Membership, Room};
 use crate::chat::types::{AccountId, Author, Door, Folded, LOBBY, RoomId, SeatId, Seq, Title};
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Place, Present, Refusal,
-    RoomFacts, RoomInfo, What,
+    Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Page, Place, Present,
+    Refusal, RoomFacts, RoomInfo, What, call,
 };
 use crate::chat::work::Then;
-use crate::chat::{AskId, Chat, Purpose};
+use crate::chat::{CallId, Chat, Purpose};
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 
 /// Above every entry: who may read nothing.
@@ -60,7 +60,8 @@ impl Chat {
         asker: Option<AccountId>,
         inside: bool,
     ) -> RoomInfo {
-        let (present, more) = if inside { room.present(0) } else { Default::default() };
+        let Page { items: present, next: more } =
+            if inside { room.present(0) } else { Page::default() };
         RoomInfo { present, more, ..self.info(room, asker, inside) }
     }
 
@@ -73,43 +74,45 @@ impl Chat {
         Ok(Answer::Room(Box::new(self.info_with_people(room, asker, true))))
     }
 
-    pub(super) fn list_rooms(&self, who: Identity, mine: bool, after: RoomId) -> Answer {
+    pub(super) fn list_rooms(&self, who: Identity, call: call::Rooms) -> Page<RoomInfo, RoomId> {
+        let call::Rooms { mine, after } = call;
         let asker = account_of(who);
         let inside = |room: &Room| self.may_see_inside(room, asker, Access::Open);
         let own = self.rooms_of(asker.filter(|_| mine), after);
         let mut all = merged(self.rooms.listed(after, false), own).peekable();
         if mine {
             let show = |id| self.rooms.get(id).map(|room| self.info(room, asker, inside(room)));
-            let (rooms, next) = page(all, show);
-            return Answer::Rooms { rooms, next };
+            return page(all, show);
         }
-        let (mut rooms, mut shown, mut last) = (Vec::new(), 0, None);
+        let (mut items, mut shown, mut last) = (Vec::new(), 0, None);
         while shown < ANSWER_ITEMS_MAX
             && let Some((id, _)) = all.next()
         {
             let room = self.rooms.get(id);
             let info = room.map(|room| self.info_with_people(room, asker, inside(room)));
             shown += 1 + info.as_ref().map_or(0, |info| info.present.len());
-            rooms.extend(info);
+            items.extend(info);
             last = Some(id);
         }
-        Answer::Rooms { rooms, next: last.filter(|_| all.peek().is_some()) }
+        Page { items, next: last.filter(|_| all.peek().is_some()) }
     }
 
-    pub(super) fn readable(&self, who: Identity, after: RoomId) -> Answer {
+    pub(super) fn readable(&self, who: Identity, after: RoomId) -> Page<(RoomId, Seq), RoomId> {
         let asker = account_of(who);
         let own = self.rooms_of(asker, after);
-        let (rooms, next) = page(merged(self.rooms.listed(after, true), own), |id| {
+        page(merged(self.rooms.listed(after, true), own), |id| {
             Some((id, self.rooms.get(id)?.horizon(asker)?))
-        });
-        Answer::Readable { rooms, next }
+        })
     }
 
-    pub(super) fn marks(&self, who: Identity, after: RoomId) -> Result<Answer, Refusal> {
+    pub(super) fn marks(
+        &self,
+        who: Identity,
+        after: RoomId,
+    ) -> Result<Page<Followed, RoomId>, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let own = self.rooms_of(Some(account), after).map(|id| (*id, *id));
-        let (rooms, next) = page(own, |id| followed(self.rooms.get(id)?, account));
-        Ok(Answer::Marks { rooms, next })
+        Ok(page(own, |id| followed(self.rooms.get(id)?, account)))
     }
 
     /// The rooms that somebody is a member of, after one.
@@ -119,11 +122,11 @@ impl Chat {
         known.into_iter().flat_map(move |known| known.rooms.range(after))
     }
 
-    pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Answer, Refusal> {
+    pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Box<RoomInfo>, Refusal> {
         let asker = account_of(who);
         let room = self.visible(asker, room)?;
         let inside = self.may_see_inside(room, asker, Access::Open);
-        Ok(Answer::Room(Box::new(self.info(room, asker, inside))))
+        Ok(Box::new(self.info(room, asker, inside)))
     }
 
     /// A room in which one may speak. One who is no member does not learn that a hidden one is.
@@ -135,7 +138,7 @@ impl Chat {
     /// `Ok(None)`: the answer comes with the log's. One who is a member already stays one.
     pub(super) fn enter_room(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         room: RoomId,
         access: Access,
@@ -154,35 +157,35 @@ impl Chat {
         if members >= MEMBERS_MAX || known.is_full() {
             return Err(Refusal::Full);
         }
-        self.propose_membership(ask, account, room, (true, false))?;
+        self.propose_membership(Purpose::Call(call, Some(account)), account, room, (true, false))?;
         Ok(None)
     }
 
     /// `Ok(None)`: the answer comes with the log's. One who was no member is none afterwards.
     pub(super) fn exit_room(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         room: RoomId,
     ) -> Result<Option<Answer>, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.visible(Some(account), room)?;
         if !found.members.contains_key(&account) {
-            return Ok(Some(Answer::Done));
+            return Ok(Some(Answer::Done(())));
         }
-        self.propose_membership(ask, account, room, (false, false))?;
+        self.propose_membership(Purpose::Call(call, Some(account)), account, room, (false, false))?;
         Ok(None)
     }
 
     pub(super) fn propose_membership(
         &mut self,
-        ask: AskId,
+        purpose: Purpose,
         account: AccountId,
         room: RoomId,
         (member, expelled): (bool, bool),
     ) -> Result<(), Refusal> {
         let entry = Entry::MemberChanged { room, account, member, expelled };
-        self.propose(entry, Purpose::Ask(ask, Some(account)))?;
+        self.propose(entry, purpose)?;
         self.moves(account, room, member);
         Ok(())
     }
@@ -201,23 +204,22 @@ impl Chat {
     pub(super) fn members(
         &self,
         who: Identity,
-        room: RoomId,
-        after: Place,
-    ) -> Result<Answer, Refusal> {
+        call: call::Members,
+    ) -> Result<Page<Member, Place>, Refusal> {
         let asker = account_of(who);
-        let room = self.visible(asker, room)?;
+        let room = self.visible(asker, call.room)?;
         if !self.may_see_inside(room, asker, Access::Open) {
             return Err(Refusal::NotMember);
         }
-        let (members, next) = match after {
+        let (items, next) = match call.after {
             Place::Present(after) => self.members_present(room, after),
             Place::Away { present, account } => self.members_away(room, present, account),
         };
-        Ok(Answer::Members { members, next })
+        Ok(Page { items, next })
     }
 
     fn members_present(&self, room: &Room, after: u64) -> (Vec<Member>, Option<Place>) {
-        let (present, next) = room.present(after);
+        let Page { items: present, next } = room.present(after);
         let show = |one: Present| Member {
             guest: one.author.account.is_none_or(|account| self.is_guest(account)),
             author: one.author,
@@ -242,17 +244,18 @@ impl Chat {
         let two = two.into_iter().flatten().filter(|account| *account > after);
         let rest = room.members.range((Bound::Excluded(after), Bound::Unbounded));
         let rest = rest.map(|(account, _)| *account).filter(|_| !room.is_direct());
-        let (members, last) = page(two.chain(rest).map(|account| (account, account)), |account| {
-            let known = self.accounts.get(account)?;
-            let arrival = room.arrival(&known.account.name.folded());
-            arrival.is_none_or(|arrival| arrival > present).then(|| Member {
-                author: known.author(),
-                guest: known.is_guest(),
-                online: arrival.is_some(),
-                color: known.account.color.clone(),
-                last_activity: None,
-            })
-        });
+        let Page { items: members, next: last } =
+            page(two.chain(rest).map(|account| (account, account)), |account| {
+                let known = self.accounts.get(account)?;
+                let arrival = room.arrival(&known.account.name.folded());
+                arrival.is_none_or(|arrival| arrival > present).then(|| Member {
+                    author: known.author(),
+                    guest: known.is_guest(),
+                    online: arrival.is_some(),
+                    color: known.account.color.clone(),
+                    last_activity: None,
+                })
+            });
         (members, last.map(|account| Place::Away { present, account }))
     }
 
@@ -338,7 +341,7 @@ impl Chat {
         if self.put_out(seq, room, account) {
             self.tell_member(seq, room, author, false);
         }
-        Ok(Answer::Done)
+        Ok(Answer::Done(()))
     }
 
     /// A membership ends: its streams are told that the room is theirs no more. `false`: it was
@@ -357,7 +360,7 @@ impl Chat {
     /// `Ok(None)`: the answer comes with the log's.
     pub(super) fn expel(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         room: RoomId,
         name: &str,
@@ -372,7 +375,7 @@ impl Chat {
             // A name without an account is one seat's only.
             let seat = found.seat_of(&name).ok_or(Refusal::PersonNotFound)?;
             self.unseat(seat, Some(Farewell::Expelled));
-            return Ok(Some(Answer::Done));
+            return Ok(Some(Answer::Done(())));
         };
         let other = known.account.id;
         if other == account {
@@ -381,9 +384,9 @@ impl Chat {
         if !found.has_member(Some(other)) {
             found.holder(&name).ok_or(Refusal::PersonNotFound)?;
             self.unseat_person(other, room);
-            return Ok(Some(Answer::Done));
+            return Ok(Some(Answer::Done(())));
         }
-        self.propose_membership(ask, other, room, (false, true))?;
+        self.propose_membership(Purpose::Call(call, Some(other)), other, room, (false, true))?;
         Ok(None)
     }
 

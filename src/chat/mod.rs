@@ -18,8 +18,8 @@
 
 mod accounts;
 mod apply;
-mod asks;
 mod blocks;
+mod calls;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
@@ -65,7 +65,7 @@ pub use crate::chat::{mentions::called, source::Source};
 
 use crate::chat::accounts::Accounts;
 use crate::chat::apply::Came;
-use crate::chat::asks::Identity;
+use crate::chat::calls::Identity;
 use crate::chat::charge::Origin;
 use crate::chat::deleted::Deleted;
 use crate::chat::limiter::Limiter;
@@ -132,25 +132,27 @@ pub struct Chat {
 
 /// For whom an entry was proposed.
 enum Purpose {
-    /// Somebody asked, as this account or as nobody.
-    Ask(AskId, Option<AccountId>),
+    /// For a call, by this account or by nobody.
+    Call(CallId, Option<AccountId>),
+    /// For this account's [`call::Direct`], which it comes back to its room by.
+    Direct(CallId, AccountId),
     /// Somebody who is to be a guest: first the account, for which nothing is answered; then the
     /// session.
-    Guest(AskId),
+    Guest(CallId),
     /// Somebody said something through a seat.
     Tell(Told),
     /// The core itself: something has expired.
     Own,
 }
 
-/// An ask that waits until a change is over.
+/// A call that waits until a change is over.
 struct Held {
-    ask: AskId,
+    id: CallId,
     origin: Origin,
     who: Identity,
     /// The account's key, where it was shown itself.
     key: Option<KeyHash>,
-    what: Ask,
+    call: Call,
 }
 
 /// A tell that waits for the log.
@@ -228,18 +230,19 @@ impl Chat {
         self.order.swap_effects(effects);
         self.refresh_steps();
         match command {
-            Command::Ask { ask, source, caller, what } => self.ask(ask, source, caller, what),
+            Command::Call { id, source, caller, call } => self.call(id, source, caller, call),
             Command::Tell { seat, tell } => self.tell(seat, tell),
             Command::Leave { seat } => self.leave(seat),
             Command::Logged { ticket, seq, time, entry } => {
                 self.logged(ticket, seq, time, entry);
             }
             Command::Repeated { ticket, entry, seq, time, same } => {
-                let by = entry.author().cloned();
-                let (color, calls) = (None, Box::default());
-                let found = Answer::Acted { seq, time, repeated: true, by, color, calls };
-                let outcome = if same { Ok(found) } else { Err(Refusal::ClientIdReused) };
-                self.not_logged(ticket, &entry, outcome);
+                let acted = |by: &Author| {
+                    let (by, color, calls) = (by.clone(), None, Box::default());
+                    Answer::Acted(Acted { seq, time, repeated: true, by, color, calls })
+                };
+                let found = entry.author().filter(|_| same).map(acted);
+                self.not_logged(ticket, &entry, found.ok_or(Refusal::ClientIdReused));
             }
             Command::Unlogged { ticket, entry, refusal } => {
                 self.not_logged(ticket, &entry, Err(refusal));
@@ -287,8 +290,8 @@ impl Chat {
         !self.closing && self.order.has_room_for(count)
     }
 
-    fn answer(&mut self, ask: AskId, answer: Result<Answer, Refusal>) {
-        self.order.tell(Effect::Answer { ask, answer });
+    fn answer(&mut self, call: CallId, answer: Result<Answer, Refusal>) {
+        self.order.tell(Effect::Answer { id: call, answer });
     }
 
     /// The log has an entry: what it changes is changed, and who waited for it is told.
@@ -296,7 +299,8 @@ impl Chat {
         let purpose = ticket.map_or(Purpose::Own, |ticket| self.order.settle(ticket));
         let (by, asker) = match &purpose {
             Purpose::Tell(told) => (Some((told.by, told.door)), None),
-            Purpose::Ask(_, asker) => (None, *asker),
+            Purpose::Call(_, asker) => (None, *asker),
+            Purpose::Direct(_, asker) => (None, Some(*asker)),
             Purpose::Guest(_) | Purpose::Own => (None, None),
         };
         if ticket.is_some() {
@@ -342,14 +346,21 @@ impl Chat {
     /// Tells whoever an entry was proposed for what came of it.
     fn conclude(&mut self, purpose: Purpose, begun: bool, outcome: Result<Answer, Refusal>) {
         match purpose {
-            Purpose::Ask(ask, _) => self.answer(ask, outcome),
+            Purpose::Call(call, _) => self.answer(call, outcome),
+            Purpose::Direct(call, _) => {
+                let answer = outcome.map(|answer| match answer {
+                    Answer::Room(room) => Answer::Direct(DirectRoom { room, made: false }),
+                    other => other,
+                });
+                self.answer(call, answer);
+            }
             // Without the account, which may have been lost, there is no session either.
-            Purpose::Guest(ask) if begun => {
-                self.answer(ask, outcome.map_err(|_| Refusal::Unavailable));
+            Purpose::Guest(call) if begun => {
+                self.answer(call, outcome.map_err(|_| Refusal::Unavailable));
             }
             Purpose::Tell(Told { seat, door, mark, .. }) => {
                 let reply = outcome.map(|answer| match answer {
-                    Answer::Acted { seq, time, repeated, .. } => {
+                    Answer::Acted(Acted { seq, time, repeated, .. }) => {
                         Receipt::Logged { seq, time, repeated }
                     }
                     _ => Receipt::Noted,

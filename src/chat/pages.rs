@@ -2,22 +2,22 @@
 
 use crate::chat::numbered::looked;
 use crate::chat::types::RoomId;
+use crate::chat::vocabulary::Page;
 use crate::limits::ANSWER_ITEMS_MAX;
 
-/// At most [`ANSWER_ITEMS_MAX`] of a list, as `show` shows them; and behind what the next page
-/// begins, if there is more.
+/// At most [`ANSWER_ITEMS_MAX`] of a list, as `show` shows them.
 pub(super) fn page<K: Copy, V, T>(
     mut all: impl Iterator<Item = (K, V)>,
     show: impl Fn(V) -> Option<T>,
-) -> (Vec<T>, Option<K>) {
-    let (mut shown, mut last) = (Vec::new(), None);
+) -> Page<T, K> {
+    let (mut items, mut last) = (Vec::new(), None);
     for (place, one) in all.by_ref().take(ANSWER_ITEMS_MAX) {
         looked();
         last = Some(place);
-        shown.extend(show(one));
+        items.extend(show(one));
     }
     let more = all.next().is_some();
-    (shown, last.filter(|_| more))
+    Page { items, next: last.filter(|_| more) }
 }
 
 /// Two lists of numbers that only grow, as one.

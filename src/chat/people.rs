@@ -1,10 +1,10 @@
 //! Asks about people: who is known, who is logged in, and who is only passing through.
 
 use crate::chat::accounts::{Known, Live};
-use crate::chat::asks::{Identity, Who};
+use crate::chat::calls::{Identity, Who};
 use crate::chat::types::{AccountId, Color, Folded, Name, SessionId};
 use crate::chat::vocabulary::{Answer, Entry, Person, Refusal, SessionInfo};
-use crate::chat::{AskId, Chat, Purpose};
+use crate::chat::{CallId, Chat, Purpose};
 use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
 
@@ -16,9 +16,14 @@ pub(super) struct NewSession {
 }
 
 impl Chat {
-    pub(super) fn register(&mut self, ask: AskId, name: &str, key: KeyHash) -> Result<(), Refusal> {
+    pub(super) fn register(
+        &mut self,
+        call: CallId,
+        name: &str,
+        key: KeyHash,
+    ) -> Result<(), Refusal> {
         let name = Name::for_account(name).ok_or(Refusal::NameInvalid)?;
-        self.make_account(name, Some(key), None, Purpose::Ask(ask, None)).map(|_| ())
+        self.make_account(name, Some(key), None, Purpose::Call(call, None)).map(|_| ())
     }
 
     fn make_account(
@@ -76,7 +81,7 @@ impl Chat {
     /// A guest is an account and its only session, proposed one behind the other.
     pub(super) fn be_guest(
         &mut self,
-        ask: AskId,
+        call: CallId,
         name: &str,
         color: Option<Color>,
         session: NewSession,
@@ -85,13 +90,13 @@ impl Chat {
         if !self.can_propose(2) {
             return Err(Refusal::Unavailable); // Both, or none.
         }
-        let account = self.make_account(name, None, color, Purpose::Guest(ask))?;
-        self.begin_session(account, session, Purpose::Guest(ask))
+        let account = self.make_account(name, None, color, Purpose::Guest(call))?;
+        self.begin_session(account, session, Purpose::Guest(call))
     }
 
     pub(super) fn login(
         &mut self,
-        ask: AskId,
+        call: CallId,
         key: &KeyHash,
         session: NewSession,
     ) -> Result<(), Refusal> {
@@ -107,7 +112,7 @@ impl Chat {
         for session in standing {
             self.end_session(session, Purpose::Own)?;
         }
-        self.begin_session(account, session, Purpose::Ask(ask, Some(account)))
+        self.begin_session(account, session, Purpose::Call(call, Some(account)))
     }
 
     fn begin_session(
@@ -159,21 +164,25 @@ impl Chat {
         }
     }
 
-    pub(super) fn logout(&mut self, ask: AskId, who: Identity) -> Result<Option<Answer>, Refusal> {
+    pub(super) fn logout(
+        &mut self,
+        call: CallId,
+        who: Identity,
+    ) -> Result<Option<Answer>, Refusal> {
         let Some(Who { account, session: Some(session) }) = who else {
-            return Ok(Some(Answer::Done)); // An account's own key cannot be logged out.
+            return Ok(Some(Answer::Done(()))); // An account's own key cannot be logged out.
         };
-        self.end_session(session, Purpose::Ask(ask, Some(account)))?;
+        self.end_session(session, Purpose::Call(call, Some(account)))?;
         Ok(None)
     }
 
     /// The end of a guest whose client has another session from now on. It is not waited for: what
     /// is asked for after the answer comes behind it in the log.
-    pub(super) fn give_up(&mut self, who: Identity) -> Result<Answer, Refusal> {
-        let Some(Who { account, session: Some(session) }) = who else { return Ok(Answer::Done) };
+    pub(super) fn give_up(&mut self, who: Identity) -> Result<(), Refusal> {
+        let Some(Who { account, session: Some(session) }) = who else { return Ok(()) };
         let known = self.accounts.get(account).filter(|known| known.is_guest() && !known.ending);
         if known.is_none() || self.accounts.session(session).is_none_or(|live| live.ending) {
-            return Ok(Answer::Done);
+            return Ok(());
         }
         if !self.can_propose(2) {
             return Err(Refusal::Unavailable); // Both, or none.
@@ -183,25 +192,25 @@ impl Chat {
         if let Some(known) = self.accounts.get_mut(account) {
             known.ending = true;
         }
-        Ok(Answer::Done)
+        Ok(())
     }
 
     pub(super) fn end_own_session(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         session: SessionId,
     ) -> Result<(), Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let live = self.accounts.session(session);
         live.filter(|live| live.account == account).ok_or(Refusal::SessionNotFound)?;
-        self.end_session(session, Purpose::Ask(ask, Some(account)))
+        self.end_session(session, Purpose::Call(call, Some(account)))
     }
 
     /// Also for whoever shows the key itself: then no session stays.
     pub(super) fn change_key(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         key: KeyHash,
     ) -> Result<(), Refusal> {
@@ -214,14 +223,14 @@ impl Chat {
             return Err(Refusal::Unavailable); // By then, whoever asks may not be known any more.
         }
         let entry = Entry::KeyChanged { account, key, but: session };
-        self.propose(entry, Purpose::Ask(ask, Some(account)))?;
+        self.propose(entry, Purpose::Call(call, Some(account)))?;
         if let Some(known) = self.accounts.get_mut(account) {
             known.changing_key = true;
         }
         Ok(())
     }
 
-    pub(super) fn sessions(&self, who: Identity) -> Result<Answer, Refusal> {
+    pub(super) fn sessions(&self, who: Identity) -> Result<Vec<SessionInfo>, Refusal> {
         let who = who.ok_or(Refusal::Unauthenticated)?;
         let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;
         let mut ids = known.sessions.clone();
@@ -229,7 +238,7 @@ impl Chat {
         let all = ids.into_iter().filter_map(|id| Some((id, self.accounts.session(id)?)));
         let fresh = all.filter(|(_, live)| !self.accounts.is_expired(live, self.running));
         let shown = fresh.map(|(id, live)| self.session_info(id, live, who.session == Some(id)));
-        Ok(Answer::Sessions(shown.collect()))
+        Ok(shown.collect())
     }
 
     pub(super) fn session_info(&self, id: SessionId, live: &Live, current: bool) -> SessionInfo {
@@ -246,16 +255,16 @@ impl Chat {
         }
     }
 
-    pub(super) fn me(&self, who: Identity) -> Result<Answer, Refusal> {
+    pub(super) fn me(&self, who: Identity) -> Result<Person, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?;
-        Ok(Answer::Person(show_person(known)))
+        Ok(show_person(known))
     }
 
-    pub(super) fn person(&self, who: Identity, name: &str) -> Result<Answer, Refusal> {
+    pub(super) fn person(&self, who: Identity, name: &str) -> Result<Person, Refusal> {
         who.ok_or(Refusal::Unauthenticated)?;
         let known = self.person_named(name).ok_or(Refusal::PersonNotFound)?;
-        Ok(Answer::Person(show_person(known)))
+        Ok(show_person(known))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::chat::pages::page;
 use crate::chat::types::{
     AccountId, Author, Color, Folded, LOBBY, RoomId, SeatId, Seq, Visibility,
 };
-use crate::chat::vocabulary::{Action, Field, Present, Refusal, RoomChange, RoomFacts};
+use crate::chat::vocabulary::{Action, Field, Page, Present, Refusal, RoomChange, RoomFacts};
 use crate::time::Time;
 
 /// A room, as the core keeps it and as it is restored.
@@ -328,7 +328,7 @@ impl Room {
     }
 
     /// A page of those who are present, in the order of arriving; and after whom the next begins.
-    pub fn present(&self, after: u64) -> (Vec<Present>, Option<u64>) {
+    pub fn present(&self, after: u64) -> Page<Present, u64> {
         let here = self.here.range((Bound::Excluded(after), Bound::Unbounded));
         page(here.map(|(arrival, name)| (*arrival, name)), |name| {
             let one = self.names.get(name)?;

@@ -5,14 +5,12 @@
 //! account are one person: the room hears of the first that comes and of the last that goes.
 
 use crate::chat::accounts::Known;
-use crate::chat::asks::{Identity, account_of};
+use crate::chat::calls::{Identity, account_of};
 use crate::chat::charge::Origin;
 use crate::chat::limiter::Kind;
-use crate::chat::types::{
-    AccountId, Author, Color, Door, Folded, Name, RoomId, RoomRef, SeatId, SessionId,
-};
+use crate::chat::types::{AccountId, Author, Color, Door, Folded, Name, RoomId, SeatId, SessionId};
 use crate::chat::vocabulary::{
-    Access, Answer, Claim, Effect, Entry, Event, Farewell, Receipt, Refusal, Tell, What,
+    Access, Claim, Effect, Entry, Event, Farewell, Receipt, Refusal, Tell, What, call,
 };
 use crate::chat::{Chat, Purpose, Source, Told};
 use crate::time::Time;
@@ -65,17 +63,8 @@ impl Sitting {
 }
 
 impl Chat {
-    #[allow(clippy::too_many_arguments)] // They are the fields of `Ask::Sit`.
-    pub(super) fn sit(
-        &mut self,
-        seat: SeatId,
-        door: Door,
-        room: &RoomRef,
-        access: Access,
-        claim: Option<Claim>,
-        enter: bool,
-        who: Identity,
-    ) -> Result<Answer, Refusal> {
+    pub(super) fn sit(&mut self, call: call::Sit, who: Identity) -> Result<(), Refusal> {
+        let call::Sit { seat, door, ref room, access, claim, enter } = call;
         if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
         }
@@ -119,7 +108,7 @@ impl Chat {
         if enter {
             self.enter(seat, None);
         }
-        Ok(Answer::Seated)
+        Ok(())
     }
 
     fn place(&mut self, seat: SeatId, door: Door, room: RoomId, base: Option<SeatId>) {

@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::chat::asks::Identity;
+use crate::chat::calls::Identity;
 use crate::chat::members::followed;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq, SessionId};
-use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Refusal, What};
-use crate::chat::work::{Following, Then, Work};
-use crate::chat::{AskId, Chat, Source};
+use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Following, Refusal, What, call};
+use crate::chat::work::{Follower, Then, Work};
+use crate::chat::{CallId, Chat, Source};
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
 /// Seats that one stream can have in its life. Streams' own seats are multiples of it.
@@ -41,12 +41,11 @@ pub(super) struct Stream {
 impl Chat {
     pub(super) fn follow(
         &mut self,
-        ask: AskId,
-        base: SeatId,
-        door: Door,
-        only: Option<Vec<RoomId>>,
+        id: CallId,
+        call: call::Follow,
         who: Identity,
     ) -> Result<(), Refusal> {
+        let call::Follow { seat: base, door, only } = call;
         let who = who.ok_or(Refusal::Unauthenticated)?;
         if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
@@ -69,12 +68,12 @@ impl Chat {
         self.order.set_heard(base, Some(door));
         self.accounts.open(account, who.session, base);
         let (session, after, rooms) = (who.session, RoomId(0), Vec::new());
-        self.go_on_following(Following { ask, base, session, after, rooms });
+        self.go_on_following(Follower { call: id, base, session, after, rooms });
         Ok(())
     }
 
     /// A new stream takes its seats, room by room. When it has all, it is answered.
-    pub(super) fn go_on_following(&mut self, mut following: Following) {
+    pub(super) fn go_on_following(&mut self, mut following: Follower) {
         let base = following.base;
         while let Some(stream) = self.streams.get(&base) {
             let account = stream.account;
@@ -82,8 +81,8 @@ impl Chat {
             let rest = (Bound::Excluded(following.after), Bound::Unbounded);
             let Some(id) = known.rooms.range(rest).next().copied() else {
                 let (name, rooms) = (known.account.name.clone(), following.rooms);
-                let answer = Answer::Following { name, account, rooms };
-                return self.answer(following.ask, Ok(answer));
+                let answer = Answer::Following(Following { name, account, rooms });
+                return self.answer(following.call, Ok(answer));
             };
             if !self.step() {
                 return self.work.push_back(Work::Follow(following));
@@ -98,7 +97,7 @@ impl Chat {
         // It ended before it had begun.
         let ended = following.session.is_some_and(|one| self.accounts.session(one).is_none());
         let refusal = if ended { Refusal::Unauthenticated } else { Refusal::Unavailable };
-        self.answer(following.ask, Err(refusal));
+        self.answer(following.call, Err(refusal));
     }
 
     /// The oldest streams of an account that has as many as it may are closed.

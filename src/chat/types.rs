@@ -71,7 +71,7 @@ number!(
 );
 number!(
     /// Names an ask until its answer.
-    AskId
+    CallId
 );
 number!(
     /// Names a proposed entry until the log has it, or has refused it.

@@ -1,12 +1,14 @@
 //! What members do with words: say them, change them, take them back, put signs on them. Whether a
 //! message is there to be changed, and whose it is, the log knows, and answers for it.
 
-use crate::chat::asks::Identity;
+use crate::chat::calls::Identity;
 use crate::chat::charge::Origin;
 use crate::chat::limiter::Kind;
 use crate::chat::types::{AccountId, Door, RoomId, SeatId, Seq};
-use crate::chat::vocabulary::{Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What};
-use crate::chat::{AskId, Chat, Purpose, Told};
+use crate::chat::vocabulary::{
+    Acted, Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What,
+};
+use crate::chat::{CallId, Chat, Purpose, Told};
 
 impl Action {
     /// Where it happens.
@@ -22,10 +24,15 @@ impl Action {
 
 impl Chat {
     /// The answer comes with the log's.
-    pub(super) fn act(&mut self, ask: AskId, who: Identity, action: Action) -> Result<(), Refusal> {
+    pub(super) fn act(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        action: Action,
+    ) -> Result<(), Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let entry = self.acted(account, action)?;
-        self.propose_words(entry, Purpose::Ask(ask, Some(account)))
+        self.propose_words(entry, Purpose::Call(call, Some(account)))
     }
 
     /// What an account's action puts into the log.
@@ -149,6 +156,6 @@ impl Chat {
             _ => Box::default(),
         };
         self.order.tell(Effect::Announce { event, by });
-        Ok(Answer::Acted { seq, time, repeated: false, by: Some(author), color, calls })
+        Ok(Answer::Acted(Acted { seq, time, repeated: false, by: author, color, calls }))
     }
 }

@@ -12,7 +12,7 @@ use crate::chat::accounts::Look;
 use crate::chat::locking::Locking;
 use crate::chat::numbered::looked;
 use crate::chat::room::Room;
-use crate::chat::types::{AccountId, AskId, Folded, RoomId, SeatId, Seq, SessionId};
+use crate::chat::types::{AccountId, CallId, Folded, RoomId, SeatId, Seq, SessionId};
 use crate::chat::vocabulary::{Effect, Farewell, Followed, Refusal};
 use crate::chat::{Chat, Held, Purpose};
 use crate::time::Time;
@@ -29,7 +29,7 @@ pub(super) enum Work {
     /// A room has closed, and who came in by what does not open it any more is out.
     Lock(Box<Locking>),
     /// A stream takes its seats in the rooms behind that one; then it is answered.
-    Follow(Following),
+    Follow(Follower),
     /// What is free again is asked for again by those who waited for it.
     Wake(Awaited),
     /// Sessions and guests whose time has come are looked at; guests behind that one.
@@ -50,8 +50,8 @@ impl Work {
 }
 
 /// A stream that takes its seats.
-pub(super) struct Following {
-    pub ask: AskId,
+pub(super) struct Follower {
+    pub call: CallId,
     pub base: SeatId,
     pub session: Option<SessionId>,
     /// The last room in which it was to take one.
@@ -305,7 +305,7 @@ impl Chat {
                 return self.work.push_back(Work::Close);
             }
             if let Some(held) = self.held.any() {
-                self.answer(held.ask, Err(Refusal::Unavailable));
+                self.answer(held.id, Err(Refusal::Unavailable));
             }
         }
         while let Some(base) = self.streams.keys().next().copied() {

@@ -36,7 +36,7 @@ pub enum Next {
     /// Send [`CONTINUE`](super::CONTINUE), then ask again. At most once a request, and not when
     /// its body is already on the way (RFC 9110 section 10.1.1).
     Continue,
-    /// Answer this. Ask for the next only if it was to be kept alive and has been answered.
+    /// Answer this. Call for the next only if it was to be kept alive and has been answered.
     Request(Request),
 }
 

@@ -2,14 +2,14 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::chat::{Answer, Ask, Caller, Command, Refusal, SeatId, Source, Tell};
+use crate::chat::{Answer, Call, Caller, Command, Refusal, SeatId, Source, Tell, Typed};
 
-/// Whoever waits for an answer.
-pub(super) type Asker = oneshot::Sender<Result<Answer, Refusal>>;
+/// The caller, who waits for an answer.
+pub(super) type Waiter = oneshot::Sender<Result<Answer, Refusal>>;
 
 /// What stands in the hub's inbox.
 pub(super) enum Message {
-    Ask { source: Source, caller: Caller, what: Ask, answer: Asker },
+    Call { source: Source, caller: Caller, call: Call, answer: Waiter },
     Tell { seat: SeatId, tell: Tell },
     Leave { seat: SeatId },
     FromLog(Vec<Command>),
@@ -47,31 +47,37 @@ impl HubHandle {
         HubHandle { source, ..self.clone() }
     }
 
-    /// Asks, and waits for the answer; for changes that is when they are on disk.
+    /// Calls the core, and waits for the answer; for changes that is when they are on disk.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
-    pub async fn ask(&self, caller: Caller, what: Ask) -> Result<Answer, Refusal> {
+    pub async fn call<C: Typed>(&self, caller: Caller, call: C) -> Result<C::Answer, Refusal> {
+        let answer = self.ask(caller, call.into()).await?;
+        Ok(C::answer(answer).expect("the core answers each call with an answer of its type"))
+    }
+
+    async fn ask(&self, caller: Caller, call: Call) -> Result<Answer, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let message = Message::Ask { source: self.source, caller, what, answer };
+        let message = Message::Call { source: self.source, caller, call, answer };
         self.inbox.send(message).await.map_err(|_| Refusal::Unavailable)?;
         answered.await.map_err(|_| Refusal::Unavailable)?
     }
 
-    /// Takes a seat: `what` is an [`Ask::Sit`] or [`Ask::Follow`] for that seat.
+    /// Takes a seat: `call` is a [`call::Sit`](crate::chat::call::Sit) or
+    /// [`call::Follow`](crate::chat::call::Follow) for that seat.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
-    pub async fn sit(
+    pub async fn sit<C: Typed>(
         &self,
         seat: SeatId,
         caller: Caller,
-        what: Ask,
-    ) -> Result<(Seat, Answer), Refusal> {
+        call: C,
+    ) -> Result<(Seat, C::Answer), Refusal> {
         let leave = self.inbox.clone().reserve_owned().await.map_err(|_| Refusal::Unavailable)?;
         // From here on the leave is sure, also when this future is dropped before the answer.
         let seat = Seat { id: seat, hub: self.clone(), leave: Some(leave) };
-        let answer = self.ask(caller, what).await?;
+        let answer = self.call(caller, call).await?;
         Ok((seat, answer))
     }
 

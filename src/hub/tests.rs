@@ -4,8 +4,8 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::chat::{
-    AccountId, Answer, Ask, Author, Caller, Entry, LOBBY, Name, Refusal, RoomFacts, SessionId,
-    Source, Ticket, Title, Visibility, founding,
+    AccountId, Answer, Author, Call, Caller, Entry, LOBBY, Name, Refusal, RoomFacts, SessionId,
+    Source, Ticket, Title, Visibility, call, founding,
 };
 use crate::crypto::{self, KeyHash};
 use crate::store::{LineEnd, Write, line};
@@ -52,11 +52,11 @@ impl Bench {
 
     /// A round in which this is asked, and nothing else; a minute after the one before, as who asks
     /// too often may be told to wait.
-    fn ask(&mut self, what: Ask) -> oneshot::Receiver<Result<Answer, Refusal>> {
+    fn ask(&mut self, call: impl Into<Call>) -> oneshot::Receiver<Result<Answer, Refusal>> {
         let (answer, answered) = oneshot::channel();
         let (source, caller) = (Source::Local, Caller::Session(self.session));
         self.now = self.now.plus_secs(60);
-        self.hub.take(self.now.into(), Message::Ask { source, caller, what, answer });
+        self.hub.take(self.now.into(), Message::Call { source, caller, call: call.into(), answer });
         self.hub.hand_over().expect("a writer");
         answered
     }
@@ -65,7 +65,7 @@ impl Bench {
         let title = Title::new(&format!("room {number}")).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
         let facts = RoomFacts { title, description, visibility, password: None };
-        self.ask(Ask::MakeRoom { facts, chance: 1 })
+        self.ask(call::MakeRoom { facts, chance: 1 })
     }
 
     /// The disk takes everything that has reached it. How many marks there were.
@@ -102,7 +102,7 @@ fn marks_without_end_take_no_place_of_an_entry() {
     let mut first = bench.make_room(0);
     for step in 0..steps {
         let (room, seq) = (LOBBY, Seq(step + 4));
-        let mut answered = bench.ask(Ask::Read { room, seq });
+        let mut answered = bench.ask(call::Read { room, seq });
         assert_eq!(answered.try_recv(), Ok(Ok(Answer::Read(seq))), "at once");
     }
     let mut last = bench.make_room(1);
@@ -142,8 +142,8 @@ fn when_the_writer_is_gone_nobody_waits_for_ever() {
         let running = tokio::spawn(hub.run());
         let register = |name: &str| {
             let (handle, key, name) = (handle.clone(), crypto::hash(name), name.into());
-            let what = Ask::Register { name, key };
-            tokio::spawn(async move { handle.ask(Caller::Nobody, what).await })
+            let call = call::Register { name, key };
+            tokio::spawn(async move { handle.call(Caller::Nobody, call).await })
         };
         let first = register("bob");
         end.recv().await.expect("it is proposed");
@@ -153,7 +153,7 @@ fn when_the_writer_is_gone_nobody_waits_for_ever() {
             assert_eq!(waits.await.expect("an answer"), Err(Refusal::Unavailable));
         }
         running.await.expect("no panic");
-        let late = handle.ask(Caller::Session(session), Ask::Me).await;
+        let late = handle.call(Caller::Session(session), call::Me).await;
         assert_eq!(late, Err(Refusal::Unavailable));
     });
 }
@@ -167,7 +167,7 @@ fn the_inbox_has_an_end_and_nobody_is_lost_there() {
         let places = INBOX_MAX + CONNECTIONS_MAX;
         let ask = |_| {
             let handle = handle.clone();
-            tokio::spawn(async move { handle.ask(Caller::Session(session), Ask::Heard).await })
+            tokio::spawn(async move { handle.call(Caller::Session(session), call::Heard).await })
         };
         let asked: Vec<_> = (0..places + 100).map(ask).collect();
         for _ in 0..asked.len() {
@@ -176,7 +176,7 @@ fn the_inbox_has_an_end_and_nobody_is_lost_there() {
         assert_eq!(hub.inbox.len(), places);
         let running = tokio::spawn(hub.run());
         for asked in asked {
-            assert_eq!(asked.await.expect("no panic"), Ok(Answer::Heard(Seq(3))));
+            assert_eq!(asked.await.expect("no panic"), Ok(Seq(3)));
         }
         drop(handle);
         running.await.expect("it ends");
@@ -222,7 +222,7 @@ fn so_many_entries_wait_for_the_disk() {
     let mut bench = Bench::new(0);
     let register = |bench: &mut Bench, number: usize| {
         let name = format!("n{number}");
-        bench.ask(Ask::Register { key: crypto::hash(&name), name: name.into() })
+        bench.ask(call::Register { key: crypto::hash(&name), name: name.into() })
     };
     let waiting: Vec<_> = (0..PROPOSED_MAX).map(|number| register(&mut bench, number)).collect();
     let mut refused = register(&mut bench, PROPOSED_MAX);
@@ -231,9 +231,9 @@ fn so_many_entries_wait_for_the_disk() {
         bench.write_all();
     }
     for mut answered in waiting {
-        assert_eq!(answered.try_recv(), Ok(Ok(Answer::Done)));
+        assert_eq!(answered.try_recv(), Ok(Ok(Answer::Done(()))));
     }
     let mut again = register(&mut bench, PROPOSED_MAX);
     bench.write_all();
-    assert_eq!(again.try_recv(), Ok(Ok(Answer::Done)));
+    assert_eq!(again.try_recv(), Ok(Ok(Answer::Done(()))));
 }

@@ -67,7 +67,7 @@ const MIB: u64 = 1024 * KIB;
 
 /// Anything that is asked of the core. A page asks some twenty times when it is loaded; a script
 /// that says something with each request, two or three times a line.
-pub const ASK: Rates = Rates {
+pub const CALL: Rates = Rates {
     guest: per_second(100, 1_000),
     person: per_second(200, 2_000),
     address: per_second(1_000, 10_000),

@@ -3,7 +3,7 @@
 //! It must never take the first cookie of a name for the right one: anybody who has a host or a
 //! page beside this server can have browsers send one of theirs, too (RFC 6265 section 8.6).
 
-use crate::chat::{Answer, Ask, Caller};
+use crate::chat::{Caller, call};
 use crate::crypto::{self, KeyHash};
 use crate::http::{Request, Response};
 use crate::hub::HubHandle;
@@ -92,9 +92,9 @@ pub(super) async fn shown(hub: &HubHandle, request: &Request, epoch: &str) -> Op
     if keys.len() < 2 {
         return first;
     }
-    match hub.ask(Caller::Nobody, Ask::KnownKey { keys }).await {
-        Ok(Answer::KnownKey(known)) => known.or(first),
-        // Whatever is asked next is refused for the same reason.
-        _ => first,
+    match hub.call(Caller::Nobody, call::KnownKey { keys }).await {
+        Ok(known) => known.or(first),
+        // The next call is refused for the same reason.
+        Err(_) => first,
     }
 }

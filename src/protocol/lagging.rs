@@ -4,7 +4,7 @@
 //! A message that was changed since has its latest words, one that was taken back is not told.
 //! Called by the connections.
 
-use crate::chat::{Answer, Ask, Caller, Event, RoomId, Seq, What};
+use crate::chat::{Caller, Event, RoomId, Seq, What, call};
 use crate::codec::Codec;
 use crate::limits::{LAG_PAGE_MESSAGES, PAGE_FRAMES_BYTES};
 use crate::protocol::Service;
@@ -30,7 +30,7 @@ pub async fn missed(
     own: &[Seq],
 ) -> Option<Missed> {
     // The log may be ahead of the core: what that has not heard yet, it will announce.
-    let Ok(Answer::Heard(heard)) = service.hub.ask(Caller::Nobody, Ask::Heard).await else {
+    let Ok(heard) = service.hub.call(Caller::Nobody, call::Heard).await else {
         return None;
     };
     let page = move |reader: &crate::store::Reader| {

@@ -9,8 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::chat::{
-    AccountId, Answer, Ask, Caller, Followed, Member, Place, Present, Refusal, RoomId, RoomInfo,
-    Seq,
+    AccountId, Caller, Followed, Member, Page, Place, Refusal, RoomId, RoomInfo, Seq, call,
 };
 use crate::http::{Piece, Pieces, Response};
 use crate::hub::HubHandle;
@@ -115,40 +114,14 @@ impl<L: Listed> Pieces for Written<L> {
     }
 }
 
-/// A page of rooms, and after which the next begins.
-pub(super) async fn rooms_page(
-    hub: &HubHandle,
-    caller: &Caller,
-    mine: bool,
-    after: RoomId,
-) -> Result<(Vec<RoomInfo>, Option<RoomId>), Refusal> {
-    match hub.ask(caller.clone(), Ask::Rooms { mine, after }).await? {
-        Answer::Rooms { rooms, next } => Ok((rooms, next)),
-        _ => unreachable!("rooms are answered with rooms"),
-    }
-}
-
-/// A page of those who are present, and after which arrival the next begins.
-pub(super) async fn present_page(
-    hub: &HubHandle,
-    caller: &Caller,
-    room: RoomId,
-    after: u64,
-) -> Result<(Vec<Present>, Option<u64>), Refusal> {
-    match hub.ask(caller.clone(), Ask::Present { room, after }).await? {
-        Answer::Present { present, next } => Ok((present, next)),
-        _ => unreachable!("who is present is answered with a list"),
-    }
-}
-
 /// The rest of those who are present in a room, of whom an answer has only the first. A room that
 /// has gone meanwhile has nobody more.
 pub(super) async fn complete(hub: &HubHandle, caller: &Caller, info: &mut RoomInfo) {
     while let Some(after) = info.more {
-        let page = present_page(hub, caller, info.id, after).await;
-        let (present, next) = page.unwrap_or_default();
-        info.present.extend(present);
-        info.more = next;
+        let page = hub.call(caller.clone(), call::Present { room: info.id, after }).await;
+        let page = page.unwrap_or_default();
+        info.present.extend(page.items);
+        info.more = page.next;
     }
 }
 
@@ -159,14 +132,10 @@ pub(super) async fn readable(
 ) -> Result<Vec<(RoomId, Seq)>, Refusal> {
     let (mut all, mut after) = (Vec::new(), RoomId(0));
     loop {
-        match hub.ask(caller.clone(), Ask::Readable { after }).await? {
-            Answer::Readable { rooms, next } => {
-                all.extend(rooms);
-                let Some(next) = next else { return Ok(all) };
-                after = next;
-            }
-            _ => unreachable!("what is readable is answered with rooms"),
-        }
+        let page = hub.call(caller.clone(), call::Readable { after }).await?;
+        all.extend(page.items);
+        let Some(next) = page.next else { return Ok(all) };
+        after = next;
     }
 }
 
@@ -174,14 +143,10 @@ pub(super) async fn readable(
 pub(super) async fn marks(hub: &HubHandle, caller: &Caller) -> Result<Vec<Followed>, Refusal> {
     let (mut all, mut after) = (Vec::new(), RoomId(0));
     loop {
-        match hub.ask(caller.clone(), Ask::Marks { after }).await? {
-            Answer::Marks { rooms, next } => {
-                all.extend(rooms);
-                let Some(next) = next else { return Ok(all) };
-                after = next;
-            }
-            _ => unreachable!("marks are answered with marks"),
-        }
+        let page = hub.call(caller.clone(), call::Marks { after }).await?;
+        all.extend(page.items);
+        let Some(next) = page.next else { return Ok(all) };
+        after = next;
     }
 }
 
@@ -202,11 +167,8 @@ impl Members {
 
     /// The next page; and whether there is another.
     pub async fn page(&mut self) -> Result<(Vec<Member>, bool), Refusal> {
-        let what = Ask::Members { room: self.room, after: self.after };
-        let Answer::Members { members, next } = self.hub.ask(self.caller.clone(), what).await?
-        else {
-            unreachable!("members are answered with members")
-        };
+        let call = call::Members { room: self.room, after: self.after };
+        let Page { items: members, next } = self.hub.call(self.caller.clone(), call).await?;
         let id = |one: &Member| one.author.account;
         let known = |one: &Member| id(one).is_some_and(|id| self.here.contains(&id));
         let fresh: Vec<Member> = members.into_iter().filter(|one| !known(one)).collect();

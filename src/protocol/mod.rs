@@ -34,7 +34,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::chat::{Ask, Caller, Door, Refusal, RoomId, RoomRef, SeatId, Source};
+use crate::chat::{Caller, Door, Refusal, RoomId, RoomRef, SeatId, Source, call};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::crypto::{self, KeyHash};
@@ -187,14 +187,14 @@ impl Context {
         password: &str,
         hash: Box<str>,
     ) -> Result<bool, Refusal> {
-        self.hub.ask(caller.clone(), Ask::Guess { room: room.clone() }).await?;
+        self.hub.call(caller.clone(), call::Guess { room: room.clone() }).await?;
         let place = self.place(match &room {
             RoomRef::Id(room) => Some(*room),
             RoomRef::Title(_) => None,
         });
         let verified = self.passwords.verify(place, password.to_owned(), hash).await;
         if verified != Ok(false) {
-            self.hub.ask(caller, Ask::Guessed { room }).await?;
+            self.hub.call(caller, call::Guessed { room }).await?;
         }
         verified.map_err(|Busy| Refusal::Unavailable)
     }
@@ -356,7 +356,7 @@ fn advice(status: u16) -> &'static str {
 /// ends when the session does.)
 async fn give_up(context: &Context, request: &Request) {
     if let Some(key) = session(context, request) {
-        let _ = context.service.hub.ask(Caller::Perhaps(key), Ask::GiveUp).await;
+        let _ = context.service.hub.call(Caller::Perhaps(key), call::GiveUp).await;
     }
 }
 

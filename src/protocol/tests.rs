@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id};
 use crate::protocol::passwords::Passwords;
-use crate::protocol::{Outcome, Service, chitchat, codecs, respond, signing_secret};
+use crate::protocol::{Outcome, Service, chitchat, codecs, protocol_id, respond, signing_secret};
 use crate::store::tests::Scratch;
 use crate::store::{LineEnd, Write, line};
 use crate::time::Time;
@@ -350,4 +350,12 @@ fn both_doors_of_the_lobby() {
         assert!(texts[1].starts_with(r#"{"event_type":"send","name":"Bo","room_id":1,"#));
         drop(mine);
     });
+}
+
+/// Ids are found by name, so no two codecs have the same.
+#[test]
+fn each_codec_has_an_id_of_its_own() {
+    for (index, codec) in codecs().into_iter().enumerate() {
+        assert_eq!(usize::from(protocol_id(codec).0), index, "{}", codec.name());
+    }
 }

@@ -8,8 +8,8 @@ mod crowd;
 use std::time::Duration;
 
 use shanty::chat::{
-    Access, Action, Ask, Caller, Claim, ClientId, Command, Emoji, LOBBY, Name, Place, RoomChange,
-    RoomId, RoomRef, Seq, SessionId, Tell, Visibility,
+    Access, Action, Caller, Claim, ClientId, Command, Emoji, LOBBY, Name, Place, RoomChange,
+    RoomId, RoomRef, Seq, SessionId, Tell, Visibility, call,
 };
 
 use crate::report::{row, table};
@@ -42,13 +42,13 @@ fn reads(world: &mut World) {
         world.ask(
             "GET /chats, a page",
             Caller::Nobody,
-            Ask::Rooms { mine: false, after: somewhere },
+            call::Rooms { mine: false, after: somewhere },
         );
-        world.ask("GET /rooms, a page", mine(), Ask::Rooms { mine: true, after: somewhere });
-        world.ask("what one may read, a page", mine(), Ask::Readable { after: somewhere });
-        world.ask("read markers, a page", mine(), Ask::Marks { after: RoomId(turn * 10) });
+        world.ask("GET /rooms, a page", mine(), call::Rooms { mine: true, after: somewhere });
+        world.ask("what one may read, a page", mine(), call::Readable { after: somewhere });
+        world.ask("read markers, a page", mine(), call::Marks { after: RoomId(turn * 10) });
         let after = PRESENT / TIMES * turn;
-        world.ask("who is present, a page", mine(), Ask::Present { room: CROWDED, after });
+        world.ask("who is present, a page", mine(), call::Present { room: CROWDED, after });
         let place = match turn % 2 {
             0 => Place::Present(after),
             _ => {
@@ -59,31 +59,31 @@ fn reads(world: &mut World) {
         world.ask(
             "members of the lobby, a page",
             mine(),
-            Ask::Members { room: LOBBY, after: place },
+            call::Members { room: LOBBY, after: place },
         );
         world.ask(
             "a crowded room",
             Caller::Nobody,
-            Ask::Room { room: RoomRef::Id(CROWDED), access: Access::Open },
+            call::Room { room: RoomRef::Id(CROWDED), access: Access::Open },
         );
-        world.ask("a room, as a member sees it", mine(), Ask::View { room: CROWDED });
-        world.ask("who I am", mine(), Ask::Me);
-        world.ask("somebody", mine(), Ask::Person { name: format!("n{}", turn + 1).into() });
-        world.ask("my sessions", mine(), Ask::Sessions);
-        world.ask("how far the log is", Caller::Nobody, Ask::Heard);
+        world.ask("a room, as a member sees it", mine(), call::View { room: CROWDED });
+        world.ask("who I am", mine(), call::Me);
+        world.ask("somebody", mine(), call::Person { name: format!("n{}", turn + 1).into() });
+        world.ask("my sessions", mine(), call::Sessions);
+        world.ask("how far the log is", Caller::Nobody, call::Heard);
         let (room, name) = (RoomRef::Id(CROWDED), Name::new("somebody new"));
-        world.ask("what opens a room", mine(), Ask::Lock { room, name, access: Access::Open });
+        world.ask("what opens a room", mine(), call::Lock { room, name, access: Access::Open });
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
-        world.ask("whether one may change a room", mine(), Ask::MayChange { room, access });
+        world.ask("whether one may change a room", mine(), call::MayChange { room, access });
     }
 }
 
 fn people(world: &mut World) {
     for turn in 0..TIMES {
         let (name, key_of) = (format!("new{turn}").into(), key(3, turn));
-        world.ask_through("registration", Caller::Nobody, Ask::Register { name, key: key_of });
+        world.ask_through("registration", Caller::Nobody, call::Register { name, key: key_of });
         let agent: Box<str> = "a client".into();
-        let what = Ask::Login {
+        let what = call::Login {
             key: key(1, turn + 100),
             session: key(4, turn),
             remember: false,
@@ -91,7 +91,8 @@ fn people(world: &mut World) {
         };
         world.ask_through("login", Caller::Nobody, what);
         let (name, session_key) = (format!("visitor {turn}").into(), key(5, turn));
-        let what = Ask::BeGuest { name, color: None, session: session_key, remember: false, agent };
+        let what =
+            call::BeGuest { name, color: None, session: session_key, remember: false, agent };
         world.ask_through("a guest comes", Caller::Nobody, what);
         let seat = world.sit_in("a seat in a crowded room", session(turn + 200), CROWDED);
         let tell = Tell::Join { name: None, color: None };
@@ -106,14 +107,14 @@ fn people(world: &mut World) {
         let seat = world.follow("a stream of 1,000 rooms begins", session(BUSY));
         world.give("a stream of 1,000 rooms ends", Command::Leave { seat });
         world.settle("a stream of 1,000 rooms ends");
-        world.ask_through("logout", session(turn + 300), Ask::Logout);
+        world.ask_through("logout", session(turn + 300), call::Logout);
     }
 }
 
 fn rooms(world: &mut World) {
     for turn in 0..TIMES {
         let who = || session(turn + 400);
-        let what = Ask::MakeRoom { facts: facts(&format!("a new one {turn}")), chance: turn };
+        let what = call::MakeRoom { facts: facts(&format!("a new one {turn}")), chance: turn };
         world.ask_through("a room is made", who(), what);
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
         let title = shanty::chat::Title::new(&format!("other {turn}"));
@@ -121,27 +122,27 @@ fn rooms(world: &mut World) {
         world.ask_through(
             "a crowded room changes",
             session(OWNER),
-            Ask::ChangeRoom { room, access, change, chance: turn },
+            call::ChangeRoom { room, access, change, chance: turn },
         );
         let newcomer = || session(ACCOUNTS - 100 - turn);
         let (room, access) = (CROWDED, Access::Open);
-        world.ask_through("somebody comes to stay", newcomer(), Ask::Enter { room, access });
-        world.ask_through("somebody leaves for good", newcomer(), Ask::Exit { room });
+        world.ask_through("somebody comes to stay", newcomer(), call::Enter { room, access });
+        world.ask_through("somebody leaves for good", newcomer(), call::Exit { room });
         // One of 10,000 seats of an account makes way for the next.
         let (seat, door, room) = (world.seat(), shanty::chat::Door(1), RoomRef::Id(LOBBY));
         let access = Access::Token { room: LOBBY, generation: 0, session: None };
         let name = Name::new(&format!("n{WIDE}")).expect("a name");
         let (granted, first) = (world.now.plus_secs(1), world.now);
         let claim = Some(Claim { name, granted, first });
-        let what = Ask::Sit { seat, door, room, access, claim, enter: false };
+        let what = call::Sit { seat, door, room, access, claim, enter: false };
         world.ask("a connection takes another's place", session(WIDE), what);
         world.sit_in("", session(turn + 500), CROWDED);
-        let what = Ask::Expel { room: CROWDED, name: format!("n{}", turn + 500).into() };
+        let what = call::Expel { room: CROWDED, name: format!("n{}", turn + 500).into() };
         world.ask_through("somebody is put out", session(OWNER), what);
         world.ask_through(
             "a room for two",
             who(),
-            Ask::Direct { name: format!("n{}", turn + 2_000).into(), chance: turn },
+            call::Direct { name: format!("n{}", turn + 2_000).into(), chance: turn },
         );
     }
 }
@@ -152,15 +153,15 @@ fn words(world: &mut World) {
         let client_id = ClientId::new(&format!("id-{turn}"));
         let (room, reply_to) = (CROWDED, None);
         let send = Action::Send { room, text: text.clone(), client_id, reply_to };
-        world.ask_through("a message", session(BUSY), Ask::Act(send));
+        world.ask_through("a message", session(BUSY), call::Act(send));
         let target = Seq(3);
         let edit = Action::Edit { room, target, text };
-        world.ask_through("an edit", session(BUSY), Ask::Act(edit));
+        world.ask_through("an edit", session(BUSY), call::Act(edit));
         let emoji = Emoji::new("👍").expect("a sign");
         let react = Action::React { room, target, emoji, on: true };
-        world.ask_through("a reaction", session(BUSY), Ask::Act(react));
-        world.ask_through("a deletion", session(BUSY), Ask::Act(Action::Delete { room, target }));
-        world.ask("how far one has read", session(BUSY), Ask::Read { room, seq: Seq(u64::MAX) });
+        world.ask_through("a reaction", session(BUSY), call::Act(react));
+        world.ask_through("a deletion", session(BUSY), call::Act(Action::Delete { room, target }));
+        world.ask("how far one has read", session(BUSY), call::Read { room, seq: Seq(u64::MAX) });
     }
 }
 
@@ -173,11 +174,11 @@ fn held(world: &mut World) {
     let (room, access) = (RoomId(3), Access::Open);
     for turn in 0..PRESENT {
         let (room, change) = (RoomRef::Id(room), change(turn));
-        let what = Ask::ChangeRoom { room, access, change, chance: turn };
+        let what = call::ChangeRoom { room, access, change, chance: turn };
         world.ask("a change that waits for another", session(BUSY), what);
         if turn == 1_000 {
             // Up to here one after the other; then the room is gone for all the rest.
-            let what = Ask::RemoveRoom { room: RoomRef::Id(RoomId(3)), access };
+            let what = call::RemoveRoom { room: RoomRef::Id(RoomId(3)), access };
             world.ask("a change that waits for another", session(BUSY), what);
         }
     }
@@ -185,7 +186,7 @@ fn held(world: &mut World) {
     // While the disk is slow, everybody goes and comes again.
     let (text, client_id, reply_to) = ("slow".into(), None, None);
     let send = Action::Send { room: LOBBY, text, client_id, reply_to };
-    world.ask("", session(BUSY), Ask::Act(send));
+    world.ask("", session(BUSY), call::Act(send));
     for seat in world.guests.clone() {
         world.give("", Command::Tell { seat, tell: Tell::Part { name: None } });
         world.give("", Command::Tell { seat, tell: Tell::Join { name: None, color: None } });
@@ -212,30 +213,30 @@ fn time(world: &mut World) {
 
 fn ends(world: &mut World) {
     let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
-    let what = Ask::RemoveRoom { room: room.clone(), access };
+    let what = call::RemoveRoom { room: room.clone(), access };
     world.ask_through("the end of a crowded room", owner(OWNER), what);
-    world.ask("what one can bring back", owner(OWNER), Ask::Deleted);
-    let what = Ask::RestoreRoom { room: CROWDED, title: None };
+    world.ask("what one can bring back", owner(OWNER), call::Deleted);
+    let what = call::RestoreRoom { room: CROWDED, title: None };
     world.ask_through("a deleted room of 9,000 comes back", owner(OWNER), what);
     world.crowd(CROWDED);
     let (visibility, password) = (Some(Visibility::Private), Some("hash".into()));
     let change = RoomChange { visibility, password, ..RoomChange::default() };
-    let what = Ask::ChangeRoom { room, access, change, chance: 1 };
+    let what = call::ChangeRoom { room, access, change, chance: 1 };
     world.ask_through("a crowded room closes", owner(OWNER), what);
     world.ask_through(
         "the end of a session with 10,000 seats",
         session(WIDE),
-        Ask::EndSession { session: SessionId(WIDE) },
+        call::EndSession { session: SessionId(WIDE) },
     );
     world.ask_through(
         "the end of a guest with 16 streams of 1,000 rooms",
         session(GUEST),
-        Ask::EndSession { session: SessionId(GUEST) },
+        call::EndSession { session: SessionId(GUEST) },
     );
     world.ask_through(
         "the end of a session with 16 streams of 1,000 rooms",
         session(BUSY),
-        Ask::EndSession { session: SessionId(BUSY) },
+        call::EndSession { session: SessionId(BUSY) },
     );
     world.give("the close", Command::Close);
     world.settle("the close");

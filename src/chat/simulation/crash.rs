@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::chat::simulation::world::World;
 use crate::chat::simulation::{SETTINGS, Simulation};
 use crate::chat::{
-    Ask, AskId, Caller, Chat, Command, Effect, Entry, LOBBY, Refusal, Seq, Snapshot, Source,
+    CallId, Caller, Chat, Command, Effect, Entry, LOBBY, Refusal, Seq, Snapshot, Source, call,
 };
 
 impl Simulation {
@@ -99,22 +99,22 @@ impl Simulation {
             let mut session = *key;
             session[31] = 1; // Some key that nobody has.
             let (remember, agent) = (false, "".into());
-            let what = Ask::Login { key: *key, session, remember, agent };
-            let (ask, caller) = (AskId(index as u64), Caller::Nobody);
+            let what = call::Login { key: *key, session, remember, agent };
+            let (ask, caller) = (CallId(index as u64), Caller::Nobody);
             probe.handle(
                 self.clock,
-                Command::Ask { ask, source: Source::Own, caller, what },
+                Command::Call { id: ask, source: Source::Own, caller, call: what.into() },
                 &mut effects,
             );
         }
         let mut refused = HashMap::new();
         for effect in effects {
-            if let Effect::Answer { ask, answer } = effect {
+            if let Effect::Answer { id: ask, answer } = effect {
                 refused.insert(ask, answer);
             }
         }
         for (index, (key, acknowledged)) in self.registered.iter().enumerate() {
-            let answer = refused.get(&AskId(index as u64));
+            let answer = refused.get(&CallId(index as u64));
             let unknown = answer == Some(&Err(Refusal::UnknownKey));
             let acknowledged = *acknowledged && !self.book.replaced.contains(key);
             assert_eq!(acknowledged, !unknown, "an account is there exactly if acknowledged");

@@ -3,7 +3,7 @@
 
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::world::View;
-use crate::chat::{AccountId, Ask, Entry, Name, RoomId, SeatId};
+use crate::chat::{AccountId, Call, Entry, Name, RoomId, SeatId, call};
 
 impl Simulation {
     /// Mostly a member, mostly by the owner.
@@ -16,14 +16,14 @@ impl Simulation {
         let known = members.filter_map(|member| self.book.accounts.get(&member.account));
         let names: Vec<Name> = known.map(|one| one.name.clone()).collect();
         let Some(name) = self.dice.pick(&names) else { return };
-        self.asks(caller, |_| Ask::Expel { room, name: name.as_str().into() });
+        self.asks(caller, |_| call::Expel { room, name: name.as_str().into() });
     }
 
     /// Somebody blocks somebody, or does so no more; or looks whom they have blocked.
     pub(super) fn somebody_blocks(&mut self) {
         self.somebody_asks(|it| match it.dice.below(6) {
-            0 => Ask::Blocked { after: AccountId(0) },
-            _ => Ask::Block { name: it.name().as_str().into(), on: it.dice.one_in(2) },
+            0 => Call::from(call::Blocked { after: AccountId(0) }),
+            _ => call::Block { name: it.name().as_str().into(), on: it.dice.one_in(2) }.into(),
         });
     }
 
@@ -35,9 +35,9 @@ impl Simulation {
             Some((room, between)) if self.dice.one_in(2) => {
                 let account = self.dice.pick(&between).expect("one of two");
                 let caller = self.caller_of(account);
-                self.asks(caller, |_| Ask::Exit { room });
+                self.asks(caller, |_| call::Exit { room });
             }
-            _ => self.somebody_asks(|it| Ask::Exit { room: it.some_room() }),
+            _ => self.somebody_asks(|it| call::Exit { room: it.some_room() }),
         }
     }
 

@@ -29,8 +29,8 @@ use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::World;
 use crate::chat::{
-    Answer, Ask, AskId, Caller, Chat, Command, Effect, Entry, Folded, Refusal, RoomId, RoomRecord,
-    Seq, SessionId, Settings, Snapshot, Source, Space, Visibility, founding,
+    Answer, Call, CallId, Caller, Chat, Command, Effect, Entry, Folded, Page, Refusal, RoomId,
+    RoomRecord, Seq, SessionId, Settings, Snapshot, Source, Space, Visibility, call, founding,
 };
 use crate::crypto::KeyHash;
 use crate::limits;
@@ -288,8 +288,8 @@ impl Simulation {
     }
 
     fn follow(&mut self, effect: &Effect) {
-        if let Effect::Answer { ask, answer } = effect
-            && let Some(Ask::Register { key, .. }) =
+        if let Effect::Answer { id: ask, answer } = effect
+            && let Some(Call::Register(call::Register { key, .. })) =
                 self.world.asks.get(ask).map(|asked| &asked.what)
         {
             self.registered.push((*key, answer.is_ok()));
@@ -373,7 +373,7 @@ impl Simulation {
                 self.used(ended);
             }
             Command::Space(_)
-            | Command::Ask { .. }
+            | Command::Call { .. }
             | Command::Repeated { .. }
             | Command::Unlogged { .. }
             | Command::Continue => {}
@@ -469,22 +469,25 @@ impl Simulation {
             return;
         }
         let mut effects = Vec::new();
-        let ask = Command::Ask {
-            ask: AskId(u64::MAX),
+        let ask = Command::Call {
+            id: CallId(u64::MAX),
             source: Source::Own,
             caller: Caller::Nobody,
-            what: Ask::Present { room, after: 0 },
+            call: call::Present { room, after: 0 }.into(),
         };
         self.chat.handle(self.moment(), ask, &mut effects);
         let mut told = match effects.pop() {
-            Some(Effect::Answer { answer: Ok(Answer::Present { present, .. }), .. }) => present,
+            Some(Effect::Answer {
+                answer: Ok(Answer::Present(Page { items: present, .. })),
+                ..
+            }) => present,
             Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),
             other => panic!("{other:?} is no answer to who is present"),
         };
         let open = |room: &RoomRecord| room.facts.visibility == Visibility::Public;
         if self.book.rooms.get(&room).is_some_and(|room| !open(room)) {
             assert!(told.is_empty(), "a stranger is told who is in {room:?}");
-            told = self.chat.rooms.get(room).expect("a room").present(0).0;
+            told = self.chat.rooms.get(room).expect("a room").present(0).items;
         }
         let names: Vec<Folded> = told.iter().map(|one| one.author.name.folded()).collect();
         self.world.check_roster(room, &names);

@@ -8,9 +8,9 @@ use crate::chat::simulation::clients::Client;
 use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
-    Access, AccountId, Action, Ask, AskId, Caller, Claim, ClientId, Color, Command, Description,
+    Access, AccountId, Action, Call, CallId, Caller, Claim, ClientId, Color, Command, Description,
     Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomRecord, RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility,
+    RoomRecord, RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility, call,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -36,7 +36,7 @@ impl Simulation {
             25..=29 => self.somebody_leaves(),
             30..=31 => self.asks(Caller::Nobody, |it| {
                 let name = it.name();
-                Ask::Register { name: name.as_str().into(), key: it.key() }
+                call::Register { name: name.as_str().into(), key: it.key() }
             }),
             32..=34 => self.asks(Caller::Nobody, |it| {
                 let keys: Vec<KeyHash> =
@@ -45,42 +45,42 @@ impl Simulation {
                 it.session_keys.push(session);
                 let key = it.dice.pick(&keys).unwrap_or(session);
                 let (remember, agent) = (it.dice.one_in(6), "a client".into());
-                Ask::Login { key, session, remember, agent }
+                call::Login { key, session, remember, agent }
             }),
-            35 => self.somebody_asks(|_| Ask::Logout),
+            35 => self.somebody_asks(|_| call::Logout),
             36 if self.dice.one_in(2) => self.somebody_blocks(),
             36 => self.somebody_asks(|it| {
                 let name = it.name();
-                Ask::Person { name: name.as_str().into() }
+                call::Person { name: name.as_str().into() }
             }),
-            37 => self.somebody_asks(|_| Ask::Me),
+            37 => self.somebody_asks(|_| call::Me),
             38 => self.somebody_asks(|it| {
                 let room = it.room();
                 let access = it.access(&room);
-                Ask::Room { room, access }
+                call::Room { room, access }
             }),
             39 => self.somebody_asks(|it| {
                 let (room, name) = (it.room(), it.dice.one_in(2).then(|| it.name()));
                 let access = it.access(&room);
-                Ask::Lock { room, name, access }
+                call::Lock { room, name, access }
             }),
             40..=42 => self.somebody_asks(|it| {
                 let (facts, chance) = (it.facts(), it.dice.below(u64::MAX));
-                Ask::MakeRoom { facts, chance }
+                call::MakeRoom { facts, chance }
             }),
             43..=45 => self.somebody_asks(|it| {
                 let room = it.room();
                 let (access, change) = (it.access(&room), it.change());
                 let chance = it.dice.below(u64::MAX);
-                Ask::ChangeRoom { room, access, change, chance }
+                call::ChangeRoom { room, access, change, chance }
             }),
             46 => self.somebody_asks(|it| {
                 let room = it.room();
                 let access = it.access(&room);
-                Ask::RemoveRoom { room, access }
+                call::RemoveRoom { room, access }
             }),
             62 if self.dice.one_in(2) => self.somebody_restores(),
-            47 => self.somebody_asks(|it| Ask::Rooms {
+            47 => self.somebody_asks(|it| call::Rooms {
                 mine: it.dice.one_in(2),
                 after: RoomId(it.dice.below(4)),
             }),
@@ -91,30 +91,30 @@ impl Simulation {
                 it.session_keys.push(session);
                 let (name, color) = (it.name().as_str().into(), it.color());
                 let (remember, agent) = (it.dice.one_in(6), "".into());
-                Ask::BeGuest { name, color, session, remember, agent }
+                call::BeGuest { name, color, session, remember, agent }
             }),
             58 => self.somebody_asks(|it| {
                 let room = it.some_room();
                 let access = it.access(&RoomRef::Id(room));
-                Ask::Enter { room, access }
+                call::Enter { room, access }
             }),
             59 => self.somebody_goes(),
             60 => self.somebody_asks(|it| {
                 let (name, chance) = (it.name().as_str().into(), it.dice.below(u64::MAX));
-                Ask::Direct { name, chance }
+                call::Direct { name, chance }
             }),
-            61 => self.somebody_asks(|it| Ask::Act(it.action(None))),
-            62 => self.somebody_asks(|it| Ask::Read { room: it.some_room(), seq: it.some_seq() }),
+            61 => self.somebody_asks(|it| call::Act(it.action(None))),
+            62 => self.somebody_asks(|it| call::Read { room: it.some_room(), seq: it.some_seq() }),
             _ if self.dice.one_in(4) => self.somebody_is_put_out(),
             _ if self.dice.one_in(4) => self.somebody_blocks(),
-            _ => self.somebody_asks(|it| match it.dice.below(7) {
-                6 => Ask::GiveUp,
-                5 => Ask::ChangeKey { key: it.key() },
-                4 => Ask::Readable { after: RoomId(0) },
-                0 => Ask::Members { room: it.some_room(), after: Place::Present(0) },
-                1 => Ask::Sessions,
-                2 => Ask::EndSession { session: SessionId(it.dice.below(9)) },
-                _ => Ask::View { room: it.some_room() },
+            _ => self.somebody_asks::<Call>(|it| match it.dice.below(7) {
+                6 => call::GiveUp.into(),
+                5 => call::ChangeKey { key: it.key() }.into(),
+                4 => call::Readable { after: RoomId(0) }.into(),
+                0 => call::Members { room: it.some_room(), after: Place::Present(0) }.into(),
+                1 => call::Sessions.into(),
+                2 => call::EndSession { session: SessionId(it.dice.below(9)) }.into(),
+                _ => call::View { room: it.some_room() }.into(),
             }),
         }
     }
@@ -130,7 +130,9 @@ impl Simulation {
         };
         let title = self.dice.one_in(2).then(|| self.facts().title);
         let list = self.dice.one_in(4);
-        self.asks(caller, |_| if list { Ask::Deleted } else { Ask::RestoreRoom { room, title } });
+        self.asks(caller, |_| {
+            if list { Call::from(call::Deleted) } else { call::RestoreRoom { room, title }.into() }
+        });
     }
 
     pub(super) fn some_room(&mut self) -> RoomId {
@@ -225,7 +227,7 @@ impl Simulation {
             Caller::Perhaps(key) => Caller::Session(key),
             other => other,
         };
-        let what = Ask::Follow { seat: base, door: Door(2), only: only.clone() };
+        let what: Call = call::Follow { seat: base, door: Door(2), only: only.clone() }.into();
         let shown = self.judge(&caller, &what);
         let Shown { session, account, .. } = shown;
         if let Some(account) = account {
@@ -365,19 +367,23 @@ impl Simulation {
         }
     }
 
-    pub(super) fn somebody_asks(&mut self, what: impl FnOnce(&mut Simulation) -> Ask) {
+    pub(super) fn somebody_asks<C: Into<Call>>(&mut self, what: impl FnOnce(&mut Simulation) -> C) {
         let caller = self.caller();
         self.asks(caller, what);
     }
 
-    pub(super) fn asks(&mut self, caller: Caller, what: impl FnOnce(&mut Simulation) -> Ask) {
-        let what = what(self);
+    pub(super) fn asks<C: Into<Call>>(
+        &mut self,
+        caller: Caller,
+        what: impl FnOnce(&mut Simulation) -> C,
+    ) {
+        let what = what(self).into();
         let shown = self.judge(&caller, &what);
         self.ask(caller, what, shown);
     }
 
     /// Who asks, and whether that must be refused for want of a good key.
-    fn judge(&mut self, caller: &Caller, what: &Ask) -> Shown {
+    fn judge(&mut self, caller: &Caller, what: &Call) -> Shown {
         let of = |session: Option<SessionId>, book: &Book| {
             session.and_then(|id| book.sessions.get(&id)).map(|one| one.account)
         };
@@ -398,22 +404,22 @@ impl Simulation {
             }
         };
         self.used(session);
-        let refused = needed.filter(|_| account.is_none() && *what != Ask::Logout);
+        let refused = needed.filter(|_| account.is_none() && *what != Call::Logout(call::Logout));
         Shown { session, account, refused }
     }
 
-    fn ask(&mut self, caller: Caller, what: Ask, shown: Shown) {
-        let ask = AskId(self.number());
+    fn ask(&mut self, caller: Caller, what: Call, shown: Shown) {
+        let ask = CallId(self.number());
         let Shown { session, account, refused } = shown;
         let opens = match &what {
-            Ask::Room { room, access } => self.opens(room, *access),
+            Call::Room(call::Room { room, access }) => self.opens(room, *access),
             _ => false,
         };
         self.world.asks.insert(ask, Asked { what: what.clone(), session, account, refused, opens });
         let address = IpAddr::from([203, 0, 113, self.dice.below(2) as u8]);
         let sources = [Source::Local, Source::Unknown, Source::of(address)];
         let source = self.dice.pick(&sources).expect("one of three");
-        self.give(Command::Ask { ask, source, caller, what });
+        self.give(Command::Call { id: ask, source, caller, call: what });
     }
 
     /// Whether what is shown opens a room. (A session that is held does not expire.)
@@ -433,7 +439,9 @@ impl Simulation {
             let first = Time(self.number().cast_signed());
             Claim { name: self.name(), granted, first }
         });
-        let what = Ask::Sit { seat, door, room: room.clone(), access, claim: claim.clone(), enter };
+        let what: Call =
+            call::Sit { seat, door, room: room.clone(), access, claim: claim.clone(), enter }
+                .into();
         let shown = self.judge(&caller, &what);
         let (session, who) = (shown.session, shown.account);
         let held = access.session().and_then(|key| self.live_session(&key));

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    Access, AccountId, Action, Answer, Ask, AskId, Door, Effect, Entry, Event, Farewell, Folded,
-    MemberRecord, Name, Receipt, Refusal, RoomFacts, RoomId, RoomRef, SeatId, Seq, SessionId, Tell,
-    Visibility, What,
+    Access, AccountId, Acted, Action, Answer, Call, CallId, Door, Effect, Entry, Event, Farewell,
+    Folded, Following, MemberRecord, Name, Page, Receipt, Refusal, RoomFacts, RoomId, RoomRef,
+    SeatId, Seq, SessionId, Tell, Visibility, What, call,
 };
 use crate::time::Time;
 
 /// An ask that waits for its answer.
 pub struct Asked {
-    pub what: Ask,
+    pub what: Call,
     /// The session by which it came, if that was any good then.
     pub session: Option<SessionId>,
     /// Whose that is, or the account by whose own key it came.
@@ -96,7 +96,7 @@ pub fn base_of(seat: SeatId) -> SeatId {
 
 #[derive(Default)]
 pub struct World {
-    pub asks: HashMap<AskId, Asked>,
+    pub asks: HashMap<CallId, Asked>,
     pub members: BTreeMap<SeatId, Member>,
     /// Who is present, in the order of arriving, purely from what was announced.
     pub rosters: BTreeMap<RoomId, Vec<Folded>>,
@@ -118,7 +118,7 @@ impl World {
     /// One effect; everything that can be judged by itself is judged here.
     pub fn follow(&mut self, effect: &Effect, book: &Book, log: &[(Time, Entry)]) {
         match effect {
-            Effect::Answer { ask, answer } => self.answered(*ask, answer, book, log),
+            Effect::Answer { id: ask, answer } => self.answered(*ask, answer, book, log),
             Effect::Seat { seat, door, room, .. } => self.seated(*seat, *door, *room),
             Effect::Unseat { seat, room, farewell, .. } => self.unseated(*seat, *room, *farewell),
             Effect::Announce { event, by } => {
@@ -188,7 +188,7 @@ impl World {
     /// Every ask is answered once, and never again; an `Ok` means that the log has it.
     fn answered(
         &mut self,
-        ask: AskId,
+        ask: CallId,
         answer: &Result<Answer, Refusal>,
         book: &Book,
         log: &[(Time, Entry)],
@@ -197,36 +197,36 @@ impl World {
         let ok = answer.is_ok();
         if let Some(refusal) = asked.refused {
             assert_eq!(*answer, Err(refusal), "a session lived too long");
-            if let Ask::Sit { seat, .. } = asked.what {
+            if let Call::Sit(call::Sit { seat, .. }) = asked.what {
                 self.members.remove(&seat);
             }
-            if let Ask::Follow { seat, .. } = asked.what {
+            if let Call::Follow(call::Follow { seat, .. }) = asked.what {
                 self.streams.remove(&seat);
             }
             return;
         }
         let unauthenticated = *answer == Err(Refusal::Unauthenticated);
-        let anonymous = !matches!(asked.what, Ask::Sit { .. } | Ask::Room { .. })
+        let anonymous = !matches!(asked.what, Call::Sit(_) | Call::Room(_))
                 // (Who waited for another change may have been logged out meanwhile.)
                 && asked.session.is_none_or(|id| !book.sessions.contains_key(&id));
         assert!(!unauthenticated || anonymous, "a session ended too early");
         match &asked.what {
-            Ask::Register { key, .. } => {
+            Call::Register(call::Register { key, .. }) => {
                 let known = book.accounts.values().any(|account| account.key == Some(*key));
                 assert_eq!(ok, known, "registered exactly if acknowledged");
             }
-            Ask::Login { session, .. } => {
+            Call::Login(call::Login { session, .. }) => {
                 assert_eq!(ok, book.session_with(session).is_some(), "logged in, or not");
             }
-            Ask::Logout => {
+            Call::Logout(_) => {
                 let there = asked.session.is_some_and(|id| book.sessions.contains_key(&id));
                 // (One refusal is possible all the same: of the second of two at once.)
                 assert!(!ok || !there, "acknowledged, but not logged out");
             }
-            Ask::MakeRoom { facts, .. } => {
+            Call::MakeRoom(call::MakeRoom { facts, .. }) => {
                 self.changed(answer, Some(facts.description.as_str()), book);
             }
-            Ask::ChangeRoom { change, .. } => {
+            Call::ChangeRoom(call::ChangeRoom { change, .. }) => {
                 let mark = change.description.as_ref().map(|text| text.as_str());
                 self.changed(answer, mark, book);
                 // (What is so already changes nothing; no description comes twice.)
@@ -235,47 +235,47 @@ impl World {
                 }
             }
             // (By title it may be another room's already.)
-            Ask::RemoveRoom { room: RoomRef::Id(room), .. } if ok => {
+            Call::RemoveRoom(call::RemoveRoom { room: RoomRef::Id(room), .. }) if ok => {
                 assert!(!book.rooms.contains_key(room), "acknowledged, but not gone");
             }
-            Ask::RestoreRoom { .. } | Ask::Deleted => self.restored(answer, asked.account, book),
-            Ask::Sit { seat, .. } => self.sat(*seat, answer, book),
-            Ask::BeGuest { session, .. } => {
+            Call::RestoreRoom(_) | Call::Deleted(_) => self.restored(answer, asked.account, book),
+            Call::Sit(call::Sit { seat, .. }) => self.sat(*seat, answer, book),
+            Call::BeGuest(call::BeGuest { session, .. }) => {
                 assert_eq!(ok, book.session_with(session).is_some(), "a guest, or not");
             }
-            Ask::Block { on, .. } if ok => {
+            Call::Block(call::Block { on, .. }) if ok => {
                 let theirs = |one: &&(AccountId, AccountId)| Some(one.0) == asked.account;
                 assert!(!on || book.blocks.iter().any(|one| theirs(&one)), "acknowledged only");
             }
-            Ask::Enter { room, .. } if ok => {
+            Call::Enter(call::Enter { room, .. }) if ok => {
                 let there = asked.account.filter(|one| book.accounts.contains_key(one));
                 assert!(there.is_none_or(|one| book.is_member(one, *room)), "no member");
             }
-            Ask::Act(Action::Send { text, .. }) if ok => {
-                let Ok(Answer::Acted { seq, .. }) = answer else { panic!("{answer:?}") };
+            Call::Act(call::Act(Action::Send { text, .. })) if ok => {
+                let Ok(Answer::Acted(Acted { seq, .. })) = answer else { panic!("{answer:?}") };
                 let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
                 assert!(matches!(entry, Entry::Said { text: kept, author, .. }
                     if kept == text && author.account == asked.account));
             }
-            Ask::Room { room, access } => {
+            Call::Room(call::Room { room, access }) => {
                 if let Ok(Answer::Room(info)) = answer {
                     self.sees(info, &asked, *access, Some(room), book);
                 }
             }
-            Ask::View { .. } => {
+            Call::View(_) => {
                 if let Ok(Answer::Room(info)) = answer {
                     self.sees(info, &asked, Access::Open, None, book);
                 }
             }
-            Ask::Rooms { .. } => {
-                if let Ok(Answer::Rooms { rooms: infos, .. }) = answer {
+            Call::Rooms(_) => {
+                if let Ok(Answer::Rooms(Page { items: infos, .. })) = answer {
                     infos.iter().for_each(|info| {
                         self.sees(info, &asked, Access::Open, None, book);
                     });
                 }
             }
-            Ask::Readable { .. } => {
-                let Ok(Answer::Readable { rooms, .. }) = answer else { return };
+            Call::Readable(_) => {
+                let Ok(Answer::Readable(Page { items: rooms, .. })) = answer else { return };
                 for (id, after) in rooms {
                     let room = &book.rooms[id];
                     let own = |one: &&MemberRecord| Some(one.account) == asked.account;
@@ -288,14 +288,16 @@ impl World {
                     assert_eq!(*after, horizon, "what was said before it was opened");
                 }
             }
-            Ask::Members { room, .. } | Ask::Read { room, .. } if ok => {
+            Call::Members(call::Members { room, .. }) | Call::Read(call::Read { room, .. })
+                if ok =>
+            {
                 let room = &book.rooms[room];
                 let open = room.facts.visibility == Visibility::Public;
                 let member = asked.account.is_some_and(|one| book.is_member(one, room.id));
                 assert!(open || member, "a stranger looks into a room");
             }
-            Ask::Follow { seat, .. } => match answer {
-                Ok(Answer::Following { account, rooms, .. }) => {
+            Call::Follow(call::Follow { seat, .. }) => match answer {
+                Ok(Answer::Following(Following { account, rooms, .. })) => {
                     for one in rooms {
                         let kept = &book.rooms[&one.room].members;
                         let kept = kept.iter().find(|member| member.account == *account);

@@ -3,26 +3,26 @@
 use super::*;
 use crate::limits::BLOCKED_PER_ACCOUNT_MAX;
 
-fn direct(name: &str, chance: u64) -> Ask {
-    Ask::Direct { name: name.into(), chance }
+fn direct(name: &str, chance: u64) -> Call {
+    call::Direct { name: name.into(), chance }.into()
 }
 
-fn block(name: &str, on: bool) -> Ask {
-    Ask::Block { name: name.into(), on }
+fn block(name: &str, on: bool) -> Call {
+    call::Block { name: name.into(), on }.into()
 }
 
-fn act(action: Action) -> Ask {
-    Ask::Act(action)
+fn act(action: Action) -> Call {
+    call::Act(action).into()
 }
 
-fn send(room: RoomId, text: &str) -> Ask {
+fn send(room: RoomId, text: &str) -> Call {
     act(Action::Send { room, text: text.into(), client_id: None, reply_to: None })
 }
 
 /// Those whom somebody has blocked, by name.
 fn blocked(core: &mut Core, name: &str) -> Vec<String> {
-    match core.ask(name, Ask::Blocked { after: AccountId(0) }) {
-        Ok(Answer::Blocked { people, next: None }) => {
+    match core.ask(name, call::Blocked { after: AccountId(0) }) {
+        Ok(Answer::Blocked(Page { items: people, next: None })) => {
             people.iter().map(|one| one.name.to_string()).collect()
         }
         other => panic!("{other:?} instead of who is blocked"),
@@ -32,7 +32,9 @@ fn blocked(core: &mut Core, name: &str) -> Vec<String> {
 #[test]
 fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
-    let Ok(Answer::Direct { room, .. }) = core.ask("ann", direct("bob", 1)) else { panic!() };
+    let Ok(Answer::Direct(DirectRoom { room, .. })) = core.ask("ann", direct("bob", 1)) else {
+        panic!()
+    };
     let room = room.id;
     core.ask("ann", send(room, "one")).expect("said");
     let target = Seq(core.seq);
@@ -52,14 +54,14 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
             }
             assert_eq!(core.try_to(who, send(room, "three")), Err(Refusal::Blocked), "{who}");
             // What was said can still be read, and what takes something back is done.
-            core.ask(who, Ask::View { room }).expect("it is theirs");
+            core.ask(who, call::View { room }).expect("it is theirs");
             for action in
                 [Action::Delete { room, target }, Action::React { room, target, emoji, on: false }]
             {
                 core.ask(who, act(action)).expect("done");
             }
             // Whoever leaves does not come back, for nothing is said; nor do they ask for it.
-            core.ask(who, Ask::Exit { room }).expect("out");
+            core.ask(who, call::Exit { room }).expect("out");
             let name = if who == "ann" { "bob" } else { "ann" };
             assert_eq!(core.try_to(who, direct(name, 2)), Err(Refusal::Blocked), "{who}");
             core.ask(blocker, block(other, false)).expect("not blocked any more");
@@ -109,7 +111,7 @@ fn a_second_change_waits_for_the_first() {
     let mut core = Core::with(&["ann", "bob"]);
     let asks = [true, false, true].map(|on| core.ask_late("ann", block("bob", on)));
     core.settle();
-    assert!(asks.into_iter().all(|ask| core.answer(ask) == Some(Ok(Answer::Done))));
+    assert!(asks.into_iter().all(|ask| core.answer(ask) == Some(Ok(Answer::Done(())))));
     assert_eq!(blocked(&mut core, "ann"), ["bob"]);
 }
 
@@ -132,8 +134,8 @@ fn nobody_blocks_more_than_so_many_and_guests_who_are_gone_make_room() {
     core.chat = Chat::new(settings, snapshot);
     core.give(Command::Tick);
     core.settle();
-    let page = core.ask("n1!", Ask::Blocked { after: AccountId(0) });
-    assert!(matches!(page, Ok(Answer::Blocked { people, next: Some(_) })
+    let page = core.ask("n1!", call::Blocked { after: AccountId(0) });
+    assert!(matches!(page, Ok(Answer::Blocked(Page { items: people, next: Some(_) }))
         if people[0].name.as_str() == "n3"));
     core.ask("n1!", block(&last, true)).expect("there is room");
     let blocks = core.chat.snapshot().blocks;

@@ -35,13 +35,13 @@ fn a_session_lives_as_long_as_the_process_has_run() {
         core.passes(TTL_SECS - 1);
         core.give(Command::Tick);
         core.settle();
-        core.ask("ann", Ask::Me).expect("her hour is not over, whatever the clock says");
+        core.ask("ann", call::Me).expect("her hour is not over, whatever the clock says");
         core.passes(TTL_SECS - 1);
         core.leap_secs = 0;
-        core.ask("ann", Ask::Me).expect("her lifetime starts again with each use");
+        core.ask("ann", call::Me).expect("her lifetime starts again with each use");
         core.passes(TTL_SECS);
         core.leap_secs = leap;
-        assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated), "leap {leap}");
+        assert_eq!(core.ask("ann", call::Me), Err(Refusal::Unauthenticated), "leap {leap}");
     }
 }
 
@@ -49,10 +49,10 @@ fn a_session_lives_as_long_as_the_process_has_run() {
 fn the_last_use_of_a_session_is_shown_by_the_system_s_clock() {
     let mut core = Core::with(&["ann"]);
     core.leap_secs = SIX_HOURS;
-    core.ask("ann", Ask::Me).expect("a session");
+    core.ask("ann", call::Me).expect("a session");
     core.leap_secs = 0;
     core.passes(60);
-    let Ok(Answer::Sessions(sessions)) = core.ask("ann", Ask::Sessions) else {
+    let Ok(Answer::Sessions(sessions)) = core.ask("ann", call::Sessions) else {
         panic!("no sessions");
     };
     assert_eq!((sessions[0].last_used, sessions[0].created), (core.now, NOON));
@@ -63,7 +63,7 @@ fn the_last_use_of_a_session_is_shown_by_the_system_s_clock() {
 fn a_session_that_was_used_in_the_future_does_not_live_until_then() {
     let mut core = Core::with(&["ann"]);
     core.leap_secs = SIX_HOURS;
-    core.ask("ann", Ask::Me).expect("a session");
+    core.ask("ann", call::Me).expect("a session");
     let snapshot = core.chat.snapshot();
     assert!(snapshot.sessions[0].last_used > core.now);
     // The server starts again, with the clock put right.
@@ -71,7 +71,7 @@ fn a_session_that_was_used_in_the_future_does_not_live_until_then() {
     let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
     core.chat = Chat::new(settings, snapshot.used_before(core.now));
     core.passes(TTL_SECS);
-    assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.ask("ann", call::Me), Err(Refusal::Unauthenticated));
 }
 
 #[test]
@@ -82,10 +82,10 @@ fn of_the_sessions_of_an_account_the_longest_unused_makes_way_whatever_the_clock
         core.leap_secs = if number == 1 { SIX_HOURS } else { 0 };
         core.ask("", login("ann", &format!("session {number}"))).expect("a session");
     }
-    core.ask("ann", Ask::Me).expect("the first session was used last");
+    core.ask("ann", call::Me).expect("the first session was used last");
     core.ask("", login("ann", "one more")).expect("a session");
-    assert_eq!(core.try_to("session 1", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.try_to("session 1", call::Me), Err(Refusal::Unauthenticated));
     for alive in ["ann", "session 2", "one more"] {
-        core.ask(alive, Ask::Me).expect("a session");
+        core.ask(alive, call::Me).expect("a session");
     }
 }

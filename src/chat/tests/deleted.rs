@@ -8,18 +8,18 @@ use crate::limits::{
 };
 use Visibility::{Hidden, Public};
 
-fn remove(room: RoomId) -> Ask {
-    Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open }
+fn remove(room: RoomId) -> Call {
+    call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open }.into()
 }
 
-fn restore(room: RoomId) -> Ask {
-    Ask::RestoreRoom { room, title: None }
+fn restore(room: RoomId) -> Call {
+    call::RestoreRoom { room, title: None }.into()
 }
 
 impl Core {
     /// The titles of what somebody can bring back, and until when.
     fn deleted(&mut self, who: &str) -> Vec<(String, Time)> {
-        let Ok(Answer::Deleted(rooms)) = self.ask(who, Ask::Deleted) else { panic!("no list") };
+        let Ok(Answer::Deleted(rooms)) = self.ask(who, call::Deleted) else { panic!("no list") };
         rooms.into_iter().map(|one| (one.title.as_str().to_owned(), one.until)).collect()
     }
 
@@ -45,18 +45,20 @@ fn a_deleted_room_returns_with_all_that_it_had() {
     let den = core.room("ann", facts("den", Hidden, Some("hash")));
     for who in ["bob", "cat"] {
         let access = Access::Password { generation: 0 };
-        core.ask(who, Ask::Enter { room: den, access }).expect("a member");
+        core.ask(who, call::Enter { room: den, access }).expect("a member");
     }
     let (text, client_id, reply_to) = ("hello".into(), None, None);
     let send = Action::Send { room: den, text, client_id, reply_to };
-    let Ok(Answer::Acted { seq, .. }) = core.ask("bob", Ask::Act(send)) else { panic!("not said") };
-    core.ask("cat", Ask::Read { room: den, seq }).expect("read");
+    let Ok(Answer::Acted(Acted { seq, .. })) = core.ask("bob", call::Act(send)) else {
+        panic!("not said")
+    };
+    core.ask("cat", call::Read { room: den, seq }).expect("read");
     let before = core.chat.snapshot();
     core.ask("ann", remove(den)).expect("gone");
     let until = core.now.plus_secs(DELETED_ROOM_TTL_SECS);
     assert_eq!(core.deleted("ann"), [("den".to_owned(), until)]);
     for who in ["ann", "bob", "cat", ""] {
-        let find = Ask::Room { room: RoomRef::Id(den), access: token(den, 0) };
+        let find = call::Room { room: RoomRef::Id(den), access: token(den, 0) };
         assert_eq!(core.ask(who, find), Err(Refusal::RoomNotFound), "{who}");
     }
     for who in ["bob", "cat"] {
@@ -84,7 +86,7 @@ fn a_deleted_room_returns_with_all_that_it_had() {
     assert_eq!(whole(&after), whole(&before));
     assert!(after.deleted.is_empty() && core.deleted("ann").is_empty());
     assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound), "it is there");
-    assert_eq!(core.try_to("cat", Ask::View { room: den }), Ok(()));
+    assert_eq!(core.try_to("cat", call::View { room: den }), Ok(()));
 }
 
 #[test]
@@ -93,13 +95,13 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     let den = core.room("ann", facts("den", Public, None));
     core.ask("", be_guest("zoe")).expect("a guest");
     for who in ["bob", "zoe"] {
-        core.ask(who, Ask::Enter { room: den, access: Access::Open }).expect("a member");
+        core.ask(who, call::Enter { room: den, access: Access::Open }).expect("a member");
     }
-    let follow = |seat| Ask::Follow { seat: SeatId(seat), door: BACK, only: None };
+    let follow = |seat| call::Follow { seat: SeatId(seat), door: BACK, only: None };
     core.ask("bob", follow(1 << 16)).expect("a stream");
-    core.ask("ann", Ask::Exit { room: den }).expect("out");
+    core.ask("ann", call::Exit { room: den }).expect("out");
     core.ask("ann", remove(den)).expect("gone");
-    core.ask("zoe", Ask::Logout).expect("she ends");
+    core.ask("zoe", call::Logout).expect("she ends");
     core.settle();
     core.ask_late("ann", restore(den));
     let heard = core.settle();
@@ -122,12 +124,12 @@ fn a_title_that_is_anothers_by_now() {
     core.ask("ann", remove(den)).expect("gone");
     let other = core.room("bob", facts("DEN", Public, None));
     assert_eq!(core.ask("ann", restore(den)), Err(Refusal::TitleTaken));
-    let named = |title| Ask::RestoreRoom { room: den, title: Title::new(title) };
+    let named = |title| call::RestoreRoom { room: den, title: Title::new(title) };
     assert_eq!(core.ask("ann", named("Den")), Err(Refusal::TitleTaken));
     // Two at once: the second finds it there.
     let late = [core.ask_late("ann", named("attic")), core.ask_late("ann", named("cellar"))];
     let taken =
-        core.ask_late("bob", Ask::MakeRoom { facts: facts("attic", Public, None), chance: 1 });
+        core.ask_late("bob", call::MakeRoom { facts: facts("attic", Public, None), chance: 1 });
     assert_eq!(core.answer(taken), Some(Err(Refusal::TitleTaken)), "it is on its way");
     core.settle();
     let answers = late.map(|ask| core.answer(ask).expect("an answer").map(|_| ()));
@@ -145,7 +147,7 @@ fn a_title_that_is_anothers_by_now() {
 fn what_nobody_owned_is_gone_for_good() {
     let mut core = Core::with(&["ann"]);
     let den = core.room("", facts("den", Public, None));
-    core.ask("ann", Ask::Enter { room: den, access: Access::Open }).expect("a member");
+    core.ask("ann", call::Enter { room: den, access: Access::Open }).expect("a member");
     core.ask("ann", remove(den)).expect("gone");
     assert!(core.deleted("ann").is_empty() && core.kept().is_empty());
     assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound));
@@ -154,7 +156,7 @@ fn what_nobody_owned_is_gone_for_good() {
     let attic = core.room("zoe", facts("attic", Public, None));
     core.ask("zoe", remove(attic)).expect("gone");
     assert_eq!(core.kept(), [attic.0]);
-    core.ask("zoe", Ask::Logout).expect("she ends");
+    core.ask("zoe", call::Logout).expect("she ends");
     core.settle();
     assert!(core.kept().is_empty());
 }

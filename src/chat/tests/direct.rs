@@ -4,23 +4,23 @@ use super::*;
 
 const BASE: u64 = 65_536;
 
-fn direct(name: &str) -> Ask {
-    Ask::Direct { name: name.into(), chance: 1 }
+fn direct(name: &str) -> Call {
+    call::Direct { name: name.into(), chance: 1 }.into()
 }
 
-fn send(room: RoomId, text: &str) -> Ask {
+fn send(room: RoomId, text: &str) -> Call {
     let (text, client_id, reply_to) = (text.into(), None, None);
-    Ask::Act(Action::Send { room, text, client_id, reply_to })
+    call::Act(Action::Send { room, text, client_id, reply_to }).into()
 }
 
 /// Ann's room with bob, which she has opened; both follow.
 fn opened() -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     for (number, name) in [(1, "ann"), (2, "bob")] {
-        let what = Ask::Follow { seat: SeatId(number * BASE), door: BACK, only: None };
+        let what = call::Follow { seat: SeatId(number * BASE), door: BACK, only: None };
         core.ask(name, what).expect("a stream");
     }
-    let Ok(Answer::Direct { room, made: true }) = core.ask("ann", direct("bob")) else {
+    let Ok(Answer::Direct(DirectRoom { room, made: true })) = core.ask("ann", direct("bob")) else {
         panic!("no room")
     };
     (core, room.id)
@@ -28,8 +28,8 @@ fn opened() -> (Core, RoomId) {
 
 /// The rooms for two that somebody is in.
 fn rooms_of(core: &mut Core, name: &str) -> Vec<RoomId> {
-    let all = core.ask(name, Ask::Rooms { mine: true, after: RoomId(0) });
-    let Ok(Answer::Rooms { rooms, .. }) = all else { panic!("{all:?}") };
+    let all = core.ask(name, call::Rooms { mine: true, after: RoomId(0) });
+    let Ok(Answer::Rooms(Page { items: rooms, .. })) = all else { panic!("{all:?}") };
     rooms.iter().filter(|room| room.direct).map(|room| room.id).collect()
 }
 
@@ -37,7 +37,7 @@ fn rooms_of(core: &mut Core, name: &str) -> Vec<RoomId> {
 fn it_is_there_for_the_other_from_the_first_message_on() {
     let (mut core, room) = opened();
     assert_eq!((rooms_of(&mut core, "ann"), rooms_of(&mut core, "bob")), (vec![room], vec![]));
-    assert_eq!(core.try_to("bob", Ask::View { room }), Err(Refusal::RoomNotFound));
+    assert_eq!(core.try_to("bob", call::View { room }), Err(Refusal::RoomNotFound));
     core.ask_late("ann", send(room, "psst"));
     assert_eq!(core.proposals.len(), 2, "his coming, and what she says");
     let (seq, hears) = (core.seq, format!("131074 hears room {room}"));
@@ -52,26 +52,34 @@ fn who_has_left_it_comes_back_with_the_next_message() {
     let (mut core, room) = opened();
     core.ask("ann", send(room, "one")).expect("said");
     for (leaver, stays) in [("bob", "ann"), ("ann", "bob")] {
-        core.ask_late(leaver, Ask::Exit { room });
+        core.ask_late(leaver, call::Exit { room });
         let noticed = core.commit();
         assert!(noticed[0].contains("gone"), "{noticed:?}");
         let tells = noticed.iter().any(|one| one.contains("is member"));
         assert!(!tells, "who hides it tells nobody: {noticed:?}");
         assert_eq!(rooms_of(&mut core, leaver), []);
-        assert_eq!(core.try_to(leaver, Ask::View { room }), Err(Refusal::RoomNotFound));
+        assert_eq!(core.try_to(leaver, call::View { room }), Err(Refusal::RoomNotFound));
         assert_eq!(rooms_of(&mut core, stays), [room]);
         // The other of the two is told no less of who is in it.
-        let who = Ask::Members { room, after: Place::Present(0) };
-        let Ok(Answer::Members { next: Some(next), .. }) = core.ask(stays, who) else { panic!() };
-        let who = Ask::Members { room, after: next };
-        let Ok(Answer::Members { members, .. }) = core.ask(stays, who) else { panic!() };
+        let who = call::Members { room, after: Place::Present(0) };
+        let Ok(Answer::Members(Page { next: Some(next), .. })) = core.ask(stays, who) else {
+            panic!()
+        };
+        let who = call::Members { room, after: next };
+        let Ok(Answer::Members(Page { items: members, .. })) = core.ask(stays, who) else {
+            panic!()
+        };
         assert_eq!(members.len(), 1, "{members:?}");
         for by in [leaver, stays] {
             core.ask(by, send(room, "two")).expect("said");
             assert_eq!(rooms_of(&mut core, leaver), [room], "by {by}");
-            core.ask(leaver, Ask::Exit { room }).expect("out");
+            core.ask(leaver, call::Exit { room }).expect("out");
         }
-        let Ok(Answer::Room(back)) = core.ask(leaver, direct(stays)) else { panic!("not back") };
+        let Ok(Answer::Direct(DirectRoom { room: back, made: false })) =
+            core.ask(leaver, direct(stays))
+        else {
+            panic!("not back")
+        };
         assert_eq!((back.id, back.horizon), (room, Seq(0)));
     }
 }
@@ -80,7 +88,7 @@ fn who_has_left_it_comes_back_with_the_next_message() {
 fn who_is_about_to_leave_comes_back_with_what_is_said_meanwhile() {
     let (mut core, room) = opened();
     core.ask("ann", send(room, "one")).expect("said");
-    core.ask_late("bob", Ask::Exit { room });
+    core.ask_late("bob", call::Exit { room });
     core.ask_late("ann", send(room, "two"));
     core.ask_late("ann", send(room, "three"));
     core.settle();
@@ -91,34 +99,40 @@ fn who_is_about_to_leave_comes_back_with_what_is_said_meanwhile() {
 fn it_ends_when_both_have_left() {
     let (mut core, room) = opened();
     core.ask("ann", send(room, "one")).expect("said");
-    core.ask("bob", Ask::Exit { room }).expect("out");
-    core.ask("ann", Ask::Exit { room }).expect("out");
+    core.ask("bob", call::Exit { room }).expect("out");
+    core.ask("ann", call::Exit { room }).expect("out");
     let snapshot = core.chat.snapshot();
     assert_eq!((snapshot.rooms.len(), &*snapshot.spent_rooms), (1, &[room][..]));
     for one in ["ann", "bob"] {
         assert_eq!(core.try_to(one, send(room, "two")), Err(Refusal::RoomNotFound));
     }
-    let what = Ask::Direct { name: "bob".into(), chance: 2 };
-    let Ok(Answer::Direct { made: true, .. }) = core.ask("ann", what) else { panic!("no room") };
+    let what = call::Direct { name: "bob".into(), chance: 2 };
+    let Ok(Answer::Direct(DirectRoom { made: true, .. })) = core.ask("ann", what) else {
+        panic!("no room")
+    };
 }
 
 #[test]
 fn whoever_asks_for_one_that_is_about_to_end_gets_another() {
     let (mut core, room) = opened();
     core.ask("ann", send(room, "one")).expect("said");
-    core.ask_late("ann", Ask::Exit { room });
-    core.ask_late("bob", Ask::Exit { room });
+    core.ask_late("ann", call::Exit { room });
+    core.ask_late("bob", call::Exit { room });
     let said = core.ask_late("bob", send(room, "two"));
     assert_eq!(core.answer(said), Some(Err(Refusal::RoomNotFound)), "it is as good as gone");
     let again = ["ann", "bob"].map(|one| {
         let name = if one == "ann" { "bob" } else { "ann" };
-        core.ask_late(one, Ask::Direct { name: name.into(), chance: 2 })
+        core.ask_late(one, call::Direct { name: name.into(), chance: 2 })
     });
     core.settle();
     let answers = again.map(|ask| core.answer(ask).expect("an answer").expect("a room"));
     // (Ann waits for bob's leaving, he for nothing more.)
-    let Answer::Room(same) = &answers[0] else { panic!("{answers:?}") };
-    let Answer::Direct { room: new, made: true } = &answers[1] else { panic!("{answers:?}") };
+    let Answer::Direct(DirectRoom { room: same, made: false }) = &answers[0] else {
+        panic!("{answers:?}")
+    };
+    let Answer::Direct(DirectRoom { room: new, made: true }) = &answers[1] else {
+        panic!("{answers:?}")
+    };
     assert!(new.id == same.id && new.id != room);
 }
 
@@ -139,10 +153,12 @@ fn it_ends_with_a_guest_also_where_that_one_or_the_other_has_left() {
     for leaver in ["zoe", "ann"] {
         let mut core = Core::with(&["ann"]);
         core.ask("", be_guest("zoe")).expect("a guest");
-        let Ok(Answer::Direct { room, .. }) = core.ask("ann", direct("zoe")) else { panic!() };
+        let Ok(Answer::Direct(DirectRoom { room, .. })) = core.ask("ann", direct("zoe")) else {
+            panic!()
+        };
         core.ask("ann", send(room.id, "one")).expect("said");
-        core.ask(leaver, Ask::Exit { room: room.id }).expect("out");
-        core.ask("zoe", Ask::Logout).expect("out");
+        core.ask(leaver, call::Exit { room: room.id }).expect("out");
+        core.ask("zoe", call::Logout).expect("out");
         assert_eq!(core.chat.snapshot().rooms.len(), 1, "{leaver} had left it");
         assert_eq!(core.try_to("ann", send(room.id, "two")), Err(Refusal::RoomNotFound));
     }

@@ -39,12 +39,12 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
     }
 }
 
-fn make_room() -> Ask {
-    Ask::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 1 }
+fn make_room() -> Call {
+    call::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 1 }.into()
 }
 
-fn enter_room(room: u64) -> Ask {
-    Ask::Enter { room: RoomId(room), access: Access::Open }
+fn enter_room(room: u64) -> Call {
+    call::Enter { room: RoomId(room), access: Access::Open }.into()
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn members_of_a_room() {
     assert!(matches!(core.answer(first), Some(Ok(Answer::Room(_)))));
     assert_eq!(core.try_to("bob", enter_room(2)), Err(Refusal::Full));
     assert_eq!(core.try_to("ann", enter_room(2)), Ok(()), "she is one");
-    core.ask("ann", Ask::Exit { room: RoomId(2) }).expect("out");
+    core.ask("ann", call::Exit { room: RoomId(2) }).expect("out");
     assert_eq!(core.try_to("bob", enter_room(2)), Ok(()));
 }
 
@@ -75,9 +75,9 @@ fn rooms_of_an_account() {
     for what in [enter_room(5_000), make_room()] {
         assert_eq!(core.try_to("ann", what.clone()), Err(Refusal::Full), "{what:?}");
     }
-    let direct = Ask::Direct { name: "ann".into(), chance: 1 };
+    let direct = call::Direct { name: "ann".into(), chance: 1 };
     assert_eq!(core.try_to("bob", direct), Ok(()), "she can be written to");
-    core.ask("ann", Ask::Exit { room: RoomId(2) }).expect("out");
+    core.ask("ann", call::Exit { room: RoomId(2) }).expect("out");
     core.ask_late("ann", enter_room(5_000));
     core.ask_late("ann", make_room());
     core.settle();
@@ -103,14 +103,14 @@ fn rooms_for_two_count_for_who_opened_them() {
         snapshot.rooms.extend((10 + strangers..last - 1).map(|id| room_of(id, [2, id])));
         snapshot.rooms.push(room(5_000, &[]));
     });
-    let direct = |name: &str, chance| Ask::Direct { name: name.into(), chance };
+    let direct = |name: &str, chance| Call::from(call::Direct { name: name.into(), chance });
     for what in [enter_room(5_000), make_room(), direct("cat", 1)] {
         assert_eq!(core.try_to("ann", what.clone()), Ok(()), "{what:?}");
     }
     // The last that Bob may open is counted while it is in flight.
     let last = core.ask_late("bob", direct("cat", 2));
     assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::Full));
-    assert!(matches!(core.answer(last), Some(Ok(Answer::Direct { made: true, .. }))));
+    assert!(matches!(core.answer(last), Some(Ok(Answer::Direct(DirectRoom { made: true, .. })))));
     assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::Full));
     assert_eq!(core.try_to("bob", direct("cat", 3)), Ok(()), "that is there");
     assert_eq!(core.try_to("ann", direct("bob", 3)), Ok(()), "others can write to him");
@@ -123,11 +123,11 @@ fn rooms_and_accounts() {
     });
     assert_eq!(core.try_to("ann", make_room()), Err(Refusal::Full));
     assert_eq!(
-        core.try_to("", Ask::Direct { name: "bob".into(), chance: 1 }),
+        core.try_to("", call::Direct { name: "bob".into(), chance: 1 }),
         Err(Refusal::Unauthenticated)
     );
     assert_eq!(
-        core.try_to("ann", Ask::Direct { name: "bob".into(), chance: 1 }),
+        core.try_to("ann", call::Direct { name: "bob".into(), chance: 1 }),
         Err(Refusal::Full)
     );
     let mut core = core_from(&["ann"], |snapshot| {

@@ -77,11 +77,12 @@ impl Counted {
     }
 
     /// Asks; the log answers, and what was too long comes to its end.
-    fn ask(&mut self, who: &str, what: Ask) {
+    fn ask(&mut self, who: &str, what: impl Into<Call>) {
+        let what = what.into();
         let name = kind(&what);
         self.core.last += 1;
-        let (ask, source, caller) = (AskId(self.core.last), Source::Local, caller(who));
-        self.give(name, Command::Ask { ask, source, caller, what });
+        let (ask, source, caller) = (CallId(self.core.last), Source::Local, caller(who));
+        self.give(name, Command::Call { id: ask, source, caller, call: what });
         self.settle(name);
     }
 
@@ -100,18 +101,20 @@ impl Counted {
 
     fn sit(&mut self, name: &str, who: &str, room: RoomId) -> SeatId {
         self.seats += STREAM;
-        let Ask::Sit { door, access, claim, enter, .. } = sit(0, room) else { unreachable!() };
+        let Call::Sit(call::Sit { door, access, claim, enter, .. }) = sit(0, room) else {
+            unreachable!()
+        };
         let (seat, room) = (SeatId(self.seats), RoomRef::Id(room));
         self.core.last += 1;
-        let (ask, source, caller) = (AskId(self.core.last), Source::Local, caller(who));
-        let what = Ask::Sit { seat, door, room, access, claim, enter };
-        self.give(name, Command::Ask { ask, source, caller, what });
+        let (ask, source, caller) = (CallId(self.core.last), Source::Local, caller(who));
+        let what = call::Sit { seat, door, room, access, claim, enter };
+        self.give(name, Command::Call { id: ask, source, caller, call: what.into() });
         seat
     }
 }
 
 /// The name of a kind of ask. A new one has to be named here, and put to the core below.
-fn kind(ask: &Ask) -> &'static str {
+fn kind(ask: &Call) -> &'static str {
     let text = format!("{ask:?}");
     let name = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     KINDS.iter().find(|kind| **kind == name).unwrap_or_else(|| panic!("{name} is not counted"))
@@ -154,51 +157,51 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     let mut it = Counted::new(size);
     let after = RoomId(0);
     for mine in [true, false] {
-        it.ask("ann", Ask::Rooms { mine, after });
+        it.ask("ann", call::Rooms { mine, after });
     }
-    it.ask("ann", Ask::Marks { after });
-    it.ask("ann", Ask::Readable { after });
-    it.ask("ann", Ask::Present { room: CROWDED, after: 0 });
+    it.ask("ann", call::Marks { after });
+    it.ask("ann", call::Readable { after });
+    it.ask("ann", call::Present { room: CROWDED, after: 0 });
     let away = Place::Away { present: u64::MAX, account: AccountId(0) };
     for after in [Place::Present(0), away] {
-        it.ask("ann", Ask::Members { room: LOBBY, after });
+        it.ask("ann", call::Members { room: LOBBY, after });
     }
-    it.ask("ann", Ask::Room { room: RoomRef::Id(CROWDED), access: Access::Open });
-    it.ask("ann", Ask::View { room: CROWDED });
+    it.ask("ann", call::Room { room: RoomRef::Id(CROWDED), access: Access::Open });
+    it.ask("ann", call::View { room: CROWDED });
     it.ask(
         "ann",
-        Ask::Lock { room: RoomRef::Id(CROWDED), name: Name::new("new"), access: Access::Open },
+        call::Lock { room: RoomRef::Id(CROWDED), name: Name::new("new"), access: Access::Open },
     );
-    it.ask("ann", Ask::MayChange { room: RoomRef::Id(CROWDED), access: Access::Open });
-    it.ask("", Ask::Heard);
-    it.ask("ann", Ask::Me);
-    it.ask("ann", Ask::Sessions);
-    it.ask("ann", Ask::Person { name: "n10".into() });
-    it.ask("", Ask::Register { name: "new".into(), key: key("new") });
+    it.ask("ann", call::MayChange { room: RoomRef::Id(CROWDED), access: Access::Open });
+    it.ask("", call::Heard);
+    it.ask("ann", call::Me);
+    it.ask("ann", call::Sessions);
+    it.ask("ann", call::Person { name: "n10".into() });
+    it.ask("", call::Register { name: "new".into(), key: key("new") });
     it.ask("", login("n11", "fresh"));
     it.ask("", be_guest("zoe"));
-    it.ask("ann", Ask::Direct { name: "n12".into(), chance: 1 });
-    it.ask("s13", Ask::Enter { room: RoomId(5), access: Access::Open });
-    it.ask("s13", Ask::Exit { room: RoomId(5) });
+    it.ask("ann", call::Direct { name: "n12".into(), chance: 1 });
+    it.ask("s13", call::Enter { room: RoomId(5), access: Access::Open });
+    it.ask("s13", call::Exit { room: RoomId(5) });
     let (text, client_id, reply_to) = ("hi".into(), None, None);
-    it.ask("ann", Ask::Act(Action::Send { room: CROWDED, text, client_id, reply_to }));
-    it.ask("ann", Ask::Read { room: CROWDED, seq: Seq(u64::MAX) });
-    it.ask("ann", Ask::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 2 });
+    it.ask("ann", call::Act(Action::Send { room: CROWDED, text, client_id, reply_to }));
+    it.ask("ann", call::Read { room: CROWDED, seq: Seq(u64::MAX) });
+    it.ask("ann", call::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 2 });
     let mut streams = Vec::new();
     for _ in 0..16 {
         it.seats += STREAM;
         streams.push(SeatId(it.seats));
-        it.ask("ann", Ask::Follow { seat: SeatId(it.seats), door: BACK, only: None });
+        it.ask("ann", call::Follow { seat: SeatId(it.seats), door: BACK, only: None });
     }
     it.give("Leave", Command::Leave { seat: streams[0] });
     let seat = it.sit("Sit", "ann", CROWDED);
     it.give("Leave", Command::Leave { seat });
     // While a message is on its way, all speak, and who wants the same change waits.
     let (text, client_id, reply_to) = ("slow".into(), None, None);
-    let slow = Ask::Act(Action::Send { room: LOBBY, text, client_id, reply_to });
+    let slow = call::Act(Action::Send { room: LOBBY, text, client_id, reply_to });
     it.core.last += 1;
     let (source, caller) = (Source::Local, caller("ann"));
-    it.give("", Command::Ask { ask: AskId(it.core.last), source, caller, what: slow });
+    it.give("", Command::Call { id: CallId(it.core.last), source, caller, call: slow.into() });
     for seat in 0..size {
         let tell = Tell::Part { name: None };
         it.give("Tell", Command::Tell { seat: SeatId((3 * seat + 1) * STREAM), tell });
@@ -210,37 +213,37 @@ fn work(size: u64) -> BTreeMap<String, u64> {
         let change = RoomChange { title, ..RoomChange::default() };
         let room = RoomRef::Id(CROWDED);
         it.core.last += 1;
-        let what = Ask::ChangeRoom { room: room.clone(), access, change, chance: 3 };
+        let call = call::ChangeRoom { room: room.clone(), access, change, chance: 3 }.into();
         let caller = super::caller("ann");
-        it.give("ChangeRoom", Command::Ask { ask: AskId(it.core.last), source, caller, what });
+        it.give("ChangeRoom", Command::Call { id: CallId(it.core.last), source, caller, call });
         if turn == 9 {
             it.core.last += 1;
-            let (what, caller) = (Ask::RemoveRoom { room, access }, super::caller("ann"));
-            it.give("RemoveRoom", Command::Ask { ask: AskId(it.core.last), source, caller, what });
+            let (call, caller) = (call::RemoveRoom { room, access }.into(), super::caller("ann"));
+            it.give("RemoveRoom", Command::Call { id: CallId(it.core.last), source, caller, call });
         }
     }
     it.settle("ChangeRoom");
     // Gone with everybody who belongs to it, back with them, and closed before those who sit there.
-    it.ask("ann", Ask::Deleted);
-    it.ask("ann", Ask::RestoreRoom { room: CROWDED, title: None });
+    it.ask("ann", call::Deleted);
+    it.ask("ann", call::RestoreRoom { room: CROWDED, title: None });
     for guest in 0..size {
         let seat = it.sit("", "", CROWDED);
         let name = Name::new(&format!("late {guest}"));
         it.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
     }
     it.sit("", "s20", CROWDED);
-    it.ask("ann", Ask::Expel { room: CROWDED, name: "n20".into() });
+    it.ask("ann", call::Expel { room: CROWDED, name: "n20".into() });
     let (visibility, password) = (Some(Visibility::Private), Some("hash".into()));
     let change = RoomChange { visibility, password, ..RoomChange::default() };
     let room = RoomRef::Id(CROWDED);
-    it.ask("ann", Ask::ChangeRoom { room, access, change, chance: 4 });
+    it.ask("ann", call::ChangeRoom { room, access, change, chance: 4 });
     it.core.passes(TTL_SECS - 1);
     it.give("Tick", Command::Tick);
     it.core.passes(TTL_SECS);
     it.give("Tick", Command::Tick);
     it.settle("Tick");
-    it.ask("ann", Ask::EndSession { session: SessionId(1) });
-    it.ask("bob", Ask::Logout);
+    it.ask("ann", call::EndSession { session: SessionId(1) });
+    it.ask("bob", call::Logout);
     for seat in 0..size {
         it.sit("", "", LOBBY);
         if seat < 3 {

@@ -10,7 +10,7 @@ fn a_guest_ends_with_the_session() {
     assert_eq!(core.try_to("", be_guest("ANN")), Err(Refusal::NameTaken));
     assert_eq!(core.try_to("", be_guest("zoË B")), Err(Refusal::NameTaken));
     assert_eq!(core.chat.snapshot().rooms[0].members.len(), 2);
-    core.ask("Zoë b", Ask::Logout).expect("out");
+    core.ask("Zoë b", call::Logout).expect("out");
     let snapshot = core.chat.snapshot();
     assert_eq!((snapshot.accounts.len(), snapshot.rooms[0].members.len()), (1, 1));
     assert_eq!(snapshot.last_account, 2, "no number comes again");
@@ -42,12 +42,12 @@ fn what_was_a_guests_is_the_longest_members_or_nobodys() {
     core.ask("", be_guest("zoe")).expect("a guest");
     let open = core.room("zoe", facts("open", Visibility::Public, None));
     let shut = core.room("zoe", facts("shut", Visibility::Private, Some("hash")));
-    core.ask("ann", Ask::Enter { room: shut, access: token(shut, 0) }).expect("a member");
-    core.ask("bob", Ask::Enter { room: shut, access: token(shut, 0) }).expect("a member");
-    let may = |room| Ask::MayChange { room: RoomRef::Id(room), access: Access::Open };
+    core.ask("ann", call::Enter { room: shut, access: token(shut, 0) }).expect("a member");
+    core.ask("bob", call::Enter { room: shut, access: token(shut, 0) }).expect("a member");
+    let may = |room| call::MayChange { room: RoomRef::Id(room), access: Access::Open };
     assert_eq!(core.try_to("ann", may(open)), Err(Refusal::Forbidden));
     assert_eq!(core.try_to("ann", may(shut)), Err(Refusal::Forbidden));
-    core.ask("zoe", Ask::Logout).expect("out");
+    core.ask("zoe", call::Logout).expect("out");
     assert_eq!(core.try_to("", may(open)), Err(Refusal::RoomNotFound), "nobody was there");
     assert_eq!(core.try_to("", may(shut)), Err(Refusal::Forbidden));
     assert_eq!(core.try_to("ann", may(shut)), Ok(()), "it is hers, who came first");
@@ -61,10 +61,10 @@ fn members_hear_whose_their_room_is_now() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let den = core.room("zoe", facts("den", Visibility::Private, Some("hash")));
-    core.ask("ann", Ask::Enter { room: den, access: token(den, 0) }).expect("a member");
-    let follow = Ask::Follow { seat: SeatId(65_536), door: BACK, only: None };
+    core.ask("ann", call::Enter { room: den, access: token(den, 0) }).expect("a member");
+    let follow = call::Follow { seat: SeatId(65_536), door: BACK, only: None };
     core.ask("ann", follow).expect("a stream");
-    core.ask_late("zoe", Ask::Logout);
+    core.ask_late("zoe", call::Logout);
     let noticed = core.settle();
     let told = format!("ann made the room so as {}", core.seq);
     assert!(noticed.contains(&told), "{noticed:?}");
@@ -84,18 +84,18 @@ fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
     let nobodys = core.room("", facts("hall", Visibility::Public, None));
     core.try_to("", sit(1, den)).expect("a seat");
     core.try_to("", sit(2, nobodys)).expect("a seat");
-    core.ask("zoe", Ask::Logout).expect("out");
+    core.ask("zoe", call::Logout).expect("out");
     let rooms = |core: &Core| -> Vec<RoomId> {
         core.chat.snapshot().rooms.iter().map(|room| room.id).collect()
     };
     assert_eq!(rooms(&core), [LOBBY, den, nobodys], "{bar} had nobody");
     // Whoever comes to stay keeps it, and does not have it.
-    core.ask("ann", Ask::Enter { room: den, access: Access::Open }).expect("a member");
+    core.ask("ann", call::Enter { room: den, access: Access::Open }).expect("a member");
     core.leave(1);
     core.leave(2);
     core.settle();
     assert_eq!(rooms(&core), [LOBBY, den, nobodys]);
-    core.ask("ann", Ask::Exit { room: den }).expect("out");
+    core.ask("ann", call::Exit { room: den }).expect("out");
     assert_eq!(rooms(&core), [LOBBY, nobodys]);
     core.room("bob", facts("den", Visibility::Public, None));
 }
@@ -105,18 +105,18 @@ fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let den = core.room("zoe", facts("den", Visibility::Public, None));
-    core.ask_late("zoe", Ask::Logout);
+    core.ask_late("zoe", call::Logout);
     core.commit();
     core.commit();
     assert_eq!(core.proposals.len(), 1, "its end");
     core.fail();
-    assert_eq!(core.try_to("ann", Ask::View { room: den }), Ok(()), "it is there");
+    assert_eq!(core.try_to("ann", call::View { room: den }), Ok(()), "it is there");
     // After a restart, too.
     core.chat =
         Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, core.chat.snapshot());
     core.give(Command::Tick);
     core.settle();
-    assert_eq!(core.try_to("ann", Ask::View { room: den }), Err(Refusal::RoomNotFound));
+    assert_eq!(core.try_to("ann", call::View { room: den }), Err(Refusal::RoomNotFound));
 }
 
 #[test]
@@ -125,13 +125,13 @@ fn who_gives_a_guest_up_frees_the_name_at_once() {
     core.ask("", be_guest("zoe")).expect("a guest");
     core.sit(1, "zoe").expect("another tab");
     core.ask("", be_guest("zed")).expect("another guest");
-    let ask = core.ask_late("zoe", Ask::GiveUp);
-    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)), "the disk is not waited for");
-    let ask = core.ask_late("zoe", Ask::GiveUp);
-    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)), "to say it again is no error");
+    let ask = core.ask_late("zoe", call::GiveUp);
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))), "the disk is not waited for");
+    let ask = core.ask_late("zoe", call::GiveUp);
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))), "to say it again is no error");
     let ask = core.ask_late(
         "",
-        Ask::BeGuest {
+        call::BeGuest {
             name: "ZOE".into(),
             color: None,
             session: key("second"),
@@ -141,22 +141,22 @@ fn who_gives_a_guest_up_frees_the_name_at_once() {
     );
     core.settle();
     assert!(matches!(core.answer(ask), Some(Ok(Answer::Session(_)))), "the name is free");
-    assert_eq!(core.ask("zoe", Ask::Me), Err(Refusal::Unauthenticated));
-    assert!(core.ask("zed", Ask::Me).is_ok() && core.ask("second", Ask::Me).is_ok());
+    assert_eq!(core.ask("zoe", call::Me), Err(Refusal::Unauthenticated));
+    assert!(core.ask("zed", call::Me).is_ok() && core.ask("second", call::Me).is_ok());
 }
 
 #[test]
 fn only_guests_are_given_up() {
     let mut core = Core::with(&["ann"]);
-    assert_eq!(core.ask("ann", Ask::GiveUp), Ok(Answer::Done));
-    assert!(core.ask("ann", Ask::Me).is_ok(), "each of an account's sessions is one of its own");
-    assert_eq!(core.ask("", Ask::GiveUp), Ok(Answer::Done));
+    assert_eq!(core.ask("ann", call::GiveUp), Ok(Answer::Done(())));
+    assert!(core.ask("ann", call::Me).is_ok(), "each of an account's sessions is one of its own");
+    assert_eq!(core.ask("", call::GiveUp), Ok(Answer::Done(())));
 }
 
 /// A guest on a browser that remembers them.
-fn remembered(name: &str) -> Ask {
+fn remembered(name: &str) -> Call {
     let (session, agent) = (key(name), "".into());
-    Ask::BeGuest { name: name.into(), color: None, session, remember: true, agent }
+    call::BeGuest { name: name.into(), color: None, session, remember: true, agent }.into()
 }
 
 #[test]
@@ -164,9 +164,9 @@ fn a_guest_is_remembered_for_a_week() {
     let mut core = Core::new();
     core.ask("", remembered("zoe")).expect("a guest");
     core.passes(GUEST_REMEMBERED_TTL_SECS - 1);
-    core.ask("zoe", Ask::Me).expect("the week is not over");
+    core.ask("zoe", call::Me).expect("the week is not over");
     core.passes(GUEST_REMEMBERED_TTL_SECS);
-    assert_eq!(core.ask("zoe", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.ask("zoe", call::Me), Err(Refusal::Unauthenticated));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn the_name_of_a_guest_who_is_away_for_too_long_is_free_at_once() {
     assert_eq!(core.try_to("", be_guest("zoe")), Err(Refusal::NameTaken));
     core.passes(1);
     // No tick has come since. The name is another's then, with nothing of what the first one had.
-    let again = Ask::BeGuest {
+    let again = call::BeGuest {
         name: "ZOE".into(),
         color: None,
         session: key("second"),
@@ -185,8 +185,8 @@ fn the_name_of_a_guest_who_is_away_for_too_long_is_free_at_once() {
         agent: "".into(),
     };
     core.ask("", again).expect("the name is free");
-    assert_eq!(core.try_to("zoe", Ask::Me), Err(Refusal::Unauthenticated));
-    core.ask("second", Ask::Me).expect("a session");
+    assert_eq!(core.try_to("zoe", call::Me), Err(Refusal::Unauthenticated));
+    core.ask("second", call::Me).expect("a session");
     let accounts: Vec<u64> = core.chat.snapshot().accounts.iter().map(|one| one.id.0).collect();
     assert_eq!(accounts, [1, 3]);
     // Who registers takes it likewise.

@@ -23,13 +23,14 @@ fn person(rates: Rates) -> Rate {
     rates.person.expect("a person has such a bucket")
 }
 
-fn message(room: RoomId, text: &str) -> Ask {
+fn message(room: RoomId, text: &str) -> Call {
     let text = text.into();
-    Ask::Act(Action::Send { room, text, client_id: None, reply_to: None })
+    call::Act(Action::Send { room, text, client_id: None, reply_to: None }).into()
 }
 
 /// How often in a row something is not refused, and when it would be again.
-fn lasts(core: &mut Core, who: &str, what: &Ask) -> (u64, u32) {
+fn lasts(core: &mut Core, who: &str, what: impl Into<Call>) -> (u64, u32) {
+    let what = what.into();
     for count in 0..100_000 {
         match core.ask(who, what.clone()) {
             Ok(_) => {}
@@ -73,7 +74,7 @@ fn conversations_pastes_and_crowds_pass() {
         core.try_to(one, message(LOBBY, "hello")).expect("it is taken");
         let emoji = Emoji::new("👍").expect("an emoji");
         let react = Action::React { room: LOBBY, target: Seq(2_500), emoji, on: true };
-        core.try_to(one, Ask::Act(react)).expect("it is taken");
+        core.try_to(one, call::Act(react)).expect("it is taken");
     }
     // A lively conversation of a hundred, each of whom pastes ten long lines now and then.
     for minute in 0..10 {
@@ -103,7 +104,7 @@ fn one_person_is_limited_through_all_doors_together() {
     assert_eq!(refused, Err(Refusal::RateLimited { retry_after_ms: 25 }));
     core.try_to("bob", message(LOBBY, "hi")).expect("others go on");
     core.passes(1);
-    assert_eq!(lasts(&mut core, "ann", &message(LOBBY, "hi")), (40, 25));
+    assert_eq!(lasts(&mut core, "ann", message(LOBBY, "hi")), (40, 25));
 }
 
 #[test]
@@ -111,18 +112,18 @@ fn what_one_writes_is_bounded_in_bytes() {
     let mut core = limited(&["ann"]);
     core.ask("", be_guest("gus")).expect("a guest");
     let long = "x".repeat(4_000);
-    let (ann, _) = lasts(&mut core, "ann", &message(LOBBY, &long));
-    let (gus, wait) = lasts(&mut core, "gus", &message(LOBBY, &long));
+    let (ann, _) = lasts(&mut core, "ann", message(LOBBY, &long));
+    let (gus, wait) = lasts(&mut core, "gus", message(LOBBY, &long));
     assert_eq!(ann, person(rates::BYTES).burst / (4_000 + rates::ENTRY_BYTES));
     assert!(gus * 4_000 < 128 * 1_024 && (1..=1_000).contains(&wait), "{gus} {wait}");
     core.passes(1);
-    assert!(lasts(&mut core, "gus", &message(LOBBY, &long)).0 <= 2);
+    assert!(lasts(&mut core, "gus", message(LOBBY, &long)).0 <= 2);
     // A guest who goes on for days gets no more than a day's bytes in a day.
     let mut bytes = 0;
     for _ in 0..3 * 24 * 60 {
         core.passes(60);
-        core.try_to("gus", Ask::Me).expect("a session in use");
-        bytes += 4_064 * lasts(&mut core, "gus", &message(LOBBY, &long)).0;
+        core.try_to("gus", call::Me).expect("a session in use");
+        bytes += 4_064 * lasts(&mut core, "gus", message(LOBBY, &long)).0;
     }
     assert!(bytes < 5 * 32 * 1_024 * 1_024 / 2 + 128 * 1_024, "{bytes} in three days");
 }
@@ -172,7 +173,7 @@ fn an_address_is_limited_for_all_who_come_from_there() {
     let (mut made, mut index) = (0, 0);
     let mut make = |core: &mut Core| {
         index += 1;
-        core.try_to("", Ask::Register { name: format!("ann{index}").into(), key: [0; 32] })
+        core.try_to("", call::Register { name: format!("ann{index}").into(), key: [0; 32] })
     };
     let of_keys = |core: &mut Core, result| match result {
         Err(Refusal::RateLimited { .. }) => false,
@@ -213,7 +214,7 @@ fn networks_of_one_site_count_together() {
         core.source = Source::of(ip.into());
         let name = format!("ann{network}");
         let key = key(&name);
-        match core.try_to("", Ask::Register { name: name.into(), key }) {
+        match core.try_to("", call::Register { name: name.into(), key }) {
             Ok(()) => made += 1,
             Err(refusal) => assert!(matches!(refusal, Refusal::RateLimited { .. })),
         }
@@ -226,12 +227,12 @@ fn networks_of_one_site_count_together() {
 fn marks_typing_searches_and_streams() {
     let mut core = limited(&["ann"]);
     for (what, rates) in [
-        (Ask::Search, rates::SEARCH),
-        (Ask::Read { room: LOBBY, seq: Seq(1) }, rates::MARK),
-        (Ask::Me, rates::ASK),
+        (Call::from(call::Search), rates::SEARCH),
+        (call::Read { room: LOBBY, seq: Seq(1) }.into(), rates::MARK),
+        (call::Me.into(), rates::CALL),
     ] {
         core.passes(60);
-        assert_eq!(lasts(&mut core, "ann", &what).0, person(rates).burst, "{what:?}");
+        assert_eq!(lasts(&mut core, "ann", what.clone()).0, person(rates).burst, "{what:?}");
     }
     core.passes(60);
     let mut opened = 0;
@@ -242,7 +243,7 @@ fn marks_typing_searches_and_streams() {
     assert_eq!(opened, person(rates::OPEN).burst);
     core.passes(60);
     let base = 65_536;
-    let follow = Ask::Follow { seat: SeatId(base), door: BACK, only: None };
+    let follow = call::Follow { seat: SeatId(base), door: BACK, only: None };
     core.try_to("ann", follow).expect("a stream");
     let types = Tell::Typing { room: LOBBY };
     let told = (0..100).map(|_| core.tell(base, types.clone()));
@@ -254,8 +255,8 @@ fn marks_typing_searches_and_streams() {
 fn what_this_server_asks_for_itself_is_free() {
     let mut core = limited(&["ann"]);
     core.source = Source::Own;
-    for _ in 0..2 * person(rates::ASK).burst {
-        core.try_to("ann", Ask::Me).expect("an answer");
+    for _ in 0..2 * person(rates::CALL).burst {
+        core.try_to("ann", call::Me).expect("an answer");
     }
 }
 
@@ -266,15 +267,15 @@ fn a_room_at_which_many_guess_lets_in_who_knows_the_password() {
     let room = || RoomRef::Id(den);
     // One address has its tries, and no more.
     core.source = from(1);
-    let guess = Ask::Guess { room: room() };
-    assert_eq!(lasts(&mut core, "", &guess), (60, 6_000));
+    let guess = call::Guess { room: room() };
+    assert_eq!(lasts(&mut core, "", guess.clone()), (60, 6_000));
     // The account of a neighbour has tries of its own; so has everybody elsewhere.
     core.try_to("bob", guess.clone()).expect("a try");
-    core.try_to("bob", Ask::Guessed { room: room() }).expect("it was right");
+    core.try_to("bob", call::Guessed { room: room() }).expect("it was right");
     // Many addresses guess: from then on each has few.
     for address in 2..=255 {
         core.source = from(address);
-        let tries = lasts(&mut core, "", &guess).0;
+        let tries = lasts(&mut core, "", guess.clone()).0;
         let few = rates::GUESS_WARY.address.expect("a bucket").burst;
         assert!(tries == 60 || tries <= 60 && address >= 5, "{tries} from {address}");
         assert!(address < 10 || tries == few, "{tries} from {address}");
@@ -283,17 +284,17 @@ fn a_room_at_which_many_guess_lets_in_who_knows_the_password() {
     core.source = Source::of(Ipv4Addr::new(198, 51, 100, 1).into());
     for who in ["", "ann", "bob"] {
         core.try_to(who, guess.clone()).expect("a try");
-        core.try_to(who, Ask::Guessed { room: room() }).expect("it was right");
+        core.try_to(who, call::Guessed { room: room() }).expect("it was right");
     }
     // Right ones are not counted.
     for _ in 0..200 {
         core.try_to("bob", guess.clone()).expect("a try");
-        core.try_to("bob", Ask::Guessed { room: room() }).expect("it was right");
+        core.try_to("bob", call::Guessed { room: room() }).expect("it was right");
     }
     // A room that is not there counts for who tries.
     core.source = Source::of(Ipv4Addr::new(198, 51, 100, 2).into());
-    let nowhere = Ask::Guess { room: RoomRef::Id(RoomId(99)) };
-    assert_eq!(lasts(&mut core, "", &nowhere).0, 60);
+    let nowhere = call::Guess { room: RoomRef::Id(RoomId(99)) };
+    assert_eq!(lasts(&mut core, "", nowhere.clone()).0, 60);
 }
 
 #[test]
@@ -303,9 +304,9 @@ fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
     core.sit(1, "ann").expect("a seat");
     core.try_to("", sit(2, LOBBY)).expect("a seat");
     let said = core.ask("ann", message(LOBBY, "before"));
-    let Ok(Answer::Acted { seq: target, .. }) = said else { panic!("{said:?}") };
-    let register = |name: &str| Ask::Register { name: name.into(), key: key(name) };
-    let delete = Ask::Act(Action::Delete { room: LOBBY, target });
+    let Ok(Answer::Acted(Acted { seq: target, .. })) = said else { panic!("{said:?}") };
+    let register = |name: &str| call::Register { name: name.into(), key: key(name) };
+    let delete = call::Act(Action::Delete { room: LOBBY, target });
     let no = Err(Refusal::NoSpace);
     core.give(Command::Space(Space::Little));
     assert_eq!(core.try_to("gus", message(LOBBY, "hi")), no);
@@ -313,21 +314,21 @@ fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
     assert_eq!(core.try_to("", register("zoe")), no);
     assert_eq!(core.say(2, "Bo", "hi"), ["to 2: no, NoSpace"]);
     assert_eq!(core.try_to("ann", message(LOBBY, "hi")), Ok(()));
-    assert_eq!(core.try_to("", Ask::Space), Ok(()));
+    assert_eq!(core.try_to("", call::Space), Ok(()));
     core.give(Command::Space(Space::Least));
-    assert_eq!(core.try_to("", Ask::Space), no);
+    assert_eq!(core.try_to("", call::Space), no);
     assert_eq!(core.try_to("ann", message(LOBBY, "hi")), no);
     assert_eq!(core.say(1, "ann", "hi"), ["to 1: no, NoSpace"]);
-    let make = Ask::MakeRoom { facts: facts("Den", Visibility::Public, None), chance: 1 };
+    let make = call::MakeRoom { facts: facts("Den", Visibility::Public, None), chance: 1 };
     assert_eq!(core.try_to("ann", make), no);
     let edit = Action::Edit { room: LOBBY, target, text: "after".into() };
-    assert_eq!(core.try_to("ann", Ask::Act(edit)), no);
+    assert_eq!(core.try_to("ann", call::Act(edit)), no);
     // Whoever is to make room can get in, and take back what was said; reading goes on.
     core.try_to("", login("ann", "ann2")).expect("a login");
     core.try_to("ann2", delete).expect("it is taken back");
-    core.try_to("ann2", Ask::Exit { room: LOBBY }).expect("a way out");
-    core.try_to("ann2", Ask::Logout).expect("an end");
-    core.try_to("gus", Ask::Me).expect("an answer");
+    core.try_to("ann2", call::Exit { room: LOBBY }).expect("a way out");
+    core.try_to("ann2", call::Logout).expect("an end");
+    core.try_to("gus", call::Me).expect("an answer");
     core.give(Command::Space(Space::Enough));
     assert_eq!(core.try_to("gus", message(LOBBY, "hi")), Ok(()));
 }

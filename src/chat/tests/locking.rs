@@ -7,8 +7,8 @@ use Visibility::{Private, Public};
 fn crowd(guests: u64) -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob"]);
     let den = core.room("ann", facts("den", Public, None));
-    core.ask("bob", Ask::Enter { room: den, access: Access::Open }).expect("a member");
-    let follow = Ask::Follow { seat: SeatId(1 << 16), door: BACK, only: None };
+    core.ask("bob", call::Enter { room: den, access: Access::Open }).expect("a member");
+    let follow = call::Follow { seat: SeatId(1 << 16), door: BACK, only: None };
     core.ask("bob", follow).expect("a stream");
     core.try_to("ann", sit_with(1, den, Access::Open)).expect("a seat");
     core.join(1, "");
@@ -22,10 +22,10 @@ fn crowd(guests: u64) -> (Core, RoomId) {
     (core, den)
 }
 
-fn close(room: RoomId) -> Ask {
+fn close(room: RoomId) -> Call {
     let (visibility, password) = (Some(Private), Some("hash".into()));
     let change = RoomChange { visibility, password, ..RoomChange::default() };
-    Ask::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change, chance: 1 }
+    call::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change, chance: 1 }.into()
 }
 
 impl Core {
@@ -97,7 +97,7 @@ fn who_comes_back_at_once_stays() {
     assert!(core.chat.is_busy());
     // Bob comes by the new password, before all of those who are out have heard of it.
     let access = Access::Password { generation: 1 };
-    let back = core.ask_late("bob", Ask::Enter { room: den, access });
+    let back = core.ask_late("bob", call::Enter { room: den, access });
     let access = Access::Token { room: den, generation: 1, session: None };
     let late = core.ask_late("", sit_with(20, den, access));
     while core.chat.is_behind() {
@@ -105,13 +105,13 @@ fn who_comes_back_at_once_stays() {
     }
     let heard = core.settle();
     assert!(matches!(core.answer(back), Some(Ok(Answer::Room(_)))));
-    assert_eq!(core.answer(late), Some(Ok(Answer::Seated)));
+    assert_eq!(core.answer(late), Some(Ok(Answer::Done(()))));
     assert!(heard.iter().any(|one| one.starts_with("whispered to") && one.contains("den as")));
     while core.chat.is_busy() {
         core.carry_on();
     }
     core.chat.check();
-    assert_eq!(core.try_to("bob", Ask::Members { room: den, after: Place::Present(0) }), Ok(()));
+    assert_eq!(core.try_to("bob", call::Members { room: den, after: Place::Present(0) }), Ok(()));
     assert_eq!(core.say(20, "late", "hello"), [""; 0]);
     assert_eq!(core.settle(), ["late said hello as 10 by 20", "to 20: Said(10)"]);
 }

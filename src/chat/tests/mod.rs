@@ -68,7 +68,7 @@ struct Core {
     seq: u64,
     last: u64,
     touched: Vec<(SessionId, Time)>,
-    answers: Vec<(AskId, Result<Answer, Refusal>)>,
+    answers: Vec<(CallId, Result<Answer, Refusal>)>,
 }
 
 impl Core {
@@ -98,7 +98,7 @@ impl Core {
     fn with(people: &[&str]) -> Core {
         let mut core = Core::new();
         for person in people {
-            assert_eq!(core.register(person), Ok(Answer::Done));
+            assert_eq!(core.register(person), Ok(Answer::Done(())));
             core.login(person).expect("a login");
         }
         core
@@ -119,7 +119,7 @@ impl Core {
                     self.proposals.push_back((ticket, time, entry));
                 }
                 Effect::Touch { used } => self.touched.extend(used),
-                Effect::Answer { ask, answer } => self.answers.push((ask, answer)),
+                Effect::Answer { id: ask, answer } => self.answers.push((ask, answer)),
                 other => noticed.push(words(&other)),
             }
         }
@@ -152,38 +152,39 @@ impl Core {
     }
 
     /// Asks, and lets the log take its time.
-    fn ask_late(&mut self, caller: &str, what: Ask) -> AskId {
+    fn ask_late(&mut self, caller: &str, what: impl Into<Call>) -> CallId {
         self.last += 1;
-        let (ask, caller) = (AskId(self.last), self::caller(caller));
-        self.give(Command::Ask { ask, source: self.source, caller, what });
+        let (ask, caller) = (CallId(self.last), self::caller(caller));
+        let call = what.into();
+        self.give(Command::Call { id: ask, source: self.source, caller, call });
         ask
     }
 
-    fn answer(&mut self, ask: AskId) -> Option<Result<Answer, Refusal>> {
+    fn answer(&mut self, ask: CallId) -> Option<Result<Answer, Refusal>> {
         let place = self.answers.iter().position(|(other, _)| *other == ask)?;
         Some(self.answers.remove(place).1)
     }
 
     /// Asks, with a log that is quick.
-    fn ask(&mut self, caller: &str, what: Ask) -> Result<Answer, Refusal> {
+    fn ask(&mut self, caller: &str, what: impl Into<Call>) -> Result<Answer, Refusal> {
         let ask = self.ask_late(caller, what);
         self.settle();
         self.answer(ask).expect("an answer")
     }
 
     /// Asks for something of which only the refusal matters.
-    fn try_to(&mut self, caller: &str, what: Ask) -> Result<(), Refusal> {
+    fn try_to(&mut self, caller: &str, what: impl Into<Call>) -> Result<(), Refusal> {
         self.ask(caller, what).map(|_| ())
     }
 
     fn register(&mut self, name: &str) -> Result<Answer, Refusal> {
-        self.ask("", Ask::Register { name: name.into(), key: key(name) })
+        self.ask("", call::Register { name: name.into(), key: key(name) })
     }
 
     fn login(&mut self, name: &str) -> Result<Answer, Refusal> {
         self.ask(
             "",
-            Ask::Login { key: key(name), session: key(name), remember: false, agent: "".into() },
+            call::Login { key: key(name), session: key(name), remember: false, agent: "".into() },
         )
     }
 
@@ -193,7 +194,7 @@ impl Core {
 
     fn room(&mut self, owner: &str, facts: RoomFacts) -> RoomId {
         self.last += 1; // A number of its own for each that is hidden.
-        match self.ask(owner, Ask::MakeRoom { facts, chance: self.last }) {
+        match self.ask(owner, call::MakeRoom { facts, chance: self.last }) {
             Ok(Answer::Room(room)) => room.id,
             other => panic!("{other:?} instead of a room"),
         }
@@ -226,8 +227,8 @@ impl Core {
     }
 
     fn present(&mut self, room: RoomId) -> Vec<String> {
-        match self.ask("", Ask::Present { room, after: 0 }) {
-            Ok(Answer::Present { present, next: None }) => {
+        match self.ask("", call::Present { room, after: 0 }) {
+            Ok(Answer::Present(Page { items: present, next: None })) => {
                 present.iter().map(|one| one.author.name.to_string()).collect()
             }
             other => panic!("{other:?} instead of who is present"),
@@ -235,14 +236,14 @@ impl Core {
     }
 }
 
-fn be_guest(name: &str) -> Ask {
+fn be_guest(name: &str) -> Call {
     let (session, agent) = (key(name), "".into());
-    Ask::BeGuest { name: name.into(), color: None, session, remember: false, agent }
+    call::BeGuest { name: name.into(), color: None, session, remember: false, agent }.into()
 }
 
-fn login(account: &str, session: &str) -> Ask {
+fn login(account: &str, session: &str) -> Call {
     let (key, session) = (key(account), key(session));
-    Ask::Login { key, session, remember: false, agent: "".into() }
+    call::Login { key, session, remember: false, agent: "".into() }.into()
 }
 
 /// "" is nobody, "ann" who shows ann's session key, "ann?" the same where it is not needed,
@@ -258,25 +259,25 @@ fn caller(who: &str) -> Caller {
     }
 }
 
-fn sit(seat: u64, room: RoomId) -> Ask {
+fn sit(seat: u64, room: RoomId) -> Call {
     let (seat, room, access) = (SeatId(seat), RoomRef::Id(room), Access::Open);
-    Ask::Sit { seat, door: FRONT, room, access, claim: None, enter: false }
+    call::Sit { seat, door: FRONT, room, access, claim: None, enter: false }.into()
 }
 
-fn sit_with(seat: u64, room: RoomId, access: Access) -> Ask {
+fn sit_with(seat: u64, room: RoomId, access: Access) -> Call {
     let (seat, room) = (SeatId(seat), RoomRef::Id(room));
-    Ask::Sit { seat, door: FRONT, room, access, claim: None, enter: false }
+    call::Sit { seat, door: FRONT, room, access, claim: None, enter: false }.into()
 }
 
-fn sit_as(seat: u64, text: &str, granted: Time) -> Ask {
+fn sit_as(seat: u64, text: &str, granted: Time) -> Call {
     let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
     let claim = Some(Claim { name: name(text), granted, first: granted });
-    Ask::Sit { seat, door: FRONT, room, access, claim, enter: false }
+    call::Sit { seat, door: FRONT, room, access, claim, enter: false }.into()
 }
 
-fn enter(seat: u64, door: Door) -> Ask {
+fn enter(seat: u64, door: Door) -> Call {
     let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
-    Ask::Sit { seat, door, room, access, claim: None, enter: true }
+    call::Sit { seat, door, room, access, claim: None, enter: true }.into()
 }
 
 fn words(effect: &Effect) -> String {

@@ -14,7 +14,7 @@ fn a_name_is_not_to_be_mistaken_for_an_accounts() {
         assert_eq!(core.join(1, bad), ["to 1: no, NameInUse"], "{bad:?}");
         core.leave(1);
         let room = RoomRef::Id(LOBBY);
-        let lock = Ask::Lock { room, name: Some(name(bad)), access: Access::Open };
+        let lock = call::Lock { room, name: Some(name(bad)), access: Access::Open };
         assert_eq!(core.try_to("", lock), Err(Refusal::NameInUse), "{bad:?}");
     }
     for bad in ["bob\u{fe0f}", "Shanty", "all", "@bob", "a: b", "\u{3164}"] {
@@ -25,8 +25,8 @@ fn a_name_is_not_to_be_mistaken_for_an_accounts() {
         assert_eq!(core.register(plain).is_err(), taken, "{plain}");
     }
     // Found however it is written, and free again with its owner.
-    assert!(core.ask("anne", Ask::Person { name: "jose\u{301}".into() }).is_ok());
-    core.ask("José", Ask::Logout).expect("out");
+    assert!(core.ask("anne", call::Person { name: "jose\u{301}".into() }).is_ok());
+    core.ask("José", call::Logout).expect("out");
     core.ask("", be_guest("Jоsé")).expect("nobody else is called that");
 }
 
@@ -46,9 +46,9 @@ fn two_titles_are_not_the_same() {
     core.room("ann", facts("Café", Visibility::Public, None));
     for title in ["CAFÉ", "cafe\u{301}", "Ｃａｆé"] {
         let facts = facts(title, Visibility::Public, None);
-        let made = core.try_to("ann", Ask::MakeRoom { facts, chance: 1 });
+        let made = core.try_to("ann", call::MakeRoom { facts, chance: 1 });
         assert_eq!(made, Err(Refusal::TitleTaken), "{title:?}");
-        let find = Ask::Room { room: RoomRef::Title(title.into()), access: Access::Open };
+        let find = call::Room { room: RoomRef::Title(title.into()), access: Access::Open };
         assert!(core.ask("", find).is_ok(), "{title:?}");
     }
 }
@@ -81,7 +81,7 @@ fn what_was_two_stays_two() {
         let title = title.and_then(Title::new);
         let description = Description::new("other");
         let change = RoomChange { title, description, ..RoomChange::default() };
-        Ask::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change, chance: 1 }
+        call::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change, chance: 1 }
     };
     assert_eq!(core.try_to("ann", change(RoomId(8), None)), Ok(()));
     assert_eq!(core.try_to("ann", change(LOBBY, Some("CAFÉ"))), Err(Refusal::Forbidden));

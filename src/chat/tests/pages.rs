@@ -37,19 +37,19 @@ fn rooms_by_number() {
     let mut core = crowd();
     let expected: Vec<RoomId> = [LOBBY].into_iter().chain((10..10 + COUNT).map(RoomId)).collect();
     for mine in [true, false] {
-        let found = pages(RoomId(0), |after| match core.ask("ann", Ask::Rooms { mine, after }) {
-            Ok(Answer::Rooms { rooms, next }) => (rooms, next),
+        let found = pages(RoomId(0), |after| match core.ask("ann", call::Rooms { mine, after }) {
+            Ok(Answer::Rooms(Page { items: rooms, next })) => (rooms, next),
             other => panic!("{other:?}"),
         });
         assert!(found.iter().map(|room| room.id).eq(expected.iter().copied()));
     }
-    let found = pages(RoomId(0), |after| match core.ask("ann", Ask::Readable { after }) {
-        Ok(Answer::Readable { rooms, next }) => (rooms, next),
+    let found = pages(RoomId(0), |after| match core.ask("ann", call::Readable { after }) {
+        Ok(Answer::Readable(Page { items: rooms, next })) => (rooms, next),
         other => panic!("{other:?}"),
     });
     assert!(found.iter().map(|(room, _)| *room).eq(expected.iter().copied()));
-    let found = pages(RoomId(0), |after| match core.ask("ann", Ask::Marks { after }) {
-        Ok(Answer::Marks { rooms, next }) => (rooms, next),
+    let found = pages(RoomId(0), |after| match core.ask("ann", call::Marks { after }) {
+        Ok(Answer::Marks(Page { items: rooms, next })) => (rooms, next),
         other => panic!("{other:?}"),
     });
     assert!(found.iter().map(|one| one.room).eq(expected));
@@ -63,8 +63,8 @@ fn members_while_they_come_and_go() {
         core.try_to("", sit(guest, LOBBY)).expect("a seat");
         core.join(guest, &format!("guest {guest}"));
     }
-    let present = pages(0, |after| match core.ask("", Ask::Present { room: LOBBY, after }) {
-        Ok(Answer::Present { present, next }) => (present, next),
+    let present = pages(0, |after| match core.ask("", call::Present { room: LOBBY, after }) {
+        Ok(Answer::Present(Page { items: present, next })) => (present, next),
         other => panic!("{other:?}"),
     });
     assert!((0..COUNT).zip(&present).all(|(guest, one)| {
@@ -79,8 +79,8 @@ fn members_while_they_come_and_go() {
             4 => assert_eq!(core.join(COUNT, "ann").len(), 2),
             _ => {}
         }
-        match core.ask("ann", Ask::Members { room: LOBBY, after }) {
-            Ok(Answer::Members { members, next }) => (members, next),
+        match core.ask("ann", call::Members { room: LOBBY, after }) {
+            Ok(Answer::Members(Page { items: members, next })) => (members, next),
             other => panic!("{other:?}"),
         }
     });
@@ -97,11 +97,13 @@ fn a_room_has_its_first_people_and_says_where_the_rest_begins() {
         core.try_to("", sit(guest, LOBBY)).expect("a seat");
         core.join(guest, &format!("guest {guest}"));
     }
-    let what = Ask::Room { room: RoomRef::Id(LOBBY), access: Access::Open };
+    let what = call::Room { room: RoomRef::Id(LOBBY), access: Access::Open };
     let Ok(Answer::Room(info)) = core.ask("", what) else { panic!("no room") };
     assert_eq!((info.online as u64, info.present.len()), (COUNT, ANSWER_ITEMS_MAX));
     assert_eq!(info.more, Some(ANSWER_ITEMS_MAX as u64));
-    let what = Ask::Rooms { mine: false, after: RoomId(0) };
-    let Ok(Answer::Rooms { rooms, next }) = core.ask("", what) else { panic!("no rooms") };
+    let what = call::Rooms { mine: false, after: RoomId(0) };
+    let Ok(Answer::Rooms(Page { items: rooms, next })) = core.ask("", what) else {
+        panic!("no rooms")
+    };
     assert_eq!((rooms.len(), next), (1, Some(LOBBY)), "its people fill the page");
 }

@@ -8,17 +8,17 @@ use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS, SESSIONS_PER_ACCOU
 fn who_waits_and_is_not_known_any_more_is_refused() {
     let retitle = |room, title: &str| {
         let change = RoomChange { title: Title::new(title), ..RoomChange::default() };
-        Ask::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change, chance: 1 }
+        call::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change, chance: 1 }
     };
     // (who asks, what ends meanwhile, what they are told)
     let cases = [
-        ("ann", Some(Ask::Logout), Err(Refusal::Unauthenticated)),
-        ("ann?", Some(Ask::Logout), Err(Refusal::Unauthenticated)),
-        ("zoe?", Some(Ask::Logout), Err(Refusal::Unauthenticated)),
-        ("ann", Some(Ask::ChangeKey { key: key("new") }), Ok(())),
-        ("ann!", Some(Ask::ChangeKey { key: key("new") }), Err(Refusal::UnknownKey)),
-        ("second", Some(Ask::ChangeKey { key: key("new") }), Err(Refusal::Unauthenticated)),
-        ("ann!", Some(Ask::Logout), Ok(())),
+        ("ann", Some(Call::from(call::Logout)), Err(Refusal::Unauthenticated)),
+        ("ann?", Some(Call::from(call::Logout)), Err(Refusal::Unauthenticated)),
+        ("zoe?", Some(Call::from(call::Logout)), Err(Refusal::Unauthenticated)),
+        ("ann", Some(call::ChangeKey { key: key("new") }.into()), Ok(())),
+        ("ann!", Some(call::ChangeKey { key: key("new") }.into()), Err(Refusal::UnknownKey)),
+        ("second", Some(call::ChangeKey { key: key("new") }.into()), Err(Refusal::Unauthenticated)),
+        ("ann!", Some(Call::from(call::Logout)), Ok(())),
         ("never?", None, Ok(())),
         ("", None, Ok(())),
     ];
@@ -39,7 +39,7 @@ fn who_waits_and_is_not_known_any_more_is_refused() {
         core.settle();
         assert_eq!(core.answer(first).map(|one| one.is_ok()), Some(true));
         assert_eq!(core.answer(second).map(|one| one.is_ok()), Some(true));
-        assert!(ending.is_none_or(|ask| core.answer(ask) == Some(Ok(Answer::Done))), "{who}");
+        assert!(ending.is_none_or(|ask| core.answer(ask) == Some(Ok(Answer::Done(())))), "{who}");
         assert_eq!(core.answer(late).expect("an answer").map(|_| ()), expected, "{who}");
         let rooms = core.chat.snapshot().rooms;
         let title = rooms.iter().find(|one| one.id == room).expect("the room").facts.title.clone();
@@ -52,10 +52,10 @@ fn names_of_accounts_are_ascii_and_unique_whatever_their_case() {
     let mut core = Core::new();
     let long = "a".repeat(33);
     let cases = [
-        ("Ann", Ok(Answer::Done)),
+        ("Ann", Ok(Answer::Done(()))),
         ("Ann", Err(Refusal::NameTaken)),
         ("aNN", Err(Refusal::NameTaken)),
-        ("ann2", Ok(Answer::Done)),
+        ("ann2", Ok(Answer::Done(()))),
         ("", Err(Refusal::NameInvalid)),
         ("a b", Err(Refusal::NameInvalid)),
         ("zoë", Err(Refusal::NameInvalid)),
@@ -63,29 +63,29 @@ fn names_of_accounts_are_ascii_and_unique_whatever_their_case() {
     ];
     for (index, (name, expected)) in cases.into_iter().enumerate() {
         let key = key(&format!("key {index}"));
-        assert_eq!(core.ask("", Ask::Register { name: name.into(), key }), expected, "{name:?}");
+        assert_eq!(core.ask("", call::Register { name: name.into(), key }), expected, "{name:?}");
     }
 }
 
 #[test]
 fn of_two_who_register_a_name_at_once_one_wins() {
     let mut core = Core::new();
-    let register = |key_of| Ask::Register { name: "ann".into(), key: key(key_of) };
+    let register = |key_of| call::Register { name: "ann".into(), key: key(key_of) };
     let first = core.ask_late("", register("first"));
     let second = core.ask_late("", register("second"));
     assert_eq!(core.answer(second), Some(Err(Refusal::NameTaken)));
     assert_eq!(core.answer(first), None, "not before it is in the log");
     core.commit();
-    assert_eq!(core.answer(first), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(first), Some(Ok(Answer::Done(()))));
 }
 
 #[test]
 fn a_name_that_could_not_be_written_down_is_free_again() {
     let mut core = Core::new();
-    let first = core.ask_late("", Ask::Register { name: "ann".into(), key: key("first") });
+    let first = core.ask_late("", call::Register { name: "ann".into(), key: key("first") });
     core.fail();
     assert_eq!(core.answer(first), Some(Err(Refusal::Unavailable)));
-    assert_eq!(core.register("ann"), Ok(Answer::Done));
+    assert_eq!(core.register("ann"), Ok(Answer::Done(())));
     let lost = login("first", "s");
     assert_eq!(core.ask("", lost), Err(Refusal::UnknownKey));
 }
@@ -97,10 +97,10 @@ fn a_name_that_somebody_uses_without_an_account_can_be_registered_and_is_not_the
     core.sit(2, "").expect("a seat");
     core.join(1, "Ann");
     assert_eq!(core.try_to("", be_guest("ann")), Err(Refusal::NameTaken), "one guest is enough");
-    let ask = core.ask_late("", Ask::Register { name: "ann".into(), key: key("ann") });
+    let ask = core.ask_late("", call::Register { name: "ann".into(), key: key("ann") });
     let told = core.commit();
     assert_eq!(told, ["Ann left by 1"]);
-    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))));
     assert_eq!(core.say(1, "Ann", "it is me"), ["to 1: no, NameInUse"]);
     assert_eq!(core.join(1, "Zoe"), ["Zoe joined by 1", "to 1: Noted"]);
     assert_eq!(core.present(LOBBY), ["Zoe"]);
@@ -113,7 +113,7 @@ fn a_name_that_somebody_uses_without_an_account_can_be_registered_and_is_not_the
 fn a_guest_cannot_take_a_name_that_is_being_registered() {
     let mut core = Core::new();
     core.sit(1, "").expect("a seat");
-    core.ask_late("", Ask::Register { name: "ann".into(), key: key("ann") });
+    core.ask_late("", call::Register { name: "ann".into(), key: key("ann") });
     assert!(core.join(1, "ANN").is_empty(), "in its turn");
     assert_eq!(core.commit(), ["to 1: no, NameInUse"]);
 }
@@ -121,14 +121,18 @@ fn a_guest_cannot_take_a_name_that_is_being_registered() {
 #[test]
 fn a_session_knows_who_one_is_until_it_is_logged_out() {
     let mut core = Core::with(&["Ann"]);
-    let Ok(Answer::Person(me)) = core.ask("Ann", Ask::Me) else { panic!("nobody") };
+    let Ok(Answer::Person(me)) = core.ask("Ann", call::Me) else { panic!("nobody") };
     assert_eq!((me.name, me.online, me.created), (name("Ann"), false, NOON));
-    assert_eq!(core.ask("Ann", Ask::Logout), Ok(Answer::Done));
-    assert_eq!(core.ask("Ann", Ask::Me), Err(Refusal::Unauthenticated));
-    assert_eq!(core.ask("Ann?", Ask::Me), Err(Refusal::Unauthenticated), "nobody is nobody");
-    assert_eq!(core.ask("Ann?", Ask::Rooms { mine: false, after: RoomId(0) }).map(|_| ()), Ok(()));
+    assert_eq!(core.ask("Ann", call::Logout), Ok(Answer::Done(())));
+    assert_eq!(core.ask("Ann", call::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.ask("Ann?", call::Me), Err(Refusal::Unauthenticated), "nobody is nobody");
+    assert_eq!(core.ask("Ann?", call::Rooms { mine: false, after: RoomId(0) }).map(|_| ()), Ok(()));
     for who in ["Ann", "", "never"] {
-        assert_eq!(core.ask(who, Ask::Logout), Ok(Answer::Done), "to log out again is no error");
+        assert_eq!(
+            core.ask(who, call::Logout),
+            Ok(Answer::Done(())),
+            "to log out again is no error"
+        );
     }
 }
 
@@ -136,7 +140,7 @@ fn a_session_knows_who_one_is_until_it_is_logged_out() {
 fn a_person_is_online_who_has_a_seat() {
     let mut core = Core::with(&["ann", "Bob"]);
     let online =
-        |core: &mut Core, name: &str| match core.ask("ann", Ask::Person { name: name.into() }) {
+        |core: &mut Core, name: &str| match core.ask("ann", call::Person { name: name.into() }) {
             Ok(Answer::Person(person)) => Ok(person.online),
             Ok(other) => panic!("{other:?} is nobody"),
             Err(refusal) => Err(refusal),
@@ -147,7 +151,7 @@ fn a_person_is_online_who_has_a_seat() {
     core.leave(1);
     assert_eq!(online(&mut core, "bob"), Ok(false));
     assert_eq!(online(&mut core, "carl"), Err(Refusal::PersonNotFound));
-    let unknown = core.ask("", Ask::Person { name: "bob".into() });
+    let unknown = core.ask("", call::Person { name: "bob".into() });
     assert_eq!(unknown, Err(Refusal::Unauthenticated));
 }
 
@@ -158,9 +162,9 @@ fn to_log_out_closes_the_seats_of_that_session_and_of_no_other() {
     core.sit(1, "ann").expect("a seat");
     core.sit(2, "second").expect("a seat");
     core.join(1, "");
-    let ask = core.ask_late("ann", Ask::Logout);
+    let ask = core.ask_late("ann", call::Logout);
     assert_eq!(core.commit(), ["1 is closed: SessionEnded", "ann left"]);
-    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))));
     assert_eq!(core.join(2, ""), ["ann joined by 2", "to 2: Noted"]);
 }
 
@@ -174,9 +178,9 @@ fn an_account_has_so_many_sessions_and_the_longest_unused_makes_way() {
         core.ask("", login("ann", &session(index))).expect("in");
     }
     core.sit(1, "s0").expect("a seat: longest unused, but in use");
-    core.ask("s1", Ask::Me).expect("used just now, so the next one is older");
+    core.ask("s1", call::Me).expect("used just now, so the next one is older");
     core.ask("", login("ann", "new")).expect("in");
-    let alive = |core: &mut Core, who: &str| core.ask(who, Ask::Me).is_ok();
+    let alive = |core: &mut Core, who: &str| core.ask(who, call::Me).is_ok();
     let found = ["s0", "s1", "s2", "s3", "new"].map(|who| alive(&mut core, who));
     assert_eq!(found, [true, true, false, true, true]);
 }
@@ -188,10 +192,10 @@ fn sessions_that_begin_at_once_are_bounded_too() {
         let session = key(&format!("s{index}"));
         core.ask_late(
             "",
-            Ask::Login { key: key("ann"), session, remember: false, agent: "".into() },
+            call::Login { key: key("ann"), session, remember: false, agent: "".into() },
         )
     };
-    let asks: Vec<AskId> =
+    let asks: Vec<CallId> =
         (0..2 * SESSIONS_PER_ACCOUNT_MAX).map(|index| login(&mut core, index)).collect();
     core.settle();
     let answers: Vec<_> = asks.into_iter().map(|ask| core.answer(ask).expect("one")).collect();
@@ -204,20 +208,20 @@ fn sessions_that_begin_at_once_are_bounded_too() {
 fn one_sees_and_ends_ones_own_sessions() {
     let mut core = Core::with(&["ann", "bob"]);
     core.ask("", login("ann", "other")).expect("a second session");
-    let list = |core: &mut Core, who: &str| match core.ask(who, Ask::Sessions) {
+    let list = |core: &mut Core, who: &str| match core.ask(who, call::Sessions) {
         Ok(Answer::Sessions(all)) => all.iter().map(|one| (one.id.0, one.current)).collect(),
         other => panic!("{other:?} is no list"),
     };
     let all: Vec<(u64, bool)> = list(&mut core, "other");
     assert_eq!(all, [(1, false), (3, true)]);
     assert_eq!(list(&mut core, "ann!"), [(1, false), (3, false)], "by her own key, none is");
-    let end = |session| Ask::EndSession { session: SessionId(session) };
+    let end = |session| call::EndSession { session: SessionId(session) };
     assert_eq!(core.try_to("ann", end(2)), Err(Refusal::SessionNotFound), "it is bob's");
     assert_eq!(core.try_to("", end(1)), Err(Refusal::Unauthenticated));
     core.sit(1, "ann").expect("a seat");
     core.ask_late("other", end(1));
     assert_eq!(core.commit(), ["1 is closed: SessionEnded"]);
-    assert_eq!(core.try_to("ann", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.try_to("ann", call::Me), Err(Refusal::Unauthenticated));
     assert_eq!(core.try_to("other", end(1)), Err(Refusal::SessionNotFound));
     assert_eq!(list(&mut core, "other"), [(3, true)]);
 }
@@ -226,16 +230,16 @@ fn one_sees_and_ends_ones_own_sessions() {
 fn a_remembered_session_lasts_a_month() {
     let mut core = Core::with(&["ann"]);
     let (long, agent) = (key("long"), "".into());
-    let what = Ask::Login { key: key("ann"), session: long, remember: true, agent };
+    let what = call::Login { key: key("ann"), session: long, remember: true, agent };
     let Ok(Answer::Session(info)) = core.ask("", what) else { panic!("no session") };
     assert_eq!(info.expires, core.now.plus_secs(REMEMBERED_TTL_SECS));
     core.passes(REMEMBERED_TTL_SECS - 1);
     core.give(Command::Tick);
     core.settle();
-    assert_eq!(core.try_to("ann", Ask::Me), Err(Refusal::Unauthenticated), "the usual one ended");
-    assert_eq!(core.try_to("long", Ask::Me), Ok(()));
+    assert_eq!(core.try_to("ann", call::Me), Err(Refusal::Unauthenticated), "the usual one ended");
+    assert_eq!(core.try_to("long", call::Me), Ok(()));
     core.passes(REMEMBERED_TTL_SECS);
-    assert_eq!(core.try_to("long", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.try_to("long", call::Me), Err(Refusal::Unauthenticated));
 }
 
 #[test]
@@ -243,14 +247,14 @@ fn a_session_ends_a_lifetime_after_its_last_use() {
     let mut core = Core::with(&["ann"]);
     for _ in 0..3 {
         core.now = Time(core.now.plus_secs(TTL_SECS).0 - 1);
-        core.ask("ann", Ask::Me).expect("used in time");
+        core.ask("ann", call::Me).expect("used in time");
     }
     core.now = Time(core.now.0 - 60_000_000); // A clock set back changes nothing.
-    core.ask("ann", Ask::Me).expect("in time");
+    core.ask("ann", call::Me).expect("in time");
     core.passes(TTL_SECS + 60);
-    assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.ask("ann", call::Me), Err(Refusal::Unauthenticated));
     assert_eq!(
-        core.ask("ann?", Ask::Rooms { mine: false, after: RoomId(0) }).map(|_| ()),
+        core.ask("ann?", call::Rooms { mine: false, after: RoomId(0) }).map(|_| ()),
         Ok(()),
         "but nobody may look, too"
     );
@@ -266,13 +270,13 @@ fn a_seat_keeps_its_session_alive() {
     core.passes(10 * TTL_SECS);
     core.give(Command::Tick);
     core.settle();
-    core.ask("ann", Ask::Me).expect("she sits here");
+    core.ask("ann", call::Me).expect("she sits here");
     core.passes(10 * TTL_SECS);
     core.leave(1);
     core.passes(TTL_SECS - 1);
-    core.ask("ann", Ask::Me).expect("her lifetime starts again when she leaves");
+    core.ask("ann", call::Me).expect("her lifetime starts again when she leaves");
     core.passes(TTL_SECS);
-    assert_eq!(core.ask("ann", Ask::Me), Err(Refusal::Unauthenticated));
+    assert_eq!(core.ask("ann", call::Me), Err(Refusal::Unauthenticated));
 }
 
 #[test]
@@ -282,7 +286,7 @@ fn uses_are_written_down_in_grains() {
     for (secs, noted) in [(0, 0), (grain - 1, 0), (1, 1), (grain - 1, 0), (grain, 1)] {
         core.passes(secs);
         core.touched.clear();
-        core.ask("ann", Ask::Me).expect("a session");
+        core.ask("ann", call::Me).expect("a session");
         assert_eq!(core.touched.len(), noted, "after {secs} s more");
     }
     core.sit(1, "ann").expect("a seat");
@@ -296,13 +300,13 @@ fn uses_are_written_down_in_grains() {
 fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
     let mut core = Core::with(&["ann", "bob"]);
     let room = core.room("ann", facts("den", Visibility::Public, None));
-    core.ask("bob", Ask::Logout).expect("the latest session");
-    let remove = Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
+    core.ask("bob", call::Logout).expect("the latest session");
+    let remove = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     core.ask("ann", remove).expect("the latest room");
     let snapshot = core.chat.snapshot();
     core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot.clone());
     assert_eq!(core.chat.snapshot(), snapshot);
-    core.ask("ann", Ask::Me).expect("her session goes on");
+    core.ask("ann", call::Me).expect("her session goes on");
     core.login("bob").expect("a login");
     let next = core.room("", facts("den", Visibility::Public, None));
     assert_eq!(next, RoomId(room.0 + 1));
@@ -334,10 +338,10 @@ fn an_endless_lifetime_is_no_arithmetic() {
         let (ticket, seq) = (None, Seq(index as u64 + 1));
         chat.handle(NOON, Command::Logged { ticket, seq, time: NOON, entry }, &mut effects);
     }
-    let (ask, caller) = (AskId(1), caller("ann"));
+    let (ask, caller) = (CallId(1), caller("ann"));
     chat.handle(
         NOON,
-        Command::Ask { ask, source: Source::Local, caller, what: Ask::Me },
+        Command::Call { id: ask, source: Source::Local, caller, call: call::Me.into() },
         &mut effects,
     );
     assert!(matches!(effects[..], [Effect::Answer { answer: Ok(_), .. }]), "{effects:?}");
@@ -352,25 +356,25 @@ fn who_changes_the_key_puts_everybody_else_out() {
     }
     // A login that was under way does not outlast the key, and one that comes later waits for it.
     let began = core.ask_late("", login("ann", "late"));
-    let changed = core.ask_late("ann", Ask::ChangeKey { key: key("new") });
+    let changed = core.ask_late("ann", call::ChangeKey { key: key("new") });
     let after = core.ask_late("", login("ann", "later"));
-    let again = core.ask_late("thief", Ask::ChangeKey { key: key("mine") });
+    let again = core.ask_late("thief", call::ChangeKey { key: key("mine") });
     core.settle();
     assert!(matches!(core.answer(began), Some(Ok(Answer::Session(_)))));
-    assert_eq!(core.answer(changed), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(changed), Some(Ok(Answer::Done(()))));
     assert_eq!(core.answer(after), Some(Err(Refusal::UnknownKey)));
     assert_eq!(core.answer(again), Some(Err(Refusal::Unavailable)));
-    assert_eq!(core.try_to("ann!", Ask::Me), Err(Refusal::UnknownKey));
+    assert_eq!(core.try_to("ann!", call::Me), Err(Refusal::UnknownKey));
     for gone in ["thief", "late"] {
-        assert_eq!(core.try_to(gone, Ask::Me), Err(Refusal::Unauthenticated), "{gone}");
+        assert_eq!(core.try_to(gone, call::Me), Err(Refusal::Unauthenticated), "{gone}");
     }
-    core.ask("ann", Ask::Me).expect("who asked is still there");
+    core.ask("ann", call::Me).expect("who asked is still there");
     assert_eq!(core.join(1, ""), ["ann joined by 1", "to 1: Noted"]);
     assert_eq!(core.join(3, ""), ["bob joined by 3", "to 3: Noted"]);
     assert!(core.join(2, "").is_empty(), "the thief's seat has ended");
     core.ask("", login("new", "home")).expect("in by the new key");
     // Nobody's key but one's own, and a guest has none.
-    assert_eq!(core.try_to("", Ask::ChangeKey { key: key("x") }), Err(Refusal::Unauthenticated));
+    assert_eq!(core.try_to("", call::ChangeKey { key: key("x") }), Err(Refusal::Unauthenticated));
     core.ask("", super::be_guest("gil")).expect("a guest");
-    assert_eq!(core.try_to("gil", Ask::ChangeKey { key: key("x") }), Err(Refusal::Forbidden));
+    assert_eq!(core.try_to("gil", call::ChangeKey { key: key("x") }), Err(Refusal::Forbidden));
 }

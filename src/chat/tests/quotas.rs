@@ -10,8 +10,8 @@ use crate::limits::{
     OWNED_ROOMS_PER_ACCOUNT_MAX, OWNED_ROOMS_PER_GUEST_MAX, ROOMS_PER_GUEST_MAX,
 };
 
-fn make(title: &str) -> Ask {
-    Ask::MakeRoom { facts: facts(title, Visibility::Public, None), chance: 1 }
+fn make(title: &str) -> Call {
+    call::MakeRoom { facts: facts(title, Visibility::Public, None), chance: 1 }.into()
 }
 
 fn from(address: &str) -> Source {
@@ -25,7 +25,7 @@ fn slow_core() -> Core {
 
 impl Core {
     /// Asks on a day of its own.
-    fn on_a_day(&mut self, who: &str, what: Ask) -> Result<(), Refusal> {
+    fn on_a_day(&mut self, who: &str, what: impl Into<Call>) -> Result<(), Refusal> {
         self.passes(24 * 3_600);
         self.try_to(who, what)
     }
@@ -46,7 +46,7 @@ fn rooms_that_one_owns_count_though_one_has_left_them() {
             .map(|number| {
                 let room =
                     core.room(who, facts(&format!("room {number}"), Visibility::Public, None));
-                core.ask(who, Ask::Exit { room }).expect("out");
+                core.ask(who, call::Exit { room }).expect("out");
                 room
             })
             .collect();
@@ -57,13 +57,13 @@ fn rooms_that_one_owns_count_though_one_has_left_them() {
         core.settle();
         assert_eq!(core.try_to(who, make("one more")), Err(Refusal::Full));
         // What was deleted does not count, and comes back only where there is room for it.
-        let remove = Ask::RemoveRoom { room: RoomRef::Id(rooms[0]), access: Access::Open };
+        let remove = call::RemoveRoom { room: RoomRef::Id(rooms[0]), access: Access::Open };
         core.ask(who, remove).expect("gone");
         let lost = core.ask_late(who, make("lost"));
         core.fail();
         assert_eq!(core.answer(lost), Some(Err(Refusal::Unavailable)));
         assert_eq!(core.try_to(who, make("one more")), Ok(()));
-        let restore = Ask::RestoreRoom { room: rooms[0], title: None };
+        let restore = call::RestoreRoom { room: rooms[0], title: None };
         assert_eq!(core.try_to(who, restore), Err(Refusal::Full));
         core.chat.check();
     }
@@ -82,7 +82,7 @@ fn a_guest_is_in_fewer_rooms() {
         snapshot.rooms.extend(more.map(|id| room(id, &[AccountId(2)])));
         snapshot.rooms.extend([5_000, 5_001].map(|id| room(id, &[])));
     });
-    let enter = |room| Ask::Enter { room: RoomId(room), access: Access::Open };
+    let enter = |room| call::Enter { room: RoomId(room), access: Access::Open };
     assert_eq!(core.try_to("zoe", enter(5_000)), Ok(()));
     assert_eq!(core.try_to("zoe", enter(5_001)), Err(Refusal::Full));
     assert_eq!(core.try_to("ann", enter(5_001)), Ok(()));
@@ -102,7 +102,7 @@ fn what_an_address_has_made_counts_as_long_as_it_is_there() {
     }
     core.source = from("203.0.113.7");
     // Where it is refused, or fails, it does not count.
-    let remove = Ask::RemoveRoom { room: RoomRef::Id(RoomId(2)), access: Access::Open };
+    let remove = call::RemoveRoom { room: RoomRef::Id(RoomId(2)), access: Access::Open };
     assert_eq!(core.on_a_day("", remove), Ok(()));
     let lost = core.ask_late("", make("lost"));
     core.fail();
@@ -129,7 +129,7 @@ fn guests_and_accounts_count_for_networks_and_for_wider_ones_more_loosely() {
     assert_eq!(guests(&mut core, GUESTS_PER_ADDRESS_MAX), Ok(()));
     assert_eq!(guests(&mut core, 1), Err(Refusal::Full));
     // Who goes leaves room.
-    core.on_a_day("guest 1", Ask::Logout).expect("out");
+    core.on_a_day("guest 1", call::Logout).expect("out");
     core.settle();
     assert_eq!(guests(&mut core, 1), Ok(()));
     assert_eq!(guests(&mut core, 1), Err(Refusal::Full));
@@ -141,7 +141,7 @@ fn guests_and_accounts_count_for_networks_and_for_wider_ones_more_loosely() {
     assert_eq!(guests(&mut core, 1), Err(Refusal::Full), "the whole site is full");
     let register = |number: usize| {
         let name = format!("n{number}");
-        Ask::Register { key: key(&name), name: name.into() }
+        call::Register { key: key(&name), name: name.into() }
     };
     for number in 0..ACCOUNTS_PER_ADDRESS_MAX {
         assert_eq!(core.on_a_day("", register(number)), Ok(()));

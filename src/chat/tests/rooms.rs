@@ -3,24 +3,24 @@
 use super::*;
 use Visibility::{Hidden, Private, Public};
 
-fn change(room: RoomId, access: Access, change: RoomChange) -> Ask {
-    Ask::ChangeRoom { room: RoomRef::Id(room), access, change, chance: 1 }
+fn change(room: RoomId, access: Access, change: RoomChange) -> Call {
+    call::ChangeRoom { room: RoomRef::Id(room), access, change, chance: 1 }.into()
 }
 
-fn retitle(room: RoomId, title: &str) -> Ask {
+fn retitle(room: RoomId, title: &str) -> Call {
     let title = Title::new(title);
     change(room, Access::Open, RoomChange { title, ..RoomChange::default() })
 }
 
-fn remove(room: RoomId, access: Access) -> Ask {
-    Ask::RemoveRoom { room: RoomRef::Id(room), access }
+fn remove(room: RoomId, access: Access) -> Call {
+    call::RemoveRoom { room: RoomRef::Id(room), access }.into()
 }
 
 #[test]
 fn the_founding_entry_makes_the_lobby() {
     let mut core = Core::new();
     let Ok(Answer::Room(lobby)) =
-        core.ask("", Ask::Room { room: RoomRef::Id(LOBBY), access: Access::Open })
+        core.ask("", call::Room { room: RoomRef::Id(LOBBY), access: Access::Open })
     else {
         panic!("no lobby")
     };
@@ -60,7 +60,7 @@ fn who_may_change_and_end_which_room() {
     ];
     for (room, who, access, expected) in cases {
         let nothing = change(room, access, RoomChange::default());
-        let may = Ask::MayChange { room: RoomRef::Id(room), access };
+        let may = call::MayChange { room: RoomRef::Id(room), access };
         assert_eq!(core.try_to(who, may), expected, "may {who:?} change {room}");
         assert_eq!(core.try_to(who, nothing), expected, "change {room} as {who:?}");
         if expected.is_err() {
@@ -90,7 +90,7 @@ fn a_room_has_a_password_exactly_if_it_is_not_public() {
     ];
     for (visibility, password, expected) in cases {
         let mut core = Core::new();
-        let make = Ask::MakeRoom { facts: facts("den", visibility, password), chance: 1 };
+        let make = call::MakeRoom { facts: facts("den", visibility, password), chance: 1 };
         assert_eq!(core.try_to("", make), expected, "{visibility:?} {password:?}");
     }
     // (before, new visibility, new password, what comes of it: the new generation)
@@ -143,7 +143,7 @@ fn titles_are_unique_also_while_they_are_in_flight() {
     let mut core = Core::new();
     let den = core.room("", facts("Den", Public, None));
     let hall = core.room("", facts("hall", Public, None));
-    let make = |title| Ask::MakeRoom { facts: facts(title, Public, None), chance: 1 };
+    let make = |title| call::MakeRoom { facts: facts(title, Public, None), chance: 1 };
     assert_eq!(core.try_to("", make("dEN")), Err(Refusal::TitleTaken));
     assert_eq!(core.try_to("", retitle(hall, "DEN")), Err(Refusal::TitleTaken));
     assert_eq!(core.try_to("", retitle(den, "DEN")), Ok(()), "its own, otherwise written");
@@ -162,7 +162,7 @@ fn titles_are_unique_also_while_they_are_in_flight() {
 
 impl Core {
     /// Asks something that must be answered before the log is.
-    fn try_to_late(&mut self, what: Ask) -> Result<(), Refusal> {
+    fn try_to_late(&mut self, what: impl Into<Call>) -> Result<(), Refusal> {
         let ask = self.ask_late("", what);
         self.answer(ask).expect("an answer at once").map(|_| ())
     }
@@ -184,7 +184,7 @@ fn the_second_of_two_changes_sees_the_first() {
     let Some(Ok(Answer::Room(info))) = core.answer(second) else { panic!("no room") };
     assert_eq!((info.title.as_str(), info.description.as_str()), ("attic", "a place"));
     core.commit();
-    assert_eq!(core.answer(third), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(third), Some(Ok(Answer::Done(()))));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_change_that_waits_is_judged_by_what_the_first_has_made() {
     let gone = core.ask_late("", remove(room, token(room, 1)));
     let later = core.ask_late("", retitle(room, "attic"));
     core.commit();
-    assert_eq!(core.answer(gone), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(gone), Some(Ok(Answer::Done(()))));
     assert_eq!(core.answer(later), Some(Err(Refusal::RoomNotFound)));
 }
 
@@ -222,10 +222,12 @@ fn who_hears_of_which_room() {
     let mut core = Core::new();
     let shut = core.room("", facts("shut", Private, Some("hash")));
     let dark = core.room("", facts("dark", Hidden, Some("hash")));
-    let what = Ask::Rooms { mine: false, after: RoomId(0) };
-    let Ok(Answer::Rooms { rooms, next: None }) = core.ask("", what) else { panic!("no rooms") };
+    let what = call::Rooms { mine: false, after: RoomId(0) };
+    let Ok(Answer::Rooms(Page { items: rooms, next: None })) = core.ask("", what) else {
+        panic!("no rooms")
+    };
     assert_eq!(rooms.iter().map(|room| room.id).collect::<Vec<_>>(), [LOBBY, shut]);
-    let show = |room, access| Ask::Room { room, access };
+    let show = |room, access| call::Room { room, access };
     let title = RoomRef::Title("DARK".into());
     let by_link = core.ask("", show(RoomRef::Id(dark), Access::Open));
     assert!(matches!(by_link, Ok(Answer::Room(_))), "who was given its number finds it");
@@ -334,8 +336,8 @@ fn what_somebody_else_got_into_the_log_first_is_refused_here() {
     let mut core = Core::new();
     let room = core.room("", facts("den", Public, None));
     let late = [
-        core.ask_late("", Ask::Register { name: "ann".into(), key: key("ann") }),
-        core.ask_late("", Ask::MakeRoom { facts: facts("hall", Public, None), chance: 1 }),
+        core.ask_late("", call::Register { name: "ann".into(), key: key("ann") }),
+        core.ask_late("", call::MakeRoom { facts: facts("hall", Public, None), chance: 1 }),
         core.ask_late("", retitle(room, "attic")),
     ];
     let (account, key) = (AccountId(9), key("another"));
@@ -371,9 +373,9 @@ fn what_somebody_else_proposed_frees_nothing_that_is_reserved_here() {
     let late = core.ask_late("", sit(1, room));
     assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)), "its end is on the way");
     core.commit();
-    assert_eq!(core.answer(ask), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))));
     let reused = Entry::RoomMade { room, owner: None, facts: facts("again", Public, None) };
     core.logged(None, core.now, reused);
-    let found = core.try_to("", Ask::Room { room: RoomRef::Id(room), access: Access::Open });
+    let found = core.try_to("", call::Room { room: RoomRef::Id(room), access: Access::Open });
     assert_eq!(found, Err(Refusal::RoomNotFound), "the number of a gone room makes no other");
 }

@@ -67,12 +67,12 @@ fn several_seats_of_an_account_are_one_person() {
 #[test]
 fn who_enters_is_there_at_once_and_once_through_each_door() {
     let mut core = Core::with(&["ann"]);
-    let ask = AskId(100);
-    let entered = core.give(Command::Ask {
-        ask,
+    let ask = CallId(100);
+    let entered = core.give(Command::Call {
+        id: ask,
         source: Source::Local,
         caller: caller("ann"),
-        what: enter(1, FRONT),
+        call: enter(1, FRONT),
     });
     assert_eq!(entered, ["1 hears room 1", "ann joined by 1"]);
     assert_eq!(core.try_to("ann", enter(2, FRONT)), Err(Refusal::AlreadySeated));
@@ -114,7 +114,7 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
     let mut core = Core::with(&["ann", "bob"]);
     core.sit(1, "").expect("a seat");
     core.join(1, "gus");
-    core.ask_late("", Ask::Register { name: "new".into(), key: key("new") });
+    core.ask_late("", call::Register { name: "new".into(), key: key("new") });
     let (good, bad) = (Ok(()), Err(Refusal::NameInUse));
     let cases = [
         ("", "ann", bad),
@@ -126,7 +126,7 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
     ];
     for (who, wanted, expected) in cases {
         let ask =
-            Ask::Lock { room: RoomRef::Id(LOBBY), name: Some(name(wanted)), access: Access::Open };
+            call::Lock { room: RoomRef::Id(LOBBY), name: Some(name(wanted)), access: Access::Open };
         let ask = core.ask_late(who, ask);
         let answer = core.answer(ask).expect("at once").map(|_| ());
         assert_eq!(answer, expected, "{wanted} for {who:?}");
@@ -136,7 +136,8 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
 #[test]
 fn a_grant_is_as_old_as_the_look_at_the_lock() {
     let mut core = Core::new();
-    let ask = Ask::Lock { room: RoomRef::Id(LOBBY), name: Some(name("ann")), access: Access::Open };
+    let ask =
+        call::Lock { room: RoomRef::Id(LOBBY), name: Some(name("ann")), access: Access::Open };
     let Ok(Answer::Lock(lock)) = core.ask("", ask) else { panic!("no lock") };
     core.passes(1); // The password is being checked, and ann registers.
     core.register("ann").expect("an account");
@@ -150,9 +151,10 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let room = RoomRef::Id(LOBBY);
-    let lock =
-        |who: &str| Ask::Lock { room: room.clone(), name: Some(name(who)), access: Access::Open };
-    let granted = |core: &mut Core, who: &str, what: Ask| match core.ask(who, what) {
+    let lock = |who: &str| {
+        Call::from(call::Lock { room: room.clone(), name: Some(name(who)), access: Access::Open })
+    };
+    let granted = |core: &mut Core, who: &str, what: Call| match core.ask(who, what) {
         Ok(Answer::Lock(lock)) => lock.granted,
         other => panic!("{other:?} is no lock"),
     };
@@ -163,7 +165,7 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     assert_eq!(granted(&mut core, "ann", lock("free")), now);
     let renew = |who: &str, granted| {
         let claim = Claim { name: name(who), granted, first: granted };
-        Ask::Renew { room: room.clone(), claim, access: Access::Open }
+        Call::from(call::Renew { room: room.clone(), claim, access: Access::Open })
     };
     assert_eq!(core.try_to("", renew("ann", now)), Err(Refusal::NameInUse));
     assert_eq!(granted(&mut core, "", renew("ann", later)), later);
@@ -194,7 +196,7 @@ fn nobody_leaves_or_comes_ahead_of_a_message_that_is_on_its_way() {
     core.say(1, "", "last words");
     core.leave(1);
     let ask = core.ask_late("ann", enter(2, FRONT));
-    assert_eq!(core.answer(ask), Some(Ok(Answer::Seated)), "an answer need not wait");
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))), "an answer need not wait");
     core.say(2, "", "again");
     let expected = [
         "ann said last words as 4 by 1",
@@ -250,15 +252,15 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
     core.sit(2, "").expect("a seat");
     core.say(1, "", "last");
     let room = core
-        .ask_late("", Ask::MakeRoom { facts: facts("den", Visibility::Public, None), chance: 1 });
+        .ask_late("", call::MakeRoom { facts: facts("den", Visibility::Public, None), chance: 1 });
     assert!(core.give(Command::Close).is_empty(), "in its turn");
-    for what in [sit(3, LOBBY), Ask::Register { name: "new".into(), key: key("new") }] {
+    for what in [sit(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()] {
         let ask = core.ask_late("", what);
         assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
     }
     let expected = ["ann said last as 4 by 1", "to 1: Said(4)"];
     assert_eq!(core.commit(), expected);
-    assert_eq!(core.commit(), ["1 is closed: Disconnect", "2 is closed: Disconnect"]);
+    assert_eq!(core.commit(), ["1 is closed: Closing", "2 is closed: Closing"]);
     assert!(core.answer(room).is_some_and(|answer| answer.is_ok()));
     assert!(core.chat.is_settled());
 }
@@ -267,13 +269,13 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
 fn who_waits_for_a_change_when_all_stops_is_told_so() {
     let mut core = Core::new();
     let room = core.room("", facts("den", Visibility::Public, None));
-    let remove = || Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
+    let remove = || call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     let first = core.ask_late("", remove());
     let second = core.ask_late("", remove());
     core.give(Command::Close);
     assert_eq!(core.answer(second), Some(Err(Refusal::Unavailable)));
     let third = core.ask_late("", remove());
     core.commit();
-    assert_eq!(core.answer(first), Some(Ok(Answer::Done)));
+    assert_eq!(core.answer(first), Some(Ok(Answer::Done(()))));
     assert_eq!(core.answer(third), Some(Err(Refusal::RoomNotFound)));
 }

@@ -5,8 +5,8 @@ use Visibility::Hidden;
 
 const BASE: u64 = 65_536;
 
-fn follow(base: u64) -> Ask {
-    Ask::Follow { seat: SeatId(base), door: BACK, only: None }
+fn follow(base: u64) -> Call {
+    call::Follow { seat: SeatId(base), door: BACK, only: None }.into()
 }
 
 fn send(room: RoomId, text: &str, id: &str) -> Action {
@@ -23,11 +23,11 @@ fn a_stream_hears_its_rooms_as_they_come_and_go() {
     let den = core.room("ann", facts("den", Hidden, Some("hash")));
     core.ask("bob", follow(BASE)).expect("a stream");
     assert_eq!(core.present(LOBBY), ["bob"]);
-    core.ask_late("bob", Ask::Enter { room: den, access: token(den, 0) });
+    core.ask_late("bob", call::Enter { room: den, access: token(den, 0) });
     let hears = format!("65538 hears room {den}");
     let expected = ["bob is member true as 7", &*hears, "whispered to 65538: den as 7"];
     assert_eq!(core.commit()[..3], expected);
-    core.ask_late("bob", Ask::Exit { room: den });
+    core.ask_late("bob", call::Exit { room: den });
     let expected = ["whispered to 65538: gone as 8", "65538 hears no more"];
     let heard = core.commit();
     assert_eq!(heard[..2], expected);
@@ -56,14 +56,14 @@ fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
         core.ask("ann", follow(number * BASE)).expect("a stream");
     }
     core.ask("ann!", follow(99 * BASE)).expect("a stream by the account's key");
-    core.ask_late("ann", Ask::Logout);
+    core.ask_late("ann", call::Logout);
     let heard = core.commit();
     assert!(!heard.contains(&"65536 is dismissed: SessionEnded".to_owned()), "it was replaced");
     assert!(heard.contains(&"131072 is dismissed: SessionEnded".to_owned()));
     assert_eq!(core.present(LOBBY), ["ann"], "one has no session");
     assert_eq!(
         core.give(Command::Close).last().map(String::as_str),
-        Some("6488064 is dismissed: Disconnect")
+        Some("6488064 is dismissed: Closing")
     );
 }
 
@@ -74,14 +74,22 @@ fn a_stream_of_some_rooms_hears_no_others() {
     let attic = core.room("ann", facts("attic", Hidden, Some("hash")));
     let later = RoomId::drawn(77);
     let only = Some(vec![den, later, RoomId(99)]);
-    let what = Ask::Follow { seat: SeatId(BASE), door: BACK, only };
-    let Ok(Answer::Following { rooms, .. }) = core.ask("ann", what) else { panic!("no stream") };
+    let what = call::Follow { seat: SeatId(BASE), door: BACK, only };
+    let Ok(Answer::Following(Following { rooms, .. })) = core.ask("ann", what) else {
+        panic!("no stream")
+    };
     assert_eq!(rooms.iter().map(|one| one.room).collect::<Vec<_>>(), [den]);
     assert!(core.present(LOBBY).is_empty());
-    core.ask_late("ann", Ask::MakeRoom { facts: facts("later", Hidden, Some("hash")), chance: 77 });
+    core.ask_late(
+        "ann",
+        call::MakeRoom { facts: facts("later", Hidden, Some("hash")), chance: 77 },
+    );
     let hears = format!("65538 hears room {later}");
     assert_eq!(core.commit()[..2], [&*hears, "whispered to 65538: later as 6"]);
-    core.ask_late("ann", Ask::MakeRoom { facts: facts("cellar", Hidden, Some("hash")), chance: 1 });
+    core.ask_late(
+        "ann",
+        call::MakeRoom { facts: facts("cellar", Hidden, Some("hash")), chance: 1 },
+    );
     assert!(core.commit().is_empty(), "of this one it does not hear");
     core.tell(BASE, act(send(attic, "hi", "a")));
     assert_eq!(core.commit(), ["ann said hi as 8 by 65536", "to 65536: Said(8)"], "but may speak");

@@ -8,14 +8,14 @@ fn only_members_speak_and_a_client_id_is_used_once() {
     let den = core.room("ann", facts("den", Visibility::Public, None));
     let send = || {
         let (text, client_id) = ("hi".into(), ClientId::new("a"));
-        Ask::Act(Action::Send { room: den, text, client_id, reply_to: None })
+        call::Act(Action::Send { room: den, text, client_id, reply_to: None })
     };
     assert_eq!(core.try_to("bob", send()), Err(Refusal::NotMember));
     let time = core.now;
-    let by = || Some(Author { account: Some(AccountId(1)), name: name("ann") });
+    let by = || Author { account: Some(AccountId(1)), name: name("ann") };
     let acted = |seq, repeated| {
         let (by, calls) = (by(), Box::default());
-        Some(Ok(Answer::Acted { seq: Seq(seq), time, repeated, by, color: None, calls }))
+        Some(Ok(Answer::Acted(Acted { seq: Seq(seq), time, repeated, by, color: None, calls })))
     };
     let ask = core.ask_late("ann", send());
     assert_eq!(core.commit(), ["ann said hi as 7"]);
@@ -36,11 +36,11 @@ fn who_may_edit_take_back_and_sign() {
     let open = core.room("ann", facts("open", Visibility::Public, None));
     let dark = core.room("ann", facts("dark", Visibility::Hidden, Some("hash")));
     for room in [open, dark] {
-        core.ask("bob", Ask::Enter { room, access: token(room, 0) }).expect("a member");
+        core.ask("bob", call::Enter { room, access: token(room, 0) }).expect("a member");
     }
-    let pair = core.ask("ann", Ask::Direct { name: "bob".into(), chance: 1 });
-    core.ask("bob", Ask::Direct { name: "ann".into(), chance: 1 }).expect("he is in it, too");
-    let Ok(Answer::Direct { room: pair, .. }) = pair else { panic!("no room for two") };
+    let pair = core.ask("ann", call::Direct { name: "bob".into(), chance: 1 });
+    core.ask("bob", call::Direct { name: "ann".into(), chance: 1 }).expect("he is in it, too");
+    let Ok(Answer::Direct(DirectRoom { room: pair, .. })) = pair else { panic!("no room for two") };
     let (pair, target) = (pair.id, Seq(99));
     let emoji = Emoji::new("👍").expect("a sign");
     // (room, who, what comes of it: refused, or let through, as the room's owner or not)
@@ -66,7 +66,7 @@ fn who_may_edit_take_back_and_sign() {
             Action::React { room, target, emoji: emoji.clone(), on: true },
         ];
         for action in actions {
-            let ask = core.ask_late(who, Ask::Act(action.clone()));
+            let ask = core.ask_late(who, call::Act(action.clone()));
             let proposed = core.proposals.back().map(|(_, _, entry)| entry.clone());
             let found = match core.answer(ask) {
                 Some(answer) => Err(answer.expect_err("only the log can accept")),

@@ -1,10 +1,7 @@
-//! What moves the core: asks, tells, and what comes back from the log.
+//! What moves the core: calls, tells, and what comes back from the log.
 
 use crate::chat::source::Source;
-use crate::chat::types::{
-    AccountId, AskId, Color, Description, Door, Name, RoomId, RoomRef, SeatId, Seq, SessionId,
-    Ticket, Title, Visibility,
-};
+use crate::chat::types::{AccountId, CallId, Description, SeatId, Seq, Ticket, Title, Visibility};
 use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -12,16 +9,16 @@ use crate::time::Time;
 /// What moves the core.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// Something is asked; exactly one [`Effect::Answer`] comes of it, now or after the log.
-    Ask {
+    /// A client calls; exactly one [`Effect::Answer`] comes of it, now or after the log.
+    Call {
         /// Returned with the answer.
-        ask: AskId,
+        id: CallId,
         /// From where.
         source: Source,
-        /// Who asks.
+        /// Who calls.
         caller: Caller,
-        /// What is asked.
-        what: Ask,
+        /// The call.
+        call: Call,
     },
     /// A seated connection says something; exactly one [`Effect::Reply`] comes of it, in the order
     /// of the tells of that seat.
@@ -102,276 +99,6 @@ pub enum Caller {
     Perhaps(KeyHash),
     /// Who shows an account's key, without a session. Unknown: [`Refusal::UnknownKey`].
     Key(KeyHash),
-}
-
-/// What can be asked.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Ask {
-    /// Makes an account. → [`Answer::Done`]
-    Register {
-        /// Not yet checked.
-        name: Box<str>,
-        /// The SHA-256 of its new key.
-        key: KeyHash,
-    },
-    /// Begins a session of the account with that key. → [`Answer::Session`]
-    Login {
-        /// The SHA-256 of the account's key.
-        key: KeyHash,
-        /// The SHA-256 of the new session's key.
-        session: KeyHash,
-        /// Whether it lasts for a month without use instead of an hour.
-        remember: bool,
-        /// What the client calls itself.
-        agent: Box<str>,
-    },
-    /// Makes an account without a key, which ends with its last session. → [`Answer::Session`]
-    BeGuest {
-        /// Not yet checked.
-        name: Box<str>,
-        /// To be shown in.
-        color: Option<Color>,
-        /// The SHA-256 of the new session's key.
-        session: KeyHash,
-        /// Whether it lasts for a month without use instead of an hour.
-        remember: bool,
-        /// What the client calls itself.
-        agent: Box<str>,
-    },
-    /// The caller's sessions. → [`Answer::Sessions`]
-    Sessions,
-    /// Ends one of the caller's sessions, and unseats who sits by it. → [`Answer::Done`]
-    EndSession {
-        /// Which.
-        session: SessionId,
-    },
-    /// Ends the caller's session, if there is one, and unseats who sits by it. → [`Answer::Done`]
-    Logout,
-    /// The caller, a guest, has another session from now on and will not use this one again: it
-    /// ends, and the name is free with the answer. An account's session stays. → [`Answer::Done`]
-    GiveUp,
-    /// Gives the caller's account another key, and ends its sessions but the caller's own. A guest
-    /// has no key: [`Refusal::Forbidden`]. → [`Answer::Done`]
-    ChangeKey {
-        /// The SHA-256 of the new key.
-        key: KeyHash,
-    },
-    /// Who the caller is. → [`Answer::Person`]
-    Me,
-    /// What is known of an account. → [`Answer::Person`]
-    Person {
-        /// Case does not count.
-        name: Box<str>,
-    },
-    /// The caller blocks somebody, or does so no more: see `chat/blocks.rs`. Oneself:
-    /// [`Refusal::Malformed`]; too many: [`Refusal::Full`]. → [`Answer::Done`]
-    Block {
-        /// Whom. Case does not count.
-        name: Box<str>,
-        /// Blocked, or no more.
-        on: bool,
-    },
-    /// Whom the caller has blocked, by number: a page. → [`Answer::Blocked`]
-    Blocked {
-        /// Only those with a higher number.
-        after: AccountId,
-    },
-    /// Who is present in a room, in the order of arriving: a page. → [`Answer::Present`]
-    Present {
-        /// Which room.
-        room: RoomId,
-        /// Only who arrived after that; 0 is before everybody.
-        after: u64,
-    },
-    /// All rooms that are not hidden, by number: a page. → [`Answer::Rooms`]
-    Rooms {
-        /// And those that the caller is a member of, whatever they are; but no [`Present`].
-        mine: bool,
-        /// Only those with a higher number.
-        after: RoomId,
-    },
-    /// How far the caller has read their rooms, by number: a page. → [`Answer::Marks`]
-    Marks {
-        /// Only those with a higher number.
-        after: RoomId,
-    },
-    /// One room, as far as the caller may see it; a hidden one also where its drawn number is
-    /// named. → [`Answer::Room`]
-    Room {
-        /// Which room.
-        room: RoomRef,
-        /// By which right, where the room is not public.
-        access: Access,
-    },
-    /// Whether a title is free, or is that of one room. → [`Answer::Done`]
-    Vacant {
-        /// The title.
-        title: Title,
-        /// The room that may have it.
-        but: Option<RoomId>,
-    },
-    /// One room, unless it is hidden from the caller. → [`Answer::Room`]
-    View {
-        /// Which room.
-        room: RoomId,
-    },
-    /// Which of these session keys is known: the first that is, counts. → [`Answer::KnownKey`]
-    KnownKey {
-        /// A few, in the order in which a browser has sent them.
-        keys: Box<[KeyHash]>,
-    },
-    /// How far the core has heard the log, which others may read further. → [`Answer::Heard`]
-    Heard,
-    /// To try a password of a room, whether or not there is such a room. → [`Answer::Done`]
-    Guess {
-        /// Which room.
-        room: RoomRef,
-    },
-    /// The password that was tried is right: the try does not count. → [`Answer::Done`]
-    Guessed {
-        /// Which room.
-        room: RoomRef,
-    },
-    /// Whether the disk has room; else [`Refusal::NoSpace`]. → [`Answer::Done`]
-    Space,
-    /// To search, which costs more than other reading. → [`Answer::Done`]
-    Search,
-    /// The rooms whose messages the caller may read, by number: a page. → [`Answer::Readable`]
-    Readable {
-        /// Only those with a higher number.
-        after: RoomId,
-    },
-    /// The room of the caller and somebody else, made if there is none. → [`Answer::Direct`]
-    Direct {
-        /// The other.
-        name: Box<str>,
-        /// Random bits, for its number.
-        chance: u64,
-    },
-    /// The caller becomes a member of a room. → [`Answer::Room`]
-    Enter {
-        /// Which room.
-        room: RoomId,
-        /// By which right, where the room is not public.
-        access: Access,
-    },
-    /// The caller is no member any more. → [`Answer::Done`]
-    Exit {
-        /// Which room.
-        room: RoomId,
-    },
-    /// Somebody is put out of the caller's room: their membership ends, and their seats there.
-    /// → [`Answer::Done`]
-    Expel {
-        /// Which room.
-        room: RoomId,
-        /// Whom. Case does not count.
-        name: Box<str>,
-    },
-    /// Who belongs to a room, and who is present in it: a page. → [`Answer::Members`]
-    Members {
-        /// Which room.
-        room: RoomId,
-        /// Only who stands behind that place.
-        after: Place,
-    },
-    /// The caller, a member, says or changes something. → [`Answer::Acted`]
-    Act(Action),
-    /// The caller has read a room so far. → [`Answer::Read`]
-    Read {
-        /// Which room.
-        room: RoomId,
-        /// The last message that was read. Only forward counts.
-        seq: Seq,
-    },
-    /// Hears every room that the caller is a member of, now and later. → [`Answer::Following`]
-    Follow {
-        /// The connection's seat; those in the rooms are numbered from it on.
-        seat: SeatId,
-        /// Through which protocol.
-        door: Door,
-        /// Only these, where some are named.
-        only: Option<Vec<RoomId>>,
-    },
-    /// What a room's password is checked against, for somebody who wants to enter it as `name`.
-    /// → [`Answer::Lock`]
-    Lock {
-        /// Which room.
-        room: RoomRef,
-        /// As whom; refused when that name cannot be had there.
-        name: Option<Name>,
-        /// By which right the caller sees the room: see [`Lock::seen`].
-        access: Access,
-    },
-    /// Whether a name that was granted before is still its holder's, and what the room's password
-    /// is now. → [`Answer::Lock`]
-    Renew {
-        /// Which room.
-        room: RoomRef,
-        /// Refused when the name is another person's by now.
-        claim: Claim,
-        /// The token that is renewed.
-        access: Access,
-    },
-    /// Makes a room, the caller's if the caller is somebody. → [`Answer::Room`]
-    MakeRoom {
-        /// Its facts; the password is there exactly if it is not public.
-        facts: RoomFacts,
-        /// Random bits, for its number, should it be hidden.
-        chance: u64,
-    },
-    /// Whether the caller may change a room, or end it. → [`Answer::Lock`]
-    MayChange {
-        /// Which room.
-        room: RoomRef,
-        /// By which right, where the room is not public.
-        access: Access,
-    },
-    /// Changes a room. → [`Answer::Room`]
-    ChangeRoom {
-        /// Which room.
-        room: RoomRef,
-        /// By which right, where the room is not public.
-        access: Access,
-        /// What is to be different.
-        change: RoomChange,
-        /// Random bits, for the number by which it is found once it is hidden.
-        chance: u64,
-    },
-    /// Ends a room, and unseats who sits there. → [`Answer::Done`]
-    RemoveRoom {
-        /// Which room.
-        room: RoomRef,
-        /// By which right, where the room is not public.
-        access: Access,
-    },
-    /// The rooms that were the caller's, were deleted, and can be brought back.
-    /// → [`Answer::Deleted`]
-    Deleted,
-    /// Brings one of those back. → [`Answer::Room`]
-    RestoreRoom {
-        /// Which, by the number by which it was known outside.
-        room: RoomId,
-        /// Another title for it.
-        title: Option<Title>,
-    },
-    /// Takes a seat in a room. → [`Answer::Seated`]
-    Sit {
-        /// The seat's number, never used before.
-        seat: SeatId,
-        /// Through which protocol.
-        door: Door,
-        /// Which room.
-        room: RoomRef,
-        /// By which right, where the room is not public.
-        access: Access,
-        /// The name that this seat is bound to from the start; without one the caller's, if the
-        /// caller is somebody; else that of its first event.
-        claim: Option<Claim>,
-        /// Whether the caller is present at once and has a seat through this door only once;
-        /// else a seat is present from its first event on.
-        enter: bool,
-    },
 }
 
 /// A place in the list of those who are in a room or belong to it: those who are present come

@@ -1,7 +1,7 @@
 //! What comes of a command: announcements, answers, proposals and refusals.
 
 use crate::chat::types::{
-    AccountId, AskId, Author, ClientId, Color, Description, Door, Name, RoomId, SeatId, Seq,
+    AccountId, Author, CallId, ClientId, Color, Description, Door, Name, RoomId, SeatId, Seq,
     SessionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
@@ -11,11 +11,11 @@ use crate::time::Time;
 /// What comes of a command.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
-    /// To whoever asked.
+    /// To the caller.
     Answer {
-        /// As it came with the ask.
-        ask: AskId,
-        /// What was asked for, or why not.
+        /// As it came with the call.
+        id: CallId,
+        /// What came of the call.
         answer: Result<Answer, Refusal>,
     },
     /// To be put into the log.
@@ -224,108 +224,103 @@ pub enum Field {
     Called(&'static str),
 }
 
-/// What was asked for.
+/// What comes of a call that is not refused.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Answer {
     /// It is done.
-    Done,
+    Done(()),
     /// A session has begun.
     Session(SessionInfo),
     /// The caller's sessions, by number.
     Sessions(Vec<SessionInfo>),
-    /// Somebody.
+    /// An account.
     Person(Person),
-    /// A page of those whom the caller has blocked, by number.
-    Blocked {
-        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
-        people: Vec<Person>,
-        /// After whom the next page begins; `None`: this was the last.
-        next: Option<AccountId>,
-    },
-    /// A page of those who are present in a room, in the order of arriving.
-    Present {
-        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
-        present: Vec<Present>,
-        /// After whom the next page begins; `None`: this was the last.
-        next: Option<u64>,
-    },
-    /// A page of rooms, by number.
-    Rooms {
-        /// With those who are present in them at most
-        /// 2 × [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
-        rooms: Vec<RoomInfo>,
-        /// After which the next page begins; `None`: this was the last.
-        next: Option<RoomId>,
-    },
-    /// A page of what the caller has to do with their rooms, by number.
-    Marks {
-        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
-        rooms: Vec<Followed>,
-        /// After which the next page begins; `None`: this was the last.
-        next: Option<RoomId>,
-    },
+    /// The accounts that the caller has blocked, by number.
+    Blocked(Page<Person, AccountId>),
+    /// Who is present in a room, in the order of arriving.
+    Present(Page<Present, u64>),
+    /// Rooms, by number; with those who are present in them at most
+    /// 2 × [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX) items.
+    Rooms(Page<RoomInfo, RoomId>),
+    /// How far the caller has read their rooms, by number.
+    Marks(Page<Followed, RoomId>),
     /// A room.
     Room(Box<RoomInfo>),
-    /// The rooms that one can bring back, the last that was deleted first; at most
+    /// The rooms that the caller can bring back, the last that was deleted first; at most
     /// [`DELETED_ROOMS_PER_OWNER_MAX`](crate::limits::DELETED_ROOMS_PER_OWNER_MAX), and those that
     /// are about to go for good.
     Deleted(Vec<DeletedInfo>),
     /// The room of two.
-    Direct {
-        /// The room.
-        room: Box<RoomInfo>,
-        /// It was not there before.
-        made: bool,
-    },
+    Direct(DirectRoom),
     /// What the core answers and announces from here on is no older than this entry.
     Heard(Seq),
     /// The first of the keys that is known, if one is.
     KnownKey(Option<KeyHash>),
-    /// A page of the rooms whose messages one may read, by number, and after which entry.
-    Readable {
-        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
-        rooms: Vec<(RoomId, Seq)>,
-        /// After which the next page begins; `None`: this was the last.
-        next: Option<RoomId>,
-    },
-    /// A page of those who belong to a room, or are present without belonging to it.
-    Members {
-        /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX). Who leaves between two
-        /// pages may stand on both, once as present and once as away.
-        members: Vec<Member>,
-        /// Where the next page begins; `None`: this was the last.
-        next: Option<Place>,
-    },
+    /// The rooms whose messages the caller may read, by number, and after which entry.
+    Readable(Page<(RoomId, Seq), RoomId>),
+    /// The members of a room, and who is present without being a member. A person who leaves
+    /// between two pages may stand on both, once as present and once as away.
+    Members(Page<Member, Place>),
     /// It is in the log.
-    Acted {
-        /// Under this number.
-        seq: Seq,
-        /// Since then.
-        time: Time,
-        /// It was before: this was said again.
-        repeated: bool,
-        /// Who did it, as it was written down.
-        by: Option<Author>,
-        /// What a message is to be shown in.
-        color: Option<Color>,
-        /// Who is called by its words.
-        calls: Box<[Name]>,
-    },
-    /// So far one has read.
+    Acted(Acted),
+    /// So far the caller has read.
     Read(Seq),
-    /// One hears one's rooms from here on.
-    Following {
-        /// The name of the account.
-        name: Name,
-        /// The account.
-        account: AccountId,
-        /// The rooms.
-        rooms: Vec<Followed>,
-    },
+    /// The stream has begun.
+    Following(Following),
     /// What a password is checked against.
     Lock(Lock),
-    /// The seat is taken; its connection will hear the room.
-    Seated,
+}
+
+/// A page of a long list.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Page<T, K> {
+    /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
+    pub items: Vec<T>,
+    /// Behind what the next page begins; `None`: this was the last.
+    pub next: Option<K>,
+}
+
+impl<T, K> Default for Page<T, K> {
+    fn default() -> Page<T, K> {
+        Page { items: Vec::new(), next: None }
+    }
+}
+
+/// The room of two.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DirectRoom {
+    /// The room.
+    pub room: Box<RoomInfo>,
+    /// It was not there before.
+    pub made: bool,
+}
+
+/// An action that is in the log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Acted {
+    /// Under this number.
+    pub seq: Seq,
+    /// Since then.
+    pub time: Time,
+    /// It was before: this was said again.
+    pub repeated: bool,
+    /// The author, as in the log.
+    pub by: Author,
+    /// What a message is to be shown in.
+    pub color: Option<Color>,
+    /// Who is called by its words.
+    pub calls: Box<[Name]>,
+}
+
+/// A stream that has begun.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Following {
+    /// The name of the account.
+    pub name: Name,
+    /// The account.
+    pub account: AccountId,
+    /// The rooms that it hears.
+    pub rooms: Vec<Followed>,
 }
 
 /// A session, as its owner may know it.

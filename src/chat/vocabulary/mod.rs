@@ -2,6 +2,7 @@
 //! comparable, replayable. No wire format, no socket, no database shows through.
 
 mod access;
+pub mod call;
 mod commands;
 mod effects;
 mod entries;
@@ -9,6 +10,7 @@ mod events;
 mod tells;
 
 pub use access::*;
+pub use call::{Call, Typed};
 pub use commands::*;
 pub use effects::*;
 pub use entries::*;

@@ -19,8 +19,8 @@ use object::Object;
 use tokens::{Flaw, Pass, Tokens};
 
 use crate::chat::{
-    Access, Answer, Ask, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomInfo, RoomRef, SeatId, Title, Visibility,
+    Access, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId, RoomInfo,
+    RoomRef, SeatId, Title, Typed, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{self, Method, Request, Response};
@@ -98,14 +98,14 @@ struct List {
 impl List {
     /// Goes on with those who are present in a room that has more of them than an answer.
     async fn go_on(&mut self, after: u64, items: &mut Items) {
-        let page = lists::present_page(&self.hub, &Caller::Nobody, self.after, after).await;
-        let (present, next) = page.unwrap_or_default(); // The room may have gone meanwhile.
-        for one in &present {
+        let page = self.hub.call(Caller::Nobody, call::Present { room: self.after, after }).await;
+        let page = page.unwrap_or_default(); // The room may have gone meanwhile.
+        for one in &page.items {
             items.raw(b",");
             items.item(&User::from(one));
         }
-        self.people = next;
-        if next.is_none() {
+        self.people = page.next;
+        if page.next.is_none() {
             items.raw(PEOPLE_END);
         }
     }
@@ -115,16 +115,16 @@ impl List {
             self.go_on(after, items).await;
             return Ok(true);
         }
-        let page = lists::rooms_page(&self.hub, &Caller::Nobody, false, self.after);
-        let (rooms, next) = page.await?;
-        for info in rooms {
+        let call = call::Rooms { mine: false, after: self.after };
+        let page = self.hub.call(Caller::Nobody, call).await?;
+        for info in page.items {
             (self.after, self.people) = (info.id, info.more);
             items.push(&Room::from(&info));
         }
         if self.people.is_some() {
             items.reopen(PEOPLE_END); // It is the last of its page.
         }
-        Ok(next.is_some() || self.people.is_some())
+        Ok(page.next.is_some() || self.people.is_some())
     }
 }
 
@@ -140,8 +140,8 @@ impl Listed for List {
 async fn show(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
     let access = Shown::of(context, request.bearer()).access();
-    let what = Ask::Room { room: RoomRef::parse(room), access };
-    let info = ask_room(context, caller, what).await;
+    let call = call::Room { room: RoomRef::parse(room), access };
+    let info = whole_room(context, caller, call).await;
     Ok(room_response(200, &info.map_err(|failure| failure.about_room(room))?))
 }
 
@@ -156,10 +156,10 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     let password = context.hash_any(None, password).await?;
     let description = description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
-    let made = ask_room(
+    let made = whole_room(
         context,
         guest_or_account(context, request),
-        Ask::MakeRoom { facts, chance: chance() },
+        call::MakeRoom { facts, chance: chance() },
     );
     Ok(room_response(201, &made.await?))
 }
@@ -170,8 +170,8 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     let access = shown.access();
     // Whose it is not is told nothing about the change, and has no password hashed. (The core
     // looks again.)
-    let may = Ask::MayChange { room: RoomRef::parse(room), access };
-    let lock = ask_lock(context, caller.clone(), may).await;
+    let may = call::MayChange { room: RoomRef::parse(room), access };
+    let lock = context.hub.call(caller.clone(), may).await;
     let lock = lock.map_err(|refusal| shown.refused(refusal).about_room(room))?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
     let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
@@ -184,16 +184,16 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     let keep_members = false;
     let change = RoomChange { title, description, visibility, password, keep_members };
     let (room_ref, chance) = (RoomRef::Id(lock.number), chance());
-    let what = Ask::ChangeRoom { room: room_ref, access, change, chance };
-    let changed = ask_room(context, caller, what).await;
+    let call = call::ChangeRoom { room: room_ref, access, change, chance };
+    let changed = whole_room(context, caller, call).await;
     Ok(room_response(200, &changed.map_err(|failure| failure.about_room(room))?))
 }
 
 async fn remove(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
     let shown = Shown::of(context, request.bearer());
-    let what = Ask::RemoveRoom { room: RoomRef::parse(room), access: shown.access() };
-    let removed = context.hub.ask(caller, what).await;
+    let call = call::RemoveRoom { room: RoomRef::parse(room), access: shown.access() };
+    let removed = context.hub.call(caller, call).await;
     removed.map_err(|refusal| shown.refused(refusal).about_room(room))?;
     Ok(done())
 }
@@ -221,8 +221,8 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
     // Only who knows the password is told which names are in use.
     let access = Access::Password { generation: lock.generation };
     let room_ref = RoomRef::Id(lock.number);
-    let what = Ask::Lock { room: room_ref, name: Some(name.clone()), access };
-    let granted = ask_lock(context, caller, what).await;
+    let call = call::Lock { room: room_ref, name: Some(name.clone()), access };
+    let granted = context.hub.call(caller, call).await;
     let granted = granted.map_err(|refusal| Failure::from(refusal).about_room(room))?.granted;
     // The generation of the password that was shown: if there is a new one by now, the token is
     // worth nothing.
@@ -249,8 +249,8 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
     }
     let Pass { claim, access } = shown.pass()?;
     let (name, first) = (claim.name.clone(), claim.first);
-    let what = Ask::Renew { room: RoomRef::Id(lock.room), claim, access };
-    let renewed = ask_lock(context, caller, what).await;
+    let call = call::Renew { room: RoomRef::Id(lock.room), claim, access };
+    let renewed = context.hub.call(caller, call).await;
     let renewed = renewed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     // It goes on being the one that was asked for first, and by whom.
     let session = access.session();
@@ -283,13 +283,13 @@ async fn websocket(
     let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
     let (door, room_ref) = (protocol_id(&CODEC), RoomRef::Id(lock.number));
     let claim = pass.map(|pass| pass.claim);
-    let what = Ask::Sit { seat, door, room: room_ref, access, claim, enter: false };
-    let seat = context.hub.sit(seat, caller, what).await;
+    let call = call::Sit { seat, door, room: room_ref, access, claim, enter: false };
+    let seat = context.hub.sit(seat, caller, call).await;
     let (seat, _) = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     let response = handshake.response(chosen);
     // Whoever shows a session that is no good is a guest here.
     let known = match session(context, request) {
-        Some(key) => context.hub.ask(Caller::Session(key), Ask::Me).await.is_ok(),
+        Some(key) => context.hub.call(Caller::Session(key), call::Me).await.is_ok(),
         None => false,
     };
     Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known })
@@ -349,19 +349,19 @@ async fn refuse_taken_title(
     title: &Title,
     own: Option<&Lock>,
 ) -> Result<(), Failure> {
-    let what = Ask::Vacant { title: title.clone(), but: own.map(|own| own.room) };
-    context.hub.ask(Caller::Nobody, what).await.map(|_| ()).map_err(Failure::from)
+    let call = call::Vacant { title: title.clone(), but: own.map(|own| own.room) };
+    context.hub.call(Caller::Nobody, call).await.map(|_| ()).map_err(Failure::from)
 }
 
-/// An ask that is answered with a room.
-async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomInfo, Failure> {
-    match context.hub.ask(caller.clone(), what).await? {
-        Answer::Room(mut info) => {
-            lists::complete(&context.hub, &caller, &mut info).await;
-            Ok(*info)
-        }
-        _ => unreachable!("asks about one room are answered with it"),
-    }
+/// A room, with everybody who is present.
+async fn whole_room(
+    context: &Context,
+    caller: Caller,
+    call: impl Typed<Answer = Box<RoomInfo>>,
+) -> Result<RoomInfo, Failure> {
+    let mut info = context.hub.call(caller.clone(), call).await?;
+    lists::complete(&context.hub, &caller, &mut info).await;
+    Ok(*info)
 }
 
 async fn lock(
@@ -370,8 +370,8 @@ async fn lock(
     room: &str,
     access: Access,
 ) -> Result<Lock, Refusal> {
-    let what = Ask::Lock { room: RoomRef::parse(room), name: None, access };
-    ask_lock(context, caller.clone(), what).await
+    let call = call::Lock { room: RoomRef::parse(room), name: None, access };
+    context.hub.call(caller.clone(), call).await
 }
 
 /// The lock of a room that the caller may see.
@@ -384,14 +384,6 @@ async fn seen(
     let lock = lock(context, caller, room, access).await;
     let lock = lock.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     if lock.seen { Ok(lock) } else { Err(Failure::new(101, room)) }
-}
-
-/// An ask that is answered with a lock.
-async fn ask_lock(context: &Context, caller: Caller, what: Ask) -> Result<Lock, Refusal> {
-    match context.hub.ask(caller, what).await? {
-        Answer::Lock(lock) => Ok(lock),
-        _ => unreachable!("a lock is answered with a lock"),
-    }
 }
 
 /// What a request shows of a token.

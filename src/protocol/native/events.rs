@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Answer, Ask, Author, Caller, Entry, Event, Farewell, Followed, Name, RoomId,
-    RoomInfo, SeatId, Seq, Source, What,
+    AccountId, Author, Caller, Entry, Event, Farewell, Followed, Following, Name, RoomId, RoomInfo,
+    SeatId, Seq, Source, What, call,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -71,11 +71,9 @@ pub(super) async fn events(
         None => only(request)?,
     };
     let since = since(request)?;
-    let what = Ask::Follow { seat, door: protocol_id(form), only: only.clone() };
-    let (seat, answer) = context.hub.sit(seat, caller.clone(), what).await?;
-    let Answer::Following { name, account, .. } = answer else {
-        unreachable!("who asks to follow is told what they follow");
-    };
+    let call = call::Follow { seat, door: protocol_id(form), only: only.clone() };
+    let (seat, following) = context.hub.sit(seat, caller.clone(), call).await?;
+    let Following { name, account, .. } = following;
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let (cursor, reset) = begin(&since, &context.epoch, head, oldest);
     let (epoch, opening) = (context.epoch.clone(), Vec::new());
@@ -217,7 +215,7 @@ impl Script {
         let (account, context) = (self.account, &service.context(Source::Own));
         // The log may be ahead of the core: what that has not heard yet, it will announce; and of a
         // room it could not say yet what such an entry has made of it.
-        let Ok(Answer::Heard(heard)) = context.hub.ask(Caller::Nobody, Ask::Heard).await else {
+        let Ok(heard) = context.hub.call(Caller::Nobody, call::Heard).await else {
             return None;
         };
         let read = context.readers.read_in_turn(move |reader| {
@@ -281,8 +279,7 @@ impl Script {
         let shown: Vec<RoomId> = rows.iter().filter_map(|row| view.shows(row)).collect();
         for room in shown {
             if !view.infos.contains_key(&room)
-                && let Ok(Answer::Room(info)) =
-                    context.hub.ask(self.caller.clone(), Ask::View { room }).await
+                && let Ok(info) = context.hub.call(self.caller.clone(), call::View { room }).await
             {
                 view.infos.insert(room, info);
             }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::chat::{AccountId, Answer, Ask, Caller, Person, Refusal, SessionId, SessionInfo};
+use crate::chat::{AccountId, Caller, Page, Person, Refusal, SessionId, SessionInfo, Typed, call};
 use crate::crypto;
 use crate::http::{Request, Response};
 use crate::hub::HubHandle;
@@ -30,8 +30,8 @@ pub(super) async fn register(context: &Context, request: &Request) -> Result<Res
     let fields = Fields::read(&request.body)?;
     let name = fields.needed("name")?;
     let key = crypto::account_key();
-    let what = Ask::Register { name: name.into(), key: crypto::hash(&key) };
-    context.hub.ask(Caller::Nobody, what).await?;
+    let call = call::Register { name: name.into(), key: crypto::hash(&key) };
+    context.hub.call(Caller::Nobody, call).await?;
     Ok(Response::new(201).json(bodies::text(&Registered { name, key: &key })))
 }
 
@@ -41,8 +41,8 @@ pub(super) async fn log_in(context: &Context, request: &Request) -> Result<Respo
     let remember = fields.flag("remember")?.unwrap_or(false);
     let session = crypto::session_key();
     let hash = crypto::hash(&session);
-    let what = Ask::Login { key, session: hash, remember, agent: agent(request) };
-    begun(context, request, what, &session).await
+    let call = call::Login { key, session: hash, remember, agent: agent(request) };
+    begun(context, request, call, &session).await
 }
 
 pub(super) async fn be_guest(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -54,15 +54,15 @@ pub(super) async fn be_guest(context: &Context, request: &Request) -> Result<Res
     let remember = fields.flag("remember")?.unwrap_or(false);
     let session = crypto::session_key();
     let hash = crypto::hash(&session);
-    let what = Ask::BeGuest { name, color, session: hash, remember, agent: agent(request) };
-    begun(context, request, what, &session).await
+    let call = call::BeGuest { name, color, session: hash, remember, agent: agent(request) };
+    begun(context, request, call, &session).await
 }
 
 /// Begins a session: its key goes out once, in the body and as the cookie.
 async fn begun(
     context: &Context,
     request: &Request,
-    what: Ask,
+    call: impl Typed<Answer = SessionInfo>,
     session: &str,
 ) -> Result<Response, Failure> {
     #[derive(Serialize)]
@@ -73,9 +73,7 @@ async fn begun(
         #[serde(serialize_with = "bodies::rfc3339")]
         expires: Time,
     }
-    let Answer::Session(info) = context.hub.ask(Caller::Nobody, what).await? else {
-        unreachable!("a login is answered with a session");
-    };
+    let info = context.hub.call(Caller::Nobody, call).await?;
     let SessionInfo { name, guest, expires, .. } = &info;
     give_up(context, request).await;
     let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };
@@ -89,9 +87,7 @@ pub(super) async fn sessions(context: &Context, request: &Request) -> Result<Res
         sessions: Vec<Login<'a>>,
     }
     let caller = caller(context, request)?;
-    let Answer::Sessions(sessions) = context.hub.ask(caller, Ask::Sessions).await? else {
-        unreachable!("sessions are answered with sessions");
-    };
+    let sessions = context.hub.call(caller, call::Sessions).await?;
     let sessions = sessions.iter().map(Login::from).collect();
     Ok(Response::new(200).json(bodies::text(&Sessions { sessions })))
 }
@@ -103,11 +99,11 @@ pub(super) async fn end_session(
 ) -> Result<Response, Failure> {
     let caller = caller(context, request)?;
     if id == "current" {
-        context.hub.ask(caller, Ask::Logout).await?;
+        context.hub.call(caller, call::Logout).await?;
         return Ok(cookies::take_away(Response::new(204), request));
     }
     let session = number(id).map(SessionId).ok_or(Code::NotFound)?;
-    context.hub.ask(caller, Ask::EndSession { session }).await?;
+    context.hub.call(caller, call::EndSession { session }).await?;
     Ok(Response::new(204))
 }
 
@@ -119,8 +115,8 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Result<R
     }
     let caller = caller(context, request)?;
     let key = crypto::account_key();
-    let what = Ask::ChangeKey { key: crypto::hash(&key) };
-    match context.hub.ask(caller, what).await {
+    let call = call::ChangeKey { key: crypto::hash(&key) };
+    match context.hub.call(caller, call).await {
         Ok(_) => Ok(Response::new(200).json(bodies::text(&Changed { key: &key }))),
         Err(Refusal::Forbidden) => {
             let says = "a guest has no key; register a name to have one";
@@ -143,10 +139,7 @@ pub(super) async fn person(
     name: &str,
 ) -> Result<Response, Failure> {
     let caller = caller(context, request)?;
-    let Answer::Person(person) = context.hub.ask(caller, Ask::Person { name: name.into() }).await?
-    else {
-        unreachable!("who somebody is is answered with a person");
-    };
+    let person = context.hub.call(caller, call::Person { name: name.into() }).await?;
     Ok(Response::new(200).json(bodies::text(&Known::from(&person))))
 }
 
@@ -158,7 +151,7 @@ pub(super) async fn block(
     on: bool,
 ) -> Result<Response, Failure> {
     let caller = caller(context, request)?;
-    match context.hub.ask(caller, Ask::Block { name: name.into(), on }).await {
+    match context.hub.call(caller, call::Block { name: name.into(), on }).await {
         Ok(_) => Ok(Response::new(204)),
         Err(Refusal::Malformed(_)) => {
             Err(Failure::field("name").saying("nobody can block themselves; name somebody else"))
@@ -192,11 +185,8 @@ struct Blocked {
 impl Listed for Blocked {
     fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
         Box::pin(async {
-            let what = Ask::Blocked { after: self.after };
-            let Answer::Blocked { people, next } = self.hub.ask(self.caller.clone(), what).await?
-            else {
-                unreachable!("who is blocked is answered with people");
-            };
+            let call = call::Blocked { after: self.after };
+            let Page { items: people, next } = self.hub.call(self.caller.clone(), call).await?;
             people.iter().for_each(|one| items.push(&Known::from(one)));
             self.after = next.unwrap_or(self.after);
             Ok(next.is_some())
@@ -206,10 +196,7 @@ impl Listed for Blocked {
 
 /// Who asks, by name.
 pub(super) async fn who(context: &Context, caller: Caller) -> Result<Person, Failure> {
-    match context.hub.ask(caller, Ask::Me).await? {
-        Answer::Person(me) => Ok(me),
-        _ => unreachable!("Ask::Me is answered with a person"),
-    }
+    Ok(context.hub.call(caller, call::Me).await?)
 }
 
 /// What the client calls itself, as far as it is kept.

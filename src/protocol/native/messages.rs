@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{Action, Answer, Ask, Author, Caller, ClientId, Color, Emoji, Name, RoomId, Seq};
+use crate::chat::{Acted, Action, Caller, ClientId, Emoji, Name, RoomId, Seq, call};
 use crate::http::{Reject, Request, Response};
 use crate::limits::READ_LATE_MS;
 use crate::protocol::native::asking::about;
@@ -17,7 +17,6 @@ use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{Answered, fields::message, pages};
 use crate::protocol::{Context, bodies};
 use crate::store::{Message, Page, Reader};
-use crate::time::Time;
 
 /// Under the client's own number: to say it again is to have said it once.
 pub(super) async fn put(
@@ -61,7 +60,7 @@ pub(super) async fn door(context: &Context, request: &Request, room: &str) -> An
     }
     let (client_id, text) = (idempotency_key(request)?, plain(request)?);
     let action = Action::Send { room, text, client_id, reply_to: None };
-    let Acted { seq, repeated, .. } = act(context, caller, action).await?;
+    let Acted { seq, repeated, .. } = context.hub.call(caller, call::Act(action)).await?;
     let status = if repeated { 200 } else { 201 };
     Ok(Response::new(status).text(format!("{seq}\n")).header("Location", location(room, seq)))
 }
@@ -107,7 +106,7 @@ pub(super) async fn edit(context: &Context, request: &Request, room: &str, seq: 
     changed(context, caller, action, [room.0, target.0], |message, acted| {
         message.text = Some(text);
         if !acted.repeated {
-            (message.edited, message.calls) = (Some(acted.time), acted.calls);
+            (message.edited, message.calls) = (Some(acted.time), acted.calls.into());
         }
     })
     .await
@@ -121,7 +120,7 @@ pub(super) async fn delete(
 ) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let target = fields::seq(seq)?;
-    act(context, caller, Action::Delete { room, target }).await?;
+    context.hub.call(caller, call::Act(Action::Delete { room, target })).await?;
     Ok(Response::new(204))
 }
 
@@ -173,7 +172,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
         unreachable!("only what is sent is said")
     };
     let (text, sent) = (Some(text.clone()), client_id.clone());
-    let acted = act(context, caller.clone(), action).await?;
+    let acted = context.hub.call(caller.clone(), call::Act(action)).await?;
     let seq = acted.seq;
     if !acted.repeated {
         let Acted { time, by: author, color, calls, .. } = acted;
@@ -188,7 +187,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
             client_id,
             reply_to,
             edited,
-            calls,
+            calls: calls.into(),
             reactions,
         };
         return Ok(told(201, &said));
@@ -218,7 +217,7 @@ async fn changed(
 ) -> Answered {
     who(context, caller.clone()).await?; // Nothing is read for strangers.
     let before = find(context, RoomId(room), Seq(target)).await?;
-    let acted = act(context, caller, action).await?;
+    let acted = context.hub.call(caller, call::Act(action)).await?;
     let mut message = before.ok_or(Code::MessageNotFound)?;
     change(&mut message, acted);
     Ok(Response::new(200).json(bodies::text(&Said::from(&message))))
@@ -228,27 +227,6 @@ async fn changed(
 fn told(status: u16, message: &Message) -> Response {
     let response = Response::new(status).json(bodies::text(&Said::from(message)));
     response.header("Location", location(message.room, message.seq))
-}
-
-/// What the core says of what was done.
-struct Acted {
-    seq: Seq,
-    time: Time,
-    /// It was done before.
-    repeated: bool,
-    by: Author,
-    color: Option<Color>,
-    /// Who is called by the words.
-    calls: Vec<Name>,
-}
-
-async fn act(context: &Context, caller: Caller, action: Action) -> Result<Acted, Failure> {
-    match context.hub.ask(caller, Ask::Act(action)).await? {
-        Answer::Acted { seq, time, repeated, by: Some(by), color, calls } => {
-            Ok(Acted { seq, time, repeated, by, color, calls: calls.into() })
-        }
-        _ => unreachable!("what is done is answered with its number, and who did it"),
-    }
 }
 
 /// Answers with the message, as it is now.

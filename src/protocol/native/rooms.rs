@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::chat::{
-    Access, Answer, Ask, Caller, Description, Lock, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomInfo, RoomRef, Seq, Title, Visibility,
+    Access, Caller, Description, DirectRoom, Lock, Refusal, RoomChange, RoomFacts, RoomId,
+    RoomInfo, RoomRef, Seq, Title, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{Request, Response};
@@ -46,14 +46,14 @@ struct Rooms {
 
 impl Rooms {
     async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
-        let page = lists::rooms_page(&self.hub, &self.caller, true, self.after).await;
-        let (rooms, next) = page?;
-        for info in &rooms {
+        let call = call::Rooms { mine: true, after: self.after };
+        let page = self.hub.call(self.caller.clone(), call).await?;
+        for info in &page.items {
             let counts = self.counts.get(&info.id).copied().unwrap_or_default();
             items.push(&Room::seen(info, counts));
         }
-        self.after = next.unwrap_or(self.after);
-        Ok(next.is_some())
+        self.after = page.next.unwrap_or(self.after);
+        Ok(page.next.is_some())
     }
 }
 
@@ -76,9 +76,9 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let password = context.hash_any(None, wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
     let facts = RoomFacts { title, description, visibility, password };
-    let info = ask_room(context, caller.clone(), Ask::MakeRoom { facts, chance: chance() }).await?;
+    let info = context.hub.call(caller.clone(), call::MakeRoom { facts, chance: chance() }).await?;
     let location = format!("/api/v1/rooms/{}", info.id);
-    Ok(respond(context, caller, 201, info).await?.header("Location", location))
+    Ok(respond(context, caller, 201, *info).await?.header("Location", location))
 }
 
 pub(super) async fn show(context: &Context, request: &Request, room: &str) -> Answered {
@@ -101,16 +101,16 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
     let password = context.hash_new(room, password, lock.password).await?;
     let change = RoomChange { title, description, visibility, password, keep_members };
     let (access, chance) = (Access::Open, chance());
-    let what = Ask::ChangeRoom { room: RoomRef::Id(room), access, change, chance };
-    let info = ask_room(context, caller.clone(), what).await?;
-    respond(context, caller, 200, info).await
+    let call = call::ChangeRoom { room: RoomRef::Id(room), access, change, chance };
+    let info = context.hub.call(caller.clone(), call).await?;
+    respond(context, caller, 200, *info).await
 }
 
 pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     own(context, caller.clone(), room).await?;
-    let what = Ask::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
-    context.hub.ask(caller, what).await?;
+    let call = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
+    context.hub.call(caller, call).await?;
     Ok(Response::new(204))
 }
 
@@ -121,9 +121,7 @@ pub(super) async fn deleted(context: &Context, request: &Request) -> Answered {
         rooms: Vec<Deleted<'a>>,
     }
     let caller = caller(context, request)?;
-    let Answer::Deleted(infos) = context.hub.ask(caller, Ask::Deleted).await? else {
-        unreachable!("what was deleted is answered with that");
-    };
+    let infos = context.hub.call(caller, call::Deleted).await?;
     let rooms = infos.iter().map(Deleted::from).collect();
     Ok(Response::new(200).json(bodies::text(&Rooms { rooms })))
 }
@@ -132,8 +130,8 @@ pub(super) async fn deleted(context: &Context, request: &Request) -> Answered {
 pub(super) async fn restore(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let title = Fields::read_or_none(&request.body)?.parsed("title", Title::new)?;
-    let info = ask_room(context, caller.clone(), Ask::RestoreRoom { room, title }).await?;
-    respond(context, caller, 200, info).await
+    let info = context.hub.call(caller.clone(), call::RestoreRoom { room, title }).await?;
+    respond(context, caller, 200, *info).await
 }
 
 pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> Answered {
@@ -145,9 +143,8 @@ pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> A
         Some(password) => unlock(context, &caller, room, password).await?,
         None => Access::Open,
     };
-    match context.hub.ask(caller.clone(), Ask::Enter { room, access }).await {
-        Ok(Answer::Room(info)) => respond(context, caller, 200, *info).await,
-        Ok(_) => unreachable!("to enter is answered with the room"),
+    match context.hub.call(caller.clone(), call::Enter { room, access }).await {
+        Ok(info) => respond(context, caller, 200, *info).await,
         Err(Refusal::NoAccess) => Err(Code::WrongPassword.into()),
         Err(refusal) => Err(refusal.into()),
     }
@@ -155,7 +152,7 @@ pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> A
 
 pub(super) async fn exit(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    context.hub.ask(caller, Ask::Exit { room }).await?;
+    context.hub.call(caller, call::Exit { room }).await?;
     Ok(Response::new(204))
 }
 
@@ -167,7 +164,7 @@ pub(super) async fn expel(
     name: &str,
 ) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    context.hub.ask(caller, Ask::Expel { room, name: name.into() }).await?;
+    context.hub.call(caller, call::Expel { room, name: name.into() }).await?;
     Ok(Response::new(204))
 }
 
@@ -194,28 +191,15 @@ pub(super) async fn read(context: &Context, request: &Request, room: &str) -> An
     }
     let (caller, room) = about(context, request, room)?;
     let seq = Fields::read(&request.body)?.seq("seq")?;
-    match context.hub.ask(caller, Ask::Read { room, seq }).await? {
-        Answer::Read(Seq(read_seq)) => {
-            Ok(Response::new(200).json(bodies::text(&Read { read_seq })))
-        }
-        _ => unreachable!("what is read is answered with how far"),
-    }
+    let Seq(read_seq) = context.hub.call(caller, call::Read { room, seq }).await?;
+    Ok(Response::new(200).json(bodies::text(&Read { read_seq })))
 }
 
 pub(super) async fn direct(context: &Context, request: &Request, name: &str) -> Answered {
     let caller = caller(context, request)?;
-    match context
-        .hub
-        .ask(caller.clone(), Ask::Direct { name: name.into(), chance: chance() })
-        .await?
-    {
-        Answer::Direct { room, made } => {
-            respond(context, caller, if made { 201 } else { 200 }, *room).await
-        }
-        // The caller had left it, and is in it again.
-        Answer::Room(room) => respond(context, caller, 200, *room).await,
-        _ => unreachable!("the room of two is answered with it"),
-    }
+    let call = call::Direct { name: name.into(), chance: chance() };
+    let DirectRoom { room, made } = context.hub.call(caller.clone(), call).await?;
+    respond(context, caller, if made { 201 } else { 200 }, *room).await
 }
 
 /// A room, as the caller sees it.
@@ -224,7 +208,7 @@ pub(super) async fn view(
     caller: Caller,
     room: RoomId,
 ) -> Result<RoomInfo, Failure> {
-    ask_room(context, caller, Ask::View { room }).await
+    Ok(*context.hub.call(caller, call::View { room }).await?)
 }
 
 /// After which entry the caller may read a room: a member's, or a public one.
@@ -247,8 +231,8 @@ async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Fa
     if info.direct || (info.owner.is_none() && info.membership.is_none()) {
         return Err(Code::Forbidden.into());
     }
-    let what = Ask::MayChange { room: RoomRef::Id(room), access: Access::Open };
-    ask_lock(context, caller, what).await
+    let call = call::MayChange { room: RoomRef::Id(room), access: Access::Open };
+    Ok(context.hub.call(caller, call).await?)
 }
 
 /// The right that a password gives; one that is wrong gives none. It takes as long where there is
@@ -259,11 +243,10 @@ async fn unlock(
     room: RoomId,
     password: &str,
 ) -> Result<Access, Failure> {
-    let what = Ask::Lock { room: RoomRef::Id(room), name: None, access: Access::Open };
-    let lock = match context.hub.ask(Caller::Nobody, what).await {
-        Ok(Answer::Lock(Lock { password: None, .. })) => return Ok(Access::Open),
-        Ok(Answer::Lock(lock)) => Some(lock),
-        Ok(_) => unreachable!("a lock is answered with a lock"),
+    let call = call::Lock { room: RoomRef::Id(room), name: None, access: Access::Open };
+    let lock = match context.hub.call(Caller::Nobody, call).await {
+        Ok(Lock { password: None, .. }) => return Ok(Access::Open),
+        Ok(lock) => Some(lock),
         Err(Refusal::RoomNotFound) => None,
         Err(refusal) => return Err(refusal.into()),
     };
@@ -277,24 +260,9 @@ async fn unlock(
     Ok(generation.map_or(Access::Open, |generation| Access::Password { generation }))
 }
 
-async fn ask_lock(context: &Context, caller: Caller, what: Ask) -> Result<Lock, Failure> {
-    match context.hub.ask(caller, what).await? {
-        Answer::Lock(lock) => Ok(lock),
-        _ => unreachable!("a lock is answered with a lock"),
-    }
-}
-
 /// Random bits for the number of a room that is or becomes hidden.
 fn chance() -> u64 {
     u64::from_le_bytes(crypto::random())
-}
-
-/// An ask that is answered with a room.
-async fn ask_room(context: &Context, caller: Caller, what: Ask) -> Result<RoomInfo, Failure> {
-    match context.hub.ask(caller, what).await? {
-        Answer::Room(info) => Ok(*info),
-        _ => unreachable!("asks about one room are answered with it"),
-    }
 }
 
 async fn respond(context: &Context, caller: Caller, status: u16, info: RoomInfo) -> Answered {
@@ -373,6 +341,6 @@ async fn refuse_taken_title(
     title: &Title,
     own: Option<RoomId>,
 ) -> Result<(), Failure> {
-    let what = Ask::Vacant { title: title.clone(), but: own };
-    context.hub.ask(Caller::Nobody, what).await.map(|_| ()).map_err(Failure::from)
+    let call = call::Vacant { title: title.clone(), but: own };
+    context.hub.call(Caller::Nobody, call).await.map(|_| ()).map_err(Failure::from)
 }

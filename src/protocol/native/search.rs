@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::chat::{Ask, Folded, RoomId, Seq};
+use crate::chat::{Folded, RoomId, Seq, call};
 use crate::http::{Request, Response};
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::errors::Failure;
@@ -17,7 +17,7 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
     let caller = caller(context, request)?;
     let words = parameter(request, "q").filter(|words| !words.trim().is_empty());
     let words = words.ok_or(Failure::field("q"))?;
-    context.hub.ask(caller.clone(), Ask::Search).await?;
+    context.hub.call(caller.clone(), call::Search).await?;
     let person = who(context, caller.clone()).await?.name.folded();
     let (before, limit) = (counted(request, "before")?.map(Seq), limit(request)?);
     let author = parameter(request, "author").map(|name| Folded::new(&name));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{Answer, Ask, Caller};
+use crate::chat::{Caller, call};
 use crate::http::Response;
 use crate::limits::{
     BODY_BYTES_MAX, CLIENT_ID_BYTES_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, MESSAGE_CHARS_MAX,
@@ -67,9 +67,7 @@ const LIMITS: Limits = Limits {
 
 /// Answers with what the server is.
 pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
-    let Answer::Heard(seq) = context.hub.ask(Caller::Nobody, Ask::Heard).await? else {
-        unreachable!("what was heard is answered with a number");
-    };
+    let seq = context.hub.call(Caller::Nobody, call::Heard).await?;
     let about = About {
         name: "Shanty",
         version: env!("CARGO_PKG_VERSION"),
@@ -94,7 +92,7 @@ pub(super) async fn ready(context: &Context) -> Result<Response, Failure> {
         return Err(Failure::from(Code::Unavailable).saying(what_to_do));
     }
     let asked = async {
-        context.hub.ask(Caller::Nobody, Ask::Space).await?;
+        context.hub.call(Caller::Nobody, call::Space).await?;
         context.readers.read(|reader| reader.last_seq()).await?;
         Ok(Response::new(200).text("ready\n"))
     };

@@ -10,7 +10,7 @@ mod tests;
 use codec::CODEC;
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Access, Answer, Ask, Caller, LOBBY, Refusal, RoomRef, SeatId, SessionInfo};
+use crate::chat::{Access, Caller, LOBBY, Page, Refusal, RoomRef, SeatId, SessionInfo, call};
 use crate::crypto;
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
@@ -97,8 +97,8 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
         return Err(BODY);
     }
     let key = crypto::account_key();
-    let what = Ask::Register { name: username.into(), key: crypto::hash(&key) };
-    context.hub.ask(Caller::Nobody, what).await?;
+    let call = call::Register { name: username.into(), key: crypto::hash(&key) };
+    context.hub.call(Caller::Nobody, call).await?;
     #[derive(Serialize)]
     struct Registered {
         key: String,
@@ -117,16 +117,13 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
         return Err(BODY);
     }
     let session = crypto::session_key();
-    let what = Ask::Login {
+    let call = call::Login {
         key: crypto::hash(&key),
         session: crypto::hash(&session),
         remember: false,
         agent: "".into(),
     };
-    let Answer::Session(SessionInfo { name, .. }) = context.hub.ask(Caller::Nobody, what).await?
-    else {
-        unreachable!("a login is answered with a session");
-    };
+    let SessionInfo { name, .. } = context.hub.call(Caller::Nobody, call).await?;
     give_up(context, request).await;
     let body = bodies::text(&Username { username: name.as_str() });
     Ok(cookies::give(Response::new(200), request, &session, &context.epoch).json(body))
@@ -137,7 +134,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
 /// leaves a shared computer has to know.
 async fn log_out(context: &Context, request: &Request) -> Result<Response, Failure> {
     if let Some(key) = session(context, request) {
-        context.hub.ask(Caller::Session(key), Ask::Logout).await?;
+        context.hub.call(Caller::Session(key), call::Logout).await?;
     }
     let response = cookies::take_away(Response::new(200), request);
     Ok(response.json(r#"{"status":true}"#))
@@ -158,8 +155,8 @@ struct Online {
 
 impl Online {
     async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
-        let page = lists::present_page(&self.hub, &self.caller, LOBBY, self.after).await;
-        let (present, next) = page?;
+        let call = call::Present { room: LOBBY, after: self.after };
+        let Page { items: present, next } = self.hub.call(self.caller.clone(), call).await?;
         present.iter().for_each(|one| items.push(&one.author.name.as_str()));
         self.after = next.unwrap_or(self.after);
         Ok(next.is_some())
@@ -173,18 +170,13 @@ impl Listed for Online {
 }
 
 async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
-    let Answer::Person(me) = context.hub.ask(caller(context, request)?, Ask::Me).await? else {
-        unreachable!("Ask::Me is answered with a person");
-    };
+    let me = context.hub.call(caller(context, request)?, call::Me).await?;
     Ok(Response::new(200).json(bodies::text(&Username { username: me.name.as_str() })))
 }
 
 async fn person(context: &Context, request: &Request, name: &str) -> Result<Response, Failure> {
     let caller = caller(context, request)?;
-    let Answer::Person(person) = context.hub.ask(caller, Ask::Person { name: name.into() }).await?
-    else {
-        unreachable!("who somebody is is answered with a person");
-    };
+    let person = context.hub.call(caller, call::Person { name: name.into() }).await?;
     #[derive(Serialize)]
     struct Known<'a> {
         username: &'a str,
@@ -204,8 +196,8 @@ async fn websocket(
     let handshake = http::websocket(request).map_err(dress)?;
     let caller = caller(context, request)?;
     let (door, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
-    let what = Ask::Sit { seat, door, room, access, claim: None, enter: true };
-    let (seat, _) = context.hub.sit(seat, caller, what).await.map_err(Failure::from)?;
+    let call = call::Sit { seat, door, room, access, claim: None, enter: true };
+    let (seat, _) = context.hub.sit(seat, caller, call).await.map_err(Failure::from)?;
     let response = handshake.response(None);
     Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known: true })
 }

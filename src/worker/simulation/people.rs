@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chat::simulation::dice::Dice;
 use crate::chat::{
-    Access, AccountId, Action, Answer, Ask, Author, Caller, ClientId, Door, Entry, LOBBY, Name,
-    Refusal, RoomFacts, RoomId, RoomRef, Seq, Tell, Title, Visibility,
+    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Door, Entry, LOBBY,
+    Name, Refusal, RoomFacts, RoomId, RoomRef, Seq, Tell, Title, Visibility, call,
 };
 use crate::crypto::{self, KeyHash};
 use crate::hub::{Seat, seat_id};
@@ -90,17 +90,18 @@ impl Person {
         RoomId(1 + self.dice.below(ROOMS))
     }
 
-    pub(super) async fn ask(&mut self, what: Ask) -> Result<Answer, Refusal> {
+    pub(super) async fn ask(&mut self, what: impl Into<Call>) -> Result<Answer, Refusal> {
+        let what = what.into();
         self.world.fresh();
         let quick = matches!(
             what,
-            Ask::Heard | Ask::Me | Ask::Present { .. } | Ask::View { .. } | Ask::Read { .. }
+            Call::Heard(_) | Call::Me(_) | Call::Present(_) | Call::View(_) | Call::Read(_)
         );
         let shown = format!("{} asks {what:?}", self.number);
-        let new = matches!(what, Ask::Login { .. });
+        let new = matches!(what, Call::Login(_));
         let caller = if new { Caller::Nobody } else { Caller::Session(self.session) };
         let start = Instant::now();
-        let answer = self.world.hub.ask(caller, what).await;
+        let answer = self.world.hub.call(caller, what).await;
         self.world.note(&format!("{shown}: {answer:?}"));
         assert!(!quick || start.elapsed() <= AT_ONCE, "{shown}: after {:?}", start.elapsed());
         if quick && !self.world.stopping.get() {
@@ -112,7 +113,7 @@ impl Person {
     async fn log_in(&mut self) -> Result<Answer, Refusal> {
         let key = crypto::hash(&format!("p{}", self.number));
         let session = crypto::hash(&format!("s{}", self.world.fresh()));
-        let login = Ask::Login { key, session, remember: false, agent: "".into() };
+        let login = call::Login { key, session, remember: false, agent: "".into() };
         let answer = self.ask(login).await;
         if answer.is_ok() {
             self.session = session;
@@ -123,18 +124,18 @@ impl Person {
     async fn asks(&mut self) {
         for _ in 0..self.dice.below(12) {
             let room = self.room();
-            let what = match self.dice.below(14) {
-                0 => Ask::Heard,
-                1 => Ask::Present { room, after: 0 },
-                2 => Ask::View { room },
-                3 => Ask::Enter { room, access: Access::Open },
-                4 if room != LOBBY => Ask::Exit { room },
+            let what: Call = match self.dice.below(14) {
+                0 => call::Heard.into(),
+                1 => call::Present { room, after: 0 }.into(),
+                2 => call::View { room }.into(),
+                3 => call::Enter { room, access: Access::Open }.into(),
+                4 if room != LOBBY => call::Exit { room }.into(),
                 5 => {
                     self.marks().await;
                     continue;
                 }
-                6 => self.registers(),
-                7 => self.makes_room(),
+                6 => self.registers().into(),
+                7 => self.makes_room().into(),
                 8 => {
                     self.hangs_up().await;
                     continue;
@@ -157,15 +158,15 @@ impl Person {
         }
     }
 
-    fn registers(&self) -> Ask {
+    fn registers(&self) -> call::Register {
         let name = format!("n{}", self.world.fresh());
-        Ask::Register { key: crypto::hash(&name), name: name.into() }
+        call::Register { key: crypto::hash(&name), name: name.into() }
     }
 
-    fn makes_room(&self) -> Ask {
+    fn makes_room(&self) -> call::MakeRoom {
         let title = Title::new(&format!("room of {}", self.world.fresh())).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
-        Ask::MakeRoom {
+        call::MakeRoom {
             facts: RoomFacts { title, description, visibility, password: None },
             chance: 1,
         }
@@ -176,7 +177,7 @@ impl Person {
         for _ in 0..self.dice.below(30) {
             let seq = 2 * self.world.options.people + ROOMS + self.read;
             self.read = (self.read + 1) % SAID_BEFORE;
-            if let Ok(Answer::Read(seq)) = self.ask(Ask::Read { room: LOBBY, seq: Seq(seq) }).await
+            if let Ok(Answer::Read(seq)) = self.ask(call::Read { room: LOBBY, seq: Seq(seq) }).await
             {
                 let mut marks = self.world.marks.borrow_mut();
                 let mark = marks.entry((LOBBY, AccountId(self.number))).or_insert(seq);
@@ -196,11 +197,12 @@ impl Person {
         let (text, id) = self.words();
         let action =
             Action::Send { room, text: text.clone().into(), client_id: id, reply_to: None };
-        let answer = self.ask(Ask::Act(action.clone())).await;
-        let Ok(Answer::Acted { seq, .. }) = &answer else { return answer };
+        let answer = self.ask(call::Act(action.clone())).await;
+        let Ok(Answer::Acted(Acted { seq, .. })) = &answer else { return answer };
         self.is_logged(*seq, &text);
         if self.dice.one_in(8)
-            && let Ok(Answer::Acted { seq: again, repeated, .. }) = self.ask(Ask::Act(action)).await
+            && let Ok(Answer::Acted(Acted { seq: again, repeated, .. })) =
+                self.ask(call::Act(action)).await
         {
             assert_eq!((again, repeated), (*seq, true), "said again");
         }
@@ -232,16 +234,17 @@ impl Person {
         let wires = self.world.wires[worker].clone();
         wires.borrow_mut().insert(id, ear.clone());
         let room = self.room();
-        let what = match stream {
-            true => Ask::Follow { seat: id, door: Door(0), only: None },
-            false => Ask::Sit {
+        let what: Call = match stream {
+            true => call::Follow { seat: id, door: Door(0), only: None }.into(),
+            false => call::Sit {
                 seat: id,
                 door: Door(0),
                 room: RoomRef::Id(room),
                 access: Access::Open,
                 claim: None,
                 enter: self.dice.one_in(2),
-            },
+            }
+            .into(),
         };
         let caller = Caller::Session(self.session);
         let seated = self.world.hub.sit(id, caller, what).await;

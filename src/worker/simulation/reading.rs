@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
-use crate::chat::{Answer, Ask, Author, Entry, LOBBY, Name, RoomId, Seq};
+use crate::chat::{Answer, Author, Entry, LOBBY, Name, RoomId, Seq, call};
 use crate::codec::Disconnect;
 use crate::limits::{READ_DEADLINE_MS, READ_WAIT_MS};
 use crate::protocol;
@@ -136,7 +136,7 @@ impl Person {
         if self.dice.one_in(2) {
             let _ = self.send(room).await; // It may be refused.
         }
-        let Ok(Answer::Heard(heard)) = self.ask(Ask::Heard).await else { return };
+        let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else { return };
         // Sometimes a whole crowd is back at once, and the gate is full.
         let crowd = if self.dice.one_in(6) { self.dice.below(12) } else { 0 };
         let crowd: Vec<_> = (0..crowd).map(|_| spawn_local(one_page(self.world.clone()))).collect();
@@ -196,7 +196,7 @@ impl Person {
 
     /// Reads back a page of what a seat has missed; whoever cannot be told is closed.
     pub async fn catches_up(&mut self, ear: &Ear, room: RoomId, from: Seq, own: &[Seq]) {
-        let Ok(Answer::Heard(heard)) = self.ask(Ask::Heard).await else {
+        let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else {
             return ear.close(Disconnect::TryLater);
         };
         let limit = 1 + usize::try_from(self.dice.below(20)).expect("small");

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use shanty::chat::{
-    Access, Account, AccountId, Ask, AskId, Caller, Chat, Command, Description, Door, Effect,
+    Access, Account, AccountId, Call, CallId, Caller, Chat, Command, Description, Door, Effect,
     Entry, LOBBY, MemberRecord, Name, RoomFacts, RoomId, RoomRecord, RoomRef, SeatId, Seq, Session,
-    SessionId, Settings, Snapshot, Source, Tell, Ticket, Title, Visibility, founding,
+    SessionId, Settings, Snapshot, Source, Tell, Ticket, Title, Visibility, call, founding,
 };
 use shanty::crypto::KeyHash;
 use shanty::limits::{
@@ -197,10 +197,10 @@ impl World {
         }
     }
 
-    pub fn ask(&mut self, name: &str, caller: Caller, what: Ask) {
+    pub fn ask(&mut self, name: &str, caller: Caller, what: impl Into<Call>) {
         self.asks += 1;
-        let (ask, source) = (AskId(self.asks), Source::Local);
-        self.give(name, Command::Ask { ask, source, caller, what });
+        let (ask, source) = (CallId(self.asks), Source::Local);
+        self.give(name, Command::Call { id: ask, source, caller, call: what.into() });
     }
 
     /// The log takes everything, and what was too long for one command comes to its end.
@@ -221,7 +221,7 @@ impl World {
     }
 
     /// Asks, and lets the log answer.
-    pub fn ask_through(&mut self, name: &str, caller: Caller, what: Ask) {
+    pub fn ask_through(&mut self, name: &str, caller: Caller, what: impl Into<Call>) {
         self.ask(name, caller, what);
         self.settle(name);
     }
@@ -234,7 +234,7 @@ impl World {
     pub fn sit_in(&mut self, what: &str, caller: Caller, room: RoomId) -> SeatId {
         let seat = self.seat();
         let (room, access, claim) = (RoomRef::Id(room), Access::Open, None);
-        self.ask(what, caller, Ask::Sit { seat, door: DOOR, room, access, claim, enter: false });
+        self.ask(what, caller, call::Sit { seat, door: DOOR, room, access, claim, enter: false });
         seat
     }
 
@@ -244,7 +244,7 @@ impl World {
 
     pub fn follow(&mut self, what: &str, caller: Caller) -> SeatId {
         let seat = self.seat();
-        self.ask(what, caller, Ask::Follow { seat, door: Door(2), only: None });
+        self.ask(what, caller, call::Follow { seat, door: Door(2), only: None });
         self.settle(what);
         seat
     }

@@ -1,19 +1,20 @@
-//! Asks: each is answered exactly once, at once or when the log has what it takes.
+//! Calls: each is answered exactly once, at once or when the log has what it takes.
 
 use crate::chat::accounts::Known;
 use crate::chat::charge::Origin;
 use crate::chat::people::NewSession;
 use crate::chat::room::{Room, RoomRecord};
-use crate::chat::types::{AccountId, Name, RoomId, RoomRef, Seq, SessionId, Title, Visibility};
+use crate::chat::types::{AccountId, RoomId, RoomRef, Seq, SessionId, Title, Visibility};
 use crate::chat::vocabulary::{
-    Access, Answer, Ask, Caller, Claim, Effect, Entry, Lock, Refusal, RoomChange, RoomFacts, Space,
+    Access, Answer, Call, Caller, Effect, Entry, Lock, Page, Present, Refusal, RoomFacts, RoomInfo,
+    Space, call,
 };
 use crate::chat::work::{Awaited, Work};
-use crate::chat::{AskId, Chat, Held, Purpose, Source};
+use crate::chat::{CallId, Chat, Held, Purpose, Source};
 use crate::crypto::KeyHash;
 use crate::limits::{ROOMS_MAX, TOKEN_LIFE_SECS};
 
-/// Who asks, once the core has looked.
+/// Who calls, once the core has looked.
 pub(super) type Identity = Option<Who>;
 
 /// Somebody who could prove it.
@@ -25,7 +26,7 @@ pub(super) struct Who {
 }
 
 impl Chat {
-    pub(super) fn ask(&mut self, ask: AskId, source: Source, caller: Caller, what: Ask) {
+    pub(super) fn call(&mut self, id: CallId, source: Source, caller: Caller, call: Call) {
         let key = match caller {
             Caller::Key(key) => Some(key),
             _ => None,
@@ -33,28 +34,28 @@ impl Chat {
         let identified = self.identify(caller);
         let account = identified.ok().flatten().map(|who| who.account);
         self.origin = Origin { source, account, seat: None };
-        if let Err(refusal) = self.charge_ask(&what) {
-            return self.answer(ask, Err(refusal));
+        if let Err(refusal) = self.charge_call(&call) {
+            return self.answer(id, Err(refusal));
         }
         match identified {
-            Ok(who) => self.ask_as(ask, who, key, what),
+            Ok(who) => self.call_as(id, who, key, call),
             // One whose session has ended is logged out already.
-            Err(_) if what == Ask::Logout => self.ask_as(ask, None, key, what),
-            Err(refusal) => self.answer(ask, Err(refusal)),
+            Err(_) if call == Call::Logout(call::Logout) => self.call_as(id, None, key, call),
+            Err(refusal) => self.answer(id, Err(refusal)),
         }
     }
 
-    fn ask_as(&mut self, ask: AskId, who: Identity, key: Option<KeyHash>, what: Ask) {
-        if let Some(awaited) = self.awaits(who, &what)
+    fn call_as(&mut self, id: CallId, who: Identity, key: Option<KeyHash>, call: Call) {
+        if let Some(awaited) = self.awaits(who, &call)
             && self.must_wait(awaited)
         {
             let origin = self.origin;
-            return self.held.add(awaited, Held { ask, origin, who, key, what });
+            return self.held.add(awaited, Held { id, origin, who, key, call });
         }
-        self.ask_now(ask, who, what);
+        self.call_now(id, who, call);
     }
 
-    /// Whoever has waited is still who they were when they asked: their session has not ended, and
+    /// Whoever has waited is still who they were when they called: their session has not ended, and
     /// their key is still that of their account. Nobody was somebody, and stays it.
     fn is_still(&self, who: Identity, key: Option<KeyHash>) -> Result<(), Refusal> {
         let Some(Who { account, session }) = who else { return Ok(()) };
@@ -67,102 +68,96 @@ impl Chat {
         }
     }
 
-    fn ask_now(&mut self, ask: AskId, who: Identity, what: Ask) {
+    fn call_now(&mut self, id: CallId, who: Identity, call: Call) {
+        use Answer::Done;
         // `Ok(None)`: the answer comes with the entry that was proposed.
-        let outcome = match what {
-            Ask::Register { name, key } => self.register(ask, &name, key).map(|()| None),
-            Ask::Login { key, session, remember, agent } => {
+        let outcome = match call {
+            Call::Register(call) => self.register(id, &call.name, call.key).map(|()| None),
+            Call::Login(call::Login { key, session, remember, agent }) => {
                 let session = NewSession { key: session, remember, agent };
-                self.login(ask, &key, session).map(|()| None)
+                self.login(id, &key, session).map(|()| None)
             }
-            Ask::BeGuest { name, color, session, remember, agent } => {
+            Call::BeGuest(call::BeGuest { name, color, session, remember, agent }) => {
                 let session = NewSession { key: session, remember, agent };
-                self.be_guest(ask, &name, color, session).map(|()| None)
+                self.be_guest(id, &name, color, session).map(|()| None)
             }
-            Ask::Sessions => self.sessions(who).map(Some),
-            Ask::EndSession { session } => self.end_own_session(ask, who, session).map(|()| None),
-            Ask::Logout => self.logout(ask, who),
-            Ask::GiveUp => self.give_up(who).map(Some),
-            Ask::ChangeKey { key } => self.change_key(ask, who, key).map(|()| None),
-            Ask::Me => self.me(who).map(Some),
-            Ask::Person { name } => self.person(who, &name).map(Some),
-            Ask::Block { name, on } => self.block(ask, who, &name, on),
-            Ask::Blocked { after } => self.blocked(who, after).map(Some),
-            Ask::Present { room, after } => self.present(who, room, after).map(Some),
-            Ask::Rooms { mine, after } => Ok(Some(self.list_rooms(who, mine, after))),
-            Ask::Marks { after } => self.marks(who, after).map(Some),
-            Ask::Room { room, access } => self.show_named(who, &room, access).map(Some),
-            Ask::Vacant { title, but } => self.vacant(&title, but).map(Some),
-            Ask::View { room } => self.view(who, room).map(Some),
-            Ask::KnownKey { keys } => Ok(Some(self.known_key(&keys))),
-            Ask::Heard => Ok(Some(Answer::Heard(self.last))),
-            Ask::Guess { room } => self.guess(&room).map(|()| Some(Answer::Done)),
-            Ask::Guessed { room } => {
-                self.guessed(&room);
-                Ok(Some(Answer::Done))
+            Call::Sessions(_) => self.sessions(who).map(Answer::Sessions).map(Some),
+            Call::EndSession(call) => self.end_own_session(id, who, call.session).map(|()| None),
+            Call::Logout(_) => self.logout(id, who),
+            Call::GiveUp(_) => self.give_up(who).map(Done).map(Some),
+            Call::ChangeKey(call) => self.change_key(id, who, call.key).map(|()| None),
+            Call::Me(_) => self.me(who).map(Answer::Person).map(Some),
+            Call::Person(call) => self.person(who, &call.name).map(Answer::Person).map(Some),
+            Call::Block(call) => self.block(id, who, &call.name, call.on),
+            Call::Blocked(call) => self.blocked(who, call.after).map(Answer::Blocked).map(Some),
+            Call::Present(call) => self.present(who, call).map(Answer::Present).map(Some),
+            Call::Rooms(call) => Ok(Some(Answer::Rooms(self.list_rooms(who, call)))),
+            Call::Marks(call) => self.marks(who, call.after).map(Answer::Marks).map(Some),
+            Call::Room(call) => self.show_named(who, call).map(Answer::Room).map(Some),
+            Call::Vacant(call) => self.vacant(&call.title, call.but).map(Done).map(Some),
+            Call::View(call) => self.view(who, call.room).map(Answer::Room).map(Some),
+            Call::KnownKey(call) => Ok(Some(Answer::KnownKey(self.known_key(&call.keys)))),
+            Call::Heard(_) => Ok(Some(Answer::Heard(self.last))),
+            Call::Guess(call) => self.guess(&call.room).map(Done).map(Some),
+            Call::Guessed(call) => {
+                self.guessed(&call.room);
+                Ok(Some(Done(())))
             }
-            Ask::Search => Ok(Some(Answer::Done)),
-            Ask::Space if self.space == Space::Least => Err(Refusal::NoSpace),
-            Ask::Space => Ok(Some(Answer::Done)),
-            Ask::Readable { after } => Ok(Some(self.readable(who, after))),
-            Ask::Direct { name, chance } => self.direct(ask, who, &name, chance),
-            Ask::Enter { room, access } => self.enter_room(ask, who, room, access),
-            Ask::Exit { room } => self.exit_room(ask, who, room),
-            Ask::Expel { room, name } => self.expel(ask, who, room, &name),
-            Ask::Members { room, after } => self.members(who, room, after).map(Some),
-            Ask::Act(action) => self.act(ask, who, action).map(|()| None),
-            Ask::Read { room, seq } => self.read(who, room, seq).map(Some),
-            Ask::Follow { seat, door, only } => {
-                self.follow(ask, seat, door, only, who).map(|()| None)
+            Call::Search(_) => Ok(Some(Done(()))), // It costs something: see `charge`.
+            Call::Space(_) if self.space == Space::Least => Err(Refusal::NoSpace),
+            Call::Space(_) => Ok(Some(Done(()))),
+            Call::Readable(call) => Ok(Some(Answer::Readable(self.readable(who, call.after)))),
+            Call::Direct(call) => self.direct(id, who, &call.name, call.chance),
+            Call::Enter(call) => self.enter_room(id, who, call.room, call.access),
+            Call::Exit(call) => self.exit_room(id, who, call.room),
+            Call::Expel(call) => self.expel(id, who, call.room, &call.name),
+            Call::Members(call) => self.members(who, call).map(Answer::Members).map(Some),
+            Call::Act(call::Act(action)) => self.act(id, who, action).map(|()| None),
+            Call::Read(call) => self.read(who, call.room, call.seq).map(Answer::Read).map(Some),
+            Call::Follow(call) => self.follow(id, call, who).map(|()| None),
+            Call::Lock(call) => self.lock(who, call).map(Answer::Lock).map(Some),
+            Call::MayChange(call) => self.may_change(who, call).map(Answer::Lock).map(Some),
+            Call::Renew(call) => self.renew(who, call).map(Answer::Lock).map(Some),
+            Call::MakeRoom(call) => self.make_room(id, who, call.facts, call.chance).map(|()| None),
+            Call::ChangeRoom(call) => self.change_room(id, who, call),
+            Call::RemoveRoom(call) => {
+                self.remove_room(id, who, &call.room, call.access).map(|()| None)
             }
-            Ask::Lock { room, name, access } => self.lock(who, &room, name, access).map(Some),
-            Ask::MayChange { room, access } => self.may_change(who, &room, access).map(Some),
-            Ask::Renew { room, claim, access } => self.renew(who, &room, claim, access).map(Some),
-            Ask::MakeRoom { facts, chance } => {
-                self.make_room(ask, who, facts, chance).map(|()| None)
+            Call::Deleted(_) => self.list_deleted(who).map(Answer::Deleted).map(Some),
+            Call::RestoreRoom(call) => {
+                self.restore_room(id, who, call.room, call.title).map(|()| None)
             }
-            Ask::ChangeRoom { room, access, change, chance } => {
-                self.change_room(ask, who, &room, access, (change, chance))
-            }
-            Ask::RemoveRoom { room, access } => {
-                self.remove_room(ask, who, &room, access).map(|()| None)
-            }
-            Ask::Deleted => self.list_deleted(who).map(Some),
-            Ask::RestoreRoom { room, title } => {
-                self.restore_room(ask, who, room, title).map(|()| None)
-            }
-            Ask::Sit { seat, door, room, access, claim, enter } => {
-                self.sit(seat, door, &room, access, claim, enter, who).map(Some)
-            }
+            Call::Sit(call) => self.sit(call, who).map(Done).map(Some),
         };
         match outcome {
-            Ok(Some(answer)) => self.answer(ask, Ok(answer)),
+            Ok(Some(answer)) => self.answer(id, Ok(answer)),
             Ok(None) => {}
-            Err(refusal) => self.answer(ask, Err(refusal)),
+            Err(refusal) => self.answer(id, Err(refusal)),
         }
     }
 
-    /// What an ask must find settled: a second change must see the first.
-    fn awaits(&self, who: Identity, what: &Ask) -> Option<Awaited> {
-        match what {
-            Ask::ChangeRoom { room, .. } | Ask::RemoveRoom { room, .. } => {
+    /// What a call must find settled: a second change must see the first.
+    fn awaits(&self, who: Identity, call: &Call) -> Option<Awaited> {
+        match call {
+            Call::ChangeRoom(call::ChangeRoom { room, .. })
+            | Call::RemoveRoom(call::RemoveRoom { room, .. }) => {
                 self.rooms.find(room).ok().map(|room| Awaited::Room(room.record.id))
             }
-            Ask::Enter { room, .. } | Ask::Exit { room } => {
+            Call::Enter(call::Enter { room, .. }) | Call::Exit(call::Exit { room }) => {
                 who.map(|who| Awaited::Membership(*room, who.account))
             }
-            Ask::Expel { room, name } => {
-                let other = self.person_named(name)?.account.id;
-                Some(Awaited::Membership(*room, other))
+            Call::Expel(call) => {
+                let other = self.person_named(&call.name)?.account.id;
+                Some(Awaited::Membership(call.room, other))
             }
-            Ask::Direct { name, .. } => Some(self.awaits_pair(self.pair(who, name).ok()?)),
-            Ask::Block { .. } => who.map(|who| Awaited::Block(who.account)),
-            Ask::RestoreRoom { room, .. } => {
-                self.deleted.find(who?.account, *room).map(Awaited::Room)
+            Call::Direct(call) => Some(self.awaits_pair(self.pair(who, &call.name).ok()?)),
+            Call::Block(_) => who.map(|who| Awaited::Block(who.account)),
+            Call::RestoreRoom(call) => {
+                self.deleted.find(who?.account, call.room).map(Awaited::Room)
             }
             // By a key that is about to be none, nobody logs in.
-            Ask::Login { key, .. } => {
-                self.accounts.by_key(key).map(|known| Awaited::Key(known.account.id))
+            Call::Login(call) => {
+                self.accounts.by_key(&call.key).map(|known| Awaited::Key(known.account.id))
             }
             _ => None,
         }
@@ -196,18 +191,18 @@ impl Chat {
                 return self.work.push_back(Work::Wake(what));
             }
             let Some(held) = self.held.next(what) else { return };
-            let Held { ask, origin, who, key, what: asked } = held;
+            let Held { id, origin, who, key, call } = held;
             self.origin = origin;
             if let Err(refusal) = self.is_still(who, key) {
-                self.answer(ask, Err(refusal));
+                self.answer(id, Err(refusal));
                 continue;
             }
-            match self.awaits(who, &asked) {
+            match self.awaits(who, &call) {
                 // Another change of the kind has begun meanwhile, or what it changes is gone.
                 Some(next) if next != what && self.must_wait(next) => {
-                    self.held.add(next, Held { ask, origin, who, key, what: asked });
+                    self.held.add(next, Held { id, origin, who, key, call });
                 }
-                _ => self.ask_now(ask, who, asked),
+                _ => self.call_now(id, who, call),
             }
         }
     }
@@ -216,9 +211,9 @@ impl Chat {
         self.is_in_flight(what) || self.held.is_waited_for(what)
     }
 
-    fn known_key(&self, keys: &[KeyHash]) -> Answer {
+    fn known_key(&self, keys: &[KeyHash]) -> Option<KeyHash> {
         let is_known = |key: &&KeyHash| self.accounts.session_by_key(key, self.running).is_some();
-        Answer::KnownKey(keys.iter().find(is_known).copied())
+        keys.iter().find(is_known).copied()
     }
 
     fn identify(&mut self, caller: Caller) -> Result<Identity, Refusal> {
@@ -247,42 +242,37 @@ impl Chat {
     }
 
     /// Who is present, for those who may know.
-    fn present(&self, who: Identity, room: RoomId, after: u64) -> Result<Answer, Refusal> {
+    fn present(&self, who: Identity, call: call::Present) -> Result<Page<Present, u64>, Refusal> {
         let asker = account_of(who);
-        let room = self.visible(asker, room)?;
+        let room = self.visible(asker, call.room)?;
         let shown = self.may_see_inside(room, asker, Access::Open);
-        let (present, next) = if shown { room.present(after) } else { Default::default() };
-        Ok(Answer::Present { present, next })
+        Ok(if shown { room.present(call.after) } else { Page::default() })
     }
 
-    fn show_named(&self, who: Identity, room: &RoomRef, access: Access) -> Result<Answer, Refusal> {
+    fn show_named(&self, who: Identity, call: call::Room) -> Result<Box<RoomInfo>, Refusal> {
+        let call::Room { ref room, access } = call;
         let asker = account_of(who);
         let fits = self.rooms.find(room).is_ok_and(|found| self.fits(found, access));
         let access = if fits { access } else { Access::Open };
         let room = self.find_visible(asker, room, access)?;
         let inside = self.may_see_inside(room, asker, access);
-        Ok(Answer::Room(Box::new(self.info_with_people(room, asker, inside))))
+        Ok(Box::new(self.info_with_people(room, asker, inside)))
     }
 
-    fn vacant(&self, title: &Title, but: Option<RoomId>) -> Result<Answer, Refusal> {
+    fn vacant(&self, title: &Title, but: Option<RoomId>) -> Result<(), Refusal> {
         let taken = self.rooms.is_taken(&title.folded(), but);
-        if taken { Err(Refusal::TitleTaken) } else { Ok(Answer::Done) }
+        if taken { Err(Refusal::TitleTaken) } else { Ok(()) }
     }
 
-    fn read(&mut self, who: Identity, room: RoomId, seq: Seq) -> Result<Answer, Refusal> {
+    fn read(&mut self, who: Identity, room: RoomId, seq: Seq) -> Result<Seq, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
-        self.mark_read(account, room, seq).map(Answer::Read)
+        self.mark_read(account, room, seq)
     }
 
     /// Also of a room that the asker does not see: to show its password is how one comes to see
     /// it.
-    fn lock(
-        &self,
-        who: Identity,
-        room: &RoomRef,
-        name: Option<Name>,
-        access: Access,
-    ) -> Result<Answer, Refusal> {
+    fn lock(&self, who: Identity, call: call::Lock) -> Result<Lock, Refusal> {
+        let call::Lock { ref room, name, access } = call;
         let asker = account_of(who);
         let seen = self.find_visible(asker, room, access).is_ok();
         let room = self.rooms.find(room)?;
@@ -304,16 +294,11 @@ impl Chat {
             }
             own = owner.is_some_and(|owner| !self.is_guest(owner));
         }
-        Ok(Answer::Lock(self.lock_of(room, who, seen, own)))
+        Ok(self.lock_of(room, who, seen, own))
     }
 
-    fn renew(
-        &self,
-        who: Identity,
-        room: &RoomRef,
-        claim: Claim,
-        access: Access,
-    ) -> Result<Answer, Refusal> {
+    fn renew(&self, who: Identity, call: call::Renew) -> Result<Lock, Refusal> {
+        let call::Renew { ref room, claim, access } = call;
         let room = self.find_visible(account_of(who), room, access)?;
         self.admits(room, access)?;
         if claim.first.plus_secs(TOKEN_LIFE_SECS) <= self.now {
@@ -322,13 +307,13 @@ impl Chat {
         let author = self.claimed(Some(claim), who)?;
         let account = author.and_then(|author| author.account);
         let own = account.is_some_and(|account| !self.is_guest(account));
-        Ok(Answer::Lock(self.lock_of(room, who, true, own)))
+        Ok(self.lock_of(room, who, true, own))
     }
 
     /// Whether somebody may change a room, or end it; if so, what its password is.
-    fn may_change(&self, who: Identity, room: &RoomRef, access: Access) -> Result<Answer, Refusal> {
-        let room = self.changeable(who, room, access)?;
-        Ok(Answer::Lock(self.lock_of(room, who, true, false)))
+    fn may_change(&self, who: Identity, call: call::MayChange) -> Result<Lock, Refusal> {
+        let room = self.changeable(who, &call.room, call.access)?;
+        Ok(self.lock_of(room, who, true, false))
     }
 
     fn changeable(&self, who: Identity, room: &RoomRef, access: Access) -> Result<&Room, Refusal> {
@@ -353,7 +338,7 @@ impl Chat {
 
     fn make_room(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         facts: RoomFacts,
         chance: u64,
@@ -381,7 +366,7 @@ impl Chat {
             Visibility::Hidden => self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?,
             Visibility::Public | Visibility::Private => self.rooms.next(),
         };
-        self.propose(Entry::RoomMade { room, owner, facts }, Purpose::Ask(ask, owner))?;
+        self.propose(Entry::RoomMade { room, owner, facts }, Purpose::Call(call, owner))?;
         self.rooms.reserve(folded);
         Ok(())
     }
@@ -389,12 +374,11 @@ impl Chat {
     /// `Ok(None)`: the answer comes with the log's. What is so already is no change.
     fn change_room(
         &mut self,
-        ask: AskId,
+        to: CallId,
         who: Identity,
-        room: &RoomRef,
-        access: Access,
-        (change, chance): (RoomChange, u64),
+        call: call::ChangeRoom,
     ) -> Result<Option<Answer>, Refusal> {
+        let call::ChangeRoom { ref room, access, change, chance } = call;
         let room = self.changeable(who, room, access)?;
         let (id, asker, keep_members) = (room.record.id, account_of(who), change.keep_members);
         let (facts, generation) = room.changed(change)?;
@@ -414,7 +398,7 @@ impl Chat {
             _ => None,
         };
         let entry = Entry::RoomChanged { room: id, facts, generation, link, keep_members };
-        self.propose(entry, Purpose::Ask(ask, asker))?;
+        self.propose(entry, Purpose::Call(to, asker))?;
         if renamed {
             self.rooms.reserve(folded);
         }
@@ -426,14 +410,14 @@ impl Chat {
 
     fn remove_room(
         &mut self,
-        ask: AskId,
+        call: CallId,
         who: Identity,
         room: &RoomRef,
         access: Access,
     ) -> Result<(), Refusal> {
         let (room, asker) = (self.changeable(who, room, access)?, account_of(who));
         let (id, recoverable) = (room.record.id, room.record.owner.is_some());
-        self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Ask(ask, asker))?;
+        self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, asker))?;
         if let Some(room) = self.rooms.get_mut(id) {
             (room.changing, room.going) = (true, true);
         }
