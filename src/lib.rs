@@ -49,6 +49,7 @@
 //! | connections that stay, of strangers, of one address | who asks for nothing makes way; 503 |
 //! | bytes → HTTP head, body | 431, 413, 408, then close |
 //! | accept → worker | the next worker gets it; when all are full, callers wait in the backlog |
+//! | arrivals, requests, ends of connections in one round | they wait for the next round |
 //! | bytes → websocket message | close 1009; one that does not end in time 1008 |
 //! | input that is not whole, of all together | who holds most makes way: 503, close 1013 |
 //! | connection → hub | the sender waits: its socket is not read, so TCP slows it |
@@ -70,8 +71,8 @@
 //! | deleted rooms that can be brought back | the oldest is gone for good |
 //! | items of one answer of the core, steps of one command | the rest is asked for, or goes on |
 //!
-//! 5. Only [`protocol`] knows a wire format; below it stands one trait, [`codec::Codec`], that writes
-//!    finished frames. The core knows neither JSON nor HTTP nor SQL.
+//! 5. Only [`protocol`] knows a wire format; below it stands one trait, [`codec::Codec`], which
+//!    writes finished frames. The core knows neither JSON nor HTTP nor SQL.
 //! 6. The work of one command is bounded: nothing takes over 1 ms of the event loop. Long lists are
 //!    answered page by page, and what is too long for one command goes on after others had their
 //!    turn.

@@ -5,8 +5,8 @@ use crate::chat::Farewell;
 use crate::codec::Disconnect;
 use crate::ws::CloseFrame;
 
-/// The close frame of a websocket. Its code is 1000, 1001, 1003, 1008 or 1013; its reason has at most
-/// 123 bytes.
+/// The close frame of a websocket. Its code is 1000, 1001, 1003, 1008 or 1013; its reason has at
+/// most 123 bytes.
 pub(super) fn close_frame(why: Disconnect) -> CloseFrame {
     let (code, reason) = match why {
         Disconnect::Ended(farewell) => match farewell {

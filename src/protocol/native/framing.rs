@@ -1,5 +1,5 @@
-//! How a frame of the stream goes over the wire: the same JSON in a websocket frame, as a server-sent
-//! event or as a line; or a line for people, which is made from the message itself.
+//! How a frame of the stream goes over the wire: the same JSON in a websocket frame, as a
+//! server-sent event or as a line; or a line for people, which is made from the message itself.
 
 use std::io::Write;
 
