@@ -26,7 +26,7 @@ use crate::chat::{
     CallId, Chat, Command, Door, Effect, Numbered, RoomId, SeatId, Seq, Settings, Snapshot,
 };
 use crate::clock::Clock;
-use crate::dialect::{Closing, DOORS_MAX, Dialects, Encoder};
+use crate::codec::{Codecs, Disconnect, Encoder, PROTOCOL_IDS_MAX};
 pub use crate::hub::handle::{HubHandle, LogHandle, Seat};
 use crate::hub::handle::{Message, Waiter};
 use crate::hub::presence::Presence;
@@ -85,7 +85,7 @@ pub struct Hub {
     /// command holds up the next. No more than there are proposals.
     from_log: VecDeque<Command>,
     /// For each room and worker, how many seats there are behind each door.
-    audiences: Numbered<RoomId, Vec<[u32; DOORS_MAX]>>,
+    audiences: Numbered<RoomId, Vec<[u32; PROTOCOL_IDS_MAX]>>,
     effects: Vec<Effect>,
     presence: Presence,
     /// What the workers were told last with [`Item::Head`].
@@ -98,13 +98,13 @@ impl Hub {
         settings: Settings,
         snapshot: Snapshot,
         line: Line,
-        dialects: Dialects,
+        codecs: Codecs,
         epoch: &str,
         workers: usize,
     ) -> (Hub, HubHandle, Vec<Rounds>) {
         let started = Time::now();
         let chat = Chat::new(settings, snapshot.used_before(started));
-        let (clock, encoder) = (Clock::new(started), Encoder::new(dialects, epoch));
+        let (clock, encoder) = (Clock::new(started), Encoder::new(codecs, epoch));
         Hub::within(Bounds::default(), clock, chat, line, encoder, workers)
     }
 
@@ -254,18 +254,21 @@ impl Hub {
             }
             Effect::Unseat { seat, door, room, farewell, .. } => {
                 self.audience(room, seat, door, -1);
-                let closing = farewell.map(Closing::from);
+                let closing = farewell.map(Disconnect::Ended);
                 self.item(worker_of(seat), Item::Unseat { seat, room, closing });
             }
             Effect::Announce { event, by } => self.announce(&event, by.map(|(seat, _)| seat)),
             Effect::Whisper { seat, door, event } => {
-                let (seq, frame) = (event.what.seq(), self.encoder.whisper(door, &event));
+                let (seq, frame) = (event.what.seq(), self.encoder.direct(door, &event));
                 if !frame.is_empty() {
                     self.item(worker_of(seat), Item::Whisper { seat, seq, frame });
                 }
             }
             Effect::Dismiss { seat, farewell } => {
-                self.item(worker_of(seat), Item::Dismiss { seat, closing: farewell.into() });
+                self.item(
+                    worker_of(seat),
+                    Item::Dismiss { seat, closing: Disconnect::Ended(farewell) },
+                );
             }
             Effect::Mark { room, account, seq } => {
                 self.line.mark(room, account, seq);
@@ -283,7 +286,8 @@ impl Hub {
 
     fn audience(&mut self, room: RoomId, seat: SeatId, door: Door, change: i32) {
         let workers = self.workers.len();
-        let audience = self.audiences.entry(room).or_insert_with(|| vec![[0; DOORS_MAX]; workers]);
+        let audience =
+            self.audiences.entry(room).or_insert_with(|| vec![[0; PROTOCOL_IDS_MAX]; workers]);
         let count = &mut audience[worker_of(seat)][usize::from(door.0)];
         *count = count.checked_add_signed(change).expect("the core unseats only who is seated");
         if change < 0 && audience.iter().flatten().all(|count| *count == 0) {

@@ -12,7 +12,7 @@
 //! ```text
 //!    client ──bytes──▶ connection ──Request──▶ protocol ──Call──┐
 //!      ▲                    │                                  ▼
-//!      │                    └────frame──▶ dialect ──Tell──▶  hub ──▶ chat (the core)
+//!      │                    └────frame──▶ codec ────Tell──▶  hub ──▶ chat (the core)
 //!      │                                                    │  ▲        decides everything
 //!      └──one write a round── worker ◀──Item── (encoded once)  │
 //!                                             │                │ Logged
@@ -31,7 +31,7 @@
 //! | 5 | [`connection`] | one socket: HTTP, then maybe a websocket; deadlines |
 //! | 4 | [`protocol`] | everything that is somebody's wire format |
 //! | 3 | [`hub`] | the one task that owns the core; turns effects into deliveries |
-//! | 2 | [`dialect`], [`store`] | how a protocol says what happened; the log on disk |
+//! | 2 | [`codec`], [`store`] | what the hub knows of a protocol; the log on disk |
 //! | 1 | [`chat`], [`clock`], [`http`], [`ws`], [`outgoing`], [`config`] | no socket, no disk |
 //! | 0 | [`limits`], [`time`], [`crypto`], [`logger`] | every number, the clock's type, keys |
 //!
@@ -71,7 +71,8 @@
 //! | deleted rooms that can be brought back | the oldest is gone for good |
 //! | items of one answer of the core, steps of one command | the rest is asked for, or goes on |
 //!
-//! 5. Only [`protocol`] knows a wire format. The core knows neither JSON nor HTTP nor SQL.
+//! 5. Only [`protocol`] knows a wire format; below it stands one trait, [`codec::Codec`], which
+//!    writes finished frames. The core knows neither JSON nor HTTP nor SQL.
 //! 6. The work of one command is bounded: nothing takes over 1 ms of the event loop. Long lists are
 //!    answered page by page, and what is too long for one command goes on after others had their
 //!    turn.
@@ -97,7 +98,7 @@ pub mod http;
 pub mod outgoing;
 pub mod ws;
 
-pub mod dialect;
+pub mod codec;
 pub mod store;
 
 pub mod hub;

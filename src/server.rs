@@ -34,9 +34,8 @@ use crate::limits::{
     FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, SEND_BUFFER_BYTES,
 };
 use crate::log;
-use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
-use crate::protocol::{DIALECTS, Service};
+use crate::protocol::{self, Service};
 use crate::server::doors::Doors;
 use crate::store::{self, Disk, Health, Retain, Store};
 use crate::worker::{self, Arrival};
@@ -148,12 +147,12 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 /// the hub: on a small box one thread does everything but write to disk.
 fn start(config: Config, store: Store, slots: &Slots) -> Crew {
     let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
-    let tokens = Tokens::new(config.secret_key.as_deref(), &secret);
+    let secret = protocol::signing_secret(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_writer, from_hub) = store::line();
     let settings = Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
     let (hub, handle, rounds) =
-        Hub::new(settings, snapshot, to_writer, DIALECTS, &epoch, config.workers);
+        Hub::new(settings, snapshot, to_writer, protocol::codecs(), &epoch, config.workers);
     let log = handle.log_handle();
     let writer = tokio::task::spawn_blocking(move || {
         let run = writer.run(from_hub, |commands| log.answer(commands));
@@ -164,11 +163,11 @@ fn start(config: Config, store: Store, slots: &Slots) -> Crew {
     for (index, rounds) in rounds.into_iter().enumerate() {
         let arrivals = doors.add();
         let (alive, ended) = oneshot::channel::<()>();
-        let (config, tokens, passwords) = (config.clone(), tokens.clone(), passwords.clone());
+        let (config, secret, passwords) = (config.clone(), secret.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
         let health = health.clone();
         let slots = slots.clone();
-        let service = Service { hub, config, tokens, passwords, readers, health, epoch };
+        let service = Service { hub, config, secret, passwords, readers, health, epoch };
         if index == 0 {
             tokio::task::spawn_local(work(index, service, arrivals, slots, rounds, alive));
         } else {

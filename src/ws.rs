@@ -8,7 +8,7 @@
 //!
 //! It never touches a socket or a clock: deadlines are the connection's business. It never queues
 //! what it writes: that goes into the caller's `out`. The connection calls it with what it has
-//! read; the dialects encode with [`text_frame`].
+//! read; the codecs encode with [`text_frame_with`].
 
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 
@@ -47,6 +47,15 @@ pub mod code {
     pub const SERVER_ERROR: u16 = 1011;
     /// The peer may come back later.
     pub const TRY_AGAIN: u16 = 1013;
+}
+
+/// What a close frame says (RFC 6455 section 5.5.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CloseFrame {
+    /// One that may be sent (section 7.4).
+    pub code: u16,
+    /// For a person; at most 123 bytes.
+    pub reason: &'static str,
 }
 
 /// The longest frame header: two bytes, eight of length, four of mask (RFC 6455 section 5.2).
@@ -352,6 +361,27 @@ pub fn text_frame(payload: &[u8], out: &mut Vec<u8>) {
     debug_assert!(str::from_utf8(payload).is_ok(), "a text frame carries UTF-8");
     header(OpCode::Data(Data::Text), payload.len(), out);
     out.extend_from_slice(payload);
+}
+
+/// Appends a text frame whose payload `write` appends; nothing, if that appends nothing. So the
+/// payload needs no buffer of its own: it is moved only where its length takes more than one byte.
+pub fn text_frame_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    const SHORT_BYTES: usize = 2;
+    let start = out.len();
+    out.extend_from_slice(&[0; SHORT_BYTES]);
+    write(out);
+    let length = out.len() - start - SHORT_BYTES;
+    if length == 0 {
+        return out.truncate(start);
+    }
+    debug_assert!(str::from_utf8(&out[start + SHORT_BYTES..]).is_ok(), "a text frame is UTF-8");
+    let mut head = Vec::with_capacity(HEADER_BYTES_MAX);
+    header(OpCode::Data(Data::Text), length, &mut head);
+    if head.len() == SHORT_BYTES {
+        out[start..start + SHORT_BYTES].copy_from_slice(&head);
+    } else {
+        drop(out.splice(start..start + SHORT_BYTES, head));
+    }
 }
 
 /// Fresh state for one message. Nothing is buffered on the way out (`write_buffer_size`).

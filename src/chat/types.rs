@@ -99,7 +99,7 @@ impl RoomId {
     }
 }
 
-/// A protocol's way in, as an index into the registry of dialects. The core only tells them apart.
+/// A protocol's way in, as an index into the list of codecs. The core only tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Door(pub u8);
 

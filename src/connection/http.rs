@@ -8,18 +8,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
+use crate::codec::{Codec, Disconnect};
 use crate::connection::Shared;
 use crate::connection::answer::{self, patience};
 use crate::connection::slots::{Place, Stage};
 use crate::connection::wire::{Ready, Wire};
-use crate::dialect::{Closing, Dialect};
 use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
 use crate::hub::Seat;
 use crate::limits::{
     BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS, RETRY_AFTER_MS,
 };
 use crate::log;
-use crate::protocol::{self, Outcome, Script};
+use crate::protocol::{self, Outcome, StreamScript};
 use crate::time::Time;
 
 /// What the connection becomes. The response, or its head, is sent.
@@ -31,7 +31,7 @@ pub(super) enum Next {
         /// The right to hear.
         seat: Seat,
         /// The frames that the stream sends.
-        script: Script,
+        script: Box<dyn StreamScript>,
     },
 }
 
@@ -40,9 +40,9 @@ pub(super) struct Upgrade {
     /// The right to chat.
     pub seat: Seat,
     /// What is spoken.
-    pub dialect: &'static dyn Dialect,
+    pub codec: &'static dyn Codec,
     /// A stream's: the frames that it sends besides those of its rooms.
-    pub script: Option<Script>,
+    pub script: Option<Box<dyn StreamScript>>,
     /// What came behind the request.
     pub early: Bytes,
 }
@@ -80,7 +80,7 @@ pub(super) async fn serve(shared: &Shared, wire: &Rc<Wire>, place: &mut Place) -
                         }
                         return Some(Next::Stream { seat, script });
                     }
-                    Outcome::Websocket { response, seat, dialect, script, known } => {
+                    Outcome::Websocket { response, seat, codec, script, known } => {
                         log!(Debug, "{} {} 101", request.method, request.path);
                         if !answer::send(shared, wire, response, framing, &mut deadline).await {
                             return None;
@@ -90,7 +90,7 @@ pub(super) async fn serve(shared: &Shared, wire: &Rc<Wire>, place: &mut Place) -
                         }
                         wire.uncork();
                         let early = reader.leftover();
-                        let upgrade = Upgrade { seat, dialect, script, early };
+                        let upgrade = Upgrade { seat, codec, script, early };
                         return Some(Next::Websocket(upgrade));
                     }
                 }
@@ -226,7 +226,7 @@ async fn next(
             shared.unfinished.note(wire, reader.held());
             noted = true;
         }
-        if wire.closing() == Some(Closing::UNFINISHED) {
+        if wire.closing() == Some(Disconnect::Unfinished) {
             return Err(Reject::new(503, "too much is unfinished; send requests whole"));
         }
         match wire.wait(deadline, true, false).await {

@@ -24,9 +24,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::chat::{Numbered, SeatId, Source};
+use crate::codec::Disconnect;
 use crate::connection::Shared;
 use crate::connection::wire::Wire;
-use crate::dialect::Closing;
 use crate::limits::{
     RESERVE_CONNECTIONS, RESERVE_DEADLINE_MS, SILENT_GRACE_MS, SLOT_GRACE_MS, SLOT_PATIENCE_MS,
     SLOT_RETRY_MS,
@@ -214,7 +214,7 @@ pub(super) fn make_way(wires: &Wires, but: &Wire) {
     let Some((rank, _, wire)) = ranked.min_by_key(|(rank, since, _)| (*rank, *since)) else {
         return;
     };
-    if rank < 2 { wire.cut_off() } else { wire.close(Closing::NO_PLACE) }
+    if rank < 2 { wire.cut_off() } else { wire.close(Disconnect::NoPlace) }
 }
 
 /// How many places each address has.

@@ -2,24 +2,24 @@
 //! the body of a response that does not end (server-sent events, lines).
 //!
 //! It reads the log when the stream is behind, says that it is alive when nothing else is said, and
-//! says goodbye. What a frame looks like, the protocol's script knows.
+//! says goodbye. What a frame looks like, the protocol's [`StreamScript`] knows.
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use crate::codec::Disconnect;
 use crate::connection::Shared;
 use crate::connection::wire::{Ready, Wire};
-use crate::dialect::Closing;
 use crate::hub::Seat;
 use crate::limits::{STREAM_PING_MS, WRITE_STALL_MS};
 use crate::log;
-use crate::protocol::Script;
+use crate::protocol::StreamScript;
 
 /// Keeps one stream supplied.
 pub(super) struct Feeder {
-    script: Script,
+    script: Box<dyn StreamScript>,
     /// When something was last told, and how much had been told then.
     spoke: Instant,
     told: usize,
@@ -27,7 +27,7 @@ pub(super) struct Feeder {
 
 impl Feeder {
     /// Begins a stream: what was told of its rooms meanwhile is not lost, as the log has it.
-    pub fn begin(script: Script, wire: &Wire) -> Feeder {
+    pub fn begin(script: Box<dyn StreamScript>, wire: &Wire) -> Feeder {
         wire.feed_from(script.cursor());
         wire.deliver(script.opening());
         Feeder { script, spoke: Instant::now(), told: wire.told_bytes() }
@@ -38,7 +38,7 @@ impl Feeder {
         while let Some(from) = wire.page_from().filter(|_| wire.closing().is_none()) {
             let Some(page) = self.script.page(&shared.service, from).await else {
                 // The log cannot be read now; the stream is where it was, and is resumed later.
-                return wire.close(Closing::TRY_LATER);
+                return wire.close(Disconnect::TryLater);
             };
             if wire.page(&page.bytes, page.upto, page.head) {
                 wire.deliver(&self.script.caught_up(page.upto, &page.read));
@@ -68,8 +68,8 @@ impl Feeder {
     }
 
     /// The last words, which say whether to come back.
-    pub fn farewell(&self, closing: Closing, wire: &Wire) {
-        wire.control(&self.script.bye(closing));
+    pub fn farewell(&self, why: Disconnect, wire: &Wire) {
+        wire.control(&self.script.bye(why));
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn serve(
     shared: &Shared,
     wire: &Wire,
     seat: Seat,
-    script: Script,
+    script: Box<dyn StreamScript>,
     deadline: &mut Pin<&mut Sleep>,
 ) {
     wire.uncork();

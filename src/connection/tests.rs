@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::codec::Disconnect;
 use crate::connection::slots::Stage;
-use crate::dialect::Closing;
 use crate::hub::seat_id;
 use crate::limits::{
     ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
@@ -198,7 +198,8 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
         // (A drip is no answer to a close frame; who still drips is cut off.)
         let late = over..over + 2 * CLOSE_DEADLINE_MS + 10;
         assert!(late.contains(&millis), "{what}: {millis}");
-        let close = [0x88, 2 + Closing::DRIPS.reason.len() as u8, 0x03, 0xf0];
+        let reason = "a message took too long to come";
+        let close = [0x88, 2 + reason.len() as u8, 0x03, 0xf0];
         assert!(heard.windows(4).any(|bytes| bytes == close), "{what}: {heard:?}");
     }
 }
@@ -243,7 +244,7 @@ fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
             while shared.unfinished.used() == 0 {
                 tokio::task::yield_now().await;
             }
-            wire.close(Closing::UNFINISHED);
+            wire.close(Disconnect::Unfinished);
             let mut bytes = [0; 1024];
             peer.readable().await.expect("an answer");
             let count = peer.try_read(&mut bytes).expect("an answer");
@@ -327,7 +328,7 @@ fn who_does_least_makes_way() {
         assert_eq!(gone(), [2, 3, 4], "a websocket has longer");
         tokio::time::advance(Duration::from_millis(SILENT_GRACE_MS)).await;
         assert_eq!(gone(), [0, 2, 3, 4]);
-        assert_eq!(wires[0].closing(), Some(Closing::NO_PLACE));
+        assert_eq!(wires[0].closing(), Some(Disconnect::NoPlace));
         assert_eq!(gone(), [0, 2, 3, 4], "who does something stays");
     });
 }

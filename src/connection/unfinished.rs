@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::SeatId;
+use crate::codec::Disconnect;
 use crate::connection::wire::Wire;
-use crate::dialect::Closing;
 
 /// See the module's documentation.
 pub(super) struct Unfinished {
@@ -39,7 +39,7 @@ impl Unfinished {
             let Some((&seat, _)) = most else { return };
             let Some((bytes, wire)) = held.remove(&seat) else { return };
             self.used.set(self.used.get() - bytes);
-            wire.close(Closing::UNFINISHED);
+            wire.close(Disconnect::Unfinished);
         }
         // What a burst has made it grow to is not kept.
         if held.is_empty() {

@@ -8,23 +8,23 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use crate::chat::{Seq, Tell};
+use crate::codec::{Codec, Disconnect};
 use crate::connection::Shared;
 use crate::connection::http::Upgrade;
 use crate::connection::slots::Stage;
 use crate::connection::stream::Feeder;
 use crate::connection::wire::{Ready, Wire};
-use crate::dialect::{Closing, Dialect};
 use crate::hub::Seat;
 use crate::limits::{CLOSE_DEADLINE_MS, MESSAGE_DEADLINE_MS, WRITE_STALL_MS};
 use crate::log;
 use crate::protocol;
-use crate::ws::{Incoming, Websocket, code};
+use crate::ws::{CloseFrame, Incoming, Websocket};
 
 /// One open websocket.
 struct Session<'a> {
     shared: &'a Shared,
     wire: &'a Rc<Wire>,
-    dialect: &'static dyn Dialect,
+    codec: &'static dyn Codec,
     /// Dropped when the conversation is over: that is how the room learns of it.
     seat: Option<Seat>,
     websocket: Websocket,
@@ -53,11 +53,11 @@ pub(super) async fn serve(
     upgrade: Upgrade,
     deadline: &mut Pin<&mut Sleep>,
 ) {
-    let Upgrade { seat, dialect, script, early } = upgrade;
+    let Upgrade { seat, codec, script, early } = upgrade;
     let mut session = Session {
         shared,
         wire,
-        dialect,
+        codec,
         seat: Some(seat),
         websocket: Websocket::new(),
         feeder: script.map(|script| Box::new(Feeder::begin(script, wire))),
@@ -106,9 +106,9 @@ impl Session<'_> {
         let (Some(from), Some(room)) = (from, self.wire.room.get()) else {
             return self.wire.make_up(&[], Seq(0), Seq(0));
         };
-        match protocol::missed(&self.shared.service, self.dialect, room, from, &own).await {
+        match protocol::missed(&self.shared.service, self.codec, room, from, &own).await {
             Some(missed) => self.wire.make_up(&missed.bytes, missed.upto, missed.head),
-            None => self.wire.close(Closing::TRY_LATER),
+            None => self.wire.close(Disconnect::TryLater),
         }
     }
 
@@ -174,10 +174,10 @@ impl Session<'_> {
                 self.wire.enter(Stage::Busy);
             }
             let goes_on = match incoming {
-                Incoming::Text(text) => self.tell(self.dialect.decode(&text)),
+                Incoming::Text(text) => self.tell(self.codec.decode(&text)),
                 Incoming::Binary(_) => {
-                    // Both seeds speak text only (RFC 6455 section 7.4.1, code 1003).
-                    self.websocket.close(code::UNSUPPORTED, "text only, please", &mut out);
+                    let CloseFrame { code, reason } = self.codec.close(Disconnect::NotText);
+                    self.websocket.close(code, reason, &mut out);
                     self.wire.end();
                     self.closed = Some(Instant::now());
                     self.seat = None;
@@ -226,13 +226,14 @@ impl Session<'_> {
     }
 
     /// Begins the closing handshake, behind everything that is queued.
-    fn close(&mut self, closing: Closing) {
-        log!(Debug, "seat {}: closed, {}: {}", self.wire.seat, closing.code, closing.reason);
+    fn close(&mut self, why: Disconnect) {
+        let CloseFrame { code, reason } = self.codec.close(why);
+        log!(Debug, "seat {}: closed, {code}: {reason}", self.wire.seat);
         let mut out = Vec::new();
         if let Some(feeder) = &self.feeder {
-            feeder.farewell(closing, self.wire);
+            feeder.farewell(why, self.wire);
         }
-        self.websocket.close(closing.code, closing.reason, &mut out);
+        self.websocket.close(code, reason, &mut out);
         self.wire.end();
         self.wire.control(&out);
         self.closed = Some(Instant::now());
@@ -286,7 +287,7 @@ impl Session<'_> {
         }
         if self.stuck.is_some_and(|(since, _)| past(since, WRITE_STALL_MS)) {
             return match self.closed {
-                None => self.close(Closing::TOO_SLOW),
+                None => self.close(Disconnect::TooSlow),
                 Some(_) => self.vanish("takes nothing"),
             };
         }
@@ -296,7 +297,7 @@ impl Session<'_> {
         if self.closed.is_none()
             && self.unfinished.is_some_and(|since| past(since, MESSAGE_DEADLINE_MS))
         {
-            return self.close(Closing::DRIPS);
+            return self.close(Disconnect::Drips);
         }
         if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
             feeder.speak(self.shared, self.wire);

@@ -20,11 +20,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::chat::{RoomId, SeatId, Seq};
+use crate::codec::Disconnect;
 use crate::connection::feed::Feed;
 use crate::connection::slots::Stage;
 pub(crate) use crate::connection::wire::hearing::Hearing;
 pub use crate::connection::wire::hearing::Told;
-use crate::dialect::Closing;
 use crate::limits::{
     CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
 };
@@ -59,7 +59,7 @@ pub struct Wire {
     told_bytes: Cell<usize>,
     flow: Cell<Flow>,
     /// How the task is to close the connection, when it comes to it.
-    closing: Cell<Option<Closing>>,
+    closing: Cell<Option<Disconnect>>,
     /// The socket failed; there is nothing left to do.
     broken: Cell<bool>,
     /// Tells that the hub has not answered.
@@ -135,7 +135,7 @@ impl Wire {
         let fits = outgoing.len() + rest.len() <= OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES;
         if !fits || outgoing.push(rest).is_err() {
             drop(outgoing);
-            return self.close(Closing::TOO_SLOW);
+            return self.close(Disconnect::TooSlow);
         }
         if was_empty {
             self.nudge(); // The task is to wait for room in the kernel, too.
@@ -227,7 +227,7 @@ impl Wire {
     }
 
     /// Asks the task to close the connection, behind what is queued. The first reason counts.
-    pub fn close(&self, closing: Closing) {
+    pub fn close(&self, closing: Disconnect) {
         if self.closing.get().is_none() {
             self.closing.set(Some(closing));
         }
@@ -235,7 +235,7 @@ impl Wire {
     }
 
     /// How the connection is to be closed, if it is.
-    pub(super) fn closing(&self) -> Option<Closing> {
+    pub(super) fn closing(&self) -> Option<Disconnect> {
         self.closing.get()
     }
 

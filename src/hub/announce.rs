@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use crate::chat::{Door, Event, RoomId, SeatId, What};
-use crate::dialect::DOORS_MAX;
+use crate::codec::PROTOCOL_IDS_MAX;
 use crate::hub::{Hub, Item, presence};
 
 impl Hub {
@@ -30,7 +30,7 @@ impl Hub {
     fn doors(&self, room: RoomId) -> impl Iterator<Item = Door> {
         let audience = self.audiences.get(&room).map_or(&[][..], Vec::as_slice);
         let listens = |door: &Door| audience.iter().any(|of| of[usize::from(door.0)] > 0);
-        (0..DOORS_MAX as u8).map(Door).filter(listens)
+        (0..PROTOCOL_IDS_MAX as u8).map(Door).filter(listens)
     }
 
     fn announce_to(&mut self, event: &Event, by: Option<SeatId>, wanted: impl Fn(bool) -> bool) {
@@ -47,7 +47,7 @@ impl Hub {
         };
         let (room, seq) = (event.room, event.what.seq());
         let item = Item::Announce { room, seq, by, moved, copies };
-        let listens = |of: &[u32; DOORS_MAX]| of.iter().any(|count| *count > 0);
+        let listens = |of: &[u32; PROTOCOL_IDS_MAX]| of.iter().any(|count| *count > 0);
         let mut last = None;
         for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {
             if let Some(worker) = last.replace(worker) {

@@ -24,7 +24,8 @@ impl Bench {
     fn new(messages: u64) -> Bench {
         let (line, end) = line();
         let settings = Settings { session_ttl_secs: 3_600, limits: false };
-        let (hub, handle, rounds) = Hub::new(settings, Snapshot::default(), line, &[], "epoch", 2);
+        let (hub, handle, rounds) =
+            Hub::new(settings, Snapshot::default(), line, vec![], "epoch", 2);
         let session = crypto::hash("session");
         let mut bench = Bench { hub, end, rounds, session, now: Time::now(), _handle: handle };
         let (account, name) = (AccountId(1), Name::new("Ann").expect("a name"));

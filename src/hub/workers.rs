@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::chat::{Door, Folded, RoomId, SeatId, Seq};
-use crate::dialect::{Closing, Copy};
+use crate::codec::{Disconnect, Encoded};
 use crate::hub::Bounds;
 use crate::log;
 
@@ -27,7 +27,7 @@ pub enum Item {
         /// Which room.
         room: RoomId,
         /// How its connection is to be closed; `None`: it is gone already.
-        closing: Option<Closing>,
+        closing: Option<Disconnect>,
     },
     /// To everybody who hears the room.
     Announce {
@@ -40,7 +40,7 @@ pub enum Item {
         /// Who it says is here from now on, or is not.
         moved: Option<(Folded, bool)>,
         /// One for each door that has a word for it.
-        copies: Vec<Copy>,
+        copies: Vec<Encoded>,
     },
     /// To one stream.
     Whisper {
@@ -56,7 +56,7 @@ pub enum Item {
         /// Its own seat.
         seat: SeatId,
         /// How.
-        closing: Closing,
+        closing: Disconnect,
     },
     /// To one seat, whose oldest unanswered tell is answered by it.
     Reply {

@@ -5,7 +5,7 @@
 //! Called by the connections.
 
 use crate::chat::{Caller, Event, RoomId, Seq, What, call};
-use crate::dialect::Dialect;
+use crate::codec::Codec;
 use crate::limits::{LAG_PAGE_MESSAGES, PAGE_FRAMES_BYTES};
 use crate::protocol::Service;
 use crate::store::{Bound, Message, Page};
@@ -24,7 +24,7 @@ pub struct Missed {
 /// read now.
 pub async fn missed(
     service: &Service,
-    dialect: &'static dyn Dialect,
+    codec: &'static dyn Codec,
     room: RoomId,
     from: Seq,
     own: &[Seq],
@@ -37,20 +37,19 @@ pub async fn missed(
         reader.page((room, Seq(0)), Bound::After(from), LAG_PAGE_MESSAGES)
     };
     let page = service.readers.read_in_turn(page).await.ok()?;
-    Some(of_page(dialect, &service.epoch, (from, heard), own, page))
+    Some(of_page(codec, &service.epoch, (from, heard), own, page))
 }
 
 /// The frames of a page that was read for what was said after `from`. The core had heard of the log
 /// up to `heard` by then.
 pub(crate) fn of_page(
-    dialect: &'static dyn Dialect,
+    codec: &'static dyn Codec,
     epoch: &str,
     (from, heard): (Seq, Seq),
     own: &[Seq],
     page: Page,
 ) -> Missed {
     let mut missed = Missed { bytes: Vec::new(), upto: heard, head: heard };
-    let mut json = Vec::new();
     let last = page.messages.last().map(|message| message.seq);
     for message in page.messages {
         let seq = message.seq;
@@ -58,11 +57,7 @@ pub(crate) fn of_page(
             return missed;
         }
         if !own.contains(&seq) {
-            json.clear();
-            tell(dialect, message, &mut json);
-            if !json.is_empty() {
-                dialect.envelope().wrap(epoch, Some(seq), &json, &mut missed.bytes);
-            }
+            tell(codec, epoch, message, &mut missed.bytes);
         }
         if missed.bytes.len() >= PAGE_FRAMES_BYTES {
             missed.upto = seq;
@@ -75,9 +70,9 @@ pub(crate) fn of_page(
     missed
 }
 
-fn tell(dialect: &dyn Dialect, message: Message, json: &mut Vec<u8>) {
+fn tell(codec: &dyn Codec, epoch: &str, message: Message, frames: &mut Vec<u8>) {
     let Message { seq, room, author, color, text, time, client_id, reply_to, calls, .. } = message;
     let (Some(text), calls) = (text, calls.into()) else { return };
     let what = What::Said { seq, text, client_id, reply_to, calls };
-    dialect.event(&Event { room, time, author, color, what }, json);
+    codec.event(epoch, &Event { room, time, author, color, what }, frames);
 }

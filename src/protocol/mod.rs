@@ -1,66 +1,103 @@
 //! Everything that is somebody's wire format. Takes a request, finds whose it is, and says what is
 //! to become of it. Called by connections, one request at a time.
 //!
-//! To add a protocol, add its folder, its line in [`DIALECTS`] and its line in [`respond`]; to take
-//! one away, delete them. Nothing below this floor knows of it.
+//! To add a protocol, add its folder, with a [`Protocol`] that says all that the others know of it,
+//! and its line in [`PROTOCOLS`] (and its `mod` line, and a feature of that name in `Cargo.toml`);
+//! to take one away, delete them. Nothing else knows of it, as a test shows that builds without
+//! each. The page in the browser speaks the native protocol: without that it is served, and of no
+//! use.
 //!
 //! Every protocol routes in one style: a `match` of method and path, a route a line, and beside it
 //! the methods of each path, for whoever comes with another.
 
 mod bodies;
-pub mod chitchat;
+#[cfg(feature = "chitchat")]
+mod chitchat;
+mod closing;
 mod cookies;
 mod lagging;
 mod lists;
-pub mod native;
+#[cfg(feature = "native")]
+mod native;
 mod origins;
 pub mod passwords;
-pub mod piratchat;
+#[cfg(feature = "piratchat")]
+mod piratchat;
 mod source;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod web;
 
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::chat::{Caller, Door, Refusal, RoomId, RoomRef, SeatId, Source, call};
+use crate::codec::{Codec, Codecs};
 use crate::config::Config;
-use crate::crypto::KeyHash;
-use crate::dialect::{Dialect, Dialects};
+use crate::crypto::{self, KeyHash};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, Seat};
-use crate::protocol::chitchat::Tokens;
 #[cfg(test)]
 pub(crate) use crate::protocol::lagging::of_page;
 pub use crate::protocol::lagging::{Missed, missed};
-pub use crate::protocol::native::Script;
 use crate::protocol::passwords::{Busy, Passwords, Place};
+pub use crate::protocol::stream::{PageRead, StreamPage, StreamScript};
 use crate::store::{Health, Readers};
 
-/// The doors. A [`Door`] is an index into this.
-pub const DIALECTS: Dialects = &[
-    &piratchat::DIALECT,
-    &chitchat::DIALECT,
-    &native::DIALECT,
-    &native::SSE,
-    &native::LINES,
-    &native::PLAIN,
+/// The protocols, native first: a path is that one's that claims it first, and what is nobody's is
+/// refused in the words of the first.
+pub(crate) static PROTOCOLS: &[&Protocol] = &[
+    #[cfg(feature = "native")]
+    &native::PROTOCOL,
+    #[cfg(feature = "piratchat")]
+    &piratchat::PROTOCOL,
+    #[cfg(feature = "chitchat")]
+    &chitchat::PROTOCOL,
 ];
 
-/// Piratchat's `/ws`.
-pub(crate) const PIRATCHAT: Door = Door(0);
-/// ChitChat's `/chats/<room>/ws`.
-pub(crate) const CHITCHAT: Door = Door(1);
-/// The websocket form of `/api/v1/events`.
-pub(crate) const NATIVE: Door = Door(2);
-/// The same as server-sent events.
-pub(crate) const NATIVE_SSE: Door = Door(3);
-/// The same as lines of JSON.
-pub(crate) const NATIVE_LINES: Door = Door(4);
-/// `/r/<room>`.
-pub(crate) const NATIVE_PLAIN: Door = Door(5);
+/// One protocol, as far as the others know it. It is stated in its folder.
+pub(crate) struct Protocol {
+    /// What is spoken on connections that stay, in each of its forms.
+    codecs: &'static [&'static dyn Codec],
+    /// Whether a path is its own. The path may be one that could not be decoded.
+    claims: fn(path: &[&str]) -> bool,
+    /// Answers a request for such a path.
+    respond: for<'a> fn(&'a Context, SeatId, &'a Request, &'a [&'a str]) -> Responding<'a>,
+    /// Whether a GET for such a path does something in its visitor's name.
+    acts: fn(request: &Request, path: &[&str]) -> bool,
+    /// The answer to what could not be read as a request.
+    refused: fn(Reject) -> Response,
+    /// The answer to a page of another origin that would act for its visitor.
+    foreign: fn() -> Response,
+}
+
+/// An answer on its way.
+type Responding<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+
+/// The codecs of all protocols. A [`Door`], the id of a protocol's form, is an index into it.
+pub fn codecs() -> Codecs {
+    PROTOCOLS.iter().flat_map(|protocol| protocol.codecs).copied().collect()
+}
+
+/// The id of a protocol's form.
+fn protocol_id(codec: &dyn Codec) -> Door {
+    let mut all = PROTOCOLS.iter().flat_map(|protocol| protocol.codecs);
+    let index = all.position(|one| one.name() == codec.name());
+    Door(u8::try_from(index.expect("a protocol lists its codecs")).expect("there are a few"))
+}
+
+/// The protocol that a path belongs to.
+fn protocol_of(path: &[&str]) -> Option<&'static Protocol> {
+    PROTOCOLS.iter().copied().find(|protocol| (protocol.claims)(path))
+}
+
+/// The same, or the first protocol for what is nobody's.
+fn protocol_for(path: &[&str]) -> &'static Protocol {
+    protocol_of(path).unwrap_or(PROTOCOLS[0])
+}
 
 /// What a path allows that one can only read.
 const READ: &[Method] = &[Method::Get, Method::Head, Method::Options];
@@ -75,8 +112,8 @@ pub struct Service {
     pub hub: HubHandle,
     /// What was set at the start.
     pub config: Config,
-    /// Signs and checks room tokens.
-    pub tokens: Tokens,
+    /// What signs tokens, as [`signing_secret`] makes it.
+    pub secret: Box<str>,
     /// Hashes and checks room passwords, off the event loop.
     pub passwords: Passwords,
     /// Reads old messages, off the event loop.
@@ -171,6 +208,13 @@ impl Service {
     }
 }
 
+/// What signs tokens: the text that was set, or else the random bytes that the database keeps,
+/// written as hex. So it is a text in either case: it can be handed to whoever is to verify tokens,
+/// and set as `SECRET_KEY` without a token losing its worth.
+pub fn signing_secret(set: Option<&str>, kept: &[u8; 32]) -> Box<str> {
+    set.map_or_else(|| crypto::hex(kept), str::to_owned).into()
+}
+
 /// What becomes of a request.
 pub enum Outcome {
     /// It is answered.
@@ -182,9 +226,9 @@ pub enum Outcome {
         /// The right to chat.
         seat: Seat,
         /// What is spoken.
-        dialect: &'static dyn Dialect,
+        codec: &'static dyn Codec,
         /// A stream's: the frames that it sends besides those of its rooms.
-        script: Option<Script>,
+        script: Option<Box<dyn StreamScript>>,
         /// Whether it is somebody's who is logged in.
         known: bool,
     },
@@ -195,7 +239,7 @@ pub enum Outcome {
         /// The right to hear.
         seat: Seat,
         /// The frames that the stream sends.
-        script: Script,
+        script: Box<dyn StreamScript>,
     },
 }
 
@@ -257,31 +301,20 @@ async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Req
 
 /// Finds whose a request is.
 async fn route(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
-    match *path {
-        ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz"] => {
-            native::respond(context, seat, request, path).await
-        }
-        ["api", ..] | ["ws"] => piratchat::respond(context, seat, request, path).await,
-        ["chats", ..] => chitchat::respond(context, seat, request, path).await,
-        // Who opens the page is marked before it asks for anything.
-        [] | [_] => {
-            let page = web::respond(request, path);
-            Outcome::Response(cookies::mark(page, request, &context.epoch))
-        }
-        _ => Outcome::Response(web::respond(request, path)),
+    if let Some(protocol) = protocol_of(path) {
+        return (protocol.respond)(context, seat, request, path).await;
     }
+    let page = web::respond(request, path);
+    // Who opens the page is marked before it asks for anything.
+    let opens = path.len() <= 1;
+    Outcome::Response(if opens { cookies::mark(page, request, &context.epoch) } else { page })
 }
 
 /// The answer to what could not be read as a request, in the words of the protocol that its path
-/// belongs to; ours where that is not known, or is nobody's.
+/// belongs to.
 fn refused(path: &str, reject: Reject) -> Response {
-    let mut segments = path.split('/').skip(1);
-    match (segments.next(), segments.next()) {
-        (Some("api"), Some("v1")) => native::refused(reject),
-        (Some("api" | "ws"), _) => piratchat::refused(reject),
-        (Some("chats"), _) => chitchat::refused(reject),
-        _ => native::refused(reject),
-    }
+    let path: Vec<&str> = path.split('/').skip(1).collect();
+    (protocol_for(&path).refused)(reject)
 }
 
 /// The method that routes are found by.

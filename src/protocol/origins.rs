@@ -8,7 +8,7 @@
 
 use crate::http::{self, Method, Page, Reject, Request, Response};
 use crate::limits::PREFLIGHT_SECS;
-use crate::protocol::{Service, chitchat, native, piratchat, refused};
+use crate::protocol::{Service, protocol_for, protocol_of, refused};
 
 /// What is refused before it is routed, and the answer to a listed page that asks what it may send.
 pub(super) fn admit(service: &Service, request: &Request, path: &[&str]) -> Option<Response> {
@@ -21,7 +21,7 @@ pub(super) fn admit(service: &Service, request: &Request, path: &[&str]) -> Opti
         return Some(refused(&request.path, NOBODY));
     }
     match http::page(request, &config.origins) {
-        Page::Foreign if changes(request, path) => Some(foreign(path)),
+        Page::Foreign if changes(request, path) => Some((protocol_for(path).foreign)()),
         Page::Listed(_) => preflight(request),
         Page::Foreign | Page::Own | Page::None => None,
     }
@@ -33,21 +33,9 @@ fn changes(request: &Request, path: &[&str]) -> bool {
         Method::Options => false,
         Method::Get | Method::Head => {
             let stays = request.list_contains("upgrade", "websocket");
-            // A stream makes one present; it may be heard from anywhere by whoever has a key.
-            let stream = matches!(path, ["api", "v1", "events"] | ["r", _]);
-            stays || path == ["api", "logout"] || stream && request.bearer().is_none()
+            stays || protocol_of(path).is_some_and(|protocol| (protocol.acts)(request, path))
         }
         Method::Post | Method::Put | Method::Patch | Method::Delete => true,
-    }
-}
-
-/// The refusal, in the words of the protocol that the path belongs to.
-fn foreign(path: &[&str]) -> Response {
-    match path {
-        ["api", "v1", ..] => native::foreign(),
-        ["api" | "ws", ..] => piratchat::foreign(),
-        ["chats", ..] => chitchat::foreign(),
-        _ => native::foreign(),
     }
 }
 

@@ -12,13 +12,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::chat::{Command, Event, LOBBY, Refusal, SeatId, Seq, Settings};
+use crate::codec::Codec;
 use crate::config::Config;
-use crate::dialect::Dialect;
 use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id};
-use crate::protocol::chitchat::Tokens;
 use crate::protocol::passwords::Passwords;
-use crate::protocol::{DIALECTS, Outcome, Service, respond};
+use crate::protocol::{Outcome, Service, chitchat, codecs, protocol_id, respond, signing_secret};
 use crate::store::tests::Scratch;
 use crate::store::{LineEnd, Write, line};
 use crate::time::Time;
@@ -156,7 +155,7 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let (line, writes) = line();
         let settings =
             Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
-        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, line, DIALECTS, "e0", 1);
+        let (hub, handle, mut rounds) = Hub::new(settings, snapshot, line, codecs(), "e0", 1);
         let log = handle.log_handle();
         // A thread that the runtime does not know of: while it knew, a paused clock would not jump.
         let writer = std::thread::spawn(move || {
@@ -169,11 +168,11 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
             });
         });
         let running = tokio::spawn(hub.run());
-        let tokens = Tokens::new(config.secret_key.as_deref(), &[7; 32]);
+        let secret = signing_secret(config.secret_key.as_deref(), &[7; 32]);
         let (passwords, readers, epoch) = (Passwords::new(), opened.readers, "e0".to_owned());
         let health = opened.health;
         let hub = handle;
-        let service = Service { hub, config, tokens, passwords, readers, health, epoch };
+        let service = Service { hub, config, secret, passwords, readers, health, epoch };
         let service = Rc::new(service);
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { service, rounds, seats: Cell::new(0) }).await;
@@ -199,12 +198,25 @@ async fn write_some(mut writes: LineEnd, log: &LogHandle, entries_max: u64) {
     }
 }
 
-/// What a dialect says of an event to others, and to whom it came from.
-pub(super) fn told(dialect: &dyn Dialect, event: &Event) -> (String, String) {
-    let mut json = Vec::new();
-    dialect.event(event, &mut json);
-    let others = String::from_utf8(json).expect("UTF-8");
-    let own = if dialect.echoes() { others.clone() } else { String::new() };
+/// The payload of a short websocket text frame, or nothing if nothing is written.
+pub(super) fn payload(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut frame = Vec::new();
+    write(&mut frame);
+    let head = match frame.get(1) {
+        None => 0,
+        Some(126) => 4,
+        Some(length) => {
+            assert_eq!(frame.len(), 2 + usize::from(*length));
+            2
+        }
+    };
+    String::from_utf8(frame.split_off(head)).expect("UTF-8")
+}
+
+/// What a codec says of an event to others, and to whom it came from.
+pub(super) fn told(codec: &dyn Codec, event: &Event) -> (String, String) {
+    let others = payload(|frame| codec.event("e0", event, frame));
+    let own = if codec.echoes() { others.clone() } else { String::new() };
     (others, own)
 }
 
@@ -307,15 +319,15 @@ fn methods_of_every_path() {
     });
 }
 
-/// What is said through one dialect is heard through the other.
+/// What is said through one codec is heard through the other.
 #[test]
 fn both_doors_of_the_lobby() {
     serve(async |mut server| {
         let ann = server.account("Ann").await;
         let mine = server.send("GET /ws", &format!("{UPGRADE}{ann}"), "").await.seat;
         let guest = server.send("GET /chats/1/ws", UPGRADE, "").await.seat.expect("a seat");
-        let dialect = DIALECTS[1];
-        guest.tell(dialect.decode(r#"{"event_type":"send","name":"Bo","msg":"ahoy"}"#)).await;
+        let codec = chitchat::PROTOCOL.codecs[0];
+        guest.tell(codec.decode(r#"{"event_type":"send","name":"Bo","msg":"ahoy"}"#)).await;
         let online = server.send("GET /api/online", &ann, "").await;
         // The message is on its way to the log; its sender is there already.
         assert_eq!(online.show(), r#"200 {"online_clients":["Ann","Bo"]}"#);
@@ -338,4 +350,12 @@ fn both_doors_of_the_lobby() {
         assert!(texts[1].starts_with(r#"{"event_type":"send","name":"Bo","room_id":1,"#));
         drop(mine);
     });
+}
+
+/// Ids are found by name, so no two codecs have the same.
+#[test]
+fn each_codec_has_an_id_of_its_own() {
+    for (index, codec) in codecs().into_iter().enumerate() {
+        assert_eq!(usize::from(protocol_id(codec).0), index, "{}", codec.name());
+    }
 }

@@ -3,10 +3,12 @@
 //!
 //! It knows no chat: the page talks to the other protocols like any client. Every address in it is
 //! relative, so that all of it may stand below a path of a proxy's. Called by
-//! [`respond`](super::respond), and by ChitChat for the paths where the page stands beside JSON.
+//! [`route`](super::route), and by ChitChat for the paths where the page stands beside JSON.
+
+use serde::Serialize;
 
 use crate::http::{Method, Request, Response};
-use crate::protocol::{READ, method, piratchat, unrouted};
+use crate::protocol::{READ, advice, bodies, method, unrouted};
 
 /// A file of the page, as `build.rs` has prepared it.
 struct File {
@@ -39,7 +41,19 @@ pub(super) fn respond(request: &Request, path: &[&str]) -> Response {
     let path = path.join("/");
     match (method(request), FILES.iter().find(|file| file.path == path)) {
         (Method::Get, Some(file)) => file.response(request),
-        (_, file) => piratchat::dress(unrouted(request, file.map_or(&[], |_| READ))),
+        (_, file) => dress(unrouted(request, file.map_or(&[], |_| READ))),
+    }
+}
+
+/// Says what to do about an error.
+fn dress(response: Response) -> Response {
+    #[derive(Serialize)]
+    struct Error<'a> {
+        error: &'a str,
+    }
+    match response.status {
+        ..400 => response,
+        status => response.json(bodies::text(&Error { error: advice(status) })),
     }
 }
 

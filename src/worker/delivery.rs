@@ -6,8 +6,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::chat::{Door, Folded, Numbered, RoomId, SeatId, Seq};
+use crate::codec::{Disconnect, Encoded, PROTOCOL_IDS_MAX};
 use crate::connection::{Told, Wire};
-use crate::dialect::{Closing, Copy, DOORS_MAX};
 use crate::hub::{self, Item};
 use crate::limits::SLICE_BYTES;
 use crate::log;
@@ -33,7 +33,7 @@ pub(super) trait Listener {
     fn answer(&self, frame: &Bytes) -> bool;
     fn flush_feed(&self, scratch: &mut Vec<u8>);
     fn answered(&self);
-    fn close(&self, closing: Closing);
+    fn close(&self, closing: Disconnect);
 }
 
 impl Listener for Wire {
@@ -73,7 +73,7 @@ impl Listener for Wire {
         self.answered();
     }
 
-    fn close(&self, closing: Closing) {
+    fn close(&self, closing: Disconnect) {
         self.close(closing);
     }
 }
@@ -120,7 +120,7 @@ enum Pending {
         by: Option<SeatId>,
         seq: Option<Seq>,
         moved: Option<(Folded, bool)>,
-        copies: Vec<Copy>,
+        copies: Vec<Encoded>,
     },
     /// To one seat.
     Replied { seat: SeatId, frame: Bytes },
@@ -129,7 +129,7 @@ enum Pending {
 /// Buffers that are filled again and again: one for what all of a door get, one for what one does.
 #[derive(Default)]
 struct Gather {
-    common: [Vec<u8>; DOORS_MAX],
+    common: [Vec<u8>; PROTOCOL_IDS_MAX],
     single: Vec<u8>,
 }
 
@@ -192,7 +192,7 @@ impl<W: Listener> Delivery<W> {
     }
 
     /// Gives an announcement to the streams in the room.
-    fn feed(&mut self, room: RoomId, seq: Option<Seq>, by: Option<SeatId>, copies: &[Copy]) {
+    fn feed(&mut self, room: RoomId, seq: Option<Seq>, by: Option<SeatId>, copies: &[Encoded]) {
         let Some(room) = self.rooms.get(&room) else { return };
         for (seat, door, wire) in &room.streams {
             let copy = copies.iter().find(|copy| copy.door == *door);
@@ -218,7 +218,7 @@ impl<W: Listener> Delivery<W> {
         room.seats.push(Seated { wire, door, since: room.pending.len(), apart: false });
     }
 
-    fn unseat(&mut self, seat: SeatId, id: RoomId, closing: Option<Closing>) {
+    fn unseat(&mut self, seat: SeatId, id: RoomId, closing: Option<Disconnect>) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let Some(index) = self.places.remove(&seat) else { return };
         if hub::base_of(seat) != seat {
@@ -276,7 +276,7 @@ impl<W: Listener> Delivery<W> {
         (self.rooms, self.places) = (Numbered::default(), Numbered::default());
         self.touched = Vec::new();
         let wires = self.wires.borrow();
-        wires.values().for_each(|wire| wire.close(Closing::TOO_SLOW));
+        wires.values().for_each(|wire| wire.close(Disconnect::TooSlow));
         log!(Error, "{} connections were closed: their worker had stood still", wires.len());
     }
 }

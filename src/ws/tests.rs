@@ -478,3 +478,17 @@ fn noise() {
         }
     });
 }
+
+/// A frame whose payload is written in place is the frame of that payload, behind what was there.
+#[test]
+fn frames_that_are_written_in_place() {
+    for length in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
+        let payload = vec![b'a'; length];
+        let (mut expected, mut out) = (b"before".to_vec(), b"before".to_vec());
+        if length > 0 {
+            text_frame(&payload, &mut expected);
+        }
+        text_frame_with(&mut out, |out| out.extend_from_slice(&payload));
+        assert!(out == expected, "{length}");
+    }
+}

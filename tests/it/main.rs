@@ -27,5 +27,6 @@ mod texts;
 mod tidy;
 mod transcripts;
 mod vanishing;
+mod variants;
 mod web;
 mod websocket;

@@ -19,7 +19,7 @@ pub enum Tell {
         name: Option<Name>,
         /// To be shown in.
         color: Option<Color>,
-        /// Not empty, and short enough: the dialect has seen to it.
+        /// Not empty, and short enough: the codec has seen to it.
         text: Box<str>,
     },
     /// I am no longer here, though the connection stays.

@@ -6,9 +6,9 @@
 use std::cell::RefCell;
 
 use crate::chat::{Folded, Seq};
+use crate::codec::Disconnect;
 use crate::connection::lag::{Lag, TooMuch};
 use crate::connection::wire::{Flow, Wire};
-use crate::dialect::Closing;
 use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
 
 /// Something of a round, as one seat is told it.
@@ -119,7 +119,7 @@ impl Wire {
                     self.nudge();
                 }
             }
-            Err(TooMuch) => self.close(Closing::TOO_SLOW),
+            Err(TooMuch) => self.close(Disconnect::TooSlow),
         }
     }
 

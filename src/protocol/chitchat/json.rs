@@ -1,7 +1,7 @@
 //! ChitChat's JSON as it goes out: rooms, and failures with their numbers.
 //!
 //! It must never write a password or the hash of one; the types it writes from hold none. Called by
-//! the routes and the dialect of this folder.
+//! the routes and the codec of this folder.
 
 use serde::Serialize;
 

@@ -2,9 +2,9 @@
 //!
 //! It translates, checks what is cheap to check, and leaves to the core whatever depends on others.
 //! Whoever shows no good session is a guest here, not an error. Called by
-//! [`respond`](super::respond).
+//! [`route`](super::route).
 
-mod dialect;
+mod codec;
 mod json;
 mod object;
 #[cfg(test)]
@@ -13,34 +13,37 @@ mod tokens;
 
 use serde::Serialize;
 
-pub use dialect::DIALECT;
-pub use tokens::Tokens;
-
+use codec::CODEC;
 use json::{Failure, Room, User};
 use object::Object;
-use tokens::{Flaw, Pass};
+use tokens::{Flaw, Pass, Tokens};
 
 use crate::chat::{
     Access, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId, RoomInfo,
     RoomRef, SeatId, Title, Typed, Visibility, call,
 };
 use crate::crypto;
-use crate::http::{self, Method, Reject, Request, Response};
+use crate::http::{self, Method, Request, Response};
 use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::passwords::NOBODYS_HASH;
-use crate::protocol::{CHITCHAT, Context, Outcome, POST, READ, UPGRADE};
+use crate::protocol::{Context, Outcome, POST, Protocol, READ, UPGRADE, protocol_id};
 use crate::protocol::{bodies, cookies, lists, method, session, unrouted, web};
 use crate::time::Time;
 
+/// This protocol, as the others know it.
+pub(super) static PROTOCOL: Protocol = Protocol {
+    codecs: &[&CODEC],
+    claims: |path| matches!(path, ["chats", ..]),
+    respond: |context, seat, request, path| Box::pin(respond(context, seat, request, path)),
+    acts: |_, _| false,
+    refused: |reject| Failure::dress(Response::new(reject.status)),
+    foreign: || Failure::new(301, "Origin").into(),
+};
+
 /// Answers what is ChitChat's.
-pub(super) async fn respond(
-    context: &Context,
-    seat: SeatId,
-    request: &Request,
-    path: &[&str],
-) -> Outcome {
+async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
     let answered = match (method(request), path) {
         (Method::Get, ["chats"]) => list(context, request).await,
         (Method::Post, ["chats"]) => make(context, request).await,
@@ -59,16 +62,6 @@ pub(super) async fn respond(
         _ => Ok(Failure::dress(unrouted(request, allowed(path)))),
     };
     Outcome::Response(answered.unwrap_or_else(Response::from))
-}
-
-/// The answer to what is no request.
-pub(super) fn refused(reject: Reject) -> Response {
-    Failure::dress(Response::new(reject.status))
-}
-
-/// The answer to a page of another origin.
-pub(super) fn foreign() -> Response {
-    Failure::new(301, "Origin").into()
 }
 
 /// The methods of a path; none if there is no such path.
@@ -288,7 +281,7 @@ async fn websocket(
         Err(failure) => return Err(failure.into()),
     };
     let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
-    let (door, room_ref) = (CHITCHAT, RoomRef::Id(lock.number));
+    let (door, room_ref) = (protocol_id(&CODEC), RoomRef::Id(lock.number));
     let claim = pass.map(|pass| pass.claim);
     let call = call::Sit { seat, door, room: room_ref, access, claim, enter: false };
     let seat = context.hub.sit(seat, caller, call).await;
@@ -299,7 +292,7 @@ async fn websocket(
         Some(key) => context.hub.call(Caller::Session(key), call::Me).await.is_ok(),
         None => false,
     };
-    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None, known })
+    Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known })
 }
 
 /// What a body says about a room, as far as it says something, and found valid.
@@ -398,7 +391,9 @@ struct Shown(Result<Pass, Flaw>);
 
 impl Shown {
     fn of(context: &Context, token: Option<&str>) -> Shown {
-        Shown(token.ok_or(Flaw::Invalid).and_then(|token| context.tokens.check(token)))
+        Shown(
+            token.ok_or(Flaw::Invalid).and_then(|token| Tokens::new(&context.secret).check(token)),
+        )
     }
 
     /// By which right it lets in; whether it fits the room is for the core to say.
@@ -458,7 +453,7 @@ fn token_response(context: &Context, name: &Name, first: Option<Time>, lock: &Lo
         room_id: u64,
         token: String,
     }
-    let token = context.tokens.issue(name, first, lock);
+    let token = Tokens::new(&context.secret).issue(name, first, lock);
     let granted = Granted { status: true, name: name.as_str(), room_id: lock.number.0, token };
     Response::new(201).json(bodies::text(&granted))
 }

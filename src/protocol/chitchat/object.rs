@@ -1,7 +1,7 @@
 //! A JSON object as ChitChat's clients send it, its fields read as Go reads them.
 //!
 //! It copies nothing: texts stay where they are in the request, unless an escape is in them. Called
-//! by the routes of this folder, and by its dialect for each message.
+//! by the routes of this folder, and by its codec for each message.
 
 use std::borrow::Cow;
 use std::fmt;

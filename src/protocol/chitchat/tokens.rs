@@ -22,8 +22,7 @@ use crate::time::Time;
 const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
 
 /// Signs and checks tokens.
-#[derive(Clone)]
-pub struct Tokens {
+pub(super) struct Tokens {
     /// Holds the secret, and has seen no message yet.
     keyed: Hmac<Sha256>,
 }
@@ -69,11 +68,8 @@ struct Claims {
 }
 
 impl Tokens {
-    /// Signs with the text that was set, or else with the random bytes that the database keeps,
-    /// written as hex. So the secret is a text in either case: it can be handed to whoever is to
-    /// verify tokens, and set as `SECRET_KEY` without a token losing its worth.
-    pub fn new(set: Option<&str>, kept: &[u8; 32]) -> Tokens {
-        let secret = set.map_or_else(|| crypto::hex(kept), str::to_owned);
+    /// Signs with that text.
+    pub fn new(secret: &str) -> Tokens {
         let keyed = Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
         Tokens { keyed }
     }

@@ -1,7 +1,7 @@
 //! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` for people. Who may
 //! hear what, where it begins, and which frames it sends before and besides those of its rooms.
 //!
-//! A [`Script`] is what the connection asks for the words. It reads the log for a stream that has
+//! The [`Script`] is what the connection knows of a stream. It reads the log for a stream that has
 //! missed something; what it may tell, it judges by the memberships of the moment it reads. Who
 //! came and went is not in the log, and is not told again: after `caught_up` a client that shows it
 //! asks for the members. (To repeat it would take what a slow reader has no room for: thousands of
@@ -11,23 +11,24 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, Door, Entry, Event, Followed, Following, Name, RoomId, RoomInfo,
+    AccountId, Author, Caller, Entry, Event, Farewell, Followed, Following, Name, RoomId, RoomInfo,
     SeatId, Seq, Source, What, call,
 };
-use crate::dialect::{Closing, Dialect, Envelope};
+use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
 use crate::limits::{PAGE_ENTRIES_MAX, PAGE_FRAMES_BYTES, RETRY_AFTER_MS};
-use crate::protocol::lists;
-use crate::protocol::native::dialect::DIALECT;
+use crate::protocol::native::codec::{CODEC, LINES, Native, PLAIN, SSE};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::frames::{self, Bye, Reset};
+use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
-use crate::protocol::{Context, NATIVE, NATIVE_LINES, NATIVE_PLAIN, NATIVE_SSE, Outcome, Service};
+use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript};
+use crate::protocol::{lists, protocol_id};
 use crate::store::{Happened, Row};
 
 /// What a stream is told besides what the rooms say.
-pub struct Script {
-    envelope: Envelope,
+struct Script {
+    form: &'static Native,
     epoch: String,
     caller: Caller,
     name: Name,
@@ -35,18 +36,6 @@ pub struct Script {
     only: Option<Vec<RoomId>>,
     cursor: Seq,
     opening: Vec<u8>,
-}
-
-/// A page of the log, as the stream is told of it.
-pub struct Page {
-    /// Whole frames.
-    pub bytes: Vec<u8>,
-    /// How far it reaches.
-    pub upto: Seq,
-    /// The last entry that there was, as far as the core had heard of it.
-    pub head: Seq,
-    /// How far one has read one's rooms; of the last page only.
-    pub read: Vec<(RoomId, Seq)>,
 }
 
 /// Begins a stream, of all one's rooms or of one.
@@ -67,7 +56,7 @@ pub(super) async fn events(
     } else {
         None
     };
-    let (door, kind) = form(request, room.is_some(), handshake.is_some());
+    let (form, kind) = form(request, room.is_some(), handshake.is_some());
     let only = match room {
         Some(room) => {
             let room = fields::room(room)?;
@@ -82,19 +71,19 @@ pub(super) async fn events(
         None => only(request)?,
     };
     let since = since(request)?;
-    let call = call::Follow { seat, door, only: only.clone() };
+    let call = call::Follow { seat, door: protocol_id(form), only: only.clone() };
     let (seat, following) = context.hub.sit(seat, caller.clone(), call).await?;
     let Following { name, account, .. } = following;
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let (cursor, reset) = begin(&since, &context.epoch, head, oldest);
-    let envelope = door_envelope(door);
     let (epoch, opening) = (context.epoch.clone(), Vec::new());
-    let mut script = Script { envelope, epoch, caller, name, account, only, cursor, opening };
+    let mut script = Script { form, epoch, caller, name, account, only, cursor, opening };
     script.opening = script.open(reset);
+    let script: Box<dyn StreamScript> = Box::new(script);
     Ok(match handshake {
         Some(handshake) => {
             let (response, script) = (handshake.response(None), Some(script));
-            Outcome::Websocket { response, seat, dialect: &DIALECT, script, known: true }
+            Outcome::Websocket { response, seat, codec: form, script, known: true }
         }
         // A proxy is not to hold back what is said now (nginx knows this header).
         None => {
@@ -107,26 +96,17 @@ pub(super) async fn events(
 }
 
 /// Which form is asked for, and its media type.
-fn form(request: &Request, plain: bool, socket: bool) -> (Door, &'static str) {
+fn form(request: &Request, plain: bool, socket: bool) -> (&'static Native, &'static str) {
     if plain {
-        return (NATIVE_PLAIN, "text/plain; charset=utf-8");
+        return (&PLAIN, "text/plain; charset=utf-8");
     }
     if socket {
-        return (NATIVE, "");
+        return (&CODEC, "");
     }
     // The HTML standard, section 9.2.
     const EVENTS: &str = "text/event-stream";
-    const LINES: &str = "application/x-ndjson";
-    if request.prefers(EVENTS, LINES) { (NATIVE_SSE, EVENTS) } else { (NATIVE_LINES, LINES) }
-}
-
-fn door_envelope(door: Door) -> Envelope {
-    match door {
-        NATIVE_SSE => Envelope::ServerSentEvents,
-        NATIVE_LINES => Envelope::Lines,
-        NATIVE_PLAIN => Envelope::Plain,
-        _ => Envelope::Websocket,
-    }
+    const NDJSON: &str = "application/x-ndjson";
+    if request.prefers(EVENTS, NDJSON) { (&SSE, EVENTS) } else { (&LINES, NDJSON) }
 }
 
 /// `rooms=1,7`: these only.
@@ -177,36 +157,61 @@ fn begin(since: &Since, epoch: &str, head: Seq, oldest: Seq) -> (Seq, Option<Res
     }
 }
 
-impl Script {
-    /// Everything up to here the client knows.
-    pub fn cursor(&self) -> Seq {
+impl StreamScript for Script {
+    fn cursor(&self) -> Seq {
         self.cursor
     }
 
-    /// The frames that the stream sends first.
-    pub fn opening(&self) -> &[u8] {
+    fn opening(&self) -> &[u8] {
         &self.opening
     }
 
-    fn open(&self, reset: Option<Reset>) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut say = |json: &[u8]| {
-            self.envelope.wrap(&self.epoch, Some(self.cursor), json, &mut out);
+    fn page<'a>(&'a self, service: &'a Rc<Service>, from: Seq) -> PageRead<'a> {
+        Box::pin(self.read(service, from))
+    }
+
+    fn caught_up(&self, seq: Seq, read: &[(RoomId, Seq)]) -> Vec<u8> {
+        self.say(Some(seq), |json| frames::caught_up(seq, read, json))
+    }
+
+    /// Lines for people need no such thing, but their connection does.
+    fn ping(&self, seq: Seq) -> Vec<u8> {
+        self.say(Some(seq), |json| frames::ping(seq, json))
+    }
+
+    fn bye(&self, why: Disconnect) -> Vec<u8> {
+        let why = match why {
+            Disconnect::Ended(Farewell::Closing) => Bye::GoingAway,
+            Disconnect::Ended(Farewell::Replaced) => Bye::Replaced,
+            Disconnect::Ended(Farewell::SessionEnded | Farewell::Locked)
+            | Disconnect::Ended(Farewell::Expelled | Farewell::GaveWay)
+            | Disconnect::Drips => Bye::SessionEnded,
+            Disconnect::Ended(Farewell::RoomGone)
+            | Disconnect::TooSlow
+            | Disconnect::TryLater
+            | Disconnect::Unfinished
+            | Disconnect::NotText
+            | Disconnect::NoPlace => Bye::TooSlow,
         };
-        let mut json = Vec::new();
-        frames::open(&self.epoch, self.cursor, &self.name, &mut json);
-        say(&json);
+        self.say(None, |json| frames::bye(why, RETRY_AFTER_MS, json))
+    }
+}
+
+impl Script {
+    fn open(&self, reset: Option<Reset>) -> Vec<u8> {
+        if self.form.0 == Framing::Plain {
+            return FIRST_LINE.to_vec();
+        }
+        let (epoch, seq) = (&self.epoch, self.cursor);
+        let mut out = self.say(Some(seq), |json| frames::open(epoch, seq, &self.name, json));
         if let Some(reason) = reset {
-            json.clear();
-            frames::reset(reason, &self.epoch, self.cursor, &mut json);
-            say(&json);
+            out.extend(self.say(Some(seq), |json| frames::reset(reason, epoch, seq, json)));
         }
         out
     }
 
-    /// What the stream is told of the log from `from` on, as far as it fits a page. `None`: the
-    /// log cannot be read now.
-    pub async fn page(&self, service: &Rc<Service>, from: Seq) -> Option<Page> {
+    /// See [`StreamScript::page`].
+    async fn read(&self, service: &Rc<Service>, from: Seq) -> Option<StreamPage> {
         let (account, context) = (self.account, &service.context(Source::Own));
         // The log may be ahead of the core: what that has not heard yet, it will announce; and of a
         // room it could not say yet what such an entry has made of it.
@@ -247,23 +252,19 @@ impl Script {
         let mine = memberships.iter().filter(|one| view.wants(one.room));
         view.rooms = mine.map(|followed| (followed.room, *followed)).collect();
         self.look_up(context, &entries.rows, &mut view).await;
-        let (mut bytes, mut json, mut upto) = (Vec::new(), Vec::new(), upto);
+        let (mut bytes, mut upto) = (Vec::new(), upto);
         if let Some(reason) = reset {
             bytes = self.say(Some(upto), |json| frames::reset(reason, &self.epoch, upto, json));
         }
         for row in &entries.rows {
-            json.clear();
-            view.tell(row, &mut json);
-            if !json.is_empty() {
-                self.envelope.wrap(&self.epoch, Some(row.seq), &json, &mut bytes);
-            }
+            self.tell(&view, row, &mut bytes);
             if bytes.len() >= PAGE_FRAMES_BYTES {
                 upto = row.seq;
                 break;
             }
         }
         let read = if upto >= head { self.marks(context, &view).await } else { Vec::new() };
-        Some(Page { bytes, upto, head, read })
+        Some(StreamPage { bytes, upto, head, read })
     }
 
     /// How far one has read one's rooms, as the core knows it: the disk learns of it later.
@@ -285,31 +286,33 @@ impl Script {
         }
     }
 
-    /// All that was missed has been told.
-    pub fn caught_up(&self, seq: Seq, read: &[(RoomId, Seq)]) -> Vec<u8> {
-        self.say(Some(seq), |json| frames::caught_up(seq, read, json))
-    }
-
-    /// The stream lives. Lines for people need no such thing, but their connection does.
-    pub fn ping(&self, seq: Seq) -> Vec<u8> {
-        self.say(Some(seq), |json| frames::ping(seq, json))
-    }
-
-    /// The last words.
-    pub fn bye(&self, closing: Closing) -> Vec<u8> {
-        let why = match closing {
-            Closing::GOING_AWAY => Bye::GoingAway,
-            Closing::REPLACED => Bye::Replaced,
-            Closing { code: 1008, .. } => Bye::SessionEnded,
-            _ => Bye::TooSlow,
-        };
-        self.say(None, |json| frames::bye(why, RETRY_AFTER_MS, json))
+    /// Appends the frame of a row; nothing, if it is not the member's to see.
+    fn tell(&self, view: &View, row: &Row, out: &mut Vec<u8>) {
+        let Native(framing) = *self.form;
+        let time = row.time;
+        match &row.what {
+            Happened::Said(message) if !view.sees(message.room, row.seq) => {}
+            Happened::Said(message) if framing == Framing::Plain => {
+                if let Some(text) = &message.text {
+                    framing::line(message.time, &message.author.name, text, out);
+                }
+            }
+            Happened::Said(message) => {
+                let json = |json: &mut Vec<u8>| frames::message(message, json);
+                framing.json(&self.epoch, Some(row.seq), out, json);
+            }
+            _ => {
+                if let Some((room, author, what)) = view.happened(row) {
+                    let event = Event { room, time, author, color: None, what };
+                    self.form.event(&self.epoch, &event, out);
+                }
+            }
+        }
     }
 
     fn say(&self, seq: Option<Seq>, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-        let (mut json, mut out) = (Vec::new(), Vec::new());
-        write(&mut json);
-        self.envelope.wrap(&self.epoch, seq, &json, &mut out);
+        let mut out = Vec::new();
+        self.form.0.json(&self.epoch, seq, &mut out, write);
         out
     }
 }
@@ -359,19 +362,6 @@ impl View {
     /// not.
     fn sees(&self, room: RoomId, seq: Seq) -> bool {
         self.rooms.get(&room).is_some_and(|followed| followed.since < seq)
-    }
-
-    /// Appends the JSON of a row; nothing, if it is not the member's to see.
-    fn tell(&self, row: &Row, json: &mut Vec<u8>) {
-        if let Happened::Said(message) = &row.what {
-            if self.sees(message.room, row.seq) {
-                frames::message(message, json);
-            }
-            return;
-        }
-        let Some((room, author, what)) = self.happened(row) else { return };
-        let time = row.time;
-        DIALECT.event(&Event { room, time, author, color: None, what }, json);
     }
 
     fn happened(&self, row: &Row) -> Option<(RoomId, Author, What)> {

@@ -1,7 +1,7 @@
 //! The frames that a stream itself says, in JSON: how it begins, where what was missed ends, that
-//! it lives, and why it ends. What happens in rooms is in `dialect`.
+//! it lives, and why it ends. What happens in rooms is in `codec`.
 //!
-//! Called by the stream; they go out in an [`Envelope`](crate::dialect::Envelope).
+//! Called by the stream; `framing` puts them on the wire.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};

@@ -2,19 +2,20 @@
 //! history, search, and one stream of everything that happens in one's rooms.
 //!
 //! It translates, checks what can be checked without knowing others, and leaves the rest to the
-//! core; what is old it lets the readers look up. Called by [`respond`](super::respond).
+//! core; what is old it lets the readers look up. Called by [`route`](super::route).
 //!
 //! Reading order: here, what there is; `asking`, who asks; `errors`, how one is refused; then
 //! `identity`, `rooms`, `messages` and `search`, a theme each. `json` and `fields` are
-//! what goes out and comes in; `dialect`, `frames` and `events` the stream.
+//! what goes out and comes in; `codec`, `framing`, `frames` and `events` the stream.
 
 mod asking;
+mod codec;
 mod cursor;
-mod dialect;
 mod errors;
 mod events;
 mod fields;
-pub mod frames;
+mod frames;
+mod framing;
 mod identity;
 mod json;
 mod messages;
@@ -25,15 +26,25 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::Cursor;
-pub use dialect::{DIALECT, LINES, PLAIN, SSE};
-pub use events::Script;
-
+use cursor::Cursor;
 use errors::{Code, Failure};
 
 use crate::chat::SeatId;
-use crate::http::{Method, Reject, Request, Response};
-use crate::protocol::{Context, Outcome, POST, READ, method, unrouted};
+use crate::http::{Method, Request, Response};
+use crate::protocol::{Context, Outcome, POST, Protocol, READ, method, unrouted};
+
+/// This protocol, as the others know it.
+pub(super) static PROTOCOL: Protocol = Protocol {
+    codecs: &[&codec::CODEC, &codec::SSE, &codec::LINES, &codec::PLAIN],
+    claims: |path| matches!(path, ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz"]),
+    respond: |context, seat, request, path| Box::pin(respond(context, seat, request, path)),
+    // A stream makes one present; it may be heard from anywhere by whoever has a key.
+    acts: |request, path| {
+        matches!(path, ["api", "v1", "events"] | ["r", _]) && request.bearer().is_none()
+    },
+    refused: Failure::refused,
+    foreign: || asking::foreign().into(),
+};
 
 /// Every path, and what can be done there. What is not here is not there: a test holds the routes
 /// below and the documents that are served to it.
@@ -80,12 +91,7 @@ const MESSAGE: &[Method] =
 type Answered = Result<Response, Failure>;
 
 /// Answers what is this protocol's.
-pub(super) async fn respond(
-    context: &Context,
-    seat: SeatId,
-    request: &Request,
-    path: &[&str],
-) -> Outcome {
+async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
     let allowed = allowed(path);
     let how = method(request);
     if !allowed.contains(&request.method) || how == Method::Options {
@@ -165,16 +171,6 @@ async fn route(context: &Context, request: &Request, method: Method, path: &[&st
 
 fn stream(begun: Result<Outcome, Failure>) -> Outcome {
     begun.unwrap_or_else(|failure| Outcome::Response(failure.into()))
-}
-
-/// The answer to what is no request.
-pub(super) fn refused(reject: Reject) -> Response {
-    Failure::refused(reject)
-}
-
-/// The answer to a page of another origin.
-pub(super) fn foreign() -> Response {
-    asking::foreign().into()
 }
 
 /// The methods of a path; none if there is no such path.

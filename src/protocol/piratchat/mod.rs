@@ -3,22 +3,31 @@
 //! It translates, and decides nothing that lasts. A key is seen here when it is made and when it is
 //! shown, and never kept or logged. Called by [`respond`](super::respond).
 
-mod dialect;
+mod codec;
 #[cfg(test)]
 mod tests;
 
+use codec::CODEC;
 use serde::{Deserialize, Serialize};
-
-pub use dialect::DIALECT;
 
 use crate::chat::{Access, Caller, LOBBY, Page, Refusal, RoomRef, SeatId, SessionInfo, call};
 use crate::crypto;
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::lists::{Items, Listed, More};
-use crate::protocol::{Context, Outcome, PIRATCHAT, POST, READ, UPGRADE};
+use crate::protocol::{Context, Outcome, POST, Protocol, READ, UPGRADE, protocol_id};
 use crate::protocol::{advice, bodies, cookies, give_up, lists, method, session, unrouted};
 use crate::time::Time;
+
+/// This protocol, as the others know it.
+pub(super) static PROTOCOL: Protocol = Protocol {
+    codecs: &[&CODEC],
+    claims: |path| matches!(path, ["api" | "ws", ..]),
+    respond: |context, seat, request, path| Box::pin(respond(context, seat, request, path)),
+    acts: |_, path| path == ["api", "logout"],
+    refused,
+    foreign: || FOREIGN.into(),
+};
 
 /// Why a request is refused: the status, and what to do about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,12 +52,7 @@ const FOREIGN: Failure =
     Failure::new(403, "a page from another origin cannot chat here for its visitor");
 
 /// Answers what is Piratchat's.
-pub(super) async fn respond(
-    context: &Context,
-    seat: SeatId,
-    request: &Request,
-    path: &[&str],
-) -> Outcome {
+async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
     let answered = match (method(request), path) {
         (Method::Post, ["api", "register"]) => register(context, request).await,
         (Method::Post, ["api", "login"]) => log_in(context, request).await,
@@ -191,11 +195,11 @@ async fn websocket(
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(dress)?;
     let caller = caller(context, request)?;
-    let (door, room, access) = (PIRATCHAT, RoomRef::Id(LOBBY), Access::Open);
+    let (door, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
     let call = call::Sit { seat, door, room, access, claim: None, enter: true };
     let (seat, _) = context.hub.sit(seat, caller, call).await.map_err(Failure::from)?;
     let response = handshake.response(None);
-    Ok(Outcome::Websocket { response, seat, dialect: &DIALECT, script: None, known: true })
+    Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known: true })
 }
 
 #[derive(Serialize)]
@@ -208,7 +212,7 @@ fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
 }
 
 /// Gives an error that comes from HTTP itself the body that Piratchat's have.
-pub(super) fn dress(response: Response) -> Response {
+fn dress(response: Response) -> Response {
     match response.status {
         ..400 => response,
         status => response.json(error(advice(status))),
@@ -216,13 +220,8 @@ pub(super) fn dress(response: Response) -> Response {
 }
 
 /// The answer to what is no request.
-pub(super) fn refused(reject: Reject) -> Response {
+fn refused(reject: Reject) -> Response {
     Response::new(reject.status).json(error(reject.why))
-}
-
-/// The answer to a page of another origin.
-pub(super) fn foreign() -> Response {
-    FOREIGN.into()
 }
 
 fn error(says: &str) -> Vec<u8> {

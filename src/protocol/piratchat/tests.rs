@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::chat::{Author, Color, Event, Field, Name, Receipt, Seq, Tell, What};
+use crate::codec::{Codec, Disconnect};
 use crate::config::Config;
-use crate::dialect::{Closing, Dialect};
 use crate::hub::Item;
-use crate::protocol::tests::{UPGRADE, feed_at_random, serve, serve_with, told};
+use crate::protocol::tests::{UPGRADE, feed_at_random, payload, serve, serve_with, told};
 
 const NO_BODY: &str = r#"422 {"error":"send a JSON object with exactly the one field, a text"}"#;
 const NO_SESSION: &str = r#"422 {"error":"the session cookie is missing; log in first"}"#;
@@ -22,7 +22,7 @@ fn decoding() {
         (r#"{"message":"<b>&"}"#, "<b>&"),
         (&format!(r#"{{"message":"{longest}"}}"#), &longest),
     ] {
-        assert_eq!(DIALECT.decode(text), say(says), "{text}");
+        assert_eq!(CODEC.decode(text), say(says), "{text}");
     }
     let whole = Tell::garbled(Refusal::Malformed(Field::Whole));
     for text in [
@@ -46,19 +46,19 @@ fn decoding() {
         r#"{"message":"a""#,
         r#"{"message":"\ud800"}"#,
     ] {
-        assert_eq!(DIALECT.decode(text), whole, "{text}");
+        assert_eq!(CODEC.decode(text), whole, "{text}");
     }
     let empty = Tell::garbled(Refusal::Malformed(Field::Message));
-    assert_eq!(DIALECT.decode(r#"{"message":""}"#), empty);
+    assert_eq!(CODEC.decode(r#"{"message":""}"#), empty);
     // Characters, not bytes: 300 parrots are 1,200 bytes, and fit; one more character does not.
     let too_long = format!(r#"{{"message":"{longest}!"}}"#);
-    assert_eq!(DIALECT.decode(&too_long), Tell::garbled(Refusal::MessageTooLong));
+    assert_eq!(CODEC.decode(&too_long), Tell::garbled(Refusal::MessageTooLong));
 }
 
 #[test]
 fn decoding_at_random() {
     let seeds = [r#"{"message":"ahoy"}"#, r#"{"message":"\u00e9\n","x":[1,{}]}"#];
-    feed_at_random(&DIALECT, &seeds, 300);
+    feed_at_random(&CODEC, &seeds, 300);
 }
 
 #[test]
@@ -83,18 +83,14 @@ fn encoding() {
         (said, r#"{"message":"a \"b\"\n</script>","author":"Zoë"}"#),
         (What::Left, r#"{"event":"leave","username":"Zoë"}"#),
     ] {
-        let (to_others, own) = told(&DIALECT, &event(what));
+        let (to_others, own) = told(&CODEC, &event(what));
         assert_eq!((&*to_others, &*own), (others, ""));
     }
 }
 
 #[test]
 fn replies() {
-    let reply = |reply| {
-        let mut json = Vec::new();
-        DIALECT.reply(&reply, None, &mut json);
-        String::from_utf8(json).expect("UTF-8")
-    };
+    let reply = |reply| payload(|frame| CODEC.reply(&reply, None, frame));
     assert_eq!(
         reply(Ok(Receipt::Logged { seq: Seq(3), time: Time(0), repeated: false })),
         r#"{"status":true}"#
@@ -318,7 +314,7 @@ fn the_handshake() {
         let known = r#"200 {"username":"Ann","online":true,"created":"TIME"}"#;
         server.check("GET /api/user/ann", &ann, "", known).await;
         // A malformed message leaves no ghost behind: who is gone can come again.
-        reply.seat.as_ref().expect("a seat").tell(DIALECT.decode("nonsense")).await;
+        reply.seat.as_ref().expect("a seat").tell(CODEC.decode("nonsense")).await;
         drop(reply);
         server.check("GET /api/online", &ann, "", r#"200 {"online_clients":[]}"#).await;
         server.check("GET /ws", &upgrade(&ann), "", "101").await;
@@ -336,12 +332,13 @@ fn logging_out_closes_the_websocket_of_that_session() {
         server.check("GET /api/logout", &ann, "", r#"200 {"status":true}"#).await;
         // No longer listed, and not merely hidden: the connection is told to close.
         server.check("GET /api/online", &bo, "", r#"200 {"online_clients":["Bo"]}"#).await;
-        let closings: Vec<Closing> = server.heard().into_iter().filter_map(closing).collect();
-        assert_eq!(closings.iter().map(|closing| closing.code).collect::<Vec<_>>(), [1008]);
+        let closings: Vec<_> = server.heard().into_iter().filter_map(closing).collect();
+        let codes: Vec<u16> = closings.into_iter().map(|why| CODEC.close(why).code).collect();
+        assert_eq!(codes, [1008]);
         drop((first, second));
     });
 }
 
-fn closing(item: Item) -> Option<Closing> {
+fn closing(item: Item) -> Option<Disconnect> {
     if let Item::Unseat { closing, .. } = item { closing } else { None }
 }

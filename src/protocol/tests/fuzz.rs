@@ -32,20 +32,20 @@ const BITS: [&str; 22] = [
     "&limit=0",
 ];
 
-/// Feeds a dialect, and insists that whatever it takes for a message keeps the rules.
-pub(in crate::protocol) fn feed_at_random(dialect: &dyn Dialect, seeds: &[&str], chars_max: usize) {
+/// Feeds a codec, and insists that whatever it takes for a message keeps the rules.
+pub(in crate::protocol) fn feed_at_random(codec: &dyn Codec, seeds: &[&str], chars_max: usize) {
     fuzz(20_000, |dice| {
         let text = dice.text(seeds, &BITS);
         if let Tell::Say { text: said, .. }
         | Tell::Act { action: Action::Send { text: said, .. }, .. }
-        | Tell::Act { action: Action::Edit { text: said, .. }, .. } = dialect.decode(&text)
+        | Tell::Act { action: Action::Edit { text: said, .. }, .. } = codec.decode(&text)
         {
             assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
         }
     });
     for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
         let text = deep.repeat(20_000);
-        let refused = matches!(dialect.decode(&text), Tell::Garbled { .. });
+        let refused = matches!(codec.decode(&text), Tell::Garbled { .. });
         assert!(refused, "nothing overflows the stack");
     }
 }

@@ -37,8 +37,8 @@ use crate::chat::{
     Snapshot, Title, Visibility, founding,
 };
 use crate::clock::Clock;
+use crate::codec::Encoder;
 use crate::crypto;
-use crate::dialect::Encoder;
 use crate::hub::{Bounds, Hub, HubHandle, Rounds};
 use crate::store::{Gate, line_of, write_all};
 use crate::time::Time;
@@ -248,7 +248,7 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
     };
     let (chat, log) = begin(&options, Time(noon));
     let (line, end) = line_of(options.batches);
-    let encoder = Encoder::new(&[&Plain], "epoch");
+    let encoder = Encoder::new(vec![&Plain], "epoch");
     let (hub, handle, rounds) = Hub::within(
         options.bounds,
         Clock::by(Box::new(clock)),

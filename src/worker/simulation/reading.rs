@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
 use crate::chat::{Answer, Author, Entry, LOBBY, Name, RoomId, Seq, call};
-use crate::dialect::Closing;
+use crate::codec::Disconnect;
 use crate::limits::{READ_DEADLINE_MS, READ_WAIT_MS};
 use crate::protocol;
 use crate::store::{self, Bench, Gate, Message, Unread};
@@ -197,13 +197,13 @@ impl Person {
     /// Reads back a page of what a seat has missed; whoever cannot be told is closed.
     pub async fn catches_up(&mut self, ear: &Ear, room: RoomId, from: Seq, own: &[Seq]) {
         let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else {
-            return ear.close(Closing::TRY_LATER);
+            return ear.close(Disconnect::TryLater);
         };
         let limit = 1 + usize::try_from(self.dice.below(20)).expect("small");
         let job = move |reader: &LogReader| Ok(reader.page(room, from, limit));
         let page = self.world.streams.read_in_turn(DEADLINE, job).await;
         self.world.note(&format!("caught up after {from:?}: {:?}", page.is_ok()));
-        let Ok((messages, more_after)) = page else { return ear.close(Closing::TRY_LATER) };
+        let Ok((messages, more_after)) = page else { return ear.close(Disconnect::TryLater) };
         let messages = messages.into_iter().map(|(seq, text)| message(room, seq, text)).collect();
         let page = store::Page { messages, more_before: false, more_after };
         let missed = protocol::of_page(&Plain, "epoch", (from, heard), own, page);

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, SeatId, Seq, Tell, What};
+use crate::codec::{Codec, Disconnect};
 use crate::connection::{Hearing, Told};
-use crate::dialect::{Closing, Dialect, Envelope};
 use crate::worker::delivery::Listener;
+use crate::ws::CloseFrame;
 
 /// One connection, as its worker sees it.
 pub struct Ear {
@@ -21,7 +22,7 @@ pub struct Ear {
     outbox: RefCell<Vec<u8>>,
     outbox_max: usize,
     hearing: Hearing,
-    closing: Cell<Option<Closing>>,
+    closing: Cell<Option<Disconnect>>,
     pub unanswered: Cell<u32>,
     pub nudged: Notify,
 }
@@ -108,7 +109,7 @@ impl Listener for Ear {
                     self.nudged.notify_one();
                 }
             }
-            Err(_) => self.close(Closing::TOO_SLOW),
+            Err(_) => self.close(Disconnect::TooSlow),
         }
     }
 
@@ -130,7 +131,7 @@ impl Listener for Ear {
         if self.accepts(gathered.len()) {
             self.deliver(&gathered);
         } else {
-            self.close(Closing::TOO_SLOW);
+            self.close(Disconnect::TooSlow);
         }
     }
 
@@ -139,7 +140,7 @@ impl Listener for Ear {
         self.nudged.notify_one();
     }
 
-    fn close(&self, closing: Closing) {
+    fn close(&self, closing: Disconnect) {
         self.closing.set(Some(closing));
         self.nudged.notify_one();
     }
@@ -148,16 +149,20 @@ impl Listener for Ear {
 /// `said ROOM SEQ TEXT`, `other ROOM`, `ok SEQ MARK`, `noted MARK`, `no WHY MARK`.
 pub struct Plain;
 
-impl Dialect for Plain {
+impl Codec for Plain {
     fn decode(&self, _: &str) -> Tell {
         unreachable!("nobody in the simulation decodes")
     }
 
-    fn event(&self, event: &Event, out: &mut Vec<u8>) {
+    fn name(&self) -> &'static str {
+        "plain"
+    }
+
+    fn event(&self, _: &str, event: &Event, out: &mut Vec<u8>) {
         let room = event.room.0;
         let line = match &event.what {
-            What::Said { seq, text, .. } => format!("said {room} {} {text}", seq.0),
-            _ => format!("other {room}"),
+            What::Said { seq, text, .. } => format!("said {room} {} {text}\n", seq.0),
+            _ => format!("other {room}\n"),
         };
         out.extend_from_slice(line.as_bytes());
     }
@@ -169,17 +174,17 @@ impl Dialect for Plain {
     fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, out: &mut Vec<u8>) {
         let mark = mark.map_or("-", ClientId::as_str);
         let line = match reply {
-            Ok(Receipt::Logged { seq, .. }) => format!("ok {} {mark}", seq.0),
-            Ok(Receipt::Noted | Receipt::Known(_)) => format!("noted {mark}"),
+            Ok(Receipt::Logged { seq, .. }) => format!("ok {} {mark}\n", seq.0),
+            Ok(Receipt::Noted | Receipt::Known(_)) => format!("noted {mark}\n"),
             Err(refusal) => {
                 let why = format!("{refusal:?}").replace(' ', "");
-                format!("no {why} {mark}")
+                format!("no {why} {mark}\n")
             }
         };
         out.extend_from_slice(line.as_bytes());
     }
 
-    fn envelope(&self) -> Envelope {
-        Envelope::Lines
+    fn close(&self, _: Disconnect) -> CloseFrame {
+        unreachable!("nobody in the simulation is told why")
     }
 }

@@ -1,6 +1,6 @@
 //! ChitChat's wire format, as tables.
 
-mod dialect;
+mod codec;
 mod rooms;
 mod tokens;
 mod websocket;

@@ -265,7 +265,7 @@ fn changing_a_private_room() {
         let other = private(&server, "Brig", "Ann").await;
         let forged = "Authorization: Bearer eyJhbGciOiJub25lIn0.e30.";
         let unsigned = failure(401, 402, "Token error: Unauthorized signing method", "token");
-        let foreign = crate::protocol::Tokens::new(Some("x"), &[0; 32]);
+        let foreign = crate::protocol::chitchat::Tokens::new("x");
         let name = crate::chat::Name::new("Ann").expect("a name");
         let lock = crate::protocol::chitchat::tests::tokens::lock(crate::time::Time::now());
         let foreign = foreign.issue(&name, None, &lock);

@@ -10,6 +10,7 @@ use crate::crypto::{self, KeyHash};
 use crate::fuzz::fuzz;
 use crate::limits::TOKEN_TTL_SECS;
 use crate::protocol::chitchat::tokens::{Flaw, Pass, Tokens};
+use crate::protocol::signing_secret;
 use crate::time::Time;
 
 const HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
@@ -28,7 +29,7 @@ fn claims(exp: i64) -> String {
 }
 
 fn tokens() -> Tokens {
-    Tokens::new(Some("secret"), &[0; 32])
+    Tokens::new("secret")
 }
 
 fn ann() -> Name {
@@ -80,10 +81,11 @@ fn what_was_issued_is_good() {
 
 #[test]
 fn the_secret_is_a_text() {
-    let token = Tokens::new(None, &[7; 32]).issue(&ann(), None, &lock(Time::now()));
-    let moved = Tokens::new(Some(&crypto::hex(&[7; 32])), &[0; 32]);
+    let token =
+        Tokens::new(&signing_secret(None, &[7; 32])).issue(&ann(), None, &lock(Time::now()));
+    let moved = Tokens::new(&signing_secret(Some(&crypto::hex(&[7; 32])), &[0; 32]));
     assert!(moved.check(&token).is_ok());
-    assert_eq!(Tokens::new(None, &[8; 32]).check(&token), Err(Flaw::Invalid));
+    assert_eq!(Tokens::new(&signing_secret(None, &[8; 32])).check(&token), Err(Flaw::Invalid));
     assert_eq!(tokens().check(&token), Err(Flaw::Invalid));
 }
 
@@ -181,7 +183,7 @@ fn tokens_at_the_ends_of_time() {
 /// A token that was damaged says what it said, or nothing.
 #[test]
 fn tokens_at_random() {
-    let tokens = Tokens::new(None, &[7; 32]);
+    let tokens = Tokens::new(&signing_secret(None, &[7; 32]));
     let name = Name::new("ann").expect("a name");
     let token = tokens.issue(&name, None, &lock(Time::now()));
     let good = tokens.check(&token).expect("a token");

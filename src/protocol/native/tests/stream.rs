@@ -4,11 +4,11 @@ use super::name;
 use crate::chat::{
     Action, Author, ClientId, Color, Emoji, Event, Field, Receipt, Refusal, RoomId, Seq, Tell, What,
 };
-use crate::dialect::Dialect;
-use crate::protocol::native::DIALECT;
+use crate::codec::Codec;
+use crate::protocol::native::codec::CODEC;
 use crate::protocol::native::fields::wrong;
 use crate::protocol::native::frames::{self, Bye, Reset};
-use crate::protocol::tests::feed_at_random;
+use crate::protocol::tests::{feed_at_random, payload};
 use crate::time::Time;
 
 fn id(text: &str) -> Option<ClientId> {
@@ -50,7 +50,7 @@ fn decoding() {
         (r#"{"type":"typing","room":2}"#, Tell::Typing { room }),
         (r#"{"type":"read","room":2,"seq":5}"#, Tell::Read { room, seq: target }),
     ] {
-        assert_eq!(DIALECT.decode(text), means, "{text}");
+        assert_eq!(CODEC.decode(text), means, "{text}");
     }
 }
 
@@ -58,7 +58,7 @@ fn decoding() {
 fn decoding_what_is_malformed() {
     let whole = Refusal::Malformed(Field::Whole);
     for text in ["", "null", "7", "[]", "hello", "{", "{}{}", r#"["send"]"#, r#"{"a":"\ud800"}"#] {
-        assert_eq!(DIALECT.decode(text), Tell::garbled(whole), "{text}");
+        assert_eq!(CODEC.decode(text), Tell::garbled(whole), "{text}");
     }
     let kind = Refusal::Malformed(Field::Kind);
     let too_long = format!(r#""type":"send","room":1,"text":"{}""#, "a".repeat(4001));
@@ -85,11 +85,11 @@ fn decoding_what_is_malformed() {
         (r#""type":"read","room":1"#, wrong("seq")),
     ] {
         let text = format!(r#"{{"client_id":"m",{inside}}}"#).replace(",}", "}");
-        assert_eq!(DIALECT.decode(&text), Tell::Garbled { refusal, mark: id("m") }, "{text}");
+        assert_eq!(CODEC.decode(&text), Tell::Garbled { refusal, mark: id("m") }, "{text}");
     }
     for bad in ["", r#""client_id":"","#, r#""client_id":7,"#, r#""client_id":"a b","#] {
         let text = format!(r#"{{{bad}"type":"send","room":1,"text":"x"}}"#);
-        assert_eq!(DIALECT.decode(&text), Tell::garbled(wrong("client_id")), "{text}");
+        assert_eq!(CODEC.decode(&text), Tell::garbled(wrong("client_id")), "{text}");
     }
 }
 
@@ -100,7 +100,7 @@ fn decoding_at_random() {
         r#"{"type":"edit","room":2,"target":5,"text":"x\n","client_id":"b"}"#,
         r#"{"type":"react","room":2,"target":5,"emoji":"👍","on":true,"client_id":"b"}"#,
     ];
-    feed_at_random(&DIALECT, &seeds, 4000);
+    feed_at_random(&CODEC, &seeds, 4000);
 }
 
 /// One of each, in JSON.
@@ -131,10 +131,11 @@ pub(super) fn every_frame() -> Vec<String> {
         What::Typing,
         What::Read { seq: target },
     ];
-    let told = events.map(|what| show(|json| DIALECT.event(&event(what), json)));
+    let told = events.map(|what| payload(|frame| CODEC.event("e0", &event(what), frame)));
     let logged = Ok(Receipt::Logged { seq, time: Time(0), repeated: false });
     let replies = [logged, Err(Refusal::RoomNotFound), Err(wrong("on"))];
-    let replied = replies.map(|reply| show(|json| DIALECT.reply(&reply, id("a").as_ref(), json)));
+    let replied =
+        replies.map(|reply| payload(|frame| CODEC.reply(&reply, id("a").as_ref(), frame)));
     let own = [
         show(|json| frames::open("e0", seq, &name("Ann"), json)),
         show(|json| frames::reset(Reset::Epoch, "e0", seq, json)),
@@ -200,10 +201,10 @@ fn encoding() {
     for (frame, expected) in every_frame().iter().zip(expected) {
         assert_eq!(frame, expected);
     }
-    assert!(DIALECT.echoes(), "a stream is one sequence, whoever said what");
-    let silent = show(|json| DIALECT.reply(&Ok(Receipt::Noted), None, json));
+    assert!(CODEC.echoes(), "a stream is one sequence, whoever said what");
+    let silent = payload(|frame| CODEC.reply(&Ok(Receipt::Noted), None, frame));
     assert_eq!(silent, "", "nobody waits to be told that others see them typing");
-    let unmarked = show(|json| DIALECT.reply(&Err(Refusal::RoomNotFound), None, json));
+    let unmarked = payload(|frame| CODEC.reply(&Err(Refusal::RoomNotFound), None, frame));
     assert!(unmarked.starts_with(r#"{"type":"error","error":{"code":"room_not_found""#));
     assert_eq!([Reset::Ahead, Reset::Retention].map(Reset::as_str), ["ahead", "retention"]);
     let farewells = [Bye::GoingAway, Bye::SessionEnded, Bye::Replaced].map(Bye::as_str);

@@ -2,33 +2,44 @@
 //! answered.
 //!
 //! It has no state, and does not know who speaks: the core does. Called by connections to decode,
-//! by the hub to encode; the other forms of the stream put the same JSON into other envelopes.
+//! by the hub to encode; the other forms of the stream frame the same JSON otherwise.
 
 use serde::Serialize;
 
 use crate::chat::{
     Action, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomId, Seq, Tell, What,
 };
-use crate::dialect::{Dialect, Envelope};
-use crate::protocol::bodies;
+use crate::codec::{Codec, Disconnect};
 use crate::protocol::native::errors::{Failure, Shown};
 use crate::protocol::native::fields::Fields;
+use crate::protocol::native::framing::{self, Framing};
 use crate::protocol::native::json::{Room, Said};
+use crate::protocol::{bodies, closing};
 use crate::time::Time;
+use crate::ws::CloseFrame;
 
 /// The stream as a websocket, as the hub knows it.
-pub static DIALECT: Native = Native(Envelope::Websocket);
+pub static CODEC: Native = Native(Framing::Websocket);
 /// As server-sent events; nothing can be said through it, nor through the two others.
-pub static SSE: Native = Native(Envelope::ServerSentEvents);
+pub static SSE: Native = Native(Framing::ServerSentEvents);
 /// As lines of JSON.
-pub static LINES: Native = Native(Envelope::Lines);
+pub static LINES: Native = Native(Framing::Lines);
 /// As lines for people.
-pub static PLAIN: Native = Native(Envelope::Plain);
+pub static PLAIN: Native = Native(Framing::Plain);
 
 /// The stream in one of its forms.
-pub struct Native(Envelope);
+pub struct Native(pub(super) Framing);
 
-impl Dialect for Native {
+impl Codec for Native {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Framing::Websocket => "native",
+            Framing::ServerSentEvents => "native-sse",
+            Framing::Lines => "native-lines",
+            Framing::Plain => "native-plain",
+        }
+    }
+
     fn decode(&self, text: &str) -> Tell {
         let fields = match Fields::read(text.as_bytes()) {
             Ok(fields) => fields,
@@ -39,15 +50,17 @@ impl Dialect for Native {
         decode(&fields).unwrap_or_else(|refusal| Tell::Garbled { refusal, mark })
     }
 
-    fn event(&self, event: &Event, json: &mut Vec<u8>) {
-        match Said::live(event) {
-            Some(said) => bodies::write(&said, json),
-            None => bodies::write(&Frame::from(event), json),
+    fn event(&self, epoch: &str, event: &Event, frame: &mut Vec<u8>) {
+        match &event.what {
+            What::Said { text, .. } if self.0 == Framing::Plain => {
+                framing::line(event.time, &event.author.name, text, frame);
+            }
+            what => self.0.json(epoch, what.seq(), frame, |json| write(event, json)),
         }
     }
 
-    fn envelope(&self) -> Envelope {
-        self.0
+    fn close(&self, why: Disconnect) -> CloseFrame {
+        closing::close_frame(why)
     }
 
     /// All streams of somebody hear what they say in one of them, in the order of the log.
@@ -59,19 +72,28 @@ impl Dialect for Native {
         true
     }
 
-    fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, json: &mut Vec<u8>) {
+    fn reply(
+        &self,
+        reply: &Result<Receipt, Refusal>,
+        mark: Option<&ClientId>,
+        frame: &mut Vec<u8>,
+    ) {
         let client_id = mark.map(ClientId::as_str);
-        match *reply {
-            Ok(Receipt::Logged { seq, time, .. }) => {
-                bodies::write(&Frame::Ack { client_id, seq: seq.0, time }, json);
-            }
+        let answer = match *reply {
+            Ok(Receipt::Logged { seq, time, .. }) => Frame::Ack { client_id, seq: seq.0, time },
             // Nobody waits for the answer to that one is typing.
-            Ok(Receipt::Noted | Receipt::Known(_)) => {}
-            Err(refusal) => {
-                let error = Failure::from(refusal).shown();
-                bodies::write(&Frame::Error { client_id, error }, json);
-            }
-        }
+            Ok(Receipt::Noted | Receipt::Known(_)) => return,
+            Err(refusal) => Frame::Error { client_id, error: Failure::from(refusal).shown() },
+        };
+        self.0.json("", None, frame, |json| bodies::write(&answer, json));
+    }
+}
+
+/// Appends the JSON that tells of an event.
+fn write(event: &Event, json: &mut Vec<u8>) {
+    match Said::live(event) {
+        Some(said) => bodies::write(&said, json),
+        None => bodies::write(&Frame::from(event), json),
     }
 }
 

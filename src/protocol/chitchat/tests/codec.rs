@@ -1,11 +1,11 @@
 //! Events, and what is refused of them.
 
 use crate::chat::{Author, Color, Event, Field, LOBBY, Name, Receipt, Refusal, Seq, Tell, What};
-use crate::dialect::Dialect;
+use crate::codec::Codec;
 use crate::http::Response;
-use crate::protocol::chitchat::DIALECT;
+use crate::protocol::chitchat::CODEC;
 use crate::protocol::chitchat::json::Failure;
-use crate::protocol::tests::{feed_at_random, told};
+use crate::protocol::tests::{feed_at_random, payload, told};
 use crate::time::Time;
 
 fn name(text: &str) -> Option<Name> {
@@ -45,7 +45,7 @@ fn decoding() {
             said(name("Ann"), None, &longest),
         ),
     ] {
-        assert_eq!(DIALECT.decode(text), means, "{text}");
+        assert_eq!(CODEC.decode(text), means, "{text}");
     }
 }
 
@@ -73,13 +73,13 @@ fn decoding_what_is_malformed() {
         (r#""event_type":"join","name":"Ann","color":"red;x:url(y)""#, Field::Color),
     ] {
         let garbled = Tell::garbled(Refusal::Malformed(field));
-        assert_eq!(DIALECT.decode(&format!("{{{inside}}}")), garbled, "{inside}");
+        assert_eq!(CODEC.decode(&format!("{{{inside}}}")), garbled, "{inside}");
     }
     let garbled = Tell::garbled(Refusal::MessageTooLong);
-    assert_eq!(DIALECT.decode(&format!("{{{too_long}}}")), garbled);
+    assert_eq!(CODEC.decode(&format!("{{{too_long}}}")), garbled);
     for text in ["", "null", "[]", "7", r#"["join","Ann"]"#, "{", "{}{}", r#"{"msg":"\ud800"}"#] {
         let garbled = Tell::garbled(Refusal::Malformed(Field::Whole));
-        assert_eq!(DIALECT.decode(text), garbled, "{text}");
+        assert_eq!(CODEC.decode(text), garbled, "{text}");
     }
 }
 
@@ -90,7 +90,7 @@ fn decoding_at_random() {
         r#"{"event_type":"join","name":"Zo\u00eb","color":"","msg":""}"#,
         r#"{"event_type":"leave","name":"Ann","x":[[],{}]}"#,
     ];
-    feed_at_random(&DIALECT, &seeds, 4000);
+    feed_at_random(&CODEC, &seeds, 4000);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn encoding() {
         ),
     ] {
         // Who sent it hears it, too.
-        assert_eq!(told(&DIALECT, &event(color, what)), (expected.clone(), expected));
+        assert_eq!(told(&CODEC, &event(color, what)), (expected.clone(), expected));
     }
 }
 
@@ -168,9 +168,8 @@ fn refusals() {
         assert_eq!(Failure::from(refusal), Failure::new(code, field), "{refusal:?}");
         let response = Response::from(Failure::from(refusal));
         assert_eq!(response.status, status, "{refusal:?}");
-        let mut json = Vec::new();
-        DIALECT.reply(&Err(refusal), None, &mut json);
-        let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        let json = payload(|frame| CODEC.reply(&Err(refusal), None, frame));
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!((&json["status"], &json["error"]["code"]), (&false.into(), &code.into()));
         assert_eq!(json["error"]["field"].as_str().unwrap_or_default(), field);
         assert!(json["error"]["error"].as_str().is_some_and(|text| text.len() > 9), "{json}");
@@ -179,11 +178,7 @@ fn refusals() {
 
 #[test]
 fn replies() {
-    let reply = |reply| {
-        let mut json = Vec::new();
-        DIALECT.reply(&reply, None, &mut json);
-        String::from_utf8(json).expect("UTF-8")
-    };
+    let reply = |reply| payload(|frame| CODEC.reply(&reply, None, frame));
     assert_eq!(
         reply(Ok(Receipt::Logged { seq: Seq(3), time: Time(0), repeated: false })),
         "",

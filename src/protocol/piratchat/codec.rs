@@ -7,17 +7,22 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What, text};
-use crate::dialect::Dialect;
+use crate::codec::{Codec, Disconnect};
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
-use crate::protocol::bodies;
+use crate::protocol::{bodies, closing};
+use crate::ws::{CloseFrame, text_frame_with};
 
 /// Piratchat as the hub knows it.
-pub static DIALECT: Piratchat = Piratchat;
+pub static CODEC: Piratchat = Piratchat;
 
-/// See [`DIALECT`].
+/// See [`CODEC`].
 pub struct Piratchat;
 
-impl Dialect for Piratchat {
+impl Codec for Piratchat {
+    fn name(&self) -> &'static str {
+        "piratchat"
+    }
+
     fn decode(&self, text: &str) -> Tell {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -33,7 +38,7 @@ impl Dialect for Piratchat {
         }
     }
 
-    fn event(&self, event: &Event, json: &mut Vec<u8>) {
+    fn event(&self, _epoch: &str, event: &Event, frame: &mut Vec<u8>) {
         #[derive(Serialize)]
         struct Said<'a> {
             message: &'a str,
@@ -45,7 +50,7 @@ impl Dialect for Piratchat {
             username: &'a str,
         }
         let name = event.author.name.as_str();
-        match &event.what {
+        text_frame_with(frame, |json| match &event.what {
             What::Joined => bodies::write(&Moved { event: "join", username: name }, json),
             What::Left => bodies::write(&Moved { event: "leave", username: name }, json),
             What::Said { text, .. } => bodies::write(&Said { message: text, author: name }, json),
@@ -58,7 +63,11 @@ impl Dialect for Piratchat {
             | What::Gone { .. }
             | What::Typing
             | What::Read { .. } => {}
-        }
+        });
+    }
+
+    fn close(&self, why: Disconnect) -> CloseFrame {
+        closing::close_frame(why)
     }
 
     /// Who does something knows that they did it: of a message they get the acknowledgement.
@@ -70,17 +79,17 @@ impl Dialect for Piratchat {
         &self,
         reply: &Result<Receipt, Refusal>,
         _mark: Option<&ClientId>,
-        json: &mut Vec<u8>,
+        frame: &mut Vec<u8>,
     ) {
         #[derive(Serialize)]
         struct Refused<'a> {
             status: bool,
             code: &'a str,
         }
-        match reply {
+        text_frame_with(frame, |json| match reply {
             Ok(_) => json.extend_from_slice(br#"{"status":true}"#),
             Err(refusal) => bodies::write(&Refused { status: false, code: code(*refusal) }, json),
-        }
+        });
     }
 }
 

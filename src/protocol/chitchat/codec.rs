@@ -7,25 +7,30 @@
 use serde::Serialize;
 
 use crate::chat::{ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, What, text};
-use crate::dialect::Dialect;
+use crate::codec::{Codec, Disconnect};
 use crate::limits::MESSAGE_CHARS_MAX;
-use crate::protocol::bodies;
 use crate::protocol::chitchat::json::Failure;
 use crate::protocol::chitchat::object::Object;
+use crate::protocol::{bodies, closing};
 use crate::time::Time;
+use crate::ws::{CloseFrame, text_frame_with};
 
 /// ChitChat as the hub knows it.
-pub static DIALECT: Chitchat = Chitchat;
+pub static CODEC: Chitchat = Chitchat;
 
-/// See [`DIALECT`].
+/// See [`CODEC`].
 pub struct Chitchat;
 
-impl Dialect for Chitchat {
+impl Codec for Chitchat {
+    fn name(&self) -> &'static str {
+        "chitchat"
+    }
+
     fn decode(&self, text: &str) -> Tell {
         decode(text).unwrap_or_else(Tell::garbled)
     }
 
-    fn event(&self, event: &Event, json: &mut Vec<u8>) {
+    fn event(&self, _epoch: &str, event: &Event, frame: &mut Vec<u8>) {
         #[derive(Serialize)]
         struct Told<'a> {
             event_type: &'a str,
@@ -61,7 +66,12 @@ impl Dialect for Chitchat {
         };
         let color = event.color.as_ref().map(Color::as_str);
         let (room_id, time) = (event.room.0, event.time);
-        bodies::write(&Told { event_type, name, room_id, color, msg, time }, json);
+        let told = Told { event_type, name, room_id, color, msg, time };
+        text_frame_with(frame, |json| bodies::write(&told, json));
+    }
+
+    fn close(&self, why: Disconnect) -> CloseFrame {
+        closing::close_frame(why)
     }
 
     fn echoes(&self) -> bool {
@@ -72,13 +82,13 @@ impl Dialect for Chitchat {
         &self,
         reply: &Result<Receipt, Refusal>,
         _mark: Option<&ClientId>,
-        json: &mut Vec<u8>,
+        frame: &mut Vec<u8>,
     ) {
         // What was not refused is heard by everybody, so by its sender, too.
         match reply {
             Ok(Receipt::Logged { .. } | Receipt::Noted) => {}
-            Ok(Receipt::Known(event)) => self.event(event, json),
-            Err(refusal) => Failure::from(*refusal).write(json),
+            Ok(Receipt::Known(event)) => self.event("", event, frame),
+            Err(refusal) => text_frame_with(frame, |json| Failure::from(*refusal).write(json)),
         }
     }
 }

@@ -1,0 +1,41 @@
+//! A protocol is a folder and a line: the server builds without each of them.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The protocols: the features that are on if nobody says otherwise.
+fn protocols() -> Vec<String> {
+    let manifest = include_str!("../../Cargo.toml");
+    let default = manifest.lines().find_map(|line| line.strip_prefix("default = ["));
+    let names = default.expect("the default features").trim_end_matches(']').split(',');
+    names.map(|name| name.trim().trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn each_protocol_has_a_folder_and_a_feature() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = include_str!("../../src/protocol/mod.rs");
+    let listed = list.lines().filter_map(|line| line.trim().strip_suffix("::PROTOCOL,"));
+    let listed: Vec<&str> = listed.map(|line| line.trim_start_matches('&')).collect();
+    assert_eq!(listed, protocols(), "one list, and a feature for each");
+    for protocol in listed {
+        assert!(root.join("src/protocol").join(protocol).is_dir(), "{protocol}");
+    }
+}
+
+/// It is checked, not linked, beside what is built anyway.
+#[test]
+fn the_server_builds_without_each_protocol() {
+    let protocols = protocols();
+    for without in &protocols {
+        let with: Vec<&str> =
+            protocols.iter().filter(|one| *one != without).map(|one| &**one).collect();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(["check", "--quiet", "--offline", "--locked", "--lib", "--bins"]);
+        cargo.args(["--no-default-features", "--features", &with.join(",")]);
+        let done = cargo.output().expect("cargo");
+        let says = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "without {without}: {says}");
+    }
+}
