@@ -232,7 +232,7 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             let between = between.map(|account| account.0);
             ("direct_made", json!({"room": room.0, "between": between, "both": both}))
         }
-        Entry::MemberChanged { room, account, member, expelled } => {
+        Entry::MemberChanged { room, account, member, expelled, with: _ } => {
             let body = json!({"room": room.0, "account": account.0, "member": member,
                 "expelled": expelled});
             ("member_changed", body)
@@ -312,7 +312,13 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
         "member_changed" => {
             let member = body.get("member")?.as_bool()?;
             let expelled = flag("expelled", false);
-            Entry::MemberChanged { room: room()?, account: account()?, member, expelled }
+            Entry::MemberChanged {
+                room: room()?,
+                account: account()?,
+                member,
+                expelled,
+                with: None,
+            }
         }
         "block_changed" => {
             let (blocked, on) = (AccountId(number("blocked")?), body.get("on")?.as_bool()?);

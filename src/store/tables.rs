@@ -63,7 +63,7 @@ pub(super) fn apply(
             direct::made(connection, (seq, time), *room, *between, *both)?;
         }
         // A room for two is theirs alone.
-        Entry::MemberChanged { room, account, member, expelled: _ } => {
+        Entry::MemberChanged { room, account, member, expelled: _, with: _ } => {
             let open = "SELECT EXISTS (SELECT 1 FROM room
                  WHERE id = ?1 AND gone IS NULL
                      AND (between_a IS NULL OR ?2 IN (between_a, between_b)))";

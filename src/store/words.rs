@@ -46,6 +46,14 @@ pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<
             _ => Ok(Verdict::Taken),
         };
     }
+    if let Entry::MemberChanged { with: Some(message), .. } = entry {
+        return Ok(match judge(connection, message)? {
+            Verdict::Taken => Verdict::Taken,
+            Verdict::Repeated { .. } | Verdict::Refused(_) => {
+                Verdict::Refused(Refusal::Malformed(Field::Whole)) // Nobody waits for it.
+            }
+        });
+    }
     let Some((room, target, by)) = aim(entry) else { return Ok(Verdict::Taken) };
     let Some((author, time, deleted)) = place(connection, room, target)? else {
         return Ok(Verdict::Refused(Refusal::MessageNotFound));

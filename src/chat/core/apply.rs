@@ -76,6 +76,7 @@ impl Chat {
                 }
             }
             Entry::DirectMade { between, .. } => self.rooms.release_pair(*between),
+            Entry::MemberChanged { with: Some(_), .. } => {}
             Entry::MemberChanged { room, account, .. } => {
                 if let Some(room) = self.rooms.get_mut(*room) {
                     room.moved(*account);
@@ -145,7 +146,7 @@ impl Chat {
                 let record = RoomRecord { between: Some(between), ..record };
                 self.direct_made(seq, record, (between, both), came.asker)
             }
-            Entry::MemberChanged { room, account, member, expelled } => {
+            Entry::MemberChanged { room, account, member, expelled, with: _ } => {
                 self.member_changed(seq, room, account, (member, expelled))
             }
             Entry::RoomChanged { room, facts, generation, link, keep_members } => {

@@ -105,10 +105,20 @@ impl Chat {
         }
         self.find_space(&entry, &purpose)?;
         self.charge_entry(&entry, &purpose)?;
+        let open = matches!(
+            entry,
+            Entry::Said { client_id: Some(_), .. } | Entry::Said { reply_to: Some(_), .. }
+        );
         for account in back {
-            let returns = Entry::MemberChanged { room, account, member: true, expelled: false };
+            // A message that was said before, or answers nothing that is there, brings nobody back.
+            // Only the log knows; so what is said next does not rely on it, but proposes the same.
+            let with = open.then(|| Box::new(entry.clone()));
+            let (member, expelled) = (true, false);
+            let returns = Entry::MemberChanged { room, account, member, expelled, with };
             self.order.propose(self.now, returns, Purpose::Own);
-            self.moves(account, room, true);
+            if !open {
+                self.moves(account, room, true);
+            }
         }
         self.order.propose(self.now, entry, purpose);
         Ok(())

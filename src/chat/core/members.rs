@@ -186,7 +186,7 @@ impl Chat {
         room: RoomId,
         (member, expelled): (bool, bool),
     ) -> Result<(), Refusal> {
-        let entry = Entry::MemberChanged { room, account, member, expelled };
+        let entry = Entry::MemberChanged { room, account, member, expelled, with: None };
         self.propose(entry, purpose)?;
         self.moves(account, room, member);
         Ok(())

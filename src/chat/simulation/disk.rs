@@ -85,6 +85,10 @@ impl Disk {
             Entry::Reacted { room, target, .. } => {
                 self.living(*room, *target, |_| true).map(|()| None)
             }
+            Entry::MemberChanged { with: Some(message), .. } => match self.judge(message) {
+                Ok(None) => Ok(None),
+                _ => Err(Refusal::Malformed(Field::Whole)),
+            },
             _ => Ok(None),
         }
     }

@@ -393,7 +393,7 @@ impl Simulation {
                 self.clients.forget(*account);
                 self.world.rise(|_, member| member.account == Some(*account))
             }
-            Entry::MemberChanged { room, account, expelled: true, member: false }
+            Entry::MemberChanged { room, account, expelled: true, member: false, with: None }
                 if self.book.is_room(room) && self.book.accounts.contains_key(account) =>
             {
                 self.world.rise(|_, one| one.room == *room && one.account == Some(*account))

@@ -84,6 +84,9 @@ pub enum Entry {
         member: bool,
         /// Put out by the owner of the room, and so out of their seats there, too.
         expelled: bool,
+        /// In a proposal: the message that brings somebody back into a room for two. The log takes
+        /// this entry only if it will take that message, and does not keep it here.
+        with: Option<Box<Entry>>,
     },
     /// Somebody has blocked somebody, or does so no more.
     BlockChanged {

@@ -29,6 +29,7 @@ fn busy(scratch: &Scratch) -> Store {
             account: AccountId(2),
             member: true,
             expelled: false,
+            with: None,
         },
     );
     let first = put(writer, sends(1, 1, "first", "hello @Person2 and @Person1"));
@@ -64,7 +65,7 @@ fn a_guest_who_leaves_rooms_behind_leaves_a_sound_database() {
         put(writer, Entry::RoomMade { room, owner: Some(AccountId(2)), facts });
     }
     let (room, account, member, expelled) = (RoomId(3), AccountId(1), true, false);
-    put(writer, Entry::MemberChanged { room, account, member, expelled });
+    put(writer, Entry::MemberChanged { room, account, member, expelled, with: None });
     put(writer, Entry::BlockChanged { account, blocked: AccountId(2), on: true });
     put(writer, Entry::AccountEnded { account: AccountId(2) });
     put(writer, Entry::RoomGone { room: RoomId(2), recoverable: false });

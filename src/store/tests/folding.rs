@@ -37,6 +37,7 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
             account,
             member: chance.roll(3) > 0,
             expelled: chance.roll(4) == 0,
+            with: None,
         },
         17 => {
             let (between, both) = ([account, AccountId(chance.roll(40))], chance.roll(2) == 0);

@@ -142,3 +142,30 @@ fn a_room_for_two_ends_with_a_guest_who_is_gone_for_good() {
     let say = json!({"text": "Are you there?"});
     server.refused(&ann, ("POST", &format!("{path}/messages"), &say), (404, "room_not_found"));
 }
+
+/// What is sent once more, or is refused by the log, says nothing new, and brings nobody back.
+#[test]
+fn a_repeated_message_does_not_bring_back_who_has_left() {
+    let server = TestServer::start();
+    let (ann, bob, room) = pair(&server);
+    let path = format!("/rooms/{room}/messages/once");
+    let words = json!({"text": "only once"});
+    let (status, said) = server.api(&ann, "PUT", &path, &words);
+    assert_eq!(status, 201, "{said}");
+    for (leaver, stays) in [(&bob, &ann), (&ann, &bob)] {
+        leave(&server, leaver, room);
+        let mut at_leaver = server.live(leaver, Form::Ws);
+        assert_eq!(server.api(&ann, "PUT", &path, &words), (200, said.clone()));
+        let other = json!({"text": "something else"});
+        server.refused(&ann, ("PUT", &path, &other), (409, "client_id_reused"));
+        let astray = json!({"text": "an answer to nothing", "reply_to": 1});
+        let to = format!("/rooms/{room}/messages");
+        server.refused(&ann, ("POST", &to, &astray), (422, "invalid_field"));
+        assert_eq!((listed(&server, leaver), listed(&server, stays)), (vec![], vec![room]));
+        // The first that comes of all that is the room that is back with what is new.
+        server.tell(stays, room, "new");
+        assert_eq!(at_leaver.find("room")["room"]["id"], room);
+        assert_eq!(at_leaver.expect("message")["text"], "new");
+        assert_eq!(listed(&server, leaver), [room]);
+    }
+}

@@ -42,7 +42,7 @@ fn full(scratch: &Scratch) -> Connection {
     let w = &mut writer;
     let changes = |room, account, member, expelled| {
         let (room, account) = (RoomId(room), AccountId(account));
-        Entry::MemberChanged { room, account, member, expelled }
+        Entry::MemberChanged { room, account, member, expelled, with: None }
     };
     let rooms = [
         (2, Some(1), facts("Den", Visibility::Private, Some("hash"))),
