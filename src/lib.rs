@@ -49,6 +49,7 @@
 //! | connections that stay, of strangers, of one address | who asks for nothing makes way; 503 |
 //! | bytes → HTTP head, body | 431, 413, 408, then close |
 //! | accept → worker | the next worker gets it; when all are full, callers wait in the backlog |
+//! | arrivals, requests, ends of connections in one round | they wait for the next round |
 //! | bytes → websocket message | close 1009; one that does not end in time 1008 |
 //! | input that is not whole, of all together | who holds most makes way: 503, close 1013 |
 //! | connection → hub | the sender waits: its socket is not read, so TCP slows it |

@@ -69,6 +69,7 @@ async fn welcome(
     let mut count = 0;
     let patience = Duration::from_millis(shared.pong_deadline_ms());
     while let Some(Arrival { stream, slot }) = arrivals.recv().await {
+        shared.turn().await;
         // It may be gone before it is served.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;

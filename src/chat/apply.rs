@@ -10,7 +10,7 @@ use crate::chat::types::{
     AccountId, Author, Door, Folded, Name, RoomId, SeatId, Seq, SessionId, Visibility,
 };
 use crate::chat::vocabulary::{Answer, Effect, Entry, Event, Farewell, Refusal, RoomFacts, What};
-use crate::chat::work::{Awaited, Then};
+use crate::chat::work::{Awaited, Then, Work};
 use crate::chat::{Chat, LOBBY};
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -202,8 +202,16 @@ impl Chat {
         if !self.accounts.get(account).is_some_and(Known::is_over) {
             return;
         }
-        self.end_direct_rooms(seq, account);
-        let Some(known) = self.accounts.get(account) else { return };
+        self.end_account(seq, account);
+    }
+
+    pub(super) fn end_account(&mut self, seq: Seq, account: AccountId) {
+        let through = self.end_direct_rooms(seq, account);
+        let Some(known) = self.accounts.get_mut(account) else { return };
+        if !through {
+            known.ending = true; // Nobody proposes its end once more.
+            return self.work.push_back(Work::EndAccount { account, seq });
+        }
         let name = known.account.name.clone();
         let rooms = known.rooms.clone();
         let seats: BTreeSet<SeatId> = known.seats.iter().map(|(_, _, seat)| *seat).collect();

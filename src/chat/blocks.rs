@@ -1,6 +1,7 @@
 //! Blocking: whom somebody does not want to hear from. Between two of whom one has blocked the
-//! other nothing is said in their room for two, by neither, and none is opened; and whoever is
-//! blocked calls nobody who has blocked them. Which of the two it was, the refusal does not say.
+//! other nothing is said in their room for two, by neither, and none is opened. Which of the two it
+//! was, the refusal does not say. Everybody sees whom a message names; where it names somebody who
+//! has blocked its author, it does not count as a mention for that person: see `Reader::counts`.
 //!
 //! Blocks last, by an entry each. What is about a guest who is gone means nothing any more, as no
 //! number is given again, and goes when its account blocks somebody else.
@@ -34,18 +35,6 @@ impl Chat {
             Some(between) if !takes && self.is_blocked(between) => Err(Refusal::Blocked),
             _ => Ok(()),
         }
-    }
-
-    /// Who is called by what somebody says.
-    pub(super) fn called(&self, by: Option<AccountId>, text: &str) -> Box<[AccountId]> {
-        let called = self.accounts.called(text);
-        let Some(by) = by else { return called };
-        let has_blocked =
-            |one: &AccountId| self.accounts.get(*one).is_some_and(|one| one.blocked.contains(&by));
-        if called.iter().any(has_blocked) {
-            return called.into_iter().filter(|one| !has_blocked(one)).collect();
-        }
-        called
     }
 
     /// Blocks somebody, or does so no more. `Ok(None)`: the answer comes with the log's.

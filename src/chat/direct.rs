@@ -158,10 +158,14 @@ impl Chat {
     }
 
     /// The rooms for two of a guest who is gone for good end: nobody could be answered there.
-    pub(super) fn end_direct_rooms(&mut self, seq: Seq, account: AccountId) {
+    /// `false`: there are more than this command may end.
+    pub(super) fn end_direct_rooms(&mut self, seq: Seq, account: AccountId) -> bool {
         while let Some(id) = self.rooms.paired_with(account) {
+            if !self.step() {
+                return false;
+            }
             self.end_membership(account, id);
-            let Some(room) = self.rooms.get(id) else { return };
+            let Some(room) = self.rooms.get(id) else { return true };
             let other = room.members.first_key_value().map(|(other, _)| *other);
             // Only streams hear a room for two.
             other.into_iter().for_each(|other| self.whisper(other, id, What::Gone { seq }));
@@ -169,5 +173,6 @@ impl Chat {
                 self.empty(Box::new(room));
             }
         }
+        true
     }
 }

@@ -352,7 +352,7 @@ impl Chat {
         let place = standing.ok_or(Refusal::RoomNotFound)?;
         let came = !place.is_present(&folded);
         let color = place.act(&folded, color, now);
-        let calls = self.called(author.account, &text);
+        let calls = self.accounts.called(&text);
         let (client_id, reply_to) = (None, None);
         let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
         let told = Told { seat, door, by: seat, came, mark: None };

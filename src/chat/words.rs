@@ -52,14 +52,14 @@ impl Chat {
                     room,
                     author: by,
                     color,
-                    calls: self.called(Some(account), &text),
+                    calls: self.accounts.called(&text),
                     text,
                     client_id,
                     reply_to,
                 }
             }
             Action::Edit { room, target, text } => {
-                let calls = self.called(Some(account), &text);
+                let calls = self.accounts.called(&text);
                 Entry::Edited { room, target, by, text, calls }
             }
             Action::Delete { room, target } => Entry::Deleted { room, target, by, as_owner },

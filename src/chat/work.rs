@@ -24,6 +24,8 @@ pub(super) enum Work {
     /// A room that is gone loses its seats, and those who belonged to it, behind that one, lose the
     /// room.
     Empty { room: Box<Room>, after: AccountId },
+    /// A guest is gone for good, and some of its rooms for two are left: they end, then the rest.
+    EndAccount { account: AccountId, seq: Seq },
     /// Those who belong to a room that is back, behind that one, are told so.
     Return { room: RoomId, seq: Seq, after: AccountId },
     /// A room has closed, and who came in by what does not open it any more is out.
@@ -45,7 +47,10 @@ pub(super) enum Work {
 impl Work {
     /// Whether it is what an entry does, and so comes before what the next one does.
     pub fn is_of_an_entry(&self) -> bool {
-        matches!(self, Work::Empty { .. } | Work::Return { .. } | Work::Lock(_))
+        matches!(
+            self,
+            Work::Empty { .. } | Work::EndAccount { .. } | Work::Return { .. } | Work::Lock(_)
+        )
     }
 }
 
@@ -186,6 +191,7 @@ impl Chat {
             match work {
                 Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
                 Work::Empty { room, after } => self.go_on_emptying(room, after),
+                Work::EndAccount { account, seq } => self.end_account(seq, account),
                 Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
                 Work::Lock(locking) => {
                     self.go_on_locking(*locking);

@@ -234,6 +234,7 @@ async fn next(
             // RFC 9110 section 15.5.9.
             Ready::Deadline => return Err(Reject::new(408, "the request took too long")),
             Ready::Read => {
+                shared.turns.take().await;
                 let mut buffer = shared.read_buffer.borrow_mut();
                 match wire.read(&mut buffer) {
                     Some(0) => return Ok(None),

@@ -14,6 +14,7 @@ mod slots;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod unfinished;
 mod websocket;
 mod wire;
@@ -30,6 +31,7 @@ use crate::chat::{SeatId, Seq};
 use crate::connection::http::Next;
 use crate::connection::slots::{Addresses, Place};
 pub use crate::connection::slots::{Gate, Slot, Slots, Wires};
+use crate::connection::turns::Turns;
 use crate::connection::unfinished::Unfinished;
 #[cfg(test)]
 pub(crate) use crate::connection::wire::Hearing;
@@ -51,6 +53,7 @@ pub struct Shared {
     /// What is queued for all connections of this thread, and the answers that are being read.
     unsent: Rc<Budget>,
     unfinished: Unfinished,
+    turns: Turns,
     slots: Slots,
     addresses: Addresses,
     /// All connections of this thread.
@@ -75,6 +78,7 @@ impl Shared {
             service,
             unsent: Rc::new(Budget::new(UNSENT_BYTES_MAX / workers)),
             unfinished: Unfinished::new(INPUT_BYTES_MAX / workers),
+            turns: Turns::new(),
             slots,
             addresses: Addresses::new(most),
             wires,
@@ -93,6 +97,11 @@ impl Shared {
     /// A connection of this thread, of which nothing was read yet.
     pub fn wire(&self, seat: SeatId, stream: TcpStream) -> Wire {
         Wire::new(seat, stream, &self.unsent)
+    }
+
+    /// Waits until another connection may be begun.
+    pub async fn turn(&self) {
+        self.turns.take().await;
     }
 
     /// From here on no connection is kept alive for another request. The caller nudges those that
@@ -116,6 +125,7 @@ pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>, slot: Slot) {
             Box::pin(stream::serve(&shared, &wire, seat, script, &mut deadline)).await;
         }
     }
+    shared.turns.take().await;
     drop(present);
     wire.end();
     // What was only lent is given back at once.

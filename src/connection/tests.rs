@@ -2,16 +2,17 @@
 //! minutes pass in no time, and to the millisecond.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, TcpListener};
 
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::connection::slots::Stage;
 use crate::dialect::Closing;
 use crate::hub::seat_id;
 use crate::limits::{
     ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
-    SILENT_GRACE_MS, SLOT_GRACE_MS, UNANSWERED_MAX,
+    SILENT_GRACE_MS, SLOT_GRACE_MS, TURNS_PER_ROUND, UNANSWERED_MAX,
 };
 use crate::protocol::tests::{self, Server};
 
@@ -375,4 +376,45 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
         let over = Duration::from_secs(pong_secs)..=Duration::from_secs(pong_secs + 3);
         assert!(over.contains(&silent), "{silent:?}");
     });
+}
+
+/// However many ask at once, and go at once: in one round of the event loop so many are served, and
+/// everybody else has a turn in between.
+#[test]
+fn a_burst_is_served_in_rounds() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        tokio::task::LocalSet::new().run_until(burst(Rc::new(shared(service)))).await;
+    });
+}
+
+async fn burst(shared: Rc<Shared>) {
+    const ALL: usize = 4 * TURNS_PER_ROUND;
+    let mut wires = Vec::new();
+    for number in 0..ALL {
+        let (stream, peer) = pair();
+        peer.writable().await.expect("a socket");
+        let request = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        peer.try_write(request).expect("it fits");
+        peer.into_std().and_then(|peer| peer.shutdown(Shutdown::Both)).expect("a socket");
+        stream.readable().await.expect("a socket");
+        wires.push(Rc::new(shared.wire(seat_id(0, number as u64 + 1), stream)));
+    }
+    let ended = Rc::new(Cell::new(0));
+    for wire in &wires {
+        let (shared, ended, wire) = (shared.clone(), ended.clone(), wire.clone());
+        let slot = slot(&shared).await;
+        tokio::task::spawn_local(async move {
+            serve(shared, wire, slot).await;
+            ended.set(ended.get() + 1);
+        });
+    }
+    let (mut did, mut rounds) = (0, 0);
+    while ended.get() < ALL {
+        tokio::task::yield_now().await;
+        let answered = wires.iter().filter(|wire| wire.stage.get().0 == Stage::Busy).count();
+        let now = answered + ended.get() - did;
+        assert!(now <= TURNS_PER_ROUND, "{now} in one round");
+        (did, rounds) = (answered + ended.get(), rounds + 1);
+    }
+    assert!(rounds >= 2 * ALL / TURNS_PER_ROUND, "{rounds} rounds");
 }

@@ -344,7 +344,8 @@ impl Reader {
     }
 
     /// What is unread in each of these rooms by somebody of that name, as [`Name::lowered`] has it,
-    /// who has read each so far and knows what they said themselves.
+    /// who has read each so far and knows what they said themselves. Whoever they have blocked does
+    /// not call them.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -365,7 +366,9 @@ impl Reader {
                     SELECT seq FROM mention
                     WHERE account = ?3 AND room = ?1 AND seq > ?2 ORDER BY seq DESC LIMIT ?5)
                     AS called CROSS JOIN log ON log.seq = called.seq
-                WHERE log.account IS NOT ?3 LIMIT ?4)",
+                WHERE log.account IS NOT ?3 AND NOT EXISTS (
+                    SELECT 1 FROM block WHERE block.account = ?3 AND block.blocked = log.account)
+                LIMIT ?4)",
         )?;
         let (most, looks) = (UNREAD_MAX as i64, UNREAD_LOOKS_MAX as i64);
         let count = |(room, read): &(RoomId, Seq)| {

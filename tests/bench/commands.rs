@@ -31,6 +31,7 @@ pub fn run() {
     held(&mut world);
     time(&mut world);
     ends(&mut world);
+    pairs(&mut world);
     report(&world);
 }
 
@@ -240,6 +241,17 @@ fn ends(world: &mut World) {
     );
     world.give("the close", Command::Close);
     world.settle("the close");
+}
+
+/// A guest with 10,000 rooms for two is gone for good.
+fn pairs(world: &mut World) {
+    let mut pestered = World::of_pairs();
+    pestered.ask_through(
+        "the end of a guest with 10,000 rooms for two",
+        session(GUEST),
+        call::EndSession { session: SessionId(GUEST) },
+    );
+    world.times.append(&mut pestered.times);
 }
 
 fn report(world: &World) {

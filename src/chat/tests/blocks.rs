@@ -82,7 +82,7 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
 }
 
 #[test]
-fn whoever_is_blocked_calls_nobody_who_has_blocked_them() {
+fn a_message_says_whom_it_names_whoever_has_blocked_its_author() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     core.ask("ann", block("bob", true)).expect("blocked");
     core.sit(1, "bob").expect("a seat");
@@ -101,7 +101,7 @@ fn whoever_is_blocked_calls_nobody_who_has_blocked_them() {
         let (Entry::Said { calls, .. } | Entry::Edited { calls, .. }) = entry else {
             panic!("{entry:?}")
         };
-        assert_eq!(**calls, [AccountId(3)], "{what}");
+        assert_eq!(**calls, [AccountId(1), AccountId(3)], "{what}");
         core.settle();
     }
 }

@@ -163,3 +163,39 @@ fn it_ends_with_a_guest_also_where_that_one_or_the_other_has_left() {
         assert_eq!(core.try_to("ann", send(room.id, "two")), Err(Refusal::RoomNotFound));
     }
 }
+
+/// Whoever has thousands of them: they end in slices, and nobody is told less, or late.
+#[test]
+fn many_end_with_a_guest_a_few_at_a_time() {
+    let told = |steps: usize| {
+        let mut core = Core::with(&["ann", "bob", "cat", "dan"]);
+        core.ask("", be_guest("zoe")).expect("a guest");
+        for (number, name) in (1..).zip(["ann", "bob", "cat", "dan"]) {
+            let seat = SeatId(number * BASE);
+            core.ask(name, call::Follow { seat, door: BACK, only: None }).expect("a stream");
+            let what = call::Direct { name: "zoe".into(), chance: number };
+            let Ok(Answer::Direct(made)) = core.ask(name, what) else { panic!("no room") };
+            let room = made.room.id;
+            core.ask(name, send(room, "one")).expect("said");
+        }
+        core.chat.steps_max = steps;
+        core.ask_late("zoe", call::Logout);
+        core.commit();
+        let mut slices = 0;
+        let mut all = core.commit();
+        while core.chat.is_busy() {
+            assert!(core.chat.is_behind() && core.chat.snapshot().rooms.len() > 1);
+            slices += 1;
+            all.extend(core.give(Command::Continue));
+        }
+        core.settle();
+        let left = core.chat.snapshot();
+        assert_eq!((left.rooms.len(), left.accounts.len()), (1, 4));
+        all.sort();
+        (all, slices)
+    };
+    let (at_once, none) = told(1_000);
+    let (sliced, slices) = told(3);
+    assert!(none == 0 && slices >= 3, "{slices}");
+    assert_eq!(at_once, sliced);
+}

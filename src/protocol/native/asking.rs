@@ -8,7 +8,7 @@ use crate::crypto;
 use crate::http::{self, Request};
 use crate::protocol::Context;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::fields;
+use crate::protocol::native::fields::{self, Fields};
 
 /// Who asks.
 pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
@@ -52,4 +52,27 @@ pub(super) fn foreign() -> Failure {
     let says = "a page from another origin cannot act here for its visitor; use the server's own \
                 page, or have its owner allow this origin";
     Failure::from(Code::Forbidden).saying(says)
+}
+
+/// The JSON object that a request brings. Other types of content are refused, but for those that
+/// programs write by themselves above JSON: `curl -d` calls it a form, and `fetch` plain text.
+pub(super) fn fields(request: &Request) -> Result<Fields, Failure> {
+    let is_object = || request.body.trim_ascii_start().first() == Some(&b'{');
+    let takes = match media_type(request).to_ascii_lowercase().as_str() {
+        "" | "application/json" | "text/json" => true,
+        "text/plain" | "application/x-www-form-urlencoded" => is_object(),
+        other => other.starts_with("application/") && other.ends_with("+json"),
+    };
+    if takes { Ok(Fields::read(&request.body)?) } else { Err(Code::MediaType.into()) }
+}
+
+/// The same where the object may be left out.
+pub(super) fn fields_or_none(request: &Request) -> Result<Fields, Failure> {
+    if request.body.trim_ascii().is_empty() { Ok(Fields::none()) } else { fields(request) }
+}
+
+/// What a request says that its body is, without parameters (RFC 9110 section 8.3.1).
+pub(super) fn media_type(request: &Request) -> &str {
+    let kind = request.header("content-type").unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim_ascii()
 }

@@ -31,6 +31,7 @@ pub(super) enum Code {
     TitleTaken,
     ClientIdReused,
     TooLarge,
+    MediaType,
     UpgradeRequired,
     InvalidField,
     MessageTooLong,
@@ -53,7 +54,7 @@ impl Code {
     }
 
     #[cfg(test)]
-    pub const ALL: [Code; 23] = [
+    pub const ALL: [Code; 24] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -71,6 +72,7 @@ impl Code {
         Code::TitleTaken,
         Code::ClientIdReused,
         Code::TooLarge,
+        Code::MediaType,
         Code::UpgradeRequired,
         Code::InvalidField,
         Code::MessageTooLong,
@@ -110,6 +112,11 @@ impl Code {
                 403,
                 "registration_closed",
                 "this server takes no new accounts; ask its owner for one",
+            ),
+            Code::MediaType => (
+                415,
+                "bad_request",
+                "this takes a JSON object; send one with Content-Type: application/json",
             ),
             Code::NotFound => (404, "not_found", "there is nothing here; check the address"),
             Code::RoomNotFound => (
@@ -189,6 +196,11 @@ impl Failure {
     /// The same failure, with a sentence that fits better.
     pub fn saying(self, message: &'static str) -> Failure {
         Failure { message, ..self }
+    }
+
+    /// The same, where the type of the content was refused: what is taken here.
+    pub fn of_media_type(self, takes: &'static str) -> Failure {
+        if self.code == Code::MediaType { self.saying(takes) } else { self }
     }
 
     /// Who may see a room, and does not belong to it.

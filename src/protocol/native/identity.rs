@@ -10,10 +10,9 @@ use crate::http::{Request, Response};
 use crate::hub::HubHandle;
 use crate::limits::AGENT_CHARS_MAX;
 use crate::protocol::lists::{self, Items, Listed, More};
-use crate::protocol::native::asking::caller;
+use crate::protocol::native::asking::{self, caller};
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::fields::Fields;
 use crate::protocol::native::json::{Known, Login};
 use crate::protocol::{Context, bodies, cookies, give_up};
 use crate::time::Time;
@@ -27,7 +26,7 @@ pub(super) async fn register(context: &Context, request: &Request) -> Result<Res
     if !context.config.registration {
         return Err(Code::RegistrationClosed.into());
     }
-    let fields = Fields::read(&request.body)?;
+    let fields = asking::fields(request)?;
     let name = fields.needed("name")?;
     let key = crypto::account_key();
     let call = call::Register { name: name.into(), key: crypto::hash(&key) };
@@ -36,7 +35,7 @@ pub(super) async fn register(context: &Context, request: &Request) -> Result<Res
 }
 
 pub(super) async fn log_in(context: &Context, request: &Request) -> Result<Response, Failure> {
-    let fields = Fields::read(&request.body)?;
+    let fields = asking::fields(request)?;
     let key = crypto::hash(fields.needed("key")?);
     let remember = fields.flag("remember")?.unwrap_or(false);
     let session = crypto::session_key();
@@ -49,7 +48,7 @@ pub(super) async fn be_guest(context: &Context, request: &Request) -> Result<Res
     if !context.config.guests {
         return Err(Code::GuestsOff.into());
     }
-    let fields = Fields::read(&request.body)?;
+    let fields = asking::fields(request)?;
     let (name, color) = (fields.needed("name")?.into(), fields.color()?);
     let remember = fields.flag("remember")?.unwrap_or(false);
     let session = crypto::session_key();

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::chat::{Acted, Action, Caller, ClientId, Emoji, Name, RoomId, Seq, call};
-use crate::http::{Reject, Request, Response};
+use crate::http::{Request, Response};
 use crate::limits::READ_LATE_MS;
-use crate::protocol::native::asking::about;
+use crate::protocol::native::asking::{self, about, media_type};
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::fields::{self, Fields, wrong};
+use crate::protocol::native::fields::{self, wrong};
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
@@ -36,12 +36,12 @@ pub(super) async fn put(
 pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let client_id = idempotency_key(request)?;
-    let kind = request.header("content-type").unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim_ascii();
-    let (text, reply_to) = if kind.eq_ignore_ascii_case("text/plain") {
+    let (text, reply_to) = if media_type(request).eq_ignore_ascii_case("text/plain") {
         (plain(request)?, None)
     } else {
-        written(request)?
+        written(request).map_err(|failure| {
+            failure.of_media_type("send JSON, or the text itself with Content-Type: text/plain")
+        })?
     };
     let action = Action::Send { room, text, client_id, reply_to };
     said(context, caller, room, action).await
@@ -51,12 +51,9 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
 /// not one in parts: whoever sends that does not mean what stands between the parts to be said.
 pub(super) async fn door(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    let parts = "multipart/";
-    let kind = request.header("content-type").unwrap_or_default().trim_ascii_start();
-    if kind.get(..parts.len()).is_some_and(|family| family.eq_ignore_ascii_case(parts)) {
-        const IN_PARTS: Reject =
-            Reject::new(415, "send the text itself, as curl -d does; this is a form in parts");
-        return Ok(Failure::refused(IN_PARTS));
+    if media_type(request).to_ascii_lowercase().starts_with("multipart/") {
+        let says = "send the text itself, as curl -d does; this is a form in parts";
+        return Err(Failure::from(Code::MediaType).saying(says));
     }
     let (client_id, text) = (idempotency_key(request)?, plain(request)?);
     let action = Action::Send { room, text, client_id, reply_to: None };
@@ -101,7 +98,7 @@ pub(super) async fn show(context: &Context, request: &Request, room: &str, seq: 
 pub(super) async fn edit(context: &Context, request: &Request, room: &str, seq: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let target = fields::seq(seq)?;
-    let text = Fields::read(&request.body)?.message()?;
+    let text = asking::fields(request)?.message()?;
     let action = Action::Edit { room, target, text: text.clone() };
     changed(context, caller, action, [room.0, target.0], |message, acted| {
         message.text = Some(text);
@@ -255,7 +252,7 @@ fn location(room: RoomId, seq: Seq) -> String {
 
 /// A body that says in JSON what is said, and to what.
 fn written(request: &Request) -> Result<(Box<str>, Option<Seq>), Failure> {
-    let body = Fields::read(&request.body)?;
+    let body = asking::fields(request)?;
     Ok((body.message()?, body.number("reply_to")?.map(Seq)))
 }
 

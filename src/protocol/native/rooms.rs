@@ -16,9 +16,9 @@ use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::lists::{Items, Listed, Members, More};
 use crate::protocol::native::Answered;
-use crate::protocol::native::asking::{about, caller};
+use crate::protocol::native::asking::{self, about, caller};
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::fields::{Fields, wrong};
+use crate::protocol::native::fields::wrong;
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Deleted, Occupant, Room};
 use crate::protocol::passwords::NOBODYS_HASH;
@@ -91,7 +91,7 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
     let (caller, room) = about(context, request, room)?;
     let lock = own(context, caller.clone(), room).await?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
-    let keep_members = Fields::read(&request.body)?.flag("keep_members")?.unwrap_or(false);
+    let keep_members = asking::fields(request)?.flag("keep_members")?.unwrap_or(false);
     let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
     let keeps = lock.password.is_some();
     check_password(visibility.unwrap_or(is), password.as_deref(), keeps)?;
@@ -129,14 +129,14 @@ pub(super) async fn deleted(context: &Context, request: &Request) -> Answered {
 /// Brings a deleted room back, maybe under another title.
 pub(super) async fn restore(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    let title = Fields::read_or_none(&request.body)?.parsed("title", Title::new)?;
+    let title = asking::fields_or_none(request)?.parsed("title", Title::new)?;
     let info = context.hub.call(caller.clone(), call::RestoreRoom { room, title }).await?;
     respond(context, caller, 200, *info).await
 }
 
 pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    let body = Fields::read_or_none(&request.body)?;
+    let body = asking::fields_or_none(request)?;
     who(context, caller.clone()).await?; // The password of a room is not for strangers to try.
     // Without a right to show there is still one's membership, or a door that stands open.
     let access = match body.text("password")? {
@@ -190,7 +190,7 @@ pub(super) async fn read(context: &Context, request: &Request, room: &str) -> An
         read_seq: u64,
     }
     let (caller, room) = about(context, request, room)?;
-    let seq = Fields::read(&request.body)?.seq("seq")?;
+    let seq = asking::fields(request)?.seq("seq")?;
     let Seq(read_seq) = context.hub.call(caller, call::Read { room, seq }).await?;
     Ok(Response::new(200).json(bodies::text(&Read { read_seq })))
 }
@@ -311,7 +311,7 @@ struct Wanted {
 
 impl Wanted {
     fn read(request: &Request) -> Result<Wanted, Failure> {
-        let fields = Fields::read(&request.body)?;
+        let fields = asking::fields(request)?;
         Ok(Wanted {
             title: fields.parsed("title", Title::new)?,
             description: fields.parsed("description", Description::new)?,

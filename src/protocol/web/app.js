@@ -19,7 +19,7 @@ import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
 import "./shell.js";
 import {
-  forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, state, tell,
+  callsMe, forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, state, tell,
 } from "./state.js";
 import { stream } from "./stream.js";
 import { doing } from "./tools.js";
@@ -243,7 +243,7 @@ function count(one, message) {
   const seen = one.id === state.current && log.atEnd && looking();
   if (seen || isMe(message.author)) return one.kind === "direct" && tell("rooms");
   one.unread = (one.unread ?? 0) + 1;
-  if (message.mentions?.some(isMe)) one.mentions = (one.mentions ?? 0) + 1;
+  if (callsMe(message)) one.mentions = (one.mentions ?? 0) + 1;
   tell("rooms");
 }
 

@@ -6,7 +6,7 @@ import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, nextFrame, sh
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
 import { changed, outbox } from "./outbox.js";
-import { isMe, on, room, state } from "./state.js";
+import { callsMe, isMe, on, room, state } from "./state.js";
 import { direction } from "./words.js";
 import { loadAround, loadNewer, loadNewest, loadOlder, windowOf } from "./windows.js";
 
@@ -328,7 +328,7 @@ function messageRow(one, date, follows) {
   const { author, seq, color, deleted, error } = one;
   const mine = isMe(author);
   const pending = !seq;
-  const mentioned = one.mentions?.some(isMe);
+  const mentioned = callsMe(one);
   const large = !deleted && onlyEmoji(one.text ?? "");
   const names = ["message", follows && "follows", pending && "pending", error && "failed",
     mentioned && "mentioned", mine && "mine"];

@@ -4,7 +4,7 @@
 import { ICON, h, looking } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { address } from "./rooms.js";
-import { isMe, keep, keepMine, on, recall, recallMine, state } from "./state.js";
+import { callsMe, isMe, keep, keepMine, on, recall, recallMine, state } from "./state.js";
 
 const LEVELS = [["all", "All messages"], ["mentions", "Mentions only"], ["none", "Off"]];
 
@@ -78,7 +78,7 @@ const plain = (message) => h("div", {}, markdown(message.text ?? "", message.men
 export async function notice(room, message, open) {
   if (!room || isMe(message.author) || looking()) return;
   const wanted = level(room);
-  const called = message.mentions?.some(isMe) || room.kind === "direct";
+  const called = callsMe(message) || room.kind === "direct";
   if (wanted === "none" || (wanted === "mentions" && !called)) return;
   if (!await isMine(room, message)) return;
   if (recall("sound")) beep();

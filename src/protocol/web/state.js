@@ -21,6 +21,9 @@ export const tell = (what, detail) => bus.dispatchEvent(new CustomEvent(what, { 
 export const room = () => state.rooms.get(state.current);
 export const same = (one, other) => one === other || fold(one ?? "") === fold(other ?? "");
 export const isMe = (name) => same(name, state.me?.name);
+// Whom one has blocked may name one, but does not call.
+export const callsMe = ({ author, mentions }) => Boolean(mentions?.some(isMe))
+  && !state.blocked.some((one) => same(one, author));
 
 // Storage may be full, or forbidden; the page then forgets, and goes on.
 const fallback = new Map();

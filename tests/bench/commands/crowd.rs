@@ -138,6 +138,22 @@ fn snapshot() -> Snapshot {
     snapshot
 }
 
+/// The full snapshot, but for its rooms: a guest has been written to by 10,000 people.
+fn pestered() -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.rooms.truncate(1);
+    let (lobby, guest) = (snapshot.rooms[0].clone(), AccountId(GUEST));
+    let member = lobby.members[0];
+    snapshot.rooms.extend((2..=ROOMS_MAX as u64).map(|id| {
+        let between = [AccountId(id), guest];
+        let members = between.map(|account| MemberRecord { account, ..member }).to_vec();
+        let (facts, between) = (facts(&format!("room {id}")), Some(between));
+        RoomRecord { id: RoomId(id), facts, members, between, ..lobby.clone() }
+    }));
+    snapshot.last_room = ROOMS_MAX as u64;
+    snapshot
+}
+
 fn settings() -> Settings {
     Settings { session_ttl_secs: 3_600, limits: false }
 }
@@ -145,16 +161,7 @@ fn settings() -> Settings {
 impl World {
     /// Everything at its limit: accounts, rooms, seats in two rooms, streams of one, seats of one.
     pub fn full() -> World {
-        let mut world = World {
-            chat: Chat::new(settings(), snapshot()),
-            now: NOON,
-            seq: 2,
-            asks: 0,
-            seats: 0,
-            proposals: VecDeque::new(),
-            guests: Vec::new(),
-            times: Times::new(),
-        };
+        let mut world = World::new(snapshot());
         world.guests = world.crowd(LOBBY);
         world.crowd(CROWDED);
         for _ in 0..PRESENT {
@@ -168,6 +175,29 @@ impl World {
         world.settle("");
         world.times.clear();
         world
+    }
+
+    /// Where a guest has 10,000 rooms for two, and all whose they are follow.
+    pub fn of_pairs() -> World {
+        let mut world = World::new(pestered());
+        for id in 2..=ROOMS_MAX as u64 {
+            world.follow("", session(id));
+        }
+        world.times.clear();
+        world
+    }
+
+    fn new(snapshot: Snapshot) -> World {
+        World {
+            chat: Chat::new(settings(), snapshot),
+            now: NOON,
+            seq: 2,
+            asks: 0,
+            seats: 0,
+            proposals: VecDeque::new(),
+            guests: Vec::new(),
+            times: Times::new(),
+        }
     }
 
     /// Everybody who can be connected comes into a room.

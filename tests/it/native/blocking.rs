@@ -46,13 +46,19 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
     at_bob.say(&what);
     assert_eq!(at_bob.find("error")["error"]["code"], "forbidden");
     at_bob.say(&json!({"type": "typing", "room": room}));
-    // In a room of all everybody reads everybody; but nobody is called by whom they have blocked.
+    // In a room of all everybody reads everybody, and sees who is named; but nobody is called by
+    // whom they have blocked.
     let call = server.tell(&bob, 1, "@Ann @Cat where are you?");
-    assert_eq!(call["mentions"], json!(["Cat"]));
+    let named = json!(["Ann", "Cat"]);
+    assert_eq!(call["mentions"], named);
     let heard = at_ann.find("message");
-    assert_eq!((&heard["seq"], &heard["mentions"]), (&call["seq"], &json!(["Cat"])));
+    assert_eq!((&heard["seq"], &heard["mentions"]), (&call["seq"], &named));
     let lobby = |who: &User| number(&server.get(who, "/rooms/1")["mentions"]);
     assert_eq!((lobby(&ann), lobby(&cat)), (0, 1));
+    let at = format!("/rooms/1/messages/{}", call["seq"]);
+    for who in [&ann, &bob, &cat] {
+        assert_eq!(server.get(who, &at)["mentions"], named);
+    }
     // Who is taken up again is heard again.
     block(&server, &ann, "DELETE", "BOB");
     block(&server, &ann, "DELETE", "BOB");

@@ -2,7 +2,7 @@
 //! itself.
 
 use super::documents::conforms;
-use super::{cookie, refusal};
+use super::{bearer, cookie, refusal};
 use crate::chat::Seq;
 use crate::protocol::native::pages::{bound, limit};
 use crate::protocol::native::server::OPENAPI;
@@ -168,5 +168,60 @@ fn queries() {
             let reply = server.send(&format!("GET /api/v1/search?{query}"), &ann, "").await;
             assert_eq!(refusal(&reply), expected, "{query}");
         }
+    });
+}
+
+/// Whatever takes a body refuses the types that it does not take, and says what it takes.
+#[test]
+fn media_types() {
+    serve(async |server| {
+        let ann = bearer(&server, "Ann").await;
+        let json = r#"{"text":"hi","name":"Bo","title":"den","visibility":"public","seq":1}"#;
+        let form = "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nhi\r\n--x--\r\n";
+        for (line, takes) in [
+            ("POST /api/v1/rooms/1/messages", "text/plain"),
+            ("POST /r/1", "send the text itself"),
+            ("PUT /api/v1/rooms/1/messages/id-1", "application/json"),
+            ("PATCH /api/v1/rooms/1/messages/2", "application/json"),
+            ("PUT /api/v1/rooms/1/membership", "application/json"),
+            ("PUT /api/v1/rooms/1/read", "application/json"),
+            ("POST /api/v1/rooms", "application/json"),
+            ("POST /api/v1/rooms/1/restore", "application/json"),
+            ("POST /api/v1/accounts", "application/json"),
+            ("POST /api/v1/sessions", "application/json"),
+            ("POST /api/v1/guests", "application/json"),
+        ] {
+            for (kind, body) in [
+                ("multipart/form-data; boundary=x", form),
+                ("Multipart/Mixed;boundary=x", json),
+                ("application/xml", "<text>hi</text>"),
+                ("application/octet-stream", json),
+                ("image/png", json),
+                ("text/html", json),
+                ("application/x-www-form-urlencoded", "text=hi"),
+            ] {
+                let is_door = line == "POST /r/1";
+                if is_door && !kind.to_ascii_lowercase().starts_with("multipart") {
+                    continue; // Its body is the text, whatever it is called.
+                }
+                let head = format!("{ann}Content-Type: {kind}\n");
+                let reply = server.send(line, &head, body).await;
+                assert_eq!(refusal(&reply), "415 bad_request", "{line} {kind}");
+                assert!(reply.body.contains(takes), "{line} {kind}: {}", reply.body);
+            }
+        }
+        for (kind, body) in [
+            ("application/json; charset=utf-8", json),
+            ("application/vnd.chat+json", json),
+            ("text/plain", "a text"),
+            ("application/x-www-form-urlencoded", json),
+        ] {
+            let head = format!("{ann}Content-Type: {kind}\n");
+            let reply = server.send("POST /api/v1/rooms/1/messages", &head, body).await;
+            assert_eq!(reply.status, 201, "{kind}: {}", reply.body);
+        }
+        let head = format!("{ann}Content-Type: text/plain\n");
+        let reply = server.send("PUT /api/v1/rooms/1/messages/id-2", &head, json).await;
+        assert_eq!(reply.status, 201, "fetch calls a string so: {}", reply.body);
     });
 }
