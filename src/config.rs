@@ -20,10 +20,10 @@ pub use networks::Network;
 /// When a write counts as durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Durability {
-    /// When it would survive a power cut: an `fsync` for each group of writes.
+    /// When it would survive a power cut: an `fsync` for each commit.
     Full,
     /// When it would survive a crash of the server: kind to SD cards, but a power cut may cost the
-    /// last second.
+    /// last seconds. The database is sound all the same.
     Normal,
 }
 

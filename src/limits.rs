@@ -374,6 +374,15 @@ pub const SEARCH_PREFIX_CHARS_MIN: usize = 4;
 /// Messages that have the words, and that one search looks at for the rest of what it asks: some
 /// 5 ms. Beyond it, it says where to go on.
 pub const SEARCH_LOOKS_MAX: usize = 8_192;
+/// Messages that a search for words that begin so looks at one by one, the newest first, before it
+/// has the index gather those words: some 3 ms. A beginning that is common has filled a page by
+/// then; what is left are beginnings of which the index has few, and gathers them sooner.
+pub const SEARCH_WALK_MESSAGES_MAX: usize = 1_000;
+/// Likewise, in bytes of messages.
+pub const SEARCH_WALK_BYTES_MAX: usize = 64 * 1024;
+/// Messages in all rooms of a search up to which the index looks for words among them only. With
+/// more it looks for the words first: to pass over all messages of a large room costs more.
+pub const SEARCH_SMALL_ROOMS_MESSAGES_MAX: usize = 8_192;
 /// Rooms up to which a search has the index tell their messages from others. With more of them that
 /// costs more than looking at the messages.
 pub const SEARCH_ROOMS_MAX: usize = 4;

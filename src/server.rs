@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
 
 use crate::chat::{Settings, Space};
-use crate::config::{Config, Durability};
+use crate::config::Config;
 use crate::connection::{Gate, Slots};
 use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
@@ -46,12 +46,8 @@ use crate::worker::{self, Arrival};
 /// # Errors
 /// One plain line that says why it could not start, or what failed, and what to do.
 pub fn run(config: Config) -> Result<(), String> {
-    let sync = match config.sync {
-        Durability::Full => store::Sync::Full,
-        Durability::Normal => store::Sync::Normal,
-    };
     let retain = Retain { days: config.retain_days, messages: config.retain_messages };
-    let options = store::Options { path: config.db.clone(), sync, retain };
+    let options = store::Options { path: config.db.clone(), sync: config.sync, retain };
     let store = store::open(&options);
     let store = store.map_err(|error| format!("{}: {error}", config.db.display()))?;
     let config = Config { connections: affordable(config.connections), ..config };

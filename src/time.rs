@@ -10,6 +10,11 @@ pub struct Time(pub i64);
 /// The last second of the year 9999.
 const LAST_MICROS: i64 = 253_402_300_799_000_000;
 
+/// From the first day of 1970 on.
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 impl Time {
     /// What the system's clock says. Called by the edges (hub, protocols), never by the core.
     pub fn now() -> Time {
@@ -26,9 +31,16 @@ impl Time {
         self.0.div_euclid(1_000_000)
     }
 
-    /// As in the headers of HTTP (RFC 9110 section 5.6.7), in whole seconds.
+    /// As in the headers of HTTP (RFC 9110 section 5.6.7), in whole seconds:
+    /// `Sat, 31 Jan 2026 12:03:00 GMT`.
     pub fn http_date(self) -> String {
-        httpdate::fmt_http_date(self.to_system())
+        // The calendar is that of RFC 3339's formatter; only the day of the week is not in it.
+        let date = humantime::format_rfc3339_seconds(self.to_system()).to_string();
+        let (year, month, day, clock) = (&date[..4], &date[5..7], &date[8..10], &date[11..19]);
+        let month = MONTHS[month.parse::<usize>().map_or(0, |month| month - 1)];
+        let days = Time::from(self.to_system()).unix_secs() / (24 * 3600);
+        let weekday = WEEKDAYS[(days % 7).unsigned_abs() as usize];
+        format!("{weekday}, {day} {month} {year} {clock} GMT")
     }
 
     /// For libraries that take the system's type, and format the years 1970 to 9999 at most: what
@@ -92,6 +104,28 @@ mod tests {
         for late in [LAST_MICROS, LAST_MICROS + 1_000_000, i64::MAX] {
             assert_eq!(Time(late).http_date(), "Fri, 31 Dec 9999 23:59:59 GMT");
             assert_eq!(Time(late).to_string(), "9999-12-31T23:59:59.000000Z");
+        }
+    }
+
+    /// Counted day by day, as a calendar on the wall is.
+    #[test]
+    fn each_day_has_its_date() {
+        let (mut day, mut month, mut year, mut weekday) = (1, 0, 1970, 0);
+        for days in 0..(2_401 - 1970) * 366 {
+            let noon = Time((days * 24 + 12) * 3_600_000_000);
+            let (name, month_name) = (WEEKDAYS[weekday], MONTHS[month]);
+            let expected = format!("{name}, {day:02} {month_name} {year} 12:00:00 GMT");
+            assert_eq!(noon.http_date(), expected);
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let length = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            weekday = (weekday + 1) % 7;
+            day += 1;
+            if day > length[month] {
+                (day, month) = (1, month + 1);
+            }
+            if month == 12 {
+                (month, year) = (0, year + 1);
+            }
         }
     }
 

@@ -1,10 +1,13 @@
-//! A message out of a row of the log. Called by the reader.
+//! A message out of a row of the log, and whom it calls. Called by the reader.
 
-use rusqlite::{Row, Statement};
+use std::collections::HashMap;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, OptionalExtension, Row, Statement};
 
 use crate::chat::{AccountId, Author, ClientId, Color, Name, RoomId, Seq};
 use crate::store::Message;
-use crate::store::entries::{names, optional_text, text, unsigned};
+use crate::store::entries::{self, optional_text, signed, text, unsigned};
 use crate::time::Time;
 
 /// Where the columns of a message stand in the rows of a statement. To look each up by its name, in
@@ -20,7 +23,7 @@ pub(super) struct Columns {
     client_id: usize,
     reply_to: usize,
     edited: usize,
-    calls: usize,
+    body: usize,
 }
 
 impl Columns {
@@ -37,12 +40,12 @@ impl Columns {
             client_id: at("client_id")?,
             reply_to: at("reply_to")?,
             edited: at("edited")?,
-            calls: at("calls")?,
+            body: at("body")?,
         })
     }
 
     /// A message, without its reactions.
-    pub fn message(&self, row: &Row<'_>) -> rusqlite::Result<Message> {
+    pub fn message(&self, row: &Row<'_>, names: &mut Names<'_>) -> rusqlite::Result<Message> {
         let number = |column| row.get(column).map(unsigned);
         let optional = |column| row.get::<_, Option<i64>>(column).map(|it| it.map(unsigned));
         let account = optional(self.account)?.map(AccountId);
@@ -57,8 +60,39 @@ impl Columns {
             client_id: optional_text(row, self.client_id, ClientId::new)?,
             reply_to: optional(self.reply_to)?.map(Seq),
             edited: row.get::<_, Option<i64>>(self.edited)?.map(Time),
-            calls: names(row.get_ref(self.calls)?)?,
+            calls: names.called(row.get_ref(self.body)?)?,
             reactions: Vec::new(),
         })
+    }
+}
+
+/// The names of those whom messages call. Each account is looked up once: the messages of a page
+/// mostly call the same people.
+pub(super) struct Names<'a> {
+    /// Takes the number of an account, and gives its name.
+    select: CachedStatement<'a>,
+    known: HashMap<AccountId, Option<Name>>,
+}
+
+impl Names<'_> {
+    /// The statement that [`Names`] looks them up with.
+    pub const SELECT: &'static str = "SELECT name FROM account WHERE id = ?";
+
+    pub fn by(select: CachedStatement<'_>) -> Names<'_> {
+        Names { select, known: HashMap::new() }
+    }
+
+    /// Of those who are called by a message with this `body`; maybe none.
+    pub fn called(&mut self, body: ValueRef<'_>) -> rusqlite::Result<Vec<Name>> {
+        let mut called = Vec::new();
+        for account in entries::calls_in(body)? {
+            if !self.known.contains_key(&account) {
+                let name = |row: &Row<'_>| text(row, "name", Name::kept);
+                let name = self.select.query_row([signed(account.0)], name).optional()?;
+                self.known.insert(account, name);
+            }
+            called.extend(self.known.get(&account).cloned().flatten());
+        }
+        Ok(called)
     }
 }

@@ -8,6 +8,7 @@ use std::fmt::Display;
 
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, RowIndex, params};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::chat::{
@@ -25,15 +26,7 @@ pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, client_i
         WHEN 'edited' THEN (SELECT said.body FROM log AS said WHERE said.seq = log.target)
         ELSE body END AS body, CASE kind
         WHEN 'edited' THEN (SELECT said.text FROM log AS said WHERE said.seq = log.target)
-        ELSE text END AS text, CASE
-        WHEN kind = 'said' AND log.body IS NOT NULL THEN (
-            SELECT json_group_array(account.name) FROM json_each(log.body, '$.calls') AS one
-            CROSS JOIN account ON account.id = one.value)
-        WHEN kind = 'edited' THEN (
-            SELECT json_group_array(account.name)
-            FROM log AS said CROSS JOIN json_each(said.body, '$.calls') AS one
-            CROSS JOIN account ON account.id = one.value WHERE said.seq = log.target)
-        END AS calls";
+        ELSE text END AS text";
 
 /// The number of the last entry, also where that is gone: numbers are not used twice.
 pub(super) const LAST: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM log),
@@ -185,18 +178,18 @@ pub(super) fn calls_body(calls: &[AccountId]) -> Option<String> {
 
 /// The reverse of [`calls_body`].
 pub(super) fn calls(row: &Row<'_>) -> rusqlite::Result<Box<[AccountId]>> {
-    let Some(body) = row.get_ref("body")?.as_str_or_null()? else { return Ok(Box::default()) };
-    let body: Value = serde_json::from_str(body).map_err(|_| unreadable("body"))?;
-    let numbers = body.get("calls").and_then(Value::as_array).ok_or_else(|| unreadable("body"))?;
-    let account = |number: &Value| number.as_u64().map(AccountId);
-    numbers.iter().map(account).collect::<Option<_>>().ok_or_else(|| unreadable("body"))
+    calls_in(row.get_ref("body")?)
 }
 
-/// Names that SQLite has gathered as JSON; maybe none.
-pub(super) fn names(json: ValueRef<'_>) -> rusqlite::Result<Vec<Name>> {
-    let Some(json) = json.as_str_or_null()? else { return Ok(Vec::new()) };
-    let names: Vec<String> = serde_json::from_str(json).unwrap_or_default();
-    Ok(names.iter().filter_map(|name| Name::kept(name)).collect())
+/// Likewise, from the column itself.
+pub(super) fn calls_in(body: ValueRef<'_>) -> rusqlite::Result<Box<[AccountId]>> {
+    #[derive(Deserialize)]
+    struct Body {
+        calls: Vec<u64>,
+    }
+    let Some(body) = body.as_str_or_null()? else { return Ok(Box::default()) };
+    let body: Body = serde_json::from_str(body).map_err(|_| unreadable("body"))?;
+    Ok(body.calls.into_iter().map(AccountId).collect())
 }
 
 /// Who said or did something, from the columns `account` and `name`.

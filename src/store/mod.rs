@@ -71,6 +71,7 @@ pub(crate) use crate::store::writer::{Chore, Medium, write_all};
 pub use crate::store::writer::{Write, Writer};
 
 use crate::chat::{self, Seq, Snapshot};
+use crate::config::Durability;
 use crate::crypto;
 use crate::limits::{BUSY_TIMEOUT_MS, PAGE_CACHE_KIB, WAL_BYTES_KEPT, WAL_PAGES_MAX};
 use crate::log;
@@ -84,19 +85,9 @@ pub struct Options {
     /// The database file; it is made if it is not there, its directory is not.
     pub path: PathBuf,
     /// What an answer stands for.
-    pub sync: Sync,
+    pub sync: Durability,
     /// Which messages stay.
     pub retain: Retain,
-}
-
-/// What it takes for an entry to count as logged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sync {
-    /// It is on the disk: it survives a crash of the machine. One `fsync` for each commit.
-    Full,
-    /// The system has it: it survives a crash of the process, but one of the machine or a power cut
-    /// may cost the last seconds. The database is sound all the same.
-    Normal,
 }
 
 /// An open database: what a server starts from, and the writer that goes on from there.
@@ -201,7 +192,7 @@ fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { BUSY_TIMEOUT_MS });
 
 /// What SQLite forgets when it is closed, and the write-ahead log.
-fn configure(connection: &Connection, sync: Sync, fresh: bool) -> Result<(), OpenError> {
+fn configure(connection: &Connection, sync: Durability, fresh: bool) -> Result<(), OpenError> {
     if fresh {
         // So that a log that is cut one day can give its pages back. Counts before the first table.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -213,8 +204,8 @@ fn configure(connection: &Connection, sync: Sync, fresh: bool) -> Result<(), Ope
         return Err(OpenError::NoWal);
     }
     let synchronous = match sync {
-        Sync::Full => "FULL",
-        Sync::Normal => "NORMAL",
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;

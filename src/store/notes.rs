@@ -45,7 +45,8 @@ pub(super) fn note_end_soon(
     Ok(last)
 }
 
-fn note_end_at(connection: &Connection, last: i64, link: Link) -> rusqlite::Result<()> {
+/// Likewise, by whoever has written the log.
+pub(super) fn note_end_at(connection: &Connection, last: i64, link: Link) -> rusqlite::Result<()> {
     let mut end = [0; size_of::<End>()];
     end[..8].copy_from_slice(&last.to_le_bytes());
     end[8..].copy_from_slice(&link);

@@ -12,8 +12,8 @@ use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
     UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
-use crate::store::columns::Columns;
-use crate::store::entries::{self, names, signed, text, unsigned};
+use crate::store::columns::{Columns, Names};
+use crate::store::entries::{self, signed, text, unsigned};
 use crate::store::index::Young;
 use crate::time::Time;
 
@@ -130,12 +130,10 @@ pub enum Happened {
     Other(Entry),
 }
 
-/// What [`Columns`] expects, and whether there are signs on it. Most messages call nobody and have
-/// no sign: they cost neither a look into JSON nor a statement of their own.
+/// What [`Columns`] expects, and whether there are signs on it: most messages have none, and cost
+/// no statement of their own.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited,
-    CASE WHEN log.body IS NOT NULL THEN (
-        SELECT json_group_array(account.name) FROM json_each(log.body, '$.calls') AS one
-        CROSS JOIN account ON account.id = one.value) END AS calls,
+    body,
     EXISTS (SELECT 1 FROM reaction WHERE reaction.target = log.seq) AS has_signs";
 
 /// Where that last column stands.
@@ -270,7 +268,8 @@ impl Reader {
         let parameters = params![signed(room.0), number(seq), number(floor), limit as i64];
         let mut select = self.sql(&sql)?;
         let columns = Columns::of(&select)?;
-        select.query_map(parameters, |row| found(&columns, row))?.collect()
+        let mut names = self.names()?;
+        select.query_map(parameters, |row| found(&columns, row, &mut names))?.collect()
     }
 
     fn after(&self, room: RoomId, seq: Seq, limit: usize) -> rusqlite::Result<Vec<Found>> {
@@ -281,7 +280,8 @@ impl Reader {
         let parameters = params![signed(room.0), number(seq), limit as i64];
         let mut select = self.sql(&sql)?;
         let columns = Columns::of(&select)?;
-        select.query_map(parameters, |row| found(&columns, row))?.collect()
+        let mut names = self.names()?;
+        select.query_map(parameters, |row| found(&columns, row, &mut names))?.collect()
     }
 
     /// One message of a room. `None`: there is no such message, or it is in another.
@@ -300,12 +300,14 @@ impl Reader {
     pub fn spent(&self, lowered: &str, id: &ClientId) -> rusqlite::Result<Option<Message>> {
         let mut select = self.sql(
             "SELECT spent.*, account.name, NULL AS color, NULL AS text, NULL AS edited,
-                 NULL AS calls
+                 NULL AS body
              FROM account JOIN spent ON spent.account = account.id
              WHERE account.folded = ? AND account.gone IS NULL AND client_id = ?",
         )?;
         let columns = Columns::of(&select)?;
-        select.query_row([lowered, id.as_str()], |row| columns.message(row)).optional()
+        let mut names = self.names()?;
+        let message = |row: &rusqlite::Row<'_>| columns.message(row, &mut names);
+        select.query_row([lowered, id.as_str()], message).optional()
     }
 
     /// A message by its number, reactions included.
@@ -313,7 +315,9 @@ impl Reader {
         let sql = format!("SELECT {MESSAGE} FROM log WHERE seq = ? AND kind = 'said'");
         let mut select = self.sql(&sql)?;
         let columns = Columns::of(&select)?;
-        let found = select.query_row([number(seq)], |row| found(&columns, row)).optional()?;
+        let mut names = self.names()?;
+        let one = |row: &rusqlite::Row<'_>| found(&columns, row, &mut names);
+        let found = select.query_row([number(seq)], one).optional()?;
         let mut found: Vec<Found> = found.into_iter().collect();
         self.add_reactions(&mut found)?;
         Ok(found.pop().map(|(message, _)| message))
@@ -393,12 +397,13 @@ impl Reader {
             format!("SELECT {} FROM log WHERE seq > ? ORDER BY seq LIMIT ?", entries::COLUMNS);
         let mut select = self.sql(&sql)?;
         let columns = Columns::of(&select)?;
+        let mut names = self.names()?;
         let mut found = select.query([number(after), rows_max as i64])?;
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let mut upto = head;
         while let Some(row) = found.next()? {
             bytes += row.get_ref("text")?.as_bytes_or_null()?.map_or(0, <[u8]>::len);
-            rows.push(read(row, &columns)?);
+            rows.push(read(row, &columns, &mut names)?);
             if bytes > ENTRIES_PAGE_BYTES || rows.len() == rows_max {
                 upto = rows.last().map_or(head, |row| row.seq);
                 break;
@@ -443,6 +448,10 @@ impl Reader {
         select.query_row([signed(account.0)], |row| text(row, "name", Name::kept)).optional()
     }
 
+    fn names(&self) -> rusqlite::Result<Names<'_>> {
+        self.sql(Names::SELECT).map(Names::by)
+    }
+
     pub(super) fn sql(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.connection.prepare_cached(sql)
     }
@@ -453,21 +462,29 @@ pub(super) fn number(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)
 }
 
-fn found(columns: &Columns, row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
-    Ok((columns.message(row)?, row.get(HAS_SIGNS)?))
+fn found(
+    columns: &Columns,
+    row: &rusqlite::Row<'_>,
+    names: &mut Names<'_>,
+) -> rusqlite::Result<Found> {
+    Ok((columns.message(row, names)?, row.get(HAS_SIGNS)?))
 }
 
-fn read(row: &rusqlite::Row<'_>, columns: &Columns) -> rusqlite::Result<Row> {
+fn read(
+    row: &rusqlite::Row<'_>,
+    columns: &Columns,
+    names: &mut Names<'_>,
+) -> rusqlite::Result<Row> {
     let kind = row.get_ref("kind")?.as_str()?;
     if kind == "said" {
-        let message = columns.message(row)?;
+        let message = columns.message(row, names)?;
         let (seq, time) = (message.seq, message.time);
         return Ok(Row { seq, time, what: Happened::Said(Box::new(message)) });
     }
     let (seq, time, entry) = entries::read(row)?;
     let what = match entry {
         Entry::Edited { room, target, by, .. } => {
-            let calls = names(row.get_ref("calls")?)?;
+            let calls = names.called(row.get_ref("body")?)?;
             Happened::Edited { room, target, by, text: row.get("text")?, calls }
         }
         entry => Happened::Other(entry),

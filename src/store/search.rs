@@ -8,6 +8,7 @@ use rusqlite::{ErrorCode, params};
 use crate::chat::{Folded, Name, RoomId, Seq};
 use crate::limits::{
     PAGE_MESSAGES_MAX, READ_DEADLINE_MS, SEARCH_DEADLINE_MS, SEARCH_LOOKS_MAX, SEARCH_ROOMS_MAX,
+    SEARCH_SMALL_ROOMS_MESSAGES_MAX, SEARCH_WALK_BYTES_MAX, SEARCH_WALK_MESSAGES_MAX,
 };
 use crate::store::entries::{signed, text, unsigned};
 use crate::store::reader::number;
@@ -43,11 +44,43 @@ pub struct Found {
 
 /// How far a search has come.
 struct Hits {
+    /// What fits, the newest first.
     found: Vec<Seq>,
     /// The last that was looked at.
     looked_at: Option<Seq>,
     looks: usize,
+    /// Bytes of messages whose words were looked at one by one.
+    walked: usize,
     deadline: Instant,
+}
+
+/// The rooms of a search, for the index.
+struct Rooms {
+    /// In FTS5's language.
+    expression: String,
+    /// They have few messages, so that they narrow a search down more than its words do.
+    are_small: bool,
+}
+
+/// Where a search is made, and for what.
+struct Search<'a> {
+    index: &'a str,
+    /// In FTS5's language.
+    expression: String,
+    /// What a message has to have besides: it is walked through what the expression gives.
+    walk: Option<&'a Terms>,
+    query: &'a Query,
+}
+
+/// Why a search ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// There is nothing more.
+    Through,
+    /// The page is full, and there is one more.
+    Full(Seq),
+    /// It has looked for long enough, and so far.
+    Late(Seq),
 }
 
 impl Reader {
@@ -69,15 +102,22 @@ impl Reader {
         if before > indexed + 1 {
             self.young.grow(&self.connection)?;
         }
-        let expression = self.expression(&terms, query)?;
-        let mut hits = Hits { found: Vec::new(), looked_at: None, looks: 0, deadline };
+        let rooms = self.rooms(query)?;
+        let mut hits = Hits { found: Vec::new(), looked_at: None, looks: 0, walked: 0, deadline };
+        let mut end = End::Through;
         if before > indexed + 1 {
-            found.before = self.matches("temp.young", &expression, query, before, &mut hits)?;
+            let expression = expression(&terms, query, &rooms);
+            let young = Search { index: "temp.young", expression, walk: None, query };
+            end = self.matches(&young, before, &mut hits)?;
         }
-        if found.before.is_none() {
+        if end == End::Through {
             let before = before.min(indexed + 1);
-            found.before = self.matches("main.words", &expression, query, before, &mut hits)?;
+            end = self.in_index((&terms, query, &rooms), before, &mut hits)?;
         }
+        found.before = match end {
+            End::Through => None,
+            End::Full(seq) | End::Late(seq) => Some(seq),
+        };
         // What was found is told, however long that took.
         self.break_off_at(Instant::now() + Duration::from_millis(READ_DEADLINE_MS))?;
         for seq in hits.found {
@@ -89,13 +129,36 @@ impl Reader {
         Ok(found)
     }
 
-    /// The terms, and what narrows them down. That is checked again with each message; here it
-    /// spares looking at most, and at any that the caller may not read.
-    fn expression(&self, terms: &Terms, query: &Query) -> rusqlite::Result<String> {
-        let mut expression = terms.expression();
-        let mut marks: Vec<String> = Vec::new();
-        if query.rooms.len() <= SEARCH_ROOMS_MAX {
-            marks.extend(query.rooms.iter().map(|(room, _)| index::room_mark(signed(room.0))));
+    /// What is in the index for all. Words that begin so, FTS5 can only gather, all that it has of
+    /// them, before it gives the first message: 37 ms for the most frequent of a million. So what
+    /// fits without them is walked first, the newest first; where that finds few, they are rare.
+    fn in_index(
+        &self,
+        (terms, query, rooms): (&Terms, &Query, &Rooms),
+        mut before: i64,
+        hits: &mut Hits,
+    ) -> rusqlite::Result<End> {
+        let (index, (open, others)) = ("main.words", terms.clone().apart());
+        if !open.is_empty() {
+            let expression = expression(&others, query, rooms);
+            let walk = Search { index, expression, walk: Some(&open), query };
+            let looks = std::mem::take(&mut hits.looks);
+            match self.matches(&walk, before, hits)? {
+                End::Late(seq) => before = before.min(signed(seq.0)),
+                end => return Ok(end),
+            }
+            (hits.looks, hits.walked) = (looks, 0);
+        }
+        let expression = expression(terms, query, rooms);
+        self.matches(&Search { index, expression, walk: None, query }, before, hits)
+    }
+
+    /// What tells the index which rooms. That is checked again with each message; here it spares
+    /// looking at any that the caller may not read.
+    fn rooms(&self, query: &Query) -> rusqlite::Result<Rooms> {
+        let (marks, are_small) = if query.rooms.len() <= SEARCH_ROOMS_MAX {
+            let mark = |(room, _): &(RoomId, Seq)| index::room_mark(signed(room.0));
+            (query.rooms.iter().map(mark).collect(), self.are_small(query)?)
         } else {
             let rooms: HashSet<i64> = query.rooms.iter().map(|(room, _)| signed(room.0)).collect();
             let mut closed = self.young.closed.clone();
@@ -103,65 +166,93 @@ impl Reader {
             for room in select.query_map([], |row| row.get(0))? {
                 closed.insert(room?);
             }
-            marks.push(index::PUBLIC.to_owned());
+            let mut marks = vec![index::PUBLIC.to_owned()];
             marks.extend(rooms.intersection(&closed).map(|room| index::room_mark(*room)));
-        }
+            (marks, false)
+        };
         let marks: Vec<String> = marks.iter().map(|mark| format!("\"{mark}\"")).collect();
-        expression.push_str(&format!(" AND (bag : ({}))", marks.join(" OR ")));
-        if let Some(author) = &query.author {
-            let mark = index::author_mark(author.as_str());
-            expression.push_str(&format!(" AND (bag : \"{mark}\")"));
-        }
-        Ok(expression)
+        Ok(Rooms { expression: format!("(bag : ({}))", marks.join(" OR ")), are_small })
     }
 
-    /// Adds the numbers of messages that fit, the newest first, up to the limit. Returns where
-    /// to go on, if there may be more.
-    fn matches(
-        &self,
-        index: &str,
-        expression: &str,
-        query: &Query,
-        before: i64,
-        hits: &mut Hits,
-    ) -> rusqlite::Result<Option<Seq>> {
+    fn are_small(&self, query: &Query) -> rusqlite::Result<bool> {
+        let count = "SELECT count(*) FROM (
+            SELECT 1 FROM main.log WHERE kind = 'said' AND room = ? LIMIT ?)";
+        let mut count = self.sql(count)?;
+        let mut left = SEARCH_SMALL_ROOMS_MESSAGES_MAX as i64 + 1;
+        for (room, _) in &query.rooms {
+            left -= count.query_row(params![signed(room.0), left], |row| row.get::<_, i64>(0))?;
+        }
+        Ok(left > 0)
+    }
+
+    /// Adds the numbers of messages that fit, the newest first, up to the limit.
+    fn matches(&self, search: &Search<'_>, before: i64, hits: &mut Hits) -> rusqlite::Result<End> {
+        let Search { index, expression, walk, query } = search;
         let limit = query.limit.clamp(1, PAGE_MESSAGES_MAX);
         let after = |(room, after): &(RoomId, Seq)| (signed(room.0), *after);
         let rooms: HashMap<i64, Seq> = query.rooms.iter().map(after).collect();
         // CROSS JOIN: the index leads. It gives its rows in this order by itself.
         let (_, table) = index.split_once('.').unwrap_or(("", index));
+        let words = walk.map_or("", |_| ", log.text");
         let sql = format!(
-            "SELECT log.seq, log.room, log.name FROM {index} AS found
+            "SELECT log.seq, log.room, log.name{words} FROM {index} AS found
              CROSS JOIN main.log ON log.seq = found.rowid
              WHERE found.{table} MATCH ? AND found.rowid < ? ORDER BY found.rowid DESC"
         );
+        let looks_max = walk.map_or(SEARCH_LOOKS_MAX, |_| SEARCH_WALK_MESSAGES_MAX);
         let mut select = self.sql(&sql)?;
         let mut rows = select.query(params![expression, before])?;
         loop {
             let row = match rows.next() {
                 Ok(Some(row)) => row,
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok(End::Through),
                 Err(late) if is_late(&late) && hits.looked_at.is_some() => {
-                    return Ok(hits.looked_at);
+                    return Ok(hits.looked_at.map_or(End::Through, End::Late));
                 }
                 Err(error) => return Err(error),
             };
-            if hits.looks == SEARCH_LOOKS_MAX || Instant::now() > hits.deadline {
-                return Ok(hits.looked_at);
+            let late = hits.looks >= looks_max || hits.walked > SEARCH_WALK_BYTES_MAX;
+            if let Some(seq) = hits.looked_at
+                && (late || Instant::now() > hits.deadline)
+            {
+                return Ok(End::Late(seq));
             }
             let seq = Seq(unsigned(row.get("seq")?));
             let fits = match &query.author {
                 Some(author) => text(row, "name", Name::kept)?.folded() == *author,
                 None => true,
             };
-            let fits = fits && rooms.get(&row.get("room")?).is_some_and(|after| seq > *after);
+            let mut fits = fits && rooms.get(&row.get("room")?).is_some_and(|after| seq > *after);
+            if let Some(terms) = walk.filter(|_| fits) {
+                let words = row.get_ref("text")?.as_str_or_null()?.unwrap_or_default();
+                hits.walked += words.len();
+                fits = terms.are_in(words);
+            }
             if fits && hits.found.len() == limit {
                 // There is one more. Of what does not fit, nobody is told that it is there.
-                return Ok(hits.found.last().copied());
+                return Ok(hits.found.last().map_or(End::Through, |last| End::Full(*last)));
             }
             (hits.looks, hits.looked_at) = (hits.looks + 1, Some(seq));
             hits.found.extend(fits.then_some(seq));
         }
+    }
+}
+
+/// The terms, and what narrows them down, in FTS5's language.
+fn expression(terms: &Terms, query: &Query, rooms: &Rooms) -> String {
+    let author = query.author.as_ref().map(|author| {
+        let mark = index::author_mark(author.as_str());
+        format!("(bag : \"{mark}\")")
+    });
+    let words: Vec<String> = terms.expressions().chain(author).collect();
+    let (words, rooms, are_small) = (words.join(" AND "), &rooms.expression, rooms.are_small);
+    match () {
+        () if words.is_empty() => rooms.clone(),
+        () if are_small => format!("{words} AND {rooms}"),
+        // FTS5 leaps through all that an AND joins, from one place to the next where each might
+        // stand, and so through all of a large room for words that never meet. What an OR joins
+        // (here with a word that is nowhere) has to have met before the AND around it goes on.
+        () => format!("(({words}) OR \".\") AND {rooms}"),
     }
 }
 

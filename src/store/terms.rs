@@ -27,8 +27,8 @@ impl Terms {
             terms.take(&Words::of(part), &mut left);
         }
         terms.0.truncate(SEARCH_WORDS_MAX);
-        // What a word may go on with has to be gathered from the whole index: some 20 ms for a
-        // common word among a million messages. So it is done only where it is wanted.
+        // What a word may go on with, the index would have to gather: so this is only where it is
+        // wanted.
         let starred = typed.trim_end_matches(|c: char| is_quote(c) || c.is_whitespace());
         if starred.ends_with('*')
             && let Some(Term::Phrase { words, open }) = terms.0.last_mut()
@@ -64,17 +64,29 @@ impl Terms {
         self.0.is_empty()
     }
 
-    /// In FTS5's language. Each word is in a string of that language, and has nothing in it but
-    /// letters and digits; so there is no syntax to be wrong.
-    pub fn expression(&self) -> String {
-        let terms = self.0.iter().map(|term| match term {
+    /// Each in FTS5's language. Each word is in a string of that language, and has nothing in it
+    /// but letters and digits; so there is no syntax to be wrong.
+    pub fn expressions(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|term| match term {
             Term::Phrase { words, open } => {
                 let open = if *open { " *" } else { "" };
                 format!("(text : \"{}\"{open})", words.join(" "))
             }
             Term::Letter(letter) => format!("(bag : \"{letter}\")"),
-        });
-        terms.collect::<Vec<String>>().join(" AND ")
+        })
+    }
+
+    /// Those whose last word may go on (one at most), and the others.
+    pub fn apart(self) -> (Terms, Terms) {
+        let is_open = |term: &Term| matches!(term, Term::Phrase { open: true, .. });
+        let (open, others) = self.0.into_iter().partition(is_open);
+        (Terms(open), Terms(others))
+    }
+
+    /// Whether a message has all of them: the same as what the index says.
+    pub fn are_in(&self, message: &str) -> bool {
+        let said = Words::of(message);
+        self.0.iter().all(|term| term.first_in(&said).is_some())
     }
 
     /// The part of a message around the first place where one of the terms stands in it. On one
@@ -97,7 +109,13 @@ impl Terms {
     /// at once for each of the terms', which are few.
     fn first_in(&self, message: &str) -> Option<usize> {
         let said = Words::of(message);
-        let first = |term: &Term| match term {
+        self.0.iter().filter_map(|term| term.first_in(&said)).min()
+    }
+}
+
+impl Term {
+    fn first_in(&self, said: &Words) -> Option<usize> {
+        match self {
             Term::Letter(letter) => {
                 let mut letters = said.letters_apart.iter();
                 letters.find(|(c, _)| c == letter).map(|(_, at)| *at)
@@ -112,8 +130,7 @@ impl Terms {
                     }
                 }
             }
-        };
-        self.0.iter().filter_map(first).min()
+        }
     }
 }
 

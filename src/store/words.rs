@@ -223,10 +223,7 @@ pub(super) fn apply(
         }
         Entry::Deleted { target, .. } => {
             rewrite(connection, seq, *target, None)?;
-            connection
-                .prepare_cached("DELETE FROM reaction WHERE target = ?")?
-                .execute([signed(target.0)])?;
-            Ok(())
+            drop_reactions(connection, *target)
         }
         Entry::Reacted { target, by, emoji, on: true, .. } => {
             let (target, _, account, name) = reaction_key(*target, by, emoji);
@@ -248,6 +245,12 @@ pub(super) fn apply(
         }
         _ => Ok(()),
     }
+}
+
+/// A message that is deleted bears no reactions.
+pub(super) fn drop_reactions(connection: &Connection, target: Seq) -> rusqlite::Result<()> {
+    let reactions = "DELETE FROM reaction WHERE target = ?";
+    connection.prepare_cached(reactions)?.execute([signed(target.0)]).map(|_| ())
 }
 
 /// An entry gives a message other words, since when, or none any more: in the log and in the index.

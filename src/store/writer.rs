@@ -273,7 +273,9 @@ impl Writer {
     /// finds the write-ahead log and goes on from there.
     pub(super) fn close(self) {
         self.readers.close();
-        if let Err(error) = notes::note_end(&self.connection) {
+        // As this writer knows it, and not as the file says by now: somebody may have cut it.
+        let last = entries::signed(self.last.0);
+        if let Err(error) = notes::note_end_at(&self.connection, last, self.chain.last()) {
             log!(Warn, "cannot note where the log ends: {error}");
         }
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use shanty::chat::{AccountId, Author, ClientId, Entry, LOBBY, Name, Ticket};
+use shanty::config::Durability;
 use shanty::crypto;
-use shanty::store::{self, Line, Options, Retain, Sync};
+use shanty::store::{self, Line, Options, Retain};
 use shanty::time::Time;
 
 use crate::report::{Budget, Unit, cell, judge, row, table};
@@ -73,7 +74,7 @@ pub fn run(stage: &mut Stage, seconds: f64) {
 /// What the writer does in so many seconds.
 fn write(database: &Path, rows: u64, chained: bool, seconds: f64) -> Outcome<Stretch> {
     let options =
-        Options { path: database.to_owned(), sync: Sync::Full, retain: Retain::default() };
+        Options { path: database.to_owned(), sync: Durability::Full, retain: Retain::default() };
     let store = store::open(&options)?;
     let mut writer = store.writer;
     if !chained {

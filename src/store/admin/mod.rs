@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use percent_encoding::NON_ALPHANUMERIC;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::config::Chore;
-use crate::store::{self, OpenError, Options, Retain, Sync, schema};
+use crate::config::{Chore, Durability};
+use crate::store::{self, OpenError, Options, Retain, schema};
 
 /// Does it, and says so in one line on standard output; where that is for the export itself, on
 /// standard error.
@@ -142,7 +142,7 @@ fn import(db: &Path, name: &str, lines: impl BufRead, force: bool) -> Result<Str
         empty(fresh)?;
         let mut connection = store::connect(fresh).map_err(at(fresh))?;
         let mut migrated = || -> Result<(), OpenError> {
-            store::configure(&connection, Sync::Normal, true)?;
+            store::configure(&connection, Durability::Normal, true)?;
             schema::migrate(&mut connection, &schema::MIGRATIONS, 0)?;
             Ok(())
         };
@@ -171,7 +171,7 @@ fn missing(error: io::Error) -> OpenError {
 }
 
 fn plain(path: &Path) -> Options {
-    Options { path: path.to_owned(), sync: Sync::Full, retain: Retain::default() }
+    Options { path: path.to_owned(), sync: Durability::Full, retain: Retain::default() }
 }
 
 /// Opens a database of ours for reading, beside whoever writes it. It is opened for writing,

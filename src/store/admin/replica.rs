@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use crate::chat::{Entry, Seq};
-use crate::store::{OpenError, entries, schema, tables};
+use crate::store::{OpenError, schema, tables, words};
 use crate::time::Time;
 
 /// What is compared, and what of it is not: what changes without an entry.
@@ -91,11 +91,7 @@ pub(super) fn apply(
 ) -> rusqlite::Result<()> {
     match entry {
         Entry::Said { .. } | Entry::Edited { .. } => Ok(()),
-        Entry::Deleted { target, .. } => {
-            let signs = "DELETE FROM reaction WHERE target = ?";
-            let target = entries::signed(target.0);
-            connection.prepare_cached(signs)?.execute([target]).map(|_| ())
-        }
+        Entry::Deleted { target, .. } => words::drop_reactions(connection, *target),
         entry => tables::apply(connection, seq, time, entry),
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::limits::INDEX_ENTRIES;
 use crate::store::admin::sound;
+use crate::store::chain::{Chain, Fixed, commit};
 use crate::store::retention::{Pruner, Step};
 
 /// Messages, of which one is edited twice, one taken back and one both; then some that are young.
@@ -72,6 +73,19 @@ fn whatever_is_altered_is_seen() {
     }
 }
 
+/// While a server runs, the last entries can be cut off unseen; its stop shows it.
+#[test]
+fn what_was_cut_off_meanwhile_is_seen_after_the_stop() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    let seqs = ["one", "two", "three"].map(|text| put(&mut writer, says(1, 9, text)));
+    let cut = format!("DELETE FROM log WHERE seq > {}", seqs[0]);
+    scratch.other_program().execute_batch(&cut).expect("it is cut");
+    writer.close();
+    let why = sound(&scratch.file()).expect_err("its end is missing");
+    assert!(why.contains("the end of the log is missing"), "{why}");
+}
+
 #[test]
 fn what_goes_leaves_nothing_of_it_and_the_chain_whole() {
     let scratch = Scratch::new();
@@ -119,4 +133,30 @@ fn an_old_log_becomes_a_chain() {
     sound(&scratch.file()).expect_err("it has no chain");
     crate::store::chain::begin(&other).expect("it becomes one");
     sound(&scratch.file()).expect("it is sound");
+}
+
+/// A chain is checked by later versions, and in exports: what it is made of stays as it is. (These
+/// hashes were made by another program.)
+#[test]
+fn the_chain_is_what_it_was() {
+    let long = "b".repeat(200);
+    let all = Fixed {
+        kind: "kind",
+        room: Some(1),
+        account: Some(2),
+        name: Some("name"),
+        color: Some("color"),
+        client_id: Some("client id"),
+        reply_to: Some(3),
+        target: Some(4),
+        body: Some(&long),
+        first: Some([9; 32]),
+    };
+    let some = Fixed { kind: "x", account: Some(2), color: Some("c"), ..Fixed::default() };
+    let mut chain = Chain::after([7; 16]);
+    let links = [chain.link((5, 6), &all, Some([3; 32])), chain.link((6, 7), &some, None)];
+    let links = links.map(|link| crypto::hex(&link));
+    assert_eq!(links, ["8e2e27c780f275f76b1bd2ea819af775", "e8f543e8ac834375da3e18e616a84aeb"]);
+    let commitment = crypto::hex(&commit(&[1; 16], "words", Some("calls")));
+    assert_eq!(commitment, "6c8ba910375e6b5b06b1c0d890424d02e454d4e21a04f52b81b64e5dcd4a021a");
 }

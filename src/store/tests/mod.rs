@@ -22,9 +22,10 @@ use crate::chat::{
     AccountId, Author, ClientId, Color, Command, Description, Emoji, Entry, Name, Refusal,
     RoomFacts, RoomId, Seq, SessionId, Snapshot, Ticket, Title, Visibility,
 };
+use crate::config::Durability;
 use crate::crypto;
 use crate::store::{
-    OpenError, Options, Reader, Retain, Store, Sync, Write, Writer, entries, open, readers,
+    OpenError, Options, Reader, Retain, Store, Write, Writer, entries, open, readers,
 };
 use crate::time::Time;
 
@@ -48,7 +49,7 @@ impl Scratch {
 
     fn try_open(&self) -> Result<Store, OpenError> {
         // What is tested here does not depend on `fsync`, and is faster without.
-        open(&Options { path: self.file(), sync: Sync::Normal, retain: Retain::default() })
+        open(&Options { path: self.file(), sync: Durability::Normal, retain: Retain::default() })
     }
 
     pub(crate) fn open(&self) -> Store {

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
 use crate::chat::{LOBBY, founding};
+use crate::config::Durability;
 use crate::store::{connect, found, schema};
 
 /// What the error says, so that a test shows what a person reads.
@@ -72,7 +73,7 @@ fn nobody_else_may_read_the_files() {
 #[test]
 fn the_settings_are_as_promised() {
     let scratch = Scratch::new();
-    for (sync, synchronous) in [(Sync::Full, 2), (Sync::Normal, 1)] {
+    for (sync, synchronous) in [(Durability::Full, 2), (Durability::Normal, 1)] {
         let store = open(&Options { path: scratch.file(), sync, retain: Retain::default() })
             .expect("it opens");
         let connection = &store.writer.connection;
@@ -95,7 +96,7 @@ fn a_path_is_a_path_and_a_link_the_file_it_leads_to() {
     let scratch = Scratch::new();
     let odd = Options {
         path: scratch.0.join("file:odd?mode=memory"),
-        sync: Sync::Normal,
+        sync: Durability::Normal,
         retain: Retain::default(),
     };
     drop(open(&odd).expect("it opens"));
@@ -109,7 +110,7 @@ fn a_path_is_a_path_and_a_link_the_file_it_leads_to() {
 fn no_directory_and_not_a_file() {
     let scratch = Scratch::new();
     let at = |path| {
-        open(&Options { path, sync: Sync::Full, retain: Retain::default() })
+        open(&Options { path, sync: Durability::Full, retain: Retain::default() })
             .err()
             .map(|why| why.to_string())
     };
@@ -135,10 +136,9 @@ fn what_the_system_refuses() {
         let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
         assert!(matches!(OpenError::from(error), OpenError::Full), "{code}");
     }
-    // The system does refuse even root to write into a program that is running. (By this name it is
-    // found also when it was built again meanwhile, and its file is another one's or nobody's.)
-    let path = "/proc/self/exe".into();
-    let why = open(&Options { path, sync: Sync::Full, retain: Retain::default() })
+    // The system does refuse even root to write into a program that is running.
+    let path = env::current_exe().expect("we run");
+    let why = open(&Options { path, sync: Durability::Full, retain: Retain::default() })
         .err()
         .map(|why| why.to_string());
     assert!(why.is_some_and(|why| why.starts_with("cannot be opened: ")));

@@ -1,6 +1,7 @@
 //! Messages that go, and what must not go with them.
 
 use super::*;
+use crate::config::Durability;
 use crate::store::admin;
 use crate::store::retention::{Pruner, Retain, Step};
 use crate::store::{Bound, Query};
@@ -185,7 +186,7 @@ fn the_writer_does_it_while_nobody_writes() {
     drop(store.writer);
     let options = Options {
         path: scratch.file(),
-        sync: Sync::Normal,
+        sync: Durability::Normal,
         retain: Retain { days: None, messages: Some(5) },
     };
     let Store { writer, .. } = open(&options).expect("it opens");

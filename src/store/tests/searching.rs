@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use super::*;
 use crate::chat::Folded;
-use crate::limits::{INDEX_BYTES, INDEX_ENTRIES, SEARCH_LOOKS_MAX, SNIPPET_CHARS};
+use crate::limits::{
+    INDEX_BYTES, INDEX_ENTRIES, SEARCH_LOOKS_MAX, SEARCH_WALK_MESSAGES_MAX, SNIPPET_CHARS,
+};
 use crate::store::{Found, Query};
 
 fn ask(words: &str) -> Query {
@@ -426,4 +428,61 @@ fn the_index_leads_a_search() {
     assert!(plan.starts_with("SCAN found VIRTUAL TABLE INDEX"), "{plan}");
     assert!(plan.contains("SEARCH main.log USING INTEGER PRIMARY KEY"), "{plan}");
     assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}
+
+/// Words that begin so are looked for one by one at first, then by the index: that is seen nowhere.
+#[test]
+fn words_that_begin_so_are_found_wherever_they_are() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    // Common at the end, rare before; more than are looked at one by one, in messages or in bytes.
+    let total = 5 * SEARCH_WALK_MESSAGES_MAX as u64;
+    let text = |n: u64| {
+        let word = match n {
+            _ if n + 40 > total => "needles",
+            _ if n.is_multiple_of(700) => "needlework",
+            _ if n.is_multiple_of(450) => "a needle",
+            _ => "hay",
+        };
+        let long = if n.is_multiple_of(1_300) { "straw ".repeat(600) } else { String::new() };
+        let rare = if n.is_multiple_of(900) { "rare " } else { "" };
+        format!("{rare}{long}this {word} is {n}")
+    };
+    let all = (0..total).map(|n| write(n, says(1 + n % 2, 1 + n % 2, &text(n)))).collect();
+    let answers = writer.commit(all);
+    let seqs = answers.iter().map(|answer| match answer {
+        Command::Logged { seq, .. } => seq.0,
+        other => panic!("{other:?}"),
+    });
+    let seqs: Vec<u64> = seqs.collect();
+    assert_eq!(crate::store::index::indexed(&writer.connection), Ok(seqs[seqs.len() - 1] as i64));
+    let newest = |fits: &dyn Fn(u64, &str) -> bool| {
+        let newest = (0..total).rev().zip(seqs.iter().rev());
+        let found = newest.filter(|(n, _)| fits(*n, &text(*n)));
+        found.map(|(_, seq)| *seq).collect::<Vec<u64>>()
+    };
+    let needle = |n: u64, text: &str| n < total && text.contains("needle");
+    let author = Some(Folded::new("PERSON2"));
+    let cases: [(Query, Vec<u64>); 6] = [
+        (ask("needl*"), newest(&needle)),
+        (ask("needlew*"), newest(&|_, text| text.contains("needlew"))),
+        (ask("\"this needl*\""), newest(&|_, text| text.contains("this needl"))),
+        (ask("rare needl*"), newest(&|n, text| needle(n, text) && text.contains("rare"))),
+        (Query { author, ..ask("needl*") }, newest(&|n, text| n % 2 == 1 && needle(n, text))),
+        (ask("needlx*"), Vec::new()),
+    ];
+    for (query, expected) in cases {
+        for limit in [7, 50] {
+            let (mut before, mut paged) = (None, Vec::new());
+            loop {
+                let page = found(&scratch, &Query { before, limit, ..query.clone() });
+                paged.extend(numbers(&page));
+                before = page.before;
+                if before.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(paged, expected, "{query:?}, {limit} a page");
+        }
+    }
 }
