@@ -1,5 +1,5 @@
-//! Who hears what is said: in one room, and in room 1 by both protocols of the seeds; and all in the
-//! same order.
+//! Who hears what is said: in one room, and in room 1 by both protocols of the seeds; and all in
+//! the same order.
 
 use std::time::{Duration, Instant};
 
