@@ -11,7 +11,7 @@ run:
 # there is none; with CI=true in the environment it is installed.
 test:
 	tests/quiet.sh cargo test
-	tests/clients/run.sh browser client streams offline words
+	tests/clients.sh browser client streams offline words
 
 # Deliveries, memory and acknowledgements, beside what any program would have to pay.
 bench:
@@ -40,7 +40,7 @@ fuzz:
 
 # Real clients of the seeds' protocols, of PyPI: python3 with venv, and Rust.
 clients:
-	tests/clients/run.sh
+	tests/clients.sh
 
 fmt:
 	cargo fmt

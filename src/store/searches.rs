@@ -4,6 +4,9 @@
 //!
 //! The thread of the reader owns the line: it looks at it between two searches.
 
+#[cfg(test)]
+mod simulation;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -39,9 +42,18 @@ impl Readers {
         let (answer, answered) = oneshot::channel();
         let search = Search { person, query, deadline: self.deadline, answer };
         self.searches.send(Box::new(|shelf| shelf.waiting.join(search)));
-        let answered = tokio::time::timeout(self.patience, answered).await;
-        answered.map_err(|_| Unread::Busy)?.unwrap_or(Err(Unread::Failed))
+        in_time(self.patience, answered).await
     }
+}
+
+/// Waits for the answer to a search, so long and no longer.
+async fn in_time(
+    patience: Duration,
+    answered: oneshot::Receiver<Result<Found, Unread>>,
+) -> Result<Found, Unread> {
+    let answered = tokio::time::timeout(patience, answered).await;
+    // A search that has panicked gives no answer; that was told where it did.
+    answered.map_err(|_| Unread::Busy)?.unwrap_or(Err(Unread::Failed))
 }
 
 impl Line {
@@ -63,12 +75,14 @@ impl Line {
 
     /// What is to be done next.
     pub fn next(&mut self) -> Option<Job> {
-        let Search { query, deadline, answer, .. } = self.0.pop_front()?;
-        if answer.is_closed() {
-            return None;
-        }
+        let Search { query, deadline, answer, .. } = self.pop()?;
         Some(Box::new(move |shelf: &mut Shelf| {
             let _ = answer.send(shelf.read(deadline, |reader| reader.search(&query)));
         }))
+    }
+
+    /// The first one, unless nobody waits for it any more.
+    fn pop(&mut self) -> Option<Search> {
+        self.0.pop_front().filter(|search| !search.answer.is_closed())
     }
 }

@@ -1,7 +1,7 @@
 //! A websocket server that says everything back: `echo PORT`, on 127.0.0.1 only. Port 0 takes one
 //! that is free; the first line of its output says where it listens.
 //!
-//! For suites that know nothing of chat: `tests/clients/ws_conformance.py`, or Autobahn's.
+//! For suites that know nothing of chat: `tests/conformance/ws_conformance.py`, or Autobahn's.
 
 use std::io;
 

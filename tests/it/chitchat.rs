@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::kit::ws::is_time;
-use crate::kit::{Response, TestServer, failure};
+use crate::kit::{Response, TestServer, cookie, failure};
 
 const NOT_FOUND: &str = "Room error: Room not found";
 const DUPLICATE: &str = "Room error: Duplicate room";
@@ -11,10 +11,6 @@ const INVALID_JSON: &str = "Room error: Invalid JSON";
 const UNAUTHORIZED: &str = "Room error: Unauthorized operation";
 const CONTENT: &str = "Room error: Invalid content";
 const TOKEN: &str = "Token error: Invalid token";
-
-fn cookie(who: &crate::kit::Account) -> String {
-    format!("Cookie: {}\r\n", who.cookie)
-}
 
 fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")

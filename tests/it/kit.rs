@@ -388,3 +388,19 @@ pub fn failure(code: u16, error: &str, field: &str) -> Value {
         _ => json!({"status": false, "error": {"code": code, "error": error, "field": field}}),
     }
 }
+
+/// The header by which a browser says whose account it is.
+pub fn cookie(who: &Account) -> String {
+    format!("Cookie: {}\r\n", who.cookie)
+}
+
+/// A join or a leave, as ChitChat's clients say it.
+pub fn event(kind: &str, name: &str) -> Value {
+    json!({"event_type": kind, "name": name})
+}
+
+/// Says something that only its sender hears to be refused.
+pub fn refuses(ws: &mut Ws, what: &str, code: u16, error: &str, field: &str) {
+    ws.text(what);
+    ws.expect(&failure(code, error, field));
+}

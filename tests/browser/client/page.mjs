@@ -30,6 +30,22 @@ export const CUT = () => {
   };
 };
 
+// A page in a window of which the test says whether it is in front (`front`), and whose
+// notifications can be looked at (`shown`: those that are not closed). For `prepare` of `visit`.
+export const inWindow = (page) => page.addInitScript(() => {
+  globalThis.front = true;
+  document.hasFocus = () => globalThis.front;
+  globalThis.shown = [];
+  globalThis.Notification = class {
+    static permission = "granted";
+    constructor(title, { body }) {
+      this.body = body;
+      globalThis.shown.push(body);
+    }
+    close() { globalThis.shown.splice(globalThis.shown.indexOf(this.body), 1); }
+  };
+});
+
 // What browsers complained of, on any page.
 export const troubles = [];
 

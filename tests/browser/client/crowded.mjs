@@ -1,8 +1,8 @@
 // Much of everything: people, rooms and long words, of which none may move the page itself.
 
 import { equal, that } from "../kit.mjs";
-import { PHONE, WIDE, account, beGuest, beSomebody, logIn, makeRoom, reads, say, saySurely, shows,
-  titled, visit } from "./page.mjs";
+import { PHONE, WIDE, account, beGuest, beSomebody, inWindow, logIn, makeRoom, reads, say,
+  saySurely, shows, titled, visit } from "./page.mjs";
 
 const PEOPLE = 500;
 const ROOMS = 300;
@@ -83,17 +83,7 @@ export async function typing({ browser, server }) {
 
 // A window that can be seen but is not in front is not looked at.
 export async function behind({ browser, server }) {
-  const prepare = (page) => page.addInitScript(() => {
-    globalThis.front = true;
-    document.hasFocus = () => globalThis.front;
-    globalThis.shown = [];
-    globalThis.Notification = class {
-      static permission = "granted";
-      constructor(title) { globalThis.shown.push(title); }
-      close() {}
-    };
-  });
-  const ann = await beSomebody(browser, server.url, "Ann", WIDE, prepare);
+  const ann = await beSomebody(browser, server.url, "Ann", WIDE, inWindow);
   const bob = await visit(browser, server.url);
   await beGuest(bob, "Bob");
   await ann.click("#settings");

@@ -2,8 +2,8 @@
 // pastes, paths, files, links to what is gone.
 
 import { equal, that } from "../kit.mjs";
-import { WIDE, ask, beGuest, beSomebody, inside, makeRoom, reads, say, saySurely, shows, titled,
-  visit } from "./page.mjs";
+import { WIDE, ask, beGuest, beSomebody, inWindow, inside, makeRoom, reads, say, saySurely, shows,
+  titled, visit } from "./page.mjs";
 
 const seqs = (page) => page.locator("#messages .message[data-seq]").evaluateAll((all) =>
   all.map((one) => Number(one.dataset.seq)));
@@ -106,20 +106,7 @@ export async function little({ browser, server }) {
 // A tab that nobody looks at says nothing of a room that another tab shows, and takes back what it
 // said once it is read.
 export async function tabs({ browser, server }) {
-  const prepare = (page) => page.addInitScript(() => {
-    globalThis.front = true;
-    document.hasFocus = () => globalThis.front;
-    globalThis.shown = [];
-    globalThis.Notification = class {
-      static permission = "granted";
-      constructor(title, { body }) {
-        this.body = body;
-        globalThis.shown.push(body);
-      }
-      close() { globalThis.shown.splice(globalThis.shown.indexOf(this.body), 1); }
-    };
-  });
-  const ann = await beSomebody(browser, server.url, "Ann", WIDE, prepare);
+  const ann = await beSomebody(browser, server.url, "Ann", WIDE, inWindow);
   const bob = await visit(browser, server.url);
   await beGuest(bob, "Bob");
   await ann.click("#settings");
@@ -129,7 +116,7 @@ export async function tabs({ browser, server }) {
   await ann.click("a.room >> text=Public Chat");
   await titled(ann, "Public Chat");
   const other = await ann.context().newPage();
-  await prepare(other);
+  await inWindow(other);
   await other.goto(`${server.url}/#/room/${galley}`);
   await inside(other);
   const front = (page, is) => page.evaluate((is) => {

@@ -4,12 +4,12 @@
 # node, npm and Chromium; without them they are left out, but not where CI is set: there what is
 # missing is installed, or it is a failure.
 #
-#     run.sh [SCRIPT]...        all of them if none is named:
+#     clients.sh [SCRIPT]...        all of them if none is named:
 #         seeds, crowd, crash, frames               in Python
 #         browser, client, streams, offline, words  in a browser; `make test` runs these
 #         chance                                    in a browser, at random: SEED=, STEPS=
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 scripts=("$@")
 [ $# -gt 0 ] || scripts=(seeds crowd crash frames browser client streams offline words chance)
 python=${PYTHON:-python3}
@@ -21,7 +21,7 @@ export SHANTY PYTHONDONTWRITEBYTECODE=1
 
 # Makes what the scripts in Python need.
 pythons() {
-    local wanted=tests/clients/requirements.txt
+    local wanted=tests/conformance/requirements.txt
     if ! command -v "$python" > /dev/null; then
         echo "python3 is missing: install Python 3.10 or later, with its venv module" >&2
         return 1
@@ -40,7 +40,7 @@ frames() {
     echo=$ECHO_PID
     read -r -u "${ECHO[0]}" lines
     local status=0
-    "$venv/bin/python" tests/clients/ws_conformance.py "${lines##* }" || status=$?
+    "$venv/bin/python" tests/conformance/ws_conformance.py "${lines##* }" || status=$?
     kill "$echo"
     return $status
 }
@@ -77,9 +77,9 @@ browse() {
         why="it takes node 20, and this is $(node --version)"
         return 1
     fi
-    local wanted=tests/clients/package-lock.json kept=tests/clients/node_modules/wanted.json
+    local wanted=tests/browser/package-lock.json kept=tests/browser/node_modules/wanted.json
     cmp -s "$wanted" "$kept" && return 0
-    if ! (cd tests/clients && npm ci --no-audit --no-fund); then
+    if ! (cd tests/browser && npm ci --no-audit --no-fund); then
         why="npm does not get what it takes, and has said why"
         return 1
     fi
@@ -109,10 +109,10 @@ for script in "${scripts[@]}"; do
     echo "== $script"
     status=0
     case $script in
-        seeds | crowd | crash) "$venv/bin/python" "tests/clients/$script.py" ;;
+        seeds | crowd | crash) "$venv/bin/python" "tests/conformance/$script.py" ;;
         frames) frames ;;
         browser | client | streams | offline | words | chance)
-            if [ -z "$why" ]; then node "tests/clients/$script.mjs"; else echo "left out"; fi
+            if [ -z "$why" ]; then node "tests/browser/$script.mjs"; else echo "left out"; fi
             ;;
         *) echo "there is no $script" && false ;;
     esac 2>&1 | tee "$results" || status=$?
