@@ -3,16 +3,34 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::iter::Inspect;
 use std::ops::{Deref, DerefMut};
-
-use crate::chat::types::Spread;
 
 /// A map by numbers that this server has given out itself. As nobody else chooses them, none can
 /// make them collide, and finding one need not cost a keyed hash.
 #[derive(Debug)]
 pub struct Numbered<K, V>(HashMap<K, V, BuildHasherDefault<Spread>>);
+
+/// Spreads the bits of a number (Fibonacci hashing: Knuth, TAOCP section 6.4), the upper half
+/// folded onto the lower.
+#[derive(Default)]
+pub struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let product = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl<K, V> Numbered<K, V> {
     /// Goes through all of it.
@@ -85,4 +103,30 @@ pub fn looked() {
 #[cfg(test)]
 pub(super) fn looks() -> u64 {
     LOOKS.with(std::cell::Cell::take)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of seats differ in the middle, those of all else at the end; a map looks at the
+    /// lowest bits first, and at the highest.
+    #[test]
+    fn numbers_are_spread_at_both_ends() {
+        for shift in [0, 16, 48] {
+            let hashes: Vec<u64> = (1..=1024_u64)
+                .map(|number| {
+                    let mut spread = Spread::default();
+                    spread.write_u64(number << shift);
+                    spread.finish()
+                })
+                .collect();
+            let distinct = |part: fn(u64) -> u64| {
+                hashes.iter().map(|hash| part(*hash)).collect::<std::collections::HashSet<_>>()
+            };
+            // Drawn at random, 647 of 1,024 would be met.
+            let (low, high) = (distinct(|hash| hash % 1024), distinct(|hash| hash >> 54));
+            assert!(low.len() > 500 && high.len() > 500, "{shift}: {} {}", low.len(), high.len());
+        }
+    }
 }

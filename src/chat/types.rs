@@ -4,10 +4,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hasher;
 use std::sync::Arc;
 
-pub use crate::chat::numbered::Numbered;
 use crate::chat::text;
 use crate::limits::{
     CLIENT_ID_BYTES_MAX, COLOR_CHARS_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, NAME_CHARS_MAX,
@@ -26,26 +24,6 @@ macro_rules! number {
             }
         }
     };
-}
-
-/// Spreads the bits of a number (Fibonacci hashing: Knuth, TAOCP section 6.4), the upper half
-/// folded onto the lower.
-#[derive(Default)]
-pub struct Spread(u64);
-
-impl Hasher for Spread {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let product = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = (product >> 64) as u64 ^ product as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 number!(
@@ -380,27 +358,6 @@ impl RoomRef {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The numbers of seats differ in the middle, those of all else at the end; a map looks at the
-    /// lowest bits first, and at the highest.
-    #[test]
-    fn numbers_are_spread_at_both_ends() {
-        for shift in [0, 16, 48] {
-            let hashes: Vec<u64> = (1..=1024_u64)
-                .map(|number| {
-                    let mut spread = Spread::default();
-                    spread.write_u64(number << shift);
-                    spread.finish()
-                })
-                .collect();
-            let distinct = |part: fn(u64) -> u64| {
-                hashes.iter().map(|hash| part(*hash)).collect::<std::collections::HashSet<_>>()
-            };
-            // Drawn at random, 647 of 1,024 would be met.
-            let (low, high) = (distinct(|hash| hash % 1024), distinct(|hash| hash >> 54));
-            assert!(low.len() > 500 && high.len() > 500, "{shift}: {} {}", low.len(), high.len());
-        }
-    }
 
     #[test]
     fn names_are_so_long_and_plain_for_accounts() {

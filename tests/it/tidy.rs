@@ -20,6 +20,10 @@ const FLOORS: [&[&str]; 9] = [
     &["main"],
 ];
 
+/// The floors inside `chat/`, by the same rule.
+const CORE_FLOORS: [&[&str]; 5] =
+    [&["text", "numbered", "source"], &["types"], &["vocabulary"], &["state"], &["core"]];
+
 const LINES_MAX: usize = 500;
 const COLUMNS_MAX: usize = 100;
 
@@ -85,9 +89,14 @@ fn floor(module: &str) -> Option<usize> {
 
 /// The modules that a file names by `crate::…` (or, in `main.rs`, by `shanty::…`).
 fn imports(source: &Source) -> Vec<String> {
+    named(source.code(), &["crate::", "shanty::"])
+}
+
+/// The names that follow one of these prefixes.
+fn named<'a>(code: impl Iterator<Item = &'a str>, prefixes: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
-    for line in source.code() {
-        for prefix in ["crate::", "shanty::"] {
+    for line in code {
+        for prefix in prefixes {
             for (at, _) in line.match_indices(prefix) {
                 let before = line[..at].chars().next_back();
                 if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
@@ -124,6 +133,29 @@ fn a_file_imports_from_lower_floors_only() {
             // The macro `log!` lives at the crate's root, and belongs to the logger.
             let there = if import == "log" { Some(0) } else { floor(&import) };
             if there.is_none_or(|there| there >= here) {
+                wrong.push(format!("{} imports {import}", source.show()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The core's tables know nothing of the type that owns them, and what it hears and says knows
+/// neither. Every import names the file that it comes from, so that the arrows can be seen.
+#[test]
+fn inside_the_core_no_arrow_points_upward() {
+    let mut wrong = Vec::new();
+    let floor = |name: &str| CORE_FLOORS.iter().position(|names| names.contains(&name));
+    for source in sources("src/chat", &["rs"]) {
+        let path = source.path.strip_prefix(root().join("src/chat")).expect("a file of the core");
+        let first = path.iter().next().map(Path::new).and_then(Path::file_stem);
+        let first = first.expect("a name").to_string_lossy();
+        if ["mod", "tests", "simulation"].contains(&&*first) {
+            continue;
+        }
+        let here = floor(&first).unwrap_or_else(|| panic!("{first} is on no floor"));
+        for import in named(source.program(), &["crate::chat::"]) {
+            if import != first && floor(&import).is_none_or(|there| there >= here) {
                 wrong.push(format!("{} imports {import}", source.show()));
             }
         }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::chat::{mentions, text};
+use crate::chat::state::mentions;
+use crate::chat::text;
 use crate::limits::{MENTION_PLACES_MAX, MENTIONS_MAX};
 
 const TABLE: &str = include_str!("../../../tests/texts.json");

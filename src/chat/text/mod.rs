@@ -14,7 +14,6 @@ mod tests;
 pub use emoji::{emoji, without_variations};
 pub use tables::{apart, order};
 
-use crate::chat::vocabulary::{Field, Refusal};
 use crate::limits::MARKS_MAX;
 
 /// Names that would seem to speak for the server, or to call everybody.
@@ -29,27 +28,6 @@ const RESERVED: [&str; 9] = [
     "here",
     "channel",
 ];
-
-/// What is wrong with a text that somebody wants to say, and what is said if nothing is: line ends
-/// are those of Unix.
-///
-/// # Errors
-/// [`Refusal::MessageTooLong`] beyond `chars_max`; [`Refusal::Malformed`] with [`Field::Message`]
-/// where nothing in it can be seen, with [`Field::Character`] where there are control characters.
-pub fn message(text: &str, chars_max: usize) -> Result<Box<str>, Refusal> {
-    let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text.to_owned() };
-    if text.chars().count() > chars_max {
-        return Err(Refusal::MessageTooLong);
-    }
-    if !text.chars().any(tables::is_visible) {
-        return Err(Refusal::Malformed(Field::Message));
-    }
-    // They are orders to a terminal, and `curl` shows them to one.
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n')) {
-        return Err(Refusal::Malformed(Field::Character));
-    }
-    Ok(text.into())
-}
 
 /// Whether a text can be what somebody is called.
 pub(super) fn is_name(text: &str) -> bool {

@@ -16,7 +16,7 @@ pub(super) fn is_hidden(c: char) -> bool {
 
 /// Whether a character of a message shows something. Those that are nobody's yet do: an emoji of
 /// next year is shown by those who know it.
-pub(super) fn is_visible(c: char) -> bool {
+pub(in crate::chat) fn is_visible(c: char) -> bool {
     let blank = c.is_whitespace() || c.is_control() || BLANK.contains(&c);
     c.is_ascii_graphic() || !(blank || is_mark(c) || within(&IGNORABLE, c))
 }

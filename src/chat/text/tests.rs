@@ -1,6 +1,7 @@
 //! What text may be, by tables: many inputs of each kind, and Unicode's own data to compare with.
 
 use super::*;
+use crate::chat::{Field, Refusal, message_text as message};
 use crate::fuzz::fuzz;
 use crate::limits::MESSAGE_CHARS_MAX;
 use unicode_normalization::UnicodeNormalization;

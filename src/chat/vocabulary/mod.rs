@@ -8,6 +8,7 @@ mod effects;
 mod entries;
 mod events;
 mod tells;
+mod texts;
 
 pub use access::*;
 pub use call::{Call, Typed};
@@ -16,3 +17,4 @@ pub use effects::*;
 pub use entries::*;
 pub use events::*;
 pub use tells::*;
+pub use texts::message_text;

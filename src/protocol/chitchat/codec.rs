@@ -6,7 +6,9 @@
 
 use serde::Serialize;
 
-use crate::chat::{ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, What, text};
+use crate::chat::{
+    ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, What, message_text,
+};
 use crate::codec::{Codec, Disconnect};
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::chitchat::json::Failure;
@@ -110,7 +112,7 @@ fn decode(text: &str) -> Result<Tell, Refusal> {
         "join" => Ok(Tell::Join { name, color }),
         "leave" => Ok(Tell::Part { name }),
         "send" => {
-            let text = text::message(message, MESSAGE_CHARS_MAX)?;
+            let text = message_text(message, MESSAGE_CHARS_MAX)?;
             Ok(Tell::Say { name, color, text })
         }
         _ => Err(Refusal::Malformed(Field::Kind)),

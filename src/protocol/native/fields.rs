@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::chat::{ClientId, Color, Emoji, Field, Refusal, RoomId, Seq, text};
+use crate::chat::{ClientId, Color, Emoji, Field, Refusal, RoomId, Seq, message_text};
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::bodies;
 use crate::protocol::native::cursor::number;
@@ -109,7 +109,7 @@ fn whole(value: &Value) -> Option<u64> {
 
 /// What may be said: something that can be seen, and not too much.
 pub(super) fn message(text: &str) -> Result<Box<str>, Refusal> {
-    text::message(text, MESSAGE_CHARS_MAX)
+    message_text(text, MESSAGE_CHARS_MAX)
 }
 
 /// The number of a room in a path: what is none is a room that does not exist.

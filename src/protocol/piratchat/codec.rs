@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What, text};
+use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What, message_text};
 use crate::codec::{Codec, Disconnect};
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
 use crate::protocol::{bodies, closing};
@@ -31,7 +31,7 @@ impl Codec for Piratchat {
         }
         match bodies::object(text.as_bytes()) {
             None => Tell::garbled(Refusal::Malformed(Field::Whole)),
-            Some(Said { message }) => match text::message(&message, PIRATCHAT_MESSAGE_CHARS_MAX) {
+            Some(Said { message }) => match message_text(&message, PIRATCHAT_MESSAGE_CHARS_MAX) {
                 Ok(text) => Tell::Say { name: None, color: None, text },
                 Err(refusal) => Tell::garbled(refusal),
             },

@@ -1,0 +1,181 @@
+//! The fold: what an entry from the log changes. The same entries in the same order make the same
+//! core, whoever proposed them; an entry that does not fit what came before it changes nothing.
+
+use crate::chat::core::Chat;
+use crate::chat::state::accounts::{Account, Session};
+use crate::chat::state::room::RoomRecord;
+use crate::chat::state::waits::Awaited;
+use crate::chat::types::{AccountId, Door, LOBBY, RoomId, SeatId, Seq, Visibility};
+use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomFacts, What};
+use crate::time::Time;
+
+/// Through whom an entry came into the log, where it was this core that proposed it.
+#[derive(Clone, Copy)]
+pub(super) struct Came {
+    /// The seat through which it came, for the announcement.
+    pub by: Option<(SeatId, Door)>,
+    /// Who asked, for the answer.
+    pub asker: Option<AccountId>,
+}
+
+impl Entry {
+    /// What others may have waited for while it was in flight.
+    pub(super) fn awaited(&self) -> Option<Awaited> {
+        match self {
+            Entry::RoomChanged { room, .. }
+            | Entry::RoomGone { room, .. }
+            | Entry::RoomReturned { room, .. }
+            | Entry::RoomPurged { room } => Some(Awaited::Room(*room)),
+            Entry::MemberChanged { room, account, .. } => {
+                Some(Awaited::Membership(*room, *account))
+            }
+            Entry::DirectMade { between, .. } => Some(Awaited::pair(*between)),
+            Entry::KeyChanged { account, .. } => Some(Awaited::Key(*account)),
+            Entry::BlockChanged { account, .. } => Some(Awaited::Block(*account)),
+            _ => None,
+        }
+    }
+}
+
+impl Chat {
+    /// Frees what a proposed entry held while it was in flight.
+    pub(super) fn release(&mut self, entry: &Entry) {
+        self.made(entry);
+        match entry {
+            Entry::AccountMade { name, .. } => self.accounts.release(&name.folded()),
+            Entry::RoomMade { facts, .. } => self.rooms.release(&facts.title.folded()),
+            Entry::RoomChanged { room, facts, .. } => {
+                self.rooms.release(&facts.title.folded());
+                self.unlock(*room);
+            }
+            Entry::RoomGone { room, .. } => self.unlock(*room),
+            Entry::RoomReturned { room, title } => {
+                self.rooms.release(&title.folded());
+                self.deleted.set_changing(*room, false);
+            }
+            Entry::RoomPurged { room } => self.deleted.set_changing(*room, false),
+            Entry::SessionEnded { session } => {
+                if let Some(live) = self.accounts.session_mut(*session) {
+                    live.ending = false;
+                }
+            }
+            Entry::SessionBegun { account, .. } => self.accounts.has_begun(*account),
+            Entry::KeyChanged { account, .. } => {
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.changing_key = false;
+                }
+            }
+            Entry::AccountEnded { account } => {
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.ending = false;
+                }
+            }
+            Entry::BlockChanged { account, .. } => {
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.blocking = false;
+                }
+            }
+            Entry::DirectMade { between, .. } => self.rooms.release_pair(*between),
+            Entry::MemberChanged { room, account, .. } => {
+                if let Some(room) = self.rooms.get_mut(*room) {
+                    room.moved(*account);
+                }
+                if let Some(known) = self.accounts.get_mut(*account) {
+                    known.entering = known.entering.saturating_sub(1);
+                }
+            }
+            Entry::Said { .. }
+            | Entry::Edited { .. }
+            | Entry::Deleted { .. }
+            | Entry::Reacted { .. } => {}
+        }
+    }
+
+    fn unlock(&mut self, room: RoomId) {
+        if let Some(room) = self.rooms.get_mut(room) {
+            (room.changing, room.going) = (false, false);
+        }
+    }
+
+    /// Carries out one entry.
+    pub(super) fn apply(
+        &mut self,
+        seq: Seq,
+        time: Time,
+        entry: Entry,
+        came: Came,
+    ) -> Result<Answer, Refusal> {
+        (self.told, self.last) = (time, seq);
+        let event = |room, author, color, what| Event { room, time, author, color, what };
+        match entry {
+            Entry::AccountMade { account, name, key, color } => {
+                let made = Account { id: account, name, key, color, created: time };
+                if !self.accounts.insert(made) {
+                    return Err(Refusal::NameTaken);
+                }
+                self.belongs_from(account, LOBBY, seq);
+                Ok(Answer::Done(()))
+            }
+            Entry::AccountEnded { account } => {
+                self.account_ended(seq, account);
+                Ok(Answer::Done(()))
+            }
+            Entry::SessionBegun { session, account, key, remember, agent } => {
+                let (created, last_used) = (time, time);
+                let begun =
+                    Session { id: session, account, key, remember, agent, created, last_used };
+                self.session_begun(begun)
+            }
+            Entry::SessionEnded { session } => {
+                self.session_ended(session);
+                Ok(Answer::Done(()))
+            }
+            Entry::KeyChanged { account, key, but } => self.key_changed(account, key, but),
+            Entry::BlockChanged { account, blocked, on } => {
+                self.block_changed(account, blocked, on)
+            }
+            Entry::RoomMade { room, owner, facts } => {
+                let open = facts.visibility == Visibility::Public;
+                let opened = if open { seq } else { Seq(0) };
+                let record = RoomRecord::new(room, time, owner, facts);
+                self.room_made(seq, RoomRecord { opened, ..record }, &[], came.asker)
+            }
+            Entry::DirectMade { room, between, both } => {
+                let record = RoomRecord::new(room, time, None, RoomFacts::of_direct(room));
+                let record = RoomRecord { between: Some(between), ..record };
+                self.direct_made(seq, record, (between, both), came.asker)
+            }
+            Entry::MemberChanged { room, account, member, expelled } => {
+                self.member_changed(seq, room, account, (member, expelled))
+            }
+            Entry::RoomChanged { room, facts, generation, link, keep_members } => {
+                let change = (facts, generation, link);
+                self.room_changed((seq, time), room, change, keep_members)?;
+                self.show_room(room, came.asker)
+            }
+            Entry::RoomGone { room, recoverable } => self.room_gone(seq, room, recoverable),
+            Entry::RoomReturned { room, title } => {
+                self.room_returned((seq, time), room, title, came.asker)
+            }
+            Entry::RoomPurged { room } => self.room_purged(room),
+            Entry::Said { room, author, color, text, client_id, reply_to, calls } => {
+                let calls = self.accounts.names(&calls);
+                let what = What::Said { seq, text, client_id, reply_to, calls };
+                self.worded(event(room, author, color, what), seq, came.by)
+            }
+            Entry::Edited { room, target, by, text, calls } => {
+                let calls = self.accounts.names(&calls);
+                let what = What::Edited { seq, target, text, calls };
+                self.worded(event(room, by, None, what), seq, came.by)
+            }
+            Entry::Deleted { room, target, by, as_owner: _ } => {
+                let what = What::Deleted { seq, target };
+                self.worded(event(room, by, None, what), seq, came.by)
+            }
+            Entry::Reacted { room, target, by, emoji, on } => {
+                let what = What::Reacted { seq, target, emoji, on };
+                self.worded(event(room, by, None, what), seq, came.by)
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Blocking: whom somebody does not want to hear from. Between two of whom one has blocked the
+//! other nothing is said in their room for two, by neither, and none is opened. Which of the two it
+//! was, the refusal does not say. Everybody sees whom a message names; where it names somebody who
+//! has blocked its author, it does not count as a mention for that person: see `Reader::counts`.
+//!
+//! Blocks last, by an entry each. What is about a guest who is gone means nothing any more, as no
+//! number is given again, and goes when its account blocks somebody else.
+
+use std::ops::Bound;
+
+use crate::chat::core::Chat;
+use crate::chat::core::people::show_person;
+use crate::chat::state::accounts::Known;
+use crate::chat::state::pages::page;
+use crate::chat::state::purpose::{Identity, Purpose};
+use crate::chat::state::room::Room;
+use crate::chat::types::{AccountId, CallId};
+use crate::chat::vocabulary::{Action, Answer, Entry, Field, Page, Person, Refusal};
+use crate::limits::BLOCKED_PER_ACCOUNT_MAX;
+
+impl Chat {
+    /// Whether one of two has blocked the other.
+    pub(super) fn is_blocked(&self, [one, other]: [AccountId; 2]) -> bool {
+        let blocks = |one, other: AccountId| {
+            self.accounts.get(one).is_some_and(|known: &Known| known.blocked.contains(&other))
+        };
+        blocks(one, other) || blocks(other, one)
+    }
+
+    /// Refuses what would be told to one of two who has blocked the other, or was blocked. What
+    /// takes something back is not refused.
+    pub(super) fn refuse_blocked(&self, room: &Room, action: &Action) -> Result<(), Refusal> {
+        let takes = matches!(action, Action::Delete { .. } | Action::React { on: false, .. });
+        match room.record.between {
+            Some(between) if !takes && self.is_blocked(between) => Err(Refusal::Blocked),
+            _ => Ok(()),
+        }
+    }
+
+    /// Blocks somebody, or does so no more. `Ok(None)`: the answer comes with the log's.
+    pub(super) fn block(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        name: &str,
+        on: bool,
+    ) -> Result<Option<Answer>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let blocked = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
+        if blocked == account {
+            return Err(Refusal::Malformed(Field::Name));
+        }
+        let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
+        if known.blocked.contains(&blocked) == on {
+            return Ok(Some(Answer::Done(())));
+        }
+        let is_there = |one: &&AccountId| self.accounts.get(**one).is_some();
+        if on
+            && known.blocked.len() >= BLOCKED_PER_ACCOUNT_MAX
+            && known.blocked.iter().filter(is_there).count() >= BLOCKED_PER_ACCOUNT_MAX
+        {
+            return Err(Refusal::Full);
+        }
+        let entry = Entry::BlockChanged { account, blocked, on };
+        self.propose(entry, Purpose::Call(call, Some(account)))?;
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.blocking = true;
+        }
+        Ok(None)
+    }
+
+    /// Whom somebody has blocked: a page.
+    pub(super) fn blocked(
+        &self,
+        who: Identity,
+        after: AccountId,
+    ) -> Result<Page<Person, AccountId>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
+        let rest = known.blocked.range((Bound::Excluded(after), Bound::Unbounded));
+        Ok(page(rest.map(|one| (*one, *one)), |one| self.accounts.get(one).map(show_person)))
+    }
+
+    /// Carries out [`Entry::BlockChanged`].
+    pub(super) fn block_changed(
+        &mut self,
+        account: AccountId,
+        blocked: AccountId,
+        on: bool,
+    ) -> Result<Answer, Refusal> {
+        let there = self.accounts.get(blocked).is_some() && account != blocked;
+        let Some(known) = self.accounts.get(account).filter(|_| there || !on) else {
+            return Err(Refusal::PersonNotFound);
+        };
+        let mut blocks = known.blocked.clone();
+        if on {
+            blocks.retain(|one| self.accounts.get(*one).is_some());
+            blocks.insert(blocked);
+        } else {
+            blocks.remove(&blocked);
+        }
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.blocked = blocks;
+        }
+        Ok(Answer::Done(()))
+    }
+}

@@ -1,0 +1,342 @@
+//! Calls: each is answered exactly once, at once or when the log has what it takes.
+
+use crate::chat::core::Chat;
+use crate::chat::core::people::NewSession;
+use crate::chat::source::Source;
+use crate::chat::state::purpose::{Identity, Origin, Who, account_of};
+use crate::chat::state::room::{Room, RoomRecord};
+use crate::chat::state::waits::{Awaited, Held};
+use crate::chat::state::work::Work;
+use crate::chat::types::{CallId, RoomId, RoomRef, Seq, SessionId, Title};
+use crate::chat::vocabulary::Call;
+use crate::chat::vocabulary::{
+    Access, Answer, Caller, Effect, Lock, Page, Present, Refusal, RoomInfo, Space, call,
+};
+use crate::crypto::KeyHash;
+use crate::limits::TOKEN_LIFE_SECS;
+
+impl Chat {
+    pub(super) fn call(&mut self, id: CallId, source: Source, caller: Caller, call: Call) {
+        let key = match caller {
+            Caller::Key(key) => Some(key),
+            _ => None,
+        };
+        let identified = self.identify(caller);
+        let account = identified.ok().flatten().map(|who| who.account);
+        self.origin = Origin { source, account, seat: None };
+        if let Err(refusal) = self.charge_call(&call) {
+            return self.answer(id, Err(refusal));
+        }
+        match identified {
+            Ok(who) => self.call_as(id, who, key, call),
+            // One whose session has ended is logged out already.
+            Err(_) if call == Call::Logout(call::Logout) => self.call_as(id, None, key, call),
+            Err(refusal) => self.answer(id, Err(refusal)),
+        }
+    }
+
+    fn call_as(&mut self, id: CallId, who: Identity, key: Option<KeyHash>, call: Call) {
+        if let Some(awaited) = self.awaits(who, &call)
+            && self.must_wait(awaited)
+        {
+            let origin = self.origin;
+            return self.held.add(awaited, Held { id, origin, who, key, call });
+        }
+        self.call_now(id, who, call);
+    }
+
+    /// Whoever has waited is still who they were when they called: their session has not ended, and
+    /// their key is still that of their account. Nobody was somebody, and stays it.
+    fn is_still(&self, who: Identity, key: Option<KeyHash>) -> Result<(), Refusal> {
+        let Some(Who { account, session }) = who else { return Ok(()) };
+        let known = |key| self.accounts.by_key(key).is_some_and(|one| one.account.id == account);
+        match (session, key) {
+            (Some(session), _) if self.accounts.session(session).is_some() => Ok(()),
+            (None, Some(key)) if known(&key) => Ok(()),
+            (None, Some(_)) => Err(Refusal::UnknownKey),
+            _ => Err(Refusal::Unauthenticated),
+        }
+    }
+
+    fn call_now(&mut self, id: CallId, who: Identity, call: Call) {
+        use Answer::Done;
+        // `Ok(None)`: the answer comes with the entry that was proposed.
+        let outcome = match call {
+            Call::Register(call) => self.register(id, &call.name, call.key).map(|()| None),
+            Call::Login(call::Login { key, session, remember, agent }) => {
+                let session = NewSession { key: session, remember, agent };
+                self.login(id, &key, session).map(|()| None)
+            }
+            Call::BeGuest(call::BeGuest { name, color, session, remember, agent }) => {
+                let session = NewSession { key: session, remember, agent };
+                self.be_guest(id, &name, color, session).map(|()| None)
+            }
+            Call::Sessions(_) => self.sessions(who).map(Answer::Sessions).map(Some),
+            Call::EndSession(call) => self.end_own_session(id, who, call.session).map(|()| None),
+            Call::Logout(_) => self.logout(id, who),
+            Call::GiveUp(_) => self.give_up(who).map(Done).map(Some),
+            Call::ChangeKey(call) => self.change_key(id, who, call.key).map(|()| None),
+            Call::Me(_) => self.me(who).map(Answer::Person).map(Some),
+            Call::Person(call) => self.person(who, &call.name).map(Answer::Person).map(Some),
+            Call::Block(call) => self.block(id, who, &call.name, call.on),
+            Call::Blocked(call) => self.blocked(who, call.after).map(Answer::Blocked).map(Some),
+            Call::Present(call) => self.present(who, call).map(Answer::Present).map(Some),
+            Call::Rooms(call) => Ok(Some(Answer::Rooms(self.list_rooms(who, call)))),
+            Call::Marks(call) => self.marks(who, call.after).map(Answer::Marks).map(Some),
+            Call::Room(call) => self.show_named(who, call).map(Answer::Room).map(Some),
+            Call::Vacant(call) => self.vacant(&call.title, call.but).map(Done).map(Some),
+            Call::View(call) => self.view(who, call.room).map(Answer::Room).map(Some),
+            Call::KnownKey(call) => Ok(Some(Answer::KnownKey(self.known_key(&call.keys)))),
+            Call::Heard(_) => Ok(Some(Answer::Heard(self.last))),
+            Call::Guess(call) => self.guess(&call.room).map(Done).map(Some),
+            Call::Guessed(call) => {
+                self.guessed(&call.room);
+                Ok(Some(Done(())))
+            }
+            Call::Search(_) => Ok(Some(Done(()))), // It costs something: see `charge`.
+            Call::Space(_) if self.space == Space::Least => Err(Refusal::NoSpace),
+            Call::Space(_) => Ok(Some(Done(()))),
+            Call::Readable(call) => Ok(Some(Answer::Readable(self.readable(who, call.after)))),
+            Call::Direct(call) => self.direct(id, who, &call.name, call.chance),
+            Call::Enter(call) => self.enter_room(id, who, call.room, call.access),
+            Call::Exit(call) => self.exit_room(id, who, call.room),
+            Call::Expel(call) => self.expel(id, who, call.room, &call.name),
+            Call::Members(call) => self.members(who, call).map(Answer::Members).map(Some),
+            Call::Act(call::Act(action)) => self.act(id, who, action).map(|()| None),
+            Call::Read(call) => self.read(who, call.room, call.seq).map(Answer::Read).map(Some),
+            Call::Follow(call) => self.follow(id, call, who).map(|()| None),
+            Call::Lock(call) => self.lock(who, call).map(Answer::Lock).map(Some),
+            Call::MayChange(call) => self.may_change(who, call).map(Answer::Lock).map(Some),
+            Call::Renew(call) => self.renew(who, call).map(Answer::Lock).map(Some),
+            Call::MakeRoom(call) => self.make_room(id, who, call.facts, call.chance).map(|()| None),
+            Call::ChangeRoom(call) => self.change_room(id, who, call),
+            Call::RemoveRoom(call) => {
+                self.remove_room(id, who, &call.room, call.access).map(|()| None)
+            }
+            Call::Deleted(_) => self.list_deleted(who).map(Answer::Deleted).map(Some),
+            Call::RestoreRoom(call) => {
+                self.restore_room(id, who, call.room, call.title).map(|()| None)
+            }
+            Call::Sit(call) => self.sit(call, who).map(Done).map(Some),
+        };
+        match outcome {
+            Ok(Some(answer)) => self.answer(id, Ok(answer)),
+            Ok(None) => {}
+            Err(refusal) => self.answer(id, Err(refusal)),
+        }
+    }
+
+    /// What a call must find settled: a second change must see the first.
+    fn awaits(&self, who: Identity, call: &Call) -> Option<Awaited> {
+        match call {
+            Call::ChangeRoom(call::ChangeRoom { room, .. })
+            | Call::RemoveRoom(call::RemoveRoom { room, .. }) => {
+                self.rooms.find(room).ok().map(|room| Awaited::Room(room.record.id))
+            }
+            Call::Enter(call::Enter { room, .. }) | Call::Exit(call::Exit { room }) => {
+                who.map(|who| Awaited::Membership(*room, who.account))
+            }
+            Call::Expel(call) => {
+                let other = self.person_named(&call.name)?.account.id;
+                Some(Awaited::Membership(call.room, other))
+            }
+            Call::Direct(call) => Some(self.awaits_pair(self.pair(who, &call.name).ok()?)),
+            Call::Block(_) => who.map(|who| Awaited::Block(who.account)),
+            Call::RestoreRoom(call) => {
+                self.deleted.find(who?.account, call.room).map(Awaited::Room)
+            }
+            // By a key that is about to be none, nobody logs in.
+            Call::Login(call) => {
+                self.accounts.by_key(&call.key).map(|known| Awaited::Key(known.account.id))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a change of it is proposed, and not yet in the log.
+    fn is_in_flight(&self, what: Awaited) -> bool {
+        match what {
+            Awaited::Room(id) => {
+                let changing = self.rooms.get(id).is_some_and(|room| room.changing);
+                changing || self.deleted.is_changing(id)
+            }
+            Awaited::Membership(room, account) => {
+                self.rooms.get(room).is_some_and(|room| room.moving.contains_key(&account))
+            }
+            Awaited::Key(account) => {
+                self.accounts.get(account).is_some_and(|known| known.changing_key)
+            }
+            Awaited::Block(account) => {
+                self.accounts.get(account).is_some_and(|known| known.blocking)
+            }
+            Awaited::Pair(between) => self.rooms.is_pairing(between),
+        }
+    }
+
+    /// A change is over: those who waited for that ask again, each as who they were when they
+    /// asked; who is not any more is refused. The first who changes it makes the others wait.
+    pub(super) fn wake(&mut self, what: Awaited) {
+        while self.held.is_waited_for(what) && !self.is_in_flight(what) {
+            if !self.step() {
+                return self.work.push_back(Work::Wake(what));
+            }
+            let Some(held) = self.held.next(what) else { return };
+            let Held { id, origin, who, key, call } = held;
+            self.origin = origin;
+            if let Err(refusal) = self.is_still(who, key) {
+                self.answer(id, Err(refusal));
+                continue;
+            }
+            match self.awaits(who, &call) {
+                // Another change of the kind has begun meanwhile, or what it changes is gone.
+                Some(next) if next != what && self.must_wait(next) => {
+                    self.held.add(next, Held { id, origin, who, key, call });
+                }
+                _ => self.call_now(id, who, call),
+            }
+        }
+    }
+
+    fn must_wait(&self, what: Awaited) -> bool {
+        self.is_in_flight(what) || self.held.is_waited_for(what)
+    }
+
+    fn known_key(&self, keys: &[KeyHash]) -> Option<KeyHash> {
+        let is_known = |key: &&KeyHash| self.accounts.session_by_key(key, self.running).is_some();
+        keys.iter().find(is_known).copied()
+    }
+
+    fn identify(&mut self, caller: Caller) -> Result<Identity, Refusal> {
+        let (key, needed) = match caller {
+            Caller::Nobody => return Ok(None),
+            Caller::Key(key) => {
+                let known = self.accounts.by_key(&key).ok_or(Refusal::UnknownKey)?;
+                return Ok(Some(Who { account: known.account.id, session: None }));
+            }
+            Caller::Session(key) => (key, true),
+            Caller::Perhaps(key) => (key, false),
+        };
+        let Some(session) = self.accounts.session_by_key(&key, self.running) else {
+            return if needed { Err(Refusal::Unauthenticated) } else { Ok(None) };
+        };
+        self.use_session(session);
+        let live = self.accounts.session(session);
+        Ok(live.map(|live| Who { account: live.account, session: Some(session) }))
+    }
+
+    /// Notes that a session was used just now.
+    pub(super) fn use_session(&mut self, session: SessionId) {
+        if self.accounts.touch(session, self.moment()) {
+            self.order.tell(Effect::Touch { used: vec![(session, self.now)] });
+        }
+    }
+
+    /// Who is present, for those who may know.
+    fn present(&self, who: Identity, call: call::Present) -> Result<Page<Present, u64>, Refusal> {
+        let asker = account_of(who);
+        let room = self.visible(asker, call.room)?;
+        let shown = self.may_see_inside(room, asker, Access::Open);
+        Ok(if shown { room.present(call.after) } else { Page::default() })
+    }
+
+    fn show_named(&self, who: Identity, call: call::Room) -> Result<Box<RoomInfo>, Refusal> {
+        let call::Room { ref room, access } = call;
+        let asker = account_of(who);
+        let fits = self.rooms.find(room).is_ok_and(|found| self.fits(found, access));
+        let access = if fits { access } else { Access::Open };
+        let room = self.find_visible(asker, room, access)?;
+        let inside = self.may_see_inside(room, asker, access);
+        Ok(Box::new(self.info_with_people(room, asker, inside)))
+    }
+
+    fn vacant(&self, title: &Title, but: Option<RoomId>) -> Result<(), Refusal> {
+        let taken = self.rooms.is_taken(&title.folded(), but);
+        if taken { Err(Refusal::TitleTaken) } else { Ok(()) }
+    }
+
+    fn read(&mut self, who: Identity, room: RoomId, seq: Seq) -> Result<Seq, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        self.mark_read(account, room, seq)
+    }
+
+    /// Also of a room that the asker does not see: to show its password is how one comes to see
+    /// it.
+    fn lock(&self, who: Identity, call: call::Lock) -> Result<Lock, Refusal> {
+        let call::Lock { ref room, name, access } = call;
+        let asker = account_of(who);
+        let seen = self.find_visible(asker, room, access).is_ok();
+        let room = self.rooms.find(room)?;
+        let mut own = false;
+        if let Some(name) = name {
+            let folded = name.folded();
+            let caller = who.map(|who| who.account);
+            let owner = self.accounts.by_name(&folded).map(|known| known.account.id);
+            let taken = self.accounts.is_taken(&folded);
+            let anothers = if taken {
+                owner.is_none() || owner != caller
+            } else {
+                self.accounts.is_alike(&name, false)
+            };
+            let holder = room.holder(&folded);
+            let held = holder.is_some_and(|one| one.account.is_none() || one.account != caller);
+            if anothers || held {
+                return Err(Refusal::NameInUse);
+            }
+            own = owner.is_some_and(|owner| !self.is_guest(owner));
+        }
+        Ok(self.lock_of(room, who, seen, own))
+    }
+
+    fn renew(&self, who: Identity, call: call::Renew) -> Result<Lock, Refusal> {
+        let call::Renew { ref room, claim, access } = call;
+        let room = self.find_visible(account_of(who), room, access)?;
+        self.admits(room, access)?;
+        if claim.first.plus_secs(TOKEN_LIFE_SECS) <= self.now {
+            return Err(Refusal::NoAccess); // So long ago somebody has shown the password.
+        }
+        let author = self.claimed(Some(claim), who)?;
+        let account = author.and_then(|author| author.account);
+        let own = account.is_some_and(|account| !self.is_guest(account));
+        Ok(self.lock_of(room, who, true, own))
+    }
+
+    /// Whether somebody may change a room, or end it; if so, what its password is.
+    fn may_change(&self, who: Identity, call: call::MayChange) -> Result<Lock, Refusal> {
+        let room = self.changeable(who, &call.room, call.access)?;
+        Ok(self.lock_of(room, who, true, false))
+    }
+
+    pub(super) fn changeable(
+        &self,
+        who: Identity,
+        room: &RoomRef,
+        access: Access,
+    ) -> Result<&Room, Refusal> {
+        let asker = account_of(who);
+        let room = match (access, room) {
+            (Access::Member, RoomRef::Id(room)) => {
+                let room = self.visible(asker, *room)?;
+                if room.record.owner.is_none() && !room.has_member(asker) {
+                    return Err(Refusal::Forbidden);
+                }
+                room
+            }
+            _ => self.find_visible(asker, room, access)?,
+        };
+        room.may_change(asker, self.admits(room, access).is_ok())?;
+        Ok(room)
+    }
+
+    /// `own`: for a registered account that was found to have the name, and will for ever; so what
+    /// it is granted may be dated a second later. And has to be: a token tells whole seconds, and
+    /// in the very second of its registration an account would get one that is not younger.
+    fn lock_of(&self, room: &Room, who: Identity, seen: bool, own: bool) -> Lock {
+        let RoomRecord { id, generation, ref facts, .. } = room.record;
+        let granted = self.now.plus_secs(u64::from(own));
+        let session = who.and_then(|who| self.accounts.session(who.session?));
+        let (number, session) = (room.number(), session.map(|live| live.key));
+        let password = facts.password.clone();
+        let quiet = !self.may_see(room, account_of(who), Access::Open);
+        Lock { room: id, number, seen, quiet, session, password, generation, granted }
+    }
+}

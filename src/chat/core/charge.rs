@@ -1,0 +1,195 @@
+//! What costs what: every ask, every tell and every entry that lasts takes from the buckets of who
+//! does it, from where, and in which room.
+//!
+//! What lasts is charged where entries are proposed, so that nothing gets into the log for free,
+//! whichever way it is asked for. What this server asks for itself, and what the core proposes on
+//! its own, costs nothing.
+
+use crate::chat::core::Chat;
+use crate::chat::source::Source;
+use crate::chat::state::limiter::{Kind, Limiter, Subject, Take};
+use crate::chat::state::purpose::{Origin, Purpose};
+use crate::chat::types::RoomId;
+use crate::chat::vocabulary::Call;
+use crate::chat::vocabulary::{Entry, Refusal, Space};
+use crate::limits::rates::{ENTRY_BYTES, Rate, Rates, SITE_ADDRESSES};
+
+impl Chat {
+    /// What a call costs beside what comes of it.
+    pub(super) fn charge_call(&mut self, call: &Call) -> Result<(), Refusal> {
+        self.charge(&[(Kind::Call, 1)], None)?;
+        match call {
+            // What a login may cost, for who changes a key means to keep somebody out.
+            Call::Login(_) | Call::ChangeKey(_) => self.charge(&[(Kind::Login, 1)], None),
+            Call::Follow(_) | Call::Sit(_) => self.charge(&[(Kind::Open, 1)], None),
+            Call::Search(_) => self.charge(&[(Kind::Search, 1)], None),
+            _ => Ok(()),
+        }
+    }
+
+    /// What an entry costs.
+    pub(super) fn charge_entry(&mut self, entry: &Entry, purpose: &Purpose) -> Result<(), Refusal> {
+        let bytes = |text: &str| text.len() as u64 + ENTRY_BYTES;
+        let (kind, bytes, room) = match (entry, purpose) {
+            (_, Purpose::Own) => return Ok(()),
+            (Entry::Said { room, text, .. }, _) => (Kind::Message, bytes(text), *room),
+            (Entry::Edited { room, text, .. }, _) => (Kind::Change, bytes(text), *room),
+            (Entry::Reacted { room, .. } | Entry::RoomChanged { room, .. }, _) => {
+                (Kind::Change, bytes(""), *room)
+            }
+            // What takes back costs no bytes: it must be possible when there are none left.
+            (Entry::Deleted { room, .. }, _) => (Kind::Change, 0, *room),
+            (Entry::MemberChanged { member: true, room, .. }, _) => {
+                (Kind::Membership, bytes(""), *room)
+            }
+            (Entry::BlockChanged { on: true, .. }, _) => {
+                let bytes = bytes("");
+                let costs = [(Kind::Membership, 1), (Kind::Bytes, bytes), (Kind::DayBytes, bytes)];
+                return self.charge(&costs, None);
+            }
+            (Entry::AccountMade { .. } | Entry::RoomMade { .. } | Entry::DirectMade { .. }, _) => {
+                return self.charge(&[(Kind::Make, 1), (Kind::DayMake, 1)], None);
+            }
+            // All who belong to it are told that it is there, and were told that it was gone.
+            (Entry::RoomReturned { room, .. }, _) => {
+                let bytes = ENTRY_BYTES * (1 + self.deleted.members(*room) as u64);
+                let made = [(Kind::Make, 1), (Kind::DayMake, 1)];
+                let written = [(Kind::Bytes, bytes), (Kind::DayBytes, bytes)];
+                return self.charge(&[made, written].concat(), None);
+            }
+            // A session is paid for by the login, or with the guest.
+            (
+                Entry::SessionBegun { .. }
+                | Entry::SessionEnded { .. }
+                | Entry::KeyChanged { .. }
+                | Entry::AccountEnded { .. }
+                | Entry::RoomGone { .. }
+                | Entry::BlockChanged { on: false, .. }
+                | Entry::RoomPurged { .. }
+                | Entry::MemberChanged { member: false, .. },
+                _,
+            ) => return Ok(()),
+        };
+        let costs = [(kind, 1), (Kind::Bytes, bytes), (Kind::DayBytes, bytes)];
+        self.charge(&costs, Some(room))
+    }
+
+    /// Whether there is room on the disk for an entry: what takes some is refused when there is
+    /// little left, to guests first. What gives some back, or ends something, is not; nor is a
+    /// login, for whoever is to make room has to get in.
+    pub(super) fn find_space(&self, entry: &Entry, purpose: &Purpose) -> Result<(), Refusal> {
+        let guest = self.origin.account.is_none_or(|account| self.is_guest(account));
+        let least = if guest { Space::Enough } else { Space::Little };
+        if self.space >= least || matches!(purpose, Purpose::Own) {
+            return Ok(());
+        }
+        match entry {
+            Entry::AccountMade { .. }
+            | Entry::RoomMade { .. }
+            | Entry::RoomReturned { .. }
+            | Entry::DirectMade { .. }
+            | Entry::MemberChanged { member: true, .. }
+            | Entry::RoomChanged { .. }
+            | Entry::BlockChanged { on: true, .. }
+            | Entry::Said { .. }
+            | Entry::Edited { .. }
+            | Entry::Reacted { on: true, .. } => Err(Refusal::NoSpace),
+            Entry::SessionBegun { .. }
+            | Entry::SessionEnded { .. }
+            | Entry::KeyChanged { .. }
+            | Entry::AccountEnded { .. }
+            | Entry::RoomGone { .. }
+            | Entry::BlockChanged { on: false, .. }
+            | Entry::RoomPurged { .. }
+            | Entry::MemberChanged { member: false, .. }
+            | Entry::Deleted { .. }
+            | Entry::Reacted { on: false, .. } => Ok(()),
+        }
+    }
+
+    /// Takes from all buckets of who does it now; in a room, also from the room's.
+    pub(super) fn charge(
+        &mut self,
+        costs: &[(Kind, u64)],
+        room: Option<RoomId>,
+    ) -> Result<(), Refusal> {
+        if self.is_free() {
+            return Ok(());
+        }
+        let takes = self.takes(costs, room);
+        let now = self.limiter_now();
+        let Some(limiter) = &mut self.limiter else { return Ok(()) };
+        limiter.take(now, &takes).map_err(rate_limited)
+    }
+
+    /// Takes from the room's bucket alone. `false`: there is not enough in it.
+    pub(super) fn charge_room(&mut self, kind: Kind, room: RoomId) -> bool {
+        let (now, rate) = (self.limiter_now(), kind.rates().room);
+        let Some((limiter, rate)) = self.limiter.as_mut().zip(rate) else { return true };
+        limiter.take(now, &[Take { subject: Subject::Room(room), kind, rate, count: 1 }]).is_ok()
+    }
+
+    /// Whether what is done now costs nothing.
+    pub(super) fn is_free(&self) -> bool {
+        self.limiter.is_none() || self.origin.source == Source::Own
+    }
+
+    /// What is to be taken from which buckets.
+    pub(super) fn takes(&self, costs: &[(Kind, u64)], room: Option<RoomId>) -> Vec<Take> {
+        let Origin { source, account, seat } = self.origin;
+        let guest = account.is_some_and(|account| self.is_guest(account));
+        let mut takes = Vec::with_capacity(4 * costs.len());
+        for &(kind, count) in costs {
+            let Rates { connection, guest: of_guest, person, address, room: of_room } =
+                kind.rates();
+            let mut add = |subject: Option<Subject>, rate: Option<Rate>| {
+                if let Some((subject, rate)) = subject.zip(rate) {
+                    takes.push(Take { subject, kind, rate, count });
+                }
+            };
+            match account {
+                Some(one) => {
+                    add(Some(Subject::Person(one)), if guest { *of_guest } else { *person })
+                }
+                None => add(seat.map(Subject::Connection), *connection),
+            }
+            if source != Source::Local {
+                add(Some(Subject::Source(source)), *address);
+                add(source.site().map(Subject::Site), address.map(of_site));
+            }
+            add(room.map(Subject::Room), *of_room);
+        }
+        takes
+    }
+
+    /// Puts back what was taken and turned out not to count.
+    pub(super) fn put_back(&mut self, takes: &[Take]) {
+        if let Some(limiter) = &mut self.limiter {
+            limiter.put_back(takes);
+        }
+    }
+
+    /// The limiter's time, in nanoseconds.
+    pub(super) fn limiter_now(&self) -> u64 {
+        // A clock that believes in a year before 1970 is no reason to stand still.
+        let micros = self.running.0.saturating_add(1 << 52).max(0).unsigned_abs();
+        micros.saturating_mul(1_000)
+    }
+}
+
+/// What an IPv6 network of 48 bits may, by what one of 64 bits may.
+fn of_site(rate: Rate) -> Rate {
+    let Rate { burst, every_nanos } = rate;
+    Rate { burst: burst * SITE_ADDRESSES, every_nanos: every_nanos / SITE_ADDRESSES }
+}
+
+/// The refusal of what can be done after so many nanoseconds.
+pub(super) fn rate_limited(nanos: u64) -> Refusal {
+    let millis = nanos.div_ceil(1_000_000);
+    Refusal::RateLimited { retry_after_ms: u32::try_from(millis).unwrap_or(u32::MAX) }
+}
+
+/// The buckets, if there are to be any.
+pub(super) fn limiter(limits: bool) -> Option<Limiter> {
+    limits.then(Limiter::default)
+}

@@ -1,0 +1,177 @@
+//! Deleted rooms: for seven days their owner can bring them back, with all that they had.
+//!
+//! A deleted room is in no other table of rooms, so on every door it is not there; only its owner
+//! is told of it, here. It goes for good by an entry, [`Entry::RoomPurged`], which the core
+//! proposes: when the time is over, and when so many are kept that the oldest has to make way. A
+//! room that nobody owned, and one for two, is gone at once.
+
+use std::ops::Bound;
+
+use crate::chat::core::Chat;
+use crate::chat::state::accounts::Known;
+use crate::chat::state::deleted::Kept;
+use crate::chat::state::purpose::{Identity, Purpose};
+use crate::chat::state::room::Room;
+use crate::chat::state::work::Work;
+use crate::chat::types::{AccountId, CallId, RoomId, Seq, Title};
+use crate::chat::vocabulary::{Answer, DeletedInfo, Entry, Refusal};
+use crate::limits::{DELETED_ROOM_TTL_SECS, RETAIN_WAIT_MS, ROOMS_MAX};
+use crate::time::Time;
+
+impl Chat {
+    /// A room is gone. Where it can be brought back, all that lasts of it is kept.
+    pub(super) fn keep_deleted(&mut self, room: &mut Room, seq: Seq) {
+        let owner = room.record.owner.filter(|owner| self.accounts.get(*owner).is_some());
+        let Some(owner) = owner else { return };
+        let mut kept = Room::new(room.record.clone());
+        std::mem::swap(&mut kept.members, &mut room.members);
+        std::mem::swap(&mut kept.since, &mut room.since);
+        self.deleted.keep(kept, owner, (seq, self.told), self.running);
+        self.purge_surplus(Some(owner));
+        self.purge_surplus(None);
+    }
+
+    /// What the caller can bring back.
+    pub(super) fn list_deleted(&self, who: Identity) -> Result<Vec<DeletedInfo>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let own = self.deleted.owned_by(account).filter_map(|id| self.deleted.rooms.get(&id));
+        let show = |kept: &Kept| DeletedInfo {
+            number: kept.room.number(),
+            title: kept.room.record.facts.title.clone(),
+            deleted: kept.at,
+            until: kept.at.plus_secs(DELETED_ROOM_TTL_SECS),
+        };
+        Ok(own.filter(|kept| !self.is_over(kept)).map(show).collect())
+    }
+
+    /// The answer comes with the log's.
+    pub(super) fn restore_room(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        number: RoomId,
+        title: Option<Title>,
+    ) -> Result<(), Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let found = self.deleted.find(account, number).and_then(|id| self.deleted.rooms.get(&id));
+        let kept = found.filter(|kept| !kept.changing && !self.is_over(kept));
+        let record = &kept.ok_or(Refusal::RoomNotFound)?.room.record;
+        let (room, title) = (record.id, title.unwrap_or_else(|| record.facts.title.clone()));
+        let folded = title.folded();
+        if self.rooms.is_taken(&folded, None) {
+            return Err(Refusal::TitleTaken);
+        }
+        // (Its other members may be in one room more for it than they could enter.)
+        let full = self.accounts.get(account).is_some_and(Known::is_full);
+        if full || self.owns_too_much(account) || self.rooms.len() >= ROOMS_MAX {
+            return Err(Refusal::Full);
+        }
+        let entry = Entry::RoomReturned { room, title };
+        self.propose(entry, Purpose::Call(call, Some(account)))?;
+        self.rooms.reserve(folded);
+        self.deleted.set_changing(room, true);
+        Ok(())
+    }
+
+    /// Carries out [`Entry::RoomReturned`].
+    pub(super) fn room_returned(
+        &mut self,
+        (seq, time): (Seq, Time),
+        id: RoomId,
+        title: Title,
+        asker: Option<AccountId>,
+    ) -> Result<Answer, Refusal> {
+        self.deleted.get(id).ok_or(Refusal::RoomNotFound)?;
+        if self.rooms.has_title(&title, id) {
+            return Err(Refusal::TitleTaken);
+        }
+        let mut room = self.deleted.take(id).ok_or(Refusal::RoomNotFound)?;
+        (room.record.facts.title, room.record.updated) = (title, time);
+        // To those who follow it is new, as a room is that one comes back to.
+        room.members.values_mut().for_each(|member| member.since = seq);
+        room.since = room.members.keys().map(|account| (seq, *account)).collect();
+        let owner = room.record.owner;
+        self.rooms.bring_back(room);
+        if let Some(owner) = owner {
+            self.join_table(owner, id, seq); // Who had left it has it again.
+        }
+        self.go_on_returning(id, seq, AccountId(0));
+        self.show_room(id, asker)
+    }
+
+    /// Those who belong to a room that is back know of it, and their streams hear it. Who has gone
+    /// meanwhile belongs to it no more.
+    pub(super) fn go_on_returning(&mut self, id: RoomId, seq: Seq, mut after: AccountId) {
+        let next = |chat: &Chat, after| {
+            let room = chat.rooms.get(id)?;
+            let rest = (Bound::Excluded(after), Bound::Unbounded);
+            room.members.range(rest).next().map(|(account, _)| *account)
+        };
+        while let Some(account) = next(self, after) {
+            if !self.step() {
+                return self.work.push_back(Work::Return { room: id, seq, after });
+            }
+            after = account;
+            match self.accounts.get_mut(account) {
+                Some(known) => {
+                    known.belongs(id, false);
+                    self.follow_room(account, id, seq);
+                }
+                None => self.end_membership(account, id),
+            }
+        }
+    }
+
+    /// Carries out [`Entry::RoomPurged`].
+    pub(super) fn room_purged(&mut self, id: RoomId) -> Result<Answer, Refusal> {
+        self.deleted.take(id).map(|_| Answer::Done(())).ok_or(Refusal::RoomNotFound)
+    }
+
+    /// What was deleted by a guest who is gone for good nobody can bring back.
+    pub(super) fn purge_all_of(&mut self, owner: AccountId) {
+        let own: Vec<RoomId> = self.deleted.owned_by(owner).collect();
+        own.into_iter().for_each(|id| drop(self.deleted.take(id)));
+    }
+
+    /// Whether the time is over in which it could be brought back. (By the running clock, as the
+    /// system's may leap.)
+    fn is_over(&self, kept: &Kept) -> bool {
+        self.running >= kept.since.plus_secs(DELETED_ROOM_TTL_SECS)
+    }
+
+    /// Proposes the end of what can be brought back no more. What is purged is gone, and a clock
+    /// can be wrong: so nothing is for its age in the first hour after a start, nor while even the
+    /// last entry that was written would be too old.
+    pub(super) fn purge_old(&mut self) {
+        self.purge_surplus(None);
+        let wait = i64::try_from(RETAIN_WAIT_MS).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let ttl = i64::try_from(DELETED_ROOM_TTL_SECS).unwrap_or(i64::MAX) * 1_000_000;
+        let cutoff = Time(self.running.0.saturating_sub(ttl));
+        let early = self.running.0.saturating_sub(self.started.0) < wait;
+        if early || self.told.0 < self.now.0.saturating_sub(ttl) {
+            return;
+        }
+        while let Some(room) = self.deleted.due(cutoff) {
+            if !self.step() || !self.purge(room) {
+                return; // The next tick goes on.
+            }
+        }
+    }
+
+    fn purge_surplus(&mut self, owner: Option<AccountId>) {
+        while let Some(room) = self.deleted.surplus(owner) {
+            if !self.purge(room) {
+                return;
+            }
+        }
+    }
+
+    /// `false`: it cannot be proposed now.
+    fn purge(&mut self, room: RoomId) -> bool {
+        let proposed = self.propose(Entry::RoomPurged { room }, Purpose::Own).is_ok();
+        if proposed {
+            self.deleted.set_changing(room, true);
+        }
+        proposed
+    }
+}

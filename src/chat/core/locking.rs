@@ -1,0 +1,72 @@
+//! A room that closes, or has a new password: whoever came in by what no longer opens it is out.
+//!
+//! Who belongs to it changes at once, with the entry; that those who are out hear of it, and hear
+//! the room no more, is too long for one command where they are thousands. Until it is done the log
+//! waits with its next answer (see [`Chat::is_behind`]), and what they hear of it stands in a
+//! section of the line (see `order`): so none of them hears what is said after the entry.
+
+use std::collections::BTreeMap;
+
+use crate::chat::core::Chat;
+use crate::chat::state::seat::Sitting;
+use crate::chat::state::work::{Locking, Work};
+use crate::chat::types::{RoomId, SeatId, Seq};
+use crate::chat::vocabulary::{Farewell, What};
+
+impl Chat {
+    /// Carries out that a room has closed; its members stay if they are kept.
+    pub(super) fn lock_out(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
+        let (owner, seats) = (room.record.owner, room.seats.clone());
+        self.left(id);
+        self.order.open_section();
+        let (room, told) = (id, false);
+        self.go_on_locking(Locking { room, seq, owner, members, told, seats });
+    }
+
+    pub(super) fn go_on_locking(&mut self, mut it: Locking) {
+        self.order.enter_section();
+        let through = self.lock_some(&mut it);
+        self.order.leave_section(through);
+        if !through {
+            self.work.push_back(Work::Lock(Box::new(it)));
+        }
+    }
+
+    /// `false`: there is more to do than this command may.
+    fn lock_some(&mut self, it: &mut Locking) -> bool {
+        while let Some((account, _)) = it.members.first_key_value() {
+            if !self.step() {
+                return false;
+            }
+            let account = *account;
+            it.members.remove(&account);
+            self.whisper(account, it.room, What::Gone { seq: it.seq });
+            self.unfollow_room(account, it.room);
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.belongs_no_more(it.room);
+            }
+        }
+        if !std::mem::replace(&mut it.told, true) {
+            self.tell_what_it_is(it.room, it.seq);
+        }
+        while let Some(seat) = it.seats.first().copied() {
+            if !self.step() {
+                return false;
+            }
+            it.seats.remove(&seat);
+            if self.seats.get(&seat).is_some_and(|one| !it.stays(one)) {
+                self.unseat(seat, Some(Farewell::Locked));
+            }
+        }
+        true
+    }
+
+    /// Whether a seat is about to end because its room has closed: it says nothing there any more.
+    pub(super) fn is_locked_out(&self, seat: SeatId, sitting: &Sitting) -> bool {
+        self.work.iter().any(
+            |work| matches!(work, Work::Lock(it) if it.seats.contains(&seat) && !it.stays(sitting)),
+        )
+    }
+}

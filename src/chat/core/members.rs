@@ -1,0 +1,430 @@
+//! Who belongs where: memberships, and what a room looks like to whom.
+//!
+//! A membership begins and ends only by an entry; it outlives every seat, password and restart. The
+//! room keeps it, and the account knows of which rooms.
+
+use std::ops::Bound;
+
+use crate::chat::core::Chat;
+use crate::chat::state::accounts::Known;
+use crate::chat::state::limiter::Kind;
+use crate::chat::state::pages::{merged, page};
+use crate::chat::state::purpose::{Identity, Purpose, account_of};
+use crate::chat::state::room::{Membership, Room};
+use crate::chat::state::work::Then;
+use crate::chat::types::{
+    AccountId, Author, CallId, Door, Folded, LOBBY, RoomId, SeatId, Seq, Title,
+};
+use crate::chat::vocabulary::{
+    Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Page, Place, Present,
+    Refusal, RoomFacts, RoomInfo, What, call,
+};
+use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
+
+/// Above every entry: who may read nothing.
+const NOTHING_READ: Seq = Seq(u64::MAX);
+
+impl Chat {
+    /// A room as somebody may know it. `inside`: who is told who is present.
+    pub(super) fn info(&self, room: &Room, asker: Option<AccountId>, inside: bool) -> RoomInfo {
+        let record = &room.record;
+        let RoomFacts { title, description, visibility, .. } = record.facts.clone();
+        let owner = record.owner.and_then(|owner| self.accounts.get(owner));
+        let other = record.between.map(|[one, other]| if asker == Some(one) { other } else { one });
+        let name = other.and_then(|other| self.accounts.get(other));
+        RoomInfo {
+            id: record.id,
+            number: room.number(),
+            title: match (other, name) {
+                (None, _) => title,
+                (Some(_), Some(known)) => Title::of_person(known.account.name.as_str()),
+                (Some(_), None) => Title::of_person("gone"), // It was a guest.
+            },
+            description,
+            visibility,
+            created: record.created,
+            updated: record.updated,
+            online: if inside { room.online() } else { 0 },
+            present: Vec::new(),
+            more: None,
+            horizon: room.horizon(asker).unwrap_or(NOTHING_READ),
+            direct: room.is_direct(),
+            owner: owner.map(|known| known.account.name.clone()),
+            last: record.last,
+            membership: asker.and_then(|asker| followed(room, asker)),
+        }
+    }
+
+    /// The same, with those who are present.
+    pub(super) fn info_with_people(
+        &self,
+        room: &Room,
+        asker: Option<AccountId>,
+        inside: bool,
+    ) -> RoomInfo {
+        let Page { items: present, next: more } =
+            if inside { room.present(0) } else { Page::default() };
+        RoomInfo { present, more, ..self.info(room, asker, inside) }
+    }
+
+    pub(super) fn show_room(
+        &self,
+        id: RoomId,
+        asker: Option<AccountId>,
+    ) -> Result<Answer, Refusal> {
+        let room = self.rooms.get(id).ok_or(Refusal::RoomNotFound)?;
+        Ok(Answer::Room(Box::new(self.info_with_people(room, asker, true))))
+    }
+
+    pub(super) fn list_rooms(&self, who: Identity, call: call::Rooms) -> Page<RoomInfo, RoomId> {
+        let call::Rooms { mine, after } = call;
+        let asker = account_of(who);
+        let inside = |room: &Room| self.may_see_inside(room, asker, Access::Open);
+        let own = self.rooms_of(asker.filter(|_| mine), after);
+        let mut all = merged(self.rooms.listed(after, false), own).peekable();
+        if mine {
+            let show = |id| self.rooms.get(id).map(|room| self.info(room, asker, inside(room)));
+            return page(all, show);
+        }
+        let (mut items, mut shown, mut last) = (Vec::new(), 0, None);
+        while shown < ANSWER_ITEMS_MAX
+            && let Some((id, _)) = all.next()
+        {
+            let room = self.rooms.get(id);
+            let info = room.map(|room| self.info_with_people(room, asker, inside(room)));
+            shown += 1 + info.as_ref().map_or(0, |info| info.present.len());
+            items.extend(info);
+            last = Some(id);
+        }
+        Page { items, next: last.filter(|_| all.peek().is_some()) }
+    }
+
+    pub(super) fn readable(&self, who: Identity, after: RoomId) -> Page<(RoomId, Seq), RoomId> {
+        let asker = account_of(who);
+        let own = self.rooms_of(asker, after);
+        page(merged(self.rooms.listed(after, true), own), |id| {
+            Some((id, self.rooms.get(id)?.horizon(asker)?))
+        })
+    }
+
+    pub(super) fn marks(
+        &self,
+        who: Identity,
+        after: RoomId,
+    ) -> Result<Page<Followed, RoomId>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let own = self.rooms_of(Some(account), after).map(|id| (*id, *id));
+        Ok(page(own, |id| followed(self.rooms.get(id)?, account)))
+    }
+
+    /// The rooms that somebody is a member of, after one.
+    fn rooms_of(&self, who: Option<AccountId>, after: RoomId) -> impl Iterator<Item = &RoomId> {
+        let known = who.and_then(|who| self.accounts.get(who));
+        let after = (Bound::Excluded(after), Bound::Unbounded);
+        known.into_iter().flat_map(move |known| known.rooms.range(after))
+    }
+
+    pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Box<RoomInfo>, Refusal> {
+        let asker = account_of(who);
+        let room = self.visible(asker, room)?;
+        let inside = self.may_see_inside(room, asker, Access::Open);
+        Ok(Box::new(self.info(room, asker, inside)))
+    }
+
+    /// A room in which one may speak. One who is no member does not learn that a hidden one is.
+    pub(super) fn own_room(&self, account: AccountId, room: RoomId) -> Result<&Room, Refusal> {
+        let room = self.visible(Some(account), room)?;
+        if room.has_member(Some(account)) { Ok(room) } else { Err(Refusal::NotMember) }
+    }
+
+    /// `Ok(None)`: the answer comes with the log's. One who is a member already stays one.
+    pub(super) fn enter_room(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        room: RoomId,
+        access: Access,
+    ) -> Result<Option<Answer>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let found = self.rooms.get(room).filter(|room| self.may_see(room, Some(account), access));
+        let found = found.ok_or(Refusal::RoomNotFound)?;
+        if found.has_member(Some(account)) {
+            return self.show_room(room, Some(account)).map(Some);
+        }
+        if found.record.owner != Some(account) {
+            self.admits(found, access)?;
+        }
+        let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
+        let members = found.members.len() + found.moving.len();
+        if members >= MEMBERS_MAX || known.is_full() {
+            return Err(Refusal::Full);
+        }
+        self.propose_membership(Purpose::Call(call, Some(account)), account, room, (true, false))?;
+        Ok(None)
+    }
+
+    /// `Ok(None)`: the answer comes with the log's. One who was no member is none afterwards.
+    pub(super) fn exit_room(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        room: RoomId,
+    ) -> Result<Option<Answer>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let found = self.visible(Some(account), room)?;
+        if !found.members.contains_key(&account) {
+            return Ok(Some(Answer::Done(())));
+        }
+        self.propose_membership(Purpose::Call(call, Some(account)), account, room, (false, false))?;
+        Ok(None)
+    }
+
+    pub(super) fn propose_membership(
+        &mut self,
+        purpose: Purpose,
+        account: AccountId,
+        room: RoomId,
+        (member, expelled): (bool, bool),
+    ) -> Result<(), Refusal> {
+        let entry = Entry::MemberChanged { room, account, member, expelled };
+        self.propose(entry, purpose)?;
+        self.moves(account, room, member);
+        Ok(())
+    }
+
+    /// Somebody's coming or going is proposed.
+    pub(super) fn moves(&mut self, account: AccountId, room: RoomId, member: bool) {
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.moves(account, member);
+        }
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.entering += 1;
+        }
+    }
+
+    /// Members, and who is present without being one; those who are present first.
+    pub(super) fn members(
+        &self,
+        who: Identity,
+        call: call::Members,
+    ) -> Result<Page<Member, Place>, Refusal> {
+        let asker = account_of(who);
+        let room = self.visible(asker, call.room)?;
+        if !self.may_see_inside(room, asker, Access::Open) {
+            return Err(Refusal::NotMember);
+        }
+        let (items, next) = match call.after {
+            Place::Present(after) => self.members_present(room, after),
+            Place::Away { present, account } => self.members_away(room, present, account),
+        };
+        Ok(Page { items, next })
+    }
+
+    fn members_present(&self, room: &Room, after: u64) -> (Vec<Member>, Option<Place>) {
+        let Page { items: present, next } = room.present(after);
+        let show = |one: Present| Member {
+            guest: one.author.account.is_none_or(|account| self.is_guest(account)),
+            author: one.author,
+            online: true,
+            color: one.color,
+            last_activity: Some(one.last_activity),
+        };
+        let away = Place::Away { present: room.arrivals(), account: AccountId(0) };
+        let next = next.map_or(away, Place::Present);
+        (present.into_iter().map(show).collect(), Some(next))
+    }
+
+    /// `present`: who had arrived by then and is present still, was on a page before.
+    fn members_away(
+        &self,
+        room: &Room,
+        present: u64,
+        after: AccountId,
+    ) -> (Vec<Member>, Option<Place>) {
+        // A room for two is that of both, also while one of them has left it.
+        let two = room.record.between.map(|[one, other]| [one.min(other), one.max(other)]);
+        let two = two.into_iter().flatten().filter(|account| *account > after);
+        let rest = room.members.range((Bound::Excluded(after), Bound::Unbounded));
+        let rest = rest.map(|(account, _)| *account).filter(|_| !room.is_direct());
+        let Page { items: members, next: last } =
+            page(two.chain(rest).map(|account| (account, account)), |account| {
+                let known = self.accounts.get(account)?;
+                let arrival = room.arrival(&known.account.name.folded());
+                arrival.is_none_or(|arrival| arrival > present).then(|| Member {
+                    author: known.author(),
+                    guest: known.is_guest(),
+                    online: arrival.is_some(),
+                    color: known.account.color.clone(),
+                    last_activity: None,
+                })
+            });
+        (members, last.map(|account| Place::Away { present, account }))
+    }
+
+    pub(super) fn is_guest(&self, account: AccountId) -> bool {
+        self.accounts.get(account).is_none_or(Known::is_guest)
+    }
+
+    /// Moves a member's marker, only forward and not beyond what was said; returns where it is.
+    pub(super) fn mark_read(
+        &mut self,
+        account: AccountId,
+        room: RoomId,
+        seq: Seq,
+    ) -> Result<Seq, Refusal> {
+        self.own_room(account, room)?;
+        self.charge(&[(Kind::Mark, 1)], None)?;
+        let found = self.rooms.get_mut(room).ok_or(Refusal::RoomNotFound)?;
+        let last = found.record.last;
+        let membership = found.members.get_mut(&account).ok_or(Refusal::Forbidden)?;
+        let seq = seq.min(last);
+        if seq <= membership.read {
+            return Ok(membership.read);
+        }
+        membership.read = seq;
+        self.order.tell(Effect::Mark { room, account, seq });
+        self.whisper(account, room, What::Read { seq });
+        Ok(seq)
+    }
+
+    /// These accounts know that a room is theirs.
+    pub(super) fn belong(&mut self, room: RoomId, direct: bool, members: Vec<AccountId>) {
+        for account in members {
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.belongs(room, direct);
+            }
+        }
+    }
+
+    /// The membership begins, in the tables. `false`: it was there already.
+    pub(super) fn join_table(&mut self, account: AccountId, room: RoomId, seq: Seq) -> bool {
+        let Some(known) = self.accounts.get_mut(account) else { return false };
+        let Some(room) = self.rooms.get_mut(room) else { return false };
+        if room.members.contains_key(&account) {
+            return false;
+        }
+        let horizon = room.record.horizon_for(account);
+        room.members.insert(account, Membership::new(seq, horizon));
+        room.since.insert((seq, account));
+        known.belongs(room.record.id, room.is_direct());
+        true
+    }
+
+    /// Somebody belongs to a room from an entry on that made an account or a room.
+    pub(super) fn belongs_from(&mut self, account: AccountId, room: RoomId, seq: Seq) {
+        if self.join_table(account, room, seq) && room != LOBBY {
+            self.follow_room(account, room, seq);
+        }
+    }
+
+    /// Carries out [`Entry::MemberChanged`]. What is so already is no change, and is not told.
+    pub(super) fn member_changed(
+        &mut self,
+        seq: Seq,
+        room: RoomId,
+        account: AccountId,
+        (member, expelled): (bool, bool),
+    ) -> Result<Answer, Refusal> {
+        let found = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
+        if let Some(between) = found.record.between {
+            return self.direct_changed(seq, room, between, (account, member));
+        }
+        let author = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?.author();
+        if member {
+            if self.join_table(account, room, seq) {
+                self.tell_member(seq, room, author, true);
+                self.follow_room(account, room, seq);
+            }
+            return self.show_room(room, Some(account));
+        }
+        if expelled {
+            self.unseat_person(account, room);
+        }
+        if self.put_out(seq, room, account) {
+            self.tell_member(seq, room, author, false);
+        }
+        Ok(Answer::Done(()))
+    }
+
+    /// A membership ends: its streams are told that the room is theirs no more. `false`: it was
+    /// none.
+    pub(super) fn put_out(&mut self, seq: Seq, room: RoomId, account: AccountId) -> bool {
+        let there = self.rooms.get(room).is_some_and(|room| room.has_member(Some(account)));
+        if there {
+            self.whisper(account, room, What::Gone { seq });
+            self.unfollow_room(account, room);
+            self.end_membership(account, room);
+        }
+        there
+    }
+
+    /// The owner of a room puts somebody out: a member, or who only sits there.
+    /// `Ok(None)`: the answer comes with the log's.
+    pub(super) fn expel(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        room: RoomId,
+        name: &str,
+    ) -> Result<Option<Answer>, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let found = self.visible(Some(account), room)?;
+        if found.record.owner != Some(account) {
+            return Err(Refusal::Forbidden);
+        }
+        let name = Folded::new(name);
+        let Some(known) = self.accounts.by_name(&name) else {
+            // A name without an account is one seat's only.
+            let seat = found.seat_of(&name).ok_or(Refusal::PersonNotFound)?;
+            self.unseat(seat, Some(Farewell::Expelled));
+            return Ok(Some(Answer::Done(())));
+        };
+        let other = known.account.id;
+        if other == account {
+            return Err(Refusal::Forbidden); // Who wants to go can leave.
+        }
+        if !found.has_member(Some(other)) {
+            found.holder(&name).ok_or(Refusal::PersonNotFound)?;
+            self.unseat_person(other, room);
+            return Ok(Some(Answer::Done(())));
+        }
+        self.propose_membership(Purpose::Call(call, Some(other)), other, room, (false, true))?;
+        Ok(None)
+    }
+
+    /// An account's seats in a room end, but for those of its streams.
+    fn unseat_person(&mut self, account: AccountId, room: RoomId) {
+        let Some(known) = self.accounts.get(account) else { return };
+        let here = (room, Door(0), SeatId(0))..=(room, Door(u8::MAX), SeatId(u64::MAX));
+        let seats = known.seats.range(here).map(|(_, _, seat)| *seat);
+        let named = |seat: &SeatId| {
+            self.seats.get(seat).is_some_and(|sitting| sitting.account() == Some(account))
+        };
+        let seats = seats.filter(named).collect();
+        self.unseat_each(seats, Some(Farewell::Expelled), Then::Nothing);
+    }
+
+    pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.belongs_no_more(room);
+        }
+        if let Some(room) = self.rooms.get_mut(room)
+            && let Some(member) = room.members.remove(&account)
+        {
+            room.since.remove(&(member.since, account));
+        }
+        self.left(room);
+    }
+
+    fn tell_member(&mut self, seq: Seq, room: RoomId, author: Author, member: bool) {
+        let what = What::Member { seq, member };
+        let event = Event { room, time: self.told, author, color: None, what };
+        self.order.tell(Effect::Announce { event, by: None });
+    }
+}
+
+/// What somebody has to do with a room.
+pub(super) fn followed(room: &Room, account: AccountId) -> Option<Followed> {
+    let Membership { since, read, .. } = *room.members.get(&account)?;
+    Some(Followed { room: room.record.id, since, read })
+}

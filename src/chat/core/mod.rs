@@ -1,0 +1,346 @@
+//! The one type that decides: [`Chat`].
+//!
+//! # Where a method belongs
+//!
+//! - Here: what every command goes through, whatever it is about.
+//! - `calls`, `apply`: one `match` each, of calls and of entries. They find the method and have no
+//!   rules of their own.
+//! - A topic's file: what a call of that topic does, what it proposes, and how the entry is
+//!   carried out when it comes back, in this order. The topics are `people` (accounts, sessions),
+//!   `blocks`, `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose
+//!   owner is gone), `locking` (rooms that close), `seats` and `streams` (connections), `words`
+//!   (messages).
+//! - Rules that all topics obey: `sight` (who may see a room), `charge` (rates), `quotas`,
+//!   `guesses` (passwords), `work` (what is too long for one command).
+//! - `snapshot`: the beginning. `check`: what must be true between commands; in tests.
+//!
+//! A method that changes one table only belongs to that table, in `state`.
+
+mod apply;
+mod blocks;
+mod calls;
+mod charge;
+#[cfg(any(test, debug_assertions))]
+mod check;
+mod deleted;
+mod direct;
+mod guesses;
+mod locking;
+mod members;
+mod orphans;
+mod people;
+mod quotas;
+mod rooms;
+mod seats;
+mod sight;
+mod snapshot;
+mod streams;
+mod words;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use crate::chat::core::apply::Came;
+use crate::chat::numbered::Numbered;
+use crate::chat::state::accounts::Accounts;
+use crate::chat::state::deleted::Deleted;
+use crate::chat::state::limiter::Limiter;
+use crate::chat::state::order::Order;
+use crate::chat::state::purpose::{Origin, Purpose, Told};
+use crate::chat::state::quotas::{Made, Quotas};
+use crate::chat::state::rooms::Rooms;
+use crate::chat::state::seat::Sitting;
+use crate::chat::state::snapshot::Snapshot;
+use crate::chat::state::stream::Stream;
+use crate::chat::state::waits::Waits;
+use crate::chat::state::work::Work;
+use crate::chat::types::{
+    AccountId, Author, CallId, Description, Door, Folded, LOBBY, RoomId, SeatId, Seq, Ticket,
+    Title, Visibility,
+};
+use crate::chat::vocabulary::{
+    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomFacts, Space,
+    What,
+};
+use crate::limits::{PROPOSED_MAX, STEPS_MAX};
+use crate::time::{Moment, Time};
+
+/// What the core is told once, at the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// A session ends so many seconds after its last use.
+    pub session_ttl_secs: u64,
+    /// Whether there are rate limits.
+    pub limits: bool,
+}
+
+/// The core. See the module's documentation.
+pub struct Chat {
+    /// By the system's clock: what is written down and shown.
+    now: Time,
+    /// By the running clock: what lifetimes are counted by.
+    running: Time,
+    /// The running clock at the first command.
+    started: Time,
+    accounts: Accounts,
+    pub(super) rooms: Rooms,
+    /// Rooms that were deleted, and can be brought back.
+    deleted: Deleted,
+    seats: Numbered<SeatId, Sitting>,
+    /// Those of them that are no stream's; and those that were taken by a token, by who shows it
+    /// and where, and when it was first issued.
+    sitting: BTreeSet<SeatId>,
+    by_token: HashMap<(RoomId, Folded, Time), SeatId>,
+    /// Streams, by their own seats.
+    streams: BTreeMap<SeatId, Stream>,
+    last_stream: u64,
+    /// The line behind the log.
+    order: Order<Purpose>,
+    /// Asks about a room of which a change is in flight, for when that is over.
+    held: Waits,
+    /// What was too long for one command, and goes on; and how many steps this one has left.
+    work: VecDeque<Work>,
+    steps: usize,
+    pub(super) steps_max: usize,
+    /// Who does what is done now, as far as it counts.
+    origin: Origin,
+    /// `None`: there are no rate limits.
+    limiter: Option<Limiter>,
+    quotas: Quotas,
+    /// How much room the disk has.
+    space: Space,
+    closing: bool,
+    /// The last entry that is applied.
+    last: Seq,
+    /// When what an entry changes happened: the time of the latest.
+    told: Time,
+}
+
+/// The entry that every log begins with: the lobby.
+///
+/// # Panics
+/// Never: the texts are valid, as a test shows.
+pub fn founding() -> Entry {
+    let title = Title::new("Public Chat").expect("a valid title");
+    let description = "This is the default chat, available to everyone!";
+    let description = Description::new(description).expect("a valid description");
+    let visibility = Visibility::Public;
+    let facts = RoomFacts { title, description, visibility, password: None };
+    Entry::RoomMade { room: LOBBY, owner: None, facts }
+}
+
+impl Chat {
+    /// A core that knows what lasts, and nobody who is present.
+    pub fn new(settings: Settings, snapshot: Snapshot) -> Chat {
+        let mut chat = Chat {
+            now: Time(0),
+            running: Time(i64::MIN),
+            started: Time(i64::MIN),
+            accounts: Accounts::new(settings.session_ttl_secs),
+            rooms: Rooms::default(),
+            deleted: Deleted::default(),
+            seats: Numbered::default(),
+            sitting: BTreeSet::new(),
+            by_token: HashMap::new(),
+            streams: BTreeMap::new(),
+            last_stream: 0,
+            order: Order::new(PROPOSED_MAX),
+            held: Waits::default(),
+            work: VecDeque::new(),
+            steps: 0,
+            steps_max: STEPS_MAX,
+            origin: Origin::OWN,
+            limiter: charge::limiter(settings.limits),
+            quotas: Quotas::default(),
+            space: Space::Enough,
+            closing: false,
+            last: snapshot.last,
+            told: Time(0),
+        };
+        chat.restore(snapshot);
+        chat
+    }
+
+    /// With another bound than [`PROPOSED_MAX`]: for the simulation, in which all are small.
+    pub(crate) fn within(self, proposed_max: usize) -> Chat {
+        Chat { order: self.order.within(proposed_max), ..self }
+    }
+
+    /// Carries out one command and appends what comes of it to `effects`, in order.
+    ///
+    /// Order comes from the log: `now.wall` may be earlier than it was, `now.running` may not.
+    pub fn handle(&mut self, now: impl Into<Moment>, command: Command, effects: &mut Vec<Effect>) {
+        let now = now.into();
+        (self.now, self.running) = (now.wall, self.running.max(now.running));
+        if self.started == Time(i64::MIN) {
+            self.started = self.running;
+            self.deleted.start(self.running);
+        }
+        self.order.swap_effects(effects);
+        self.refresh_steps();
+        match command {
+            Command::Call { id, source, caller, call } => self.call(id, source, caller, call),
+            Command::Tell { seat, tell } => self.tell(seat, tell),
+            Command::Leave { seat } => self.leave(seat),
+            Command::Logged { ticket, seq, time, entry } => {
+                self.logged(ticket, seq, time, entry);
+            }
+            Command::Repeated { ticket, entry, seq, time, same } => {
+                let acted = |by: &Author| {
+                    let (by, color, calls) = (by.clone(), None, Box::default());
+                    Answer::Acted(Acted { seq, time, repeated: true, by, color, calls })
+                };
+                let found = entry.author().filter(|_| same).map(acted);
+                self.not_logged(ticket, &entry, found.ok_or(Refusal::ClientIdReused));
+            }
+            Command::Unlogged { ticket, entry, refusal } => {
+                self.not_logged(ticket, &entry, Err(refusal));
+            }
+            Command::Space(space) => self.space = space,
+            Command::Tick => self.tick(),
+            Command::Continue => self.carry_on(),
+            Command::Close => self.close(),
+        }
+        if !self.rooms.untended.is_empty() && !self.is_tending() {
+            self.tend_rooms(None);
+        }
+        self.order.swap_effects(effects);
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now, running: self.running }
+    }
+
+    /// The last entry that is applied; what came of it has been told.
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// Whether nothing is waiting for the log.
+    pub fn is_settled(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Proposes an entry, if there is room for one more.
+    fn propose(&mut self, entry: Entry, purpose: Purpose) -> Result<(), Refusal> {
+        if !self.can_propose(1) {
+            return Err(Refusal::Unavailable);
+        }
+        self.find_space(&entry, &purpose)?;
+        self.find_quota(&entry, &purpose)?;
+        self.charge_entry(&entry, &purpose)?;
+        self.count(&entry, &purpose);
+        self.order.propose(self.now, entry, purpose);
+        Ok(())
+    }
+
+    /// Whether there is room in the line for so many more.
+    fn can_propose(&self, count: usize) -> bool {
+        !self.closing && self.order.has_room_for(count)
+    }
+
+    fn answer(&mut self, call: CallId, answer: Result<Answer, Refusal>) {
+        self.order.tell(Effect::Answer { id: call, answer });
+    }
+
+    /// The log has an entry: what it changes is changed, and who waited for it is told.
+    fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
+        let purpose = ticket.map_or(Purpose::Own, |ticket| self.order.settle(ticket));
+        let (by, asker) = match &purpose {
+            Purpose::Tell(told) => (Some((told.by, told.door)), None),
+            Purpose::Call(_, asker) => (None, *asker),
+            Purpose::Direct(_, asker) => (None, Some(*asker)),
+            Purpose::Guest(_) | Purpose::Own => (None, None),
+        };
+        if ticket.is_some() {
+            self.release(&entry); // What others proposed has reserved nothing here.
+        }
+        let freed = entry.awaited();
+        let begun = matches!(entry, Entry::SessionBegun { .. });
+        let made = Made::of(&entry).filter(|_| ticket.is_some());
+        let outcome = self.apply(seq, time, entry, Came { by, asker });
+        if let Some(made) = made.filter(|_| outcome.is_err()) {
+            self.quotas.end(made);
+        }
+        self.conclude(purpose, begun, outcome);
+        self.move_up();
+        if let Some(freed) = freed {
+            self.wake(freed);
+        }
+    }
+
+    /// An entry is not in the log, or was there before: what it reserved is free again, and who
+    /// waited is told.
+    fn not_logged(&mut self, ticket: Ticket, entry: &Entry, outcome: Result<Answer, Refusal>) {
+        let purpose = self.order.settle(ticket);
+        self.release(entry);
+        if let Some(made) = Made::of(entry) {
+            self.quotas.end(made);
+        }
+        if let (Purpose::Tell(told), Err(_)) = (&purpose, &outcome)
+            && told.came
+        {
+            self.came_silently(told.by, told.door, entry);
+        }
+        self.conclude(purpose, matches!(entry, Entry::SessionBegun { .. }), outcome);
+        if let Entry::SessionBegun { account, .. } = entry {
+            self.end_if_over(*account); // A guest's: the account is in the log, but nobody has it.
+        }
+        self.move_up();
+        if let Some(freed) = entry.awaited() {
+            self.wake(freed);
+        }
+    }
+
+    /// Tells whoever an entry was proposed for what came of it.
+    fn conclude(&mut self, purpose: Purpose, begun: bool, outcome: Result<Answer, Refusal>) {
+        match purpose {
+            Purpose::Call(call, _) => self.answer(call, outcome),
+            Purpose::Direct(call, _) => {
+                let answer = outcome.map(|answer| match answer {
+                    Answer::Room(room) => Answer::Direct(DirectRoom { room, made: false }),
+                    other => other,
+                });
+                self.answer(call, answer);
+            }
+            // Without the account, which may have been lost, there is no session either.
+            Purpose::Guest(call) if begun => {
+                self.answer(call, outcome.map_err(|_| Refusal::Unavailable));
+            }
+            Purpose::Tell(Told { seat, door, mark, .. }) => {
+                let reply = outcome.map(|answer| match answer {
+                    Answer::Acted(Acted { seq, time, repeated, .. }) => {
+                        Receipt::Logged { seq, time, repeated }
+                    }
+                    _ => Receipt::Noted,
+                });
+                self.order.tell_outcome(Effect::Reply { seat, door, reply, mark });
+            }
+            Purpose::Guest(_) | Purpose::Own => {}
+        }
+    }
+
+    /// Somebody is here since a message that is lost: then the room hears that, at least.
+    fn came_silently(&mut self, seat: SeatId, door: Door, entry: &Entry) {
+        let Entry::Said { room, author, color, .. } = entry.clone() else { return };
+        let event = Event { room, time: self.now, author, color, what: What::Joined };
+        self.order.tell_outcome(Effect::Announce { event, by: Some((seat, door)) });
+    }
+
+    fn tick(&mut self) {
+        self.accounts.tick(self.now);
+        // One that is not through yet goes on.
+        if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
+            self.sweep(AccountId(0));
+        }
+        if !self.is_tending() {
+            self.tend_rooms(Some(RoomId(0)));
+        }
+        self.purge_old();
+    }
+
+    fn close(&mut self) {
+        self.closing = true;
+        self.go_on_closing();
+    }
+}

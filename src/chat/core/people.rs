@@ -1,0 +1,365 @@
+//! Asks about people: who is known, who is logged in, and who is only passing through.
+
+use std::collections::BTreeSet;
+
+use crate::chat::core::Chat;
+use crate::chat::state::accounts::{Known, Live, Session};
+use crate::chat::state::purpose::{Identity, Purpose, Who};
+use crate::chat::state::quotas::Made;
+use crate::chat::state::work::{Then, Work};
+use crate::chat::types::{AccountId, CallId, Color, Folded, Name, SeatId, Seq, SessionId};
+use crate::chat::vocabulary::{Answer, Entry, Farewell, Person, Refusal, SessionInfo};
+use crate::crypto::KeyHash;
+use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
+
+/// A session that is to begin.
+pub(super) struct NewSession {
+    pub key: KeyHash,
+    pub remember: bool,
+    pub agent: Box<str>,
+}
+
+impl Chat {
+    pub(super) fn register(
+        &mut self,
+        call: CallId,
+        name: &str,
+        key: KeyHash,
+    ) -> Result<(), Refusal> {
+        let name = Name::for_account(name).ok_or(Refusal::NameInvalid)?;
+        self.make_account(name, Some(key), None, Purpose::Call(call, None)).map(|_| ())
+    }
+
+    fn make_account(
+        &mut self,
+        name: Name,
+        key: Option<KeyHash>,
+        color: Option<Color>,
+        purpose: Purpose,
+    ) -> Result<AccountId, Refusal> {
+        let folded = name.folded();
+        self.end_if_away(&folded)?;
+        // Somebody without an account may use the name now, in a room: then no other guest can have
+        // it. But whoever registers it has it for good.
+        let servers = folded == Name::of_server().folded();
+        let used = key.is_none() && self.rooms.any_guest(&folded);
+        let taken = self.accounts.will_be_taken(&folded) || used;
+        if servers || taken || self.accounts.is_alike(&name, key.is_some()) {
+            return Err(Refusal::NameTaken);
+        }
+        if self.accounts.len() >= ACCOUNTS_MAX {
+            return Err(Refusal::Full);
+        }
+        let account = self.accounts.next_account();
+        let looks = Folded::looks(name.as_str());
+        self.propose(Entry::AccountMade { account, name, key, color }, purpose)?;
+        self.accounts.reserve(folded.clone(), looks);
+        self.free_name(&folded);
+        Ok(account)
+    }
+
+    /// Proposes the end of a guest of that name who has been away for too long, so that the name is
+    /// free at once and not only after the next tick.
+    fn end_if_away(&mut self, name: &Folded) -> Result<(), Refusal> {
+        let Some(known) = self.accounts.by_name(name) else { return Ok(()) };
+        if !self.accounts.is_away_for_good(known, self.running) {
+            return Ok(());
+        }
+        let (account, sessions) = (known.account.id, known.sessions.clone());
+        // All of it, with the account and the session that are to follow, or nothing.
+        if !self.can_propose(sessions.len() + 3) {
+            return Err(Refusal::Unavailable);
+        }
+        for session in sessions {
+            if self.accounts.session(session).is_some_and(|live| !live.ending) {
+                self.end_session(session, Purpose::Own)?;
+            }
+        }
+        self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.ending = true;
+        }
+        Ok(())
+    }
+
+    /// A guest is an account and its only session, proposed one behind the other.
+    pub(super) fn be_guest(
+        &mut self,
+        call: CallId,
+        name: &str,
+        color: Option<Color>,
+        session: NewSession,
+    ) -> Result<(), Refusal> {
+        let name = Name::new(name).ok_or(Refusal::NameInvalid)?;
+        if !self.can_propose(2) {
+            return Err(Refusal::Unavailable); // Both, or none.
+        }
+        let account = self.make_account(name, None, color, Purpose::Guest(call))?;
+        self.begin_session(account, session, Purpose::Guest(call))
+    }
+
+    pub(super) fn login(
+        &mut self,
+        call: CallId,
+        key: &KeyHash,
+        session: NewSession,
+    ) -> Result<(), Refusal> {
+        let known = self.accounts.by_key(key).ok_or(Refusal::UnknownKey)?;
+        let account = known.account.id;
+        let beginning = self.accounts.beginning(account);
+        let mut standing = self.longest_unused_first(known);
+        let most = SESSIONS_PER_ACCOUNT_MAX.saturating_sub(beginning + 1);
+        if beginning >= SESSIONS_PER_ACCOUNT_MAX {
+            return Err(Refusal::Full); // All in flight: there is none that could make way.
+        }
+        standing.truncate(standing.len().saturating_sub(most));
+        for session in standing {
+            self.end_session(session, Purpose::Own)?;
+        }
+        self.begin_session(account, session, Purpose::Call(call, Some(account)))
+    }
+
+    fn begin_session(
+        &mut self,
+        account: AccountId,
+        session: NewSession,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        let NewSession { key, remember, agent } = session;
+        let agent = agent.chars().take(AGENT_CHARS_MAX).collect::<String>().into();
+        let session = self.accounts.next_session();
+        let entry = Entry::SessionBegun { session, account, key, remember, agent };
+        self.propose(entry, purpose)?;
+        self.accounts.begins(account);
+        Ok(())
+    }
+
+    /// The sessions of an account whose end is not yet proposed; those that hold a seat come last.
+    fn longest_unused_first(&self, known: &Known) -> Vec<SessionId> {
+        let sessions = known.sessions.iter();
+        let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
+        let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
+        standing.sort_by_key(|(_, live)| (!live.seats.is_empty(), live.used()));
+        standing.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Proposes the end of a session.
+    pub(super) fn end_session(
+        &mut self,
+        session: SessionId,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        self.propose(Entry::SessionEnded { session }, purpose)?;
+        if let Some(live) = self.accounts.session_mut(session) {
+            live.ending = true;
+        }
+        Ok(())
+    }
+
+    /// Proposes the end of a guest who has no session any more. What cannot be proposed now is at
+    /// the next tick.
+    pub(super) fn end_if_over(&mut self, account: AccountId) {
+        let known = self.accounts.get(account);
+        if known.is_some_and(|known| self.accounts.is_forsaken(known))
+            && self.propose(Entry::AccountEnded { account }, Purpose::Own).is_ok()
+            && let Some(known) = self.accounts.get_mut(account)
+        {
+            known.ending = true;
+        }
+    }
+
+    pub(super) fn logout(
+        &mut self,
+        call: CallId,
+        who: Identity,
+    ) -> Result<Option<Answer>, Refusal> {
+        let Some(Who { account, session: Some(session) }) = who else {
+            return Ok(Some(Answer::Done(()))); // An account's own key cannot be logged out.
+        };
+        self.end_session(session, Purpose::Call(call, Some(account)))?;
+        Ok(None)
+    }
+
+    /// The end of a guest whose client has another session from now on. It is not waited for: what
+    /// is asked for after the answer comes behind it in the log.
+    pub(super) fn give_up(&mut self, who: Identity) -> Result<(), Refusal> {
+        let Some(Who { account, session: Some(session) }) = who else { return Ok(()) };
+        let known = self.accounts.get(account).filter(|known| known.is_guest() && !known.ending);
+        if known.is_none() || self.accounts.session(session).is_none_or(|live| live.ending) {
+            return Ok(());
+        }
+        if !self.can_propose(2) {
+            return Err(Refusal::Unavailable); // Both, or none.
+        }
+        self.end_session(session, Purpose::Own)?;
+        self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.ending = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_own_session(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        session: SessionId,
+    ) -> Result<(), Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let live = self.accounts.session(session);
+        live.filter(|live| live.account == account).ok_or(Refusal::SessionNotFound)?;
+        self.end_session(session, Purpose::Call(call, Some(account)))
+    }
+
+    /// Also for whoever shows the key itself: then no session stays.
+    pub(super) fn change_key(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        key: KeyHash,
+    ) -> Result<(), Refusal> {
+        let Who { account, session } = who.ok_or(Refusal::Unauthenticated)?;
+        let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
+        if known.is_guest() {
+            return Err(Refusal::Forbidden);
+        }
+        if known.changing_key {
+            return Err(Refusal::Unavailable); // By then, whoever asks may not be known any more.
+        }
+        let entry = Entry::KeyChanged { account, key, but: session };
+        self.propose(entry, Purpose::Call(call, Some(account)))?;
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.changing_key = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn sessions(&self, who: Identity) -> Result<Vec<SessionInfo>, Refusal> {
+        let who = who.ok_or(Refusal::Unauthenticated)?;
+        let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;
+        let mut ids = known.sessions.clone();
+        ids.sort_unstable();
+        let all = ids.into_iter().filter_map(|id| Some((id, self.accounts.session(id)?)));
+        let fresh = all.filter(|(_, live)| !self.accounts.is_expired(live, self.running));
+        let shown = fresh.map(|(id, live)| self.session_info(id, live, who.session == Some(id)));
+        Ok(shown.collect())
+    }
+
+    pub(super) fn session_info(&self, id: SessionId, live: &Live, current: bool) -> SessionInfo {
+        let known = self.accounts.get(live.account).expect("a session's account is there");
+        SessionInfo {
+            id,
+            name: known.account.name.clone(),
+            guest: known.is_guest(),
+            created: live.created,
+            last_used: self.accounts.last_used(live),
+            expires: self.accounts.expires(live),
+            agent: live.agent.clone(),
+            current,
+        }
+    }
+
+    pub(super) fn me(&self, who: Identity) -> Result<Person, Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let known = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?;
+        Ok(show_person(known))
+    }
+
+    pub(super) fn person(&self, who: Identity, name: &str) -> Result<Person, Refusal> {
+        who.ok_or(Refusal::Unauthenticated)?;
+        let known = self.person_named(name).ok_or(Refusal::PersonNotFound)?;
+        Ok(show_person(known))
+    }
+
+    pub(super) fn session_begun(&mut self, session: Session) -> Result<Answer, Refusal> {
+        self.accounts.get(session.account).ok_or(Refusal::UnknownKey)?;
+        let id = session.id;
+        if !self.accounts.begin(session, self.running) {
+            return Err(Refusal::Unavailable); // Only where another proposer took the number first.
+        }
+        let live = self.accounts.session(id).ok_or(Refusal::Unavailable)?;
+        Ok(Answer::Session(self.session_info(id, live, true)))
+    }
+
+    /// Only a guest's account ends, and only without a session. Its rooms are not told of it by an
+    /// entry of theirs: who is not there any more is no member, and what was theirs is the longest
+    /// member's.
+    pub(super) fn account_ended(&mut self, seq: Seq, account: AccountId) {
+        if !self.accounts.get(account).is_some_and(Known::is_over) {
+            return;
+        }
+        self.end_account(seq, account);
+    }
+
+    pub(super) fn end_account(&mut self, seq: Seq, account: AccountId) {
+        let through = self.end_direct_rooms(seq, account);
+        let Some(known) = self.accounts.get_mut(account) else { return };
+        if !through {
+            known.ending = true; // Nobody proposes its end once more.
+            return self.work.push_back(Work::EndAccount { account, seq });
+        }
+        let name = known.account.name.clone();
+        let rooms = known.rooms.clone();
+        let seats: BTreeSet<SeatId> = known.seats.iter().map(|(_, _, seat)| *seat).collect();
+        let streams = known.streams.iter().copied();
+        let seats: BTreeSet<SeatId> = seats.into_iter().chain(streams).collect();
+        for room in rooms {
+            self.end_membership(account, room);
+        }
+        self.rooms.disown(account);
+        self.quotas.end(Made::Account(account));
+        self.purge_all_of(account);
+        // Nobody else has the name before the last seat under it has ended, but for whose it is to
+        // be already.
+        let folded = name.folded();
+        let then = if seats.is_empty() || self.accounts.is_reserved(&folded) {
+            Then::Nothing
+        } else {
+            self.accounts.reserve(folded.clone(), Folded::looks(name.as_str()));
+            Then::Free(folded)
+        };
+        self.unseat_each(seats, Some(Farewell::SessionEnded), then);
+        self.accounts.remove(account);
+    }
+
+    /// Whoever holds the old key, or came in by it, is out: what the key opened ends, and so do the
+    /// sessions that it began, also those that were in flight until now.
+    pub(super) fn key_changed(
+        &mut self,
+        account: AccountId,
+        key: KeyHash,
+        but: Option<SessionId>,
+    ) -> Result<Answer, Refusal> {
+        if !self.accounts.change_key(account, key) {
+            return Err(Refusal::Unavailable); // Nobody draws a key that is there already.
+        }
+        let Some(known) = self.accounts.get(account) else { return Ok(Answer::Done(())) };
+        let stays = |by: Option<SessionId>| by.is_some() && by == but;
+        let streams = known.streams.iter().copied();
+        let mut going: BTreeSet<SeatId> = streams
+            .filter(|base| !self.streams.get(base).is_some_and(|one| stays(one.session)))
+            .collect();
+        let seats = known.seats.iter().map(|(_, _, seat)| *seat);
+        going.extend(
+            seats.filter(|seat| !self.seats.get(seat).is_some_and(|one| stays(one.session))),
+        );
+        for session in known.sessions.clone() {
+            if Some(session) != but {
+                self.accounts.end(session);
+            }
+        }
+        self.unseat_each(going, Some(Farewell::SessionEnded), Then::Nothing);
+        Ok(Answer::Done(()))
+    }
+
+    pub(super) fn session_ended(&mut self, session: SessionId) {
+        let Some(live) = self.accounts.end(session) else { return };
+        self.unseat_each(live.seats, Some(Farewell::SessionEnded), Then::Nothing);
+        self.end_if_over(live.account);
+    }
+}
+
+pub(super) fn show_person(known: &Known) -> Person {
+    let (online, account) = (known.is_online(), &known.account);
+    Person { name: account.name.clone(), guest: known.is_guest(), online, created: account.created }
+}

@@ -1,0 +1,187 @@
+//! Rooms are made, changed and deleted by those who may.
+
+use crate::chat::core::Chat;
+use crate::chat::state::accounts::Known;
+use crate::chat::state::purpose::{Identity, Purpose, account_of};
+use crate::chat::state::quotas::Made;
+use crate::chat::state::room::RoomRecord;
+use crate::chat::types::{
+    AccountId, Author, CallId, LOBBY, Name, RoomId, RoomRef, Seq, Visibility,
+};
+use crate::chat::vocabulary::{
+    Access, Answer, Effect, Entry, Event, Refusal, RoomFacts, What, call,
+};
+use crate::limits::ROOMS_MAX;
+use crate::time::Time;
+
+impl Chat {
+    pub(super) fn make_room(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        facts: RoomFacts,
+        chance: u64,
+    ) -> Result<(), Refusal> {
+        let folded = facts.title.folded();
+        if self.rooms.is_taken(&folded, None) {
+            return Err(Refusal::TitleTaken);
+        }
+        match (facts.visibility, &facts.password) {
+            (Visibility::Public, Some(_)) => return Err(Refusal::PasswordForPublic),
+            (Visibility::Private | Visibility::Hidden, None) => {
+                return Err(Refusal::PasswordMissing);
+            }
+            _ => {}
+        }
+        if self.rooms.len() >= ROOMS_MAX {
+            return Err(Refusal::Full);
+        }
+        let owner = who.map(|who| who.account);
+        let known = owner.and_then(|owner| self.accounts.get(owner));
+        if known.is_some_and(Known::is_full) {
+            return Err(Refusal::Full); // Its maker will be a member of it.
+        }
+        let room = match facts.visibility {
+            Visibility::Hidden => self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?,
+            Visibility::Public | Visibility::Private => self.rooms.next(),
+        };
+        self.propose(Entry::RoomMade { room, owner, facts }, Purpose::Call(call, owner))?;
+        self.rooms.reserve(folded);
+        Ok(())
+    }
+
+    /// `Ok(None)`: the answer comes with the log's. What is so already is no change.
+    pub(super) fn change_room(
+        &mut self,
+        to: CallId,
+        who: Identity,
+        call: call::ChangeRoom,
+    ) -> Result<Option<Answer>, Refusal> {
+        let call::ChangeRoom { ref room, access, change, chance } = call;
+        let room = self.changeable(who, room, access)?;
+        let (id, asker, keep_members) = (room.record.id, account_of(who), change.keep_members);
+        let (facts, generation) = room.changed(change)?;
+        if (&facts, generation) == (&room.record.facts, room.record.generation) {
+            return self.show_room(id, asker).map(Some);
+        }
+        let folded = facts.title.folded();
+        let renamed = folded != room.record.facts.title.folded();
+        if renamed && self.rooms.is_taken(&folded, Some(id)) {
+            return Err(Refusal::TitleTaken);
+        }
+        let counted = room.record.link.is_none() && !id.is_drawn();
+        let link = match facts.visibility {
+            Visibility::Hidden if counted => {
+                Some(self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?)
+            }
+            _ => None,
+        };
+        let entry = Entry::RoomChanged { room: id, facts, generation, link, keep_members };
+        self.propose(entry, Purpose::Call(to, asker))?;
+        if renamed {
+            self.rooms.reserve(folded);
+        }
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.changing = true;
+        }
+        Ok(None)
+    }
+
+    pub(super) fn remove_room(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        room: &RoomRef,
+        access: Access,
+    ) -> Result<(), Refusal> {
+        let (room, asker) = (self.changeable(who, room, access)?, account_of(who));
+        let (id, recoverable) = (room.record.id, room.record.owner.is_some());
+        self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, asker))?;
+        if let Some(room) = self.rooms.get_mut(id) {
+            (room.changing, room.going) = (true, true);
+        }
+        Ok(())
+    }
+
+    /// `first`: who belongs to it beside its owner.
+    pub(super) fn room_made(
+        &mut self,
+        seq: Seq,
+        record: RoomRecord,
+        first: &[AccountId],
+        asker: Option<AccountId>,
+    ) -> Result<Answer, Refusal> {
+        let (id, owner) = (record.id, record.owner);
+        // A number is never used twice, not even that of a room that is gone.
+        if self.rooms.is_used(id) {
+            return Err(Refusal::Unavailable);
+        }
+        if !self.rooms.insert(record) {
+            return Err(Refusal::TitleTaken);
+        }
+        for account in owner.into_iter().chain(first.iter().copied()) {
+            self.belongs_from(account, id, seq);
+        }
+        self.show_room(id, asker)
+    }
+
+    pub(super) fn room_changed(
+        &mut self,
+        (seq, time): (Seq, Time),
+        id: RoomId,
+        change: (RoomFacts, u64, Option<RoomId>),
+        keep_members: bool,
+    ) -> Result<(), Refusal> {
+        let before = self.rooms.get(id).filter(|room| !room.is_direct());
+        let before = before.ok_or(Refusal::RoomNotFound)?;
+        let (was_open, generation) = (before.is_public(), before.record.generation);
+        let after = self.rooms.change(id, change, (seq, time)).ok_or(Refusal::TitleTaken)?;
+        let closed = !after.is_public() && (was_open || after.record.generation != generation);
+        if closed {
+            self.lock_out(id, seq, keep_members);
+        } else {
+            self.tell_what_it_is(id, seq);
+        }
+        Ok(())
+    }
+
+    /// A room is told what it is now.
+    pub(super) fn tell_what_it_is(&mut self, id: RoomId, seq: Seq) {
+        if let Some(room) = self.rooms.get(id) {
+            let info = Box::new(self.info(room, None, true));
+            self.tell_of_room(id, What::Room { seq, info });
+        }
+    }
+
+    pub(super) fn room_gone(
+        &mut self,
+        seq: Seq,
+        id: RoomId,
+        recoverable: bool,
+    ) -> Result<Answer, Refusal> {
+        let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
+        room.ok_or(Refusal::RoomNotFound)?;
+        self.tell_of_room(id, What::Gone { seq });
+        self.quotas.end(Made::Room(id));
+        if let Some(mut room) = self.rooms.remove(id) {
+            if recoverable {
+                self.keep_deleted(&mut room, seq);
+            }
+            self.empty(Box::new(room));
+        }
+        Ok(Answer::Done(()))
+    }
+
+    /// What an entry did to a room. Who did it, the log does not know: it is said by the owner, or,
+    /// where there is none, by a name without an account.
+    pub(super) fn tell_of_room(&mut self, id: RoomId, what: What) {
+        let owner = self.rooms.get(id).and_then(|room| room.record.owner);
+        let owner = owner.and_then(|owner| self.accounts.get(owner)).map(Known::author);
+        let author = owner.unwrap_or_else(|| {
+            let name = Name::of_server();
+            Author { account: None, name }
+        });
+        let event = Event { room: id, time: self.told, author, color: None, what };
+        self.order.tell(Effect::Announce { event, by: None });
+    }
+}

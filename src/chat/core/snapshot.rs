@@ -1,0 +1,53 @@
+//! What lasts, all of it: where a core starts from, and what another could start from.
+
+use crate::chat::core::Chat;
+use crate::chat::state::room::{DeletedRecord, Room};
+use crate::chat::state::snapshot::Snapshot;
+
+impl Chat {
+    /// Fills a core that knows nothing yet.
+    pub(super) fn restore(&mut self, snapshot: Snapshot) {
+        for account in snapshot.accounts {
+            self.accounts.insert(account);
+        }
+        for session in snapshot.sessions {
+            let used = session.last_used;
+            self.accounts.begin(session, used);
+        }
+        for (account, blocked) in snapshot.blocks {
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.blocked.insert(blocked);
+            }
+        }
+        for room in snapshot.rooms {
+            let members = room.members.iter().map(|member| member.account);
+            self.belong(room.id, room.between.is_some(), members.collect());
+            self.rooms.insert(room);
+        }
+        for DeletedRecord { room, deleted, by } in snapshot.deleted {
+            if let Some(owner) = room.owner {
+                self.deleted.keep(Room::new(room), owner, (by, deleted), deleted);
+            }
+        }
+        self.rooms.used_up_to(snapshot.last_room);
+        self.rooms.spend(snapshot.spent_rooms);
+        self.accounts.used_up_to(snapshot.last_account, snapshot.last_session);
+    }
+
+    /// Everything that lasts, each table by number: what another core can start from.
+    pub fn snapshot(&self) -> Snapshot {
+        let (accounts, sessions) = (self.accounts.records(), self.accounts.sessions());
+        Snapshot {
+            accounts,
+            sessions,
+            rooms: self.rooms.records(),
+            blocks: self.accounts.blocks(),
+            deleted: self.deleted.records(|account| self.accounts.get(account).is_some()),
+            last_account: self.accounts.last_account_made(),
+            last_room: self.rooms.last_made(),
+            spent_rooms: self.rooms.spent(),
+            last_session: self.accounts.last_session(),
+            last: self.last,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What members do with words: say them, change them, take them back, put signs on them. Whether a
+//! message is there to be changed, and whose it is, the log knows, and answers for it.
+
+use crate::chat::core::Chat;
+use crate::chat::state::limiter::Kind;
+use crate::chat::state::purpose::{Identity, Origin, Purpose, Told};
+use crate::chat::types::{AccountId, CallId, Door, RoomId, SeatId, Seq};
+use crate::chat::vocabulary::{
+    Acted, Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What,
+};
+
+impl Action {
+    /// Where it happens.
+    pub(super) fn room(&self) -> RoomId {
+        match self {
+            Action::Send { room, .. }
+            | Action::Edit { room, .. }
+            | Action::Delete { room, .. }
+            | Action::React { room, .. } => *room,
+        }
+    }
+}
+
+impl Chat {
+    /// The answer comes with the log's.
+    pub(super) fn act(
+        &mut self,
+        call: CallId,
+        who: Identity,
+        action: Action,
+    ) -> Result<(), Refusal> {
+        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let entry = self.acted(account, action)?;
+        self.propose_words(entry, Purpose::Call(call, Some(account)))
+    }
+
+    /// What an account's action puts into the log.
+    fn acted(&mut self, account: AccountId, action: Action) -> Result<Entry, Refusal> {
+        let found = self.room_to_act(account, &action)?;
+        found.may_touch(account, &action)?;
+        self.refuse_blocked(found, &action)?;
+        let as_owner = found.record.owner == Some(account);
+        let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
+        let (by, usual) = (known.author(), known.account.color.clone());
+        Ok(match action {
+            Action::Send { room, text, client_id, reply_to } => {
+                let (now, folded) = (self.now, by.name.folded());
+                let last = self.rooms.get_mut(room).and_then(|room| room.act(&folded, None, now));
+                let color = usual.or(last);
+                Entry::Said {
+                    room,
+                    author: by,
+                    color,
+                    calls: self.accounts.called(&text),
+                    text,
+                    client_id,
+                    reply_to,
+                }
+            }
+            Action::Edit { room, target, text } => {
+                let calls = self.accounts.called(&text);
+                Entry::Edited { room, target, by, text, calls }
+            }
+            Action::Delete { room, target } => Entry::Deleted { room, target, by, as_owner },
+            Action::React { room, target, emoji, on } => {
+                Entry::Reacted { room, target, by, emoji, on }
+            }
+        })
+    }
+
+    /// What is said through a stream; its replies go to its own seat.
+    pub(super) fn tell_stream(&mut self, base: SeatId, tell: Tell) {
+        let Some(stream) = self.streams.get(&base) else { return };
+        let (door, account, session) = (stream.door, stream.account, stream.session);
+        self.origin = Origin { source: stream.source, account: Some(account), seat: Some(base) };
+        if let Some(session) = session {
+            if self.accounts.session(session).is_none() {
+                return; // It has ended, and so does this stream, in its turn.
+            }
+            self.use_session(session);
+        }
+        let charged = self.charge(&[(Kind::Tell, 1)], None);
+        let (outcome, mark) = match tell {
+            _ if self.closing => (Err(Refusal::Unavailable), None),
+            Tell::Act { mark, .. } | Tell::Garbled { mark, .. } if charged.is_err() => {
+                (charged.map(|()| None), mark)
+            }
+            _ if charged.is_err() => (charged.map(|()| None), None),
+            Tell::Act { action, mark } => {
+                let seat = self.streams[&base].rooms.get(&action.room()).copied();
+                let acted = self.acted(account, action).and_then(|entry| {
+                    // A room that this stream does not hear can be spoken in all the same.
+                    let by = seat.unwrap_or(base);
+                    let mark = mark.clone();
+                    let told = Told { seat: base, door, by, came: false, mark };
+                    self.propose_words(entry, Purpose::Tell(told))
+                });
+                (acted.map(|()| None), mark)
+            }
+            Tell::Typing { room } => (self.typing(base, account, room).map(Some), None),
+            Tell::Read { room, seq } => {
+                (self.mark_read(account, room, seq).map(|_| Some(Receipt::Noted)), None)
+            }
+            Tell::Garbled { refusal, mark } => (Err(refusal), mark),
+            // These are of a seat in one room.
+            Tell::Join { .. } | Tell::Say { .. } | Tell::Part { .. } => {
+                (Err(Refusal::RoomNotFound), None)
+            }
+        };
+        // `Ok(None)`: the reply comes with the entry that was proposed.
+        if let Some(reply) = outcome.transpose() {
+            self.order.tell(Effect::Reply { seat: base, door, reply, mark });
+        }
+    }
+
+    fn typing(
+        &mut self,
+        base: SeatId,
+        account: AccountId,
+        room: RoomId,
+    ) -> Result<Receipt, Refusal> {
+        let between = self.own_room(account, room)?.record.between;
+        self.charge(&[(Kind::Typing, 1)], None)?;
+        if between.is_some_and(|between| self.is_blocked(between)) {
+            return Ok(Receipt::Noted); // There is nothing to come of it.
+        }
+        if !self.charge_room(Kind::Typing, room) {
+            return Ok(Receipt::Noted); // Where so many are writing, nobody can see all of them.
+        }
+        let author = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?.author();
+        let seat = self.streams.get(&base).and_then(|stream| {
+            let seat = stream.rooms.get(&room)?;
+            Some((*seat, stream.door))
+        });
+        let (time, what) = (self.now, What::Typing);
+        let event = Event { room, time, author, color: None, what };
+        self.order.tell(Effect::Announce { event, by: seat });
+        Ok(Receipt::Noted)
+    }
+
+    /// Carries out an entry that is words: the room is told of it.
+    pub(super) fn worded(
+        &mut self,
+        event: Event,
+        seq: Seq,
+        by: Option<(SeatId, Door)>,
+    ) -> Result<Answer, Refusal> {
+        let room = self.rooms.get_mut(event.room).ok_or(Refusal::RoomNotFound)?;
+        if matches!(event.what, What::Said { .. }) {
+            room.record.last = seq;
+        }
+        let (time, author, color) = (event.time, event.author.clone(), event.color.clone());
+        let calls = match &event.what {
+            What::Said { calls, .. } | What::Edited { calls, .. } => calls.clone(),
+            _ => Box::default(),
+        };
+        self.order.tell(Effect::Announce { event, by });
+        Ok(Answer::Acted(Acted { seq, time, repeated: false, by: author, color, calls }))
+    }
+}

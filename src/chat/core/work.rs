@@ -1,0 +1,213 @@
+//! What is too long for one command. A command takes so many steps itself; what is left over goes
+//! on with each [`Command::Continue`](super::Command::Continue), in turn, so that the end of a
+//! room, of a session with a thousand rooms, or of everything holds up nobody.
+//!
+//! What lasts changes at once all the same, with its entry: only seats, and those who wait, go by
+//! and by.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use crate::chat::core::Chat;
+use crate::chat::numbered::looked;
+use crate::chat::state::accounts::Look;
+use crate::chat::state::purpose::Purpose;
+use crate::chat::state::room::Room;
+use crate::chat::state::work::{Then, Work};
+use crate::chat::types::{AccountId, SeatId, SessionId};
+use crate::chat::vocabulary::{Effect, Farewell, Refusal};
+use crate::time::Time;
+
+impl Chat {
+    /// Whether something goes on: [`Command::Continue`](super::Command::Continue) is wanted.
+    pub fn is_busy(&self) -> bool {
+        !self.work.is_empty()
+    }
+
+    /// Whether the log's next answer has to wait: more has its turn to be told than one command
+    /// could, or an entry is not carried out to its end.
+    pub fn is_behind(&self) -> bool {
+        self.order.has_next() || self.work.iter().any(Work::is_of_an_entry)
+    }
+
+    /// Tells everything whose turn has come.
+    pub(super) fn move_up(&mut self) {
+        while self.order.has_next() {
+            if !self.step() {
+                return self.work.push_back(Work::MoveUp);
+            }
+            self.order.tell_next();
+        }
+    }
+
+    /// A command begins: it may take so many steps.
+    pub(super) fn refresh_steps(&mut self) {
+        self.steps = self.steps_max;
+    }
+
+    /// A core whose commands take fewer steps, so that a few people show what thousands would.
+    #[cfg(test)]
+    pub(in crate::chat) fn with_steps(mut self, steps_max: usize) -> Chat {
+        self.steps_max = steps_max;
+        self
+    }
+
+    /// Whether a stream is about to begin.
+    #[cfg(test)]
+    pub(in crate::chat) fn is_following(&self) -> bool {
+        self.work.iter().any(|work| matches!(work, Work::Follow(_)))
+    }
+
+    /// Takes a step, if this command may take one more.
+    pub(super) fn step(&mut self) -> bool {
+        looked();
+        let may = self.steps > 0;
+        self.steps = self.steps.saturating_sub(1);
+        may
+    }
+
+    /// Goes on with what was too long, each in turn.
+    pub(super) fn carry_on(&mut self) {
+        while self.steps > 0
+            && let Some(work) = self.work.pop_front()
+        {
+            match work {
+                Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
+                Work::Empty { room, after } => self.go_on_emptying(room, after),
+                Work::EndAccount { account, seq } => self.end_account(seq, account),
+                Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
+                Work::Lock(locking) => {
+                    self.go_on_locking(*locking);
+                    self.move_up();
+                }
+                Work::Follow(following) => self.go_on_following(following),
+                Work::Wake(what) => self.wake(what),
+                Work::Sweep { after } => self.sweep(after),
+                Work::Tend { after } => self.tend_rooms(after),
+                Work::MoveUp => self.move_up(),
+                Work::Close => self.go_on_closing(),
+            }
+        }
+    }
+
+    /// Ends seats and streams.
+    pub(super) fn unseat_each(
+        &mut self,
+        mut seats: BTreeSet<SeatId>,
+        farewell: Option<Farewell>,
+        then: Then,
+    ) {
+        while let Some(seat) = seats.first().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Unseat { seats, farewell, then });
+            }
+            seats.remove(&seat);
+            if self.streams.contains_key(&seat) {
+                self.end_stream(seat, farewell);
+            } else {
+                self.unseat(seat, farewell);
+            }
+        }
+        match then {
+            Then::Nothing => {}
+            Then::Free(name) => self.accounts.release(&name),
+            Then::Dismiss(seat, Some(farewell)) => {
+                self.order.tell(Effect::Dismiss { seat, farewell });
+            }
+            Then::Dismiss(seat, None) => {
+                self.order.set_heard(seat, None);
+            }
+        }
+    }
+
+    /// A room has gone: who sits there does no more, and nobody belongs to it.
+    pub(super) fn empty(&mut self, room: Box<Room>) {
+        self.go_on_emptying(room, AccountId(0));
+    }
+
+    fn go_on_emptying(&mut self, mut room: Box<Room>, mut after: AccountId) {
+        while let Some(seat) = room.seats.first().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Empty { room, after });
+            }
+            room.seats.remove(&seat);
+            let Some(sitting) = self.seats.get(&seat) else { continue };
+            if let Some((author, present)) = sitting.bound() {
+                room.forget(&author.name.folded(), present);
+            }
+            let streams = sitting.is_streams();
+            self.unseat(seat, Some(Farewell::RoomGone).filter(|_| !streams));
+        }
+        let id = room.record.id;
+        let next = |chat: &Chat, after| {
+            let members = &chat.deleted.get(id).unwrap_or(&room).members;
+            let rest = (Bound::Excluded(after), Bound::Unbounded);
+            members.range(rest).next().map(|(account, _)| *account)
+        };
+        while let Some(account) = next(self, after) {
+            if !self.step() {
+                return self.work.push_back(Work::Empty { room, after });
+            }
+            after = account;
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.belongs_no_more(id);
+            }
+        }
+    }
+
+    /// Looks at sessions whose time has come, and at guests who may have to go. (Those that a crash
+    /// has left between their account and their session, or whose end could not be written down.)
+    pub(super) fn sweep(&mut self, mut after: AccountId) {
+        let mut used = Vec::new();
+        while let Some(session) = self.accounts.next_due(self.running) {
+            if !self.step() {
+                self.touched(used);
+                return self.work.push_back(Work::Sweep { after });
+            }
+            match self.accounts.look_at(session, self.moment()) {
+                Look::Later => {}
+                Look::Used => used.push((session, self.now)),
+                Look::Expired if self.end_session(session, Purpose::Own).is_err() => break,
+                Look::Expired => {}
+            }
+        }
+        self.touched(used);
+        while let Some(guest) = self.accounts.next_over(after) {
+            if !self.step() {
+                return self.work.push_back(Work::Sweep { after });
+            }
+            after = guest;
+            self.end_if_over(guest);
+        }
+    }
+
+    fn touched(&mut self, used: Vec<(SessionId, Time)>) {
+        if !used.is_empty() {
+            self.order.tell(Effect::Touch { used });
+        }
+    }
+
+    /// The end of everything, behind the entries that are in flight.
+    pub(super) fn go_on_closing(&mut self) {
+        while !self.held.is_empty() {
+            if !self.step() {
+                return self.work.push_back(Work::Close);
+            }
+            if let Some(held) = self.held.any() {
+                self.answer(held.id, Err(Refusal::Unavailable));
+            }
+        }
+        while let Some(base) = self.streams.keys().next().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Close);
+            }
+            self.end_stream(base, Some(Farewell::Closing));
+        }
+        while let Some(seat) = self.sitting.first().copied() {
+            if !self.step() {
+                return self.work.push_back(Work::Close);
+            }
+            self.unseat(seat, Some(Farewell::Closing));
+        }
+    }
+}

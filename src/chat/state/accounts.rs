@@ -1,0 +1,448 @@
+//! Who is known: accounts and their sessions. Plain tables with their rules; who may do what with
+//! them, and in which order, is decided by the core that owns them.
+
+#[cfg(any(test, debug_assertions))]
+mod check;
+mod known;
+mod sitting;
+
+pub use known::Known;
+pub use sitting::Look;
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::chat::numbered::Numbered;
+use crate::chat::state::index::Index;
+use crate::chat::state::mentions::called;
+use crate::chat::types::{AccountId, Color, Folded, Name, SeatId, SessionId};
+use crate::crypto::KeyHash;
+use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
+use crate::time::{Moment, Time};
+
+/// An account, as the core keeps it and as it is restored.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// As registered.
+    pub name: Name,
+    /// The SHA-256 of its key; `None`: a guest's.
+    pub key: Option<KeyHash>,
+    /// To be shown in.
+    pub color: Option<Color>,
+    /// When it was registered.
+    pub created: Time,
+}
+
+/// A session, as the core keeps it and as it is restored.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Session {
+    /// Its number.
+    pub id: SessionId,
+    /// Whose.
+    pub account: AccountId,
+    /// The SHA-256 of its key.
+    pub key: KeyHash,
+    /// Whether it lasts for a month without use.
+    pub remember: bool,
+    /// What the client called itself.
+    pub agent: Box<str>,
+    /// When it began.
+    pub created: Time,
+    /// When it was last used, as far as the disk knows.
+    pub last_used: Time,
+}
+
+/// What is known of a live session beyond what is restored.
+#[derive(Debug)]
+pub struct Live {
+    pub account: AccountId,
+    pub key: KeyHash,
+    pub remember: bool,
+    /// Seconds without use after which it ends.
+    ttl_secs: u64,
+    pub agent: Box<str>,
+    pub created: Time,
+    /// When it was last used, by the system's clock: for people.
+    pub last_used: Time,
+    /// The same by the running clock: what it ends by.
+    used: Time,
+    /// The `used` of when `last_used` was last handed out to be written down.
+    noted: Time,
+    /// Seats that hold it, streams' own ones among them; while there is one, it does not expire.
+    pub seats: BTreeSet<SeatId>,
+    /// When it is to be looked at: see [`Accounts::look_at`].
+    due: Time,
+    /// How many ticks there had been when it was last used.
+    tick: u64,
+    /// Its end is proposed.
+    pub ending: bool,
+}
+
+impl Live {
+    /// How far its last use has to move to be written down.
+    fn grain_micros(&self) -> i64 {
+        let ttl_micros = self.ttl_secs.saturating_mul(1_000_000);
+        i64::try_from(ttl_micros / SESSION_TOUCH_PARTS).unwrap_or(i64::MAX)
+    }
+
+    /// When it was last used, by the running clock.
+    pub fn used(&self) -> Time {
+        self.used
+    }
+}
+
+#[derive(Default)]
+pub struct Accounts {
+    accounts: Numbered<AccountId, Known>,
+    by_name: Index<AccountId>,
+    /// What names look like, where that is not what they are.
+    by_look: Index<AccountId>,
+    by_key: HashMap<KeyHash, AccountId>,
+    sessions: Numbered<SessionId, Live>,
+    by_session_key: HashMap<KeyHash, SessionId>,
+    /// Sessions by when they are to be looked at.
+    due: BTreeSet<(Time, SessionId)>,
+    /// How many ticks there were, and when the last was: who sits by a session uses it with each.
+    ticks: u64,
+    ticked: Time,
+    /// Guests without a session.
+    over: BTreeSet<AccountId>,
+    /// Names of accounts that are proposed but not yet in the log.
+    reserved: HashMap<Folded, [Folded; 2]>,
+    /// Sessions that are proposed but not yet in the log; a guest's, before the account is there.
+    beginning: HashMap<AccountId, usize>,
+    /// The highest number ever given to a proposal; and the highest of an account that came to be.
+    last_account: u64,
+    made: u64,
+    last_session: u64,
+    ttl_secs: u64,
+}
+
+impl Accounts {
+    pub fn new(ttl_secs: u64) -> Accounts {
+        Accounts { ttl_secs, ..Accounts::default() }
+    }
+
+    /// How many there are, those in flight included.
+    pub fn len(&self) -> usize {
+        self.accounts.len() + self.reserved.len()
+    }
+
+    /// A number for a new account; never used before, because a proposal may still fail.
+    pub fn next_account(&mut self) -> AccountId {
+        self.last_account += 1;
+        AccountId(self.last_account)
+    }
+
+    /// No number up to these is given any more, though its account or session may have ended.
+    pub fn used_up_to(&mut self, last_account: u64, last_session: u64) {
+        self.last_account = self.last_account.max(last_account);
+        self.made = self.made.max(last_account);
+        self.last_session = self.last_session.max(last_session);
+    }
+
+    pub fn next_session(&mut self) -> SessionId {
+        self.last_session += 1;
+        SessionId(self.last_session)
+    }
+
+    /// Whether an account has the name, or is about to.
+    pub fn is_taken(&self, name: &Folded) -> bool {
+        self.by_name.get(name.as_str()).is_some() || self.reserved.contains_key(name)
+    }
+
+    /// Whether an account will have the name when all that is in flight is in the log: the end of a
+    /// guest frees it.
+    pub fn will_be_taken(&self, name: &Folded) -> bool {
+        let stays = |known: &Known| !known.ending;
+        self.by_name(name).is_some_and(stays) || self.reserved.contains_key(name)
+    }
+
+    /// Whether a name could be mistaken for that of an account, or of one that is about to be. Who
+    /// registers has a plain name, and so have all who have registered: those are told apart.
+    pub fn is_alike(&self, name: &Name, registers: bool) -> bool {
+        let mistaken = |id: AccountId| {
+            let Some(known) = self.get(id).filter(|known| !known.ending) else { return false };
+            !registers || known.is_guest()
+        };
+        Folded::looks(name.as_str()).iter().any(|look| {
+            let mut alike = self.by_name.all(look).chain(self.by_look.all(look));
+            let about_to_be = || self.reserved.values().any(|looks| looks.contains(look));
+            alike.any(mistaken) || (!registers && about_to_be())
+        })
+    }
+
+    pub fn reserve(&mut self, name: Folded, looks: [Folded; 2]) {
+        self.reserved.insert(name, looks);
+    }
+
+    pub fn is_reserved(&self, name: &Folded) -> bool {
+        self.reserved.contains_key(name)
+    }
+
+    pub fn release(&mut self, name: &Folded) {
+        self.reserved.remove(name);
+    }
+
+    /// Adds an account from the log. `false`: its name, number or key is there already.
+    pub fn insert(&mut self, account: Account) -> bool {
+        let folded = account.name.folded();
+        let known = self.accounts.contains_key(&account.id)
+            || self.has_name(&account.name)
+            || account.key.is_some_and(|key| self.by_key.contains_key(&key));
+        if known {
+            return false;
+        }
+        self.used_up_to(account.id.0, 0);
+        for look in other_looks(&account.name) {
+            self.by_look.insert(look, account.id);
+        }
+        self.by_name.insert(folded, account.id);
+        if let Some(key) = account.key {
+            self.by_key.insert(key, account.id);
+        }
+        let known = Known {
+            account,
+            sessions: Vec::new(),
+            seats: BTreeSet::new(),
+            streams: Vec::new(),
+            rooms: BTreeSet::new(),
+            direct: BTreeSet::new(),
+            entering: 0,
+            ending: false,
+            changing_key: false,
+            blocked: BTreeSet::new(),
+            blocking: false,
+        };
+        self.over.extend(known.is_over().then_some(known.account.id));
+        self.accounts.insert(known.account.id, known);
+        true
+    }
+
+    /// An account has another key from now on. `false`: it has none, or the key is there already.
+    pub fn change_key(&mut self, id: AccountId, key: KeyHash) -> bool {
+        if self.by_key.contains_key(&key) {
+            return false;
+        }
+        let Some(known) = self.accounts.get_mut(&id) else { return false };
+        let Some(before) = known.account.key else { return false };
+        known.account.key = Some(key);
+        self.by_key.remove(&before);
+        self.by_key.insert(key, id);
+        true
+    }
+
+    /// Removes a guest; its name is free again.
+    pub fn remove(&mut self, id: AccountId) -> Option<Known> {
+        let known = self.accounts.remove(&id)?;
+        self.by_name.remove(&known.account.name.folded(), id);
+        for look in other_looks(&known.account.name) {
+            self.by_look.remove(&look, id);
+        }
+        self.over.remove(&id);
+        Some(known)
+    }
+
+    /// Whether an account has the name, as the log judges it: by case alone.
+    fn has_name(&self, name: &Name) -> bool {
+        let lowered = name.lowered();
+        let folded = name.folded();
+        let mut same = self.by_name.all(&folded);
+        same.any(|id| self.accounts[&id].account.name.lowered() == lowered)
+    }
+
+    /// How many sessions of an account are proposed and not yet in the log.
+    pub fn beginning(&self, id: AccountId) -> usize {
+        self.beginning.get(&id).copied().unwrap_or(0)
+    }
+
+    pub fn begins(&mut self, id: AccountId) {
+        *self.beginning.entry(id).or_insert(0) += 1;
+    }
+
+    pub fn has_begun(&mut self, id: AccountId) {
+        let left = self.beginning(id).saturating_sub(1);
+        if left == 0 {
+            self.beginning.remove(&id);
+        } else {
+            self.beginning.insert(id, left);
+        }
+    }
+
+    /// Whether it is a guest's whose last session has ended, and who is not about to have one.
+    pub fn is_forsaken(&self, known: &Known) -> bool {
+        known.is_over() && !known.ending && self.beginning(known.account.id) == 0
+    }
+
+    /// Whether it is a guest's, all of whose sessions have expired, with nothing in flight.
+    pub fn is_away_for_good(&self, known: &Known, now: Time) -> bool {
+        let expired = |id| self.session(id).is_some_and(|live| self.is_expired(live, now));
+        known.is_guest()
+            && !known.ending
+            && self.beginning(known.account.id) == 0
+            && known.sessions.iter().all(|id| expired(*id))
+    }
+
+    pub fn get(&self, id: AccountId) -> Option<&Known> {
+        self.accounts.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: AccountId) -> Option<&mut Known> {
+        self.accounts.get_mut(&id)
+    }
+
+    pub fn by_name(&self, name: &Folded) -> Option<&Known> {
+        self.by_name.get(name.as_str()).and_then(|id| self.accounts.get(&id))
+    }
+
+    /// Who is called by a text.
+    pub fn called(&self, text: &str) -> Box<[AccountId]> {
+        called(text, |folded| self.by_name.get(folded)).into()
+    }
+
+    /// What those of them are called who are still there.
+    pub fn names(&self, ids: &[AccountId]) -> Box<[Name]> {
+        let known = ids.iter().filter_map(|id| self.accounts.get(id));
+        known.map(|known| known.account.name.clone()).collect()
+    }
+
+    pub fn by_key(&self, key: &KeyHash) -> Option<&Known> {
+        self.by_key.get(key).and_then(|id| self.accounts.get(id))
+    }
+
+    /// Adds a session from the log. `false`: its number or key is there already, or its account is
+    /// not.
+    ///
+    /// `now`: by the running clock. (What is restored was used before the start, where both clocks
+    /// agree.)
+    pub fn begin(&mut self, session: Session, now: Time) -> bool {
+        let known = self.sessions.contains_key(&session.id)
+            || self.by_session_key.contains_key(&session.key);
+        let Some(owner) = self.accounts.get_mut(&session.account).filter(|_| !known) else {
+            return false;
+        };
+        self.last_session = self.last_session.max(session.id.0);
+        let guest = owner.is_guest();
+        owner.sessions.push(session.id);
+        self.by_session_key.insert(session.key, session.id);
+        let live = Live {
+            account: session.account,
+            key: session.key,
+            remember: session.remember,
+            ttl_secs: match session.remember {
+                true if guest => GUEST_REMEMBERED_TTL_SECS.max(self.ttl_secs),
+                true => REMEMBERED_TTL_SECS.max(self.ttl_secs),
+                false => self.ttl_secs,
+            },
+            agent: session.agent,
+            created: session.created,
+            last_used: session.last_used,
+            used: now,
+            noted: now,
+            seats: BTreeSet::new(),
+            due: Time(0),
+            tick: self.ticks,
+            ending: false,
+        };
+        self.over.remove(&session.account);
+        let first = Accounts::next_look(&live);
+        self.sessions.insert(session.id, live);
+        self.expect(session.id, first);
+        true
+    }
+
+    /// Removes a session; `None` when it is gone already.
+    pub fn end(&mut self, id: SessionId) -> Option<Live> {
+        let live = self.sessions.remove(&id)?;
+        self.by_session_key.remove(&live.key);
+        self.due.remove(&(live.due, id));
+        if let Some(owner) = self.accounts.get_mut(&live.account) {
+            owner.sessions.retain(|session| *session != id);
+            self.over.extend(owner.is_over().then_some(live.account));
+        }
+        Some(live)
+    }
+
+    /// The session with that key, if it has not expired. `now`: by the running clock.
+    pub fn session_by_key(&self, key: &KeyHash, now: Time) -> Option<SessionId> {
+        let id = *self.by_session_key.get(key)?;
+        (!self.is_expired(self.sessions.get(&id)?, now)).then_some(id)
+    }
+
+    pub fn session(&self, id: SessionId) -> Option<&Live> {
+        self.sessions.get(&id)
+    }
+
+    pub fn session_mut(&mut self, id: SessionId) -> Option<&mut Live> {
+        self.sessions.get_mut(&id)
+    }
+
+    /// When a session ends, if it is not used before.
+    pub fn expires(&self, session: &Live) -> Time {
+        self.last_used(session).plus_secs(session.ttl_secs)
+    }
+
+    /// `now`: by the running clock.
+    pub fn is_expired(&self, session: &Live, now: Time) -> bool {
+        session.seats.is_empty() && session.used.plus_secs(session.ttl_secs) <= now
+    }
+
+    /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
+    pub fn touch(&mut self, id: SessionId, now: Moment) -> bool {
+        let Some(live) = self.sessions.get_mut(&id) else { return false };
+        let grain_micros = live.grain_micros();
+        (live.last_used, live.used, live.tick) = (now.wall, now.running, self.ticks);
+        let due = live.used.0.saturating_sub(live.noted.0) >= grain_micros;
+        if due {
+            live.noted = live.used;
+        }
+        due
+    }
+
+    /// All accounts, by number.
+    pub fn records(&self) -> Vec<Account> {
+        let mut all: Vec<_> = self.accounts.values().map(|known| known.account.clone()).collect();
+        all.sort_unstable_by_key(|account| account.id);
+        all
+    }
+
+    /// All sessions that have not ended, by number, with their true last use.
+    pub fn sessions(&self) -> Vec<Session> {
+        let record = |(id, live): (&SessionId, &Live)| {
+            let Live { account, key, remember, created, .. } = *live;
+            let (agent, last_used) = (live.agent.clone(), self.last_used(live));
+            Session { id: *id, account, key, remember, agent, created, last_used }
+        };
+        let mut all: Vec<Session> = self.sessions.iter().map(record).collect();
+        all.sort_unstable_by_key(|session| session.id);
+        all
+    }
+
+    /// Who has blocked whom, by number.
+    pub fn blocks(&self) -> Vec<(AccountId, AccountId)> {
+        let blocks = |known: &Known| {
+            let account = known.account.id;
+            known.blocked.iter().map(|blocked| (account, *blocked)).collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.accounts.values().flat_map(blocks).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The highest number of an account that is or was.
+    pub fn last_account_made(&self) -> u64 {
+        self.made
+    }
+
+    pub fn last_session(&self) -> u64 {
+        self.last_session
+    }
+}
+
+/// What a name looks like, each once, and without what it is.
+fn other_looks(name: &Name) -> Vec<Folded> {
+    let (folded, [one, other]) = (name.folded(), Folded::looks(name.as_str()));
+    let second = (other != one).then_some(other);
+    std::iter::once(one).chain(second).filter(|look| *look != folded).collect()
+}

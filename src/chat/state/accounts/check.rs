@@ -1,0 +1,57 @@
+//! What must hold of the tables of accounts, for tests and debug builds.
+
+use std::collections::HashMap;
+
+use crate::chat::state::accounts::{Accounts, Known, Live};
+use crate::chat::types::{AccountId, SessionId};
+
+impl Accounts {
+    /// The indexes and the tables say the same.
+    pub fn check(&self) {
+        let counts = (self.by_name.len(), self.by_key.len(), self.by_session_key.len());
+        let keys = self.accounts.values().filter(|known| known.account.key.is_some()).count();
+        assert_eq!(counts, (self.accounts.len(), keys, self.sessions.len()));
+        for (id, known) in &self.accounts {
+            let name = known.account.name.folded();
+            assert!(self.by_name.all(&name).any(|one| one == *id), "{id:?}");
+            let key = known.account.key;
+            assert!(key.is_none_or(|key| self.by_key.get(&key) == Some(id)), "{id:?}");
+            let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);
+            assert!(known.sessions.iter().all(own), "{id:?} has a session that is not there");
+        }
+        let listed: usize = self.accounts.values().map(|known| known.sessions.len()).sum();
+        assert_eq!(listed, self.sessions.len(), "a session is nobody's");
+        let found = |(id, live): (_, &Live)| self.by_session_key.get(&live.key) == Some(id);
+        assert!(self.sessions.iter().all(found), "a session cannot be found by its key");
+    }
+
+    /// Accounts and sessions know of as many seats as there are.
+    pub fn check_seats(
+        &self,
+        accounts: &HashMap<AccountId, usize>,
+        sessions: &HashMap<SessionId, usize>,
+    ) {
+        for (id, known) in &self.accounts {
+            let seats = known.seats.len() + known.streams.len();
+            assert_eq!(self.over.contains(id), known.is_over(), "{id:?}");
+            assert_eq!(seats, accounts.get(id).copied().unwrap_or(0), "{id:?}");
+        }
+        for (id, live) in &self.sessions {
+            assert!(self.due.contains(&(live.due, *id)), "{id:?} is never looked at");
+            assert_eq!(live.seats.len(), sessions.get(id).copied().unwrap_or(0), "{id:?}");
+        }
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Known> {
+        self.accounts.values()
+    }
+
+    pub fn is_anything_in_flight(&self) -> bool {
+        let busy = |known: &Known| known.entering > 0 || known.ending;
+        let beginning = self.accounts.values().any(busy);
+        !self.reserved.is_empty()
+            || !self.beginning.is_empty()
+            || beginning
+            || self.sessions.values().any(|live| live.ending)
+    }
+}

@@ -1,0 +1,19 @@
+//! What the core knows: tables, lists and queues, each of which keeps its own rules. They know
+//! nothing of [`Chat`](crate::chat::Chat), which owns them.
+
+pub mod accounts;
+pub mod deleted;
+mod index;
+pub mod limiter;
+pub mod mentions;
+pub mod order;
+pub mod pages;
+pub mod purpose;
+pub mod quotas;
+pub mod room;
+pub mod rooms;
+pub mod seat;
+pub mod snapshot;
+pub mod stream;
+pub mod waits;
+pub mod work;

@@ -1,0 +1,456 @@
+//! The order in which clients hear of things: the line behind the log.
+//!
+//! Some changes last, and wait for the log; others happen at once. A client must not hear of the
+//! second kind before it has heard of the first kind that the core decided earlier: a room would
+//! hear that Ann left, and then what she said. So the core gives every [`Effect`] to this type,
+//! which keeps these rules; no caller decides when a client hears of something.
+//!
+//! 1. A proposal takes the next place in the line. The log answers proposals in that order.
+//! 2. What an entry does (an event with a `seq`, a whisper) is told at the place of the entry: the
+//!    core applies an entry when its proposal has just left the line.
+//! 3. A stream's subscription to a room begins and ends with an entry, so it, too, is told at the
+//!    place of that entry: the numbers that a stream hears only grow.
+//! 4. What came of an entry (the reply to its sender) is told at the place of the entry: see
+//!    [`Order::tell_outcome`].
+//! 5. Everything else that a client hears on its connection takes the next place in the line.
+//!    Where the line is empty, that is at once.
+//! 6. A subscription hears nothing before it has begun, and nothing after its end.
+//! 7. Where one entry does more than one command may, the core opens a *section* at the end of the
+//!    line, and what falls under rule 5 goes there while the core works on it, however many
+//!    commands that takes. So it is told where it would have been told at once. The log's next
+//!    answer waits until the section is closed, so there is never a second one.
+//! 8. Answers to requests, proposals and notes to the store have no place in the line: nobody can
+//!    tell their order from outside.
+
+use std::collections::VecDeque;
+
+use crate::chat::numbered::Numbered;
+use crate::chat::types::{Door, SeatId, Ticket};
+use crate::chat::vocabulary::{Effect, Entry};
+use crate::time::Time;
+
+/// The line behind the log. `P` is what the core remembers with a proposal.
+pub struct Order<P> {
+    line: VecDeque<Waiting<P>>,
+    /// How many proposals stand in the line, and may at most.
+    proposals: usize,
+    proposals_max: usize,
+    last_ticket: u64,
+    /// The subscriptions that have begun and have not ended, as clients have heard. A stream's own
+    /// seat stands here from its request on.
+    heard: Numbered<SeatId, Door>,
+    section: Section,
+    /// What the hub carries out next.
+    effects: Vec<Effect>,
+}
+
+/// One place in the line.
+enum Waiting<P> {
+    Proposal {
+        ticket: Ticket,
+        purpose: P,
+    },
+    Effect(Effect),
+    Section(VecDeque<Effect>),
+    /// The place of the section that the core still works on: its effects are in [`Section`].
+    OpenSection,
+}
+
+/// The section that is open, if one is.
+#[derive(Default)]
+struct Section {
+    effects: VecDeque<Effect>,
+    /// Whether the core works on it now: else another command has its turn.
+    active: bool,
+}
+
+impl<P> Order<P> {
+    /// An empty line, which takes that many proposals.
+    pub fn new(proposals_max: usize) -> Order<P> {
+        Order {
+            line: VecDeque::new(),
+            proposals: 0,
+            proposals_max,
+            last_ticket: 0,
+            heard: Numbered::default(),
+            section: Section::default(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// The same with another bound.
+    pub fn within(self, proposals_max: usize) -> Order<P> {
+        Order { proposals_max, ..self }
+    }
+
+    /// Whether there is room for so many more proposals.
+    pub fn has_room_for(&self, proposals: usize) -> bool {
+        self.proposals + proposals <= self.proposals_max
+    }
+
+    /// Whether so much waits for the log that nobody may begin a new subscription.
+    pub fn is_congested(&self) -> bool {
+        self.line.len() > 2 * self.proposals_max
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    /// Whether the first in the line waits for nothing any more.
+    pub fn has_next(&self) -> bool {
+        match self.line.front() {
+            Some(Waiting::Effect(_) | Waiting::Section(_)) => true,
+            Some(Waiting::OpenSection) => !self.section.effects.is_empty(),
+            Some(Waiting::Proposal { .. }) | None => false,
+        }
+    }
+
+    /// Exchanges the effects that have come of a command for an empty list, and back.
+    pub fn swap_effects(&mut self, effects: &mut Vec<Effect>) {
+        std::mem::swap(&mut self.effects, effects);
+    }
+
+    /// Proposes an entry: rule 1.
+    pub fn propose(&mut self, time: Time, entry: Entry, purpose: P) {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.proposals += 1;
+        self.line.push_back(Waiting::Proposal { ticket, purpose });
+        self.effects.push(Effect::Propose { ticket, time, entry });
+    }
+
+    /// The log has answered a proposal: it leaves the line, and what stands before it is told.
+    ///
+    /// # Panics
+    /// When the log answers out of order, or too early: nothing that follows could be trusted.
+    pub fn settle(&mut self, ticket: Ticket) -> P {
+        while self.tell_next() {}
+        match self.line.pop_front() {
+            Some(Waiting::Proposal { ticket: first, purpose }) if first == ticket => {
+                self.proposals -= 1;
+                purpose
+            }
+            _ => panic!("the log answered {ticket:?}, which is not the first in the line"),
+        }
+    }
+
+    /// Tells the first in the line, if it waits for nothing any more.
+    pub fn tell_next(&mut self) -> bool {
+        let next = match self.line.front_mut() {
+            Some(Waiting::Section(effects)) if !effects.is_empty() => effects.pop_front(),
+            Some(Waiting::Section(_) | Waiting::Effect(_)) => match self.line.pop_front() {
+                Some(Waiting::Effect(effect)) => Some(effect),
+                _ => return true,
+            },
+            Some(Waiting::OpenSection) => self.section.effects.pop_front(),
+            Some(Waiting::Proposal { .. }) | None => None,
+        };
+        let told = next.is_some();
+        next.into_iter().for_each(|effect| self.tell_now(effect));
+        told
+    }
+
+    /// Tells what came of a command, at once or in its turn: rules 2, 3, 5 and 8.
+    pub fn tell(&mut self, effect: Effect) {
+        if is_at_once(&effect) {
+            return self.tell_now(effect);
+        }
+        let is_first = matches!(self.line.front(), Some(Waiting::OpenSection));
+        match self.section.active {
+            true if is_first && self.section.effects.is_empty() => self.tell_now(effect),
+            true => self.section.effects.push_back(effect),
+            false if self.line.is_empty() => self.tell_now(effect),
+            false => self.line.push_back(Waiting::Effect(effect)),
+        }
+    }
+
+    /// Tells what came of the entry that has just left the line: rule 4.
+    pub fn tell_outcome(&mut self, effect: Effect) {
+        self.tell_now(effect);
+    }
+
+    /// A stream's own seat hears from now on, or hears nothing more, without an effect.
+    pub fn set_heard(&mut self, seat: SeatId, door: Option<Door>) {
+        match door {
+            Some(door) => self.heard.insert(seat, door),
+            None => self.heard.remove(&seat),
+        };
+    }
+
+    /// Opens a section at the end of the line: rule 7.
+    pub fn open_section(&mut self) {
+        self.line.push_back(Waiting::OpenSection);
+    }
+
+    /// The core works on the open section from here on.
+    pub fn enter_section(&mut self) {
+        self.section.active = true;
+    }
+
+    /// The core goes on with something else; where that was all of the section, it is closed.
+    pub fn leave_section(&mut self, close: bool) {
+        self.section.active = false;
+        if close {
+            let effects = std::mem::take(&mut self.section.effects);
+            let is_open = |one: &&mut Waiting<P>| matches!(one, Waiting::OpenSection);
+            let place = self.line.iter_mut().rev().find(is_open);
+            *place.expect("the open section has a place in the line") = Waiting::Section(effects);
+        }
+    }
+
+    fn tell_now(&mut self, mut effect: Effect) {
+        match &mut effect {
+            Effect::Seat { seat, door, .. } => {
+                self.heard.insert(*seat, *door);
+            }
+            Effect::Unseat { seat, .. } | Effect::Dismiss { seat, .. } => {
+                self.heard.remove(seat);
+            }
+            Effect::Reply { seat, .. } if !self.heard.contains_key(seat) => return, // Rule 6.
+            Effect::Announce { by, .. } => {
+                *by = by.filter(|(seat, _)| self.heard.contains_key(seat));
+            }
+            _ => {}
+        }
+        self.effects.push(effect);
+    }
+}
+
+/// Whether an effect is told at the place of the entry that is applied now, or has no place at all.
+fn is_at_once(effect: &Effect) -> bool {
+    match effect {
+        Effect::Announce { event, .. } => event.what.seq().is_some(),
+        Effect::Whisper { .. } => true,
+        Effect::Seat { stream, .. } | Effect::Unseat { stream, .. } => stream.is_some(),
+        Effect::Dismiss { .. } | Effect::Reply { .. } => false,
+        Effect::Answer { .. }
+        | Effect::Propose { .. }
+        | Effect::Mark { .. }
+        | Effect::Touch { .. } => true,
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl<P> Order<P> {
+    /// The line begins with what cannot be told yet, and knows how many proposals there are.
+    pub fn check(&self) {
+        let is_proposal = |one: &&Waiting<P>| matches!(one, Waiting::Proposal { .. });
+        assert_eq!(self.proposals, self.line.iter().filter(is_proposal).count());
+        assert!(!self.has_next(), "an effect is late");
+        assert!(!self.section.active, "a section is entered and not left");
+        let open = self.line.iter().filter(|one| matches!(one, Waiting::OpenSection)).count();
+        assert!(open == 1 || open == 0 && self.section.effects.is_empty(), "{open} sections");
+    }
+
+    /// What waits in the line, in order.
+    pub fn waiting(&self) -> impl Iterator<Item = &Effect> {
+        self.line.iter().flat_map(|one| match one {
+            Waiting::Proposal { .. } => Vec::new(),
+            Waiting::Effect(effect) => vec![effect],
+            Waiting::Section(effects) => effects.iter().collect(),
+            Waiting::OpenSection => self.section.effects.iter().collect(),
+        })
+    }
+
+    /// The subscriptions that clients know of.
+    pub fn heard(&self) -> impl Iterator<Item = &SeatId> {
+        self.heard.keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::types::{AccountId, Author, LOBBY, Name, Seq};
+    use crate::chat::vocabulary::{Event, Receipt, What};
+
+    const ANN: SeatId = SeatId(1);
+    const STREAM: SeatId = SeatId(1 << 16);
+    const DOOR: Door = Door(0);
+
+    /// A line whose proposals are remembered by a word.
+    struct Line(Order<&'static str>);
+
+    impl Line {
+        fn new() -> Line {
+            let mut line = Line(Order::new(9));
+            line.0.set_heard(ANN, Some(DOOR));
+            line
+        }
+
+        fn propose(&mut self, word: &'static str) {
+            self.0.propose(Time(0), Entry::AccountEnded { account: AccountId(1) }, word);
+        }
+
+        fn tell(&mut self, effect: Effect) {
+            self.0.tell(effect);
+        }
+
+        /// What the hub carries out next.
+        fn effects(&mut self) -> Vec<String> {
+            let mut effects = Vec::new();
+            self.0.swap_effects(&mut effects);
+            let told = effects.into_iter().map(|effect| match effect {
+                Effect::Announce { event, by } => format!("{:?} by {by:?}", event.what),
+                Effect::Propose { ticket, .. } => format!("{ticket:?}"),
+                Effect::Reply { reply, .. } => format!("{reply:?}"),
+                Effect::Whisper { event, .. } => format!("whispered {:?}", event.what),
+                Effect::Seat { seat, .. } => format!("{seat:?} begins"),
+                Effect::Unseat { seat, .. } => format!("{seat:?} ends"),
+                other => format!("{other:?}"),
+            });
+            told.collect()
+        }
+
+        fn advance(&mut self) -> Vec<String> {
+            while self.0.tell_next() {}
+            self.0.check();
+            self.effects()
+        }
+    }
+
+    fn announce(what: What) -> Effect {
+        let author = Author { account: None, name: Name::new("ann").expect("a name") };
+        let event = Event { room: LOBBY, time: Time(0), author, color: None, what };
+        Effect::Announce { event, by: None }
+    }
+
+    fn reply() -> Effect {
+        Effect::Reply { seat: ANN, door: DOOR, reply: Ok(Receipt::Noted), mark: None }
+    }
+
+    fn unseat(seat: SeatId, stream: Option<SeatId>) -> Effect {
+        Effect::Unseat { seat, door: DOOR, room: LOBBY, stream, farewell: None }
+    }
+
+    #[test]
+    fn what_happens_at_once_is_told_behind_what_was_proposed_before() {
+        let mut line = Line::new();
+        line.tell(announce(What::Joined));
+        assert_eq!(line.effects(), ["Joined by None"]);
+        line.propose("a message");
+        line.tell(announce(What::Left));
+        line.tell(reply());
+        line.propose("another");
+        assert_eq!(line.effects(), ["Ticket(1)", "Ticket(2)"]);
+        assert_eq!(line.0.settle(Ticket(1)), "a message");
+        line.tell(announce(What::Gone { seq: Seq(7) }));
+        line.0.tell_outcome(reply());
+        line.tell(announce(What::Typing));
+        let entry = ["Gone { seq: Seq(7) } by None", "Ok(Noted)"];
+        assert_eq!(line.effects(), entry, "the entry and its outcome come first");
+        assert_eq!(line.advance(), ["Left by None", "Ok(Noted)"]);
+        assert_eq!(line.0.settle(Ticket(2)), "another");
+        assert_eq!(line.advance(), ["Typing by None"]);
+        assert!(line.0.is_empty());
+    }
+
+    #[test]
+    fn a_streams_subscriptions_change_at_the_place_of_the_entry() {
+        let mut line = Line::new();
+        line.propose("a message");
+        line.effects();
+        let (door, room, seat) = (DOOR, LOBBY, SeatId(STREAM.0 + 1));
+        line.tell(Effect::Seat { seat, door, room, stream: Some(STREAM) });
+        line.tell(unseat(seat, Some(STREAM)));
+        line.tell(Effect::Seat { seat: SeatId(2), door, room, stream: None });
+        assert_eq!(line.effects(), ["SeatId(65537) begins", "SeatId(65537) ends"]);
+        line.0.settle(Ticket(1));
+        assert_eq!(line.advance(), ["SeatId(2) begins"]);
+    }
+
+    #[test]
+    fn nothing_is_told_to_a_subscription_that_has_ended() {
+        let mut line = Line::new();
+        line.propose("a message");
+        line.tell(unseat(ANN, None));
+        line.tell(reply());
+        let Effect::Announce { event, .. } = announce(What::Left) else { unreachable!() };
+        line.tell(Effect::Announce { event, by: Some((ANN, DOOR)) });
+        line.effects();
+        line.0.settle(Ticket(1));
+        assert_eq!(line.advance(), ["SeatId(1) ends", "Left by None"]);
+    }
+
+    #[test]
+    fn a_section_keeps_its_place() {
+        // Whether nothing, an effect, or a proposal stands before it.
+        for (before, expected) in [(0, "1 2 !"), (1, "- 1 2 !"), (2, "- 1 2 !")] {
+            let mut line = Line::new();
+            line.propose("the entry");
+            let told = ["Left by None", "Joined by None"][before % 2];
+            match before {
+                0 => {}
+                1 => line.tell(announce(What::Joined)),
+                _ => {
+                    line.propose("a message");
+                    line.tell(announce(What::Left));
+                }
+            }
+            line.0.settle(Ticket(1));
+            line.0.open_section();
+            line.0.enter_section();
+            line.tell(unseat(SeatId(11), None));
+            line.0.leave_section(false);
+            // Another command has its turn, and the line moves up as far as it can.
+            line.tell(announce(What::Typing));
+            let mut heard = line.effects();
+            heard.extend(line.advance());
+            line.0.enter_section();
+            line.tell(unseat(SeatId(12), None));
+            line.0.leave_section(true);
+            heard.extend(line.advance());
+            if before == 2 {
+                assert_eq!(line.0.settle(Ticket(2)), "a message");
+                heard.extend(line.advance());
+            }
+            let short: Vec<&str> = heard
+                .iter()
+                .filter(|one| !one.starts_with("Ticket"))
+                .map(|one| match one.as_str() {
+                    "SeatId(11) ends" => "1",
+                    "SeatId(12) ends" => "2",
+                    "Typing by None" => "!",
+                    other => {
+                        assert_eq!(other, told);
+                        "-"
+                    }
+                })
+                .collect();
+            assert_eq!(short.join(" "), expected, "{before}");
+            assert!(line.0.is_empty());
+        }
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_proposals() {
+        let mut line = Line(Order::new(2));
+        assert!(line.0.has_room_for(2) && !line.0.has_room_for(3));
+        line.propose("a message");
+        assert!(line.0.has_room_for(1) && !line.0.has_room_for(2));
+        line.0.settle(Ticket(1));
+        assert!(line.0.has_room_for(2) && !line.0.is_congested());
+    }
+
+    #[test]
+    #[should_panic(expected = "not the first in the line")]
+    fn the_log_answers_in_order() {
+        let mut line = Line::new();
+        line.propose("a message");
+        line.propose("another");
+        line.0.settle(Ticket(2));
+    }
+
+    #[test]
+    #[should_panic(expected = "not the first in the line")]
+    fn the_log_does_not_answer_while_a_section_is_open() {
+        let mut line = Line::new();
+        line.propose("the entry");
+        line.0.settle(Ticket(1));
+        line.0.open_section();
+        line.propose("a message");
+        line.0.settle(Ticket(2));
+    }
+}
