@@ -313,7 +313,16 @@ impl Chat {
         access: Access,
     ) -> Result<&Room, Refusal> {
         let asker = account_of(who);
-        let room = self.find_visible(asker, room, access)?;
+        let room = match (access, room) {
+            (Access::Member, RoomRef::Id(room)) => {
+                let room = self.visible(asker, *room)?;
+                if room.record.owner.is_none() && !room.has_member(asker) {
+                    return Err(Refusal::Forbidden);
+                }
+                room
+            }
+            _ => self.find_visible(asker, room, access)?,
+        };
         room.may_change(asker, self.admits(room, access).is_ok())?;
         Ok(room)
     }

@@ -67,7 +67,7 @@ impl Chat {
     pub(super) fn fits(&self, found: &Room, access: Access) -> bool {
         let record = &found.record;
         match access {
-            Access::Open => false,
+            Access::Open | Access::Member => false,
             Access::Password { generation } => generation == record.generation,
             Access::Token { room, generation, session } => {
                 let alive = |key| self.accounts.session_by_key(&key, self.running).is_some();

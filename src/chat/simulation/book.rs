@@ -366,7 +366,7 @@ impl Book {
     /// Whether what is shown opens a room, as long as the session lives that asked for it.
     pub fn opens(&self, room: &RoomRecord, access: Access) -> bool {
         match access {
-            Access::Open => false,
+            Access::Open | Access::Member => false,
             Access::Password { generation } => generation == room.generation,
             Access::Token { room: of, generation, .. } => {
                 (of == room.id || room.link == Some(of)) && generation == room.generation

@@ -47,6 +47,12 @@ fn who_may_change_and_end_which_room() {
         (owned, "ann?", Access::Open, Ok(())),
         (free, "", Access::Open, Ok(())),
         (free, "bob", Access::Open, Ok(())),
+        // Who asks as a member has to be one, also where everybody else may.
+        (free, "bob", Access::Member, Err(Refusal::Forbidden)),
+        (owned, "bob", Access::Member, Err(Refusal::Forbidden)),
+        (owned, "ann", Access::Member, Ok(())),
+        (LOBBY, "ann", Access::Member, Err(Refusal::Forbidden)),
+        (shared, "bob", Access::Member, Err(Refusal::Forbidden)),
         // Where there is an owner, a token is entry and nothing more.
         (locked, "bob", Access::Open, Err(Refusal::Forbidden)),
         (locked, "bob", token(locked, 0), Err(Refusal::Forbidden)),

@@ -9,6 +9,9 @@ use crate::time::Time;
 pub enum Access {
     /// Without anything to show.
     Open,
+    /// By belonging to it: a room without an owner is changed by its members only, also where it is
+    /// public; and a hidden one is not found by its link.
+    Member,
     /// By the room's password, of this generation: it was found to be right.
     Password {
         /// Compared with the room's: see [`Lock`](super::Lock).
@@ -43,7 +46,7 @@ impl Access {
     pub fn session(self) -> Option<KeyHash> {
         match self {
             Access::Token { session, .. } => session,
-            Access::Open | Access::Password { .. } => None,
+            Access::Open | Access::Member | Access::Password { .. } => None,
         }
     }
 }

@@ -100,7 +100,7 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
     }
     let password = context.hash_new(room, password, lock.password).await?;
     let change = RoomChange { title, description, visibility, password, keep_members };
-    let (access, chance) = (Access::Open, chance());
+    let (access, chance) = (Access::Member, chance());
     let call = call::ChangeRoom { room: RoomRef::Id(room), access, change, chance };
     let info = context.hub.call(caller.clone(), call).await?;
     respond(context, caller, 200, *info).await
@@ -109,7 +109,7 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
 pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     own(context, caller.clone(), room).await?;
-    let call = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
+    let call = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Member };
     context.hub.call(caller, call).await?;
     Ok(Response::new(204))
 }
@@ -224,14 +224,9 @@ pub(super) async fn readable(
     Err(Failure::not_member())
 }
 
-/// The lock of a room that the caller may change: it is theirs, or it is nobody's and they are in
-/// it.
+/// The lock of a room, if the caller may change it.
 async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Failure> {
-    let info = view(context, caller.clone(), room).await?;
-    if info.direct || (info.owner.is_none() && info.membership.is_none()) {
-        return Err(Code::Forbidden.into());
-    }
-    let call = call::MayChange { room: RoomRef::Id(room), access: Access::Open };
+    let call = call::MayChange { room: RoomRef::Id(room), access: Access::Member };
     Ok(context.hub.call(caller, call).await?)
 }
 
