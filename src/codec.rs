@@ -31,7 +31,7 @@ pub trait Codec: Sync {
     /// How a client is told that its connection is closed.
     fn close(&self, why: Disconnect) -> CloseFrame;
 
-    /// Whether the seat through which an event came is told of it like everybody else.
+    /// Whether the subscription through which an event came is told of it like everybody else.
     fn echoes(&self) -> bool;
 
     /// Whether comings and goings are told in measure, gathered over a second, and not one by one.
@@ -72,7 +72,7 @@ pub struct Encoded {
     pub door: Door,
     /// Not empty.
     pub frame: Bytes,
-    /// Whether the seat through which it came gets it, too.
+    /// Whether the subscription through which it came gets it, too.
     pub echo: bool,
 }
 

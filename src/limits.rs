@@ -201,15 +201,15 @@ pub const EMOJI_BYTES_MAX: usize = 48;
 pub const AGENT_CHARS_MAX: usize = 200;
 /// Members of a room. Beyond it: refused as full.
 pub const MEMBERS_MAX: usize = 10_000;
-/// Steps of one command of the core: seats that end or are taken, people who are told that they
-/// waited long enough, sessions that are looked at. Some 0.3 ms; what is left over goes on after
-/// everybody else had their turn.
+/// Steps of one command of the core: subscriptions that end or are taken, people who are told that
+/// they waited long enough, sessions that are looked at. Some 0.3 ms; what is left over goes on
+/// after everybody else had their turn.
 pub const STEPS_MAX: usize = 256;
 /// Rooms or people in one answer of the core; a longer list is asked for page by page. Some 50 µs
 /// of the event loop for each.
 pub const ANSWER_ITEMS_MAX: usize = 256;
-/// Rooms that one is a member of: each stream has a seat in each. Rooms for two are not counted
-/// here, so that nobody can use up somebody else's.
+/// Rooms that one is a member of: each stream has a subscription in each. Rooms for two are not
+/// counted here, so that nobody can use up somebody else's.
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
 /// The same of a guest, who is only passing through.
 pub const ROOMS_PER_GUEST_MAX: usize = 200;

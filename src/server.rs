@@ -2,10 +2,10 @@
 //! in order. Called by `main`.
 //!
 //! The end, in order: the listener is dropped; connections finish the response in hand, and the
-//! core unseats everybody (close 1001); connections end, and with them the senders of the hub; the
-//! hub ends, and with it the sender of the store; the writer commits what is left and ends. Whoever
-//! does not take their last words in time is cut off, which is no failure: what they were told to
-//! be safe is.
+//! core unsubscribes everybody (close 1001); connections end, and with them the senders of the hub;
+//! the hub ends, and with it the sender of the store; the writer commits what is left and ends.
+//! Whoever does not take their last words in time is cut off, which is no failure: what they were
+//! told to be safe is.
 
 mod doors;
 mod space;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::chat::{SeatId, Seq};
+use crate::chat::{Seq, SubscriptionId};
 use crate::connection::{self, Shared, Slot, Slots, Wires};
 use crate::hub::{self, Rounds};
 use crate::limits::FAREWELL_MS;
@@ -73,9 +73,9 @@ async fn welcome(
         // It may be gone before it is served.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
-        let wire = Rc::new(shared.wire(hub::seat_id(worker, count), stream));
-        wires.borrow_mut().insert(wire.seat, wire.clone());
-        let registered = Registered { wires: wires.clone(), seat: wire.seat };
+        let wire = Rc::new(shared.wire(hub::subscription_id(worker, count), stream));
+        wires.borrow_mut().insert(wire.subscription, wire.clone());
+        let registered = Registered { wires: wires.clone(), subscription: wire.subscription };
         let shared = shared.clone();
         tokio::task::spawn_local(async move {
             // Dropped at the end also when the connection panics, which costs only itself.
@@ -114,11 +114,11 @@ fn prepared(stream: std::net::TcpStream, patience: Duration) -> io::Result<TcpSt
 /// A connection's entry in the table.
 struct Registered {
     wires: Wires,
-    seat: SeatId,
+    subscription: SubscriptionId,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.wires.borrow_mut().remove(&self.seat);
+        self.wires.borrow_mut().remove(&self.subscription);
     }
 }

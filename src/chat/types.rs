@@ -40,7 +40,7 @@ number!(
 );
 number!(
     /// The right of one connection to hear and speak. Never given twice while the server runs.
-    SeatId
+    SubscriptionId
 );
 number!(
     /// The number of an entry in the log: 1, 2, 3, … without a gap; 0 before the first.

@@ -35,7 +35,8 @@ impl Feed {
         Feed { cursor: none, behind: Some(none), gathered: Vec::new(), before: none }
     }
 
-    /// Says where it begins. What was announced since its seats were taken is noted already.
+    /// Says where it begins. What was announced since its subscriptions were taken is noted
+    /// already.
     pub fn begin_at(&mut self, cursor: Seq) {
         (self.cursor, self.before) = (cursor, cursor);
     }

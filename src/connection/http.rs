@@ -14,7 +14,7 @@ use crate::connection::answer::{self, patience};
 use crate::connection::slots::{Place, Stage};
 use crate::connection::wire::{Ready, Wire};
 use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
-use crate::hub::Seat;
+use crate::hub::SubscriptionGuard;
 use crate::limits::{
     BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS, RETRY_AFTER_MS,
 };
@@ -29,7 +29,7 @@ pub(super) enum Next {
     /// The body of a response that does not end.
     Stream {
         /// The right to hear.
-        seat: Seat,
+        subscription: SubscriptionGuard,
         /// The frames that the stream sends.
         script: Box<dyn StreamScript>,
     },
@@ -38,7 +38,7 @@ pub(super) enum Next {
 /// What a websocket begins with.
 pub(super) struct Upgrade {
     /// The right to chat.
-    pub seat: Seat,
+    pub subscription: SubscriptionGuard,
     /// What is spoken.
     pub codec: &'static dyn Codec,
     /// A stream's: the frames that it sends besides those of its rooms.
@@ -71,16 +71,16 @@ pub(super) async fn serve(shared: &Shared, wire: &Rc<Wire>, place: &mut Place) -
                             return None;
                         }
                     }
-                    Outcome::Stream { response, seat, script } => {
+                    Outcome::Stream { response, subscription, script } => {
                         log!(Debug, "{} {} streams", request.method, request.path);
                         let open =
                             answer::send_head(shared, wire, &response, framing, &mut deadline);
                         if !open.await {
                             return None;
                         }
-                        return Some(Next::Stream { seat, script });
+                        return Some(Next::Stream { subscription, script });
                     }
-                    Outcome::Websocket { response, seat, codec, script, known } => {
+                    Outcome::Websocket { response, subscription, codec, script, known } => {
                         log!(Debug, "{} {} 101", request.method, request.path);
                         if !answer::send(shared, wire, response, framing, &mut deadline).await {
                             return None;
@@ -90,7 +90,7 @@ pub(super) async fn serve(shared: &Shared, wire: &Rc<Wire>, place: &mut Place) -
                         }
                         wire.uncork();
                         let early = reader.leftover();
-                        let upgrade = Upgrade { seat, codec, script, early };
+                        let upgrade = Upgrade { subscription, codec, script, early };
                         return Some(Next::Websocket(upgrade));
                     }
                 }
@@ -154,7 +154,7 @@ async fn respond(shared: &Shared, wire: &Wire, request: &Request) -> Outcome {
     if shared.unsent.left() == 0 && !health {
         return refused(shared, request, FULL);
     }
-    let outcome = protocol::respond(&shared.service, wire.from(), wire.seat, request).await;
+    let outcome = protocol::respond(&shared.service, wire.from(), wire.subscription, request).await;
     match &outcome {
         Outcome::Response(response)
             if matches!(request.method, Method::Get | Method::Head)

@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::chat::{SeatId, Seq};
+use crate::chat::{Seq, SubscriptionId};
 use crate::connection::http::Next;
 use crate::connection::slots::{Addresses, Place};
 pub use crate::connection::slots::{Gate, Slot, Slots, Wires};
@@ -95,8 +95,8 @@ impl Shared {
     }
 
     /// A connection of this thread, of which nothing was read yet.
-    pub fn wire(&self, seat: SeatId, stream: TcpStream) -> Wire {
-        Wire::new(seat, stream, &self.unsent)
+    pub fn wire(&self, subscription: SubscriptionId, stream: TcpStream) -> Wire {
+        Wire::new(subscription, stream, &self.unsent)
     }
 
     /// Waits until another connection may be begun.
@@ -121,8 +121,8 @@ pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>, slot: Slot) {
             websocket::serve(&shared, &wire, upgrade, &mut deadline).await;
         }
         // Boxed: an idle websocket is not to pay for what a stream needs.
-        Some(Next::Stream { seat, script }) => {
-            Box::pin(stream::serve(&shared, &wire, seat, script, &mut deadline)).await;
+        Some(Next::Stream { subscription, script }) => {
+            Box::pin(stream::serve(&shared, &wire, subscription, script, &mut deadline)).await;
         }
     }
     shared.turns.take().await;

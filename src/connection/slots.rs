@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::chat::{Numbered, SeatId, Source};
+use crate::chat::{Numbered, Source, SubscriptionId};
 use crate::codec::Disconnect;
 use crate::connection::Shared;
 use crate::connection::wire::Wire;
@@ -33,8 +33,8 @@ use crate::limits::{
 };
 use crate::protocol;
 
-/// The connections of one thread, by seat, from accept to close.
-pub type Wires = Rc<RefCell<Numbered<SeatId, Rc<Wire>>>>;
+/// The connections of one thread, by subscription, from accept to close.
+pub type Wires = Rc<RefCell<Numbered<SubscriptionId, Rc<Wire>>>>;
 
 /// The places of all workers.
 #[derive(Clone)]
@@ -199,7 +199,8 @@ pub(super) fn make_way(wires: &Wires, but: &Wire) {
     let (grace, silence) =
         (Duration::from_millis(SLOT_GRACE_MS), Duration::from_millis(SILENT_GRACE_MS));
     let wires = wires.borrow();
-    let waiting = wires.values().filter(|wire| wire.seat != but.seat && !wire.is_leaving());
+    let waiting =
+        wires.values().filter(|wire| wire.subscription != but.subscription && !wire.is_leaving());
     let ranked = waiting.filter_map(|wire| {
         let (stage, since) = wire.stage.get();
         let age = now.saturating_duration_since(since);

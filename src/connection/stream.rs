@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 use crate::codec::Disconnect;
 use crate::connection::Shared;
 use crate::connection::wire::{Ready, Wire};
-use crate::hub::Seat;
+use crate::hub::SubscriptionGuard;
 use crate::limits::{STREAM_PING_MS, WRITE_STALL_MS};
 use crate::log;
 use crate::protocol::StreamScript;
@@ -77,7 +77,7 @@ impl Feeder {
 pub(super) async fn serve(
     shared: &Shared,
     wire: &Wire,
-    seat: Seat,
+    subscription: SubscriptionGuard,
     script: Box<dyn StreamScript>,
     deadline: &mut Pin<&mut Sleep>,
 ) {
@@ -104,11 +104,11 @@ pub(super) async fn serve(
             Ready::Read | Ready::Nudge => {}
             Ready::Write => wire.flush(),
             Ready::Deadline if stall.is_some_and(|stall| stall <= Instant::now()) => {
-                log!(Debug, "stream {}: takes nothing", wire.seat);
+                log!(Debug, "stream {}: takes nothing", wire.subscription);
                 wire.give_up();
             }
             Ready::Deadline => feeder.speak(shared, wire),
         }
     }
-    drop(seat);
+    drop(subscription);
 }

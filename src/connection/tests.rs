@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::codec::Disconnect;
 use crate::connection::slots::Stage;
-use crate::hub::seat_id;
+use crate::hub::subscription_id;
 use crate::limits::{
     ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
     SILENT_GRACE_MS, SLOT_GRACE_MS, TURNS_PER_ROUND, UNANSWERED_MAX,
@@ -37,7 +37,7 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
         };
         let (stream, _) = listener.accept().expect("it has come");
         let shared = Rc::new(shared(service));
-        let wire = Rc::new(shared.wire(seat_id(0, 1), socket(stream)));
+        let wire = Rc::new(shared.wire(subscription_id(0, 1), socket(stream)));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
             for byte in drip.iter().cycle() {
@@ -117,7 +117,7 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
         socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
         let shared = shared(service);
-        let wire = shared.wire(seat_id(0, 1), stream);
+        let wire = shared.wire(subscription_id(0, 1), stream);
         let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
         let content = vec![7; 1024 * 1024];
         let reads = async {
@@ -208,8 +208,9 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
 fn of_what_is_unfinished_the_most_makes_way() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
-        let wires: Vec<Rc<Wire>> =
-            (1..=4).map(|count| Rc::new(shared.wire(seat_id(0, count), pair().0))).collect();
+        let wires: Vec<Rc<Wire>> = (1..=4)
+            .map(|count| Rc::new(shared.wire(subscription_id(0, count), pair().0)))
+            .collect();
         let unfinished = Unfinished::new(100);
         let closed = || wires.iter().map(|wire| wire.closing().is_some()).collect::<Vec<_>>();
         for (wire, bytes) in wires.iter().zip([30, 40, 30]) {
@@ -235,7 +236,7 @@ fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
-        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let wire = Rc::new(shared.wire(subscription_id(0, 1), stream));
         let head = b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nsome";
         peer.writable().await.expect("a socket");
         assert_eq!(peer.try_write(head).ok(), Some(head.len()));
@@ -266,7 +267,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
-        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let wire = Rc::new(shared.wire(subscription_id(0, 1), stream));
         let held = shared.unsent.hold(UNSENT_BYTES_MAX);
         let ask = async |path: &str| {
             let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -304,20 +305,21 @@ fn who_does_least_makes_way() {
     use crate::connection::slots::{Stage, make_way};
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
-        let wire = |count| Rc::new(shared.wire(seat_id(0, count), pair().0));
+        let wire = |count| Rc::new(shared.wire(subscription_id(0, count), pair().0));
         let wires: Vec<Rc<Wire>> = (0..7).map(wire).collect();
         tokio::time::pause();
         let stages = [Stage::Silent, Stage::Busy, Stage::Asking, Stage::Idle, Stage::Idle];
         for (wire, stage) in wires.iter().zip(stages) {
             wire.enter(stage);
-            shared.wires.borrow_mut().insert(wire.seat, wire.clone());
+            shared.wires.borrow_mut().insert(wire.subscription, wire.clone());
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         let newcomer = &wires[6];
         let gone = || {
             make_way(&shared.wires, newcomer);
             let gone = |wire: &&Rc<Wire>| wire.is_broken() || wire.closing().is_some();
-            let gone: Vec<u64> = wires.iter().filter(gone).map(|wire| wire.seat.0 >> 16).collect();
+            let gone: Vec<u64> =
+                wires.iter().filter(gone).map(|wire| wire.subscription.0 >> 16).collect();
             gone
         };
         assert_eq!(gone(), [0_u64; 0], "nobody has kept a place for long");
@@ -353,7 +355,7 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
         stream.set_nonblocking(true).expect("a socket");
         let shared = Rc::new(shared(service));
         let stream = TcpStream::from_std(stream).expect("a runtime");
-        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let wire = Rc::new(shared.wire(subscription_id(0, 1), stream));
         let upgrade = "GET /chats/1/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -398,7 +400,7 @@ async fn burst(shared: Rc<Shared>) {
         peer.try_write(request).expect("it fits");
         peer.into_std().and_then(|peer| peer.shutdown(Shutdown::Both)).expect("a socket");
         stream.readable().await.expect("a socket");
-        wires.push(Rc::new(shared.wire(seat_id(0, number as u64 + 1), stream)));
+        wires.push(Rc::new(shared.wire(subscription_id(0, number as u64 + 1), stream)));
     }
     let ended = Rc::new(Cell::new(0));
     for wire in &wires {

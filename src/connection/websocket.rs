@@ -14,7 +14,7 @@ use crate::connection::http::Upgrade;
 use crate::connection::slots::Stage;
 use crate::connection::stream::Feeder;
 use crate::connection::wire::{Ready, Wire};
-use crate::hub::Seat;
+use crate::hub::SubscriptionGuard;
 use crate::limits::{CLOSE_DEADLINE_MS, MESSAGE_DEADLINE_MS, WRITE_STALL_MS};
 use crate::log;
 use crate::protocol;
@@ -26,7 +26,7 @@ struct Session<'a> {
     wire: &'a Rc<Wire>,
     codec: &'static dyn Codec,
     /// Dropped when the conversation is over: that is how the room learns of it.
-    seat: Option<Seat>,
+    subscription: Option<SubscriptionGuard>,
     websocket: Websocket,
     /// Supplies a stream. (Boxed: most websockets are none.)
     feeder: Option<Box<Feeder>>,
@@ -53,12 +53,12 @@ pub(super) async fn serve(
     upgrade: Upgrade,
     deadline: &mut Pin<&mut Sleep>,
 ) {
-    let Upgrade { seat, codec, script, early } = upgrade;
+    let Upgrade { subscription, codec, script, early } = upgrade;
     let mut session = Session {
         shared,
         wire,
         codec,
-        seat: Some(seat),
+        subscription: Some(subscription),
         websocket: Websocket::new(),
         feeder: script.map(|script| Box::new(Feeder::begin(script, wire))),
         rest: early.to_vec(),
@@ -86,8 +86,8 @@ impl Session<'_> {
 
     /// Deals with what was left over, as far as the hub lets us.
     async fn catch_up(&mut self) {
-        if let (Some(seat), Some(tell)) = (&self.seat, self.held.take()) {
-            seat.tell(tell).await;
+        if let (Some(subscription), Some(tell)) = (&self.subscription, self.held.take()) {
+            subscription.tell(tell).await;
         }
         if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
             Box::pin(feeder.pump(self.shared, self.wire)).await;
@@ -180,17 +180,23 @@ impl Session<'_> {
                     self.websocket.close(code, reason, &mut out);
                     self.wire.end();
                     self.closed = Some(Instant::now());
-                    self.seat = None;
+                    self.subscription = None;
                     true
                 }
                 Incoming::Alive => true,
                 Incoming::Closed { .. } => {
-                    self.seat = None;
+                    self.subscription = None;
                     true
                 }
                 Incoming::Failed(failure) => {
-                    log!(Debug, "seat {}: {} {}", self.wire.seat, failure.code, failure.reason);
-                    self.seat = None;
+                    log!(
+                        Debug,
+                        "subscription {}: {} {}",
+                        self.wire.subscription,
+                        failure.code,
+                        failure.reason
+                    );
+                    self.subscription = None;
                     true
                 }
             };
@@ -214,9 +220,9 @@ impl Session<'_> {
 
     /// Hands a tell to the hub. `false`: the next one has to wait.
     fn tell(&mut self, tell: Tell) -> bool {
-        let Some(seat) = &self.seat else { return true };
+        let Some(subscription) = &self.subscription else { return true };
         let more = self.wire.told();
-        match seat.try_tell(tell) {
+        match subscription.try_tell(tell) {
             Ok(()) => more,
             Err(tell) => {
                 self.held = Some(tell);
@@ -228,7 +234,7 @@ impl Session<'_> {
     /// Begins the closing handshake, behind everything that is queued.
     fn close(&mut self, why: Disconnect) {
         let CloseFrame { code, reason } = self.codec.close(why);
-        log!(Debug, "seat {}: closed, {code}: {reason}", self.wire.seat);
+        log!(Debug, "subscription {}: closed, {code}: {reason}", self.wire.subscription);
         let mut out = Vec::new();
         if let Some(feeder) = &self.feeder {
             feeder.farewell(why, self.wire);
@@ -237,14 +243,14 @@ impl Session<'_> {
         self.wire.end();
         self.wire.control(&out);
         self.closed = Some(Instant::now());
-        self.seat = None;
+        self.subscription = None;
         (self.rest, self.held, self.unfinished) = (Vec::new(), None, None);
         self.shared.unfinished.note(self.wire, 0);
     }
 
     /// There is nobody to exchange close frames with.
     fn vanish(&mut self, why: &str) {
-        log!(Debug, "seat {}: {why}", self.wire.seat);
+        log!(Debug, "subscription {}: {why}", self.wire.subscription);
         self.wire.give_up();
     }
 

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::chat::{RoomId, SeatId, Seq};
+use crate::chat::{RoomId, Seq, SubscriptionId};
 use crate::codec::Disconnect;
 use crate::connection::feed::Feed;
 use crate::connection::slots::Stage;
@@ -43,15 +43,16 @@ enum Flow {
 
 /// See the module's documentation.
 pub struct Wire {
-    /// The seat that this connection can take, and its name in the worker's table.
-    pub seat: SeatId,
-    /// Where the seat is, as the worker delivers to it. A stream sits in many rooms, and has none.
+    /// The subscription that this connection can take, and its name in the worker's table.
+    pub subscription: SubscriptionId,
+    /// Where the subscription is, as the worker delivers to it. A stream sits in many rooms, and
+    /// has none.
     pub room: Cell<Option<RoomId>>,
     /// What it does, and since when.
     pub(super) stage: Cell<(Stage, Instant)>,
     /// A stream's cursor, and what this round has for it.
     feed: RefCell<Option<Box<Feed>>>,
-    /// What a seat of one room has missed.
+    /// What a subscription of one room has missed.
     hearing: Hearing,
     stream: TcpStream,
     outgoing: RefCell<Outgoing>,
@@ -85,9 +86,9 @@ pub enum Ready {
 impl Wire {
     /// A wire over a socket that has just been accepted, before anything was read; what is queued
     /// for it counts there.
-    pub fn new(seat: SeatId, stream: TcpStream, unsent: &Rc<Budget>) -> Wire {
+    pub fn new(subscription: SubscriptionId, stream: TcpStream, unsent: &Rc<Budget>) -> Wire {
         Wire {
-            seat,
+            subscription,
             room: Cell::new(None),
             stage: Cell::new((Stage::Idle, Instant::now())),
             feed: RefCell::new(None),
@@ -172,7 +173,7 @@ impl Wire {
         STREAM_OUTBOX_BYTES_MAX.saturating_sub(outgoing.len()).min(outgoing.left_for_all())
     }
 
-    /// Makes the connection a stream, with its first seat or before it.
+    /// Makes the connection a stream, with its first subscription or before it.
     pub fn begin_feed(&self) {
         self.feed.borrow_mut().get_or_insert_with(|| Box::new(Feed::new()));
     }

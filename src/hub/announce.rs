@@ -3,14 +3,14 @@
 
 use tokio::time::Instant;
 
-use crate::chat::{Door, Event, RoomId, SeatId, What};
+use crate::chat::{Door, Event, RoomId, SubscriptionId, What};
 use crate::codec::PROTOCOL_IDS_MAX;
 use crate::hub::{Hub, Item, presence};
 
 impl Hub {
     /// Tells everybody who hears a room; of comings and goings those who want them gathered only if
     /// it is time.
-    pub(super) fn announce(&mut self, event: &Event, by: Option<SeatId>) {
+    pub(super) fn announce(&mut self, event: &Event, by: Option<SubscriptionId>) {
         let gathers = |door: Door| presence::is_a_move(event) && self.encoder.gathers(door);
         let wanted = self.doors(event.room).any(gathers);
         if !wanted || self.presence.note(Instant::now(), event) {
@@ -33,7 +33,12 @@ impl Hub {
         (0..PROTOCOL_IDS_MAX as u8).map(Door).filter(listens)
     }
 
-    fn announce_to(&mut self, event: &Event, by: Option<SeatId>, wanted: impl Fn(bool) -> bool) {
+    fn announce_to(
+        &mut self,
+        event: &Event,
+        by: Option<SubscriptionId>,
+        wanted: impl Fn(bool) -> bool,
+    ) {
         let mut doors: Vec<Door> = self.doors(event.room).collect();
         doors.retain(|door| wanted(self.encoder.gathers(*door)));
         let copies = self.encoder.event(event, |door| doors.contains(&door));

@@ -5,15 +5,15 @@ use crate::chat::core::Chat;
 use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::RoomRecord;
 use crate::chat::state::waits::Awaited;
-use crate::chat::types::{AccountId, Door, LOBBY, RoomId, SeatId, Seq, Visibility};
+use crate::chat::types::{AccountId, Door, LOBBY, RoomId, Seq, SubscriptionId, Visibility};
 use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomFacts, What};
 use crate::time::Time;
 
 /// Through whom an entry came into the log, where it was this core that proposed it.
 #[derive(Clone, Copy)]
 pub(super) struct Came {
-    /// The seat through which it came, for the announcement.
-    pub by: Option<(SeatId, Door)>,
+    /// The subscription through which it came, for the announcement.
+    pub by: Option<(SubscriptionId, Door)>,
     /// Who asked, for the answer.
     pub asker: Option<AccountId>,
 }

@@ -23,7 +23,7 @@ impl Chat {
         };
         let identified = self.identify(caller);
         let account = identified.ok().flatten().map(|who| who.account);
-        self.origin = Origin { source, account, seat: None };
+        self.origin = Origin { source, account, subscription: None };
         if let Err(refusal) = self.charge_call(&call) {
             return self.answer(id, Err(refusal));
         }
@@ -117,7 +117,7 @@ impl Chat {
             Call::RestoreRoom(call) => {
                 self.restore_room(id, who, call.room, call.title).map(|()| None)
             }
-            Call::Sit(call) => self.sit(call, who).map(Done).map(Some),
+            Call::Subscribe(call) => self.subscribe(call, who).map(Done).map(Some),
         };
         match outcome {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),

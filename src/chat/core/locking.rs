@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 
 use crate::chat::core::Chat;
-use crate::chat::state::seat::Sitting;
+use crate::chat::state::subscription::Subscription;
 use crate::chat::state::work::{Locking, Work};
-use crate::chat::types::{RoomId, SeatId, Seq};
+use crate::chat::types::{RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{Farewell, What};
 
 impl Chat {
@@ -18,11 +18,11 @@ impl Chat {
     pub(super) fn lock_out(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
-        let (owner, seats) = (room.record.owner, room.seats.clone());
+        let (owner, subscriptions) = (room.record.owner, room.subscriptions.clone());
         self.left(id);
         self.order.open_section();
         let (room, told) = (id, false);
-        self.go_on_locking(Locking { room, seq, owner, members, told, seats });
+        self.go_on_locking(Locking { room, seq, owner, members, told, subscriptions });
     }
 
     pub(super) fn go_on_locking(&mut self, mut it: Locking) {
@@ -51,22 +51,27 @@ impl Chat {
         if !std::mem::replace(&mut it.told, true) {
             self.tell_what_it_is(it.room, it.seq);
         }
-        while let Some(seat) = it.seats.first().copied() {
+        while let Some(subscription) = it.subscriptions.first().copied() {
             if !self.step() {
                 return false;
             }
-            it.seats.remove(&seat);
-            if self.seats.get(&seat).is_some_and(|one| !it.stays(one)) {
-                self.unseat(seat, Some(Farewell::Locked));
+            it.subscriptions.remove(&subscription);
+            if self.subscriptions.get(&subscription).is_some_and(|one| !it.stays(one)) {
+                self.unsubscribe(subscription, Some(Farewell::Locked));
             }
         }
         true
     }
 
-    /// Whether a seat is about to end because its room has closed: it says nothing there any more.
-    pub(super) fn is_locked_out(&self, seat: SeatId, sitting: &Sitting) -> bool {
+    /// Whether a subscription is about to end because its room has closed: it says nothing there
+    /// any more.
+    pub(super) fn is_locked_out(
+        &self,
+        subscription: SubscriptionId,
+        subscribed: &Subscription,
+    ) -> bool {
         self.work.iter().any(
-            |work| matches!(work, Work::Lock(it) if it.seats.contains(&seat) && !it.stays(sitting)),
+            |work| matches!(work, Work::Lock(it) if it.subscriptions.contains(&subscription) && !it.stays(subscribed)),
         )
     }
 }

@@ -1,7 +1,7 @@
 //! Who belongs where: memberships, and what a room looks like to whom.
 //!
-//! A membership begins and ends only by an entry; it outlives every seat, password and restart. The
-//! room keeps it, and the account knows of which rooms.
+//! A membership begins and ends only by an entry; it outlives every subscription, password and
+//! restart. The room keeps it, and the account knows of which rooms.
 
 use std::ops::Bound;
 
@@ -13,7 +13,7 @@ use crate::chat::state::purpose::{Identity, Purpose, account_of};
 use crate::chat::state::room::{Membership, Room};
 use crate::chat::state::work::Then;
 use crate::chat::types::{
-    AccountId, Author, CallId, Door, Folded, LOBBY, RoomId, SeatId, Seq, Title,
+    AccountId, Author, CallId, Door, Folded, LOBBY, RoomId, Seq, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
     Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Page, Place, Present,
@@ -338,7 +338,7 @@ impl Chat {
             return self.show_room(room, Some(account));
         }
         if expelled {
-            self.unseat_person(account, room);
+            self.unsubscribe_person(account, room);
         }
         if self.put_out(seq, room, account) {
             self.tell_member(seq, room, author, false);
@@ -374,9 +374,9 @@ impl Chat {
         }
         let name = Folded::new(name);
         let Some(known) = self.accounts.by_name(&name) else {
-            // A name without an account is one seat's only.
-            let seat = found.seat_of(&name).ok_or(Refusal::PersonNotFound)?;
-            self.unseat(seat, Some(Farewell::Expelled));
+            // A name without an account is one subscription's only.
+            let subscription = found.subscription_of(&name).ok_or(Refusal::PersonNotFound)?;
+            self.unsubscribe(subscription, Some(Farewell::Expelled));
             return Ok(Some(Answer::Done(())));
         };
         let other = known.account.id;
@@ -385,23 +385,27 @@ impl Chat {
         }
         if !found.has_member(Some(other)) {
             found.holder(&name).ok_or(Refusal::PersonNotFound)?;
-            self.unseat_person(other, room);
+            self.unsubscribe_person(other, room);
             return Ok(Some(Answer::Done(())));
         }
         self.propose_membership(Purpose::Call(call, Some(other)), other, room, (false, true))?;
         Ok(None)
     }
 
-    /// An account's seats in a room end, but for those of its streams.
-    fn unseat_person(&mut self, account: AccountId, room: RoomId) {
+    /// An account's subscriptions in a room end, but for those of its streams.
+    fn unsubscribe_person(&mut self, account: AccountId, room: RoomId) {
         let Some(known) = self.accounts.get(account) else { return };
-        let here = (room, Door(0), SeatId(0))..=(room, Door(u8::MAX), SeatId(u64::MAX));
-        let seats = known.seats.range(here).map(|(_, _, seat)| *seat);
-        let named = |seat: &SeatId| {
-            self.seats.get(seat).is_some_and(|sitting| sitting.account() == Some(account))
+        let here =
+            (room, Door(0), SubscriptionId(0))..=(room, Door(u8::MAX), SubscriptionId(u64::MAX));
+        let subscriptions =
+            known.subscriptions.range(here).map(|(_, _, subscription)| *subscription);
+        let named = |subscription: &SubscriptionId| {
+            self.subscriptions
+                .get(subscription)
+                .is_some_and(|subscribed| subscribed.account() == Some(account))
         };
-        let seats = seats.filter(named).collect();
-        self.unseat_each(seats, Some(Farewell::Expelled), Then::Nothing);
+        let subscriptions = subscriptions.filter(named).collect();
+        self.unsubscribe_each(subscriptions, Some(Farewell::Expelled), Then::Nothing);
     }
 
     pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {

@@ -5,10 +5,10 @@
 //! - Here: what every command goes through, whatever it is about.
 //! - `calls`, `apply`: one `match` each, of calls and of entries. They find the method and have no
 //!   rules of their own.
-//! - A topic's file: what a call of that topic does, what it proposes, and how the entry is
-//!   carried out when it comes back, in this order. The topics are `people` (accounts, sessions),
-//!   `blocks`, `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose
-//!   owner is gone), `locking` (rooms that close), `seats` and `streams` (connections), `words`
+//! - A topic's file: what a call of that topic does, what it proposes, and how the entry is carried
+//!   out when it comes back, in this order. The topics are `people` (accounts, sessions), `blocks`,
+//!   `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is
+//!   gone), `locking` (rooms that close), `subscriptions` and `streams` (connections), `words`
 //!   (messages).
 //! - Rules that all topics obey: `sight` (who may see a room), `charge` (rates), `quotas`,
 //!   `guesses` (passwords), `work` (what is too long for one command).
@@ -31,10 +31,10 @@ mod orphans;
 mod people;
 mod quotas;
 mod rooms;
-mod seats;
 mod sight;
 mod snapshot;
 mod streams;
+mod subscriptions;
 mod words;
 mod work;
 
@@ -49,14 +49,14 @@ use crate::chat::state::order::Order;
 use crate::chat::state::purpose::{Origin, Purpose, Told};
 use crate::chat::state::quotas::{Made, Quotas};
 use crate::chat::state::rooms::Rooms;
-use crate::chat::state::seat::Sitting;
 use crate::chat::state::snapshot::Snapshot;
 use crate::chat::state::stream::Stream;
+use crate::chat::state::subscription::Subscription;
 use crate::chat::state::waits::Waits;
 use crate::chat::state::work::Work;
 use crate::chat::types::{
-    AccountId, Author, CallId, Description, Door, Folded, LOBBY, RoomId, SeatId, Seq, Ticket,
-    Title, Visibility,
+    AccountId, Author, CallId, Description, Door, Folded, LOBBY, RoomId, Seq, SubscriptionId,
+    Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::{
     Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomFacts, Space,
@@ -86,13 +86,13 @@ pub struct Chat {
     pub(super) rooms: Rooms,
     /// Rooms that were deleted, and can be brought back.
     deleted: Deleted,
-    seats: Numbered<SeatId, Sitting>,
+    subscriptions: Numbered<SubscriptionId, Subscription>,
     /// Those of them that are no stream's; and those that were taken by a token, by who shows it
     /// and where, and when it was first issued.
-    sitting: BTreeSet<SeatId>,
-    by_token: HashMap<(RoomId, Folded, Time), SeatId>,
-    /// Streams, by their own seats.
-    streams: BTreeMap<SeatId, Stream>,
+    subscribed: BTreeSet<SubscriptionId>,
+    by_token: HashMap<(RoomId, Folded, Time), SubscriptionId>,
+    /// Streams, by their own subscriptions.
+    streams: BTreeMap<SubscriptionId, Stream>,
     last_stream: u64,
     /// The line behind the log.
     order: Order<Purpose>,
@@ -139,8 +139,8 @@ impl Chat {
             accounts: Accounts::new(settings.session_ttl_secs),
             rooms: Rooms::default(),
             deleted: Deleted::default(),
-            seats: Numbered::default(),
-            sitting: BTreeSet::new(),
+            subscriptions: Numbered::default(),
+            subscribed: BTreeSet::new(),
             by_token: HashMap::new(),
             streams: BTreeMap::new(),
             last_stream: 0,
@@ -180,8 +180,8 @@ impl Chat {
         self.refresh_steps();
         match command {
             Command::Call { id, source, caller, call } => self.call(id, source, caller, call),
-            Command::Tell { seat, tell } => self.tell(seat, tell),
-            Command::Leave { seat } => self.leave(seat),
+            Command::Tell { subscription, tell } => self.tell(subscription, tell),
+            Command::Leave { subscription } => self.leave(subscription),
             Command::Logged { ticket, seq, time, entry } => {
                 self.logged(ticket, seq, time, entry);
             }
@@ -307,24 +307,24 @@ impl Chat {
             Purpose::Guest(call) if begun => {
                 self.answer(call, outcome.map_err(|_| Refusal::Unavailable));
             }
-            Purpose::Tell(Told { seat, door, mark, .. }) => {
+            Purpose::Tell(Told { subscription, door, mark, .. }) => {
                 let reply = outcome.map(|answer| match answer {
                     Answer::Acted(Acted { seq, time, repeated, .. }) => {
                         Receipt::Logged { seq, time, repeated }
                     }
                     _ => Receipt::Noted,
                 });
-                self.order.tell_outcome(Effect::Reply { seat, door, reply, mark });
+                self.order.tell_outcome(Effect::Reply { subscription, door, reply, mark });
             }
             Purpose::Guest(_) | Purpose::Own => {}
         }
     }
 
     /// Somebody is here since a message that is lost: then the room hears that, at least.
-    fn came_silently(&mut self, seat: SeatId, door: Door, entry: &Entry) {
+    fn came_silently(&mut self, subscription: SubscriptionId, door: Door, entry: &Entry) {
         let Entry::Said { room, author, color, .. } = entry.clone() else { return };
         let event = Event { room, time: self.now, author, color, what: What::Joined };
-        self.order.tell_outcome(Effect::Announce { event, by: Some((seat, door)) });
+        self.order.tell_outcome(Effect::Announce { event, by: Some((subscription, door)) });
     }
 
     fn tick(&mut self) {

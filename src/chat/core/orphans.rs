@@ -49,7 +49,8 @@ impl Chat {
             return;
         }
         if room.record.forsaken {
-            let empty = room.members.is_empty() && room.moving.is_empty() && room.seats.is_empty();
+            let empty =
+                room.members.is_empty() && room.moving.is_empty() && room.subscriptions.is_empty();
             let gone = Entry::RoomGone { room: id, recoverable: false };
             if empty && self.propose(gone, Purpose::Own).is_ok() {
                 self.rooms.lock(id, true);

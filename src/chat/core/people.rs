@@ -7,7 +7,7 @@ use crate::chat::state::accounts::{Known, Live, Session};
 use crate::chat::state::purpose::{Identity, Purpose, Who};
 use crate::chat::state::quotas::Made;
 use crate::chat::state::work::{Then, Work};
-use crate::chat::types::{AccountId, CallId, Color, Folded, Name, SeatId, Seq, SessionId};
+use crate::chat::types::{AccountId, CallId, Color, Folded, Name, Seq, SessionId, SubscriptionId};
 use crate::chat::vocabulary::{Answer, Entry, Farewell, Person, Refusal, SessionInfo};
 use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
@@ -134,12 +134,13 @@ impl Chat {
         Ok(())
     }
 
-    /// The sessions of an account whose end is not yet proposed; those that hold a seat come last.
+    /// The sessions of an account whose end is not yet proposed; those that hold a subscription
+    /// come last.
     fn longest_unused_first(&self, known: &Known) -> Vec<SessionId> {
         let sessions = known.sessions.iter();
         let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
         let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
-        standing.sort_by_key(|(_, live)| (!live.seats.is_empty(), live.used()));
+        standing.sort_by_key(|(_, live)| (!live.subscriptions.is_empty(), live.used()));
         standing.into_iter().map(|(id, _)| id).collect()
     }
 
@@ -300,25 +301,27 @@ impl Chat {
         }
         let name = known.account.name.clone();
         let rooms = known.rooms.clone();
-        let seats: BTreeSet<SeatId> = known.seats.iter().map(|(_, _, seat)| *seat).collect();
+        let subscriptions: BTreeSet<SubscriptionId> =
+            known.subscriptions.iter().map(|(_, _, subscription)| *subscription).collect();
         let streams = known.streams.iter().copied();
-        let seats: BTreeSet<SeatId> = seats.into_iter().chain(streams).collect();
+        let subscriptions: BTreeSet<SubscriptionId> =
+            subscriptions.into_iter().chain(streams).collect();
         for room in rooms {
             self.end_membership(account, room);
         }
         self.rooms.disown(account);
         self.quotas.end(Made::Account(account));
         self.purge_all_of(account);
-        // Nobody else has the name before the last seat under it has ended, but for whose it is to
-        // be already.
+        // Nobody else has the name before the last subscription under it has ended, but for whose
+        // it is to be already.
         let folded = name.folded();
-        let then = if seats.is_empty() || self.accounts.is_reserved(&folded) {
+        let then = if subscriptions.is_empty() || self.accounts.is_reserved(&folded) {
             Then::Nothing
         } else {
             self.accounts.reserve(folded.clone(), Folded::looks(name.as_str()));
             Then::Free(folded)
         };
-        self.unseat_each(seats, Some(Farewell::SessionEnded), then);
+        self.unsubscribe_each(subscriptions, Some(Farewell::SessionEnded), then);
         self.accounts.remove(account);
     }
 
@@ -336,25 +339,25 @@ impl Chat {
         let Some(known) = self.accounts.get(account) else { return Ok(Answer::Done(())) };
         let stays = |by: Option<SessionId>| by.is_some() && by == but;
         let streams = known.streams.iter().copied();
-        let mut going: BTreeSet<SeatId> = streams
+        let mut going: BTreeSet<SubscriptionId> = streams
             .filter(|base| !self.streams.get(base).is_some_and(|one| stays(one.session)))
             .collect();
-        let seats = known.seats.iter().map(|(_, _, seat)| *seat);
-        going.extend(
-            seats.filter(|seat| !self.seats.get(seat).is_some_and(|one| stays(one.session))),
-        );
+        let subscriptions = known.subscriptions.iter().map(|(_, _, subscription)| *subscription);
+        going.extend(subscriptions.filter(|subscription| {
+            !self.subscriptions.get(subscription).is_some_and(|one| stays(one.session))
+        }));
         for session in known.sessions.clone() {
             if Some(session) != but {
                 self.accounts.end(session);
             }
         }
-        self.unseat_each(going, Some(Farewell::SessionEnded), Then::Nothing);
+        self.unsubscribe_each(going, Some(Farewell::SessionEnded), Then::Nothing);
         Ok(Answer::Done(()))
     }
 
     pub(super) fn session_ended(&mut self, session: SessionId) {
         let Some(live) = self.accounts.end(session) else { return };
-        self.unseat_each(live.seats, Some(Farewell::SessionEnded), Then::Nothing);
+        self.unsubscribe_each(live.subscriptions, Some(Farewell::SessionEnded), Then::Nothing);
         self.end_if_over(live.account);
     }
 }

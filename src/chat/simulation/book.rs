@@ -107,8 +107,8 @@ impl Book {
         }
     }
 
-    /// Whether an entry ends a seat of that account, taken by that session or by none.
-    pub fn ends_seat(
+    /// Whether an entry ends a subscription of that account, taken by that session or by none.
+    pub fn ends_subscription(
         &self,
         entry: &Entry,
         whose: Option<AccountId>,

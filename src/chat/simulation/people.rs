@@ -10,7 +10,7 @@ use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
     Access, AccountId, Action, Call, CallId, Caller, Claim, ClientId, Color, Command, Description,
     Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomRecord, RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility, call,
+    RoomRecord, RoomRef, Seq, SessionId, Source, SubscriptionId, Tell, Title, Visibility, call,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -214,7 +214,7 @@ impl Simulation {
             _ => (None, None),
         };
         let known = again.map(|index| all[index].clone()).or(like.clone());
-        let base = SeatId(self.number() * 65_536);
+        let base = SubscriptionId(self.number() * 65_536);
         let only = match &known {
             Some((follows, _)) => follows.only.clone(),
             None => self.dice.one_in(4).then(|| vec![LOBBY, self.some_room()]),
@@ -227,7 +227,8 @@ impl Simulation {
             Caller::Perhaps(key) => Caller::Session(key),
             other => other,
         };
-        let what: Call = call::Follow { seat: base, door: Door(2), only: only.clone() }.into();
+        let what: Call =
+            call::Follow { subscription: base, door: Door(2), only: only.clone() }.into();
         let shown = self.judge(&caller, &what);
         let Shown { session, account, .. } = shown;
         if let Some(account) = account {
@@ -258,17 +259,17 @@ impl Simulation {
 
     fn somebody_streams(&mut self) {
         let there = self.world.streams.iter().filter(|(_, one)| !one.left);
-        let there: Vec<SeatId> = there.map(|(base, _)| *base).collect();
-        let Some(seat) = self.dice.pick(&there) else { return };
-        let account = self.world.streams[&seat].account;
+        let there: Vec<SubscriptionId> = there.map(|(base, _)| *base).collect();
+        let Some(subscription) = self.dice.pick(&there) else { return };
+        let account = self.world.streams[&subscription].account;
         let tell = match self.dice.below(8) {
-            0 => return self.give(Command::Leave { seat }),
+            0 => return self.give(Command::Leave { subscription }),
             1 => Tell::Typing { room: self.some_room() },
             2 => Tell::Read { room: self.some_room(), seq: self.some_seq() },
             3 => Tell::garbled(Refusal::MessageTooLong),
             _ => Tell::Act { action: self.action(Some(account)), mark: None },
         };
-        self.give(Command::Tell { seat, tell });
+        self.give(Command::Tell { subscription, tell });
     }
 
     pub(super) fn number(&mut self) -> u64 {
@@ -430,7 +431,7 @@ impl Simulation {
     }
 
     fn somebody_sits(&mut self) {
-        let seat = SeatId(self.number());
+        let subscription = SubscriptionId(self.number());
         let door = Door(u8::try_from(self.dice.below(3)).expect("a door"));
         let (room, caller, enter) = (self.room(), self.caller(), self.dice.one_in(3));
         let access = self.access(&room);
@@ -439,9 +440,15 @@ impl Simulation {
             let first = Time(self.number().cast_signed());
             Claim { name: self.name(), granted, first }
         });
-        let what: Call =
-            call::Sit { seat, door, room: room.clone(), access, claim: claim.clone(), enter }
-                .into();
+        let what: Call = call::Subscribe {
+            subscription,
+            door,
+            room: room.clone(),
+            access,
+            claim: claim.clone(),
+            enter,
+        }
+        .into();
         let shown = self.judge(&caller, &what);
         let (session, who) = (shown.session, shown.account);
         let held = access.session().and_then(|key| self.live_session(&key));
@@ -462,24 +469,25 @@ impl Simulation {
         let tells = Default::default();
         let member =
             Member { door, room, account, session, name, opens, standing, hearing, left, tells };
-        self.world.members.insert(seat, member);
+        self.world.members.insert(subscription, member);
         self.ask(caller, what, shown);
     }
 
-    fn somebody_who_is_there(&mut self) -> Option<SeatId> {
+    fn somebody_who_is_there(&mut self) -> Option<SubscriptionId> {
         let there = self.world.members.iter().filter(|(_, member)| !member.left);
-        let seats: Vec<SeatId> = there.map(|(seat, _)| *seat).collect();
-        self.dice.pick(&seats)
+        let subscriptions: Vec<SubscriptionId> =
+            there.map(|(subscription, _)| *subscription).collect();
+        self.dice.pick(&subscriptions)
     }
 
     fn somebody_leaves(&mut self) {
-        let Some(seat) = self.somebody_who_is_there() else { return };
-        self.give(Command::Leave { seat });
+        let Some(subscription) = self.somebody_who_is_there() else { return };
+        self.give(Command::Leave { subscription });
     }
 
     fn somebody_tells(&mut self) {
-        let Some(seat) = self.somebody_who_is_there() else { return };
-        let usual = self.world.members.get(&seat).and_then(|member| member.name.clone());
+        let Some(subscription) = self.somebody_who_is_there() else { return };
+        let usual = self.world.members.get(&subscription).and_then(|member| member.name.clone());
         let name = match self.dice.below(8) {
             0 => Some(self.name()),
             1..=2 => None,
@@ -494,6 +502,6 @@ impl Simulation {
                 Tell::Say { name, color: self.color(), text }
             }
         };
-        self.give(Command::Tell { seat, tell });
+        self.give(Command::Tell { subscription, tell });
     }
 }

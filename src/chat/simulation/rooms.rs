@@ -3,8 +3,8 @@
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::world::{Asked, Hearing, World};
 use crate::chat::{
-    Access, AccountId, Answer, DeletedRecord, Refusal, RoomChange, RoomInfo, RoomRef, SeatId,
-    Visibility,
+    Access, AccountId, Answer, DeletedRecord, Refusal, RoomChange, RoomInfo, RoomRef,
+    SubscriptionId, Visibility,
 };
 
 impl World {
@@ -95,21 +95,26 @@ impl World {
     }
 
     /// Nobody sits in a room that is not public without a token of its present generation.
-    pub(super) fn sat(&mut self, seat: SeatId, answer: &Result<Answer, Refusal>, book: &Book) {
-        let member = self.members.get_mut(&seat).expect("who asked for a seat");
+    pub(super) fn sat(
+        &mut self,
+        subscription: SubscriptionId,
+        answer: &Result<Answer, Refusal>,
+        book: &Book,
+    ) {
+        let member = self.members.get_mut(&subscription).expect("who asked for a subscription");
         let room = book.rooms.get(&member.room);
         let open = room.is_some_and(|room| room.facts.visibility == Visibility::Public);
         let fits = open || (room.is_some() && member.opens);
         match answer {
             Ok(_) => {
-                assert!(fits, "a seat without access");
-                assert!(!self.closed, "a seat after the close");
+                assert!(fits, "a subscription without access");
+                assert!(!self.closed, "a subscription after the close");
                 member.standing = true;
             }
             Err(refusal) => {
                 assert!(!fits || *refusal != Refusal::NoAccess, "no access, with a good token");
-                assert_eq!(member.hearing, Hearing::NotYet, "refused, and seated all the same");
-                self.members.remove(&seat);
+                assert_eq!(member.hearing, Hearing::NotYet, "refused, and subscribed all the same");
+                self.members.remove(&subscription);
             }
         }
     }

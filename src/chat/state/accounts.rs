@@ -4,17 +4,17 @@
 #[cfg(any(test, debug_assertions))]
 mod check;
 mod known;
-mod sitting;
+mod subscriptions;
 
 pub use known::Known;
-pub use sitting::Look;
+pub use subscriptions::Look;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::chat::numbered::Numbered;
 use crate::chat::state::index::Index;
 use crate::chat::state::mentions::called;
-use crate::chat::types::{AccountId, Color, Folded, Name, SeatId, SessionId};
+use crate::chat::types::{AccountId, Color, Folded, Name, SessionId, SubscriptionId};
 use crate::crypto::KeyHash;
 use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::{Moment, Time};
@@ -69,8 +69,9 @@ pub struct Live {
     used: Time,
     /// The `used` of when `last_used` was last handed out to be written down.
     noted: Time,
-    /// Seats that hold it, streams' own ones among them; while there is one, it does not expire.
-    pub seats: BTreeSet<SeatId>,
+    /// Subscriptions that hold it, streams' own ones among them; while there is one, it does not
+    /// expire.
+    pub subscriptions: BTreeSet<SubscriptionId>,
     /// When it is to be looked at: see [`Accounts::look_at`].
     due: Time,
     /// How many ticks there had been when it was last used.
@@ -205,7 +206,7 @@ impl Accounts {
         let known = Known {
             account,
             sessions: Vec::new(),
-            seats: BTreeSet::new(),
+            subscriptions: BTreeSet::new(),
             streams: Vec::new(),
             rooms: BTreeSet::new(),
             direct: BTreeSet::new(),
@@ -340,7 +341,7 @@ impl Accounts {
             last_used: session.last_used,
             used: now,
             noted: now,
-            seats: BTreeSet::new(),
+            subscriptions: BTreeSet::new(),
             due: Time(0),
             tick: self.ticks,
             ending: false,
@@ -385,7 +386,7 @@ impl Accounts {
 
     /// `now`: by the running clock.
     pub fn is_expired(&self, session: &Live, now: Time) -> bool {
-        session.seats.is_empty() && session.used.plus_secs(session.ttl_secs) <= now
+        session.subscriptions.is_empty() && session.used.plus_secs(session.ttl_secs) <= now
     }
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.

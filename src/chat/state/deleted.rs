@@ -143,7 +143,7 @@ impl Deleted {
         );
         let members: usize = self.rooms.values().map(|kept| kept.room.members.len()).sum();
         assert_eq!(members, self.members, "who belongs to deleted rooms");
-        assert!(self.rooms.values().all(|kept| kept.room.seats.is_empty()));
+        assert!(self.rooms.values().all(|kept| kept.room.subscriptions.is_empty()));
     }
 
     #[cfg(any(test, debug_assertions))]

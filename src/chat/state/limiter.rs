@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, RoomId, SeatId};
+use crate::chat::types::{AccountId, RoomId, SubscriptionId};
 use crate::limits::rates::{self, BUCKETS_LOOKED_AT, BUCKETS_MAX, Rate, Rates};
 
 /// What is limited.
@@ -64,7 +64,7 @@ impl Kind {
 /// Whose buckets they are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Subject {
-    Connection(SeatId),
+    Connection(SubscriptionId),
     Person(AccountId),
     Source(Source),
     /// An IPv6 network of 48 bits.

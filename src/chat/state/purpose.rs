@@ -1,7 +1,7 @@
 //! Who does something, and for whom an entry is proposed.
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, CallId, ClientId, Door, SeatId, SessionId};
+use crate::chat::types::{AccountId, CallId, ClientId, Door, SessionId, SubscriptionId};
 
 /// Who calls, once the core has looked.
 pub type Identity = Option<Who>;
@@ -19,13 +19,13 @@ pub struct Who {
 pub struct Origin {
     pub source: Source,
     pub account: Option<AccountId>,
-    /// The connection, where it is a seat's.
-    pub seat: Option<SeatId>,
+    /// The connection, where it is a subscription's.
+    pub subscription: Option<SubscriptionId>,
 }
 
 impl Origin {
     /// This server itself.
-    pub const OWN: Origin = Origin { source: Source::Own, account: None, seat: None };
+    pub const OWN: Origin = Origin { source: Source::Own, account: None, subscription: None };
 }
 
 pub fn account_of(who: Identity) -> Option<AccountId> {
@@ -41,7 +41,7 @@ pub enum Purpose {
     /// Somebody who is to be a guest: first the account, for which nothing is answered; then the
     /// session.
     Guest(CallId),
-    /// Somebody said something through a seat.
+    /// Somebody said something through a subscription.
     Tell(Told),
     /// The core itself: something has expired.
     Own,
@@ -49,11 +49,11 @@ pub enum Purpose {
 
 /// A tell that waits for the log.
 pub struct Told {
-    /// Who gets the reply; of a stream, its own seat.
-    pub seat: SeatId,
+    /// Who gets the reply; of a stream, its own subscription.
+    pub subscription: SubscriptionId,
     pub door: Door,
-    /// The seat in the room.
-    pub by: SeatId,
+    /// The subscription in the room.
+    pub by: SubscriptionId,
     /// It is by this that the room will know that its author is here.
     pub came: bool,
     pub mark: Option<ClientId>,

@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use crate::chat::state::pages::page;
 use crate::chat::types::{
-    AccountId, Author, Color, Folded, LOBBY, RoomId, SeatId, Seq, Visibility,
+    AccountId, Author, Color, Folded, LOBBY, RoomId, Seq, SubscriptionId, Visibility,
 };
 use crate::chat::vocabulary::{Action, Field, Page, Present, Refusal, RoomChange, RoomFacts};
 use crate::time::Time;
@@ -108,8 +108,8 @@ pub struct Room {
     pub since: BTreeSet<(Seq, AccountId)>,
     /// Whose coming or going is proposed; who asks for a second one waits until that is in the log.
     pub moving: HashMap<AccountId, Moving>,
-    /// The seats here.
-    pub seats: BTreeSet<SeatId>,
+    /// The subscriptions here.
+    pub subscriptions: BTreeSet<SubscriptionId>,
     names: HashMap<Folded, Occupant>,
     /// Who is present, by when they came.
     here: BTreeMap<u64, Folded>,
@@ -146,13 +146,13 @@ impl Membership {
 #[derive(Debug)]
 struct Occupant {
     author: Author,
-    /// The first seat that was bound to it; of a name without an account, its only one.
-    seat: SeatId,
+    /// The first subscription that was bound to it; of a name without an account, its only one.
+    subscription: SubscriptionId,
     color: Option<Color>,
     last_activity: Time,
     /// Orders the present by when they came.
     arrival: u64,
-    /// Seats bound to the name, present or not.
+    /// Subscriptions bound to the name, present or not.
     bound: u32,
     /// Those of them that are present.
     present: u32,
@@ -171,7 +171,7 @@ impl Room {
             since: members.iter().map(|one| (one.since, one.account)).collect(),
             members: members.into_iter().map(keep).collect(),
             moving: HashMap::new(),
-            seats: BTreeSet::new(),
+            subscriptions: BTreeSet::new(),
             names: HashMap::new(),
             here: BTreeMap::new(),
             arrivals: 0,
@@ -216,12 +216,17 @@ impl Room {
         RoomRecord { members, ..self.record.clone() }
     }
 
-    /// Binds one more seat to a name. Refused where another person has it.
-    pub fn bind(&mut self, author: &Author, seat: SeatId, now: Time) -> Result<(), Refusal> {
+    /// Binds one more subscription to a name. Refused where another person has it.
+    pub fn bind(
+        &mut self,
+        author: &Author,
+        subscription: SubscriptionId,
+        now: Time,
+    ) -> Result<(), Refusal> {
         match self.names.entry(author.name.folded()) {
             Slot::Occupied(taken) => {
                 let occupant = taken.into_mut();
-                // A name without an account behind it is one seat's only.
+                // A name without an account behind it is one subscription's only.
                 if author.account.is_none() || occupant.author.account != author.account {
                     return Err(Refusal::NameInUse);
                 }
@@ -230,7 +235,7 @@ impl Room {
             Slot::Vacant(free) => {
                 free.insert(Occupant {
                     author: author.clone(),
-                    seat,
+                    subscription,
                     color: None,
                     last_activity: now,
                     arrival: 0,
@@ -242,7 +247,7 @@ impl Room {
         Ok(())
     }
 
-    /// The reverse of [`Room::bind`]; the seat is not present any more.
+    /// The reverse of [`Room::bind`]; the subscription is not present any more.
     pub fn unbind(&mut self, name: &Folded) {
         let Some(occupant) = self.names.get_mut(name) else { return };
         occupant.bound -= 1;
@@ -251,7 +256,7 @@ impl Room {
         }
     }
 
-    /// A seat is bound to that name no more.
+    /// A subscription is bound to that name no more.
     pub fn forget(&mut self, name: &Folded, present: bool) {
         if present {
             self.leave(name);
@@ -259,7 +264,7 @@ impl Room {
         self.unbind(name);
     }
 
-    /// A bound seat becomes present. `true`: nobody was, under that name.
+    /// A bound subscription becomes present. `true`: nobody was, under that name.
     pub fn enter(&mut self, name: &Folded, now: Time) -> bool {
         let Some(occupant) = self.names.get_mut(name) else { return false };
         occupant.present += 1;
@@ -272,7 +277,7 @@ impl Room {
         occupant.present == 1
     }
 
-    /// A present seat goes. `true`: nobody is left under that name.
+    /// A present subscription goes. `true`: nobody is left under that name.
     pub fn leave(&mut self, name: &Folded) -> bool {
         let Some(occupant) = self.names.get_mut(name) else { return false };
         occupant.present -= 1;
@@ -307,9 +312,9 @@ impl Room {
         self.names.get(name).map(|occupant| &occupant.author)
     }
 
-    /// The seat that first took a name.
-    pub fn seat_of(&self, name: &Folded) -> Option<SeatId> {
-        self.names.get(name).map(|occupant| occupant.seat)
+    /// The subscription that first took a name.
+    pub fn subscription_of(&self, name: &Folded) -> Option<SubscriptionId> {
+        self.names.get(name).map(|occupant| occupant.subscription)
     }
 
     /// How many have arrived so far, by which those who did can be told from those who will.
@@ -438,8 +443,8 @@ impl Room {
 
 #[cfg(any(test, debug_assertions))]
 impl Room {
-    /// The names in use here, each with its account, how many seats are bound to it, and how many
-    /// of those are present.
+    /// The names in use here, each with its account, how many subscriptions are bound to it, and
+    /// how many of those are present.
     pub fn bound_names(&self) -> impl Iterator<Item = (&Folded, (Option<AccountId>, u32, u32))> {
         let counts = |one: &Occupant| (one.author.account, one.bound, one.present);
         self.names.iter().map(move |(name, one)| (name, counts(one)))

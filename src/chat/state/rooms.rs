@@ -8,7 +8,7 @@ use std::ops::Bound;
 use crate::chat::numbered::Numbered;
 use crate::chat::state::index::Index;
 use crate::chat::state::room::{Room, RoomRecord};
-use crate::chat::types::{AccountId, Author, Folded, RoomId, RoomRef, SeatId, Seq, Title};
+use crate::chat::types::{AccountId, Author, Folded, RoomId, RoomRef, Seq, SubscriptionId, Title};
 use crate::chat::vocabulary::{Refusal, RoomFacts};
 use crate::time::Time;
 
@@ -221,28 +221,28 @@ impl Rooms {
         put(&mut self.open, room.is_some_and(Room::is_public));
     }
 
-    /// Binds one more seat to a name in a room. Refused where another person has it there.
+    /// Binds one more subscription to a name in a room. Refused where another person has it there.
     pub fn bind(
         &mut self,
         id: RoomId,
         author: &Author,
-        seat: SeatId,
+        subscription: SubscriptionId,
         now: Time,
     ) -> Result<(), Refusal> {
-        self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, seat, now)?;
+        self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, subscription, now)?;
         if author.account.is_none() {
             self.guests.entry(author.name.folded()).or_default().insert(id);
         }
         Ok(())
     }
 
-    /// The reverse of [`Rooms::bind`]; the seat is not present any more.
+    /// The reverse of [`Rooms::bind`]; the subscription is not present any more.
     pub fn unbind(&mut self, id: RoomId, author: &Author) {
         let name = author.name.folded();
         if let Some(room) = self.rooms.get_mut(&id) {
             room.unbind(&name);
         }
-        // (A name without an account is one seat's only.)
+        // (A name without an account is one subscription's only.)
         if author.account.is_none()
             && let Slot::Occupied(mut used) = self.guests.entry(name)
         {
@@ -387,10 +387,10 @@ impl Rooms {
         self.guests.contains_key(name)
     }
 
-    /// The seats of those without an account who use the name.
-    pub fn guests_called(&self, name: &Folded) -> Vec<SeatId> {
+    /// The subscriptions of those without an account who use the name.
+    pub fn guests_called(&self, name: &Folded) -> Vec<SubscriptionId> {
         let rooms = self.guests.get(name).into_iter().flatten();
-        rooms.filter_map(|room| self.rooms.get(room)?.seat_of(name)).collect()
+        rooms.filter_map(|room| self.rooms.get(room)?.subscription_of(name)).collect()
     }
 
     /// All rooms, by number.
@@ -452,8 +452,8 @@ impl Rooms {
         self.rooms.values()
     }
 
-    /// The names in use are those of the seats, each with its account, how many are bound to it,
-    /// and how many of those are present.
+    /// The names in use are those of the subscriptions, each with its account, how many are bound
+    /// to it, and how many of those are present.
     pub fn check_names(&self, expected: &HashMap<(RoomId, Folded), (Option<AccountId>, u32, u32)>) {
         let mut found = 0;
         for (id, room) in &self.rooms {
@@ -462,7 +462,7 @@ impl Rooms {
                 found += 1;
             }
         }
-        assert_eq!(found, expected.len(), "a seat's name is not in use");
+        assert_eq!(found, expected.len(), "a subscription's name is not in use");
     }
 
     /// No guest goes by the name of an account.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, Door, RoomId, SeatId, SessionId};
+use crate::chat::types::{AccountId, Door, RoomId, SessionId, SubscriptionId};
 
 /// A connection that hears all rooms of an account.
 #[derive(Debug)]
@@ -16,10 +16,10 @@ pub struct Stream {
     pub session: Option<SessionId>,
     /// Only these rooms, where some were named.
     pub only: Option<BTreeSet<RoomId>>,
-    /// Its seats by room.
-    pub rooms: BTreeMap<RoomId, SeatId>,
-    /// How many seats it has had.
-    pub seats: u64,
+    /// Its subscriptions by room.
+    pub rooms: BTreeMap<RoomId, SubscriptionId>,
+    /// How many subscriptions it has had.
+    pub subscriptions: u64,
     /// Orders streams by when they were opened.
     pub opened: u64,
 }

@@ -97,7 +97,11 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     for who in ["bob", "zoe"] {
         core.ask(who, call::Enter { room: den, access: Access::Open }).expect("a member");
     }
-    let follow = |seat| call::Follow { seat: SeatId(seat), door: BACK, only: None };
+    let follow = |subscription| call::Follow {
+        subscription: SubscriptionId(subscription),
+        door: BACK,
+        only: None,
+    };
     core.ask("bob", follow(1 << 16)).expect("a stream");
     core.ask("ann", call::Exit { room: den }).expect("out");
     core.ask("ann", remove(den)).expect("gone");
@@ -105,11 +109,11 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     core.settle();
     core.ask_late("ann", restore(den));
     let heard = core.settle();
-    let seat = (1 << 16) + 3;
+    let subscription = (1 << 16) + 3;
     let expected = [
-        format!("{seat} hears room {den}"),
-        format!("whispered to {seat}: den as {}", core.seq),
-        format!("bob joined by {seat}"),
+        format!("{subscription} hears room {den}"),
+        format!("whispered to {subscription}: den as {}", core.seq),
+        format!("bob joined by {subscription}"),
     ];
     assert_eq!(heard, expected);
     let snapshot = core.chat.snapshot();

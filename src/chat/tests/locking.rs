@@ -8,13 +8,13 @@ fn crowd(guests: u64) -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob"]);
     let den = core.room("ann", facts("den", Public, None));
     core.ask("bob", call::Enter { room: den, access: Access::Open }).expect("a member");
-    let follow = call::Follow { seat: SeatId(1 << 16), door: BACK, only: None };
+    let follow = call::Follow { subscription: SubscriptionId(1 << 16), door: BACK, only: None };
     core.ask("bob", follow).expect("a stream");
-    core.try_to("ann", sit_with(1, den, Access::Open)).expect("a seat");
+    core.try_to("ann", subscribe_with(1, den, Access::Open)).expect("a subscription");
     core.join(1, "");
-    for seat in 2..2 + guests {
-        core.try_to("", sit_with(seat, den, Access::Open)).expect("a seat");
-        core.join(seat, &format!("guest {seat}"));
+    for subscription in 2..2 + guests {
+        core.try_to("", subscribe_with(subscription, den, Access::Open)).expect("a subscription");
+        core.join(subscription, &format!("guest {subscription}"));
     }
     let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
     let chat = std::mem::replace(&mut core.chat, Chat::new(settings, Snapshot::default()));
@@ -99,7 +99,7 @@ fn who_comes_back_at_once_stays() {
     let access = Access::Password { generation: 1 };
     let back = core.ask_late("bob", call::Enter { room: den, access });
     let access = Access::Token { room: den, generation: 1, session: None };
-    let late = core.ask_late("", sit_with(20, den, access));
+    let late = core.ask_late("", subscribe_with(20, den, access));
     while core.chat.is_behind() {
         core.carry_on();
     }

@@ -49,7 +49,7 @@ fn two_have_one_room_and_nobody_else_finds_it() {
         Err(Refusal::RoomNotFound)
     );
     assert_eq!(
-        core.try_to("ann", sit_with(1, room.id, token(room.id, 0))),
+        core.try_to("ann", subscribe_with(1, room.id, token(room.id, 0))),
         Err(Refusal::RoomNotFound)
     );
 }

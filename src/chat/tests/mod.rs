@@ -1,5 +1,6 @@
 //! The rules of the contract as the core knows them, to be read as its specification: one file for
-//! people, one for rooms, one for seats. Here: a core with a log that answers when it is told to.
+//! people, one for rooms, one for subscriptions. Here: a core with a log that answers when it is
+//! told to.
 
 mod blocks;
 mod clock;
@@ -17,8 +18,8 @@ mod pages;
 mod people;
 mod quotas;
 mod rooms;
-mod seats;
 mod streams;
+mod subscriptions;
 mod words;
 
 use std::collections::VecDeque;
@@ -201,29 +202,29 @@ impl Core {
     }
 
     /// Sits in the lobby, bound to who asks.
-    fn sit(&mut self, seat: u64, caller: &str) -> Result<(), Refusal> {
-        self.try_to(caller, sit(seat, LOBBY))
+    fn subscribe(&mut self, subscription: u64, caller: &str) -> Result<(), Refusal> {
+        self.try_to(caller, subscribe(subscription, LOBBY))
     }
 
-    fn tell(&mut self, seat: u64, tell: Tell) -> Vec<String> {
-        self.give(Command::Tell { seat: SeatId(seat), tell })
+    fn tell(&mut self, subscription: u64, tell: Tell) -> Vec<String> {
+        self.give(Command::Tell { subscription: SubscriptionId(subscription), tell })
     }
 
-    fn say(&mut self, seat: u64, name: &str, text: &str) -> Vec<String> {
+    fn say(&mut self, subscription: u64, name: &str, text: &str) -> Vec<String> {
         let tell = Tell::Say { name: Name::new(name), color: None, text: text.into() };
-        self.tell(seat, tell)
+        self.tell(subscription, tell)
     }
 
-    fn join(&mut self, seat: u64, name: &str) -> Vec<String> {
-        self.tell(seat, Tell::Join { name: Name::new(name), color: None })
+    fn join(&mut self, subscription: u64, name: &str) -> Vec<String> {
+        self.tell(subscription, Tell::Join { name: Name::new(name), color: None })
     }
 
-    fn part(&mut self, seat: u64) -> Vec<String> {
-        self.tell(seat, Tell::Part { name: None })
+    fn part(&mut self, subscription: u64) -> Vec<String> {
+        self.tell(subscription, Tell::Part { name: None })
     }
 
-    fn leave(&mut self, seat: u64) -> Vec<String> {
-        self.give(Command::Leave { seat: SeatId(seat) })
+    fn leave(&mut self, subscription: u64) -> Vec<String> {
+        self.give(Command::Leave { subscription: SubscriptionId(subscription) })
     }
 
     fn present(&mut self, room: RoomId) -> Vec<String> {
@@ -259,32 +260,39 @@ fn caller(who: &str) -> Caller {
     }
 }
 
-fn sit(seat: u64, room: RoomId) -> Call {
-    let (seat, room, access) = (SeatId(seat), RoomRef::Id(room), Access::Open);
-    call::Sit { seat, door: FRONT, room, access, claim: None, enter: false }.into()
+fn subscribe(subscription: u64, room: RoomId) -> Call {
+    let (subscription, room, access) =
+        (SubscriptionId(subscription), RoomRef::Id(room), Access::Open);
+    call::Subscribe { subscription, door: FRONT, room, access, claim: None, enter: false }.into()
 }
 
-fn sit_with(seat: u64, room: RoomId, access: Access) -> Call {
-    let (seat, room) = (SeatId(seat), RoomRef::Id(room));
-    call::Sit { seat, door: FRONT, room, access, claim: None, enter: false }.into()
+fn subscribe_with(subscription: u64, room: RoomId, access: Access) -> Call {
+    let (subscription, room) = (SubscriptionId(subscription), RoomRef::Id(room));
+    call::Subscribe { subscription, door: FRONT, room, access, claim: None, enter: false }.into()
 }
 
-fn sit_as(seat: u64, text: &str, granted: Time) -> Call {
-    let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
+fn subscribe_as(subscription: u64, text: &str, granted: Time) -> Call {
+    let (subscription, room, access) =
+        (SubscriptionId(subscription), RoomRef::Id(LOBBY), Access::Open);
     let claim = Some(Claim { name: name(text), granted, first: granted });
-    call::Sit { seat, door: FRONT, room, access, claim, enter: false }.into()
+    call::Subscribe { subscription, door: FRONT, room, access, claim, enter: false }.into()
 }
 
-fn enter(seat: u64, door: Door) -> Call {
-    let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
-    call::Sit { seat, door, room, access, claim: None, enter: true }.into()
+fn enter(subscription: u64, door: Door) -> Call {
+    let (subscription, room, access) =
+        (SubscriptionId(subscription), RoomRef::Id(LOBBY), Access::Open);
+    call::Subscribe { subscription, door, room, access, claim: None, enter: true }.into()
 }
 
 fn words(effect: &Effect) -> String {
     match effect {
-        Effect::Seat { seat, room, .. } => format!("{seat} hears room {room}"),
-        Effect::Unseat { seat, farewell: None, .. } => format!("{seat} hears no more"),
-        Effect::Unseat { seat, farewell: Some(why), .. } => format!("{seat} is closed: {why:?}"),
+        Effect::Subscribe { subscription, room, .. } => format!("{subscription} hears room {room}"),
+        Effect::Unsubscribe { subscription, farewell: None, .. } => {
+            format!("{subscription} hears no more")
+        }
+        Effect::Unsubscribe { subscription, farewell: Some(why), .. } => {
+            format!("{subscription} is closed: {why:?}")
+        }
         Effect::Announce { event, by } => {
             let who = event.author.name.as_str();
             let what = match &event.what {
@@ -303,23 +311,33 @@ fn words(effect: &Effect) -> String {
                 What::Said { seq, text, .. } => format!("said {text} as {seq}"),
             };
             let color = event.color.as_ref().map(|color| format!(" in {}", color.as_str()));
-            let by = by.map(|(seat, _)| format!(" by {seat}"));
+            let by = by.map(|(subscription, _)| format!(" by {subscription}"));
             format!("{who} {what}{}{}", color.unwrap_or_default(), by.unwrap_or_default())
         }
-        Effect::Whisper { seat, event, .. } => match &event.what {
+        Effect::Whisper { subscription, event, .. } => match &event.what {
             What::Room { seq, info } => {
-                format!("whispered to {seat}: {} as {seq}", info.title.as_str())
+                format!("whispered to {subscription}: {} as {seq}", info.title.as_str())
             }
-            What::Gone { seq } => format!("whispered to {seat}: gone as {seq}"),
-            other => format!("whispered to {seat}: {other:?}"),
+            What::Gone { seq } => format!("whispered to {subscription}: gone as {seq}"),
+            other => format!("whispered to {subscription}: {other:?}"),
         },
-        Effect::Dismiss { seat, farewell } => format!("{seat} is dismissed: {farewell:?}"),
-        Effect::Mark { room, account, seq } => format!("{account} has read {room} to {seq}"),
-        Effect::Reply { seat, reply: Ok(Receipt::Logged { seq, repeated: false, .. }), .. } => {
-            format!("to {seat}: Said({seq})")
+        Effect::Dismiss { subscription, farewell } => {
+            format!("{subscription} is dismissed: {farewell:?}")
         }
-        Effect::Reply { seat, reply: Ok(receipt), .. } => format!("to {seat}: {receipt:?}"),
-        Effect::Reply { seat, reply: Err(refusal), .. } => format!("to {seat}: no, {refusal:?}"),
+        Effect::Mark { room, account, seq } => format!("{account} has read {room} to {seq}"),
+        Effect::Reply {
+            subscription,
+            reply: Ok(Receipt::Logged { seq, repeated: false, .. }),
+            ..
+        } => {
+            format!("to {subscription}: Said({seq})")
+        }
+        Effect::Reply { subscription, reply: Ok(receipt), .. } => {
+            format!("to {subscription}: {receipt:?}")
+        }
+        Effect::Reply { subscription, reply: Err(refusal), .. } => {
+            format!("to {subscription}: no, {refusal:?}")
+        }
         other => format!("{other:?}"),
     }
 }

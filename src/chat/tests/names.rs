@@ -10,7 +10,7 @@ fn a_name_is_not_to_be_mistaken_for_an_accounts() {
     {
         assert_eq!(core.try_to("", be_guest(bad)), Err(Refusal::NameTaken), "{bad:?}");
         // Nor can one speak under it who has no account.
-        core.sit(1, "").expect("a seat");
+        core.subscribe(1, "").expect("a subscription");
         assert_eq!(core.join(1, bad), ["to 1: no, NameInUse"], "{bad:?}");
         core.leave(1);
         let room = RoomRef::Id(LOBBY);

@@ -140,7 +140,7 @@ fn a_password_that_is_gone_does_not_come_back() {
     let closed = core.try_to("", change(room, token(room, 0), to(Private, None)));
     assert_eq!(closed, Err(Refusal::PasswordMissing));
     core.ask("", change(room, token(room, 0), to(Private, Some("new")))).expect("closed again");
-    let old = core.try_to("", sit_with(1, room, token(room, 0)));
+    let old = core.try_to("", subscribe_with(1, room, token(room, 0)));
     assert_eq!(old, Err(Refusal::NoAccess), "the first password's tokens are of no more use");
 }
 
@@ -248,29 +248,29 @@ fn the_door_of_a_closed_room_opens_to_a_token_of_the_present_password() {
     let mut core = Core::new();
     let room = core.room("", facts("den", Private, Some("old")));
     let cases = [(Access::Open, false), (token(room, 1), false), (token(room, 0), true)];
-    for (seat, (access, opens)) in (1..).zip(cases) {
+    for (subscription, (access, opens)) in (1..).zip(cases) {
         let expected = if opens { Ok(()) } else { Err(Refusal::NoAccess) };
-        assert_eq!(core.try_to("", sit_with(seat, room, access)), expected);
+        assert_eq!(core.try_to("", subscribe_with(subscription, room, access)), expected);
     }
     let password = Some("new".into());
     let lock = RoomChange { password, ..RoomChange::default() };
     core.ask_late("", change(room, token(room, 0), lock));
     assert_eq!(
-        core.try_to("", sit_with(9, room, token(room, 0))),
+        core.try_to("", subscribe_with(9, room, token(room, 0))),
         Ok(()),
         "still, while in flight"
     );
-    let late = core.try_to("", sit_with(10, room, token(room, 0)));
+    let late = core.try_to("", subscribe_with(10, room, token(room, 0)));
     assert_eq!(late, Err(Refusal::NoAccess));
-    assert_eq!(core.try_to("", sit_with(11, room, token(room, 1))), Ok(()));
+    assert_eq!(core.try_to("", subscribe_with(11, room, token(room, 1))), Ok(()));
 }
 
 #[test]
 fn a_new_password_sends_everybody_out_but_the_owner() {
     let mut core = Core::with(&["ann", "bob"]);
     let room = core.room("ann", facts("den", Public, None));
-    for (seat, who) in [(1, "ann"), (2, "bob"), (3, "")] {
-        core.try_to(who, sit_with(seat, room, Access::Open)).expect("a seat");
+    for (subscription, who) in [(1, "ann"), (2, "bob"), (3, "")] {
+        core.try_to(who, subscribe_with(subscription, room, Access::Open)).expect("a subscription");
     }
     core.join(1, "");
     core.join(2, "");
@@ -287,20 +287,20 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     core.ask_late("ann", change(room, Access::Open, hide));
     let heard = core.commit();
     assert_eq!(heard, ["ann made the room so as 8"], "the same password: nobody has to go");
-    core.try_to("bob", sit_with(4, room, token(room, 1))).expect("a seat");
+    core.try_to("bob", subscribe_with(4, room, token(room, 1))).expect("a subscription");
     let again = RoomChange { password: Some("other".into()), ..RoomChange::default() };
     core.ask_late("ann", change(room, Access::Open, again));
     assert_eq!(core.commit(), ["ann made the room so as 9", "4 is closed: Locked"]);
 }
 
 #[test]
-fn the_end_of_a_room_is_the_end_of_its_seats_and_nobody_else_comes_in() {
+fn the_end_of_a_room_is_the_end_of_its_subscriptions_and_nobody_else_comes_in() {
     let mut core = Core::new();
     let room = core.room("", facts("den", Public, None));
-    core.try_to("", sit(1, room)).expect("a seat");
+    core.try_to("", subscribe(1, room)).expect("a subscription");
     core.say(1, "guest", "hello");
     core.ask_late("", remove(room, Access::Open));
-    let late = core.ask_late("", sit(2, room));
+    let late = core.ask_late("", subscribe(2, room));
     assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)));
     core.say(1, "", "too late");
     let heard = core.settle();
@@ -321,7 +321,7 @@ fn a_room_whose_end_could_not_be_written_down_goes_on() {
     let ask = core.ask_late("", remove(room, Access::Open));
     core.fail();
     assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
-    assert_eq!(core.try_to("", sit(1, room)), Ok(()));
+    assert_eq!(core.try_to("", subscribe(1, room)), Ok(()));
     assert_eq!(core.try_to("", remove(room, Access::Open)), Ok(()));
 }
 
@@ -376,7 +376,7 @@ fn what_somebody_else_proposed_frees_nothing_that_is_reserved_here() {
         keep_members: false,
     };
     core.logged(None, core.now, entry);
-    let late = core.ask_late("", sit(1, room));
+    let late = core.ask_late("", subscribe(1, room));
     assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)), "its end is on the way");
     core.commit();
     assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))));

@@ -6,7 +6,7 @@ use Visibility::Hidden;
 const BASE: u64 = 65_536;
 
 fn follow(base: u64) -> Call {
-    call::Follow { seat: SeatId(base), door: BACK, only: None }.into()
+    call::Follow { subscription: SubscriptionId(base), door: BACK, only: None }.into()
 }
 
 fn send(room: RoomId, text: &str, id: &str) -> Action {
@@ -35,7 +35,7 @@ fn a_stream_hears_its_rooms_as_they_come_and_go() {
 }
 
 #[test]
-fn what_is_said_through_a_stream_is_told_by_its_seat_and_answered_to_the_stream() {
+fn what_is_said_through_a_stream_is_told_by_its_subscription_and_answered_to_the_stream() {
     let mut core = Core::with(&["ann"]);
     core.ask("ann", follow(BASE)).expect("a stream");
     core.tell(BASE, act(send(LOBBY, "hi", "a")));
@@ -74,7 +74,7 @@ fn a_stream_of_some_rooms_hears_no_others() {
     let attic = core.room("ann", facts("attic", Hidden, Some("hash")));
     let later = RoomId::drawn(77);
     let only = Some(vec![den, later, RoomId(99)]);
-    let what = call::Follow { seat: SeatId(BASE), door: BACK, only };
+    let what = call::Follow { subscription: SubscriptionId(BASE), door: BACK, only };
     let Ok(Answer::Following(Following { rooms, .. })) = core.ask("ann", what) else {
         panic!("no stream")
     };

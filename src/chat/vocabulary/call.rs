@@ -2,7 +2,7 @@
 //! its own type or a [`Refusal`]; the table below says which.
 
 use crate::chat::types::{
-    AccountId, Color, Door, Name, RoomId, RoomRef, SeatId, Seq, SessionId, Title,
+    AccountId, Color, Door, Name, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
     Access, Acted, Action, Answer, Claim, DeletedInfo, DirectRoom, Followed, Following, Member,
@@ -100,7 +100,7 @@ calls! {
     RemoveRoom => Done: (),
     Deleted => Deleted: Vec<DeletedInfo>,
     RestoreRoom => Room: Box<RoomInfo>,
-    Sit => Done: (),
+    Subscribe => Done: (),
 }
 
 /// Makes an account.
@@ -144,14 +144,14 @@ pub struct BeGuest {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sessions;
 
-/// Ends one of the caller's sessions, and unseats who sits by it.
+/// Ends one of the caller's sessions, and unsubscribes who sits by it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct EndSession {
     /// Which.
     pub session: SessionId,
 }
 
-/// Ends the caller's session, if there is one, and unseats who sits by it.
+/// Ends the caller's session, if there is one, and unsubscribes who sits by it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Logout;
 
@@ -312,7 +312,7 @@ pub struct Exit {
     pub room: RoomId,
 }
 
-/// Somebody is put out of the caller's room: their membership ends, and their seats there.
+/// Somebody is put out of the caller's room: their membership ends, and their subscriptions there.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Expel {
     /// Which room.
@@ -346,8 +346,8 @@ pub struct Read {
 /// Hears every room that the caller is a member of, now and later.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Follow {
-    /// The connection's seat; those in the rooms are numbered from it on.
-    pub seat: SeatId,
+    /// The connection's subscription; those in the rooms are numbered from it on.
+    pub subscription: SubscriptionId,
     /// Through which protocol.
     pub door: Door,
     /// Only these, where some are named.
@@ -408,7 +408,7 @@ pub struct ChangeRoom {
     pub chance: u64,
 }
 
-/// Ends a room, and unseats who sits there.
+/// Ends a room, and unsubscribes who sits there.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RemoveRoom {
     /// Which room.
@@ -430,21 +430,21 @@ pub struct RestoreRoom {
     pub title: Option<Title>,
 }
 
-/// Takes a seat in a room.
+/// Takes a subscription in a room.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Sit {
-    /// The seat's number, never used before.
-    pub seat: SeatId,
+pub struct Subscribe {
+    /// The subscription's number, never used before.
+    pub subscription: SubscriptionId,
     /// Through which protocol.
     pub door: Door,
     /// Which room.
     pub room: RoomRef,
     /// By which right, where the room is not public.
     pub access: Access,
-    /// The name that this seat is bound to from the start; without one the caller's, if the
+    /// The name that this subscription is bound to from the start; without one the caller's, if the
     /// caller is somebody; else that of its first event.
     pub claim: Option<Claim>,
-    /// Whether the caller is present at once and has a seat through this door only once;
-    /// else a seat is present from its first event on.
+    /// Whether the caller is present at once and has a subscription through this door only once;
+    /// else a subscription is present from its first event on.
     pub enter: bool,
 }

@@ -1,8 +1,8 @@
 //! What comes of a command: announcements, answers, proposals and refusals.
 
 use crate::chat::types::{
-    AccountId, Author, CallId, ClientId, Color, Description, Door, Name, RoomId, SeatId, Seq,
-    SessionId, Ticket, Title, Visibility,
+    AccountId, Author, CallId, ClientId, Color, Description, Door, Name, RoomId, Seq, SessionId,
+    SubscriptionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
@@ -27,34 +27,36 @@ pub enum Effect {
         /// The entry.
         entry: Entry,
     },
-    /// From here on this seat hears the room.
-    Seat {
-        /// Which seat.
-        seat: SeatId,
+    /// From here on this subscription hears the room.
+    Subscribe {
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol.
         door: Door,
         /// Which room.
         room: RoomId,
-        /// The stream whose seat it is, if it is a stream's.
-        stream: Option<SeatId>,
+        /// The stream whose subscription it is, if it is a stream's.
+        stream: Option<SubscriptionId>,
     },
-    /// From here on this seat hears nothing. With a farewell: its connection is to be closed.
-    Unseat {
-        /// Which seat.
-        seat: SeatId,
+    /// From here on this subscription hears nothing. With a farewell: its connection is to be
+    /// closed.
+    Unsubscribe {
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol it had been taken.
         door: Door,
         /// Which room.
         room: RoomId,
-        /// The stream whose seat it was, if it was a stream's.
-        stream: Option<SeatId>,
+        /// The stream whose subscription it was, if it was a stream's.
+        stream: Option<SubscriptionId>,
         /// Why; `None` when the connection is gone already.
         farewell: Option<Farewell>,
     },
-    /// A stream's connection is to be closed; its seats in the rooms have been unseated.
+    /// A stream's connection is to be closed; its subscriptions in the rooms have been
+    /// unsubscribed.
     Dismiss {
-        /// The stream's own seat.
-        seat: SeatId,
+        /// The stream's own subscription.
+        subscription: SubscriptionId,
         /// Why.
         farewell: Farewell,
     },
@@ -62,22 +64,23 @@ pub enum Effect {
     Announce {
         /// What happened.
         event: Event,
-        /// The seat through which it came, and its door: some protocols tell it otherwise there.
-        by: Option<(SeatId, Door)>,
+        /// The subscription through which it came, and its door: some protocols tell it otherwise
+        /// there.
+        by: Option<(SubscriptionId, Door)>,
     },
-    /// To one seat alone; `seat` is that of a room, not the stream's own.
+    /// To one subscription alone; `subscription` is that of a room, not the stream's own.
     Whisper {
-        /// Which seat.
-        seat: SeatId,
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol it was taken.
         door: Door,
         /// What happened.
         event: Event,
     },
-    /// To one seat: what came of its tell.
+    /// To one subscription: what came of its tell.
     Reply {
-        /// Which seat.
-        seat: SeatId,
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol it came.
         door: Door,
         /// `Ok` after a message: it is in the log.
@@ -152,14 +155,14 @@ pub enum Refusal {
     NameTaken,
     /// That name is in use in the room, or is another's registered one.
     NameInUse,
-    /// The seat is bound to another name.
+    /// The subscription is bound to another name.
     OtherName,
-    /// The seat is not bound to a name, and none was given.
+    /// The subscription is not bound to a name, and none was given.
     NameMissing,
     /// One who is not present cannot leave.
     NotPresent,
-    /// This account has a seat through this door already.
-    AlreadySeated,
+    /// This account has a subscription through this door already.
+    AlreadySubscribed,
     /// There is no such account.
     PersonNotFound,
     /// There is no such room.
@@ -377,7 +380,7 @@ pub struct Person {
     pub name: Name,
     /// Without a key.
     pub guest: bool,
-    /// Whether it has a seat anywhere.
+    /// Whether it has a subscription anywhere.
     pub online: bool,
     /// When it was registered.
     pub created: Time,

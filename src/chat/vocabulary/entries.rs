@@ -82,7 +82,7 @@ pub enum Entry {
         account: AccountId,
         /// Come, or gone.
         member: bool,
-        /// Put out by the owner of the room, and so out of their seats there, too.
+        /// Put out by the owner of the room, and so out of their subscriptions there, too.
         expelled: bool,
         /// In a proposal: the message that brings somebody back into a room for two. The log takes
         /// this entry only if it will take that message, and does not keep it here.

@@ -194,7 +194,7 @@ impl From<Refusal> for Failure {
             Refusal::PasswordMissing => (105, "password"),
             Refusal::PasswordForPublic => (105, "visibility"),
             Refusal::NotPresent | Refusal::PersonNotFound => (201, "name"),
-            Refusal::NameTaken | Refusal::NameInUse | Refusal::AlreadySeated => (202, "name"),
+            Refusal::NameTaken | Refusal::NameInUse | Refusal::AlreadySubscribed => (202, "name"),
             Refusal::OtherName => (204, "name"),
             Refusal::NameInvalid | Refusal::NameMissing => (303, "name"),
             Refusal::MessageTooLong => (303, "msg"),

@@ -20,7 +20,7 @@ use tokens::{Flaw, Pass, Tokens};
 
 use crate::chat::{
     Access, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId, RoomInfo,
-    RoomRef, SeatId, Title, Typed, Visibility, call,
+    RoomRef, SubscriptionId, Title, Typed, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{self, Method, Request, Response};
@@ -36,14 +36,21 @@ use crate::time::Time;
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&CODEC],
     claims: |path| matches!(path, ["chats", ..]),
-    respond: |context, seat, request, path| Box::pin(respond(context, seat, request, path)),
+    respond: |context, subscription, request, path| {
+        Box::pin(respond(context, subscription, request, path))
+    },
     acts: |_, _| false,
     refused: |reject| Failure::dress(Response::new(reject.status)),
     foreign: || Failure::new(301, "Origin").into(),
 };
 
 /// Answers what is ChitChat's.
-async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
+async fn respond(
+    context: &Context,
+    subscription: SubscriptionId,
+    request: &Request,
+    path: &[&str],
+) -> Outcome {
     let answered = match (method(request), path) {
         (Method::Get, ["chats"]) => list(context, request).await,
         (Method::Post, ["chats"]) => make(context, request).await,
@@ -54,7 +61,7 @@ async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&st
         (Method::Get, ["chats", room, "token", "renew"]) => renew(context, request, room).await,
         (Method::Get, ["chats", room, "entrance"]) => Ok(web::entrance(room)),
         (Method::Get, ["chats", room, "ws"]) => {
-            match websocket(context, seat, request, room).await {
+            match websocket(context, subscription, request, room).await {
                 Ok(outcome) => return outcome,
                 Err(response) => Ok(response),
             }
@@ -259,7 +266,7 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
 
 async fn websocket(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
     room: &str,
 ) -> Result<Outcome, Response> {
@@ -283,16 +290,17 @@ async fn websocket(
     let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
     let (door, room_ref) = (protocol_id(&CODEC), RoomRef::Id(lock.number));
     let claim = pass.map(|pass| pass.claim);
-    let call = call::Sit { seat, door, room: room_ref, access, claim, enter: false };
-    let seat = context.hub.sit(seat, caller, call).await;
-    let (seat, _) = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    let call = call::Subscribe { subscription, door, room: room_ref, access, claim, enter: false };
+    let subscription = context.hub.subscribe(subscription, caller, call).await;
+    let (subscription, _) =
+        subscription.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     let response = handshake.response(chosen);
     // Whoever shows a session that is no good is a guest here.
     let known = match session(context, request) {
         Some(key) => context.hub.call(Caller::Session(key), call::Me).await.is_ok(),
         None => false,
     };
-    Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known })
+    Ok(Outcome::Websocket { response, subscription, codec: &CODEC, script: None, known })
 }
 
 /// What a body says about a room, as far as it says something, and found valid.

@@ -348,11 +348,11 @@ impl From<Refusal> for Failure {
                 return Failure::from(Code::Unavailable).saying(says);
             }
             Refusal::Unavailable => Code::Unavailable,
-            // What only the seats of the other protocols are refused for.
+            // What only the subscriptions of the other protocols are refused for.
             Refusal::OtherName
             | Refusal::NameMissing
             | Refusal::NotPresent
-            | Refusal::AlreadySeated => Code::BadRequest,
+            | Refusal::AlreadySubscribed => Code::BadRequest,
         };
         Failure::from(code)
     }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use crate::chat::{
     AccountId, Author, Caller, Entry, Event, Farewell, Followed, Following, Name, RoomId, RoomInfo,
-    SeatId, Seq, Source, What, call,
+    Seq, Source, SubscriptionId, What, call,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -41,7 +41,7 @@ struct Script {
 /// Begins a stream, of all one's rooms or of one.
 pub(super) async fn events(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
     room: Option<&str>,
 ) -> Result<Outcome, Failure> {
@@ -71,8 +71,9 @@ pub(super) async fn events(
         None => only(request)?,
     };
     let since = since(request)?;
-    let call = call::Follow { seat, door: protocol_id(form), only: only.clone() };
-    let (seat, following) = context.hub.sit(seat, caller.clone(), call).await?;
+    let call = call::Follow { subscription, door: protocol_id(form), only: only.clone() };
+    let (subscription, following) =
+        context.hub.subscribe(subscription, caller.clone(), call).await?;
     let Following { name, account, .. } = following;
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let (cursor, reset) = begin(&since, &context.epoch, head, oldest);
@@ -83,14 +84,14 @@ pub(super) async fn events(
     Ok(match handshake {
         Some(handshake) => {
             let (response, script) = (handshake.response(None), Some(script));
-            Outcome::Websocket { response, seat, codec: form, script, known: true }
+            Outcome::Websocket { response, subscription, codec: form, script, known: true }
         }
         // A proxy is not to hold back what is said now (nginx knows this header).
         None => {
             let response = Response::new(200).content(kind, "");
             let response = response.header("Cache-Control", "no-store");
             let response = response.header("X-Accel-Buffering", "no");
-            Outcome::Stream { response, seat, script }
+            Outcome::Stream { response, subscription, script }
         }
     })
 }

@@ -108,7 +108,7 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::NameInvalid
         | Refusal::NameTaken
         | Refusal::NameInUse
-        | Refusal::AlreadySeated
+        | Refusal::AlreadySubscribed
         | Refusal::PersonNotFound
         | Refusal::TitleTaken
         | Refusal::PasswordMissing

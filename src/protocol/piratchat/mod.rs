@@ -10,7 +10,9 @@ mod tests;
 use codec::CODEC;
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Access, Caller, LOBBY, Page, Refusal, RoomRef, SeatId, SessionInfo, call};
+use crate::chat::{
+    Access, Caller, LOBBY, Page, Refusal, RoomRef, SessionInfo, SubscriptionId, call,
+};
 use crate::crypto;
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
@@ -23,7 +25,9 @@ use crate::time::Time;
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&CODEC],
     claims: |path| matches!(path, ["api" | "ws", ..]),
-    respond: |context, seat, request, path| Box::pin(respond(context, seat, request, path)),
+    respond: |context, subscription, request, path| {
+        Box::pin(respond(context, subscription, request, path))
+    },
     acts: |_, path| path == ["api", "logout"],
     refused,
     foreign: || FOREIGN.into(),
@@ -52,7 +56,12 @@ const FOREIGN: Failure =
     Failure::new(403, "a page from another origin cannot chat here for its visitor");
 
 /// Answers what is Piratchat's.
-async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
+async fn respond(
+    context: &Context,
+    subscription: SubscriptionId,
+    request: &Request,
+    path: &[&str],
+) -> Outcome {
     let answered = match (method(request), path) {
         (Method::Post, ["api", "register"]) => register(context, request).await,
         (Method::Post, ["api", "login"]) => log_in(context, request).await,
@@ -62,7 +71,7 @@ async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&st
         (Method::Get, ["api", "user", name]) if !name.is_empty() => {
             person(context, request, name).await
         }
-        (Method::Get, ["ws"]) => match websocket(context, seat, request).await {
+        (Method::Get, ["ws"]) => match websocket(context, subscription, request).await {
             Ok(outcome) => return outcome,
             Err(response) => Ok(response),
         },
@@ -190,16 +199,17 @@ async fn person(context: &Context, request: &Request, name: &str) -> Result<Resp
 
 async fn websocket(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(dress)?;
     let caller = caller(context, request)?;
     let (door, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
-    let call = call::Sit { seat, door, room, access, claim: None, enter: true };
-    let (seat, _) = context.hub.sit(seat, caller, call).await.map_err(Failure::from)?;
+    let call = call::Subscribe { subscription, door, room, access, claim: None, enter: true };
+    let (subscription, _) =
+        context.hub.subscribe(subscription, caller, call).await.map_err(Failure::from)?;
     let response = handshake.response(None);
-    Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known: true })
+    Ok(Outcome::Websocket { response, subscription, codec: &CODEC, script: None, known: true })
 }
 
 #[derive(Serialize)]
@@ -253,7 +263,7 @@ impl From<Refusal> for Failure {
             Refusal::NameInvalid => (400, "a username is 1 to 32 letters and digits (A-Z a-z 0-9)"),
             Refusal::NameTaken => (409, "this username is taken; choose another"),
             Refusal::NameInUse => (409, "this username is in use in the chat; try again later"),
-            Refusal::AlreadySeated => (409, "you are connected already; close that one first"),
+            Refusal::AlreadySubscribed => (409, "you are connected already; close that one first"),
             Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
             Refusal::RoomNotFound => (404, "there is no such room"),
             Refusal::Forbidden | Refusal::NotMember | Refusal::Blocked | Refusal::NoAccess => {

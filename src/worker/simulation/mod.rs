@@ -92,7 +92,7 @@ impl Options {
         let size = |dice: &mut Dice, max: u64| 1 + usize::try_from(dice.below(max)).expect("small");
         let bounds = Bounds {
             inbox: size(dice, 48),
-            seats: 64,
+            subscriptions: 64,
             round_commands: size(dice, 64),
             rounds: size(dice, 4),
             round_items: 16 << dice.below(8),

@@ -194,7 +194,7 @@ impl Person {
         page
     }
 
-    /// Reads back a page of what a seat has missed; whoever cannot be told is closed.
+    /// Reads back a page of what a subscription has missed; whoever cannot be told is closed.
     pub async fn catches_up(&mut self, ear: &Ear, room: RoomId, from: Seq, own: &[Seq]) {
         let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else {
             return ear.close(Disconnect::TryLater);

@@ -1,19 +1,19 @@
-//! What is known of one account: its sessions, its seats, and where it belongs.
+//! What is known of one account: its sessions, its subscriptions, and where it belongs.
 
 use std::collections::BTreeSet;
 
 use crate::chat::state::accounts::Account;
-use crate::chat::types::{AccountId, Author, Door, RoomId, SeatId, SessionId};
+use crate::chat::types::{AccountId, Author, Door, RoomId, SessionId, SubscriptionId};
 use crate::limits::{ROOMS_PER_ACCOUNT_MAX, ROOMS_PER_GUEST_MAX};
 
 #[derive(Debug)]
 pub struct Known {
     pub account: Account,
     pub sessions: Vec<SessionId>,
-    /// Where this account sits, but for the seats of its streams.
-    pub seats: BTreeSet<(RoomId, Door, SeatId)>,
-    /// Its streams, by their own seats; [`STREAMS_PER_ACCOUNT_MAX`] at most.
-    pub streams: Vec<SeatId>,
+    /// Where this account sits, but for the subscriptions of its streams.
+    pub subscriptions: BTreeSet<(RoomId, Door, SubscriptionId)>,
+    /// Its streams, by their own subscriptions; [`STREAMS_PER_ACCOUNT_MAX`] at most.
+    pub streams: Vec<SubscriptionId>,
     /// Where it is a member: what the rooms say, the other way round.
     pub rooms: BTreeSet<RoomId>,
     /// Those of them that are for two. They are no part of what an account may have, because
@@ -61,9 +61,9 @@ impl Known {
         self.is_guest() && self.sessions.is_empty()
     }
 
-    /// Whether it has a seat anywhere, or a stream.
+    /// Whether it has a subscription anywhere, or a stream.
     pub fn is_online(&self) -> bool {
-        !self.seats.is_empty() || !self.streams.is_empty()
+        !self.subscriptions.is_empty() || !self.streams.is_empty()
     }
 
     /// What its owner is called where they speak.
