@@ -64,7 +64,7 @@ impl HubHandle {
     }
 
     /// Takes a subscription: `call` is a [`call::Subscribe`](crate::chat::call::Subscribe) or
-    /// [`call::Follow`](crate::chat::call::Follow) for that subscription.
+    /// [`call::OpenStream`](crate::chat::call::OpenStream) for that subscription.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::chat::{AccountId, Author, ClientId, Color, Emoji, Entry, Followed, Name, RoomId, Seq};
+use crate::chat::{
+    AccountId, Author, ClientId, Color, Emoji, Entry, MembershipMarks, Name, RoomId, Seq,
+};
 use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
     UNREAD_LOOKS_MAX, UNREAD_MAX,
@@ -426,7 +428,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn memberships(&self, account: AccountId) -> rusqlite::Result<Vec<Followed>> {
+    pub fn memberships(&self, account: AccountId) -> rusqlite::Result<Vec<MembershipMarks>> {
         let mut select = self.sql(
             "SELECT room, member.since, read FROM member
              JOIN room ON room.id = member.room AND room.gone IS NULL WHERE account = ?",
@@ -434,7 +436,7 @@ impl Reader {
         let followed = |row: &rusqlite::Row<'_>| {
             let number = |column| row.get(column).map(unsigned);
             let (room, since, read) = (number("room")?, number("since")?, number("read")?);
-            Ok(Followed { room: RoomId(room), since: Seq(since), read: Seq(read) })
+            Ok(MembershipMarks { room: RoomId(room), since: Seq(since), read: Seq(read) })
         };
         select.query_map([signed(account.0)], followed)?.collect()
     }

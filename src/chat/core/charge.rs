@@ -21,7 +21,7 @@ impl Chat {
         match call {
             // What a login may cost, for who changes a key means to keep somebody out.
             Call::Login(_) | Call::ChangeKey(_) => self.charge(&[(Kind::Login, 1)], None),
-            Call::Follow(_) | Call::Subscribe(_) => self.charge(&[(Kind::Open, 1)], None),
+            Call::OpenStream(_) | Call::Subscribe(_) => self.charge(&[(Kind::Open, 1)], None),
             Call::Search(_) => self.charge(&[(Kind::Search, 1)], None),
             _ => Ok(()),
         }

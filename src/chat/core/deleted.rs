@@ -115,7 +115,7 @@ impl Chat {
             match self.accounts.get_mut(account) {
                 Some(known) => {
                     known.belongs(id, false);
-                    self.follow_room(account, id, seq);
+                    self.streams_enter(account, id, seq);
                 }
                 None => self.end_membership(account, id),
             }

@@ -16,7 +16,7 @@ use crate::chat::types::{
     AccountId, Author, CallId, Door, Folded, LOBBY, RoomId, Seq, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Page, Place, Present,
+    Access, Answer, Effect, Entry, Event, Farewell, Member, MembershipMarks, Page, Place, Present,
     Refusal, RoomFacts, RoomInfo, What, call,
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
@@ -51,7 +51,7 @@ impl Chat {
             direct: room.is_direct(),
             owner: owner.map(|known| known.account.name.clone()),
             last: record.last,
-            membership: asker.and_then(|asker| followed(room, asker)),
+            membership: asker.and_then(|asker| marks_of(room, asker)),
         }
     }
 
@@ -111,10 +111,10 @@ impl Chat {
         &self,
         who: Identity,
         after: RoomId,
-    ) -> Result<Page<Followed, RoomId>, Refusal> {
+    ) -> Result<Page<MembershipMarks, RoomId>, Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let own = self.rooms_of(Some(account), after).map(|id| (*id, *id));
-        Ok(page(own, |id| followed(self.rooms.get(id)?, account)))
+        Ok(page(own, |id| marks_of(self.rooms.get(id)?, account)))
     }
 
     /// The rooms that somebody is a member of, after one.
@@ -313,7 +313,7 @@ impl Chat {
     /// Somebody belongs to a room from an entry on that made an account or a room.
     pub(super) fn belongs_from(&mut self, account: AccountId, room: RoomId, seq: Seq) {
         if self.join_table(account, room, seq) && room != LOBBY {
-            self.follow_room(account, room, seq);
+            self.streams_enter(account, room, seq);
         }
     }
 
@@ -333,7 +333,7 @@ impl Chat {
         if member {
             if self.join_table(account, room, seq) {
                 self.tell_member(seq, room, author, true);
-                self.follow_room(account, room, seq);
+                self.streams_enter(account, room, seq);
             }
             return self.show_room(room, Some(account));
         }
@@ -352,7 +352,7 @@ impl Chat {
         let there = self.rooms.get(room).is_some_and(|room| room.has_member(Some(account)));
         if there {
             self.whisper(account, room, What::Gone { seq });
-            self.unfollow_room(account, room);
+            self.streams_leave(account, room);
             self.end_membership(account, room);
         }
         there
@@ -428,7 +428,7 @@ impl Chat {
 }
 
 /// What somebody has to do with a room.
-pub(super) fn followed(room: &Room, account: AccountId) -> Option<Followed> {
+pub(super) fn marks_of(room: &Room, account: AccountId) -> Option<MembershipMarks> {
     let Membership { since, read, .. } = *room.members.get(&account)?;
-    Some(Followed { room: room.record.id, since, read })
+    Some(MembershipMarks { room: room.record.id, since, read })
 }

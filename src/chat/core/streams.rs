@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
-use crate::chat::core::members::followed;
+use crate::chat::core::members::marks_of;
 use crate::chat::state::purpose::Identity;
 use crate::chat::state::stream::Stream;
-use crate::chat::state::work::{Follower, Then, Work};
+use crate::chat::state::work::{OpeningStream, Then, Work};
 use crate::chat::types::{AccountId, CallId, RoomId, Seq, SubscriptionId};
-use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, Following, Refusal, What, call};
+use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, OpenedStream, Refusal, What, call};
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
 /// Subscriptions that one stream can have in its life. Streams' own subscriptions are multiples of
@@ -26,10 +26,10 @@ impl Chat {
     pub(super) fn follow(
         &mut self,
         id: CallId,
-        call: call::Follow,
+        call: call::OpenStream,
         who: Identity,
     ) -> Result<(), Refusal> {
-        let call::Follow { subscription: base, door, only } = call;
+        let call::OpenStream { subscription: base, door, only } = call;
         let who = who.ok_or(Refusal::Unauthenticated)?;
         if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
@@ -52,36 +52,36 @@ impl Chat {
         self.order.set_heard(base, Some(door));
         self.accounts.open(account, who.session, base);
         let (session, after, rooms) = (who.session, RoomId(0), Vec::new());
-        self.go_on_following(Follower { call: id, base, session, after, rooms });
+        self.go_on_opening(OpeningStream { call: id, base, session, after, rooms });
         Ok(())
     }
 
     /// A new stream takes its subscriptions, room by room. When it has all, it is answered.
-    pub(super) fn go_on_following(&mut self, mut following: Follower) {
-        let base = following.base;
+    pub(super) fn go_on_opening(&mut self, mut opening: OpeningStream) {
+        let base = opening.base;
         while let Some(stream) = self.streams.get(&base) {
             let account = stream.account;
             let Some(known) = self.accounts.get(account) else { break };
-            let rest = (Bound::Excluded(following.after), Bound::Unbounded);
+            let rest = (Bound::Excluded(opening.after), Bound::Unbounded);
             let Some(id) = known.rooms.range(rest).next().copied() else {
-                let (name, rooms) = (known.account.name.clone(), following.rooms);
-                let answer = Answer::Following(Following { name, account, rooms });
-                return self.answer(following.call, Ok(answer));
+                let (name, rooms) = (known.account.name.clone(), opening.rooms);
+                let answer = Answer::OpenedStream(OpenedStream { name, account, rooms });
+                return self.answer(opening.call, Ok(answer));
             };
             if !self.step() {
-                return self.work.push_back(Work::Follow(following));
+                return self.work.push_back(Work::OpenStream(opening));
             }
-            following.after = id;
+            opening.after = id;
             if let Some(subscription) = self.subscription_in(base, id) {
                 self.come(subscription);
                 let room = self.rooms.get(id);
-                following.rooms.extend(room.and_then(|room| followed(room, account)));
+                opening.rooms.extend(room.and_then(|room| marks_of(room, account)));
             }
         }
         // It ended before it had begun.
-        let ended = following.session.is_some_and(|one| self.accounts.session(one).is_none());
+        let ended = opening.session.is_some_and(|one| self.accounts.session(one).is_none());
         let refusal = if ended { Refusal::Unauthenticated } else { Refusal::Unavailable };
-        self.answer(following.call, Err(refusal));
+        self.answer(opening.call, Err(refusal));
     }
 
     /// The oldest streams of an account that has as many as it may are closed.
@@ -125,7 +125,7 @@ impl Chat {
     }
 
     /// An account's open streams hear a room from now on, and of it.
-    pub(super) fn follow_room(&mut self, account: AccountId, room: RoomId, seq: Seq) {
+    pub(super) fn streams_enter(&mut self, account: AccountId, room: RoomId, seq: Seq) {
         let mut new = Vec::new();
         for (_, base) in self.own_streams(account) {
             new.extend(self.subscription_in(base, room));
@@ -139,7 +139,7 @@ impl Chat {
     }
 
     /// An account's streams hear a room no more.
-    pub(super) fn unfollow_room(&mut self, account: AccountId, room: RoomId) {
+    pub(super) fn streams_leave(&mut self, account: AccountId, room: RoomId) {
         for (_, base) in self.own_streams(account) {
             let subscription = self.streams.get(&base).and_then(|stream| stream.rooms.get(&room));
             if let Some(subscription) = subscription.copied() {

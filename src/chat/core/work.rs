@@ -54,8 +54,8 @@ impl Chat {
 
     /// Whether a stream is about to begin.
     #[cfg(test)]
-    pub(in crate::chat) fn is_following(&self) -> bool {
-        self.work.iter().any(|work| matches!(work, Work::Follow(_)))
+    pub(in crate::chat) fn is_opening(&self) -> bool {
+        self.work.iter().any(|work| matches!(work, Work::OpenStream(_)))
     }
 
     /// Takes a step, if this command may take one more.
@@ -82,7 +82,7 @@ impl Chat {
                     self.go_on_locking(*locking);
                     self.move_up();
                 }
-                Work::Follow(following) => self.go_on_following(following),
+                Work::OpenStream(opening) => self.go_on_opening(opening),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
                 Work::Tend { after } => self.tend_rooms(after),

@@ -255,7 +255,7 @@ impl Simulation {
         self.expect(&command);
         self.handle(command);
         // (A stream that has not all its subscriptions yet reads what it missed from the log.)
-        while self.chat.is_busy() && (self.chat.is_following() || !self.dice.one_in(3)) {
+        while self.chat.is_busy() && (self.chat.is_opening() || !self.dice.one_in(3)) {
             self.carry_on();
         }
         assert!(self.world.to_announce.is_none(), "in the log, but not announced");

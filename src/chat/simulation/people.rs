@@ -228,7 +228,7 @@ impl Simulation {
             other => other,
         };
         let what: Call =
-            call::Follow { subscription: base, door: Door(2), only: only.clone() }.into();
+            call::OpenStream { subscription: base, door: Door(2), only: only.clone() }.into();
         let shown = self.judge(&caller, &what);
         let Shown { session, account, .. } = shown;
         if let Some(account) = account {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crate::chat::simulation::book::Book;
 use crate::chat::{
     Access, AccountId, Acted, Action, Answer, Call, CallId, Door, Effect, Entry, Event, Farewell,
-    Folded, Following, MemberRecord, Name, Page, Receipt, Refusal, RoomFacts, RoomId, RoomRef, Seq,
-    SessionId, SubscriptionId, Tell, Visibility, What, call,
+    Folded, MemberRecord, Name, OpenedStream, Page, Receipt, Refusal, RoomFacts, RoomId, RoomRef,
+    Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
 };
 use crate::time::Time;
 
@@ -216,7 +216,7 @@ impl World {
             if let Call::Subscribe(call::Subscribe { subscription, .. }) = asked.what {
                 self.members.remove(&subscription);
             }
-            if let Call::Follow(call::Follow { subscription, .. }) = asked.what {
+            if let Call::OpenStream(call::OpenStream { subscription, .. }) = asked.what {
                 self.streams.remove(&subscription);
             }
             return;
@@ -314,8 +314,8 @@ impl World {
                 let member = asked.account.is_some_and(|one| book.is_member(one, room.id));
                 assert!(open || member, "a stranger looks into a room");
             }
-            Call::Follow(call::Follow { subscription, .. }) => match answer {
-                Ok(Answer::Following(Following { account, rooms, .. })) => {
+            Call::OpenStream(call::OpenStream { subscription, .. }) => match answer {
+                Ok(Answer::OpenedStream(OpenedStream { account, rooms, .. })) => {
                     for one in rooms {
                         let kept = &book.rooms[&one.room].members;
                         let kept = kept.iter().find(|member| member.account == *account);

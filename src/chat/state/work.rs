@@ -6,7 +6,7 @@ use crate::chat::state::room::{Membership, Room};
 use crate::chat::state::subscription::Subscription;
 use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, CallId, Folded, RoomId, Seq, SessionId, SubscriptionId};
-use crate::chat::vocabulary::{Farewell, Followed};
+use crate::chat::vocabulary::{Farewell, MembershipMarks};
 
 /// What goes on.
 pub enum Work {
@@ -22,7 +22,7 @@ pub enum Work {
     /// A room has closed, and who came in by what does not open it any more is out.
     Lock(Box<Locking>),
     /// A stream takes its subscriptions in the rooms behind that one; then it is answered.
-    Follow(Follower),
+    OpenStream(OpeningStream),
     /// What is free again is asked for again by those who waited for it.
     Wake(Awaited),
     /// Sessions and guests whose time has come are looked at; guests behind that one.
@@ -46,14 +46,14 @@ impl Work {
 }
 
 /// A stream that takes its subscriptions.
-pub struct Follower {
+pub struct OpeningStream {
     pub call: CallId,
     pub base: SubscriptionId,
     pub session: Option<SessionId>,
     /// The last room in which it was to take one.
     pub after: RoomId,
     /// Those in which it has one.
-    pub rooms: Vec<Followed>,
+    pub rooms: Vec<MembershipMarks>,
 }
 
 /// What happens when the last of some subscriptions has ended.

@@ -97,7 +97,7 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     for who in ["bob", "zoe"] {
         core.ask(who, call::Enter { room: den, access: Access::Open }).expect("a member");
     }
-    let follow = |subscription| call::Follow {
+    let follow = |subscription| call::OpenStream {
         subscription: SubscriptionId(subscription),
         door: BACK,
         only: None,

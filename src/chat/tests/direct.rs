@@ -17,8 +17,11 @@ fn send(room: RoomId, text: &str) -> Call {
 fn opened() -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     for (number, name) in [(1, "ann"), (2, "bob")] {
-        let what =
-            call::Follow { subscription: SubscriptionId(number * BASE), door: BACK, only: None };
+        let what = call::OpenStream {
+            subscription: SubscriptionId(number * BASE),
+            door: BACK,
+            only: None,
+        };
         core.ask(name, what).expect("a stream");
     }
     let Ok(Answer::Direct(DirectRoom { room, made: true })) = core.ask("ann", direct("bob")) else {
@@ -173,7 +176,7 @@ fn many_end_with_a_guest_a_few_at_a_time() {
         core.ask("", be_guest("zoe")).expect("a guest");
         for (number, name) in (1..).zip(["ann", "bob", "cat", "dan"]) {
             let subscription = SubscriptionId(number * BASE);
-            core.ask(name, call::Follow { subscription, door: BACK, only: None })
+            core.ask(name, call::OpenStream { subscription, door: BACK, only: None })
                 .expect("a stream");
             let what = call::Direct { name: "zoe".into(), chance: number };
             let Ok(Answer::Direct(made)) = core.ask(name, what) else { panic!("no room") };

@@ -198,7 +198,11 @@ fn work(size: u64) -> BTreeMap<String, u64> {
         streams.push(SubscriptionId(it.subscriptions));
         it.ask(
             "ann",
-            call::Follow { subscription: SubscriptionId(it.subscriptions), door: BACK, only: None },
+            call::OpenStream {
+                subscription: SubscriptionId(it.subscriptions),
+                door: BACK,
+                only: None,
+            },
         );
     }
     it.give("Leave", Command::Leave { subscription: streams[0] });

@@ -243,7 +243,7 @@ fn marks_typing_searches_and_streams() {
     assert_eq!(opened, person(rates::OPEN).burst);
     core.passes(60);
     let base = 65_536;
-    let follow = call::Follow { subscription: SubscriptionId(base), door: BACK, only: None };
+    let follow = call::OpenStream { subscription: SubscriptionId(base), door: BACK, only: None };
     core.try_to("ann", follow).expect("a stream");
     let types = Tell::Typing { room: LOBBY };
     let told = (0..100).map(|_| core.tell(base, types.clone()));

@@ -5,8 +5,8 @@ use crate::chat::types::{
     AccountId, Color, Door, Name, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Acted, Action, Answer, Claim, DeletedInfo, DirectRoom, Followed, Following, Member,
-    Page, Place, RoomChange, RoomFacts, RoomInfo, SessionInfo,
+    Access, Acted, Action, Answer, Claim, DeletedInfo, DirectRoom, Member, MembershipMarks,
+    OpenedStream, Page, Place, RoomChange, RoomFacts, RoomInfo, SessionInfo,
 };
 use crate::crypto::KeyHash;
 
@@ -73,7 +73,7 @@ calls! {
     Blocked => Blocked: Page<super::Person, AccountId>,
     Present => Present: Page<super::Present, u64>,
     Rooms => Rooms: Page<RoomInfo, RoomId>,
-    Marks => Marks: Page<Followed, RoomId>,
+    Marks => Marks: Page<MembershipMarks, RoomId>,
     Room => Room: Box<RoomInfo>,
     Vacant => Done: (),
     View => Room: Box<RoomInfo>,
@@ -91,7 +91,7 @@ calls! {
     Members => Members: Page<Member, Place>,
     Act => Acted: Acted,
     Read => Read: Seq,
-    Follow => Following: Following,
+    OpenStream => OpenedStream: OpenedStream,
     Lock => Lock: super::Lock,
     Renew => Lock: super::Lock,
     MakeRoom => Room: Box<RoomInfo>,
@@ -345,7 +345,7 @@ pub struct Read {
 
 /// Hears every room that the caller is a member of, now and later.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Follow {
+pub struct OpenStream {
     /// The connection's subscription; those in the rooms are numbered from it on.
     pub subscription: SubscriptionId,
     /// Through which protocol.

@@ -246,7 +246,7 @@ pub enum Answer {
     /// 2 × [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX) items.
     Rooms(Page<RoomInfo, RoomId>),
     /// How far the caller has read their rooms, by number.
-    Marks(Page<Followed, RoomId>),
+    Marks(Page<MembershipMarks, RoomId>),
     /// A room.
     Room(Box<RoomInfo>),
     /// The rooms that the caller can bring back, the last that was deleted first; at most
@@ -269,7 +269,7 @@ pub enum Answer {
     /// So far the caller has read.
     Read(Seq),
     /// The stream has begun.
-    Following(Following),
+    OpenedStream(OpenedStream),
     /// What a password is checked against.
     Lock(Lock),
 }
@@ -317,13 +317,13 @@ pub struct Acted {
 
 /// A stream that has begun.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Following {
+pub struct OpenedStream {
     /// The name of the account.
     pub name: Name,
     /// The account.
     pub account: AccountId,
     /// The rooms that it hears.
-    pub rooms: Vec<Followed>,
+    pub rooms: Vec<MembershipMarks>,
 }
 
 /// A session, as its owner may know it.
@@ -349,7 +349,7 @@ pub struct SessionInfo {
 
 /// A room that a stream hears.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Followed {
+pub struct MembershipMarks {
     /// Which.
     pub room: RoomId,
     /// The entry by which one became a member: what came before is not part of one's stream.
@@ -432,7 +432,7 @@ pub struct RoomInfo {
     /// The last message; 0 where there is none.
     pub last: Seq,
     /// What the asker has to do with it; `None`: they are no member.
-    pub membership: Option<Followed>,
+    pub membership: Option<MembershipMarks>,
 }
 
 /// A deleted room, as who can bring it back may know it.

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, Entry, Event, Farewell, Followed, Following, Name, RoomId, RoomInfo,
-    Seq, Source, SubscriptionId, What, call,
+    AccountId, Author, Caller, Entry, Event, Farewell, MembershipMarks, Name, OpenedStream, RoomId,
+    RoomInfo, Seq, Source, SubscriptionId, What, call,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -71,10 +71,10 @@ pub(super) async fn events(
         None => only(request)?,
     };
     let since = since(request)?;
-    let call = call::Follow { subscription, door: protocol_id(form), only: only.clone() };
+    let call = call::OpenStream { subscription, door: protocol_id(form), only: only.clone() };
     let (subscription, following) =
         context.hub.subscribe(subscription, caller.clone(), call).await?;
-    let Following { name, account, .. } = following;
+    let OpenedStream { name, account, .. } = following;
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let (cursor, reset) = begin(&since, &context.epoch, head, oldest);
     let (epoch, opening) = (context.epoch.clone(), Vec::new());
@@ -324,7 +324,7 @@ struct View {
     account: AccountId,
     only: Option<Vec<RoomId>>,
     /// The rooms that one is a member of.
-    rooms: HashMap<RoomId, Followed>,
+    rooms: HashMap<RoomId, MembershipMarks>,
     /// Those to which one ceased to belong, by that entry.
     lost: HashMap<Seq, RoomId>,
     /// Of those whose membership changed, by the entry.

@@ -236,7 +236,7 @@ impl Person {
         wires.borrow_mut().insert(id, ear.clone());
         let room = self.room();
         let what: Call = match stream {
-            true => call::Follow { subscription: id, door: Door(0), only: None }.into(),
+            true => call::OpenStream { subscription: id, door: Door(0), only: None }.into(),
             false => call::Subscribe {
                 subscription: id,
                 door: Door(0),

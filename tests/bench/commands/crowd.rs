@@ -280,7 +280,7 @@ impl World {
 
     pub fn follow(&mut self, what: &str, caller: Caller) -> SubscriptionId {
         let subscription = self.subscription();
-        self.ask(what, caller, call::Follow { subscription, door: Door(2), only: None });
+        self.ask(what, caller, call::OpenStream { subscription, door: Door(2), only: None });
         self.settle(what);
         subscription
     }
