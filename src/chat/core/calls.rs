@@ -104,7 +104,7 @@ impl Chat {
             Call::Members(call) => self.members(who, call).map(Answer::Members).map(Some),
             Call::Act(call::Act(action)) => self.act(id, who, action).map(|()| None),
             Call::Read(call) => self.read(who, call.room, call.seq).map(Answer::Read).map(Some),
-            Call::OpenStream(call) => self.follow(id, call, who).map(|()| None),
+            Call::OpenStream(call) => self.open_stream(id, call, who).map(|()| None),
             Call::Lock(call) => self.lock(who, call).map(Answer::Lock).map(Some),
             Call::MayChange(call) => self.may_change(who, call).map(Answer::Lock).map(Some),
             Call::Renew(call) => self.renew(who, call).map(Answer::Lock).map(Some),

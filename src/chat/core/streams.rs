@@ -23,7 +23,7 @@ use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 const SUBSCRIPTIONS_PER_STREAM: u64 = 65_536;
 
 impl Chat {
-    pub(super) fn follow(
+    pub(super) fn open_stream(
         &mut self,
         id: CallId,
         call: call::OpenStream,
