@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::chat::{
-    CallId, Chat, Command, Door, Effect, Numbered, RoomId, Seq, Settings, Snapshot, SubscriptionId,
+    CallId, Chat, Command, Effect, Numbered, ProtocolId, RoomId, Seq, Settings, Snapshot,
+    SubscriptionId,
 };
 use crate::clock::Clock;
 use crate::codec::{Codecs, Disconnect, Encoder, PROTOCOL_IDS_MAX};
@@ -84,7 +85,7 @@ pub struct Hub {
     /// What the log has said, and the core has not heard yet: an entry that is too long for one
     /// command holds up the next. No more than there are proposals.
     from_log: VecDeque<Command>,
-    /// For each room and worker, how many subscriptions there are behind each door.
+    /// For each room and worker, how many subscriptions there are behind each protocol.
     audiences: Numbered<RoomId, Vec<[u32; PROTOCOL_IDS_MAX]>>,
     effects: Vec<Effect>,
     presence: Presence,
@@ -250,12 +251,15 @@ impl Hub {
                 self.line.propose(ticket, time, entry);
             }
             Effect::Touch { used } => self.line.touch(used),
-            Effect::Subscribe { subscription, door, room, .. } => {
-                self.audience(room, subscription, door, 1);
-                self.item(worker_of(subscription), Item::Subscribe { subscription, door, room });
+            Effect::Subscribe { subscription, protocol, room, .. } => {
+                self.audience(room, subscription, protocol, 1);
+                self.item(
+                    worker_of(subscription),
+                    Item::Subscribe { subscription, protocol, room },
+                );
             }
-            Effect::Unsubscribe { subscription, door, room, farewell, .. } => {
-                self.audience(room, subscription, door, -1);
+            Effect::Unsubscribe { subscription, protocol, room, farewell, .. } => {
+                self.audience(room, subscription, protocol, -1);
                 let closing = farewell.map(Disconnect::Ended);
                 self.item(
                     worker_of(subscription),
@@ -265,8 +269,8 @@ impl Hub {
             Effect::Announce { event, by } => {
                 self.announce(&event, by.map(|(subscription, _)| subscription))
             }
-            Effect::Whisper { subscription, door, event } => {
-                let (seq, frame) = (event.what.seq(), self.encoder.direct(door, &event));
+            Effect::Whisper { subscription, protocol, event } => {
+                let (seq, frame) = (event.what.seq(), self.encoder.direct(protocol, &event));
                 if !frame.is_empty() {
                     self.item(worker_of(subscription), Item::Whisper { subscription, seq, frame });
                 }
@@ -280,8 +284,8 @@ impl Hub {
             Effect::Mark { room, account, seq } => {
                 self.line.mark(room, account, seq);
             }
-            Effect::Reply { subscription, door, reply, mark } => {
-                let frame = self.encoder.reply(door, &reply, mark.as_ref());
+            Effect::Reply { subscription, protocol, reply, mark } => {
+                let frame = self.encoder.reply(protocol, &reply, mark.as_ref());
                 self.item(worker_of(subscription), Item::Reply { subscription, frame });
             }
         }
@@ -291,11 +295,17 @@ impl Hub {
         self.workers[worker].push(item);
     }
 
-    fn audience(&mut self, room: RoomId, subscription: SubscriptionId, door: Door, change: i32) {
+    fn audience(
+        &mut self,
+        room: RoomId,
+        subscription: SubscriptionId,
+        protocol: ProtocolId,
+        change: i32,
+    ) {
         let workers = self.workers.len();
         let audience =
             self.audiences.entry(room).or_insert_with(|| vec![[0; PROTOCOL_IDS_MAX]; workers]);
-        let count = &mut audience[worker_of(subscription)][usize::from(door.0)];
+        let count = &mut audience[worker_of(subscription)][usize::from(protocol.0)];
         *count =
             count.checked_add_signed(change).expect("the core unsubscribes only who is subscribed");
         if change < 0 && audience.iter().flatten().all(|count| *count == 0) {

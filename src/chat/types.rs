@@ -79,7 +79,7 @@ impl RoomId {
 
 /// A protocol's way in, as an index into the list of codecs. The core only tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Door(pub u8);
+pub struct ProtocolId(pub u8);
 
 /// A name as its owner wrote it: 1–32 characters, by the rule for names (see [`text`]).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

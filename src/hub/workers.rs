@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::chat::{Door, Folded, RoomId, Seq, SubscriptionId};
+use crate::chat::{Folded, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::codec::{Disconnect, Encoded};
 use crate::hub::Bounds;
 use crate::log;
@@ -16,7 +16,7 @@ pub enum Item {
         /// Which subscription.
         subscription: SubscriptionId,
         /// Through which protocol.
-        door: Door,
+        protocol: ProtocolId,
         /// Which room.
         room: RoomId,
     },
@@ -39,7 +39,7 @@ pub enum Item {
         by: Option<SubscriptionId>,
         /// Who it says is here from now on, or is not.
         moved: Option<(Folded, bool)>,
-        /// One for each door that has a word for it.
+        /// One for each protocol that has a word for it.
         copies: Vec<Encoded>,
     },
     /// To one stream.

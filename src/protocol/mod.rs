@@ -34,7 +34,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::chat::{Caller, Door, Refusal, RoomId, RoomRef, Source, SubscriptionId, call};
+use crate::chat::{Caller, ProtocolId, Refusal, RoomId, RoomRef, Source, SubscriptionId, call};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::crypto::{self, KeyHash};
@@ -77,16 +77,16 @@ pub(crate) struct Protocol {
 /// An answer on its way.
 type Responding<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
-/// The codecs of all protocols. A [`Door`], the id of a protocol's form, is an index into it.
+/// The codecs of all protocols. A [`ProtocolId`], the id of a protocol's form, is an index into it.
 pub fn codecs() -> Codecs {
     PROTOCOLS.iter().flat_map(|protocol| protocol.codecs).copied().collect()
 }
 
 /// The id of a protocol's form.
-fn protocol_id(codec: &dyn Codec) -> Door {
+fn protocol_id(codec: &dyn Codec) -> ProtocolId {
     let mut all = PROTOCOLS.iter().flat_map(|protocol| protocol.codecs);
     let index = all.position(|one| one.name() == codec.name());
-    Door(u8::try_from(index.expect("a protocol lists its codecs")).expect("there are a few"))
+    ProtocolId(u8::try_from(index.expect("a protocol lists its codecs")).expect("there are a few"))
 }
 
 /// The protocol that a path belongs to.

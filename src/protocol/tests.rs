@@ -322,7 +322,7 @@ fn methods_of_every_path() {
 
 /// What is said through one codec is heard through the other.
 #[test]
-fn both_doors_of_the_lobby() {
+fn both_protocols_of_the_lobby() {
     serve(async |mut server| {
         let ann = server.account("Ann").await;
         let mine = server.send("GET /ws", &format!("{UPGRADE}{ann}"), "").await.subscription;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use crate::chat::{Door, Folded, Numbered, RoomId, Seq, SubscriptionId};
+use crate::chat::{Folded, Numbered, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::codec::{Disconnect, Encoded, PROTOCOL_IDS_MAX};
 use crate::connection::{Told, Wire};
 use crate::hub::{self, Item};
@@ -25,7 +25,7 @@ pub(super) trait Listener {
     fn subscription(&self) -> SubscriptionId;
     /// The room that it sits in, if it is no stream.
     fn room(&self) -> &Cell<Option<RoomId>>;
-    /// What all of a door hear in a round. `false`: it is to be given with `miss`.
+    /// What all of a protocol hear in a round. `false`: it is to be given with `miss`.
     fn hear(&self, frames: &[u8]) -> bool;
     fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
     fn begin_feed(&self);
@@ -98,7 +98,7 @@ pub(super) struct Delivery<W> {
 struct Room<W> {
     subscriptions: Vec<Seated<W>>,
     /// The streams that hear it, by their subscription here.
-    streams: Vec<(SubscriptionId, Door, Rc<W>)>,
+    streams: Vec<(SubscriptionId, ProtocolId, Rc<W>)>,
     pending: Vec<Pending>,
     /// The bytes that one recipient gets of `pending`, at most.
     bytes: usize,
@@ -106,7 +106,7 @@ struct Room<W> {
 
 struct Seated<W> {
     wire: Rc<W>,
-    door: Door,
+    protocol: ProtocolId,
     /// It came when so much was pending, which it does not hear.
     since: usize,
     /// Some of what is pending is for this subscription alone, or not for it.
@@ -126,7 +126,8 @@ enum Pending {
     Replied { subscription: SubscriptionId, frame: Bytes },
 }
 
-/// Buffers that are filled again and again: one for what all of a door get, one for what one does.
+/// Buffers that are filled again and again: one for what all of a protocol get, one for what one
+/// does.
 #[derive(Default)]
 struct Gather {
     common: [Vec<u8>; PROTOCOL_IDS_MAX],
@@ -144,8 +145,8 @@ impl<W: Listener> Delivery<W> {
     pub fn take(&mut self, items: Vec<Item>) {
         for item in items {
             match item {
-                Item::Subscribe { subscription, door, room } => {
-                    self.subscription(subscription, door, room)
+                Item::Subscribe { subscription, protocol, room } => {
+                    self.subscription(subscription, protocol, room)
                 }
                 Item::Unsubscribe { subscription, room, closing } => {
                     self.unsubscribe(subscription, room, closing)
@@ -204,8 +205,8 @@ impl<W: Listener> Delivery<W> {
         copies: &[Encoded],
     ) {
         let Some(room) = self.rooms.get(&room) else { return };
-        for (subscription, door, wire) in &room.streams {
-            let copy = copies.iter().find(|copy| copy.door == *door);
+        for (subscription, protocol, wire) in &room.streams {
+            let copy = copies.iter().find(|copy| copy.protocol == *protocol);
             let Some(copy) = copy.filter(|copy| copy.echo || by != Some(*subscription)) else {
                 continue;
             };
@@ -215,7 +216,7 @@ impl<W: Listener> Delivery<W> {
         }
     }
 
-    fn subscription(&mut self, subscription: SubscriptionId, door: Door, room: RoomId) {
+    fn subscription(&mut self, subscription: SubscriptionId, protocol: ProtocolId, room: RoomId) {
         // A connection that has ended already says so to the hub, which then unsubscribes it.
         let Some(wire) = self.wire(subscription) else { return };
         let stream = wire.subscription() != subscription;
@@ -224,10 +225,10 @@ impl<W: Listener> Delivery<W> {
         if stream {
             wire.begin_feed();
             self.places.insert(subscription, room.streams.len());
-            return room.streams.push((subscription, door, wire));
+            return room.streams.push((subscription, protocol, wire));
         }
         self.places.insert(subscription, room.subscriptions.len());
-        room.subscriptions.push(Seated { wire, door, since: room.pending.len(), apart: false });
+        room.subscriptions.push(Seated { wire, protocol, since: room.pending.len(), apart: false });
     }
 
     fn unsubscribe(
@@ -313,12 +314,12 @@ impl<W: Listener> Room<W> {
             let heard = if subscribed.apart || subscribed.since > 0 {
                 subscribed.wire.hear(gather.single(&self.pending, subscribed))
             } else {
-                subscribed.wire.hear(&gather.common[usize::from(subscribed.door.0)])
+                subscribed.wire.hear(&gather.common[usize::from(subscribed.protocol.0)])
             };
             if !heard {
                 let pending = self.pending.iter().skip(subscribed.since);
                 let round = pending
-                    .filter_map(|it| it.told(subscribed.wire.subscription(), subscribed.door));
+                    .filter_map(|it| it.told(subscribed.wire.subscription(), subscribed.protocol));
                 subscribed.wire.miss(&round.collect::<Vec<_>>(), &mut gather.single);
             }
             (subscribed.apart, subscribed.since) = (false, 0);
@@ -354,11 +355,11 @@ impl Pending {
 
     /// The same, with what it takes to make up for it later. `None`: it is not for this
     /// subscription.
-    fn told(&self, subscription: SubscriptionId, door: Door) -> Option<Told<'_>> {
-        let frame = self.frame(subscription, door);
+    fn told(&self, subscription: SubscriptionId, protocol: ProtocolId) -> Option<Told<'_>> {
+        let frame = self.frame(subscription, protocol);
         match self {
             Pending::Announced { seq, moved, copies, .. } => {
-                let for_it = copies.iter().any(|copy| copy.door == door);
+                let for_it = copies.iter().any(|copy| copy.protocol == protocol);
                 for_it.then_some(Told { seq: *seq, moved: moved.as_ref(), frame })
             }
             Pending::Replied { .. } => {
@@ -368,10 +369,10 @@ impl Pending {
     }
 
     /// What a subscription gets of it.
-    fn frame(&self, subscription: SubscriptionId, door: Door) -> &[u8] {
+    fn frame(&self, subscription: SubscriptionId, protocol: ProtocolId) -> &[u8] {
         match self {
             Pending::Announced { by, copies, .. } => {
-                let copy = copies.iter().find(|copy| copy.door == door);
+                let copy = copies.iter().find(|copy| copy.protocol == protocol);
                 let copy = copy.filter(|copy| copy.echo || *by != Some(subscription));
                 copy.map_or(&[], |copy| &copy.frame)
             }
@@ -382,13 +383,13 @@ impl Pending {
 }
 
 impl Gather {
-    /// Gathers what all of a door get who are not set apart.
+    /// Gathers what all of a protocol get who are not set apart.
     fn common(&mut self, pending: &[Pending]) {
         self.common.iter_mut().for_each(Vec::clear);
         for pending in pending {
             if let Pending::Announced { copies, .. } = pending {
                 for copy in copies {
-                    self.common[usize::from(copy.door.0)].extend_from_slice(&copy.frame);
+                    self.common[usize::from(copy.protocol.0)].extend_from_slice(&copy.frame);
                 }
             }
         }
@@ -398,8 +399,9 @@ impl Gather {
     fn single<W: Listener>(&mut self, pending: &[Pending], subscribed: &Seated<W>) -> &[u8] {
         self.single.clear();
         for pending in pending.iter().skip(subscribed.since) {
-            self.single
-                .extend_from_slice(pending.frame(subscribed.wire.subscription(), subscribed.door));
+            self.single.extend_from_slice(
+                pending.frame(subscribed.wire.subscription(), subscribed.protocol),
+            );
         }
         &self.single
     }

@@ -131,13 +131,13 @@ fn rooms(world: &mut World) {
         world.ask_through("somebody comes to stay", newcomer(), call::Enter { room, access });
         world.ask_through("somebody leaves for good", newcomer(), call::Exit { room });
         // One of 10,000 subscriptions of an account makes way for the next.
-        let (subscription, door, room) =
-            (world.subscription(), shanty::chat::Door(1), RoomRef::Id(LOBBY));
+        let (subscription, protocol, room) =
+            (world.subscription(), shanty::chat::ProtocolId(1), RoomRef::Id(LOBBY));
         let access = Access::Token { room: LOBBY, generation: 0, session: None };
         let name = Name::new(&format!("n{WIDE}")).expect("a name");
         let (granted, first) = (world.now.plus_secs(1), world.now);
         let claim = Some(Claim { name, granted, first });
-        let what = call::Subscribe { subscription, door, room, access, claim, enter: false };
+        let what = call::Subscribe { subscription, protocol, room, access, claim, enter: false };
         world.ask("a connection takes another's place", session(WIDE), what);
         world.subscribe_in("", session(turn + 500), CROWDED);
         let what = call::Expel { room: CROWDED, name: format!("n{}", turn + 500).into() };

@@ -5,7 +5,7 @@ use crate::chat::core::Chat;
 use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::RoomRecord;
 use crate::chat::state::waits::Awaited;
-use crate::chat::types::{AccountId, Door, LOBBY, RoomId, Seq, SubscriptionId, Visibility};
+use crate::chat::types::{AccountId, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Visibility};
 use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomFacts, What};
 use crate::time::Time;
 
@@ -13,7 +13,7 @@ use crate::time::Time;
 #[derive(Clone, Copy)]
 pub(super) struct Came {
     /// The subscription through which it came, for the announcement.
-    pub by: Option<(SubscriptionId, Door)>,
+    pub by: Option<(SubscriptionId, ProtocolId)>,
     /// Who asked, for the answer.
     pub asker: Option<AccountId>,
 }

@@ -1,7 +1,7 @@
 //! Deleted rooms: for seven days their owner can bring them back, with all that they had.
 //!
-//! A deleted room is in no other table of rooms, so on every door it is not there; only its owner
-//! is told of it, here. It goes for good by an entry, [`Entry::RoomPurged`], which the core
+//! A deleted room is in no other table of rooms, so on every protocol it is not there; only its
+//! owner is told of it, here. It goes for good by an entry, [`Entry::RoomPurged`], which the core
 //! proposes: when the time is over, and when so many are kept that the oldest has to make way. A
 //! room that nobody owned, and one for two, is gone at once.
 

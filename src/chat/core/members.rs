@@ -13,7 +13,7 @@ use crate::chat::state::purpose::{Identity, Purpose, account_of};
 use crate::chat::state::room::{Membership, Room};
 use crate::chat::state::work::Then;
 use crate::chat::types::{
-    AccountId, Author, CallId, Door, Folded, LOBBY, RoomId, Seq, SubscriptionId, Title,
+    AccountId, Author, CallId, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
     Access, Answer, Effect, Entry, Event, Farewell, Member, MembershipMarks, Page, Place, Present,
@@ -395,8 +395,8 @@ impl Chat {
     /// An account's subscriptions in a room end, but for those of its streams.
     fn unsubscribe_person(&mut self, account: AccountId, room: RoomId) {
         let Some(known) = self.accounts.get(account) else { return };
-        let here =
-            (room, Door(0), SubscriptionId(0))..=(room, Door(u8::MAX), SubscriptionId(u64::MAX));
+        let here = (room, ProtocolId(0), SubscriptionId(0))
+            ..=(room, ProtocolId(u8::MAX), SubscriptionId(u64::MAX));
         let subscriptions =
             known.subscriptions.range(here).map(|(_, _, subscription)| *subscription);
         let named = |subscription: &SubscriptionId| {

@@ -55,7 +55,7 @@ use crate::chat::state::subscription::Subscription;
 use crate::chat::state::waits::Waits;
 use crate::chat::state::work::Work;
 use crate::chat::types::{
-    AccountId, Author, CallId, Description, Door, Folded, LOBBY, RoomId, Seq, SubscriptionId,
+    AccountId, Author, CallId, Description, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId,
     Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::{
@@ -247,7 +247,7 @@ impl Chat {
     fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
         let purpose = ticket.map_or(Purpose::Own, |ticket| self.order.settle(ticket));
         let (by, asker) = match &purpose {
-            Purpose::Tell(told) => (Some((told.by, told.door)), None),
+            Purpose::Tell(told) => (Some((told.by, told.protocol)), None),
             Purpose::Call(_, asker) => (None, *asker),
             Purpose::Direct(_, asker) => (None, Some(*asker)),
             Purpose::Guest(_) | Purpose::Own => (None, None),
@@ -280,7 +280,7 @@ impl Chat {
         if let (Purpose::Tell(told), Err(_)) = (&purpose, &outcome)
             && told.came
         {
-            self.came_silently(told.by, told.door, entry);
+            self.came_silently(told.by, told.protocol, entry);
         }
         self.conclude(purpose, matches!(entry, Entry::SessionBegun { .. }), outcome);
         if let Entry::SessionBegun { account, .. } = entry {
@@ -307,24 +307,24 @@ impl Chat {
             Purpose::Guest(call) if begun => {
                 self.answer(call, outcome.map_err(|_| Refusal::Unavailable));
             }
-            Purpose::Tell(Told { subscription, door, mark, .. }) => {
+            Purpose::Tell(Told { subscription, protocol, mark, .. }) => {
                 let reply = outcome.map(|answer| match answer {
                     Answer::Acted(Acted { seq, time, repeated, .. }) => {
                         Receipt::Logged { seq, time, repeated }
                     }
                     _ => Receipt::Noted,
                 });
-                self.order.tell_outcome(Effect::Reply { subscription, door, reply, mark });
+                self.order.tell_outcome(Effect::Reply { subscription, protocol, reply, mark });
             }
             Purpose::Guest(_) | Purpose::Own => {}
         }
     }
 
     /// Somebody is here since a message that is lost: then the room hears that, at least.
-    fn came_silently(&mut self, subscription: SubscriptionId, door: Door, entry: &Entry) {
+    fn came_silently(&mut self, subscription: SubscriptionId, protocol: ProtocolId, entry: &Entry) {
         let Entry::Said { room, author, color, .. } = entry.clone() else { return };
         let event = Event { room, time: self.now, author, color, what: What::Joined };
-        self.order.tell_outcome(Effect::Announce { event, by: Some((subscription, door)) });
+        self.order.tell_outcome(Effect::Announce { event, by: Some((subscription, protocol)) });
     }
 
     fn tick(&mut self) {

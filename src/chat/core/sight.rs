@@ -1,5 +1,5 @@
 //! *May this caller see this room?* The one question that stands before every answer about a room,
-//! whatever is asked, on every door.
+//! whatever is asked, on every protocol.
 //!
 //! A room for two is seen by those of the two who are in it. A hidden room is seen by its owner and
 //! its members, by who shows its token or its password, and, where a protocol finds rooms by what

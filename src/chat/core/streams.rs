@@ -29,7 +29,7 @@ impl Chat {
         call: call::OpenStream,
         who: Identity,
     ) -> Result<(), Refusal> {
-        let call::OpenStream { subscription: base, door, only } = call;
+        let call::OpenStream { subscription: base, protocol, only } = call;
         let who = who.ok_or(Refusal::Unauthenticated)?;
         if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
@@ -40,7 +40,7 @@ impl Chat {
         self.last_stream += 1;
         let stream = Stream {
             source: self.origin.source,
-            door,
+            protocol,
             account,
             session: who.session,
             only: only.map(BTreeSet::from_iter),
@@ -49,7 +49,7 @@ impl Chat {
             opened: self.last_stream,
         };
         self.streams.insert(base, stream);
-        self.order.set_heard(base, Some(door));
+        self.order.set_heard(base, Some(protocol));
         self.accounts.open(account, who.session, base);
         let (session, after, rooms) = (who.session, RoomId(0), Vec::new());
         self.go_on_opening(OpeningStream { call: id, base, session, after, rooms });
@@ -114,13 +114,13 @@ impl Chat {
         }
         stream.subscriptions += 1;
         let subscription = SubscriptionId(base.0 + stream.subscriptions);
-        let (door, account, session) = (stream.door, stream.account, stream.session);
+        let (protocol, account, session) = (stream.protocol, stream.account, stream.session);
         let author = self.accounts.get(account)?.author();
-        if !self.subscribe_for(base, subscription, door, room, author, session) {
+        if !self.subscribe_for(base, subscription, protocol, room, author, session) {
             return None;
         }
         self.streams.get_mut(&base)?.rooms.insert(room, subscription);
-        self.order.tell(Effect::Subscribe { subscription, door, room, stream: Some(base) });
+        self.order.tell(Effect::Subscribe { subscription, protocol, room, stream: Some(base) });
         Some(subscription)
     }
 
@@ -160,11 +160,11 @@ impl Chat {
 
     fn whisper_to(&mut self, subscription: SubscriptionId, what: What) {
         let Some(subscribed) = self.subscriptions.get(&subscription) else { return };
-        let (door, room) = (subscribed.door, subscribed.room);
+        let (protocol, room) = (subscribed.protocol, subscribed.room);
         let Some(author) = subscribed.author().cloned() else { return };
         let time = if what.seq().is_some() { self.told } else { self.now };
         let event = Event { room, time, author, color: None, what };
-        self.order.tell(Effect::Whisper { subscription, door, event });
+        self.order.tell(Effect::Whisper { subscription, protocol, event });
     }
 
     /// A connection is gone: a stream's, with all its subscriptions, or one subscription's.

@@ -11,7 +11,7 @@ use crate::chat::state::limiter::Kind;
 use crate::chat::state::purpose::{Identity, Origin, Purpose, Told, account_of};
 use crate::chat::state::subscription::Subscription;
 use crate::chat::types::{
-    AccountId, Author, Color, Door, Folded, Name, RoomId, SessionId, SubscriptionId,
+    AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
     Access, Claim, Effect, Entry, Event, Farewell, Receipt, Refusal, Tell, What, call,
@@ -24,7 +24,7 @@ impl Chat {
         call: call::Subscribe,
         who: Identity,
     ) -> Result<(), Refusal> {
-        let call::Subscribe { subscription, door, ref room, access, claim, enter } = call;
+        let call::Subscribe { subscription, protocol, ref room, access, claim, enter } = call;
         if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
         }
@@ -44,13 +44,13 @@ impl Chat {
         if asked_by.is_some() && account.is_some() && asked_by != account {
             return Err(Refusal::NameInUse);
         }
-        if enter && account.is_some_and(|account| self.has_subscription(account, door, room)) {
+        if enter && account.is_some_and(|account| self.has_subscription(account, protocol, room)) {
             return Err(Refusal::AlreadySubscribed);
         }
         if let Some((author, token)) = author.as_ref().zip(token) {
             self.give_way(room, author, token);
         }
-        self.place(subscription, door, room, None);
+        self.place(subscription, protocol, room, None);
         if let Some(author) = author
             && let Err(refusal) = self.bind_caller(subscription, author, who, by)
         {
@@ -64,7 +64,7 @@ impl Chat {
             subscribed.token = Some((key.1.clone(), token));
             self.by_token.insert(key, subscription);
         }
-        self.order.tell(Effect::Subscribe { subscription, door, room, stream: None });
+        self.order.tell(Effect::Subscribe { subscription, protocol, room, stream: None });
         if enter {
             self.enter(subscription, None);
         }
@@ -74,7 +74,7 @@ impl Chat {
     fn place(
         &mut self,
         subscription: SubscriptionId,
-        door: Door,
+        protocol: ProtocolId,
         room: RoomId,
         base: Option<SubscriptionId>,
     ) {
@@ -82,7 +82,7 @@ impl Chat {
         let source = of_stream.map_or(self.origin.source, |stream| stream.source);
         let subscribed = Subscription {
             source,
-            door,
+            protocol,
             room,
             base,
             session: None,
@@ -120,12 +120,12 @@ impl Chat {
         &mut self,
         base: SubscriptionId,
         subscription: SubscriptionId,
-        door: Door,
+        protocol: ProtocolId,
         room: RoomId,
         author: Author,
         session: Option<SessionId>,
     ) -> bool {
-        self.place(subscription, door, room, Some(base));
+        self.place(subscription, protocol, room, Some(base));
         let bound = self.bind(subscription, author, session).is_ok();
         if !bound {
             self.displace(subscription);
@@ -142,12 +142,12 @@ impl Chat {
         self.enter(subscription, color);
     }
 
-    /// Whether an account has a subscription in a room through a door.
-    fn has_subscription(&self, account: AccountId, door: Door, room: RoomId) -> bool {
-        let first = (room, door, SubscriptionId(0));
+    /// Whether an account has a subscription in a room through a protocol.
+    fn has_subscription(&self, account: AccountId, protocol: ProtocolId, room: RoomId) -> bool {
+        let first = (room, protocol, SubscriptionId(0));
         let next =
             self.accounts.get(account).and_then(|known| known.subscriptions.range(first..).next());
-        next.is_some_and(|(taken, by, _)| (*taken, *by) == (room, door))
+        next.is_some_and(|(taken, by, _)| (*taken, *by) == (room, protocol))
     }
 
     /// Whom a subscription is bound to before it has said anything.
@@ -206,7 +206,7 @@ impl Chat {
         let Some(subscribed) = self.subscriptions.get(&subscription) else {
             return Err(Refusal::RoomNotFound);
         };
-        let (room, door, base) = (subscribed.room, subscribed.door, subscribed.base);
+        let (room, protocol, base) = (subscribed.room, subscribed.protocol, subscribed.base);
         let held = subscribed.holder.is_some();
         let taken = || {
             let accounts = &self.accounts;
@@ -227,7 +227,7 @@ impl Chat {
             return Ok(());
         }
         if let Some(account) = holder.filter(|_| base.is_none()) {
-            self.accounts.subscribe(account, session, (room, door, subscription));
+            self.accounts.subscribe(account, session, (room, protocol, subscription));
         }
         if let Some(subscribed) = self.subscriptions.get_mut(&subscription) {
             (subscribed.author, subscribed.session, subscribed.holder) =
@@ -244,7 +244,7 @@ impl Chat {
         if self.is_locked_out(subscription, subscribed) {
             return;
         }
-        let door = subscribed.door;
+        let protocol = subscribed.protocol;
         let (source, session, account) =
             (subscribed.source, subscribed.session, subscribed.account());
         self.origin = Origin { source, account, subscription: Some(subscription) };
@@ -276,7 +276,7 @@ impl Chat {
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {
-            self.order.tell(Effect::Reply { subscription, door, reply, mark: given });
+            self.order.tell(Effect::Reply { subscription, protocol, reply, mark: given });
         }
     }
 
@@ -326,7 +326,7 @@ impl Chat {
         let Some(subscribed) = self.subscriptions.get(&subscription) else {
             return Err(Refusal::RoomNotFound);
         };
-        let (room, door, present) = (subscribed.room, subscribed.door, subscribed.present);
+        let (room, protocol, present) = (subscribed.room, subscribed.protocol, subscribed.present);
         let now = self.now;
         let standing = self.rooms.get_mut(room).filter(|room| !room.going);
         let place = standing.ok_or(Refusal::RoomNotFound)?;
@@ -335,7 +335,7 @@ impl Chat {
         let calls = self.accounts.called(&text);
         let (client_id, reply_to) = (None, None);
         let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
-        let told = Told { subscription, door, by: subscription, came, mark: None };
+        let told = Told { subscription, protocol, by: subscription, came, mark: None };
         self.propose(entry, Purpose::Tell(told))?;
         if !present {
             self.become_present(subscription, &folded);
@@ -432,8 +432,10 @@ impl Chat {
     }
 
     fn announce(&mut self, subscription: SubscriptionId, event: Event) {
-        let by =
-            self.subscriptions.get(&subscription).map(|subscribed| (subscription, subscribed.door));
+        let by = self
+            .subscriptions
+            .get(&subscription)
+            .map(|subscribed| (subscription, subscribed.protocol));
         self.order.tell(Effect::Announce { event, by });
     }
 
@@ -442,11 +444,17 @@ impl Chat {
     /// on. A subscription that is unknown has ended before.
     pub(super) fn unsubscribe(&mut self, subscription: SubscriptionId, farewell: Option<Farewell>) {
         let Some(subscribed) = self.subscriptions.get(&subscription) else { return };
-        let (room, door, base) = (subscribed.room, subscribed.door, subscribed.base);
+        let (room, protocol, base) = (subscribed.room, subscribed.protocol, subscribed.base);
         if let Some(base) = base {
             self.lose_room(base, room);
         }
-        self.order.tell(Effect::Unsubscribe { subscription, door, room, stream: base, farewell });
+        self.order.tell(Effect::Unsubscribe {
+            subscription,
+            protocol,
+            room,
+            stream: base,
+            farewell,
+        });
         if !self.closing {
             self.go(subscription); // When all go, nobody is told who.
         }
@@ -466,7 +474,7 @@ impl Chat {
             self.use_session(session);
         }
         if let Some(account) = subscribed.holder {
-            self.accounts.unsubscribe(account, subscribed.session, (room, door, subscription));
+            self.accounts.unsubscribe(account, subscribed.session, (room, protocol, subscription));
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::chat::core::Chat;
 use crate::chat::state::limiter::Kind;
 use crate::chat::state::purpose::{Identity, Origin, Purpose, Told};
-use crate::chat::types::{AccountId, CallId, Door, RoomId, Seq, SubscriptionId};
+use crate::chat::types::{AccountId, CallId, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
     Acted, Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What,
 };
@@ -71,7 +71,7 @@ impl Chat {
     /// What is said through a stream; its replies go to its own subscription.
     pub(super) fn tell_stream(&mut self, base: SubscriptionId, tell: Tell) {
         let Some(stream) = self.streams.get(&base) else { return };
-        let (door, account, session) = (stream.door, stream.account, stream.session);
+        let (protocol, account, session) = (stream.protocol, stream.account, stream.session);
         self.origin =
             Origin { source: stream.source, account: Some(account), subscription: Some(base) };
         if let Some(session) = session {
@@ -93,7 +93,7 @@ impl Chat {
                     // A room that this stream does not hear can be spoken in all the same.
                     let by = subscription.unwrap_or(base);
                     let mark = mark.clone();
-                    let told = Told { subscription: base, door, by, came: false, mark };
+                    let told = Told { subscription: base, protocol, by, came: false, mark };
                     self.propose_words(entry, Purpose::Tell(told))
                 });
                 (acted.map(|()| None), mark)
@@ -110,7 +110,7 @@ impl Chat {
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {
-            self.order.tell(Effect::Reply { subscription: base, door, reply, mark });
+            self.order.tell(Effect::Reply { subscription: base, protocol, reply, mark });
         }
     }
 
@@ -131,7 +131,7 @@ impl Chat {
         let author = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?.author();
         let subscription = self.streams.get(&base).and_then(|stream| {
             let subscription = stream.rooms.get(&room)?;
-            Some((*subscription, stream.door))
+            Some((*subscription, stream.protocol))
         });
         let (time, what) = (self.now, What::Typing);
         let event = Event { room, time, author, color: None, what };
@@ -144,7 +144,7 @@ impl Chat {
         &mut self,
         event: Event,
         seq: Seq,
-        by: Option<(SubscriptionId, Door)>,
+        by: Option<(SubscriptionId, ProtocolId)>,
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get_mut(event.room).ok_or(Refusal::RoomNotFound)?;
         if matches!(event.what, What::Said { .. }) {

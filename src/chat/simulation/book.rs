@@ -374,7 +374,7 @@ impl Book {
         }
     }
 
-    /// Whether a change ends what tokens and open doors let in before.
+    /// Whether a change ends what tokens and open protocols let in before.
     pub fn locks(&self, entry: &Entry) -> bool {
         let Entry::RoomChanged { room, facts, generation, .. } = entry else { return false };
         let Some(before) = self.rooms.get(room) else { return false };

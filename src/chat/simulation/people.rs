@@ -9,7 +9,7 @@ use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
     Access, AccountId, Action, Call, CallId, Caller, Claim, ClientId, Color, Command, Description,
-    Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts, RoomId,
+    Emoji, Entry, Field, LOBBY, Name, Place, ProtocolId, Refusal, RoomChange, RoomFacts, RoomId,
     RoomRecord, RoomRef, Seq, SessionId, Source, SubscriptionId, Tell, Title, Visibility, call,
 };
 use crate::crypto::KeyHash;
@@ -228,7 +228,8 @@ impl Simulation {
             other => other,
         };
         let what: Call =
-            call::OpenStream { subscription: base, door: Door(2), only: only.clone() }.into();
+            call::OpenStream { subscription: base, protocol: ProtocolId(2), only: only.clone() }
+                .into();
         let shown = self.judge(&caller, &what);
         let Shown { session, account, .. } = shown;
         if let Some(account) = account {
@@ -432,7 +433,7 @@ impl Simulation {
 
     fn somebody_sits(&mut self) {
         let subscription = SubscriptionId(self.number());
-        let door = Door(u8::try_from(self.dice.below(3)).expect("a door"));
+        let protocol = ProtocolId(u8::try_from(self.dice.below(3)).expect("a protocol"));
         let (room, caller, enter) = (self.room(), self.caller(), self.dice.one_in(3));
         let access = self.access(&room);
         let claim = (self.dice.one_in(4) || access.session().is_some()).then(|| {
@@ -442,7 +443,7 @@ impl Simulation {
         });
         let what: Call = call::Subscribe {
             subscription,
-            door,
+            protocol,
             room: room.clone(),
             access,
             claim: claim.clone(),
@@ -467,8 +468,18 @@ impl Simulation {
         let session = held.or(session.filter(|_| account.is_some() && who == account));
         let (standing, left, hearing) = (false, false, Hearing::NotYet);
         let tells = Default::default();
-        let member =
-            Member { door, room, account, session, name, opens, standing, hearing, left, tells };
+        let member = Member {
+            protocol,
+            room,
+            account,
+            session,
+            name,
+            opens,
+            standing,
+            hearing,
+            left,
+            tells,
+        };
         self.world.members.insert(subscription, member);
         self.ask(caller, what, shown);
     }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    Access, AccountId, Acted, Action, Answer, Call, CallId, Door, Effect, Entry, Event, Farewell,
-    Folded, MemberRecord, Name, OpenedStream, Page, Receipt, Refusal, RoomFacts, RoomId, RoomRef,
-    Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
+    Access, AccountId, Acted, Action, Answer, Call, CallId, Effect, Entry, Event, Farewell, Folded,
+    MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal, RoomFacts, RoomId,
+    RoomRef, Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
 };
 use crate::time::Time;
 
@@ -34,7 +34,7 @@ pub enum Hearing {
 
 /// A connection that asked for a subscription.
 pub struct Member {
-    pub door: Door,
+    pub protocol: ProtocolId,
     pub room: RoomId,
     pub account: Option<AccountId>,
     pub session: Option<SessionId>,
@@ -119,8 +119,8 @@ impl World {
     pub fn follow(&mut self, effect: &Effect, book: &Book, log: &[(Time, Entry)]) {
         match effect {
             Effect::Answer { id: ask, answer } => self.answered(*ask, answer, book, log),
-            Effect::Subscribe { subscription, door, room, .. } => {
-                self.subscribed(*subscription, *door, *room)
+            Effect::Subscribe { subscription, protocol, room, .. } => {
+                self.subscribed(*subscription, *protocol, *room)
             }
             Effect::Unsubscribe { subscription, room, farewell, .. } => {
                 self.unsubscribed(*subscription, *room, *farewell)
@@ -141,8 +141,8 @@ impl World {
                     all.into_iter().for_each(|base| self.hears(base, seq));
                 }
             }
-            Effect::Reply { subscription, door, reply, .. } => {
-                self.replied(*subscription, *door, reply, log)
+            Effect::Reply { subscription, protocol, reply, .. } => {
+                self.replied(*subscription, *protocol, reply, log)
             }
             Effect::Whisper { subscription, event, .. } => {
                 let base = base_of(*subscription);
@@ -332,13 +332,16 @@ impl World {
     }
 
     /// A subscription begins to hear once at most.
-    fn subscribed(&mut self, subscription: SubscriptionId, door: Door, room: RoomId) {
+    fn subscribed(&mut self, subscription: SubscriptionId, protocol: ProtocolId, room: RoomId) {
         if let Some(stream) = self.streams.get_mut(&base_of(subscription)) {
             assert_eq!(stream.subscriptions.insert(subscription, room), None, "subscribed twice");
             return;
         }
         let member = self.members.get_mut(&subscription).expect("only who asked is subscribed");
-        assert_eq!((member.hearing, member.door, member.room), (Hearing::NotYet, door, room));
+        assert_eq!(
+            (member.hearing, member.protocol, member.room),
+            (Hearing::NotYet, protocol, room)
+        );
         member.hearing = Hearing::Now;
     }
 
@@ -372,8 +375,8 @@ impl World {
     }
 
     /// No announcement names a subscription that does not hear the room.
-    fn announced_by_one_who_hears(&self, room: RoomId, by: Option<(SubscriptionId, Door)>) {
-        let Some((subscription, door)) = by else { return };
+    fn announced_by_one_who_hears(&self, room: RoomId, by: Option<(SubscriptionId, ProtocolId)>) {
+        let Some((subscription, protocol)) = by else { return };
         if let Some(stream) = self.streams.get(&base_of(subscription)) {
             assert!(
                 subscription == base_of(subscription)
@@ -383,7 +386,7 @@ impl World {
         }
         let member =
             self.members.get(&subscription).expect("announced by a subscription that exists");
-        assert_eq!((member.hearing, member.room, member.door), (Hearing::Now, room, door));
+        assert_eq!((member.hearing, member.room, member.protocol), (Hearing::Now, room, protocol));
     }
 
     /// Whoever joins was not there, whoever leaves was; messages come in the log's order, each when
@@ -426,7 +429,7 @@ impl World {
     fn replied(
         &mut self,
         subscription: SubscriptionId,
-        door: Door,
+        protocol: ProtocolId,
         reply: &Result<Receipt, Refusal>,
         log: &[(Time, Entry)],
     ) {
@@ -449,7 +452,11 @@ impl World {
         }
         let member =
             self.members.get_mut(&subscription).expect("a reply to a subscription that exists");
-        assert_eq!((member.hearing, member.door), (Hearing::Now, door), "a reply to nobody");
+        assert_eq!(
+            (member.hearing, member.protocol),
+            (Hearing::Now, protocol),
+            "a reply to nobody"
+        );
         let Some(tell) = member.tells.pop_front() else {
             assert!(!member.standing && reply.is_err(), "a reply to what was not said");
             return; // Its subscription was about to end.

@@ -25,7 +25,7 @@
 use std::collections::VecDeque;
 
 use crate::chat::numbered::Numbered;
-use crate::chat::types::{Door, SubscriptionId, Ticket};
+use crate::chat::types::{ProtocolId, SubscriptionId, Ticket};
 use crate::chat::vocabulary::{Effect, Entry};
 use crate::time::Time;
 
@@ -38,7 +38,7 @@ pub struct Order<P> {
     last_ticket: u64,
     /// The subscriptions that have begun and have not ended, as clients have heard. A stream's own
     /// subscription stands here from its request on.
-    heard: Numbered<SubscriptionId, Door>,
+    heard: Numbered<SubscriptionId, ProtocolId>,
     section: Section,
     /// What the hub carries out next.
     effects: Vec<Effect>,
@@ -172,9 +172,9 @@ impl<P> Order<P> {
     }
 
     /// A stream's own subscription hears from now on, or hears nothing more, without an effect.
-    pub fn set_heard(&mut self, subscription: SubscriptionId, door: Option<Door>) {
-        match door {
-            Some(door) => self.heard.insert(subscription, door),
+    pub fn set_heard(&mut self, subscription: SubscriptionId, protocol: Option<ProtocolId>) {
+        match protocol {
+            Some(protocol) => self.heard.insert(subscription, protocol),
             None => self.heard.remove(&subscription),
         };
     }
@@ -202,8 +202,8 @@ impl<P> Order<P> {
 
     fn tell_now(&mut self, mut effect: Effect) {
         match &mut effect {
-            Effect::Subscribe { subscription, door, .. } => {
-                self.heard.insert(*subscription, *door);
+            Effect::Subscribe { subscription, protocol, .. } => {
+                self.heard.insert(*subscription, *protocol);
             }
             Effect::Unsubscribe { subscription, .. } | Effect::Dismiss { subscription, .. } => {
                 self.heard.remove(subscription);
@@ -268,7 +268,7 @@ mod tests {
 
     const ANN: SubscriptionId = SubscriptionId(1);
     const STREAM: SubscriptionId = SubscriptionId(1 << 16);
-    const DOOR: Door = Door(0);
+    const PROTOCOL: ProtocolId = ProtocolId(0);
 
     /// A line whose proposals are remembered by a word.
     struct Line(Order<&'static str>);
@@ -276,7 +276,7 @@ mod tests {
     impl Line {
         fn new() -> Line {
             let mut line = Line(Order::new(9));
-            line.0.set_heard(ANN, Some(DOOR));
+            line.0.set_heard(ANN, Some(PROTOCOL));
             line
         }
 
@@ -318,11 +318,22 @@ mod tests {
     }
 
     fn reply() -> Effect {
-        Effect::Reply { subscription: ANN, door: DOOR, reply: Ok(Receipt::Noted), mark: None }
+        Effect::Reply {
+            subscription: ANN,
+            protocol: PROTOCOL,
+            reply: Ok(Receipt::Noted),
+            mark: None,
+        }
     }
 
     fn unsubscribe(subscription: SubscriptionId, stream: Option<SubscriptionId>) -> Effect {
-        Effect::Unsubscribe { subscription, door: DOOR, room: LOBBY, stream, farewell: None }
+        Effect::Unsubscribe {
+            subscription,
+            protocol: PROTOCOL,
+            room: LOBBY,
+            stream,
+            farewell: None,
+        }
     }
 
     #[test]
@@ -352,10 +363,15 @@ mod tests {
         let mut line = Line::new();
         line.propose("a message");
         line.effects();
-        let (door, room, subscription) = (DOOR, LOBBY, SubscriptionId(STREAM.0 + 1));
-        line.tell(Effect::Subscribe { subscription, door, room, stream: Some(STREAM) });
+        let (protocol, room, subscription) = (PROTOCOL, LOBBY, SubscriptionId(STREAM.0 + 1));
+        line.tell(Effect::Subscribe { subscription, protocol, room, stream: Some(STREAM) });
         line.tell(unsubscribe(subscription, Some(STREAM)));
-        line.tell(Effect::Subscribe { subscription: SubscriptionId(2), door, room, stream: None });
+        line.tell(Effect::Subscribe {
+            subscription: SubscriptionId(2),
+            protocol,
+            room,
+            stream: None,
+        });
         assert_eq!(line.effects(), ["SubscriptionId(65537) begins", "SubscriptionId(65537) ends"]);
         line.0.settle(Ticket(1));
         assert_eq!(line.advance(), ["SubscriptionId(2) begins"]);
@@ -368,7 +384,7 @@ mod tests {
         line.tell(unsubscribe(ANN, None));
         line.tell(reply());
         let Effect::Announce { event, .. } = announce(What::Left) else { unreachable!() };
-        line.tell(Effect::Announce { event, by: Some((ANN, DOOR)) });
+        line.tell(Effect::Announce { event, by: Some((ANN, PROTOCOL)) });
         line.effects();
         line.0.settle(Ticket(1));
         assert_eq!(line.advance(), ["SubscriptionId(1) ends", "Left by None"]);

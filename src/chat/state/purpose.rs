@@ -1,7 +1,7 @@
 //! Who does something, and for whom an entry is proposed.
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, CallId, ClientId, Door, SessionId, SubscriptionId};
+use crate::chat::types::{AccountId, CallId, ClientId, ProtocolId, SessionId, SubscriptionId};
 
 /// Who calls, once the core has looked.
 pub type Identity = Option<Who>;
@@ -51,7 +51,7 @@ pub enum Purpose {
 pub struct Told {
     /// Who gets the reply; of a stream, its own subscription.
     pub subscription: SubscriptionId,
-    pub door: Door,
+    pub protocol: ProtocolId,
     /// The subscription in the room.
     pub by: SubscriptionId,
     /// It is by this that the room will know that its author is here.

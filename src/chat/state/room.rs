@@ -62,7 +62,7 @@ impl RoomRecord {
         }
     }
 
-    /// From where on somebody reads who becomes a member now: to come in by an open door opens
+    /// From where on somebody reads who becomes a member now: to come in by an open protocol opens
     /// nothing that was said while it was closed.
     pub fn horizon_for(&self, account: AccountId) -> Seq {
         let open = self.facts.visibility == Visibility::Public && self.owner != Some(account);

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, Door, RoomId, SessionId, SubscriptionId};
+use crate::chat::types::{AccountId, ProtocolId, RoomId, SessionId, SubscriptionId};
 
 /// A connection that hears all rooms of an account.
 #[derive(Debug)]
 pub struct Stream {
     /// From where it was opened.
     pub source: Source,
-    pub door: Door,
+    pub protocol: ProtocolId,
     pub account: AccountId,
     /// `None`: it was opened by the account's own key.
     pub session: Option<SessionId>,

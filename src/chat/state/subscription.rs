@@ -1,7 +1,9 @@
 //! One connection's place in a room.
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, Author, Door, Folded, RoomId, SessionId, SubscriptionId};
+use crate::chat::types::{
+    AccountId, Author, Folded, ProtocolId, RoomId, SessionId, SubscriptionId,
+};
 use crate::time::Time;
 
 /// One connection's place in a room.
@@ -9,7 +11,7 @@ use crate::time::Time;
 pub struct Subscription {
     /// From where it was taken.
     pub source: Source,
-    pub door: Door,
+    pub protocol: ProtocolId,
     pub room: RoomId,
     /// The stream that it belongs to, if it does.
     pub base: Option<SubscriptionId>,

@@ -99,7 +99,7 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     }
     let follow = |subscription| call::OpenStream {
         subscription: SubscriptionId(subscription),
-        door: BACK,
+        protocol: BACK,
         only: None,
     };
     core.ask("bob", follow(1 << 16)).expect("a stream");

@@ -19,7 +19,7 @@ fn opened() -> (Core, RoomId) {
     for (number, name) in [(1, "ann"), (2, "bob")] {
         let what = call::OpenStream {
             subscription: SubscriptionId(number * BASE),
-            door: BACK,
+            protocol: BACK,
             only: None,
         };
         core.ask(name, what).expect("a stream");
@@ -176,7 +176,7 @@ fn many_end_with_a_guest_a_few_at_a_time() {
         core.ask("", be_guest("zoe")).expect("a guest");
         for (number, name) in (1..).zip(["ann", "bob", "cat", "dan"]) {
             let subscription = SubscriptionId(number * BASE);
-            core.ask(name, call::OpenStream { subscription, door: BACK, only: None })
+            core.ask(name, call::OpenStream { subscription, protocol: BACK, only: None })
                 .expect("a stream");
             let what = call::Direct { name: "zoe".into(), chance: number };
             let Ok(Answer::Direct(made)) = core.ask(name, what) else { panic!("no room") };

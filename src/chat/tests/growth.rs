@@ -104,7 +104,7 @@ impl Counted {
 
     fn subscribe(&mut self, name: &str, who: &str, room: RoomId) -> SubscriptionId {
         self.subscriptions += STREAM;
-        let Call::Subscribe(call::Subscribe { door, access, claim, enter, .. }) =
+        let Call::Subscribe(call::Subscribe { protocol, access, claim, enter, .. }) =
             subscribe(0, room)
         else {
             unreachable!()
@@ -112,7 +112,7 @@ impl Counted {
         let (subscription, room) = (SubscriptionId(self.subscriptions), RoomRef::Id(room));
         self.core.last += 1;
         let (ask, source, caller) = (CallId(self.core.last), Source::Local, caller(who));
-        let what = call::Subscribe { subscription, door, room, access, claim, enter };
+        let what = call::Subscribe { subscription, protocol, room, access, claim, enter };
         self.give(name, Command::Call { id: ask, source, caller, call: what.into() });
         subscription
     }
@@ -200,7 +200,7 @@ fn work(size: u64) -> BTreeMap<String, u64> {
             "ann",
             call::OpenStream {
                 subscription: SubscriptionId(it.subscriptions),
-                door: BACK,
+                protocol: BACK,
                 only: None,
             },
         );

@@ -62,7 +62,8 @@ fn members_hear_whose_their_room_is_now() {
     core.ask("", be_guest("zoe")).expect("a guest");
     let den = core.room("zoe", facts("den", Visibility::Private, Some("hash")));
     core.ask("ann", call::Enter { room: den, access: token(den, 0) }).expect("a member");
-    let follow = call::OpenStream { subscription: SubscriptionId(65_536), door: BACK, only: None };
+    let follow =
+        call::OpenStream { subscription: SubscriptionId(65_536), protocol: BACK, only: None };
     core.ask("ann", follow).expect("a stream");
     core.ask_late("zoe", call::Logout);
     let noticed = core.settle();

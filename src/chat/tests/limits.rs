@@ -89,7 +89,7 @@ fn conversations_pastes_and_crowds_pass() {
 }
 
 #[test]
-fn one_person_is_limited_through_all_doors_together() {
+fn one_person_is_limited_through_all_protocols_together() {
     let mut core = limited(&["ann", "bob"]);
     core.subscribe(1, "ann").expect("a subscription");
     let most = person(rates::MESSAGE).burst;
@@ -243,7 +243,8 @@ fn marks_typing_searches_and_streams() {
     assert_eq!(opened, person(rates::OPEN).burst);
     core.passes(60);
     let base = 65_536;
-    let follow = call::OpenStream { subscription: SubscriptionId(base), door: BACK, only: None };
+    let follow =
+        call::OpenStream { subscription: SubscriptionId(base), protocol: BACK, only: None };
     core.try_to("ann", follow).expect("a stream");
     let types = Tell::Typing { room: LOBBY };
     let told = (0..100).map(|_| core.tell(base, types.clone()));

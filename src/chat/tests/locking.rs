@@ -8,7 +8,8 @@ fn crowd(guests: u64) -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob"]);
     let den = core.room("ann", facts("den", Public, None));
     core.ask("bob", call::Enter { room: den, access: Access::Open }).expect("a member");
-    let follow = call::OpenStream { subscription: SubscriptionId(1 << 16), door: BACK, only: None };
+    let follow =
+        call::OpenStream { subscription: SubscriptionId(1 << 16), protocol: BACK, only: None };
     core.ask("bob", follow).expect("a stream");
     core.try_to("ann", subscribe_with(1, den, Access::Open)).expect("a subscription");
     core.join(1, "");

@@ -30,9 +30,9 @@ use crate::time::{Moment, Time};
 
 const TTL_SECS: u64 = 3_600;
 const NOON: Time = Time(1_000_000_000_000);
-/// Three doors; the core only tells them apart.
-const FRONT: Door = Door(0);
-const BACK: Door = Door(1);
+/// Three protocols; the core only tells them apart.
+const FRONT: ProtocolId = ProtocolId(0);
+const BACK: ProtocolId = ProtocolId(1);
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
@@ -263,25 +263,27 @@ fn caller(who: &str) -> Caller {
 fn subscribe(subscription: u64, room: RoomId) -> Call {
     let (subscription, room, access) =
         (SubscriptionId(subscription), RoomRef::Id(room), Access::Open);
-    call::Subscribe { subscription, door: FRONT, room, access, claim: None, enter: false }.into()
+    call::Subscribe { subscription, protocol: FRONT, room, access, claim: None, enter: false }
+        .into()
 }
 
 fn subscribe_with(subscription: u64, room: RoomId, access: Access) -> Call {
     let (subscription, room) = (SubscriptionId(subscription), RoomRef::Id(room));
-    call::Subscribe { subscription, door: FRONT, room, access, claim: None, enter: false }.into()
+    call::Subscribe { subscription, protocol: FRONT, room, access, claim: None, enter: false }
+        .into()
 }
 
 fn subscribe_as(subscription: u64, text: &str, granted: Time) -> Call {
     let (subscription, room, access) =
         (SubscriptionId(subscription), RoomRef::Id(LOBBY), Access::Open);
     let claim = Some(Claim { name: name(text), granted, first: granted });
-    call::Subscribe { subscription, door: FRONT, room, access, claim, enter: false }.into()
+    call::Subscribe { subscription, protocol: FRONT, room, access, claim, enter: false }.into()
 }
 
-fn enter(subscription: u64, door: Door) -> Call {
+fn enter(subscription: u64, protocol: ProtocolId) -> Call {
     let (subscription, room, access) =
         (SubscriptionId(subscription), RoomRef::Id(LOBBY), Access::Open);
-    call::Subscribe { subscription, door, room, access, claim: None, enter: true }.into()
+    call::Subscribe { subscription, protocol, room, access, claim: None, enter: true }.into()
 }
 
 fn words(effect: &Effect) -> String {

@@ -244,7 +244,7 @@ fn who_hears_of_which_room() {
 }
 
 #[test]
-fn the_door_of_a_closed_room_opens_to_a_token_of_the_present_password() {
+fn the_protocol_of_a_closed_room_opens_to_a_token_of_the_present_password() {
     let mut core = Core::new();
     let room = core.room("", facts("den", Private, Some("old")));
     let cases = [(Access::Open, false), (token(room, 1), false), (token(room, 0), true)];

@@ -6,7 +6,7 @@ use Visibility::Hidden;
 const BASE: u64 = 65_536;
 
 fn follow(base: u64) -> Call {
-    call::OpenStream { subscription: SubscriptionId(base), door: BACK, only: None }.into()
+    call::OpenStream { subscription: SubscriptionId(base), protocol: BACK, only: None }.into()
 }
 
 fn send(room: RoomId, text: &str, id: &str) -> Action {
@@ -74,7 +74,7 @@ fn a_stream_of_some_rooms_hears_no_others() {
     let attic = core.room("ann", facts("attic", Hidden, Some("hash")));
     let later = RoomId::drawn(77);
     let only = Some(vec![den, later, RoomId(99)]);
-    let what = call::OpenStream { subscription: SubscriptionId(BASE), door: BACK, only };
+    let what = call::OpenStream { subscription: SubscriptionId(BASE), protocol: BACK, only };
     let Ok(Answer::OpenedStream(OpenedStream { rooms, .. })) = core.ask("ann", what) else {
         panic!("no stream")
     };

@@ -65,7 +65,7 @@ fn several_subscriptions_of_an_account_are_one_person() {
 }
 
 #[test]
-fn who_enters_is_there_at_once_and_once_through_each_door() {
+fn who_enters_is_there_at_once_and_once_through_each_protocol() {
     let mut core = Core::with(&["ann"]);
     let ask = CallId(100);
     let entered = core.give(Command::Call {

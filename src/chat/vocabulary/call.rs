@@ -2,7 +2,7 @@
 //! its own type or a [`Refusal`]; the table below says which.
 
 use crate::chat::types::{
-    AccountId, Color, Door, Name, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
+    AccountId, Color, Name, ProtocolId, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
     Access, Acted, Action, Answer, Claim, DeletedInfo, DirectRoom, Member, MembershipMarks,
@@ -349,7 +349,7 @@ pub struct OpenStream {
     /// The connection's subscription; those in the rooms are numbered from it on.
     pub subscription: SubscriptionId,
     /// Through which protocol.
-    pub door: Door,
+    pub protocol: ProtocolId,
     /// Only these, where some are named.
     pub only: Option<Vec<RoomId>>,
 }
@@ -436,7 +436,7 @@ pub struct Subscribe {
     /// The subscription's number, never used before.
     pub subscription: SubscriptionId,
     /// Through which protocol.
-    pub door: Door,
+    pub protocol: ProtocolId,
     /// Which room.
     pub room: RoomRef,
     /// By which right, where the room is not public.
@@ -444,7 +444,7 @@ pub struct Subscribe {
     /// The name that this subscription is bound to from the start; without one the caller's, if the
     /// caller is somebody; else that of its first event.
     pub claim: Option<Claim>,
-    /// Whether the caller is present at once and has a subscription through this door only once;
-    /// else a subscription is present from its first event on.
+    /// Whether the caller is present at once and has a subscription through this protocol only
+    /// once; else a subscription is present from its first event on.
     pub enter: bool,
 }

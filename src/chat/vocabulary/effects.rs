@@ -1,8 +1,8 @@
 //! What comes of a command: announcements, answers, proposals and refusals.
 
 use crate::chat::types::{
-    AccountId, Author, CallId, ClientId, Color, Description, Door, Name, RoomId, Seq, SessionId,
-    SubscriptionId, Ticket, Title, Visibility,
+    AccountId, Author, CallId, ClientId, Color, Description, Name, ProtocolId, RoomId, Seq,
+    SessionId, SubscriptionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
@@ -32,7 +32,7 @@ pub enum Effect {
         /// Which subscription.
         subscription: SubscriptionId,
         /// Through which protocol.
-        door: Door,
+        protocol: ProtocolId,
         /// Which room.
         room: RoomId,
         /// The stream whose subscription it is, if it is a stream's.
@@ -44,7 +44,7 @@ pub enum Effect {
         /// Which subscription.
         subscription: SubscriptionId,
         /// Through which protocol it had been taken.
-        door: Door,
+        protocol: ProtocolId,
         /// Which room.
         room: RoomId,
         /// The stream whose subscription it was, if it was a stream's.
@@ -64,16 +64,16 @@ pub enum Effect {
     Announce {
         /// What happened.
         event: Event,
-        /// The subscription through which it came, and its door: some protocols tell it otherwise
-        /// there.
-        by: Option<(SubscriptionId, Door)>,
+        /// The subscription through which it came, and its protocol: some protocols tell it
+        /// otherwise there.
+        by: Option<(SubscriptionId, ProtocolId)>,
     },
     /// To one subscription alone; `subscription` is that of a room, not the stream's own.
     Whisper {
         /// Which subscription.
         subscription: SubscriptionId,
         /// Through which protocol it was taken.
-        door: Door,
+        protocol: ProtocolId,
         /// What happened.
         event: Event,
     },
@@ -82,7 +82,7 @@ pub enum Effect {
         /// Which subscription.
         subscription: SubscriptionId,
         /// Through which protocol it came.
-        door: Door,
+        protocol: ProtocolId,
         /// `Ok` after a message: it is in the log.
         reply: Result<Receipt, Refusal>,
         /// As it came with the tell.
@@ -161,7 +161,7 @@ pub enum Refusal {
     NameMissing,
     /// One who is not present cannot leave.
     NotPresent,
-    /// This account has a subscription through this door already.
+    /// This account has a subscription through this protocol already.
     AlreadySubscribed,
     /// There is no such account.
     PersonNotFound,

@@ -97,8 +97,8 @@ impl Wire {
         outgoing.is_empty() || outgoing.len() + bytes <= most && bytes <= outgoing.left_for_all()
     }
 
-    /// Delivers what all subscriptions of a door hear in a round. `false`: it does not fit, or this
-    /// subscription has missed something before; so it is to be given what was told with
+    /// Delivers what all subscriptions of a protocol hear in a round. `false`: it does not fit, or
+    /// this subscription has missed something before; so it is to be given what was told with
     /// [`Wire::miss`].
     pub fn hear(&self, frames: &[u8]) -> bool {
         if !self.hearing.is_prompt() || !(self.is_leaving() || self.accepts(frames.len())) {

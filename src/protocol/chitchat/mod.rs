@@ -288,9 +288,10 @@ async fn websocket(
         Err(failure) => return Err(failure.into()),
     };
     let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
-    let (door, room_ref) = (protocol_id(&CODEC), RoomRef::Id(lock.number));
+    let (protocol, room_ref) = (protocol_id(&CODEC), RoomRef::Id(lock.number));
     let claim = pass.map(|pass| pass.claim);
-    let call = call::Subscribe { subscription, door, room: room_ref, access, claim, enter: false };
+    let call =
+        call::Subscribe { subscription, protocol, room: room_ref, access, claim, enter: false };
     let subscription = context.hub.subscribe(subscription, caller, call).await;
     let (subscription, _) =
         subscription.map_err(|refusal| Failure::from(refusal).about_room(room))?;

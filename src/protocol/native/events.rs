@@ -71,7 +71,7 @@ pub(super) async fn events(
         None => only(request)?,
     };
     let since = since(request)?;
-    let call = call::OpenStream { subscription, door: protocol_id(form), only: only.clone() };
+    let call = call::OpenStream { subscription, protocol: protocol_id(form), only: only.clone() };
     let (subscription, following) =
         context.hub.subscribe(subscription, caller.clone(), call).await?;
     let OpenedStream { name, account, .. } = following;

@@ -47,9 +47,9 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
     said(context, caller, room, action).await
 }
 
-/// The door for `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but
-/// not one in parts: whoever sends that does not mean what stands between the parts to be said.
-pub(super) async fn door(context: &Context, request: &Request, room: &str) -> Answered {
+/// The protocol for `curl`: the body is the text, whatever its type (`curl -d` calls it a form),
+/// but not one in parts: whoever sends that does not mean what stands between the parts to be said.
+pub(super) async fn protocol(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     if media_type(request).to_ascii_lowercase().starts_with("multipart/") {
         let says = "send the text itself, as curl -d does; this is a form in parts";
@@ -91,7 +91,7 @@ pub(super) async fn show(context: &Context, request: &Request, room: &str, seq: 
     let (caller, room) = about(context, request, room)?;
     let after = readable(context, caller, room).await?;
     let seq = fields::seq(seq)?;
-    // What was said while the room was closed is not there for who came by the open door.
+    // What was said while the room was closed is not there for who came by the open protocol.
     if seq > after { shown(context, room, seq).await } else { Err(Code::MessageNotFound.into()) }
 }
 

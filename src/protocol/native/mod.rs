@@ -111,7 +111,7 @@ async fn respond(
         (Method::Get, ["r", room]) => {
             return stream(events::events(context, subscription, request, Some(room)).await);
         }
-        (Method::Post, ["r", room]) => messages::door(context, request, room).await,
+        (Method::Post, ["r", room]) => messages::protocol(context, request, room).await,
         (_, ["api", "v1", path @ ..]) => route(context, request, how, path).await,
         (_, ["healthz"]) => Ok(Response::new(200).text("ok\n")),
         _ => server::ready(context).await,

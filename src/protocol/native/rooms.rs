@@ -138,7 +138,7 @@ pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> A
     let (caller, room) = about(context, request, room)?;
     let body = asking::fields_or_none(request)?;
     who(context, caller.clone()).await?; // The password of a room is not for strangers to try.
-    // Without a right to show there is still one's membership, or a door that stands open.
+    // Without a right to show there is still one's membership, or a protocol that stands open.
     let access = match body.text("password")? {
         Some(password) => unlock(context, &caller, room, password).await?,
         None => Access::Open,

@@ -204,8 +204,8 @@ async fn websocket(
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(dress)?;
     let caller = caller(context, request)?;
-    let (door, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
-    let call = call::Subscribe { subscription, door, room, access, claim: None, enter: true };
+    let (protocol, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
+    let call = call::Subscribe { subscription, protocol, room, access, claim: None, enter: true };
     let (subscription, _) =
         context.hub.subscribe(subscription, caller, call).await.map_err(Failure::from)?;
     let response = handshake.response(None);

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chat::simulation::dice::Dice;
 use crate::chat::{
-    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Door, Entry, LOBBY,
-    Name, Refusal, RoomFacts, RoomId, RoomRef, Seq, Tell, Title, Visibility, call,
+    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Entry, LOBBY, Name,
+    ProtocolId, Refusal, RoomFacts, RoomId, RoomRef, Seq, Tell, Title, Visibility, call,
 };
 use crate::crypto::{self, KeyHash};
 use crate::hub::{SubscriptionGuard, subscription_id};
@@ -236,10 +236,12 @@ impl Person {
         wires.borrow_mut().insert(id, ear.clone());
         let room = self.room();
         let what: Call = match stream {
-            true => call::OpenStream { subscription: id, door: Door(0), only: None }.into(),
+            true => {
+                call::OpenStream { subscription: id, protocol: ProtocolId(0), only: None }.into()
+            }
             false => call::Subscribe {
                 subscription: id,
-                door: Door(0),
+                protocol: ProtocolId(0),
                 room: RoomRef::Id(room),
                 access: Access::Open,
                 claim: None,

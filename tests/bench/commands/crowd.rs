@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use shanty::chat::{
-    Access, Account, AccountId, Call, CallId, Caller, Chat, Command, Description, Door, Effect,
-    Entry, LOBBY, MemberRecord, Name, RoomFacts, RoomId, RoomRecord, RoomRef, Seq, Session,
+    Access, Account, AccountId, Call, CallId, Caller, Chat, Command, Description, Effect, Entry,
+    LOBBY, MemberRecord, Name, ProtocolId, RoomFacts, RoomId, RoomRecord, RoomRef, Seq, Session,
     SessionId, Settings, Snapshot, Source, SubscriptionId, Tell, Ticket, Title, Visibility, call,
     founding,
 };
@@ -36,7 +36,7 @@ pub const WIDE: u64 = 2;
 /// A guest who belongs to as many rooms as one may, and owns them.
 pub const GUEST: u64 = ACCOUNTS;
 
-const DOOR: Door = Door(1);
+const PROTOCOL: ProtocolId = ProtocolId(1);
 const NOON: Time = Time(1_700_000_000_000_000);
 /// Streams' own subscriptions are multiples of it.
 const STREAM: u64 = 1 << 16;
@@ -269,7 +269,7 @@ impl World {
         self.ask(
             what,
             caller,
-            call::Subscribe { subscription, door: DOOR, room, access, claim, enter: false },
+            call::Subscribe { subscription, protocol: PROTOCOL, room, access, claim, enter: false },
         );
         subscription
     }
@@ -280,7 +280,11 @@ impl World {
 
     pub fn follow(&mut self, what: &str, caller: Caller) -> SubscriptionId {
         let subscription = self.subscription();
-        self.ask(what, caller, call::OpenStream { subscription, door: Door(2), only: None });
+        self.ask(
+            what,
+            caller,
+            call::OpenStream { subscription, protocol: ProtocolId(2), only: None },
+        );
         self.settle(what);
         subscription
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::chat::state::accounts::Account;
-use crate::chat::types::{AccountId, Author, Door, RoomId, SessionId, SubscriptionId};
+use crate::chat::types::{AccountId, Author, ProtocolId, RoomId, SessionId, SubscriptionId};
 use crate::limits::{ROOMS_PER_ACCOUNT_MAX, ROOMS_PER_GUEST_MAX};
 
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub struct Known {
     pub account: Account,
     pub sessions: Vec<SessionId>,
     /// Where this account sits, but for the subscriptions of its streams.
-    pub subscriptions: BTreeSet<(RoomId, Door, SubscriptionId)>,
+    pub subscriptions: BTreeSet<(RoomId, ProtocolId, SubscriptionId)>,
     /// Its streams, by their own subscriptions; [`STREAMS_PER_ACCOUNT_MAX`] at most.
     pub streams: Vec<SubscriptionId>,
     /// Where it is a member: what the rooms say, the other way round.

@@ -4,12 +4,12 @@
 use std::ops::Bound;
 
 use crate::chat::state::accounts::{Accounts, Live};
-use crate::chat::types::{AccountId, Door, RoomId, SessionId, SubscriptionId};
+use crate::chat::types::{AccountId, ProtocolId, RoomId, SessionId, SubscriptionId};
 use crate::limits::TICK_MS;
 use crate::time::{Moment, Time};
 
-/// A subscription of an account: where, through which door, and which.
-pub type Place = (RoomId, Door, SubscriptionId);
+/// A subscription of an account: where, through which protocol, and which.
+pub type Place = (RoomId, ProtocolId, SubscriptionId);
 
 /// What is to be done about a session whose time has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

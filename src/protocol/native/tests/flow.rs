@@ -62,12 +62,12 @@ fn saying_and_changing() {
             ("GET /api/v1/rooms/1/messages/999", "", "404 message_not_found", &[]),
         ];
         table(&server, &ann, &rows).await;
-        let door = server.send("POST /r/1", &bo, "hello\n").await;
+        let protocol = server.send("POST /r/1", &bo, "hello\n").await;
         assert_eq!(
-            (door.status, door.header("Content-Type")),
+            (protocol.status, protocol.header("Content-Type")),
             (201, Some("text/plain; charset=utf-8"))
         );
-        let seq = door.body.trim_end();
+        let seq = protocol.body.trim_end();
         let read = format!(r#"{{"seq":{seq}}}"#);
         let so_far = format!(r#"{{"read_seq":{seq}}}"#);
         let rows: [(&str, &str, &str, &[&str]); 3] = [

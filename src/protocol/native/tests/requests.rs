@@ -200,8 +200,8 @@ fn media_types() {
                 ("text/html", json),
                 ("application/x-www-form-urlencoded", "text=hi"),
             ] {
-                let is_door = line == "POST /r/1";
-                if is_door && !kind.to_ascii_lowercase().starts_with("multipart") {
+                let is_protocol = line == "POST /r/1";
+                if is_protocol && !kind.to_ascii_lowercase().starts_with("multipart") {
                     continue; // Its body is the text, whatever it is called.
                 }
                 let head = format!("{ann}Content-Type: {kind}\n");
