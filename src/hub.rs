@@ -269,10 +269,10 @@ impl Hub {
             Effect::Announce { event, by } => {
                 self.announce(&event, by.map(|(subscription, _)| subscription))
             }
-            Effect::Whisper { subscription, protocol, event } => {
+            Effect::Notify { subscription, protocol, event } => {
                 let (seq, frame) = (event.what.seq(), self.encoder.direct(protocol, &event));
                 if !frame.is_empty() {
-                    self.item(worker_of(subscription), Item::Whisper { subscription, seq, frame });
+                    self.item(worker_of(subscription), Item::Notify { subscription, seq, frame });
                 }
             }
             Effect::Dismiss { subscription, farewell } => {

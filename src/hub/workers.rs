@@ -43,7 +43,7 @@ pub enum Item {
         copies: Vec<Encoded>,
     },
     /// To one stream.
-    Whisper {
+    Notify {
         /// Its subscription in the room.
         subscription: SubscriptionId,
         /// The number of the entry, where it is one.

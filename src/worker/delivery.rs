@@ -157,7 +157,7 @@ impl<W: Listener> Delivery<W> {
                     let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
                     self.pend(room, bytes, Pending::Announced { by, seq, moved, copies });
                 }
-                Item::Whisper { subscription, seq, frame } => {
+                Item::Notify { subscription, seq, frame } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
                     if let Some(wire) = self.wire(subscription)
                         && wire.gather(seq, &frame)

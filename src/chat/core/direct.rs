@@ -178,7 +178,7 @@ impl Chat {
             let Some(room) = self.rooms.get(id) else { return true };
             let other = room.members.first_key_value().map(|(other, _)| *other);
             // Only streams hear a room for two.
-            other.into_iter().for_each(|other| self.whisper(other, id, What::Gone { seq }));
+            other.into_iter().for_each(|other| self.notify(other, id, What::Gone { seq }));
             if let Some(room) = self.rooms.remove(id) {
                 self.empty(Box::new(room));
             }

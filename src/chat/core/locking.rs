@@ -42,7 +42,7 @@ impl Chat {
             }
             let account = *account;
             it.members.remove(&account);
-            self.whisper(account, it.room, What::Gone { seq: it.seq });
+            self.notify(account, it.room, What::Gone { seq: it.seq });
             self.streams_leave(account, it.room);
             if let Some(known) = self.accounts.get_mut(account) {
                 known.belongs_no_more(it.room);

@@ -283,7 +283,7 @@ impl Chat {
         }
         membership.read = seq;
         self.order.tell(Effect::Mark { room, account, seq });
-        self.whisper(account, room, What::Read { seq });
+        self.notify(account, room, What::Read { seq });
         Ok(seq)
     }
 
@@ -351,7 +351,7 @@ impl Chat {
     pub(super) fn put_out(&mut self, seq: Seq, room: RoomId, account: AccountId) -> bool {
         let there = self.rooms.get(room).is_some_and(|room| room.has_member(Some(account)));
         if there {
-            self.whisper(account, room, What::Gone { seq });
+            self.notify(account, room, What::Gone { seq });
             self.streams_leave(account, room);
             self.end_membership(account, room);
         }

@@ -133,7 +133,7 @@ impl Chat {
         let Some(found) = self.rooms.get(room) else { return };
         let info = Box::new(self.info(found, Some(account), true));
         for subscription in new {
-            self.whisper_to(subscription, What::Room { seq, info: info.clone() });
+            self.notify_subscription(subscription, What::Room { seq, info: info.clone() });
             self.come(subscription);
         }
     }
@@ -149,22 +149,22 @@ impl Chat {
     }
 
     /// To the subscriptions that an account's streams have in a room, and to nobody else.
-    pub(super) fn whisper(&mut self, account: AccountId, room: RoomId, what: What) {
+    pub(super) fn notify(&mut self, account: AccountId, room: RoomId, what: What) {
         for (_, base) in self.own_streams(account) {
             let subscription = self.streams.get(&base).and_then(|stream| stream.rooms.get(&room));
             if let Some(subscription) = subscription.copied() {
-                self.whisper_to(subscription, what.clone());
+                self.notify_subscription(subscription, what.clone());
             }
         }
     }
 
-    fn whisper_to(&mut self, subscription: SubscriptionId, what: What) {
+    fn notify_subscription(&mut self, subscription: SubscriptionId, what: What) {
         let Some(subscribed) = self.subscriptions.get(&subscription) else { return };
         let (protocol, room) = (subscribed.protocol, subscribed.room);
         let Some(author) = subscribed.author().cloned() else { return };
         let time = if what.seq().is_some() { self.told } else { self.now };
         let event = Event { room, time, author, color: None, what };
-        self.order.tell(Effect::Whisper { subscription, protocol, event });
+        self.order.tell(Effect::Notify { subscription, protocol, event });
     }
 
     /// A connection is gone: a stream's, with all its subscriptions, or one subscription's.

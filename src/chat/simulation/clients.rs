@@ -93,7 +93,7 @@ impl Clients {
             };
             match effect {
                 Effect::Announce { event, .. } if sits(event.room) => client.hear(event),
-                Effect::Whisper { subscription, event, .. } if base_of(*subscription) == base => {
+                Effect::Notify { subscription, event, .. } if base_of(*subscription) == base => {
                     client.hear(event)
                 }
                 Effect::Dismiss { subscription, .. } if *subscription == base => client.base = None,

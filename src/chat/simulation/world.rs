@@ -144,14 +144,10 @@ impl World {
             Effect::Reply { subscription, protocol, reply, .. } => {
                 self.replied(*subscription, *protocol, reply, log)
             }
-            Effect::Whisper { subscription, event, .. } => {
+            Effect::Notify { subscription, event, .. } => {
                 let base = base_of(*subscription);
                 let room = self.streams[&base].subscriptions.get(subscription);
-                assert_eq!(
-                    room,
-                    Some(&event.room),
-                    "whispered to a subscription that is elsewhere"
-                );
+                assert_eq!(room, Some(&event.room), "notified to a subscription that is elsewhere");
                 if let Some(seq) = event.what.seq() {
                     self.hears(base, seq);
                 }

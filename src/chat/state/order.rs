@@ -6,7 +6,7 @@
 //! which keeps these rules; no caller decides when a client hears of something.
 //!
 //! 1. A proposal takes the next place in the line. The log answers proposals in that order.
-//! 2. What an entry does (an event with a `seq`, a whisper) is told at the place of the entry: the
+//! 2. What an entry does (an event with a `seq`, a notify) is told at the place of the entry: the
 //!    core applies an entry when its proposal has just left the line.
 //! 3. A stream's subscription to a room begins and ends with an entry, so it, too, is told at the
 //!    place of that entry: the numbers that a stream hears only grow.
@@ -222,7 +222,7 @@ impl<P> Order<P> {
 fn is_at_once(effect: &Effect) -> bool {
     match effect {
         Effect::Announce { event, .. } => event.what.seq().is_some(),
-        Effect::Whisper { .. } => true,
+        Effect::Notify { .. } => true,
         Effect::Subscribe { stream, .. } | Effect::Unsubscribe { stream, .. } => stream.is_some(),
         Effect::Dismiss { .. } | Effect::Reply { .. } => false,
         Effect::Answer { .. }
@@ -296,7 +296,7 @@ mod tests {
                 Effect::Announce { event, by } => format!("{:?} by {by:?}", event.what),
                 Effect::Propose { ticket, .. } => format!("{ticket:?}"),
                 Effect::Reply { reply, .. } => format!("{reply:?}"),
-                Effect::Whisper { event, .. } => format!("whispered {:?}", event.what),
+                Effect::Notify { event, .. } => format!("notified {:?}", event.what),
                 Effect::Subscribe { subscription, .. } => format!("{subscription:?} begins"),
                 Effect::Unsubscribe { subscription, .. } => format!("{subscription:?} ends"),
                 other => format!("{other:?}"),

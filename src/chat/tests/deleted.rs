@@ -112,7 +112,7 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     let subscription = (1 << 16) + 3;
     let expected = [
         format!("{subscription} hears room {den}"),
-        format!("whispered to {subscription}: den as {}", core.seq),
+        format!("notified to {subscription}: den as {}", core.seq),
         format!("bob joined by {subscription}"),
     ];
     assert_eq!(heard, expected);

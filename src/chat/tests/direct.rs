@@ -45,7 +45,7 @@ fn it_is_there_for_the_other_from_the_first_message_on() {
     core.ask_late("ann", send(room, "psst"));
     assert_eq!(core.proposals.len(), 2, "his coming, and what she says");
     let (seq, hears) = (core.seq, format!("131074 hears room {room}"));
-    let told = format!("whispered to 131074: ann as {}", seq + 1);
+    let told = format!("notified to 131074: ann as {}", seq + 1);
     assert_eq!(core.commit()[..2], [hears, told]);
     assert_eq!(core.commit()[0], format!("ann said psst as {}", seq + 2));
     assert_eq!(rooms_of(&mut core, "bob"), [room]);

@@ -62,7 +62,7 @@ fn nobody_who_is_out_hears_what_is_said_after_it() {
         let secret = place("a secret").expect("it was said");
         let closed = |one: &&String| one.ends_with("is closed: Locked");
         assert_eq!(heard[..secret].iter().filter(closed).count(), 9, "{heard:#?}");
-        assert!(place("whispered to 65538: gone") < place("ann made the room so"));
+        assert!(place("notified to 65538: gone") < place("ann made the room so"));
         assert!(place("still here").is_none());
         assert_eq!(place("on its way").is_some(), behind);
         core.chat.check();
@@ -107,7 +107,7 @@ fn who_comes_back_at_once_stays() {
     let heard = core.settle();
     assert!(matches!(core.answer(back), Some(Ok(Answer::Room(_)))));
     assert_eq!(core.answer(late), Some(Ok(Answer::Done(()))));
-    assert!(heard.iter().any(|one| one.starts_with("whispered to") && one.contains("den as")));
+    assert!(heard.iter().any(|one| one.starts_with("notified to") && one.contains("den as")));
     while core.chat.is_busy() {
         core.carry_on();
     }

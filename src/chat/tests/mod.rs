@@ -316,12 +316,12 @@ fn words(effect: &Effect) -> String {
             let by = by.map(|(subscription, _)| format!(" by {subscription}"));
             format!("{who} {what}{}{}", color.unwrap_or_default(), by.unwrap_or_default())
         }
-        Effect::Whisper { subscription, event, .. } => match &event.what {
+        Effect::Notify { subscription, event, .. } => match &event.what {
             What::Room { seq, info } => {
-                format!("whispered to {subscription}: {} as {seq}", info.title.as_str())
+                format!("notified to {subscription}: {} as {seq}", info.title.as_str())
             }
-            What::Gone { seq } => format!("whispered to {subscription}: gone as {seq}"),
-            other => format!("whispered to {subscription}: {other:?}"),
+            What::Gone { seq } => format!("notified to {subscription}: gone as {seq}"),
+            other => format!("notified to {subscription}: {other:?}"),
         },
         Effect::Dismiss { subscription, farewell } => {
             format!("{subscription} is dismissed: {farewell:?}")

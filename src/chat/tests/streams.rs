@@ -25,10 +25,10 @@ fn a_stream_hears_its_rooms_as_they_come_and_go() {
     assert_eq!(core.present(LOBBY), ["bob"]);
     core.ask_late("bob", call::Enter { room: den, access: token(den, 0) });
     let hears = format!("65538 hears room {den}");
-    let expected = ["bob is member true as 7", &*hears, "whispered to 65538: den as 7"];
+    let expected = ["bob is member true as 7", &*hears, "notified to 65538: den as 7"];
     assert_eq!(core.commit()[..3], expected);
     core.ask_late("bob", call::Exit { room: den });
-    let expected = ["whispered to 65538: gone as 8", "65538 hears no more"];
+    let expected = ["notified to 65538: gone as 8", "65538 hears no more"];
     let heard = core.commit();
     assert_eq!(heard[..2], expected);
     assert_eq!(heard.last().map(String::as_str), Some("bob is member false as 8"));
@@ -85,7 +85,7 @@ fn a_stream_of_some_rooms_hears_no_others() {
         call::MakeRoom { facts: facts("later", Hidden, Some("hash")), chance: 77 },
     );
     let hears = format!("65538 hears room {later}");
-    assert_eq!(core.commit()[..2], [&*hears, "whispered to 65538: later as 6"]);
+    assert_eq!(core.commit()[..2], [&*hears, "notified to 65538: later as 6"]);
     core.ask_late(
         "ann",
         call::MakeRoom { facts: facts("cellar", Hidden, Some("hash")), chance: 1 },

@@ -69,7 +69,7 @@ pub enum Effect {
         by: Option<(SubscriptionId, ProtocolId)>,
     },
     /// To one subscription alone; `subscription` is that of a room, not the stream's own.
-    Whisper {
+    Notify {
         /// Which subscription.
         subscription: SubscriptionId,
         /// Through which protocol it was taken.
