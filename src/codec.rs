@@ -7,7 +7,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::chat::{ClientId, Event, Farewell, ProtocolId, Receipt, Refusal, Tell};
+use crate::chat::{ClientId, CloseReason, Event, ProtocolId, Receipt, Refusal, Tell};
 use crate::ws::CloseFrame;
 
 /// One protocol's way to chat: a client's text in, commands out; events in, frames out.
@@ -50,7 +50,7 @@ pub const PROTOCOL_IDS_MAX: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Disconnect {
     /// The core ends it.
-    Ended(Farewell),
+    Ended(CloseReason),
     /// The client reads too slowly; it may come back and is then told what it missed.
     TooSlow,
     /// The log cannot be read for it now.

@@ -258,9 +258,9 @@ impl Hub {
                     Item::Subscribe { subscription, protocol, room },
                 );
             }
-            Effect::Unsubscribe { subscription, protocol, room, farewell, .. } => {
+            Effect::Unsubscribe { subscription, protocol, room, reason, .. } => {
                 self.audience(room, subscription, protocol, -1);
-                let closing = farewell.map(Disconnect::Ended);
+                let closing = reason.map(Disconnect::Ended);
                 self.item(
                     worker_of(subscription),
                     Item::Unsubscribe { subscription, room, closing },
@@ -275,10 +275,10 @@ impl Hub {
                     self.item(worker_of(subscription), Item::Notify { subscription, seq, frame });
                 }
             }
-            Effect::Dismiss { subscription, farewell } => {
+            Effect::CloseStream { subscription, reason } => {
                 self.item(
                     worker_of(subscription),
-                    Item::Dismiss { subscription, closing: Disconnect::Ended(farewell) },
+                    Item::CloseStream { subscription, closing: Disconnect::Ended(reason) },
                 );
             }
             Effect::Mark { room, account, seq } => {

@@ -68,7 +68,7 @@ impl Feeder {
     }
 
     /// The last words, which say whether to come back.
-    pub fn farewell(&self, why: Disconnect, wire: &Wire) {
+    pub fn reason(&self, why: Disconnect, wire: &Wire) {
         wire.control(&self.script.bye(why));
     }
 }
@@ -87,7 +87,7 @@ pub(super) async fn serve(
     while !wire.is_broken() {
         feeder.pump(shared, wire).await;
         if let Some(closing) = wire.closing() {
-            feeder.farewell(closing, wire);
+            feeder.reason(closing, wire);
             break;
         }
         stuck = match stuck {

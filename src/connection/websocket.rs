@@ -237,7 +237,7 @@ impl Session<'_> {
         log!(Debug, "subscription {}: closed, {code}: {reason}", self.wire.subscription);
         let mut out = Vec::new();
         if let Some(feeder) = &self.feeder {
-            feeder.farewell(why, self.wire);
+            feeder.reason(why, self.wire);
         }
         self.websocket.close(code, reason, &mut out);
         self.wire.end();

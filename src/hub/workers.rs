@@ -52,7 +52,7 @@ pub enum Item {
         frame: Bytes,
     },
     /// A stream's connection is to be closed.
-    Dismiss {
+    CloseStream {
         /// Its own subscription.
         subscription: SubscriptionId,
         /// How.

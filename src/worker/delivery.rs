@@ -165,7 +165,7 @@ impl<W: Listener> Delivery<W> {
                         self.fed.push(wire);
                     }
                 }
-                Item::Dismiss { subscription, closing } => {
+                Item::CloseStream { subscription, closing } => {
                     if let Some(wire) = self.wire(subscription) {
                         wire.flush_feed(&mut self.gather.single);
                         wire.close(closing);

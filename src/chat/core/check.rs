@@ -42,7 +42,7 @@ impl Chat {
             self.order.heard().map(|subscription| (*subscription, true)).collect();
         for effect in self.order.waiting() {
             match effect {
-                Effect::Dismiss { subscription, .. } => {
+                Effect::CloseStream { subscription, .. } => {
                     assert_eq!(
                         heard.remove(subscription),
                         Some(true),

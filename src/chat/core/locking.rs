@@ -11,7 +11,7 @@ use crate::chat::core::Chat;
 use crate::chat::state::subscription::Subscription;
 use crate::chat::state::work::{Locking, Work};
 use crate::chat::types::{RoomId, Seq, SubscriptionId};
-use crate::chat::vocabulary::{Farewell, What};
+use crate::chat::vocabulary::{CloseReason, What};
 
 impl Chat {
     /// Carries out that a room has closed; its members stay if they are kept.
@@ -57,7 +57,7 @@ impl Chat {
             }
             it.subscriptions.remove(&subscription);
             if self.subscriptions.get(&subscription).is_some_and(|one| !it.stays(one)) {
-                self.unsubscribe(subscription, Some(Farewell::Locked));
+                self.unsubscribe(subscription, Some(CloseReason::Locked));
             }
         }
         true

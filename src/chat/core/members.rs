@@ -16,8 +16,8 @@ use crate::chat::types::{
     AccountId, Author, CallId, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Farewell, Member, MembershipMarks, Page, Place, Present,
-    Refusal, RoomFacts, RoomInfo, What, call,
+    Access, Answer, CloseReason, Effect, Entry, Event, Member, MembershipMarks, Page, Place,
+    Present, Refusal, RoomFacts, RoomInfo, What, call,
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 
@@ -376,7 +376,7 @@ impl Chat {
         let Some(known) = self.accounts.by_name(&name) else {
             // A name without an account is one subscription's only.
             let subscription = found.subscription_of(&name).ok_or(Refusal::PersonNotFound)?;
-            self.unsubscribe(subscription, Some(Farewell::Expelled));
+            self.unsubscribe(subscription, Some(CloseReason::Expelled));
             return Ok(Some(Answer::Done(())));
         };
         let other = known.account.id;
@@ -405,7 +405,7 @@ impl Chat {
                 .is_some_and(|subscribed| subscribed.account() == Some(account))
         };
         let subscriptions = subscriptions.filter(named).collect();
-        self.unsubscribe_each(subscriptions, Some(Farewell::Expelled), Then::Nothing);
+        self.unsubscribe_each(subscriptions, Some(CloseReason::Expelled), Then::Nothing);
     }
 
     pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {

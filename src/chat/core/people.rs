@@ -8,7 +8,7 @@ use crate::chat::state::purpose::{Identity, Purpose, Who};
 use crate::chat::state::quotas::Made;
 use crate::chat::state::work::{Then, Work};
 use crate::chat::types::{AccountId, CallId, Color, Folded, Name, Seq, SessionId, SubscriptionId};
-use crate::chat::vocabulary::{Answer, Entry, Farewell, Person, Refusal, SessionInfo};
+use crate::chat::vocabulary::{Answer, CloseReason, Entry, Person, Refusal, SessionInfo};
 use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
 
@@ -321,7 +321,7 @@ impl Chat {
             self.accounts.reserve(folded.clone(), Folded::looks(name.as_str()));
             Then::Free(folded)
         };
-        self.unsubscribe_each(subscriptions, Some(Farewell::SessionEnded), then);
+        self.unsubscribe_each(subscriptions, Some(CloseReason::SessionEnded), then);
         self.accounts.remove(account);
     }
 
@@ -351,13 +351,13 @@ impl Chat {
                 self.accounts.end(session);
             }
         }
-        self.unsubscribe_each(going, Some(Farewell::SessionEnded), Then::Nothing);
+        self.unsubscribe_each(going, Some(CloseReason::SessionEnded), Then::Nothing);
         Ok(Answer::Done(()))
     }
 
     pub(super) fn session_ended(&mut self, session: SessionId) {
         let Some(live) = self.accounts.end(session) else { return };
-        self.unsubscribe_each(live.subscriptions, Some(Farewell::SessionEnded), Then::Nothing);
+        self.unsubscribe_each(live.subscriptions, Some(CloseReason::SessionEnded), Then::Nothing);
         self.end_if_over(live.account);
     }
 }

@@ -15,7 +15,9 @@ use crate::chat::state::purpose::Identity;
 use crate::chat::state::stream::Stream;
 use crate::chat::state::work::{OpeningStream, Then, Work};
 use crate::chat::types::{AccountId, CallId, RoomId, Seq, SubscriptionId};
-use crate::chat::vocabulary::{Answer, Effect, Event, Farewell, OpenedStream, Refusal, What, call};
+use crate::chat::vocabulary::{
+    Answer, CloseReason, Effect, Event, OpenedStream, Refusal, What, call,
+};
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
 /// Subscriptions that one stream can have in its life. Streams' own subscriptions are multiples of
@@ -90,7 +92,7 @@ impl Chat {
         own.sort_unstable();
         let surplus = (own.len() + 1).saturating_sub(STREAMS_PER_ACCOUNT_MAX);
         for (_, base) in own.into_iter().take(surplus) {
-            self.end_stream(base, Some(Farewell::Replaced));
+            self.end_stream(base, Some(CloseReason::Replaced));
         }
     }
 
@@ -109,7 +111,7 @@ impl Chat {
         }
         if stream.subscriptions + 1 == SUBSCRIPTIONS_PER_STREAM {
             // It has come and gone so often that its numbers are used up; a new one has new ones.
-            self.end_stream(base, Some(Farewell::Replaced));
+            self.end_stream(base, Some(CloseReason::Replaced));
             return None;
         }
         stream.subscriptions += 1;
@@ -180,16 +182,16 @@ impl Chat {
         }
     }
 
-    /// Ends a stream and all its subscriptions. With a farewell: its connection is to be closed,
+    /// Ends a stream and all its subscriptions. With a reason: its connection is to be closed,
     /// behind the replies that it still waits for.
-    pub(super) fn end_stream(&mut self, base: SubscriptionId, farewell: Option<Farewell>) {
+    pub(super) fn end_stream(&mut self, base: SubscriptionId, reason: Option<CloseReason>) {
         let Some(stream) = self.streams.remove(&base) else { return };
         if let Some(session) = stream.session {
             self.use_session(session);
         }
         self.accounts.shut(stream.account, stream.session, base);
         let subscriptions = stream.rooms.into_values().collect();
-        self.unsubscribe_each(subscriptions, None, Then::Dismiss(base, farewell));
+        self.unsubscribe_each(subscriptions, None, Then::CloseStream(base, reason));
     }
 
     /// One of a stream's rooms does not subscription it any more.

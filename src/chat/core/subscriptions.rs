@@ -14,7 +14,7 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, Claim, Effect, Entry, Event, Farewell, Receipt, Refusal, Tell, What, call,
+    Access, Claim, CloseReason, Effect, Entry, Event, Receipt, Refusal, Tell, What, call,
 };
 use crate::time::Time;
 
@@ -179,7 +179,7 @@ impl Chat {
     fn give_way(&mut self, room: RoomId, author: &Author, token: Time) {
         let key = (room, author.name.folded(), token);
         if let Some(subscription) = self.by_token.get(&key).copied() {
-            self.unsubscribe(subscription, Some(Farewell::GaveWay));
+            self.unsubscribe(subscription, Some(CloseReason::GaveWay));
         }
     }
 
@@ -440,21 +440,19 @@ impl Chat {
     }
 
     /// Ends a subscription: the others hear that it left, once; its name and its session are free
-    /// of it. Without a farewell its connection is gone already, or it is a stream's, which goes
+    /// of it. Without a reason its connection is gone already, or it is a stream's, which goes
     /// on. A subscription that is unknown has ended before.
-    pub(super) fn unsubscribe(&mut self, subscription: SubscriptionId, farewell: Option<Farewell>) {
+    pub(super) fn unsubscribe(
+        &mut self,
+        subscription: SubscriptionId,
+        reason: Option<CloseReason>,
+    ) {
         let Some(subscribed) = self.subscriptions.get(&subscription) else { return };
         let (room, protocol, base) = (subscribed.room, subscribed.protocol, subscribed.base);
         if let Some(base) = base {
             self.lose_room(base, room);
         }
-        self.order.tell(Effect::Unsubscribe {
-            subscription,
-            protocol,
-            room,
-            stream: base,
-            farewell,
-        });
+        self.order.tell(Effect::Unsubscribe { subscription, protocol, room, stream: base, reason });
         if !self.closing {
             self.go(subscription); // When all go, nobody is told who.
         }

@@ -15,7 +15,7 @@ use crate::chat::state::purpose::Purpose;
 use crate::chat::state::room::Room;
 use crate::chat::state::work::{Then, Work};
 use crate::chat::types::{AccountId, SessionId, SubscriptionId};
-use crate::chat::vocabulary::{Effect, Farewell, Refusal};
+use crate::chat::vocabulary::{CloseReason, Effect, Refusal};
 use crate::time::Time;
 
 impl Chat {
@@ -72,8 +72,8 @@ impl Chat {
             && let Some(work) = self.work.pop_front()
         {
             match work {
-                Work::Unsubscribe { subscriptions, farewell, then } => {
-                    self.unsubscribe_each(subscriptions, farewell, then)
+                Work::Unsubscribe { subscriptions, reason, then } => {
+                    self.unsubscribe_each(subscriptions, reason, then)
                 }
                 Work::Empty { room, after } => self.go_on_emptying(room, after),
                 Work::EndAccount { account, seq } => self.end_account(seq, account),
@@ -96,27 +96,27 @@ impl Chat {
     pub(super) fn unsubscribe_each(
         &mut self,
         mut subscriptions: BTreeSet<SubscriptionId>,
-        farewell: Option<Farewell>,
+        reason: Option<CloseReason>,
         then: Then,
     ) {
         while let Some(subscription) = subscriptions.first().copied() {
             if !self.step() {
-                return self.work.push_back(Work::Unsubscribe { subscriptions, farewell, then });
+                return self.work.push_back(Work::Unsubscribe { subscriptions, reason, then });
             }
             subscriptions.remove(&subscription);
             if self.streams.contains_key(&subscription) {
-                self.end_stream(subscription, farewell);
+                self.end_stream(subscription, reason);
             } else {
-                self.unsubscribe(subscription, farewell);
+                self.unsubscribe(subscription, reason);
             }
         }
         match then {
             Then::Nothing => {}
             Then::Free(name) => self.accounts.release(&name),
-            Then::Dismiss(subscription, Some(farewell)) => {
-                self.order.tell(Effect::Dismiss { subscription, farewell });
+            Then::CloseStream(subscription, Some(reason)) => {
+                self.order.tell(Effect::CloseStream { subscription, reason });
             }
-            Then::Dismiss(subscription, None) => {
+            Then::CloseStream(subscription, None) => {
                 self.order.set_heard(subscription, None);
             }
         }
@@ -138,7 +138,7 @@ impl Chat {
                 room.forget(&author.name.folded(), present);
             }
             let streams = subscribed.is_streams();
-            self.unsubscribe(subscription, Some(Farewell::RoomGone).filter(|_| !streams));
+            self.unsubscribe(subscription, Some(CloseReason::RoomGone).filter(|_| !streams));
         }
         let id = room.record.id;
         let next = |chat: &Chat, after| {
@@ -203,13 +203,13 @@ impl Chat {
             if !self.step() {
                 return self.work.push_back(Work::Close);
             }
-            self.end_stream(base, Some(Farewell::Closing));
+            self.end_stream(base, Some(CloseReason::ShuttingDown));
         }
         while let Some(subscription) = self.subscribed.first().copied() {
             if !self.step() {
                 return self.work.push_back(Work::Close);
             }
-            self.unsubscribe(subscription, Some(Farewell::Closing));
+            self.unsubscribe(subscription, Some(CloseReason::ShuttingDown));
         }
     }
 }

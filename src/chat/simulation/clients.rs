@@ -96,7 +96,9 @@ impl Clients {
                 Effect::Notify { subscription, event, .. } if base_of(*subscription) == base => {
                     client.hear(event)
                 }
-                Effect::Dismiss { subscription, .. } if *subscription == base => client.base = None,
+                Effect::CloseStream { subscription, .. } if *subscription == base => {
+                    client.base = None
+                }
                 _ => {}
             }
         }

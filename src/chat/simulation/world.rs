@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    Access, AccountId, Acted, Action, Answer, Call, CallId, Effect, Entry, Event, Farewell, Folded,
-    MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal, RoomFacts, RoomId,
-    RoomRef, Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
+    Access, AccountId, Acted, Action, Answer, Call, CallId, CloseReason, Effect, Entry, Event,
+    Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal, RoomFacts,
+    RoomId, RoomRef, Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
 };
 use crate::time::Time;
 
@@ -122,8 +122,8 @@ impl World {
             Effect::Subscribe { subscription, protocol, room, .. } => {
                 self.subscribed(*subscription, *protocol, *room)
             }
-            Effect::Unsubscribe { subscription, room, farewell, .. } => {
-                self.unsubscribed(*subscription, *room, *farewell)
+            Effect::Unsubscribe { subscription, room, reason, .. } => {
+                self.unsubscribed(*subscription, *room, *reason)
             }
             Effect::Announce { event, by } => {
                 // (A stream may speak in a room that it does not hear, through its own
@@ -152,13 +152,13 @@ impl World {
                     self.hears(base, seq);
                 }
             }
-            Effect::Dismiss { subscription, farewell } => {
+            Effect::CloseStream { subscription, reason } => {
                 let stream = self.streams.get_mut(subscription).expect("a stream");
                 assert!(
                     !stream.dismissed && stream.subscriptions.is_empty(),
                     "dismissed twice or early"
                 );
-                assert!(*farewell == Farewell::Replaced || !stream.standing, "by no rule");
+                assert!(*reason == CloseReason::Replaced || !stream.standing, "by no rule");
                 assert!(stream.tells.is_empty(), "goes without {:?}", stream.tells);
                 (stream.standing, stream.dismissed) = (false, true);
             }
@@ -346,7 +346,7 @@ impl World {
         &mut self,
         subscription: SubscriptionId,
         room: RoomId,
-        farewell: Option<Farewell>,
+        reason: Option<CloseReason>,
     ) {
         if let Some(stream) = self.streams.get_mut(&base_of(subscription)) {
             assert_eq!(
@@ -354,17 +354,14 @@ impl World {
                 Some(room),
                 "was not subscribed"
             );
-            assert_eq!(farewell, None, "a stream goes on");
+            assert_eq!(reason, None, "a stream goes on");
             return;
         }
         let member =
             self.members.get_mut(&subscription).expect("only who was subscribed is unsubscribed");
         assert_eq!((member.hearing, member.room), (Hearing::Now, room));
-        assert!(
-            !member.standing,
-            "{subscription:?} lost its subscription by no rule: {farewell:?}"
-        );
-        assert!(farewell.is_some() || member.left, "no farewell to one who is still there");
+        assert!(!member.standing, "{subscription:?} lost its subscription by no rule: {reason:?}");
+        assert!(reason.is_some() || member.left, "no reason to one who is still there");
         member.hearing = Hearing::NoMore;
         // What it said until then has its reply, unless the connection did not wait for it.
         assert!(member.tells.is_empty(), "{subscription:?} goes without {:?}", member.tells);

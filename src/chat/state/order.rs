@@ -205,7 +205,7 @@ impl<P> Order<P> {
             Effect::Subscribe { subscription, protocol, .. } => {
                 self.heard.insert(*subscription, *protocol);
             }
-            Effect::Unsubscribe { subscription, .. } | Effect::Dismiss { subscription, .. } => {
+            Effect::Unsubscribe { subscription, .. } | Effect::CloseStream { subscription, .. } => {
                 self.heard.remove(subscription);
             }
             Effect::Reply { subscription, .. } if !self.heard.contains_key(subscription) => return, // Rule 6.
@@ -224,7 +224,7 @@ fn is_at_once(effect: &Effect) -> bool {
         Effect::Announce { event, .. } => event.what.seq().is_some(),
         Effect::Notify { .. } => true,
         Effect::Subscribe { stream, .. } | Effect::Unsubscribe { stream, .. } => stream.is_some(),
-        Effect::Dismiss { .. } | Effect::Reply { .. } => false,
+        Effect::CloseStream { .. } | Effect::Reply { .. } => false,
         Effect::Answer { .. }
         | Effect::Propose { .. }
         | Effect::Mark { .. }
@@ -327,13 +327,7 @@ mod tests {
     }
 
     fn unsubscribe(subscription: SubscriptionId, stream: Option<SubscriptionId>) -> Effect {
-        Effect::Unsubscribe {
-            subscription,
-            protocol: PROTOCOL,
-            room: LOBBY,
-            stream,
-            farewell: None,
-        }
+        Effect::Unsubscribe { subscription, protocol: PROTOCOL, room: LOBBY, stream, reason: None }
     }
 
     #[test]

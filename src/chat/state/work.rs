@@ -6,12 +6,12 @@ use crate::chat::state::room::{Membership, Room};
 use crate::chat::state::subscription::Subscription;
 use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, CallId, Folded, RoomId, Seq, SessionId, SubscriptionId};
-use crate::chat::vocabulary::{Farewell, MembershipMarks};
+use crate::chat::vocabulary::{CloseReason, MembershipMarks};
 
 /// What goes on.
 pub enum Work {
     /// These subscriptions end, streams' own ones with all they have; then this happens.
-    Unsubscribe { subscriptions: BTreeSet<SubscriptionId>, farewell: Option<Farewell>, then: Then },
+    Unsubscribe { subscriptions: BTreeSet<SubscriptionId>, reason: Option<CloseReason>, then: Then },
     /// A room that is gone loses its subscriptions, and those who belonged to it, behind that one,
     /// lose the room.
     Empty { room: Box<Room>, after: AccountId },
@@ -62,9 +62,9 @@ pub enum Then {
     Nothing,
     /// The name under which they were is free again.
     Free(Folded),
-    /// The stream whose they were is not heard of any more; with a farewell: its connection is to
+    /// The stream whose they were is not heard of any more; with a reason: its connection is to
     /// be closed, behind the replies that it still waits for.
-    Dismiss(SubscriptionId, Option<Farewell>),
+    CloseStream(SubscriptionId, Option<CloseReason>),
 }
 
 /// A room that closes: what is left to do.

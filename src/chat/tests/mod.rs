@@ -289,10 +289,10 @@ fn enter(subscription: u64, protocol: ProtocolId) -> Call {
 fn words(effect: &Effect) -> String {
     match effect {
         Effect::Subscribe { subscription, room, .. } => format!("{subscription} hears room {room}"),
-        Effect::Unsubscribe { subscription, farewell: None, .. } => {
+        Effect::Unsubscribe { subscription, reason: None, .. } => {
             format!("{subscription} hears no more")
         }
-        Effect::Unsubscribe { subscription, farewell: Some(why), .. } => {
+        Effect::Unsubscribe { subscription, reason: Some(why), .. } => {
             format!("{subscription} is closed: {why:?}")
         }
         Effect::Announce { event, by } => {
@@ -323,8 +323,8 @@ fn words(effect: &Effect) -> String {
             What::Gone { seq } => format!("notified to {subscription}: gone as {seq}"),
             other => format!("notified to {subscription}: {other:?}"),
         },
-        Effect::Dismiss { subscription, farewell } => {
-            format!("{subscription} is dismissed: {farewell:?}")
+        Effect::CloseStream { subscription, reason } => {
+            format!("{subscription} is dismissed: {reason:?}")
         }
         Effect::Mark { room, account, seq } => format!("{account} has read {room} to {seq}"),
         Effect::Reply {

@@ -38,7 +38,7 @@ pub enum Effect {
         /// The stream whose subscription it is, if it is a stream's.
         stream: Option<SubscriptionId>,
     },
-    /// From here on this subscription hears nothing. With a farewell: its connection is to be
+    /// From here on this subscription hears nothing. With a reason: its connection is to be
     /// closed.
     Unsubscribe {
         /// Which subscription.
@@ -50,15 +50,15 @@ pub enum Effect {
         /// The stream whose subscription it was, if it was a stream's.
         stream: Option<SubscriptionId>,
         /// Why; `None` when the connection is gone already.
-        farewell: Option<Farewell>,
+        reason: Option<CloseReason>,
     },
     /// A stream's connection is to be closed; its subscriptions in the rooms have been
     /// unsubscribed.
-    Dismiss {
+    CloseStream {
         /// The stream's own subscription.
         subscription: SubscriptionId,
         /// Why.
-        farewell: Farewell,
+        reason: CloseReason,
     },
     /// To everybody who hears the room.
     Announce {
@@ -125,7 +125,7 @@ pub enum Receipt {
 
 /// Why a connection is closed by the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Farewell {
+pub enum CloseReason {
     /// The session was ended.
     SessionEnded,
     /// The room is gone.

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, Entry, Event, Farewell, MembershipMarks, Name, OpenedStream, RoomId,
-    RoomInfo, Seq, Source, SubscriptionId, What, call,
+    AccountId, Author, Caller, CloseReason, Entry, Event, MembershipMarks, Name, OpenedStream,
+    RoomId, RoomInfo, Seq, Source, SubscriptionId, What, call,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -182,12 +182,12 @@ impl StreamScript for Script {
 
     fn bye(&self, why: Disconnect) -> Vec<u8> {
         let why = match why {
-            Disconnect::Ended(Farewell::Closing) => Bye::GoingAway,
-            Disconnect::Ended(Farewell::Replaced) => Bye::Replaced,
-            Disconnect::Ended(Farewell::SessionEnded | Farewell::Locked)
-            | Disconnect::Ended(Farewell::Expelled | Farewell::GaveWay)
+            Disconnect::Ended(CloseReason::ShuttingDown) => Bye::GoingAway,
+            Disconnect::Ended(CloseReason::Replaced) => Bye::Replaced,
+            Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
+            | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
             | Disconnect::Drips => Bye::SessionEnded,
-            Disconnect::Ended(Farewell::RoomGone)
+            Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow
             | Disconnect::TryLater
             | Disconnect::Unfinished

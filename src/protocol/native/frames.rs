@@ -113,12 +113,12 @@ pub fn ping(seq: Seq, json: &mut Vec<u8>) {
 /// The stream ends.
 pub fn bye(why: Bye, retry_after_ms: u64, json: &mut Vec<u8>) {
     #[derive(Serialize)]
-    struct Farewell<'a> {
+    struct CloseReason<'a> {
         r#type: &'a str,
         code: &'a str,
         retry_after_ms: u64,
     }
-    bodies::write(&Farewell { r#type: "bye", code: why.as_str(), retry_after_ms }, json);
+    bodies::write(&CloseReason { r#type: "bye", code: why.as_str(), retry_after_ms }, json);
 }
 
 fn by_room<S: Serializer>(read: &[(RoomId, Seq)], to: S) -> Result<S::Ok, S::Error> {
