@@ -73,7 +73,11 @@ fn reads(world: &mut World) {
         world.ask("my sessions", mine(), call::Sessions);
         world.ask("how far the log is", Caller::Nobody, call::Heard);
         let (room, name) = (RoomRef::Id(CROWDED), Name::new("somebody new"));
-        world.ask("what opens a room", mine(), call::Lock { room, name, access: Access::Open });
+        world.ask(
+            "what opens a room",
+            mine(),
+            call::PasswordState { room, name, access: Access::Open },
+        );
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
         world.ask("whether one may change a room", mine(), call::MayChange { room, access });
     }

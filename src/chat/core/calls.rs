@@ -10,7 +10,7 @@ use crate::chat::state::work::Work;
 use crate::chat::types::{CallId, RoomId, RoomRef, Seq, SessionId, Title};
 use crate::chat::vocabulary::Call;
 use crate::chat::vocabulary::{
-    Access, Answer, Caller, Effect, Lock, Page, Present, Refusal, RoomInfo, Space, call,
+    Access, Answer, Caller, Effect, Page, PasswordState, Present, Refusal, RoomInfo, Space, call,
 };
 use crate::crypto::KeyHash;
 use crate::limits::TOKEN_LIFE_SECS;
@@ -105,9 +105,11 @@ impl Chat {
             Call::Act(call::Act(action)) => self.act(id, who, action).map(|()| None),
             Call::Read(call) => self.read(who, call.room, call.seq).map(Answer::Read).map(Some),
             Call::OpenStream(call) => self.open_stream(id, call, who).map(|()| None),
-            Call::Lock(call) => self.lock(who, call).map(Answer::Lock).map(Some),
-            Call::MayChange(call) => self.may_change(who, call).map(Answer::Lock).map(Some),
-            Call::Renew(call) => self.renew(who, call).map(Answer::Lock).map(Some),
+            Call::PasswordState(call) => self.lock(who, call).map(Answer::PasswordState).map(Some),
+            Call::MayChange(call) => {
+                self.may_change(who, call).map(Answer::PasswordState).map(Some)
+            }
+            Call::Renew(call) => self.renew(who, call).map(Answer::PasswordState).map(Some),
             Call::MakeRoom(call) => self.make_room(id, who, call.facts, call.chance).map(|()| None),
             Call::ChangeRoom(call) => self.change_room(id, who, call),
             Call::RemoveRoom(call) => {
@@ -261,8 +263,8 @@ impl Chat {
 
     /// Also of a room that the asker does not see: to show its password is how one comes to see
     /// it.
-    fn lock(&self, who: Identity, call: call::Lock) -> Result<Lock, Refusal> {
-        let call::Lock { ref room, name, access } = call;
+    fn lock(&self, who: Identity, call: call::PasswordState) -> Result<PasswordState, Refusal> {
+        let call::PasswordState { ref room, name, access } = call;
         let asker = account_of(who);
         let seen = self.find_visible(asker, room, access).is_ok();
         let room = self.rooms.find(room)?;
@@ -284,10 +286,10 @@ impl Chat {
             }
             own = owner.is_some_and(|owner| !self.is_guest(owner));
         }
-        Ok(self.lock_of(room, who, seen, own))
+        Ok(self.password_state_of(room, who, seen, own))
     }
 
-    fn renew(&self, who: Identity, call: call::Renew) -> Result<Lock, Refusal> {
+    fn renew(&self, who: Identity, call: call::Renew) -> Result<PasswordState, Refusal> {
         let call::Renew { ref room, claim, access } = call;
         let room = self.find_visible(account_of(who), room, access)?;
         self.admits(room, access)?;
@@ -297,13 +299,13 @@ impl Chat {
         let author = self.claimed(Some(claim), who)?;
         let account = author.and_then(|author| author.account);
         let own = account.is_some_and(|account| !self.is_guest(account));
-        Ok(self.lock_of(room, who, true, own))
+        Ok(self.password_state_of(room, who, true, own))
     }
 
     /// Whether somebody may change a room, or end it; if so, what its password is.
-    fn may_change(&self, who: Identity, call: call::MayChange) -> Result<Lock, Refusal> {
+    fn may_change(&self, who: Identity, call: call::MayChange) -> Result<PasswordState, Refusal> {
         let room = self.changeable(who, &call.room, call.access)?;
-        Ok(self.lock_of(room, who, true, false))
+        Ok(self.password_state_of(room, who, true, false))
     }
 
     pub(super) fn changeable(
@@ -330,13 +332,19 @@ impl Chat {
     /// `own`: for a registered account that was found to have the name, and will for ever; so what
     /// it is granted may be dated a second later. And has to be: a token tells whole seconds, and
     /// in the very second of its registration an account would get one that is not younger.
-    fn lock_of(&self, room: &Room, who: Identity, seen: bool, own: bool) -> Lock {
+    fn password_state_of(
+        &self,
+        room: &Room,
+        who: Identity,
+        seen: bool,
+        own: bool,
+    ) -> PasswordState {
         let RoomRecord { id, generation, ref facts, .. } = room.record;
         let granted = self.now.plus_secs(u64::from(own));
         let session = who.and_then(|who| self.accounts.session(who.session?));
         let (number, session) = (room.number(), session.map(|live| live.key));
         let password = facts.password.clone();
         let quiet = !self.may_see(room, account_of(who), Access::Open);
-        Lock { room: id, number, seen, quiet, session, password, generation, granted }
+        PasswordState { room: id, number, seen, quiet, session, password, generation, granted }
     }
 }

@@ -62,7 +62,7 @@ impl Simulation {
             39 => self.somebody_asks(|it| {
                 let (room, name) = (it.room(), it.dice.one_in(2).then(|| it.name()));
                 let access = it.access(&room);
-                call::Lock { room, name, access }
+                call::PasswordState { room, name, access }
             }),
             40..=42 => self.somebody_asks(|it| {
                 let (facts, chance) = (it.facts(), it.dice.below(u64::MAX));

@@ -148,7 +148,7 @@ const KINDS: [&str; 30] = [
     "Act",
     "Read",
     "Follow",
-    "Lock",
+    "PasswordState",
     "MakeRoom",
     "MayChange",
     "ChangeRoom",
@@ -175,7 +175,11 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     it.ask("ann", call::View { room: CROWDED });
     it.ask(
         "ann",
-        call::Lock { room: RoomRef::Id(CROWDED), name: Name::new("new"), access: Access::Open },
+        call::PasswordState {
+            room: RoomRef::Id(CROWDED),
+            name: Name::new("new"),
+            access: Access::Open,
+        },
     );
     it.ask("ann", call::MayChange { room: RoomRef::Id(CROWDED), access: Access::Open });
     it.ask("", call::Heard);

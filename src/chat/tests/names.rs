@@ -14,7 +14,7 @@ fn a_name_is_not_to_be_mistaken_for_an_accounts() {
         assert_eq!(core.join(1, bad), ["to 1: no, NameInUse"], "{bad:?}");
         core.leave(1);
         let room = RoomRef::Id(LOBBY);
-        let lock = call::Lock { room, name: Some(name(bad)), access: Access::Open };
+        let lock = call::PasswordState { room, name: Some(name(bad)), access: Access::Open };
         assert_eq!(core.try_to("", lock), Err(Refusal::NameInUse), "{bad:?}");
     }
     for bad in ["bob\u{fe0f}", "Shanty", "all", "@bob", "a: b", "\u{3164}"] {

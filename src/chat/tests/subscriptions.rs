@@ -129,8 +129,11 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
         ("", "free", good),
     ];
     for (who, wanted, expected) in cases {
-        let ask =
-            call::Lock { room: RoomRef::Id(LOBBY), name: Some(name(wanted)), access: Access::Open };
+        let ask = call::PasswordState {
+            room: RoomRef::Id(LOBBY),
+            name: Some(name(wanted)),
+            access: Access::Open,
+        };
         let ask = core.ask_late(who, ask);
         let answer = core.answer(ask).expect("at once").map(|_| ());
         assert_eq!(answer, expected, "{wanted} for {who:?}");
@@ -140,9 +143,12 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
 #[test]
 fn a_grant_is_as_old_as_the_look_at_the_lock() {
     let mut core = Core::new();
-    let ask =
-        call::Lock { room: RoomRef::Id(LOBBY), name: Some(name("ann")), access: Access::Open };
-    let Ok(Answer::Lock(lock)) = core.ask("", ask) else { panic!("no lock") };
+    let ask = call::PasswordState {
+        room: RoomRef::Id(LOBBY),
+        name: Some(name("ann")),
+        access: Access::Open,
+    };
+    let Ok(Answer::PasswordState(lock)) = core.ask("", ask) else { panic!("no lock") };
     core.passes(1); // The password is being checked, and ann registers.
     core.register("ann").expect("an account");
     core.passes(1);
@@ -156,10 +162,14 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     core.ask("", be_guest("zoe")).expect("a guest");
     let room = RoomRef::Id(LOBBY);
     let lock = |who: &str| {
-        Call::from(call::Lock { room: room.clone(), name: Some(name(who)), access: Access::Open })
+        Call::from(call::PasswordState {
+            room: room.clone(),
+            name: Some(name(who)),
+            access: Access::Open,
+        })
     };
     let granted = |core: &mut Core, who: &str, what: Call| match core.ask(who, what) {
-        Ok(Answer::Lock(lock)) => lock.granted,
+        Ok(Answer::PasswordState(lock)) => lock.granted,
         other => panic!("{other:?} is no lock"),
     };
     let (now, later) = (core.now, core.now.plus_secs(1));

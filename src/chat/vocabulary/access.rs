@@ -14,7 +14,7 @@ pub enum Access {
     Member,
     /// By the room's password, of this generation: it was found to be right.
     Password {
-        /// Compared with the room's: see [`Lock`](super::Lock).
+        /// Compared with the room's: see [`PasswordState`](super::PasswordState).
         generation: u64,
     },
     /// With a token.
@@ -33,8 +33,8 @@ pub enum Access {
 pub struct Claim {
     /// The name.
     pub name: Name,
-    /// When it was granted, by [`Lock::granted`](super::Lock::granted) or earlier. An account that
-    /// was made later is another person's.
+    /// When it was granted, by [`PasswordState::granted`](super::PasswordState::granted) or
+    /// earlier. An account that was made later is another person's.
     pub granted: Time,
     /// When the first token was issued from which this one was renewed. Of two connections by the
     /// same one, the older gives way.

@@ -92,10 +92,10 @@ calls! {
     Act => Acted: Acted,
     Read => Read: Seq,
     OpenStream => OpenedStream: OpenedStream,
-    Lock => Lock: super::Lock,
-    Renew => Lock: super::Lock,
+    PasswordState => PasswordState: super::PasswordState,
+    Renew => PasswordState: super::PasswordState,
     MakeRoom => Room: Box<RoomInfo>,
-    MayChange => Lock: super::Lock,
+    MayChange => PasswordState: super::PasswordState,
     ChangeRoom => Room: Box<RoomInfo>,
     RemoveRoom => Done: (),
     Deleted => Deleted: Vec<DeletedInfo>,
@@ -356,12 +356,13 @@ pub struct OpenStream {
 
 /// What a room's password is checked against, for somebody who wants to enter it as `name`.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Lock {
+pub struct PasswordState {
     /// Which room.
     pub room: RoomRef,
     /// As whom; refused when that name cannot be had there.
     pub name: Option<Name>,
-    /// By which right the caller sees the room: see [`Lock::seen`](super::Lock::seen).
+    /// By which right the caller sees the room: see
+    /// [`PasswordState::seen`](super::PasswordState::seen).
     pub access: Access,
 }
 

@@ -271,7 +271,7 @@ pub enum Answer {
     /// The stream has begun.
     OpenedStream(OpenedStream),
     /// What a password is checked against.
-    Lock(Lock),
+    PasswordState(PasswordState),
 }
 
 /// A page of a long list.
@@ -457,7 +457,7 @@ impl RoomInfo {
 
 /// What a room's password is checked against.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Lock {
+pub struct PasswordState {
     /// The room's number.
     pub room: RoomId,
     /// The number by which it is known outside: see [`RoomInfo::number`].
@@ -478,7 +478,7 @@ pub struct Lock {
     pub granted: Time,
 }
 
-impl Lock {
+impl PasswordState {
     /// Whether a token was made for it. (Whether the session lives that asked for it, the core
     /// looks.)
     pub fn opens(&self, access: Access) -> bool {

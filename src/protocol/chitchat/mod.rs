@@ -19,8 +19,8 @@ use object::Object;
 use tokens::{Flaw, Pass, Tokens};
 
 use crate::chat::{
-    Access, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomId, RoomInfo,
-    RoomRef, SubscriptionId, Title, Typed, Visibility, call,
+    Access, Caller, Description, Name, PasswordState, Refusal, RoomChange, RoomFacts, RoomId,
+    RoomInfo, RoomRef, SubscriptionId, Title, Typed, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{self, Method, Request, Response};
@@ -228,12 +228,12 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
     // Only who knows the password is told which names are in use.
     let access = Access::Password { generation: lock.generation };
     let room_ref = RoomRef::Id(lock.number);
-    let call = call::Lock { room: room_ref, name: Some(name.clone()), access };
+    let call = call::PasswordState { room: room_ref, name: Some(name.clone()), access };
     let granted = context.hub.call(caller, call).await;
     let granted = granted.map_err(|refusal| Failure::from(refusal).about_room(room))?.granted;
     // The generation of the password that was shown: if there is a new one by now, the token is
     // worth nothing.
-    Ok(token_response(context, &name, None, &Lock { granted, ..lock }))
+    Ok(token_response(context, &name, None, &PasswordState { granted, ..lock }))
 }
 
 /// Under which name, and with which secret, somebody wants to enter.
@@ -261,7 +261,7 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
     let renewed = renewed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     // It goes on being the one that was asked for first, and by whom.
     let session = access.session();
-    Ok(token_response(context, &name, Some(first), &Lock { session, ..renewed }))
+    Ok(token_response(context, &name, Some(first), &PasswordState { session, ..renewed }))
 }
 
 async fn websocket(
@@ -356,7 +356,7 @@ fn check_password(
 async fn refuse_taken_title(
     context: &Context,
     title: &Title,
-    own: Option<&Lock>,
+    own: Option<&PasswordState>,
 ) -> Result<(), Failure> {
     let call = call::Vacant { title: title.clone(), but: own.map(|own| own.room) };
     context.hub.call(Caller::Nobody, call).await.map(|_| ()).map_err(Failure::from)
@@ -378,8 +378,8 @@ async fn lock(
     caller: &Caller,
     room: &str,
     access: Access,
-) -> Result<Lock, Refusal> {
-    let call = call::Lock { room: RoomRef::parse(room), name: None, access };
+) -> Result<PasswordState, Refusal> {
+    let call = call::PasswordState { room: RoomRef::parse(room), name: None, access };
     context.hub.call(caller.clone(), call).await
 }
 
@@ -389,7 +389,7 @@ async fn seen(
     caller: &Caller,
     room: &str,
     access: Access,
-) -> Result<Lock, Failure> {
+) -> Result<PasswordState, Failure> {
     let lock = lock(context, caller, room, access).await;
     let lock = lock.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     if lock.seen { Ok(lock) } else { Err(Failure::new(101, room)) }
@@ -454,7 +454,12 @@ fn room_response(status: u16, info: &RoomInfo) -> Response {
 }
 
 /// `first`: when the token was issued that this one goes on from.
-fn token_response(context: &Context, name: &Name, first: Option<Time>, lock: &Lock) -> Response {
+fn token_response(
+    context: &Context,
+    name: &Name,
+    first: Option<Time>,
+    lock: &PasswordState,
+) -> Response {
     #[derive(Serialize)]
     struct Granted<'a> {
         status: bool,

@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::chat::{Access, Claim, Lock, Name, RoomId};
+use crate::chat::{Access, Claim, Name, PasswordState, RoomId};
 use crate::crypto;
 use crate::limits::{TOKEN_LIFE_SECS, TOKEN_TTL_SECS};
 use crate::protocol::bodies;
@@ -77,7 +77,7 @@ impl Tokens {
     /// A token for somebody whom the core has found entitled, by what it has answered. (The time
     /// of the answer counts. A later one would make a name theirs that was registered by another in
     /// between: [`Claim::granted`].) `first`: when the token was issued that it goes on from.
-    pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &Lock) -> String {
+    pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &PasswordState) -> String {
         let secs = |time: Time| time.unix_secs().max(0).unsigned_abs();
         let end = first.map(|first| first.plus_secs(TOKEN_LIFE_SECS));
         let exp = lock.granted.plus_secs(TOKEN_TTL_SECS);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::chat::{
-    Access, Caller, Description, DirectRoom, Lock, Refusal, RoomChange, RoomFacts, RoomId,
+    Access, Caller, Description, DirectRoom, PasswordState, Refusal, RoomChange, RoomFacts, RoomId,
     RoomInfo, RoomRef, Seq, Title, Visibility, call,
 };
 use crate::crypto;
@@ -225,7 +225,7 @@ pub(super) async fn readable(
 }
 
 /// The lock of a room, if the caller may change it.
-async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Failure> {
+async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<PasswordState, Failure> {
     let call = call::MayChange { room: RoomRef::Id(room), access: Access::Member };
     Ok(context.hub.call(caller, call).await?)
 }
@@ -238,9 +238,9 @@ async fn unlock(
     room: RoomId,
     password: &str,
 ) -> Result<Access, Failure> {
-    let call = call::Lock { room: RoomRef::Id(room), name: None, access: Access::Open };
+    let call = call::PasswordState { room: RoomRef::Id(room), name: None, access: Access::Open };
     let lock = match context.hub.call(Caller::Nobody, call).await {
-        Ok(Lock { password: None, .. }) => return Ok(Access::Open),
+        Ok(PasswordState { password: None, .. }) => return Ok(Access::Open),
         Ok(lock) => Some(lock),
         Err(Refusal::RoomNotFound) => None,
         Err(refusal) => return Err(refusal.into()),

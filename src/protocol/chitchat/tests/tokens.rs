@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::chat::{Access, Claim, Lock, Name, RoomId};
+use crate::chat::{Access, Claim, Name, PasswordState, RoomId};
 use crate::crypto::{self, KeyHash};
 use crate::fuzz::fuzz;
 use crate::limits::TOKEN_TTL_SECS;
@@ -41,10 +41,10 @@ fn access(session: Option<KeyHash>) -> Access {
 }
 
 /// What the core answers with whom it lets in.
-pub(super) fn lock(granted: Time) -> Lock {
+pub(super) fn lock(granted: Time) -> PasswordState {
     let (room, number, generation) = (RoomId(7), RoomId(7), 2);
     let (seen, quiet, session, password) = (true, false, None, None);
-    Lock { room, number, seen, quiet, session, password, generation, granted }
+    PasswordState { room, number, seen, quiet, session, password, generation, granted }
 }
 
 /// It carries the session that asked for it, and when the first was issued: so it ends with the
@@ -53,7 +53,7 @@ pub(super) fn lock(granted: Time) -> Lock {
 fn a_token_remembers_who_asked_and_since_when() {
     let now = Time(Time::now().unix_secs() * 1_000_000);
     let session = Some(crypto::hash("session"));
-    let lock = Lock { session, ..lock(now) };
+    let lock = PasswordState { session, ..lock(now) };
     let pass = tokens().check(&tokens().issue(&ann(), None, &lock)).expect("it was just issued");
     assert_eq!((pass.access, pass.claim.first), (access(session), now));
     let first = Time(now.0 - 23 * 3_600 * 1_000_000 - 1_800 * 1_000_000);
