@@ -8,7 +8,7 @@
 //! - A topic's file: what a call of that topic does, what it proposes, and how the entry is carried
 //!   out when it comes back, in this order. The topics are `people` (accounts, sessions), `blocks`,
 //!   `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is
-//!   gone), `locking` (rooms that close), `subscriptions` and `streams` (connections), `words`
+//!   gone), `closing` (rooms that close), `subscriptions` and `streams` (connections), `words`
 //!   (messages).
 //! - Rules that all topics obey: `sight` (who may see a room), `charge` (rates), `quotas`,
 //!   `guesses` (passwords), `work` (what is too long for one command).
@@ -22,10 +22,10 @@ mod calls;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod closing;
 mod deleted;
 mod direct;
 mod guesses;
-mod locking;
 mod members;
 mod orphans;
 mod people;

@@ -138,7 +138,7 @@ impl Chat {
         let after = self.rooms.change(id, change, (seq, time)).ok_or(Refusal::TitleTaken)?;
         let closed = !after.is_public() && (was_open || after.record.generation != generation);
         if closed {
-            self.lock_out(id, seq, keep_members);
+            self.close_room(id, seq, keep_members);
         } else {
             self.tell_what_it_is(id, seq);
         }

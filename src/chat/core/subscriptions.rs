@@ -241,7 +241,7 @@ impl Chat {
             return self.tell_stream(subscription, tell);
         }
         let Some(subscribed) = self.subscriptions.get(&subscription) else { return };
-        if self.is_locked_out(subscription, subscribed) {
+        if self.is_put_out(subscription, subscribed) {
             return;
         }
         let protocol = subscribed.protocol;

@@ -78,8 +78,8 @@ impl Chat {
                 Work::Empty { room, after } => self.go_on_emptying(room, after),
                 Work::EndAccount { account, seq } => self.end_account(seq, account),
                 Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
-                Work::Lock(locking) => {
-                    self.go_on_locking(*locking);
+                Work::CloseRoom(closing) => {
+                    self.go_on_closing_room(*closing);
                     self.move_up();
                 }
                 Work::OpenStream(opening) => self.go_on_opening(opening),

@@ -20,7 +20,7 @@ pub enum Work {
     /// Those who belong to a room that is back, behind that one, are told so.
     Return { room: RoomId, seq: Seq, after: AccountId },
     /// A room has closed, and who came in by what does not open it any more is out.
-    Lock(Box<Locking>),
+    CloseRoom(Box<ClosingRoom>),
     /// A stream takes its subscriptions in the rooms behind that one; then it is answered.
     OpenStream(OpeningStream),
     /// What is free again is asked for again by those who waited for it.
@@ -40,7 +40,7 @@ impl Work {
     pub fn is_of_an_entry(&self) -> bool {
         matches!(
             self,
-            Work::Empty { .. } | Work::EndAccount { .. } | Work::Return { .. } | Work::Lock(_)
+            Work::Empty { .. } | Work::EndAccount { .. } | Work::Return { .. } | Work::CloseRoom(_)
         )
     }
 }
@@ -68,7 +68,7 @@ pub enum Then {
 }
 
 /// A room that closes: what is left to do.
-pub struct Locking {
+pub struct ClosingRoom {
     pub room: RoomId,
     pub seq: Seq,
     pub owner: Option<AccountId>,
@@ -80,7 +80,7 @@ pub struct Locking {
     pub subscriptions: BTreeSet<SubscriptionId>,
 }
 
-impl Locking {
+impl ClosingRoom {
     /// The owner stays; so do streams, which are there because their accounts are members.
     pub fn stays(&self, one: &Subscription) -> bool {
         one.is_streams() || (self.owner.is_some() && one.account() == self.owner)

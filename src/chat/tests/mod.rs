@@ -4,13 +4,13 @@
 
 mod blocks;
 mod clock;
+mod closing;
 mod deleted;
 mod direct;
 mod full;
 mod growth;
 mod guests;
 mod limits;
-mod locking;
 mod members;
 mod mentions;
 mod names;

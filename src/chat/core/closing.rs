@@ -9,33 +9,33 @@ use std::collections::BTreeMap;
 
 use crate::chat::core::Chat;
 use crate::chat::state::subscription::Subscription;
-use crate::chat::state::work::{Locking, Work};
+use crate::chat::state::work::{ClosingRoom, Work};
 use crate::chat::types::{RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{CloseReason, What};
 
 impl Chat {
     /// Carries out that a room has closed; its members stay if they are kept.
-    pub(super) fn lock_out(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
+    pub(super) fn close_room(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
         let (owner, subscriptions) = (room.record.owner, room.subscriptions.clone());
         self.left(id);
         self.order.open_section();
         let (room, told) = (id, false);
-        self.go_on_locking(Locking { room, seq, owner, members, told, subscriptions });
+        self.go_on_closing_room(ClosingRoom { room, seq, owner, members, told, subscriptions });
     }
 
-    pub(super) fn go_on_locking(&mut self, mut it: Locking) {
+    pub(super) fn go_on_closing_room(&mut self, mut it: ClosingRoom) {
         self.order.enter_section();
-        let through = self.lock_some(&mut it);
+        let through = self.close_room_in_part(&mut it);
         self.order.leave_section(through);
         if !through {
-            self.work.push_back(Work::Lock(Box::new(it)));
+            self.work.push_back(Work::CloseRoom(Box::new(it)));
         }
     }
 
     /// `false`: there is more to do than this command may.
-    fn lock_some(&mut self, it: &mut Locking) -> bool {
+    fn close_room_in_part(&mut self, it: &mut ClosingRoom) -> bool {
         while let Some((account, _)) = it.members.first_key_value() {
             if !self.step() {
                 return false;
@@ -65,13 +65,13 @@ impl Chat {
 
     /// Whether a subscription is about to end because its room has closed: it says nothing there
     /// any more.
-    pub(super) fn is_locked_out(
+    pub(super) fn is_put_out(
         &self,
         subscription: SubscriptionId,
         subscribed: &Subscription,
     ) -> bool {
         self.work.iter().any(
-            |work| matches!(work, Work::Lock(it) if it.subscriptions.contains(&subscription) && !it.stays(subscribed)),
+            |work| matches!(work, Work::CloseRoom(it) if it.subscriptions.contains(&subscription) && !it.stays(subscribed)),
         )
     }
 }
