@@ -8,7 +8,7 @@ mod crowd;
 use std::time::Duration;
 
 use shanty::chat::{
-    Access, Action, Caller, Claim, ClientId, Command, Emoji, LOBBY, Name, Place, RoomChange,
+    Access, Action, Caller, ClientId, Command, Emoji, LOBBY, Name, NameClaim, Place, RoomChange,
     RoomId, RoomRef, Seq, SessionId, Tell, Visibility, call,
 };
 
@@ -140,7 +140,7 @@ fn rooms(world: &mut World) {
         let access = Access::Token { room: LOBBY, generation: 0, session: None };
         let name = Name::new(&format!("n{WIDE}")).expect("a name");
         let (granted, first) = (world.now.plus_secs(1), world.now);
-        let claim = Some(Claim { name, granted, first });
+        let claim = Some(NameClaim { name, granted, first });
         let what = call::Subscribe { subscription, protocol, room, access, claim, enter: false };
         world.ask("a connection takes another's place", session(WIDE), what);
         world.subscribe_in("", session(turn + 500), CROWDED);

@@ -14,7 +14,7 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, Claim, CloseReason, Effect, Entry, Event, Receipt, Refusal, Tell, What, call,
+    Access, CloseReason, Effect, Entry, Event, NameClaim, Receipt, Refusal, Tell, What, call,
 };
 use crate::time::Time;
 
@@ -153,11 +153,11 @@ impl Chat {
     /// Whom a subscription is bound to before it has said anything.
     pub(super) fn claimed(
         &self,
-        claim: Option<Claim>,
+        claim: Option<NameClaim>,
         who: Identity,
     ) -> Result<Option<Author>, Refusal> {
         let caller = who.and_then(|who| self.accounts.get(who.account));
-        let Some(Claim { name, granted, .. }) = claim else {
+        let Some(NameClaim { name, granted, .. }) = claim else {
             return Ok(caller.map(Known::author));
         };
         let folded = name.folded();

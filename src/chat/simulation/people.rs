@@ -8,9 +8,10 @@ use crate::chat::simulation::clients::Client;
 use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
-    Access, AccountId, Action, Call, CallId, Caller, Claim, ClientId, Color, Command, Description,
-    Emoji, Entry, Field, LOBBY, Name, Place, ProtocolId, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomRecord, RoomRef, Seq, SessionId, Source, SubscriptionId, Tell, Title, Visibility, call,
+    Access, AccountId, Action, Call, CallId, Caller, ClientId, Color, Command, Description, Emoji,
+    Entry, Field, LOBBY, Name, NameClaim, Place, ProtocolId, Refusal, RoomChange, RoomFacts,
+    RoomId, RoomRecord, RoomRef, Seq, SessionId, Source, SubscriptionId, Tell, Title, Visibility,
+    call,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -439,7 +440,7 @@ impl Simulation {
         let claim = (self.dice.one_in(4) || access.session().is_some()).then(|| {
             let granted = Time(self.clock.0 - self.dice.below(60_000_000).cast_signed());
             let first = Time(self.number().cast_signed());
-            Claim { name: self.name(), granted, first }
+            NameClaim { name: self.name(), granted, first }
         });
         let what: Call = call::Subscribe {
             subscription,

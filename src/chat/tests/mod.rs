@@ -276,7 +276,7 @@ fn subscribe_with(subscription: u64, room: RoomId, access: Access) -> Call {
 fn subscribe_as(subscription: u64, text: &str, granted: Time) -> Call {
     let (subscription, room, access) =
         (SubscriptionId(subscription), RoomRef::Id(LOBBY), Access::Open);
-    let claim = Some(Claim { name: name(text), granted, first: granted });
+    let claim = Some(NameClaim { name: name(text), granted, first: granted });
     call::Subscribe { subscription, protocol: FRONT, room, access, claim, enter: false }.into()
 }
 

@@ -178,7 +178,7 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     assert_eq!(granted(&mut core, "", lock("free")), now);
     assert_eq!(granted(&mut core, "ann", lock("free")), now);
     let renew = |who: &str, granted| {
-        let claim = Claim { name: name(who), granted, first: granted };
+        let claim = NameClaim { name: name(who), granted, first: granted };
         Call::from(call::Renew { room: room.clone(), claim, access: Access::Open })
     };
     assert_eq!(core.try_to("", renew("ann", now)), Err(Refusal::NameInUse));

@@ -30,7 +30,7 @@ pub enum Access {
 
 /// A name that was granted before, to somebody whom the core had found entitled to it (a token).
 #[derive(Clone, PartialEq, Debug)]
-pub struct Claim {
+pub struct NameClaim {
     /// The name.
     pub name: Name,
     /// When it was granted, by [`PasswordState::granted`](super::PasswordState::granted) or

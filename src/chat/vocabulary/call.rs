@@ -5,7 +5,7 @@ use crate::chat::types::{
     AccountId, Color, Name, ProtocolId, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Acted, Action, Answer, Claim, DeletedInfo, DirectRoom, Member, MembershipMarks,
+    Access, Acted, Action, Answer, DeletedInfo, DirectRoom, Member, MembershipMarks, NameClaim,
     OpenedStream, Page, Place, RoomChange, RoomFacts, RoomInfo, SessionInfo,
 };
 use crate::crypto::KeyHash;
@@ -373,7 +373,7 @@ pub struct Renew {
     /// Which room.
     pub room: RoomRef,
     /// Refused when the name is another person's by now.
-    pub claim: Claim,
+    pub claim: NameClaim,
     /// The token that is renewed.
     pub access: Access,
 }
@@ -444,7 +444,7 @@ pub struct Subscribe {
     pub access: Access,
     /// The name that this subscription is bound to from the start; without one the caller's, if the
     /// caller is somebody; else that of its first event.
-    pub claim: Option<Claim>,
+    pub claim: Option<NameClaim>,
     /// Whether the caller is present at once and has a subscription through this protocol only
     /// once; else a subscription is present from its first event on.
     pub enter: bool,

@@ -472,9 +472,10 @@ pub struct PasswordState {
     pub password: Option<Box<str>>,
     /// Counts the room's passwords.
     pub generation: u64,
-    /// When the name was found to be free: it becomes [`Claim::granted`](super::Claim::granted).
-    /// (Not the time at which the password was checked: until then the name may be registered.)
-    /// Where it was found to be the caller's, a registered account's, a second later.
+    /// When the name was found to be free: it becomes
+    /// [`NameClaim::granted`](super::Claim::granted). (Not the time at which the password was
+    /// checked: until then the name may be registered.) Where it was found to be the caller's, a
+    /// registered account's, a second later.
     pub granted: Time,
 }
 

@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::chat::{Access, Claim, Name, PasswordState, RoomId};
+use crate::chat::{Access, Name, NameClaim, PasswordState, RoomId};
 use crate::crypto;
 use crate::limits::{TOKEN_LIFE_SECS, TOKEN_TTL_SECS};
 use crate::protocol::bodies;
@@ -31,7 +31,7 @@ pub(super) struct Tokens {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Pass {
     /// Under which name, and since when.
-    pub claim: Claim,
+    pub claim: NameClaim,
     /// Into which room, for which of its passwords, and for as long as which session.
     pub access: Access,
 }
@@ -76,7 +76,7 @@ impl Tokens {
 
     /// A token for somebody whom the core has found entitled, by what it has answered. (The time
     /// of the answer counts. A later one would make a name theirs that was registered by another in
-    /// between: [`Claim::granted`].) `first`: when the token was issued that it goes on from.
+    /// between: [`NameClaim::granted`].) `first`: when the token was issued that it goes on from.
     pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &PasswordState) -> String {
         let secs = |time: Time| time.unix_secs().max(0).unsigned_abs();
         let end = first.map(|first| first.plus_secs(TOKEN_LIFE_SECS));
@@ -126,7 +126,7 @@ impl Tokens {
         let granted = Time(0).plus_secs(granted);
         let session = sid.map(|hex| crypto::unhex(&hex).ok_or(Flaw::Invalid)).transpose()?;
         let access = Access::Token { room: RoomId(room_id), generation, session };
-        Ok(Pass { claim: Claim { name, granted, first }, access })
+        Ok(Pass { claim: NameClaim { name, granted, first }, access })
     }
 }
 

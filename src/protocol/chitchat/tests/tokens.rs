@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::chat::{Access, Claim, Name, PasswordState, RoomId};
+use crate::chat::{Access, Name, NameClaim, PasswordState, RoomId};
 use crate::crypto::{self, KeyHash};
 use crate::fuzz::fuzz;
 use crate::limits::TOKEN_TTL_SECS;
@@ -71,7 +71,7 @@ fn what_was_issued_is_good() {
     let token = tokens().issue(&ann(), None, &lock(now));
     let pass = tokens().check(&token).expect("it was just issued");
     let granted = Time(now.unix_secs() * 1_000_000);
-    let claim = Claim { name: ann(), granted, first: granted };
+    let claim = NameClaim { name: ann(), granted, first: granted };
     assert!(granted <= now, "never younger than it is");
     assert_eq!(pass, Pass { claim, access: access(None) });
     // Anybody who has the secret can make and verify one with any other library.
