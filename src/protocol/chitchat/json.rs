@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::chat::{Field, Present, Refusal, RoomInfo};
 use crate::http::Response;
-use crate::protocol::chitchat::tokens::Flaw;
+use crate::protocol::chitchat::tokens::TokenError;
 use crate::protocol::passwords::Busy;
 use crate::protocol::{advice, bodies};
 use crate::time::Time;
@@ -170,11 +170,11 @@ impl From<Busy> for Failure {
     }
 }
 
-impl From<Flaw> for Failure {
-    fn from(flaw: Flaw) -> Failure {
-        let code = match flaw {
-            Flaw::Algorithm => 402,
-            Flaw::Invalid => 403,
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Failure {
+        let code = match error {
+            TokenError::Algorithm => 402,
+            TokenError::Invalid => 403,
         };
         Failure::new(code, "token")
     }

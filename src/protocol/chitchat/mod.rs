@@ -16,7 +16,7 @@ use serde::Serialize;
 use codec::CODEC;
 use json::{Failure, Room, User};
 use object::Object;
-use tokens::{Flaw, Pass, Tokens};
+use tokens::{TokenError, Tokens, VerifiedToken};
 
 use crate::chat::{
     Access, Caller, Description, Name, PasswordState, Refusal, RoomChange, RoomFacts, RoomId,
@@ -254,7 +254,7 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
     if lock.password.is_none() {
         return Ok(done());
     }
-    let Pass { claim, access } = shown.pass()?;
+    let VerifiedToken { claim, access } = shown.verified()?;
     let (name, first) = (claim.name.clone(), claim.first);
     let call = call::Renew { room: RoomRef::Id(lock.room), claim, access };
     let renewed = context.hub.call(caller, call).await;
@@ -280,11 +280,11 @@ async fn websocket(
     let chosen = as_protocol.or(handshake.protocols.first()).map(String::as_str);
     let shown = Shown::of(context, request.bearer().or(as_protocol.map(String::as_str)));
     let lock = seen(context, &caller, room, shown.access()).await?;
-    let pass = match shown.pass() {
+    let pass = match shown.verified() {
         Ok(pass) if lock.opens(pass.access) => Some(pass),
         // A public room needs none, so one that is no good does no harm.
         _ if lock.password.is_none() => None,
-        Ok(_) => return Err(Failure::from(Flaw::Invalid).into()),
+        Ok(_) => return Err(Failure::from(TokenError::Invalid).into()),
         Err(failure) => return Err(failure.into()),
     };
     let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
@@ -396,12 +396,14 @@ async fn seen(
 }
 
 /// What a request shows of a token.
-struct Shown(Result<Pass, Flaw>);
+struct Shown(Result<VerifiedToken, TokenError>);
 
 impl Shown {
     fn of(context: &Context, token: Option<&str>) -> Shown {
         Shown(
-            token.ok_or(Flaw::Invalid).and_then(|token| Tokens::new(&context.secret).check(token)),
+            token
+                .ok_or(TokenError::Invalid)
+                .and_then(|token| Tokens::new(&context.secret).check(token)),
         )
     }
 
@@ -410,14 +412,14 @@ impl Shown {
         self.0.as_ref().map_or(Access::Open, |pass| pass.access)
     }
 
-    fn pass(&self) -> Result<Pass, Failure> {
+    fn verified(&self) -> Result<VerifiedToken, Failure> {
         self.0.clone().map_err(Failure::from)
     }
 
     /// A refusal, which says what is wrong with the token where that is the reason.
     fn refused(&self, refusal: Refusal) -> Failure {
         match (refusal, &self.0) {
-            (Refusal::NoAccess, Err(flaw)) => Failure::from(*flaw),
+            (Refusal::NoAccess, Err(error)) => Failure::from(*error),
             _ => Failure::from(refusal),
         }
     }
