@@ -198,7 +198,7 @@ fn refuse_reaction(
         })?;
     let new_kind = same == 0 && kinds >= REACTION_KINDS_MAX;
     Ok(match () {
-        () if new_kind || own >= REACTIONS_PER_PERSON_MAX => Some(Refusal::TooManySigns),
+        () if new_kind || own >= REACTIONS_PER_PERSON_MAX => Some(Refusal::TooManyReactions),
         () if all >= REACTIONS_MAX => Some(Refusal::Full),
         () => None,
     })

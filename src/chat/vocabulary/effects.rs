@@ -192,7 +192,7 @@ pub enum Refusal {
     /// The caller has no such session.
     SessionNotFound,
     /// The message bears as many kinds of signs as it may, or as many of that person.
-    TooManySigns,
+    TooManyReactions,
     /// The disk has so little room left that this is not written.
     NoSpace,
     /// There is no room for one more of those.

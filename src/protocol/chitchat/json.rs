@@ -208,7 +208,7 @@ impl From<Refusal> for Failure {
             Refusal::NoAccess => (403, "token"),
             // What only the other protocol asks for.
             Refusal::MessageNotFound | Refusal::SessionNotFound => (404, ""),
-            Refusal::ClientIdReused | Refusal::TooManySigns => (409, ""),
+            Refusal::ClientIdReused | Refusal::TooManyReactions => (409, ""),
             Refusal::RateLimited { retry_after_ms } => {
                 return Failure { retry_after_ms, ..Failure::new(TOO_MANY, "") };
             }

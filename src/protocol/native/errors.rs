@@ -330,7 +330,7 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::Name) => return Failure::field("name"),
             Refusal::Malformed(Field::Color) => return Failure::field("color"),
             Refusal::Malformed(Field::Called(field)) => return Failure::field(field),
-            Refusal::TooManySigns => {
+            Refusal::TooManyReactions => {
                 let says = "a message has at most 20 kinds of reactions, and 5 of one person; \
                             take one of yours off, or choose one that is there";
                 return Failure::field("emoji").saying(says);

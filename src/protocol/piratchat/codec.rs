@@ -116,7 +116,7 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::Forbidden
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
-        | Refusal::TooManySigns
+        | Refusal::TooManyReactions
         | Refusal::SessionNotFound
         | Refusal::NotMember
         | Refusal::Blocked

@@ -281,7 +281,7 @@ impl From<Refusal> for Failure {
             // What can be wrong with an event or a room, of which no request here has any.
             Refusal::MessageNotFound
             | Refusal::ClientIdReused
-            | Refusal::TooManySigns
+            | Refusal::TooManyReactions
             | Refusal::SessionNotFound
             | Refusal::OtherName
             | Refusal::NameMissing

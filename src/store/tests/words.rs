@@ -227,12 +227,12 @@ fn nobody_uses_up_the_kinds_of_signs() {
         put(&mut writer, reacts(1, 1, seq, sign, true));
     }
     let more = |account: u64, sign: &str| reacts(account, 1, seq, sign, true);
-    assert_eq!(refusal_of(&mut writer, more(1, SIGNS[own])), Refusal::TooManySigns);
+    assert_eq!(refusal_of(&mut writer, more(1, SIGNS[own])), Refusal::TooManyReactions);
     // All in one commit, so that those before count for those behind.
     let rest = (own..REACTION_KINDS_MAX).map(|index| more(2 + index as u64 / 5, SIGNS[index]));
     let answers = writer.commit(rest.map(|entry| write(1, entry)).collect());
     assert!(answers.iter().all(|answer| matches!(answer, Command::Logged { .. })));
-    assert_eq!(refusal_of(&mut writer, more(9, SIGNS[20])), Refusal::TooManySigns);
+    assert_eq!(refusal_of(&mut writer, more(9, SIGNS[20])), Refusal::TooManyReactions);
     put(&mut writer, more(9, SIGNS[0]));
     put(&mut writer, reacts(1, 1, seq, SIGNS[1], false));
     put(&mut writer, more(9, SIGNS[20]));

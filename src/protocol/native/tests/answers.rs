@@ -115,7 +115,7 @@ fn refusals() {
         (Refusal::Malformed(Field::Whole), Code::InvalidJson),
         (Refusal::Malformed(Field::Message), Code::MessageEmpty),
         (Refusal::Malformed(Field::Called("seq")), Code::InvalidField),
-        (Refusal::TooManySigns, Code::InvalidField),
+        (Refusal::TooManyReactions, Code::InvalidField),
         (Refusal::NoSpace, Code::Unavailable),
         (Refusal::Full, Code::Unavailable),
         (Refusal::Unavailable, Code::Unavailable),
