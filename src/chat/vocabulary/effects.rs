@@ -139,7 +139,7 @@ pub enum CloseReason {
     /// Another connection came by the same token.
     GaveWay,
     /// The server stops.
-    Closing,
+    ShuttingDown,
 }
 
 /// The core's only way to say no. Each protocol maps it to codes of its own.
