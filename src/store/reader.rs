@@ -49,7 +49,7 @@ pub struct Message {
     pub edited: Option<Time>,
     /// Who is called by its words.
     pub calls: Vec<Name>,
-    /// The signs on it, and who put them there, in the order of coming.
+    /// The reactions on it, and who put them there, in the order of coming.
     pub reactions: Vec<(Emoji, Vec<Name>)>,
 }
 
@@ -132,16 +132,16 @@ pub enum Happened {
     Other(Entry),
 }
 
-/// What [`Columns`] expects, and whether there are signs on it: most messages have none, and cost
-/// no statement of their own.
+/// What [`Columns`] expects, and whether there are reactions on it: most messages have none, and
+/// cost no statement of their own.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited,
     body,
-    EXISTS (SELECT 1 FROM reaction WHERE reaction.target = log.seq) AS has_signs";
+    EXISTS (SELECT 1 FROM reaction WHERE reaction.target = log.seq) AS has_reactions";
 
 /// Where that last column stands.
-const HAS_SIGNS: usize = 11;
+const HAS_REACTIONS: usize = 11;
 
-/// A message without its signs, and whether there are any.
+/// A message without its reactions, and whether there are any.
 type Found = (Message, bool);
 
 impl Page {
@@ -185,12 +185,12 @@ impl Message {
             };
             text.bytes().map(byte).sum()
         };
-        let signs = self.reactions.iter().map(|(emoji, names)| {
+        let reactions = self.reactions.iter().map(|(emoji, names)| {
             let names: usize = names.iter().map(|name| name.as_str().len() + 3).sum();
             emoji.as_str().len() + names + 6
         });
         let calls: usize = self.calls.iter().map(|name| name.as_str().len() + 3).sum();
-        self.text.as_deref().map_or(0, escaped) + signs.sum::<usize>() + calls + FRAME
+        self.text.as_deref().map_or(0, escaped) + reactions.sum::<usize>() + calls + FRAME
     }
 }
 
@@ -330,7 +330,7 @@ impl Reader {
             self.sql("SELECT emoji, name FROM reaction WHERE target = ? ORDER BY seq LIMIT ?")?;
         // To spell one takes longer than to read it, and there are few.
         let mut spelled: HashMap<Emoji, Emoji> = HashMap::new();
-        for (message, _) in found.iter_mut().filter(|(_, has_signs)| *has_signs) {
+        for (message, _) in found.iter_mut().filter(|(_, has_reactions)| *has_reactions) {
             let mut rows = select.query([number(message.seq), REACTIONS_MAX as i64])?;
             let mut respelled = false;
             while let Some(row) = rows.next()? {
@@ -469,7 +469,7 @@ fn found(
     row: &rusqlite::Row<'_>,
     names: &mut Names<'_>,
 ) -> rusqlite::Result<Found> {
-    Ok((columns.message(row, names)?, row.get(HAS_SIGNS)?))
+    Ok((columns.message(row, names)?, row.get(HAS_REACTIONS)?))
 }
 
 fn read(

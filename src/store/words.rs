@@ -1,5 +1,6 @@
-//! What is done to words: a message that is sent once more, edited, taken back, given a sign. An
-//! entry of these kinds is judged *before* it is logged, because only the log knows the messages.
+//! What is done to words: a message that is sent once more, edited, taken back, given a reaction.
+//! An entry of these kinds is judged *before* it is logged, because only the log knows the
+//! messages.
 //!
 //! # Words that are gone
 //!
@@ -148,7 +149,7 @@ fn place(
         .optional()
 }
 
-/// A sign that is there already, or that was not there to be taken off, changes nothing: it is
+/// A reaction that is there already, or that was not there to be taken off, changes nothing: it is
 /// answered like a message that is sent once more, with the entry that put it there or, where there
 /// is none, with the message itself.
 fn judge_reaction(
@@ -179,7 +180,7 @@ fn judge_reaction(
     })
 }
 
-/// Why one more sign cannot be put on a message, if it cannot.
+/// Why one more reaction cannot be put on a message, if it cannot.
 fn refuse_reaction(
     connection: &Connection,
     target: Seq,
@@ -204,7 +205,7 @@ fn refuse_reaction(
     })
 }
 
-/// A sign in the table without variation selectors: the first versions have kept any spelling.
+/// A reaction in the table without variation selectors: the first versions have kept any spelling.
 const BARE: &str = "replace(replace(emoji, char(65038), ''), char(65039), '')";
 
 fn reaction_key<'a>(

@@ -248,10 +248,10 @@ impl Writer {
     /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry,
     /// or, where it could not be written or speaks of a message that is not there, one
     /// [`Command::Unlogged`], or, where the log has it already, one [`Command::Repeated`], in the
-    /// order of proposing. (Of a sign that is on its message already, or not there to be taken off,
-    /// `Repeated` tells the entry that put it there, or the message.)
-    /// Numbers follow each other without a gap, whatever fails. A failure ends nothing: the next
-    /// transaction is tried as if nothing had been.
+    /// order of proposing. (Of a reaction that is on its message already, or not there to be taken
+    /// off, `Repeated` tells the entry that put it there, or the message.) Numbers follow each
+    /// other without a gap, whatever fails. A failure ends nothing: the next transaction is tried
+    /// as if nothing had been.
     pub async fn run(mut self, inbox: LineEnd, answer: impl AsyncFnMut(Vec<Command>)) {
         write_all(&mut self, inbox, answer).await;
         self.close();

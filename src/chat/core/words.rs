@@ -1,5 +1,5 @@
-//! What members do with words: say them, change them, take them back, put signs on them. Whether a
-//! message is there to be changed, and whose it is, the log knows, and answers for it.
+//! What members do with words: say them, change them, take them back, put reactions on them.
+//! Whether a message is there to be changed, and whose it is, the log knows, and answers for it.
 
 use crate::chat::core::Chat;
 use crate::chat::state::limiter::Kind;

@@ -211,9 +211,9 @@ impl Teller<'_> {
         if let Entry::Said { room, author, .. } = entry {
             if self.sees(*room, seq) {
                 let (words, edited) = self.words(seq);
-                let signs = Default::default();
+                let reactions = Default::default();
                 let author = author.clone();
-                picture.said(*room, seq, Message { author, words, edited, signs });
+                picture.said(*room, seq, Message { author, words, edited, reactions });
             }
             return;
         }

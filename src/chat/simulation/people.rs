@@ -171,7 +171,7 @@ impl Simulation {
             }
             2..=3 => Action::Delete { room, target },
             4 => {
-                let emoji = Emoji::new("👍").expect("a sign");
+                let emoji = Emoji::new("👍").expect("a reaction");
                 Action::React { room, target, emoji, on: self.dice.below(3) > 0 }
             }
             _ => {

@@ -33,7 +33,7 @@ pub struct Message {
     /// None any more, if it was taken back.
     pub words: Option<Box<str>>,
     pub edited: Option<Time>,
-    pub signs: BTreeSet<(Option<AccountId>, String, Emoji)>,
+    pub reactions: BTreeSet<(Option<AccountId>, String, Emoji)>,
 }
 
 impl Picture {
@@ -83,16 +83,16 @@ impl Picture {
             What::Deleted { target, .. } => {
                 if let Some(message) = place.messages.get_mut(target) {
                     (message.words, message.edited) = (None, None);
-                    message.signs.clear();
+                    message.reactions.clear();
                 }
             }
             What::Reacted { target, emoji, on, .. } => {
                 if let Some(message) = place.messages.get_mut(target) {
-                    let sign = (author.account, author.name.to_string(), emoji.clone());
+                    let reaction = (author.account, author.name.to_string(), emoji.clone());
                     if *on {
-                        message.signs.insert(sign)
+                        message.reactions.insert(reaction)
                     } else {
-                        message.signs.remove(&sign)
+                        message.reactions.remove(&reaction)
                     };
                 }
             }
@@ -101,7 +101,7 @@ impl Picture {
     }
 
     /// One who has followed since `start` sees exactly what was said in the rooms that are theirs
-    /// now, since then or since they came, with the words and signs that it has now.
+    /// now, since then or since they came, with the words and reactions that it has now.
     pub fn check(&self, who: &Follows, start: Seq, book: &Book, log: &[(Time, Entry)]) {
         for id in &self.gone {
             let theirs = book.belonged.contains(&(who.account, *id));
@@ -144,7 +144,7 @@ impl Picture {
 impl Message {
     pub fn new(author: &Author, words: &str) -> Message {
         let (author, words) = (author.clone(), Some(words.into()));
-        Message { author, words, edited: None, signs: BTreeSet::new() }
+        Message { author, words, edited: None, reactions: BTreeSet::new() }
     }
 }
 
@@ -184,16 +184,16 @@ fn messages(room: RoomId, after: Seq, log: &[(Time, Entry)]) -> BTreeMap<Seq, Me
             Entry::Deleted { target, .. } => {
                 if let Some(message) = all.get_mut(target) {
                     (message.words, message.edited) = (None, None);
-                    message.signs.clear();
+                    message.reactions.clear();
                 }
             }
             Entry::Reacted { target, by, emoji, on, .. } => {
                 if let Some(message) = all.get_mut(target) {
-                    let sign = (by.account, by.name.to_string(), emoji.clone());
+                    let reaction = (by.account, by.name.to_string(), emoji.clone());
                     if *on {
-                        message.signs.insert(sign)
+                        message.reactions.insert(reaction)
                     } else {
-                        message.signs.remove(&sign)
+                        message.reactions.remove(&reaction)
                     };
                 }
             }

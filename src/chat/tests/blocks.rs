@@ -45,7 +45,7 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
         assert_eq!(blocked(&mut core, blocker), [other]);
         assert_eq!(blocked(&mut core, other), [""; 0]);
         for who in ["ann", "bob"] {
-            let emoji = Emoji::new("👍").expect("a sign");
+            let emoji = Emoji::new("👍").expect("a reaction");
             for action in [
                 Action::Edit { room, target, text: "other".into() },
                 Action::React { room, target, emoji: emoji.clone(), on: true },

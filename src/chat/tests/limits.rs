@@ -67,7 +67,7 @@ fn conversations_pastes_and_crowds_pass() {
     let people: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut core = limited(&people);
     // All come at once, from one address, as when the server was started again; each says
-    // something, and puts a sign on what was said first.
+    // something, and puts a reaction on what was said first.
     core.source = from(1);
     for (index, one) in people.iter().enumerate() {
         core.try_to(one, enter(index as u64 + 1, FRONT)).expect("a subscription");

@@ -191,7 +191,7 @@ pub enum Refusal {
     ClientIdReused,
     /// The caller has no such session.
     SessionNotFound,
-    /// The message bears as many kinds of signs as it may, or as many of that person.
+    /// The message bears as many kinds of reactions as it may, or as many of that person.
     TooManyReactions,
     /// The disk has so little room left that this is not written.
     NoSpace,

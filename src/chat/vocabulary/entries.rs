@@ -171,15 +171,15 @@ pub enum Entry {
         /// Whether they own the room, and so may take back what others said.
         as_owner: bool,
     },
-    /// A message bears a sign, or bears it no more.
+    /// A message bears a reaction, or bears it no more.
     Reacted {
         /// Where it is.
         room: RoomId,
         /// Which message.
         target: Seq,
-        /// Whose sign.
+        /// Whose reaction.
         by: Author,
-        /// The sign.
+        /// The reaction.
         emoji: Emoji,
         /// On, or off.
         on: bool,

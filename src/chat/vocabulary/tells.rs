@@ -93,13 +93,13 @@ pub enum Action {
         /// Which message.
         target: Seq,
     },
-    /// Puts a sign on a message, or takes it off again.
+    /// Puts a reaction on a message, or takes it off again.
     React {
         /// Where it is.
         room: RoomId,
         /// Which message.
         target: Seq,
-        /// The sign.
+        /// The reaction.
         emoji: Emoji,
         /// On, or off.
         on: bool,

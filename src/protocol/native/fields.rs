@@ -88,7 +88,7 @@ impl Fields {
         self.parsed("client_id", ClientId::new)?.ok_or(wrong("client_id"))
     }
 
-    /// A sign.
+    /// A reaction.
     pub fn emoji(&self) -> Result<Emoji, Refusal> {
         self.parsed("emoji", Emoji::new)?.ok_or(wrong("emoji"))
     }

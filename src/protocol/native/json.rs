@@ -93,7 +93,7 @@ pub(super) struct Said<'a> {
     edited: Option<Time>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deleted: bool,
-    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "signs")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "reactions")]
     reactions: &'a [(Emoji, Vec<Name>)],
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "names")]
     mentions: &'a [Name],
@@ -247,11 +247,11 @@ fn names<S: Serializer>(names: &[Name], serializer: S) -> Result<S::Ok, S::Error
     serializer.collect_seq(names.iter().map(Name::as_str))
 }
 
-fn signs<S: Serializer>(signs: &[(Emoji, Vec<Name>)], to: S) -> Result<S::Ok, S::Error> {
-    let mut map = to.serialize_map(Some(signs.len()))?;
-    for (sign, by) in signs {
+fn reactions<S: Serializer>(reactions: &[(Emoji, Vec<Name>)], to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(reactions.len()))?;
+    for (reaction, by) in reactions {
         let by: Vec<&str> = by.iter().map(Name::as_str).collect();
-        map.serialize_entry(sign.as_str(), &by)?;
+        map.serialize_entry(reaction.as_str(), &by)?;
     }
     map.end()
 }

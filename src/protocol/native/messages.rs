@@ -132,18 +132,18 @@ pub(super) async fn react(
     let emoji = Emoji::new(emoji).ok_or(wrong("emoji"))?;
     let action = Action::React { room, target, emoji: emoji.clone(), on };
     changed(context, caller, action, [room.0, target.0], |message, acted| {
-        sign(&mut message.reactions, emoji, &acted.by.name, on);
+        reaction(&mut message.reactions, emoji, &acted.by.name, on);
     })
     .await
 }
 
-/// Puts a sign on a message, or takes it off, as the log has just done.
-fn sign(signs: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on: bool) {
+/// Puts a reaction on a message, or takes it off, as the log has just done.
+fn reaction(reactions: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on: bool) {
     let folded = by.folded();
-    let place = signs.iter().position(|(sign, _)| *sign == emoji);
+    let place = reactions.iter().position(|(reaction, _)| *reaction == emoji);
     let (place, there) = match place {
         Some(place) => {
-            let names = &mut signs[place].1;
+            let names = &mut reactions[place].1;
             let mine = names.iter().position(|name| name.folded() == folded);
             if let Some(mine) = mine.filter(|_| !on) {
                 names.remove(mine);
@@ -151,15 +151,15 @@ fn sign(signs: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on: bool) 
             (place, mine.is_some())
         }
         None if on => {
-            signs.push((emoji, Vec::new()));
-            (signs.len() - 1, false)
+            reactions.push((emoji, Vec::new()));
+            (reactions.len() - 1, false)
         }
         None => return,
     };
     if on && !there {
-        signs[place].1.push(by.clone());
+        reactions[place].1.push(by.clone());
     }
-    signs.retain(|(_, names)| !names.is_empty());
+    reactions.retain(|(_, names)| !names.is_empty());
 }
 
 /// Says something, and answers with it. What the log has taken is answered by what is known of it

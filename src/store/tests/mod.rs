@@ -185,9 +185,9 @@ pub(crate) fn deletes(account: u64, room: u64, target: u64, as_owner: bool) -> E
     Entry::Deleted { room, target, by, as_owner }
 }
 
-pub(crate) fn reacts(account: u64, room: u64, target: u64, sign: &str, on: bool) -> Entry {
+pub(crate) fn reacts(account: u64, room: u64, target: u64, reaction: &str, on: bool) -> Entry {
     let (room, target, by) = (RoomId(room), Seq(target), person(account));
-    Entry::Reacted { room, target, by, emoji: Emoji::new(sign).expect("a sign"), on }
+    Entry::Reacted { room, target, by, emoji: Emoji::new(reaction).expect("a reaction"), on }
 }
 
 /// Writes an entry, and returns its number.

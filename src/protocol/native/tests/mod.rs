@@ -58,7 +58,7 @@ fn message(seq: u64, text: Option<&str>) -> Message {
         reply_to: Some(Seq(3)),
         edited: Some(Time(1)),
         calls: vec![name("Bo")],
-        reactions: vec![(Emoji::new("👍").expect("a sign"), vec![name("Bo"), name("Cy")])],
+        reactions: vec![(Emoji::new("👍").expect("a reaction"), vec![name("Bo"), name("Cy")])],
     }
 }
 
