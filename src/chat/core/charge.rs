@@ -163,9 +163,9 @@ impl Chat {
     }
 
     /// Puts back what was taken and turned out not to count.
-    pub(super) fn put_back(&mut self, takes: &[Take]) {
+    pub(super) fn refund(&mut self, takes: &[Take]) {
         if let Some(limiter) = &mut self.limiter {
-            limiter.put_back(takes);
+            limiter.refund(takes);
         }
     }
 

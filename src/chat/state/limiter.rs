@@ -132,7 +132,7 @@ impl Limiter {
     }
 
     /// Puts back what was taken and turned out not to count.
-    pub fn put_back(&mut self, takes: &[Take]) {
+    pub fn refund(&mut self, takes: &[Take]) {
         for take in takes {
             if let Some(place) = self.places.get(&take.subject) {
                 let full_at = &mut self.rows[*place].full_at[take.kind as usize];
@@ -224,7 +224,7 @@ mod tests {
         now += SECOND;
         assert_eq!(limiter.take(now, &[ann]), Ok(()));
         assert_eq!(limiter.take(now, &[ann]), Err(SECOND));
-        limiter.put_back(&[ann]);
+        limiter.refund(&[ann]);
         assert_eq!(limiter.take(now, &[ann]), Ok(()));
         // However long nobody comes, a bucket holds no more than its burst.
         now += 1_000_000 * SECOND;
