@@ -14,7 +14,8 @@ use shanty::chat::{
 
 use crate::report::{row, table};
 use crowd::{
-    ACCOUNTS, BUSY, CROWDED, GUEST, OWNER, PRESENT, ROOMS, WIDE, World, facts, key, owner, session,
+    ACCOUNTS, BUSY, CROWDED, GUEST, OWNER, PRESENT, ROOMS, WIDE, World, key, owner, room_settings,
+    session,
 };
 
 /// What one command may take of the event loop.
