@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::chat::{
-    AccountId, Answer, Author, Call, Caller, Entry, LOBBY, Name, Refusal, RoomFacts, SessionId,
+    AccountId, Answer, Author, Call, Caller, Entry, LOBBY, Name, Refusal, RoomSettings, SessionId,
     Source, Ticket, Title, Visibility, call, founding,
 };
 use crate::crypto::{self, KeyHash};
@@ -64,8 +64,8 @@ impl Bench {
     fn make_room(&mut self, number: usize) -> oneshot::Receiver<Result<Answer, Refusal>> {
         let title = Title::new(&format!("room {number}")).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
-        let facts = RoomFacts { title, description, visibility, password: None };
-        self.ask(call::MakeRoom { facts, chance: 1 })
+        let settings = RoomSettings { title, description, visibility, password: None };
+        self.ask(call::MakeRoom { settings, chance: 1 })
     }
 
     /// The disk takes everything that has reached it. How many marks there were.

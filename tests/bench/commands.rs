@@ -121,7 +121,8 @@ fn people(world: &mut World) {
 fn rooms(world: &mut World) {
     for turn in 0..TIMES {
         let who = || session(turn + 400);
-        let what = call::MakeRoom { facts: facts(&format!("a new one {turn}")), chance: turn };
+        let what =
+            call::MakeRoom { settings: room_settings(&format!("a new one {turn}")), chance: turn };
         world.ask_through("a room is made", who(), what);
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
         let title = shanty::chat::Title::new(&format!("other {turn}"));

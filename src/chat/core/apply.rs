@@ -6,7 +6,7 @@ use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::RoomRecord;
 use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Visibility};
-use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomFacts, What};
+use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomSettings, What};
 use crate::time::Time;
 
 /// Through whom an entry came into the log, where it was this core that proposed it.
@@ -43,9 +43,9 @@ impl Chat {
         self.made(entry);
         match entry {
             Entry::AccountMade { name, .. } => self.accounts.release(&name.folded()),
-            Entry::RoomMade { facts, .. } => self.rooms.release(&facts.title.folded()),
-            Entry::RoomChanged { room, facts, .. } => {
-                self.rooms.release(&facts.title.folded());
+            Entry::RoomMade { settings, .. } => self.rooms.release(&settings.title.folded()),
+            Entry::RoomChanged { room, settings, .. } => {
+                self.rooms.release(&settings.title.folded());
                 self.unlock(*room);
             }
             Entry::RoomGone { room, .. } => self.unlock(*room),
@@ -135,22 +135,22 @@ impl Chat {
             Entry::BlockChanged { account, blocked, on } => {
                 self.block_changed(account, blocked, on)
             }
-            Entry::RoomMade { room, owner, facts } => {
-                let open = facts.visibility == Visibility::Public;
+            Entry::RoomMade { room, owner, settings } => {
+                let open = settings.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };
-                let record = RoomRecord::new(room, time, owner, facts);
+                let record = RoomRecord::new(room, time, owner, settings);
                 self.room_made(seq, RoomRecord { opened, ..record }, &[], came.asker)
             }
             Entry::DirectMade { room, between, both } => {
-                let record = RoomRecord::new(room, time, None, RoomFacts::of_direct(room));
+                let record = RoomRecord::new(room, time, None, RoomSettings::of_direct(room));
                 let record = RoomRecord { between: Some(between), ..record };
                 self.direct_made(seq, record, (between, both), came.asker)
             }
             Entry::MemberChanged { room, account, member, expelled, with: _ } => {
                 self.member_changed(seq, room, account, (member, expelled))
             }
-            Entry::RoomChanged { room, facts, generation, link, keep_members } => {
-                let change = (facts, generation, link);
+            Entry::RoomChanged { room, settings, generation, link, keep_members } => {
+                let change = (settings, generation, link);
                 self.room_changed((seq, time), room, change, keep_members)?;
                 self.show_room(room, came.asker)
             }

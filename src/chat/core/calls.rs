@@ -110,7 +110,9 @@ impl Chat {
                 self.may_change(who, call).map(Answer::PasswordState).map(Some)
             }
             Call::Renew(call) => self.renew(who, call).map(Answer::PasswordState).map(Some),
-            Call::MakeRoom(call) => self.make_room(id, who, call.facts, call.chance).map(|()| None),
+            Call::MakeRoom(call) => {
+                self.make_room(id, who, call.settings, call.chance).map(|()| None)
+            }
             Call::ChangeRoom(call) => self.change_room(id, who, call),
             Call::RemoveRoom(call) => {
                 self.remove_room(id, who, &call.room, call.access).map(|()| None)
@@ -339,11 +341,11 @@ impl Chat {
         seen: bool,
         own: bool,
     ) -> PasswordState {
-        let RoomRecord { id, generation, ref facts, .. } = room.record;
+        let RoomRecord { id, generation, ref settings, .. } = room.record;
         let granted = self.now.plus_secs(u64::from(own));
         let session = who.and_then(|who| self.accounts.session(who.session?));
         let (number, session) = (room.number(), session.map(|live| live.key));
-        let password = facts.password.clone();
+        let password = settings.password.clone();
         let quiet = !self.may_see(room, account_of(who), Access::Open);
         PasswordState { room: id, number, seen, quiet, session, password, generation, granted }
     }

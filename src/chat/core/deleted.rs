@@ -37,7 +37,7 @@ impl Chat {
         let own = self.deleted.owned_by(account).filter_map(|id| self.deleted.rooms.get(&id));
         let show = |kept: &Kept| DeletedInfo {
             number: kept.room.number(),
-            title: kept.room.record.facts.title.clone(),
+            title: kept.room.record.settings.title.clone(),
             deleted: kept.at,
             until: kept.at.plus_secs(DELETED_ROOM_TTL_SECS),
         };
@@ -56,7 +56,7 @@ impl Chat {
         let found = self.deleted.find(account, number).and_then(|id| self.deleted.rooms.get(&id));
         let kept = found.filter(|kept| !kept.changing && !self.is_over(kept));
         let record = &kept.ok_or(Refusal::RoomNotFound)?.room.record;
-        let (room, title) = (record.id, title.unwrap_or_else(|| record.facts.title.clone()));
+        let (room, title) = (record.id, title.unwrap_or_else(|| record.settings.title.clone()));
         let folded = title.folded();
         if self.rooms.is_taken(&folded, None) {
             return Err(Refusal::TitleTaken);
@@ -86,7 +86,7 @@ impl Chat {
             return Err(Refusal::TitleTaken);
         }
         let mut room = self.deleted.take(id).ok_or(Refusal::RoomNotFound)?;
-        (room.record.facts.title, room.record.updated) = (title, time);
+        (room.record.settings.title, room.record.updated) = (title, time);
         // To those who follow it is new, as a room is that one comes back to.
         room.members.values_mut().for_each(|member| member.since = seq);
         room.since = room.members.keys().map(|account| (seq, *account)).collect();

@@ -17,7 +17,7 @@ use crate::chat::types::{
 };
 use crate::chat::vocabulary::{
     Access, Answer, CloseReason, Effect, Entry, Event, Member, MembershipMarks, Page, Place,
-    Present, Refusal, RoomFacts, RoomInfo, What, call,
+    Present, Refusal, RoomInfo, RoomSettings, What, call,
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 
@@ -28,7 +28,7 @@ impl Chat {
     /// A room as somebody may know it. `inside`: who is told who is present.
     pub(super) fn info(&self, room: &Room, asker: Option<AccountId>, inside: bool) -> RoomInfo {
         let record = &room.record;
-        let RoomFacts { title, description, visibility, .. } = record.facts.clone();
+        let RoomSettings { title, description, visibility, .. } = record.settings.clone();
         let owner = record.owner.and_then(|owner| self.accounts.get(owner));
         let other = record.between.map(|[one, other]| if asker == Some(one) { other } else { one });
         let name = other.and_then(|other| self.accounts.get(other));

@@ -59,8 +59,8 @@ use crate::chat::types::{
     Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::{
-    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomFacts, Space,
-    What,
+    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomSettings,
+    Space, What,
 };
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
@@ -125,8 +125,8 @@ pub fn founding() -> Entry {
     let description = "This is the default chat, available to everyone!";
     let description = Description::new(description).expect("a valid description");
     let visibility = Visibility::Public;
-    let facts = RoomFacts { title, description, visibility, password: None };
-    Entry::RoomMade { room: LOBBY, owner: None, facts }
+    let settings = RoomSettings { title, description, visibility, password: None };
+    Entry::RoomMade { room: LOBBY, owner: None, settings }
 }
 
 impl Chat {

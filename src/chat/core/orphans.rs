@@ -58,9 +58,9 @@ impl Chat {
             return;
         }
         // It is what it was, but for its owner, which this tells.
-        let (facts, generation) = (room.record.facts.clone(), room.record.generation);
+        let (settings, generation) = (room.record.settings.clone(), room.record.generation);
         let same =
-            Entry::RoomChanged { room: id, facts, generation, link: None, keep_members: true };
+            Entry::RoomChanged { room: id, settings, generation, link: None, keep_members: true };
         if self.propose(same, Purpose::Own).is_ok() {
             self.rooms.lock(id, false);
         }

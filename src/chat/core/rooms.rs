@@ -9,7 +9,7 @@ use crate::chat::types::{
     AccountId, Author, CallId, LOBBY, Name, RoomId, RoomRef, Seq, Visibility,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Refusal, RoomFacts, What, call,
+    Access, Answer, Effect, Entry, Event, Refusal, RoomSettings, What, call,
 };
 use crate::limits::ROOMS_MAX;
 use crate::time::Time;
@@ -19,14 +19,14 @@ impl Chat {
         &mut self,
         call: CallId,
         who: Identity,
-        facts: RoomFacts,
+        settings: RoomSettings,
         chance: u64,
     ) -> Result<(), Refusal> {
-        let folded = facts.title.folded();
+        let folded = settings.title.folded();
         if self.rooms.is_taken(&folded, None) {
             return Err(Refusal::TitleTaken);
         }
-        match (facts.visibility, &facts.password) {
+        match (settings.visibility, &settings.password) {
             (Visibility::Public, Some(_)) => return Err(Refusal::PasswordForPublic),
             (Visibility::Private | Visibility::Hidden, None) => {
                 return Err(Refusal::PasswordMissing);
@@ -41,11 +41,11 @@ impl Chat {
         if known.is_some_and(Known::is_full) {
             return Err(Refusal::Full); // Its maker will be a member of it.
         }
-        let room = match facts.visibility {
+        let room = match settings.visibility {
             Visibility::Hidden => self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?,
             Visibility::Public | Visibility::Private => self.rooms.next(),
         };
-        self.propose(Entry::RoomMade { room, owner, facts }, Purpose::Call(call, owner))?;
+        self.propose(Entry::RoomMade { room, owner, settings }, Purpose::Call(call, owner))?;
         self.rooms.reserve(folded);
         Ok(())
     }
@@ -60,23 +60,23 @@ impl Chat {
         let call::ChangeRoom { ref room, access, change, chance } = call;
         let room = self.changeable(who, room, access)?;
         let (id, asker, keep_members) = (room.record.id, account_of(who), change.keep_members);
-        let (facts, generation) = room.changed(change)?;
-        if (&facts, generation) == (&room.record.facts, room.record.generation) {
+        let (settings, generation) = room.changed(change)?;
+        if (&settings, generation) == (&room.record.settings, room.record.generation) {
             return self.show_room(id, asker).map(Some);
         }
-        let folded = facts.title.folded();
-        let renamed = folded != room.record.facts.title.folded();
+        let folded = settings.title.folded();
+        let renamed = folded != room.record.settings.title.folded();
         if renamed && self.rooms.is_taken(&folded, Some(id)) {
             return Err(Refusal::TitleTaken);
         }
         let counted = room.record.link.is_none() && !id.is_drawn();
-        let link = match facts.visibility {
+        let link = match settings.visibility {
             Visibility::Hidden if counted => {
                 Some(self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?)
             }
             _ => None,
         };
-        let entry = Entry::RoomChanged { room: id, facts, generation, link, keep_members };
+        let entry = Entry::RoomChanged { room: id, settings, generation, link, keep_members };
         self.propose(entry, Purpose::Call(to, asker))?;
         if renamed {
             self.rooms.reserve(folded);
@@ -129,7 +129,7 @@ impl Chat {
         &mut self,
         (seq, time): (Seq, Time),
         id: RoomId,
-        change: (RoomFacts, u64, Option<RoomId>),
+        change: (RoomSettings, u64, Option<RoomId>),
         keep_members: bool,
     ) -> Result<(), Refusal> {
         let before = self.rooms.get(id).filter(|room| !room.is_direct());

@@ -12,7 +12,7 @@ use crate::chat::simulation::book::Book;
 use crate::chat::simulation::picture::{Follows, Message, Picture};
 use crate::chat::simulation::world::{World, base_of};
 use crate::chat::{
-    AccountId, Author, Effect, Entry, Event, Name, RoomFacts, RoomId, RoomInfo, RoomRecord, Seq,
+    AccountId, Author, Effect, Entry, Event, Name, RoomId, RoomInfo, RoomRecord, RoomSettings, Seq,
     SubscriptionId, What,
 };
 use crate::time::Time;
@@ -282,7 +282,7 @@ impl Teller<'_> {
 
 /// A room, as far as a picture shows it.
 fn info(record: &RoomRecord) -> RoomInfo {
-    let RoomFacts { title, description, visibility, .. } = record.facts.clone();
+    let RoomSettings { title, description, visibility, .. } = record.settings.clone();
     RoomInfo {
         id: record.id,
         number: record.id,

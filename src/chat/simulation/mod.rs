@@ -328,7 +328,7 @@ impl Simulation {
             Command::Logged { ticket, seq, time, entry } => {
                 if let Entry::RoomChanged { room, .. } = entry {
                     let own = ticket.is_some() && self.world.before.get(room) != Some(&None);
-                    let now = self.book.rooms.get(room).map(|room| room.facts.clone());
+                    let now = self.book.rooms.get(room).map(|room| room.settings.clone());
                     self.world.before.insert(*room, now.filter(|_| own));
                 }
                 self.expect_entry(*seq, *time, entry);
@@ -484,7 +484,7 @@ impl Simulation {
             Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),
             other => panic!("{other:?} is no answer to who is present"),
         };
-        let open = |room: &RoomRecord| room.facts.visibility == Visibility::Public;
+        let open = |room: &RoomRecord| room.settings.visibility == Visibility::Public;
         if self.book.rooms.get(&room).is_some_and(|room| !open(room)) {
             assert!(told.is_empty(), "a stranger is told who is in {room:?}");
             told = self.chat.rooms.get(room).expect("a room").present(0).items;

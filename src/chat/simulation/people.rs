@@ -9,9 +9,9 @@ use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
     Access, AccountId, Action, Call, CallId, Caller, ClientId, Color, Command, Description, Emoji,
-    Entry, Field, LOBBY, Name, NameClaim, Place, ProtocolId, Refusal, RoomChange, RoomFacts,
-    RoomId, RoomRecord, RoomRef, Seq, SessionId, Source, SubscriptionId, Tell, Title, Visibility,
-    call,
+    Entry, Field, LOBBY, Name, NameClaim, Place, ProtocolId, Refusal, RoomChange, RoomId,
+    RoomRecord, RoomRef, RoomSettings, Seq, SessionId, Source, SubscriptionId, Tell, Title,
+    Visibility, call,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -66,8 +66,8 @@ impl Simulation {
                 call::PasswordState { room, name, access }
             }),
             40..=42 => self.somebody_asks(|it| {
-                let (facts, chance) = (it.facts(), it.dice.below(u64::MAX));
-                call::MakeRoom { facts, chance }
+                let (settings, chance) = (it.room_settings(), it.dice.below(u64::MAX));
+                call::MakeRoom { settings, chance }
             }),
             43..=45 => self.somebody_asks(|it| {
                 let room = it.room();
@@ -129,7 +129,7 @@ impl Simulation {
             Some(owner) => self.caller_of(owner),
             None => self.caller(),
         };
-        let title = self.dice.one_in(2).then(|| self.facts().title);
+        let title = self.dice.one_in(2).then(|| self.room_settings().title);
         let list = self.dice.one_in(4);
         self.asks(caller, |_| {
             if list { Call::from(call::Deleted) } else { call::RestoreRoom { room, title }.into() }
@@ -332,19 +332,19 @@ impl Simulation {
         Description::new(&format!("mark {}", self.number())).expect("a description")
     }
 
-    pub(super) fn facts(&mut self) -> RoomFacts {
+    pub(super) fn room_settings(&mut self) -> RoomSettings {
         let title = self.dice.pick(&TITLES).and_then(Title::new).expect("a title");
         let visibility = self.dice.pick(&Visibility::ALL).expect("a visibility");
         let wrong = self.dice.one_in(12);
         let closed = (visibility != Visibility::Public) != wrong;
         let password = closed.then(|| format!("hash {}", self.number()).into());
-        RoomFacts { title, description: self.mark(), visibility, password }
+        RoomSettings { title, description: self.mark(), visibility, password }
     }
 
     fn change(&mut self) -> RoomChange {
-        let title = self.dice.one_in(3).then(|| self.facts().title);
+        let title = self.dice.one_in(3).then(|| self.room_settings().title);
         let description = self.dice.one_in(2).then(|| self.mark());
-        let visibility = self.dice.one_in(3).then(|| self.facts().visibility);
+        let visibility = self.dice.one_in(3).then(|| self.room_settings().visibility);
         let password = self.dice.one_in(2).then(|| format!("hash {}", self.number()).into());
         let keep_members = self.dice.one_in(2);
         RoomChange { title, description, visibility, password, keep_members }

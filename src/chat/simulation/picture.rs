@@ -21,7 +21,7 @@ pub struct Picture {
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct RoomPicture {
     /// As last told, where it was.
-    pub facts: Option<(Title, Description, Visibility)>,
+    pub settings: Option<(Title, Description, Visibility)>,
     /// Who came to stay and who left for good, since one looks.
     pub moves: BTreeMap<String, bool>,
     pub messages: BTreeMap<Seq, Message>,
@@ -63,7 +63,7 @@ impl Picture {
                 let (title, description) = (info.title.clone(), info.description.clone());
                 // (A room for two is called by the other's name, which the log does not know.)
                 let title = if info.direct { Title::of_direct(info.id) } else { title };
-                place.facts = Some((title, description, info.visibility));
+                place.settings = Some((title, description, info.visibility));
             }
             What::Gone { .. } => {
                 self.rooms.remove(&event.room);
@@ -116,11 +116,11 @@ impl Picture {
             let nothing = RoomPicture::default();
             let seen = self.rooms.get(id).unwrap_or(&nothing);
             assert_eq!(seen.messages, messages(*id, since.max(start), log), "in {id:?}");
-            assert!(since <= start || seen.facts.is_some(), "{id:?} is theirs, and not told of");
-            if let Some(facts) = seen.facts.as_ref().filter(|_| record.between.is_none()) {
-                let kept = &record.facts;
+            assert!(since <= start || seen.settings.is_some(), "{id:?} is theirs, and not told of");
+            if let Some(settings) = seen.settings.as_ref().filter(|_| record.between.is_none()) {
+                let kept = &record.settings;
                 let kept = (kept.title.clone(), kept.description.clone(), kept.visibility);
-                assert_eq!(*facts, kept, "{id:?} has changed");
+                assert_eq!(*settings, kept, "{id:?} has changed");
             }
         }
     }
@@ -134,7 +134,7 @@ impl Picture {
             let two = other.rooms.get(id).unwrap_or(&nothing);
             assert_eq!((&one.messages, &one.moves), (&two.messages, &two.moves), "in {id:?}");
             // (From the log one is told once more of a change that did not fit.)
-            if let (Some(one), Some(two)) = (&one.facts, &two.facts) {
+            if let (Some(one), Some(two)) = (&one.settings, &two.settings) {
                 assert_eq!(one, two, "{id:?}");
             }
         }

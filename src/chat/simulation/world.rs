@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crate::chat::simulation::book::Book;
 use crate::chat::{
     Access, AccountId, Acted, Action, Answer, Call, CallId, CloseReason, Effect, Entry, Event,
-    Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal, RoomFacts,
-    RoomId, RoomRef, Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
+    Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal, RoomId, RoomRef,
+    RoomSettings, Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
 };
 use crate::time::Time;
 
@@ -105,7 +105,7 @@ pub struct World {
     /// The number of the last announced message of each room.
     last_said: HashMap<RoomId, Seq>,
     /// Rooms as they were before their last change; none where a stranger has changed it, too.
-    pub before: HashMap<RoomId, Option<RoomFacts>>,
+    pub before: HashMap<RoomId, Option<RoomSettings>>,
     pub closed: bool,
     /// Messages that were refused: they must never turn up.
     pub refused_texts: Vec<Box<str>>,
@@ -235,8 +235,8 @@ impl World {
                 // (One refusal is possible all the same: of the second of two at once.)
                 assert!(!ok || !there, "acknowledged, but not logged out");
             }
-            Call::MakeRoom(call::MakeRoom { facts, .. }) => {
-                self.changed(answer, Some(facts.description.as_str()), book);
+            Call::MakeRoom(call::MakeRoom { settings, .. }) => {
+                self.changed(answer, Some(settings.description.as_str()), book);
             }
             Call::ChangeRoom(call::ChangeRoom { change, .. }) => {
                 let mark = change.description.as_ref().map(|text| text.as_str());
@@ -297,7 +297,7 @@ impl World {
                         Some(member) => member.horizon,
                         None => room.opened,
                     };
-                    let open = room.facts.visibility == Visibility::Public;
+                    let open = room.settings.visibility == Visibility::Public;
                     assert!(open || room.members.iter().any(|one| own(&one)), "not to be read");
                     assert_eq!(*after, horizon, "what was said before it was opened");
                 }
@@ -306,7 +306,7 @@ impl World {
                 if ok =>
             {
                 let room = &book.rooms[room];
-                let open = room.facts.visibility == Visibility::Public;
+                let open = room.settings.visibility == Visibility::Public;
                 let member = asked.account.is_some_and(|one| book.is_member(one, room.id));
                 assert!(open || member, "a stranger looks into a room");
             }

@@ -9,7 +9,7 @@ use crate::chat::state::pages::page;
 use crate::chat::types::{
     AccountId, Author, Color, Folded, LOBBY, RoomId, Seq, SubscriptionId, Visibility,
 };
-use crate::chat::vocabulary::{Action, Field, Page, Present, Refusal, RoomChange, RoomFacts};
+use crate::chat::vocabulary::{Action, Field, Page, Present, Refusal, RoomChange, RoomSettings};
 use crate::time::Time;
 
 /// A room, as the core keeps it and as it is restored.
@@ -20,7 +20,7 @@ pub struct RoomRecord {
     /// Whose; `None`: nobody's, or the server's.
     pub owner: Option<AccountId>,
     /// What it is made of.
-    pub facts: RoomFacts,
+    pub settings: RoomSettings,
     /// Counts its passwords, so that a token knows which one it was made for.
     pub generation: u64,
     /// When it was made.
@@ -45,11 +45,16 @@ pub struct RoomRecord {
 
 impl RoomRecord {
     /// A room that is made now, without members and messages.
-    pub fn new(id: RoomId, time: Time, owner: Option<AccountId>, facts: RoomFacts) -> RoomRecord {
+    pub fn new(
+        id: RoomId,
+        time: Time,
+        owner: Option<AccountId>,
+        settings: RoomSettings,
+    ) -> RoomRecord {
         RoomRecord {
             id,
             owner,
-            facts,
+            settings,
             generation: 0,
             created: time,
             updated: time,
@@ -65,7 +70,7 @@ impl RoomRecord {
     /// From where on somebody reads who becomes a member now: to come in by an open protocol opens
     /// nothing that was said while it was closed.
     pub fn horizon_for(&self, account: AccountId) -> Seq {
-        let open = self.facts.visibility == Visibility::Public && self.owner != Some(account);
+        let open = self.settings.visibility == Visibility::Public && self.owner != Some(account);
         if open { self.opened } else { Seq(0) }
     }
 }
@@ -196,12 +201,12 @@ impl Room {
     }
 
     pub fn is_public(&self) -> bool {
-        self.record.facts.visibility == Visibility::Public
+        self.record.settings.visibility == Visibility::Public
     }
 
     /// Whether it is in lists of rooms.
     pub fn is_listed(&self) -> bool {
-        self.record.facts.visibility != Visibility::Hidden
+        self.record.settings.visibility != Visibility::Hidden
     }
 
     /// As it is kept: with its members, by account.
@@ -338,7 +343,7 @@ impl Room {
     }
 
     pub fn is_hidden(&self) -> bool {
-        self.record.facts.visibility == Visibility::Hidden
+        self.record.settings.visibility == Visibility::Hidden
     }
 
     pub fn has_member(&self, account: Option<AccountId>) -> bool {
@@ -419,25 +424,25 @@ impl Room {
     }
 
     /// What the room would be after a change, and the generation of its password then.
-    pub fn changed(&self, change: RoomChange) -> Result<(RoomFacts, u64), Refusal> {
-        let RoomRecord { facts, generation, .. } = self.record.clone();
-        let visibility = change.visibility.unwrap_or(facts.visibility);
+    pub fn changed(&self, change: RoomChange) -> Result<(RoomSettings, u64), Refusal> {
+        let RoomRecord { settings, generation, .. } = self.record.clone();
+        let visibility = change.visibility.unwrap_or(settings.visibility);
         let public = visibility == Visibility::Public;
         if public && change.password.is_some() {
             return Err(Refusal::PasswordForPublic);
         }
         let fresh = change.password.is_some();
-        let password = change.password.or(facts.password).filter(|_| !public);
+        let password = change.password.or(settings.password).filter(|_| !public);
         if !public && password.is_none() {
             return Err(Refusal::PasswordMissing);
         }
-        let facts = RoomFacts {
-            title: change.title.unwrap_or(facts.title),
-            description: change.description.unwrap_or(facts.description),
+        let settings = RoomSettings {
+            title: change.title.unwrap_or(settings.title),
+            description: change.description.unwrap_or(settings.description),
             visibility,
             password,
         };
-        Ok((facts, generation + u64::from(fresh)))
+        Ok((settings, generation + u64::from(fresh)))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::chat::numbered::Numbered;
 use crate::chat::state::index::Index;
 use crate::chat::state::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Author, Folded, RoomId, RoomRef, Seq, SubscriptionId, Title};
-use crate::chat::vocabulary::{Refusal, RoomFacts};
+use crate::chat::vocabulary::{Refusal, RoomSettings};
 use crate::time::Time;
 
 /// Two accounts, whichever was named first.
@@ -163,15 +163,15 @@ impl Rooms {
     pub fn has_title(&self, title: &Title, except: RoomId) -> bool {
         let (folded, lowered) = (title.folded(), title.lowered());
         let mut same = self.by_title.all(&folded).filter(|room| *room != except);
-        same.any(|room| self.rooms[&room].record.facts.title.lowered() == lowered)
+        same.any(|room| self.rooms[&room].record.settings.title.lowered() == lowered)
     }
 
     /// Adds a room. `false`: its number, its title or its pair has one.
     pub fn insert(&mut self, record: RoomRecord) -> bool {
-        let title = record.facts.title.folded();
+        let title = record.settings.title.folded();
         let taken = match record.between {
             Some(between) => self.by_pair.contains_key(&pair(between)),
-            None => self.has_title(&record.facts.title, record.id),
+            None => self.has_title(&record.settings.title, record.id),
         };
         if taken || self.rooms.contains_key(&record.id) {
             return false;
@@ -205,7 +205,7 @@ impl Rooms {
             self.spent.remove(&number);
         }
         self.by_link.extend(link.map(|link| (link, id)));
-        self.by_title.insert(room.record.facts.title.folded(), id);
+        self.by_title.insert(room.record.settings.title.folded(), id);
         self.owned.extend(owner.map(|owner| (owner, id)));
         self.rooms.insert(id, room);
         self.list(id);
@@ -258,20 +258,20 @@ impl Rooms {
     pub fn change(
         &mut self,
         id: RoomId,
-        (facts, generation, link): (RoomFacts, u64, Option<RoomId>),
+        (settings, generation, link): (RoomSettings, u64, Option<RoomId>),
         (seq, time): (Seq, Time),
     ) -> Option<&mut Room> {
-        let title = facts.title.folded();
+        let title = settings.title.folded();
         let room = self.rooms.get(&id).filter(|room| !room.is_direct())?;
         let link = link.filter(|_| room.record.link.is_none());
-        if self.has_title(&facts.title, id) || link.is_some_and(|link| self.is_used(link)) {
+        if self.has_title(&settings.title, id) || link.is_some_and(|link| self.is_used(link)) {
             return None;
         }
         if let Some(link) = link {
             self.by_link.insert(link, id);
         }
         let room = self.rooms.get_mut(&id)?;
-        self.by_title.remove(&room.record.facts.title.folded(), id);
+        self.by_title.remove(&room.record.settings.title.folded(), id);
         self.by_title.insert(title, id);
         if !room.record.forsaken {
             self.orphans.remove(&id); // Whose it is, this tells.
@@ -279,7 +279,7 @@ impl Rooms {
         }
         let was_open = room.is_public();
         let record = &mut room.record;
-        record.facts = facts;
+        record.settings = settings;
         record.generation = generation;
         record.updated = time;
         record.link = record.link.or(link);
@@ -345,7 +345,7 @@ impl Rooms {
                 });
                 self.opens_no_more(between[0]);
             }
-            None => self.by_title.remove(&room.record.facts.title.folded(), id),
+            None => self.by_title.remove(&room.record.settings.title.folded(), id),
         }
         Some(room)
     }
@@ -418,7 +418,7 @@ impl Rooms {
                 assert!(!room.members.is_empty(), "{id:?} has been left by both");
                 continue;
             }
-            let title = room.record.facts.title.folded();
+            let title = room.record.settings.title.folded();
             assert!(self.by_title.all(&title).any(|one| one == *id), "{id:?}");
             let link = room.record.link;
             assert!(link.is_none_or(|link| self.by_link.get(&link) == Some(id)));

@@ -6,7 +6,7 @@ use Visibility::{Private, Public};
 /// A room of Ann's with Bob's stream and guests in it, in a core that takes few steps at a time.
 fn crowd(guests: u64) -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob"]);
-    let den = core.room("ann", facts("den", Public, None));
+    let den = core.room("ann", room_settings("den", Public, None));
     core.ask("bob", call::Enter { room: den, access: Access::Open }).expect("a member");
     let follow =
         call::OpenStream { subscription: SubscriptionId(1 << 16), protocol: BACK, only: None };

@@ -195,7 +195,10 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     let (text, client_id, reply_to) = ("hi".into(), None, None);
     it.ask("ann", call::Act(Action::Send { room: CROWDED, text, client_id, reply_to }));
     it.ask("ann", call::Read { room: CROWDED, seq: Seq(u64::MAX) });
-    it.ask("ann", call::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 2 });
+    it.ask(
+        "ann",
+        call::MakeRoom { settings: room_settings("one more", Visibility::Public, None), chance: 2 },
+    );
     let mut streams = Vec::new();
     for _ in 0..16 {
         it.subscriptions += STREAM;

@@ -40,8 +40,8 @@ fn a_guest_without_a_session_does_not_linger() {
 fn what_was_a_guests_is_the_longest_members_or_nobodys() {
     let mut core = Core::with(&["bob", "ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    let open = core.room("zoe", facts("open", Visibility::Public, None));
-    let shut = core.room("zoe", facts("shut", Visibility::Private, Some("hash")));
+    let open = core.room("zoe", room_settings("open", Visibility::Public, None));
+    let shut = core.room("zoe", room_settings("shut", Visibility::Private, Some("hash")));
     core.ask("ann", call::Enter { room: shut, access: token(shut, 0) }).expect("a member");
     core.ask("bob", call::Enter { room: shut, access: token(shut, 0) }).expect("a member");
     let may = |room| call::MayChange { room: RoomRef::Id(room), access: Access::Open };
@@ -60,7 +60,7 @@ fn what_was_a_guests_is_the_longest_members_or_nobodys() {
 fn members_hear_whose_their_room_is_now() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    let den = core.room("zoe", facts("den", Visibility::Private, Some("hash")));
+    let den = core.room("zoe", room_settings("den", Visibility::Private, Some("hash")));
     core.ask("ann", call::Enter { room: den, access: token(den, 0) }).expect("a member");
     let follow =
         call::OpenStream { subscription: SubscriptionId(65_536), protocol: BACK, only: None };
@@ -80,9 +80,9 @@ fn members_hear_whose_their_room_is_now() {
 fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
     let mut core = Core::with(&["ann", "bob"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    let den = core.room("zoe", facts("den", Visibility::Public, None));
-    let bar = core.room("zoe", facts("bar", Visibility::Public, None));
-    let nobodys = core.room("", facts("hall", Visibility::Public, None));
+    let den = core.room("zoe", room_settings("den", Visibility::Public, None));
+    let bar = core.room("zoe", room_settings("bar", Visibility::Public, None));
+    let nobodys = core.room("", room_settings("hall", Visibility::Public, None));
     core.try_to("", subscribe(1, den)).expect("a subscription");
     core.try_to("", subscribe(2, nobodys)).expect("a subscription");
     core.ask("zoe", call::Logout).expect("out");
@@ -98,14 +98,14 @@ fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
     assert_eq!(rooms(&core), [LOBBY, den, nobodys]);
     core.ask("ann", call::Exit { room: den }).expect("out");
     assert_eq!(rooms(&core), [LOBBY, nobodys]);
-    core.room("bob", facts("den", Visibility::Public, None));
+    core.room("bob", room_settings("den", Visibility::Public, None));
 }
 
 #[test]
 fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    let den = core.room("zoe", facts("den", Visibility::Public, None));
+    let den = core.room("zoe", room_settings("den", Visibility::Public, None));
     core.ask_late("zoe", call::Logout);
     core.commit();
     core.commit();

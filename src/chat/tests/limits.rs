@@ -44,7 +44,7 @@ fn lasts(core: &mut Core, who: &str, what: impl Into<Call>) -> (u64, u32) {
 #[test]
 fn a_bot_says_twenty_lines_a_second_for_a_day() {
     let mut core = limited(&["bot"]);
-    let room = core.room("bot", facts("Lines", Visibility::Public, None));
+    let room = core.room("bot", room_settings("Lines", Visibility::Public, None));
     let line = "the quick brown fox jumps over the lazy dog, and then it does so again";
     for second in 0..24 * 3_600 {
         for _ in 0..20 {
@@ -264,7 +264,7 @@ fn what_this_server_asks_for_itself_is_free() {
 #[test]
 fn a_room_at_which_many_guess_lets_in_who_knows_the_password() {
     let mut core = limited(&["ann", "bob"]);
-    let den = core.room("ann", facts("Den", Visibility::Private, Some("hash")));
+    let den = core.room("ann", room_settings("Den", Visibility::Private, Some("hash")));
     let room = || RoomRef::Id(den);
     // One address has its tries, and no more.
     core.source = from(1);
@@ -320,7 +320,8 @@ fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
     assert_eq!(core.try_to("", call::Space), no);
     assert_eq!(core.try_to("ann", message(LOBBY, "hi")), no);
     assert_eq!(core.say(1, "ann", "hi"), ["to 1: no, NoSpace"]);
-    let make = call::MakeRoom { facts: facts("Den", Visibility::Public, None), chance: 1 };
+    let make =
+        call::MakeRoom { settings: room_settings("Den", Visibility::Public, None), chance: 1 };
     assert_eq!(core.try_to("ann", make), no);
     let edit = Action::Edit { room: LOBBY, target, text: "after".into() };
     assert_eq!(core.try_to("ann", call::Act(edit)), no);

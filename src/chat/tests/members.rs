@@ -10,8 +10,8 @@ fn enter_room(room: RoomId, access: Access) -> Call {
 #[test]
 fn who_may_enter_see_and_leave() {
     let mut core = Core::with(&["ann", "bob"]);
-    let shut = core.room("ann", facts("shut", Private, Some("hash")));
-    let dark = core.room("ann", facts("dark", Hidden, Some("hash")));
+    let shut = core.room("ann", room_settings("shut", Private, Some("hash")));
+    let dark = core.room("ann", room_settings("dark", Hidden, Some("hash")));
     let view = |room| call::View { room };
     assert_eq!(core.try_to("bob", view(dark)), Err(Refusal::RoomNotFound));
     assert_eq!(core.try_to("bob", view(shut)), Ok(()));

@@ -45,10 +45,10 @@ fn key(text: &str) -> KeyHash {
     key
 }
 
-fn facts(title: &str, visibility: Visibility, password: Option<&str>) -> RoomFacts {
+fn room_settings(title: &str, visibility: Visibility, password: Option<&str>) -> RoomSettings {
     let title = Title::new(title).expect("a title");
     let description = Description::default();
-    RoomFacts { title, description, visibility, password: password.map(Box::from) }
+    RoomSettings { title, description, visibility, password: password.map(Box::from) }
 }
 
 fn token(room: RoomId, generation: u64) -> Access {
@@ -193,9 +193,9 @@ impl Core {
         self.now = self.now.plus_secs(secs);
     }
 
-    fn room(&mut self, owner: &str, facts: RoomFacts) -> RoomId {
+    fn room(&mut self, owner: &str, settings: RoomSettings) -> RoomId {
         self.last += 1; // A number of its own for each that is hidden.
-        match self.ask(owner, call::MakeRoom { facts, chance: self.last }) {
+        match self.ask(owner, call::MakeRoom { settings, chance: self.last }) {
             Ok(Answer::Room(room)) => room.id,
             other => panic!("{other:?} instead of a room"),
         }

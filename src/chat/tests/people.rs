@@ -27,7 +27,7 @@ fn who_waits_and_is_not_known_any_more_is_refused() {
         core.ask("", login("ann", "second")).expect("a session");
         core.ask("", be_guest("zoe")).expect("a guest");
         // Nobody's, so that anybody may change it: also whoever is nobody any more.
-        let room = core.room("", facts("den", Visibility::Public, None));
+        let room = core.room("", room_settings("den", Visibility::Public, None));
         let first = core.ask_late("", retitle(room, "first"));
         let ending = ends.map(|what| {
             let by = if who.starts_with("zoe") { "zoe" } else { "ann" };
@@ -42,7 +42,8 @@ fn who_waits_and_is_not_known_any_more_is_refused() {
         assert!(ending.is_none_or(|ask| core.answer(ask) == Some(Ok(Answer::Done(())))), "{who}");
         assert_eq!(core.answer(late).expect("an answer").map(|_| ()), expected, "{who}");
         let rooms = core.chat.snapshot().rooms;
-        let title = rooms.iter().find(|one| one.id == room).expect("the room").facts.title.clone();
+        let title =
+            rooms.iter().find(|one| one.id == room).expect("the room").settings.title.clone();
         assert_eq!(title.as_str() == "late", expected.is_ok(), "{who} does nothing, or it");
     }
 }
@@ -299,7 +300,7 @@ fn uses_are_written_down_in_grains() {
 #[test]
 fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
     let mut core = Core::with(&["ann", "bob"]);
-    let room = core.room("ann", facts("den", Visibility::Public, None));
+    let room = core.room("ann", room_settings("den", Visibility::Public, None));
     core.ask("bob", call::Logout).expect("the latest session");
     let remove = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     core.ask("ann", remove).expect("the latest room");
@@ -308,7 +309,7 @@ fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
     assert_eq!(core.chat.snapshot(), snapshot);
     core.ask("ann", call::Me).expect("her session goes on");
     core.login("bob").expect("a login");
-    let next = core.room("", facts("den", Visibility::Public, None));
+    let next = core.room("", room_settings("den", Visibility::Public, None));
     assert_eq!(next, RoomId(room.0 + 1));
     let sessions: Vec<_> = core.chat.snapshot().sessions.iter().map(|one| one.id).collect();
     assert_eq!(sessions, [SessionId(1), SessionId(3)], "no number comes again");

@@ -20,7 +20,7 @@ fn act(action: Action) -> Tell {
 #[test]
 fn a_stream_hears_its_rooms_as_they_come_and_go() {
     let mut core = Core::with(&["ann", "bob"]);
-    let den = core.room("ann", facts("den", Hidden, Some("hash")));
+    let den = core.room("ann", room_settings("den", Hidden, Some("hash")));
     core.ask("bob", follow(BASE)).expect("a stream");
     assert_eq!(core.present(LOBBY), ["bob"]);
     core.ask_late("bob", call::Enter { room: den, access: token(den, 0) });
@@ -70,8 +70,8 @@ fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
 #[test]
 fn a_stream_of_some_rooms_hears_no_others() {
     let mut core = Core::with(&["ann"]);
-    let den = core.room("ann", facts("den", Hidden, Some("hash")));
-    let attic = core.room("ann", facts("attic", Hidden, Some("hash")));
+    let den = core.room("ann", room_settings("den", Hidden, Some("hash")));
+    let attic = core.room("ann", room_settings("attic", Hidden, Some("hash")));
     let later = RoomId::drawn(77);
     let only = Some(vec![den, later, RoomId(99)]);
     let what = call::OpenStream { subscription: SubscriptionId(BASE), protocol: BACK, only };
@@ -82,13 +82,13 @@ fn a_stream_of_some_rooms_hears_no_others() {
     assert!(core.present(LOBBY).is_empty());
     core.ask_late(
         "ann",
-        call::MakeRoom { facts: facts("later", Hidden, Some("hash")), chance: 77 },
+        call::MakeRoom { settings: room_settings("later", Hidden, Some("hash")), chance: 77 },
     );
     let hears = format!("65538 hears room {later}");
     assert_eq!(core.commit()[..2], [&*hears, "notified to 65538: later as 6"]);
     core.ask_late(
         "ann",
-        call::MakeRoom { facts: facts("cellar", Hidden, Some("hash")), chance: 1 },
+        call::MakeRoom { settings: room_settings("cellar", Hidden, Some("hash")), chance: 1 },
     );
     assert!(core.commit().is_empty(), "of this one it does not hear");
     core.tell(BASE, act(send(attic, "hi", "a")));

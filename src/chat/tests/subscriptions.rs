@@ -42,7 +42,7 @@ fn a_subscription_has_one_name_and_a_name_one_person() {
 #[test]
 fn a_name_is_taken_in_its_room_only() {
     let mut core = Core::new();
-    let den = core.room("", facts("den", Visibility::Public, None));
+    let den = core.room("", room_settings("den", Visibility::Public, None));
     core.subscribe(1, "").expect("a subscription");
     core.try_to("", subscribe(2, den)).expect("a subscription");
     core.join(1, "gus");
@@ -265,8 +265,10 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
     core.subscribe(1, "ann").expect("a subscription");
     core.subscribe(2, "").expect("a subscription");
     core.say(1, "", "last");
-    let room = core
-        .ask_late("", call::MakeRoom { facts: facts("den", Visibility::Public, None), chance: 1 });
+    let room = core.ask_late(
+        "",
+        call::MakeRoom { settings: room_settings("den", Visibility::Public, None), chance: 1 },
+    );
     assert!(core.give(Command::Close).is_empty(), "in its turn");
     for what in [subscribe(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()]
     {
@@ -283,7 +285,7 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
 #[test]
 fn who_waits_for_a_change_when_all_stops_is_told_so() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Visibility::Public, None));
+    let room = core.room("", room_settings("den", Visibility::Public, None));
     let remove = || call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     let first = core.ask_late("", remove());
     let second = core.ask_late("", remove());

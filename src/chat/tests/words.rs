@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn only_members_speak_and_a_client_id_is_used_once() {
     let mut core = Core::with(&["ann", "bob"]);
-    let den = core.room("ann", facts("den", Visibility::Public, None));
+    let den = core.room("ann", room_settings("den", Visibility::Public, None));
     let send = || {
         let (text, client_id) = ("hi".into(), ClientId::new("a"));
         call::Act(Action::Send { room: den, text, client_id, reply_to: None })
@@ -33,8 +33,8 @@ fn only_members_speak_and_a_client_id_is_used_once() {
 #[test]
 fn who_may_edit_take_back_and_reaction() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
-    let open = core.room("ann", facts("open", Visibility::Public, None));
-    let dark = core.room("ann", facts("dark", Visibility::Hidden, Some("hash")));
+    let open = core.room("ann", room_settings("open", Visibility::Public, None));
+    let dark = core.room("ann", room_settings("dark", Visibility::Hidden, Some("hash")));
     for room in [open, dark] {
         core.ask("bob", call::Enter { room, access: token(room, 0) }).expect("a member");
     }

@@ -6,7 +6,7 @@ use crate::chat::types::{
 };
 use crate::chat::vocabulary::{
     Access, Acted, Action, Answer, DeletedInfo, DirectRoom, Member, MembershipMarks, NameClaim,
-    OpenedStream, Page, Place, RoomChange, RoomFacts, RoomInfo, SessionInfo,
+    OpenedStream, Page, Place, RoomChange, RoomInfo, RoomSettings, SessionInfo,
 };
 use crate::crypto::KeyHash;
 
@@ -381,8 +381,8 @@ pub struct Renew {
 /// Makes a room, the caller's if the caller is somebody.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MakeRoom {
-    /// Its facts; the password is there exactly if it is not public.
-    pub facts: RoomFacts,
+    /// Its settings; the password is there exactly if it is not public.
+    pub settings: RoomSettings,
     /// Random bits, for its number, should it be hidden.
     pub chance: u64,
 }

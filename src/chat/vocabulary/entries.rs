@@ -59,7 +59,7 @@ pub enum Entry {
         /// Whose; `None`: nobody's.
         owner: Option<AccountId>,
         /// What it is made of.
-        facts: RoomFacts,
+        settings: RoomSettings,
     },
     /// There is a room for two accounts and nobody else.
     DirectMade {
@@ -102,7 +102,7 @@ pub enum Entry {
         /// Which.
         room: RoomId,
         /// All of it, as it is now.
-        facts: RoomFacts,
+        settings: RoomSettings,
         /// Counts its passwords.
         generation: u64,
         /// The number by which it is found from outside while it is hidden, where its own was not
@@ -201,7 +201,7 @@ impl Entry {
 
 /// What a room is made of.
 #[derive(Clone, PartialEq, Debug)]
-pub struct RoomFacts {
+pub struct RoomSettings {
     /// Unique, whatever its case.
     pub title: Title,
     /// Maybe empty.
@@ -212,10 +212,10 @@ pub struct RoomFacts {
     pub password: Option<Box<str>>,
 }
 
-impl RoomFacts {
+impl RoomSettings {
     /// What a room for two is kept with: nobody finds it by its title, and nobody can enter it.
-    pub fn of_direct(room: RoomId) -> RoomFacts {
+    pub fn of_direct(room: RoomId) -> RoomSettings {
         let (title, description) = (Title::of_direct(room), Description::default());
-        RoomFacts { title, description, visibility: Visibility::Hidden, password: None }
+        RoomSettings { title, description, visibility: Visibility::Hidden, password: None }
     }
 }

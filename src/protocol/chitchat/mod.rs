@@ -19,8 +19,8 @@ use object::Object;
 use tokens::{TokenError, Tokens, VerifiedToken};
 
 use crate::chat::{
-    Access, Caller, Description, Name, PasswordState, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomInfo, RoomRef, SubscriptionId, Title, Typed, Visibility, call,
+    Access, Caller, Description, Name, PasswordState, Refusal, RoomChange, RoomId, RoomInfo,
+    RoomRef, RoomSettings, SubscriptionId, Title, Typed, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{self, Method, Request, Response};
@@ -162,11 +162,11 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, password).await?;
     let description = description.unwrap_or_default();
-    let facts = RoomFacts { title, description, visibility, password };
+    let settings = RoomSettings { title, description, visibility, password };
     let made = whole_room(
         context,
         guest_or_account(context, request),
-        call::MakeRoom { facts, chance: chance() },
+        call::MakeRoom { settings, chance: chance() },
     );
     Ok(room_response(201, &made.await?))
 }

@@ -82,7 +82,7 @@ impl Code {
     ];
 
     /// The status, the word on the wire, and what to do.
-    pub fn facts(self) -> (u16, &'static str, &'static str) {
+    pub fn room_settings(self) -> (u16, &'static str, &'static str) {
         match self {
             Code::BadRequest => {
                 (400, "bad_request", "this request is malformed; correct it and try again")
@@ -216,7 +216,7 @@ impl Failure {
 
     /// What stands behind `"error":`.
     pub fn shown(&self) -> Shown {
-        let (_, code, _) = self.code.facts();
+        let (_, code, _) = self.code.room_settings();
         let Failure { message, field, retry_after_ms, .. } = *self;
         Shown { code, message, field, retry_after_ms }
     }
@@ -257,7 +257,7 @@ pub(super) struct Shown {
 
 impl From<Failure> for Response {
     fn from(failure: Failure) -> Response {
-        let (status, _, _) = failure.code.facts();
+        let (status, _, _) = failure.code.room_settings();
         let mut response = Response::new(status).json(failure.body());
         if status == 401 {
             // RFC 9110 section 11.6.1: a 401 says how to be let in (RFC 6750 section 3).
@@ -273,7 +273,7 @@ impl From<Failure> for Response {
 
 impl From<Code> for Failure {
     fn from(code: Code) -> Failure {
-        let (_, _, message) = code.facts();
+        let (_, _, message) = code.room_settings();
         let retry_after_ms = match code {
             Code::RateLimited | Code::Unavailable => Some(RETRY_AFTER_MS),
             _ => None,
@@ -399,6 +399,6 @@ fn wanted(field: &str) -> &'static str {
         "seq" | "target" | "before" | "after" | "around" => {
             "this field must be the number of a message"
         }
-        _ => Code::InvalidField.facts().2,
+        _ => Code::InvalidField.room_settings().2,
     }
 }

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::chat::{
-    Access, Caller, Description, DirectRoom, PasswordState, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomInfo, RoomRef, Seq, Title, Visibility, call,
+    Access, Caller, Description, DirectRoom, PasswordState, Refusal, RoomChange, RoomId, RoomInfo,
+    RoomRef, RoomSettings, Seq, Title, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{Request, Response};
@@ -75,8 +75,9 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
-    let facts = RoomFacts { title, description, visibility, password };
-    let info = context.hub.call(caller.clone(), call::MakeRoom { facts, chance: chance() }).await?;
+    let settings = RoomSettings { title, description, visibility, password };
+    let info =
+        context.hub.call(caller.clone(), call::MakeRoom { settings, chance: chance() }).await?;
     let location = format!("/api/v1/rooms/{}", info.id);
     Ok(respond(context, caller, 201, *info).await?.header("Location", location))
 }

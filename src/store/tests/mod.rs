@@ -19,8 +19,8 @@ use std::time::Duration;
 use std::{env, fs, process};
 
 use crate::chat::{
-    AccountId, Author, ClientId, Color, Command, Description, Emoji, Entry, Name, Refusal,
-    RoomFacts, RoomId, Seq, SessionId, Snapshot, Ticket, Title, Visibility,
+    AccountId, Author, ClientId, Color, Command, Description, Emoji, Entry, Name, Refusal, RoomId,
+    RoomSettings, Seq, SessionId, Snapshot, Ticket, Title, Visibility,
 };
 use crate::config::Durability;
 use crate::crypto;
@@ -116,8 +116,8 @@ pub(crate) fn session_begun(session: u64, account: u64, key: &str) -> Entry {
     Entry::SessionBegun { session, account, key, remember: account.0 % 2 == 0, agent }
 }
 
-fn facts(title: &str) -> RoomFacts {
-    RoomFacts {
+fn room_settings(title: &str) -> RoomSettings {
+    RoomSettings {
         title: Title::new(title).expect("a title"),
         description: Description::default(),
         visibility: Visibility::Public,
@@ -126,7 +126,7 @@ fn facts(title: &str) -> RoomFacts {
 }
 
 pub(crate) fn room_made(room: u64, title: &str) -> Entry {
-    Entry::RoomMade { room: RoomId(room), owner: None, facts: facts(title) }
+    Entry::RoomMade { room: RoomId(room), owner: None, settings: room_settings(title) }
 }
 
 pub(crate) fn write(ticket: u64, entry: Entry) -> Write {

@@ -86,7 +86,7 @@ fn touches_ride_along_and_never_go_back() {
 fn rows_come_back_as_they_were_written() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
-    let hidden = RoomFacts {
+    let hidden = RoomSettings {
         title: Title::new("Höhle \"7\"").expect("a title"),
         description: Description::new("it's \\ dark").expect("a description"),
         visibility: Visibility::Hidden,
@@ -102,17 +102,17 @@ fn rows_come_back_as_they_were_written() {
         account_made(1, "Ann", "a"),
         session_begun(1, 1, "s"),
         Entry::SessionEnded { session: SessionId(u64::MAX) },
-        Entry::RoomMade { room, owner, facts: hidden.clone() },
+        Entry::RoomMade { room, owner, settings: hidden.clone() },
         Entry::RoomChanged {
             room,
-            facts: facts("Open"),
+            settings: room_settings("Open"),
             generation: 3,
             link: None,
             keep_members: false,
         },
         Entry::RoomChanged {
             room,
-            facts: hidden,
+            settings: hidden,
             generation: u64::MAX,
             link: None,
             keep_members: false,
@@ -187,7 +187,7 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
         Entry::RoomGone { room: RoomId(1), recoverable: true },
         Entry::RoomChanged {
             room: RoomId(8),
-            facts: facts("Nowhere"),
+            settings: room_settings("Nowhere"),
             generation: 0,
             link: None,
             keep_members: false,

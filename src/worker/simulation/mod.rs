@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
 use crate::chat::{
-    AccountId, Chat, Command, Entry, LOBBY, Name, RoomFacts, RoomId, Seq, SessionId, Settings,
+    AccountId, Chat, Command, Entry, LOBBY, Name, RoomId, RoomSettings, Seq, SessionId, Settings,
     Snapshot, Title, Visibility, founding,
 };
 use crate::clock::Clock;
@@ -216,13 +216,13 @@ fn begin(options: &Options, clock: Time) -> (Chat, Log) {
         write(Entry::SessionBegun { session, account, key, remember: false, agent });
     }
     for number in 2..=ROOMS {
-        let facts = RoomFacts {
+        let settings = RoomSettings {
             title: Title::new(&format!("room {number}")).expect("a title"),
             description: Default::default(),
             visibility: Visibility::Public,
             password: None,
         };
-        write(Entry::RoomMade { room: RoomId(number), owner: None, facts });
+        write(Entry::RoomMade { room: RoomId(number), owner: None, settings });
     }
     for number in 0..SAID_BEFORE {
         write(people::message(AccountId(1), LOBBY, &format!("before {number}")));

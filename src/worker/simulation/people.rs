@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::chat::simulation::dice::Dice;
 use crate::chat::{
     Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Entry, LOBBY, Name,
-    ProtocolId, Refusal, RoomFacts, RoomId, RoomRef, Seq, Tell, Title, Visibility, call,
+    ProtocolId, Refusal, RoomId, RoomRef, RoomSettings, Seq, Tell, Title, Visibility, call,
 };
 use crate::crypto::{self, KeyHash};
 use crate::hub::{SubscriptionGuard, subscription_id};
@@ -167,7 +167,7 @@ impl Person {
         let title = Title::new(&format!("room of {}", self.world.fresh())).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
         call::MakeRoom {
-            facts: RoomFacts { title, description, visibility, password: None },
+            settings: RoomSettings { title, description, visibility, password: None },
             chance: 1,
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use shanty::chat::{
     Access, Account, AccountId, Call, CallId, Caller, Chat, Command, Description, Effect, Entry,
-    LOBBY, MemberRecord, Name, ProtocolId, RoomFacts, RoomId, RoomRecord, RoomRef, Seq, Session,
+    LOBBY, MemberRecord, Name, ProtocolId, RoomId, RoomRecord, RoomRef, RoomSettings, Seq, Session,
     SessionId, Settings, Snapshot, Source, SubscriptionId, Tell, Ticket, Title, Visibility, call,
     founding,
 };
@@ -76,10 +76,10 @@ fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
-pub fn facts(title: &str) -> RoomFacts {
+pub fn room_settings(title: &str) -> RoomSettings {
     let title = Title::new(title).expect("a title");
     let (description, visibility) = (Description::default(), Visibility::Public);
-    RoomFacts { title, description, visibility, password: None }
+    RoomSettings { title, description, visibility, password: None }
 }
 
 /// A small core: the lobby, and one account. What lasts is copied from it, field by field.
@@ -116,7 +116,7 @@ fn snapshot() -> Snapshot {
         RoomRecord {
             id: RoomId(id),
             owner: owner.map(AccountId),
-            facts: facts(&format!("room {id}")),
+            settings: room_settings(&format!("room {id}")),
             members: members.map(member).collect(),
             ..lobby.clone()
         }
@@ -128,7 +128,7 @@ fn snapshot() -> Snapshot {
         _ => record(id, None, 0..0),
     });
     let mut first = record(LOBBY.0, None, 1..ACCOUNTS + 1);
-    first.facts = lobby.facts.clone();
+    first.settings = lobby.settings.clone();
     let crowded = record(CROWDED.0, Some(OWNER), 1..MEMBERS_MAX as u64 - 1_000);
     snapshot.rooms = [first, crowded].into_iter().chain(rooms).collect();
     snapshot.accounts = (1..=ACCOUNTS).map(account).collect();
@@ -148,8 +148,8 @@ fn pestered() -> Snapshot {
     snapshot.rooms.extend((2..=ROOMS_MAX as u64).map(|id| {
         let between = [AccountId(id), guest];
         let members = between.map(|account| MemberRecord { account, ..member }).to_vec();
-        let (facts, between) = (facts(&format!("room {id}")), Some(between));
-        RoomRecord { id: RoomId(id), facts, members, between, ..lobby.clone() }
+        let (settings, between) = (room_settings(&format!("room {id}")), Some(between));
+        RoomRecord { id: RoomId(id), settings, members, between, ..lobby.clone() }
     }));
     snapshot.last_room = ROOMS_MAX as u64;
     snapshot
