@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use crate::chat::core::Chat;
 use crate::chat::core::people::show_person;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::pages::page;
 use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::state::room::Room;
@@ -22,7 +22,9 @@ impl Chat {
     /// Whether one of two has blocked the other.
     pub(super) fn is_blocked(&self, [one, other]: [AccountId; 2]) -> bool {
         let blocks = |one, other: AccountId| {
-            self.accounts.get(one).is_some_and(|known: &Known| known.blocked.contains(&other))
+            self.accounts
+                .get(one)
+                .is_some_and(|known: &AccountState| known.blocked.contains(&other))
         };
         blocks(one, other) || blocks(other, one)
     }

@@ -8,7 +8,7 @@
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::deleted::Kept;
 use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::state::room::Room;
@@ -62,7 +62,7 @@ impl Chat {
             return Err(Refusal::TitleTaken);
         }
         // (Its other members may be in one room more for it than they could enter.)
-        let full = self.accounts.get(account).is_some_and(Known::is_full);
+        let full = self.accounts.get(account).is_some_and(AccountState::is_full);
         if full || self.owns_too_much(account) || self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
         }

@@ -6,7 +6,7 @@
 //! is.
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::state::room::{Room, RoomRecord};
 use crate::chat::state::waits::Awaited;
@@ -24,7 +24,7 @@ impl Chat {
     }
 
     /// Somebody by name, whatever its case: an account's or a guest's.
-    pub(super) fn person_named(&self, name: &str) -> Option<&Known> {
+    pub(super) fn person_named(&self, name: &str) -> Option<&AccountState> {
         self.accounts.by_name(&Folded::new(name))
     }
 

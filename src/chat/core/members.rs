@@ -6,7 +6,7 @@
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::limiter::Kind;
 use crate::chat::state::pages::{merged, page};
 use crate::chat::state::purpose::{Identity, Purpose, account_of};
@@ -262,7 +262,7 @@ impl Chat {
     }
 
     pub(super) fn is_guest(&self, account: AccountId) -> bool {
-        self.accounts.get(account).is_none_or(Known::is_guest)
+        self.accounts.get(account).is_none_or(AccountState::is_guest)
     }
 
     /// Moves a member's marker, only forward and not beyond what was said; returns where it is.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::{Known, Live, Session};
+use crate::chat::state::accounts::{AccountState, Live, Session};
 use crate::chat::state::purpose::{Identity, Purpose, Who};
 use crate::chat::state::quotas::Made;
 use crate::chat::state::work::{Then, Work};
@@ -136,7 +136,7 @@ impl Chat {
 
     /// The sessions of an account whose end is not yet proposed; those that hold a subscription
     /// come last.
-    fn longest_unused_first(&self, known: &Known) -> Vec<SessionId> {
+    fn longest_unused_first(&self, known: &AccountState) -> Vec<SessionId> {
         let sessions = known.sessions.iter();
         let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
         let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
@@ -286,7 +286,7 @@ impl Chat {
     /// entry of theirs: who is not there any more is no member, and what was theirs is the longest
     /// member's.
     pub(super) fn account_ended(&mut self, seq: Seq, account: AccountId) {
-        if !self.accounts.get(account).is_some_and(Known::is_over) {
+        if !self.accounts.get(account).is_some_and(AccountState::is_over) {
             return;
         }
         self.end_account(seq, account);
@@ -362,7 +362,7 @@ impl Chat {
     }
 }
 
-pub(super) fn show_person(known: &Known) -> Person {
+pub(super) fn show_person(known: &AccountState) -> Person {
     let (online, account) = (known.is_online(), &known.account);
     Person { name: account.name.clone(), guest: known.is_guest(), online, created: account.created }
 }

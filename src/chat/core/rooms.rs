@@ -1,7 +1,7 @@
 //! Rooms are made, changed and deleted by those who may.
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::purpose::{Identity, Purpose, account_of};
 use crate::chat::state::quotas::Made;
 use crate::chat::state::room::RoomRecord;
@@ -38,7 +38,7 @@ impl Chat {
         }
         let owner = who.map(|who| who.account);
         let known = owner.and_then(|owner| self.accounts.get(owner));
-        if known.is_some_and(Known::is_full) {
+        if known.is_some_and(AccountState::is_full) {
             return Err(Refusal::Full); // Its maker will be a member of it.
         }
         let room = match settings.visibility {
@@ -176,7 +176,7 @@ impl Chat {
     /// where there is none, by a name without an account.
     pub(super) fn tell_of_room(&mut self, id: RoomId, what: What) {
         let owner = self.rooms.get(id).and_then(|room| room.record.owner);
-        let owner = owner.and_then(|owner| self.accounts.get(owner)).map(Known::author);
+        let owner = owner.and_then(|owner| self.accounts.get(owner)).map(AccountState::author);
         let author = owner.unwrap_or_else(|| {
             let name = Name::of_server();
             Author { account: None, name }

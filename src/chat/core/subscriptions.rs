@@ -6,7 +6,7 @@
 //! last that goes.
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::limiter::Kind;
 use crate::chat::state::purpose::{Identity, Origin, Purpose, Told, account_of};
 use crate::chat::state::subscription::Subscription;
@@ -158,7 +158,7 @@ impl Chat {
     ) -> Result<Option<Author>, Refusal> {
         let caller = who.and_then(|who| self.accounts.get(who.account));
         let Some(NameClaim { name, granted, .. }) = claim else {
-            return Ok(caller.map(Known::author));
+            return Ok(caller.map(AccountState::author));
         };
         let folded = name.folded();
         let Some(owner) = self.accounts.by_name(&folded) else {

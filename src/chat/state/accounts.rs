@@ -6,7 +6,7 @@ mod check;
 mod known;
 mod subscriptions;
 
-pub use known::Known;
+pub use known::AccountState;
 pub use subscriptions::Look;
 
 use std::collections::{BTreeSet, HashMap};
@@ -95,7 +95,7 @@ impl Live {
 
 #[derive(Default)]
 pub struct Accounts {
-    accounts: Numbered<AccountId, Known>,
+    accounts: Numbered<AccountId, AccountState>,
     by_name: Index<AccountId>,
     /// What names look like, where that is not what they are.
     by_look: Index<AccountId>,
@@ -156,7 +156,7 @@ impl Accounts {
     /// Whether an account will have the name when all that is in flight is in the log: the end of a
     /// guest frees it.
     pub fn will_be_taken(&self, name: &Folded) -> bool {
-        let stays = |known: &Known| !known.ending;
+        let stays = |known: &AccountState| !known.ending;
         self.by_name(name).is_some_and(stays) || self.reserved.contains_key(name)
     }
 
@@ -203,7 +203,7 @@ impl Accounts {
         if let Some(key) = account.key {
             self.by_key.insert(key, account.id);
         }
-        let known = Known {
+        let known = AccountState {
             account,
             sessions: Vec::new(),
             subscriptions: BTreeSet::new(),
@@ -235,7 +235,7 @@ impl Accounts {
     }
 
     /// Removes a guest; its name is free again.
-    pub fn remove(&mut self, id: AccountId) -> Option<Known> {
+    pub fn remove(&mut self, id: AccountId) -> Option<AccountState> {
         let known = self.accounts.remove(&id)?;
         self.by_name.remove(&known.account.name.folded(), id);
         for look in other_looks(&known.account.name) {
@@ -272,12 +272,12 @@ impl Accounts {
     }
 
     /// Whether it is a guest's whose last session has ended, and who is not about to have one.
-    pub fn is_forsaken(&self, known: &Known) -> bool {
+    pub fn is_forsaken(&self, known: &AccountState) -> bool {
         known.is_over() && !known.ending && self.beginning(known.account.id) == 0
     }
 
     /// Whether it is a guest's, all of whose sessions have expired, with nothing in flight.
-    pub fn is_away_for_good(&self, known: &Known, now: Time) -> bool {
+    pub fn is_away_for_good(&self, known: &AccountState, now: Time) -> bool {
         let expired = |id| self.session(id).is_some_and(|live| self.is_expired(live, now));
         known.is_guest()
             && !known.ending
@@ -285,15 +285,15 @@ impl Accounts {
             && known.sessions.iter().all(|id| expired(*id))
     }
 
-    pub fn get(&self, id: AccountId) -> Option<&Known> {
+    pub fn get(&self, id: AccountId) -> Option<&AccountState> {
         self.accounts.get(&id)
     }
 
-    pub fn get_mut(&mut self, id: AccountId) -> Option<&mut Known> {
+    pub fn get_mut(&mut self, id: AccountId) -> Option<&mut AccountState> {
         self.accounts.get_mut(&id)
     }
 
-    pub fn by_name(&self, name: &Folded) -> Option<&Known> {
+    pub fn by_name(&self, name: &Folded) -> Option<&AccountState> {
         self.by_name.get(name.as_str()).and_then(|id| self.accounts.get(&id))
     }
 
@@ -308,7 +308,7 @@ impl Accounts {
         known.map(|known| known.account.name.clone()).collect()
     }
 
-    pub fn by_key(&self, key: &KeyHash) -> Option<&Known> {
+    pub fn by_key(&self, key: &KeyHash) -> Option<&AccountState> {
         self.by_key.get(key).and_then(|id| self.accounts.get(id))
     }
 
@@ -422,7 +422,7 @@ impl Accounts {
 
     /// Who has blocked whom, by number.
     pub fn blocks(&self) -> Vec<(AccountId, AccountId)> {
-        let blocks = |known: &Known| {
+        let blocks = |known: &AccountState| {
             let account = known.account.id;
             known.blocked.iter().map(|blocked| (account, *blocked)).collect::<Vec<_>>()
         };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::chat::state::accounts::{Accounts, Known, Live};
+use crate::chat::state::accounts::{AccountState, Accounts, Live};
 use crate::chat::types::{AccountId, SessionId};
 
 impl Accounts {
@@ -42,12 +42,12 @@ impl Accounts {
         }
     }
 
-    pub fn all(&self) -> impl Iterator<Item = &Known> {
+    pub fn all(&self) -> impl Iterator<Item = &AccountState> {
         self.accounts.values()
     }
 
     pub fn is_anything_in_flight(&self) -> bool {
-        let busy = |known: &Known| known.entering > 0 || known.ending;
+        let busy = |known: &AccountState| known.entering > 0 || known.ending;
         let beginning = self.accounts.values().any(busy);
         !self.reserved.is_empty()
             || !self.beginning.is_empty()

@@ -7,7 +7,7 @@ use crate::chat::types::{AccountId, Author, ProtocolId, RoomId, SessionId, Subsc
 use crate::limits::{ROOMS_PER_ACCOUNT_MAX, ROOMS_PER_GUEST_MAX};
 
 #[derive(Debug)]
-pub struct Known {
+pub struct AccountState {
     pub account: Account,
     pub sessions: Vec<SessionId>,
     /// Where this account sits, but for the subscriptions of its streams.
@@ -31,7 +31,7 @@ pub struct Known {
     pub blocking: bool,
 }
 
-impl Known {
+impl AccountState {
     /// Whether the account is in as many rooms as it may be, those in flight included.
     pub fn is_full(&self) -> bool {
         let most = if self.is_guest() { ROOMS_PER_GUEST_MAX } else { ROOMS_PER_ACCOUNT_MAX };
@@ -46,7 +46,7 @@ impl Known {
         }
     }
 
-    /// The reverse of [`Known::belongs`].
+    /// The reverse of [`AccountState::belongs`].
     pub fn belongs_no_more(&mut self, room: RoomId) {
         self.rooms.remove(&room);
         self.direct.remove(&room);
