@@ -46,7 +46,7 @@ use crate::chat::state::accounts::Accounts;
 use crate::chat::state::deleted::Deleted;
 use crate::chat::state::limiter::Limiter;
 use crate::chat::state::order::Order;
-use crate::chat::state::purpose::{Origin, Purpose, Told};
+use crate::chat::state::purpose::{Origin, PendingSend, Purpose};
 use crate::chat::state::quotas::{Made, Quotas};
 use crate::chat::state::rooms::Rooms;
 use crate::chat::state::snapshot::Snapshot;
@@ -307,7 +307,7 @@ impl Chat {
             Purpose::Guest(call) if begun => {
                 self.answer(call, outcome.map_err(|_| Refusal::Unavailable));
             }
-            Purpose::Tell(Told { subscription, protocol, mark, .. }) => {
+            Purpose::Tell(PendingSend { subscription, protocol, mark, .. }) => {
                 let reply = outcome.map(|answer| match answer {
                     Answer::Acted(Acted { seq, time, repeated, .. }) => {
                         Receipt::Logged { seq, time, repeated }

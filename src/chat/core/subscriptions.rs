@@ -8,7 +8,7 @@
 use crate::chat::core::Chat;
 use crate::chat::state::accounts::AccountState;
 use crate::chat::state::limiter::Kind;
-use crate::chat::state::purpose::{Identity, Origin, Purpose, Told, account_of};
+use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose, account_of};
 use crate::chat::state::subscription::Subscription;
 use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
@@ -335,7 +335,7 @@ impl Chat {
         let calls = self.accounts.called(&text);
         let (client_id, reply_to) = (None, None);
         let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
-        let told = Told { subscription, protocol, by: subscription, came, mark: None };
+        let told = PendingSend { subscription, protocol, by: subscription, came, mark: None };
         self.propose(entry, Purpose::Tell(told))?;
         if !present {
             self.become_present(subscription, &folded);

@@ -3,7 +3,7 @@
 
 use crate::chat::core::Chat;
 use crate::chat::state::limiter::Kind;
-use crate::chat::state::purpose::{Identity, Origin, Purpose, Told};
+use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose};
 use crate::chat::types::{AccountId, CallId, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
     Acted, Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What,
@@ -93,7 +93,7 @@ impl Chat {
                     // A room that this stream does not hear can be spoken in all the same.
                     let by = subscription.unwrap_or(base);
                     let mark = mark.clone();
-                    let told = Told { subscription: base, protocol, by, came: false, mark };
+                    let told = PendingSend { subscription: base, protocol, by, came: false, mark };
                     self.propose_words(entry, Purpose::Tell(told))
                 });
                 (acted.map(|()| None), mark)

@@ -42,13 +42,13 @@ pub enum Purpose {
     /// session.
     Guest(CallId),
     /// Somebody said something through a subscription.
-    Tell(Told),
+    Tell(PendingSend),
     /// The core itself: something has expired.
     Own,
 }
 
 /// A tell that waits for the log.
-pub struct Told {
+pub struct PendingSend {
     /// Who gets the reply; of a stream, its own subscription.
     pub subscription: SubscriptionId,
     pub protocol: ProtocolId,
