@@ -15,7 +15,7 @@ pub(super) struct Came {
     /// The subscription through which it came, for the announcement.
     pub by: Option<(SubscriptionId, ProtocolId)>,
     /// Who asked, for the answer.
-    pub asker: Option<AccountId>,
+    pub viewer: Option<AccountId>,
 }
 
 impl Entry {
@@ -139,12 +139,12 @@ impl Chat {
                 let open = settings.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };
                 let record = RoomRecord::new(room, time, owner, settings);
-                self.room_made(seq, RoomRecord { opened, ..record }, &[], came.asker)
+                self.room_made(seq, RoomRecord { opened, ..record }, &[], came.viewer)
             }
             Entry::DirectMade { room, between, both } => {
                 let record = RoomRecord::new(room, time, None, RoomSettings::of_direct(room));
                 let record = RoomRecord { between: Some(between), ..record };
-                self.direct_made(seq, record, (between, both), came.asker)
+                self.direct_made(seq, record, (between, both), came.viewer)
             }
             Entry::MemberChanged { room, account, member, expelled, with: _ } => {
                 self.member_changed(seq, room, account, (member, expelled))
@@ -152,11 +152,11 @@ impl Chat {
             Entry::RoomChanged { room, settings, generation, link, keep_members } => {
                 let change = (settings, generation, link);
                 self.room_changed((seq, time), room, change, keep_members)?;
-                self.show_room(room, came.asker)
+                self.show_room(room, came.viewer)
             }
             Entry::RoomGone { room, recoverable } => self.room_gone(seq, room, recoverable),
             Entry::RoomReturned { room, title } => {
-                self.room_returned((seq, time), room, title, came.asker)
+                self.room_returned((seq, time), room, title, came.viewer)
             }
             Entry::RoomPurged { room } => self.room_purged(room),
             Entry::Said { room, author, color, text, client_id, reply_to, calls } => {

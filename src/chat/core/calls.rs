@@ -237,20 +237,20 @@ impl Chat {
 
     /// Who is present, for those who may know.
     fn present(&self, who: Identity, call: call::Present) -> Result<Page<Present, u64>, Refusal> {
-        let asker = account_of(who);
-        let room = self.visible(asker, call.room)?;
-        let shown = self.may_see_inside(room, asker, Access::Open);
+        let viewer = account_of(who);
+        let room = self.visible(viewer, call.room)?;
+        let shown = self.may_see_inside(room, viewer, Access::Open);
         Ok(if shown { room.present(call.after) } else { Page::default() })
     }
 
     fn show_named(&self, who: Identity, call: call::Room) -> Result<Box<RoomInfo>, Refusal> {
         let call::Room { ref room, access } = call;
-        let asker = account_of(who);
+        let viewer = account_of(who);
         let fits = self.rooms.find(room).is_ok_and(|found| self.fits(found, access));
         let access = if fits { access } else { Access::Open };
-        let room = self.find_visible(asker, room, access)?;
-        let inside = self.may_see_inside(room, asker, access);
-        Ok(Box::new(self.info_with_people(room, asker, inside)))
+        let room = self.find_visible(viewer, room, access)?;
+        let inside = self.may_see_inside(room, viewer, access);
+        Ok(Box::new(self.info_with_people(room, viewer, inside)))
     }
 
     fn vacant(&self, title: &Title, but: Option<RoomId>) -> Result<(), Refusal> {
@@ -263,12 +263,12 @@ impl Chat {
         self.mark_read(account, room, seq)
     }
 
-    /// Also of a room that the asker does not see: to show its password is how one comes to see
+    /// Also of a room that the viewer does not see: to show its password is how one comes to see
     /// it.
     fn lock(&self, who: Identity, call: call::PasswordState) -> Result<PasswordState, Refusal> {
         let call::PasswordState { ref room, name, access } = call;
-        let asker = account_of(who);
-        let seen = self.find_visible(asker, room, access).is_ok();
+        let viewer = account_of(who);
+        let seen = self.find_visible(viewer, room, access).is_ok();
         let room = self.rooms.find(room)?;
         let mut own = false;
         if let Some(name) = name {
@@ -316,18 +316,18 @@ impl Chat {
         room: &RoomRef,
         access: Access,
     ) -> Result<&Room, Refusal> {
-        let asker = account_of(who);
+        let viewer = account_of(who);
         let room = match (access, room) {
             (Access::Member, RoomRef::Id(room)) => {
-                let room = self.visible(asker, *room)?;
-                if room.record.owner.is_none() && !room.has_member(asker) {
+                let room = self.visible(viewer, *room)?;
+                if room.record.owner.is_none() && !room.has_member(viewer) {
                     return Err(Refusal::Forbidden);
                 }
                 room
             }
-            _ => self.find_visible(asker, room, access)?,
+            _ => self.find_visible(viewer, room, access)?,
         };
-        room.may_change(asker, self.admits(room, access).is_ok())?;
+        room.may_change(viewer, self.admits(room, access).is_ok())?;
         Ok(room)
     }
 

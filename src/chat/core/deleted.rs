@@ -79,7 +79,7 @@ impl Chat {
         (seq, time): (Seq, Time),
         id: RoomId,
         title: Title,
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         self.deleted.get(id).ok_or(Refusal::RoomNotFound)?;
         if self.rooms.has_title(&title, id) {
@@ -96,7 +96,7 @@ impl Chat {
             self.join_table(owner, id, seq); // Who had left it has it again.
         }
         self.go_on_returning(id, seq, AccountId(0));
-        self.show_room(id, asker)
+        self.show_room(id, viewer)
     }
 
     /// Those who belong to a room that is back know of it, and their streams hear it. Who has gone

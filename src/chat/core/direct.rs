@@ -130,7 +130,7 @@ impl Chat {
         seq: Seq,
         record: RoomRecord,
         (between, both): ([AccountId; 2], bool),
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let [one, other] = between;
         let known = between.iter().all(|account| self.accounts.get(*account).is_some());
@@ -138,7 +138,7 @@ impl Chat {
             return Err(Refusal::PersonNotFound);
         }
         let first = if both { &between[..] } else { &between[..1] };
-        match self.room_made(seq, record, first, asker)? {
+        match self.room_made(seq, record, first, viewer)? {
             Answer::Room(room) => Ok(Answer::Direct(DirectRoom { room, made: true })),
             other => Ok(other),
         }

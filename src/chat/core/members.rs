@@ -26,11 +26,12 @@ const NOTHING_READ: Seq = Seq(u64::MAX);
 
 impl Chat {
     /// A room as somebody may know it. `inside`: who is told who is present.
-    pub(super) fn info(&self, room: &Room, asker: Option<AccountId>, inside: bool) -> RoomInfo {
+    pub(super) fn info(&self, room: &Room, viewer: Option<AccountId>, inside: bool) -> RoomInfo {
         let record = &room.record;
         let RoomSettings { title, description, visibility, .. } = record.settings.clone();
         let owner = record.owner.and_then(|owner| self.accounts.get(owner));
-        let other = record.between.map(|[one, other]| if asker == Some(one) { other } else { one });
+        let other =
+            record.between.map(|[one, other]| if viewer == Some(one) { other } else { one });
         let name = other.and_then(|other| self.accounts.get(other));
         RoomInfo {
             id: record.id,
@@ -47,11 +48,11 @@ impl Chat {
             online: if inside { room.online() } else { 0 },
             present: Vec::new(),
             more: None,
-            horizon: room.horizon(asker).unwrap_or(NOTHING_READ),
+            horizon: room.horizon(viewer).unwrap_or(NOTHING_READ),
             direct: room.is_direct(),
             owner: owner.map(|known| known.account.name.clone()),
             last: record.last,
-            membership: asker.and_then(|asker| marks_of(room, asker)),
+            membership: viewer.and_then(|viewer| marks_of(room, viewer)),
         }
     }
 
@@ -59,31 +60,31 @@ impl Chat {
     pub(super) fn info_with_people(
         &self,
         room: &Room,
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
         inside: bool,
     ) -> RoomInfo {
         let Page { items: present, next: more } =
             if inside { room.present(0) } else { Page::default() };
-        RoomInfo { present, more, ..self.info(room, asker, inside) }
+        RoomInfo { present, more, ..self.info(room, viewer, inside) }
     }
 
     pub(super) fn show_room(
         &self,
         id: RoomId,
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).ok_or(Refusal::RoomNotFound)?;
-        Ok(Answer::Room(Box::new(self.info_with_people(room, asker, true))))
+        Ok(Answer::Room(Box::new(self.info_with_people(room, viewer, true))))
     }
 
     pub(super) fn list_rooms(&self, who: Identity, call: call::Rooms) -> Page<RoomInfo, RoomId> {
         let call::Rooms { mine, after } = call;
-        let asker = account_of(who);
-        let inside = |room: &Room| self.may_see_inside(room, asker, Access::Open);
-        let own = self.rooms_of(asker.filter(|_| mine), after);
+        let viewer = account_of(who);
+        let inside = |room: &Room| self.may_see_inside(room, viewer, Access::Open);
+        let own = self.rooms_of(viewer.filter(|_| mine), after);
         let mut all = merged(self.rooms.listed(after, false), own).peekable();
         if mine {
-            let show = |id| self.rooms.get(id).map(|room| self.info(room, asker, inside(room)));
+            let show = |id| self.rooms.get(id).map(|room| self.info(room, viewer, inside(room)));
             return page(all, show);
         }
         let (mut items, mut shown, mut last) = (Vec::new(), 0, None);
@@ -91,7 +92,7 @@ impl Chat {
             && let Some((id, _)) = all.next()
         {
             let room = self.rooms.get(id);
-            let info = room.map(|room| self.info_with_people(room, asker, inside(room)));
+            let info = room.map(|room| self.info_with_people(room, viewer, inside(room)));
             shown += 1 + info.as_ref().map_or(0, |info| info.present.len());
             items.extend(info);
             last = Some(id);
@@ -100,10 +101,10 @@ impl Chat {
     }
 
     pub(super) fn readable(&self, who: Identity, after: RoomId) -> Page<(RoomId, Seq), RoomId> {
-        let asker = account_of(who);
-        let own = self.rooms_of(asker, after);
+        let viewer = account_of(who);
+        let own = self.rooms_of(viewer, after);
         page(merged(self.rooms.listed(after, true), own), |id| {
-            Some((id, self.rooms.get(id)?.horizon(asker)?))
+            Some((id, self.rooms.get(id)?.horizon(viewer)?))
         })
     }
 
@@ -125,10 +126,10 @@ impl Chat {
     }
 
     pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Box<RoomInfo>, Refusal> {
-        let asker = account_of(who);
-        let room = self.visible(asker, room)?;
-        let inside = self.may_see_inside(room, asker, Access::Open);
-        Ok(Box::new(self.info(room, asker, inside)))
+        let viewer = account_of(who);
+        let room = self.visible(viewer, room)?;
+        let inside = self.may_see_inside(room, viewer, Access::Open);
+        Ok(Box::new(self.info(room, viewer, inside)))
     }
 
     /// A room in which one may speak. One who is no member does not learn that a hidden one is.
@@ -208,9 +209,9 @@ impl Chat {
         who: Identity,
         call: call::Members,
     ) -> Result<Page<Member, Place>, Refusal> {
-        let asker = account_of(who);
-        let room = self.visible(asker, call.room)?;
-        if !self.may_see_inside(room, asker, Access::Open) {
+        let viewer = account_of(who);
+        let room = self.visible(viewer, call.room)?;
+        if !self.may_see_inside(room, viewer, Access::Open) {
             return Err(Refusal::NotMember);
         }
         let (items, next) = match call.after {

@@ -246,10 +246,10 @@ impl Chat {
     /// The log has an entry: what it changes is changed, and who waited for it is told.
     fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
         let purpose = ticket.map_or(Purpose::Own, |ticket| self.order.settle(ticket));
-        let (by, asker) = match &purpose {
+        let (by, viewer) = match &purpose {
             Purpose::Tell(told) => (Some((told.by, told.protocol)), None),
-            Purpose::Call(_, asker) => (None, *asker),
-            Purpose::Direct(_, asker) => (None, Some(*asker)),
+            Purpose::Call(_, viewer) => (None, *viewer),
+            Purpose::Direct(_, viewer) => (None, Some(*viewer)),
             Purpose::Guest(_) | Purpose::Own => (None, None),
         };
         if ticket.is_some() {
@@ -258,7 +258,7 @@ impl Chat {
         let freed = entry.awaited();
         let begun = matches!(entry, Entry::SessionBegun { .. });
         let made = Made::of(&entry).filter(|_| ticket.is_some());
-        let outcome = self.apply(seq, time, entry, Came { by, asker });
+        let outcome = self.apply(seq, time, entry, Came { by, viewer });
         if let Some(made) = made.filter(|_| outcome.is_err()) {
             self.quotas.end(made);
         }

@@ -59,10 +59,10 @@ impl Chat {
     ) -> Result<Option<Answer>, Refusal> {
         let call::ChangeRoom { ref room, access, change, chance } = call;
         let room = self.changeable(who, room, access)?;
-        let (id, asker, keep_members) = (room.record.id, account_of(who), change.keep_members);
+        let (id, viewer, keep_members) = (room.record.id, account_of(who), change.keep_members);
         let (settings, generation) = room.changed(change)?;
         if (&settings, generation) == (&room.record.settings, room.record.generation) {
-            return self.show_room(id, asker).map(Some);
+            return self.show_room(id, viewer).map(Some);
         }
         let folded = settings.title.folded();
         let renamed = folded != room.record.settings.title.folded();
@@ -77,7 +77,7 @@ impl Chat {
             _ => None,
         };
         let entry = Entry::RoomChanged { room: id, settings, generation, link, keep_members };
-        self.propose(entry, Purpose::Call(to, asker))?;
+        self.propose(entry, Purpose::Call(to, viewer))?;
         if renamed {
             self.rooms.reserve(folded);
         }
@@ -94,9 +94,9 @@ impl Chat {
         room: &RoomRef,
         access: Access,
     ) -> Result<(), Refusal> {
-        let (room, asker) = (self.changeable(who, room, access)?, account_of(who));
+        let (room, viewer) = (self.changeable(who, room, access)?, account_of(who));
         let (id, recoverable) = (room.record.id, room.record.owner.is_some());
-        self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, asker))?;
+        self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, viewer))?;
         if let Some(room) = self.rooms.get_mut(id) {
             (room.changing, room.going) = (true, true);
         }
@@ -109,7 +109,7 @@ impl Chat {
         seq: Seq,
         record: RoomRecord,
         first: &[AccountId],
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let (id, owner) = (record.id, record.owner);
         // A number is never used twice, not even that of a room that is gone.
@@ -122,7 +122,7 @@ impl Chat {
         for account in owner.into_iter().chain(first.iter().copied()) {
             self.belongs_from(account, id, seq);
         }
-        self.show_room(id, asker)
+        self.show_room(id, viewer)
     }
 
     pub(super) fn room_changed(
