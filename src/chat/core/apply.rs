@@ -51,23 +51,23 @@ impl Chat {
             Entry::RoomGone { room, .. } => self.unlock(*room),
             Entry::RoomReturned { room, title } => {
                 self.rooms.release(&title.folded());
-                self.deleted.set_changing(*room, false);
+                self.deleted.set_pending(*room, false);
             }
-            Entry::RoomPurged { room } => self.deleted.set_changing(*room, false),
+            Entry::RoomPurged { room } => self.deleted.set_pending(*room, false),
             Entry::SessionEnded { session } => {
                 if let Some(live) = self.accounts.session_mut(*session) {
-                    live.ending = false;
+                    live.pending_end = false;
                 }
             }
             Entry::SessionBegun { account, .. } => self.accounts.has_begun(*account),
             Entry::KeyChanged { account, .. } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
-                    known.changing_key = false;
+                    known.pending_key = false;
                 }
             }
             Entry::AccountEnded { account } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
-                    known.ending = false;
+                    known.pending_end = false;
                 }
             }
             Entry::BlockChanged { account, .. } => {
@@ -82,7 +82,7 @@ impl Chat {
                     room.moved(*account);
                 }
                 if let Some(known) = self.accounts.get_mut(*account) {
-                    known.entering = known.entering.saturating_sub(1);
+                    known.pending_entries = known.pending_entries.saturating_sub(1);
                 }
             }
             Entry::Said { .. }
@@ -94,7 +94,7 @@ impl Chat {
 
     fn unlock(&mut self, room: RoomId) {
         if let Some(room) = self.rooms.get_mut(room) {
-            (room.changing, room.going) = (false, false);
+            (room.pending_change, room.pending_end) = (false, false);
         }
     }
 

@@ -161,14 +161,14 @@ impl Chat {
     fn is_in_flight(&self, what: Awaited) -> bool {
         match what {
             Awaited::Room(id) => {
-                let changing = self.rooms.get(id).is_some_and(|room| room.changing);
-                changing || self.deleted.is_changing(id)
+                let pending_change = self.rooms.get(id).is_some_and(|room| room.pending_change);
+                pending_change || self.deleted.is_pending(id)
             }
             Awaited::Membership(room, account) => {
-                self.rooms.get(room).is_some_and(|room| room.moving.contains_key(&account))
+                self.rooms.get(room).is_some_and(|room| room.pending_moves.contains_key(&account))
             }
             Awaited::Key(account) => {
-                self.accounts.get(account).is_some_and(|known| known.changing_key)
+                self.accounts.get(account).is_some_and(|known| known.pending_key)
             }
             Awaited::Block(account) => {
                 self.accounts.get(account).is_some_and(|known| known.blocking)

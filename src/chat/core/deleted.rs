@@ -54,7 +54,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let account = who.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.deleted.find(account, number).and_then(|id| self.deleted.rooms.get(&id));
-        let kept = found.filter(|kept| !kept.changing && !self.is_over(kept));
+        let kept = found.filter(|kept| !kept.pending_change && !self.is_over(kept));
         let record = &kept.ok_or(Refusal::RoomNotFound)?.room.record;
         let (room, title) = (record.id, title.unwrap_or_else(|| record.settings.title.clone()));
         let folded = title.folded();
@@ -69,7 +69,7 @@ impl Chat {
         let entry = Entry::RoomReturned { room, title };
         self.propose(entry, Purpose::Call(call, Some(account)))?;
         self.rooms.reserve(folded);
-        self.deleted.set_changing(room, true);
+        self.deleted.set_pending(room, true);
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl Chat {
     fn purge(&mut self, room: RoomId) -> bool {
         let proposed = self.propose(Entry::RoomPurged { room }, Purpose::Own).is_ok();
         if proposed {
-            self.deleted.set_changing(room, true);
+            self.deleted.set_pending(room, true);
         }
         proposed
     }

@@ -32,8 +32,9 @@ impl Chat {
     /// one of them comes or goes, after which it may have ended.
     pub(super) fn awaits_pair(&self, between: [AccountId; 2]) -> Awaited {
         let Some(room) = self.rooms.of_pair(between) else { return Awaited::pair(between) };
-        let moving = between.into_iter().find(|account| room.moving.contains_key(account));
-        Awaited::Membership(room.record.id, moving.unwrap_or(between[0]))
+        let pending_moves =
+            between.into_iter().find(|account| room.pending_moves.contains_key(account));
+        Awaited::Membership(room.record.id, pending_moves.unwrap_or(between[0]))
     }
 
     /// Who has left the room comes back to it. `Ok(None)`: the answer comes with the log's.

@@ -156,7 +156,7 @@ impl Chat {
             self.admits(found, access)?;
         }
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
-        let members = found.members.len() + found.moving.len();
+        let members = found.members.len() + found.pending_moves.len();
         if members >= MEMBERS_MAX || known.is_full() {
             return Err(Refusal::Full);
         }
@@ -199,7 +199,7 @@ impl Chat {
             room.moves(account, member);
         }
         if let Some(known) = self.accounts.get_mut(account) {
-            known.entering += 1;
+            known.pending_entries += 1;
         }
     }
 

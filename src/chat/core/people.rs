@@ -71,13 +71,13 @@ impl Chat {
             return Err(Refusal::Unavailable);
         }
         for session in sessions {
-            if self.accounts.session(session).is_some_and(|live| !live.ending) {
+            if self.accounts.session(session).is_some_and(|live| !live.pending_end) {
                 self.end_session(session, Purpose::Own)?;
             }
         }
         self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
         if let Some(known) = self.accounts.get_mut(account) {
-            known.ending = true;
+            known.pending_end = true;
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Chat {
     fn longest_unused_first(&self, known: &AccountState) -> Vec<SessionId> {
         let sessions = known.sessions.iter();
         let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
-        let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
+        let mut standing: Vec<_> = live.filter(|(_, live)| !live.pending_end).collect();
         standing.sort_by_key(|(_, live)| (!live.subscriptions.is_empty(), live.used()));
         standing.into_iter().map(|(id, _)| id).collect()
     }
@@ -152,7 +152,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         self.propose(Entry::SessionEnded { session }, purpose)?;
         if let Some(live) = self.accounts.session_mut(session) {
-            live.ending = true;
+            live.pending_end = true;
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Chat {
             && self.propose(Entry::AccountEnded { account }, Purpose::Own).is_ok()
             && let Some(known) = self.accounts.get_mut(account)
         {
-            known.ending = true;
+            known.pending_end = true;
         }
     }
 
@@ -185,8 +185,9 @@ impl Chat {
     /// is asked for after the answer comes behind it in the log.
     pub(super) fn give_up(&mut self, who: Identity) -> Result<(), Refusal> {
         let Some(Who { account, session: Some(session) }) = who else { return Ok(()) };
-        let known = self.accounts.get(account).filter(|known| known.is_guest() && !known.ending);
-        if known.is_none() || self.accounts.session(session).is_none_or(|live| live.ending) {
+        let known =
+            self.accounts.get(account).filter(|known| known.is_guest() && !known.pending_end);
+        if known.is_none() || self.accounts.session(session).is_none_or(|live| live.pending_end) {
             return Ok(());
         }
         if !self.can_propose(2) {
@@ -195,7 +196,7 @@ impl Chat {
         self.end_session(session, Purpose::Own)?;
         self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
         if let Some(known) = self.accounts.get_mut(account) {
-            known.ending = true;
+            known.pending_end = true;
         }
         Ok(())
     }
@@ -224,13 +225,13 @@ impl Chat {
         if known.is_guest() {
             return Err(Refusal::Forbidden);
         }
-        if known.changing_key {
+        if known.pending_key {
             return Err(Refusal::Unavailable); // By then, whoever asks may not be known any more.
         }
         let entry = Entry::KeyChanged { account, key, but: session };
         self.propose(entry, Purpose::Call(call, Some(account)))?;
         if let Some(known) = self.accounts.get_mut(account) {
-            known.changing_key = true;
+            known.pending_key = true;
         }
         Ok(())
     }
@@ -296,7 +297,7 @@ impl Chat {
         let through = self.end_direct_rooms(seq, account);
         let Some(known) = self.accounts.get_mut(account) else { return };
         if !through {
-            known.ending = true; // Nobody proposes its end once more.
+            known.pending_end = true; // Nobody proposes its end once more.
             return self.work.push_back(Work::EndAccount { account, seq });
         }
         let name = known.account.name.clone();

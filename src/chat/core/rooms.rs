@@ -82,7 +82,7 @@ impl Chat {
             self.rooms.reserve(folded);
         }
         if let Some(room) = self.rooms.get_mut(id) {
-            room.changing = true;
+            room.pending_change = true;
         }
         Ok(None)
     }
@@ -98,7 +98,7 @@ impl Chat {
         let (id, recoverable) = (room.record.id, room.record.owner.is_some());
         self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, viewer))?;
         if let Some(room) = self.rooms.get_mut(id) {
-            (room.changing, room.going) = (true, true);
+            (room.pending_change, room.pending_end) = (true, true);
         }
         Ok(())
     }

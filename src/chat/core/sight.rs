@@ -37,7 +37,7 @@ impl Chat {
         access: Access,
     ) -> Result<&Room, Refusal> {
         let room = self.rooms.find(name)?;
-        let seen = self.may_see(room, viewer, access) || (is_link(name) && !room.going);
+        let seen = self.may_see(room, viewer, access) || (is_link(name) && !room.pending_end);
         if seen { Ok(room) } else { Err(Refusal::RoomNotFound) }
     }
 
@@ -47,7 +47,7 @@ impl Chat {
         let listed = !room.is_hidden() && !room.is_direct();
         // Who shows a token of it has been let in, though the token may be good for nothing by now.
         let token = matches!(access, Access::Token { room: of, .. } if names(room, of));
-        !room.going && (listed || inside || own || token || self.admits(room, access).is_ok())
+        !room.pending_end && (listed || inside || own || token || self.admits(room, access).is_ok())
     }
 
     /// Whether somebody is told who is present: where it is public everybody, else who belongs

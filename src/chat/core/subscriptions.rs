@@ -328,7 +328,7 @@ impl Chat {
         };
         let (room, protocol, present) = (subscribed.room, subscribed.protocol, subscribed.present);
         let now = self.now;
-        let standing = self.rooms.get_mut(room).filter(|room| !room.going);
+        let standing = self.rooms.get_mut(room).filter(|room| !room.pending_end);
         let place = standing.ok_or(Refusal::RoomNotFound)?;
         let came = !place.is_present(&folded);
         let color = place.act(&folded, color, now);

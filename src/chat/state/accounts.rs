@@ -77,7 +77,7 @@ pub struct Live {
     /// How many ticks there had been when it was last used.
     tick: u64,
     /// Its end is proposed.
-    pub ending: bool,
+    pub pending_end: bool,
 }
 
 impl Live {
@@ -156,7 +156,7 @@ impl Accounts {
     /// Whether an account will have the name when all that is in flight is in the log: the end of a
     /// guest frees it.
     pub fn will_be_taken(&self, name: &Folded) -> bool {
-        let stays = |known: &AccountState| !known.ending;
+        let stays = |known: &AccountState| !known.pending_end;
         self.by_name(name).is_some_and(stays) || self.reserved.contains_key(name)
     }
 
@@ -164,7 +164,7 @@ impl Accounts {
     /// registers has a plain name, and so have all who have registered: those are told apart.
     pub fn is_alike(&self, name: &Name, registers: bool) -> bool {
         let mistaken = |id: AccountId| {
-            let Some(known) = self.get(id).filter(|known| !known.ending) else { return false };
+            let Some(known) = self.get(id).filter(|known| !known.pending_end) else { return false };
             !registers || known.is_guest()
         };
         Folded::looks(name.as_str()).iter().any(|look| {
@@ -210,9 +210,9 @@ impl Accounts {
             streams: Vec::new(),
             rooms: BTreeSet::new(),
             direct: BTreeSet::new(),
-            entering: 0,
-            ending: false,
-            changing_key: false,
+            pending_entries: 0,
+            pending_end: false,
+            pending_key: false,
             blocked: BTreeSet::new(),
             blocking: false,
         };
@@ -273,14 +273,14 @@ impl Accounts {
 
     /// Whether it is a guest's whose last session has ended, and who is not about to have one.
     pub fn is_forsaken(&self, known: &AccountState) -> bool {
-        known.is_over() && !known.ending && self.beginning(known.account.id) == 0
+        known.is_over() && !known.pending_end && self.beginning(known.account.id) == 0
     }
 
     /// Whether it is a guest's, all of whose sessions have expired, with nothing in flight.
     pub fn is_away_for_good(&self, known: &AccountState, now: Time) -> bool {
         let expired = |id| self.session(id).is_some_and(|live| self.is_expired(live, now));
         known.is_guest()
-            && !known.ending
+            && !known.pending_end
             && self.beginning(known.account.id) == 0
             && known.sessions.iter().all(|id| expired(*id))
     }
@@ -344,7 +344,7 @@ impl Accounts {
             subscriptions: BTreeSet::new(),
             due: Time(0),
             tick: self.ticks,
-            ending: false,
+            pending_end: false,
         };
         self.over.remove(&session.account);
         let first = Accounts::next_look(&live);

@@ -104,15 +104,15 @@ pub struct MemberRecord {
 pub struct Room {
     pub record: RoomRecord,
     /// A change or the end of it is proposed; a second one waits until that is in the log.
-    pub changing: bool,
+    pub pending_change: bool,
     /// Its end is proposed.
-    pub going: bool,
+    pub pending_end: bool,
     /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
     pub members: BTreeMap<AccountId, Membership>,
     /// The same by when they came: who is first here has the room when its owner is gone.
     pub since: BTreeSet<(Seq, AccountId)>,
     /// Whose coming or going is proposed; who asks for a second one waits until that is in the log.
-    pub moving: HashMap<AccountId, Moving>,
+    pub pending_moves: HashMap<AccountId, Moving>,
     /// The subscriptions here.
     pub subscriptions: BTreeSet<SubscriptionId>,
     names: HashMap<Folded, Occupant>,
@@ -171,11 +171,11 @@ impl Room {
         };
         Room {
             record,
-            changing: false,
-            going: false,
+            pending_change: false,
+            pending_end: false,
             since: members.iter().map(|one| (one.since, one.account)).collect(),
             members: members.into_iter().map(keep).collect(),
-            moving: HashMap::new(),
+            pending_moves: HashMap::new(),
             subscriptions: BTreeSet::new(),
             names: HashMap::new(),
             here: BTreeMap::new(),
@@ -352,21 +352,24 @@ impl Room {
 
     /// Whether somebody will belong to it when all that is in flight is in the log.
     pub fn will_have(&self, account: AccountId) -> bool {
-        self.moving.get(&account).map_or(self.members.contains_key(&account), |one| one.member)
+        self.pending_moves
+            .get(&account)
+            .map_or(self.members.contains_key(&account), |one| one.member)
     }
 
     /// Somebody's coming or going is proposed.
     pub fn moves(&mut self, account: AccountId, member: bool) {
-        let moving = self.moving.entry(account).or_insert(Moving { entries: 0, member });
-        *moving = Moving { entries: moving.entries + 1, member };
+        let pending_moves =
+            self.pending_moves.entry(account).or_insert(Moving { entries: 0, member });
+        *pending_moves = Moving { entries: pending_moves.entries + 1, member };
     }
 
     /// The first of somebody's comings and goings that were proposed is not in flight any more.
     pub fn moved(&mut self, account: AccountId) {
-        if let Some(moving) = self.moving.get_mut(&account) {
-            moving.entries -= 1;
-            if moving.entries == 0 {
-                self.moving.remove(&account);
+        if let Some(pending_moves) = self.pending_moves.get_mut(&account) {
+            pending_moves.entries -= 1;
+            if pending_moves.entries == 0 {
+                self.pending_moves.remove(&account);
             }
         }
     }

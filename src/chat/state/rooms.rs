@@ -353,7 +353,7 @@ impl Rooms {
     /// A change of a room is proposed, or its end.
     pub fn lock(&mut self, id: RoomId, going: bool) {
         if let Some(room) = self.rooms.get_mut(&id) {
-            (room.changing, room.going) = (true, going);
+            (room.pending_change, room.pending_end) = (true, going);
         }
     }
 
@@ -481,7 +481,10 @@ impl Rooms {
     }
 
     pub fn is_anything_in_flight(&self) -> bool {
-        let changing = |room: &Room| room.changing || room.going || !room.moving.is_empty();
-        !self.reserved.is_empty() || !self.pairing.is_empty() || self.rooms.values().any(changing)
+        let pending_change =
+            |room: &Room| room.pending_change || room.pending_end || !room.pending_moves.is_empty();
+        !self.reserved.is_empty()
+            || !self.pairing.is_empty()
+            || self.rooms.values().any(pending_change)
     }
 }

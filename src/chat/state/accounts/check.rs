@@ -47,11 +47,11 @@ impl Accounts {
     }
 
     pub fn is_anything_in_flight(&self) -> bool {
-        let busy = |known: &AccountState| known.entering > 0 || known.ending;
+        let busy = |known: &AccountState| known.pending_entries > 0 || known.pending_end;
         let beginning = self.accounts.values().any(busy);
         !self.reserved.is_empty()
             || !self.beginning.is_empty()
             || beginning
-            || self.sessions.values().any(|live| live.ending)
+            || self.sessions.values().any(|live| live.pending_end)
     }
 }

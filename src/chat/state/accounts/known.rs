@@ -20,11 +20,11 @@ pub struct AccountState {
     /// others open them.
     pub direct: BTreeSet<RoomId>,
     /// Memberships that are proposed but not yet in the log.
-    pub entering: usize,
+    pub pending_entries: usize,
     /// Its end is proposed (a guest's).
-    pub ending: bool,
+    pub pending_end: bool,
     /// A new key is proposed.
-    pub changing_key: bool,
+    pub pending_key: bool,
     /// Whom it has blocked; guests among them may be gone.
     pub blocked: BTreeSet<AccountId>,
     /// A change of that is proposed.
@@ -35,7 +35,7 @@ impl AccountState {
     /// Whether the account is in as many rooms as it may be, those in flight included.
     pub fn is_full(&self) -> bool {
         let most = if self.is_guest() { ROOMS_PER_GUEST_MAX } else { ROOMS_PER_ACCOUNT_MAX };
-        self.rooms.len() - self.direct.len() + self.entering >= most
+        self.rooms.len() - self.direct.len() + self.pending_entries >= most
     }
 
     /// The account belongs to a room from now on.

@@ -38,7 +38,7 @@ impl Accounts {
     /// by is written down as used, grain by grain; another ends.
     pub fn look_at(&mut self, id: SessionId, now: Moment) -> Look {
         let Some(live) = self.sessions.get(&id) else { return Look::Later };
-        let (subscribed, ending) = (!live.subscriptions.is_empty(), live.ending);
+        let (subscribed, ending) = (!live.subscriptions.is_empty(), live.pending_end);
         let found = match subscribed {
             true if self.touch(id, now) => Look::Used,
             false if !ending && self.is_expired(&self.sessions[&id], now.running) => Look::Expired,
