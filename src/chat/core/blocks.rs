@@ -43,11 +43,11 @@ impl Chat {
     pub(super) fn block(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         name: &str,
         on: bool,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let blocked = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
         if blocked == account {
             return Err(Refusal::Malformed(Field::Name));
@@ -74,10 +74,10 @@ impl Chat {
     /// Whom somebody has blocked: a page.
     pub(super) fn blocked(
         &self,
-        who: Identity,
+        caller: Identity,
         after: AccountId,
     ) -> Result<Page<Person, AccountId>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let rest = known.blocked.range((Bound::Excluded(after), Bound::Unbounded));
         Ok(page(rest.map(|one| (*one, *one)), |one| self.accounts.get(one).map(show_person)))

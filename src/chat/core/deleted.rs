@@ -32,8 +32,8 @@ impl Chat {
     }
 
     /// What the caller can bring back.
-    pub(super) fn list_deleted(&self, who: Identity) -> Result<Vec<DeletedInfo>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+    pub(super) fn list_deleted(&self, caller: Identity) -> Result<Vec<DeletedInfo>, Refusal> {
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let own = self.deleted.owned_by(account).filter_map(|id| self.deleted.rooms.get(&id));
         let show = |kept: &Kept| DeletedInfo {
             number: kept.room.number(),
@@ -48,11 +48,11 @@ impl Chat {
     pub(super) fn restore_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         number: RoomId,
         title: Option<Title>,
     ) -> Result<(), Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.deleted.find(account, number).and_then(|id| self.deleted.rooms.get(&id));
         let kept = found.filter(|kept| !kept.pending_change && !self.is_over(kept));
         let record = &kept.ok_or(Refusal::RoomNotFound)?.room.record;

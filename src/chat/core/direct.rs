@@ -16,8 +16,8 @@ use crate::limits::{DIRECT_ROOMS_PER_ACCOUNT_MAX, ROOMS_MAX};
 
 impl Chat {
     /// The two of whom somebody wants the room.
-    pub(super) fn pair(&self, who: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+    pub(super) fn pair(&self, caller: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let other = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
         // Nobody has a direct room with themselves.
         if other == account { Err(Refusal::PersonNotFound) } else { Ok([account, other]) }
@@ -41,11 +41,11 @@ impl Chat {
     pub(super) fn direct(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         name: &str,
         chance: u64,
     ) -> Result<Option<Answer>, Refusal> {
-        let between = self.pair(who, name)?;
+        let between = self.pair(caller, name)?;
         if let Some(room) = self.rooms.of_pair(between) {
             let id = room.record.id;
             if room.has_member(Some(between[0])) {

@@ -77,9 +77,9 @@ impl Chat {
         Ok(Answer::Room(Box::new(self.info_with_people(room, viewer, true))))
     }
 
-    pub(super) fn list_rooms(&self, who: Identity, call: call::Rooms) -> Page<RoomInfo, RoomId> {
+    pub(super) fn list_rooms(&self, caller: Identity, call: call::Rooms) -> Page<RoomInfo, RoomId> {
         let call::Rooms { mine, after } = call;
-        let viewer = account_of(who);
+        let viewer = account_of(caller);
         let inside = |room: &Room| self.may_see_inside(room, viewer, Access::Open);
         let own = self.rooms_of(viewer.filter(|_| mine), after);
         let mut all = merged(self.rooms.listed(after, false), own).peekable();
@@ -100,8 +100,8 @@ impl Chat {
         Page { items, next: last.filter(|_| all.peek().is_some()) }
     }
 
-    pub(super) fn readable(&self, who: Identity, after: RoomId) -> Page<(RoomId, Seq), RoomId> {
-        let viewer = account_of(who);
+    pub(super) fn readable(&self, caller: Identity, after: RoomId) -> Page<(RoomId, Seq), RoomId> {
+        let viewer = account_of(caller);
         let own = self.rooms_of(viewer, after);
         page(merged(self.rooms.listed(after, true), own), |id| {
             Some((id, self.rooms.get(id)?.horizon(viewer)?))
@@ -110,23 +110,23 @@ impl Chat {
 
     pub(super) fn marks(
         &self,
-        who: Identity,
+        caller: Identity,
         after: RoomId,
     ) -> Result<Page<MembershipMarks, RoomId>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let own = self.rooms_of(Some(account), after).map(|id| (*id, *id));
         Ok(page(own, |id| marks_of(self.rooms.get(id)?, account)))
     }
 
     /// The rooms that somebody is a member of, after one.
-    fn rooms_of(&self, who: Option<AccountId>, after: RoomId) -> impl Iterator<Item = &RoomId> {
-        let known = who.and_then(|who| self.accounts.get(who));
+    fn rooms_of(&self, caller: Option<AccountId>, after: RoomId) -> impl Iterator<Item = &RoomId> {
+        let known = caller.and_then(|caller| self.accounts.get(caller));
         let after = (Bound::Excluded(after), Bound::Unbounded);
         known.into_iter().flat_map(move |known| known.rooms.range(after))
     }
 
-    pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Box<RoomInfo>, Refusal> {
-        let viewer = account_of(who);
+    pub(super) fn view(&self, caller: Identity, room: RoomId) -> Result<Box<RoomInfo>, Refusal> {
+        let viewer = account_of(caller);
         let room = self.visible(viewer, room)?;
         let inside = self.may_see_inside(room, viewer, Access::Open);
         Ok(Box::new(self.info(room, viewer, inside)))
@@ -142,11 +142,11 @@ impl Chat {
     pub(super) fn enter_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         room: RoomId,
         access: Access,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.rooms.get(room).filter(|room| self.may_see(room, Some(account), access));
         let found = found.ok_or(Refusal::RoomNotFound)?;
         if found.has_member(Some(account)) {
@@ -168,10 +168,10 @@ impl Chat {
     pub(super) fn exit_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         room: RoomId,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.visible(Some(account), room)?;
         if !found.members.contains_key(&account) {
             return Ok(Some(Answer::Done(())));
@@ -206,10 +206,10 @@ impl Chat {
     /// Members, and who is present without being one; those who are present first.
     pub(super) fn members(
         &self,
-        who: Identity,
+        caller: Identity,
         call: call::Members,
     ) -> Result<Page<Member, Place>, Refusal> {
-        let viewer = account_of(who);
+        let viewer = account_of(caller);
         let room = self.visible(viewer, call.room)?;
         if !self.may_see_inside(room, viewer, Access::Open) {
             return Err(Refusal::NotMember);
@@ -364,11 +364,11 @@ impl Chat {
     pub(super) fn expel(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         room: RoomId,
         name: &str,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.visible(Some(account), room)?;
         if found.record.owner != Some(account) {
             return Err(Refusal::Forbidden);

@@ -172,9 +172,9 @@ impl Chat {
     pub(super) fn logout(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
     ) -> Result<Option<Answer>, Refusal> {
-        let Some(Who { account, session: Some(session) }) = who else {
+        let Some(Who { account, session: Some(session) }) = caller else {
             return Ok(Some(Answer::Done(()))); // An account's own key cannot be logged out.
         };
         self.end_session(session, Purpose::Call(call, Some(account)))?;
@@ -183,8 +183,8 @@ impl Chat {
 
     /// The end of a guest whose client has another session from now on. It is not waited for: what
     /// is asked for after the answer comes behind it in the log.
-    pub(super) fn give_up(&mut self, who: Identity) -> Result<(), Refusal> {
-        let Some(Who { account, session: Some(session) }) = who else { return Ok(()) };
+    pub(super) fn give_up(&mut self, caller: Identity) -> Result<(), Refusal> {
+        let Some(Who { account, session: Some(session) }) = caller else { return Ok(()) };
         let known =
             self.accounts.get(account).filter(|known| known.is_guest() && !known.pending_end);
         if known.is_none() || self.accounts.session(session).is_none_or(|live| live.pending_end) {
@@ -204,10 +204,10 @@ impl Chat {
     pub(super) fn end_own_session(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         session: SessionId,
     ) -> Result<(), Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let live = self.accounts.session(session);
         live.filter(|live| live.account == account).ok_or(Refusal::SessionNotFound)?;
         self.end_session(session, Purpose::Call(call, Some(account)))
@@ -217,10 +217,10 @@ impl Chat {
     pub(super) fn change_key(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         key: KeyHash,
     ) -> Result<(), Refusal> {
-        let Who { account, session } = who.ok_or(Refusal::Unauthenticated)?;
+        let Who { account, session } = caller.ok_or(Refusal::Unauthenticated)?;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         if known.is_guest() {
             return Err(Refusal::Forbidden);
@@ -236,14 +236,14 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn sessions(&self, who: Identity) -> Result<Vec<SessionInfo>, Refusal> {
-        let who = who.ok_or(Refusal::Unauthenticated)?;
-        let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;
+    pub(super) fn sessions(&self, caller: Identity) -> Result<Vec<SessionInfo>, Refusal> {
+        let caller = caller.ok_or(Refusal::Unauthenticated)?;
+        let known = self.accounts.get(caller.account).ok_or(Refusal::Unauthenticated)?;
         let mut ids = known.sessions.clone();
         ids.sort_unstable();
         let all = ids.into_iter().filter_map(|id| Some((id, self.accounts.session(id)?)));
         let fresh = all.filter(|(_, live)| !self.accounts.is_expired(live, self.running));
-        let shown = fresh.map(|(id, live)| self.session_info(id, live, who.session == Some(id)));
+        let shown = fresh.map(|(id, live)| self.session_info(id, live, caller.session == Some(id)));
         Ok(shown.collect())
     }
 
@@ -261,14 +261,14 @@ impl Chat {
         }
     }
 
-    pub(super) fn me(&self, who: Identity) -> Result<Person, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+    pub(super) fn me(&self, caller: Identity) -> Result<Person, Refusal> {
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?;
         Ok(show_person(known))
     }
 
-    pub(super) fn person(&self, who: Identity, name: &str) -> Result<Person, Refusal> {
-        who.ok_or(Refusal::Unauthenticated)?;
+    pub(super) fn person(&self, caller: Identity, name: &str) -> Result<Person, Refusal> {
+        caller.ok_or(Refusal::Unauthenticated)?;
         let known = self.person_named(name).ok_or(Refusal::PersonNotFound)?;
         Ok(show_person(known))
     }

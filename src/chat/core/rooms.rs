@@ -18,7 +18,7 @@ impl Chat {
     pub(super) fn make_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         settings: RoomSettings,
         chance: u64,
     ) -> Result<(), Refusal> {
@@ -36,7 +36,7 @@ impl Chat {
         if self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
         }
-        let owner = who.map(|who| who.account);
+        let owner = caller.map(|caller| caller.account);
         let known = owner.and_then(|owner| self.accounts.get(owner));
         if known.is_some_and(AccountState::is_full) {
             return Err(Refusal::Full); // Its maker will be a member of it.
@@ -54,12 +54,12 @@ impl Chat {
     pub(super) fn change_room(
         &mut self,
         to: CallId,
-        who: Identity,
+        caller: Identity,
         call: call::ChangeRoom,
     ) -> Result<Option<Answer>, Refusal> {
         let call::ChangeRoom { ref room, access, change, chance } = call;
-        let room = self.changeable(who, room, access)?;
-        let (id, viewer, keep_members) = (room.record.id, account_of(who), change.keep_members);
+        let room = self.changeable(caller, room, access)?;
+        let (id, viewer, keep_members) = (room.record.id, account_of(caller), change.keep_members);
         let (settings, generation) = room.changed(change)?;
         if (&settings, generation) == (&room.record.settings, room.record.generation) {
             return self.show_room(id, viewer).map(Some);
@@ -90,11 +90,11 @@ impl Chat {
     pub(super) fn remove_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         room: &RoomRef,
         access: Access,
     ) -> Result<(), Refusal> {
-        let (room, viewer) = (self.changeable(who, room, access)?, account_of(who));
+        let (room, viewer) = (self.changeable(caller, room, access)?, account_of(caller));
         let (id, recoverable) = (room.record.id, room.record.owner.is_some());
         self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, viewer))?;
         if let Some(room) = self.rooms.get_mut(id) {

@@ -29,14 +29,14 @@ impl Chat {
         &mut self,
         id: CallId,
         call: call::OpenStream,
-        who: Identity,
+        caller: Identity,
     ) -> Result<(), Refusal> {
         let call::OpenStream { subscription: base, protocol, only } = call;
-        let who = who.ok_or(Refusal::Unauthenticated)?;
+        let caller = caller.ok_or(Refusal::Unauthenticated)?;
         if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
         }
-        let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;
+        let known = self.accounts.get(caller.account).ok_or(Refusal::Unauthenticated)?;
         let account = known.account.id;
         self.make_way(account);
         self.last_stream += 1;
@@ -44,7 +44,7 @@ impl Chat {
             source: self.origin.source,
             protocol,
             account,
-            session: who.session,
+            session: caller.session,
             only: only.map(BTreeSet::from_iter),
             rooms: BTreeMap::new(),
             subscriptions: 0,
@@ -52,8 +52,8 @@ impl Chat {
         };
         self.streams.insert(base, stream);
         self.order.set_heard(base, Some(protocol));
-        self.accounts.open(account, who.session, base);
-        let (session, after, rooms) = (who.session, RoomId(0), Vec::new());
+        self.accounts.open(account, caller.session, base);
+        let (session, after, rooms) = (caller.session, RoomId(0), Vec::new());
         self.go_on_opening(OpeningStream { call: id, base, session, after, rooms });
         Ok(())
     }

@@ -22,13 +22,13 @@ impl Chat {
     pub(super) fn subscribe(
         &mut self,
         call: call::Subscribe,
-        who: Identity,
+        caller: Identity,
     ) -> Result<(), Refusal> {
         let call::Subscribe { subscription, protocol, ref room, access, claim, enter } = call;
         if self.closing || self.order.is_congested() {
             return Err(Refusal::Unavailable);
         }
-        let found = self.find_visible(account_of(who), room, access)?;
+        let found = self.find_visible(account_of(caller), room, access)?;
         self.admits(found, access)?;
         let room = found.record.id;
         // A token that does not fit is none, also where none is needed.
@@ -37,7 +37,7 @@ impl Chat {
         let token = claim.as_ref().map(|claim| claim.first);
         let by = access.session().filter(|_| fits);
         let by = by.and_then(|key| self.accounts.session_by_key(&key, self.running));
-        let author = self.claimed(claim, who)?;
+        let author = self.claimed(claim, caller)?;
         let account = author.as_ref().and_then(|author| author.account);
         // What was a guest's name when one account asked for it may be another's by now.
         let asked_by = by.and_then(|by| self.accounts.session(by)).map(|live| live.account);
@@ -52,7 +52,7 @@ impl Chat {
         }
         self.place(subscription, protocol, room, None);
         if let Some(author) = author
-            && let Err(refusal) = self.bind_caller(subscription, author, who, by)
+            && let Err(refusal) = self.bind_caller(subscription, author, caller, by)
         {
             self.displace(subscription);
             return Err(refusal);
@@ -154,9 +154,9 @@ impl Chat {
     pub(super) fn claimed(
         &self,
         claim: Option<NameClaim>,
-        who: Identity,
+        caller: Identity,
     ) -> Result<Option<Author>, Refusal> {
-        let caller = who.and_then(|who| self.accounts.get(who.account));
+        let caller = caller.and_then(|caller| self.accounts.get(caller.account));
         let Some(NameClaim { name, granted, .. }) = claim else {
             return Ok(caller.map(AccountState::author));
         };
@@ -189,11 +189,11 @@ impl Chat {
         &mut self,
         subscription: SubscriptionId,
         author: Author,
-        who: Identity,
+        caller: Identity,
         by: Option<SessionId>,
     ) -> Result<(), Refusal> {
-        let own = who.filter(|who| Some(who.account) == author.account);
-        self.bind(subscription, author, by.or(own.and_then(|who| who.session)))
+        let own = caller.filter(|caller| Some(caller.account) == author.account);
+        self.bind(subscription, author, by.or(own.and_then(|caller| caller.session)))
     }
 
     /// Binds a subscription to a name, unless somebody else has it.

@@ -26,10 +26,10 @@ impl Chat {
     pub(super) fn act(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         action: Action,
     ) -> Result<(), Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let entry = self.acted(account, action)?;
         self.propose_words(entry, Purpose::Call(call, Some(account)))
     }

@@ -28,8 +28,8 @@ impl Origin {
     pub const OWN: Origin = Origin { source: Source::Own, account: None, subscription: None };
 }
 
-pub fn account_of(who: Identity) -> Option<AccountId> {
-    who.map(|who| who.account)
+pub fn account_of(caller: Identity) -> Option<AccountId> {
+    caller.map(|caller| caller.account)
 }
 
 /// For whom an entry was proposed.
