@@ -162,20 +162,20 @@ impl Chat {
             Entry::Said { room, author, color, text, client_id, reply_to, calls } => {
                 let calls = self.accounts.names(&calls);
                 let what = What::Said { seq, text, client_id, reply_to, calls };
-                self.worded(event(room, author, color, what), seq, came.by)
+                self.message_applied(event(room, author, color, what), seq, came.by)
             }
             Entry::Edited { room, target, by, text, calls } => {
                 let calls = self.accounts.names(&calls);
                 let what = What::Edited { seq, target, text, calls };
-                self.worded(event(room, by, None, what), seq, came.by)
+                self.message_applied(event(room, by, None, what), seq, came.by)
             }
             Entry::Deleted { room, target, by, as_owner: _ } => {
                 let what = What::Deleted { seq, target };
-                self.worded(event(room, by, None, what), seq, came.by)
+                self.message_applied(event(room, by, None, what), seq, came.by)
             }
             Entry::Reacted { room, target, by, emoji, on } => {
                 let what = What::Reacted { seq, target, emoji, on };
-                self.worded(event(room, by, None, what), seq, came.by)
+                self.message_applied(event(room, by, None, what), seq, came.by)
             }
         }
     }

@@ -95,7 +95,11 @@ impl Chat {
 
     /// Proposes what is said or done with words; in a room for two, what is said there behind the
     /// return of whoever has left it. All of it, or nothing.
-    pub(super) fn propose_words(&mut self, entry: Entry, purpose: Purpose) -> Result<(), Refusal> {
+    pub(super) fn propose_message(
+        &mut self,
+        entry: Entry,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
         let Entry::Said { room, .. } = entry else { return self.propose(entry, purpose) };
         let two = self.rooms.get(room).and_then(|found| Some((found, found.record.between?)));
         let back = two.map(|(found, between)| between.map(|one| (!found.will_have(one), one)));

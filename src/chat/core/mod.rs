@@ -8,8 +8,7 @@
 //! - A topic's file: what a call of that topic does, what it proposes, and how the entry is carried
 //!   out when it comes back, in this order. The topics are `people` (accounts, sessions), `blocks`,
 //!   `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is
-//!   gone), `closing` (rooms that close), `subscriptions` and `streams` (connections), `words`
-//!   (messages).
+//!   gone), `closing` (rooms that close), `subscriptions` and `streams` (connections), `messages`.
 //! - Rules that all topics obey: `sight` (who may see a room), `charge` (rates), `quotas`,
 //!   `guesses` (passwords), `work` (what is too long for one command).
 //! - `snapshot`: the beginning. `check`: what must be true between commands; in tests.
@@ -27,6 +26,7 @@ mod deleted;
 mod direct;
 mod guesses;
 mod members;
+mod messages;
 mod orphans;
 mod people;
 mod quotas;
@@ -35,7 +35,6 @@ mod sight;
 mod snapshot;
 mod streams;
 mod subscriptions;
-mod words;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

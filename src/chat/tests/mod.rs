@@ -13,6 +13,7 @@ mod guests;
 mod limits;
 mod members;
 mod mentions;
+mod messages;
 mod names;
 mod pages;
 mod people;
@@ -20,7 +21,6 @@ mod quotas;
 mod rooms;
 mod streams;
 mod subscriptions;
-mod words;
 
 use std::collections::VecDeque;
 

@@ -31,7 +31,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let entry = self.acted(account, action)?;
-        self.propose_words(entry, Purpose::Call(call, Some(account)))
+        self.propose_message(entry, Purpose::Call(call, Some(account)))
     }
 
     /// What an account's action puts into the log.
@@ -94,7 +94,7 @@ impl Chat {
                     let by = subscription.unwrap_or(base);
                     let mark = mark.clone();
                     let told = PendingSend { subscription: base, protocol, by, came: false, mark };
-                    self.propose_words(entry, Purpose::Tell(told))
+                    self.propose_message(entry, Purpose::Tell(told))
                 });
                 (acted.map(|()| None), mark)
             }
@@ -140,7 +140,7 @@ impl Chat {
     }
 
     /// Carries out an entry that is words: the room is told of it.
-    pub(super) fn worded(
+    pub(super) fn message_applied(
         &mut self,
         event: Event,
         seq: Seq,
