@@ -2,8 +2,9 @@
 //! number and not a queue. What was said meanwhile is read back from the log, in order; of who came
 //! and went only the outcome is kept: whoever came and left again is not told of.
 //!
-//! (A stream, which hears many rooms, has a [`Feed`](super::feed::Feed) for that. The protocols of
-//! one room have no number in their frames by which a client could resume, so they have this.)
+//! (A stream, which hears many rooms, has a [`StreamCursor`](super::feed::StreamCursor) for that.
+//! The protocols of one room have no number in their frames by which a client could resume, so they
+//! have this.)
 
 use std::collections::BTreeMap;
 

@@ -9,14 +9,14 @@ use std::rc::Rc;
 
 use crate::chat::SubscriptionId;
 use crate::codec::Disconnect;
-use crate::connection::wire::Wire;
+use crate::connection::socket::Connection;
 
 /// See the module's documentation.
 pub(super) struct Unfinished {
     most: usize,
     used: Cell<usize>,
     /// By the connection's subscription.
-    held: RefCell<HashMap<SubscriptionId, (usize, Rc<Wire>)>>,
+    held: RefCell<HashMap<SubscriptionId, (usize, Rc<Connection>)>>,
 }
 
 impl Unfinished {
@@ -26,11 +26,11 @@ impl Unfinished {
     }
 
     /// This connection holds so many bytes now, maybe none.
-    pub fn note(&self, wire: &Rc<Wire>, bytes: usize) {
+    pub fn note(&self, connection: &Rc<Connection>, bytes: usize) {
         let mut held = self.held.borrow_mut();
         let before = match bytes {
-            0 => held.remove(&wire.subscription),
-            _ => held.insert(wire.subscription, (bytes, wire.clone())),
+            0 => held.remove(&connection.subscription),
+            _ => held.insert(connection.subscription, (bytes, connection.clone())),
         };
         let before = before.map_or(0, |(bytes, _)| bytes);
         self.used.set(self.used.get() + bytes - before);
@@ -39,9 +39,9 @@ impl Unfinished {
                 .iter()
                 .max_by_key(|(subscription, (bytes, _))| (*bytes, u64::MAX - subscription.0));
             let Some((&subscription, _)) = most else { return };
-            let Some((bytes, wire)) = held.remove(&subscription) else { return };
+            let Some((bytes, connection)) = held.remove(&subscription) else { return };
             self.used.set(self.used.get() - bytes);
-            wire.close(Disconnect::Unfinished);
+            connection.close(Disconnect::Unfinished);
         }
         // What a burst has made it grow to is not kept.
         if held.is_empty() {

@@ -7,19 +7,19 @@ use bytes::Bytes;
 
 use crate::chat::{Folded, Numbered, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::codec::{Disconnect, Encoded, PROTOCOL_IDS_MAX};
-use crate::connection::{Told, Wire};
+use crate::connection::{Connection, Told};
 use crate::hub::{self, Item};
 use crate::limits::SLICE_BYTES;
 use crate::log;
 
 /// The connections of this thread, by subscription, from accept to close.
-pub(super) type Wires<W> = Rc<RefCell<Numbered<SubscriptionId, Rc<W>>>>;
+pub(super) type Connections<W> = Rc<RefCell<Numbered<SubscriptionId, Rc<W>>>>;
 
 /// Up to here everything has been announced on this thread.
 pub(super) type Head = Rc<Cell<Seq>>;
 
-/// What is delivered to: a [`Wire`], whose functions these are; in the simulation, what stands for
-/// one.
+/// What is delivered to: a [`Connection`], whose functions these are; in the simulation, what
+/// stands for one.
 pub(super) trait Listener {
     /// The connection's own subscription.
     fn subscription(&self) -> SubscriptionId;
@@ -36,7 +36,7 @@ pub(super) trait Listener {
     fn close(&self, closing: Disconnect);
 }
 
-impl Listener for Wire {
+impl Listener for Connection {
     fn subscription(&self) -> SubscriptionId {
         self.subscription
     }
@@ -80,7 +80,7 @@ impl Listener for Wire {
 
 /// Who sits where, and what this round has for them.
 pub(super) struct Delivery<W> {
-    wires: Wires<W>,
+    connections: Connections<W>,
     rooms: Numbered<RoomId, Room<W>>,
     /// Where in its room each subscription is, so that nobody has to be looked for.
     places: Numbered<SubscriptionId, usize>,
@@ -105,7 +105,7 @@ struct Room<W> {
 }
 
 struct Seated<W> {
-    wire: Rc<W>,
+    connection: Rc<W>,
     protocol: ProtocolId,
     /// It came when so much was pending, which it does not hear.
     since: usize,
@@ -135,11 +135,11 @@ struct Gather {
 }
 
 impl<W: Listener> Delivery<W> {
-    pub fn new(wires: Wires<W>, head: Head) -> Delivery<W> {
+    pub fn new(connections: Connections<W>, head: Head) -> Delivery<W> {
         let (rooms, places) = (Numbered::default(), Numbered::default());
         let (touched, fed) = (Vec::new(), Vec::new());
         let (latest, gather) = (head.get(), Gather::default());
-        Delivery { wires, rooms, places, touched, fed, head, latest, gather }
+        Delivery { connections, rooms, places, touched, fed, head, latest, gather }
     }
 
     pub fn take(&mut self, items: Vec<Item>) {
@@ -159,16 +159,16 @@ impl<W: Listener> Delivery<W> {
                 }
                 Item::Notify { subscription, seq, frame } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
-                    if let Some(wire) = self.wire(subscription)
-                        && wire.gather(seq, &frame)
+                    if let Some(connection) = self.connection(subscription)
+                        && connection.gather(seq, &frame)
                     {
-                        self.fed.push(wire);
+                        self.fed.push(connection);
                     }
                 }
                 Item::CloseStream { subscription, closing } => {
-                    if let Some(wire) = self.wire(subscription) {
-                        wire.flush_feed(&mut self.gather.single);
-                        wire.close(closing);
+                    if let Some(connection) = self.connection(subscription) {
+                        connection.flush_feed(&mut self.gather.single);
+                        connection.close(closing);
                     }
                 }
                 Item::Reply { subscription, frame } => self.reply(subscription, frame),
@@ -185,15 +185,15 @@ impl<W: Listener> Delivery<W> {
                 room.flush(&mut self.gather);
             }
         }
-        for wire in self.fed.drain(..) {
-            wire.flush_feed(&mut self.gather.single);
+        for connection in self.fed.drain(..) {
+            connection.flush_feed(&mut self.gather.single);
         }
         self.head.set(self.latest);
     }
 
     /// The connection that a subscription belongs to.
-    fn wire(&self, subscription: SubscriptionId) -> Option<Rc<W>> {
-        self.wires.borrow().get(&hub::base_of(subscription)).cloned()
+    fn connection(&self, subscription: SubscriptionId) -> Option<Rc<W>> {
+        self.connections.borrow().get(&hub::base_of(subscription)).cloned()
     }
 
     /// Gives an announcement to the streams in the room.
@@ -205,30 +205,35 @@ impl<W: Listener> Delivery<W> {
         copies: &[Encoded],
     ) {
         let Some(room) = self.rooms.get(&room) else { return };
-        for (subscription, protocol, wire) in &room.streams {
+        for (subscription, protocol, connection) in &room.streams {
             let copy = copies.iter().find(|copy| copy.protocol == *protocol);
             let Some(copy) = copy.filter(|copy| copy.echo || by != Some(*subscription)) else {
                 continue;
             };
-            if wire.gather(seq, &copy.frame) {
-                self.fed.push(wire.clone());
+            if connection.gather(seq, &copy.frame) {
+                self.fed.push(connection.clone());
             }
         }
     }
 
     fn subscription(&mut self, subscription: SubscriptionId, protocol: ProtocolId, room: RoomId) {
         // A connection that has ended already says so to the hub, which then unsubscribes it.
-        let Some(wire) = self.wire(subscription) else { return };
-        let stream = wire.subscription() != subscription;
-        wire.room().set((!stream).then_some(room));
+        let Some(connection) = self.connection(subscription) else { return };
+        let stream = connection.subscription() != subscription;
+        connection.room().set((!stream).then_some(room));
         let room = self.rooms.entry(room).or_default();
         if stream {
-            wire.begin_feed();
+            connection.begin_feed();
             self.places.insert(subscription, room.streams.len());
-            return room.streams.push((subscription, protocol, wire));
+            return room.streams.push((subscription, protocol, connection));
         }
         self.places.insert(subscription, room.subscriptions.len());
-        room.subscriptions.push(Seated { wire, protocol, since: room.pending.len(), apart: false });
+        room.subscriptions.push(Seated {
+            connection,
+            protocol,
+            since: room.pending.len(),
+            apart: false,
+        });
     }
 
     fn unsubscribe(
@@ -247,12 +252,12 @@ impl<W: Listener> Delivery<W> {
         } else {
             let subscribed = room.subscriptions.swap_remove(index);
             if let Some(moved) = room.subscriptions.get(index) {
-                self.places.insert(moved.wire.subscription(), index);
+                self.places.insert(moved.connection.subscription(), index);
             }
             if let Some(closing) = closing {
                 // It still hears what was said before.
-                subscribed.wire.hear(self.gather.single(&room.pending, &subscribed));
-                subscribed.wire.close(closing);
+                subscribed.connection.hear(self.gather.single(&room.pending, &subscribed));
+                subscribed.connection.close(closing);
             }
         }
         if room.subscriptions.is_empty() && room.streams.is_empty() {
@@ -263,12 +268,12 @@ impl<W: Listener> Delivery<W> {
     /// A reply stands in line with what the room is told: who said something hears first what was
     /// said before.
     fn reply(&mut self, subscription: SubscriptionId, frame: Bytes) {
-        let Some(wire) = self.wire(subscription) else { return };
-        wire.answered();
-        if wire.room().get().is_none() && !frame.is_empty() && wire.answer(&frame) {
-            self.fed.push(wire.clone());
+        let Some(connection) = self.connection(subscription) else { return };
+        connection.answered();
+        if connection.room().get().is_none() && !frame.is_empty() && connection.answer(&frame) {
+            self.fed.push(connection.clone());
         }
-        if let Some(room) = wire.room().get().filter(|_| !frame.is_empty()) {
+        if let Some(room) = connection.room().get().filter(|_| !frame.is_empty()) {
             self.pend(room, frame.len(), Pending::Replied { subscription, frame });
         }
     }
@@ -293,9 +298,9 @@ impl<W: Listener> Delivery<W> {
     fn overrun(&mut self) {
         (self.rooms, self.places) = (Numbered::default(), Numbered::default());
         self.touched = Vec::new();
-        let wires = self.wires.borrow();
-        wires.values().for_each(|wire| wire.close(Disconnect::TooSlow));
-        log!(Error, "{} connections were closed: their worker had stood still", wires.len());
+        let connections = self.connections.borrow();
+        connections.values().for_each(|connection| connection.close(Disconnect::TooSlow));
+        log!(Error, "{} connections were closed: their worker had stood still", connections.len());
     }
 }
 
@@ -312,15 +317,16 @@ impl<W: Listener> Room<W> {
         gather.common(&self.pending);
         for subscribed in &mut self.subscriptions {
             let heard = if subscribed.apart || subscribed.since > 0 {
-                subscribed.wire.hear(gather.single(&self.pending, subscribed))
+                subscribed.connection.hear(gather.single(&self.pending, subscribed))
             } else {
-                subscribed.wire.hear(&gather.common[usize::from(subscribed.protocol.0)])
+                subscribed.connection.hear(&gather.common[usize::from(subscribed.protocol.0)])
             };
             if !heard {
                 let pending = self.pending.iter().skip(subscribed.since);
-                let round = pending
-                    .filter_map(|it| it.told(subscribed.wire.subscription(), subscribed.protocol));
-                subscribed.wire.miss(&round.collect::<Vec<_>>(), &mut gather.single);
+                let round = pending.filter_map(|it| {
+                    it.told(subscribed.connection.subscription(), subscribed.protocol)
+                });
+                subscribed.connection.miss(&round.collect::<Vec<_>>(), &mut gather.single);
             }
             (subscribed.apart, subscribed.since) = (false, 0);
         }
@@ -337,7 +343,7 @@ impl<W: Listener> Room<W> {
         }
         named.sort_unstable();
         for subscribed in &mut self.subscriptions {
-            subscribed.apart = named.binary_search(&subscribed.wire.subscription()).is_ok();
+            subscribed.apart = named.binary_search(&subscribed.connection.subscription()).is_ok();
         }
     }
 }
@@ -400,7 +406,7 @@ impl Gather {
         self.single.clear();
         for pending in pending.iter().skip(subscribed.since) {
             self.single.extend_from_slice(
-                pending.frame(subscribed.wire.subscription(), subscribed.protocol),
+                pending.frame(subscribed.connection.subscription(), subscribed.protocol),
             );
         }
         &self.single
@@ -414,7 +420,7 @@ mod tests {
     #[test]
     fn the_head_moves_also_where_nobody_hears() {
         let head = Head::default();
-        let mut delivery = Delivery::<Wire>::new(Wires::default(), head.clone());
+        let mut delivery = Delivery::<Connection>::new(Connections::default(), head.clone());
         delivery.take(vec![Item::Head(Seq(9))]);
         delivery.flush();
         assert_eq!(head.get(), Seq(9));

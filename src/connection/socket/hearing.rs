@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use crate::chat::{Folded, Seq};
 use crate::codec::Disconnect;
 use crate::connection::lag::{Lag, TooMuch};
-use crate::connection::wire::{Flow, Wire};
+use crate::connection::socket::{Connection, Flow};
 use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
 
 /// Something of a round, as one subscription is told it.
@@ -88,7 +88,7 @@ impl Hearing {
     }
 }
 
-impl Wire {
+impl Connection {
     /// Whether so much may be queued for a subscription of one room: always if nothing is, for then
     /// the kernel takes most of it.
     fn accepts(&self, bytes: usize) -> bool {
@@ -99,7 +99,7 @@ impl Wire {
 
     /// Delivers what all subscriptions of a protocol hear in a round. `false`: it does not fit, or
     /// this subscription has missed something before; so it is to be given what was told with
-    /// [`Wire::miss`].
+    /// [`Connection::miss`].
     pub fn hear(&self, frames: &[u8]) -> bool {
         if !self.hearing.is_prompt() || !(self.is_leaving() || self.accepts(frames.len())) {
             return false;
