@@ -42,7 +42,7 @@ use crate::crypto;
 use crate::hub::{Bounds, Hub, HubHandle, Rounds};
 use crate::store::{Gate, line_of, write_all};
 use crate::time::Time;
-use crate::worker::delivery::{Delivery, Head, Wires};
+use crate::worker::delivery::{Connections, Delivery, Head};
 use crate::worker::simulation::disk::{SimulatedDisk, Weather};
 use crate::worker::simulation::people::Person;
 use crate::worker::simulation::reading::SimulatedDesk;
@@ -131,7 +131,7 @@ pub struct World {
     /// The same for those who are too slow to hear all of it.
     pub streams: Gate<SimulatedDesk>,
     /// The connections of each worker.
-    pub wires: Vec<Wires<Ear>>,
+    pub connections: Vec<Connections<Ear>>,
     /// How far members have read, as it was acknowledged.
     pub marks: RefCell<HashMap<(RoomId, AccountId), Seq>>,
     /// Nobody begins anything new.
@@ -273,7 +273,7 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
         log: log.clone(),
         pages,
         streams,
-        wires: rounds.iter().map(|_| Wires::default()).collect(),
+        connections: rounds.iter().map(|_| Connections::default()).collect(),
         marks: RefCell::default(),
         over: Cell::new(false),
         stopping: Cell::new(false),
@@ -289,8 +289,8 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
     });
     let mut hub = spawn_local(hub.run());
     let late = Rc::new(Cell::new(Duration::ZERO));
-    for (rounds, wires) in rounds.into_iter().zip(&world.wires) {
-        spawn_local(work(rounds, wires.clone(), late.clone()));
+    for (rounds, connections) in rounds.into_iter().zip(&world.connections) {
+        spawn_local(work(rounds, connections.clone(), late.clone()));
     }
     let mut people = JoinSet::new();
     for number in 1..=options.people {
@@ -361,8 +361,8 @@ async fn change(
 }
 
 /// A worker, as [`run`](super::run) has it, but that it may be late.
-async fn work(mut rounds: Rounds, wires: Wires<Ear>, late: Rc<Cell<Duration>>) {
-    let mut delivery = Delivery::new(wires, Head::default());
+async fn work(mut rounds: Rounds, connections: Connections<Ear>, late: Rc<Cell<Duration>>) {
+    let mut delivery = Delivery::new(connections, Head::default());
     while let Some(items) = rounds.recv().await {
         if !late.get().is_zero() {
             sleep(late.get()).await;

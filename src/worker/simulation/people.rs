@@ -225,15 +225,16 @@ impl Person {
 
     /// Takes a subscription in a room, or opens a stream; speaks, hears, and goes.
     async fn has_subscription(&mut self, stream: bool) {
-        let worker = usize::try_from(self.dice.below(self.world.wires.len() as u64)).expect("few");
+        let worker =
+            usize::try_from(self.dice.below(self.world.connections.len() as u64)).expect("few");
         let id = subscription_id(worker, self.world.fresh());
         // (Of a subscription little is asked before it has missed something; a stream would be
         // closed.)
         let most = self.world.options.outbox_max;
         let most = if stream { most } else { most.min(100 << self.dice.below(6)) };
         let ear = Rc::new(Ear::new(id, most));
-        let wires = self.world.wires[worker].clone();
-        wires.borrow_mut().insert(id, ear.clone());
+        let connections = self.world.connections[worker].clone();
+        connections.borrow_mut().insert(id, ear.clone());
         let room = self.room();
         let what: Call = match stream {
             true => {
@@ -258,7 +259,7 @@ impl Person {
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        wires.borrow_mut().remove(&id);
+        connections.borrow_mut().remove(&id);
     }
 }
 

@@ -67,7 +67,7 @@ impl Ear {
         self.room.get()
     }
 
-    /// From where the log is to be read, as [`Wire`](crate::connection::Wire) has it.
+    /// From where the log is to be read, as [`Connection`](crate::connection::Connection) has it.
     pub fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.outbox.borrow().is_empty() && !self.is_closed();
         is_open.then(|| self.hearing.to_read())?
