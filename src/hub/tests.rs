@@ -8,7 +8,7 @@ use crate::chat::{
     Source, Ticket, Title, Visibility, call, founding,
 };
 use crate::crypto::{self, KeyHash};
-use crate::store::{LineEnd, Write, line};
+use crate::store::{Job, LineEnd, line};
 
 /// A hub that somebody is known to, after so many messages in the lobby, and whoever is to write.
 struct Bench {
@@ -75,9 +75,9 @@ impl Bench {
             let mut answers = Vec::new();
             for write in batch {
                 match write {
-                    Write::Entry { ticket, entry, .. } => answers.push((ticket, entry)),
-                    Write::Mark { .. } => marks += 1,
-                    Write::Touch(_) => {}
+                    Job::Entry { ticket, entry, .. } => answers.push((ticket, entry)),
+                    Job::Mark { .. } => marks += 1,
+                    Job::Touch(_) => {}
                 }
             }
             let first = self.hub.chat.last().0 + 1;

@@ -19,7 +19,7 @@ use crate::hub::{Hub, Item, LogHandle, Rounds, SubscriptionGuard, subscription_i
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Outcome, Service, chitchat, codecs, protocol_id, respond, signing_secret};
 use crate::store::tests::Scratch;
-use crate::store::{LineEnd, Write, line};
+use crate::store::{Job, LineEnd, line};
 use crate::time::Time;
 
 pub(super) use fuzz::feed_at_random;
@@ -187,7 +187,7 @@ async fn write_some(mut writes: LineEnd, log: &LogHandle, entries_max: u64) {
     let mut last = 0;
     while let Some(batch) = writes.recv().await {
         for write in batch {
-            let Write::Entry { ticket, time, entry } = write else { continue };
+            let Job::Entry { ticket, time, entry } = write else { continue };
             last += 1;
             let (seq, logged) = (Seq(last), Some(ticket));
             log.answer(vec![match last > entries_max {

@@ -25,7 +25,7 @@ use crate::time::Time;
 
 /// What is to be written.
 #[derive(Debug)]
-pub enum Write {
+pub enum Job {
     /// An entry that the core has proposed; answered exactly once.
     Entry {
         /// Comes back with the answer.
@@ -48,14 +48,14 @@ pub enum Write {
     },
 }
 
-impl Write {
+impl Job {
     /// What only rides along; not an entry.
-    fn rider(&self) -> Option<Write> {
+    fn rider(&self) -> Option<Job> {
         match self {
-            Write::Entry { .. } => None,
-            Write::Touch(used) => Some(Write::Touch(used.clone())),
-            Write::Mark { room, account, seq } => {
-                Some(Write::Mark { room: *room, account: *account, seq: *seq })
+            Job::Entry { .. } => None,
+            Job::Touch(used) => Some(Job::Touch(used.clone())),
+            Job::Mark { room, account, seq } => {
+                Some(Job::Mark { room: *room, account: *account, seq: *seq })
             }
         }
     }
@@ -91,7 +91,7 @@ pub(crate) trait Medium {
     /// Lets so much time pass.
     async fn pause(&mut self, pause: Duration);
     /// Writes a batch, and says what came of each of its entries, in their order.
-    async fn write(&mut self, batch: Vec<Write>) -> Vec<Command>;
+    async fn write(&mut self, batch: Vec<Job>) -> Vec<Command>;
     /// Whether the last that was to be written could not be.
     fn is_failing(&self) -> bool;
     /// Waits for a while, then tries whether something can be written again: whoever keeps away
@@ -136,8 +136,8 @@ pub(crate) async fn write_all(
         }
         let count = queue.len().min(COMMIT_ENTRIES_MAX);
         pace.begin(disk.now(), count);
-        let batch: Vec<Write> = queue.drain(..count).chain(late.take()).collect();
-        let riders: Vec<Write> = batch.iter().filter_map(Write::rider).collect();
+        let batch: Vec<Job> = queue.drain(..count).chain(late.take()).collect();
+        let riders: Vec<Job> = batch.iter().filter_map(Job::rider).collect();
         let answers = disk.write(batch).await;
         if disk.is_failing() {
             riders.into_iter().for_each(|rider| late.put(rider));
@@ -154,7 +154,7 @@ pub(crate) async fn write_all(
 }
 
 /// What is to be written next. Until it comes, old messages go.
-async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Write>> {
+async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Job>> {
     while disk.is_failing() {
         match inbox.try_recv() {
             Ok(writes) => return Some(writes),
@@ -185,7 +185,7 @@ impl Medium for Writer {
         thread::sleep(pause);
     }
 
-    async fn write(&mut self, batch: Vec<Write>) -> Vec<Command> {
+    async fn write(&mut self, batch: Vec<Job>) -> Vec<Command> {
         self.commit(batch)
     }
 
@@ -285,7 +285,7 @@ impl Writer {
     }
 
     /// Writes a batch, in one transaction if it can, and says what came of each of its entries.
-    pub(super) fn commit(&mut self, batch: Vec<Write>) -> Vec<Command> {
+    pub(super) fn commit(&mut self, batch: Vec<Job>) -> Vec<Command> {
         match self.transact(&batch) {
             Ok(Done { verdicts, unindexed, noted }) => {
                 (self.unindexed, self.noted) = (unindexed, noted);
@@ -320,7 +320,7 @@ impl Writer {
     /// machine or the process dies before there is one, the next start finds them, and entries
     /// that were refused are in the log after all. That is in order, too: the log is the truth, it
     /// has no gap, and nobody was told that they were *in* it.
-    fn transact(&mut self, batch: &[Write]) -> rusqlite::Result<Done> {
+    fn transact(&mut self, batch: &[Job]) -> rusqlite::Result<Done> {
         let before = self.chain.last();
         let done = self.transact_unguarded(batch);
         // Some errors (a full disk) have ended the transaction, others (a lock) have left it open.
@@ -334,7 +334,7 @@ impl Writer {
         done
     }
 
-    fn transact_unguarded(&mut self, batch: &[Write]) -> rusqlite::Result<Done> {
+    fn transact_unguarded(&mut self, batch: &[Job]) -> rusqlite::Result<Done> {
         // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
         execute(&self.connection, "BEGIN IMMEDIATE")?;
         let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
@@ -342,7 +342,7 @@ impl Writer {
         let mut said = entries::prepare(&self.connection)?;
         for write in batch {
             match write {
-                Write::Entry { time, entry, .. } => {
+                Job::Entry { time, entry, .. } => {
                     let verdict = words::judge(&self.connection, entry)?;
                     if verdict == Verdict::Taken {
                         seq.0 += 1;
@@ -361,10 +361,10 @@ impl Writer {
                     }
                     verdicts.push(verdict);
                 }
-                Write::Mark { room, account, seq } => {
+                Job::Mark { room, account, seq } => {
                     tables::mark(&self.connection, *room, *account, *seq)?;
                 }
-                Write::Touch(used) => {
+                Job::Touch(used) => {
                     for (session, last_used) in used {
                         tables::touch(&self.connection, *session, *last_used)?;
                     }
@@ -379,11 +379,11 @@ impl Writer {
     }
 
     /// The answers for a batch that was carried out. Entries are moved, not copied.
-    fn judged(&mut self, batch: Vec<Write>, verdicts: Vec<Verdict>) -> Vec<Command> {
+    fn judged(&mut self, batch: Vec<Job>, verdicts: Vec<Verdict>) -> Vec<Command> {
         let mut answers = Vec::with_capacity(verdicts.len());
         let proposals = batch.into_iter().filter_map(|write| match write {
-            Write::Entry { ticket, time, entry } => Some((ticket, time, entry)),
-            Write::Touch(_) | Write::Mark { .. } => None,
+            Job::Entry { ticket, time, entry } => Some((ticket, time, entry)),
+            Job::Touch(_) | Job::Mark { .. } => None,
         });
         for ((ticket, time, entry), verdict) in proposals.zip(verdicts) {
             answers.push(match verdict {
@@ -418,12 +418,12 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 }
 
 /// The answers for a batch of which nothing is in the log.
-fn unlogged(batch: Vec<Write>) -> Vec<Command> {
+fn unlogged(batch: Vec<Job>) -> Vec<Command> {
     let refused = |write| match write {
-        Write::Entry { ticket, entry, .. } => {
+        Job::Entry { ticket, entry, .. } => {
             Some(Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable })
         }
-        Write::Touch(_) | Write::Mark { .. } => None,
+        Job::Touch(_) | Job::Mark { .. } => None,
     };
     batch.into_iter().filter_map(refused).collect()
 }

@@ -11,7 +11,7 @@ use crate::chat::{AccountId, Entry, RoomId, SessionId};
 use crate::crypto;
 use crate::limits::INDEX_ENTRIES;
 use crate::store::tests::*;
-use crate::store::{Store, Write as Writing};
+use crate::store::{Job as Writing, Store};
 use crate::time::Time;
 
 /// A database with something of everything in it, which stays open.

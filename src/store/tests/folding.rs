@@ -91,9 +91,9 @@ fn the_tables_equal_the_fold() {
             for ticket in 1..=chance.roll(12) {
                 let time = Time(chance.roll(1_000_000_000).cast_signed() - 1_000);
                 let entry = any_entry(&mut chance, round);
-                batch.push(Write::Entry { ticket: Ticket(ticket), time, entry });
+                batch.push(Job::Entry { ticket: Ticket(ticket), time, entry });
                 let used = (SessionId(chance.roll(40)), time);
-                batch.push(Write::Touch(vec![used]));
+                batch.push(Job::Touch(vec![used]));
             }
             for answer in store.writer.commit(batch) {
                 let Command::Logged { seq, time, entry, .. } = answer else {

@@ -25,7 +25,7 @@ use crate::chat::{
 use crate::config::Durability;
 use crate::crypto;
 use crate::store::{
-    OpenError, Options, Reader, Retain, Store, Write, Writer, entries, open, readers,
+    Job, OpenError, Options, Reader, Retain, Store, Writer, entries, open, readers,
 };
 use crate::time::Time;
 
@@ -129,8 +129,8 @@ pub(crate) fn room_made(room: u64, title: &str) -> Entry {
     Entry::RoomMade { room: RoomId(room), owner: None, settings: room_settings(title) }
 }
 
-pub(crate) fn write(ticket: u64, entry: Entry) -> Write {
-    Write::Entry { ticket: Ticket(ticket), time: Time(1_000_000 + ticket.cast_signed()), entry }
+pub(crate) fn write(ticket: u64, entry: Entry) -> Job {
+    Job::Entry { ticket: Ticket(ticket), time: Time(1_000_000 + ticket.cast_signed()), entry }
 }
 
 /// What the writer answers for [`write()`] when it is logged.
@@ -200,7 +200,7 @@ pub(crate) fn put(writer: &mut Writer, entry: Entry) -> u64 {
 
 /// The same for an entry that was proposed at that time.
 pub(crate) fn put_at(writer: &mut Writer, time: Time, entry: Entry) -> u64 {
-    match writer.commit(vec![Write::Entry { ticket: Ticket(1), time, entry }]).pop() {
+    match writer.commit(vec![Job::Entry { ticket: Ticket(1), time, entry }]).pop() {
         Some(Command::Logged { seq, .. }) => seq.0,
         other => panic!("{other:?}"),
     }

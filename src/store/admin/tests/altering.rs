@@ -16,7 +16,7 @@ use crate::crypto;
 use crate::store::admin::verify;
 use crate::store::retention::{Pruner, Step};
 use crate::store::tests::*;
-use crate::store::{Retain, Store, Write as Writing, index, notes};
+use crate::store::{Job as Writing, Retain, Store, index, notes};
 use crate::time::Time;
 
 /// Table, column, for which rows (their first column), and why another value may go unseen there.
