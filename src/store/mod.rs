@@ -68,7 +68,7 @@ pub use crate::store::search::{Found, Query};
 pub use crate::store::space::Disk;
 #[cfg(test)]
 pub(crate) use crate::store::writer::{Chore, Medium, write_all};
-pub use crate::store::writer::{Write, Writer};
+pub use crate::store::writer::{Job, Writer};
 
 use crate::chat::{self, Seq, Snapshot};
 use crate::config::Durability;
