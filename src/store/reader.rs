@@ -90,7 +90,7 @@ pub struct Counts {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entries {
     /// In the order of the log.
-    pub rows: Vec<Row>,
+    pub rows: Vec<LogRow>,
     /// How far this part goes, also where its last rows are of no matter to anybody.
     pub upto: Seq,
     /// The last entry that there is.
@@ -101,7 +101,7 @@ pub struct Entries {
 
 /// An entry, as far as it is still true.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Row {
+pub struct LogRow {
     /// Its number.
     pub seq: Seq,
     /// When it was proposed.
@@ -110,7 +110,7 @@ pub struct Row {
     pub what: Happened,
 }
 
-/// See [`Row`].
+/// See [`LogRow`].
 #[derive(Clone, PartialEq, Debug)]
 pub enum Happened {
     /// A message, as it is now; its reactions are not looked up.
@@ -476,12 +476,12 @@ fn read(
     row: &rusqlite::Row<'_>,
     columns: &Columns,
     names: &mut Names<'_>,
-) -> rusqlite::Result<Row> {
+) -> rusqlite::Result<LogRow> {
     let kind = row.get_ref("kind")?.as_str()?;
     if kind == "said" {
         let message = columns.message(row, names)?;
         let (seq, time) = (message.seq, message.time);
-        return Ok(Row { seq, time, what: Happened::Said(Box::new(message)) });
+        return Ok(LogRow { seq, time, what: Happened::Said(Box::new(message)) });
     }
     let (seq, time, entry) = entries::read(row)?;
     let what = match entry {
@@ -491,5 +491,5 @@ fn read(
         }
         entry => Happened::Other(entry),
     };
-    Ok(Row { seq, time, what })
+    Ok(LogRow { seq, time, what })
 }

@@ -24,7 +24,7 @@ use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript};
 use crate::protocol::{lists, protocol_id};
-use crate::store::{Happened, Row};
+use crate::store::{Happened, LogRow};
 
 /// What a stream is told besides what the rooms say.
 struct Script {
@@ -276,7 +276,7 @@ impl Script {
     }
 
     /// Asks for the rooms that are told of as they are now.
-    async fn look_up(&self, context: &Context, rows: &[Row], view: &mut View) {
+    async fn look_up(&self, context: &Context, rows: &[LogRow], view: &mut View) {
         let shown: Vec<RoomId> = rows.iter().filter_map(|row| view.shows(row)).collect();
         for room in shown {
             if !view.infos.contains_key(&room)
@@ -288,7 +288,7 @@ impl Script {
     }
 
     /// Appends the frame of a row; nothing, if it is not the member's to see.
-    fn tell(&self, view: &View, row: &Row, out: &mut Vec<u8>) {
+    fn tell(&self, view: &View, row: &LogRow, out: &mut Vec<u8>) {
         let Native(framing) = *self.form;
         let time = row.time;
         match &row.what {
@@ -334,7 +334,7 @@ struct View {
 
 impl View {
     /// The room that a row tells of as it is now: one that is new to the member, or different.
-    fn shows(&self, row: &Row) -> Option<RoomId> {
+    fn shows(&self, row: &LogRow) -> Option<RoomId> {
         let begun = |room: RoomId| {
             let followed = self.rooms.get(&room)?;
             (followed.since == row.seq).then_some(room)
@@ -365,7 +365,7 @@ impl View {
         self.rooms.get(&room).is_some_and(|followed| followed.since < seq)
     }
 
-    fn happened(&self, row: &Row) -> Option<(RoomId, Author, What)> {
+    fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, What)> {
         let seq = row.seq;
         if let Some(room) = self.shows(row) {
             let info = self.infos.get(&room)?.clone();
