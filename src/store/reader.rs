@@ -68,7 +68,7 @@ pub enum Bound {
 
 /// A page of messages.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Page {
+pub struct MessagePage {
     /// The oldest first.
     pub messages: Vec<Message>,
     /// The room has older ones.
@@ -144,10 +144,10 @@ const HAS_REACTIONS: usize = 11;
 /// A message without its reactions, and whether there are any.
 type Found = (Message, bool);
 
-impl Page {
+impl MessagePage {
     /// The page without what is beyond [`PAGE_BYTES`], seen from between two of its messages: the
     /// nearest stay, and one at least.
-    fn fitting(mut self, middle: usize) -> Page {
+    fn fitting(mut self, middle: usize) -> MessagePage {
         let (mut from, mut to, mut bytes) = (middle, middle, 0);
         let (mut older, mut younger) = (from > 0, to < self.messages.len());
         while older || younger {
@@ -213,7 +213,7 @@ impl Reader {
         (room, floor): (RoomId, Seq),
         bound: Bound,
         limit: usize,
-    ) -> rusqlite::Result<Page> {
+    ) -> rusqlite::Result<MessagePage> {
         let limit = limit.clamp(1, PAGE_MESSAGES_MAX);
         // One more than is wanted, to see whether there is more.
         let (mut older, mut younger) = match bound {
@@ -254,7 +254,7 @@ impl Reader {
         let mut found: Vec<Found> = older.into_iter().rev().chain(younger).collect();
         self.add_reactions(&mut found)?;
         let messages = found.into_iter().map(|(message, _)| message).collect();
-        Ok(Page { messages, more_before, more_after }.fitting(middle))
+        Ok(MessagePage { messages, more_before, more_after }.fitting(middle))
     }
 
     fn before(

@@ -16,7 +16,7 @@ use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{Answered, fields::message, pages};
 use crate::protocol::{Context, bodies};
-use crate::store::{Message, Page, Reader};
+use crate::store::{Message, MessagePage, Reader};
 
 /// Under the client's own number: to say it again is to have said it once.
 pub(super) async fn put(
@@ -71,14 +71,14 @@ pub(super) async fn page(context: &Context, request: &Request, room: &str) -> An
 }
 
 /// A page with the links to its neighbours.
-pub(super) fn paged(room: RoomId, limit: usize, page: &Page) -> Response {
+pub(super) fn paged(room: RoomId, limit: usize, page: &MessagePage) -> Response {
     #[derive(Serialize)]
     struct Messages<'a> {
         messages: Vec<Said<'a>>,
         more_before: bool,
         more_after: bool,
     }
-    let Page { messages, more_before, more_after } = page;
+    let MessagePage { messages, more_before, more_after } = page;
     let older = messages.first().filter(|_| *more_before).map(|message| message.seq);
     let newer = messages.last().filter(|_| *more_after).map(|message| message.seq);
     let messages = messages.iter().map(Said::from).collect();

@@ -9,7 +9,7 @@ use crate::protocol::native::json::{Room, Said};
 use crate::protocol::native::messages::paged;
 use crate::protocol::native::search::listed;
 use crate::protocol::tests::request;
-use crate::store::{Counts, Found, Page};
+use crate::store::{Counts, Found, MessagePage};
 use crate::time::Time;
 
 fn json(value: &impl serde::Serialize) -> String {
@@ -59,7 +59,7 @@ fn pages_link_to_their_neighbours() {
         (true, true, Some(format!("{older}, {newer}"))),
     ] {
         let messages = vec![message(7, Some("a")), message(9, None)];
-        let text = sent(&paged(RoomId(2), 50, &Page { messages, more_before, more_after }));
+        let text = sent(&paged(RoomId(2), 50, &MessagePage { messages, more_before, more_after }));
         let found = text.lines().find_map(|line| line.strip_prefix("Link: "));
         assert_eq!(found.map(str::to_owned), link);
         let end = format!(r#"],"more_before":{more_before},"more_after":{more_after}}}"#);
