@@ -59,7 +59,9 @@ pub use crate::store::health::Health;
 pub(crate) use crate::store::line::line_of;
 pub use crate::store::line::{Gone, Line, LineEnd, line};
 pub use crate::store::open_error::OpenError;
-pub use crate::store::reader::{Bound, Counts, Entries, Happened, LogRow, Message, Page, Reader};
+pub use crate::store::reader::{
+    Bound, Counts, Entries, Happened, LogRow, Message, MessagePage, Reader,
+};
 #[cfg(test)]
 pub(crate) use crate::store::readers::{Bench, Gate};
 pub use crate::store::readers::{Readers, Unread};

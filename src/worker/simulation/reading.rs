@@ -205,7 +205,7 @@ impl Person {
         self.world.note(&format!("caught up after {from:?}: {:?}", page.is_ok()));
         let Ok((messages, more_after)) = page else { return ear.close(Disconnect::TryLater) };
         let messages = messages.into_iter().map(|(seq, text)| message(room, seq, text)).collect();
-        let page = store::Page { messages, more_before: false, more_after };
+        let page = store::MessagePage { messages, more_before: false, more_after };
         let missed = protocol::of_page(&Plain, "epoch", (from, heard), own, page);
         ear.make_up(&missed.bytes, missed.upto, missed.head);
     }
