@@ -64,7 +64,7 @@ pub use crate::store::reader::{
 };
 #[cfg(test)]
 pub(crate) use crate::store::readers::{Bench, Gate};
-pub use crate::store::readers::{Readers, Unread};
+pub use crate::store::readers::{ReadError, Readers};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
 pub use crate::store::space::Disk;

@@ -9,7 +9,7 @@ use crate::chat::{Field, Refusal};
 use crate::http::{Reject, Response};
 use crate::protocol::bodies;
 use crate::protocol::passwords::Busy;
-use crate::store::Unread;
+use crate::store::ReadError;
 
 /// Every reason that there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -288,11 +288,11 @@ impl From<Busy> for Failure {
     }
 }
 
-impl From<Unread> for Failure {
-    fn from(unread: Unread) -> Failure {
+impl From<ReadError> for Failure {
+    fn from(unread: ReadError) -> Failure {
         match unread {
-            Unread::Busy | Unread::Late | Unread::Failed => Code::Unavailable.into(),
-            Unread::Superseded => Failure::from(Code::RateLimited)
+            ReadError::Busy | ReadError::Late | ReadError::Failed => Code::Unavailable.into(),
+            ReadError::Superseded => Failure::from(Code::RateLimited)
                 .saying("you have searched for something else since; search once at a time"),
         }
     }
