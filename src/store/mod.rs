@@ -68,9 +68,9 @@ pub use crate::store::readers::{ReadError, Readers};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
 pub use crate::store::space::Disk;
-#[cfg(test)]
-pub(crate) use crate::store::writer::{Chore, Medium, write_all};
 pub use crate::store::writer::{Job, Writer};
+#[cfg(test)]
+pub(crate) use crate::store::writer::{MaintenanceTask, Medium, write_all};
 
 use crate::chat::{self, Seq, Snapshot};
 use crate::config::Durability;

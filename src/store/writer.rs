@@ -98,13 +98,13 @@ pub(crate) trait Medium {
     /// until it can gives us nothing to write.
     async fn probe(&mut self);
     /// What there is to do while nothing is to be written.
-    fn chore(&self) -> Chore;
+    fn chore(&self) -> MaintenanceTask;
     /// Does some of that, in no time that anybody would notice.
     fn work(&mut self);
 }
 
 /// When there is something to do beside writing.
-pub(crate) enum Chore {
+pub(crate) enum MaintenanceTask {
     Never,
     /// Unless something is to be written before.
     In(Duration),
@@ -164,13 +164,13 @@ async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Job>> {
     }
     loop {
         match disk.chore() {
-            Chore::Never => return inbox.recv().await,
-            Chore::In(rest) => {
+            MaintenanceTask::Never => return inbox.recv().await,
+            MaintenanceTask::In(rest) => {
                 if let Ok(writes) = timeout(rest, inbox.recv()).await {
                     return writes;
                 }
             }
-            Chore::Now => {}
+            MaintenanceTask::Now => {}
         }
         disk.work();
     }
@@ -200,11 +200,11 @@ impl Medium for Writer {
         }
     }
 
-    fn chore(&self) -> Chore {
+    fn chore(&self) -> MaintenanceTask {
         match self.pruner.as_ref().map(Pruner::rest) {
-            None => Chore::Never,
-            Some(Some(rest)) => Chore::In(rest),
-            Some(None) => Chore::Now,
+            None => MaintenanceTask::Never,
+            Some(Some(rest)) => MaintenanceTask::In(rest),
+            Some(None) => MaintenanceTask::Now,
         }
     }
 
