@@ -28,7 +28,7 @@ use crate::protocol::Service;
 use crate::worker::delivery::Delivery;
 
 /// A connection that was accepted, and the place that it gives back at its end.
-pub struct Arrival {
+pub struct NewConnection {
     /// The socket; it belongs to no runtime yet.
     pub stream: std::net::TcpStream,
     /// Its place.
@@ -39,13 +39,13 @@ pub struct Arrival {
 pub async fn run(
     worker: usize,
     service: Service,
-    arrivals: mpsc::Receiver<Arrival>,
+    new_connections: mpsc::Receiver<NewConnection>,
     slots: Slots,
     mut rounds: Rounds,
 ) {
     let (connections, head) = (Connections::default(), Rc::new(Cell::new(Seq(0))));
     let shared = Shared::new(Rc::new(service), head.clone(), connections.clone(), slots);
-    tokio::task::spawn_local(welcome(worker, shared, arrivals, connections.clone()));
+    tokio::task::spawn_local(accept(worker, shared, new_connections, connections.clone()));
     let mut delivery = Delivery::new(connections, head);
     while let Some(items) = rounds.recv().await {
         delivery.take(items);
@@ -59,16 +59,16 @@ pub async fn run(
 
 /// Starts a task for each connection that arrives; when no more do, has all of them end, and cuts
 /// off those that do not.
-async fn welcome(
+async fn accept(
     worker: usize,
     shared: Shared,
-    mut arrivals: mpsc::Receiver<Arrival>,
+    mut new_connections: mpsc::Receiver<NewConnection>,
     connections: Connections,
 ) {
     let shared = Rc::new(shared);
     let mut count = 0;
     let patience = Duration::from_millis(shared.pong_deadline_ms());
-    while let Some(Arrival { stream, slot }) = arrivals.recv().await {
+    while let Some(NewConnection { stream, slot }) = new_connections.recv().await {
         shared.turn().await;
         // It may be gone before it is served.
         let Ok(stream) = prepared(stream, patience) else { continue };
