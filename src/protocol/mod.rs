@@ -10,11 +10,11 @@
 //! Every protocol routes in one style: a `match` of method and path, a route a line, and beside it
 //! the methods of each path, for whoever comes with another.
 
-mod bodies;
 #[cfg(feature = "chitchat")]
 mod chitchat;
 mod closing;
 mod cookies;
+mod json_body;
 mod lagging;
 mod lists;
 #[cfg(feature = "native")]

@@ -9,7 +9,7 @@ use crate::chat::{Field, Present, Refusal, RoomInfo};
 use crate::http::Response;
 use crate::protocol::chitchat::tokens::TokenError;
 use crate::protocol::passwords::Busy;
-use crate::protocol::{advice, bodies};
+use crate::protocol::{advice, json_body};
 use crate::time::Time;
 
 /// A room as it goes over the wire.
@@ -19,9 +19,9 @@ pub(super) struct Room<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     visibility: &'a str,
-    #[serde(rename = "createdAt", serialize_with = "bodies::rfc3339")]
+    #[serde(rename = "createdAt", serialize_with = "json_body::rfc3339")]
     created: Time,
-    #[serde(rename = "updatedAt", serialize_with = "bodies::rfc3339")]
+    #[serde(rename = "updatedAt", serialize_with = "json_body::rfc3339")]
     updated: Time,
     id: u64,
     users: Vec<User<'a>>,
@@ -33,7 +33,7 @@ pub(super) struct User<'a> {
     username: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     color: Option<&'a str>,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     last_activity: Time,
 }
 
@@ -129,7 +129,7 @@ impl Failure {
             field: &'a str,
         }
         let error = Error { code: self.code, error: self.says(), field: &self.field };
-        bodies::write(&Outcome { status: false, error }, json);
+        json_body::write(&Outcome { status: false, error }, json);
     }
 
     /// Gives an error that comes from HTTP itself the body that ChitChat's have.

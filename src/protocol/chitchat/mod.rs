@@ -29,7 +29,7 @@ use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{Context, Outcome, POST, Protocol, READ, UPGRADE, protocol_id};
-use crate::protocol::{bodies, cookies, lists, method, session, unrouted, web};
+use crate::protocol::{cookies, json_body, lists, method, session, unrouted, web};
 use crate::time::Time;
 
 /// This protocol, as the others know it.
@@ -238,7 +238,7 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
 
 /// Under which name, and with which secret, somebody wants to enter.
 fn asked(request: &Request) -> Result<(Name, String), Failure> {
-    let object: Object<'_> = bodies::object(&request.body).ok_or(Failure::new(303, ""))?;
+    let object: Object<'_> = json_body::object(&request.body).ok_or(Failure::new(303, ""))?;
     let text = |field: &str| object.text(field).map_err(|()| Failure::new(303, field));
     let (name, secret) = (text("name")?, text("secret")?);
     let name = name.and_then(Name::new).ok_or(Failure::new(303, "name"))?;
@@ -314,7 +314,7 @@ struct Wanted {
 
 impl Wanted {
     fn read(request: &Request) -> Result<Wanted, Failure> {
-        let object: Object<'_> = bodies::object(&request.body).ok_or(Failure::new(103, ""))?;
+        let object: Object<'_> = json_body::object(&request.body).ok_or(Failure::new(103, ""))?;
         let text = |field: &str| object.text(field).map_err(|()| Failure::new(103, field));
         let (title, description) = (text("title")?, text("description")?);
         let (visibility, password) = (text("visibility")?, text("password")?);
@@ -452,7 +452,7 @@ fn done() -> Response {
 }
 
 fn room_response(status: u16, info: &RoomInfo) -> Response {
-    Response::new(status).json(bodies::text(&Room::from(info)))
+    Response::new(status).json(json_body::text(&Room::from(info)))
 }
 
 /// `first`: when the token was issued that this one goes on from.
@@ -471,5 +471,5 @@ fn token_response(
     }
     let token = Tokens::new(&context.secret).issue(name, first, lock);
     let granted = Granted { status: true, name: name.as_str(), room_id: lock.number.0, token };
-    Response::new(201).json(bodies::text(&granted))
+    Response::new(201).json(json_body::text(&granted))
 }

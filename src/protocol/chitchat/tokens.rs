@@ -15,7 +15,7 @@ use sha2::Sha256;
 use crate::chat::{Access, Name, NameClaim, PasswordState, RoomId};
 use crate::crypto;
 use crate::limits::{TOKEN_LIFE_SECS, TOKEN_TTL_SECS};
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::time::Time;
 
 /// `{"typ":"JWT","alg":"HS256"}` in base64url, the header of every token that is issued.
@@ -138,7 +138,7 @@ fn check_header(header: &[u8]) -> Result<(), TokenError> {
         alg: String,
         crit: Option<serde_json::Value>,
     }
-    let header: Algorithms = bodies::object(header).ok_or(TokenError::Invalid)?;
+    let header: Algorithms = json_body::object(header).ok_or(TokenError::Invalid)?;
     if header.alg != "HS256" {
         return Err(TokenError::Algorithm);
     }

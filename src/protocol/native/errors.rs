@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::chat::{Field, Refusal};
 use crate::http::{Reject, Response};
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::protocol::passwords::Busy;
 use crate::store::ReadError;
 
@@ -240,7 +240,7 @@ impl Failure {
         struct Body {
             error: Shown,
         }
-        bodies::text(&Body { error: self.shown() })
+        json_body::text(&Body { error: self.shown() })
     }
 }
 

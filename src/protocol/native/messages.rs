@@ -15,7 +15,7 @@ use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{Answered, fields::message, pages};
-use crate::protocol::{Context, bodies};
+use crate::protocol::{Context, json_body};
 use crate::store::{Message, MessagePage, Reader};
 
 /// Under the client's own number: to say it again is to have said it once.
@@ -83,7 +83,7 @@ pub(super) fn paged(room: RoomId, limit: usize, page: &MessagePage) -> Response 
     let newer = messages.last().filter(|_| *more_after).map(|message| message.seq);
     let messages = messages.iter().map(Said::from).collect();
     let body = Messages { messages, more_before: *more_before, more_after: *more_after };
-    let response = Response::new(200).json(bodies::text(&body));
+    let response = Response::new(200).json(json_body::text(&body));
     pages::linked(response, room, limit, [older, newer])
 }
 
@@ -217,19 +217,19 @@ async fn changed(
     let acted = context.hub.call(caller, call::Act(action)).await?;
     let mut message = before.ok_or(Code::MessageNotFound)?;
     change(&mut message, acted);
-    Ok(Response::new(200).json(bodies::text(&Said::from(&message))))
+    Ok(Response::new(200).json(json_body::text(&Said::from(&message))))
 }
 
 /// A message that was said, and where it is.
 fn told(status: u16, message: &Message) -> Response {
-    let response = Response::new(status).json(bodies::text(&Said::from(message)));
+    let response = Response::new(status).json(json_body::text(&Said::from(message)));
     response.header("Location", location(message.room, message.seq))
 }
 
 /// Answers with the message, as it is now.
 async fn shown(context: &Context, room: RoomId, seq: Seq) -> Answered {
     let found = find(context, room, seq).await?.ok_or(Code::MessageNotFound)?;
-    Ok(Response::new(200).json(bodies::text(&Said::from(&found))))
+    Ok(Response::new(200).json(json_body::text(&Said::from(&found))))
 }
 
 async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Message>, Failure> {

@@ -22,7 +22,7 @@ use crate::protocol::native::fields::wrong;
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Deleted, Occupant, Room};
 use crate::protocol::passwords::NOBODYS_HASH;
-use crate::protocol::{Context, bodies, lists};
+use crate::protocol::{Context, json_body, lists};
 use crate::store::{Counts, Reader};
 
 pub(super) async fn list(context: &Context, request: &Request) -> Answered {
@@ -124,7 +124,7 @@ pub(super) async fn deleted(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
     let infos = context.hub.call(caller, call::Deleted).await?;
     let rooms = infos.iter().map(Deleted::from).collect();
-    Ok(Response::new(200).json(bodies::text(&Rooms { rooms })))
+    Ok(Response::new(200).json(json_body::text(&Rooms { rooms })))
 }
 
 /// Brings a deleted room back, maybe under another title.
@@ -193,7 +193,7 @@ pub(super) async fn read(context: &Context, request: &Request, room: &str) -> An
     let (caller, room) = about(context, request, room)?;
     let seq = asking::fields(request)?.seq("seq")?;
     let Seq(read_seq) = context.hub.call(caller, call::Read { room, seq }).await?;
-    Ok(Response::new(200).json(bodies::text(&Read { read_seq })))
+    Ok(Response::new(200).json(json_body::text(&Read { read_seq })))
 }
 
 pub(super) async fn direct(context: &Context, request: &Request, name: &str) -> Answered {
@@ -265,7 +265,7 @@ async fn respond(context: &Context, caller: Caller, status: u16, info: RoomInfo)
     let infos = [info];
     let counts = counts(context, caller, &infos).await?;
     let room = Room::seen(&infos[0], counts.first().copied().unwrap_or_default());
-    Ok(Response::new(status).json(bodies::text(&room)))
+    Ok(Response::new(status).json(json_body::text(&room)))
 }
 
 /// What is new in each of these rooms; nothing in those that the caller is no member of.

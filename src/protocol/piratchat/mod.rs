@@ -18,7 +18,7 @@ use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{Context, Outcome, POST, Protocol, READ, UPGRADE, protocol_id};
-use crate::protocol::{advice, bodies, cookies, give_up, lists, method, session, unrouted};
+use crate::protocol::{advice, cookies, give_up, json_body, lists, method, session, unrouted};
 use crate::time::Time;
 
 /// This protocol, as the others know it.
@@ -101,7 +101,7 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     if !context.config.registration {
         return Err(CLOSED);
     }
-    let Body { username } = bodies::object(&request.body).ok_or(BODY)?;
+    let Body { username } = json_body::object(&request.body).ok_or(BODY)?;
     if username.is_empty() {
         return Err(BODY);
     }
@@ -112,7 +112,7 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     struct Registered {
         key: String,
     }
-    Ok(Response::new(201).json(bodies::text(&Registered { key })))
+    Ok(Response::new(201).json(json_body::text(&Registered { key })))
 }
 
 async fn log_in(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -121,7 +121,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     struct Body {
         key: String,
     }
-    let Body { key } = bodies::object(&request.body).ok_or(BODY)?;
+    let Body { key } = json_body::object(&request.body).ok_or(BODY)?;
     if key.is_empty() {
         return Err(BODY);
     }
@@ -134,7 +134,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     };
     let SessionInfo { name, .. } = context.hub.call(Caller::Nobody, call).await?;
     give_up(context, request).await;
-    let body = bodies::text(&Username { username: name.as_str() });
+    let body = json_body::text(&Username { username: name.as_str() });
     Ok(cookies::give(Response::new(200), request, &session, &context.epoch).json(body))
 }
 
@@ -180,7 +180,7 @@ impl Listed for Online {
 
 async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
     let me = context.hub.call(caller(context, request)?, call::Me).await?;
-    Ok(Response::new(200).json(bodies::text(&Username { username: me.name.as_str() })))
+    Ok(Response::new(200).json(json_body::text(&Username { username: me.name.as_str() })))
 }
 
 async fn person(context: &Context, request: &Request, name: &str) -> Result<Response, Failure> {
@@ -190,11 +190,11 @@ async fn person(context: &Context, request: &Request, name: &str) -> Result<Resp
     struct Known<'a> {
         username: &'a str,
         online: bool,
-        #[serde(serialize_with = "bodies::rfc3339")]
+        #[serde(serialize_with = "json_body::rfc3339")]
         created: Time,
     }
     let (username, online, created) = (person.name.as_str(), person.online, person.created);
-    Ok(Response::new(200).json(bodies::text(&Known { username, online, created })))
+    Ok(Response::new(200).json(json_body::text(&Known { username, online, created })))
 }
 
 async fn websocket(
@@ -239,7 +239,7 @@ fn error(says: &str) -> Vec<u8> {
     struct Error<'a> {
         error: &'a str,
     }
-    bodies::text(&Error { error: says })
+    json_body::text(&Error { error: says })
 }
 
 impl From<Failure> for Response {

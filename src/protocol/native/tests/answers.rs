@@ -3,7 +3,7 @@
 use super::{message, room};
 use crate::chat::{Field, Refusal, RoomId, RoomInfo, Visibility};
 use crate::http::{Framing, Request, Response};
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::json::{Room, Said};
 use crate::protocol::native::messages::paged;
@@ -13,7 +13,7 @@ use crate::store::{Counts, Found, MessagePage};
 use crate::time::Time;
 
 fn json(value: &impl serde::Serialize) -> String {
-    String::from_utf8(bodies::text(value)).expect("UTF-8")
+    String::from_utf8(json_body::text(value)).expect("UTF-8")
 }
 
 /// A response as text.
