@@ -1,7 +1,7 @@
-//! What must be true when nothing waits any more.
+//! What ends, and what must be true when nothing waits any more.
 
 use crate::chat::simulation::world::{Hearing, Member, World};
-use crate::chat::{Entry, Folded, RoomId};
+use crate::chat::{Entry, Folded, RoomId, SessionId, SubscriptionId};
 use crate::time::Time;
 
 impl World {
@@ -42,5 +42,19 @@ impl World {
                 assert!(!self.refused_texts.contains(text), "{text:?} was refused, but is there");
             }
         }
+    }
+
+    /// Subscriptions end, by the rules. Returns the sessions that were used until now.
+    pub fn unsubscribe(
+        &mut self,
+        who: impl Fn(&SubscriptionId, &Member) -> bool,
+    ) -> Vec<SessionId> {
+        let standing = self.members.iter_mut().filter(|(_, member)| member.standing);
+        let going = standing.filter(|(subscription, member)| who(subscription, member));
+        let ended = going.filter_map(|(_, member)| {
+            member.standing = false;
+            member.session
+        });
+        ended.collect()
     }
 }

@@ -484,18 +484,4 @@ impl World {
         self.members.values().any(|member| member.standing && member.session == Some(session))
             || self.streams.values().any(streams)
     }
-
-    /// Subscriptions end, by the rules. Returns the sessions that were used until now.
-    pub fn unsubscribe(
-        &mut self,
-        who: impl Fn(&SubscriptionId, &Member) -> bool,
-    ) -> Vec<SessionId> {
-        let standing = self.members.iter_mut().filter(|(_, member)| member.standing);
-        let going = standing.filter(|(subscription, member)| who(subscription, member));
-        let ended = going.filter_map(|(_, member)| {
-            member.standing = false;
-            member.session
-        });
-        ended.collect()
-    }
 }
