@@ -13,6 +13,7 @@ pub enum Work {
     /// These subscriptions end, streams' own ones with all they have; then this happens.
     Unsubscribe {
         subscriptions: BTreeSet<SubscriptionId>,
+        /// `None`: their connections are gone already, or go on.
         reason: Option<CloseReason>,
         then: Then,
     },
