@@ -1,33 +1,33 @@
-//! THE CORE: who is known, which rooms there are, who sits where, and what is said. A pure,
-//! synchronous state machine: [`Chat::handle`] takes one [`Command`] and the time, and appends what
-//! comes of it to a list of [`Effect`]s. Called by the hub, and by the simulation; by nobody else.
+//! THE CORE: accounts, rooms, subscriptions and messages. A pure, synchronous state machine:
+//! [`Chat::handle`] takes one [`Command`] and the time, and appends the resulting [`Effect`]s to a
+//! list. Only the hub and the simulation call it.
 //!
 //! It never does I/O, reads no clock, draws no randomness, and knows no wire format.
 //!
 //! # A fold over the log
 //!
-//! What lasts changes only in `apply`, by an entry that comes back from the log with its number.
-//! To change something, the core *proposes* an entry and remembers for whom; when the entry is
-//! back, it applies it, and only then answers and announces. What is in flight reserves its name or
-//! title, but `apply` judges every entry by itself, whoever proposed it.
+//! Lasting state changes only in `apply`, by an entry that comes back from the log with its number.
+//! To change something, the core *proposes* an entry and remembers the call that asked for it; when
+//! the entry is back, the core applies it, and only then answers and announces. A pending entry
+//! reserves its name or title, but `apply` judges every entry by itself, no matter which core
+//! proposed it.
 //!
 //! # One order
 //!
-//! Who sits where changes at once, but what clients hear of it must not overtake a message that is
-//! still on its way into the log: all effects go through the line of `state/order.rs`, which has
-//! the rules.
+//! Subscriptions change at once, but their events must not overtake a message that is still on its
+//! way into the log: all effects go through the queue of `state/order.rs`, which states the rules.
 //!
 //! # Floors
 //!
-//! A file imports from lower floors only, or inside its own folder; a test holds us to it.
+//! A file imports from lower floors only, or inside its own folder; a test enforces this.
 //!
-//! | folder | what is there |
+//! | folder | contents |
 //! |---|---|
-//! | `core/` | [`Chat`], a file for each topic: what happens |
-//! | `state/` | tables, lists and queues, each with its own rules: what is there |
-//! | `vocabulary/` | commands and effects, plain data: what is said to the core, and by it |
+//! | `core/` | behaviour: [`Chat`], a file for each topic |
+//! | `state/` | data: tables, lists and queues, each with its own rules |
+//! | `vocabulary/` | the core's input and output as plain data: commands and effects |
 //! | `types.rs` | the nouns, as types that are valid once they exist |
-//! | `text/`, `numbered.rs`, `source.rs` | what a text may be; maps by number; where a client is |
+//! | `text/`, `numbered.rs`, `source.rs` | valid texts; maps by number; a client's address |
 
 mod core;
 mod numbered;

@@ -1,5 +1,6 @@
-//! The fold: what an entry from the log changes. The same entries in the same order make the same
-//! core, whoever proposed them; an entry that does not fit what came before it changes nothing.
+//! The fold: how entries of the log change the core. The same entries in the same order make the
+//! same core, no matter which core proposed them; an entry that does not fit its predecessors
+//! changes nothing.
 
 use crate::chat::core::Chat;
 use crate::chat::state::accounts::{Account, Session};
@@ -9,17 +10,17 @@ use crate::chat::types::{AccountId, LOBBY, ProtocolId, RoomId, Seq, Subscription
 use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomSettings, What};
 use crate::time::Time;
 
-/// Through whom an entry came into the log, where it was this core that proposed it.
+/// The origin of an entry, if this core has proposed it.
 #[derive(Clone, Copy)]
 pub(super) struct Came {
-    /// The subscription through which it came, for the announcement.
+    /// The subscription that sent it, for the announcement.
     pub by: Option<(SubscriptionId, ProtocolId)>,
-    /// Who asked, for the answer.
+    /// The account that called, for the answer.
     pub viewer: Option<AccountId>,
 }
 
 impl Entry {
-    /// What others may have waited for while it was in flight.
+    /// The pending change that ends with this entry.
     pub(super) fn awaited(&self) -> Option<Awaited> {
         match self {
             Entry::RoomChanged { room, .. }
@@ -38,7 +39,7 @@ impl Entry {
 }
 
 impl Chat {
-    /// Frees what a proposed entry held while it was in flight.
+    /// Frees what a proposed entry reserved while it was pending.
     pub(super) fn release(&mut self, entry: &Entry) {
         self.made(entry);
         match entry {
@@ -98,7 +99,7 @@ impl Chat {
         }
     }
 
-    /// Carries out one entry.
+    /// Applies one entry.
     pub(super) fn apply(
         &mut self,
         seq: Seq,

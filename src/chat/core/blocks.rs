@@ -1,10 +1,10 @@
-//! Blocking: whom somebody does not want to hear from. Between two of whom one has blocked the
-//! other nothing is said in their room for two, by neither, and none is opened. Which of the two it
-//! was, the refusal does not say. Everybody sees whom a message names; where it names somebody who
-//! has blocked its author, it does not count as a mention for that person: see `Reader::counts`.
+//! Blocks between two accounts. If one has blocked the other, neither can send in their room for
+//! two, and neither can open one. The refusal does not say which of the two has blocked. Everybody
+//! sees the mentions of a message; but a mention of a person who has blocked the author does not
+//! count for that person: see `Reader::counts`.
 //!
-//! Blocks last, by an entry each. What is about a guest who is gone means nothing any more, as no
-//! number is given again, and goes when its account blocks somebody else.
+//! Blocks last, one entry each. A block of a guest who is gone has no effect, as account numbers
+//! are never reused; it disappears when its account next blocks somebody.
 
 use std::ops::Bound;
 
@@ -19,18 +19,18 @@ use crate::chat::vocabulary::{Action, Answer, Entry, Field, Page, Person, Refusa
 use crate::limits::BLOCKED_PER_ACCOUNT_MAX;
 
 impl Chat {
-    /// Whether one of two has blocked the other.
+    /// Whether one of the two has blocked the other.
     pub(super) fn is_blocked(&self, [one, other]: [AccountId; 2]) -> bool {
-        let blocks = |one, other: AccountId| {
+        let blocks = |blocker, other: AccountId| {
             self.accounts
-                .get(one)
+                .get(blocker)
                 .is_some_and(|known: &AccountState| known.blocked.contains(&other))
         };
         blocks(one, other) || blocks(other, one)
     }
 
-    /// Refuses what would be told to one of two who has blocked the other, or was blocked. What
-    /// takes something back is not refused.
+    /// Refuses messages between two accounts if one has blocked the other. Deletions and removed
+    /// reactions are allowed.
     pub(super) fn refuse_blocked(&self, room: &Room, action: &Action) -> Result<(), Refusal> {
         let takes = matches!(action, Action::Delete { .. } | Action::React { on: false, .. });
         match room.record.between {
@@ -39,7 +39,7 @@ impl Chat {
         }
     }
 
-    /// Blocks somebody, or does so no more. `Ok(None)`: the answer comes with the log's.
+    /// Blocks or unblocks an account. `Ok(None)`: the answer comes with the log's answer.
     pub(super) fn block(
         &mut self,
         call: CallId,
@@ -56,7 +56,7 @@ impl Chat {
         if known.blocked.contains(&blocked) == on {
             return Ok(Some(Answer::Done(())));
         }
-        let is_there = |one: &&AccountId| self.accounts.get(**one).is_some();
+        let is_there = |account: &&AccountId| self.accounts.get(**account).is_some();
         if on
             && known.blocked.len() >= BLOCKED_PER_ACCOUNT_MAX
             && known.blocked.iter().filter(is_there).count() >= BLOCKED_PER_ACCOUNT_MAX
@@ -71,7 +71,7 @@ impl Chat {
         Ok(None)
     }
 
-    /// Whom somebody has blocked: a page.
+    /// The accounts that the caller has blocked: a page.
     pub(super) fn blocked(
         &self,
         caller: Identity,
@@ -80,10 +80,10 @@ impl Chat {
         let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let rest = known.blocked.range((Bound::Excluded(after), Bound::Unbounded));
-        Ok(page(rest.map(|one| (*one, *one)), |one| self.accounts.get(one).map(show_person)))
+        Ok(page(rest.map(|id| (*id, *id)), |id| self.accounts.get(id).map(show_person)))
     }
 
-    /// Carries out [`Entry::BlockChanged`].
+    /// Applies [`Entry::BlockChanged`].
     pub(super) fn block_changed(
         &mut self,
         account: AccountId,
@@ -96,7 +96,7 @@ impl Chat {
         };
         let mut blocks = known.blocked.clone();
         if on {
-            blocks.retain(|one| self.accounts.get(*one).is_some());
+            blocks.retain(|account| self.accounts.get(*account).is_some());
             blocks.insert(blocked);
         } else {
             blocks.remove(&blocked);

@@ -1,4 +1,4 @@
-//! Calls: each is answered exactly once, at once or when the log has what it takes.
+//! Calls: the core answers each exactly once, at once or when the log has the entry.
 
 use crate::chat::core::Chat;
 use crate::chat::core::people::NewSession;
@@ -29,7 +29,7 @@ impl Chat {
         }
         match identified {
             Ok(caller) => self.call_as(id, caller, key, call),
-            // One whose session has ended is logged out already.
+            // The caller of a logout with an ended session is logged out already.
             Err(_) if call == Call::Logout(call::Logout) => self.call_as(id, None, key, call),
             Err(refusal) => self.answer(id, Err(refusal)),
         }
@@ -45,11 +45,12 @@ impl Chat {
         self.call_now(id, caller, call);
     }
 
-    /// Whoever has waited is still who they were when they called: their session has not ended, and
-    /// their key is still that of their account. Nobody was somebody, and stays it.
+    /// Checks a waiting caller again: its session has not ended, and its key is still the account's
+    /// key. An anonymous caller stays anonymous.
     fn is_still(&self, caller: Identity, key: Option<KeyHash>) -> Result<(), Refusal> {
         let Some(Who { account, session }) = caller else { return Ok(()) };
-        let known = |key| self.accounts.by_key(key).is_some_and(|one| one.account.id == account);
+        let known =
+            |key| self.accounts.by_key(key).is_some_and(|known| known.account.id == account);
         match (session, key) {
             (Some(session), _) if self.accounts.session(session).is_some() => Ok(()),
             (None, Some(key)) if known(&key) => Ok(()),
@@ -60,7 +61,7 @@ impl Chat {
 
     fn call_now(&mut self, id: CallId, caller: Identity, call: Call) {
         use Answer::Done;
-        // `Ok(None)`: the answer comes with the entry that was proposed.
+        // `Ok(None)`: the answer comes with the proposed entry.
         let outcome = match call {
             Call::Register(call) => self.register(id, &call.name, call.key).map(|()| None),
             Call::Login(call::Login { key, session, remember, agent }) => {
@@ -93,7 +94,7 @@ impl Chat {
                 self.guessed(&call.room);
                 Ok(Some(Done(())))
             }
-            Call::Search(_) => Ok(Some(Done(()))), // It costs something: see `charge`.
+            Call::Search(_) => Ok(Some(Done(()))), // Only charged: see `charge`.
             Call::Space(_) if self.space == Space::Least => Err(Refusal::NoSpace),
             Call::Space(_) => Ok(Some(Done(()))),
             Call::Readable(call) => Ok(Some(Answer::Readable(self.readable(caller, call.after)))),
@@ -132,7 +133,7 @@ impl Chat {
         }
     }
 
-    /// What a call must find settled: a second change must see the first.
+    /// The pending change for which a call waits: a second change must see the result of the first.
     fn awaits(&self, caller: Identity, call: &Call) -> Option<Awaited> {
         match call {
             Call::ChangeRoom(call::ChangeRoom { room, .. })
@@ -151,7 +152,7 @@ impl Chat {
             Call::RestoreRoom(call) => {
                 self.deleted.find(caller?.account, call.room).map(Awaited::Room)
             }
-            // By a key that is about to be none, nobody logs in.
+            // A login must not use a key that is about to change.
             Call::Login(call) => {
                 self.accounts.by_key(&call.key).map(|known| Awaited::Key(known.account.id))
             }
@@ -159,7 +160,7 @@ impl Chat {
         }
     }
 
-    /// Whether a change of it is proposed, and not yet in the log.
+    /// Whether such a change is proposed but not yet in the log.
     fn is_in_flight(&self, what: Awaited) -> bool {
         match what {
             Awaited::Room(id) => {
@@ -179,8 +180,9 @@ impl Chat {
         }
     }
 
-    /// A change is over: those who waited for that ask again, each as who they were when they
-    /// asked; who is not any more is refused. The first who changes it makes the others wait.
+    /// A change is over: resumes the calls that waited for it, each with the caller's identity at
+    /// the time of the call; refuses a caller whose identity is gone. The first resumed call that
+    /// changes the item again makes the others wait.
     pub(super) fn wake(&mut self, what: Awaited) {
         while self.held.is_waited_for(what) && !self.is_in_flight(what) {
             if !self.step() {
@@ -194,7 +196,7 @@ impl Chat {
                 continue;
             }
             match self.awaits(caller, &call) {
-                // Another change of the kind has begun meanwhile, or what it changes is gone.
+                // Another such change has begun meanwhile, or the item is gone.
                 Some(next) if next != what && self.must_wait(next) => {
                     self.held.add(next, Held { id, origin, caller, key, call });
                 }
@@ -230,14 +232,14 @@ impl Chat {
         Ok(live.map(|live| Who { account: live.account, session: Some(session) }))
     }
 
-    /// Notes that a session was used just now.
+    /// Records that a session is in use now.
     pub(super) fn use_session(&mut self, session: SessionId) {
         if self.accounts.touch(session, self.moment()) {
             self.order.tell(Effect::Touch { used: vec![(session, self.now)] });
         }
     }
 
-    /// Who is present, for those who may know.
+    /// The people present in a room, for viewers who may know.
     fn present(
         &self,
         caller: Identity,
@@ -269,8 +271,7 @@ impl Chat {
         self.mark_read(account, room, seq)
     }
 
-    /// Also of a room that the viewer does not see: to show its password is how one comes to see
-    /// it.
+    /// Also answers for a room that the viewer cannot see: its password is the way in.
     fn lock(&self, caller: Identity, call: call::PasswordState) -> Result<PasswordState, Refusal> {
         let call::PasswordState { ref room, name, access } = call;
         let viewer = account_of(caller);
@@ -288,7 +289,8 @@ impl Chat {
                 self.accounts.is_alike(&name, false)
             };
             let holder = room.holder(&folded);
-            let held = holder.is_some_and(|one| one.account.is_none() || one.account != caller);
+            let held =
+                holder.is_some_and(|holder| holder.account.is_none() || holder.account != caller);
             if anothers || held {
                 return Err(Refusal::NameInUse);
             }
@@ -302,7 +304,7 @@ impl Chat {
         let room = self.find_visible(account_of(caller), room, access)?;
         self.admits(room, access)?;
         if claim.first.plus_secs(TOKEN_LIFE_SECS) <= self.now {
-            return Err(Refusal::NoAccess); // So long ago somebody has shown the password.
+            return Err(Refusal::NoAccess); // The password proof is too old.
         }
         let author = self.claimed(Some(claim), caller)?;
         let account = author.and_then(|author| author.account);
@@ -310,7 +312,7 @@ impl Chat {
         Ok(self.password_state_of(room, caller, true, own))
     }
 
-    /// Whether somebody may change a room, or end it; if so, what its password is.
+    /// Checks that the caller may change or delete a room; returns its password state.
     fn may_change(
         &self,
         caller: Identity,
@@ -341,9 +343,9 @@ impl Chat {
         Ok(room)
     }
 
-    /// `own`: for a registered account that was found to have the name, and will for ever; so what
-    /// it is granted may be dated a second later. And has to be: a token tells whole seconds, and
-    /// in the very second of its registration an account would get one that is not younger.
+    /// `own`: the name belongs to a registered account, which has it for ever, so the grant may be
+    /// dated a second later. It must be: a token has whole seconds, and an account that registers
+    /// and gets its token within one second would get a token no younger than itself.
     fn password_state_of(
         &self,
         room: &Room,

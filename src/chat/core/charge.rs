@@ -1,9 +1,9 @@
-//! What costs what: every ask, every tell and every entry that lasts takes from the buckets of who
-//! does it, from where, and in which room.
+//! Rate limits: every call, every tell and every entry takes tokens from the buckets of its person,
+//! its address and its room.
 //!
-//! What lasts is charged where entries are proposed, so that nothing gets into the log for free,
-//! whichever way it is asked for. What this server asks for itself, and what the core proposes on
-//! its own, costs nothing.
+//! Entries are charged when they are proposed, so that nothing gets into the log for free, no
+//! matter which call asks for it. Calls of this server itself and the core's own proposals are
+//! free.
 
 use crate::chat::core::Chat;
 use crate::chat::source::Source;
@@ -19,7 +19,7 @@ impl Chat {
     pub(super) fn charge_call(&mut self, call: &Call) -> Result<(), Refusal> {
         self.charge(&[(Kind::Call, 1)], None)?;
         match call {
-            // What a login may cost, for who changes a key means to keep somebody out.
+            // A key change counts as a login: it must stay possible to lock an intruder out.
             Call::Login(_) | Call::ChangeKey(_) => self.charge(&[(Kind::Login, 1)], None),
             Call::OpenStream(_) | Call::Subscribe(_) => self.charge(&[(Kind::Open, 1)], None),
             Call::Search(_) => self.charge(&[(Kind::Search, 1)], None),
@@ -27,7 +27,7 @@ impl Chat {
         }
     }
 
-    /// What an entry costs.
+    /// Charges an entry.
     pub(super) fn charge_entry(&mut self, entry: &Entry, purpose: &Purpose) -> Result<(), Refusal> {
         let bytes = |text: &str| text.len() as u64 + ENTRY_BYTES;
         let (kind, bytes, room) = match (entry, purpose) {
@@ -37,7 +37,7 @@ impl Chat {
             (Entry::Reacted { room, .. } | Entry::RoomChanged { room, .. }, _) => {
                 (Kind::Change, bytes(""), *room)
             }
-            // What takes back costs no bytes: it must be possible when there are none left.
+            // A deletion costs no bytes: it must be possible when none are left.
             (Entry::Deleted { room, .. }, _) => (Kind::Change, 0, *room),
             (Entry::MemberChanged { member: true, room, .. }, _) => {
                 (Kind::Membership, bytes(""), *room)
@@ -50,14 +50,14 @@ impl Chat {
             (Entry::AccountMade { .. } | Entry::RoomMade { .. } | Entry::DirectMade { .. }, _) => {
                 return self.charge(&[(Kind::Make, 1), (Kind::DayMake, 1)], None);
             }
-            // All who belong to it are told that it is there, and were told that it was gone.
+            // All members hear that it is back, and heard that it was gone.
             (Entry::RoomReturned { room, .. }, _) => {
                 let bytes = ENTRY_BYTES * (1 + self.deleted.members(*room) as u64);
                 let made = [(Kind::Make, 1), (Kind::DayMake, 1)];
                 let written = [(Kind::Bytes, bytes), (Kind::DayBytes, bytes)];
                 return self.charge(&[made, written].concat(), None);
             }
-            // A session is paid for by the login, or with the guest.
+            // The login or the new guest has paid for the session.
             (
                 Entry::SessionBegun { .. }
                 | Entry::SessionEnded { .. }
@@ -74,9 +74,9 @@ impl Chat {
         self.charge(&costs, Some(room))
     }
 
-    /// Whether there is room on the disk for an entry: what takes some is refused when there is
-    /// little left, to guests first. What gives some back, or ends something, is not; nor is a
-    /// login, for whoever is to make room has to get in.
+    /// Checks the disk space for an entry: when little is left, an entry that needs space is
+    /// refused, to guests first. An entry that frees space or ends something is allowed; so is a
+    /// login, for the person who frees space has to get in.
     pub(super) fn find_space(&self, entry: &Entry, purpose: &Purpose) -> Result<(), Refusal> {
         let guest = self.origin.account.is_none_or(|account| self.is_guest(account));
         let least = if guest { Space::Enough } else { Space::Little };
@@ -107,7 +107,7 @@ impl Chat {
         }
     }
 
-    /// Takes from all buckets of who does it now; in a room, also from the room's.
+    /// Takes tokens from all buckets of the current origin; with `room`, also from the room's.
     pub(super) fn charge(
         &mut self,
         costs: &[(Kind, u64)],
@@ -122,19 +122,19 @@ impl Chat {
         limiter.take(now, &takes).map_err(rate_limited)
     }
 
-    /// Takes from the room's bucket alone. `false`: there is not enough in it.
+    /// Takes tokens from the room's bucket alone. `false`: it has too few.
     pub(super) fn charge_room(&mut self, kind: Kind, room: RoomId) -> bool {
         let (now, rate) = (self.limiter_now(), kind.rates().room);
         let Some((limiter, rate)) = self.limiter.as_mut().zip(rate) else { return true };
         limiter.take(now, &[Take { subject: Subject::Room(room), kind, rate, count: 1 }]).is_ok()
     }
 
-    /// Whether what is done now costs nothing.
+    /// Whether the current origin is exempt.
     pub(super) fn is_free(&self) -> bool {
         self.limiter.is_none() || self.origin.source == Source::Own
     }
 
-    /// What is to be taken from which buckets.
+    /// The buckets and the tokens to take.
     pub(super) fn takes(&self, costs: &[(Kind, u64)], room: Option<RoomId>) -> Vec<Take> {
         let Origin { source, account, subscription } = self.origin;
         let guest = account.is_some_and(|account| self.is_guest(account));
@@ -148,8 +148,8 @@ impl Chat {
                 }
             };
             match account {
-                Some(one) => {
-                    add(Some(Subject::Person(one)), if guest { *of_guest } else { *person })
+                Some(account) => {
+                    add(Some(Subject::Person(account)), if guest { *of_guest } else { *person })
                 }
                 None => add(subscription.map(Subject::Connection), *connection),
             }
@@ -162,34 +162,34 @@ impl Chat {
         takes
     }
 
-    /// Puts back what was taken and turned out not to count.
+    /// Refunds tokens that turned out not to count.
     pub(super) fn refund(&mut self, takes: &[Take]) {
         if let Some(limiter) = &mut self.limiter {
             limiter.refund(takes);
         }
     }
 
-    /// The limiter's time, in nanoseconds.
+    /// The limiter's clock, in nanoseconds.
     pub(super) fn limiter_now(&self) -> u64 {
-        // A clock that believes in a year before 1970 is no reason to stand still.
+        // A clock before 1970 must not stop the limiter.
         let micros = self.running.0.saturating_add(1 << 52).max(0).unsigned_abs();
         micros.saturating_mul(1_000)
     }
 }
 
-/// What an IPv6 network of 48 bits may, by what one of 64 bits may.
+/// The rate of an IPv6 network of 48 bits, from that of a network of 64 bits.
 fn of_site(rate: Rate) -> Rate {
     let Rate { burst, every_nanos } = rate;
     Rate { burst: burst * SITE_ADDRESSES, every_nanos: every_nanos / SITE_ADDRESSES }
 }
 
-/// The refusal of what can be done after so many nanoseconds.
+/// The refusal of a request that may be repeated after this time.
 pub(super) fn rate_limited(nanos: u64) -> Refusal {
     let millis = nanos.div_ceil(1_000_000);
     Refusal::RateLimited { retry_after_ms: u32::try_from(millis).unwrap_or(u32::MAX) }
 }
 
-/// The buckets, if there are to be any.
+/// The limiter, or `None` if rate limits are off.
 pub(super) fn limiter(limits: bool) -> Option<Limiter> {
     limits.then(Limiter::default)
 }

@@ -1,5 +1,5 @@
-//! What must be true of a core between any two commands, whatever happened to it. Called by the
-//! tests and by the fuzz targets; not compiled into what is released.
+//! Invariants of a core between any two commands. The tests and the fuzz targets call this; release
+//! builds do not contain it.
 
 use std::collections::HashMap;
 
@@ -9,16 +9,16 @@ use crate::chat::types::SubscriptionId;
 use crate::chat::vocabulary::Effect;
 
 impl Chat {
-    /// Holds the core's tables against each other.
+    /// Compares the core's tables with each other.
     ///
     /// # Panics
-    /// When they do not agree.
+    /// If the tables do not agree.
     pub fn check(&self) {
         self.accounts.check();
         self.rooms.check();
         self.deleted.check();
         if self.is_busy() {
-            return; // What goes on has taken away the one and not the other.
+            return; // Unfinished work has changed only some tables.
         }
         self.order.check();
         self.check_subscriptions();
@@ -28,14 +28,14 @@ impl Chat {
                 Made::Account(account) => self.accounts.get(account).is_some(),
                 Made::Room(room) => self.rooms.get(room).is_some(),
             });
-            assert!(self.held.is_empty(), "somebody waits for a change that is over");
+            assert!(self.held.is_empty(), "a call waits for a change that is over");
             assert!(!self.accounts.is_anything_in_flight(), "an account's reservation was left");
             assert!(!self.rooms.is_anything_in_flight(), "a room's reservation was left");
             assert!(!self.deleted.is_anything_in_flight(), "a deleted room's reservation was left");
         }
     }
 
-    /// Every subscription stands behind its name, its account and its session, and is or will be
+    /// Every subscription agrees with its name, its account and its session, and is or will be
     /// heard.
     fn check_subscriptions(&self) {
         let mut heard: HashMap<SubscriptionId, bool> =
@@ -80,9 +80,9 @@ impl Chat {
         );
         assert_eq!(self.subscribed.len(), apart, "a subscription is not listed");
         let tokens = |subscription: &SubscriptionId| {
-            self.subscriptions.get(subscription).is_some_and(|one| one.by_token())
+            self.subscriptions.get(subscription).is_some_and(|subscribed| subscribed.by_token())
         };
-        assert!(self.by_token.values().all(tokens), "a token has a subscription that is not there");
+        assert!(self.by_token.values().all(tokens), "a token refers to a missing subscription");
         let (mut accounts, mut sessions) = (HashMap::new(), HashMap::new());
         let mut names = HashMap::new();
         for stream in self.streams.values() {
@@ -92,8 +92,8 @@ impl Chat {
             }
         }
         for (subscription, subscribed) in &self.subscriptions {
-            assert!(self.rooms.get(subscribed.room).is_some(), "{subscription:?} sits in no room");
-            let room = self.rooms.get(subscribed.room).expect("a room that is");
+            assert!(self.rooms.get(subscribed.room).is_some(), "{subscription:?} is in no room");
+            let room = self.rooms.get(subscribed.room).expect("the room exists");
             assert!(
                 room.subscriptions.contains(subscription),
                 "{subscription:?} is not its room's"

@@ -1,5 +1,4 @@
-//! A room that closes, or has a new password: whoever came in by what no longer opens it is out.
-//!
+//! A room that closes, or gets a new password: connections that came in by another way end.
 //! Who belongs to it changes at once, with the entry; that those who are out hear of it, and hear
 //! the room no more, is too long for one command where they are thousands. Until it is done the log
 //! waits with its next answer (see [`Chat::is_behind`]), and what they hear of it stands in a
@@ -14,7 +13,7 @@ use crate::chat::types::{RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{CloseReason, What};
 
 impl Chat {
-    /// Carries out that a room has closed; its members stay if they are kept.
+    /// Closes a room to all but its owner, and with `keep_members` its members.
     pub(super) fn close_room(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
@@ -34,7 +33,7 @@ impl Chat {
         }
     }
 
-    /// `false`: there is more to do than this command may.
+    /// `false`: more work is left than this command may do.
     fn close_room_in_part(&mut self, it: &mut ClosingRoom) -> bool {
         while let Some((account, _)) = it.members.first_key_value() {
             if !self.step() {
@@ -63,8 +62,8 @@ impl Chat {
         true
     }
 
-    /// Whether a subscription is about to end because its room has closed: it says nothing there
-    /// any more.
+    /// Whether a subscription is about to end because its room has closed: it may not send any
+    /// more.
     pub(super) fn is_put_out(
         &self,
         subscription: SubscriptionId,

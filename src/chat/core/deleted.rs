@@ -1,9 +1,9 @@
-//! Deleted rooms: for seven days their owner can bring them back, with all that they had.
+//! Deleted rooms: for seven days their owner can restore them, with all that they had.
 //!
-//! A deleted room is in no other table of rooms, so on every protocol it is not there; only its
-//! owner is told of it, here. It goes for good by an entry, [`Entry::RoomPurged`], which the core
-//! proposes: when the time is over, and when so many are kept that the oldest has to make way. A
-//! room that nobody owned, and one for two, is gone at once.
+//! A deleted room is in no other table of rooms, so no protocol shows it; only its owner finds it
+//! here. An entry, [`Entry::RoomPurged`], ends it for good; the core proposes it when the seven
+//! days are over, or when too many deleted rooms are kept and the oldest must go. A room without an
+//! owner, or for two, ends at once.
 
 use std::ops::Bound;
 
@@ -19,7 +19,7 @@ use crate::limits::{DELETED_ROOM_TTL_SECS, RETAIN_WAIT_MS, ROOMS_MAX};
 use crate::time::Time;
 
 impl Chat {
-    /// A room is gone. Where it can be brought back, all that lasts of it is kept.
+    /// Keeps a deleted room's lasting state if its owner can restore it.
     pub(super) fn keep_deleted(&mut self, room: &mut Room, seq: Seq) {
         let owner = room.record.owner.filter(|owner| self.accounts.get(*owner).is_some());
         let Some(owner) = owner else { return };
@@ -31,7 +31,7 @@ impl Chat {
         self.purge_surplus(None);
     }
 
-    /// What the caller can bring back.
+    /// The rooms that the caller can restore.
     pub(super) fn list_deleted(&self, caller: Identity) -> Result<Vec<DeletedInfo>, Refusal> {
         let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let own = self.deleted.owned_by(account).filter_map(|id| self.deleted.rooms.get(&id));
@@ -44,7 +44,7 @@ impl Chat {
         Ok(own.filter(|kept| !self.is_over(kept)).map(show).collect())
     }
 
-    /// The answer comes with the log's.
+    /// The answer comes with the log's answer.
     pub(super) fn restore_room(
         &mut self,
         call: CallId,
@@ -61,7 +61,7 @@ impl Chat {
         if self.rooms.is_taken(&folded, None) {
             return Err(Refusal::TitleTaken);
         }
-        // (Its other members may be in one room more for it than they could enter.)
+        // (Other members may exceed their own limit by this room.)
         let full = self.accounts.get(account).is_some_and(AccountState::is_full);
         if full || self.owns_too_much(account) || self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
@@ -73,7 +73,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Carries out [`Entry::RoomReturned`].
+    /// Applies [`Entry::RoomReturned`].
     pub(super) fn room_returned(
         &mut self,
         (seq, time): (Seq, Time),
@@ -87,20 +87,20 @@ impl Chat {
         }
         let mut room = self.deleted.take(id).ok_or(Refusal::RoomNotFound)?;
         (room.record.settings.title, room.record.updated) = (title, time);
-        // To those who follow it is new, as a room is that one comes back to.
+        // To streams it is a new room, like a room that an account enters again.
         room.members.values_mut().for_each(|member| member.since = seq);
         room.since = room.members.keys().map(|account| (seq, *account)).collect();
         let owner = room.record.owner;
         self.rooms.bring_back(room);
         if let Some(owner) = owner {
-            self.join_table(owner, id, seq); // Who had left it has it again.
+            self.join_table(owner, id, seq); // The owner may have left it.
         }
         self.go_on_returning(id, seq, AccountId(0));
         self.show_room(id, viewer)
     }
 
-    /// Those who belong to a room that is back know of it, and their streams hear it. Who has gone
-    /// meanwhile belongs to it no more.
+    /// Adds a restored room to its members' lists and streams. Ends the membership of accounts that
+    /// are gone.
     pub(super) fn go_on_returning(&mut self, id: RoomId, seq: Seq, mut after: AccountId) {
         let next = |chat: &Chat, after| {
             let room = chat.rooms.get(id)?;
@@ -122,26 +122,26 @@ impl Chat {
         }
     }
 
-    /// Carries out [`Entry::RoomPurged`].
+    /// Applies [`Entry::RoomPurged`].
     pub(super) fn room_purged(&mut self, id: RoomId) -> Result<Answer, Refusal> {
         self.deleted.take(id).map(|_| Answer::Done(())).ok_or(Refusal::RoomNotFound)
     }
 
-    /// What was deleted by a guest who is gone for good nobody can bring back.
+    /// Purges the deleted rooms of a guest who is gone for good: nobody can restore them.
     pub(super) fn purge_all_of(&mut self, owner: AccountId) {
         let own: Vec<RoomId> = self.deleted.owned_by(owner).collect();
         own.into_iter().for_each(|id| drop(self.deleted.take(id)));
     }
 
-    /// Whether the time is over in which it could be brought back. (By the running clock, as the
-    /// system's may leap.)
+    /// Whether the time to restore it is over. (By the monotonic clock, as the wall clock may
+    /// leap.)
     fn is_over(&self, kept: &Kept) -> bool {
         self.running >= kept.since.plus_secs(DELETED_ROOM_TTL_SECS)
     }
 
-    /// Proposes the end of what can be brought back no more. What is purged is gone, and a clock
-    /// can be wrong: so nothing is for its age in the first hour after a start, nor while even the
-    /// last entry that was written would be too old.
+    /// Proposes to purge rooms that can no longer be restored. Purging cannot be undone, and a
+    /// clock can be wrong: so no room is purged for its age in the first hour after startup, nor
+    /// while even the log's last entry would be too old.
     pub(super) fn purge_old(&mut self) {
         self.purge_surplus(None);
         let wait = i64::try_from(RETAIN_WAIT_MS).unwrap_or(i64::MAX).saturating_mul(1_000);
@@ -153,7 +153,7 @@ impl Chat {
         }
         while let Some(room) = self.deleted.due(cutoff) {
             if !self.step() || !self.purge(room) {
-                return; // The next tick goes on.
+                return; // The next tick continues.
             }
         }
     }
@@ -166,7 +166,7 @@ impl Chat {
         }
     }
 
-    /// `false`: it cannot be proposed now.
+    /// `false`: the core cannot propose it now.
     fn purge(&mut self, room: RoomId) -> bool {
         let proposed = self.propose(Entry::RoomPurged { room }, Purpose::Own).is_ok();
         if proposed {

@@ -1,9 +1,9 @@
-//! Rooms for two: how they come to be, who is in them, and how they end.
+//! Rooms for two: creation, membership, end.
 //!
-//! A room for two counts for the one who opened it, who is the first of the two; the other belongs
-//! to it from the first message on. Either can leave it, which hides it: with the next message,
-//! whosoever it is, both are in it again. It ends when both have left, and with a guest whose it
-//! is.
+//! A room for two counts for the quota of the account that opens it, the first of the two; the
+//! other becomes a member with the first message. Either can leave it, which hides it: with the
+//! next message, from either side, both are members again. It ends when both have left, and with
+//! the account of a guest in it.
 
 use crate::chat::core::Chat;
 use crate::chat::state::accounts::AccountState;
@@ -15,21 +15,21 @@ use crate::chat::vocabulary::{Action, Answer, DirectRoom, Entry, Refusal, What};
 use crate::limits::{DIRECT_ROOMS_PER_ACCOUNT_MAX, ROOMS_MAX};
 
 impl Chat {
-    /// The two of whom somebody wants the room.
+    /// The caller and the other account of a direct room.
     pub(super) fn pair(&self, caller: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
         let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let other = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
-        // Nobody has a direct room with themselves.
+        // No direct room with oneself.
         if other == account { Err(Refusal::PersonNotFound) } else { Ok([account, other]) }
     }
 
-    /// Somebody by name, whatever its case: an account's or a guest's.
+    /// The account or guest with this name; case does not count.
     pub(super) fn person_named(&self, name: &str) -> Option<&AccountState> {
         self.accounts.by_name(&Folded::new(name))
     }
 
-    /// What must be settled before somebody is given the room of two: that it comes to be, or that
-    /// one of them comes or goes, after which it may have ended.
+    /// The pending change that must end before a call gets the room for two: its creation, or a
+    /// membership change, after which the room may have ended.
     pub(super) fn awaits_pair(&self, between: [AccountId; 2]) -> Awaited {
         let Some(room) = self.rooms.of_pair(between) else { return Awaited::pair(between) };
         let pending_moves =
@@ -37,7 +37,8 @@ impl Chat {
         Awaited::Membership(room.record.id, pending_moves.unwrap_or(between[0]))
     }
 
-    /// Who has left the room comes back to it. `Ok(None)`: the answer comes with the log's.
+    /// A caller who has left the room returns to it. `Ok(None)`: the answer comes with the log's
+    /// answer.
     pub(super) fn direct(
         &mut self,
         call: CallId,
@@ -62,7 +63,8 @@ impl Chat {
         if self.is_blocked(between) {
             return Err(Refusal::Blocked);
         }
-        // It counts for the one who opens it alone: strangers use up nothing of the other's.
+        // The room counts only for the account that opens it: strangers cannot use up another
+        // account's quota.
         if self.rooms.len() >= ROOMS_MAX
             || self.rooms.opened_by(between[0]) >= DIRECT_ROOMS_PER_ACCOUNT_MAX
         {
@@ -75,8 +77,8 @@ impl Chat {
         Ok(None)
     }
 
-    /// The room in which somebody does something with words; whoever has left a room for two can
-    /// still speak there, as long as it is there, and so comes back.
+    /// The room in which an account acts on messages. An account that has left a room for two can
+    /// still send there while the room exists, and so returns.
     pub(super) fn room_to_act(
         &self,
         account: AccountId,
@@ -86,15 +88,15 @@ impl Chat {
         let two = found.and_then(|room| Some((room, room.record.between?)));
         match (two, action) {
             (Some((room, between)), Action::Send { .. }) if between.contains(&account) => {
-                let stays = between.into_iter().any(|one| room.will_have(one));
+                let stays = between.into_iter().any(|account| room.will_have(account));
                 if stays { Ok(room) } else { Err(Refusal::RoomNotFound) }
             }
             _ => self.own_room(account, action.room()),
         }
     }
 
-    /// Proposes what is said or done with words; in a room for two, what is said there behind the
-    /// return of whoever has left it. All of it, or nothing.
+    /// Proposes an entry about a message. In a room for two, a new message comes behind the return
+    /// of the accounts that have left. All entries, or none.
     pub(super) fn propose_message(
         &mut self,
         entry: Entry,
@@ -102,8 +104,9 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let Entry::Said { room, .. } = entry else { return self.propose(entry, purpose) };
         let two = self.rooms.get(room).and_then(|found| Some((found, found.record.between?)));
-        let back = two.map(|(found, between)| between.map(|one| (!found.will_have(one), one)));
-        let back = back.into_iter().flatten().filter(|(away, _)| *away).map(|(_, one)| one);
+        let back =
+            two.map(|(found, between)| between.map(|account| (!found.will_have(account), account)));
+        let back = back.into_iter().flatten().filter(|(away, _)| *away).map(|(_, account)| account);
         let back: Vec<AccountId> = back.collect();
         if !self.can_propose(back.len() + 1) {
             return Err(Refusal::Unavailable);
@@ -115,8 +118,9 @@ impl Chat {
             Entry::Said { client_id: Some(_), .. } | Entry::Said { reply_to: Some(_), .. }
         );
         for account in back {
-            // A message that was said before, or answers nothing that is there, brings nobody back.
-            // Only the log knows; so what is said next does not rely on it, but proposes the same.
+            // A repeated message, or a reply to a missing one, brings nobody back. Only the log
+            // knows which it is; so the next message does not rely on this return, but proposes it
+            // again.
             let with = open.then(|| Box::new(entry.clone()));
             let (member, expelled) = (true, false);
             let returns = Entry::MemberChanged { room, account, member, expelled, with };
@@ -129,7 +133,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Carries out [`Entry::DirectMade`].
+    /// Applies [`Entry::DirectMade`].
     pub(super) fn direct_made(
         &mut self,
         seq: Seq,
@@ -149,8 +153,8 @@ impl Chat {
         }
     }
 
-    /// Carries out [`Entry::MemberChanged`] of a room for two. That somebody has hidden it is told
-    /// to nobody else.
+    /// Applies [`Entry::MemberChanged`] in a room for two. The other account does not hear that
+    /// somebody has left.
     pub(super) fn direct_changed(
         &mut self,
         seq: Seq,
@@ -167,13 +171,13 @@ impl Chat {
         }
         self.put_out(seq, room, account);
         if self.rooms.get(room).is_some_and(|room| room.members.is_empty()) {
-            self.rooms.remove(room); // Only streams hear a room for two, of its members.
+            self.rooms.remove(room); // It has only its members' streams.
         }
         Ok(Answer::Done(()))
     }
 
-    /// The rooms for two of a guest who is gone for good end: nobody could be answered there.
-    /// `false`: there are more than this command may end.
+    /// Ends the rooms for two of a guest who is gone for good: nobody could reply there. `false`:
+    /// more rooms are left than this command may end.
     pub(super) fn end_direct_rooms(&mut self, seq: Seq, account: AccountId) -> bool {
         while let Some(id) = self.rooms.paired_with(account) {
             if !self.step() {

@@ -1,13 +1,13 @@
-//! Passwords that are tried: how often somebody may be wrong.
+//! Attempts at passwords: how often a client may be wrong.
 //!
-//! A try is taken before the password is looked at, and put back if it was right, so that many at
-//! once count, too. Each counts for its source, for the caller, and for the room:
+//! An attempt is charged before the password is checked, and refunded if it was right, so that
+//! parallel attempts count, too. Each counts for its source, for the caller, and for the room:
 //!
-//! - Whoever has used up their own tries is refused before anything is looked at. For an account
-//!   with a key its own tries are all that counts, so that nobody is shut out by a neighbour.
-//! - A room whose tries are used up, because many guess at it, refuses nobody for that: but it is
-//!   *wary*, and each source and caller then has only a few tries. Whoever knows the password needs
-//!   one.
+//! - A caller that has used up its own attempts is refused before any check. For an account with a
+//!   key only its own attempts count, so that a neighbour cannot lock it out.
+//! - A room whose attempts are used up, because many clients guess, refuses nobody for that: but it
+//!   becomes *wary*, and each source and caller then has only a few attempts. A caller that knows
+//!   the password needs one.
 
 use crate::chat::core::Chat;
 use crate::chat::state::limiter::{Kind, Subject, Take};
@@ -15,7 +15,7 @@ use crate::chat::types::{RoomId, RoomRef};
 use crate::chat::vocabulary::Refusal;
 
 impl Chat {
-    /// Takes a try at a room's password, whether or not there is such a room.
+    /// Charges an attempt at a room's password, whether or not the room exists.
     pub(super) fn guess(&mut self, room: &RoomRef) -> Result<(), Refusal> {
         if self.is_free() {
             return Ok(());
@@ -34,7 +34,7 @@ impl Chat {
         Ok(())
     }
 
-    /// The password was right: the try does not count.
+    /// Refunds the attempt: the password was right.
     pub(super) fn guessed(&mut self, room: &RoomRef) {
         if self.is_free() {
             return;

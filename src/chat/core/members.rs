@@ -1,7 +1,7 @@
-//! Who belongs where: memberships, and what a room looks like to whom.
+//! Memberships, and a room as different viewers see it.
 //!
 //! A membership begins and ends only by an entry; it outlives every subscription, password and
-//! restart. The room keeps it, and the account knows of which rooms.
+//! restart. The room stores it, and the account lists its rooms.
 
 use std::ops::Bound;
 
@@ -21,11 +21,11 @@ use crate::chat::vocabulary::{
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 
-/// Above every entry: who may read nothing.
+/// Above every entry: the viewer may read nothing.
 const NOTHING_READ: Seq = Seq(u64::MAX);
 
 impl Chat {
-    /// A room as somebody may know it. `inside`: who is told who is present.
+    /// A room as the viewer may know it. `inside`: the viewer may know who is present.
     pub(super) fn info(&self, room: &Room, viewer: Option<AccountId>, inside: bool) -> RoomInfo {
         let record = &room.record;
         let RoomSettings { title, description, visibility, .. } = record.settings.clone();
@@ -56,7 +56,7 @@ impl Chat {
         }
     }
 
-    /// The same, with those who are present.
+    /// The same, with the people present.
     pub(super) fn info_with_people(
         &self,
         room: &Room,
@@ -118,7 +118,7 @@ impl Chat {
         Ok(page(own, |id| marks_of(self.rooms.get(id)?, account)))
     }
 
-    /// The rooms that somebody is a member of, after one.
+    /// The rooms after `after` of which the caller is a member.
     fn rooms_of(&self, caller: Option<AccountId>, after: RoomId) -> impl Iterator<Item = &RoomId> {
         let known = caller.and_then(|caller| self.accounts.get(caller));
         let after = (Bound::Excluded(after), Bound::Unbounded);
@@ -132,13 +132,13 @@ impl Chat {
         Ok(Box::new(self.info(room, viewer, inside)))
     }
 
-    /// A room in which one may speak. One who is no member does not learn that a hidden one is.
+    /// A room in which the account may send. A non-member does not learn that a hidden room exists.
     pub(super) fn own_room(&self, account: AccountId, room: RoomId) -> Result<&Room, Refusal> {
         let room = self.visible(Some(account), room)?;
         if room.has_member(Some(account)) { Ok(room) } else { Err(Refusal::NotMember) }
     }
 
-    /// `Ok(None)`: the answer comes with the log's. One who is a member already stays one.
+    /// `Ok(None)`: the answer comes with the log's answer. An existing member needs no entry.
     pub(super) fn enter_room(
         &mut self,
         call: CallId,
@@ -164,7 +164,7 @@ impl Chat {
         Ok(None)
     }
 
-    /// `Ok(None)`: the answer comes with the log's. One who was no member is none afterwards.
+    /// `Ok(None)`: the answer comes with the log's answer. A non-member needs no entry.
     pub(super) fn exit_room(
         &mut self,
         call: CallId,
@@ -193,7 +193,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Somebody's coming or going is proposed.
+    /// A membership change is pending.
     pub(super) fn moves(&mut self, account: AccountId, room: RoomId, member: bool) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.moves(account, member);
@@ -203,7 +203,7 @@ impl Chat {
         }
     }
 
-    /// Members, and who is present without being one; those who are present first.
+    /// The members and the people present without membership; those present come first.
     pub(super) fn members(
         &self,
         caller: Identity,
@@ -223,26 +223,26 @@ impl Chat {
 
     fn members_present(&self, room: &Room, after: u64) -> (Vec<Member>, Option<Place>) {
         let Page { items: present, next } = room.present(after);
-        let show = |one: Present| Member {
-            guest: one.author.account.is_none_or(|account| self.is_guest(account)),
-            author: one.author,
+        let show = |person: Present| Member {
+            guest: person.author.account.is_none_or(|account| self.is_guest(account)),
+            author: person.author,
             online: true,
-            color: one.color,
-            last_activity: Some(one.last_activity),
+            color: person.color,
+            last_activity: Some(person.last_activity),
         };
         let away = Place::Away { present: room.arrivals(), account: AccountId(0) };
         let next = next.map_or(away, Place::Present);
         (present.into_iter().map(show).collect(), Some(next))
     }
 
-    /// `present`: who had arrived by then and is present still, was on a page before.
+    /// `present`: an earlier page has shown those who had arrived by then and are still present.
     fn members_away(
         &self,
         room: &Room,
         present: u64,
         after: AccountId,
     ) -> (Vec<Member>, Option<Place>) {
-        // A room for two is that of both, also while one of them has left it.
+        // A room for two lists both accounts, even if one of them has left it.
         let two = room.record.between.map(|[one, other]| [one.min(other), one.max(other)]);
         let two = two.into_iter().flatten().filter(|account| *account > after);
         let rest = room.members.range((Bound::Excluded(after), Bound::Unbounded));
@@ -266,7 +266,7 @@ impl Chat {
         self.accounts.get(account).is_none_or(AccountState::is_guest)
     }
 
-    /// Moves a member's marker, only forward and not beyond what was said; returns where it is.
+    /// Moves a member's read marker forward, at most to the last message; returns its position.
     pub(super) fn mark_read(
         &mut self,
         account: AccountId,
@@ -288,7 +288,7 @@ impl Chat {
         Ok(seq)
     }
 
-    /// These accounts know that a room is theirs.
+    /// Adds a room to the lists of its members.
     pub(super) fn belong(&mut self, room: RoomId, direct: bool, members: Vec<AccountId>) {
         for account in members {
             if let Some(known) = self.accounts.get_mut(account) {
@@ -297,7 +297,7 @@ impl Chat {
         }
     }
 
-    /// The membership begins, in the tables. `false`: it was there already.
+    /// Begins a membership in the tables. `false`: it exists already.
     pub(super) fn join_table(&mut self, account: AccountId, room: RoomId, seq: Seq) -> bool {
         let Some(known) = self.accounts.get_mut(account) else { return false };
         let Some(room) = self.rooms.get_mut(room) else { return false };
@@ -311,14 +311,14 @@ impl Chat {
         true
     }
 
-    /// Somebody belongs to a room from an entry on that made an account or a room.
+    /// Begins the membership that comes with a new account or a new room.
     pub(super) fn belongs_from(&mut self, account: AccountId, room: RoomId, seq: Seq) {
         if self.join_table(account, room, seq) && room != LOBBY {
             self.streams_enter(account, room, seq);
         }
     }
 
-    /// Carries out [`Entry::MemberChanged`]. What is so already is no change, and is not told.
+    /// Applies [`Entry::MemberChanged`]. A change to the current state is not announced.
     pub(super) fn member_changed(
         &mut self,
         seq: Seq,
@@ -347,8 +347,8 @@ impl Chat {
         Ok(Answer::Done(()))
     }
 
-    /// A membership ends: its streams are told that the room is theirs no more. `false`: it was
-    /// none.
+    /// Ends a membership, and tells the account's streams that the room is gone. `false`: the
+    /// account was not a member.
     pub(super) fn put_out(&mut self, seq: Seq, room: RoomId, account: AccountId) -> bool {
         let there = self.rooms.get(room).is_some_and(|room| room.has_member(Some(account)));
         if there {
@@ -359,8 +359,8 @@ impl Chat {
         there
     }
 
-    /// The owner of a room puts somebody out: a member, or who only sits there.
-    /// `Ok(None)`: the answer comes with the log's.
+    /// The owner of a room expels a member, or a person who is only subscribed there. `Ok(None)`:
+    /// the answer comes with the log's answer.
     pub(super) fn expel(
         &mut self,
         call: CallId,
@@ -375,14 +375,14 @@ impl Chat {
         }
         let name = Folded::new(name);
         let Some(known) = self.accounts.by_name(&name) else {
-            // A name without an account is one subscription's only.
+            // A name without an account belongs to one subscription only.
             let subscription = found.subscription_of(&name).ok_or(Refusal::PersonNotFound)?;
             self.unsubscribe(subscription, Some(CloseReason::Expelled));
             return Ok(Some(Answer::Done(())));
         };
         let other = known.account.id;
         if other == account {
-            return Err(Refusal::Forbidden); // Who wants to go can leave.
+            return Err(Refusal::Forbidden); // An owner can leave instead.
         }
         if !found.has_member(Some(other)) {
             found.holder(&name).ok_or(Refusal::PersonNotFound)?;
@@ -393,7 +393,7 @@ impl Chat {
         Ok(None)
     }
 
-    /// An account's subscriptions in a room end, but for those of its streams.
+    /// Ends an account's subscriptions in a room, except those of its streams.
     fn unsubscribe_person(&mut self, account: AccountId, room: RoomId) {
         let Some(known) = self.accounts.get(account) else { return };
         let here = (room, ProtocolId(0), SubscriptionId(0))
@@ -428,7 +428,7 @@ impl Chat {
     }
 }
 
-/// What somebody has to do with a room.
+/// The account's membership in a room.
 pub(super) fn marks_of(room: &Room, account: AccountId) -> Option<MembershipMarks> {
     let Membership { since, read, .. } = *room.members.get(&account)?;
     Some(MembershipMarks { room: room.record.id, since, read })

@@ -1,5 +1,5 @@
-//! What members do with words: say them, change them, take them back, put reactions on them.
-//! Whether a message is there to be changed, and whose it is, the log knows, and answers for it.
+//! Messages: send, edit, delete, react. Whether the target exists, and who wrote it, only the log
+//! knows; the log's answer decides.
 
 use crate::chat::core::Chat;
 use crate::chat::state::limiter::Kind;
@@ -22,7 +22,7 @@ impl Action {
 }
 
 impl Chat {
-    /// The answer comes with the log's.
+    /// The answer comes with the log's answer.
     pub(super) fn act(
         &mut self,
         call: CallId,
@@ -34,7 +34,7 @@ impl Chat {
         self.propose_message(entry, Purpose::Call(call, Some(account)))
     }
 
-    /// What an account's action puts into the log.
+    /// The entry that proposes an account's action.
     fn acted(&mut self, account: AccountId, action: Action) -> Result<Entry, Refusal> {
         let found = self.room_to_act(account, &action)?;
         found.may_touch(account, &action)?;

@@ -1,19 +1,19 @@
-//! The one type that decides: [`Chat`].
+//! The one type that decides everything: [`Chat`].
 //!
 //! # Where a method belongs
 //!
-//! - Here: what every command goes through, whatever it is about.
+//! - Here: the path of every command, whatever its topic.
 //! - `calls`, `apply`: one `match` each, of calls and of entries. They find the method and have no
 //!   rules of their own.
-//! - A topic's file: what a call of that topic does, what it proposes, and how the entry is carried
-//!   out when it comes back, in this order. The topics are `people` (accounts, sessions), `blocks`,
-//!   `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is
-//!   gone), `closing` (rooms that close), `subscriptions` and `streams` (connections), `messages`.
-//! - Rules that all topics obey: `sight` (who may see a room), `charge` (rates), `quotas`,
-//!   `guesses` (passwords), `work` (what is too long for one command).
-//! - `snapshot`: the beginning. `check`: what must be true between commands; in tests.
+//! - A topic's file: how it handles its calls, what it proposes, and how it applies the entry that
+//!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
+//!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
+//!   `closing` (shutdown), `subscriptions` and `streams` (connections), `messages`.
+//! - Rules that all topics obey: `sight` (who may see a room), `charge` (rate limits), `quotas`,
+//!   `guesses` (passwords), `work` (long work in several commands).
+//! - `snapshot`: the initial state. `check`: invariants between commands; tests only.
 //!
-//! A method that changes one table only belongs to that table, in `state`.
+//! A method that changes only one table belongs to that table, in `state`.
 
 mod apply;
 mod blocks;
@@ -64,58 +64,58 @@ use crate::chat::vocabulary::{
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
 
-/// What the core is told once, at the start.
+/// The core's settings, fixed at startup.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// A session ends so many seconds after its last use.
+    /// A session ends this many seconds after its last use.
     pub session_ttl_secs: u64,
-    /// Whether there are rate limits.
+    /// `false` switches all rate limits off.
     pub limits: bool,
 }
 
 /// The core. See the module's documentation.
 pub struct Chat {
-    /// By the system's clock: what is written down and shown.
+    /// Wall clock: the time that entries bear and clients see.
     now: Time,
-    /// By the running clock: what lifetimes are counted by.
+    /// Monotonic clock: the time that measures lifetimes.
     running: Time,
-    /// The running clock at the first command.
+    /// The monotonic clock at the first command.
     started: Time,
     accounts: Accounts,
     pub(super) rooms: Rooms,
-    /// Rooms that were deleted, and can be brought back.
+    /// Deleted rooms that their owners can restore.
     deleted: Deleted,
     subscriptions: Numbered<SubscriptionId, Subscription>,
-    /// Those of them that are no stream's; and those that were taken by a token, by who shows it
-    /// and where, and when it was first issued.
+    /// Subscriptions outside streams; then subscriptions by token, keyed by room, name and the time
+    /// of the token's first issue.
     subscribed: BTreeSet<SubscriptionId>,
     by_token: HashMap<(RoomId, Folded, Time), SubscriptionId>,
-    /// Streams, by their own subscriptions.
+    /// Streams, by the subscription of their connection.
     streams: BTreeMap<SubscriptionId, Stream>,
     last_stream: u64,
-    /// The line behind the log.
+    /// The queue behind the log.
     order: Order<Purpose>,
-    /// Asks about a room of which a change is in flight, for when that is over.
+    /// Calls about a room with a pending change; they resume after the change.
     held: Waits,
-    /// What was too long for one command, and goes on; and how many steps this one has left.
+    /// Work that is too long for one command, and the steps that this command has left.
     work: VecDeque<Work>,
     steps: usize,
     pub(super) steps_max: usize,
-    /// Who does what is done now, as far as it counts.
+    /// The origin of the current command, for rate limits and quotas.
     origin: Origin,
-    /// `None`: there are no rate limits.
+    /// `None`: rate limits are off.
     limiter: Option<Limiter>,
     quotas: Quotas,
-    /// How much room the disk has.
+    /// How much free space the disk has.
     space: Space,
     closing: bool,
-    /// The last entry that is applied.
+    /// The last applied entry.
     last: Seq,
-    /// When what an entry changes happened: the time of the latest.
+    /// The latest time of an applied entry.
     told: Time,
 }
 
-/// The entry that every log begins with: the lobby.
+/// The first entry of every log: the lobby.
 ///
 /// # Panics
 /// Never: the texts are valid, as a test shows.
@@ -129,7 +129,7 @@ pub fn founding() -> Entry {
 }
 
 impl Chat {
-    /// A core that knows what lasts, and nobody who is present.
+    /// A core with the lasting state of `snapshot`; nobody is present.
     pub fn new(settings: Settings, snapshot: Snapshot) -> Chat {
         let mut chat = Chat {
             now: Time(0),
@@ -160,14 +160,14 @@ impl Chat {
         chat
     }
 
-    /// With another bound than [`PROPOSED_MAX`]: for the simulation, in which all are small.
+    /// Replaces the bound [`PROPOSED_MAX`]: the simulation uses a small one.
     pub(crate) fn within(self, proposed_max: usize) -> Chat {
         Chat { order: self.order.within(proposed_max), ..self }
     }
 
-    /// Carries out one command and appends what comes of it to `effects`, in order.
+    /// Carries out one command and appends its effects to `effects`, in order.
     ///
-    /// Order comes from the log: `now.wall` may be earlier than it was, `now.running` may not.
+    /// The log decides the order: `now.wall` may go back, `now.running` may not.
     pub fn handle(&mut self, now: impl Into<Moment>, command: Command, effects: &mut Vec<Effect>) {
         let now = now.into();
         (self.now, self.running) = (now.wall, self.running.max(now.running));
@@ -210,17 +210,17 @@ impl Chat {
         Moment { wall: self.now, running: self.running }
     }
 
-    /// The last entry that is applied; what came of it has been told.
+    /// The last applied entry; its effects have been issued.
     pub fn last(&self) -> Seq {
         self.last
     }
 
-    /// Whether nothing is waiting for the log.
+    /// Whether no proposal waits for the log.
     pub fn is_settled(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// Proposes an entry, if there is room for one more.
+    /// Proposes an entry, or refuses it: no room in the queue, no disk space, quota, rate limit.
     fn propose(&mut self, entry: Entry, purpose: Purpose) -> Result<(), Refusal> {
         if !self.can_propose(1) {
             return Err(Refusal::Unavailable);
@@ -233,7 +233,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Whether there is room in the line for so many more.
+    /// Whether the queue has room for `count` more proposals.
     fn can_propose(&self, count: usize) -> bool {
         !self.closing && self.order.has_room_for(count)
     }
@@ -242,7 +242,7 @@ impl Chat {
         self.order.tell(Effect::Answer { id: call, answer });
     }
 
-    /// The log has an entry: what it changes is changed, and who waited for it is told.
+    /// Applies an entry that the log has, and answers the caller that waits for it.
     fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
         let purpose = ticket.map_or(Purpose::Own, |ticket| self.order.settle(ticket));
         let (by, viewer) = match &purpose {
@@ -252,7 +252,7 @@ impl Chat {
             Purpose::Guest(_) | Purpose::Own => (None, None),
         };
         if ticket.is_some() {
-            self.release(&entry); // What others proposed has reserved nothing here.
+            self.release(&entry); // Only our own proposals reserve anything.
         }
         let freed = entry.awaited();
         let begun = matches!(entry, Entry::SessionBegun { .. });
@@ -268,8 +268,8 @@ impl Chat {
         }
     }
 
-    /// An entry is not in the log, or was there before: what it reserved is free again, and who
-    /// waited is told.
+    /// The log has refused an entry, or had it already: frees what the entry reserved, and answers
+    /// the caller that waits for it.
     fn not_logged(&mut self, ticket: Ticket, entry: &Entry, outcome: Result<Answer, Refusal>) {
         let purpose = self.order.settle(ticket);
         self.release(entry);
@@ -283,7 +283,7 @@ impl Chat {
         }
         self.conclude(purpose, matches!(entry, Entry::SessionBegun { .. }), outcome);
         if let Entry::SessionBegun { account, .. } = entry {
-            self.end_if_over(*account); // A guest's: the account is in the log, but nobody has it.
+            self.end_if_over(*account); // A guest without a session.
         }
         self.move_up();
         if let Some(freed) = entry.awaited() {
@@ -291,7 +291,7 @@ impl Chat {
         }
     }
 
-    /// Tells whoever an entry was proposed for what came of it.
+    /// Sends the outcome of an entry to the caller or subscription that waits for it.
     fn conclude(&mut self, purpose: Purpose, begun: bool, outcome: Result<Answer, Refusal>) {
         match purpose {
             Purpose::Call(call, _) => self.answer(call, outcome),
@@ -302,7 +302,7 @@ impl Chat {
                 });
                 self.answer(call, answer);
             }
-            // Without the account, which may have been lost, there is no session either.
+            // The first entry of a new guest is the account. If it fails, so does the session.
             Purpose::Guest(call) if begun => {
                 self.answer(call, outcome.map_err(|_| Refusal::Unavailable));
             }
@@ -319,7 +319,7 @@ impl Chat {
         }
     }
 
-    /// Somebody is here since a message that is lost: then the room hears that, at least.
+    /// A message that was lost made its author present: the room hears at least of the join.
     fn came_silently(&mut self, subscription: SubscriptionId, protocol: ProtocolId, entry: &Entry) {
         let Entry::Said { room, author, color, .. } = entry.clone() else { return };
         let event = Event { room, time: self.now, author, color, what: What::Joined };
@@ -328,7 +328,7 @@ impl Chat {
 
     fn tick(&mut self) {
         self.accounts.tick(self.now);
-        // One that is not through yet goes on.
+        // An unfinished sweep continues instead.
         if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
             self.sweep(AccountId(0));
         }

@@ -1,10 +1,9 @@
-//! Rooms that a guest who is gone has left behind. The longest member has such a room from then on,
-//! and all its members are told so; where there is none, it ends as soon as nobody is there any
-//! more. (A room that was nobody's from the start stays, as ChitChat has it, and so does the
-//! lobby.)
+//! Orphans: rooms that a guest who is gone has owned. The longest member inherits such a room, and
+//! all its members hear of it; without members it ends as soon as it is empty. (A room that never
+//! had an owner stays, as ChitChat requires, and so does the lobby.)
 //!
-//! Both are entries of their own, which the core proposes by itself; what cannot be proposed now,
-//! or was lost, is at the next tick.
+//! Both are entries that the core proposes by itself; if a proposal fails or is lost, the next tick
+//! repeats it.
 
 use std::ops::Bound;
 
@@ -15,13 +14,12 @@ use crate::chat::types::RoomId;
 use crate::chat::vocabulary::Entry;
 
 impl Chat {
-    /// Whether such rooms are being looked at.
+    /// Whether such a check is in progress.
     pub(super) fn is_tending(&self) -> bool {
         self.work.iter().any(|work| matches!(work, Work::Tend { .. }))
     }
 
-    /// Looks at those rooms to which something has happened; `after`: then at all such rooms behind
-    /// that one.
+    /// Checks the rooms with changes; with `after`, then all orphans after that room.
     pub(super) fn tend_rooms(&mut self, mut after: Option<RoomId>) {
         while let Some(room) = self.rooms.untended.first().copied() {
             if !self.step() {
@@ -41,8 +39,8 @@ impl Chat {
         }
     }
 
-    /// Proposes what is to become of a room that a guest has left behind, if something is. One that
-    /// is about to change, or to end, tells of itself.
+    /// Proposes the next owner of an orphan, or its end, if either is due. A pending change of the
+    /// room triggers another check.
     fn tend(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get(id) else { return };
         if room.pending_change {
@@ -58,7 +56,7 @@ impl Chat {
             }
             return;
         }
-        // It is what it was, but for its owner, which this tells.
+        // The settings stay; the entry announces the new owner.
         let (settings, generation) = (room.record.settings.clone(), room.record.generation);
         let same =
             Entry::RoomChanged { room: id, settings, generation, link: None, keep_members: true };
@@ -67,7 +65,7 @@ impl Chat {
         }
     }
 
-    /// Nobody may be left in a room.
+    /// The room may be empty now.
     pub(super) fn left(&mut self, room: RoomId) {
         if self.rooms.get(room).is_some_and(|room| room.record.forsaken) {
             self.rooms.untended.insert(room);

@@ -1,4 +1,4 @@
-//! Asks about people: who is known, who is logged in, and who is only passing through.
+//! Accounts, sessions and guests.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::chat::vocabulary::{Answer, CloseReason, Entry, Person, Refusal, Sessi
 use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
 
-/// A session that is to begin.
+/// The session that a login begins.
 pub(super) struct NewSession {
     pub key: KeyHash,
     pub remember: bool,
@@ -39,8 +39,8 @@ impl Chat {
     ) -> Result<AccountId, Refusal> {
         let folded = name.folded();
         self.end_if_away(&folded)?;
-        // Somebody without an account may use the name now, in a room: then no other guest can have
-        // it. But whoever registers it has it for good.
+        // An anonymous client may use the name in a room: then no guest can have it. A registered
+        // account can: registration is for good.
         let servers = folded == Name::of_server().folded();
         let used = key.is_none() && self.rooms.any_guest(&folded);
         let taken = self.accounts.will_be_taken(&folded) || used;
@@ -58,15 +58,15 @@ impl Chat {
         Ok(account)
     }
 
-    /// Proposes the end of a guest of that name who has been away for too long, so that the name is
-    /// free at once and not only after the next tick.
+    /// Proposes the end of an absent guest of that name, so that the name is free at once instead
+    /// of after the next tick.
     fn end_if_away(&mut self, name: &Folded) -> Result<(), Refusal> {
         let Some(known) = self.accounts.by_name(name) else { return Ok(()) };
         if !self.accounts.is_away_for_good(known, self.running) {
             return Ok(());
         }
         let (account, sessions) = (known.account.id, known.sessions.clone());
-        // All of it, with the account and the session that are to follow, or nothing.
+        // Reserve the whole sequence, with the new account and session: all or nothing.
         if !self.can_propose(sessions.len() + 3) {
             return Err(Refusal::Unavailable);
         }
@@ -82,7 +82,7 @@ impl Chat {
         Ok(())
     }
 
-    /// A guest is an account and its only session, proposed one behind the other.
+    /// A guest is an account and its only session: two entries in sequence.
     pub(super) fn be_guest(
         &mut self,
         call: CallId,
@@ -92,7 +92,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let name = Name::new(name).ok_or(Refusal::NameInvalid)?;
         if !self.can_propose(2) {
-            return Err(Refusal::Unavailable); // Both, or none.
+            return Err(Refusal::Unavailable); // Both or neither.
         }
         let account = self.make_account(name, None, color, Purpose::Guest(call))?;
         self.begin_session(account, session, Purpose::Guest(call))
@@ -110,7 +110,7 @@ impl Chat {
         let mut standing = self.longest_unused_first(known);
         let most = SESSIONS_PER_ACCOUNT_MAX.saturating_sub(beginning + 1);
         if beginning >= SESSIONS_PER_ACCOUNT_MAX {
-            return Err(Refusal::Full); // All in flight: there is none that could make way.
+            return Err(Refusal::Full); // All are pending; none can be ended.
         }
         standing.truncate(standing.len().saturating_sub(most));
         for session in standing {
@@ -134,8 +134,8 @@ impl Chat {
         Ok(())
     }
 
-    /// The sessions of an account whose end is not yet proposed; those that hold a subscription
-    /// come last.
+    /// The sessions of an account whose end is not pending, the longest unused first, those with a
+    /// subscription last.
     fn longest_unused_first(&self, known: &AccountState) -> Vec<SessionId> {
         let sessions = known.sessions.iter();
         let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
@@ -157,8 +157,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Proposes the end of a guest who has no session any more. What cannot be proposed now is at
-    /// the next tick.
+    /// Proposes the end of a guest without a session. If the proposal fails, the next tick repeats
+    /// it.
     pub(super) fn end_if_over(&mut self, account: AccountId) {
         let known = self.accounts.get(account);
         if known.is_some_and(|known| self.accounts.is_forsaken(known))
@@ -175,14 +175,14 @@ impl Chat {
         caller: Identity,
     ) -> Result<Option<Answer>, Refusal> {
         let Some(Who { account, session: Some(session) }) = caller else {
-            return Ok(Some(Answer::Done(()))); // An account's own key cannot be logged out.
+            return Ok(Some(Answer::Done(()))); // An account's own key has no session.
         };
         self.end_session(session, Purpose::Call(call, Some(account)))?;
         Ok(None)
     }
 
-    /// The end of a guest whose client has another session from now on. It is not waited for: what
-    /// is asked for after the answer comes behind it in the log.
+    /// Ends a guest whose client has moved to another session. The answer does not wait for the
+    /// log: a later call of the client comes behind these entries anyway.
     pub(super) fn give_up(&mut self, caller: Identity) -> Result<(), Refusal> {
         let Some(Who { account, session: Some(session) }) = caller else { return Ok(()) };
         let known =
@@ -191,7 +191,7 @@ impl Chat {
             return Ok(());
         }
         if !self.can_propose(2) {
-            return Err(Refusal::Unavailable); // Both, or none.
+            return Err(Refusal::Unavailable); // Both or neither.
         }
         self.end_session(session, Purpose::Own)?;
         self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
@@ -213,7 +213,7 @@ impl Chat {
         self.end_session(session, Purpose::Call(call, Some(account)))
     }
 
-    /// Also for whoever shows the key itself: then no session stays.
+    /// With the account's key in place of a session, no session stays.
     pub(super) fn change_key(
         &mut self,
         call: CallId,
@@ -226,7 +226,7 @@ impl Chat {
             return Err(Refusal::Forbidden);
         }
         if known.pending_key {
-            return Err(Refusal::Unavailable); // By then, whoever asks may not be known any more.
+            return Err(Refusal::Unavailable); // The caller's key may be about to change.
         }
         let entry = Entry::KeyChanged { account, key, but: session };
         self.propose(entry, Purpose::Call(call, Some(account)))?;
@@ -277,15 +277,14 @@ impl Chat {
         self.accounts.get(session.account).ok_or(Refusal::UnknownKey)?;
         let id = session.id;
         if !self.accounts.begin(session, self.running) {
-            return Err(Refusal::Unavailable); // Only where another proposer took the number first.
+            return Err(Refusal::Unavailable); // Another proposer took the number.
         }
         let live = self.accounts.session(id).ok_or(Refusal::Unavailable)?;
         Ok(Answer::Session(self.session_info(id, live, true)))
     }
 
-    /// Only a guest's account ends, and only without a session. Its rooms are not told of it by an
-    /// entry of theirs: who is not there any more is no member, and what was theirs is the longest
-    /// member's.
+    /// Only a guest's account ends, and only without a session. Its rooms get no entries about
+    /// this: a missing account is no member, and the longest member inherits the guest's rooms.
     pub(super) fn account_ended(&mut self, seq: Seq, account: AccountId) {
         if !self.accounts.get(account).is_some_and(AccountState::is_over) {
             return;
@@ -297,7 +296,7 @@ impl Chat {
         let through = self.end_direct_rooms(seq, account);
         let Some(known) = self.accounts.get_mut(account) else { return };
         if !through {
-            known.pending_end = true; // Nobody proposes its end once more.
+            known.pending_end = true; // Prevents a second proposal.
             return self.work.push_back(Work::EndAccount { account, seq });
         }
         let name = known.account.name.clone();
@@ -313,8 +312,8 @@ impl Chat {
         self.rooms.disown(account);
         self.quotas.end(Made::Account(account));
         self.purge_all_of(account);
-        // Nobody else has the name before the last subscription under it has ended, but for whose
-        // it is to be already.
+        // The name stays reserved until the last subscription under it has ended, unless a new
+        // owner has reserved it already.
         let folded = name.folded();
         let then = if subscriptions.is_empty() || self.accounts.is_reserved(&folded) {
             Then::Nothing
@@ -326,8 +325,8 @@ impl Chat {
         self.accounts.remove(account);
     }
 
-    /// Whoever holds the old key, or came in by it, is out: what the key opened ends, and so do the
-    /// sessions that it began, also those that were in flight until now.
+    /// Locks out everybody with the old key: ends its subscriptions and sessions, also those that
+    /// were pending until now.
     pub(super) fn key_changed(
         &mut self,
         account: AccountId,
@@ -335,17 +334,20 @@ impl Chat {
         but: Option<SessionId>,
     ) -> Result<Answer, Refusal> {
         if !self.accounts.change_key(account, key) {
-            return Err(Refusal::Unavailable); // Nobody draws a key that is there already.
+            return Err(Refusal::Unavailable); // A random key never repeats.
         }
         let Some(known) = self.accounts.get(account) else { return Ok(Answer::Done(())) };
         let stays = |by: Option<SessionId>| by.is_some() && by == but;
         let streams = known.streams.iter().copied();
         let mut going: BTreeSet<SubscriptionId> = streams
-            .filter(|base| !self.streams.get(base).is_some_and(|one| stays(one.session)))
+            .filter(|base| !self.streams.get(base).is_some_and(|stream| stays(stream.session)))
             .collect();
         let subscriptions = known.subscriptions.iter().map(|(_, _, subscription)| *subscription);
         going.extend(subscriptions.filter(|subscription| {
-            !self.subscriptions.get(subscription).is_some_and(|one| stays(one.session))
+            !self
+                .subscriptions
+                .get(subscription)
+                .is_some_and(|subscribed| stays(subscribed.session))
         }));
         for session in known.sessions.clone() {
             if Some(session) != but {

@@ -1,11 +1,11 @@
-//! Quotas: how much of what lasts may be there at once, however slowly it is made. Rates (see
-//! `charge`) bound how fast; a quota is decided by the entry that would make one more, whichever
-//! way it is asked for.
+//! Quotas: how many lasting items may exist at once, however slowly they are made. Rate limits (see
+//! `charge`) bound the speed; a quota refuses the entry that would make one item too many, no
+//! matter which call asks for it.
 //!
-//! An account answers for the rooms that it owns. What nobody owns, and accounts themselves, count
-//! for the address that made them, as long as they are there; of what was made before the start
-//! that is not known, as addresses are not written down. Like the rates of addresses, this does not
-//! hold for this machine itself.
+//! An account's quota counts the rooms that it owns. Rooms without an owner, and accounts
+//! themselves, count for the address that made them, as long as they exist; those from before the
+//! start of the server count for nobody, as addresses are not stored. Like the rate limits of
+//! addresses, this does not apply to this machine itself.
 
 use crate::chat::core::Chat;
 use crate::chat::source::Source;
@@ -16,7 +16,7 @@ use crate::chat::vocabulary::{Entry, Refusal};
 use crate::limits::{OWNED_ROOMS_PER_ACCOUNT_MAX, OWNED_ROOMS_PER_GUEST_MAX};
 
 impl Chat {
-    /// Whether there may be what an entry makes.
+    /// Checks the quota for an entry.
     pub(super) fn find_quota(&self, entry: &Entry, purpose: &Purpose) -> Result<(), Refusal> {
         let full = match entry {
             _ if matches!(purpose, Purpose::Own) => false,
@@ -32,8 +32,8 @@ impl Chat {
         !self.is_free() && self.origin.source != Source::Local
     }
 
-    /// Whether an account owns as many rooms as it may, those included that it is about to make or
-    /// to bring back.
+    /// Whether an account has reached its limit of owned rooms, including rooms whose creation or
+    /// return is pending.
     pub(super) fn owns_too_much(&self, owner: AccountId) -> bool {
         let guest = self.is_guest(owner);
         let max = if guest { OWNED_ROOMS_PER_GUEST_MAX } else { OWNED_ROOMS_PER_ACCOUNT_MAX };
@@ -43,7 +43,7 @@ impl Chat {
         self.rooms.owns(owner, max) + making + returning >= max
     }
 
-    /// It is proposed, and counts from now on.
+    /// Counts a proposed entry.
     pub(super) fn count(&mut self, entry: &Entry, purpose: &Purpose) {
         if matches!(purpose, Purpose::Own) {
             return;
@@ -56,7 +56,7 @@ impl Chat {
         }
     }
 
-    /// The log has answered for an entry: what it makes is there, or will not be.
+    /// The log has decided about an entry: the pending count ends.
     pub(super) fn made(&mut self, entry: &Entry) {
         if let Entry::RoomMade { owner: Some(owner), .. } = entry {
             less(&mut self.quotas.making, *owner);

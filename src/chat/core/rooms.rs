@@ -1,4 +1,4 @@
-//! Rooms are made, changed and deleted by those who may.
+//! Creating, changing and deleting rooms.
 
 use crate::chat::core::Chat;
 use crate::chat::state::accounts::AccountState;
@@ -39,7 +39,7 @@ impl Chat {
         let owner = caller.map(|caller| caller.account);
         let known = owner.and_then(|owner| self.accounts.get(owner));
         if known.is_some_and(AccountState::is_full) {
-            return Err(Refusal::Full); // Its maker will be a member of it.
+            return Err(Refusal::Full); // The creator becomes a member.
         }
         let room = match settings.visibility {
             Visibility::Hidden => self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?,
@@ -50,7 +50,8 @@ impl Chat {
         Ok(())
     }
 
-    /// `Ok(None)`: the answer comes with the log's. What is so already is no change.
+    /// `Ok(None)`: the answer comes with the log's answer. A change to the current settings needs
+    /// no entry.
     pub(super) fn change_room(
         &mut self,
         to: CallId,
@@ -103,7 +104,7 @@ impl Chat {
         Ok(())
     }
 
-    /// `first`: who belongs to it beside its owner.
+    /// `first`: members besides the owner.
     pub(super) fn room_made(
         &mut self,
         seq: Seq,
@@ -112,7 +113,7 @@ impl Chat {
         viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let (id, owner) = (record.id, record.owner);
-        // A number is never used twice, not even that of a room that is gone.
+        // A room number is never reused, even after the room's deletion.
         if self.rooms.is_used(id) {
             return Err(Refusal::Unavailable);
         }
@@ -145,7 +146,7 @@ impl Chat {
         Ok(())
     }
 
-    /// A room is told what it is now.
+    /// Announces a room's current settings to the room.
     pub(super) fn tell_what_it_is(&mut self, id: RoomId, seq: Seq) {
         if let Some(room) = self.rooms.get(id) {
             let info = Box::new(self.info(room, None, true));
@@ -172,8 +173,8 @@ impl Chat {
         Ok(Answer::Done(()))
     }
 
-    /// What an entry did to a room. Who did it, the log does not know: it is said by the owner, or,
-    /// where there is none, by a name without an account.
+    /// Announces an entry's effect on a room. The log does not keep the author of such an entry:
+    /// the event names the owner or, without one, the server.
     pub(super) fn tell_of_room(&mut self, id: RoomId, what: What) {
         let owner = self.rooms.get(id).and_then(|room| room.record.owner);
         let owner = owner.and_then(|owner| self.accounts.get(owner)).map(AccountState::author);

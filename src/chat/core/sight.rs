@@ -1,11 +1,12 @@
-//! *May this caller see this room?* The one question that stands before every answer about a room,
-//! whatever is asked, on every protocol.
+//! *May this caller see this room?* Every answer about a room passes this check first, on every
+//! protocol.
 //!
-//! A room for two is seen by those of the two who are in it. A hidden room is seen by its owner and
-//! its members, by who shows its token or its password, and, where a protocol finds rooms by what
-//! people name, by who names the number that was drawn for it: that is its link, and nobody gets
-//! there by counting. Its title is a word that others can guess, and so does not show it. All other
-//! rooms are seen by everybody; but who is in them, and what was said, only where they are public.
+//! A room for two is visible to those of the two who are members. A hidden room is visible to its
+//! owner and its members, to a caller with its token or its password, and, where a protocol finds
+//! rooms by a client's reference, to a caller who names the room's random number: that number is
+//! its link, and cannot be guessed by counting. Its title can be guessed, and so does not show it.
+//! All other rooms are visible to everybody; but the people present and the messages only if the
+//! room is public.
 
 use crate::chat::core::Chat;
 use crate::chat::state::room::Room;
@@ -13,10 +14,10 @@ use crate::chat::types::{AccountId, RoomId, RoomRef};
 use crate::chat::vocabulary::{Access, Refusal};
 
 impl Chat {
-    /// A room by its number, as far as somebody may see it who shows nothing but who they are.
+    /// A room by its number, if the viewer may see it without a token or password.
     ///
     /// # Errors
-    /// [`Refusal::RoomNotFound`], also for a room that is about to end.
+    /// [`Refusal::RoomNotFound`], also for a room whose end is pending.
     pub(super) fn visible(
         &self,
         viewer: Option<AccountId>,
@@ -26,10 +27,10 @@ impl Chat {
         found.ok_or(Refusal::RoomNotFound)
     }
 
-    /// A room by what somebody calls it, as far as they may see it.
+    /// A room by a client's reference, if the viewer may see it.
     ///
     /// # Errors
-    /// [`Refusal::RoomNotFound`], also for a room that is about to end.
+    /// [`Refusal::RoomNotFound`], also for a room whose end is pending.
     pub(super) fn find_visible(
         &self,
         viewer: Option<AccountId>,
@@ -45,13 +46,13 @@ impl Chat {
         let inside = room.has_member(viewer);
         let own = viewer.is_some() && room.record.owner == viewer;
         let listed = !room.is_hidden() && !room.is_direct();
-        // Who shows a token of it has been let in, though the token may be good for nothing by now.
+        // The holder of a token was let in once, even if the token is out of date.
         let token = matches!(access, Access::Token { room: of, .. } if names(room, of));
         !room.pending_end && (listed || inside || own || token || self.admits(room, access).is_ok())
     }
 
-    /// Whether somebody is told who is present: where it is public everybody, else who belongs
-    /// there or could come in.
+    /// Whether the viewer may know who is present: everybody in a public room, else members and
+    /// callers with access.
     pub(super) fn may_see_inside(
         &self,
         room: &Room,
@@ -61,13 +62,13 @@ impl Chat {
         room.has_member(viewer) || self.admits(room, access).is_ok()
     }
 
-    /// Whether one may come in by what one shows. Into a room for two nobody may.
+    /// Whether this access admits a caller to the room. A room for two admits nobody.
     pub(super) fn admits(&self, room: &Room, access: Access) -> Result<(), Refusal> {
         let admitted = room.is_public() || self.fits(room, access);
         if admitted && !room.is_direct() { Ok(()) } else { Err(Refusal::NoAccess) }
     }
 
-    /// Whether a password or token that is shown is one for that room, as it is now.
+    /// Whether a password or token is valid for the room as it is now.
     pub(super) fn fits(&self, found: &Room, access: Access) -> bool {
         let record = &found.record;
         match access {
@@ -81,12 +82,12 @@ impl Chat {
     }
 }
 
-/// Whether a number is one of that room's.
+/// Whether a number is one of the room's two.
 fn names(room: &Room, number: RoomId) -> bool {
     !room.is_direct() && (number == room.record.id || Some(number) == room.record.link)
 }
 
-/// Whether a room is named by a number that nobody could guess.
+/// Whether a reference is a random number, which nobody could guess.
 fn is_link(name: &RoomRef) -> bool {
     matches!(name, RoomRef::Id(number) if number.is_drawn())
 }

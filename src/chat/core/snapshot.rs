@@ -1,11 +1,11 @@
-//! What lasts, all of it: where a core starts from, and what another could start from.
+//! The complete lasting state: a core starts from it.
 
 use crate::chat::core::Chat;
 use crate::chat::state::room::{DeletedRecord, Room};
 use crate::chat::state::snapshot::Snapshot;
 
 impl Chat {
-    /// Fills a core that knows nothing yet.
+    /// Fills an empty core.
     pub(super) fn restore(&mut self, snapshot: Snapshot) {
         for account in snapshot.accounts {
             self.accounts.insert(account);
@@ -34,7 +34,7 @@ impl Chat {
         self.accounts.used_up_to(snapshot.last_account, snapshot.last_session);
     }
 
-    /// Everything that lasts, each table by number: what another core can start from.
+    /// The complete lasting state, each table by number: another core can start from it.
     pub fn snapshot(&self) -> Snapshot {
         let (accounts, sessions) = (self.accounts.records(), self.accounts.sessions());
         Snapshot {

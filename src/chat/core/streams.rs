@@ -1,9 +1,9 @@
-//! Streams: one connection that hears every room that its account is a member of.
+//! Streams: one connection that hears every room of its account.
 //!
-//! A stream is a subscription of its own, through which it speaks and gets its replies, and in each
-//! of its rooms an ordinary subscription, numbered from the stream's own. Those come and go with
-//! the memberships. What a stream hears changes at once, with the entry that changes it, so that
-//! the numbers of what it hears only grow; that somebody came or went is told in its turn, as
+//! A stream has a subscription of its own, through which it sends and gets replies, and an ordinary
+//! subscription in each of its rooms, numbered from the stream's own. These begin and end with the
+//! memberships. The set of rooms changes at once, with the entry that changes it, so that the
+//! sequence numbers that the stream hears only grow; joins and parts are announced in order, as
 //! everywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +20,7 @@ use crate::chat::vocabulary::{
 };
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
-/// Subscriptions that one stream can have in its life. Streams' own subscriptions are multiples of
-/// it.
+/// Subscriptions of one stream in its life. The streams' own subscriptions are multiples of it.
 const SUBSCRIPTIONS_PER_STREAM: u64 = 65_536;
 
 impl Chat {
@@ -58,7 +57,7 @@ impl Chat {
         Ok(())
     }
 
-    /// A new stream takes its subscriptions, room by room. When it has all, it is answered.
+    /// Subscribes a new stream to its rooms, one by one, and answers when all are done.
     pub(super) fn go_on_opening(&mut self, mut opening: OpeningStream) {
         let base = opening.base;
         while let Some(stream) = self.streams.get(&base) {
@@ -80,13 +79,13 @@ impl Chat {
                 opening.rooms.extend(room.and_then(|room| marks_of(room, account)));
             }
         }
-        // It ended before it had begun.
-        let ended = opening.session.is_some_and(|one| self.accounts.session(one).is_none());
+        // The stream or its account has ended meanwhile.
+        let ended = opening.session.is_some_and(|session| self.accounts.session(session).is_none());
         let refusal = if ended { Refusal::Unauthenticated } else { Refusal::Unavailable };
         self.answer(opening.call, Err(refusal));
     }
 
-    /// The oldest streams of an account that has as many as it may are closed.
+    /// Closes the oldest streams of an account at its limit.
     fn make_way(&mut self, account: AccountId) {
         let mut own: Vec<(u64, SubscriptionId)> = self.own_streams(account);
         own.sort_unstable();
@@ -102,7 +101,7 @@ impl Chat {
         streams.iter().filter_map(find).collect()
     }
 
-    /// A stream takes its subscription in a room, unless it does not want to hear that one.
+    /// Subscribes a stream to a room, unless the stream excludes it.
     fn subscription_in(&mut self, base: SubscriptionId, room: RoomId) -> Option<SubscriptionId> {
         let stream = self.streams.get_mut(&base)?;
         let wanted = stream.only.as_ref().is_none_or(|only| only.contains(&room));
@@ -110,7 +109,7 @@ impl Chat {
             return None;
         }
         if stream.subscriptions + 1 == SUBSCRIPTIONS_PER_STREAM {
-            // It has come and gone so often that its numbers are used up; a new one has new ones.
+            // The stream's numbers are used up after many joins; a new stream has new ones.
             self.end_stream(base, Some(CloseReason::Replaced));
             return None;
         }
@@ -126,7 +125,7 @@ impl Chat {
         Some(subscription)
     }
 
-    /// An account's open streams hear a room from now on, and of it.
+    /// Subscribes an account's open streams to a room, and tells them of it.
     pub(super) fn streams_enter(&mut self, account: AccountId, room: RoomId, seq: Seq) {
         let mut new = Vec::new();
         for (_, base) in self.own_streams(account) {
@@ -140,7 +139,7 @@ impl Chat {
         }
     }
 
-    /// An account's streams hear a room no more.
+    /// Ends the subscriptions of an account's streams in a room.
     pub(super) fn streams_leave(&mut self, account: AccountId, room: RoomId) {
         for (_, base) in self.own_streams(account) {
             let subscription = self.streams.get(&base).and_then(|stream| stream.rooms.get(&room));
@@ -150,7 +149,7 @@ impl Chat {
         }
     }
 
-    /// To the subscriptions that an account's streams have in a room, and to nobody else.
+    /// Sends an event only to the account's own streams.
     pub(super) fn notify(&mut self, account: AccountId, room: RoomId, what: What) {
         for (_, base) in self.own_streams(account) {
             let subscription = self.streams.get(&base).and_then(|stream| stream.rooms.get(&room));
@@ -169,7 +168,7 @@ impl Chat {
         self.order.tell(Effect::Notify { subscription, protocol, event });
     }
 
-    /// A connection is gone: a stream's, with all its subscriptions, or one subscription's.
+    /// A connection is gone: a stream with all its subscriptions, or one subscription.
     pub(super) fn leave(&mut self, subscription: SubscriptionId) {
         if self.streams.contains_key(&subscription) {
             self.end_stream(subscription, None);
@@ -182,8 +181,8 @@ impl Chat {
         }
     }
 
-    /// Ends a stream and all its subscriptions. With a reason: its connection is to be closed,
-    /// behind the replies that it still waits for.
+    /// Ends a stream and all its subscriptions. With a reason, its connection is closed, behind the
+    /// replies for which it still waits.
     pub(super) fn end_stream(&mut self, base: SubscriptionId, reason: Option<CloseReason>) {
         let Some(stream) = self.streams.remove(&base) else { return };
         if let Some(session) = stream.session {
@@ -194,7 +193,7 @@ impl Chat {
         self.unsubscribe_each(subscriptions, None, Then::CloseStream(base, reason));
     }
 
-    /// One of a stream's rooms does not subscription it any more.
+    /// A stream has lost its subscription in a room.
     pub(super) fn lose_room(&mut self, base: SubscriptionId, room: RoomId) {
         if let Some(stream) = self.streams.get_mut(&base) {
             stream.rooms.remove(&room);
@@ -204,8 +203,8 @@ impl Chat {
 
 #[cfg(any(test, debug_assertions))]
 impl Chat {
-    /// Streams and their subscriptions know of each other, and hear exactly the rooms that they
-    /// should.
+    /// Streams and their subscriptions refer to each other, and streams hear exactly their
+    /// account's rooms.
     pub(super) fn check_streams(&self) {
         for (base, stream) in &self.streams {
             let known = self.accounts.get(stream.account).expect("a stream's account is there");
@@ -221,18 +220,21 @@ impl Chat {
         }
         for (subscription, subscribed) in &self.subscriptions {
             let stream = subscribed.base.map(|base| &self.streams[&base]);
-            let listed =
-                stream.is_none_or(|one| one.rooms.get(&subscribed.room) == Some(subscription));
-            assert!(listed, "{subscription:?} is no subscription of its stream");
+            let listed = stream
+                .is_none_or(|stream| stream.rooms.get(&subscribed.room) == Some(subscription));
+            assert!(listed, "{subscription:?} is missing in its stream");
         }
         for known in self.accounts.all() {
             for room in &known.rooms {
-                let room = self.rooms.get(*room).expect("one belongs to rooms that are");
-                assert!(room.members.contains_key(&known.account.id), "a membership too many");
+                let room = self.rooms.get(*room).expect("an account's rooms exist");
+                assert!(
+                    room.members.contains_key(&known.account.id),
+                    "the room does not list this member"
+                );
             }
         }
         let listed: usize = self.accounts.all().map(|known| known.rooms.len()).sum();
         let kept: usize = self.rooms.all().map(|room| room.members.len()).sum();
-        assert_eq!(listed, kept, "a membership too few");
+        assert_eq!(listed, kept, "an account does not list its room");
     }
 }

@@ -1,9 +1,8 @@
-//! Subscriptions: who hears and speaks in a room through which connection, and under which name.
+//! Subscriptions: a connection that hears and speaks in a room, under a name.
 //!
-//! A subscription is *bound* to a name, which nobody else in the room can have then, and is
-//! *present* from when it said that it is here until it said that it is not, or is gone. Several
-//! subscriptions of one account are one person: the room hears of the first that comes and of the
-//! last that goes.
+//! A subscription is *bound* to a name, which no other person in the room can use meanwhile. It is
+//! *present* from its join to its part or its end. Several subscriptions of one account are one
+//! person: the room hears of the first join and of the last part.
 
 use crate::chat::core::Chat;
 use crate::chat::state::accounts::AccountState;
@@ -31,7 +30,7 @@ impl Chat {
         let found = self.find_visible(account_of(caller), room, access)?;
         self.admits(found, access)?;
         let room = found.record.id;
-        // A token that does not fit is none, also where none is needed.
+        // A token that does not fit grants no name, even in a public room.
         let fits = !matches!(access, Access::Token { .. }) || self.fits(found, access);
         let claim = claim.filter(|_| fits);
         let token = claim.as_ref().map(|claim| claim.first);
@@ -39,7 +38,7 @@ impl Chat {
         let by = by.and_then(|key| self.accounts.session_by_key(&key, self.running));
         let author = self.claimed(claim, caller)?;
         let account = author.as_ref().and_then(|author| author.account);
-        // What was a guest's name when one account asked for it may be another's by now.
+        // A guest's name, granted to one account's token, may be another account's now.
         let asked_by = by.and_then(|by| self.accounts.session(by)).map(|live| live.account);
         if asked_by.is_some() && account.is_some() && asked_by != account {
             return Err(Refusal::NameInUse);
@@ -100,7 +99,7 @@ impl Chat {
         }
     }
 
-    /// A subscription is not there any more.
+    /// Removes a subscription from the tables.
     fn displace(&mut self, subscription: SubscriptionId) -> Option<Subscription> {
         let subscribed = self.subscriptions.remove(&subscription)?;
         self.subscribed.remove(&subscription);
@@ -114,8 +113,8 @@ impl Chat {
         Some(subscribed)
     }
 
-    /// A stream's subscription in a room. `false`: it cannot be had, because a guest goes by that
-    /// name.
+    /// Subscribes a stream to a room. `false`: impossible, because a guest uses the account's name
+    /// there.
     pub(super) fn subscribe_for(
         &mut self,
         base: SubscriptionId,
@@ -133,7 +132,7 @@ impl Chat {
         bound
     }
 
-    /// A bound subscription that was not present is, and the room hears of it in its turn.
+    /// A stream's subscription becomes present, and the room hears of it in order.
     pub(super) fn come(&mut self, subscription: SubscriptionId) {
         let color = self.subscriptions.get(&subscription).and_then(|subscribed| {
             let account = self.accounts.get(subscribed.account()?)?;
@@ -150,7 +149,7 @@ impl Chat {
         next.is_some_and(|(taken, by, _)| (*taken, *by) == (room, protocol))
     }
 
-    /// Whom a subscription is bound to before it has said anything.
+    /// The author to whom a subscription is bound before it has sent anything.
     pub(super) fn claimed(
         &self,
         claim: Option<NameClaim>,
@@ -166,7 +165,7 @@ impl Chat {
         };
         let account = owner.account.id;
         let is_owner = caller.is_some_and(|known| known.account.id == account);
-        // It was granted when the account was there already, so to its owner.
+        // The grant is younger than the account, so its owner got it.
         if is_owner || granted > owner.account.created {
             let name = owner.account.name.clone();
             return Ok(Some(Author { account: Some(account), name }));
@@ -174,8 +173,7 @@ impl Chat {
         Err(Refusal::NameInUse)
     }
 
-    /// A subscription in a room that was taken by the same token ends: there is one connection by
-    /// each.
+    /// Ends the subscription in a room that uses the same token: a token serves one connection.
     fn give_way(&mut self, room: RoomId, author: &Author, token: Time) {
         let key = (room, author.name.folded(), token);
         if let Some(subscription) = self.by_token.get(&key).copied() {
@@ -183,8 +181,8 @@ impl Chat {
         }
     }
 
-    /// Binds a subscription to a name: by the session that asked for its token or, where the name
-    /// is the caller's, by the caller's.
+    /// Binds a subscription to a name, with the session that asked for its token or, if the name is
+    /// the caller's own, with the caller's session.
     fn bind_caller(
         &mut self,
         subscription: SubscriptionId,
@@ -196,7 +194,7 @@ impl Chat {
         self.bind(subscription, author, by.or(own.and_then(|caller| caller.session)))
     }
 
-    /// Binds a subscription to a name, unless somebody else has it.
+    /// Binds a subscription to a name, unless another person has it.
     fn bind(
         &mut self,
         subscription: SubscriptionId,
@@ -220,7 +218,7 @@ impl Chat {
         let by = session.and_then(|session| self.accounts.session(session));
         let holder = author.account.or(by.map(|live| live.account));
         if held {
-            // It has lost its name (see `free_name`), but not the session that it was taken by.
+            // It has lost its name (see `free_name`), but not its session.
             self.subscriptions
                 .entry(subscription)
                 .and_modify(|subscribed| subscribed.author = Some(author));
@@ -252,7 +250,7 @@ impl Chat {
         let ended = session.is_some_and(|session| self.accounts.session(session).is_none())
             || account.is_some_and(|account| self.accounts.get(account).is_none());
         if ended {
-            return; // And so does this subscription, in its turn.
+            return; // This subscription is about to end.
         }
         if let Some(session) = session {
             self.use_session(session);
@@ -260,7 +258,7 @@ impl Chat {
         let mut given = None;
         let charged = self.charge(&[(Kind::Tell, 1)], None);
         let outcome = match tell {
-            _ if !standing => Err(Refusal::RoomNotFound), // This subscription ends, in its turn.
+            _ if !standing => Err(Refusal::RoomNotFound), // It is about to end.
             _ if charged.is_err() => charged.map(|()| None),
             Tell::Join { name, color } => self.join(subscription, name, color).map(Some),
             Tell::Say { name, color, text } => {
@@ -271,17 +269,17 @@ impl Chat {
                 given = mark;
                 Err(refusal)
             }
-            // These are of a stream.
+            // Only for streams.
             Tell::Act { .. } | Tell::Typing { .. } | Tell::Read { .. } => Err(Refusal::Forbidden),
         };
-        // `Ok(None)`: the reply comes with the entry that was proposed.
+        // `Ok(None)`: the reply comes with the proposed entry.
         if let Some(reply) = outcome.transpose() {
             self.order.tell(Effect::Reply { subscription, protocol, reply, mark: given });
         }
     }
 
-    /// Whoever uses a name without an account, which somebody registers now, is not to wake up as
-    /// somebody else: they are not here any more under that name, and may choose another.
+    /// Somebody registers a name that anonymous clients use: takes the name from them, so that they
+    /// do not speak as the account. They may choose another name.
     pub(super) fn free_name(&mut self, name: &Folded) {
         let subscriptions = self.rooms.guests_called(name);
         for subscription in subscriptions {
@@ -358,7 +356,7 @@ impl Chat {
         Ok(Receipt::Noted)
     }
 
-    /// Under which name a subscription speaks; binds it, when it gives one for the first time.
+    /// The author of a subscription's event; the first name that it gives binds it.
     fn named(
         &mut self,
         subscription: SubscriptionId,
@@ -381,8 +379,8 @@ impl Chat {
         }
     }
 
-    /// A bound subscription says that it is here, and the room is told, if that is new. `false`: it
-    /// is not.
+    /// A bound subscription joins, and the room hears of it if that is new. `false`: the person was
+    /// present already.
     fn enter(&mut self, subscription: SubscriptionId, color: Option<Color>) -> bool {
         let Some(author) =
             self.subscriptions.get(&subscription).and_then(|subscribed| subscribed.author.clone())
@@ -396,7 +394,7 @@ impl Chat {
         is_new
     }
 
-    /// Marks a bound subscription as present. `true`: nobody was, under its name.
+    /// Marks a bound subscription as present. `true`: its name was not present before.
     fn become_present(&mut self, subscription: SubscriptionId, folded: &Folded) -> bool {
         let now = self.now;
         let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { return false };
@@ -404,8 +402,7 @@ impl Chat {
         self.rooms.get_mut(subscribed.room).is_some_and(|room| room.enter(folded, now))
     }
 
-    /// A present subscription is not here any more, and the room is told, if nobody of that name
-    /// is.
+    /// A present subscription parts, and the room hears of it if its name is not present any more.
     fn go(&mut self, subscription: SubscriptionId) {
         let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { return };
         let Some(author) = subscribed.author.clone().filter(|_| subscribed.present) else { return };
@@ -418,7 +415,7 @@ impl Chat {
         }
     }
 
-    /// What somebody does now, by a subscription.
+    /// An event of a subscription, now.
     fn event(
         &mut self,
         subscription: SubscriptionId,
@@ -439,9 +436,9 @@ impl Chat {
         self.order.tell(Effect::Announce { event, by });
     }
 
-    /// Ends a subscription: the others hear that it left, once; its name and its session are free
-    /// of it. Without a reason its connection is gone already, or it is a stream's, which goes
-    /// on. A subscription that is unknown has ended before.
+    /// Ends a subscription: the room hears of the part, once; the name and the session are free of
+    /// it. Without a reason the connection is gone already, or belongs to a stream, which
+    /// continues. An unknown subscription has ended before.
     pub(super) fn unsubscribe(
         &mut self,
         subscription: SubscriptionId,
@@ -454,7 +451,7 @@ impl Chat {
         }
         self.order.tell(Effect::Unsubscribe { subscription, protocol, room, stream: base, reason });
         if !self.closing {
-            self.go(subscription); // When all go, nobody is told who.
+            self.go(subscription); // At shutdown no parts are announced.
         }
         let Some(subscribed) = self.displace(subscription) else { return };
         if let Some(author) = subscribed.author {
@@ -464,7 +461,7 @@ impl Chat {
             }
             self.rooms.unbind(room, &author);
         }
-        // (To lose a room is no use of a stream's session; its own end is.)
+        // (A stream's session is in use until the stream ends, whatever rooms it loses.)
         if base.is_some() {
             return;
         }

@@ -1,9 +1,9 @@
-//! What is too long for one command. A command takes so many steps itself; what is left over goes
-//! on with each [`Command::Continue`](super::Command::Continue), in turn, so that the end of a
-//! room, of a session with a thousand rooms, or of everything holds up nobody.
+//! Work that is too long for one command. A command takes a limited number of steps itself; each
+//! [`Command::Continue`](super::Command::Continue) does a share of the rest, in turn, so that the
+//! end of a room, of a session with a thousand rooms, or of the server holds up nobody.
 //!
-//! What lasts changes at once all the same, with its entry: only subscriptions, and those who wait,
-//! go by and by.
+//! Lasting state still changes at once, with its entry: only subscriptions and waiting calls are
+//! handled bit by bit.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -19,18 +19,18 @@ use crate::chat::vocabulary::{CloseReason, Effect, Refusal};
 use crate::time::Time;
 
 impl Chat {
-    /// Whether something goes on: [`Command::Continue`](super::Command::Continue) is wanted.
+    /// Whether work is left: the core needs [`Command::Continue`](super::Command::Continue).
     pub fn is_busy(&self) -> bool {
         !self.work.is_empty()
     }
 
-    /// Whether the log's next answer has to wait: more has its turn to be told than one command
-    /// could, or an entry is not carried out to its end.
+    /// Whether the log's next reply must wait: effects that are due have not all been issued, or an
+    /// entry is not completely applied.
     pub fn is_behind(&self) -> bool {
         self.order.has_next() || self.work.iter().any(Work::is_of_an_entry)
     }
 
-    /// Tells everything whose turn has come.
+    /// Issues all effects that are due.
     pub(super) fn move_up(&mut self) {
         while self.order.has_next() {
             if !self.step() {
@@ -40,25 +40,25 @@ impl Chat {
         }
     }
 
-    /// A command begins: it may take so many steps.
+    /// A command begins, with its full number of steps.
     pub(super) fn refresh_steps(&mut self) {
         self.steps = self.steps_max;
     }
 
-    /// A core whose commands take fewer steps, so that a few people show what thousands would.
+    /// A core with fewer steps a command, so that a few people can stand for thousands.
     #[cfg(test)]
     pub(in crate::chat) fn with_steps(mut self, steps_max: usize) -> Chat {
         self.steps_max = steps_max;
         self
     }
 
-    /// Whether a stream is about to begin.
+    /// Whether a stream is still opening.
     #[cfg(test)]
     pub(in crate::chat) fn is_opening(&self) -> bool {
         self.work.iter().any(|work| matches!(work, Work::OpenStream(_)))
     }
 
-    /// Takes a step, if this command may take one more.
+    /// Takes a step, if this command has one left.
     pub(super) fn step(&mut self) -> bool {
         looked();
         let may = self.steps > 0;
@@ -66,7 +66,7 @@ impl Chat {
         may
     }
 
-    /// Goes on with what was too long, each in turn.
+    /// Continues the unfinished work, each item in turn.
     pub(super) fn carry_on(&mut self) {
         while self.steps > 0
             && let Some(work) = self.work.pop_front()
@@ -92,7 +92,7 @@ impl Chat {
         }
     }
 
-    /// Ends subscriptions and streams.
+    /// Ends subscriptions and streams, then does `then`.
     pub(super) fn unsubscribe_each(
         &mut self,
         mut subscriptions: BTreeSet<SubscriptionId>,
@@ -122,7 +122,7 @@ impl Chat {
         }
     }
 
-    /// A room has gone: who sits there does no more, and nobody belongs to it.
+    /// A room was deleted: ends its subscriptions and memberships.
     pub(super) fn empty(&mut self, room: Box<Room>) {
         self.go_on_emptying(room, AccountId(0));
     }
@@ -157,8 +157,8 @@ impl Chat {
         }
     }
 
-    /// Looks at sessions whose time has come, and at guests who may have to go. (Those that a crash
-    /// has left between their account and their session, or whose end could not be written down.)
+    /// Checks sessions that are due, and guests who may be over. (A crash may have separated an
+    /// account from its session, or their end could not be stored.)
     pub(super) fn sweep(&mut self, mut after: AccountId) {
         let mut used = Vec::new();
         while let Some(session) = self.accounts.next_due(self.running) {
@@ -189,7 +189,7 @@ impl Chat {
         }
     }
 
-    /// The end of everything, behind the entries that are in flight.
+    /// The shutdown, behind the pending entries.
     pub(super) fn go_on_closing(&mut self) {
         while !self.held.is_empty() {
             if !self.step() {

@@ -1,48 +1,48 @@
-//! By which right somebody wants into a room: a password, or a token and the name it grants.
+//! The caller's access to a room: a password, or a token and the name that it grants.
 
 use crate::chat::types::{Name, RoomId};
 use crate::crypto::KeyHash;
 use crate::time::Time;
 
-/// How a room that is not public is entered or changed.
+/// How the caller gains access to a room that is not public.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Access {
-    /// Without anything to show.
+    /// The caller shows nothing.
     Open,
-    /// By belonging to it: a room without an owner is changed by its members only, also where it is
-    /// public; and a hidden one is not found by its link.
+    /// Membership. Only its members can change a room without an owner, even a public one; and this
+    /// access does not find a hidden room by its link.
     Member,
-    /// By the room's password, of this generation: it was found to be right.
+    /// The room's password, of this generation, which the caller knows.
     Password {
-        /// Compared with the room's: see [`PasswordState`](super::PasswordState).
+        /// Must equal the room's: see [`PasswordState`](super::PasswordState).
         generation: u64,
     },
-    /// With a token.
+    /// A token.
     Token {
-        /// For which room.
+        /// The token's room.
         room: RoomId,
-        /// For which generation of its password.
+        /// The generation of the room's password.
         generation: u64,
-        /// The SHA-256 of the key of the session that asked for it, with which it ends.
+        /// The SHA-256 of the key of the session that asked for the token; the token ends with it.
         session: Option<KeyHash>,
     },
 }
 
-/// A name that was granted before, to somebody whom the core had found entitled to it (a token).
+/// A name that the core granted to its holder before; a token carries it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NameClaim {
     /// The name.
     pub name: Name,
-    /// When it was granted, by [`PasswordState::granted`](super::PasswordState::granted) or
-    /// earlier. An account that was made later is another person's.
+    /// When the name was granted, by [`PasswordState::granted`](super::PasswordState::granted) or
+    /// earlier. A later account of that name is another person's.
     pub granted: Time,
-    /// When the first token was issued from which this one was renewed. Of two connections by the
-    /// same one, the older gives way.
+    /// When the first token of a chain of renewals was issued. Of two connections with the same
+    /// value, the older gives way.
     pub first: Time,
 }
 
 impl Access {
-    /// The SHA-256 of the key of the session with which it ends.
+    /// The SHA-256 of the key of the session with which this access ends.
     pub fn session(self) -> Option<KeyHash> {
         match self {
             Access::Token { session, .. } => session,

@@ -1,5 +1,5 @@
-//! The calls: what a client can ask of the core. Each is answered exactly once, with an answer of
-//! its own type or a [`Refusal`]; the table below says which.
+//! The calls: a client's requests to the core. The core answers each exactly once, with the call's
+//! own answer type or a [`Refusal`]; the table below pairs them.
 
 use crate::chat::types::{
     AccountId, Color, Name, ProtocolId, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
@@ -10,12 +10,12 @@ use crate::chat::vocabulary::{
 };
 use crate::crypto::KeyHash;
 
-/// A call that knows its answer.
+/// A call with its answer type.
 pub trait Typed: Into<Call> {
-    /// What it is answered with.
+    /// The successful answer.
     type Answer;
 
-    /// Takes that out of an answer; `None` if it is the answer to another call.
+    /// Unpacks the answer; `None` if `answer` belongs to another call.
     fn answer(answer: Answer) -> Option<Self::Answer>;
 }
 
@@ -23,7 +23,7 @@ macro_rules! calls {
     ($($call:ident => $answer:ident: $type:ty,)*) => {
         /// Any call.
         #[derive(Clone, PartialEq, Debug)]
-        #[allow(missing_docs)] // Each is documented as the type of its name.
+        #[allow(missing_docs)] // The struct of the same name has the documentation.
         pub enum Call {
             $($call($call),)*
         }
@@ -57,7 +57,7 @@ impl Typed for Call {
     }
 }
 
-// Call => variant of `Answer`: what is in it.
+// Call => variant of `Answer`: its content.
 calls! {
     Register => Done: (),
     Login => Session: SessionInfo,
@@ -103,349 +103,348 @@ calls! {
     Subscribe => Done: (),
 }
 
-/// Makes an account.
+/// Creates an account.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Register {
-    /// Not yet checked.
+    /// The requested name; the core validates it.
     pub name: Box<str>,
-    /// The SHA-256 of its new key.
+    /// The SHA-256 of the account's key.
     pub key: KeyHash,
 }
 
-/// Begins a session of the account with that key.
+/// Begins a session of the account with this key.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Login {
     /// The SHA-256 of the account's key.
     pub key: KeyHash,
     /// The SHA-256 of the new session's key.
     pub session: KeyHash,
-    /// Whether it lasts for a month without use instead of an hour.
+    /// `true`: the session lasts a month without use; `false`: an hour.
     pub remember: bool,
-    /// What the client calls itself.
+    /// The client's description of itself.
     pub agent: Box<str>,
 }
 
-/// Makes an account without a key, which ends with its last session.
+/// Creates an account without a key, which ends with its last session.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BeGuest {
-    /// Not yet checked.
+    /// The requested name; the core validates it.
     pub name: Box<str>,
-    /// To be shown in.
+    /// The color in which clients show the author.
     pub color: Option<Color>,
     /// The SHA-256 of the new session's key.
     pub session: KeyHash,
-    /// Whether it lasts for a month without use instead of an hour.
+    /// `true`: the session lasts a month without use; `false`: an hour.
     pub remember: bool,
-    /// What the client calls itself.
+    /// The client's description of itself.
     pub agent: Box<str>,
 }
 
-/// The caller's sessions.
+/// Lists the caller's sessions.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sessions;
 
-/// Ends one of the caller's sessions, and unsubscribes who sits by it.
+/// Ends one of the caller's sessions and its subscriptions.
 #[derive(Clone, PartialEq, Debug)]
 pub struct EndSession {
-    /// Which.
+    /// One of the caller's sessions.
     pub session: SessionId,
 }
 
-/// Ends the caller's session, if there is one, and unsubscribes who sits by it.
+/// Ends the caller's session, if there is one, and its subscriptions.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Logout;
 
-/// The caller, a guest, has another session from now on and will not use this one again: it ends,
-/// and the name is free with the answer. An account's session stays.
+/// A guest has moved to another session and gives this one up: it ends, and the answer means that
+/// the name is free. A registered account's session stays.
 #[derive(Clone, PartialEq, Debug)]
 pub struct GiveUp;
 
-/// Gives the caller's account another key, and ends its sessions but the caller's own. A guest has
-/// no key: [`Refusal::Forbidden`].
+/// Replaces the key of the caller's account and ends its other sessions. A guest has no key:
+/// [`Refusal::Forbidden`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct ChangeKey {
     /// The SHA-256 of the new key.
     pub key: KeyHash,
 }
 
-/// Who the caller is.
+/// Returns the caller's account.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Me;
 
-/// What is known of an account.
+/// Returns the public facts of an account.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Person {
-    /// Case does not count.
+    /// The account's name; case does not count.
     pub name: Box<str>,
 }
 
-/// The caller blocks somebody, or does so no more: see `chat/blocks.rs`. Oneself:
-/// [`Refusal::Malformed`]; too many: [`Refusal::Full`].
+/// Blocks or unblocks an account: see `chat/core/blocks.rs`. The caller's own account:
+/// [`Refusal::Malformed`]; too many blocks: [`Refusal::Full`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct Block {
-    /// Whom. Case does not count.
+    /// The account's name; case does not count.
     pub name: Box<str>,
-    /// Blocked, or no more.
+    /// `true` blocks, `false` unblocks.
     pub on: bool,
 }
 
-/// Whom the caller has blocked, by number: a page.
+/// Lists the accounts that the caller has blocked, by number: a page.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Blocked {
-    /// Only those with a higher number.
+    /// The page starts after this number.
     pub after: AccountId,
 }
 
-/// Who is present in a room, in the order of arriving: a page.
+/// Lists the people present in a room, in the order of arrival: a page.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Present {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// Only who arrived after that; 0 is before everybody.
+    /// The page starts after this arrival; 0 is the beginning.
     pub after: u64,
 }
 
-/// All rooms that are not hidden, by number: a page.
+/// Lists all rooms that are not hidden, by number: a page.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rooms {
-    /// And those that the caller is a member of, whatever they are; but no
+    /// Also lists every room of which the caller is a member, hidden or not, but without
     /// [`Present`](super::Present).
     pub mine: bool,
-    /// Only those with a higher number.
+    /// The page starts after this number.
     pub after: RoomId,
 }
 
-/// How far the caller has read their rooms, by number: a page.
+/// Lists how far the caller has read each of their rooms, by number: a page.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Marks {
-    /// Only those with a higher number.
+    /// The page starts after this number.
     pub after: RoomId,
 }
 
-/// One room, as far as the caller may see it; a hidden one also where its drawn number is named.
+/// Returns one room as the caller may see it. A hidden room is also found by its random number.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Room {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// By which right, where the room is not public.
+    /// The caller's proof of access if the room is not public.
     pub access: Access,
 }
 
-/// Whether a title is free, or is that of one room.
+/// Checks that no room has this title, except perhaps `but`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Vacant {
-    /// The title.
+    /// The title to check.
     pub title: Title,
-    /// The room that may have it.
+    /// This room may have the title already.
     pub but: Option<RoomId>,
 }
 
-/// One room, unless it is hidden from the caller.
+/// Returns one room, unless it is hidden from the caller.
 #[derive(Clone, PartialEq, Debug)]
 pub struct View {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
 }
 
-/// Which of these session keys is known: the first that is, counts.
+/// Returns the first known session key of a list.
 #[derive(Clone, PartialEq, Debug)]
 pub struct KnownKey {
-    /// A few, in the order in which a browser has sent them.
+    /// A few keys, in the order of the browser's cookies.
     pub keys: Box<[KeyHash]>,
 }
 
-/// How far the core has heard the log, which others may read further.
+/// Returns the last entry that the core has applied; others may read the log further.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Heard;
 
-/// To try a password of a room, whether or not there is such a room.
+/// Charges an attempt at a room's password, whether or not the room exists.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Guess {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
 }
 
-/// The password that was tried is right: the try does not count.
+/// Refunds that attempt: the password was right.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Guessed {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
 }
 
-/// Whether the disk has room; else [`Refusal::NoSpace`].
+/// Checks that the disk has free space; else [`Refusal::NoSpace`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct Space;
 
-/// To search, which costs more than other reading.
+/// Charges a search, which is more expensive than other reads.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Search;
 
-/// The rooms whose messages the caller may read, by number: a page.
+/// Lists the rooms whose messages the caller may read, by number: a page.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Readable {
-    /// Only those with a higher number.
+    /// The page starts after this number.
     pub after: RoomId,
 }
 
-/// The room of the caller and somebody else, made if there is none.
+/// Returns the direct room of the caller and another account; creates it if it is missing.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Direct {
-    /// The other.
+    /// The other account's name.
     pub name: Box<str>,
-    /// Random bits, for its number.
+    /// Random bits for the room's number.
     pub chance: u64,
 }
 
-/// The caller becomes a member of a room.
+/// Makes the caller a member of a room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Enter {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// By which right, where the room is not public.
+    /// The caller's proof of access if the room is not public.
     pub access: Access,
 }
 
-/// The caller is no member any more.
+/// Ends the caller's membership.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Exit {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
 }
 
-/// Somebody is put out of the caller's room: their membership ends, and their subscriptions there.
+/// Expels an account from the caller's room: ends its membership and its subscriptions there.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Expel {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// Whom. Case does not count.
+    /// The account's name; case does not count.
     pub name: Box<str>,
 }
 
-/// Who belongs to a room, and who is present in it: a page.
+/// Lists the members of a room and the people present in it: a page.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Members {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// Only who stands behind that place.
+    /// The page starts after this place.
     pub after: Place,
 }
 
-/// The caller, a member, says or changes something.
+/// Sends a message or changes one; the caller must be a member.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Act(pub Action);
 
-/// The caller has read a room so far.
+/// Moves the caller's read marker in a room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Read {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// The last message that was read. Only forward counts.
+    /// The last message that the caller has read. The marker moves only forward.
     pub seq: Seq,
 }
 
-/// Hears every room that the caller is a member of, now and later.
+/// Opens a stream: subscribes to every room of the caller, now and later.
 #[derive(Clone, PartialEq, Debug)]
 pub struct OpenStream {
-    /// The connection's subscription; those in the rooms are numbered from it on.
+    /// The connection's subscription; its subscriptions in rooms are numbered from it on.
     pub subscription: SubscriptionId,
-    /// Through which protocol.
+    /// The subscription's protocol.
     pub protocol: ProtocolId,
-    /// Only these, where some are named.
+    /// `Some`: only these rooms.
     pub only: Option<Vec<RoomId>>,
 }
 
-/// What a room's password is checked against, for somebody who wants to enter it as `name`.
+/// Returns what to check a room's password against, for a caller who wants to enter as `name`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PasswordState {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// As whom; refused when that name cannot be had there.
+    /// The name in the room; refused if the caller cannot have it there.
     pub name: Option<Name>,
-    /// By which right the caller sees the room: see
-    /// [`PasswordState::seen`](super::PasswordState::seen).
+    /// The caller's proof of access; decides [`PasswordState::seen`](super::PasswordState::seen).
     pub access: Access,
 }
 
-/// Whether a name that was granted before is still its holder's, and what the room's password is
-/// now.
+/// Renews a token: checks that its holder still has the name, and returns the room's current
+/// password state.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Renew {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// Refused when the name is another person's by now.
+    /// Refused if the name is another person's by now.
     pub claim: NameClaim,
-    /// The token that is renewed.
+    /// The existing token.
     pub access: Access,
 }
 
-/// Makes a room, the caller's if the caller is somebody.
+/// Creates a room. The caller owns it if it is logged in.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MakeRoom {
-    /// Its settings; the password is there exactly if it is not public.
+    /// The room's settings, with a password exactly if the room is not public.
     pub settings: RoomSettings,
-    /// Random bits, for its number, should it be hidden.
+    /// Random bits for the room's number, used if the room is hidden.
     pub chance: u64,
 }
 
-/// Whether the caller may change a room, or end it.
+/// Checks that the caller may change or delete a room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MayChange {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// By which right, where the room is not public.
+    /// The caller's proof of access if the room is not public.
     pub access: Access,
 }
 
-/// Changes a room.
+/// Changes a room's settings.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ChangeRoom {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// By which right, where the room is not public.
+    /// The caller's proof of access if the room is not public.
     pub access: Access,
-    /// What is to be different.
+    /// The changes.
     pub change: RoomChange,
-    /// Random bits, for the number by which it is found once it is hidden.
+    /// Random bits for the number by which clients find the room once it is hidden.
     pub chance: u64,
 }
 
-/// Ends a room, and unsubscribes who sits there.
+/// Deletes a room and ends its subscriptions.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RemoveRoom {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// By which right, where the room is not public.
+    /// The caller's proof of access if the room is not public.
     pub access: Access,
 }
 
-/// The rooms that were the caller's, were deleted, and can be brought back.
+/// Lists the caller's deleted rooms that can be restored.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Deleted;
 
-/// Brings one of those back.
+/// Restores a deleted room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RestoreRoom {
-    /// Which, by the number by which it was known outside.
+    /// The public number that the room had.
     pub room: RoomId,
-    /// Another title for it.
+    /// A new title for the room; `None` keeps the old one.
     pub title: Option<Title>,
 }
 
-/// Takes a subscription in a room.
+/// Subscribes a connection to a room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Subscribe {
-    /// The subscription's number, never used before.
+    /// The new subscription's number, never used before.
     pub subscription: SubscriptionId,
-    /// Through which protocol.
+    /// The subscription's protocol.
     pub protocol: ProtocolId,
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// By which right, where the room is not public.
+    /// The caller's proof of access if the room is not public.
     pub access: Access,
-    /// The name that this subscription is bound to from the start; without one the caller's, if the
-    /// caller is somebody; else that of its first event.
+    /// The name to which the subscription is bound from the start. `None`: the caller's own name,
+    /// if it is logged in; else the name of its first event.
     pub claim: Option<NameClaim>,
-    /// Whether the caller is present at once and has a subscription through this protocol only
-    /// once; else a subscription is present from its first event on.
+    /// `true`: the caller is present at once and has only one subscription through this protocol.
+    /// `false`: the subscription is present from its first event on.
     pub enter: bool,
 }

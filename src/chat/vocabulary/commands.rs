@@ -1,4 +1,4 @@
-//! What moves the core: calls, tells, and what comes back from the log.
+//! The core's input: calls, tells, and the log's replies.
 
 use crate::chat::source::Source;
 use crate::chat::types::{
@@ -8,118 +8,120 @@ use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
 use crate::time::Time;
 
-/// What moves the core.
+/// One input of the core.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// A client calls; exactly one [`Effect::Answer`] comes of it, now or after the log.
+    /// A client calls; the core answers with exactly one [`Effect::Answer`], at once or after the
+    /// log.
     Call {
-        /// Returned with the answer.
+        /// The answer repeats it.
         id: CallId,
-        /// From where.
+        /// The address of the client.
         source: Source,
-        /// Who calls.
+        /// The caller's proof of identity.
         caller: Caller,
         /// The call.
         call: Call,
     },
-    /// A subscribed connection says something; exactly one [`Effect::Reply`] comes of it, in the
-    /// order of the tells of that subscription.
+    /// A subscribed connection sends something; the core answers each with exactly one
+    /// [`Effect::Reply`], in the order of that subscription's tells.
     Tell {
-        /// Who says it.
+        /// The sender.
         subscription: SubscriptionId,
-        /// What is said.
+        /// The content.
         tell: Tell,
     },
-    /// The connection of a subscription is gone, however it went. Comes once for each subscription
-    /// that was given.
+    /// The connection of a subscription is gone, for any reason. Comes once for each subscription
+    /// that the core has granted.
     Leave {
-        /// Whose connection.
+        /// The connection's subscription.
         subscription: SubscriptionId,
     },
     /// An entry is in the log, on disk, under its number. Entries come in log order.
     Logged {
-        /// The proposal that this answers; `None` where somebody else proposed the entry.
+        /// The proposal's ticket; `None` if this core did not propose the entry.
         ticket: Option<Ticket>,
-        /// Its number.
+        /// The entry's number.
         seq: Seq,
-        /// When it was proposed.
+        /// The time of the proposal.
         time: Time,
         /// The entry.
         entry: Entry,
     },
-    /// A message that was proposed is in the log already: its author has used its client id before.
+    /// The log already has a message of this author with this client id.
     Repeated {
-        /// The proposal that this answers.
+        /// The proposal's ticket.
         ticket: Ticket,
-        /// What was proposed.
+        /// The proposed entry.
         entry: Entry,
-        /// The number of the message that has the id.
+        /// The number of the existing message.
         seq: Seq,
-        /// When that was said.
+        /// The time of the existing message.
         time: Time,
-        /// Whether it was the same message; else the id was used for another.
+        /// Whether both messages are equal; else the id belongs to another message.
         same: bool,
     },
-    /// The log did not take a proposed entry; it will never be in the log.
+    /// The log has refused an entry and will never have it.
     Unlogged {
-        /// The proposal that this answers.
+        /// The proposal's ticket.
         ticket: Ticket,
-        /// What was proposed.
+        /// The proposed entry.
         entry: Entry,
-        /// Why: [`Refusal::Unavailable`], or what is wrong with its target.
+        /// Why: [`Refusal::Unavailable`], or what is wrong with the entry's target.
         refusal: Refusal,
     },
-    /// How much room the disk has now.
+    /// The disk's free space has changed.
     Space(Space),
-    /// Time has passed; look for what has expired.
+    /// Time has passed; the core looks for expired items.
     Tick,
-    /// What was too long for one command goes on. Wanted while the core is busy:
+    /// Continues work that was too long for one command. Needed while
     /// [`Chat::is_busy`](crate::chat::Chat::is_busy).
     Continue,
-    /// The server stops: everybody is unsubscribed, and nothing new begins.
+    /// The server shuts down: the core ends every subscription and refuses new proposals.
     Close,
 }
 
-/// How much room the disk has.
+/// How much free space the disk has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Space {
-    /// Less than is to be kept free: what takes room is refused.
+    /// Less than the reserve: the core refuses whatever needs disk space.
     Least,
-    /// Not much more than that: it is refused to guests, and to whoever has no account.
+    /// Little more than the reserve: the core refuses guests and clients without an account.
     Little,
     /// Enough for everybody.
     Enough,
 }
 
-/// Who asks, as far as they can prove it. Only hashes of keys get here.
+/// The caller's proof of identity. Only hashes of keys get here.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Caller {
-    /// Nobody in particular.
+    /// An anonymous client.
     Nobody,
-    /// Who shows a session key. Unknown or expired: [`Refusal::Unauthenticated`].
+    /// The holder of a session key. Unknown or expired: [`Refusal::Unauthenticated`].
     Session(KeyHash),
-    /// Who shows a session key, if it is any good; else nobody in particular.
+    /// The holder of a session key; with an unknown or expired key, an anonymous client.
     Perhaps(KeyHash),
-    /// Who shows an account's key, without a session. Unknown: [`Refusal::UnknownKey`].
+    /// The holder of an account's key, without a session. Unknown: [`Refusal::UnknownKey`].
     Key(KeyHash),
 }
 
-/// A place in the list of those who are in a room or belong to it: those who are present come
-/// first, in the order of arriving, then all others, by account.
+/// A cursor in a room's list of people: first the people present, in the order of arrival, then the
+/// other members, by account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Place {
-    /// Behind everybody who is present and arrived up to then; 0 is the beginning.
+    /// After this arrival; 0 is the beginning.
     Present(u64),
-    /// Behind everybody who is present, and all others up to that account.
+    /// After the people present, and after this account.
     Away {
-        /// Who arrived later stood not yet among those who were present.
+        /// Up to this arrival the list has shown the people present; a later arrival was not among
+        /// them.
         present: u64,
-        /// The last account that was listed; 0 before the first.
+        /// The last listed account; 0 before the first.
         account: AccountId,
     },
 }
 
-/// What is to be different in a room; what is `None` stays.
+/// Changes to a room; `None` keeps the current value.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RoomChange {
     /// A new title.
@@ -130,6 +132,6 @@ pub struct RoomChange {
     pub visibility: Option<Visibility>,
     /// The hash of a new password.
     pub password: Option<Box<str>>,
-    /// Whether those stay who belong to the room, although it closes or has a new password.
+    /// Whether members stay although the room closes or gets a new password.
     pub keep_members: bool,
 }

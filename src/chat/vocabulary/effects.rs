@@ -1,4 +1,4 @@
-//! What comes of a command: announcements, answers, proposals and refusals.
+//! The core's output: announcements, answers, proposals, replies and refusals.
 
 use crate::chat::types::{
     AccountId, Author, CallId, ClientId, Color, Description, Name, ProtocolId, RoomId, Seq,
@@ -8,160 +8,158 @@ use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
 use crate::time::Time;
 
-/// What comes of a command.
+/// One output of the core.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
-    /// To the caller.
+    /// The answer to a call.
     Answer {
-        /// As it came with the call.
+        /// The id of the call.
         id: CallId,
-        /// What came of the call.
+        /// The call's outcome.
         answer: Result<Answer, Refusal>,
     },
-    /// To be put into the log.
+    /// A proposal for the log.
     Propose {
-        /// Comes back with the entry, or without it.
+        /// Comes back with the log's decision about the entry.
         ticket: Ticket,
-        /// To be kept with it.
+        /// The time that the log keeps with the entry.
         time: Time,
         /// The entry.
         entry: Entry,
     },
     /// From here on this subscription hears the room.
     Subscribe {
-        /// Which subscription.
+        /// The subscription.
         subscription: SubscriptionId,
-        /// Through which protocol.
+        /// The subscription's protocol.
         protocol: ProtocolId,
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// The stream whose subscription it is, if it is a stream's.
+        /// The stream to which the subscription belongs, if any.
         stream: Option<SubscriptionId>,
     },
-    /// From here on this subscription hears nothing. With a reason: its connection is to be
-    /// closed.
+    /// From here on this subscription hears nothing. With a reason, the connection must be closed.
     Unsubscribe {
-        /// Which subscription.
+        /// The subscription.
         subscription: SubscriptionId,
-        /// Through which protocol it had been taken.
+        /// The subscription's protocol.
         protocol: ProtocolId,
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// The stream whose subscription it was, if it was a stream's.
+        /// The stream to which the subscription belonged, if any.
         stream: Option<SubscriptionId>,
-        /// Why; `None` when the connection is gone already.
+        /// Why the core closes the connection; `None` if it is gone already.
         reason: Option<CloseReason>,
     },
-    /// A stream's connection is to be closed; its subscriptions in the rooms have been
-    /// unsubscribed.
+    /// Close a stream's connection; its subscriptions in rooms have ended already.
     CloseStream {
-        /// The stream's own subscription.
+        /// The subscription of the stream's connection.
         subscription: SubscriptionId,
-        /// Why.
+        /// Why the core closes it.
         reason: CloseReason,
     },
-    /// To everybody who hears the room.
+    /// An event for every subscription of the room.
     Announce {
-        /// What happened.
+        /// The event.
         event: Event,
-        /// The subscription through which it came, and its protocol: some protocols tell it
-        /// otherwise there.
+        /// The subscription that caused the event, and its protocol: some protocols present a
+        /// client's own event in another form.
         by: Option<(SubscriptionId, ProtocolId)>,
     },
-    /// To one subscription alone; `subscription` is that of a room, not the stream's own.
+    /// An event for one subscription; `subscription` is one in a room, never a stream's connection.
     Notify {
-        /// Which subscription.
+        /// The subscription.
         subscription: SubscriptionId,
-        /// Through which protocol it was taken.
+        /// The subscription's protocol.
         protocol: ProtocolId,
-        /// What happened.
+        /// The event.
         event: Event,
     },
-    /// To one subscription: what came of its tell.
+    /// The outcome of a subscription's tell.
     Reply {
-        /// Which subscription.
+        /// The subscription.
         subscription: SubscriptionId,
-        /// Through which protocol it came.
+        /// The subscription's protocol.
         protocol: ProtocolId,
-        /// `Ok` after a message: it is in the log.
+        /// For a message, `Ok` means that the log has it.
         reply: Result<Receipt, Refusal>,
-        /// As it came with the tell.
+        /// The mark of the tell.
         mark: Option<ClientId>,
     },
-    /// A member has read a room so far; may be written down when it is convenient.
+    /// A member's read marker has moved. The store may write it later.
     Mark {
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// Who.
+        /// The member.
         account: AccountId,
-        /// The last message that was read.
+        /// The last message that the member has read.
         seq: Seq,
     },
-    /// These sessions were used last at these times; may be written down when it is convenient.
+    /// These sessions were used. The store may write it later.
     Touch {
-        /// Which, and when.
+        /// Each session with the time of its last use.
         used: Vec<(SessionId, Time)>,
     },
 }
 
-/// What came of a tell that was not refused.
+/// The outcome of an accepted tell.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Receipt {
-    /// It is in the log.
+    /// The log has the entry.
     Logged {
-        /// Under this number.
+        /// The entry's number.
         seq: Seq,
-        /// Since then.
+        /// The entry's time.
         time: Time,
-        /// It was before: this was said again.
+        /// The entry existed already: the client repeated its request.
         repeated: bool,
     },
-    /// The room was told.
+    /// The core has announced it to the room.
     Noted,
-    /// The room has known it: whoever joins is present already, by another connection. This is what
-    /// the room would have been told.
+    /// The room knows it already: the client that joins is present through another connection. This
+    /// is the event that the room would hear.
     Known(Box<Event>),
 }
 
-/// Why a connection is closed by the core.
+/// Why the core closes a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CloseReason {
-    /// The session was ended.
+    /// The session has ended.
     SessionEnded,
-    /// The room is gone.
+    /// The room was deleted.
     RoomGone,
-    /// The room has a new password, or now has one.
+    /// The room's password is new, or the room was public before.
     Locked,
-    /// The owner of the room has put them out.
+    /// The owner of the room has expelled the person.
     Expelled,
-    /// The account has opened more streams than it may; this was the oldest.
+    /// The account has opened more streams than its limit; this one was the oldest.
     Replaced,
-    /// Another connection came by the same token.
+    /// A newer connection uses the same token.
     GaveWay,
-    /// The server stops.
+    /// The server shuts down.
     ShuttingDown,
 }
 
-/// The core's only way to say no. Each protocol maps it to codes of its own.
+/// Why the core refuses. Each protocol maps the refusal to codes of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
     /// The session is unknown or has ended.
     Unauthenticated,
     /// No account has that key.
     UnknownKey,
-    /// It cannot be a name.
+    /// The text is not a valid name.
     NameInvalid,
-    /// An account has that name, or a guest uses it now.
+    /// A registered account or a present guest has that name.
     NameTaken,
-    /// That name is in use in the room, or is another's registered one.
+    /// The name is in use in the room, or is the name of another registered account.
     NameInUse,
     /// The subscription is bound to another name.
     OtherName,
-    /// The subscription is not bound to a name, and none was given.
+    /// The subscription is not bound to a name, and the event gives none.
     NameMissing,
-    /// One who is not present cannot leave.
+    /// A person who is not present cannot leave.
     NotPresent,
-    /// This account has a subscription through this protocol already.
+    /// The account already has a subscription through this protocol.
     AlreadySubscribed,
     /// There is no such account.
     PersonNotFound,
@@ -173,64 +171,64 @@ pub enum Refusal {
     PasswordMissing,
     /// A public room has no password.
     PasswordForPublic,
-    /// The room is not the caller's to change.
+    /// The caller may not change the room.
     Forbidden,
-    /// The room's token is missing, or was made before its password changed.
+    /// The room's token is missing, or is older than the room's password.
     NoAccess,
-    /// Only members may, and the asker is none.
+    /// Only members may do this, and the caller is not a member.
     NotMember,
-    /// One of the two has blocked the other.
+    /// One of the two accounts has blocked the other.
     Blocked,
-    /// The message is too long for the protocol that it came by.
+    /// The message is too long for its protocol.
     MessageTooLong,
-    /// It could not be understood; which field is at fault, where one is.
+    /// The request is malformed, in this field.
     Malformed(Field),
-    /// There is no such message in that room, or it was taken back.
+    /// The room has no such message, or it was deleted.
     MessageNotFound,
     /// The author has used that client id for another message.
     ClientIdReused,
     /// The caller has no such session.
     SessionNotFound,
-    /// The message bears as many kinds of reactions as it may, or as many of that person.
+    /// The message has its maximum of different reactions, or of this person's reactions.
     TooManyReactions,
-    /// The disk has so little room left that this is not written.
+    /// The disk's free space is too small for this entry.
     NoSpace,
-    /// There is no room for one more of those.
+    /// A quota is used up.
     Full,
-    /// There was too much of it lately, from this connection, person or address, or in this room.
+    /// The connection, person, address or room has reached its rate limit.
     RateLimited {
-        /// After so many milliseconds there may be one more.
+        /// The client may try again after this time.
         retry_after_ms: u32,
     },
-    /// It cannot be written down now: the disk is full or too slow, or the server stops.
+    /// The log cannot take it now: the disk is full or too slow, or the server shuts down.
     Unavailable,
 }
 
-/// The field of a client's event that is at fault.
+/// The malformed field of a client's event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Field {
-    /// The text is not what the protocol speaks at all.
+    /// The whole text: it is not in the protocol's format.
     Whole,
-    /// What kind of event it is.
+    /// The kind of the event.
     Kind,
-    /// Who says it.
+    /// The author's name.
     Name,
-    /// What is said.
+    /// The text of the message.
     Message,
-    /// A character in what is said that no text may have.
+    /// A character that no text may contain.
     Character,
-    /// The message that is answered.
+    /// The message to which it replies.
     ReplyTo,
-    /// How it is shown.
+    /// The color.
     Color,
-    /// One that only some protocols have, by its name there.
+    /// A field of some protocols only, with its name there.
     Called(&'static str),
 }
 
-/// What comes of a call that is not refused.
+/// The answer to an accepted call.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Answer {
-    /// It is done.
+    /// The call has succeeded.
     Done(()),
     /// A session has begun.
     Session(SessionInfo),
@@ -240,37 +238,38 @@ pub enum Answer {
     Person(Person),
     /// The accounts that the caller has blocked, by number.
     Blocked(Page<Person, AccountId>),
-    /// Who is present in a room, in the order of arriving.
+    /// The people present in a room, in the order of arrival.
     Present(Page<Present, u64>),
-    /// Rooms, by number; with those who are present in them at most
-    /// 2 × [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX) items.
+    /// Rooms, by number; together with the people present in them at most 2 ×
+    /// [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX) items.
     Rooms(Page<RoomInfo, RoomId>),
     /// How far the caller has read their rooms, by number.
     Marks(Page<MembershipMarks, RoomId>),
     /// A room.
     Room(Box<RoomInfo>),
-    /// The rooms that the caller can bring back, the last that was deleted first; at most
-    /// [`DELETED_ROOMS_PER_OWNER_MAX`](crate::limits::DELETED_ROOMS_PER_OWNER_MAX), and those that
-    /// are about to go for good.
+    /// The rooms that the caller can restore, the last deleted first; at most
+    /// [`DELETED_ROOMS_PER_OWNER_MAX`](crate::limits::DELETED_ROOMS_PER_OWNER_MAX), plus those
+    /// about to be purged.
     Deleted(Vec<DeletedInfo>),
-    /// The room of two.
+    /// A room for two.
     Direct(DirectRoom),
-    /// What the core answers and announces from here on is no older than this entry.
+    /// All later answers and announcements of the core include this entry.
     Heard(Seq),
-    /// The first of the keys that is known, if one is.
+    /// The first known key, if any.
     KnownKey(Option<KeyHash>),
-    /// The rooms whose messages the caller may read, by number, and after which entry.
+    /// The rooms whose messages the caller may read, by number, each with the entry after which
+    /// they may read.
     Readable(Page<(RoomId, Seq), RoomId>),
-    /// The members of a room, and who is present without being a member. A person who leaves
-    /// between two pages may stand on both, once as present and once as away.
+    /// The members of a room, and the people present without membership. A person who leaves
+    /// between two pages may be on both, once as present and once as away.
     Members(Page<Member, Place>),
-    /// It is in the log.
+    /// The log has the action.
     Acted(Acted),
-    /// So far the caller has read.
+    /// The caller's read marker.
     Read(Seq),
-    /// The stream has begun.
+    /// The stream is open.
     OpenedStream(OpenedStream),
-    /// What a password is checked against.
+    /// What to check a password against.
     PasswordState(PasswordState),
 }
 
@@ -279,7 +278,7 @@ pub enum Answer {
 pub struct Page<T, K> {
     /// At most [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX).
     pub items: Vec<T>,
-    /// Behind what the next page begins; `None`: this was the last.
+    /// The next page starts after this key; `None`: this is the last page.
     pub next: Option<K>,
 }
 
@@ -289,167 +288,166 @@ impl<T, K> Default for Page<T, K> {
     }
 }
 
-/// The room of two.
+/// A room for two.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DirectRoom {
     /// The room.
     pub room: Box<RoomInfo>,
-    /// It was not there before.
+    /// The call has created it.
     pub made: bool,
 }
 
-/// An action that is in the log.
+/// An action in the log.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Acted {
-    /// Under this number.
+    /// The entry's number.
     pub seq: Seq,
-    /// Since then.
+    /// The entry's time.
     pub time: Time,
-    /// It was before: this was said again.
+    /// The entry existed already: the client repeated its request.
     pub repeated: bool,
     /// The author, as in the log.
     pub by: Author,
-    /// What a message is to be shown in.
+    /// The color in which clients show the message.
     pub color: Option<Color>,
-    /// Who is called by its words.
+    /// The names that the text mentions.
     pub calls: Box<[Name]>,
 }
 
-/// A stream that has begun.
+/// An open stream.
 #[derive(Clone, PartialEq, Debug)]
 pub struct OpenedStream {
     /// The name of the account.
     pub name: Name,
     /// The account.
     pub account: AccountId,
-    /// The rooms that it hears.
+    /// The rooms that the stream hears.
     pub rooms: Vec<MembershipMarks>,
 }
 
-/// A session, as its owner may know it.
+/// A session, as its owner sees it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SessionInfo {
-    /// Its number.
+    /// The session's number.
     pub id: SessionId,
-    /// Whose.
+    /// The account's name.
     pub name: Name,
-    /// A guest's.
+    /// Whether the account is a guest.
     pub guest: bool,
-    /// When it began.
+    /// When the session began.
     pub created: Time,
-    /// When it was last used.
+    /// When the session was last used.
     pub last_used: Time,
-    /// When it ends, if it is not used before.
+    /// When the session ends, unless it is used before.
     pub expires: Time,
     /// What the client called itself.
     pub agent: Box<str>,
-    /// Whether the ask came by it.
+    /// Whether this session makes the call.
     pub current: bool,
 }
 
 /// A room that a stream hears.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct MembershipMarks {
-    /// Which.
+    /// The room.
     pub room: RoomId,
-    /// The entry by which one became a member: what came before is not part of one's stream.
+    /// The entry that made the account a member. The stream does not show earlier entries.
     pub since: Seq,
-    /// The last message that one has read.
+    /// The last message that the account has read.
     pub read: Seq,
 }
 
-/// Somebody who belongs to a room, or is present in it.
+/// A member of a room, or a person present in it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Member {
-    /// Who.
+    /// The person.
     pub author: Author,
-    /// Without a registered account.
+    /// Whether the person has no registered account.
     pub guest: bool,
-    /// Present.
+    /// Whether the person is present.
     pub online: bool,
-    /// As last given.
+    /// The color that the client sent last.
     pub color: Option<Color>,
-    /// When they last did something here, as far as the server remembers.
+    /// The person's last activity in the room, as far as the server remembers.
     pub last_activity: Option<Time>,
 }
 
-/// An account, as others may know it.
+/// An account, as others see it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Person {
-    /// As registered.
+    /// The name, as registered.
     pub name: Name,
-    /// Without a key.
+    /// Whether the account has no key.
     pub guest: bool,
-    /// Whether it has a subscription anywhere.
+    /// Whether the account has a subscription anywhere.
     pub online: bool,
-    /// When it was registered.
+    /// When the account was registered.
     pub created: Time,
 }
 
-/// Somebody who is present in a room.
+/// A person present in a room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Present {
-    /// Who.
+    /// The person.
     pub author: Author,
-    /// As last given.
+    /// The color that the client sent last.
     pub color: Option<Color>,
-    /// When they last came, or said something.
+    /// When the person last arrived or sent something.
     pub last_activity: Time,
 }
 
-/// A room, as anybody may know it: no password, no hash of one.
+/// A room, as anybody may see it: no password, no hash of a password.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RoomInfo {
-    /// Its number.
+    /// The internal number.
     pub id: RoomId,
-    /// The number by which it is known outside; another than its own where that was given before
-    /// the room was hidden, and could be guessed.
+    /// The public number. It differs from the internal number if the room got that before it was
+    /// hidden, as clients could then guess it.
     pub number: RoomId,
     /// Its title.
     pub title: Title,
-    /// Its description, maybe empty.
+    /// Its description, perhaps empty.
     pub description: Description,
-    /// Who finds and enters it.
+    /// Who can find and enter it.
     pub visibility: Visibility,
-    /// When it was made.
+    /// When it was created.
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
-    /// How many are present; 0 where the asker is not to know.
+    /// How many people are present; 0 if the caller may not know.
     pub online: usize,
-    /// Who is present, in the order of arriving, where that was asked for: the first
-    /// [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX). Nobody where it is not the asker's to
-    /// know.
+    /// The people present, in the order of arrival, if the caller asks for them: the first
+    /// [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX). Empty if the caller may not know.
     pub present: Vec<Present>,
-    /// After which arrival the rest of them begins; `None`: these are all.
+    /// The rest begins after this arrival; `None`: the list is complete.
     pub more: Option<u64>,
-    /// What was said up to here is not for the asker to read.
+    /// The caller may not read messages up to this entry.
     pub horizon: Seq,
-    /// Whether it is a room for two; its title is then the other's name.
+    /// Whether it is a room for two; the title is then the other person's name.
     pub direct: bool,
-    /// Whose it is, where it is an account's.
+    /// The owner's name, if an account owns the room.
     pub owner: Option<Name>,
-    /// The last message; 0 where there is none.
+    /// The last message; 0 if there is none.
     pub last: Seq,
-    /// What the asker has to do with it; `None`: they are no member.
+    /// The caller's membership; `None`: the caller is not a member.
     pub membership: Option<MembershipMarks>,
 }
 
-/// A deleted room, as who can bring it back may know it.
+/// A deleted room, as its owner sees it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DeletedInfo {
-    /// The number by which it was known outside.
+    /// The public number that it had.
     pub number: RoomId,
     /// The title that it had.
     pub title: Title,
     /// When it was deleted.
     pub deleted: Time,
-    /// Until when it can be brought back.
+    /// Its owner can restore it until then.
     pub until: Time,
 }
 
 impl RoomInfo {
-    /// Whether anybody may read what is said there.
+    /// Whether everybody may read its messages.
     pub fn is_open(&self) -> bool {
         self.visibility == Visibility::Public && !self.direct
     }
@@ -458,30 +456,29 @@ impl RoomInfo {
 /// What a room's password is checked against.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PasswordState {
-    /// The room's number.
+    /// The internal number.
     pub room: RoomId,
-    /// The number by which it is known outside: see [`RoomInfo::number`].
+    /// The public number: see [`RoomInfo::number`].
     pub number: RoomId,
-    /// Whether the asker may see the room.
+    /// Whether the caller may see the room.
     pub seen: bool,
-    /// Whether a wrong password of it is to be answered as if there were no such room.
+    /// Whether the answer to a wrong password must look as if the room did not exist.
     pub quiet: bool,
-    /// The SHA-256 of the key of the session by which the asker came.
+    /// The SHA-256 of the key of the caller's session.
     pub session: Option<KeyHash>,
-    /// The hash of its password, as a PHC string; `None`: it is public.
+    /// The hash of the room's password, as a PHC string; `None`: the room is public.
     pub password: Option<Box<str>>,
-    /// Counts the room's passwords.
+    /// Counts the passwords that the room has had.
     pub generation: u64,
-    /// When the name was found to be free: it becomes
-    /// [`NameClaim::granted`](super::Claim::granted). (Not the time at which the password was
-    /// checked: until then the name may be registered.) Where it was found to be the caller's, a
-    /// registered account's, a second later.
+    /// When the core found the name to be free: it becomes
+    /// [`NameClaim::granted`](super::NameClaim::granted). (Not the time of the password check:
+    /// another person may register the name before that.) One second later if the name belongs to
+    /// the caller's registered account.
     pub granted: Time,
 }
 
 impl PasswordState {
-    /// Whether a token was made for it. (Whether the session lives that asked for it, the core
-    /// looks.)
+    /// Whether a token matches this room and password. (The core checks the token's session.)
     pub fn opens(&self, access: Access) -> bool {
         let Access::Token { room, generation, .. } = access else { return false };
         (room == self.room || room == self.number) && generation == self.generation

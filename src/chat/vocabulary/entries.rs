@@ -1,4 +1,4 @@
-//! What lasts: the log's vocabulary.
+//! The vocabulary of the log: everything that lasts.
 
 use crate::chat::types::{
     AccountId, Author, ClientId, Color, Description, Emoji, Name, RoomId, Seq, SessionId, Title,
@@ -6,188 +6,188 @@ use crate::chat::types::{
 };
 use crate::crypto::KeyHash;
 
-/// What lasts: the log's vocabulary. Nothing that lasts changes but by one of these.
+/// An entry of the log. Lasting state changes only by an entry.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Entry {
-    /// There is a new account.
+    /// A new account.
     AccountMade {
-        /// Its number.
+        /// The account's number.
         account: AccountId,
-        /// As registered.
+        /// The name, as registered.
         name: Name,
-        /// The SHA-256 of its key; `None`: a guest's, which ends with its last session.
+        /// The SHA-256 of the account's key; `None`: a guest, which ends with its last session.
         key: Option<KeyHash>,
-        /// To be shown in.
+        /// The color in which clients show the author.
         color: Option<Color>,
     },
-    /// A guest is gone, and the name is free again.
+    /// A guest is gone, and its name is free again.
     AccountEnded {
-        /// Whose.
+        /// The guest's account.
         account: AccountId,
     },
-    /// An account has another key. Its sessions end, but for one.
+    /// An account has a new key. Its sessions end, except one.
     KeyChanged {
-        /// Whose.
+        /// The account.
         account: AccountId,
         /// The SHA-256 of the new key.
         key: KeyHash,
-        /// The session that stays: the one that asked for it.
+        /// The session that stays: the one that made the call.
         but: Option<SessionId>,
     },
-    /// Somebody has logged in.
+    /// A new session.
     SessionBegun {
-        /// Its number.
+        /// The session's number.
         session: SessionId,
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// The SHA-256 of its key.
+        /// The SHA-256 of the session's key.
         key: KeyHash,
-        /// Whether it lasts for a month without use instead of an hour.
+        /// `true`: the session lasts a month without use; `false`: an hour.
         remember: bool,
-        /// What the client calls itself; maybe nothing.
+        /// The client's description of itself, perhaps empty.
         agent: Box<str>,
     },
-    /// Somebody has logged out, or was away for too long.
+    /// A session has ended, by logout or by expiry.
     SessionEnded {
-        /// Which.
+        /// The session.
         session: SessionId,
     },
-    /// There is a new room.
+    /// A new room.
     RoomMade {
-        /// Its number.
+        /// The room's number.
         room: RoomId,
-        /// Whose; `None`: nobody's.
+        /// The owner; `None`: the room has no owner.
         owner: Option<AccountId>,
-        /// What it is made of.
+        /// The room's settings.
         settings: RoomSettings,
     },
-    /// There is a room for two accounts and nobody else.
+    /// A new room for exactly two accounts.
     DirectMade {
-        /// Its number.
+        /// The room's number.
         room: RoomId,
-        /// Whose; the first of them has opened it.
+        /// The two accounts; the first has opened the room.
         between: [AccountId; 2],
-        /// Whether both belong to it from here on, as they did in the first versions; else only
-        /// who opened it does, and the other from the first message on.
+        /// `true`: both are members from here on, as in the first versions. `false`: the account
+        /// that opened it is a member, and the other becomes one with the first message.
         both: bool,
     },
-    /// Somebody has come to stay in a room, or has left it for good. (Of whoever makes an account
-    /// or a room no such entry is needed: they belong to the lobby, and to the room.) Into a room
-    /// for two only the two can come, and each comes back with the next message; it ends when both
-    /// have left.
+    /// An account has become a member of a room, or has ended its membership. (A new account
+    /// belongs to the lobby, and a room's creator to the room, without this entry.) Only its two
+    /// accounts can join a room for two, and each joins again with the next message; the room ends
+    /// when both have left.
     MemberChanged {
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// Who.
+        /// The account.
         account: AccountId,
-        /// Come, or gone.
+        /// `true`: a member from now on.
         member: bool,
-        /// Put out by the owner of the room, and so out of their subscriptions there, too.
+        /// Whether the room's owner has expelled the account, which also ends its subscriptions
+        /// there.
         expelled: bool,
-        /// In a proposal: the message that brings somebody back into a room for two. The log takes
-        /// this entry only if it will take that message, and does not keep it here.
+        /// Only in a proposal: the message that brings an account back into a room for two. The log
+        /// takes this entry only if it will take that message, and does not store it here.
         with: Option<Box<Entry>>,
     },
-    /// Somebody has blocked somebody, or does so no more.
+    /// An account has blocked or unblocked another.
     BlockChanged {
-        /// Who.
+        /// The account that blocks.
         account: AccountId,
-        /// Whom.
+        /// The blocked account.
         blocked: AccountId,
-        /// Blocked, or no more.
+        /// `true` blocks, `false` unblocks.
         on: bool,
     },
-    /// A room is different.
+    /// A room's settings have changed.
     RoomChanged {
-        /// Which.
+        /// The room.
         room: RoomId,
-        /// All of it, as it is now.
+        /// All settings, as they are now.
         settings: RoomSettings,
-        /// Counts its passwords.
+        /// Counts the room's passwords.
         generation: u64,
-        /// The number by which it is found from outside while it is hidden, where its own was not
-        /// drawn.
+        /// The public number of the room while it is hidden; `None` if its own number is random.
         link: Option<RoomId>,
-        /// Whether those stay who belong to it, although it closes or has a new password.
+        /// Whether members stay although the room closes or gets a new password.
         keep_members: bool,
     },
-    /// A room is gone.
+    /// A room was deleted.
     RoomGone {
-        /// Which.
+        /// The room.
         room: RoomId,
-        /// Whether its owner, if it has one, can bring it back for a while.
+        /// Whether the owner, if the room has one, can restore it for a while.
         recoverable: bool,
     },
-    /// A room that was gone is back, with all that it had.
+    /// A deleted room was restored, with all that it had.
     RoomReturned {
-        /// Which.
+        /// The room.
         room: RoomId,
-        /// Its title from now on: another may have taken the one that it had.
+        /// The title from now on: another room may have taken the old one.
         title: Title,
     },
-    /// A room that was gone cannot be brought back any more.
+    /// A deleted room can no longer be restored.
     RoomPurged {
-        /// Which.
+        /// The room.
         room: RoomId,
     },
-    /// Somebody has said something.
+    /// A new message.
     Said {
-        /// Where.
+        /// The room.
         room: RoomId,
-        /// Who.
+        /// The author.
         author: Author,
-        /// To be shown in.
+        /// The color in which clients show the author.
         color: Option<Color>,
-        /// What.
+        /// The text.
         text: Box<str>,
-        /// Its author's own number for it, by which it can be said again without being doubled.
+        /// The author's client id: with it, sending is idempotent.
         client_id: Option<ClientId>,
-        /// The message that it answers.
+        /// The message to which it replies.
         reply_to: Option<Seq>,
-        /// Who is called by it, of those who were there when it was said.
+        /// The accounts that the text mentions, of those in the room at that time.
         calls: Box<[AccountId]>,
     },
-    /// A message has other words.
+    /// A message has a new text.
     Edited {
-        /// Where it is.
+        /// The message's room.
         room: RoomId,
-        /// Which message.
+        /// The target message.
         target: Seq,
-        /// Who did it: its author.
+        /// The message's author.
         by: Author,
-        /// The words.
+        /// The new text.
         text: Box<str>,
-        /// Who is called by them.
+        /// The accounts that the text mentions.
         calls: Box<[AccountId]>,
     },
-    /// A message was taken back; its words are gone.
+    /// A message was deleted; its text is gone.
     Deleted {
-        /// Where it is.
+        /// The message's room.
         room: RoomId,
-        /// Which message.
+        /// The target message.
         target: Seq,
-        /// Who did it.
+        /// The account that deletes it.
         by: Author,
-        /// Whether they own the room, and so may take back what others said.
+        /// Whether that account owns the room, and so may delete the messages of others.
         as_owner: bool,
     },
-    /// A message bears a reaction, or bears it no more.
+    /// A message got a reaction, or lost one.
     Reacted {
-        /// Where it is.
+        /// The message's room.
         room: RoomId,
-        /// Which message.
+        /// The target message.
         target: Seq,
-        /// Whose reaction.
+        /// The author of the reaction.
         by: Author,
-        /// The reaction.
+        /// The emoji.
         emoji: Emoji,
-        /// On, or off.
+        /// `true` adds the reaction, `false` removes it.
         on: bool,
     },
 }
 
 impl Entry {
-    /// Who says or changes something by it; `None`: it is not about words.
+    /// The author of a message, edit, deletion or reaction; `None` for other entries.
     pub fn author(&self) -> Option<&Author> {
         match self {
             Entry::Said { author: by, .. }
@@ -199,21 +199,22 @@ impl Entry {
     }
 }
 
-/// What a room is made of.
+/// The settings of a room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RoomSettings {
-    /// Unique, whatever its case.
+    /// Unique, case does not count.
     pub title: Title,
-    /// Maybe empty.
+    /// Perhaps empty.
     pub description: Description,
-    /// Who finds and enters it.
+    /// Who can find and enter it.
     pub visibility: Visibility,
-    /// The Argon2id hash of its password, as a PHC string. There exactly if it is not public.
+    /// The Argon2id hash of the password, as a PHC string. Present exactly if the room is not
+    /// public.
     pub password: Option<Box<str>>,
 }
 
 impl RoomSettings {
-    /// What a room for two is kept with: nobody finds it by its title, and nobody can enter it.
+    /// The settings of a room for two: nobody can find it by its title or enter it.
     pub fn of_direct(room: RoomId) -> RoomSettings {
         let (title, description) = (Title::of_direct(room), Description::default());
         RoomSettings { title, description, visibility: Visibility::Hidden, password: None }

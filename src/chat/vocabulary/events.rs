@@ -1,103 +1,105 @@
-//! What the people in a room are told.
+//! What the people in a room hear.
 
 use crate::chat::types::{Author, ClientId, Color, Emoji, Name, RoomId, Seq};
 use crate::chat::vocabulary::RoomInfo;
 use crate::time::Time;
 
-/// What the people in a room are told.
+/// An event that the people in a room hear.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
-    /// Where it happened.
+    /// The room.
     pub room: RoomId,
-    /// When.
+    /// When it happened.
     pub time: Time,
-    /// Who did it.
+    /// Who caused it.
     pub author: Author,
-    /// To be shown in.
+    /// The color in which clients show the author.
     pub color: Option<Color>,
     /// What happened.
     pub what: What,
 }
 
-/// See [`Event`]. What has a `seq` is an entry of the log; the rest is not kept.
+/// The kind of an [`Event`]. A kind with a `seq` is an entry of the log; the log does not keep the
+/// others.
 #[derive(Clone, PartialEq, Debug)]
 pub enum What {
-    /// Came in.
+    /// The author has entered the room.
     Joined,
-    /// Said this.
+    /// The author has sent a message.
     Said {
         /// The number of the entry.
         seq: Seq,
-        /// The message.
+        /// The text.
         text: Box<str>,
-        /// Its author's own number for it.
+        /// The author's client id for it.
         client_id: Option<ClientId>,
-        /// The message that it answers.
+        /// The message to which it replies.
         reply_to: Option<Seq>,
-        /// Who is called by it.
+        /// The names that the text mentions.
         calls: Box<[Name]>,
     },
-    /// Put other words into a message.
+    /// The author has edited a message.
     Edited {
         /// The number of the entry.
         seq: Seq,
-        /// Which message.
+        /// The target message.
         target: Seq,
-        /// The words.
+        /// The new text.
         text: Box<str>,
-        /// Who is called by them.
+        /// The names that the text mentions.
         calls: Box<[Name]>,
     },
-    /// Took back a message.
+    /// The author has deleted a message.
     Deleted {
         /// The number of the entry.
         seq: Seq,
-        /// Which message.
+        /// The target message.
         target: Seq,
     },
-    /// Put a reaction on a message, or took it off.
+    /// The author has added or removed a reaction.
     Reacted {
         /// The number of the entry.
         seq: Seq,
-        /// Which message.
+        /// The target message.
         target: Seq,
-        /// The reaction.
+        /// The emoji.
         emoji: Emoji,
-        /// On, or off.
+        /// `true` adds the reaction, `false` removes it.
         on: bool,
     },
-    /// Became a member, or ceased to be one.
+    /// The author has become a member, or has ended the membership.
     Member {
         /// The number of the entry.
         seq: Seq,
-        /// Which of the two.
+        /// `true`: a member from now on.
         member: bool,
     },
-    /// Made or changed the room; or, to one's own streams, entered it.
+    /// The author has created or changed the room; on the author's own streams: has become a
+    /// member.
     Room {
         /// The number of the entry.
         seq: Seq,
-        /// The room as a member sees it, but for what differs from member to member.
+        /// The room as a member sees it, without what differs from member to member.
         info: Box<RoomInfo>,
     },
-    /// Ended the room; or, to one's own streams, left it for good.
+    /// The room was deleted; on the author's own streams also: the author's membership has ended.
     Gone {
         /// The number of the entry.
         seq: Seq,
     },
-    /// Is writing something.
+    /// The author is typing.
     Typing,
-    /// Has read so far; told to one's own streams only.
+    /// The author has read messages; only the author's own streams hear it.
     Read {
-        /// The last message that was read.
+        /// The last message that the author has read.
         seq: Seq,
     },
-    /// Went out.
+    /// The author has left the room.
     Left,
 }
 
 impl What {
-    /// The number of the entry that it tells of; `None` for what is not in the log.
+    /// The number of the event's entry; `None` for events outside the log.
     pub fn seq(&self) -> Option<Seq> {
         match self {
             What::Said { seq, .. }

@@ -1,5 +1,5 @@
-//! Everything that can move the core, and everything that can come of it. Plain data: printable,
-//! comparable, replayable. No wire format, no socket, no database shows through.
+//! The core's input (commands) and output (effects). Plain data: printable, comparable, replayable.
+//! It shows no wire format, no socket, no database.
 
 mod access;
 pub mod call;

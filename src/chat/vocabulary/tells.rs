@@ -1,107 +1,107 @@
-//! What a subscribed connection can say, and what a member can do with words.
+//! What a subscribed connection sends, and what a member does with messages.
 
 use crate::chat::types::{ClientId, Color, Emoji, Name, RoomId, Seq};
 use crate::chat::vocabulary::Refusal;
 
-/// What a subscribed connection can say.
+/// An event that a subscribed connection sends.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Tell {
-    /// I am here, under this name.
+    /// The client enters the room under this name.
     Join {
-        /// `None`: the name that the subscription is bound to.
+        /// `None`: the name to which the subscription is bound.
         name: Option<Name>,
-        /// To be shown in.
+        /// The color in which clients show the author.
         color: Option<Color>,
     },
     /// A message.
     Say {
-        /// `None`: the name that the subscription is bound to.
+        /// `None`: the name to which the subscription is bound.
         name: Option<Name>,
-        /// To be shown in.
+        /// The color in which clients show the author.
         color: Option<Color>,
-        /// Not empty, and short enough: the codec has seen to it.
+        /// Not empty, within the length limit: the codec has checked it.
         text: Box<str>,
     },
-    /// I am no longer here, though the connection stays.
+    /// The client leaves the room, but the connection stays.
     Part {
-        /// `None`: the name that the subscription is bound to.
+        /// `None`: the name to which the subscription is bound.
         name: Option<Name>,
     },
-    /// Through a stream: says or changes something in one of its rooms.
+    /// On a stream: sends or changes a message in one of its rooms.
     Act {
-        /// What.
+        /// The action.
         action: Action,
-        /// Comes back with the reply.
+        /// The reply repeats it.
         mark: Option<ClientId>,
     },
-    /// Through a stream: is writing something. Told at once, kept nowhere.
+    /// On a stream: the client is typing. Announced at once, never stored.
     Typing {
-        /// Where.
+        /// The room.
         room: RoomId,
     },
-    /// Through a stream: has read a room so far.
+    /// On a stream: the client's read marker in a room moves.
     Read {
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// The last message that was read.
+        /// The last message that the client has read.
         seq: Seq,
     },
-    /// What was said could not be understood. It passes through the core all the same, so that the
-    /// refusal comes in the order of the sends.
+    /// A malformed event. It passes through the core so that its refusal keeps the order of the
+    /// client's events.
     Garbled {
-        /// Why.
+        /// What is wrong.
         refusal: Refusal,
-        /// Comes back with the reply.
+        /// The reply repeats it.
         mark: Option<ClientId>,
     },
 }
 
 impl Tell {
-    /// What could not be understood, of a client that gives its messages no numbers.
+    /// A malformed event of a client that does not number its events.
     pub fn garbled(refusal: Refusal) -> Tell {
         Tell::Garbled { refusal, mark: None }
     }
 }
 
-/// What a member can do with words.
+/// What a member does with messages.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
-    /// Says something.
+    /// Sends a message.
     Send {
-        /// Where.
+        /// The room.
         room: RoomId,
-        /// Not empty, and short enough.
+        /// Not empty, within the length limit.
         text: Box<str>,
-        /// Makes it safe to say it again.
+        /// Makes the request idempotent.
         client_id: Option<ClientId>,
-        /// The message that it answers.
+        /// The message to which it replies.
         reply_to: Option<Seq>,
     },
-    /// Puts other words into a message of one's own.
+    /// Edits a message of the caller.
     Edit {
-        /// Where it is.
+        /// The message's room.
         room: RoomId,
-        /// Which message.
+        /// The target message.
         target: Seq,
-        /// Not empty, and short enough.
+        /// Not empty, within the length limit.
         text: Box<str>,
     },
-    /// Takes back a message of one's own, or any, in one's own room.
+    /// Deletes a message of the caller, or any message in the caller's room.
     Delete {
-        /// Where it is.
+        /// The message's room.
         room: RoomId,
-        /// Which message.
+        /// The target message.
         target: Seq,
     },
-    /// Puts a reaction on a message, or takes it off again.
+    /// Adds or removes a reaction.
     React {
-        /// Where it is.
+        /// The message's room.
         room: RoomId,
-        /// Which message.
+        /// The target message.
         target: Seq,
-        /// The reaction.
+        /// The emoji.
         emoji: Emoji,
-        /// On, or off.
+        /// `true` adds the reaction, `false` removes it.
         on: bool,
     },
 }

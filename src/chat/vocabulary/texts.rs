@@ -1,14 +1,13 @@
-//! What can be said.
+//! Valid messages.
 
 use crate::chat::text;
 use crate::chat::vocabulary::{Field, Refusal};
 
-/// What is wrong with a text that somebody wants to say, and what is said if nothing is: line ends
-/// are those of Unix.
+/// Validates the text of a message, and normalises line ends to those of Unix.
 ///
 /// # Errors
 /// [`Refusal::MessageTooLong`] beyond `chars_max`; [`Refusal::Malformed`] with [`Field::Message`]
-/// where nothing in it can be seen, with [`Field::Character`] where there are control characters.
+/// if nothing in it is visible, with [`Field::Character`] if it contains control characters.
 pub fn message_text(text: &str, chars_max: usize) -> Result<Box<str>, Refusal> {
     let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text.to_owned() };
     if text.chars().count() > chars_max {
@@ -17,7 +16,7 @@ pub fn message_text(text: &str, chars_max: usize) -> Result<Box<str>, Refusal> {
     if !text.chars().any(text::tables::is_visible) {
         return Err(Refusal::Malformed(Field::Message));
     }
-    // They are orders to a terminal, and `curl` shows them to one.
+    // Control characters command a terminal, and `curl` prints messages to one.
     if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n')) {
         return Err(Refusal::Malformed(Field::Character));
     }
