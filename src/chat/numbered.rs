@@ -1,5 +1,5 @@
-//! A map by numbers, in which whoever goes through it is counted, in tests: so that a command that
-//! looks at all of something is found without a clock.
+//! A map by numbers that counts its look-ups in tests: so tests find a command that goes through a
+//! whole table, without a clock.
 
 use std::collections::HashMap;
 use std::collections::hash_map;
@@ -7,8 +7,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::iter::Inspect;
 use std::ops::{Deref, DerefMut};
 
-/// A map by numbers that this server has given out itself. As nobody else chooses them, none can
-/// make them collide, and finding one need not cost a keyed hash.
+/// A map by numbers that this server itself assigns. As no client chooses them, no client can make
+/// them collide, and a look-up need not cost a keyed hash.
 #[derive(Debug)]
 pub struct Numbered<K, V>(HashMap<K, V, BuildHasherDefault<Spread>>);
 
@@ -33,27 +33,27 @@ impl Hasher for Spread {
 }
 
 impl<K, V> Numbered<K, V> {
-    /// Goes through all of it.
+    /// All items.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().inspect(|_| looked())
     }
 
-    /// Goes through all keys.
+    /// All keys.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.keys().inspect(|_| looked())
     }
 
-    /// Goes through all values.
+    /// All values.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.0.values().inspect(|_| looked())
     }
 
-    /// Goes through all values.
+    /// All values.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.values_mut().inspect(|_| looked())
     }
 
-    /// Takes it apart.
+    /// Takes the map apart.
     pub fn into_values(self) -> impl Iterator<Item = V> {
         self.0.into_values().inspect(|_| looked())
     }
@@ -93,13 +93,13 @@ thread_local! {
     static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// One thing was looked at of many. Counted in tests, on the thread of the test.
+/// Counts one item of many, in tests, on the thread of the test.
 pub fn looked() {
     #[cfg(test)]
     LOOKS.with(|looks| looks.set(looks.get() + 1));
 }
 
-/// How many things were looked at since the last time that this was asked.
+/// The items counted since the last call.
 #[cfg(test)]
 pub(super) fn looks() -> u64 {
     LOOKS.with(std::cell::Cell::take)
@@ -109,8 +109,8 @@ pub(super) fn looks() -> u64 {
 mod tests {
     use super::*;
 
-    /// The numbers of subscriptions differ in the middle, those of all else at the end; a map looks
-    /// at the lowest bits first, and at the highest.
+    /// The numbers of subscriptions differ in the middle bits, all others in the low bits; a map
+    /// uses the lowest bits first, and the highest.
     #[test]
     fn numbers_are_spread_at_both_ends() {
         for shift in [0, 16, 48] {
@@ -124,7 +124,7 @@ mod tests {
             let distinct = |part: fn(u64) -> u64| {
                 hashes.iter().map(|hash| part(*hash)).collect::<std::collections::HashSet<_>>()
             };
-            // Drawn at random, 647 of 1,024 would be met.
+            // Of random numbers 647 of 1,024 would differ.
             let (low, high) = (distinct(|hash| hash % 1024), distinct(|hash| hash >> 54));
             assert!(low.len() > 500 && high.len() > 500, "{shift}: {} {}", low.len(), high.len());
         }

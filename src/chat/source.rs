@@ -1,25 +1,24 @@
-//! Where a request comes from: what rate limits and quotas count by, beside who asks.
+//! The address of a request, as rate limits and quotas count it, beside the caller.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Where a request comes from, as far as it counts.
+/// The address of a request, as limits count it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Source {
-    /// This server itself, for a stream that it keeps supplied, or to see whether it is well. No
-    /// limit holds for it.
+    /// This server itself, which supplies a stream or checks its own health. No limit applies.
     Own,
-    /// This machine itself, and not through a proxy. No limit of an address holds for it; those of
-    /// persons, connections and rooms do.
+    /// This machine, without a proxy. Limits of addresses do not apply; those of persons,
+    /// connections and rooms do.
     Local,
-    /// An IPv4 address, or an IPv6 network of 64 bits, as everybody has a whole one. Made by
-    /// [`Source::of`] alone, so that nobody counts as two.
+    /// An IPv4 address, or an IPv6 network of 64 bits, as every customer has a whole one. Only
+    /// [`Source::of`] makes it, so that no client counts as two.
     Address(IpAddr),
-    /// Through a proxy that names no readable address: all of these count as one.
+    /// Behind a proxy that names no readable address: all of these count as one.
     Unknown,
 }
 
 impl Source {
-    /// The source that an address counts as. A loopback address is this machine.
+    /// The source of an address. A loopback address is this machine.
     pub fn of(address: IpAddr) -> Source {
         match address.to_canonical() {
             ip if ip.is_loopback() => Source::Local,
@@ -28,8 +27,8 @@ impl Source {
         }
     }
 
-    /// The IPv6 network of 48 bits around it: what a provider gives to one customer at most.
-    /// `None`: there is no wider one.
+    /// The IPv6 network of 48 bits around it: the most that a provider gives to one customer.
+    /// `None`: there is no wider network.
     pub fn site(self) -> Option<IpAddr> {
         match self {
             Source::Address(IpAddr::V6(ip)) => Some(network(ip, 48)),
@@ -38,7 +37,7 @@ impl Source {
     }
 }
 
-/// The network of the first so many bits.
+/// The network of the first `bits` bits.
 fn network(ip: Ipv6Addr, bits: u32) -> IpAddr {
     let rest = 128 - bits;
     Ipv6Addr::from_bits(ip.to_bits() >> rest << rest).into()
@@ -61,7 +60,7 @@ mod tests {
         ] {
             let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
             let source = Source::of(ip(from));
-            assert_eq!(source, counts.map_or(Source::Local, |one| Source::Address(ip(one))));
+            assert_eq!(source, counts.map_or(Source::Local, |text| Source::Address(ip(text))));
             assert_eq!(source.site(), site.map(ip), "{from}");
         }
         assert_eq!(Source::Unknown.site(), None);

@@ -1,6 +1,7 @@
-//! The nouns: identities, names, titles, and the rules that make a text one of them.
+//! The nouns: identities, names, titles, and their rules.
 //!
-//! A value of one of these types is valid, wherever it came from. Callers: everybody above.
+//! A value of one of these types is valid, no matter where it came from. All higher floors use
+//! them.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -31,7 +32,7 @@ number!(
     AccountId
 );
 number!(
-    /// A room, for ever: the number of a room that is gone is not given again.
+    /// A room, for ever: a room number is never reused.
     RoomId
 );
 number!(
@@ -39,7 +40,7 @@ number!(
     SessionId
 );
 number!(
-    /// The right of one connection to hear and speak. Never given twice while the server runs.
+    /// One connection's subscription to a room. Never reused while the server runs.
     SubscriptionId
 );
 number!(
@@ -48,36 +49,36 @@ number!(
     Seq
 );
 number!(
-    /// Names an ask until its answer.
+    /// Identifies a call until its answer.
     CallId
 );
 number!(
-    /// Names a proposed entry until the log has it, or has refused it.
+    /// Identifies a proposed entry until the log has taken or refused it.
     Ticket
 );
 
-/// The room that is always there, and Piratchat's global chat.
+/// The lobby: it always exists, and is Piratchat's global chat.
 pub const LOBBY: RoomId = RoomId(1);
 
 impl RoomId {
-    /// Rooms that everybody may find are numbered below this, one by one. From here on a number is
-    /// drawn by chance, for a room that is not to be found by counting.
+    /// Listed rooms have numbers below this, one by one. Numbers from here on are random, so that
+    /// nobody finds a hidden room by counting.
     pub const DRAWN_MIN: u64 = 1 << 32;
-    /// Above all numbers of rooms: JavaScript cannot tell larger ones apart.
+    /// Above all room numbers: JavaScript cannot tell larger integers apart.
     pub const END: u64 = 1 << 53;
 
-    /// The number that comes of some random bits.
+    /// A random room number.
     pub fn drawn(chance: u64) -> RoomId {
         RoomId(RoomId::DRAWN_MIN + chance % (RoomId::END - RoomId::DRAWN_MIN))
     }
 
-    /// Whether it was drawn: who knows it was told, and has not counted.
+    /// Whether the number is random: a client that knows it was told, and has not counted.
     pub fn is_drawn(self) -> bool {
         self.0 >= RoomId::DRAWN_MIN
     }
 }
 
-/// A protocol's way in, as an index into the list of codecs. The core only tells them apart.
+/// A protocol, as an index into the list of codecs. The core only tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ProtocolId(pub u8);
 
@@ -86,7 +87,7 @@ pub struct ProtocolId(pub u8);
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The rule for everybody. `None`: it breaks it.
+    /// The rule for everybody. `None`: the text breaks it.
     pub fn new(text: &str) -> Option<Name> {
         let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
         (fits && text::is_name(text)).then(|| Name(text.into()))
@@ -99,24 +100,24 @@ impl Name {
         (fits && plain).then(|| Name(text.into()))
     }
 
-    /// A name that lasts already: what an earlier version let through stays usable. `None`: no
-    /// version did.
+    /// A name from the log: names that an earlier version allowed stay usable. `None`: no version
+    /// allowed it.
     pub fn kept(text: &str) -> Option<Name> {
         let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
         (fits && !text.chars().any(char::is_control)).then(|| Name(text.into()))
     }
 
-    /// The server's own, which nobody else can have.
+    /// The server's own name, which no account or client can have.
     pub(super) fn of_server() -> Name {
         Name("Shanty".into())
     }
 
-    /// What two names are compared by.
+    /// The key by which names are compared.
     pub fn folded(&self) -> Folded {
         Folded::new(&self.0)
     }
 
-    /// What names are unique by in the tables beside the log.
+    /// The key by which the tables beside the log keep names unique.
     pub fn lowered(&self) -> String {
         text::lowered(&self.0)
     }
@@ -133,19 +134,18 @@ impl fmt::Display for Name {
     }
 }
 
-/// A name or title without what does not tell it from others: its case, and how it is encoded. What
-/// has to be unique.
+/// A name or title without its case and encoding: the form that must be unique.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Folded(Box<str>);
 
 impl Folded {
-    /// Folds any text, also one that could not be a name, so that it can be looked up.
+    /// Folds any text, even an invalid name, for look-ups.
     pub fn new(text: &str) -> Folded {
         Folded(text::fold(text).into())
     }
 
-    /// What a text looks like: not to be mistaken for an account's is a name that shares none of
-    /// these with it.
+    /// The looks of a text: a name that shares one of them with an account's name can be mistaken
+    /// for it.
     pub(super) fn looks(text: &str) -> [Folded; 2] {
         text::looks(text).map(|look| Folded(look.into()))
     }
@@ -156,49 +156,49 @@ impl Folded {
     }
 }
 
-/// So that a table by folded texts can be asked with a part of one.
+/// A table with folded keys can be searched with a part of one.
 impl Borrow<str> for Folded {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// A room's title: 2–70 characters, by the rule for what identifies (see [`text`]), and not a
-/// number, because it may stand where an id does.
+/// A room's title: 2–70 characters, by the rule for identifiers (see [`text`]), and not a number,
+/// because a title may stand where an id does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Title(Arc<str>);
 
 impl Title {
-    /// `None`: it breaks the rule.
+    /// `None`: the text breaks the rule.
     pub fn new(text: &str) -> Option<Title> {
         let fits = (TITLE_CHARS_MIN..=TITLE_CHARS_MAX).contains(&text.chars().count());
         let number = || text::fold(text).bytes().all(|byte| byte.is_ascii_digit());
         (fits && text::identifies(text) && !number()).then(|| Title(text.into()))
     }
 
-    /// A title that lasts already: see [`Name::kept`].
+    /// A title from the log: see [`Name::kept`].
     pub fn kept(text: &str) -> Option<Title> {
         let fits = (TITLE_CHARS_MIN..=TITLE_CHARS_MAX).contains(&text.chars().count());
         (fits && !text.chars().any(char::is_control)).then(|| Title(text.into()))
     }
 
-    /// What stands for the title of a room for two, which has none: its number, which nobody else
-    /// can have for a title.
+    /// The internal title of a room for two, which has none: its number, which no other room can
+    /// have as a title.
     pub fn of_direct(room: RoomId) -> Title {
         Title(room.to_string().into())
     }
 
-    /// The other's name, for a title.
+    /// The other person's name as a title.
     pub(super) fn of_person(name: &str) -> Title {
         Title(name.into())
     }
 
-    /// What two titles are compared by.
+    /// The key by which titles are compared.
     pub fn folded(&self) -> Folded {
         Folded::new(&self.0)
     }
 
-    /// What titles are unique by in the tables beside the log.
+    /// The key by which the tables beside the log keep titles unique.
     pub fn lowered(&self) -> String {
         text::lowered(&self.0)
     }
@@ -209,12 +209,12 @@ impl Title {
     }
 }
 
-/// A room's description: up to 70 characters, maybe none.
+/// A room's description: up to 70 characters, perhaps empty.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Description(Box<str>);
 
 impl Description {
-    /// `None`: it is too long or has control characters.
+    /// `None`: the text is too long or has control characters.
     pub fn new(text: &str) -> Option<Description> {
         let fits = text.chars().count() <= DESCRIPTION_CHARS_MAX;
         (fits && !text.chars().any(char::is_control)).then(|| Description(text.into()))
@@ -226,13 +226,13 @@ impl Description {
     }
 }
 
-/// A colour as a client named it, for other clients to show: up to 32 printable ASCII characters
-/// that cannot end a style or start another (letters, digits, `#(),.%-` and spaces).
+/// A colour from one client, for other clients to show: up to 32 printable ASCII characters that
+/// cannot end a style or start another (letters, digits, `#(),.%-` and spaces).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Color(Arc<str>);
 
 impl Color {
-    /// `None`: it is empty, or not something that a style sheet may be handed.
+    /// `None`: the text is empty, or unsafe in a style sheet.
     pub fn new(text: &str) -> Option<Color> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"#(),.%- ".contains(&byte);
         let fits = (1..=COLOR_CHARS_MAX).contains(&text.len());
@@ -245,12 +245,12 @@ impl Color {
     }
 }
 
-/// A client's own number for a message: 1–64 of `[A-Za-z0-9_-]`, unique for its author for ever.
+/// A client id for a message: 1–64 of `[A-Za-z0-9_-]`, unique for its author for ever.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ClientId(Box<str>);
 
 impl ClientId {
-    /// `None`: it breaks the rule.
+    /// `None`: the text breaks the rule.
     pub fn new(text: &str) -> Option<ClientId> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         let fits = (1..=CLIENT_ID_BYTES_MAX).contains(&text.len());
@@ -263,29 +263,29 @@ impl ClientId {
     }
 }
 
-/// A reaction that one puts on a message: exactly one emoji, in one spelling.
+/// A reaction to a message: exactly one emoji, in one spelling.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Emoji(Box<str>);
 
 impl Emoji {
-    /// `None`: it is not one emoji.
+    /// `None`: the text is not one emoji.
     pub fn new(text: &str) -> Option<Emoji> {
         let fits = (1..=EMOJI_BYTES_MAX).contains(&text.len());
-        if fits { text::emoji(text).map(|one| Emoji(one.into())) } else { None }
+        if fits { text::emoji(text).map(|emoji| Emoji(emoji.into())) } else { None }
     }
 
-    /// A reaction that lasts already, in whichever spelling: see [`Name::kept`].
+    /// A reaction from the log, in any spelling: see [`Name::kept`].
     pub fn kept(text: &str) -> Option<Emoji> {
         let fits = (1..=EMOJI_BYTES_MAX).contains(&text.len()) && !text.is_ascii();
         fits.then(|| Emoji(text.into()))
     }
 
-    /// Without variation selectors: what two reactions are compared by.
+    /// Without variation selectors: the key by which reactions are compared.
     pub fn bare(&self) -> String {
         text::without_variations(&self.0)
     }
 
-    /// The same reaction in the spelling of today, where it is one of today's.
+    /// The same reaction in today's spelling, if today's list has it.
     pub fn respelled(&self) -> Emoji {
         Emoji::new(&self.0).unwrap_or_else(|| self.clone())
     }
@@ -326,16 +326,16 @@ impl Visibility {
     }
 }
 
-/// Who said something: a name, and the account behind it where there is one.
+/// The author of a message: a name, and its account if it has one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Author {
-    /// `None`: a guest, known by name only.
+    /// `None`: an anonymous client, known by name only.
     pub account: Option<AccountId>,
-    /// The name when it was said.
+    /// The name at that time.
     pub name: Name,
 }
 
-/// A room as somebody names it: by number or by title.
+/// A client's reference to a room: number or title.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RoomRef {
     /// By number.
@@ -345,8 +345,8 @@ pub enum RoomRef {
 }
 
 impl RoomRef {
-    /// All digits is a number, anything else a title. (A number too large for any room is one that
-    /// does not exist.)
+    /// All digits are a number, anything else is a title. (A number too large for any room finds no
+    /// room.)
     pub fn parse(text: &str) -> RoomRef {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return RoomRef::Title(text.into());
@@ -372,7 +372,7 @@ mod tests {
         assert!(Name::for_account("Ann99").is_some() && Name::for_account(&too_long).is_none());
     }
 
-    /// What an earlier version let through can be read back from the log.
+    /// A name that an earlier version allowed can be read back from the log.
     #[test]
     fn what_lasts_is_kept() {
         for old in ["bob\u{fe0f}", "Shanty", "anne: I", "\u{3164}", "a  b", "@bob"] {

@@ -15,7 +15,7 @@ use crate::chat::vocabulary::{Entry, Refusal, Space};
 use crate::limits::rates::{ENTRY_BYTES, Rate, Rates, SITE_ADDRESSES};
 
 impl Chat {
-    /// What a call costs beside what comes of it.
+    /// Charges a call, apart from its entry.
     pub(super) fn charge_call(&mut self, call: &Call) -> Result<(), Refusal> {
         self.charge(&[(Kind::Call, 1)], None)?;
         match call {

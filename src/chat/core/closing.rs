@@ -1,8 +1,9 @@
 //! A room that closes, or gets a new password: connections that came in by another way end.
-//! Who belongs to it changes at once, with the entry; that those who are out hear of it, and hear
-//! the room no more, is too long for one command where they are thousands. Until it is done the log
-//! waits with its next answer (see [`Chat::is_behind`]), and what they hear of it stands in a
-//! section of the line (see `order`): so none of them hears what is said after the entry.
+//!
+//! Memberships change at once, with the entry; but telling thousands of people and ending their
+//! subscriptions is too long for one command. Until that is done the log waits with its next reply
+//! (see [`Chat::is_behind`]), and the effects go into a section of the queue (see `order`): so none
+//! of these people hears what is said after the entry.
 
 use std::collections::BTreeMap;
 

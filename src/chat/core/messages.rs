@@ -10,7 +10,7 @@ use crate::chat::vocabulary::{
 };
 
 impl Action {
-    /// Where it happens.
+    /// The room in which it happens.
     pub(super) fn room(&self) -> RoomId {
         match self {
             Action::Send { room, .. }
@@ -68,7 +68,7 @@ impl Chat {
         })
     }
 
-    /// What is said through a stream; its replies go to its own subscription.
+    /// Handles a stream's tell; the replies go to the stream's own subscription.
     pub(super) fn tell_stream(&mut self, base: SubscriptionId, tell: Tell) {
         let Some(stream) = self.streams.get(&base) else { return };
         let (protocol, account, session) = (stream.protocol, stream.account, stream.session);
@@ -76,7 +76,7 @@ impl Chat {
             Origin { source: stream.source, account: Some(account), subscription: Some(base) };
         if let Some(session) = session {
             if self.accounts.session(session).is_none() {
-                return; // It has ended, and so does this stream, in its turn.
+                return; // This stream is about to end, too.
             }
             self.use_session(session);
         }
@@ -90,7 +90,7 @@ impl Chat {
             Tell::Act { action, mark } => {
                 let subscription = self.streams[&base].rooms.get(&action.room()).copied();
                 let acted = self.acted(account, action).and_then(|entry| {
-                    // A room that this stream does not hear can be spoken in all the same.
+                    // A stream can also send to a room that it does not hear.
                     let by = subscription.unwrap_or(base);
                     let mark = mark.clone();
                     let told = PendingSend { subscription: base, protocol, by, came: false, mark };
@@ -103,12 +103,12 @@ impl Chat {
                 (self.mark_read(account, room, seq).map(|_| Some(Receipt::Noted)), None)
             }
             Tell::Garbled { refusal, mark } => (Err(refusal), mark),
-            // These are of a subscription in one room.
+            // Only for a subscription in one room.
             Tell::Join { .. } | Tell::Say { .. } | Tell::Part { .. } => {
                 (Err(Refusal::RoomNotFound), None)
             }
         };
-        // `Ok(None)`: the reply comes with the entry that was proposed.
+        // `Ok(None)`: the reply comes with the proposed entry.
         if let Some(reply) = outcome.transpose() {
             self.order.tell(Effect::Reply { subscription: base, protocol, reply, mark });
         }
@@ -123,10 +123,10 @@ impl Chat {
         let between = self.own_room(account, room)?.record.between;
         self.charge(&[(Kind::Typing, 1)], None)?;
         if between.is_some_and(|between| self.is_blocked(between)) {
-            return Ok(Receipt::Noted); // There is nothing to come of it.
+            return Ok(Receipt::Noted); // The other account must not see it.
         }
         if !self.charge_room(Kind::Typing, room) {
-            return Ok(Receipt::Noted); // Where so many are writing, nobody can see all of them.
+            return Ok(Receipt::Noted); // Nobody can see so many people typing.
         }
         let author = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?.author();
         let subscription = self.streams.get(&base).and_then(|stream| {
@@ -139,7 +139,7 @@ impl Chat {
         Ok(Receipt::Noted)
     }
 
-    /// Carries out an entry that is words: the room is told of it.
+    /// Applies an entry about a message: announces it to the room.
     pub(super) fn message_applied(
         &mut self,
         event: Event,

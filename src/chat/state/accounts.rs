@@ -1,5 +1,5 @@
-//! Who is known: accounts and their sessions. Plain tables with their rules; who may do what with
-//! them, and in which order, is decided by the core that owns them.
+//! Accounts and their sessions: plain tables with their rules. The core that owns them decides
+//! about access and order.
 
 #[cfg(any(test, debug_assertions))]
 mod check;
@@ -22,13 +22,13 @@ use crate::time::{Moment, Time};
 /// An account, as the core keeps it and as it is restored.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Account {
-    /// Its number.
+    /// The account's number.
     pub id: AccountId,
-    /// As registered.
+    /// The name, as registered.
     pub name: Name,
-    /// The SHA-256 of its key; `None`: a guest's.
+    /// The SHA-256 of its key; `None`: the account is a guest.
     pub key: Option<KeyHash>,
-    /// To be shown in.
+    /// The color in which clients show the account.
     pub color: Option<Color>,
     /// When it was registered.
     pub created: Time,
@@ -37,57 +37,57 @@ pub struct Account {
 /// A session, as the core keeps it and as it is restored.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Session {
-    /// Its number.
+    /// The session's number.
     pub id: SessionId,
-    /// Whose.
+    /// The account.
     pub account: AccountId,
     /// The SHA-256 of its key.
     pub key: KeyHash,
-    /// Whether it lasts for a month without use.
+    /// Whether it lasts a month without use.
     pub remember: bool,
-    /// What the client called itself.
+    /// The client's description of itself.
     pub agent: Box<str>,
     /// When it began.
     pub created: Time,
-    /// When it was last used, as far as the disk knows.
+    /// The last use, as far as the disk knows.
     pub last_used: Time,
 }
 
-/// What is known of a live session beyond what is restored.
+/// A live session: the stored facts, and those that only memory has.
 #[derive(Debug)]
 pub struct Live {
     pub account: AccountId,
     pub key: KeyHash,
     pub remember: bool,
-    /// Seconds without use after which it ends.
+    /// Seconds without use until it ends.
     ttl_secs: u64,
     pub agent: Box<str>,
     pub created: Time,
-    /// When it was last used, by the system's clock: for people.
+    /// The last use by the wall clock, for people.
     pub last_used: Time,
-    /// The same by the running clock: what it ends by.
+    /// The last use by the monotonic clock, for expiry.
     used: Time,
-    /// The `used` of when `last_used` was last handed out to be written down.
+    /// The value of `used` when `last_used` last went to the store.
     noted: Time,
-    /// Subscriptions that hold it, streams' own ones among them; while there is one, it does not
-    /// expire.
+    /// The subscriptions that use it, streams' own ones among them; while there is one, the session
+    /// does not expire.
     pub subscriptions: BTreeSet<SubscriptionId>,
-    /// When it is to be looked at: see [`Accounts::look_at`].
+    /// The time of its next check: see [`Accounts::look_at`].
     due: Time,
-    /// How many ticks there had been when it was last used.
+    /// The number of ticks at its last use.
     tick: u64,
     /// Its end is proposed.
     pub pending_end: bool,
 }
 
 impl Live {
-    /// How far its last use has to move to be written down.
+    /// The store learns of the last use in steps of this length.
     fn grain_micros(&self) -> i64 {
         let ttl_micros = self.ttl_secs.saturating_mul(1_000_000);
         i64::try_from(ttl_micros / SESSION_TOUCH_PARTS).unwrap_or(i64::MAX)
     }
 
-    /// When it was last used, by the running clock.
+    /// The last use, by the monotonic clock.
     pub fn used(&self) -> Time {
         self.used
     }
@@ -97,23 +97,24 @@ impl Live {
 pub struct Accounts {
     accounts: Numbered<AccountId, AccountState>,
     by_name: Index<AccountId>,
-    /// What names look like, where that is not what they are.
+    /// The looks of names, where they differ from the folded name.
     by_look: Index<AccountId>,
     by_key: HashMap<KeyHash, AccountId>,
     sessions: Numbered<SessionId, Live>,
     by_session_key: HashMap<KeyHash, SessionId>,
-    /// Sessions by when they are to be looked at.
+    /// Sessions by the time of their next check.
     due: BTreeSet<(Time, SessionId)>,
-    /// How many ticks there were, and when the last was: who sits by a session uses it with each.
+    /// The number of ticks and the time of the last one: each tick counts as a use of every session
+    /// that has a subscription.
     ticks: u64,
     ticked: Time,
     /// Guests without a session.
     over: BTreeSet<AccountId>,
-    /// Names of accounts that are proposed but not yet in the log.
+    /// The names of pending accounts, with their looks.
     reserved: HashMap<Folded, [Folded; 2]>,
-    /// Sessions that are proposed but not yet in the log; a guest's, before the account is there.
+    /// The number of pending sessions by account; a guest's, before the account exists.
     beginning: HashMap<AccountId, usize>,
-    /// The highest number ever given to a proposal; and the highest of an account that came to be.
+    /// The highest account number of any proposal, then the highest of an account in the log.
     last_account: u64,
     made: u64,
     last_session: u64,
@@ -125,18 +126,18 @@ impl Accounts {
         Accounts { ttl_secs, ..Accounts::default() }
     }
 
-    /// How many there are, those in flight included.
+    /// The number of accounts, pending ones included.
     pub fn len(&self) -> usize {
         self.accounts.len() + self.reserved.len()
     }
 
-    /// A number for a new account; never used before, because a proposal may still fail.
+    /// A new account number. A number is never reused, even after a failed proposal.
     pub fn next_account(&mut self) -> AccountId {
         self.last_account += 1;
         AccountId(self.last_account)
     }
 
-    /// No number up to these is given any more, though its account or session may have ended.
+    /// Reserves all numbers up to these, even if their account or session has ended.
     pub fn used_up_to(&mut self, last_account: u64, last_session: u64) {
         self.last_account = self.last_account.max(last_account);
         self.made = self.made.max(last_account);
@@ -148,20 +149,20 @@ impl Accounts {
         SessionId(self.last_session)
     }
 
-    /// Whether an account has the name, or is about to.
+    /// Whether an account, or a pending one, has the name.
     pub fn is_taken(&self, name: &Folded) -> bool {
         self.by_name.get(name.as_str()).is_some() || self.reserved.contains_key(name)
     }
 
-    /// Whether an account will have the name when all that is in flight is in the log: the end of a
+    /// Whether an account will have the name once all pending entries are in the log: the end of a
     /// guest frees it.
     pub fn will_be_taken(&self, name: &Folded) -> bool {
         let stays = |known: &AccountState| !known.pending_end;
         self.by_name(name).is_some_and(stays) || self.reserved.contains_key(name)
     }
 
-    /// Whether a name could be mistaken for that of an account, or of one that is about to be. Who
-    /// registers has a plain name, and so have all who have registered: those are told apart.
+    /// Whether a name could be mistaken for that of an account or a pending one. All registered
+    /// names are plain and distinguishable, so a new registered name is compared with guests only.
     pub fn is_alike(&self, name: &Name, registers: bool) -> bool {
         let mistaken = |id: AccountId| {
             let Some(known) = self.get(id).filter(|known| !known.pending_end) else { return false };
@@ -186,7 +187,7 @@ impl Accounts {
         self.reserved.remove(name);
     }
 
-    /// Adds an account from the log. `false`: its name, number or key is there already.
+    /// Adds an account from the log. `false`: its name, number or key exists already.
     pub fn insert(&mut self, account: Account) -> bool {
         let folded = account.name.folded();
         let known = self.accounts.contains_key(&account.id)
@@ -221,7 +222,7 @@ impl Accounts {
         true
     }
 
-    /// An account has another key from now on. `false`: it has none, or the key is there already.
+    /// Replaces an account's key. `false`: the account has none, or the key exists already.
     pub fn change_key(&mut self, id: AccountId, key: KeyHash) -> bool {
         if self.by_key.contains_key(&key) {
             return false;
@@ -234,7 +235,7 @@ impl Accounts {
         true
     }
 
-    /// Removes a guest; its name is free again.
+    /// Removes a guest and frees its name.
     pub fn remove(&mut self, id: AccountId) -> Option<AccountState> {
         let known = self.accounts.remove(&id)?;
         self.by_name.remove(&known.account.name.folded(), id);
@@ -245,7 +246,7 @@ impl Accounts {
         Some(known)
     }
 
-    /// Whether an account has the name, as the log judges it: by case alone.
+    /// Whether an account has the name by the log's rule: only case does not count.
     fn has_name(&self, name: &Name) -> bool {
         let lowered = name.lowered();
         let folded = name.folded();
@@ -253,7 +254,7 @@ impl Accounts {
         same.any(|id| self.accounts[&id].account.name.lowered() == lowered)
     }
 
-    /// How many sessions of an account are proposed and not yet in the log.
+    /// The number of an account's pending sessions.
     pub fn beginning(&self, id: AccountId) -> usize {
         self.beginning.get(&id).copied().unwrap_or(0)
     }
@@ -271,12 +272,12 @@ impl Accounts {
         }
     }
 
-    /// Whether it is a guest's whose last session has ended, and who is not about to have one.
+    /// Whether the account is a guest without a session, and none is pending.
     pub fn is_forsaken(&self, known: &AccountState) -> bool {
         known.is_over() && !known.pending_end && self.beginning(known.account.id) == 0
     }
 
-    /// Whether it is a guest's, all of whose sessions have expired, with nothing in flight.
+    /// Whether the account is a guest whose sessions have all expired, with nothing pending.
     pub fn is_away_for_good(&self, known: &AccountState, now: Time) -> bool {
         let expired = |id| self.session(id).is_some_and(|live| self.is_expired(live, now));
         known.is_guest()
@@ -297,12 +298,12 @@ impl Accounts {
         self.by_name.get(name.as_str()).and_then(|id| self.accounts.get(&id))
     }
 
-    /// Who is called by a text.
+    /// The accounts that a text mentions.
     pub fn called(&self, text: &str) -> Box<[AccountId]> {
         called(text, |folded| self.by_name.get(folded)).into()
     }
 
-    /// What those of them are called who are still there.
+    /// The names of those accounts that still exist.
     pub fn names(&self, ids: &[AccountId]) -> Box<[Name]> {
         let known = ids.iter().filter_map(|id| self.accounts.get(id));
         known.map(|known| known.account.name.clone()).collect()
@@ -312,11 +313,11 @@ impl Accounts {
         self.by_key.get(key).and_then(|id| self.accounts.get(id))
     }
 
-    /// Adds a session from the log. `false`: its number or key is there already, or its account is
+    /// Adds a session from the log. `false`: its number or key exists already, or its account does
     /// not.
     ///
-    /// `now`: by the running clock. (What is restored was used before the start, where both clocks
-    /// agree.)
+    /// `now`: by the monotonic clock. (A restored session was used before the start, where both
+    /// clocks agree.)
     pub fn begin(&mut self, session: Session, now: Time) -> bool {
         let known = self.sessions.contains_key(&session.id)
             || self.by_session_key.contains_key(&session.key);
@@ -353,7 +354,7 @@ impl Accounts {
         true
     }
 
-    /// Removes a session; `None` when it is gone already.
+    /// Removes a session; `None`: it has ended already.
     pub fn end(&mut self, id: SessionId) -> Option<Live> {
         let live = self.sessions.remove(&id)?;
         self.by_session_key.remove(&live.key);
@@ -365,7 +366,7 @@ impl Accounts {
         Some(live)
     }
 
-    /// The session with that key, if it has not expired. `now`: by the running clock.
+    /// The session with that key, unless it has expired. `now`: by the monotonic clock.
     pub fn session_by_key(&self, key: &KeyHash, now: Time) -> Option<SessionId> {
         let id = *self.by_session_key.get(key)?;
         (!self.is_expired(self.sessions.get(&id)?, now)).then_some(id)
@@ -379,17 +380,17 @@ impl Accounts {
         self.sessions.get_mut(&id)
     }
 
-    /// When a session ends, if it is not used before.
+    /// When a session ends, unless it is used before.
     pub fn expires(&self, session: &Live) -> Time {
         self.last_used(session).plus_secs(session.ttl_secs)
     }
 
-    /// `now`: by the running clock.
+    /// `now`: by the monotonic clock.
     pub fn is_expired(&self, session: &Live, now: Time) -> bool {
         session.subscriptions.is_empty() && session.used.plus_secs(session.ttl_secs) <= now
     }
 
-    /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
+    /// Records a use. `true`: the last use has moved far enough to tell the store.
     pub fn touch(&mut self, id: SessionId, now: Moment) -> bool {
         let Some(live) = self.sessions.get_mut(&id) else { return false };
         let grain_micros = live.grain_micros();
@@ -408,7 +409,7 @@ impl Accounts {
         all
     }
 
-    /// All sessions that have not ended, by number, with their true last use.
+    /// All live sessions, by number, with their true last use.
     pub fn sessions(&self) -> Vec<Session> {
         let record = |(id, live): (&SessionId, &Live)| {
             let Live { account, key, remember, created, .. } = *live;
@@ -420,7 +421,7 @@ impl Accounts {
         all
     }
 
-    /// Who has blocked whom, by number.
+    /// All blocks, as (blocking account, blocked account), in order.
     pub fn blocks(&self) -> Vec<(AccountId, AccountId)> {
         let blocks = |known: &AccountState| {
             let account = known.account.id;
@@ -431,7 +432,7 @@ impl Accounts {
         all
     }
 
-    /// The highest number of an account that is or was.
+    /// The highest number of any account, past or present.
     pub fn last_account_made(&self) -> u64 {
         self.made
     }
@@ -441,7 +442,7 @@ impl Accounts {
     }
 }
 
-/// What a name looks like, each once, and without what it is.
+/// The looks of a name, each once, without the folded name itself.
 fn other_looks(name: &Name) -> Vec<Folded> {
     let (folded, [one, other]) = (name.folded(), Folded::looks(name.as_str()));
     let second = (other != one).then_some(other);

@@ -1,4 +1,4 @@
-//! The deleted rooms that can be brought back.
+//! The deleted rooms that their owners can restore.
 
 use std::collections::BTreeSet;
 
@@ -8,35 +8,35 @@ use crate::chat::types::{AccountId, RoomId, Seq};
 use crate::limits::{DELETED_MEMBERS_MAX, DELETED_ROOMS_MAX, DELETED_ROOMS_PER_OWNER_MAX};
 use crate::time::Time;
 
-/// A deleted room. Nobody sits in it.
+/// A deleted room. It has no subscriptions.
 #[derive(Debug)]
 pub struct Kept {
     pub room: Room,
     pub owner: AccountId,
-    /// When it was deleted, and by which entry.
+    /// When it was deleted, and the entry that deleted it.
     pub at: Time,
     pub seq: Seq,
-    /// From when on its time runs, by the running clock.
+    /// The start of its seven days, by the monotonic clock.
     pub since: Time,
-    /// Its return or its end is proposed.
+    /// Its return or its purge is proposed.
     pub pending_change: bool,
 }
 
-/// All deleted rooms that can be brought back.
+/// All deleted rooms that can be restored.
 #[derive(Default)]
 pub struct Deleted {
     pub rooms: Numbered<RoomId, Kept>,
     pub by_owner: BTreeSet<(AccountId, Seq, RoomId)>,
     pub by_seq: BTreeSet<(Seq, RoomId)>,
     pub by_age: BTreeSet<(Time, RoomId)>,
-    /// All who belong to one of them.
+    /// The members of all of them together.
     pub members: usize,
 }
 
 impl Deleted {
-    /// Keeps a room that was an account's.
+    /// Keeps a deleted room of an owner.
     ///
-    /// `since`: by the running clock. (What is restored was deleted before the start, where both
+    /// `since`: by the monotonic clock. (A restored room was deleted before the start, where both
     /// clocks agree.)
     pub fn keep(&mut self, room: Room, owner: AccountId, (seq, at): (Seq, Time), since: Time) {
         let id = room.record.id;
@@ -47,7 +47,7 @@ impl Deleted {
         self.rooms.insert(id, Kept { room, owner, at, seq, since, pending_change: false });
     }
 
-    /// Keeps it no more.
+    /// Removes a room from the table.
     pub fn take(&mut self, id: RoomId) -> Option<Room> {
         let Kept { room, owner, seq, since, .. } = self.rooms.remove(&id)?;
         self.members -= room.members.len();
@@ -57,8 +57,8 @@ impl Deleted {
         Some(room)
     }
 
-    /// The server has started: nothing was deleted later, though a clock that was ahead then may
-    /// have said so.
+    /// The server has started: corrects a later deletion time, which a clock that was ahead has
+    /// written.
     pub fn start(&mut self, now: Time) {
         for kept in self.rooms.values_mut() {
             kept.since = kept.since.min(now);
@@ -70,7 +70,7 @@ impl Deleted {
         self.rooms.get(&id).map(|kept| &kept.room)
     }
 
-    /// How many belong to it.
+    /// The number of its members.
     pub fn members(&self, id: RoomId) -> usize {
         self.get(id).map_or(0, |room| room.members.len())
     }
@@ -79,28 +79,28 @@ impl Deleted {
         self.rooms.get(&id).is_some_and(|kept| kept.pending_change)
     }
 
-    /// Whether its return or its end is proposed.
+    /// Sets whether its return or its purge is proposed.
     pub fn set_pending(&mut self, id: RoomId, pending_change: bool) {
         if let Some(kept) = self.rooms.get_mut(&id) {
             kept.pending_change = pending_change;
         }
     }
 
-    /// One that was an account's, by the number by which it was known outside, or by its own.
+    /// An owner's deleted room, by its public number or by its own.
     pub fn find(&self, owner: AccountId, number: RoomId) -> Option<RoomId> {
         let mut own = self.owned_by(owner).filter_map(|id| self.rooms.get(&id));
         let named = |kept: &&Kept| kept.room.number() == number || kept.room.record.id == number;
         own.find(named).map(|kept| kept.room.record.id)
     }
 
-    /// What was an account's, the last that was deleted first.
+    /// An owner's deleted rooms, the last deleted first.
     pub fn owned_by(&self, owner: AccountId) -> impl Iterator<Item = RoomId> {
         let all = (owner, Seq(0), RoomId(0))..=(owner, Seq(u64::MAX), RoomId(u64::MAX));
         self.by_owner.range(all).rev().map(|(_, _, id)| *id)
     }
 
-    /// One that has to make way: of that owner, who has too many, or of all, where there are too
-    /// many, or too many who belong to them. Those that are about to go do not count.
+    /// The next room to purge because a limit is exceeded: the owner's limit or, without an owner,
+    /// the limit of all rooms or all their members. Rooms with a pending purge do not count.
     pub fn surplus(&self, owner: Option<AccountId>) -> Option<RoomId> {
         let stays = |id: &RoomId| !self.is_pending(*id);
         if let Some(owner) = owner {
@@ -116,13 +116,13 @@ impl Deleted {
         self.by_seq.iter().map(|(_, id)| *id).find(stays).filter(|_| full)
     }
 
-    /// The first that was deleted up to then, and is not about to go.
+    /// The oldest room deleted up to then, unless a change of it is pending.
     pub fn due(&self, upto: Time) -> Option<RoomId> {
         let old = self.by_age.range(..=(upto, RoomId(u64::MAX))).map(|(_, id)| *id);
         old.into_iter().find(|id| !self.is_pending(*id))
     }
 
-    /// All of them, by number, with those who belong to them and are still there.
+    /// All deleted rooms, by number, with those members that still exist.
     pub fn records(&self, is_there: impl Fn(AccountId) -> bool) -> Vec<DeletedRecord> {
         let record = |kept: &Kept| {
             let mut room = kept.room.kept();
@@ -130,7 +130,7 @@ impl Deleted {
             DeletedRecord { room, deleted: kept.at, by: kept.seq }
         };
         let mut all: Vec<DeletedRecord> = self.rooms.values().map(record).collect();
-        all.sort_unstable_by_key(|one| one.room.id);
+        all.sort_unstable_by_key(|record| record.room.id);
         all
     }
 
@@ -142,7 +142,7 @@ impl Deleted {
             (count, count, count)
         );
         let members: usize = self.rooms.values().map(|kept| kept.room.members.len()).sum();
-        assert_eq!(members, self.members, "who belongs to deleted rooms");
+        assert_eq!(members, self.members, "members of deleted rooms");
         assert!(self.rooms.values().all(|kept| kept.room.subscriptions.is_empty()));
     }
 

@@ -1,5 +1,5 @@
-//! Who or what is called something. Nearly always one; a log of the first versions may have two
-//! whose names are one by the rules of today: the first of them is then found by it.
+//! An index from folded texts to items. Nearly every text has one item; a log of the first versions
+//! may have two names that are equal by today's rules: a look-up finds the first of them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -8,7 +8,7 @@ use crate::chat::types::Folded;
 
 pub struct Index<I> {
     first: HashMap<Folded, I>,
-    /// Those after the first, of the few texts that have more.
+    /// The later items, of the few texts that have several.
     more: HashMap<Folded, Vec<I>>,
 }
 
@@ -19,12 +19,12 @@ impl<I> Default for Index<I> {
 }
 
 impl<I: Copy + PartialEq> Index<I> {
-    /// The first under a text that is folded.
+    /// The first item of a folded text.
     pub fn get(&self, folded: &str) -> Option<I> {
         self.first.get(folded).copied()
     }
 
-    /// All under a text that is folded, the first one first.
+    /// All items of a folded text, the first one first.
     pub fn all(&self, folded: &Folded) -> impl Iterator<Item = I> {
         let more = self.more.get(folded).map_or(&[][..], Vec::as_slice);
         self.first.get(folded).into_iter().chain(more).copied()
@@ -39,9 +39,9 @@ impl<I: Copy + PartialEq> Index<I> {
         }
     }
 
-    /// The next one is first then.
+    /// The next item becomes the first.
     pub fn remove(&mut self, folded: &Folded, item: I) {
-        let mut left: Vec<I> = self.all(folded).filter(|one| *one != item).collect();
+        let mut left: Vec<I> = self.all(folded).filter(|other| *other != item).collect();
         self.first.remove(folded);
         self.more.remove(folded);
         if !left.is_empty() {
@@ -52,7 +52,7 @@ impl<I: Copy + PartialEq> Index<I> {
         }
     }
 
-    /// How many there are under all texts.
+    /// The number of items of all texts.
     #[cfg(any(test, debug_assertions))]
     pub fn len(&self) -> usize {
         self.first.len() + self.more.values().map(Vec::len).sum::<usize>()

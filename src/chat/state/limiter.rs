@@ -1,9 +1,9 @@
-//! Token buckets: how much somebody may still do now, by connection, person, address and room.
+//! Token buckets: the rate limits of connections, persons, addresses and rooms.
 //!
 //! Each bucket is one number, the moment at which it is full again (the generic cell rate
-//! algorithm): taking moves it on, and what would move it too far ahead of now is refused. It knows
-//! nothing of what is done; time is an argument, and must not run back. The table is bounded; what
-//! goes first are buckets that are nearly full. Called by the core alone, for all workers.
+//! algorithm): taking tokens moves that moment on, and a move too far ahead of now is refused. The
+//! limiter knows nothing of the action; time is an argument, and must not run back. The table is
+//! bounded; nearly full buckets are dropped first. Only the core calls it, for all workers.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::chat::source::Source;
 use crate::chat::types::{AccountId, RoomId, SubscriptionId};
 use crate::limits::rates::{self, BUCKETS_LOOKED_AT, BUCKETS_MAX, Rate, Rates};
 
-/// What is limited.
+/// The kind of an action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Call,
@@ -37,7 +37,7 @@ pub enum Kind {
 impl Kind {
     const COUNT: usize = 17;
 
-    /// The buckets that it takes from.
+    /// The rates of its buckets.
     pub fn rates(self) -> &'static Rates {
         match self {
             Kind::Call => &rates::CALL,
@@ -61,7 +61,7 @@ impl Kind {
     }
 }
 
-/// Whose buckets they are.
+/// The owner of buckets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Subject {
     Connection(SubscriptionId),
@@ -72,7 +72,7 @@ pub enum Subject {
     Room(RoomId),
 }
 
-/// So much out of one bucket.
+/// A number of tokens from one bucket.
 #[derive(Clone, Copy, Debug)]
 pub struct Take {
     pub subject: Subject,
@@ -81,14 +81,14 @@ pub struct Take {
     pub count: u64,
 }
 
-/// All buckets of one subject: when each is full again, in nanoseconds of the limiter's time.
+/// All buckets of one subject: when each is full, in nanoseconds of the limiter's clock.
 struct Row {
     subject: Subject,
     full_at: [u64; Kind::COUNT],
 }
 
 impl Row {
-    /// When all of them are full, and it can be forgotten.
+    /// The moment at which all are full, and the row can be dropped.
     fn full_at(&self) -> u64 {
         self.full_at.iter().copied().max().unwrap_or(0)
     }
@@ -98,17 +98,17 @@ impl Row {
 #[derive(Default)]
 pub struct Limiter {
     rows: Vec<Row>,
-    /// Where in `rows` each subject is.
+    /// The index in `rows` of each subject.
     places: HashMap<Subject, usize>,
-    /// Moves over `rows`, to find what can be forgotten.
+    /// Moves over `rows`, to find rows to drop.
     hand: usize,
 }
 
 impl Limiter {
-    /// Takes from all of these buckets, or from none.
+    /// Takes tokens from all of these buckets, or from none.
     ///
     /// # Errors
-    /// In how many nanoseconds there will be enough in the one that has least.
+    /// The nanoseconds until the emptiest bucket has enough tokens.
     pub fn take(&mut self, now: u64, takes: &[Take]) -> Result<(), u64> {
         let waits = takes.iter().map(|take| self.wait(now, take));
         match waits.max() {
@@ -122,7 +122,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// Takes also what is not there, up to as much again as the bucket holds.
+    /// Takes tokens even from an empty bucket: its debt may reach one more burst.
     pub fn owe(&mut self, now: u64, takes: &[Take]) {
         for take in takes {
             let most = now.saturating_add(2 * take.rate.burst * take.rate.every_nanos);
@@ -131,7 +131,7 @@ impl Limiter {
         }
     }
 
-    /// Puts back what was taken and turned out not to count.
+    /// Refunds tokens that turned out not to count.
     pub fn refund(&mut self, takes: &[Take]) {
         for take in takes {
             if let Some(place) = self.places.get(&take.subject) {
@@ -141,12 +141,12 @@ impl Limiter {
         }
     }
 
-    /// In how many nanoseconds this can be taken; 0: now.
+    /// The nanoseconds until these tokens are available; 0: now.
     pub fn wait(&self, now: u64, take: &Take) -> u64 {
         let place = self.places.get(&take.subject);
         let full_at = place.map_or(0, |place| self.rows[*place].full_at[take.kind as usize]);
         let room = take.rate.burst.saturating_mul(take.rate.every_nanos);
-        // More than a full bucket holds is granted by a full one, which is then in debt.
+        // A full bucket grants even more than it holds, and is then in debt.
         let needed = cost(take).min(room);
         full_at.max(now).saturating_add(needed).saturating_sub(now.saturating_add(room))
     }
@@ -160,7 +160,7 @@ impl Limiter {
     }
 
     fn insert(&mut self, now: u64, subject: Subject) -> usize {
-        // What is full again goes by and by, so that the table shrinks while it is used.
+        // Drops full buckets little by little, so that the table shrinks while it is used.
         for _ in 0..2 {
             if self.advance().is_some_and(|place| self.rows[place].full_at() <= now) {
                 self.forget(self.hand);
@@ -177,7 +177,7 @@ impl Limiter {
         self.rows.len() - 1
     }
 
-    /// Moves the hand on to the next row; `None`: there is none.
+    /// Moves the hand to the next row; `None`: the table is empty.
     fn advance(&mut self) -> Option<usize> {
         self.hand = (self.hand + 1) % self.rows.len().max(1);
         (!self.rows.is_empty()).then_some(self.hand)
@@ -192,7 +192,7 @@ impl Limiter {
     }
 }
 
-/// By how much taking moves the moment at which a bucket is full.
+/// How far taking moves the moment at which a bucket is full.
 fn cost(take: &Take) -> u64 {
     take.count.saturating_mul(take.rate.every_nanos)
 }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
-    /// Ten at once, then one a second.
+    /// A burst of ten, then one a second.
     const RATE: Rate = Rate { burst: 10, every_nanos: SECOND };
 
     fn person(number: u64, count: u64) -> Take {
@@ -218,7 +218,7 @@ mod tests {
         }
         assert_eq!(limiter.take(now, &[ann]), Err(SECOND));
         assert_eq!(limiter.take(now + SECOND / 4, &[ann]), Err(SECOND / 4 * 3));
-        assert_eq!(limiter.take(now, &[bob]), Ok(()), "each has a bucket");
+        assert_eq!(limiter.take(now, &[bob]), Ok(()), "each person has a bucket");
         let other = Take { kind: Kind::Login, ..ann };
         assert_eq!(limiter.take(now, &[other]), Ok(()), "each kind has a bucket");
         now += SECOND;
@@ -226,11 +226,11 @@ mod tests {
         assert_eq!(limiter.take(now, &[ann]), Err(SECOND));
         limiter.refund(&[ann]);
         assert_eq!(limiter.take(now, &[ann]), Ok(()));
-        // However long nobody comes, a bucket holds no more than its burst.
+        // Even after a long pause a bucket holds no more than its burst.
         now += 1_000_000 * SECOND;
         assert_eq!(limiter.take(now, &[person(1, 10)]), Ok(()));
         assert_eq!(limiter.take(now, &[ann]), Err(SECOND));
-        // What is more than the burst is granted by a full bucket, and paid for afterwards.
+        // A full bucket grants more than its burst, and then is in debt.
         now += 10 * SECOND;
         assert_eq!(limiter.take(now, &[person(1, 30)]), Ok(()));
         assert_eq!(limiter.take(now, &[ann]), Err(21 * SECOND));
@@ -254,8 +254,8 @@ mod tests {
             assert!(limiter.rows.len() <= BUCKETS_MAX);
         }
         assert_eq!(limiter.rows.len(), limiter.places.len());
-        assert!(limiter.take(0, &[stubborn]).is_err(), "who owes most is remembered");
-        // When all have settled their debts, the table shrinks as it is used.
+        assert!(limiter.take(0, &[stubborn]).is_err(), "the largest debt is kept");
+        // When all debts are paid, the table shrinks while it is used.
         let later = 100 * SECOND;
         for number in 0..BUCKETS_MAX as u64 {
             assert_eq!(limiter.take(later, &[person(number, 1)]), Ok(()));

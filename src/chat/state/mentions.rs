@@ -1,31 +1,31 @@
-//! Who is called by a message: the longest name that somebody has, right behind an `@`, and not as
-//! the beginning of a longer word. Neither in code nor in an address, nor where the `@` belongs to
-//! an e-mail address. A name with spaces is called as it is (`@Mary Lou`).
+//! Mentions: the longest existing name right after an `@`, unless a longer word begins with it.
+//! Code, URLs and e-mail addresses contain no mentions. A name with spaces is mentioned as it is
+//! (`@Mary Lou`).
 //!
-//! The page marks names by the same rule: `tests/texts.json` is what both are held against. What is
-//! code and what an address, is what the page takes for one (`src/protocol/web/markdown.js`); this
-//! looks at a text as that does, but for what only changes how it is drawn. Called by the core when
-//! something is said: then it is known who there is, and the entry says who is called. (And for old
-//! exports, which do not say it.)
+//! The page marks names by the same rule: both pass `tests/texts.json`. The page's parser defines
+//! code and URLs (`src/protocol/web/markdown.js`); this file parses a text as that does, without
+//! what only changes the drawing. The core calls it when a message is sent: then it knows the
+//! existing names, and the entry stores the mentioned accounts. (Old exports do not store them, so
+//! the import calls it, too.)
 
 use std::collections::HashMap;
 
 use crate::chat::text::{self, tables};
 use crate::limits::{MENTION_PLACES_MAX, MENTIONS_MAX, NAME_CHARS_MAX};
 
-/// How deep quotes are looked into.
+/// Nested quotes up to this depth.
 const DEPTH_MAX: usize = 6;
-/// How far in a line may be that is a quote, fenced code, or the first item of a list.
+/// The indentation of a quote, of fenced code, or of the first item of a list.
 const SPACES_MAX: usize = 3;
-/// How far in an item below another may be.
+/// The indentation of an item below another.
 const NESTED_SPACES_MAX: usize = 24;
-/// Characters of the words of a link, and of its address.
+/// Characters of a link's label, and of its address.
 const LABEL_CHARS_MAX: usize = 500;
 /// See [`LABEL_CHARS_MAX`].
 const ADDRESS_CHARS_MAX: usize = 2_000;
 
-/// Who is called, each once, in the order of their first places. `find` knows whose a folded name
-/// is.
+/// The mentioned accounts, each once, in the order of their first mentions. `find` returns the
+/// account of a folded name.
 pub fn called<I: PartialEq>(text: &str, find: impl Fn(&str) -> Option<I>) -> Vec<I> {
     let mut call = Mention { find, found: Vec::new(), places: 0 };
     if text.contains('@') {
@@ -38,16 +38,16 @@ pub fn called<I: PartialEq>(text: &str, find: impl Fn(&str) -> Option<I>) -> Vec
 struct Mention<I, F> {
     find: F,
     found: Vec<I>,
-    /// How many places have been looked at.
+    /// The number of checked places.
     places: usize,
 }
 
 impl<I: PartialEq, F: Fn(&str) -> Option<I>> Mention<I, F> {
-    /// Quotes, lists, fenced code, and all else.
+    /// Quotes, lists, fenced code, plain text.
     fn blocks(&mut self, lines: &[&str], depth: usize) {
         let closing = closing_fences(lines);
         let mut plain: Vec<&str> = Vec::new();
-        let mut listed = false; // the line before is an item
+        let mut listed = false; // the previous line is an item
         let mut at = 0;
         while at < lines.len() {
             let line = lines[at];
@@ -112,7 +112,7 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Mention<I, F> {
         }
     }
 
-    /// Where the name ends that begins at `from`, if it is somebody's.
+    /// The end of the name that begins at `from`, if an account has it.
     fn place(&mut self, chars: &[char], from: usize) -> Option<usize> {
         if self.places == MENTION_PLACES_MAX || self.found.len() == MENTIONS_MAX {
             return None;
@@ -131,21 +131,21 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Mention<I, F> {
                 begun = end;
             }
         }
-        let somebody = |(end, length): (usize, usize)| Some((end, (self.find)(&key[..length])?));
-        let (end, one) = ends.into_iter().rev().find_map(somebody)?;
-        if !self.found.contains(&one) {
-            self.found.push(one);
+        let mention = |(end, length): (usize, usize)| Some((end, (self.find)(&key[..length])?));
+        let (end, account) = ends.into_iter().rev().find_map(mention)?;
+        if !self.found.contains(&account) {
+            self.found.push(account);
         }
         Some(end)
     }
 }
 
-/// Whether what stands at `at` is a part of an address without its scheme: `host.example/@bob`.
+/// Whether the `@` at `at` is part of a URL without a scheme: `host.example/@bob`.
 fn is_path(chars: &[char], at: usize, dotted: bool) -> bool {
     dotted && at > 0 && chars[at - 1] == '/'
 }
 
-/// Whether the word that ends before `end` goes on there.
+/// Whether the word before `end` continues there.
 fn goes_on(chars: &[char], end: usize) -> bool {
     let Some(next) = chars.get(end).copied() else { return false };
     let last = chars[end - 1];
@@ -164,7 +164,7 @@ fn goes_on(chars: &[char], end: usize) -> bool {
     }
 }
 
-/// Whether a word ends between two letters, as it does in scripts that have no spaces.
+/// Whether a word ends between two letters, as in scripts without spaces.
 fn parts(last: char, next: char) -> bool {
     let (last, next) = (Script::of(last), Script::of(next));
     last != next || last == Script::Unspaced
@@ -202,7 +202,7 @@ impl Script {
     }
 }
 
-/// As JavaScript has it.
+/// White space by JavaScript's rule.
 fn is_space(c: char) -> bool {
     (c.is_whitespace() && c != '\u{85}') || c == '\u{feff}'
 }
@@ -212,7 +212,7 @@ fn unindented(line: &str, most: usize) -> &str {
     &line[spaces..]
 }
 
-/// For each line that begins fenced code the line that ends it.
+/// For each line that begins fenced code, the line that ends it.
 fn closing_fences(lines: &[&str]) -> Vec<Option<usize>> {
     let mut next = HashMap::new();
     let mut ends = vec![None; lines.len()];
@@ -233,7 +233,7 @@ fn is_fence(text: &str) -> bool {
     text.len() >= 3 && first.is_some_and(|first| text.chars().all(|c| c == first))
 }
 
-/// What begins fenced code, without the name of its language.
+/// The fence of a line that begins fenced code, without the language.
 fn fence(line: &str) -> Option<&str> {
     let line = unindented(line, SPACES_MAX);
     let first = line.chars().next().filter(|first| matches!(first, '`' | '~'))?;
@@ -249,7 +249,7 @@ fn quoted(line: &str) -> Option<&str> {
     Some(rest.strip_prefix(' ').unwrap_or(rest))
 }
 
-/// The words of an item of a list. A number of four digits is a year.
+/// The text of a list item. A number of four digits is a year.
 fn item(line: &str, most: usize) -> Option<&str> {
     let line = unindented(line, most);
     let digits = line.bytes().take(3).take_while(u8::is_ascii_digit).count();
@@ -260,11 +260,11 @@ fn item(line: &str, most: usize) -> Option<&str> {
     rest.starts_with([' ', '\t']).then(|| rest.trim_start_matches([' ', '\t']))
 }
 
-/// Runs of backticks: code is between two of the same length.
+/// Runs of backticks: code is between two runs of the same length.
 struct Ticks {
-    /// Where each begins, and how long it is.
+    /// The start and the length of each run.
     runs: Vec<(usize, usize)>,
-    /// Where the last one of each length begins.
+    /// The start of the last run of each length.
     last: HashMap<usize, usize>,
 }
 
@@ -283,10 +283,10 @@ impl Ticks {
         Ticks { runs, last }
     }
 
-    /// Where code ends that begins at `at`, or else the ticks that are there.
+    /// The end of the code that begins at `at`; without a closing run, the end of this run.
     fn end(&self, chars: &[char], at: usize) -> usize {
         let length = tick_count(chars, at);
-        // Nothing is looked for that is not there, so that all of it takes time once.
+        // Looks only for runs that exist, so the whole text takes linear time.
         if self.last.get(&length).is_none_or(|last| *last < at + length) {
             return at + length;
         }
@@ -301,7 +301,7 @@ fn tick_count(chars: &[char], at: usize) -> usize {
     chars[at..].iter().take_while(|c| **c == '`').count()
 }
 
-/// Where a link ends that begins at `at`: `[words](address)`.
+/// The end of the link that begins at `at`: `[words](address)`.
 fn link(chars: &[char], at: usize) -> Option<usize> {
     let count = |from: usize, most: usize, fits: fn(char) -> bool| {
         chars[from..].iter().take(most).take_while(|c| fits(**c)).count()
@@ -311,7 +311,7 @@ fn link(chars: &[char], at: usize) -> Option<usize> {
     if words == 0 || chars.get(open..open + 2) != Some(&[']', '(']) {
         return None;
     }
-    // Brackets within the address are in pairs.
+    // Brackets within the address come in pairs.
     let mut depth = 0;
     let part = |c: &&char| {
         depth += match c {
@@ -326,18 +326,18 @@ fn link(chars: &[char], at: usize) -> Option<usize> {
     (address > 0 && chars.get(close) == Some(&')')).then_some(close + 1)
 }
 
-/// How long the scheme is that begins at `at`.
+/// The length of the scheme that begins at `at`.
 fn scheme(chars: &[char], at: usize) -> Option<usize> {
     let begins = |scheme: &&str| chars[at..].iter().take(scheme.len()).copied().eq(scheme.chars());
     ["https://", "http://", "mailto:"].into_iter().find(begins).map(str::len)
 }
 
-/// Where an address ends that begins at `at`, without what follows it in a sentence.
+/// The end of the URL that begins at `at`, without the punctuation of its sentence.
 fn address(chars: &[char], at: usize) -> Option<usize> {
     rest(chars, at, at + scheme(chars, at)?)
 }
 
-/// The same of an address without its scheme, at the beginning of a word.
+/// The same for a URL without a scheme, at the beginning of a word.
 fn www(chars: &[char], at: usize) -> Option<usize> {
     let before = at.checked_sub(1).map(|before| chars[before]);
     let word = |c: char| c.is_alphanumeric() && Script::of(c) != Script::Unspaced;
@@ -347,7 +347,7 @@ fn www(chars: &[char], at: usize) -> Option<usize> {
     if begins && host && !within { rest(chars, at, at + 4) } else { None }
 }
 
-/// East Asian marks end an address: closing ones where it has none that is open.
+/// East Asian punctuation ends a URL; a closing bracket only if it has no open partner inside.
 fn rest(chars: &[char], at: usize, from: usize) -> Option<usize> {
     let mut open = 0;
     let part = |c: &&char| {
@@ -363,7 +363,7 @@ fn rest(chars: &[char], at: usize, from: usize) -> Option<usize> {
     (count >= 2).then(|| at + trimmed(&chars[at..from + count]))
 }
 
-/// Where `<https://example.org>` ends: all of what is between is the address.
+/// The end of `<https://example.org>`: everything between the brackets is the URL.
 fn enclosed(chars: &[char], at: usize) -> Option<usize> {
     scheme(chars, at + 1)?;
     let inside = chars[at + 1..].iter().take(ADDRESS_CHARS_MAX);
@@ -375,7 +375,7 @@ fn is_address(c: char) -> bool {
     !is_space(c) && !matches!(c, '<' | '>' | '"' | '`')
 }
 
-/// How much of it is left without punctuation and brackets at its end that it does not open.
+/// The length without trailing punctuation and without closing brackets that have no partner.
 fn trimmed(address: &[char]) -> usize {
     let count = |wanted: char| address.iter().filter(|c| **c == wanted).count();
     let mut surplus = [')', ']'].map(|close| {

@@ -1,5 +1,5 @@
-//! What the core knows: tables, lists and queues, each of which keeps its own rules. They know
-//! nothing of [`Chat`](crate::chat::Chat), which owns them.
+//! The core's data: tables, lists and queues, each with its own rules. They know nothing of
+//! [`Chat`](crate::chat::Chat), which owns them.
 
 pub mod accounts;
 pub mod deleted;

@@ -1,26 +1,27 @@
-//! The order in which clients hear of things: the line behind the log.
+//! The order in which clients hear of changes: the queue behind the log.
 //!
-//! Some changes last, and wait for the log; others happen at once. A client must not hear of the
-//! second kind before it has heard of the first kind that the core decided earlier: a room would
-//! hear that Ann left, and then what she said. So the core gives every [`Effect`] to this type,
-//! which keeps these rules; no caller decides when a client hears of something.
+//! Some changes last, and wait for the log; others happen at once. A client must not hear of a
+//! change of the second kind before it has heard of lasting changes that the core decided earlier:
+//! otherwise a room hears that Ann left, and then her last message. So the core gives every
+//! [`Effect`] to this type, which keeps these rules; no caller decides when a client hears an
+//! effect.
 //!
-//! 1. A proposal takes the next place in the line. The log answers proposals in that order.
-//! 2. What an entry does (an event with a `seq`, a notify) is told at the place of the entry: the
-//!    core applies an entry when its proposal has just left the line.
-//! 3. A stream's subscription to a room begins and ends with an entry, so it, too, is told at the
-//!    place of that entry: the numbers that a stream hears only grow.
-//! 4. What came of an entry (the reply to its sender) is told at the place of the entry: see
+//! 1. A proposal takes the next place in the queue. The log replies to proposals in that order.
+//! 2. An entry's effects (an event with a `seq`, a notify) are issued at the place of the entry:
+//!    the core applies an entry when its proposal has just left the queue.
+//! 3. A stream's subscription to a room begins and ends with an entry, so these effects, too, are
+//!    issued at the place of that entry: the sequence numbers that a stream hears only grow.
+//! 4. An entry's outcome (the reply to its sender) is issued at the place of the entry: see
 //!    [`Order::tell_outcome`].
-//! 5. Everything else that a client hears on its connection takes the next place in the line.
-//!    Where the line is empty, that is at once.
+//! 5. Every other effect that a client hears on its connection takes the next place in the queue;
+//!    if the queue is empty, it is issued at once.
 //! 6. A subscription hears nothing before it has begun, and nothing after its end.
-//! 7. Where one entry does more than one command may, the core opens a *section* at the end of the
-//!    line, and what falls under rule 5 goes there while the core works on it, however many
-//!    commands that takes. So it is told where it would have been told at once. The log's next
-//!    answer waits until the section is closed, so there is never a second one.
-//! 8. Answers to requests, proposals and notes to the store have no place in the line: nobody can
-//!    tell their order from outside.
+//! 7. If one entry needs more steps than one command may take, the core opens a *section* at the
+//!    end of the queue, and effects under rule 5 go there while the core works on the entry,
+//!    however many commands that takes. So each effect keeps the place that it would have had at
+//!    once. The log's next reply waits until the section is closed, so there is never a second one.
+//! 8. Answers to calls, proposals and notes to the store have no place in the queue: no client can
+//!    observe their order.
 
 use std::collections::VecDeque;
 
@@ -29,22 +30,22 @@ use crate::chat::types::{ProtocolId, SubscriptionId, Ticket};
 use crate::chat::vocabulary::{Effect, Entry};
 use crate::time::Time;
 
-/// The line behind the log. `P` is what the core remembers with a proposal.
+/// The queue behind the log. `P` is what the core remembers with a proposal.
 pub struct Order<P> {
     line: VecDeque<Waiting<P>>,
-    /// How many proposals stand in the line, and may at most.
+    /// The number of proposals in the queue, and its limit.
     proposals: usize,
     proposals_max: usize,
     last_ticket: u64,
-    /// The subscriptions that have begun and have not ended, as clients have heard. A stream's own
-    /// subscription stands here from its request on.
+    /// The subscriptions that have begun and not ended, as clients have heard. A stream's own
+    /// subscription is here from its request on.
     heard: Numbered<SubscriptionId, ProtocolId>,
     section: Section,
-    /// What the hub carries out next.
+    /// The effects for the hub.
     effects: Vec<Effect>,
 }
 
-/// One place in the line.
+/// One place in the queue.
 enum Waiting<P> {
     Proposal {
         ticket: Ticket,
@@ -52,20 +53,20 @@ enum Waiting<P> {
     },
     Effect(Effect),
     Section(VecDeque<Effect>),
-    /// The place of the section that the core still works on: its effects are in [`Section`].
+    /// The place of the section on which the core still works: its effects are in [`Section`].
     OpenSection,
 }
 
-/// The section that is open, if one is.
+/// The open section, if there is one.
 #[derive(Default)]
 struct Section {
     effects: VecDeque<Effect>,
-    /// Whether the core works on it now: else another command has its turn.
+    /// Whether the current command works on the section.
     active: bool,
 }
 
 impl<P> Order<P> {
-    /// An empty line, which takes that many proposals.
+    /// An empty queue for at most `proposals_max` proposals.
     pub fn new(proposals_max: usize) -> Order<P> {
         Order {
             line: VecDeque::new(),
@@ -78,27 +79,27 @@ impl<P> Order<P> {
         }
     }
 
-    /// The same with another bound.
+    /// The same with another limit.
     pub fn within(self, proposals_max: usize) -> Order<P> {
         Order { proposals_max, ..self }
     }
 
-    /// Whether there is room for so many more proposals.
+    /// Whether the queue has room for so many more proposals.
     pub fn has_room_for(&self, proposals: usize) -> bool {
         self.proposals + proposals <= self.proposals_max
     }
 
-    /// Whether so much waits for the log that nobody may begin a new subscription.
+    /// Whether the queue is too long for a new subscription.
     pub fn is_congested(&self) -> bool {
         self.line.len() > 2 * self.proposals_max
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.line.is_empty()
     }
 
-    /// Whether the first in the line waits for nothing any more.
+    /// Whether the first place can be issued now.
     pub fn has_next(&self) -> bool {
         match self.line.front() {
             Some(Waiting::Effect(_) | Waiting::Section(_)) => true,
@@ -107,7 +108,7 @@ impl<P> Order<P> {
         }
     }
 
-    /// Exchanges the effects that have come of a command for an empty list, and back.
+    /// Exchanges the effects of a command for an empty list, and back.
     pub fn swap_effects(&mut self, effects: &mut Vec<Effect>) {
         std::mem::swap(&mut self.effects, effects);
     }
@@ -121,10 +122,11 @@ impl<P> Order<P> {
         self.effects.push(Effect::Propose { ticket, time, entry });
     }
 
-    /// The log has answered a proposal: it leaves the line, and what stands before it is told.
+    /// The log has replied to a proposal: issues the effects before it and removes it from the
+    /// queue.
     ///
     /// # Panics
-    /// When the log answers out of order, or too early: nothing that follows could be trusted.
+    /// If the log replies out of order, or too early: the state could not be trusted any more.
     pub fn settle(&mut self, ticket: Ticket) -> P {
         while self.tell_next() {}
         match self.line.pop_front() {
@@ -136,7 +138,7 @@ impl<P> Order<P> {
         }
     }
 
-    /// Tells the first in the line, if it waits for nothing any more.
+    /// Issues the first effect of the queue, unless it waits for the log.
     pub fn tell_next(&mut self) -> bool {
         let next = match self.line.front_mut() {
             Some(Waiting::Section(effects)) if !effects.is_empty() => effects.pop_front(),
@@ -152,7 +154,7 @@ impl<P> Order<P> {
         told
     }
 
-    /// Tells what came of a command, at once or in its turn: rules 2, 3, 5 and 8.
+    /// Issues an effect at once or in order: rules 2, 3, 5 and 8.
     pub fn tell(&mut self, effect: Effect) {
         if is_at_once(&effect) {
             return self.tell_now(effect);
@@ -166,12 +168,12 @@ impl<P> Order<P> {
         }
     }
 
-    /// Tells what came of the entry that has just left the line: rule 4.
+    /// Issues the outcome of the entry that has just left the queue: rule 4.
     pub fn tell_outcome(&mut self, effect: Effect) {
         self.tell_now(effect);
     }
 
-    /// A stream's own subscription hears from now on, or hears nothing more, without an effect.
+    /// A stream's own subscription begins to hear, or ends, without an effect.
     pub fn set_heard(&mut self, subscription: SubscriptionId, protocol: Option<ProtocolId>) {
         match protocol {
             Some(protocol) => self.heard.insert(subscription, protocol),
@@ -179,7 +181,7 @@ impl<P> Order<P> {
         };
     }
 
-    /// Opens a section at the end of the line: rule 7.
+    /// Opens a section at the end of the queue: rule 7.
     pub fn open_section(&mut self) {
         self.line.push_back(Waiting::OpenSection);
     }
@@ -189,14 +191,14 @@ impl<P> Order<P> {
         self.section.active = true;
     }
 
-    /// The core goes on with something else; where that was all of the section, it is closed.
+    /// The core turns to other work; `close`: the section is complete.
     pub fn leave_section(&mut self, close: bool) {
         self.section.active = false;
         if close {
             let effects = std::mem::take(&mut self.section.effects);
-            let is_open = |one: &&mut Waiting<P>| matches!(one, Waiting::OpenSection);
+            let is_open = |place: &&mut Waiting<P>| matches!(place, Waiting::OpenSection);
             let place = self.line.iter_mut().rev().find(is_open);
-            *place.expect("the open section has a place in the line") = Waiting::Section(effects);
+            *place.expect("the open section has a place in the queue") = Waiting::Section(effects);
         }
     }
 
@@ -219,7 +221,7 @@ impl<P> Order<P> {
     }
 }
 
-/// Whether an effect is told at the place of the entry that is applied now, or has no place at all.
+/// Whether an effect belongs to the place of the current entry, or has no place at all.
 fn is_at_once(effect: &Effect) -> bool {
     match effect {
         Effect::Announce { event, .. } => event.what.seq().is_some(),
@@ -235,19 +237,19 @@ fn is_at_once(effect: &Effect) -> bool {
 
 #[cfg(any(test, debug_assertions))]
 impl<P> Order<P> {
-    /// The line begins with what cannot be told yet, and knows how many proposals there are.
+    /// The queue begins with a proposal or an open section, and counts its proposals.
     pub fn check(&self) {
-        let is_proposal = |one: &&Waiting<P>| matches!(one, Waiting::Proposal { .. });
+        let is_proposal = |place: &&Waiting<P>| matches!(place, Waiting::Proposal { .. });
         assert_eq!(self.proposals, self.line.iter().filter(is_proposal).count());
         assert!(!self.has_next(), "an effect is late");
-        assert!(!self.section.active, "a section is entered and not left");
-        let open = self.line.iter().filter(|one| matches!(one, Waiting::OpenSection)).count();
+        assert!(!self.section.active, "the core has not left a section");
+        let open = self.line.iter().filter(|place| matches!(place, Waiting::OpenSection)).count();
         assert!(open == 1 || open == 0 && self.section.effects.is_empty(), "{open} sections");
     }
 
-    /// What waits in the line, in order.
+    /// The effects in the queue, in order.
     pub fn waiting(&self) -> impl Iterator<Item = &Effect> {
-        self.line.iter().flat_map(|one| match one {
+        self.line.iter().flat_map(|place| match place {
             Waiting::Proposal { .. } => Vec::new(),
             Waiting::Effect(effect) => vec![effect],
             Waiting::Section(effects) => effects.iter().collect(),
@@ -255,7 +257,7 @@ impl<P> Order<P> {
         })
     }
 
-    /// The subscriptions that clients know of.
+    /// The subscriptions that hear something, as clients know.
     pub fn heard(&self) -> impl Iterator<Item = &SubscriptionId> {
         self.heard.keys()
     }
@@ -271,7 +273,7 @@ mod tests {
     const STREAM: SubscriptionId = SubscriptionId(1 << 16);
     const PROTOCOL: ProtocolId = ProtocolId(0);
 
-    /// A line whose proposals are remembered by a word.
+    /// A queue whose proposals are remembered by a word.
     struct Line(Order<&'static str>);
 
     impl Line {
@@ -289,7 +291,7 @@ mod tests {
             self.0.tell(effect);
         }
 
-        /// What the hub carries out next.
+        /// The effects for the hub.
         fn effects(&mut self) -> Vec<String> {
             let mut effects = Vec::new();
             self.0.swap_effects(&mut effects);
@@ -387,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_section_keeps_its_place() {
-        // Whether nothing, an effect, or a proposal stands before it.
+        // Before the section stands nothing, an effect, or a proposal.
         for (before, expected) in [(0, "1 2 !"), (1, "- 1 2 !"), (2, "- 1 2 !")] {
             let mut line = Line::new();
             line.propose("the entry");
@@ -405,7 +407,7 @@ mod tests {
             line.0.enter_section();
             line.tell(unsubscribe(SubscriptionId(11), None));
             line.0.leave_section(false);
-            // Another command has its turn, and the line moves up as far as it can.
+            // Another command comes between, and the queue moves up as far as it can.
             line.tell(announce(What::Typing));
             let mut heard = line.effects();
             heard.extend(line.advance());
@@ -419,8 +421,8 @@ mod tests {
             }
             let short: Vec<&str> = heard
                 .iter()
-                .filter(|one| !one.starts_with("Ticket"))
-                .map(|one| match one.as_str() {
+                .filter(|effect| !effect.starts_with("Ticket"))
+                .map(|effect| match effect.as_str() {
                     "SubscriptionId(11) ends" => "1",
                     "SubscriptionId(12) ends" => "2",
                     "Typing by None" => "!",

@@ -1,26 +1,26 @@
-//! Pages of long lists, which one answer must not hold as a whole.
+//! Pages of long lists, which are too long for one answer.
 
 use crate::chat::numbered::looked;
 use crate::chat::types::RoomId;
 use crate::chat::vocabulary::Page;
 use crate::limits::ANSWER_ITEMS_MAX;
 
-/// At most [`ANSWER_ITEMS_MAX`] of a list, as `show` shows them.
+/// The first page of a list: at most [`ANSWER_ITEMS_MAX`] items, made by `show`.
 pub fn page<K: Copy, V, T>(
     mut all: impl Iterator<Item = (K, V)>,
     show: impl Fn(V) -> Option<T>,
 ) -> Page<T, K> {
     let (mut items, mut last) = (Vec::new(), None);
-    for (place, one) in all.by_ref().take(ANSWER_ITEMS_MAX) {
+    for (place, item) in all.by_ref().take(ANSWER_ITEMS_MAX) {
         looked();
         last = Some(place);
-        items.extend(show(one));
+        items.extend(show(item));
     }
     let more = all.next().is_some();
     Page { items, next: last.filter(|_| more) }
 }
 
-/// Two lists of numbers that only grow, as one.
+/// Merges two ascending lists of numbers.
 pub fn merged<'a>(
     one: impl Iterator<Item = &'a RoomId>,
     other: impl Iterator<Item = &'a RoomId>,

@@ -1,25 +1,25 @@
-//! Who does something, and for whom an entry is proposed.
+//! The caller's identity, and the purpose of a proposal.
 
 use crate::chat::source::Source;
 use crate::chat::types::{AccountId, CallId, ClientId, ProtocolId, SessionId, SubscriptionId};
 
-/// Who calls, once the core has looked.
+/// The verified caller; `None`: anonymous.
 pub type Identity = Option<Who>;
 
-/// Somebody who could prove it.
+/// A caller with a valid key.
 #[derive(Clone, Copy, Debug)]
 pub struct Who {
     pub account: AccountId,
-    /// `None`: it was shown by the account's own key.
+    /// `None`: the caller has shown the account's own key.
     pub session: Option<SessionId>,
 }
 
-/// Who does what is done now, as far as it counts.
+/// The origin of the current command, for rate limits and quotas.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
     pub source: Source,
     pub account: Option<AccountId>,
-    /// The connection, where it is a subscription's.
+    /// The connection, if it is a subscription's.
     pub subscription: Option<SubscriptionId>,
 }
 
@@ -32,29 +32,28 @@ pub fn account_of(caller: Identity) -> Option<AccountId> {
     caller.map(|caller| caller.account)
 }
 
-/// For whom an entry was proposed.
+/// What must happen when the log has decided about a proposal.
 pub enum Purpose {
-    /// For a call, by this account or by nobody.
+    /// A call waits, of this account or of an anonymous client.
     Call(CallId, Option<AccountId>),
-    /// For this account's [`call::Direct`], which it comes back to its room by.
+    /// A [`call::Direct`] of this account waits, which returns to its existing room.
     Direct(CallId, AccountId),
-    /// Somebody who is to be a guest: first the account, for which nothing is answered; then the
-    /// session.
+    /// A new guest waits: first the account, which has no answer; then the session.
     Guest(CallId),
-    /// Somebody said something through a subscription.
+    /// A subscription waits for its reply.
     Tell(PendingSend),
-    /// The core itself: something has expired.
+    /// Nobody waits: the core itself has proposed it.
     Own,
 }
 
 /// A tell that waits for the log.
 pub struct PendingSend {
-    /// Who gets the reply; of a stream, its own subscription.
+    /// The subscription that gets the reply; a stream's own subscription.
     pub subscription: SubscriptionId,
     pub protocol: ProtocolId,
     /// The subscription in the room.
     pub by: SubscriptionId,
-    /// It is by this that the room will know that its author is here.
+    /// The room learns from this message that its author is present.
     pub came: bool,
     pub mark: Option<ClientId>,
 }

@@ -1,4 +1,4 @@
-//! The counts that quotas look at.
+//! The counts of the quotas.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -10,7 +10,7 @@ use crate::chat::vocabulary::Entry;
 use crate::limits::rates::SITE_ADDRESSES;
 use crate::limits::{ACCOUNTS_PER_ADDRESS_MAX, FREE_ROOMS_PER_ADDRESS_MAX, GUESTS_PER_ADDRESS_MAX};
 
-/// What counts for an address.
+/// An item that counts for an address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Made {
     Account(AccountId),
@@ -21,7 +21,7 @@ pub enum Made {
 pub enum Thing {
     Guest,
     Account,
-    /// A room that nobody owns.
+    /// A room without an owner.
     Room,
 }
 
@@ -32,17 +32,17 @@ pub enum Whence {
     Site(IpAddr),
 }
 
-/// What is there, by who has made it; what is in flight included.
+/// Existing items by their maker; pending ones included.
 #[derive(Default)]
 pub struct Quotas {
-    /// Rooms that accounts are about to make.
+    /// The rooms that accounts are creating.
     pub making: HashMap<AccountId, usize>,
     pub makers: HashMap<Made, (Source, Thing)>,
     pub counts: HashMap<(Whence, Thing), usize>,
 }
 
 impl Thing {
-    /// How many of it one address may have there, if it is such a thing.
+    /// The item that an entry makes, if it counts for an address.
     pub fn of(entry: &Entry) -> Option<(Made, Thing)> {
         match entry {
             Entry::AccountMade { account, key: None, .. } => {
@@ -63,7 +63,7 @@ impl Thing {
     }
 }
 
-/// All that an address counts as, each with how much more than one it may.
+/// The address and its network, each with its multiple of one address's quota.
 pub fn whence(source: Source) -> impl Iterator<Item = (Whence, usize)> {
     let site = source.site().map(|site| (Whence::Site(site), SITE_ADDRESSES as usize));
     std::iter::once((Whence::Source(source), 1)).chain(site)
@@ -82,28 +82,28 @@ impl Quotas {
         }
     }
 
-    /// It is not there any more, or never came to be.
+    /// The item is gone, or its entry has failed.
     pub fn end(&mut self, made: Made) {
         let Some((source, thing)) = self.makers.remove(&made) else { return };
         whence(source).for_each(|(from, _)| less(&mut self.counts, (from, thing)));
     }
 
-    /// The counts are those of what is there; `is_there` says what is.
+    /// The counts agree with the existing items.
     #[cfg(any(test, debug_assertions))]
     pub fn check(&self, is_there: impl Fn(Made) -> bool) {
         let mut counts = HashMap::new();
         for (made, (source, thing)) in &self.makers {
-            assert!(is_there(*made), "{made:?} counts, and is not there");
+            assert!(is_there(*made), "{made:?} counts but does not exist");
             for (from, _) in whence(*source) {
                 *counts.entry((from, *thing)).or_insert(0) += 1;
             }
         }
         assert_eq!(counts, self.counts);
-        assert!(self.making.is_empty(), "a room is made for ever");
+        assert!(self.making.is_empty(), "a room is pending for ever");
     }
 }
 
-/// One less, and no zero is kept.
+/// Subtracts one and removes a zero.
 pub fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: K) {
     if let Slot::Occupied(mut count) = counts.entry(key) {
         *count.get_mut() -= 1;
@@ -114,7 +114,7 @@ pub fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: K) {
 }
 
 impl Made {
-    /// What an entry makes that counts for an address.
+    /// The item that an entry makes, if it counts for an address.
     pub fn of(entry: &Entry) -> Option<Made> {
         Thing::of(entry).map(|(made, _)| made)
     }

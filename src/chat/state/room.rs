@@ -1,5 +1,5 @@
-//! One room: what it is made of, who belongs to it, and who is present in it. Plain tables with
-//! their rules; the core that owns them decides who may do what, and in which order.
+//! One room: its settings, its members, and the people present. Plain tables with their rules; the
+//! core that owns them decides about access and order.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,36 +15,35 @@ use crate::time::Time;
 /// A room, as the core keeps it and as it is restored.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RoomRecord {
-    /// Its number.
+    /// The room's number.
     pub id: RoomId,
-    /// Whose; `None`: nobody's, or the server's.
+    /// The owner; `None`: the room has no owner, or is the server's.
     pub owner: Option<AccountId>,
-    /// What it is made of.
+    /// The room's settings.
     pub settings: RoomSettings,
-    /// Counts its passwords, so that a token knows which one it was made for.
+    /// Counts its passwords, so that a token matches only one of them.
     pub generation: u64,
-    /// When it was made.
+    /// When it was created.
     pub created: Time,
     /// When it was last changed.
     pub updated: Time,
-    /// The two whose room it is, where it is one for two: then its title and description are not
-    /// used.
+    /// `Some`: a room for these two accounts, without a title and description of its own.
     pub between: Option<[AccountId; 2]>,
-    /// Who belongs to it, by account.
+    /// The members, by account.
     pub members: Vec<MemberRecord>,
-    /// The last message; 0 where there is none.
+    /// The last message; 0 if there is none.
     pub last: Seq,
-    /// The number by which it is found from outside while it is hidden, where its own can be
-    /// guessed. It is kept from the first time on.
+    /// The public number while it is hidden, if its own number can be guessed. The first value
+    /// stays.
     pub link: Option<RoomId>,
-    /// The entry that made it public, last; what was said before is its members'.
+    /// The entry that last made it public; only members may read earlier messages.
     pub opened: Seq,
-    /// It had an owner once, a guest, and has none any more: it ends when nobody is there.
+    /// A guest owned it and is gone, and nobody has inherited it: it ends when it is empty.
     pub forsaken: bool,
 }
 
 impl RoomRecord {
-    /// A room that is made now, without members and messages.
+    /// A new room, without members and messages.
     pub fn new(
         id: RoomId,
         time: Time,
@@ -67,81 +66,81 @@ impl RoomRecord {
         }
     }
 
-    /// From where on somebody reads who becomes a member now: to come in by an open protocol opens
-    /// nothing that was said while it was closed.
+    /// The entry after which a new member may read: entering an open room does not reveal messages
+    /// from the time when it was closed.
     pub fn horizon_for(&self, account: AccountId) -> Seq {
         let open = self.settings.visibility == Visibility::Public && self.owner != Some(account);
         if open { self.opened } else { Seq(0) }
     }
 }
 
-/// A deleted room that can be brought back, as it is restored.
+/// A deleted room that can be restored, as stored.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DeletedRecord {
-    /// As it was.
+    /// The room, as it was.
     pub room: RoomRecord,
     /// When it was deleted.
     pub deleted: Time,
-    /// The entry by which it was.
+    /// The entry that deleted it.
     pub by: Seq,
 }
 
-/// Somebody's membership of a room, as it is restored.
+/// An account's membership of a room, as stored.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct MemberRecord {
-    /// Who.
+    /// The member.
     pub account: AccountId,
-    /// The entry by which they became a member.
+    /// The entry that began the membership.
     pub since: Seq,
-    /// The last message that they have read, as far as the disk knows.
+    /// The last message that the member has read, as far as the disk knows.
     pub read: Seq,
-    /// What was said up to here is not for them.
+    /// The member may not read messages up to this entry.
     pub horizon: Seq,
 }
 
-/// A live room: its record, and who is in it.
+/// A live room: its record, its members, the people present.
 #[derive(Debug)]
 pub struct Room {
     pub record: RoomRecord,
-    /// A change or the end of it is proposed; a second one waits until that is in the log.
+    /// A change or the end of the room is proposed; another change waits for the log.
     pub pending_change: bool,
-    /// Its end is proposed.
+    /// The end of the room is proposed.
     pub pending_end: bool,
-    /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
+    /// The members. (The record's own list is filled only in copies for the store.)
     pub members: BTreeMap<AccountId, Membership>,
-    /// The same by when they came: who is first here has the room when its owner is gone.
+    /// The members by age: the longest one inherits the room when its owner is gone.
     pub since: BTreeSet<(Seq, AccountId)>,
-    /// Whose coming or going is proposed; who asks for a second one waits until that is in the log.
+    /// The pending membership changes; another change of the same account waits for the log.
     pub pending_moves: HashMap<AccountId, Moving>,
-    /// The subscriptions here.
+    /// The subscriptions to the room.
     pub subscriptions: BTreeSet<SubscriptionId>,
     names: HashMap<Folded, Occupant>,
-    /// Who is present, by when they came.
+    /// The people present, in the order of arrival.
     here: BTreeMap<u64, Folded>,
     arrivals: u64,
 }
 
-/// What a room knows of a member.
+/// A member's state in a room.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Membership {
-    /// The entry by which it began.
+    /// The entry that began it.
     pub since: Seq,
-    /// The last message that was read.
+    /// The last message that the member has read.
     pub read: Seq,
-    /// What was said up to here is not theirs to read.
+    /// The member may not read messages up to this entry.
     pub horizon: Seq,
 }
 
-/// Comings and goings of somebody that are proposed but not yet in the log.
+/// An account's pending membership changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Moving {
     entries: u32,
-    /// What the last of them makes of it.
+    /// The membership after the last of them.
     member: bool,
 }
 
 impl Membership {
-    /// One has nothing to catch up on where one has just come.
+    /// A new member has no unread messages.
     pub fn new(since: Seq, horizon: Seq) -> Membership {
         Membership { since, read: since, horizon }
     }
@@ -151,15 +150,15 @@ impl Membership {
 #[derive(Debug)]
 struct Occupant {
     author: Author,
-    /// The first subscription that was bound to it; of a name without an account, its only one.
+    /// The first subscription with this name; without an account, the only one.
     subscription: SubscriptionId,
     color: Option<Color>,
     last_activity: Time,
-    /// Orders the present by when they came.
+    /// Orders the people present by arrival.
     arrival: u64,
     /// Subscriptions bound to the name, present or not.
     bound: u32,
-    /// Those of them that are present.
+    /// The present subscriptions among them.
     present: u32,
 }
 
@@ -173,7 +172,7 @@ impl Room {
             record,
             pending_change: false,
             pending_end: false,
-            since: members.iter().map(|one| (one.since, one.account)).collect(),
+            since: members.iter().map(|member| (member.since, member.account)).collect(),
             members: members.into_iter().map(keep).collect(),
             pending_moves: HashMap::new(),
             subscriptions: BTreeSet::new(),
@@ -183,7 +182,7 @@ impl Room {
         }
     }
 
-    /// Nobody belongs to it any more but its owner. Returns who did.
+    /// Ends all memberships except the owner's, and returns them.
     pub fn put_all_out(&mut self) -> BTreeMap<AccountId, Membership> {
         let mut out = std::mem::take(&mut self.members);
         self.since.clear();
@@ -204,24 +203,24 @@ impl Room {
         self.record.settings.visibility == Visibility::Public
     }
 
-    /// Whether it is in lists of rooms.
+    /// Whether lists of rooms show it.
     pub fn is_listed(&self) -> bool {
         self.record.settings.visibility != Visibility::Hidden
     }
 
-    /// As it is kept: with its members, by account.
+    /// The record for the store, with the members by account.
     pub fn kept(&self) -> RoomRecord {
-        let keep = |(account, one): (&AccountId, &Membership)| MemberRecord {
+        let keep = |(account, membership): (&AccountId, &Membership)| MemberRecord {
             account: *account,
-            since: one.since,
-            read: one.read,
-            horizon: one.horizon,
+            since: membership.since,
+            read: membership.read,
+            horizon: membership.horizon,
         };
         let members = self.members.iter().map(keep).collect();
         RoomRecord { members, ..self.record.clone() }
     }
 
-    /// Binds one more subscription to a name. Refused where another person has it.
+    /// Binds another subscription to a name. Refused if another person has the name.
     pub fn bind(
         &mut self,
         author: &Author,
@@ -231,7 +230,7 @@ impl Room {
         match self.names.entry(author.name.folded()) {
             Slot::Occupied(taken) => {
                 let occupant = taken.into_mut();
-                // A name without an account behind it is one subscription's only.
+                // A name without an account has only one subscription.
                 if author.account.is_none() || occupant.author.account != author.account {
                     return Err(Refusal::NameInUse);
                 }
@@ -252,7 +251,7 @@ impl Room {
         Ok(())
     }
 
-    /// The reverse of [`Room::bind`]; the subscription is not present any more.
+    /// The reverse of [`Room::bind`]; the subscription must not be present.
     pub fn unbind(&mut self, name: &Folded) {
         let Some(occupant) = self.names.get_mut(name) else { return };
         occupant.bound -= 1;
@@ -261,7 +260,7 @@ impl Room {
         }
     }
 
-    /// A subscription is bound to that name no more.
+    /// Unbinds a subscription from a name.
     pub fn forget(&mut self, name: &Folded, present: bool) {
         if present {
             self.leave(name);
@@ -269,7 +268,7 @@ impl Room {
         self.unbind(name);
     }
 
-    /// A bound subscription becomes present. `true`: nobody was, under that name.
+    /// A bound subscription becomes present. `true`: the name was not present before.
     pub fn enter(&mut self, name: &Folded, now: Time) -> bool {
         let Some(occupant) = self.names.get_mut(name) else { return false };
         occupant.present += 1;
@@ -282,7 +281,7 @@ impl Room {
         occupant.present == 1
     }
 
-    /// A present subscription goes. `true`: nobody is left under that name.
+    /// A present subscription leaves. `true`: the name is not present any more.
     pub fn leave(&mut self, name: &Folded) -> bool {
         let Some(occupant) = self.names.get_mut(name) else { return false };
         occupant.present -= 1;
@@ -292,7 +291,7 @@ impl Room {
         occupant.present == 0
     }
 
-    /// Somebody did something; `color` stays as it was when none is given. Returns the colour.
+    /// Records an activity and, if given, a new color. Returns the current color.
     pub fn act(&mut self, name: &Folded, color: Option<Color>, now: Time) -> Option<Color> {
         let occupant = self.names.get_mut(name)?;
         occupant.last_activity = now;
@@ -302,43 +301,46 @@ impl Room {
         occupant.color.clone()
     }
 
-    /// Whether somebody is present under a name.
+    /// Whether the name is present.
     pub fn is_present(&self, name: &Folded) -> bool {
         self.names.get(name).is_some_and(|occupant| occupant.present > 0)
     }
 
-    /// When somebody came who is present under a name.
+    /// The arrival of a present name.
     pub fn arrival(&self, name: &Folded) -> Option<u64> {
-        self.names.get(name).filter(|one| one.present > 0).map(|one| one.arrival)
+        self.names
+            .get(name)
+            .filter(|occupant| occupant.present > 0)
+            .map(|occupant| occupant.arrival)
     }
 
-    /// Who uses a name here, account or guest.
+    /// The author with this name here: account or anonymous.
     pub fn holder(&self, name: &Folded) -> Option<&Author> {
         self.names.get(name).map(|occupant| &occupant.author)
     }
 
-    /// The subscription that first took a name.
+    /// The first subscription with this name.
     pub fn subscription_of(&self, name: &Folded) -> Option<SubscriptionId> {
         self.names.get(name).map(|occupant| occupant.subscription)
     }
 
-    /// How many have arrived so far, by which those who did can be told from those who will.
+    /// The number of arrivals so far: it separates earlier arrivals from later ones.
     pub fn arrivals(&self) -> u64 {
         self.arrivals
     }
 
-    /// How many are present.
+    /// The number of people present.
     pub fn online(&self) -> usize {
         self.here.len()
     }
 
-    /// A page of those who are present, in the order of arriving; and after whom the next begins.
+    /// A page of the people present, in the order of arrival, with the next page's cursor.
     pub fn present(&self, after: u64) -> Page<Present, u64> {
         let here = self.here.range((Bound::Excluded(after), Bound::Unbounded));
         page(here.map(|(arrival, name)| (*arrival, name)), |name| {
-            let one = self.names.get(name)?;
-            let (author, color) = (one.author.clone(), one.color.clone());
-            Some(Present { author, color, last_activity: one.last_activity })
+            let occupant = self.names.get(name)?;
+            let (author, color) = (occupant.author.clone(), occupant.color.clone());
+            Some(Present { author, color, last_activity: occupant.last_activity })
         })
     }
 
@@ -350,21 +352,21 @@ impl Room {
         account.is_some_and(|account| self.members.contains_key(&account))
     }
 
-    /// Whether somebody will belong to it when all that is in flight is in the log.
+    /// Whether the account will be a member once all pending entries are in the log.
     pub fn will_have(&self, account: AccountId) -> bool {
         self.pending_moves
             .get(&account)
-            .map_or(self.members.contains_key(&account), |one| one.member)
+            .map_or(self.members.contains_key(&account), |pending| pending.member)
     }
 
-    /// Somebody's coming or going is proposed.
+    /// A membership change is proposed.
     pub fn moves(&mut self, account: AccountId, member: bool) {
         let pending_moves =
             self.pending_moves.entry(account).or_insert(Moving { entries: 0, member });
         *pending_moves = Moving { entries: pending_moves.entries + 1, member };
     }
 
-    /// The first of somebody's comings and goings that were proposed is not in flight any more.
+    /// The first of an account's pending membership changes is decided.
     pub fn moved(&mut self, account: AccountId) {
         if let Some(pending_moves) = self.pending_moves.get_mut(&account) {
             pending_moves.entries -= 1;
@@ -374,12 +376,12 @@ impl Room {
         }
     }
 
-    /// The number by which it is known outside.
+    /// The public number.
     pub fn number(&self) -> RoomId {
         self.record.link.filter(|_| self.is_hidden()).unwrap_or(self.record.id)
     }
 
-    /// After which entry somebody may read; `None`: nothing at all.
+    /// The entry after which the account may read; `None`: it may read nothing.
     pub fn horizon(&self, account: Option<AccountId>) -> Option<Seq> {
         let member = account.and_then(|account| self.members.get(&account));
         match member {
@@ -388,9 +390,9 @@ impl Room {
         }
     }
 
-    /// Whether a member may do something to a message: what is not theirs to read is not there.
+    /// Whether a member may act on a message. A message before the member's horizon does not exist.
     pub fn may_touch(&self, account: AccountId, action: &Action) -> Result<(), Refusal> {
-        // To a room for two one comes back by what one says.
+        // Sending to a room for two restores a membership that has ended.
         let direct = self.record.between.map(|_| Seq(0));
         let horizon = self.horizon(Some(account)).or(direct);
         let hidden = |seq: Seq| horizon.is_none_or(|horizon| seq <= horizon);
@@ -411,9 +413,9 @@ impl Room {
         }
     }
 
-    /// Whether one may change it: the lobby and a room for two nobody; any other its owner; where
-    /// it has none, anybody if it is public, and else its members and whoever is `admitted` by a
-    /// token.
+    /// Whether the caller may change it. Nobody may change the lobby or a room for two; only its
+    /// owner may change an owned room; anybody may change a public room without an owner; its
+    /// members, or callers whose token is `admitted`, another room without an owner.
     pub fn may_change(&self, caller: Option<AccountId>, admitted: bool) -> Result<(), Refusal> {
         if self.record.id == LOBBY || self.is_direct() {
             return Err(Refusal::Forbidden);
@@ -426,7 +428,7 @@ impl Room {
         }
     }
 
-    /// What the room would be after a change, and the generation of its password then.
+    /// The settings after a change, with the generation of the password.
     pub fn changed(&self, change: RoomChange) -> Result<(RoomSettings, u64), Refusal> {
         let RoomRecord { settings, generation, .. } = self.record.clone();
         let visibility = change.visibility.unwrap_or(settings.visibility);
@@ -451,17 +453,18 @@ impl Room {
 
 #[cfg(any(test, debug_assertions))]
 impl Room {
-    /// The names in use here, each with its account, how many subscriptions are bound to it, and
-    /// how many of those are present.
+    /// The names in use, each with its account, its number of bound subscriptions, and how many of
+    /// them are present.
     pub fn bound_names(&self) -> impl Iterator<Item = (&Folded, (Option<AccountId>, u32, u32))> {
-        let counts = |one: &Occupant| (one.author.account, one.bound, one.present);
-        self.names.iter().map(move |(name, one)| (name, counts(one)))
+        let counts =
+            |occupant: &Occupant| (occupant.author.account, occupant.bound, occupant.present);
+        self.names.iter().map(move |(name, occupant)| (name, counts(occupant)))
     }
 
-    /// Who is present is listed by when they came.
+    /// The list of arrivals agrees with the names.
     pub fn check_present(&self) {
         let listed = self.here.iter().all(|(at, name)| self.arrival(name) == Some(*at));
-        let present = self.names.values().filter(|one| one.present > 0).count();
-        assert!(listed && present == self.here.len(), "{:?} has others present", self.record.id);
+        let present = self.names.values().filter(|occupant| occupant.present > 0).count();
+        assert!(listed && present == self.here.len(), "{:?} lists other people", self.record.id);
     }
 }

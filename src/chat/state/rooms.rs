@@ -1,5 +1,5 @@
-//! Where one is: the rooms, by number, by title, and by the two whose they are. Plain tables with
-//! their rules; the core that owns them decides who may do what, and in which order.
+//! All rooms, by number, by title, and by pair of accounts: plain tables with their rules. The core
+//! that owns them decides about access and order.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -12,7 +12,7 @@ use crate::chat::types::{AccountId, Author, Folded, RoomId, RoomRef, Seq, Subscr
 use crate::chat::vocabulary::{Refusal, RoomSettings};
 use crate::time::Time;
 
-/// Two accounts, whichever was named first.
+/// The lower account first.
 fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
     [one.min(other), one.max(other)]
 }
@@ -20,41 +20,41 @@ fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
 #[derive(Default)]
 pub struct Rooms {
     rooms: Numbered<RoomId, Room>,
-    /// All but those for two, which have no title of their own.
+    /// All rooms except those for two, which have no title of their own.
     by_title: Index<RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,
-    /// Those for two of each of the two, also of who has left it.
+    /// The rooms for two by each of their accounts, even after that account has left.
     paired: BTreeSet<(AccountId, RoomId)>,
-    /// The numbers by which those are found that are hidden, and were not always.
+    /// The public numbers of rooms that became hidden later.
     by_link: HashMap<RoomId, RoomId>,
-    /// Numbers that were drawn for rooms that are gone.
+    /// Random numbers of rooms that are gone.
     spent: HashSet<RoomId>,
-    /// Those that are in lists of rooms, and of these the public ones.
+    /// Rooms that lists show, then the public ones among them.
     listed: BTreeSet<RoomId>,
     open: BTreeSet<RoomId>,
-    /// What is an account's.
+    /// Rooms by owner.
     owned: BTreeSet<(AccountId, RoomId)>,
-    /// What guests have left behind: what is nobody's since, and what has another owner, of which
-    /// nobody is told yet.
+    /// Rooms that guests have left behind: without an owner since, or with a new owner of whom the
+    /// room has not heard.
     pub orphans: BTreeSet<RoomId>,
-    /// Those of them to which something has happened.
+    /// Orphans to check because of a change.
     pub untended: BTreeSet<RoomId>,
-    /// Names that somebody without an account uses, and in which rooms.
+    /// Names that anonymous clients use, with their rooms.
     guests: HashMap<Folded, BTreeSet<RoomId>>,
-    /// How many rooms for two an account has opened, those in flight included.
+    /// The number of rooms for two that an account has opened, pending ones included.
     opened: HashMap<AccountId, usize>,
-    /// Pairs whose room is proposed but not yet in the log, and who opens it.
+    /// Pairs whose room is pending, with the account that opens it.
     pairing: HashMap<[AccountId; 2], AccountId>,
-    /// Titles that are proposed but not yet in the log.
+    /// Titles of pending rooms and changes.
     reserved: HashSet<Folded>,
-    /// The highest number ever given to a proposal; and the highest of a room that came to be. Of
-    /// those that are not drawn.
+    /// The highest number of any proposal, then the highest of a room in the log; random numbers
+    /// excluded.
     last: u64,
     made: u64,
 }
 
 impl Rooms {
-    /// How many there are, those in flight included.
+    /// The number of rooms, pending ones included.
     pub fn len(&self) -> usize {
         self.rooms.len() + self.reserved.len() + self.pairing.len()
     }
@@ -65,12 +65,12 @@ impl Rooms {
         RoomId(self.last)
     }
 
-    /// A number that nobody can guess; `None`: it is a room's, or was one.
+    /// A random number; `None`: it is or was a room's.
     pub fn drawn(&self, chance: u64) -> Option<RoomId> {
         Some(RoomId::drawn(chance)).filter(|number| !self.is_used(*number))
     }
 
-    /// Whether a number is or was a room's. (Not one that is only proposed.)
+    /// Whether a number is or was a room's. (A pending room does not count.)
     pub fn is_used(&self, number: RoomId) -> bool {
         let counted = !number.is_drawn() && number.0 <= self.made;
         counted
@@ -79,25 +79,25 @@ impl Rooms {
             || self.spent.contains(&number)
     }
 
-    /// These were drawn for rooms that are gone.
+    /// Marks random numbers of rooms that are gone as used.
     pub fn spend(&mut self, numbers: impl IntoIterator<Item = RoomId>) {
         self.spent.extend(numbers);
     }
 
-    /// The numbers that were drawn for rooms that are gone, in order.
+    /// The random numbers of rooms that are gone, in order.
     pub fn spent(&self) -> Vec<RoomId> {
         let mut spent: Vec<RoomId> = self.spent.iter().copied().collect();
         spent.sort_unstable();
         spent
     }
 
-    /// No number up to this one is given any more, though its room may be gone.
+    /// Reserves all numbers up to this one, even if their room is gone.
     pub fn used_up_to(&mut self, last: u64) {
         self.last = self.last.max(last);
         self.made = self.made.max(last);
     }
 
-    /// Whether `title` is a room's other than `except`, or about to be one's.
+    /// Whether a room other than `except`, or a pending one, has the title.
     pub fn is_taken(&self, title: &Folded, except: Option<RoomId>) -> bool {
         let another = self.by_title.all(title).any(|room| Some(room) != except);
         another || self.reserved.contains(title)
@@ -111,7 +111,7 @@ impl Rooms {
         self.reserved.remove(title);
     }
 
-    /// The first of the two is the one who opens it.
+    /// `between[0]` opens the room.
     pub fn reserve_pair(&mut self, between: [AccountId; 2]) {
         if self.pairing.insert(pair(between), between[0]).is_none() {
             self.opens(between[0]);
@@ -124,7 +124,7 @@ impl Rooms {
         }
     }
 
-    /// How many rooms for two an account has opened, those in flight included.
+    /// The number of rooms for two that an account has opened, pending ones included.
     pub fn opened_by(&self, account: AccountId) -> usize {
         self.opened.get(&account).copied().unwrap_or(0)
     }
@@ -142,31 +142,31 @@ impl Rooms {
         }
     }
 
-    /// Whether the room of two is about to be.
+    /// Whether the pair's room is pending.
     pub fn is_pairing(&self, between: [AccountId; 2]) -> bool {
         self.pairing.contains_key(&pair(between))
     }
 
-    /// The room of two.
+    /// The room for two of this pair.
     pub fn of_pair(&self, between: [AccountId; 2]) -> Option<&Room> {
         self.by_pair.get(&pair(between)).and_then(|id| self.rooms.get(id))
     }
 
-    /// The first room for two that is an account's, whether or not it has left it.
+    /// The first room for two of an account, even if the account has left it.
     pub fn paired_with(&self, account: AccountId) -> Option<RoomId> {
         let first = self.paired.range((account, RoomId(0))..).next();
-        first.filter(|(one, _)| *one == account).map(|(_, room)| *room)
+        first.filter(|(owner, _)| *owner == account).map(|(_, room)| *room)
     }
 
-    /// Whether a room other than `except` has the title, as the log judges it: by case alone. (Who
-    /// proposes a title has been told if another was the same in more than that.)
+    /// Whether a room other than `except` has the title by the log's rule: only case does not
+    /// count. (The proposer's check uses the stricter folded title.)
     pub fn has_title(&self, title: &Title, except: RoomId) -> bool {
         let (folded, lowered) = (title.folded(), title.lowered());
         let mut same = self.by_title.all(&folded).filter(|room| *room != except);
         same.any(|room| self.rooms[&room].record.settings.title.lowered() == lowered)
     }
 
-    /// Adds a room. `false`: its number, its title or its pair has one.
+    /// Adds a room. `false`: its number, title or pair exists already.
     pub fn insert(&mut self, record: RoomRecord) -> bool {
         let title = record.settings.title.folded();
         let taken = match record.between {
@@ -198,7 +198,7 @@ impl Rooms {
         true
     }
 
-    /// The reverse of [`Rooms::remove`], of a room whose title is free.
+    /// The reverse of [`Rooms::remove`], for a room whose title is free.
     pub fn bring_back(&mut self, room: Room) {
         let (id, link, owner) = (room.record.id, room.record.link, room.record.owner);
         for number in link.into_iter().chain([id]) {
@@ -211,7 +211,7 @@ impl Rooms {
         self.list(id);
     }
 
-    /// Puts a room into the lists that its visibility says.
+    /// Puts a room into the lists of its visibility.
     fn list(&mut self, id: RoomId) {
         let room = self.rooms.get(&id);
         let put = |into: &mut BTreeSet<RoomId>, fits: bool| {
@@ -221,7 +221,7 @@ impl Rooms {
         put(&mut self.open, room.is_some_and(Room::is_public));
     }
 
-    /// Binds one more subscription to a name in a room. Refused where another person has it there.
+    /// Binds another subscription to a name in a room. Refused if another person has the name.
     pub fn bind(
         &mut self,
         id: RoomId,
@@ -236,13 +236,13 @@ impl Rooms {
         Ok(())
     }
 
-    /// The reverse of [`Rooms::bind`]; the subscription is not present any more.
+    /// The reverse of [`Rooms::bind`]; the subscription must not be present.
     pub fn unbind(&mut self, id: RoomId, author: &Author) {
         let name = author.name.folded();
         if let Some(room) = self.rooms.get_mut(&id) {
             room.unbind(&name);
         }
-        // (A name without an account is one subscription's only.)
+        // (A name without an account has only one subscription.)
         if author.account.is_none()
             && let Slot::Occupied(mut used) = self.guests.entry(name)
         {
@@ -253,8 +253,8 @@ impl Rooms {
         }
     }
 
-    /// Carries out a change from the log. `None`: no such room, or the title or the number by
-    /// which it is to be found is another's.
+    /// Applies a change from the log. `None`: the room does not exist, or another room has the
+    /// title or the public number.
     pub fn change(
         &mut self,
         id: RoomId,
@@ -274,7 +274,7 @@ impl Rooms {
         self.by_title.remove(&room.record.settings.title.folded(), id);
         self.by_title.insert(title, id);
         if !room.record.forsaken {
-            self.orphans.remove(&id); // Whose it is, this tells.
+            self.orphans.remove(&id); // This entry announces the owner.
             self.untended.remove(&id);
         }
         let was_open = room.is_public();
@@ -290,8 +290,8 @@ impl Rooms {
         self.rooms.get_mut(&id)
     }
 
-    /// What was an account's, which is no member any more, is the longest member's; where there is
-    /// none, nobody's.
+    /// The longest member of each room of an account that is gone inherits the room; without
+    /// members it has no owner.
     pub fn disown(&mut self, account: AccountId) {
         while let Some(room) = self.owned_by(account) {
             let longest = self.rooms.get(&room).and_then(|room| room.since.first());
@@ -305,19 +305,19 @@ impl Rooms {
         }
     }
 
-    /// How many rooms are an account's, up to a number.
+    /// The number of rooms that an account owns, at most `most`.
     pub fn owns(&self, account: AccountId, most: usize) -> usize {
         let own = (account, RoomId(0))..=(account, RoomId(u64::MAX));
         self.owned.range(own).take(most).count()
     }
 
-    /// The first room that is an account's.
+    /// The first room that an account owns.
     pub fn owned_by(&self, account: AccountId) -> Option<RoomId> {
         let first = self.owned.range((account, RoomId(0))..).next();
         first.filter(|(owner, _)| *owner == account).map(|(_, room)| *room)
     }
 
-    /// A room is somebody else's now, or nobody's.
+    /// Changes a room's owner; `None`: no owner.
     pub fn own(&mut self, id: RoomId, owner: Option<AccountId>) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if let Some(before) = std::mem::replace(&mut room.record.owner, owner) {
@@ -350,7 +350,7 @@ impl Rooms {
         Some(room)
     }
 
-    /// A change of a room is proposed, or its end.
+    /// A change or the end of a room is proposed.
     pub fn lock(&mut self, id: RoomId, going: bool) {
         if let Some(room) = self.rooms.get_mut(&id) {
             (room.pending_change, room.pending_end) = (true, going);
@@ -365,8 +365,7 @@ impl Rooms {
         self.rooms.get_mut(&id)
     }
 
-    /// A room by its own number, by the one by which it is known outside, or by its title. Who may
-    /// see it is another question: see `sight`.
+    /// A room by its own number, its public number, or its title. `sight` decides who may see it.
     pub fn find(&self, room: &RoomRef) -> Result<&Room, Refusal> {
         let id = match room {
             RoomRef::Id(id) => Some(self.by_link.get(id).copied().unwrap_or(*id)),
@@ -376,18 +375,18 @@ impl Rooms {
         room.ok_or(Refusal::RoomNotFound)
     }
 
-    /// Those that are in lists of rooms, after one; only the public ones, or all.
+    /// The rooms that lists show, after `after`; `open`: only public ones.
     pub fn listed(&self, after: RoomId, open: bool) -> impl Iterator<Item = &RoomId> {
         let all = if open { &self.open } else { &self.listed };
         all.range((Bound::Excluded(after), Bound::Unbounded))
     }
 
-    /// Whether somebody without an account uses the name in any room.
+    /// Whether an anonymous client uses the name in any room.
     pub fn any_guest(&self, name: &Folded) -> bool {
         self.guests.contains_key(name)
     }
 
-    /// The subscriptions of those without an account who use the name.
+    /// The subscriptions of anonymous clients with this name.
     pub fn guests_called(&self, name: &Folded) -> Vec<SubscriptionId> {
         let rooms = self.guests.get(name).into_iter().flatten();
         rooms.filter_map(|room| self.rooms.get(room)?.subscription_of(name)).collect()
@@ -400,7 +399,7 @@ impl Rooms {
         all
     }
 
-    /// The highest number of a room that is or was.
+    /// The highest number of any room, past or present; random numbers excluded.
     pub fn last_made(&self) -> u64 {
         self.made
     }
@@ -408,24 +407,27 @@ impl Rooms {
 
 #[cfg(any(test, debug_assertions))]
 impl Rooms {
-    /// The index and the table say the same.
+    /// The indexes agree with the table.
     pub fn check(&self) {
         assert_eq!(self.by_title.len() + self.by_pair.len(), self.rooms.len());
         for (id, room) in &self.rooms {
             if let Some(between) = room.record.between {
                 assert_eq!(self.by_pair.get(&pair(between)), Some(id));
-                assert!(between.iter().all(|one| self.paired.contains(&(*one, *id))), "{id:?}");
-                assert!(!room.members.is_empty(), "{id:?} has been left by both");
+                assert!(
+                    between.iter().all(|account| self.paired.contains(&(*account, *id))),
+                    "{id:?}"
+                );
+                assert!(!room.members.is_empty(), "{id:?} has no member");
                 continue;
             }
             let title = room.record.settings.title.folded();
-            assert!(self.by_title.all(&title).any(|one| one == *id), "{id:?}");
+            assert!(self.by_title.all(&title).any(|room| room == *id), "{id:?}");
             let link = room.record.link;
             assert!(link.is_none_or(|link| self.by_link.get(&link) == Some(id)));
         }
-        assert_eq!(self.paired.len(), 2 * self.by_pair.len(), "rooms for two, by whose they are");
+        assert_eq!(self.paired.len(), 2 * self.by_pair.len(), "rooms for two by account");
         let pairs = self.by_pair.len() + self.pairing.len();
-        assert_eq!(self.opened.values().sum::<usize>(), pairs, "rooms for two, by who opened them");
+        assert_eq!(self.opened.values().sum::<usize>(), pairs, "rooms for two by opener");
         let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();
         assert_eq!(self.by_link.len(), linked);
         assert!(self.spent.iter().all(|number| !self.rooms.contains_key(number)));
@@ -439,21 +441,21 @@ impl Rooms {
         let gone = |id: &RoomId| !self.rooms.contains_key(id);
         let forsaken = self.rooms.values().filter(|room| room.record.forsaken);
         let mut forsaken = forsaken.map(|room| room.record.id);
-        assert!(forsaken.all(|id| self.orphans.contains(&id)), "forsaken, and not looked at");
-        assert!(!self.orphans.iter().any(gone), "a room that is gone is looked at");
-        assert!(self.untended.is_subset(&self.orphans), "a room is looked at without need");
-        assert!(!self.listed.iter().chain(&self.open).any(gone), "a room that is gone is listed");
+        assert!(forsaken.all(|id| self.orphans.contains(&id)), "an orphan is not listed");
+        assert!(!self.orphans.iter().any(gone), "a deleted room is listed as an orphan");
+        assert!(self.untended.is_subset(&self.orphans), "a room that is no orphan is checked");
+        assert!(!self.listed.iter().chain(&self.open).any(gone), "a deleted room is listed");
         let owners = self.rooms.values().filter(|room| room.record.owner.is_some()).count();
-        assert_eq!(self.owned.len(), owners, "an account owns what is not its own");
+        assert_eq!(self.owned.len(), owners, "an account owns another's room");
     }
 
-    /// All of them.
+    /// All rooms.
     pub fn all(&self) -> impl Iterator<Item = &Room> {
         self.rooms.values()
     }
 
-    /// The names in use are those of the subscriptions, each with its account, how many are bound
-    /// to it, and how many of those are present.
+    /// The names in use are those of the subscriptions, each with its account, its number of bound
+    /// subscriptions, and how many of them are present.
     pub fn check_names(&self, expected: &HashMap<(RoomId, Folded), (Option<AccountId>, u32, u32)>) {
         let mut found = 0;
         for (id, room) in &self.rooms {
@@ -465,12 +467,12 @@ impl Rooms {
         assert_eq!(found, expected.len(), "a subscription's name is not in use");
     }
 
-    /// No guest goes by the name of an account.
+    /// No anonymous client uses the name of an account.
     pub fn check_guests(&self, is_registered: impl Fn(&Folded) -> bool) {
         let names = self.rooms.values().flat_map(Room::bound_names);
         let mut guests = names.filter(|(_, (account, ..))| account.is_none());
         let posing = guests.find(|(name, _)| is_registered(name));
-        assert!(posing.is_none(), "{posing:?} is a guest under an account's name");
+        assert!(posing.is_none(), "{posing:?} is an anonymous client with an account's name");
         let names = self.rooms.values().flat_map(Room::bound_names);
         let guests = names.filter(|(_, (account, ..))| account.is_none()).count();
         assert_eq!(

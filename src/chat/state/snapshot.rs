@@ -1,37 +1,38 @@
-//! Everything that lasts, as plain data.
+//! The complete lasting state, as plain data.
 
 use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::{DeletedRecord, RoomRecord};
 use crate::chat::types::{AccountId, RoomId, Seq};
 use crate::time::Time;
 
-/// Everything that lasts, as the tables beside the log have it: where a core starts from.
+/// The complete lasting state, as the tables beside the log store it: a core starts from it.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Snapshot {
     /// All accounts.
     pub accounts: Vec<Account>,
-    /// The sessions that have not ended.
+    /// All sessions that have not ended.
     pub sessions: Vec<Session>,
-    /// The rooms that are not gone.
+    /// All rooms except deleted ones.
     pub rooms: Vec<RoomRecord>,
-    /// Who has blocked whom.
+    /// All blocks, as (blocking account, blocked account).
     pub blocks: Vec<(AccountId, AccountId)>,
-    /// The rooms that are gone, and can be brought back.
+    /// The deleted rooms that their owners can restore.
     pub deleted: Vec<DeletedRecord>,
-    /// The highest account number ever given: a guest's is not given again.
+    /// The highest account number ever used: a guest's is not reused.
     pub last_account: u64,
-    /// The highest room number ever given, of those that are not drawn.
+    /// The highest room number ever used; random numbers excluded.
     pub last_room: u64,
-    /// The numbers that were drawn for rooms that are gone, in order.
+    /// The random numbers of rooms that are gone, in order.
     pub spent_rooms: Vec<RoomId>,
-    /// The highest session number ever given.
+    /// The highest session number ever used.
     pub last_session: u64,
-    /// The last entry that it knows of.
+    /// The last entry that it includes.
     pub last: Seq,
 }
 
 impl Snapshot {
-    /// No session was used later than `now`: a clock that was ahead once keeps none alive.
+    /// Limits every session's last use to `now`: a clock that was ahead once keeps no session
+    /// alive.
     #[must_use]
     pub fn used_before(mut self, now: Time) -> Snapshot {
         for session in &mut self.sessions {

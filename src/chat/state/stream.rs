@@ -8,18 +8,18 @@ use crate::chat::types::{AccountId, ProtocolId, RoomId, SessionId, SubscriptionI
 /// A connection that hears all rooms of an account.
 #[derive(Debug)]
 pub struct Stream {
-    /// From where it was opened.
+    /// The address of the client.
     pub source: Source,
     pub protocol: ProtocolId,
     pub account: AccountId,
-    /// `None`: it was opened by the account's own key.
+    /// `None`: the client has shown the account's own key.
     pub session: Option<SessionId>,
-    /// Only these rooms, where some were named.
+    /// `Some`: only these rooms.
     pub only: Option<BTreeSet<RoomId>>,
     /// Its subscriptions by room.
     pub rooms: BTreeMap<RoomId, SubscriptionId>,
-    /// How many subscriptions it has had.
+    /// The number of subscriptions so far.
     pub subscriptions: u64,
-    /// Orders streams by when they were opened.
+    /// Orders streams by age.
     pub opened: u64,
 }

@@ -1,4 +1,4 @@
-//! One connection's place in a room.
+//! One connection's subscription to a room.
 
 use crate::chat::source::Source;
 use crate::chat::types::{
@@ -6,28 +6,28 @@ use crate::chat::types::{
 };
 use crate::time::Time;
 
-/// One connection's place in a room.
+/// One connection's subscription to a room.
 #[derive(Debug)]
 pub struct Subscription {
-    /// From where it was taken.
+    /// The address of the client.
     pub source: Source,
     pub protocol: ProtocolId,
     pub room: RoomId,
-    /// The stream that it belongs to, if it does.
+    /// The stream to which it belongs, if any.
     pub base: Option<SubscriptionId>,
-    /// The session it was taken by, or that asked for the token by which it was.
+    /// The session of the caller, or of the token's request.
     pub session: Option<SessionId>,
-    /// Whose it is, though its name be nobody's: the account of that session.
+    /// The account of that session, even if the name has no account.
     pub holder: Option<AccountId>,
-    /// By which token it was taken: whose, and when that was first issued.
+    /// The token's name and the time of its first issue, if there was a token.
     pub token: Option<(Folded, Time)>,
-    /// The name it is bound to.
+    /// The author to whom it is bound.
     pub author: Option<Author>,
     pub present: bool,
 }
 
 impl Subscription {
-    /// The name it is bound to, and whether it is present under it.
+    /// The author to whom it is bound, and whether it is present.
     pub fn bound(&self) -> Option<(&Author, bool)> {
         self.author.as_ref().map(|author| (author, self.present))
     }
@@ -37,7 +37,7 @@ impl Subscription {
         self.base.is_some()
     }
 
-    /// Whether it was taken by a token.
+    /// Whether a token was used.
     #[cfg(any(test, debug_assertions))]
     pub fn by_token(&self) -> bool {
         self.token.is_some()
@@ -47,7 +47,7 @@ impl Subscription {
         self.author.as_ref()
     }
 
-    /// The account behind it.
+    /// The author's account.
     pub fn account(&self) -> Option<AccountId> {
         self.author.as_ref().and_then(|author| author.account)
     }

@@ -1,4 +1,4 @@
-//! Calls that wait until a change is over that is in flight.
+//! Calls that wait for the end of a pending change.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,29 +7,29 @@ use crate::chat::types::{AccountId, CallId, RoomId};
 use crate::chat::vocabulary::Call;
 use crate::crypto::KeyHash;
 
-/// What a call can wait for: the end of a change that is in flight.
+/// The pending change for which a call waits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Awaited {
-    /// A room is changed, or ends.
+    /// A change or the end of a room.
     Room(RoomId),
-    /// Somebody comes to stay in a room, or leaves it for good.
+    /// A membership change of an account in a room.
     Membership(RoomId, AccountId),
-    /// A room for two comes to be; the lower number first.
+    /// The creation of a room for two; the lower number first.
     Pair([AccountId; 2]),
-    /// An account gets another key.
+    /// A key change of an account.
     Key(AccountId),
-    /// An account blocks somebody, or does so no more.
+    /// A change of an account's blocks.
     Block(AccountId),
 }
 
 impl Awaited {
-    /// A room for two, whichever of them was named first.
+    /// The pair in either order.
     pub fn pair([one, other]: [AccountId; 2]) -> Awaited {
         Awaited::Pair([one.min(other), one.max(other)])
     }
 }
 
-/// Calls that wait, each list in the order of calling.
+/// The waiting calls, each list in the order of the calls.
 #[derive(Default)]
 pub struct Waits {
     pub lists: HashMap<Awaited, VecDeque<Held>>,
@@ -40,7 +40,7 @@ impl Waits {
         self.lists.is_empty()
     }
 
-    /// Whether somebody waits for it already: whoever comes now stands behind.
+    /// Whether a call waits for it already: later calls queue behind.
     pub fn is_waited_for(&self, what: Awaited) -> bool {
         self.lists.contains_key(&what)
     }
@@ -49,7 +49,7 @@ impl Waits {
         self.lists.entry(what).or_default().push_back(held);
     }
 
-    /// The first who waits for it.
+    /// The first call that waits for it.
     pub fn next(&mut self, what: Awaited) -> Option<Held> {
         let list = self.lists.get_mut(&what)?;
         let first = list.pop_front();
@@ -59,19 +59,19 @@ impl Waits {
         first
     }
 
-    /// Somebody, whatever they wait for.
+    /// Any waiting call.
     pub fn any(&mut self) -> Option<Held> {
         let what = *self.lists.keys().next()?;
         self.next(what)
     }
 }
 
-/// A call that waits until a change is over.
+/// A call that waits for the end of a pending change.
 pub struct Held {
     pub id: CallId,
     pub origin: Origin,
     pub caller: Identity,
-    /// The account's key, where it was shown itself.
+    /// The account's key, if the caller has shown it instead of a session's.
     pub key: Option<KeyHash>,
     pub call: Call,
 }

@@ -1,4 +1,4 @@
-//! What is too long for one command: what is left of it.
+//! Work that is too long for one command: the part that is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,40 +8,39 @@ use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, CallId, Folded, RoomId, Seq, SessionId, SubscriptionId};
 use crate::chat::vocabulary::{CloseReason, MembershipMarks};
 
-/// What goes on.
+/// Unfinished work.
 pub enum Work {
-    /// These subscriptions end, streams' own ones with all they have; then this happens.
+    /// Ends these subscriptions and streams; then does `then`.
     Unsubscribe {
         subscriptions: BTreeSet<SubscriptionId>,
-        /// `None`: their connections are gone already, or go on.
+        /// `None`: the connections are gone already, or continue.
         reason: Option<CloseReason>,
         then: Then,
     },
-    /// A room that is gone loses its subscriptions, and those who belonged to it, behind that one,
-    /// lose the room.
+    /// A deleted room: ends its subscriptions, then the memberships after that account.
     Empty { room: Box<Room>, after: AccountId },
-    /// A guest is gone for good, and some of its rooms for two are left: they end, then the rest.
+    /// A guest is gone for good: ends its remaining rooms for two, then the account.
     EndAccount { account: AccountId, seq: Seq },
-    /// Those who belong to a room that is back, behind that one, are told so.
+    /// A restored room: tells the members after that account.
     Return { room: RoomId, seq: Seq, after: AccountId },
-    /// A room has closed, and who came in by what does not open it any more is out.
+    /// A room has closed: ends what its old password or visibility allowed.
     CloseRoom(Box<ClosingRoom>),
-    /// A stream takes its subscriptions in the rooms behind that one; then it is answered.
+    /// A stream: subscribes to the rooms after that one; then answers.
     OpenStream(OpeningStream),
-    /// What is free again is asked for again by those who waited for it.
+    /// Resumes the calls that waited for a change.
     Wake(Awaited),
-    /// Sessions and guests whose time has come are looked at; guests behind that one.
+    /// Checks the sessions and guests that are due; guests after that one.
     Sweep { after: AccountId },
-    /// Rooms that guests have left behind are looked at: see `orphans`.
+    /// Checks orphans: see `orphans`.
     Tend { after: Option<RoomId> },
-    /// What has its turn in the line behind the log is told.
+    /// Issues the effects that are due in the queue behind the log.
     MoveUp,
-    /// Everything ends.
+    /// Ends everything at shutdown.
     Close,
 }
 
 impl Work {
-    /// Whether it is what an entry does, and so comes before what the next one does.
+    /// Whether it belongs to an entry, and so must end before the next entry is applied.
     pub fn is_of_an_entry(&self) -> bool {
         matches!(
             self,
@@ -50,43 +49,43 @@ impl Work {
     }
 }
 
-/// A stream that takes its subscriptions.
+/// A stream that is subscribing to its rooms.
 pub struct OpeningStream {
     pub call: CallId,
     pub base: SubscriptionId,
     pub session: Option<SessionId>,
-    /// The last room in which it was to take one.
+    /// The last room that it has handled.
     pub after: RoomId,
-    /// Those in which it has one.
+    /// The rooms to which it has subscribed.
     pub rooms: Vec<MembershipMarks>,
 }
 
-/// What happens when the last of some subscriptions has ended.
+/// The work after the last of some subscriptions has ended.
 pub enum Then {
-    /// Nothing more.
+    /// Nothing.
     Nothing,
-    /// The name under which they were is free again.
+    /// Frees the name of the subscriptions.
     Free(Folded),
-    /// The stream whose they were is not heard of any more; with a reason: its connection is to
-    /// be closed, behind the replies that it still waits for.
+    /// Ends the stream of the subscriptions; with a reason, closes its connection behind the
+    /// replies for which it still waits.
     CloseStream(SubscriptionId, Option<CloseReason>),
 }
 
-/// A room that closes: what is left to do.
+/// A room that closes: the work that is left.
 pub struct ClosingRoom {
     pub room: RoomId,
     pub seq: Seq,
     pub owner: Option<AccountId>,
-    /// Who belonged to it, and does no more.
+    /// The members that it had.
     pub members: BTreeMap<AccountId, Membership>,
-    /// Whether the others have been told what it is now.
+    /// Whether the room has heard of its new settings.
     pub told: bool,
-    /// Who sat there.
+    /// The subscriptions that it had.
     pub subscriptions: BTreeSet<SubscriptionId>,
 }
 
 impl ClosingRoom {
-    /// The owner stays; so do streams, which are there because their accounts are members.
+    /// The owner stays, and so do streams, whose accounts are members.
     pub fn stays(&self, one: &Subscription) -> bool {
         one.is_streams() || (self.owner.is_some() && one.account() == self.owner)
     }

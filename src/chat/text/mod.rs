@@ -1,10 +1,10 @@
-//! What text may be, for every protocol: names, titles, reactions, and what is said.
+//! Valid text, for every protocol: names, titles, reactions, messages.
 //!
-//! What identifies must not deceive: two that look the same are the same, nothing is hidden in it,
-//! and none poses as the server. The rules are those of Unicode (UAX 15, UTS 39, UTS 51), and hold
-//! for a text as it is written and for what it stands for (`：` is a colon). All of it is pure, and
-//! takes time in proportion to the text. Called by the types of the core, and through them by
-//! everybody.
+//! An identifier must not deceive: two that look the same are the same, it hides no characters, and
+//! it does not pose as the server. The rules are those of Unicode (UAX 15, UTS 39, UTS 51), and
+//! apply to a text as it is written and to its compatibility form (`：` is a colon). All functions
+//! are pure, and take linear time. The types of the core call them, and everybody else through
+//! these types.
 
 mod emoji;
 pub(super) mod tables;
@@ -16,7 +16,7 @@ pub use tables::{apart, order};
 
 use crate::limits::MARKS_MAX;
 
-/// Names that would seem to speak for the server, or to call everybody.
+/// Names that seem to speak for the server, or to address everybody.
 const RESERVED: [&str; 9] = [
     "shanty",
     "system",
@@ -29,7 +29,7 @@ const RESERVED: [&str; 9] = [
     "channel",
 ];
 
-/// Whether a text can be what somebody is called.
+/// Whether a text is a valid name.
 pub(super) fn is_name(text: &str) -> bool {
     if !identifies(text) {
         return false;
@@ -39,7 +39,7 @@ pub(super) fn is_name(text: &str) -> bool {
     !posing && !RESERVED.contains(&&*folded) && !looks_reserved(text)
 }
 
-/// Whether a text looks like a reserved word. (What is ASCII is read as what it is.)
+/// Whether a text looks like a reserved word. (ASCII is read as it is.)
 fn looks_reserved(text: &str) -> bool {
     if text.is_ascii() {
         return false;
@@ -49,10 +49,10 @@ fn looks_reserved(text: &str) -> bool {
     RESERVED.iter().any(|word| alike(word))
 }
 
-/// Whether a text can identify anything at all.
+/// Whether a text is a valid identifier.
 pub(super) fn identifies(text: &str) -> bool {
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return !text.is_empty(); // Most of them, sooner.
+        return !text.is_empty(); // The fast path for most of them.
     }
     let apart = decompose(text);
     let hidden = |text: &str| text.chars().any(tables::is_hidden);
@@ -77,21 +77,21 @@ fn marks_in_a_row(text: &str) -> usize {
     text.chars().fold((0, 0), step).0
 }
 
-/// By what two texts are the same: NFKC and full case folding (in decomposed form, which comes to
-/// the same). The dotless i is an i.
+/// The key of equal texts: NFKC and full case folding (in decomposed form, which is equivalent).
+/// The dotless i is an i.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
-        return text.to_ascii_lowercase(); // The same, sooner.
+        return text.to_ascii_lowercase(); // The same, faster.
     }
-    // By way of the capitals, so that all forms of one letter (σ and ς, ß and ẞ) are one.
+    // By way of the capitals, so that all forms of one letter (σ and ς, ß and ẞ) are equal.
     let cased = |c: char| c.to_lowercase().flat_map(char::to_uppercase);
     let cased = |text: &str| text.chars().flat_map(cased).flat_map(char::to_lowercase).collect();
     let cased: String = cased(&decompose(text));
     decompose(&cased)
 }
 
-/// By what two texts look the same: the skeletons of UTS 39, of the text as it is and of the folded
-/// one. Texts that have one of them in common are look-alikes.
+/// The keys of similar texts: the skeletons of UTS 39, of the text itself and of the folded one.
+/// Texts with a common skeleton are look-alikes.
 pub fn looks(text: &str) -> [String; 2] {
     [fold(&skeleton(&decompose(text))), fold(&skeleton(&fold(text)))]
 }
@@ -107,7 +107,7 @@ fn skeleton(text: &str) -> String {
     whole
 }
 
-/// Takes a text apart into letters and marks, in their one order (NFKD, UAX 15).
+/// Decomposes a text into letters and marks, in canonical order (NFKD, UAX 15).
 pub fn decompose(text: &str) -> String {
     if text.is_ascii() {
         return text.to_owned();
@@ -120,7 +120,7 @@ pub fn decompose(text: &str) -> String {
             (_, None) => chars.push(c),
         }
     }
-    // A sort that leaves equals in their order, of each run of marks.
+    // A stable sort of each run of marks.
     for run in chars.chunk_by_mut(|_, next| tables::order(*next) != 0) {
         let marks = usize::from(tables::order(run[0]) == 0);
         run[marks..].sort_by_key(|c| tables::order(*c));
@@ -136,9 +136,9 @@ fn syllable(c: char, into: &mut Vec<char>) {
     into.extend(parts[..2 + last].iter().filter_map(|part| char::from_u32(*part)));
 }
 
-/// The case folding of the first versions, letter by letter. What lasts is unique by it in the
-/// tables beside the log, so that a log is carried out as it was when it was written: it must not
-/// change. What is one by it is one by [`fold`], too, as a test shows.
+/// The case folding of the first versions, letter by letter. The tables beside the log keep items
+/// unique by it, so that a log is always applied as it was when it was written: it must not change.
+/// Texts that are equal by it are equal by [`fold`], too, as a test shows.
 pub(super) fn lowered(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();

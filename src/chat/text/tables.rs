@@ -1,21 +1,22 @@
-//! Lookups in the tables of Unicode, which `build/unicode.rs` has made when the program was built.
-//! Where the standard library has a table of its own (letters, case, spaces), that is used.
+//! Lookups in the Unicode tables that `build/unicode.rs` generates at build time. The standard
+//! library's own tables (letters, case, spaces) are used where they exist.
 
 include!(concat!(env!("OUT_DIR"), "/unicode.rs"));
 
-/// Characters that are shown as nothing though they are neither spaces nor to be ignored: an empty
-/// pattern of Braille, blanks of hieroglyphs, a head of a note without one, a place for an object.
+/// Characters that are shown as nothing though they are neither spaces nor ignorable: an empty
+/// pattern of Braille, blanks of hieroglyphs, a note head without a note, a placeholder of an
+/// object.
 const BLANK: [char; 6] =
     ['\u{2800}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{1d159}', '\u{fffc}'];
 
-/// Whether a character has no place in what identifies somebody or something: it cannot be seen,
-/// turns the text around it, means something only to some, or is none.
+/// Whether an identifier must not contain a character: it is invisible, changes the direction of
+/// the text, has a private meaning, or is unassigned.
 pub(super) fn is_hidden(c: char) -> bool {
     !c.is_ascii_graphic() && (within(&HIDDEN, c) || BLANK.contains(&c))
 }
 
-/// Whether a character of a message shows something. Those that are nobody's yet do: an emoji of
-/// next year is shown by those who know it.
+/// Whether a character of a message is visible. Unassigned characters are: a client that knows next
+/// year's emoji shows it.
 pub(in crate::chat) fn is_visible(c: char) -> bool {
     let blank = c.is_whitespace() || c.is_control() || BLANK.contains(&c);
     c.is_ascii_graphic() || !(blank || is_mark(c) || within(&IGNORABLE, c))
@@ -26,7 +27,7 @@ pub(in crate::chat) fn is_mark(c: char) -> bool {
     !c.is_ascii() && within(&MARKS, c)
 }
 
-/// By what marks that follow each other are sorted; 0: they are not.
+/// The combining class, by which a run of marks is sorted; 0: not sorted.
 pub fn order(c: char) -> u8 {
     if c < '\u{300}' {
         return 0;
@@ -35,22 +36,22 @@ pub fn order(c: char) -> u8 {
     found.map_or(0, |at| ORDERS[at].2)
 }
 
-/// What a character is made of, where that are others (NFKD), but for syllables of Hangul.
+/// The compatibility decomposition of a character (NFKD), if it has one; not for Hangul syllables.
 pub fn apart(c: char) -> Option<&'static str> {
     find(c, &APART_KEYS, &APART_PLACES, &APART_LENGTHS, APART_POOL)
 }
 
-/// What a character is easily taken for (UTS 39), where that is another.
+/// The character with which a character is easily confused (UTS 39), if there is one.
 pub(super) fn alike(c: char) -> Option<&'static str> {
     find(c, &ALIKE_KEYS, &ALIKE_PLACES, &ALIKE_LENGTHS, ALIKE_POOL)
 }
 
-/// Every emoji as it is best shown, without tones of skin.
+/// Every emoji in its best presentation, without skin tones.
 pub(super) fn emoji() -> impl Iterator<Item = &'static str> {
-    EMOJI.split(' ').filter(|one| !one.is_empty())
+    EMOJI.split(' ').filter(|emoji| !emoji.is_empty())
 }
 
-/// Whether a tone of skin may follow.
+/// Whether a skin tone may follow.
 pub(super) fn takes_tone(c: char) -> bool {
     TONED.contains(c)
 }

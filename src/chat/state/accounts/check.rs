@@ -1,4 +1,4 @@
-//! What must hold of the tables of accounts, for tests and debug builds.
+//! Invariants of the accounts' tables, for tests and debug builds.
 
 use std::collections::HashMap;
 
@@ -6,26 +6,26 @@ use crate::chat::state::accounts::{AccountState, Accounts, Live};
 use crate::chat::types::{AccountId, SessionId};
 
 impl Accounts {
-    /// The indexes and the tables say the same.
+    /// The indexes agree with the tables.
     pub fn check(&self) {
         let counts = (self.by_name.len(), self.by_key.len(), self.by_session_key.len());
         let keys = self.accounts.values().filter(|known| known.account.key.is_some()).count();
         assert_eq!(counts, (self.accounts.len(), keys, self.sessions.len()));
         for (id, known) in &self.accounts {
             let name = known.account.name.folded();
-            assert!(self.by_name.all(&name).any(|one| one == *id), "{id:?}");
+            assert!(self.by_name.all(&name).any(|account| account == *id), "{id:?}");
             let key = known.account.key;
             assert!(key.is_none_or(|key| self.by_key.get(&key) == Some(id)), "{id:?}");
             let own = |session| self.sessions.get(session).is_some_and(|live| live.account == *id);
-            assert!(known.sessions.iter().all(own), "{id:?} has a session that is not there");
+            assert!(known.sessions.iter().all(own), "{id:?} has a missing session");
         }
         let listed: usize = self.accounts.values().map(|known| known.sessions.len()).sum();
-        assert_eq!(listed, self.sessions.len(), "a session is nobody's");
+        assert_eq!(listed, self.sessions.len(), "a session has no account");
         let found = |(id, live): (_, &Live)| self.by_session_key.get(&live.key) == Some(id);
         assert!(self.sessions.iter().all(found), "a session cannot be found by its key");
     }
 
-    /// Accounts and sessions know of as many subscriptions as there are.
+    /// Accounts and sessions list exactly their subscriptions.
     pub fn check_subscriptions(
         &self,
         accounts: &HashMap<AccountId, usize>,
@@ -37,7 +37,7 @@ impl Accounts {
             assert_eq!(subscriptions, accounts.get(id).copied().unwrap_or(0), "{id:?}");
         }
         for (id, live) in &self.sessions {
-            assert!(self.due.contains(&(live.due, *id)), "{id:?} is never looked at");
+            assert!(self.due.contains(&(live.due, *id)), "{id:?} is never checked");
             assert_eq!(live.subscriptions.len(), sessions.get(id).copied().unwrap_or(0), "{id:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! What is known of one account: its sessions, its subscriptions, and where it belongs.
+//! The state of one account: its sessions, its subscriptions, its rooms.
 
 use std::collections::BTreeSet;
 
@@ -10,35 +10,34 @@ use crate::limits::{ROOMS_PER_ACCOUNT_MAX, ROOMS_PER_GUEST_MAX};
 pub struct AccountState {
     pub account: Account,
     pub sessions: Vec<SessionId>,
-    /// Where this account sits, but for the subscriptions of its streams.
+    /// Its subscriptions, except those of its streams.
     pub subscriptions: BTreeSet<(RoomId, ProtocolId, SubscriptionId)>,
-    /// Its streams, by their own subscriptions; [`STREAMS_PER_ACCOUNT_MAX`] at most.
+    /// Its streams' own subscriptions; [`STREAMS_PER_ACCOUNT_MAX`] at most.
     pub streams: Vec<SubscriptionId>,
-    /// Where it is a member: what the rooms say, the other way round.
+    /// The rooms of which it is a member: the inverse of the rooms' lists.
     pub rooms: BTreeSet<RoomId>,
-    /// Those of them that are for two. They are no part of what an account may have, because
-    /// others open them.
+    /// Those of them for two. They do not count for the account's limit, because others open them.
     pub direct: BTreeSet<RoomId>,
-    /// Memberships that are proposed but not yet in the log.
+    /// Membership changes that are proposed but not yet in the log.
     pub pending_entries: usize,
-    /// Its end is proposed (a guest's).
+    /// The end of the account, a guest's, is proposed.
     pub pending_end: bool,
     /// A new key is proposed.
     pub pending_key: bool,
-    /// Whom it has blocked; guests among them may be gone.
+    /// The accounts that it has blocked; guests among them may be gone.
     pub blocked: BTreeSet<AccountId>,
-    /// A change of that is proposed.
+    /// A change of these blocks is proposed.
     pub blocking: bool,
 }
 
 impl AccountState {
-    /// Whether the account is in as many rooms as it may be, those in flight included.
+    /// Whether the account has reached its limit of rooms, pending ones included.
     pub fn is_full(&self) -> bool {
         let most = if self.is_guest() { ROOMS_PER_GUEST_MAX } else { ROOMS_PER_ACCOUNT_MAX };
         self.rooms.len() - self.direct.len() + self.pending_entries >= most
     }
 
-    /// The account belongs to a room from now on.
+    /// Adds a room of which the account is a member.
     pub fn belongs(&mut self, room: RoomId, direct: bool) {
         self.rooms.insert(room);
         if direct {
@@ -56,17 +55,17 @@ impl AccountState {
         self.account.key.is_none()
     }
 
-    /// Whether it is a guest's, and its last session has ended.
+    /// Whether the account is a guest whose last session has ended.
     pub fn is_over(&self) -> bool {
         self.is_guest() && self.sessions.is_empty()
     }
 
-    /// Whether it has a subscription anywhere, or a stream.
+    /// Whether the account has a subscription or a stream.
     pub fn is_online(&self) -> bool {
         !self.subscriptions.is_empty() || !self.streams.is_empty()
     }
 
-    /// What its owner is called where they speak.
+    /// The account as an author.
     pub fn author(&self) -> Author {
         Author { account: Some(self.account.id), name: self.account.name.clone() }
     }

@@ -1,5 +1,5 @@
-//! Where accounts sit and by which session, and when sessions are to be looked at: they stand in a
-//! queue, so that nobody goes through all of them.
+//! The subscriptions of accounts and sessions, and the checks of sessions: a queue by time, so that
+//! nothing goes through all sessions.
 
 use std::ops::Bound;
 
@@ -8,34 +8,34 @@ use crate::chat::types::{AccountId, ProtocolId, RoomId, SessionId, SubscriptionI
 use crate::limits::TICK_MS;
 use crate::time::{Moment, Time};
 
-/// A subscription of an account: where, through which protocol, and which.
+/// A subscription of an account: room, protocol, number.
 pub type Place = (RoomId, ProtocolId, SubscriptionId);
 
-/// What is to be done about a session whose time has come.
+/// The result of a session's check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Look {
-    /// Nothing yet.
+    /// Nothing to do yet.
     Later,
-    /// The disk should know that it was used just now.
+    /// The session is in use: the store should know.
     Used,
-    /// Nobody used it for its lifetime.
+    /// The session was unused for its lifetime.
     Expired,
 }
 
 impl Accounts {
-    /// The clock goes on: who sits by a session uses it.
+    /// The clock ticks: a use of every session with a subscription.
     pub fn tick(&mut self, now: Time) {
         self.ticks += 1;
         self.ticked = now;
     }
 
-    /// A session that is to be looked at by now.
+    /// A session whose check is due.
     pub fn next_due(&self, now: Time) -> Option<SessionId> {
         self.due.first().filter(|(due, _)| *due <= now).map(|(_, id)| *id)
     }
 
-    /// Looks at a session whose time has come. When it comes again, depends: one that somebody sits
-    /// by is written down as used, grain by grain; another ends.
+    /// Checks a session that is due, and plans the next check. A session with a subscription is
+    /// recorded as used, step by step; another expires.
     pub fn look_at(&mut self, id: SessionId, now: Moment) -> Look {
         let Some(live) = self.sessions.get(&id) else { return Look::Later };
         let (subscribed, ending) = (!live.subscriptions.is_empty(), live.pending_end);
@@ -44,7 +44,7 @@ impl Accounts {
             false if !ending && self.is_expired(&self.sessions[&id], now.running) => Look::Expired,
             _ => Look::Later,
         };
-        // (One that ends may be there still, if its end cannot be written down.)
+        // (An ending session may still exist if the store cannot record its end.)
         let soon = Time(now.running.0.saturating_add_unsigned(TICK_MS * 1_000));
         let next =
             Accounts::next_look(&self.sessions[&id]).max(Time(now.running.0.saturating_add(1)));
@@ -52,7 +52,7 @@ impl Accounts {
         found
     }
 
-    /// When there may be something to do about a session.
+    /// The time of a session's next check.
     pub fn next_look(live: &Live) -> Time {
         if live.subscriptions.is_empty() {
             return live.used.plus_secs(live.ttl_secs);
@@ -60,7 +60,7 @@ impl Accounts {
         Time(live.noted.0.saturating_add(live.grain_micros()))
     }
 
-    /// A session is to be looked at then.
+    /// Plans a session's next check.
     pub fn expect(&mut self, id: SessionId, due: Time) {
         if let Some(live) = self.sessions.get_mut(&id) {
             self.due.remove(&(live.due, id));
@@ -69,12 +69,12 @@ impl Accounts {
         }
     }
 
-    /// A guest without a session, behind that one.
+    /// The next guest without a session after that account.
     pub fn next_over(&self, after: AccountId) -> Option<AccountId> {
         self.over.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
     }
 
-    /// The account takes a subscription, by a session or without one (a token's holder).
+    /// The account subscribes, with a session or without one (the holder of a token).
     pub fn subscribe(
         &mut self,
         account: AccountId,
@@ -87,7 +87,7 @@ impl Accounts {
         self.hold(session, subscription.2);
     }
 
-    /// The reverse of [`Accounts::sit`].
+    /// The reverse of [`Accounts::subscribe`].
     pub fn unsubscribe(
         &mut self,
         account: AccountId,
@@ -121,7 +121,7 @@ impl Accounts {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         live.subscriptions.insert(subscription);
         if live.subscriptions.len() == 1 {
-            live.tick = self.ticks; // Ticks from before are no use of it.
+            live.tick = self.ticks; // Earlier ticks do not count.
             let next = Accounts::next_look(&self.sessions[&id]);
             self.expect(id, next);
         }
@@ -132,10 +132,10 @@ impl Accounts {
         if let Some(live) = self.sessions.get_mut(&id) {
             live.subscriptions.remove(&subscription);
         }
-        // When it is looked at next, that is early enough.
+        // The next check is early enough.
     }
 
-    /// When a session was last used: somebody who sits by it has used it at the last tick.
+    /// The last use of a session: the last tick, if it has a subscription.
     pub fn last_used(&self, live: &Live) -> Time {
         let since = !live.subscriptions.is_empty() && self.ticks > live.tick;
         if since { self.ticked } else { live.last_used }
