@@ -92,7 +92,7 @@ async fn welcome(
     tokio::time::sleep(Duration::from_millis(FAREWELL_MS)).await;
     let left = wires.borrow();
     if !left.is_empty() {
-        log!(Warn, "{} connections did not end in time and were cut off", left.len());
+        log!(Warn, "{} connections did not close in time and were cut off", left.len());
     }
     for wire in left.values() {
         wire.cut_off();

@@ -277,7 +277,7 @@ impl<W: Listener> Delivery<W> {
         self.touched = Vec::new();
         let wires = self.wires.borrow();
         wires.values().for_each(|wire| wire.close(Disconnect::TooSlow));
-        log!(Error, "{} connections were closed: their worker had stood still", wires.len());
+        log!(Error, "{} connections were closed: their worker did not respond", wires.len());
     }
 }
 
