@@ -1,7 +1,7 @@
 //! What a client is told when the server closes its connection: a websocket close code (RFC 6455
 //! section 7.4) and a reason for a person. The same in every protocol; called by their codecs.
 
-use crate::chat::Farewell;
+use crate::chat::CloseReason;
 use crate::codec::Disconnect;
 use crate::ws::CloseFrame;
 
@@ -9,14 +9,18 @@ use crate::ws::CloseFrame;
 /// most 123 bytes.
 pub(super) fn close_frame(why: Disconnect) -> CloseFrame {
     let (code, reason) = match why {
-        Disconnect::Ended(farewell) => match farewell {
-            Farewell::SessionEnded => (1008, "your session has ended; log in again"),
-            Farewell::RoomGone => (1000, "this room was closed"),
-            Farewell::Replaced => (1008, "you have opened too many streams; the oldest is closed"),
-            Farewell::Locked => (1008, "this room has a new password; request a new token"),
-            Farewell::Expelled => (1008, "the owner of this room has removed you"),
-            Farewell::GaveWay => (1008, "a newer connection uses your token; this one is closed"),
-            Farewell::Closing => (1001, "the server is stopping; connect again later"),
+        Disconnect::Ended(reason) => match reason {
+            CloseReason::SessionEnded => (1008, "your session has ended; log in again"),
+            CloseReason::RoomGone => (1000, "this room was closed"),
+            CloseReason::Replaced => {
+                (1008, "you have opened too many streams; the oldest is closed")
+            }
+            CloseReason::Locked => (1008, "this room has a new password; request a new token"),
+            CloseReason::Expelled => (1008, "the owner of this room has removed you"),
+            CloseReason::GaveWay => {
+                (1008, "a newer connection uses your token; this one is closed")
+            }
+            CloseReason::ShuttingDown => (1001, "the server is stopping; connect again later"),
         },
         Disconnect::TooSlow => (1013, "you read too slowly; connect again"),
         Disconnect::TryLater => (1013, "the server is busy; connect again later"),

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, Entry, Event, Farewell, Followed, Following, Name, RoomId, RoomInfo,
-    SeatId, Seq, Source, What, call,
+    AccountId, Author, Caller, CloseReason, Entry, Event, MembershipMarks, Name, OpenedStream,
+    RoomId, RoomInfo, Seq, Source, SubscriptionId, What, call,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -24,7 +24,7 @@ use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript};
 use crate::protocol::{lists, protocol_id};
-use crate::store::{Happened, Row};
+use crate::store::{Happened, LogRow};
 
 /// What a stream is told besides what the rooms say.
 struct Script {
@@ -41,7 +41,7 @@ struct Script {
 /// Begins a stream, of all one's rooms or of one.
 pub(super) async fn events(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
     room: Option<&str>,
 ) -> Result<Outcome, Failure> {
@@ -71,9 +71,10 @@ pub(super) async fn events(
         None => only(request)?,
     };
     let since = since(request)?;
-    let call = call::Follow { seat, door: protocol_id(form), only: only.clone() };
-    let (seat, following) = context.hub.sit(seat, caller.clone(), call).await?;
-    let Following { name, account, .. } = following;
+    let call = call::OpenStream { subscription, protocol: protocol_id(form), only: only.clone() };
+    let (subscription, following) =
+        context.hub.subscribe(subscription, caller.clone(), call).await?;
+    let OpenedStream { name, account, .. } = following;
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let (cursor, reset) = begin(&since, &context.epoch, head, oldest);
     let (epoch, opening) = (context.epoch.clone(), Vec::new());
@@ -83,14 +84,14 @@ pub(super) async fn events(
     Ok(match handshake {
         Some(handshake) => {
             let (response, script) = (handshake.response(None), Some(script));
-            Outcome::Websocket { response, seat, codec: form, script, known: true }
+            Outcome::Websocket { response, subscription, codec: form, script, known: true }
         }
         // A proxy is not to hold back what is said now (nginx knows this header).
         None => {
             let response = Response::new(200).content(kind, "");
             let response = response.header("Cache-Control", "no-store");
             let response = response.header("X-Accel-Buffering", "no");
-            Outcome::Stream { response, seat, script }
+            Outcome::Stream { response, subscription, script }
         }
     })
 }
@@ -181,12 +182,12 @@ impl StreamScript for Script {
 
     fn bye(&self, why: Disconnect) -> Vec<u8> {
         let why = match why {
-            Disconnect::Ended(Farewell::Closing) => Bye::GoingAway,
-            Disconnect::Ended(Farewell::Replaced) => Bye::Replaced,
-            Disconnect::Ended(Farewell::SessionEnded | Farewell::Locked)
-            | Disconnect::Ended(Farewell::Expelled | Farewell::GaveWay)
+            Disconnect::Ended(CloseReason::ShuttingDown) => Bye::GoingAway,
+            Disconnect::Ended(CloseReason::Replaced) => Bye::Replaced,
+            Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
+            | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
             | Disconnect::Drips => Bye::SessionEnded,
-            Disconnect::Ended(Farewell::RoomGone)
+            Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow
             | Disconnect::TryLater
             | Disconnect::Unfinished
@@ -275,7 +276,7 @@ impl Script {
     }
 
     /// Asks for the rooms that are told of as they are now.
-    async fn look_up(&self, context: &Context, rows: &[Row], view: &mut View) {
+    async fn look_up(&self, context: &Context, rows: &[LogRow], view: &mut View) {
         let shown: Vec<RoomId> = rows.iter().filter_map(|row| view.shows(row)).collect();
         for room in shown {
             if !view.infos.contains_key(&room)
@@ -287,7 +288,7 @@ impl Script {
     }
 
     /// Appends the frame of a row; nothing, if it is not the member's to see.
-    fn tell(&self, view: &View, row: &Row, out: &mut Vec<u8>) {
+    fn tell(&self, view: &View, row: &LogRow, out: &mut Vec<u8>) {
         let Native(framing) = *self.form;
         let time = row.time;
         match &row.what {
@@ -323,7 +324,7 @@ struct View {
     account: AccountId,
     only: Option<Vec<RoomId>>,
     /// The rooms that one is a member of.
-    rooms: HashMap<RoomId, Followed>,
+    rooms: HashMap<RoomId, MembershipMarks>,
     /// Those to which one ceased to belong, by that entry.
     lost: HashMap<Seq, RoomId>,
     /// Of those whose membership changed, by the entry.
@@ -333,7 +334,7 @@ struct View {
 
 impl View {
     /// The room that a row tells of as it is now: one that is new to the member, or different.
-    fn shows(&self, row: &Row) -> Option<RoomId> {
+    fn shows(&self, row: &LogRow) -> Option<RoomId> {
         let begun = |room: RoomId| {
             let followed = self.rooms.get(&room)?;
             (followed.since == row.seq).then_some(room)
@@ -364,7 +365,7 @@ impl View {
         self.rooms.get(&room).is_some_and(|followed| followed.since < seq)
     }
 
-    fn happened(&self, row: &Row) -> Option<(RoomId, Author, What)> {
+    fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, What)> {
         let seq = row.seq;
         if let Some(room) = self.shows(row) {
             let info = self.infos.get(&room)?.clone();
