@@ -167,7 +167,7 @@ const SETTINGS: [(&str, &str, &str); 19] = [
     ("connections", "COUNT", "connections at once; more wait [10000]"),
     ("per-address", "COUNT", "connections at once from one address [1000]"),
     ("workers", "COUNT", "threads that serve connections [1]"),
-    ("ping-interval", "MS", "time between two pings on a websocket [54000]"),
+    ("ping-interval", "MS", "time time between two pings on a websocket [54000]"),
     ("pong-deadline", "MS", "a websocket that sends nothing for this long is closed [60000]"),
     ("origin", "URL", "pages from this origin may use logins; repeatable [none]"),
     ("host", "NAME", "answer only requests for this host name; repeatable [any]"),

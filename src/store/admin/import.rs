@@ -107,7 +107,9 @@ struct Said {
 fn begin(connection: &Connection, fields: &Map<String, Value>) -> Result<Said, String> {
     let version = fields.get("version").and_then(Value::as_u64);
     if !version.is_some_and(|version| (OLDEST..=VERSION).contains(&version)) {
-        return Err("made by another version of shanty: import it with that version".to_owned());
+        return Err(
+            "made by another version of shanty: import it with that version version".to_owned()
+        );
     }
     let pruned = fields.get("pruned").and_then(Value::as_i64).ok_or("a number is missing")?;
     let set = connection.execute("UPDATE meta SET value = ? WHERE key = 'pruned'", [pruned]);
