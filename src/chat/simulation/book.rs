@@ -1,5 +1,5 @@
-//! What should last, in the plainest words: a second fold over the log, without indexes, without
-//! anything in flight, as slow as it likes. The core must agree with it after every entry.
+//! What must last, as plainly as possible: a second fold over the log, without indexes, without
+//! pending state, as slow as it likes. The core must agree with it after every entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,33 +17,33 @@ pub struct Book {
     pub accounts: BTreeMap<AccountId, Account>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub rooms: BTreeMap<RoomId, RoomRecord>,
-    /// Who has blocked whom.
+    /// All blocks, as (blocking account, blocked account).
     pub blocks: BTreeSet<(AccountId, AccountId)>,
-    /// Those that were deleted, and can be brought back.
+    /// The deleted rooms that can be restored.
     pub deleted: BTreeMap<RoomId, DeletedRecord>,
-    /// Keys that accounts had before they got another.
+    /// The earlier keys of accounts.
     pub replaced: BTreeSet<KeyHash>,
     pub last_account: u64,
     pub last_room: u64,
     pub last_session: u64,
-    /// What accounts are or were called.
+    /// The names of accounts, past and present.
     pub names: BTreeMap<AccountId, Name>,
     /// The last entry.
     pub last: Seq,
-    /// Who ceased to belong to a room, by which entry.
+    /// The accounts that ceased to be members, each with the entry.
     pub lost: BTreeMap<(AccountId, Seq), RoomId>,
-    /// Numbers that were drawn for rooms that are gone.
+    /// The random numbers of rooms that are gone.
     pub spent: BTreeSet<RoomId>,
-    /// Who ever belonged to which room.
+    /// All memberships, past and present.
     pub belonged: BTreeSet<(AccountId, RoomId)>,
-    /// The last use of each session, by the running clock.
+    /// The last use of each session, by the monotonic clock.
     pub used: BTreeMap<SessionId, Time>,
-    /// The same as of when the disk was told of it.
+    /// The last use that the store knows.
     pub noted: BTreeMap<SessionId, Time>,
 }
 
 impl Book {
-    /// Whether an entry fits what came before it. One that does not must change nothing.
+    /// Whether an entry fits its predecessors. An entry that does not must change nothing.
     pub fn fits(&self, entry: &Entry) -> bool {
         let titled = |title: &Folded, room| {
             let mut others = self.rooms.values().filter(|other| other.id != room);
@@ -51,13 +51,14 @@ impl Book {
         };
         match entry {
             Entry::AccountMade { account, name, key, .. } => {
-                let keyed = |one: &Account| key.is_some() && one.key == *key;
-                let clash = |one: &Account| keyed(one) || one.name.folded() == name.folded();
+                let keyed = |account: &Account| key.is_some() && account.key == *key;
+                let clash =
+                    |account: &Account| keyed(account) || account.name.folded() == name.folded();
                 !self.accounts.contains_key(account) && !self.accounts.values().any(clash)
             }
             Entry::AccountEnded { account } => {
-                let guest = self.accounts.get(account).is_some_and(|one| one.key.is_none());
-                guest && !self.sessions.values().any(|one| one.account == *account)
+                let guest = self.accounts.get(account).is_some_and(|known| known.key.is_none());
+                guest && !self.sessions.values().any(|session| session.account == *account)
             }
             Entry::SessionBegun { session, account, key, .. } => {
                 let known = self.sessions.values().any(|one| one.id == *session || one.key == *key);
@@ -65,8 +66,8 @@ impl Book {
             }
             Entry::SessionEnded { session } => self.sessions.contains_key(session),
             Entry::KeyChanged { account, key, .. } => {
-                let has_one = self.accounts.get(account).is_some_and(|one| one.key.is_some());
-                has_one && !self.accounts.values().any(|one| one.key == Some(*key))
+                let has_one = self.accounts.get(account).is_some_and(|known| known.key.is_some());
+                has_one && !self.accounts.values().any(|known| known.key == Some(*key))
             }
             Entry::BlockChanged { account, blocked, on } => {
                 let there = self.accounts.contains_key(blocked) && account != blocked;
@@ -107,7 +108,7 @@ impl Book {
         }
     }
 
-    /// Whether an entry ends a subscription of that account, taken by that session or by none.
+    /// Whether an entry ends an account's subscription with that session or without one.
     pub fn ends_subscription(
         &self,
         entry: &Entry,
@@ -117,7 +118,7 @@ impl Book {
         match entry {
             Entry::SessionEnded { session } => by == Some(*session),
             Entry::KeyChanged { account, but, .. } => {
-                // (By a session one may sit under a name that is nobody's.)
+                // (A session's subscription may have a name without an account.)
                 let session = by.and_then(|by| self.sessions.get(&by));
                 let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
                 self.fits(entry) && theirs && (by.is_none() || by != *but)
@@ -129,15 +130,16 @@ impl Book {
     /// Whether a number is or was a room's.
     fn is_used(&self, room: RoomId) -> bool {
         let counted = !room.is_drawn() && room.0 <= self.last_room;
-        let linked = self.rooms.values().any(|one| one.id == room || one.link == Some(room));
+        let linked = self.rooms.values().any(|other| other.id == room || other.link == Some(room));
         counted || linked || self.spent.contains(&room)
     }
 
-    /// The rooms in which an entry is heard of: its own, or those that end with a guest.
+    /// The rooms that hear of an entry: its own, or those that end with a guest.
     pub fn rooms_of(&self, entry: &Entry) -> Vec<RoomId> {
         match entry {
             Entry::AccountEnded { account } if self.fits(entry) => {
-                let theirs = |one: &&RoomRecord| one.between.is_some_and(|t| t.contains(account));
+                let theirs =
+                    |record: &&RoomRecord| record.between.is_some_and(|t| t.contains(account));
                 self.rooms.values().filter(theirs).map(|room| room.id).collect()
             }
             _ => room_of(entry).into_iter().collect(),
@@ -189,20 +191,20 @@ impl Book {
                 self.blocks.retain(|(one, _)| *one != account);
                 let theirs = |room: &RoomRecord| room.between.is_some_and(|t| t.contains(&account));
                 for (id, room) in self.rooms.extract_if(.., |_, room| theirs(room)) {
-                    let others = room.members.iter().filter(|one| one.account != account);
-                    self.lost.extend(others.map(|one| ((one.account, seq), id)));
+                    let others = room.members.iter().filter(|member| member.account != account);
+                    self.lost.extend(others.map(|member| ((member.account, seq), id)));
                     self.spent.extend(Some(id).filter(|id| id.is_drawn()));
                 }
-                self.deleted.retain(|_, one| one.room.owner != Some(account));
-                for one in self.deleted.values_mut() {
-                    one.room.members.retain(|member| member.account != account);
+                self.deleted.retain(|_, deleted| deleted.room.owner != Some(account));
+                for deleted in self.deleted.values_mut() {
+                    deleted.room.members.retain(|member| member.account != account);
                 }
                 for room in self.rooms.values_mut() {
                     room.members.retain(|member| member.account != account);
                     if room.owner == Some(account) {
                         let longest =
-                            room.members.iter().min_by_key(|one| (one.since, one.account));
-                        room.owner = longest.map(|one| one.account);
+                            room.members.iter().min_by_key(|member| (member.since, member.account));
+                        room.owner = longest.map(|member| member.account);
                         room.forsaken = room.owner.is_none();
                     }
                 }
@@ -217,9 +219,9 @@ impl Book {
                 self.sessions.remove(&session);
             }
             Entry::KeyChanged { account, key, but } => {
-                let known = self.accounts.get_mut(&account).expect("it fits");
+                let known = self.accounts.get_mut(&account).expect("the entry fits");
                 self.replaced.extend(known.key.replace(key));
-                self.sessions.retain(|id, one| one.account != account || Some(*id) == but);
+                self.sessions.retain(|id, session| session.account != account || Some(*id) == but);
             }
             Entry::BlockChanged { account, blocked, on: true } => {
                 let there = &self.accounts;
@@ -249,7 +251,7 @@ impl Book {
             }
             Entry::MemberChanged { room: id, account, member: false, .. } => {
                 self.lost.insert((account, seq), id);
-                let room = self.rooms.get_mut(&id).expect("it fits");
+                let room = self.rooms.get_mut(&id).expect("the entry fits");
                 room.members.retain(|member| member.account != account);
                 if room.between.is_some() && room.members.is_empty() {
                     self.rooms.remove(&id);
@@ -258,7 +260,7 @@ impl Book {
             }
             Entry::RoomChanged { room, settings, generation, link, keep_members } => {
                 let locks = self.locks(entry);
-                let record = self.rooms.get_mut(&room).expect("it fits");
+                let record = self.rooms.get_mut(&room).expect("the entry fits");
                 let was_open = record.settings.visibility == Visibility::Public;
                 let open = settings.visibility == Visibility::Public;
                 (record.settings, record.generation) = (settings, generation);
@@ -274,7 +276,7 @@ impl Book {
                 }
             }
             Entry::RoomGone { room, recoverable } => {
-                let gone = self.rooms.remove(&room).expect("it fits");
+                let gone = self.rooms.remove(&room).expect("the entry fits");
                 let members = gone.members.iter().map(|member| member.account);
                 self.lost.extend(members.map(|account| ((account, seq), room)));
                 let drawn = Some(room).filter(|room| room.is_drawn());
@@ -286,7 +288,7 @@ impl Book {
                 }
             }
             Entry::RoomReturned { room: id, title } => {
-                let mut room = self.deleted.remove(&id).expect("it fits").room;
+                let mut room = self.deleted.remove(&id).expect("the entry fits").room;
                 (room.settings.title, room.updated) = (title, time);
                 room.members.iter_mut().for_each(|member| member.since = seq);
                 self.spent.retain(|number| *number != id && Some(*number) != room.link);
@@ -304,7 +306,7 @@ impl Book {
         }
     }
 
-    /// No number is proposed that something in the log has, or had.
+    /// A proposal never reuses a number from the log.
     pub fn is_new(&self, entry: &Entry) -> bool {
         match entry {
             Entry::AccountMade { account, .. } => account.0 > self.last_account,
@@ -315,12 +317,12 @@ impl Book {
         }
     }
 
-    /// Whether one of two has blocked the other.
+    /// Whether one of the two has blocked the other.
     pub fn is_blocked(&self, [one, other]: [AccountId; 2]) -> bool {
         self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one))
     }
 
-    /// Nothing is said between two of whom one has blocked the other.
+    /// An entry sends nothing between two accounts if one has blocked the other.
     pub fn respects_blocks(&self, entry: &Entry) -> bool {
         match entry {
             Entry::DirectMade { between, .. } => !self.is_blocked(*between),
@@ -341,13 +343,13 @@ impl Book {
     }
 
     pub fn find(&self, room: &RoomRef) -> Option<&RoomRecord> {
-        self.rooms.values().filter(|one| one.between.is_none()).find(|record| match room {
+        self.rooms.values().filter(|record| record.between.is_none()).find(|record| match room {
             RoomRef::Id(id) => record.id == *id || record.link == Some(*id),
             RoomRef::Title(title) => record.settings.title.folded() == Folded::new(title),
         })
     }
 
-    /// Whether somebody may see a room who shows that, and names it so.
+    /// Whether a viewer with this access may see a room, named like this.
     pub fn may_see(
         &self,
         account: Option<AccountId>,
@@ -364,7 +366,7 @@ impl Book {
         room.settings.visibility != Visibility::Hidden || member || own || fits || link
     }
 
-    /// Whether what is shown opens a room, as long as the session lives that asked for it.
+    /// Whether this access opens a room, as long as the session of the token lives.
     pub fn opens(&self, room: &RoomRecord, access: Access) -> bool {
         match access {
             Access::Open | Access::Member => false,
@@ -375,7 +377,7 @@ impl Book {
         }
     }
 
-    /// Whether a change ends what tokens and open protocols let in before.
+    /// Whether a change ends access by tokens or by openness.
     pub fn locks(&self, entry: &Entry) -> bool {
         let Entry::RoomChanged { room, settings, generation, .. } = entry else { return false };
         let Some(before) = self.rooms.get(room) else { return false };
@@ -384,24 +386,30 @@ impl Book {
         self.fits(entry) && !is_open && (was_open || before.generation != *generation)
     }
 
-    /// Names and titles are unique whatever their case, and only what is not public has a password.
+    /// Names and titles are unique without regard to case, and a room has a password exactly if it
+    /// is not public.
     pub fn check(&self) {
-        let mut names: Vec<_> = self.accounts.values().map(|one| one.name.folded()).collect();
+        let mut names: Vec<_> =
+            self.accounts.values().map(|account| account.name.folded()).collect();
         let mut titles: Vec<_> =
-            self.rooms.values().map(|one| one.settings.title.folded()).collect();
+            self.rooms.values().map(|room| room.settings.title.folded()).collect();
         let counts = (names.len(), titles.len());
         names.sort_unstable();
         names.dedup();
         titles.sort_unstable();
         titles.dedup();
-        assert_eq!(counts, (names.len(), titles.len()), "a name or a title is there twice");
+        assert_eq!(counts, (names.len(), titles.len()), "a name or a title exists twice");
         for room in self.rooms.values().filter(|room| room.between.is_none()) {
             let open = room.settings.visibility == Visibility::Public;
-            assert_eq!(open, room.settings.password.is_none(), "a password too many or too few");
+            assert_eq!(
+                open,
+                room.settings.password.is_none(),
+                "a password does not match the visibility"
+            );
         }
     }
 
-    /// The core has exactly what the book has.
+    /// The core has exactly the state of the book.
     pub fn compare(&self, snapshot: &Snapshot) {
         assert!(self.accounts.values().eq(&snapshot.accounts), "accounts differ from the log");
         let sessions: Vec<_> = self.sessions.values().cloned().collect();
@@ -419,7 +427,7 @@ impl Book {
     }
 }
 
-/// The room that an entry is about; those about people are about none.
+/// The room of an entry; `None` for entries about people.
 pub fn room_of(entry: &Entry) -> Option<RoomId> {
     match entry {
         Entry::RoomMade { room, .. }
@@ -440,7 +448,8 @@ pub fn room_of(entry: &Entry) -> Option<RoomId> {
 impl Book {
     /// Seconds without use after which a session ends.
     pub fn ttl_of(&self, session: &Session) -> u64 {
-        let guest = self.accounts.get(&session.account).is_some_and(|one| one.key.is_none());
+        let guest =
+            self.accounts.get(&session.account).is_some_and(|account| account.key.is_none());
         match session.remember {
             true if guest => GUEST_REMEMBERED_TTL_SECS,
             true => REMEMBERED_TTL_SECS,
@@ -448,7 +457,7 @@ impl Book {
         }
     }
 
-    /// How much later a session is used before the disk is told of it, in microseconds.
+    /// The step in which the store learns of a session's last use, in microseconds.
     pub fn grain_of(&self, session: &Session) -> i64 {
         (self.ttl_of(session) * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed()
     }

@@ -1,9 +1,9 @@
-//! Clients that follow: they leave at any point, come back with the number of the last entry that
-//! they know, and are to see what one sees who has stayed.
+//! Clients that follow a stream: they leave at any point, come back with the number of the last
+//! entry that they know, and must then see what a client sees that has stayed.
 //!
-//! What they have missed is rebuilt from the log by the rule of the protocol's streams (see
-//! `protocol/native/events.rs`): as the log is at the moment of reading, which may be ahead of the
-//! core; and only as far as the core has heard it, which announces the rest.
+//! They rebuild what they have missed from the log, by the rule of the protocol's streams (see
+//! `protocol/native/events.rs`): with the log as it is at the time of reading, which may be ahead
+//! of the core; and only up to the core's last entry, because the core announces the rest.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,16 @@ use crate::chat::{
 };
 use crate::time::Time;
 
-/// One client, at its stream or away.
+/// One client, connected or away.
 pub struct Client {
     pub follows: Follows,
-    /// Where it began to follow.
+    /// The entry after which it began to follow.
     pub start: Seq,
-    /// Everything up to here it has been told.
+    /// The last entry that it has heard.
     cursor: Seq,
-    /// While it is to read the log: the last entry that was announced meanwhile.
+    /// While it reads the log: the last entry that was announced meanwhile.
     behind: Option<Seq>,
-    /// Its stream, while it is there.
+    /// Its stream, while it is connected.
     base: Option<SubscriptionId>,
     picture: Picture,
 }
@@ -35,7 +35,7 @@ pub struct Client {
 pub struct Clients(pub Vec<Client>);
 
 impl Client {
-    /// One who follows from `start` on, and has seen nothing yet.
+    /// A client that follows from `start` on, and has seen nothing yet.
     pub fn new(follows: Follows, start: Seq) -> Client {
         let picture = Picture::default();
         Client { follows, start, cursor: start, behind: None, base: None, picture }
@@ -45,7 +45,7 @@ impl Client {
         self.base.is_none()
     }
 
-    /// Comes, or comes back; what it has missed is in the log.
+    /// Connects, perhaps again; the log has what it has missed.
     pub fn come(&mut self, base: SubscriptionId) {
         (self.base, self.behind) = (Some(base), Some(Seq(0)));
     }
@@ -54,7 +54,7 @@ impl Client {
         let Some(seq) = event.what.seq() else { return };
         match &mut self.behind {
             Some(noted) => *noted = seq.max(*noted),
-            None if seq <= self.cursor => {} // A page of the log has had it.
+            None if seq <= self.cursor => {} // A page of the log had it.
             None => {
                 self.cursor = seq;
                 self.picture.hear(event);
@@ -62,10 +62,10 @@ impl Client {
         }
     }
 
-    /// Reads so many entries of the log, of which the core has heard as far as `book` goes.
+    /// Reads so many entries of the log, up to the core's last entry, which `book` has.
     fn read(&mut self, count: usize, book: &Book, log: &[(Time, Entry)]) {
         let from = usize::try_from(self.cursor.0).expect("an index");
-        let mut now = book.clone(); // As the tables are that are read.
+        let mut now = book.clone(); // The tables at the time of reading.
         let heard = usize::try_from(book.last.0).expect("an index");
         for (index, (time, entry)) in log.iter().enumerate().skip(heard) {
             now.apply(Seq(index as u64 + 1), *time, entry);
@@ -83,13 +83,14 @@ impl Client {
 }
 
 impl Clients {
-    /// Hands live events to the clients that are connected.
+    /// Gives live events to the connected clients.
     pub fn follow(&mut self, effect: &Effect, world: &World) {
         for client in &mut self.0 {
             let Some(base) = client.base else { continue };
             let sits = |room| {
                 let stream = world.streams.get(&base);
-                stream.is_some_and(|one| one.subscriptions.values().any(|other| *other == room))
+                stream
+                    .is_some_and(|stream| stream.subscriptions.values().any(|other| *other == room))
             };
             match effect {
                 Effect::Announce { event, .. } if sits(event.room) => client.hear(event),
@@ -109,19 +110,19 @@ impl Clients {
         gone.for_each(|client| client.base = None);
     }
 
-    /// The server is gone; what the clients know, they know.
+    /// The server is gone; the clients keep what they know.
     pub fn crash(&mut self) {
         self.0.iter_mut().for_each(|client| client.base = None);
     }
 
-    /// An account is gone, and who followed by it.
+    /// An account is gone, and its clients with it.
     pub fn forget(&mut self, account: AccountId) {
         self.0.retain(|client| client.follows.account != account);
     }
 }
 
 impl Simulation {
-    /// One of those who are behind reads a part of the log.
+    /// A client that is behind reads a part of the log.
     pub(super) fn somebody_reads(&mut self) {
         let is_behind = |client: &&mut Client| client.base.is_some() && client.behind.is_some();
         let mut behind: Vec<&mut Client> = self.clients.0.iter_mut().filter(is_behind).collect();
@@ -135,9 +136,9 @@ impl Simulation {
         client.read(count.expect("a number"), &self.book, &self.disk.log);
     }
 
-    /// One is told more than it takes; or so little that its number moves by itself.
+    /// A client is behind its limit, or its cursor moves without an event.
     pub(super) fn somebody_falls_behind(&mut self) {
-        let standing = |base| self.world.streams.get(&base).is_some_and(|one| one.standing);
+        let standing = |base| self.world.streams.get(&base).is_some_and(|stream| stream.standing);
         let live =
             |client: &&mut Client| client.behind.is_none() && client.base.is_some_and(standing);
         let mut live: Vec<&mut Client> = self.clients.0.iter_mut().filter(live).collect();
@@ -152,7 +153,7 @@ impl Simulation {
         }
     }
 
-    /// Whoever follows has caught up, and sees what there is; whether it has stayed or was away.
+    /// Every client has caught up, and sees the current state, whether it has stayed or was away.
     pub(super) fn check_clients(&mut self) {
         for client in self.clients.0.iter_mut().filter(|client| client.base.is_some()) {
             while client.behind.is_some() {
@@ -161,34 +162,36 @@ impl Simulation {
             }
             client.picture.check(&client.follows, client.start, &self.book, &self.disk.log);
         }
-        let there: Vec<&Client> = self.clients.0.iter().filter(|one| !one.is_away()).collect();
-        for (index, one) in there.iter().enumerate() {
+        let there: Vec<&Client> =
+            self.clients.0.iter().filter(|client| !client.is_away()).collect();
+        for (index, client) in there.iter().enumerate() {
             let same =
-                |other: &&&Client| (&other.follows, other.start) == (&one.follows, one.start);
+                |other: &&&Client| (&other.follows, other.start) == (&client.follows, client.start);
             for other in there[index + 1..].iter().filter(same) {
-                one.picture.equals(&other.picture);
+                client.picture.equals(&other.picture);
             }
         }
     }
 }
 
-/// Tells one member of entries that are in the log.
+/// Tells one member of entries in the log.
 struct Teller<'a> {
     follows: &'a Follows,
-    /// As the log has it.
+    /// The tables of the log.
     now: &'a Book,
-    /// As the core has it, who is asked for rooms.
+    /// The tables of the core, which answers about rooms.
     core: &'a Book,
     log: &'a [(Time, Entry)],
 }
 
 impl Teller<'_> {
-    /// Whether an entry of a room belongs to the stream: what was before one came does not.
+    /// Whether an entry of a room belongs to the stream: earlier entries than the membership do
+    /// not.
     fn sees(&self, room: RoomId, seq: Seq) -> bool {
         self.follows.belongs(self.now, room).is_some_and(|since| since < seq)
     }
 
-    /// The room that an entry tells of as it is now.
+    /// The room of an entry as it is now.
     fn shows(&self, seq: Seq, entry: &Entry) -> Option<RoomId> {
         let begun =
             |room: RoomId| (self.follows.belongs(self.now, room) == Some(seq)).then_some(room);
@@ -245,9 +248,9 @@ impl Teller<'_> {
                 Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
             }
             Entry::MemberChanged { room, account, member, .. } if self.sees(*room, seq) => {
-                // Who was none any more did not go.
+                // A non-member's exit has no effect.
                 let went = self.now.lost.contains_key(&(*account, seq));
-                // And who has hidden a room for two tells nobody.
+                // And an account that leaves a room for two tells nobody.
                 let two = self.now.rooms.get(room).is_some_and(|room| room.between.is_some());
                 (!two && (*member || went)).then_some(())?;
                 let author = self.author(*account)?;
@@ -262,7 +265,7 @@ impl Teller<'_> {
         names.get(&account).map(|name| Author { account: Some(account), name: name.clone() })
     }
 
-    /// What a message says now, and since when; nothing, if it was taken back.
+    /// A message's current text and its number; `None` if it was deleted.
     fn words(&self, said: Seq) -> (Option<Box<str>>, Option<Time>) {
         let index = usize::try_from(said.0).expect("an index") - 1;
         let Entry::Said { text, .. } = &self.log[index].1 else { return (None, None) };
@@ -280,7 +283,7 @@ impl Teller<'_> {
     }
 }
 
-/// A room, as far as a picture shows it.
+/// The parts of a room that a picture shows.
 fn info(record: &RoomRecord) -> RoomInfo {
     let RoomSettings { title, description, visibility, .. } = record.settings.clone();
     RoomInfo {

@@ -1,4 +1,4 @@
-//! Power that fails, and what must be left then.
+//! Power failures, and what survives them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,8 +9,8 @@ use crate::chat::{
 };
 
 impl Simulation {
-    /// The power fails. What the log has is all that there is, and it is everything that was
-    /// acknowledged and nothing that was refused.
+    /// The power fails. Only the log survives: it has everything that was acknowledged and nothing
+    /// that was refused.
     pub(super) fn crash(&mut self) {
         if self.loud {
             println!("{:>4} crash, after {} entries", self.step, self.disk.log.len());
@@ -28,10 +28,10 @@ impl Simulation {
             self.book.apply(seq, time, &entry);
             folded.handle(time, Command::Logged { ticket, seq, time, entry }, &mut effects);
         }
-        // (A guest whose last session has ended is over: the end of it is proposed.)
+        // (A guest whose last session has ended is over: its end is proposed again.)
         let only_said =
             |effect: &Effect| matches!(effect, Effect::Announce { .. } | Effect::Propose { .. });
-        assert!(effects.iter().all(only_said), "the past is told again");
+        assert!(effects.iter().all(only_said), "old events are announced again");
         let mut restored = folded.snapshot();
         folded = Chat::new(SETTINGS, restored.clone());
         folded.check();
@@ -47,16 +47,19 @@ impl Simulation {
         }
         self.restart(restored);
         for (id, kept) in &self.book.sessions {
-            // (One whose beginning is on disk, and was not heard of yet, has no use.)
+            // (A session whose beginning is on disk, but was not announced, has no use.)
             let Some((used, noted)) = before.used.get(id).zip(before.noted.get(id)) else {
                 continue;
             };
             let lost = used.0 - noted.0;
-            assert!(lost < self.book.grain_of(kept), "the disk was not told that {id:?} was used");
+            assert!(
+                lost < self.book.grain_of(kept),
+                "the store does not know of the use of {id:?}"
+            );
         }
     }
 
-    /// What was sent more than once under one number is there once.
+    /// A message that was sent several times with one client id is in the log once.
     fn check_said_once(&self) {
         let mut said = HashSet::new();
         for (_, entry) in &self.disk.log {
@@ -66,13 +69,13 @@ impl Simulation {
         }
     }
 
-    /// A new life, from the tables as the store has them: with the last uses as written down.
+    /// Restarts from the store's tables, with the last uses as stored.
     fn restart(&mut self, mut snapshot: Snapshot) {
         for session in &mut snapshot.sessions {
             let noted = self.disk.touches.get(&session.id).copied().unwrap_or(session.last_used);
             session.last_used = session.last_used.max(noted);
         }
-        // From here on both clocks agree, as at every start.
+        // At every start both clocks agree.
         self.now = self.clock;
         let snapshot = snapshot.used_before(self.clock);
         for session in &snapshot.sessions {
@@ -90,14 +93,14 @@ impl Simulation {
         self.clients.crash();
     }
 
-    /// Accounts whose registration was acknowledged can log in, those that were refused, or got
-    /// another key since, cannot.
+    /// Accounts with an acknowledged registration can log in; accounts that were refused, or have a
+    /// new key since, cannot.
     fn check_acknowledged(&self, snapshot: &Snapshot) {
         let mut probe = Chat::new(SETTINGS, snapshot.clone());
         let mut effects = Vec::new();
         for (index, (key, _)) in self.registered.iter().enumerate() {
             let mut session = *key;
-            session[31] = 1; // Some key that nobody has.
+            session[31] = 1; // A key without an account.
             let (remember, agent) = (false, "".into());
             let what = call::Login { key: *key, session, remember, agent };
             let (ask, caller) = (CallId(index as u64), Caller::Nobody);
@@ -117,7 +120,7 @@ impl Simulation {
             let answer = refused.get(&CallId(index as u64));
             let unknown = answer == Some(&Err(Refusal::UnknownKey));
             let acknowledged = *acknowledged && !self.book.replaced.contains(key);
-            assert_eq!(acknowledged, !unknown, "an account is there exactly if acknowledged");
+            assert_eq!(acknowledged, !unknown, "an account exists exactly if acknowledged");
         }
     }
 }

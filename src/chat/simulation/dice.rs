@@ -1,5 +1,5 @@
-//! Chance that can be had again: the same seed throws the same dice. (Splitmix64, by Sebastiano
-//! Vigna, in the public domain: good enough, and six lines.)
+//! Repeatable chance: the same seed throws the same dice. (Splitmix64, by Sebastiano Vigna, in the
+//! public domain: good enough, and six lines.)
 
 pub struct Dice(u64);
 

@@ -1,5 +1,5 @@
-//! The simulated log: late, in batches, sometimes full, and shared with a stranger. What is in
-//! `log` outlives a crash, and nothing else does.
+//! The simulated log: late, in batches, sometimes full, and shared with another proposer. Only
+//! `log` survives a crash.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,19 +10,19 @@ use crate::time::Time;
 
 #[derive(Default)]
 pub struct Disk {
-    /// Proposed, and not yet written.
+    /// Proposed, but not written.
     queue: VecDeque<(Ticket, Time, Entry)>,
-    /// Written: entry n stands at index n - 1.
+    /// Written: entry n is at index n - 1.
     pub log: Vec<(Time, Entry)>,
-    /// What the core has not heard yet, in the order in which it must.
+    /// Replies that the core has not heard, in order.
     answers: VecDeque<Command>,
-    /// When sessions were used last, as far as somebody wrote it down.
+    /// The stored last uses of sessions.
     pub touches: HashMap<SessionId, Time>,
-    /// How far members have read, likewise.
+    /// The stored read markers of members.
     pub marks: HashMap<(RoomId, AccountId), Seq>,
 }
 
-/// Whether the core hears something from the log by it.
+/// Whether the command is a reply of the log.
 pub fn answers(command: &Command) -> bool {
     use Command::{Logged, Repeated, Unlogged};
     matches!(command, Logged { .. } | Repeated { .. } | Unlogged { .. })
@@ -33,7 +33,7 @@ impl Disk {
         self.queue.push_back((ticket, time, entry));
     }
 
-    /// Writes up to `count` entries. Nobody is told yet.
+    /// Writes up to `count` entries. Their replies wait.
     pub fn commit(&mut self, count: u64) {
         for _ in 0..count {
             let Some((ticket, time, entry)) = self.queue.pop_front() else { return };
@@ -61,8 +61,7 @@ impl Disk {
         }
     }
 
-    /// What a log knows and the core does not: which client ids were used, and which messages there
-    /// are, and whose.
+    /// Checks what only the log knows: used client ids, existing messages and their authors.
     fn judge(&self, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
         match entry {
             Entry::Said { room, author, client_id, reply_to, .. } => {
@@ -99,8 +98,8 @@ impl Disk {
         id: &ClientId,
         entry: &Entry,
     ) -> Option<(Seq, Time, bool)> {
-        let (index, (time, before)) = self.log.iter().enumerate().find(|(_, (_, one))| {
-            matches!(one, Entry::Said { author, client_id: Some(used), .. }
+        let (index, (time, before)) = self.log.iter().enumerate().find(|(_, (_, entry))| {
+            matches!(entry, Entry::Said { author, client_id: Some(used), .. }
                 if author.account == account && used == id)
         })?;
         let same = match (before, entry) {
@@ -113,7 +112,7 @@ impl Disk {
         Some((Seq(index as u64 + 1), *time, same))
     }
 
-    /// Whose message that is; none where there is no such message in that room.
+    /// The author of a message; `None` if the room has no such message.
     fn message(&self, room: RoomId, target: Seq) -> Option<Option<AccountId>> {
         let index = usize::try_from(target.0).expect("an index").wrapping_sub(1);
         match self.log.get(index)? {
@@ -122,10 +121,10 @@ impl Disk {
         }
     }
 
-    /// By which entry a message was taken back.
+    /// The entry that deleted a message.
     fn gone(&self, target: Seq) -> Option<(Seq, Time)> {
         let entries = (1..).map(Seq).zip(&self.log);
-        let mut by = entries.filter_map(|(seq, (time, one))| match one {
+        let mut by = entries.filter_map(|(seq, (time, entry))| match entry {
             Entry::Deleted { target: of, .. } if *of == target => Some((seq, *time)),
             _ => None,
         });
@@ -149,7 +148,7 @@ impl Disk {
         self.answers.push_back(Command::Logged { ticket, seq, time, entry });
     }
 
-    /// The next thing that the core hears from the log.
+    /// The next reply for the core.
     pub fn answer(&mut self) -> Option<Command> {
         self.answers.pop_front()
     }

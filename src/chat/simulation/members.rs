@@ -1,5 +1,5 @@
-//! Who belongs where: people who leave for good, put others out, and block them; and who is to hear
-//! of what.
+//! Memberships: people leave rooms, expel others, and block them; and the streams that must hear of
+//! an entry.
 
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::world::View;
@@ -14,12 +14,12 @@ impl Simulation {
         let caller = if self.dice.one_in(4) { self.caller() } else { self.caller_of(owner) };
         let members = self.book.rooms[&room].members.iter();
         let known = members.filter_map(|member| self.book.accounts.get(&member.account));
-        let names: Vec<Name> = known.map(|one| one.name.clone()).collect();
+        let names: Vec<Name> = known.map(|account| account.name.clone()).collect();
         let Some(name) = self.dice.pick(&names) else { return };
         self.asks(caller, |_| call::Expel { room, name: name.as_str().into() });
     }
 
-    /// Somebody blocks somebody, or does so no more; or looks whom they have blocked.
+    /// Blocks or unblocks an account, or lists the blocks.
     pub(super) fn somebody_blocks(&mut self) {
         self.somebody_asks(|it| match it.dice.below(6) {
             0 => Call::from(call::Blocked { after: AccountId(0) }),
@@ -27,7 +27,7 @@ impl Simulation {
         });
     }
 
-    /// Out of a room, often one for two.
+    /// Leaves a room, often one for two.
     pub(super) fn somebody_goes(&mut self) {
         let two = self.book.rooms.values().filter_map(|room| Some((room.id, room.between?)));
         let two: Vec<(RoomId, [AccountId; 2])> = two.collect();
@@ -41,11 +41,11 @@ impl Simulation {
         }
     }
 
-    /// The streams that an entry concerns: those of the members of its rooms.
+    /// The streams that must hear an entry: those of the members of its rooms.
     pub(super) fn hearers(&self, entry: &Entry) -> Vec<SubscriptionId> {
         let rooms = self.book.rooms_of(entry);
         let own = match entry {
-            // Who has hidden a room for two, or comes back to it, tells nobody else.
+            // An account that leaves a room for two, or returns, tells nobody else.
             Entry::MemberChanged { room, account, .. } if !self.book.is_room(room) => {
                 Some(*account)
             }

@@ -1,12 +1,11 @@
 //! The simulator: the real core, among people who do anything at any time, on a disk that is late,
-//! fails, is shared with a stranger, and loses power. All of it follows from one seed.
+//! fails, is shared with another proposer, and loses power. One seed decides everything.
 //!
-//! After every step the core is held against what must be true whatever happens: against a second,
-//! plain fold over the log (`book`), against what those outside were told (`world`), and against
-//! itself ([`Chat::check`]). Each claim stands beside the assertion that makes it.
-//!
-//! `SEEDS=100000 cargo test --lib simulation` runs more seeds; `SEED=17 cargo test --lib
-//! simulation -- --nocapture` runs one, and prints every command and effect of it.
+//! After every step it checks the core against invariants: against a second, plain fold over the
+//! log (`book`), against what clients have heard (`world`), and against itself ([`Chat::check`]).
+//! Each invariant stands beside its assertion.
+//! `SEEDS=100000 cargo test --lib simulation` runs more seeds; `SEED=17 cargo test --lib simulation
+//! -- --nocapture` runs one, and prints its commands and effects.
 
 mod book;
 mod clients;
@@ -42,28 +41,28 @@ const SEEDS: u64 = 2_000;
 const STEPS_MAX: u64 = 260;
 const TTL_SECS: u64 = 120;
 const SETTINGS: Settings = Settings { session_ttl_secs: TTL_SECS, limits: true };
-/// Who speaks by entries that this core did not propose, and sits nowhere.
+/// The author of entries that this core did not propose; has no subscription.
 const STRANGER: &str = "stranger";
 
 struct Simulation {
     dice: Dice,
-    /// Steps that one command takes.
+    /// The steps of one command.
     steps: usize,
-    /// What the system's clock says, which leaps either way.
+    /// The wall clock, which leaps either way.
     clock: Time,
-    /// What the running clock says, which does not.
+    /// The monotonic clock, which does not.
     now: Time,
     chat: Chat,
     disk: Disk,
     book: Book,
     world: World,
-    /// Those who follow, also while they are away.
+    /// The clients that follow a stream, also while they are away.
     clients: Clients,
-    /// Makes names of everything that must be new.
+    /// Numbers everything that must have a new name.
     fresh: u64,
-    /// Session keys that were ever sent, good or not.
+    /// All session keys that a client has ever sent, valid or not.
     session_keys: Vec<KeyHash>,
-    /// Keys of accounts by whether their registration was acknowledged or refused.
+    /// The keys of accounts, with whether the registration was acknowledged or refused.
     registered: Vec<(KeyHash, bool)>,
     step: u64,
     history: Vec<Effect>,
@@ -78,9 +77,9 @@ fn whatever_happens() {
     }
     for seed in 0..number_from_environment("SEEDS").unwrap_or(SEEDS) {
         let history = run(seed, false);
-        // The same seed, the same effects: the core draws no randomness, not even a hash map's.
+        // The same seed, the same effects: the core draws no randomness, not even in a hash map.
         if seed.is_multiple_of(16) {
-            assert!(history == run(seed, false), "seed {seed} went otherwise the second time");
+            assert!(history == run(seed, false), "seed {seed} had another result the second time");
         }
     }
 }
@@ -89,7 +88,7 @@ fn number_from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// Runs one seed to its end; says how to see it again when that fails.
+/// Runs one seed to its end; on failure prints how to repeat it.
 fn run(seed: u64, loud: bool) -> Vec<Effect> {
     let mut simulation = Simulation::new(seed, loud);
     let outcome = catch_unwind(AssertUnwindSafe(|| simulation.run()));
@@ -104,7 +103,7 @@ fn run(seed: u64, loud: bool) -> Vec<Effect> {
 impl Simulation {
     fn new(seed: u64, loud: bool) -> Simulation {
         let mut dice = Dice::new(seed);
-        // Commands that take few steps, so that a few people show what thousands would.
+        // Commands with few steps, so that a few people show what thousands would.
         let steps = if dice.one_in(2) { 1 + dice.below(4) as usize } else { limits::STEPS_MAX };
         let mut simulation = Simulation {
             dice,
@@ -130,7 +129,7 @@ impl Simulation {
 
     fn run(&mut self) {
         let steps = self.dice.below(STEPS_MAX);
-        // A disk that is quick in some runs and slow in others.
+        // A disk that is fast in some runs and slow in others.
         let haste = 4 + self.dice.below(40);
         for step in 0..steps {
             self.step = step;
@@ -151,20 +150,21 @@ impl Simulation {
         self.crash();
     }
 
-    /// A guest is there exactly as long as a session of theirs, at the latest after a tick.
+    /// A guest exists exactly as long as one of its sessions, at the latest after a tick.
     fn check_guests(&mut self) {
         if self.world.closed {
             return;
         }
         self.give(Command::Tick);
         self.settle();
-        let mut guests = self.book.accounts.values().filter(|one| one.key.is_none());
-        let sits = |id| self.book.sessions.values().any(|one| one.account == id);
-        assert!(guests.all(|one| sits(one.id)), "a guest lingers without a session");
-        let stands = |id| self.world.members.values().any(|one| one.standing && one.room == id);
+        let mut guests = self.book.accounts.values().filter(|account| account.key.is_none());
+        let has_session = |id| self.book.sessions.values().any(|session| session.account == id);
+        assert!(guests.all(|guest| has_session(guest.id)), "a guest lingers without a session");
+        let stands =
+            |id| self.world.members.values().any(|member| member.standing && member.room == id);
         let mut forsaken = self.book.rooms.values().filter(|room| room.forsaken);
         let stays = |room: &RoomRecord| !room.members.is_empty() || stands(room.id);
-        assert!(forsaken.all(stays), "a room lingers without anybody");
+        assert!(forsaken.all(stays), "an orphan without people lingers");
     }
 
     fn something_happens(&mut self, haste: u64) {
@@ -194,26 +194,26 @@ impl Simulation {
     }
 
     fn time_passes(&mut self) {
-        self.come_to_rest(); // That takes no time to speak of.
+        self.come_to_rest(); // Takes no simulated time.
         let micros = match self.dice.below(8) {
             0 if self.dice.one_in(4) => return self.the_disk_fills(),
             0 => return self.clock_leaps(),
             1..=5 => self.dice.below(3_000_000).cast_signed(),
             6 => self.dice.below(60_000_000).cast_signed(),
-            // Right up to the moment at which a session that was just used expires.
+            // Up to the exact moment at which a session that was just used expires.
             _ => (TTL_SECS * 1_000_000 - self.dice.below(2)).cast_signed(),
         };
         self.now = Time(self.now.0 + micros);
         self.clock = Time(self.clock.0 + micros);
     }
 
-    /// The disk has more room than before, or less.
+    /// The disk's free space changes.
     fn the_disk_fills(&mut self) {
         let space = self.dice.pick(&[Space::Least, Space::Little, Space::Enough, Space::Enough]);
         self.give(Command::Space(space.expect("one of four")));
     }
 
-    /// Somebody sets the system's clock, by seconds or by days, and no time passes.
+    /// The wall clock is set, by seconds or by days, and no time passes.
     fn clock_leaps(&mut self) {
         let span = if self.dice.one_in(2) { 20_000_000 } else { 400 * 86_400_000_000 };
         let leap = self.dice.below(2 * span).cast_signed() - span.cast_signed();
@@ -224,7 +224,7 @@ impl Simulation {
         Moment { wall: self.clock, running: self.now }
     }
 
-    /// Some of what the disk has to say reaches the core.
+    /// Some of the disk's replies reach the core.
     fn hear(&mut self, count: u64) {
         for _ in 0..count {
             let Some(command) = self.disk.answer() else { return };
@@ -232,21 +232,21 @@ impl Simulation {
         }
     }
 
-    /// The disk writes everything, and the core hears of it.
+    /// The disk writes everything, and the core hears all its replies.
     fn settle(&mut self) {
         while !self.disk.is_idle() || self.chat.is_busy() {
             self.disk.commit(u64::MAX);
             self.hear(u64::MAX);
             self.come_to_rest();
         }
-        assert!(self.chat.is_settled(), "the disk has said everything, and somebody still waits");
+        assert!(self.chat.is_settled(), "the disk has replied, and a proposal still waits");
         let counted = (1..=self.book.last_room + 1).map(RoomId);
         let rooms: BTreeSet<RoomId> = counted.chain(self.book.rooms.keys().copied()).collect();
         rooms.into_iter().for_each(|room| self.check_present(room));
         self.check_clients();
     }
 
-    /// One command, and all that comes of it.
+    /// One command with all its effects.
     fn give(&mut self, command: Command) {
         if self.loud {
             println!("{:>4} {} {command:?}", self.step, self.clock);
@@ -256,7 +256,7 @@ impl Simulation {
         }
         self.expect(&command);
         self.handle(command);
-        // (A stream that has not all its subscriptions yet reads what it missed from the log.)
+        // (A stream that is still opening reads what it missed from the log.)
         while self.chat.is_busy() && (self.chat.is_opening() || !self.dice.one_in(3)) {
             self.carry_on();
         }
@@ -266,7 +266,7 @@ impl Simulation {
         }
     }
 
-    /// What goes on comes to its end.
+    /// Finishes the unfinished work.
     pub(super) fn come_to_rest(&mut self) {
         while self.chat.is_busy() {
             self.carry_on();
@@ -300,8 +300,8 @@ impl Simulation {
         self.clients.follow(effect, &self.world);
         match effect {
             Effect::Propose { ticket, time, entry } => {
-                assert_eq!(*time, self.clock, "proposed at the time that it is");
-                assert!(self.book.is_new(entry), "a number comes again: {entry:?}");
+                assert_eq!(*time, self.clock, "a proposal has the current time");
+                assert!(self.book.is_new(entry), "a number is reused: {entry:?}");
                 assert!(self.book.respects_blocks(entry), "in spite of a block: {entry:?}");
                 self.disk.propose(*ticket, *time, entry.clone());
             }
@@ -314,17 +314,17 @@ impl Simulation {
         }
     }
 
-    /// A session's last use is to be written down: not for every use, but for every grain.
+    /// The store learns of a session's last use: not of every use, but once for every step.
     fn noted(&mut self, id: SessionId, time: Time) {
         self.disk.touches.insert(id, time);
-        assert_eq!(time, self.clock, "a use is written down as of now");
-        let before = self.book.noted.insert(id, self.now).expect("a session that is");
-        // (Of one that has just ended it is not known any more how long it was to last.)
+        assert_eq!(time, self.clock, "a use has the current time");
+        let before = self.book.noted.insert(id, self.now).expect("the session exists");
+        // (A session that has just ended has no known lifetime any more.)
         let grain = self.book.sessions.get(&id).map_or(0, |session| self.book.grain_of(session));
-        assert!(self.now.0 - before.0 >= grain, "written down without need");
+        assert!(self.now.0 - before.0 >= grain, "a use is recorded too early");
     }
 
-    /// What a command must change, before the core gets to see it.
+    /// Expected changes of a command, before the core gets it.
     fn expect(&mut self, command: &Command) {
         match command {
             Command::Logged { ticket, seq, time, entry } => {
@@ -432,7 +432,7 @@ impl Simulation {
         self.book.check();
     }
 
-    /// These sessions were used just now.
+    /// These sessions are in use now.
     fn used(&mut self, sessions: impl IntoIterator<Item = SessionId>) {
         for session in sessions {
             if let Some(live) = self.book.sessions.get_mut(&session) {
@@ -442,15 +442,15 @@ impl Simulation {
         }
     }
 
-    /// The session with that key, if it has not expired: a session ends a lifetime after its last
-    /// use, and while somebody sits by it, it is in use.
+    /// The session with that key, unless it has expired: a session ends a lifetime after its last
+    /// use, and a subscription keeps it in use.
     fn live_session(&self, key: &KeyHash) -> Option<SessionId> {
         let session = self.book.session_with(key)?;
         let fresh = self.book.used[&session.id].plus_secs(self.book.ttl_of(session)) > self.now;
         (fresh || self.world.is_held(session.id)).then_some(session.id)
     }
 
-    /// What must be true after every step.
+    /// Checks all invariants after a step.
     fn check(&mut self) {
         self.chat.check();
         if self.chat.is_settled() && !self.chat.is_busy() {
@@ -461,12 +461,12 @@ impl Simulation {
         }
     }
 
-    /// Who is present, by the core's answer and by what was announced.
+    /// Compares the core's list of people present with the announcements.
     fn check_present(&mut self, room: RoomId) {
         if self.world.closed {
-            return; // Nobody is told who goes when all go.
+            return; // A shutdown announces no parts.
         }
-        // Of a room for two only the two would be told; of one that is gone, nobody.
+        // A room for two answers only its two accounts; a deleted one nobody.
         if self.book.rooms.get(&room).is_none_or(|room| room.between.is_some()) {
             return;
         }
@@ -484,14 +484,14 @@ impl Simulation {
                 ..
             }) => present,
             Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),
-            other => panic!("{other:?} is no answer to who is present"),
+            other => panic!("{other:?} is no list of people present"),
         };
         let open = |room: &RoomRecord| room.settings.visibility == Visibility::Public;
         if self.book.rooms.get(&room).is_some_and(|room| !open(room)) {
-            assert!(told.is_empty(), "a stranger is told who is in {room:?}");
+            assert!(told.is_empty(), "a stranger learns who is in {room:?}");
             told = self.chat.rooms.get(room).expect("a room").present(0).items;
         }
-        let names: Vec<Folded> = told.iter().map(|one| one.author.name.folded()).collect();
+        let names: Vec<Folded> = told.iter().map(|person| person.author.name.folded()).collect();
         self.world.check_roster(room, &names);
         assert!(self.book.rooms.contains_key(&room) || names.is_empty());
     }

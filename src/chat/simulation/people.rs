@@ -1,4 +1,4 @@
-//! What people do: anything, in any order, mostly with names and keys that somebody has.
+//! People's actions: anything, in any order, mostly with existing names and keys.
 
 use std::net::IpAddr;
 
@@ -18,11 +18,11 @@ use crate::time::Time;
 const REFUSALS: [Refusal; 3] =
     [Refusal::MessageTooLong, Refusal::Malformed(Field::Whole), Refusal::Malformed(Field::Name)];
 
-/// Who asks, as far as they could prove it.
+/// The verified caller.
 pub struct Shown {
     session: Option<SessionId>,
     account: Option<AccountId>,
-    /// They could not, and had to.
+    /// The caller's key is invalid, and the call needs a valid one.
     refused: Option<Refusal>,
 }
 
@@ -38,7 +38,7 @@ impl Simulation {
             }),
             32..=34 => self.asks(Caller::Nobody, |it| {
                 let keys: Vec<KeyHash> =
-                    it.book.accounts.values().filter_map(|one| one.key).collect();
+                    it.book.accounts.values().filter_map(|account| account.key).collect();
                 let session = it.key();
                 it.session_keys.push(session);
                 let key = it.dice.pick(&keys).unwrap_or(session);
@@ -117,10 +117,14 @@ impl Simulation {
         }
     }
 
-    /// Mostly what is the caller's.
+    /// Mostly a room of the caller.
     fn somebody_restores(&mut self) {
-        let deleted: Vec<(RoomId, Option<AccountId>)> =
-            self.book.deleted.values().map(|one| (one.room.id, one.room.owner)).collect();
+        let deleted: Vec<(RoomId, Option<AccountId>)> = self
+            .book
+            .deleted
+            .values()
+            .map(|deleted| (deleted.room.id, deleted.room.owner))
+            .collect();
         let (room, owner) = self.dice.pick(&deleted).unwrap_or((self.some_room(), None));
         let caller = match owner.filter(|_| !self.dice.one_in(4)) {
             Some(owner) => self.caller_of(owner),
@@ -142,7 +146,7 @@ impl Simulation {
         Seq(1 + self.dice.below(self.disk.log.len() as u64 + 1))
     }
 
-    /// A message, mostly one of somebody's own.
+    /// A message, mostly the caller's own.
     fn some_message(&mut self, by: Option<AccountId>) -> Option<(RoomId, Seq)> {
         let said = |(index, (_, entry)): (usize, &(Time, Entry))| match entry {
             Entry::Said { room, author, .. } if by.is_none() || author.account == by => {
@@ -155,7 +159,7 @@ impl Simulation {
         self.dice.pick(&all[recent..])
     }
 
-    /// What an account does with words; mostly something that it may.
+    /// An action of an account on messages, mostly an allowed one.
     fn action(&mut self, by: Option<AccountId>) -> Action {
         let own = if self.dice.one_in(4) { None } else { by };
         let any = (self.some_room(), self.some_seq());
@@ -172,7 +176,7 @@ impl Simulation {
                 Action::React { room, target, emoji, on: self.dice.below(3) > 0 }
             }
             _ => {
-                // Few ids and texts, so that they come again, the same or not.
+                // Few ids and texts, so that they repeat, equal or not.
                 let id = self.dice.below(12);
                 let client_id = ClientId::new(&format!("id{id}")).filter(|_| id < 9);
                 let text = format!("words {id} {}", self.dice.below(8) / 7).into();
@@ -183,18 +187,21 @@ impl Simulation {
         }
     }
 
-    /// Mostly one of somebody's own; also one for two that they have left.
+    /// Mostly a room of the caller; also one for two that the caller has left.
     fn some_room_of(&mut self, account: Option<AccountId>) -> RoomId {
-        let two = |room: &RoomRecord, one| room.between.is_some_and(|two| two.contains(&one));
+        let two =
+            |room: &RoomRecord, account| room.between.is_some_and(|two| two.contains(&account));
         let own = |room: &&RoomRecord| {
-            account.is_some_and(|one| self.book.is_member(one, room.id) || two(room, one))
+            account
+                .is_some_and(|account| self.book.is_member(account, room.id) || two(room, account))
         };
         let rooms: Vec<RoomId> = self.book.rooms.values().filter(own).map(|room| room.id).collect();
         let usual = self.some_room();
         self.dice.pick(&rooms).filter(|_| !self.dice.one_in(8)).unwrap_or(usual)
     }
 
-    /// Somebody begins to follow, or goes on; or a second one follows from where another began.
+    /// A client begins to follow, or continues; or a second client follows from where another
+    /// began.
     fn somebody_follows(&mut self) {
         let away: Vec<usize> = self
             .clients
@@ -247,17 +254,17 @@ impl Simulation {
         self.clients.0.push(client);
     }
 
-    /// Somebody in particular, by whatever they have.
+    /// A given account, by any of its keys.
     pub(super) fn caller_of(&mut self, account: AccountId) -> Caller {
-        let own = self.book.sessions.values().filter(|one| one.account == account);
-        let mut callers: Vec<Caller> = own.map(|one| Caller::Session(one.key)).collect();
-        let key = self.book.accounts.get(&account).and_then(|one| one.key);
+        let own = self.book.sessions.values().filter(|session| session.account == account);
+        let mut callers: Vec<Caller> = own.map(|session| Caller::Session(session.key)).collect();
+        let key = self.book.accounts.get(&account).and_then(|known| known.key);
         callers.extend(key.map(Caller::Key));
         self.dice.pick(&callers).unwrap_or(Caller::Nobody)
     }
 
     fn somebody_streams(&mut self) {
-        let there = self.world.streams.iter().filter(|(_, one)| !one.left);
+        let there = self.world.streams.iter().filter(|(_, stream)| !stream.left);
         let there: Vec<SubscriptionId> = there.map(|(base, _)| *base).collect();
         let Some(subscription) = self.dice.pick(&there) else { return };
         let account = self.world.streams[&subscription].account;
@@ -272,15 +279,16 @@ impl Simulation {
     }
 
     pub(super) fn caller(&mut self) -> Caller {
-        // Mostly one that has not ended; sometimes any, sometimes one that never was.
-        let standing: Vec<KeyHash> = self.book.sessions.values().map(|one| one.key).collect();
+        // Mostly a live session; sometimes any, sometimes an unknown key.
+        let standing: Vec<KeyHash> =
+            self.book.sessions.values().map(|session| session.key).collect();
         let key = match self.dice.below(10) {
             0 => Some(self.key()),
             1 => self.dice.pick(&self.session_keys),
             _ => self.dice.pick(&standing),
         };
         if self.dice.one_in(12) {
-            let keys = self.book.accounts.values().filter_map(|one| one.key);
+            let keys = self.book.accounts.values().filter_map(|account| account.key);
             let keys: Vec<KeyHash> = keys.chain(key).collect();
             return self.dice.pick(&keys).map_or(Caller::Nobody, Caller::Key);
         }
@@ -306,16 +314,16 @@ impl Simulation {
         self.ask(caller, what, shown);
     }
 
-    /// Who asks, and whether that must be refused for want of a good key.
+    /// The verified caller, and whether the call must be refused for an invalid key.
     fn judge(&mut self, caller: &Caller, what: &Call) -> Shown {
         let of = |session: Option<SessionId>, book: &Book| {
-            session.and_then(|id| book.sessions.get(&id)).map(|one| one.account)
+            session.and_then(|id| book.sessions.get(&id)).map(|session| session.account)
         };
         let (session, account, needed) = match caller {
             Caller::Nobody => (None, None, None),
             Caller::Key(key) => {
                 let mut all = self.book.accounts.values();
-                let account = all.find(|one| one.key == Some(*key)).map(|one| one.id);
+                let account = all.find(|known| known.key == Some(*key)).map(|known| known.id);
                 (None, account, Some(Refusal::UnknownKey))
             }
             Caller::Session(key) => {
@@ -346,7 +354,7 @@ impl Simulation {
         self.give(Command::Call { id: ask, source, caller, call: what });
     }
 
-    /// Whether what is shown opens a room. (A session that is held does not expire.)
+    /// Whether this access opens a room. (A session in use does not expire.)
     fn opens(&self, room: &RoomRef, access: Access) -> bool {
         let alive = access.session().is_none_or(|key| self.live_session(&key).is_some());
         let fits = |room| self.book.opens(room, access);
@@ -382,7 +390,7 @@ impl Simulation {
         let (account, name) = match claim {
             None => (who, who.and_then(name_of)),
             Some(claim) => {
-                (self.book.account_named(&claim.name).map(|one| one.id), Some(claim.name))
+                (self.book.account_named(&claim.name).map(|account| account.id), Some(claim.name))
             }
         };
         let name = name.or_else(|| Some(self.name()));

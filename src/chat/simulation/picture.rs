@@ -1,5 +1,5 @@
-//! What a client that follows makes of what it is told: rooms, and what was said in them, as
-//! plainly as a page would show it. It trusts the server, and keeps no rule of its own.
+//! A following client's picture of what it hears: rooms and their messages, as plainly as a page
+//! shows them. It trusts the server, and has no rules of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +12,17 @@ use crate::time::Time;
 #[derive(Clone, Default)]
 pub struct Picture {
     pub rooms: BTreeMap<RoomId, RoomPicture>,
-    /// Rooms of which it was told that they are gone, or not its own any more.
+    /// Rooms of which it heard that they are gone, or that it is no member any more.
     gone: BTreeSet<RoomId>,
-    /// The last entry that it was told of.
+    /// The last entry that it has heard.
     told: Seq,
 }
 
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct RoomPicture {
-    /// As last told, where it was.
+    /// As last heard, with the room.
     pub settings: Option<(Title, Description, Visibility)>,
-    /// Who came to stay and who left for good, since one looks.
+    /// Membership changes since it follows.
     pub moves: BTreeMap<String, bool>,
     pub messages: BTreeMap<Seq, Message>,
 }
@@ -30,20 +30,20 @@ pub struct RoomPicture {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Message {
     pub author: Author,
-    /// None any more, if it was taken back.
+    /// `None` if the message was deleted.
     pub words: Option<Box<str>>,
     pub edited: Option<Time>,
     pub reactions: BTreeSet<(Option<AccountId>, String, Emoji)>,
 }
 
 impl Picture {
-    /// Numbers only grow, whether told from the log or live.
+    /// Sequence numbers only grow, from the log and live.
     fn grows(&mut self, seq: Seq) {
-        assert!(seq > self.told, "{seq} is told after {}", self.told);
+        assert!(seq > self.told, "{seq} is heard after {}", self.told);
         self.told = seq;
     }
 
-    /// A message, as it is now.
+    /// A message in its current form.
     pub fn said(&mut self, room: RoomId, seq: Seq, message: Message) {
         self.grows(seq);
         self.rooms.entry(room).or_default().messages.insert(seq, message);
@@ -61,7 +61,8 @@ impl Picture {
         match &event.what {
             What::Room { info, .. } => {
                 let (title, description) = (info.title.clone(), info.description.clone());
-                // (A room for two is called by the other's name, which the log does not know.)
+                // (The title of a room for two is the other person's name, which the log does not
+                // have.)
                 let title = if info.direct { Title::of_direct(info.id) } else { title };
                 place.settings = Some((title, description, info.visibility));
             }
@@ -73,8 +74,8 @@ impl Picture {
                 place.moves.insert(author.name.to_string(), *member);
             }
             What::Edited { target, text, .. } => {
-                // A page of the log may have shown already that the message is taken back, while
-                // the core still hears of the edit before that. What is gone stays gone.
+                // A page of the log may have shown already that a message was deleted, while the
+                // core still announces an earlier edit. A deleted message stays deleted.
                 let message = place.messages.get_mut(target);
                 if let Some(message) = message.filter(|message| message.words.is_some()) {
                     (message.words, message.edited) = (Some(text.clone()), Some(event.time));
@@ -100,23 +101,23 @@ impl Picture {
         }
     }
 
-    /// One who has followed since `start` sees exactly what was said in the rooms that are theirs
-    /// now, since then or since they came, with the words and reactions that it has now.
+    /// A client that follows since `start` sees exactly the messages of its current rooms, since
+    /// then or since the membership, with their current text and reactions.
     pub fn check(&self, who: &Follows, start: Seq, book: &Book, log: &[(Time, Entry)]) {
         for id in &self.gone {
             let theirs = book.belonged.contains(&(who.account, *id));
-            assert!(theirs, "{id:?} was never theirs, and they know that it was");
+            assert!(theirs, "{id:?} is gone from a client that never was a member");
         }
         for (id, room) in &self.rooms {
             let unheard = *room == RoomPicture::default();
-            assert!(unheard || who.belongs(book, *id).is_some(), "{id:?} is not theirs any more");
+            assert!(unheard || who.belongs(book, *id).is_some(), "{id:?} is shown to a non-member");
         }
         for (id, record) in &book.rooms {
             let Some(since) = who.belongs(book, *id) else { continue };
             let nothing = RoomPicture::default();
             let seen = self.rooms.get(id).unwrap_or(&nothing);
             assert_eq!(seen.messages, messages(*id, since.max(start), log), "in {id:?}");
-            assert!(since <= start || seen.settings.is_some(), "{id:?} is theirs, and not told of");
+            assert!(since <= start || seen.settings.is_some(), "{id:?} is not shown to a member");
             if let Some(settings) = seen.settings.as_ref().filter(|_| record.between.is_none()) {
                 let kept = &record.settings;
                 let kept = (kept.title.clone(), kept.description.clone(), kept.visibility);
@@ -125,15 +126,15 @@ impl Picture {
         }
     }
 
-    /// Two who were to be told the same see the same.
+    /// Two clients that must hear the same see the same.
     pub fn equals(&self, other: &Picture) {
-        assert_eq!(self.gone, other.gone, "one was told that a room is gone, the other was not");
+        assert_eq!(self.gone, other.gone, "only one client heard that a room is gone");
         let nothing = RoomPicture::default();
         for id in self.rooms.keys().chain(other.rooms.keys()) {
             let one = self.rooms.get(id).unwrap_or(&nothing);
             let two = other.rooms.get(id).unwrap_or(&nothing);
             assert_eq!((&one.messages, &one.moves), (&two.messages, &two.moves), "in {id:?}");
-            // (From the log one is told once more of a change that did not fit.)
+            // (The log also shows a change that had no effect.)
             if let (Some(one), Some(two)) = (&one.settings, &two.settings) {
                 assert_eq!(one, two, "{id:?}");
             }
@@ -148,7 +149,7 @@ impl Message {
     }
 }
 
-/// Whose stream it is, and of what.
+/// The account and the rooms of a stream.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Follows {
     pub account: AccountId,
@@ -160,15 +161,15 @@ impl Follows {
         self.only.as_ref().is_none_or(|only| only.contains(&room))
     }
 
-    /// Since when a room is part of it.
+    /// The entry after which a room is part of it.
     pub fn belongs(&self, book: &Book, room: RoomId) -> Option<Seq> {
-        let members = book.rooms.get(&room).filter(|_| self.wants(room)).map(|one| &one.members);
+        let members = book.rooms.get(&room).filter(|_| self.wants(room)).map(|room| &room.members);
         let mut members = members.into_iter().flatten();
         members.find(|member| member.account == self.account).map(|member| member.since)
     }
 }
 
-/// What was said in a room after an entry, as it is now.
+/// The messages of a room after an entry, in their current form.
 fn messages(room: RoomId, after: Seq, log: &[(Time, Entry)]) -> BTreeMap<Seq, Message> {
     let mut all: BTreeMap<Seq, Message> = BTreeMap::new();
     for (seq, (time, entry)) in (1..).map(Seq).zip(log).filter(|(seq, _)| *seq > after) {

@@ -1,4 +1,4 @@
-//! What must be true of answers about rooms: who may see one, and what became of it.
+//! Invariants of answers about rooms: who may see a room, and the effect of a change.
 
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::world::{Asked, Hearing, World};
@@ -8,7 +8,7 @@ use crate::chat::{
 };
 
 impl World {
-    /// Whoever is shown a room may see it; and who is in it, only where that is theirs to know.
+    /// A caller sees a room only if it may, and the people present only if it may know.
     pub(super) fn sees(
         &self,
         info: &RoomInfo,
@@ -25,12 +25,12 @@ impl World {
             info.id
         );
         let open = room.settings.visibility == Visibility::Public;
-        let member = asked.account.is_some_and(|one| book.is_member(one, room.id));
+        let member = asked.account.is_some_and(|account| book.is_member(account, room.id));
         let inside = open || member || (fits && access != Access::Open);
-        assert!(inside || info.present.is_empty(), "who is in {:?} is not theirs to know", info.id);
+        assert!(inside || info.present.is_empty(), "a stranger learns who is in {:?}", info.id);
     }
 
-    /// A room is as its acknowledgement says; what was refused has left no mark.
+    /// An acknowledged change is in the room; a refused one has left no mark.
     pub(super) fn changed(
         &self,
         answer: &Result<Answer, Refusal>,
@@ -48,17 +48,17 @@ impl World {
                 let settings = &room.settings;
                 let kept =
                     (&settings.title, &settings.description, settings.visibility, room.updated);
-                assert_eq!(told, kept, "a room is what was acknowledged");
+                assert_eq!(told, kept, "the room is as acknowledged");
                 assert!(mark.is_none_or(|mark| mark == settings.description.as_str()));
             }
-            Ok(other) => panic!("{other:?} is no answer to a change of a room"),
+            Ok(other) => panic!("{other:?} is no answer to a room's change"),
             Err(_) => {
-                assert!(mark.and_then(marked).is_none(), "what was refused is there");
+                assert!(mark.and_then(marked).is_none(), "a refused change has an effect");
             }
         }
     }
 
-    /// Only the owner brings a deleted room back, and is told of it.
+    /// Only the owner restores a deleted room, and lists it.
     pub(super) fn restored(
         &self,
         answer: &Result<Answer, Refusal>,
@@ -68,22 +68,25 @@ impl World {
         match answer {
             Ok(Answer::Room(info)) => {
                 self.changed(answer, None, book);
-                assert_eq!(book.rooms[&info.id].owner, account, "brought back by another");
+                assert_eq!(book.rooms[&info.id].owner, account, "restored by another account");
             }
             Ok(Answer::Deleted(infos)) => {
                 for info in infos {
-                    let same = |one: &&DeletedRecord| {
-                        (one.deleted, &one.room.settings.title) == (info.deleted, &info.title)
+                    let same = |record: &&DeletedRecord| {
+                        (record.deleted, &record.room.settings.title) == (info.deleted, &info.title)
                     };
                     let mut same = book.deleted.values().filter(same);
-                    assert!(same.any(|one| one.room.owner == account), "another's deleted room");
+                    assert!(
+                        same.any(|record| record.room.owner == account),
+                        "another's deleted room"
+                    );
                 }
             }
             _ => {}
         }
     }
 
-    /// A change leaves alone what it does not name, also what another change has just made.
+    /// A change keeps what it does not name, even the result of a change just before.
     pub(super) fn kept(&self, answer: &Result<Answer, Refusal>, change: &RoomChange, book: &Book) {
         let Ok(Answer::Room(info)) = answer else { return };
         let Some(Some(before)) = self.before.get(&info.id) else { return };
@@ -95,14 +98,14 @@ impl World {
         assert!(open || change.password.is_some() || after.password == before.password);
     }
 
-    /// Nobody sits in a room that is not public without a token of its present generation.
+    /// A room that is not public has only subscriptions with a valid token.
     pub(super) fn sat(
         &mut self,
         subscription: SubscriptionId,
         answer: &Result<Answer, Refusal>,
         book: &Book,
     ) {
-        let member = self.members.get_mut(&subscription).expect("who asked for a subscription");
+        let member = self.members.get_mut(&subscription).expect("a connection that has asked");
         let room = book.rooms.get(&member.room);
         let open = room.is_some_and(|room| room.settings.visibility == Visibility::Public);
         let fits = open || (room.is_some() && member.opens);
@@ -114,7 +117,7 @@ impl World {
             }
             Err(refusal) => {
                 assert!(!fits || *refusal != Refusal::NoAccess, "no access, with a good token");
-                assert_eq!(member.hearing, Hearing::NotYet, "refused, and subscribed all the same");
+                assert_eq!(member.hearing, Hearing::NotYet, "refused, but subscribed");
                 self.members.remove(&subscription);
             }
         }

@@ -1,14 +1,14 @@
-//! What ends, and what must be true when nothing waits any more.
+//! The end of subscriptions, and invariants when nothing is pending.
 
 use crate::chat::simulation::world::{Hearing, Member, World};
 use crate::chat::{Entry, Folded, RoomId, SessionId, SubscriptionId};
 use crate::time::Time;
 
 impl World {
-    /// When nothing waits for the log, everybody has what they are owed, and exactly those hear a
-    /// room who have a subscription by the rules.
+    /// When nothing waits for the log, every call and tell has its answer, and exactly the
+    /// subscriptions that must exist by the rules hear their rooms.
     pub fn check_settled(&self) {
-        assert!(self.asks.is_empty(), "an ask was never answered");
+        assert!(self.asks.is_empty(), "a call was never answered");
         for (base, stream) in &self.streams {
             assert!(
                 stream.standing || stream.subscriptions.is_empty(),
@@ -19,32 +19,35 @@ impl World {
         }
         for (subscription, member) in &self.members {
             let hears = member.hearing == Hearing::Now;
-            assert_eq!(hears, member.standing, "{subscription:?} hears what it should not, or not");
+            assert_eq!(hears, member.standing, "{subscription:?} hears against the rules");
             assert!(!hears || member.tells.is_empty(), "{subscription:?} waits for a reply");
         }
     }
 
-    /// A roster rebuilt from events is what the core answers, and there are no ghosts in it.
+    /// The roster from events equals the core's answer, and has no ghosts.
     pub fn check_roster(&self, room: RoomId, present: &[Folded]) {
         let heard = self.rosters.get(&room).map_or(&[][..], |roster| roster);
         assert_eq!(heard, present, "who is present in {room:?}");
         let inside = |member: &&Member| member.room == room && member.standing;
         let subscriptions = self.members.values().filter(inside).count();
-        let streams = self.streams.values().flat_map(|one| one.subscriptions.values());
+        let streams = self.streams.values().flat_map(|stream| stream.subscriptions.values());
         let subscriptions = subscriptions + streams.filter(|other| **other == room).count();
         assert!(present.len() <= subscriptions, "there are ghosts in {room:?}");
     }
 
-    /// No message that was refused is in the log.
+    /// No refused message is in the log.
     pub fn check_refused(&self, log: &[(Time, Entry)]) {
         for (_, entry) in log {
             if let Entry::Said { text, .. } = entry {
-                assert!(!self.refused_texts.contains(text), "{text:?} was refused, but is there");
+                assert!(
+                    !self.refused_texts.contains(text),
+                    "{text:?} was refused, but is in the log"
+                );
             }
         }
     }
 
-    /// Subscriptions end, by the rules. Returns the sessions that were used until now.
+    /// Ends subscriptions, by the rules. Returns the sessions that were in use until now.
     pub fn unsubscribe(
         &mut self,
         who: impl Fn(&SubscriptionId, &Member) -> bool,

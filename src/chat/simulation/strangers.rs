@@ -1,20 +1,20 @@
-//! Entries that this core did not propose: they may fit, or not.
+//! Entries from another proposer: they may fit, or not.
 
 use crate::chat::simulation::{STRANGER, Simulation};
 use crate::chat::{AccountId, Author, Entry, Name, RoomId, SessionId, Visibility};
 
 impl Simulation {
-    /// An entry that this core did not propose: it may fit, or not.
+    /// An entry from another proposer: it may fit, or not.
     pub(super) fn a_stranger_writes(&mut self) {
         let fresh = self.number();
         let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
         let room = self.dice.pick(&rooms).expect("the lobby");
         let entry = match self.dice.below(10) {
             0 => {
-                // A name of its own, because no guest here must wake up under an account's; or one
+                // A new name, because no anonymous client here may become an account; or a name
                 // that is taken, which does not fit.
                 let taken: Vec<Name> =
-                    self.book.accounts.values().map(|one| one.name.clone()).collect();
+                    self.book.accounts.values().map(|account| account.name.clone()).collect();
                 let own = Name::new(&format!("foreign{fresh}"));
                 let name = self.dice.pick(&taken).filter(|_| fresh.is_multiple_of(2)).or(own);
                 let account = AccountId(1 + self.dice.below(6));
@@ -26,7 +26,7 @@ impl Simulation {
                 }
             }
             1 => {
-                // A new number, which may be in flight here; or that of one that has not ended.
+                // A new number, which may be pending here; or that of a live session.
                 let standing: Vec<SessionId> = self.book.sessions.keys().copied().collect();
                 let new = SessionId(self.book.last_session + 1 + self.dice.below(2));
                 let session = self.dice.pick(&standing).filter(|_| fresh.is_multiple_of(2));

@@ -1,6 +1,6 @@
-//! Everybody outside of the core: who asked and got no answer yet, who hears which room, and who
-//! they believe is there. It follows the effects as real workers would, and believes nothing that
-//! the core could not have known.
+//! The world outside the core: pending calls, the subscriptions of each room, and the people whom
+//! clients believe to be present. It follows the effects like the real workers, and assumes nothing
+//! that the core cannot know.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -12,16 +12,16 @@ use crate::chat::{
 };
 use crate::time::Time;
 
-/// An ask that waits for its answer.
+/// A call that waits for its answer.
 pub struct Asked {
     pub what: Call,
-    /// The session by which it came, if that was any good then.
+    /// The caller's session, if it was valid at the time of the call.
     pub session: Option<SessionId>,
-    /// Whose that is, or the account by whose own key it came.
+    /// The account of the session, or of the account's key.
     pub account: Option<AccountId>,
-    /// It came by a key that was no good, and needed one.
+    /// The refusal if the key is invalid and the call needs a valid one.
     pub refused: Option<Refusal>,
-    /// What it shows opens the room that it names.
+    /// Whether the caller's access opens the room.
     pub opens: bool,
 }
 
@@ -32,35 +32,35 @@ pub enum Hearing {
     NoMore,
 }
 
-/// A connection that asked for a subscription.
+/// A connection that has asked for a subscription.
 pub struct Member {
     pub protocol: ProtocolId,
     pub room: RoomId,
     pub account: Option<AccountId>,
     pub session: Option<SessionId>,
-    /// What it calls itself, mostly.
+    /// The name that it mostly uses.
     pub name: Option<Name>,
-    /// Whether what it shows opens the room, as that is now.
+    /// Whether its access opens the room, as the room is now.
     pub opens: bool,
     /// Whether the subscription must exist, by the rules.
     pub standing: bool,
     pub hearing: Hearing,
-    /// Its connection has reported the end, and sends nothing more.
+    /// Its connection has ended and sends nothing more.
     pub left: bool,
-    /// What it said and has no reply to.
+    /// Its tells without a reply.
     pub tells: VecDeque<Tell>,
 }
 
-/// A connection that asked for a stream.
+/// A connection that has asked for a stream.
 pub struct View {
     pub account: AccountId,
     pub session: Option<SessionId>,
     pub only: Option<Vec<RoomId>>,
     pub standing: bool,
-    /// Its connection has reported the end.
+    /// Its connection has ended.
     pub left: bool,
     pub dismissed: bool,
-    /// Its subscriptions in the rooms.
+    /// Its subscriptions in rooms.
     pub subscriptions: BTreeMap<SubscriptionId, RoomId>,
     /// The last entry that it has heard.
     pub cursor: Seq,
@@ -68,7 +68,7 @@ pub struct View {
 }
 
 impl View {
-    /// One that has asked for its stream.
+    /// A connection that has just asked for its stream.
     pub fn new(
         account: AccountId,
         session: Option<SessionId>,
@@ -89,7 +89,7 @@ impl View {
     }
 }
 
-/// The stream that a subscription belongs to, if it is one's.
+/// The stream to which a subscription belongs, if it belongs to one.
 pub fn base_of(subscription: SubscriptionId) -> SubscriptionId {
     SubscriptionId(subscription.0 / 65_536 * 65_536)
 }
@@ -98,24 +98,24 @@ pub fn base_of(subscription: SubscriptionId) -> SubscriptionId {
 pub struct World {
     pub asks: HashMap<CallId, Asked>,
     pub members: BTreeMap<SubscriptionId, Member>,
-    /// Who is present, in the order of arriving, purely from what was announced.
+    /// The people present, in the order of arrival, from announcements alone.
     pub rosters: BTreeMap<RoomId, Vec<Folded>>,
-    /// The message that the core has just got from the log and must announce now.
+    /// The message from the log that the core must announce now.
     pub to_announce: Option<(Seq, Time, Entry)>,
-    /// The number of the last announced message of each room.
+    /// The last announced message of each room.
     last_said: HashMap<RoomId, Seq>,
-    /// Rooms as they were before their last change; none where a stranger has changed it, too.
+    /// Each room's settings before its last change; `None` if another proposer has changed it, too.
     pub before: HashMap<RoomId, Option<RoomSettings>>,
     pub closed: bool,
-    /// Messages that were refused: they must never turn up.
+    /// Refused messages: they must never be announced.
     pub refused_texts: Vec<Box<str>>,
     pub streams: BTreeMap<SubscriptionId, View>,
-    /// The streams that must hear the entry that the core has just got, once.
+    /// The streams that must hear the current entry, once.
     pub due: BTreeMap<SubscriptionId, Seq>,
 }
 
 impl World {
-    /// One effect; everything that can be judged by itself is judged here.
+    /// Checks one effect by itself.
     pub fn follow(&mut self, effect: &Effect, book: &Book, log: &[(Time, Entry)]) {
         match effect {
             Effect::Answer { id: ask, answer } => self.answered(*ask, answer, book, log),
@@ -126,7 +126,7 @@ impl World {
                 self.unsubscribed(*subscription, *room, *reason)
             }
             Effect::Announce { event, by } => {
-                // (A stream may speak in a room that it does not hear, through its own
+                // (A stream may send to a room that it does not hear, through its own
                 // subscription.)
                 let subscribed = by
                     .filter(|(subscription, _)| !self.streams.contains_key(subscription))
@@ -135,8 +135,9 @@ impl World {
                 self.announced_by_one_who_hears(event.room, *by);
                 if let Some(seq) = event.what.seq() {
                     let room = event.room;
-                    let hears = |one: &View| one.subscriptions.values().any(|other| *other == room);
-                    let all = self.streams.iter().filter(|(_, one)| hears(one));
+                    let hears =
+                        |stream: &View| stream.subscriptions.values().any(|other| *other == room);
+                    let all = self.streams.iter().filter(|(_, stream)| hears(stream));
                     let all: Vec<SubscriptionId> = all.map(|(base, _)| *base).collect();
                     all.into_iter().for_each(|base| self.hears(base, seq));
                 }
@@ -147,7 +148,7 @@ impl World {
             Effect::Notify { subscription, event, .. } => {
                 let base = base_of(*subscription);
                 let room = self.streams[&base].subscriptions.get(subscription);
-                assert_eq!(room, Some(&event.room), "notified to a subscription that is elsewhere");
+                assert_eq!(room, Some(&event.room), "notified in another room");
                 if let Some(seq) = event.what.seq() {
                     self.hears(base, seq);
                 }
@@ -158,33 +159,36 @@ impl World {
                     !stream.dismissed && stream.subscriptions.is_empty(),
                     "dismissed twice or early"
                 );
-                assert!(*reason == CloseReason::Replaced || !stream.standing, "by no rule");
-                assert!(stream.tells.is_empty(), "goes without {:?}", stream.tells);
+                assert!(
+                    *reason == CloseReason::Replaced || !stream.standing,
+                    "closed without a rule"
+                );
+                assert!(stream.tells.is_empty(), "closed without a reply to {:?}", stream.tells);
                 (stream.standing, stream.dismissed) = (false, true);
             }
             Effect::Propose { .. } | Effect::Touch { .. } | Effect::Mark { .. } => {}
         }
     }
 
-    /// What a stream hears has growing numbers, and comes once.
+    /// A stream hears ascending numbers, each once.
     fn hears(&mut self, base: SubscriptionId, seq: Seq) {
         let stream = self.streams.get_mut(&base).expect("a stream");
         assert!(seq > stream.cursor, "{base:?} hears {seq} after {}", stream.cursor);
         stream.cursor = seq;
         if stream.standing {
             let due = self.due.remove(&base);
-            assert_eq!(due, Some(seq), "{base:?} hears what is not for it");
+            assert_eq!(due, Some(seq), "{base:?} hears an entry that is not for it");
         }
     }
 
-    /// Whoever must hear of an entry has.
+    /// Every stream that must hear the entry has heard it.
     pub fn check_due(&mut self) {
         let streams = &self.streams;
-        self.due.retain(|base, _| streams.get(base).is_some_and(|one| one.standing));
-        assert!(self.due.is_empty(), "not told: {:?}", self.due);
+        self.due.retain(|base, _| streams.get(base).is_some_and(|stream| stream.standing));
+        assert!(self.due.is_empty(), "not heard: {:?}", self.due);
     }
 
-    /// Its connection is gone, or its session. The session was used until now.
+    /// A stream's connection is gone, or its session. The session was in use until now.
     pub fn end_stream(&mut self, base: SubscriptionId, left: bool) -> Option<SessionId> {
         let stream = self.streams.get_mut(&base)?;
         stream.left |= left;
@@ -192,12 +196,12 @@ impl World {
     }
 
     pub fn end_streams(&mut self, who: impl Fn(&View) -> bool) -> Vec<SessionId> {
-        let all = self.streams.iter().filter(|(_, one)| who(one)).map(|(base, _)| *base);
+        let all = self.streams.iter().filter(|(_, stream)| who(stream)).map(|(base, _)| *base);
         let all: Vec<SubscriptionId> = all.collect();
         all.into_iter().filter_map(|base| self.end_stream(base, false)).collect()
     }
 
-    /// Every ask is answered once, and never again; an `Ok` means that the log has it.
+    /// Every call has exactly one answer; `Ok` means that the log has the entry.
     fn answered(
         &mut self,
         ask: CallId,
@@ -205,7 +209,7 @@ impl World {
         book: &Book,
         log: &[(Time, Entry)],
     ) {
-        let asked = self.asks.remove(&ask).expect("an answer to somebody who waits for one");
+        let asked = self.asks.remove(&ask).expect("an answer to a pending call");
         let ok = answer.is_ok();
         if let Some(refusal) = asked.refused {
             assert_eq!(*answer, Err(refusal), "a session lived too long");
@@ -219,7 +223,7 @@ impl World {
         }
         let unauthenticated = *answer == Err(Refusal::Unauthenticated);
         let anonymous = !matches!(asked.what, Call::Subscribe(_) | Call::Room(_))
-                // (Who waited for another change may have been logged out meanwhile.)
+                // (The session of a call that waited may have ended meanwhile.)
                 && asked.session.is_none_or(|id| !book.sessions.contains_key(&id));
         assert!(!unauthenticated || anonymous, "a session ended too early");
         match &asked.what {
@@ -232,7 +236,7 @@ impl World {
             }
             Call::Logout(_) => {
                 let there = asked.session.is_some_and(|id| book.sessions.contains_key(&id));
-                // (One refusal is possible all the same: of the second of two at once.)
+                // (One refusal is still possible: of the second of two parallel calls.)
                 assert!(!ok || !there, "acknowledged, but not logged out");
             }
             Call::MakeRoom(call::MakeRoom { settings, .. }) => {
@@ -241,12 +245,12 @@ impl World {
             Call::ChangeRoom(call::ChangeRoom { change, .. }) => {
                 let mark = change.description.as_ref().map(|text| text.as_str());
                 self.changed(answer, mark, book);
-                // (What is so already changes nothing; no description comes twice.)
+                // (An unchanged room gets no entry; every description is unique.)
                 if change.description.is_some() {
                     self.kept(answer, change, book);
                 }
             }
-            // (By title it may be another room's already.)
+            // (By then the title may belong to another room.)
             Call::RemoveRoom(call::RemoveRoom { room: RoomRef::Id(room), .. }) if ok => {
                 assert!(!book.rooms.contains_key(room), "acknowledged, but not gone");
             }
@@ -262,8 +266,8 @@ impl World {
                 assert!(!on || book.blocks.iter().any(|one| theirs(&one)), "acknowledged only");
             }
             Call::Enter(call::Enter { room, .. }) if ok => {
-                let there = asked.account.filter(|one| book.accounts.contains_key(one));
-                assert!(there.is_none_or(|one| book.is_member(one, *room)), "no member");
+                let there = asked.account.filter(|account| book.accounts.contains_key(account));
+                assert!(there.is_none_or(|account| book.is_member(account, *room)), "not a member");
             }
             Call::Act(call::Act(Action::Send { text, .. })) if ok => {
                 let Ok(Answer::Acted(Acted { seq, .. })) = answer else { panic!("{answer:?}") };
@@ -292,14 +296,14 @@ impl World {
                 let Ok(Answer::Readable(Page { items: rooms, .. })) = answer else { return };
                 for (id, after) in rooms {
                     let room = &book.rooms[id];
-                    let own = |one: &&MemberRecord| Some(one.account) == asked.account;
+                    let own = |member: &&MemberRecord| Some(member.account) == asked.account;
                     let horizon = match room.members.iter().find(own) {
                         Some(member) => member.horizon,
                         None => room.opened,
                     };
                     let open = room.settings.visibility == Visibility::Public;
-                    assert!(open || room.members.iter().any(|one| own(&one)), "not to be read");
-                    assert_eq!(*after, horizon, "what was said before it was opened");
+                    assert!(open || room.members.iter().any(|member| own(&member)), "not readable");
+                    assert_eq!(*after, horizon, "readable from before it was opened");
                 }
             }
             Call::Members(call::Members { room, .. }) | Call::Read(call::Read { room, .. })
@@ -307,7 +311,7 @@ impl World {
             {
                 let room = &book.rooms[room];
                 let open = room.settings.visibility == Visibility::Public;
-                let member = asked.account.is_some_and(|one| book.is_member(one, room.id));
+                let member = asked.account.is_some_and(|account| book.is_member(account, room.id));
                 assert!(open || member, "a stranger looks into a room");
             }
             Call::OpenStream(call::OpenStream { subscription, .. }) => match answer {
@@ -327,13 +331,16 @@ impl World {
         }
     }
 
-    /// A subscription begins to hear once at most.
+    /// A subscription begins to hear at most once.
     fn subscribed(&mut self, subscription: SubscriptionId, protocol: ProtocolId, room: RoomId) {
         if let Some(stream) = self.streams.get_mut(&base_of(subscription)) {
             assert_eq!(stream.subscriptions.insert(subscription, room), None, "subscribed twice");
             return;
         }
-        let member = self.members.get_mut(&subscription).expect("only who asked is subscribed");
+        let member = self
+            .members
+            .get_mut(&subscription)
+            .expect("only a connection that has asked is subscribed");
         assert_eq!(
             (member.hearing, member.protocol, member.room),
             (Hearing::NotYet, protocol, room)
@@ -341,7 +348,7 @@ impl World {
         member.hearing = Hearing::Now;
     }
 
-    /// Only who hears stops hearing, once, and not without a reason.
+    /// Only a subscription that hears can end, once, and with a reason.
     fn unsubscribed(
         &mut self,
         subscription: SubscriptionId,
@@ -354,20 +361,23 @@ impl World {
                 Some(room),
                 "was not subscribed"
             );
-            assert_eq!(reason, None, "a stream goes on");
+            assert_eq!(reason, None, "a stream continues");
             return;
         }
-        let member =
-            self.members.get_mut(&subscription).expect("only who was subscribed is unsubscribed");
+        let member = self.members.get_mut(&subscription).expect("only a subscription can end");
         assert_eq!((member.hearing, member.room), (Hearing::Now, room));
-        assert!(!member.standing, "{subscription:?} lost its subscription by no rule: {reason:?}");
-        assert!(reason.is_some() || member.left, "no reason to one who is still there");
+        assert!(!member.standing, "{subscription:?} ended without a rule: {reason:?}");
+        assert!(reason.is_some() || member.left, "an open connection gets no reason");
         member.hearing = Hearing::NoMore;
-        // What it said until then has its reply, unless the connection did not wait for it.
-        assert!(member.tells.is_empty(), "{subscription:?} goes without {:?}", member.tells);
+        // Its earlier tells have replies, unless the connection has closed before.
+        assert!(
+            member.tells.is_empty(),
+            "{subscription:?} ended without a reply to {:?}",
+            member.tells
+        );
     }
 
-    /// No announcement names a subscription that does not hear the room.
+    /// The subscription of an announcement hears the room.
     fn announced_by_one_who_hears(&self, room: RoomId, by: Option<(SubscriptionId, ProtocolId)>) {
         let Some((subscription, protocol)) = by else { return };
         if let Some(stream) = self.streams.get(&base_of(subscription)) {
@@ -382,43 +392,44 @@ impl World {
         assert_eq!((member.hearing, member.room, member.protocol), (Hearing::Now, room, protocol));
     }
 
-    /// Whoever joins was not there, whoever leaves was; messages come in the log's order, each when
-    /// the log has it. (Workers hand an announcement to all who hear the room, so one order and
-    /// no gap for the room is one order and no gap for everybody in it.)
+    /// A join names a person who was absent, a part one who was present; messages come in the order
+    /// of the log, once the log has them. (Workers give an announcement to all subscriptions of the
+    /// room, so one order without gaps for the room is the same for everybody in it.)
     fn announced(&mut self, event: &Event, subscribed: bool, book: &Book) {
         let roster = self.rosters.entry(event.room).or_default();
         let name = event.author.name.folded();
         let place = roster.iter().position(|present| *present == name);
         match &event.what {
             What::Joined => {
-                assert_eq!(place, None, "{name:?} joined, who was there");
+                assert_eq!(place, None, "{name:?} joined twice");
                 roster.push(name);
             }
-            What::Gone { .. } => roster.clear(), // Nobody is told any more who goes.
-            // (Where a stranger ended the room, the first message of somebody may have come too
-            // late for it, and with it the news that they were there.)
+            What::Gone { .. } => roster.clear(), // No parts follow.
+            // (If another proposer ended the room, a person's first message may have come too late,
+            // and with it the news of the person's presence.)
             What::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}
             What::Left => {
-                roster.remove(place.expect("only who was there leaves"));
+                roster.remove(place.expect("only a present person leaves"));
             }
             What::Said { seq, text, client_id, reply_to, calls: _ } => {
                 if place.is_none() && subscribed {
                     roster.push(name);
                 }
-                let (due, time, entry) = self.to_announce.take().expect("said, but not in the log");
+                let (due, time, entry) =
+                    self.to_announce.take().expect("announced, but not in the log");
                 let Event { room, author, color, .. } = event.clone();
                 let (text, client_id, reply_to) = (text.clone(), client_id.clone(), *reply_to);
                 let calls = Box::default();
                 let said = Entry::Said { room, author, color, text, client_id, reply_to, calls };
                 assert_eq!((*seq, event.time, said), (due, time, entry), "not as it was logged");
                 let last = self.last_said.insert(room, *seq);
-                assert!(last.is_none_or(|last| last < *seq), "told out of order");
+                assert!(last.is_none_or(|last| last < *seq), "announced out of order");
             }
             _ => {}
         }
     }
 
-    /// Replies come in the order of the tells; a receipt has the number under which the log has it.
+    /// Replies come in the order of the tells; a receipt has the number that the log gave.
     fn replied(
         &mut self,
         subscription: SubscriptionId,
@@ -427,10 +438,10 @@ impl World {
         log: &[(Time, Entry)],
     ) {
         if let Some(stream) = self.streams.get_mut(&subscription) {
-            assert!(!stream.dismissed, "a reply to nobody");
+            assert!(!stream.dismissed, "a reply to a closed stream");
             let Some(tell) = stream.tells.pop_front() else {
-                assert!(!stream.standing && reply.is_err(), "a reply to what was not said");
-                return; // It was about to end.
+                assert!(!stream.standing && reply.is_err(), "a reply without a tell");
+                return; // The stream was about to end.
             };
             match (tell, reply) {
                 (Tell::Act { action: Action::Send { text, .. }, .. }, Ok(receipt)) => {
@@ -451,8 +462,8 @@ impl World {
             "a reply to nobody"
         );
         let Some(tell) = member.tells.pop_front() else {
-            assert!(!member.standing && reply.is_err(), "a reply to what was not said");
-            return; // Its subscription was about to end.
+            assert!(!member.standing && reply.is_err(), "a reply without a tell");
+            return; // The subscription was about to end.
         };
         match (tell, reply) {
             (Tell::Say { text, .. }, Ok(Receipt::Logged { seq, .. })) => {
@@ -461,8 +472,8 @@ impl World {
                 assert!(kept, "a receipt for {text:?}, but the log has {entry:?}");
             }
             (Tell::Say { text, .. }, Err(refusal)) => {
-                // (A message that a stranger's end of the room has overtaken is in the log, but
-                // does not fit there.)
+                // (If another proposer has ended the room before, the message is in the log, but
+                // has no effect.)
                 if *refusal != Refusal::RoomNotFound {
                     self.refused_texts.push(text);
                 }
@@ -472,15 +483,15 @@ impl World {
             }
             (Tell::Join { .. } | Tell::Part { .. }, Ok(Receipt::Noted) | Err(_)) => {}
             (Tell::Join { .. }, Ok(Receipt::Known(event))) => {
-                assert_eq!(member.room, event.room, "joined elsewhere");
+                assert_eq!(member.room, event.room, "joined another room");
             }
             (tell, reply) => panic!("{reply:?} is no reply to {tell:?}"),
         }
     }
 
-    /// Whether somebody holds a session by subscribed.
+    /// Whether a subscription or stream keeps the session in use.
     pub fn is_held(&self, session: SessionId) -> bool {
-        let streams = |one: &View| one.standing && one.session == Some(session);
+        let streams = |stream: &View| stream.standing && stream.session == Some(session);
         self.members.values().any(|member| member.standing && member.session == Some(session))
             || self.streams.values().any(streams)
     }

@@ -1,4 +1,4 @@
-//! Blocking: what is not said any more between two, and what nobody learns by it.
+//! Blocks: what two accounts cannot send any more, and what nobody learns from a block.
 
 use super::*;
 use crate::limits::BLOCKED_PER_ACCOUNT_MAX;
@@ -19,18 +19,18 @@ fn send(room: RoomId, text: &str) -> Call {
     act(Action::Send { room, text: text.into(), client_id: None, reply_to: None })
 }
 
-/// Those whom somebody has blocked, by name.
+/// The names that the caller has blocked.
 fn blocked(core: &mut Core, name: &str) -> Vec<String> {
     match core.ask(name, call::Blocked { after: AccountId(0) }) {
         Ok(Answer::Blocked(Page { items: people, next: None })) => {
-            people.iter().map(|one| one.name.to_string()).collect()
+            people.iter().map(|person| person.name.to_string()).collect()
         }
         other => panic!("{other:?} instead of who is blocked"),
     }
 }
 
 #[test]
-fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
+fn a_block_stops_messages_in_both_directions() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     let Ok(Answer::Direct(DirectRoom { room, .. })) = core.ask("ann", direct("bob", 1)) else {
         panic!()
@@ -53,14 +53,15 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
                 assert_eq!(core.try_to(who, act(action)), Err(Refusal::Blocked), "{who}");
             }
             assert_eq!(core.try_to(who, send(room, "three")), Err(Refusal::Blocked), "{who}");
-            // What was said can still be read, and what takes something back is done.
+            // Old messages stay readable, and deletions are allowed.
             core.ask(who, call::View { room }).expect("it is theirs");
             for action in
                 [Action::Delete { room, target }, Action::React { room, target, emoji, on: false }]
             {
                 core.ask(who, act(action)).expect("done");
             }
-            // Whoever leaves does not come back, for nothing is said; nor do they ask for it.
+            // An account that leaves does not return, for neither can send; nor does a call bring
+            // it back.
             core.ask(who, call::Exit { room }).expect("out");
             let name = if who == "ann" { "bob" } else { "ann" };
             assert_eq!(core.try_to(who, direct(name, 2)), Err(Refusal::Blocked), "{who}");
@@ -74,7 +75,7 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
     }
     core.ask("cat", block("ann", true)).expect("blocked");
     for (who, name) in [("ann", "cat"), ("cat", "ann")] {
-        assert_eq!(core.try_to(who, direct(name, 3)), Err(Refusal::Blocked), "none is opened");
+        assert_eq!(core.try_to(who, direct(name, 3)), Err(Refusal::Blocked), "no room is opened");
     }
     assert_eq!(core.try_to("ann", block("ann", true)), Err(Refusal::Malformed(Field::Name)));
     assert_eq!(core.try_to("ann", block("nobody", true)), Err(Refusal::PersonNotFound));
@@ -82,7 +83,7 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
 }
 
 #[test]
-fn a_message_says_whom_it_names_whoever_has_blocked_its_author() {
+fn a_message_shows_all_its_mentions_in_spite_of_blocks() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     core.ask("ann", block("bob", true)).expect("blocked");
     core.subscribe(1, "bob").expect("a subscription");
@@ -129,7 +130,7 @@ fn nobody_blocks_more_than_so_many_and_guests_who_are_gone_make_room() {
     let last = format!("n{}", count + 2);
     assert_eq!(core.try_to("n1!", block(&last, true)), Err(Refusal::Full));
     core.ask("n2!", block(&last, true)).expect("others can");
-    // A guest without a session, who is about to go.
+    // A guest without a session, about to end.
     snapshot.accounts[1].key = None;
     core.chat = Chat::new(settings, snapshot);
     core.give(Command::Tick);

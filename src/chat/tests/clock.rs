@@ -1,11 +1,11 @@
-//! A system's clock that leaps: what follows it, and what does not.
+//! A wall clock that leaps: what follows it, and what does not.
 
 use super::*;
 use crate::limits::SESSIONS_PER_ACCOUNT_MAX;
 
 const SIX_HOURS: i64 = 6 * 3_600;
 
-/// When the proposal that comes of a command says that it was made.
+/// The time of the proposal that a command makes.
 fn proposed(core: &mut Core, text: &str) -> Time {
     core.say(1, "ann", text);
     let (_, time, _) = core.proposals.front().expect("a proposal");
@@ -15,7 +15,7 @@ fn proposed(core: &mut Core, text: &str) -> Time {
 }
 
 #[test]
-fn messages_follow_the_clock_also_back() {
+fn messages_follow_the_wall_clock_even_back() {
     let mut core = Core::with(&["ann"]);
     core.subscribe(1, "ann").expect("a subscription");
     core.leap_secs = SIX_HOURS;
@@ -46,7 +46,7 @@ fn a_session_lives_as_long_as_the_process_has_run() {
 }
 
 #[test]
-fn the_last_use_of_a_session_is_shown_by_the_system_s_clock() {
+fn the_last_use_of_a_session_is_shown_by_the_wall_clock() {
     let mut core = Core::with(&["ann"]);
     core.leap_secs = SIX_HOURS;
     core.ask("ann", call::Me).expect("a session");
@@ -66,7 +66,7 @@ fn a_session_that_was_used_in_the_future_does_not_live_until_then() {
     core.ask("ann", call::Me).expect("a session");
     let snapshot = core.chat.snapshot();
     assert!(snapshot.sessions[0].last_used > core.now);
-    // The server starts again, with the clock put right.
+    // The server restarts with a corrected clock.
     core.leap_secs = 0;
     let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
     core.chat = Chat::new(settings, snapshot.used_before(core.now));
@@ -75,7 +75,7 @@ fn a_session_that_was_used_in_the_future_does_not_live_until_then() {
 }
 
 #[test]
-fn of_the_sessions_of_an_account_the_longest_unused_makes_way_whatever_the_clock_says() {
+fn the_longest_unused_session_ends_whatever_the_wall_clock_says() {
     let mut core = Core::with(&["ann"]);
     for number in 1..SESSIONS_PER_ACCOUNT_MAX {
         core.passes(1);

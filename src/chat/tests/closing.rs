@@ -1,9 +1,9 @@
-//! Rooms that close before more people than one command reaches.
+//! Rooms that close with more people than one command can handle.
 
 use super::*;
 use Visibility::{Private, Public};
 
-/// A room of Ann's with Bob's stream and guests in it, in a core that takes few steps at a time.
+/// Ann's room with Bob's stream and anonymous clients, in a core with few steps a command.
 fn crowd(guests: u64) -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob"]);
     let den = core.room("ann", room_settings("den", Public, None));
@@ -30,14 +30,14 @@ fn close(room: RoomId) -> Call {
 }
 
 impl Core {
-    /// What is too long for one command goes on, once.
+    /// Continues unfinished work, once.
     fn carry_on(&mut self) -> Vec<String> {
         self.give(Command::Continue)
     }
 }
 
 #[test]
-fn nobody_who_is_out_hears_what_is_said_after_it() {
+fn nobody_who_is_out_hears_later_messages() {
     for behind in [false, true] {
         let (mut core, den) = crowd(9);
         core.ask_late("ann", close(den));
@@ -47,7 +47,7 @@ fn nobody_who_is_out_hears_what_is_said_after_it() {
         let mut heard = core.commit();
         assert!(core.chat.is_behind() && core.chat.is_busy(), "it is too long for one command");
         assert_eq!(core.say(1, "", "a secret"), [""; 0]);
-        // Who is to go says nothing more, and nobody waits for the answer.
+        // A connection that is about to end sends nothing more, and no answer waits for it.
         assert_eq!(core.say(10, "", "still here"), [""; 0]);
         while core.chat.is_behind() {
             heard.extend(core.carry_on());
@@ -58,45 +58,46 @@ fn nobody_who_is_out_hears_what_is_said_after_it() {
                 heard.extend(core.carry_on());
             }
         }
-        let place = |text: &str| heard.iter().position(|one| one.contains(text));
+        let place = |text: &str| heard.iter().position(|effect| effect.contains(text));
         let secret = place("a secret").expect("it was said");
-        let closed = |one: &&String| one.ends_with("is closed: Locked");
+        let closed = |effect: &&String| effect.ends_with("is closed: Locked");
         assert_eq!(heard[..secret].iter().filter(closed).count(), 9, "{heard:#?}");
         assert!(place("notified to 65538: gone") < place("ann made the room so"));
         assert!(place("still here").is_none());
         assert_eq!(place("on its way").is_some(), behind);
         core.chat.check();
         let snapshot = core.chat.snapshot();
-        let members: Vec<u64> = snapshot.rooms[1].members.iter().map(|one| one.account.0).collect();
+        let members: Vec<u64> =
+            snapshot.rooms[1].members.iter().map(|member| member.account.0).collect();
         assert_eq!(members, [1]);
     }
 }
 
 #[test]
-fn what_waits_for_the_closing_itself_does_not_lose_who_is_to_go() {
+fn an_effect_that_waits_for_the_closing_keeps_its_order() {
     let (mut core, den) = crowd(9);
     core.ask_late("ann", close(den));
-    // This waits for the entry, and nothing that is proposed stands behind it.
+    // This effect waits for the entry, and no proposal stands behind it.
     core.part(1);
     let mut heard = core.commit();
     assert!(core.chat.is_behind(), "it is too long for one command");
     while core.chat.is_behind() {
         heard.extend(core.carry_on());
     }
-    let closed = heard.iter().filter(|one| one.ends_with("is closed: Locked")).count();
+    let closed = heard.iter().filter(|effect| effect.ends_with("is closed: Locked")).count();
     assert_eq!(closed, 9, "{heard:#?}");
-    let place = |text: &str| heard.iter().position(|one| one.contains(text));
+    let place = |text: &str| heard.iter().position(|effect| effect.contains(text));
     assert!(place("ann left") < place("is closed: Locked"), "{heard:#?}");
     core.chat.check();
 }
 
 #[test]
-fn who_comes_back_at_once_stays() {
+fn a_connection_with_the_new_password_stays() {
     let (mut core, den) = crowd(9);
     core.ask_late("ann", close(den));
     core.commit();
     assert!(core.chat.is_busy());
-    // Bob comes by the new password, before all of those who are out have heard of it.
+    // Bob enters with the new password before everybody who is out has heard of it.
     let access = Access::Password { generation: 1 };
     let back = core.ask_late("bob", call::Enter { room: den, access });
     let access = Access::Token { room: den, generation: 1, session: None };
@@ -107,7 +108,9 @@ fn who_comes_back_at_once_stays() {
     let heard = core.settle();
     assert!(matches!(core.answer(back), Some(Ok(Answer::Room(_)))));
     assert_eq!(core.answer(late), Some(Ok(Answer::Done(()))));
-    assert!(heard.iter().any(|one| one.starts_with("notified to") && one.contains("den as")));
+    assert!(
+        heard.iter().any(|effect| effect.starts_with("notified to") && effect.contains("den as"))
+    );
     while core.chat.is_busy() {
         core.carry_on();
     }
@@ -118,12 +121,12 @@ fn who_comes_back_at_once_stays() {
 }
 
 #[test]
-fn the_end_of_everything_is_no_long_command() {
+fn a_shutdown_takes_several_commands() {
     let (mut core, _) = crowd(30);
     let mut closed = 0;
     let mut heard = core.give(Command::Close);
     loop {
-        let now = heard.iter().filter(|one| one.contains("ShuttingDown")).count();
+        let now = heard.iter().filter(|effect| effect.contains("ShuttingDown")).count();
         assert!(now <= 4, "{heard:?}");
         closed += now;
         if !core.chat.is_busy() {

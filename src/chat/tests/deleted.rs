@@ -1,4 +1,4 @@
-//! Deleted rooms, which their owner can bring back.
+//! Deleted rooms, which their owner can restore.
 
 use super::full::{account, core_from, room};
 use super::*;
@@ -17,13 +17,16 @@ fn restore(room: RoomId) -> Call {
 }
 
 impl Core {
-    /// The titles of what somebody can bring back, and until when.
+    /// The titles of the caller's deleted rooms, each with its deadline.
     fn deleted(&mut self, who: &str) -> Vec<(String, Time)> {
         let Ok(Answer::Deleted(rooms)) = self.ask(who, call::Deleted) else { panic!("no list") };
-        rooms.into_iter().map(|one| (one.title.as_str().to_owned(), one.until)).collect()
+        rooms
+            .into_iter()
+            .map(|deleted| (deleted.title.as_str().to_owned(), deleted.until))
+            .collect()
     }
 
-    /// Time has passed, and Ann logs in once more.
+    /// Time passes, and Ann logs in again.
     fn come_again(&mut self) {
         self.give(Command::Tick);
         self.settle();
@@ -31,7 +34,7 @@ impl Core {
     }
 
     fn kept(&self) -> Vec<u64> {
-        self.chat.snapshot().deleted.iter().map(|one| one.room.id.0).collect()
+        self.chat.snapshot().deleted.iter().map(|deleted| deleted.room.id.0).collect()
     }
 
     fn titles(&mut self, who: &str) -> Vec<String> {
@@ -75,7 +78,7 @@ fn a_deleted_room_returns_with_all_that_it_had() {
     let after = core.chat.snapshot();
     let whole = |snapshot: &Snapshot| {
         let room = &snapshot.rooms[1];
-        let read = room.members.iter().map(|one| (one.account, one.read, one.horizon));
+        let read = room.members.iter().map(|member| (member.account, member.read, member.horizon));
         (
             room.settings.clone(),
             room.generation,
@@ -85,12 +88,12 @@ fn a_deleted_room_returns_with_all_that_it_had() {
     };
     assert_eq!(whole(&after), whole(&before));
     assert!(after.deleted.is_empty() && core.deleted("ann").is_empty());
-    assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound), "it is there");
+    assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound), "it is restored already");
     assert_eq!(core.try_to("cat", call::View { room: den }), Ok(()));
 }
 
 #[test]
-fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
+fn its_members_hear_it_again_but_not_accounts_that_are_gone() {
     let mut core = Core::with(&["ann", "bob"]);
     let den = core.room("ann", room_settings("den", Public, None));
     core.ask("", be_guest("zoe")).expect("a guest");
@@ -117,12 +120,13 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     ];
     assert_eq!(heard, expected);
     let snapshot = core.chat.snapshot();
-    let members: Vec<u64> = snapshot.rooms[1].members.iter().map(|one| one.account.0).collect();
-    assert_eq!(members, [1, 2], "its owner is in it again");
+    let members: Vec<u64> =
+        snapshot.rooms[1].members.iter().map(|member| member.account.0).collect();
+    assert_eq!(members, [1, 2], "its owner is a member again");
 }
 
 #[test]
-fn a_title_that_is_anothers_by_now() {
+fn a_title_that_another_room_has_taken() {
     let mut core = Core::with(&["ann", "bob"]);
     let den = core.room("ann", room_settings("den", Public, None));
     core.ask("ann", remove(den)).expect("gone");
@@ -130,17 +134,17 @@ fn a_title_that_is_anothers_by_now() {
     assert_eq!(core.ask("ann", restore(den)), Err(Refusal::TitleTaken));
     let named = |title| call::RestoreRoom { room: den, title: Title::new(title) };
     assert_eq!(core.ask("ann", named("Den")), Err(Refusal::TitleTaken));
-    // Two at once: the second finds it there.
+    // Two calls at once: the second finds the room restored.
     let late = [core.ask_late("ann", named("attic")), core.ask_late("ann", named("cellar"))];
     let taken = core.ask_late(
         "bob",
         call::MakeRoom { settings: room_settings("attic", Public, None), chance: 1 },
     );
-    assert_eq!(core.answer(taken), Some(Err(Refusal::TitleTaken)), "it is on its way");
+    assert_eq!(core.answer(taken), Some(Err(Refusal::TitleTaken)), "its return is pending");
     core.settle();
     let answers = late.map(|ask| core.answer(ask).expect("an answer").map(|_| ()));
     assert_eq!(answers, [Ok(()), Err(Refusal::RoomNotFound)]);
-    // What the log cannot take changes nothing.
+    // A refusal of the log changes nothing.
     core.ask("ann", remove(den)).expect("gone");
     let lost = core.ask_late("ann", restore(den));
     core.fail();
@@ -150,14 +154,14 @@ fn a_title_that_is_anothers_by_now() {
 }
 
 #[test]
-fn what_nobody_owned_is_gone_for_good() {
+fn a_room_without_an_owner_cannot_be_restored() {
     let mut core = Core::with(&["ann"]);
     let den = core.room("", room_settings("den", Public, None));
     core.ask("ann", call::Enter { room: den, access: Access::Open }).expect("a member");
     core.ask("ann", remove(den)).expect("gone");
     assert!(core.deleted("ann").is_empty() && core.kept().is_empty());
     assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound));
-    // So is what was deleted by a guest who is gone.
+    // Nor can a room that a guest deleted who is gone.
     core.ask("", be_guest("zoe")).expect("a guest");
     let attic = core.room("zoe", room_settings("attic", Public, None));
     core.ask("zoe", remove(attic)).expect("gone");
@@ -168,7 +172,7 @@ fn what_nobody_owned_is_gone_for_good() {
 }
 
 #[test]
-fn after_seven_days_it_is_gone_for_good() {
+fn after_seven_days_it_cannot_be_restored() {
     let mut core = Core::with(&["ann"]);
     let den = core.room("ann", room_settings("den", Public, None));
     core.ask("ann", remove(den)).expect("gone");
@@ -184,8 +188,8 @@ fn after_seven_days_it_is_gone_for_good() {
     assert!(core.kept().is_empty());
 }
 
-/// A clock that leaps ahead makes nothing older; nor is anything purged by one that was wrong from
-/// the start, as long as nobody is known to have done anything by it.
+/// A clock that leaps ahead ages no room; nor does a clock that was wrong at startup purge one, as
+/// long as no activity by that clock is known.
 #[test]
 fn a_clock_that_is_wrong_purges_nothing() {
     let days = |count: u64| i64::try_from(count * 24 * 3_600).expect("seconds");
@@ -196,7 +200,7 @@ fn a_clock_that_is_wrong_purges_nothing() {
     core.passes(7_200);
     core.come_again();
     assert_eq!((core.titles("ann"), core.kept()), (vec!["den".to_owned()], vec![den.0]));
-    // The next start is by the wrong clock.
+    // The next start uses the wrong clock.
     let snapshot = core.chat.snapshot();
     core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot);
     core.now = Time(core.now.0 + days(400) * 1_000_000);
@@ -207,10 +211,10 @@ fn a_clock_that_is_wrong_purges_nothing() {
         core.proposals.iter().any(|(_, _, entry)| matches!(entry, Entry::RoomPurged { .. }))
     };
     assert!(!purges(&mut core, 10), "the server has just started");
-    assert!(!purges(&mut core, RETAIN_WAIT_MS / 1_000), "nothing was written by this clock");
+    assert!(!purges(&mut core, RETAIN_WAIT_MS / 1_000), "the log has no entry by this clock");
     core.settle();
     core.login("ann").expect("a login");
-    assert!(purges(&mut core, 10), "somebody has come by it, and that is kept");
+    assert!(purges(&mut core, 10), "the log has an entry by this clock");
 }
 
 #[test]
@@ -231,10 +235,10 @@ fn so_many_are_kept_of_one_owner() {
     assert_eq!((titles.len(), &*titles[0]), (max, "room 21"));
     assert_eq!(core.ask("ann", restore(rooms[1])), Err(Refusal::RoomNotFound));
     assert_eq!(core.try_to("ann", restore(rooms[2])), Ok(()));
-    assert_eq!(core.titles("bob"), ["other"], "another's is not touched");
+    assert_eq!(core.titles("bob"), ["other"], "another owner's rooms stay");
 }
 
-/// Deleted rooms as a snapshot has them: each of the next account, the lowest number first.
+/// Deleted rooms as in a snapshot: each of the next account, the lowest number first.
 fn deleted(id: u64, members: &[AccountId]) -> DeletedRecord {
     let mut room = room(id, members);
     room.owner = Some(AccountId(id));
@@ -255,25 +259,28 @@ fn so_many_are_kept_of_all() {
         let den = core.room("ann", room_settings("den", Public, None));
         core.ask_late("ann", remove(den));
         core.commit();
-        // The log cannot take it now: it is tried again.
+        // The log refuses the purge: the core tries again.
         core.fail();
         core.give(Command::Tick);
         core.settle();
         let kept = core.kept();
-        assert_eq!((kept.len() as u64, kept[0], *kept.last().expect("one")), (count, 11, den.0));
+        assert_eq!(
+            (kept.len() as u64, kept[0], *kept.last().expect("a deleted room")),
+            (count, 11, den.0)
+        );
     }
 }
 
 #[test]
-fn there_must_be_room_for_it() {
+fn a_full_account_cannot_restore_a_room() {
     let fill = |of_ann: bool, last: u64| {
         let members = [AccountId(1)];
         core_from(&["ann"], move |snapshot| {
             let own = if of_ann { &members[..] } else { &[] };
             snapshot.rooms.extend((2..last).map(|id| room(id, own)));
-            let mut one = deleted(last, &[AccountId(1)]);
-            one.room.owner = Some(AccountId(1));
-            snapshot.deleted.push(one);
+            let mut room = deleted(last, &[AccountId(1)]);
+            room.room.owner = Some(AccountId(1));
+            snapshot.deleted.push(room);
             snapshot.last_room = last;
         })
     };

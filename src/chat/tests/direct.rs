@@ -1,4 +1,4 @@
-//! Rooms for two: who is in them, and how they end.
+//! Rooms for two: their members, and how they end.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn send(room: RoomId, text: &str) -> Call {
     call::Act(Action::Send { room, text, client_id, reply_to }).into()
 }
 
-/// Ann's room with bob, which she has opened; both follow.
+/// Ann's room with bob, which she has opened; both have a stream.
 fn opened() -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     for (number, name) in [(1, "ann"), (2, "bob")] {
@@ -30,7 +30,7 @@ fn opened() -> (Core, RoomId) {
     (core, room.id)
 }
 
-/// The rooms for two that somebody is in.
+/// The rooms for two of an account.
 fn rooms_of(core: &mut Core, name: &str) -> Vec<RoomId> {
     let all = core.ask(name, call::Rooms { mine: true, after: RoomId(0) });
     let Ok(Answer::Rooms(Page { items: rooms, .. })) = all else { panic!("{all:?}") };
@@ -38,12 +38,12 @@ fn rooms_of(core: &mut Core, name: &str) -> Vec<RoomId> {
 }
 
 #[test]
-fn it_is_there_for_the_other_from_the_first_message_on() {
+fn the_other_account_becomes_a_member_with_the_first_message() {
     let (mut core, room) = opened();
     assert_eq!((rooms_of(&mut core, "ann"), rooms_of(&mut core, "bob")), (vec![room], vec![]));
     assert_eq!(core.try_to("bob", call::View { room }), Err(Refusal::RoomNotFound));
     core.ask_late("ann", send(room, "psst"));
-    assert_eq!(core.proposals.len(), 2, "his coming, and what she says");
+    assert_eq!(core.proposals.len(), 2, "his membership and her message");
     let (seq, hears) = (core.seq, format!("131074 hears room {room}"));
     let told = format!("notified to 131074: ann as {}", seq + 1);
     assert_eq!(core.commit()[..2], [hears, told]);
@@ -52,19 +52,19 @@ fn it_is_there_for_the_other_from_the_first_message_on() {
 }
 
 #[test]
-fn who_has_left_it_comes_back_with_the_next_message() {
+fn an_account_that_has_left_returns_with_the_next_message() {
     let (mut core, room) = opened();
     core.ask("ann", send(room, "one")).expect("said");
     for (leaver, stays) in [("bob", "ann"), ("ann", "bob")] {
         core.ask_late(leaver, call::Exit { room });
         let noticed = core.commit();
         assert!(noticed[0].contains("gone"), "{noticed:?}");
-        let tells = noticed.iter().any(|one| one.contains("is member"));
+        let tells = noticed.iter().any(|effect| effect.contains("is member"));
         assert!(!tells, "who hides it tells nobody: {noticed:?}");
         assert_eq!(rooms_of(&mut core, leaver), []);
         assert_eq!(core.try_to(leaver, call::View { room }), Err(Refusal::RoomNotFound));
         assert_eq!(rooms_of(&mut core, stays), [room]);
-        // The other of the two is told no less of who is in it.
+        // The other account still sees both members.
         let who = call::Members { room, after: Place::Present(0) };
         let Ok(Answer::Members(Page { next: Some(next), .. })) = core.ask(stays, who) else {
             panic!()
@@ -89,7 +89,7 @@ fn who_has_left_it_comes_back_with_the_next_message() {
 }
 
 #[test]
-fn who_is_about_to_leave_comes_back_with_what_is_said_meanwhile() {
+fn an_account_with_a_pending_exit_returns_with_the_next_message() {
     let (mut core, room) = opened();
     core.ask("ann", send(room, "one")).expect("said");
     core.ask_late("bob", call::Exit { room });
@@ -107,8 +107,8 @@ fn it_ends_when_both_have_left() {
     core.ask("ann", call::Exit { room }).expect("out");
     let snapshot = core.chat.snapshot();
     assert_eq!((snapshot.rooms.len(), &*snapshot.spent_rooms), (1, &[room][..]));
-    for one in ["ann", "bob"] {
-        assert_eq!(core.try_to(one, send(room, "two")), Err(Refusal::RoomNotFound));
+    for account in ["ann", "bob"] {
+        assert_eq!(core.try_to(account, send(room, "two")), Err(Refusal::RoomNotFound));
     }
     let what = call::Direct { name: "bob".into(), chance: 2 };
     let Ok(Answer::Direct(DirectRoom { made: true, .. })) = core.ask("ann", what) else {
@@ -117,20 +117,20 @@ fn it_ends_when_both_have_left() {
 }
 
 #[test]
-fn whoever_asks_for_one_that_is_about_to_end_gets_another() {
+fn a_call_for_a_room_whose_end_is_pending_gets_a_new_room() {
     let (mut core, room) = opened();
     core.ask("ann", send(room, "one")).expect("said");
     core.ask_late("ann", call::Exit { room });
     core.ask_late("bob", call::Exit { room });
     let said = core.ask_late("bob", send(room, "two"));
-    assert_eq!(core.answer(said), Some(Err(Refusal::RoomNotFound)), "it is as good as gone");
-    let again = ["ann", "bob"].map(|one| {
-        let name = if one == "ann" { "bob" } else { "ann" };
-        core.ask_late(one, call::Direct { name: name.into(), chance: 2 })
+    assert_eq!(core.answer(said), Some(Err(Refusal::RoomNotFound)), "its end is pending");
+    let again = ["ann", "bob"].map(|caller| {
+        let name = if caller == "ann" { "bob" } else { "ann" };
+        core.ask_late(caller, call::Direct { name: name.into(), chance: 2 })
     });
     core.settle();
     let answers = again.map(|ask| core.answer(ask).expect("an answer").expect("a room"));
-    // (Ann waits for bob's leaving, he for nothing more.)
+    // (Ann waits for bob's exit, he for nothing more.)
     let Answer::Direct(DirectRoom { room: same, made: false }) = &answers[0] else {
         panic!("{answers:?}")
     };
@@ -141,7 +141,7 @@ fn whoever_asks_for_one_that_is_about_to_end_gets_another() {
 }
 
 #[test]
-fn nothing_is_half_done() {
+fn both_entries_or_none_are_proposed() {
     let (mut core, room) = opened();
     core.chat =
         Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, core.chat.snapshot())
@@ -153,7 +153,7 @@ fn nothing_is_half_done() {
 }
 
 #[test]
-fn it_ends_with_a_guest_also_where_that_one_or_the_other_has_left() {
+fn it_ends_with_its_guest_even_if_one_of_the_two_has_left() {
     for leaver in ["zoe", "ann"] {
         let mut core = Core::with(&["ann"]);
         core.ask("", be_guest("zoe")).expect("a guest");
@@ -168,9 +168,10 @@ fn it_ends_with_a_guest_also_where_that_one_or_the_other_has_left() {
     }
 }
 
-/// Whoever has thousands of them: they end in slices, and nobody is told less, or late.
+/// A guest with thousands of rooms for two: they end in slices, and everybody hears all of it in
+/// order.
 #[test]
-fn many_end_with_a_guest_a_few_at_a_time() {
+fn many_rooms_for_two_end_with_a_guest_in_slices() {
     let told = |steps: usize| {
         let mut core = Core::with(&["ann", "bob", "cat", "dan"]);
         core.ask("", be_guest("zoe")).expect("a guest");

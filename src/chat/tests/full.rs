@@ -1,11 +1,11 @@
-//! What there is only so much of: who comes late is told so, and nothing is proposed.
+//! Limits of the tables: a call beyond a limit is refused, and nothing is proposed.
 
 use super::*;
 use crate::limits::{
     ACCOUNTS_MAX, DIRECT_ROOMS_PER_ACCOUNT_MAX, MEMBERS_MAX, ROOMS_MAX, ROOMS_PER_ACCOUNT_MAX,
 };
 
-/// A core that begins where another was, but for what is put in by hand.
+/// A core that starts from another's state, with manual changes.
 pub(super) fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> Core {
     let mut core = Core::with(people);
     let mut snapshot = core.chat.snapshot();
@@ -56,12 +56,12 @@ fn members_of_a_room() {
         snapshot.accounts.extend(crowd.map(account));
         snapshot.rooms.push(room(2, &accounts));
     });
-    // The last place is taken while it is in flight.
+    // The last place is reserved while it is pending.
     let first = core.ask_late("ann", enter_room(2));
     assert_eq!(core.try_to("bob", enter_room(2)), Err(Refusal::Full));
     assert!(matches!(core.answer(first), Some(Ok(Answer::Room(_)))));
     assert_eq!(core.try_to("bob", enter_room(2)), Err(Refusal::Full));
-    assert_eq!(core.try_to("ann", enter_room(2)), Ok(()), "she is one");
+    assert_eq!(core.try_to("ann", enter_room(2)), Ok(()), "she is a member already");
     core.ask("ann", call::Exit { room: RoomId(2) }).expect("out");
     assert_eq!(core.try_to("bob", enter_room(2)), Ok(()));
 }
@@ -77,7 +77,7 @@ fn rooms_of_an_account() {
         assert_eq!(core.try_to("ann", what.clone()), Err(Refusal::Full), "{what:?}");
     }
     let direct = call::Direct { name: "ann".into(), chance: 1 };
-    assert_eq!(core.try_to("bob", direct), Ok(()), "she can be written to");
+    assert_eq!(core.try_to("bob", direct), Ok(()), "others can open a room with her");
     core.ask("ann", call::Exit { room: RoomId(2) }).expect("out");
     core.ask_late("ann", enter_room(5_000));
     core.ask_late("ann", make_room());
@@ -98,8 +98,8 @@ fn rooms_for_two_count_for_who_opened_them() {
     let mut core = core_from(&["ann", "bob", "cat"], |snapshot| {
         let last = 10 + strangers + max;
         snapshot.accounts.extend((10..last).map(account));
-        // As many strangers as there is room for anywhere have written to Ann, and Bob has
-        // written to as many as he may.
+        // Strangers have opened as many rooms with Ann as the tables hold, and Bob has opened
+        // as many as he may.
         snapshot.rooms.extend((10..10 + strangers).map(|id| room_of(id, [id, 1])));
         snapshot.rooms.extend((10 + strangers..last - 1).map(|id| room_of(id, [2, id])));
         snapshot.rooms.push(room(5_000, &[]));
@@ -108,13 +108,13 @@ fn rooms_for_two_count_for_who_opened_them() {
     for what in [enter_room(5_000), make_room(), direct("cat", 1)] {
         assert_eq!(core.try_to("ann", what.clone()), Ok(()), "{what:?}");
     }
-    // The last that Bob may open is counted while it is in flight.
+    // The last room that Bob may open counts while it is pending.
     let last = core.ask_late("bob", direct("cat", 2));
     assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::Full));
     assert!(matches!(core.answer(last), Some(Ok(Answer::Direct(DirectRoom { made: true, .. })))));
     assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::Full));
-    assert_eq!(core.try_to("bob", direct("cat", 3)), Ok(()), "that is there");
-    assert_eq!(core.try_to("ann", direct("bob", 3)), Ok(()), "others can write to him");
+    assert_eq!(core.try_to("bob", direct("cat", 3)), Ok(()), "this room exists");
+    assert_eq!(core.try_to("ann", direct("bob", 3)), Ok(()), "others can open a room with him");
 }
 
 #[test]

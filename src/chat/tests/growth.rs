@@ -1,6 +1,6 @@
-//! No command's work grows with how much there is: what each looks at is counted, in a small world
-//! and in one that is ten times as large. (Whoever goes through a table or a page, takes a step of
-//! what may be long, or causes an effect is counted, so that no clock is needed.)
+//! The work of a command does not grow with the size of the tables: the test counts it in a small
+//! world and in one ten times as large. (It counts items of tables and pages, steps of long work,
+//! and effects, so that it needs no clock.)
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use crate::chat::numbered::looks;
 
 const SMALL: u64 = 600;
 const LARGE: u64 = 10 * SMALL;
-/// Rooms of the one who has the most.
+/// The rooms of the account with the most rooms.
 const OWN: u64 = 500;
 const CROWDED: RoomId = RoomId(2);
 /// Streams' own subscriptions are multiples of it.
 const STREAM: u64 = 1 << 16;
 
-/// A core, and the most that a command of each kind has looked at.
+/// A core, and the maximal count of each kind of command.
 struct Counted {
     core: Core,
     most: BTreeMap<String, u64>,
@@ -24,7 +24,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// So many accounts, rooms, people in two rooms, and subscriptions of one session.
+    /// The number of accounts, rooms, people in two rooms, and subscriptions of one session.
     fn new(size: u64) -> Counted {
         let mut core = Core::with(&["ann", "bob"]);
         let mut snapshot = core.chat.snapshot();
@@ -79,7 +79,7 @@ impl Counted {
         }
     }
 
-    /// Asks; the log answers, and what was too long comes to its end.
+    /// Calls; the log replies, and long work is finished.
     fn ask(&mut self, who: &str, what: impl Into<Call>) {
         let what = what.into();
         let name = kind(&what);
@@ -118,7 +118,7 @@ impl Counted {
     }
 }
 
-/// The name of a kind of call. A new one has to be named here, and put to the core below.
+/// The name of a kind of call. A new kind must get a name here, and be called below.
 fn kind(ask: &Call) -> &'static str {
     let text = format!("{ask:?}");
     let name = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
@@ -215,7 +215,7 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     it.give("Leave", Command::Leave { subscription: streams[0] });
     let subscription = it.subscribe("Subscribe", "ann", CROWDED);
     it.give("Leave", Command::Leave { subscription });
-    // While a message is on its way, all speak, and who wants the same change waits.
+    // While a message is pending, everybody sends, and calls for the same change wait.
     let (text, client_id, reply_to) = ("slow".into(), None, None);
     let slow = call::Act(Action::Send { room: LOBBY, text, client_id, reply_to });
     it.core.last += 1;
@@ -245,7 +245,8 @@ fn work(size: u64) -> BTreeMap<String, u64> {
         }
     }
     it.settle("ChangeRoom");
-    // Gone with everybody who belongs to it, back with them, and closed before those who sit there.
+    // The room is deleted with all its members, restored with them, and closed with all its
+    // subscriptions.
     it.ask("ann", call::Deleted);
     it.ask("ann", call::RestoreRoom { room: CROWDED, title: None });
     for guest in 0..size {

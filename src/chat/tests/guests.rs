@@ -1,4 +1,4 @@
-//! Guests and sessions: who has no key, and how long one is remembered.
+//! Guests and their sessions: accounts without a key, and how long they are remembered.
 
 use super::*;
 use crate::limits::GUEST_REMEMBERED_TTL_SECS;
@@ -6,14 +6,16 @@ use crate::limits::GUEST_REMEMBERED_TTL_SECS;
 #[test]
 fn a_guest_ends_with_the_session() {
     let mut core = Core::with(&["ann"]);
-    assert!(matches!(core.ask("", be_guest("Zoë b")), Ok(Answer::Session(one)) if one.guest));
+    assert!(
+        matches!(core.ask("", be_guest("Zoë b")), Ok(Answer::Session(session)) if session.guest)
+    );
     assert_eq!(core.try_to("", be_guest("ANN")), Err(Refusal::NameTaken));
     assert_eq!(core.try_to("", be_guest("zoË B")), Err(Refusal::NameTaken));
     assert_eq!(core.chat.snapshot().rooms[0].members.len(), 2);
     core.ask("Zoë b", call::Logout).expect("out");
     let snapshot = core.chat.snapshot();
     assert_eq!((snapshot.accounts.len(), snapshot.rooms[0].members.len()), (1, 1));
-    assert_eq!(snapshot.last_account, 2, "no number comes again");
+    assert_eq!(snapshot.last_account, 2, "no number is reused");
     core.ask("", be_guest("zoë b")).expect("the name is free");
 }
 
@@ -37,7 +39,7 @@ fn a_guest_without_a_session_does_not_linger() {
 }
 
 #[test]
-fn what_was_a_guests_is_the_longest_members_or_nobodys() {
+fn the_longest_member_inherits_a_guests_room() {
     let mut core = Core::with(&["bob", "ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let open = core.room("zoe", room_settings("open", Visibility::Public, None));
@@ -48,16 +50,16 @@ fn what_was_a_guests_is_the_longest_members_or_nobodys() {
     assert_eq!(core.try_to("ann", may(open)), Err(Refusal::Forbidden));
     assert_eq!(core.try_to("ann", may(shut)), Err(Refusal::Forbidden));
     core.ask("zoe", call::Logout).expect("out");
-    assert_eq!(core.try_to("", may(open)), Err(Refusal::RoomNotFound), "nobody was there");
+    assert_eq!(core.try_to("", may(open)), Err(Refusal::RoomNotFound), "it was empty");
     assert_eq!(core.try_to("", may(shut)), Err(Refusal::Forbidden));
-    assert_eq!(core.try_to("ann", may(shut)), Ok(()), "it is hers, who came first");
+    assert_eq!(core.try_to("ann", may(shut)), Ok(()), "she is the longest member");
     assert_eq!(core.try_to("bob", may(shut)), Err(Refusal::Forbidden));
     let owned = core.chat.snapshot().rooms.iter().filter(|room| room.owner.is_some()).count();
     assert_eq!(owned, 1);
 }
 
 #[test]
-fn members_hear_whose_their_room_is_now() {
+fn members_hear_of_their_rooms_new_owner() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let den = core.room("zoe", room_settings("den", Visibility::Private, Some("hash")));
@@ -75,9 +77,9 @@ fn members_hear_whose_their_room_is_now() {
     assert!(core.proposals.is_empty(), "once");
 }
 
-/// One that lost its owner ends when nobody is there; one that never had one stays.
+/// A room that has lost its owner ends when it is empty; a room that never had one stays.
 #[test]
-fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
+fn a_room_that_has_lost_its_owner_ends_with_its_last_person() {
     let mut core = Core::with(&["ann", "bob"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let den = core.room("zoe", room_settings("den", Visibility::Public, None));
@@ -90,7 +92,7 @@ fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
         core.chat.snapshot().rooms.iter().map(|room| room.id).collect()
     };
     assert_eq!(rooms(&core), [LOBBY, den, nobodys], "{bar} had nobody");
-    // Whoever comes to stay keeps it, and does not have it.
+    // A new member keeps it, but does not own it.
     core.ask("ann", call::Enter { room: den, access: Access::Open }).expect("a member");
     core.leave(1);
     core.leave(2);
@@ -102,7 +104,7 @@ fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
 }
 
 #[test]
-fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
+fn a_failed_proposal_about_an_orphan_is_repeated_at_the_next_tick() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let den = core.room("zoe", room_settings("den", Visibility::Public, None));
@@ -111,8 +113,8 @@ fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
     core.commit();
     assert_eq!(core.proposals.len(), 1, "its end");
     core.fail();
-    assert_eq!(core.try_to("ann", call::View { room: den }), Ok(()), "it is there");
-    // After a restart, too.
+    assert_eq!(core.try_to("ann", call::View { room: den }), Ok(()), "it still exists");
+    // Also after a restart.
     core.chat =
         Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, core.chat.snapshot());
     core.give(Command::Tick);
@@ -121,15 +123,19 @@ fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
 }
 
 #[test]
-fn who_gives_a_guest_up_frees_the_name_at_once() {
+fn giving_a_guest_up_frees_the_name_at_once() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     core.subscribe(1, "zoe").expect("another tab");
     core.ask("", be_guest("zed")).expect("another guest");
     let ask = core.ask_late("zoe", call::GiveUp);
-    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))), "the disk is not waited for");
+    assert_eq!(
+        core.answer(ask),
+        Some(Ok(Answer::Done(()))),
+        "the answer does not wait for the disk"
+    );
     let ask = core.ask_late("zoe", call::GiveUp);
-    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))), "to say it again is no error");
+    assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))), "a repeated call is no error");
     let ask = core.ask_late(
         "",
         call::BeGuest {
@@ -150,11 +156,11 @@ fn who_gives_a_guest_up_frees_the_name_at_once() {
 fn only_guests_are_given_up() {
     let mut core = Core::with(&["ann"]);
     assert_eq!(core.ask("ann", call::GiveUp), Ok(Answer::Done(())));
-    assert!(core.ask("ann", call::Me).is_ok(), "each of an account's sessions is one of its own");
+    assert!(core.ask("ann", call::Me).is_ok(), "a registered account keeps its sessions");
     assert_eq!(core.ask("", call::GiveUp), Ok(Answer::Done(())));
 }
 
-/// A guest on a browser that remembers them.
+/// A guest with a remembered session.
 fn remembered(name: &str) -> Call {
     let (session, agent) = (key(name), "".into());
     call::BeGuest { name: name.into(), color: None, session, remember: true, agent }.into()
@@ -171,13 +177,13 @@ fn a_guest_is_remembered_for_a_week() {
 }
 
 #[test]
-fn the_name_of_a_guest_who_is_away_for_too_long_is_free_at_once() {
+fn the_name_of_an_expired_guest_is_free_at_once() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     core.passes(TTL_SECS - 1);
     assert_eq!(core.try_to("", be_guest("zoe")), Err(Refusal::NameTaken));
     core.passes(1);
-    // No tick has come since. The name is another's then, with nothing of what the first one had.
+    // No tick has passed since. The name is another guest's now, without the state of the first.
     let again = call::BeGuest {
         name: "ZOE".into(),
         color: None,
@@ -188,15 +194,16 @@ fn the_name_of_a_guest_who_is_away_for_too_long_is_free_at_once() {
     core.ask("", again).expect("the name is free");
     assert_eq!(core.try_to("zoe", call::Me), Err(Refusal::Unauthenticated));
     core.ask("second", call::Me).expect("a session");
-    let accounts: Vec<u64> = core.chat.snapshot().accounts.iter().map(|one| one.id.0).collect();
+    let accounts: Vec<u64> =
+        core.chat.snapshot().accounts.iter().map(|account| account.id.0).collect();
     assert_eq!(accounts, [1, 3]);
-    // Who registers takes it likewise.
+    // A registration takes it likewise.
     core.passes(TTL_SECS);
     core.register("zoe").expect("the name is free");
 }
 
 #[test]
-fn a_guest_who_sits_somewhere_keeps_the_name() {
+fn a_guest_with_a_subscription_keeps_the_name() {
     let mut core = Core::new();
     core.ask("", be_guest("zoe")).expect("a guest");
     core.subscribe(1, "zoe").expect("a subscription");
@@ -205,7 +212,7 @@ fn a_guest_who_sits_somewhere_keeps_the_name() {
 }
 
 #[test]
-fn a_name_that_could_not_be_freed_is_not_given_away() {
+fn a_name_that_cannot_be_freed_stays_taken() {
     let mut core = Core::new();
     core.ask("", be_guest("zoe")).expect("a guest");
     core.passes(TTL_SECS);

@@ -1,4 +1,4 @@
-//! Rate limits: what ordinary people do passes, what would cost the others does not.
+//! Rate limits: ordinary use passes, expensive use is refused.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,7 @@ use crate::limits::rates::{self, Rate, Rates};
 
 fn limited(people: &[&str]) -> Core {
     let mut core = Core::set(Settings { session_ttl_secs: TTL_SECS, limits: true });
-    core.checks = false; // There are too many commands here, and too many people.
+    core.checks = false; // Too slow for so many commands and people.
     for person in people {
         core.register(person).expect("an account");
         core.login(person).expect("a login");
@@ -28,7 +28,7 @@ fn message(room: RoomId, text: &str) -> Call {
     call::Act(Action::Send { room, text, client_id: None, reply_to: None }).into()
 }
 
-/// How often in a row something is not refused, and when it would be again.
+/// How many times in a row an action is accepted, and when the next one would be.
 fn lasts(core: &mut Core, who: &str, what: impl Into<Call>) -> (u64, u32) {
     let what = what.into();
     for count in 0..100_000 {
@@ -51,7 +51,7 @@ fn a_bot_says_twenty_lines_a_second_for_a_day() {
             core.try_to("bot", message(room, line)).expect("it is taken");
         }
         core.passes(1);
-        // The whole day would take minutes here: its end is what counts, by the day's bytes.
+        // The whole day would take minutes here: the test checks its end, by the day's bytes.
         if second == 600 {
             break;
         }
@@ -66,22 +66,22 @@ fn conversations_pastes_and_crowds_pass() {
     let names: Vec<String> = (0..1_000).map(|index| format!("ann{index}")).collect();
     let people: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut core = limited(&people);
-    // All come at once, from one address, as when the server was started again; each says
-    // something, and puts a reaction on what was said first.
+    // All arrive at once, from one address, as after a restart of the server; each sends a message,
+    // and adds a reaction to the first one.
     core.source = from(1);
-    for (index, one) in people.iter().enumerate() {
-        core.try_to(one, enter(index as u64 + 1, FRONT)).expect("a subscription");
-        core.try_to(one, message(LOBBY, "hello")).expect("it is taken");
+    for (index, person) in people.iter().enumerate() {
+        core.try_to(person, enter(index as u64 + 1, FRONT)).expect("a subscription");
+        core.try_to(person, message(LOBBY, "hello")).expect("it is taken");
         let emoji = Emoji::new("👍").expect("an emoji");
         let react = Action::React { room: LOBBY, target: Seq(2_500), emoji, on: true };
-        core.try_to(one, call::Act(react)).expect("it is taken");
+        core.try_to(person, call::Act(react)).expect("it is taken");
     }
-    // A lively conversation of a hundred, each of whom pastes ten long lines now and then.
+    // A lively conversation of a hundred people, each of whom pastes ten long lines now and then.
     for minute in 0..10 {
-        for (index, one) in people.iter().take(100).enumerate() {
+        for (index, person) in people.iter().take(100).enumerate() {
             for line in 0..if index % 10 == minute { 10 } else { 6 } {
                 let text = format!("{line} {}", "a long line ".repeat(20));
-                core.try_to(one, message(LOBBY, &text)).expect("it is taken");
+                core.try_to(person, message(LOBBY, &text)).expect("it is taken");
             }
         }
         core.passes(60);
@@ -108,7 +108,7 @@ fn one_person_is_limited_through_all_protocols_together() {
 }
 
 #[test]
-fn what_one_writes_is_bounded_in_bytes() {
+fn the_bytes_of_a_persons_messages_are_limited() {
     let mut core = limited(&["ann"]);
     core.ask("", be_guest("gus")).expect("a guest");
     let long = "x".repeat(4_000);
@@ -118,7 +118,7 @@ fn what_one_writes_is_bounded_in_bytes() {
     assert!(gus * 4_000 < 128 * 1_024 && (1..=1_000).contains(&wait), "{gus} {wait}");
     core.passes(1);
     assert!(lasts(&mut core, "gus", message(LOBBY, &long)).0 <= 2);
-    // A guest who goes on for days gets no more than a day's bytes in a day.
+    // A guest who sends for days gets no more than a day's bytes in a day.
     let mut bytes = 0;
     for _ in 0..3 * 24 * 60 {
         core.passes(60);
@@ -129,7 +129,7 @@ fn what_one_writes_is_bounded_in_bytes() {
 }
 
 #[test]
-fn one_who_comes_and_goes_is_limited_and_those_who_are_told_are_spared() {
+fn joins_and_parts_are_limited_before_they_are_announced() {
     let mut core = limited(&[]);
     core.try_to("", subscribe(1, LOBBY)).expect("a subscription");
     let mut told = 0;
@@ -137,7 +137,7 @@ fn one_who_comes_and_goes_is_limited_and_those_who_are_told_are_spared() {
         for _ in 0..100 {
             told += core.join(1, "Gus").len() + core.part(1).len();
         }
-        told -= 200; // Each is answered.
+        told -= 200; // Each has a reply.
         core.passes(u64::from(second % 2 == 0));
     }
     assert!((20..=60).contains(&told), "{told} of 20,000");
@@ -156,9 +156,9 @@ fn a_connection_without_an_account_is_limited_by_itself() {
         count += 1;
     }
     assert_eq!(count, rates::MESSAGE.connection.expect("a bucket").burst);
-    assert!(!limit(&core.say(2, "Zoe", "hi")), "another connection goes on");
+    assert!(!limit(&core.say(2, "Zoe", "hi")), "another connection continues");
     core.settle();
-    // What cannot be understood counts, too.
+    // A malformed tell counts, too.
     let mut count = 0;
     while !limit(&core.tell(2, Tell::garbled(Refusal::NameMissing))) {
         count += 1;
@@ -167,7 +167,7 @@ fn a_connection_without_an_account_is_limited_by_itself() {
 }
 
 #[test]
-fn an_address_is_limited_for_all_who_come_from_there() {
+fn an_address_is_limited_for_all_its_clients() {
     let mut core = limited(&[]);
     core.source = from(1);
     let (mut made, mut index) = (0, 0);
@@ -191,10 +191,13 @@ fn an_address_is_limited_for_all_who_come_from_there() {
     }
     assert_eq!(made, rates::MAKE.address.expect("a bucket").burst);
     core.source = from(2);
-    assert!(!matches!(make(&mut core), Err(Refusal::RateLimited { .. })), "others go on");
+    assert!(
+        !matches!(make(&mut core), Err(Refusal::RateLimited { .. })),
+        "other addresses continue"
+    );
     core.source = Source::Unknown;
     assert!(!matches!(make(&mut core), Err(Refusal::RateLimited { .. })));
-    // Over a day it is no more than a day's.
+    // In one day it makes no more than a day's number.
     core.source = from(1);
     for _ in 0..24 * 60 {
         core.passes(60);
@@ -253,7 +256,7 @@ fn marks_typing_searches_and_streams() {
 }
 
 #[test]
-fn what_this_server_asks_for_itself_is_free() {
+fn calls_of_the_server_itself_are_free() {
     let mut core = limited(&["ann"]);
     core.source = Source::Own;
     for _ in 0..2 * person(rates::CALL).burst {
@@ -262,18 +265,18 @@ fn what_this_server_asks_for_itself_is_free() {
 }
 
 #[test]
-fn a_room_at_which_many_guess_lets_in_who_knows_the_password() {
+fn a_room_at_which_many_guess_still_admits_the_right_password() {
     let mut core = limited(&["ann", "bob"]);
     let den = core.room("ann", room_settings("Den", Visibility::Private, Some("hash")));
     let room = || RoomRef::Id(den);
-    // One address has its tries, and no more.
+    // One address has its attempts, and no more.
     core.source = from(1);
     let guess = call::Guess { room: room() };
     assert_eq!(lasts(&mut core, "", guess.clone()), (60, 6_000));
-    // The account of a neighbour has tries of its own; so has everybody elsewhere.
+    // A neighbour's account has attempts of its own; so has every other address.
     core.try_to("bob", guess.clone()).expect("a try");
     core.try_to("bob", call::Guessed { room: room() }).expect("it was right");
-    // Many addresses guess: from then on each has few.
+    // Many addresses guess: from then on each has few attempts.
     for address in 2..=255 {
         core.source = from(address);
         let tries = lasts(&mut core, "", guess.clone()).0;
@@ -281,25 +284,25 @@ fn a_room_at_which_many_guess_lets_in_who_knows_the_password() {
         assert!(tries == 60 || tries <= 60 && address >= 5, "{tries} from {address}");
         assert!(address < 10 || tries == few, "{tries} from {address}");
     }
-    // Whoever knows it gets in, from wherever they have not guessed themselves.
+    // A client with the password gets in, from any address that has not guessed.
     core.source = Source::of(Ipv4Addr::new(198, 51, 100, 1).into());
     for who in ["", "ann", "bob"] {
         core.try_to(who, guess.clone()).expect("a try");
         core.try_to(who, call::Guessed { room: room() }).expect("it was right");
     }
-    // Right ones are not counted.
+    // Right passwords do not count.
     for _ in 0..200 {
         core.try_to("bob", guess.clone()).expect("a try");
         core.try_to("bob", call::Guessed { room: room() }).expect("it was right");
     }
-    // A room that is not there counts for who tries.
+    // A missing room counts for the caller.
     core.source = Source::of(Ipv4Addr::new(198, 51, 100, 2).into());
     let nowhere = call::Guess { room: RoomRef::Id(RoomId(99)) };
     assert_eq!(lasts(&mut core, "", nowhere.clone()).0, 60);
 }
 
 #[test]
-fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
+fn with_little_disk_space_guests_are_refused_first_and_then_everybody() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("gus")).expect("a guest");
     core.subscribe(1, "ann").expect("a subscription");
@@ -325,7 +328,7 @@ fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
     assert_eq!(core.try_to("ann", make), no);
     let edit = Action::Edit { room: LOBBY, target, text: "after".into() };
     assert_eq!(core.try_to("ann", call::Act(edit)), no);
-    // Whoever is to make room can get in, and take back what was said; reading goes on.
+    // Whoever frees space can log in and delete messages; reading continues.
     core.try_to("", login("ann", "ann2")).expect("a login");
     core.try_to("ann2", delete).expect("it is taken back");
     core.try_to("ann2", call::Exit { room: LOBBY }).expect("a way out");

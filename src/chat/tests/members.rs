@@ -1,4 +1,4 @@
-//! Who belongs to which room, and how one comes to belong.
+//! Memberships, and how they begin.
 
 use super::*;
 use Visibility::{Hidden, Private};
@@ -8,7 +8,7 @@ fn enter_room(room: RoomId, access: Access) -> Call {
 }
 
 #[test]
-fn who_may_enter_see_and_leave() {
+fn who_may_enter_see_and_leave_a_room() {
     let mut core = Core::with(&["ann", "bob"]);
     let shut = core.room("ann", room_settings("shut", Private, Some("hash")));
     let dark = core.room("ann", room_settings("dark", Hidden, Some("hash")));
@@ -30,7 +30,7 @@ fn who_may_enter_see_and_leave() {
 }
 
 #[test]
-fn two_have_one_room_and_nobody_else_finds_it() {
+fn two_accounts_have_one_room_and_nobody_else_finds_it() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     let direct = |name: &str| call::Direct { name: name.into(), chance: 1 };
     let Ok(Answer::Direct(DirectRoom { room, made: true })) = core.ask("ann", direct("BOB")) else {

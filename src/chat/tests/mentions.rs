@@ -1,4 +1,4 @@
-//! Who is called, by the table that the page is held against, too.
+//! Mentions, by the table that also tests the page.
 
 use serde_json::Value;
 
@@ -12,14 +12,14 @@ fn names(value: &Value) -> Vec<&str> {
     value.as_array().expect("a list").iter().map(|name| name.as_str().expect("a name")).collect()
 }
 
-/// Whom a text calls, of those.
+/// The names of the list that a text mentions.
 fn called<'a>(text: &str, names: &[&'a str]) -> Vec<&'a str> {
     let is = |folded: &str| names.iter().find(|name| text::fold(name) == folded).copied();
     mentions::called(text, is)
 }
 
 #[test]
-fn who_is_called() {
+fn a_text_mentions_these_names() {
     let table: Value = serde_json::from_str(TABLE).expect("JSON");
     let cases = table["mentions"].as_array().expect("cases");
     assert!(cases.len() > 100);
@@ -36,7 +36,7 @@ fn who_is_called() {
 }
 
 #[test]
-fn so_many_are_called_and_so_many_places_are_looked_at() {
+fn mentions_and_checked_places_are_bounded() {
     let crowd: Vec<String> = (0..60).map(|number| format!("n{number}")).collect();
     let names: Vec<&str> = crowd.iter().map(String::as_str).collect();
     let all: String = crowd.iter().map(|name| format!("@{name} ")).collect();
@@ -47,7 +47,7 @@ fn so_many_are_called_and_so_many_places_are_looked_at() {
     assert_eq!(called(&near, &names), ["n1"]);
 }
 
-/// What is looked up for a text is bounded, whatever it is.
+/// The number of look-ups for a text is bounded, whatever the text.
 #[test]
 fn the_work_is_bounded() {
     for part in

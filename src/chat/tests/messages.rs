@@ -1,4 +1,4 @@
-//! What is said, changed, taken back and marked; and what the log may refuse.
+//! Messages are sent, edited, deleted and get reactions; and what the log may refuse.
 
 use super::*;
 
@@ -29,9 +29,10 @@ fn only_members_speak_and_a_client_id_is_used_once() {
     }
 }
 
-/// Whose a message is, the log knows; who is let through to it, and as what, is the core's to say.
+/// The log knows the author of a message; the core decides whether the caller may act on it, and as
+/// what.
 #[test]
-fn who_may_edit_take_back_and_reaction() {
+fn who_may_edit_delete_and_react() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     let open = core.room("ann", room_settings("open", Visibility::Public, None));
     let dark = core.room("ann", room_settings("dark", Visibility::Hidden, Some("hash")));
@@ -43,7 +44,7 @@ fn who_may_edit_take_back_and_reaction() {
     let Ok(Answer::Direct(DirectRoom { room: pair, .. })) = pair else { panic!("no room for two") };
     let (pair, target) = (pair.id, Seq(99));
     let emoji = Emoji::new("👍").expect("a reaction");
-    // (room, who, what comes of it: refused, or let through, as the room's owner or not)
+    // (room, caller, outcome: refused, or proposed, as the room's owner or not)
     let cases = [
         (LOBBY, "ann", Ok(false)),
         (open, "ann", Ok(true)),

@@ -1,6 +1,5 @@
-//! The rules of the contract as the core knows them, to be read as its specification: one file for
-//! people, one for rooms, one for subscriptions. Here: a core with a log that answers when it is
-//! told to.
+//! The rules of the contract as the core applies them, readable as its specification: one file for
+//! each topic. Here: a core with a log that replies on demand.
 
 mod blocks;
 mod clock;
@@ -38,7 +37,7 @@ fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
-/// A key that belongs to a text.
+/// The key that belongs to a text.
 fn key(text: &str) -> KeyHash {
     let mut key = [0; 32];
     key[..text.len()].copy_from_slice(text.as_bytes());
@@ -58,12 +57,12 @@ fn token(room: RoomId, generation: u64) -> Access {
 /// A core and its log.
 struct Core {
     chat: Chat,
-    /// From where everybody comes.
+    /// The address of all clients.
     source: Source,
-    /// Whether everything is looked at after each command.
+    /// Whether every command is followed by [`Chat::check`].
     checks: bool,
     now: Time,
-    /// How far the system's clock is ahead of the running one.
+    /// How far the wall clock is ahead of the monotonic one.
     leap_secs: i64,
     proposals: VecDeque<(Ticket, Time, Entry)>,
     seq: u64,
@@ -73,7 +72,7 @@ struct Core {
 }
 
 impl Core {
-    /// With a lobby, and nobody.
+    /// A core with a lobby, and nobody in it.
     fn new() -> Core {
         Core::set(Settings { session_ttl_secs: TTL_SECS, limits: false })
     }
@@ -95,7 +94,8 @@ impl Core {
         core
     }
 
-    /// With these accounts, each logged in; account and session keys are both their names.
+    /// A core with these accounts, each logged in; the name is both the account's and the session's
+    /// key.
     fn with(people: &[&str]) -> Core {
         let mut core = Core::new();
         for person in people {
@@ -105,7 +105,7 @@ impl Core {
         core
     }
 
-    /// Everything that comes of a command that somebody could notice, in words.
+    /// All effects of a command that a client can notice, as text.
     fn give(&mut self, command: Command) -> Vec<String> {
         let mut effects = Vec::new();
         let wall = Time(self.now.0 + self.leap_secs * 1_000_000);
@@ -132,13 +132,13 @@ impl Core {
         self.give(Command::Logged { ticket, seq: Seq(self.seq), time, entry })
     }
 
-    /// The log has the first entry that was proposed to it.
+    /// The log has written the first proposal.
     fn commit(&mut self) -> Vec<String> {
         let (ticket, time, entry) = self.proposals.pop_front().expect("a proposal");
         self.logged(Some(ticket), time, entry)
     }
 
-    /// The log cannot take the first entry that was proposed to it.
+    /// The log cannot write the first proposal.
     fn fail(&mut self) -> Vec<String> {
         let (ticket, _, entry) = self.proposals.pop_front().expect("a proposal");
         self.give(Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable })
@@ -152,7 +152,7 @@ impl Core {
         noticed
     }
 
-    /// Asks, and lets the log take its time.
+    /// Calls, and leaves the log's reply to the test.
     fn ask_late(&mut self, caller: &str, what: impl Into<Call>) -> CallId {
         self.last += 1;
         let (ask, caller) = (CallId(self.last), self::caller(caller));
@@ -166,14 +166,14 @@ impl Core {
         Some(self.answers.remove(place).1)
     }
 
-    /// Asks, with a log that is quick.
+    /// Calls, with a log that replies at once.
     fn ask(&mut self, caller: &str, what: impl Into<Call>) -> Result<Answer, Refusal> {
         let ask = self.ask_late(caller, what);
         self.settle();
         self.answer(ask).expect("an answer")
     }
 
-    /// Asks for something of which only the refusal matters.
+    /// Calls, and returns only the refusal.
     fn try_to(&mut self, caller: &str, what: impl Into<Call>) -> Result<(), Refusal> {
         self.ask(caller, what).map(|_| ())
     }
@@ -194,14 +194,14 @@ impl Core {
     }
 
     fn room(&mut self, owner: &str, settings: RoomSettings) -> RoomId {
-        self.last += 1; // A number of its own for each that is hidden.
+        self.last += 1; // A number for each hidden room.
         match self.ask(owner, call::MakeRoom { settings, chance: self.last }) {
             Ok(Answer::Room(room)) => room.id,
             other => panic!("{other:?} instead of a room"),
         }
     }
 
-    /// Sits in the lobby, bound to who asks.
+    /// Subscribes to the lobby, bound to the caller.
     fn subscribe(&mut self, subscription: u64, caller: &str) -> Result<(), Refusal> {
         self.try_to(caller, subscribe(subscription, LOBBY))
     }
@@ -230,7 +230,7 @@ impl Core {
     fn present(&mut self, room: RoomId) -> Vec<String> {
         match self.ask("", call::Present { room, after: 0 }) {
             Ok(Answer::Present(Page { items: present, next: None })) => {
-                present.iter().map(|one| one.author.name.to_string()).collect()
+                present.iter().map(|person| person.author.name.to_string()).collect()
             }
             other => panic!("{other:?} instead of who is present"),
         }
@@ -247,8 +247,8 @@ fn login(account: &str, session: &str) -> Call {
     call::Login { key, session, remember: false, agent: "".into() }.into()
 }
 
-/// "" is nobody, "ann" who shows ann's session key, "ann?" the same where it is not needed,
-/// "ann!" who shows ann's own key.
+/// "" is anonymous, "ann" shows ann's session key, "ann?" the same where it is optional, "ann!"
+/// shows ann's account key.
 fn caller(who: &str) -> Caller {
     if let Some(who) = who.strip_suffix('!') {
         return Caller::Key(key(who));

@@ -1,15 +1,15 @@
-//! Names and titles that deceive, as the core judges them; and old ones, which stay usable.
+//! Deceptive names and titles, as the core judges them; and old ones, which stay usable.
 
 use super::*;
 
 #[test]
-fn a_name_is_not_to_be_mistaken_for_an_accounts() {
+fn a_name_must_not_look_like_an_accounts() {
     let mut core = Core::with(&["anne", "HEXA", "tom"]);
     core.ask("", be_guest("José")).expect("a guest");
     for bad in ["Anne", "ａｎｎｅ", "аnne", "ΑΝΝΕ", "НЕХА", "hеxa", "torn", "JOSE\u{301}", "Jоsé"]
     {
         assert_eq!(core.try_to("", be_guest(bad)), Err(Refusal::NameTaken), "{bad:?}");
-        // Nor can one speak under it who has no account.
+        // Nor can an anonymous client use it.
         core.subscribe(1, "").expect("a subscription");
         assert_eq!(core.join(1, bad), ["to 1: no, NameInUse"], "{bad:?}");
         core.leave(1);
@@ -20,18 +20,18 @@ fn a_name_is_not_to_be_mistaken_for_an_accounts() {
     for bad in ["bob\u{fe0f}", "Shanty", "all", "@bob", "a: b", "\u{3164}"] {
         assert_eq!(core.try_to("", be_guest(bad)), Err(Refusal::NameInvalid), "{bad:?}");
     }
-    // Plain names of accounts are told apart by their letters; the server's is its own.
+    // Plain names of accounts differ by their letters; the server's name is its own.
     for (plain, taken) in [("torn", false), ("T0m", false), ("shanty", true), ("jose", false)] {
         assert_eq!(core.register(plain).is_err(), taken, "{plain}");
     }
-    // Found however it is written, and free again with its owner.
+    // Found in any spelling, and free again with its owner.
     assert!(core.ask("anne", call::Person { name: "jose\u{301}".into() }).is_ok());
     core.ask("José", call::Logout).expect("out");
     core.ask("", be_guest("Jоsé")).expect("nobody else is called that");
 }
 
 #[test]
-fn two_names_in_flight_are_not_alike() {
+fn two_pending_names_do_not_look_alike() {
     let mut core = Core::new();
     let first = core.ask_late("", be_guest("Нина"));
     let second = core.ask_late("", be_guest("Нинa"));
@@ -53,10 +53,10 @@ fn two_titles_are_not_the_same() {
     }
 }
 
-/// A log of the first versions has two of the same name and two of the same title; it is carried
-/// out as it was, by case alone, and both can go on.
+/// A log of the first versions has two equal names and two equal titles; the core applies it by the
+/// old rule, case alone, and both stay usable.
 #[test]
-fn what_was_two_stays_two() {
+fn old_duplicates_stay_separate() {
     let mut core = Core::with(&["ann"]);
     let mut put = |entry| core.logged(None, NOON, entry);
     for (number, old) in (7..).zip(["José", "Jose\u{301}", "JOSÉ", "x\u{200b}"]) {
@@ -70,10 +70,10 @@ fn what_was_two_stays_two() {
         put(Entry::RoomMade { room: RoomId(number), owner: Some(AccountId(1)), settings });
     }
     let snapshot = core.chat.snapshot();
-    let accounts: Vec<u64> = snapshot.accounts.iter().map(|one| one.id.0).collect();
-    let rooms: Vec<u64> = snapshot.rooms.iter().map(|one| one.id.0).collect();
+    let accounts: Vec<u64> = snapshot.accounts.iter().map(|account| account.id.0).collect();
+    let rooms: Vec<u64> = snapshot.rooms.iter().map(|room| room.id.0).collect();
     assert_eq!((accounts, rooms), (vec![1, 7, 8, 10], vec![1, 7, 8]));
-    // A new core from the same tables knows them all.
+    // A new core from the same tables finds all of them.
     core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot.clone());
     core.chat.check();
     assert_eq!(core.chat.snapshot(), snapshot);

@@ -1,11 +1,11 @@
-//! Long lists come page by page; together the pages are the list.
+//! Long lists have pages; together the pages are the list.
 
 use super::*;
 use crate::limits::ANSWER_ITEMS_MAX;
 
 const COUNT: u64 = ANSWER_ITEMS_MAX as u64 * 2 + 44;
 
-/// A core with so many accounts and rooms, and everybody's names in the lobby.
+/// A core with so many accounts and rooms, and all of them in the lobby.
 fn crowd() -> Core {
     let mut core = Core::with(&["ann"]);
     let mut snapshot = core.chat.snapshot();
@@ -20,7 +20,7 @@ fn crowd() -> Core {
     core
 }
 
-/// All pages of a list, none of them empty or too long.
+/// All pages of a list, none empty or too long.
 fn pages<T, K: Copy>(mut after: K, mut page: impl FnMut(K) -> (Vec<T>, Option<K>)) -> Vec<T> {
     let mut all = Vec::new();
     loop {
@@ -52,12 +52,13 @@ fn rooms_by_number() {
         Ok(Answer::Marks(Page { items: rooms, next })) => (rooms, next),
         other => panic!("{other:?}"),
     });
-    assert!(found.iter().map(|one| one.room).eq(expected));
+    assert!(found.iter().map(|marks| marks.room).eq(expected));
 }
 
-/// Some leave and some come between two pages; nobody is missed, and who stays is there once.
+/// Some people leave and some arrive between two pages; nobody is missing, and those who stay are
+/// listed once.
 #[test]
-fn members_while_they_come_and_go() {
+fn members_while_people_arrive_and_leave() {
     let mut core = crowd();
     for guest in 0..COUNT {
         core.try_to("", subscribe(guest, LOBBY)).expect("a subscription");
@@ -67,8 +68,8 @@ fn members_while_they_come_and_go() {
         Ok(Answer::Present(Page { items: present, next })) => (present, next),
         other => panic!("{other:?}"),
     });
-    assert!((0..COUNT).zip(&present).all(|(guest, one)| {
-        one.author.name.as_str() == format!("guest {guest}") && present.len() as u64 == COUNT
+    assert!((0..COUNT).zip(&present).all(|(guest, person)| {
+        person.author.name.as_str() == format!("guest {guest}") && present.len() as u64 == COUNT
     }));
     let mut asked = 0;
     let members = pages(Place::Present(0), |after| {
@@ -84,14 +85,14 @@ fn members_while_they_come_and_go() {
             other => panic!("{other:?}"),
         }
     });
-    let online = members.iter().filter(|one| one.online).count() as u64;
+    let online = members.iter().filter(|member| member.online).count() as u64;
     assert_eq!((online, members.len() as u64), (COUNT + 1, 2 * COUNT + 1));
-    let ann = members.iter().find(|one| one.author.name.as_str() == "ann");
-    assert!(ann.is_some_and(|one| one.online), "she came behind those who were there");
+    let ann = members.iter().find(|member| member.author.name.as_str() == "ann");
+    assert!(ann.is_some_and(|member| member.online), "she arrived after the others");
 }
 
 #[test]
-fn a_room_has_its_first_people_and_says_where_the_rest_begins() {
+fn a_room_lists_its_first_people_and_a_cursor_for_the_rest() {
     let mut core = crowd();
     for guest in 0..COUNT {
         core.try_to("", subscribe(guest, LOBBY)).expect("a subscription");
@@ -105,5 +106,5 @@ fn a_room_has_its_first_people_and_says_where_the_rest_begins() {
     let Ok(Answer::Rooms(Page { items: rooms, next })) = core.ask("", what) else {
         panic!("no rooms")
     };
-    assert_eq!((rooms.len(), next), (1, Some(LOBBY)), "its people fill the page");
+    assert_eq!((rooms.len(), next), (1, Some(LOBBY)), "the people fill the page");
 }

@@ -1,16 +1,16 @@
-//! Who is known: accounts and sessions.
+//! Accounts and sessions.
 
 use super::*;
 use crate::limits::{REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS, SESSIONS_PER_ACCOUNT_MAX};
 
-/// Asks that wait for a change of their room, and whose askers lose what they came in by meanwhile.
+/// Calls that wait for a change of their room, and whose callers lose their key meanwhile.
 #[test]
-fn who_waits_and_is_not_known_any_more_is_refused() {
+fn a_waiting_call_is_refused_once_its_callers_key_is_invalid() {
     let retitle = |room, title: &str| {
         let change = RoomChange { title: Title::new(title), ..RoomChange::default() };
         call::ChangeRoom { room: RoomRef::Id(room), access: Access::Open, change, chance: 1 }
     };
-    // (who asks, what ends meanwhile, what they are told)
+    // (caller, what ends meanwhile, outcome)
     let cases = [
         ("ann", Some(Call::from(call::Logout)), Err(Refusal::Unauthenticated)),
         ("ann?", Some(Call::from(call::Logout)), Err(Refusal::Unauthenticated)),
@@ -26,25 +26,29 @@ fn who_waits_and_is_not_known_any_more_is_refused() {
         let mut core = Core::with(&["ann"]);
         core.ask("", login("ann", "second")).expect("a session");
         core.ask("", be_guest("zoe")).expect("a guest");
-        // Nobody's, so that anybody may change it: also whoever is nobody any more.
+        // The room has no owner, so anybody may change it: also a caller who is anonymous now.
         let room = core.room("", room_settings("den", Visibility::Public, None));
         let first = core.ask_late("", retitle(room, "first"));
         let ending = ends.map(|what| {
             let by = if who.starts_with("zoe") { "zoe" } else { "ann" };
             core.ask_late(by, what)
         });
-        // It waits behind a change that waits, which is in flight when what ends has ended.
+        // The call waits behind a waiting change, which is pending when the key ends.
         let second = core.ask_late("", retitle(room, "second"));
         let late = core.ask_late(who, retitle(room, "late"));
         core.settle();
-        assert_eq!(core.answer(first).map(|one| one.is_ok()), Some(true));
-        assert_eq!(core.answer(second).map(|one| one.is_ok()), Some(true));
+        assert_eq!(core.answer(first).map(|answer| answer.is_ok()), Some(true));
+        assert_eq!(core.answer(second).map(|answer| answer.is_ok()), Some(true));
         assert!(ending.is_none_or(|ask| core.answer(ask) == Some(Ok(Answer::Done(())))), "{who}");
         assert_eq!(core.answer(late).expect("an answer").map(|_| ()), expected, "{who}");
         let rooms = core.chat.snapshot().rooms;
         let title =
-            rooms.iter().find(|one| one.id == room).expect("the room").settings.title.clone();
-        assert_eq!(title.as_str() == "late", expected.is_ok(), "{who} does nothing, or it");
+            rooms.iter().find(|info| info.id == room).expect("the room").settings.title.clone();
+        assert_eq!(
+            title.as_str() == "late",
+            expected.is_ok(),
+            "{who} has changed the title, or nothing"
+        );
     }
 }
 
@@ -69,7 +73,7 @@ fn names_of_accounts_are_ascii_and_unique_whatever_their_case() {
 }
 
 #[test]
-fn of_two_who_register_a_name_at_once_one_wins() {
+fn of_two_registrations_of_a_name_at_once_one_wins() {
     let mut core = Core::new();
     let register = |key_of| call::Register { name: "ann".into(), key: key(key_of) };
     let first = core.ask_late("", register("first"));
@@ -81,7 +85,7 @@ fn of_two_who_register_a_name_at_once_one_wins() {
 }
 
 #[test]
-fn a_name_that_could_not_be_written_down_is_free_again() {
+fn a_name_is_free_again_if_the_log_cannot_write_it() {
     let mut core = Core::new();
     let first = core.ask_late("", call::Register { name: "ann".into(), key: key("first") });
     core.fail();
@@ -92,7 +96,7 @@ fn a_name_that_could_not_be_written_down_is_free_again() {
 }
 
 #[test]
-fn a_name_that_somebody_uses_without_an_account_can_be_registered_and_is_not_theirs_then() {
+fn an_anonymous_clients_name_can_be_registered_and_is_taken_from_the_client() {
     let mut core = Core::new();
     core.subscribe(1, "").expect("a subscription");
     core.subscribe(2, "").expect("a subscription");
@@ -111,22 +115,26 @@ fn a_name_that_somebody_uses_without_an_account_can_be_registered_and_is_not_the
 }
 
 #[test]
-fn a_guest_cannot_take_a_name_that_is_being_registered() {
+fn an_anonymous_client_cannot_take_a_name_whose_registration_is_pending() {
     let mut core = Core::new();
     core.subscribe(1, "").expect("a subscription");
     core.ask_late("", call::Register { name: "ann".into(), key: key("ann") });
-    assert!(core.join(1, "ANN").is_empty(), "in its turn");
+    assert!(core.join(1, "ANN").is_empty(), "in order");
     assert_eq!(core.commit(), ["to 1: no, NameInUse"]);
 }
 
 #[test]
-fn a_session_knows_who_one_is_until_it_is_logged_out() {
+fn a_session_identifies_its_account_until_logout() {
     let mut core = Core::with(&["Ann"]);
     let Ok(Answer::Person(me)) = core.ask("Ann", call::Me) else { panic!("nobody") };
     assert_eq!((me.name, me.online, me.created), (name("Ann"), false, NOON));
     assert_eq!(core.ask("Ann", call::Logout), Ok(Answer::Done(())));
     assert_eq!(core.ask("Ann", call::Me), Err(Refusal::Unauthenticated));
-    assert_eq!(core.ask("Ann?", call::Me), Err(Refusal::Unauthenticated), "nobody is nobody");
+    assert_eq!(
+        core.ask("Ann?", call::Me),
+        Err(Refusal::Unauthenticated),
+        "an anonymous client has no account"
+    );
     assert_eq!(core.ask("Ann?", call::Rooms { mine: false, after: RoomId(0) }).map(|_| ()), Ok(()));
     for who in ["Ann", "", "never"] {
         assert_eq!(
@@ -138,7 +146,7 @@ fn a_session_knows_who_one_is_until_it_is_logged_out() {
 }
 
 #[test]
-fn a_person_is_online_who_has_a_subscription() {
+fn a_person_with_a_subscription_is_online() {
     let mut core = Core::with(&["ann", "Bob"]);
     let online =
         |core: &mut Core, name: &str| match core.ask("ann", call::Person { name: name.into() }) {
@@ -157,7 +165,7 @@ fn a_person_is_online_who_has_a_subscription() {
 }
 
 #[test]
-fn to_log_out_closes_the_subscriptions_of_that_session_and_of_no_other() {
+fn logout_closes_only_the_subscriptions_of_that_session() {
     let mut core = Core::with(&["ann"]);
     core.ask("", login("ann", "second")).expect("a login");
     core.subscribe(1, "ann").expect("a subscription");
@@ -170,7 +178,7 @@ fn to_log_out_closes_the_subscriptions_of_that_session_and_of_no_other() {
 }
 
 #[test]
-fn an_account_has_so_many_sessions_and_the_longest_unused_makes_way() {
+fn a_login_at_the_limit_ends_the_longest_unused_session() {
     let mut core = Core::new();
     core.register("ann").expect("an account");
     let session = |index: usize| format!("s{index}");
@@ -199,23 +207,30 @@ fn sessions_that_begin_at_once_are_bounded_too() {
     let asks: Vec<CallId> =
         (0..2 * SESSIONS_PER_ACCOUNT_MAX).map(|index| login(&mut core, index)).collect();
     core.settle();
-    let answers: Vec<_> = asks.into_iter().map(|ask| core.answer(ask).expect("one")).collect();
+    let answers: Vec<_> =
+        asks.into_iter().map(|ask| core.answer(ask).expect("an answer")).collect();
     let full = answers.iter().filter(|answer| **answer == Err(Refusal::Full)).count();
     assert_eq!(full, SESSIONS_PER_ACCOUNT_MAX);
     assert_eq!(core.chat.snapshot().sessions.len(), SESSIONS_PER_ACCOUNT_MAX);
 }
 
 #[test]
-fn one_sees_and_ends_ones_own_sessions() {
+fn a_caller_lists_and_ends_their_own_sessions() {
     let mut core = Core::with(&["ann", "bob"]);
     core.ask("", login("ann", "other")).expect("a second session");
     let list = |core: &mut Core, who: &str| match core.ask(who, call::Sessions) {
-        Ok(Answer::Sessions(all)) => all.iter().map(|one| (one.id.0, one.current)).collect(),
+        Ok(Answer::Sessions(all)) => {
+            all.iter().map(|session| (session.id.0, session.current)).collect()
+        }
         other => panic!("{other:?} is no list"),
     };
     let all: Vec<(u64, bool)> = list(&mut core, "other");
     assert_eq!(all, [(1, false), (3, true)]);
-    assert_eq!(list(&mut core, "ann!"), [(1, false), (3, false)], "by her own key, none is");
+    assert_eq!(
+        list(&mut core, "ann!"),
+        [(1, false), (3, false)],
+        "with her account's key none is current"
+    );
     let end = |session| call::EndSession { session: SessionId(session) };
     assert_eq!(core.try_to("ann", end(2)), Err(Refusal::SessionNotFound), "it is bob's");
     assert_eq!(core.try_to("", end(1)), Err(Refusal::Unauthenticated));
@@ -250,7 +265,7 @@ fn a_session_ends_a_lifetime_after_its_last_use() {
         core.now = Time(core.now.plus_secs(TTL_SECS).0 - 1);
         core.ask("ann", call::Me).expect("used in time");
     }
-    core.now = Time(core.now.0 - 60_000_000); // A clock set back changes nothing.
+    core.now = Time(core.now.0 - 60_000_000); // Setting the clock back changes nothing.
     core.ask("ann", call::Me).expect("in time");
     core.passes(TTL_SECS + 60);
     assert_eq!(core.ask("ann", call::Me), Err(Refusal::Unauthenticated));
@@ -261,7 +276,7 @@ fn a_session_ends_a_lifetime_after_its_last_use() {
     );
     core.give(Command::Tick);
     core.settle();
-    assert!(core.chat.snapshot().sessions.is_empty(), "the tick has swept it out");
+    assert!(core.chat.snapshot().sessions.is_empty(), "the tick has ended it");
 }
 
 #[test]
@@ -281,7 +296,7 @@ fn a_subscription_keeps_its_session_alive() {
 }
 
 #[test]
-fn uses_are_written_down_in_grains() {
+fn the_store_learns_of_uses_in_steps() {
     let mut core = Core::with(&["ann"]);
     let grain = TTL_SECS / SESSION_TOUCH_PARTS;
     for (secs, noted) in [(0, 0), (grain - 1, 0), (1, 1), (grain - 1, 0), (grain, 1)] {
@@ -294,11 +309,11 @@ fn uses_are_written_down_in_grains() {
     core.passes(grain);
     core.touched.clear();
     core.give(Command::Tick);
-    assert_eq!(core.touched, [(SessionId(1), core.now)], "subscribed is using");
+    assert_eq!(core.touched, [(SessionId(1), core.now)], "a subscription is a use");
 }
 
 #[test]
-fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
+fn a_core_continues_from_the_tables_of_another() {
     let mut core = Core::with(&["ann", "bob"]);
     let room = core.room("ann", room_settings("den", Visibility::Public, None));
     core.ask("bob", call::Logout).expect("the latest session");
@@ -311,12 +326,12 @@ fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
     core.login("bob").expect("a login");
     let next = core.room("", room_settings("den", Visibility::Public, None));
     assert_eq!(next, RoomId(room.0 + 1));
-    let sessions: Vec<_> = core.chat.snapshot().sessions.iter().map(|one| one.id).collect();
-    assert_eq!(sessions, [SessionId(1), SessionId(3)], "no number comes again");
+    let sessions: Vec<_> = core.chat.snapshot().sessions.iter().map(|session| session.id).collect();
+    assert_eq!(sessions, [SessionId(1), SessionId(3)], "no number is reused");
 }
 
 #[test]
-fn an_endless_lifetime_is_no_arithmetic() {
+fn an_endless_lifetime_does_not_overflow() {
     let mut chat =
         Chat::new(Settings { session_ttl_secs: u64::MAX, limits: false }, Snapshot::default());
     let mut effects = Vec::new();
@@ -349,13 +364,13 @@ fn an_endless_lifetime_is_no_arithmetic() {
 }
 
 #[test]
-fn who_changes_the_key_puts_everybody_else_out() {
+fn a_key_change_ends_all_other_sessions() {
     let mut core = Core::with(&["ann", "bob"]);
     core.ask("", login("ann", "thief")).expect("a second session");
     for (subscription, who) in [(1, "ann"), (2, "thief"), (3, "bob")] {
         core.subscribe(subscription, who).expect("a subscription");
     }
-    // A login that was under way does not outlast the key, and one that comes later waits for it.
+    // A pending login ends with the old key, and a later one waits for the change.
     let began = core.ask_late("", login("ann", "late"));
     let changed = core.ask_late("ann", call::ChangeKey { key: key("new") });
     let after = core.ask_late("", login("ann", "later"));
@@ -374,7 +389,7 @@ fn who_changes_the_key_puts_everybody_else_out() {
     assert_eq!(core.join(3, ""), ["bob joined by 3", "to 3: Noted"]);
     assert!(core.join(2, "").is_empty(), "the thief's subscription has ended");
     core.ask("", login("new", "home")).expect("in by the new key");
-    // Nobody's key but one's own, and a guest has none.
+    // A caller can change only its own key, and a guest has none.
     assert_eq!(core.try_to("", call::ChangeKey { key: key("x") }), Err(Refusal::Unauthenticated));
     core.ask("", super::be_guest("gil")).expect("a guest");
     assert_eq!(core.try_to("gil", call::ChangeKey { key: key("x") }), Err(Refusal::Forbidden));

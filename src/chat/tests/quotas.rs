@@ -1,4 +1,4 @@
-//! Quotas: how much of what lasts one may have there, however slowly it is made.
+//! Quotas: how many lasting items may exist, however slowly they are made.
 
 use std::net::IpAddr;
 
@@ -18,13 +18,13 @@ fn from(address: &str) -> Source {
     Source::of(address.parse::<IpAddr>().expect("an address"))
 }
 
-/// A core with limits, in which a day passes before each command: rates refuse nothing.
+/// A core with limits, in which a day passes before each command: no rate limit applies.
 fn slow_core() -> Core {
     Core::set(Settings { session_ttl_secs: u64::MAX / 4_000_000, limits: true })
 }
 
 impl Core {
-    /// Asks on a day of its own.
+    /// Calls on a day of its own.
     fn on_a_day(&mut self, who: &str, what: impl Into<Call>) -> Result<(), Refusal> {
         self.passes(24 * 3_600);
         self.try_to(who, what)
@@ -50,13 +50,13 @@ fn rooms_that_one_owns_count_though_one_has_left_them() {
                 room
             })
             .collect();
-        // The last is counted while it is in flight, and not if it does not come to be.
+        // The last room counts while it is pending, and not after a failure.
         core.ask_late(who, make("the last"));
         assert_eq!(core.try_to(who, make("one more")), Err(Refusal::Full));
         core.ask_late(who, make("lost"));
         core.settle();
         assert_eq!(core.try_to(who, make("one more")), Err(Refusal::Full));
-        // What was deleted does not count, and comes back only where there is room for it.
+        // A deleted room does not count, and can be restored only below the limit.
         let remove = call::RemoveRoom { room: RoomRef::Id(rooms[0]), access: Access::Open };
         core.ask(who, remove).expect("gone");
         let lost = core.ask_late(who, make("lost"));
@@ -101,7 +101,7 @@ fn what_an_address_has_made_counts_as_long_as_it_is_there() {
         assert_eq!(core.on_a_day("", make(&format!("of {other}"))), Ok(()), "{other}");
     }
     core.source = from("203.0.113.7");
-    // Where it is refused, or fails, it does not count.
+    // A refused or failed entry does not count.
     let remove = call::RemoveRoom { room: RoomRef::Id(RoomId(2)), access: Access::Open };
     assert_eq!(core.on_a_day("", remove), Ok(()));
     let lost = core.ask_late("", make("lost"));
@@ -128,7 +128,7 @@ fn guests_and_accounts_count_for_networks_and_for_wider_ones_more_loosely() {
     core.source = place(1);
     assert_eq!(guests(&mut core, GUESTS_PER_ADDRESS_MAX), Ok(()));
     assert_eq!(guests(&mut core, 1), Err(Refusal::Full));
-    // Who goes leaves room.
+    // An account that ends frees its share.
     core.on_a_day("guest 1", call::Logout).expect("out");
     core.settle();
     assert_eq!(guests(&mut core, 1), Ok(()));

@@ -1,4 +1,4 @@
-//! Where one is: rooms, who may change them, and what opens them.
+//! Rooms: who may change them, and what gives access to them.
 
 use super::*;
 use Visibility::{Hidden, Private, Public};
@@ -37,7 +37,7 @@ fn who_may_change_and_end_which_room() {
     let free = core.room("", room_settings("free", Public, None));
     let locked = core.room("ann", room_settings("locked", Private, Some("hash")));
     let shared = core.room("", room_settings("shared", Private, Some("hash")));
-    // (room, who, by which right, what comes of it)
+    // (room, caller, access, outcome)
     let cases = [
         (LOBBY, "ann", Access::Open, Err(Refusal::Forbidden)),
         (LOBBY, "", token(LOBBY, 0), Err(Refusal::Forbidden)),
@@ -47,13 +47,13 @@ fn who_may_change_and_end_which_room() {
         (owned, "ann?", Access::Open, Ok(())),
         (free, "", Access::Open, Ok(())),
         (free, "bob", Access::Open, Ok(())),
-        // Who asks as a member has to be one, also where everybody else may.
+        // A caller with access as a member must be one, even where everybody may change the room.
         (free, "bob", Access::Member, Err(Refusal::Forbidden)),
         (owned, "bob", Access::Member, Err(Refusal::Forbidden)),
         (owned, "ann", Access::Member, Ok(())),
         (LOBBY, "ann", Access::Member, Err(Refusal::Forbidden)),
         (shared, "bob", Access::Member, Err(Refusal::Forbidden)),
-        // Where there is an owner, a token is entry and nothing more.
+        // In an owned room a token gives access and nothing more.
         (locked, "bob", Access::Open, Err(Refusal::Forbidden)),
         (locked, "bob", token(locked, 0), Err(Refusal::Forbidden)),
         (locked, "", token(locked, 0), Err(Refusal::Forbidden)),
@@ -104,7 +104,7 @@ fn a_room_has_a_password_exactly_if_it_is_not_public() {
             call::MakeRoom { settings: room_settings("den", visibility, password), chance: 1 };
         assert_eq!(core.try_to("", make), expected, "{visibility:?} {password:?}");
     }
-    // (before, new visibility, new password, what comes of it: the new generation)
+    // (before, new visibility, new password, outcome: the new generation)
     let cases = [
         (Public, None, None, Ok(0)),
         (Public, None, hash, Err(Refusal::PasswordForPublic)),
@@ -146,7 +146,7 @@ fn a_password_that_is_gone_does_not_come_back() {
     assert_eq!(closed, Err(Refusal::PasswordMissing));
     core.ask("", change(room, token(room, 0), to(Private, Some("new")))).expect("closed again");
     let old = core.try_to("", subscribe_with(1, room, token(room, 0)));
-    assert_eq!(old, Err(Refusal::NoAccess), "the first password's tokens are of no more use");
+    assert_eq!(old, Err(Refusal::NoAccess), "the first password's tokens have no effect any more");
 }
 
 #[test]
@@ -157,13 +157,17 @@ fn titles_are_unique_also_while_they_are_in_flight() {
     let make = |title| call::MakeRoom { settings: room_settings(title, Public, None), chance: 1 };
     assert_eq!(core.try_to("", make("dEN")), Err(Refusal::TitleTaken));
     assert_eq!(core.try_to("", retitle(hall, "DEN")), Err(Refusal::TitleTaken));
-    assert_eq!(core.try_to("", retitle(den, "DEN")), Ok(()), "its own, otherwise written");
+    assert_eq!(core.try_to("", retitle(den, "DEN")), Ok(()), "its own title in another spelling");
     let renamed = core.ask_late("", retitle(den, "attic"));
-    assert_eq!(core.try_to_late(make("Attic")), Err(Refusal::TitleTaken), "in flight");
-    assert_eq!(core.try_to_late(make("den")), Err(Refusal::TitleTaken), "it may fail yet");
+    assert_eq!(core.try_to_late(make("Attic")), Err(Refusal::TitleTaken), "pending");
+    assert_eq!(
+        core.try_to_late(make("den")),
+        Err(Refusal::TitleTaken),
+        "the change may still fail"
+    );
     core.fail();
     assert_eq!(core.answer(renamed), Some(Err(Refusal::Unavailable)));
-    assert_eq!(core.try_to("", make("attic")), Ok(()), "it is free again");
+    assert_eq!(core.try_to("", make("attic")), Ok(()), "the title is free again");
     let cellar = core.ask_late("", make("cellar"));
     assert_eq!(core.try_to_late(make("cellar")), Err(Refusal::TitleTaken));
     core.fail();
@@ -172,7 +176,7 @@ fn titles_are_unique_also_while_they_are_in_flight() {
 }
 
 impl Core {
-    /// Asks something that must be answered before the log is.
+    /// Makes a call that must be answered before the log replies.
     fn try_to_late(&mut self, what: impl Into<Call>) -> Result<(), Refusal> {
         let ask = self.ask_late("", what);
         self.answer(ask).expect("an answer at once").map(|_| ())
@@ -188,7 +192,7 @@ fn the_second_of_two_changes_sees_the_first() {
     let second = RoomChange { description, ..RoomChange::default() };
     let second = core.ask_late("", change(room, Access::Open, second));
     let third = core.ask_late("", remove(room, Access::Open));
-    assert_eq!(core.proposals.len(), 1, "one at a time");
+    assert_eq!(core.proposals.len(), 1, "one change at a time");
     core.commit();
     assert!(core.answer(first).is_some_and(|answer| answer.is_ok()));
     core.commit();
@@ -207,7 +211,7 @@ fn a_change_that_waits_is_judged_by_what_the_first_has_made() {
     core.ask_late("", change(room, token(room, 0), lock));
     let late = core.ask_late("", remove(room, token(room, 0)));
     core.commit();
-    assert_eq!(core.answer(late), Some(Err(Refusal::NoAccess)), "its token is an old one now");
+    assert_eq!(core.answer(late), Some(Err(Refusal::NoAccess)), "its token is out of date");
     let gone = core.ask_late("", remove(room, token(room, 1)));
     let later = core.ask_late("", retitle(room, "attic"));
     core.commit();
@@ -216,7 +220,7 @@ fn a_change_that_waits_is_judged_by_what_the_first_has_made() {
 }
 
 #[test]
-fn who_waits_for_a_change_is_who_they_were_when_they_asked() {
+fn a_waiting_call_keeps_its_callers_identity() {
     let mut core = Core::with(&["ann", "bob"]);
     let room = core.room("ann", room_settings("den", Public, None));
     core.ask_late("ann", retitle(room, "attic"));
@@ -224,12 +228,12 @@ fn who_waits_for_a_change_is_who_they_were_when_they_asked() {
     core.passes(TTL_SECS);
     core.commit();
     core.commit();
-    assert!(core.answer(patient).is_some_and(|answer| answer.is_ok()), "she asked in time");
+    assert!(core.answer(patient).is_some_and(|answer| answer.is_ok()), "she called in time");
     assert_eq!(core.try_to("ann", retitle(room, "hall")), Err(Refusal::Unauthenticated));
 }
 
 #[test]
-fn who_hears_of_which_room() {
+fn who_sees_which_room() {
     let mut core = Core::new();
     let shut = core.room("", room_settings("shut", Private, Some("hash")));
     let dark = core.room("", room_settings("dark", Hidden, Some("hash")));
@@ -241,7 +245,7 @@ fn who_hears_of_which_room() {
     let show = |room, access| call::Room { room, access };
     let title = RoomRef::Title("DARK".into());
     let by_link = core.ask("", show(RoomRef::Id(dark), Access::Open));
-    assert!(matches!(by_link, Ok(Answer::Room(_))), "who was given its number finds it");
+    assert!(matches!(by_link, Ok(Answer::Room(_))), "its number finds it");
     let guessed = core.try_to("", show(title.clone(), Access::Open));
     assert_eq!(guessed, Err(Refusal::RoomNotFound), "a title can be guessed");
     assert_eq!(core.try_to("", show(title.clone(), token(dark, 0))), Ok(()));
@@ -249,7 +253,7 @@ fn who_hears_of_which_room() {
 }
 
 #[test]
-fn the_protocol_of_a_closed_room_opens_to_a_token_of_the_present_password() {
+fn a_closed_room_admits_a_token_of_its_current_password() {
     let mut core = Core::new();
     let room = core.room("", room_settings("den", Private, Some("old")));
     let cases = [(Access::Open, false), (token(room, 1), false), (token(room, 0), true)];
@@ -287,11 +291,11 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
         heard,
         ["ann made the room so as 7", "2 is closed: Locked", "bob left", "3 is closed: Locked"]
     );
-    assert!(core.present(room).is_empty(), "who is inside is not told to strangers");
+    assert!(core.present(room).is_empty(), "strangers do not learn who is inside");
     let hide = RoomChange { visibility: Some(Hidden), ..RoomChange::default() };
     core.ask_late("ann", change(room, Access::Open, hide));
     let heard = core.commit();
-    assert_eq!(heard, ["ann made the room so as 8"], "the same password: nobody has to go");
+    assert_eq!(heard, ["ann made the room so as 8"], "the same password: nobody must leave");
     core.try_to("bob", subscribe_with(4, room, token(room, 1))).expect("a subscription");
     let again = RoomChange { password: Some("other".into()), ..RoomChange::default() };
     core.ask_late("ann", change(room, Access::Open, again));
@@ -299,7 +303,7 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
 }
 
 #[test]
-fn the_end_of_a_room_is_the_end_of_its_subscriptions_and_nobody_else_comes_in() {
+fn a_room_ends_with_its_subscriptions_and_admits_nobody_else() {
     let mut core = Core::new();
     let room = core.room("", room_settings("den", Public, None));
     core.try_to("", subscribe(1, room)).expect("a subscription");
@@ -316,11 +320,11 @@ fn the_end_of_a_room_is_the_end_of_its_subscriptions_and_nobody_else_comes_in() 
         "to 1: no, RoomNotFound",
         "1 is closed: RoomGone",
     ];
-    assert_eq!(heard, expected, "that all go, nobody is told one by one");
+    assert_eq!(heard, expected, "the parts are not announced one by one");
 }
 
 #[test]
-fn a_room_whose_end_could_not_be_written_down_goes_on() {
+fn a_room_stays_if_the_log_cannot_write_its_end() {
     let mut core = Core::new();
     let room = core.room("", room_settings("den", Public, None));
     let ask = core.ask_late("", remove(room, Access::Open));
@@ -331,7 +335,7 @@ fn a_room_whose_end_could_not_be_written_down_goes_on() {
 }
 
 #[test]
-fn who_waits_for_a_change_that_fails_is_not_forgotten() {
+fn a_call_that_waits_for_a_failed_change_is_answered() {
     let mut core = Core::new();
     let room = core.room("", room_settings("den", Public, None));
     let first = core.ask_late("", retitle(room, "attic"));
@@ -343,7 +347,7 @@ fn who_waits_for_a_change_that_fails_is_not_forgotten() {
 }
 
 #[test]
-fn what_somebody_else_got_into_the_log_first_is_refused_here() {
+fn a_proposal_that_another_proposer_has_overtaken_is_refused() {
     let mut core = Core::new();
     let room = core.room("", room_settings("den", Public, None));
     let late = [
@@ -365,14 +369,14 @@ fn what_somebody_else_got_into_the_log_first_is_refused_here() {
         core.logged(None, core.now, Entry::RoomMade { room, owner: None, settings });
     }
     core.settle();
-    // (The room's number, which was taken in vain, is older than one that is in the log.)
+    // (The reserved room number is older than one in the log.)
     let expected = [Refusal::NameTaken, Refusal::Unavailable, Refusal::TitleTaken];
     assert_eq!(late.map(|ask| core.answer(ask)), expected.map(|refusal| Some(Err(refusal))));
     assert_eq!(core.chat.snapshot().rooms[1].settings.title.as_str(), "den");
 }
 
 #[test]
-fn what_somebody_else_proposed_frees_nothing_that_is_reserved_here() {
+fn another_proposers_entry_frees_no_reservation_of_this_core() {
     let mut core = Core::new();
     let room = core.room("", room_settings("den", Public, None));
     let ask = core.ask_late("", remove(room, Access::Open));
@@ -385,12 +389,12 @@ fn what_somebody_else_proposed_frees_nothing_that_is_reserved_here() {
     };
     core.logged(None, core.now, entry);
     let late = core.ask_late("", subscribe(1, room));
-    assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)), "its end is on the way");
+    assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)), "its end is pending");
     core.commit();
     assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))));
     let reused =
         Entry::RoomMade { room, owner: None, settings: room_settings("again", Public, None) };
     core.logged(None, core.now, reused);
     let found = core.try_to("", call::Room { room: RoomRef::Id(room), access: Access::Open });
-    assert_eq!(found, Err(Refusal::RoomNotFound), "the number of a gone room makes no other");
+    assert_eq!(found, Err(Refusal::RoomNotFound), "a deleted room's number is not reused");
 }

@@ -1,4 +1,4 @@
-//! Streams: one connection that hears all of one's rooms.
+//! Streams: one connection that hears all rooms of its account.
 
 use super::*;
 use Visibility::Hidden;
@@ -18,7 +18,7 @@ fn act(action: Action) -> Tell {
 }
 
 #[test]
-fn a_stream_hears_its_rooms_as_they_come_and_go() {
+fn a_stream_hears_its_rooms_from_membership_to_exit() {
     let mut core = Core::with(&["ann", "bob"]);
     let den = core.room("ann", room_settings("den", Hidden, Some("hash")));
     core.ask("bob", follow(BASE)).expect("a stream");
@@ -35,7 +35,7 @@ fn a_stream_hears_its_rooms_as_they_come_and_go() {
 }
 
 #[test]
-fn what_is_said_through_a_stream_is_told_by_its_subscription_and_answered_to_the_stream() {
+fn a_streams_message_names_its_subscription_and_the_reply_goes_to_the_stream() {
     let mut core = Core::with(&["ann"]);
     core.ask("ann", follow(BASE)).expect("a stream");
     core.tell(BASE, act(send(LOBBY, "hi", "a")));
@@ -58,9 +58,12 @@ fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
     core.ask("ann!", follow(99 * BASE)).expect("a stream by the account's key");
     core.ask_late("ann", call::Logout);
     let heard = core.commit();
-    assert!(!heard.contains(&"65536 is dismissed: SessionEnded".to_owned()), "it was replaced");
+    assert!(
+        !heard.contains(&"65536 is dismissed: SessionEnded".to_owned()),
+        "it was replaced already"
+    );
     assert!(heard.contains(&"131072 is dismissed: SessionEnded".to_owned()));
-    assert_eq!(core.present(LOBBY), ["ann"], "one has no session");
+    assert_eq!(core.present(LOBBY), ["ann"], "one stream has no session");
     assert_eq!(
         core.give(Command::Close).last().map(String::as_str),
         Some("6488064 is dismissed: ShuttingDown")
@@ -78,7 +81,7 @@ fn a_stream_of_some_rooms_hears_no_others() {
     let Ok(Answer::OpenedStream(OpenedStream { rooms, .. })) = core.ask("ann", what) else {
         panic!("no stream")
     };
-    assert_eq!(rooms.iter().map(|one| one.room).collect::<Vec<_>>(), [den]);
+    assert_eq!(rooms.iter().map(|marks| marks.room).collect::<Vec<_>>(), [den]);
     assert!(core.present(LOBBY).is_empty());
     core.ask_late(
         "ann",
@@ -90,7 +93,11 @@ fn a_stream_of_some_rooms_hears_no_others() {
         "ann",
         call::MakeRoom { settings: room_settings("cellar", Hidden, Some("hash")), chance: 1 },
     );
-    assert!(core.commit().is_empty(), "of this one it does not hear");
+    assert!(core.commit().is_empty(), "the stream excludes this room");
     core.tell(BASE, act(send(attic, "hi", "a")));
-    assert_eq!(core.commit(), ["ann said hi as 8 by 65536", "to 65536: Said(8)"], "but may speak");
+    assert_eq!(
+        core.commit(),
+        ["ann said hi as 8 by 65536", "to 65536: Said(8)"],
+        "but it may send there"
+    );
 }

@@ -1,22 +1,22 @@
-//! Who sits where and says what, and in which order everybody hears of it.
+//! Subscriptions, their events, and the order in which everybody hears them.
 
 use super::*;
 
 #[test]
-fn one_sits_joins_says_and_parts() {
+fn a_subscription_joins_sends_and_parts() {
     let mut core = Core::with(&["ann"]);
     core.subscribe(1, "ann").expect("a subscription");
     core.subscribe(2, "").expect("a subscription");
-    assert_eq!(core.present(LOBBY), [""; 0], "a subscription alone is nobody's presence");
+    assert_eq!(core.present(LOBBY), [""; 0], "a subscription alone is not present");
     assert_eq!(core.part(1), ["to 1: no, NotPresent"]);
     assert_eq!(core.join(1, "ANN"), ["ann joined by 1", "to 1: Noted"]);
-    assert_eq!(core.join(1, ""), ["to 1: no, NameInUse"], "once is enough");
+    assert_eq!(core.join(1, ""), ["to 1: no, NameInUse"], "it is present already");
     assert_eq!(core.part(2), ["to 2: no, NameMissing"]);
-    assert!(core.say(2, "Guest", "hi").is_empty(), "nothing before it is in the log");
+    assert!(core.say(2, "Guest", "hi").is_empty(), "nothing is announced before it is in the log");
     assert_eq!(core.commit(), ["Guest said hi as 4 by 2", "to 2: Said(4)"]);
-    assert_eq!(core.present(LOBBY), ["ann", "Guest"], "to say something is to be here");
+    assert_eq!(core.present(LOBBY), ["ann", "Guest"], "a message makes its author present");
     assert_eq!(core.part(1), ["ann left by 1", "to 1: Noted"]);
-    assert_eq!(core.leave(1), ["1 hears no more"], "who has left does not leave again");
+    assert_eq!(core.leave(1), ["1 hears no more"], "a part is announced once");
     assert_eq!(core.leave(2), ["2 hears no more", "Guest left"]);
     assert!(core.leave(2).is_empty());
 }
@@ -28,15 +28,15 @@ fn a_subscription_has_one_name_and_a_name_one_person() {
         core.subscribe(subscription, "").expect("a subscription");
     }
     core.subscribe(4, "ann").expect("a subscription");
-    assert_eq!(core.say(1, "Ann", "x"), ["to 1: no, NameInUse"], "it is registered");
+    assert_eq!(core.say(1, "Ann", "x"), ["to 1: no, NameInUse"], "the name is registered");
     assert_eq!(core.join(1, "gus"), ["gus joined by 1", "to 1: Noted"]);
     assert_eq!(core.join(2, "GUS"), ["to 2: no, NameInUse"], "another guest's");
     assert_eq!(core.say(1, "other", "x"), ["to 1: no, OtherName"]);
     assert_eq!(core.say(4, "gus", "x"), ["to 4: no, OtherName"]);
     assert_eq!(core.say(3, "", "x"), ["to 3: no, NameMissing"]);
     core.leave(1);
-    assert_eq!(core.join(2, "GUS"), ["GUS joined by 2", "to 2: Noted"], "free again");
-    assert!(core.proposals.is_empty(), "nothing that was refused was proposed");
+    assert_eq!(core.join(2, "GUS"), ["GUS joined by 2", "to 2: Noted"], "the name is free again");
+    assert!(core.proposals.is_empty(), "no refused message is proposed");
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn several_subscriptions_of_an_account_are_one_person() {
         matches!(&told[..], [one] if one.starts_with("to 2: Known(") && one.contains("Joined")),
         "she is here already, and only this tab is told: {told:?}"
     );
-    assert_eq!(core.leave(1), ["1 hears no more"], "and still is");
+    assert_eq!(core.leave(1), ["1 hears no more"], "ann is still present");
     assert_eq!(core.leave(2), ["2 hears no more", "ann left"]);
 }
 
 #[test]
-fn who_enters_is_there_at_once_and_once_through_each_protocol() {
+fn entering_makes_present_at_once_and_works_once_through_each_protocol() {
     let mut core = Core::with(&["ann"]);
     let ask = CallId(100);
     let entered = core.give(Command::Call {
@@ -96,7 +96,7 @@ fn a_claim_is_good_for_a_guest_until_the_name_is_registered() {
     core.login("ann").expect("a session");
     let registered = core.now;
     core.passes(1);
-    // (granted, by whom it is shown, what comes of it)
+    // (granted, caller, outcome)
     let cases = [
         (before, "", Err(Refusal::NameInUse)),
         (registered, "", Err(Refusal::NameInUse)),
@@ -110,11 +110,11 @@ fn a_claim_is_good_for_a_guest_until_the_name_is_registered() {
             "{granted} {who:?}"
         );
     }
-    assert_eq!(core.join(12, ""), ["ann joined by 12", "to 12: Noted"], "it is herself");
+    assert_eq!(core.join(12, ""), ["ann joined by 12", "to 12: Noted"], "ann herself");
 }
 
 #[test]
-fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
+fn a_password_state_is_shown_only_if_the_caller_can_have_the_name() {
     let mut core = Core::with(&["ann", "bob"]);
     core.subscribe(1, "").expect("a subscription");
     core.join(1, "gus");
@@ -141,7 +141,7 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
 }
 
 #[test]
-fn a_grant_is_as_old_as_the_look_at_the_lock() {
+fn a_grant_is_as_old_as_the_password_state() {
     let mut core = Core::new();
     let ask = call::PasswordState {
         room: RoomRef::Id(LOBBY),
@@ -149,7 +149,7 @@ fn a_grant_is_as_old_as_the_look_at_the_lock() {
         access: Access::Open,
     };
     let Ok(Answer::PasswordState(lock)) = core.ask("", ask) else { panic!("no lock") };
-    core.passes(1); // The password is being checked, and ann registers.
+    core.passes(1); // During the password check ann registers.
     core.register("ann").expect("an account");
     core.passes(1);
     let posing = core.try_to("", subscribe_as(1, "ann", lock.granted));
@@ -157,7 +157,7 @@ fn a_grant_is_as_old_as_the_look_at_the_lock() {
 }
 
 #[test]
-fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
+fn a_grant_in_the_second_of_a_registration_is_younger_than_the_account() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let room = RoomRef::Id(LOBBY);
@@ -174,7 +174,7 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     };
     let (now, later) = (core.now, core.now.plus_secs(1));
     assert_eq!(granted(&mut core, "ann", lock("Ann")), later);
-    assert_eq!(granted(&mut core, "zoe", lock("zoe")), now, "her name may be another's soon");
+    assert_eq!(granted(&mut core, "zoe", lock("zoe")), now, "another person may register her name");
     assert_eq!(granted(&mut core, "", lock("free")), now);
     assert_eq!(granted(&mut core, "ann", lock("free")), now);
     let renew = |who: &str, granted| {
@@ -184,7 +184,7 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     assert_eq!(core.try_to("", renew("ann", now)), Err(Refusal::NameInUse));
     assert_eq!(granted(&mut core, "", renew("ann", later)), later);
     assert_eq!(granted(&mut core, "", renew("free", now)), now);
-    // Without a session, in the same second: it is her.
+    // Without a session, in the same second: the account itself.
     assert_eq!(core.try_to("", subscribe_as(1, "ann", later)), Ok(()));
     assert_eq!(core.join(1, ""), ["ann joined by 1", "to 1: Noted"]);
 }
@@ -204,7 +204,7 @@ fn replies_come_in_the_order_of_the_tells() {
 }
 
 #[test]
-fn nobody_leaves_or_comes_ahead_of_a_message_that_is_on_its_way() {
+fn no_part_or_join_overtakes_a_pending_message() {
     let mut core = Core::with(&["ann"]);
     core.subscribe(1, "ann").expect("a subscription");
     core.say(1, "", "last words");
@@ -225,23 +225,23 @@ fn nobody_leaves_or_comes_ahead_of_a_message_that_is_on_its_way() {
 }
 
 #[test]
-fn who_is_gone_has_still_said_it() {
+fn a_pending_message_of_a_closed_connection_is_announced() {
     let mut core = Core::with(&["ann"]);
     core.subscribe(1, "ann").expect("a subscription");
     core.say(1, "", "bye");
-    assert!(core.leave(1).is_empty(), "in its turn");
+    assert!(core.leave(1).is_empty(), "in order");
     let expected = ["ann said bye as 4 by 1", "to 1: Said(4)", "1 hears no more", "ann left"];
     assert_eq!(core.commit(), expected);
 }
 
 #[test]
-fn who_came_with_a_message_that_is_lost_has_come_all_the_same() {
+fn a_lost_message_still_makes_its_author_present() {
     let mut core = Core::with(&["ann"]);
     core.subscribe(1, "ann").expect("a subscription");
     core.say(1, "", "hello");
     core.say(1, "", "hello?");
     assert_eq!(core.fail(), ["ann joined by 1", "to 1: no, Unavailable"]);
-    assert_eq!(core.fail(), ["to 1: no, Unavailable"], "but once");
+    assert_eq!(core.fail(), ["to 1: no, Unavailable"], "only once");
     assert_eq!(core.leave(1), ["1 hears no more", "ann left"]);
 }
 
@@ -260,7 +260,7 @@ fn a_color_stays_until_another_is_given() {
 }
 
 #[test]
-fn the_close_acknowledges_first_and_then_says_farewell() {
+fn a_shutdown_acknowledges_first_and_then_closes() {
     let mut core = Core::with(&["ann"]);
     core.subscribe(1, "ann").expect("a subscription");
     core.subscribe(2, "").expect("a subscription");
@@ -269,7 +269,7 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
         "",
         call::MakeRoom { settings: room_settings("den", Visibility::Public, None), chance: 1 },
     );
-    assert!(core.give(Command::Close).is_empty(), "in its turn");
+    assert!(core.give(Command::Close).is_empty(), "in order");
     for what in [subscribe(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()]
     {
         let ask = core.ask_late("", what);
@@ -283,7 +283,7 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
 }
 
 #[test]
-fn who_waits_for_a_change_when_all_stops_is_told_so() {
+fn a_shutdown_answers_calls_that_wait_for_a_change() {
     let mut core = Core::new();
     let room = core.room("", room_settings("den", Visibility::Public, None));
     let remove = || call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };

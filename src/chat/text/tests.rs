@@ -1,4 +1,4 @@
-//! What text may be, by tables: many inputs of each kind, and Unicode's own data to compare with.
+//! Valid text, by tables: many inputs of each kind, and Unicode's own data for comparison.
 
 use super::*;
 use crate::chat::{Field, Refusal, message_text as message};
@@ -6,9 +6,9 @@ use crate::fuzz::fuzz;
 use crate::limits::MESSAGE_CHARS_MAX;
 use unicode_normalization::UnicodeNormalization;
 
-/// Letters and marks are taken apart as Unicode has it, each alone and in each other's company.
+/// Texts decompose as Unicode defines, each character alone and among others.
 #[test]
-fn decomposing_is_that_of_unicode() {
+fn decomposition_is_that_of_unicode() {
     for c in '\0'..=char::MAX {
         let text = c.to_string();
         assert_eq!(decompose(&text), text.nfkd().collect::<String>(), "{c:?}");
@@ -20,7 +20,8 @@ fn decomposing_is_that_of_unicode() {
     }
 }
 
-/// Folding is Unicode's, but for the dotless i; and what was one before is one still.
+/// Folding is Unicode's, except for the dotless i; and texts that were equal in the first versions
+/// still are.
 #[test]
 fn folding_is_that_of_unicode() {
     let unicode = |text: &str| {
@@ -33,14 +34,14 @@ fn folding_is_that_of_unicode() {
         let text = c.to_string();
         assert_eq!(fold(&lowered(&text)), fold(&text), "{c:?}");
         assert_eq!(fold(&fold(&text)), fold(&text), "{c:?}");
-        // Some fold to capitals (Cherokee): what counts is which are one.
-        let one = fold(&unicode(&text)) == fold(&text) && unicode(&fold(&text)) == unicode(&text);
-        // The standard library and the crate are of different years: to one of them, the youngest
-        // letters have no case.
+        // Some fold to capitals (Cherokee): only equality counts.
+        let equal = fold(&unicode(&text)) == fold(&text) && unicode(&fold(&text)) == unicode(&text);
+        // The standard library and the crate have different versions of Unicode: the newest letters
+        // have no case in one of them.
         let caseless = |text: &str| unicode(text) == decompose(text);
         let young = (c.to_lowercase().eq([c]) && c.to_uppercase().eq([c]))
             || (caseless(&text) && caseless(&fold(&text)));
-        other.extend((!one && !young && c != 'ı').then_some(c));
+        other.extend((!equal && !young && c != 'ı').then_some(c));
     }
     assert!(other.is_empty(), "{other:?}");
 }
