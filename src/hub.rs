@@ -177,7 +177,7 @@ impl Hub {
             if let Err(Gone) = self.hand_over() {
                 // The outcome of the pending proposals is unknown. Dropping the waiters answers
                 // `Unavailable`.
-                return log!(Error, "the writer of the database is gone");
+                return log!(Error, "the writer of the database has stopped; restart the server");
             }
         }
     }

@@ -123,7 +123,7 @@ pub(super) async fn serve(
 }
 
 /// The refusal when all slots are taken.
-const NO_PLACE: Reject = Reject::new(503, "all places are taken; come back in a moment");
+const NO_PLACE: Reject = Reject::new(503, "all connections are taken; try again in a moment");
 
 /// Whether the request is a health check, which is answered whatever is short.
 fn is_health(request: &Request) -> bool {
@@ -165,8 +165,10 @@ fn refused(shared: &Shared, request: &Request, reject: Reject) -> Outcome {
 /// refused before it has any effect; a GET or HEAD may also be refused after the lookup, as it has
 /// no effect.
 async fn respond(shared: &Shared, connection: &Connection, request: &Request) -> Outcome {
-    const FULL: Reject =
-        Reject::new(503, "others read too slowly, and the memory for answers is used up");
+    const FULL: Reject = Reject::new(
+        503,
+        "the memory for answers is used up, because other clients read too slowly; try again later",
+    );
     let health = is_health(request);
     if shared.unsent.left() == 0 && !health {
         return refused(shared, request, FULL);
@@ -246,7 +248,7 @@ async fn next(
             noted = true;
         }
         if connection.closing() == Some(Disconnect::Unfinished) {
-            return Err(Reject::new(503, "too much is unfinished; send requests whole"));
+            return Err(Reject::new(503, "too much incomplete input; send complete requests"));
         }
         match connection.wait(deadline, true, false).await {
             Ready::Deadline if reader.phase() == Phase::Idle => return Ok(None),

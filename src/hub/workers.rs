@@ -121,7 +121,7 @@ impl WorkerLine {
             // The worker has enough rounds to do; new items join the next round that fits.
             Err(_) if self.items.len() <= self.items_max => {}
             Err(_) => {
-                log!(Error, "a worker stands still: its connections are closed");
+                log!(Error, "a worker does not respond: its connections are closed");
                 self.items.clear();
                 self.items.push(Item::Overrun);
             }
