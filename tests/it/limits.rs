@@ -1,5 +1,5 @@
-//! Rate limits in the running server, as they are unless `--limits off` is given: what is too much
-//! is refused in each protocol's own words, the connection stays, and the others go on.
+//! Rate limits in the running server, as they are without `--limits off`: excess is refused in each
+//! protocol's format, the connection stays, and other clients go on.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ fn limited() -> TestServer {
     TestServer::with(&["--limits", "on"])
 }
 
-/// As much as fits a message.
+/// The longest message.
 fn long() -> String {
     "x".repeat(4_000)
 }
