@@ -223,7 +223,7 @@ pub(super) fn told(codec: &dyn Codec, event: &Event) -> (String, String) {
 }
 
 #[test]
-fn paths_that_are_nobodys() {
+fn paths_of_no_protocol() {
     serve(async |server| {
         let nothing = r#"404 {"error":"this path does not exist; check the spelling"}"#;
         let paths = ["/nowhere", "/api", "/api/", "/api/register/", "/api/user", "/ws/", "/ws/1"];

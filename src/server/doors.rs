@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_stands_still_stops_nobody() {
+    fn a_stuck_worker_delays_no_connection() {
         run(async {
             let (mut doors, mut new_connections) = doors();
             let mut came = 0;

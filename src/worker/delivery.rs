@@ -414,7 +414,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_head_moves_also_where_nobody_hears() {
+    fn the_head_moves_without_recipients() {
         let head = Head::default();
         let mut delivery = Delivery::<Connection>::new(Connections::default(), head.clone());
         delivery.take(vec![Item::Head(Seq(9))]);

@@ -342,7 +342,7 @@ fn a_stop_acknowledges_exactly_what_is_kept() {
 }
 
 #[test]
-fn somebody_elses_lock_on_the_database_is_waited_for_and_then_refused() {
+fn a_foreign_lock_on_the_database_is_waited_for_and_then_refused() {
     let server = TestServer::start();
     let ann = server.account("Ann");
     let mut ws = server.pirate(&ann);
@@ -366,7 +366,7 @@ fn somebody_elses_lock_on_the_database_is_waited_for_and_then_refused() {
 }
 
 #[test]
-fn what_is_asked_of_one_room_at_once_is_all_answered_and_lasts() {
+fn simultaneous_changes_of_one_room_are_all_answered_and_durable() {
     let mut server = TestServer::start();
     for round in 0..10 {
         let id = server.room(&json!({"title": format!("R{round}"), "visibility": "public"}));

@@ -11,7 +11,7 @@ const OTHER_NAME: &str = "Client error: Name mismatch";
 const IN_USE: &str = "Client error: Duplicate username";
 
 #[test]
-fn a_name_is_bound_to_its_connection_and_nobody_else_has_it() {
+fn a_name_is_bound_to_one_connection() {
     let server = TestServer::start();
     let mut ann = server.guest(1, "Ann");
     let mut bob = server.ws("/chats/1/ws", "");

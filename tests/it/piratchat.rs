@@ -133,7 +133,7 @@ fn logout_closes_the_websocket_that_the_session_holds() {
 }
 
 #[test]
-fn what_needs_a_session_says_401_or_422() {
+fn requests_without_a_session_are_401_or_422() {
     let server = TestServer::start();
     let ann = server.account("Ann");
     let paths = ["/api/online", "/api/user/@me", "/api/user/Ann", "/api/user/Nobody"];
@@ -153,7 +153,7 @@ fn what_needs_a_session_says_401_or_422() {
 }
 
 #[test]
-fn online_names_whom_is_here_in_the_order_of_coming() {
+fn online_names_present_users_in_the_order_of_arrival() {
     let server = TestServer::start();
     let names = ["Cid", "Ann", "Bob"];
     let accounts = names.map(|name| server.account(name));

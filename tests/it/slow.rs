@@ -64,7 +64,7 @@ fn count(heard: &[Value], kind: &str, event: &str, field: &str, name: &str) -> u
 }
 
 #[test]
-fn slow_readers_of_the_seeds_doors_hear_everything_once_and_in_order() {
+fn slow_clients_of_the_older_protocols_get_every_message_once_in_order() {
     let server = TestServer::with(&["--limits", "off"]);
     let (ann, bob) = (server.account("Ann"), server.account("Bob"));
     let mut gone = server.guest(1, "Gone");

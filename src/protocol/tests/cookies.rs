@@ -169,7 +169,7 @@ fn only_a_bearer_stands_before_the_cookie() {
 }
 
 #[test]
-fn what_curl_sends_to_its_protocol() {
+fn plain_text_sends_of_curl() {
     serve(async |server| {
         let ann = server.account("Ann").await;
         for (kind, status) in [

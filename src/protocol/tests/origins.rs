@@ -60,7 +60,7 @@ fn is_refused(line: &str, headers: &str, reply: &Reply) {
 }
 
 #[test]
-fn what_a_foreign_page_may_not_do() {
+fn forbidden_requests_of_foreign_pages() {
     serve(async |server| {
         let ann = server.account("Ann").await;
         for foreign in FOREIGN {
@@ -90,7 +90,7 @@ fn what_a_foreign_page_may_not_do() {
 }
 
 #[test]
-fn who_is_not_foreign() {
+fn pages_that_are_not_foreign() {
     serve(async |server| {
         for (index, own) in [
             "",
@@ -133,7 +133,7 @@ fn varies(reply: &Reply, by: &str) -> bool {
 }
 
 #[test]
-fn what_a_listed_page_may_do_and_read() {
+fn permissions_of_listed_pages() {
     let config = listing(&["https://friend.example", "http://localhost:3000"]);
     serve_with(config, u64::MAX, async |server: Server| {
         let ann = server.account("Ann").await;

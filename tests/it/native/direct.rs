@@ -61,7 +61,7 @@ fn texts(server: &TestServer, who: &User, room: u64) -> Vec<String> {
 }
 
 #[test]
-fn who_leaves_a_room_for_two_has_it_back_with_the_next_message() {
+fn the_next_message_brings_a_left_room_for_two_back() {
     let server = TestServer::start();
     let (ann, bob, room) = pair(&server);
     let path = format!("/rooms/{room}");

@@ -9,7 +9,7 @@ use crate::kit::{TestServer, said, send};
 const NOTHING: &Value = &Value::Null;
 
 #[test]
-fn what_is_said_twice_under_one_id_is_said_once() {
+fn a_repeated_client_id_sends_one_message() {
     let mut server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let path = "/rooms/1/messages/m-1_A";
@@ -64,7 +64,7 @@ fn what_is_said_twice_under_one_id_is_said_once() {
 }
 
 #[test]
-fn many_at_once_under_one_id_are_one() {
+fn simultaneous_sends_of_one_client_id_are_one_message() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let body = json!({"text": "now"});
@@ -79,7 +79,7 @@ fn many_at_once_under_one_id_are_one() {
 }
 
 #[test]
-fn curls_door() {
+fn plain_text_sends() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let mut http = server.http();
@@ -199,7 +199,7 @@ fn changes_are_told_here_and_the_older_protocols_hear_nothing_of_them() {
 }
 
 #[test]
-fn what_was_taken_back_is_nowhere() {
+fn a_deleted_message_is_nowhere() {
     const WORDS: [&str; 3] = ["xylophone quark", "zeppelin quark", "obelisk quark"];
     let mut server = TestServer::start();
     let ann = server.user("Ann");

@@ -50,7 +50,7 @@ pub(super) fn lock(granted: Time) -> PasswordState {
 /// It carries the requesting session, and the first token's issue time: so it ends with the
 /// session, or a day after the first, however often it is renewed.
 #[test]
-fn a_token_remembers_who_asked_and_since_when() {
+fn a_token_carries_its_session_and_its_first_issue_time() {
     let now = Time(Time::now().unix_secs() * 1_000_000);
     let session = Some(crypto::hash("session"));
     let lock = PasswordState { session, ..lock(now) };
@@ -66,7 +66,7 @@ fn a_token_remembers_who_asked_and_since_when() {
 }
 
 #[test]
-fn what_was_issued_is_good() {
+fn issued_tokens_are_valid() {
     let now = Time::now();
     let token = tokens().issue(&ann(), None, &lock(now));
     let pass = tokens().check(&token).expect("it was just issued");
@@ -93,7 +93,7 @@ fn the_secret_is_a_text() {
 }
 
 #[test]
-fn what_is_not_ours() {
+fn foreign_tokens_are_refused() {
     let soon = Time::now().unix_secs() + 60;
     let good = forge("secret", HEADER, &claims(soon));
     assert!(tokens().check(&good).is_ok(), "what follows is refused for what it changes");

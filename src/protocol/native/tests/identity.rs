@@ -109,7 +109,7 @@ fn new_accounts_may_be_unwanted() {
 
 /// Every path except the logins needs authentication.
 #[test]
-fn who_is_asking() {
+fn requests_are_authenticated() {
     serve(async |server| {
         let session = "a".repeat(32);
         for (shown, expected) in [

@@ -90,7 +90,7 @@ fn making_and_changing_rooms() {
 }
 
 #[test]
-fn what_is_said_is_checked() {
+fn message_texts_are_checked() {
     serve(async |server| {
         let ann = cookie(&server, "Ann").await;
         let (json, plain) = ("", "Content-Type: text/plain; charset=utf-8\n");
