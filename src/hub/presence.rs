@@ -137,7 +137,7 @@ mod tests {
         let (mut presence, now) = (Presence::default(), Instant::now());
         let many: Vec<Event> =
             (0..100).map(|number| event(&format!("n{number}"), What::Joined)).collect();
-        let told = many.iter().filter(|one| presence.note(now, one)).count();
+        let told = many.iter().filter(|event| presence.note(now, event)).count();
         assert_eq!(told, PRESENCE_AT_ONCE);
         let next = presence.next().expect("the end of the second");
         assert_eq!(next, now + Duration::from_millis(PRESENCE_GATHER_MS));

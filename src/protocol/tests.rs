@@ -304,7 +304,7 @@ fn methods_of_every_path() {
             assert_eq!((options.status, options.header("Allow")), (204, Some(allow)), "{path}");
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
                 let reply = server.send(&format!("{method} {path}"), "", "").await;
-                let allowed = allow.split(", ").any(|one| one == method);
+                let allowed = allow.split(", ").any(|name| name == method);
                 assert_eq!(reply.status != 405, allowed, "{method} {path}");
                 if !allowed {
                     // A failed handshake names its one method.

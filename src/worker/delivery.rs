@@ -320,8 +320,8 @@ impl<W: Listener> Room<W> {
             };
             if !heard {
                 let pending = self.pending.iter().skip(subscribed.since);
-                let round = pending.filter_map(|it| {
-                    it.told(subscribed.connection.subscription(), subscribed.protocol)
+                let round = pending.filter_map(|item| {
+                    item.told(subscribed.connection.subscription(), subscribed.protocol)
                 });
                 subscribed.connection.miss(&round.collect::<Vec<_>>(), &mut gather.single);
             }

@@ -241,7 +241,7 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
     for round in 0..ROUNDS {
         // A different moment each time: there is no event to wait for.
         let until = Duration::from_millis(15 + (round as u64 * 37) % 90);
-        let sockets = pirates.each_ref().map(|one| (server.pirate(one), &one.name));
+        let sockets = pirates.each_ref().map(|account| (server.pirate(account), &account.name));
         let https = [server.http(), server.http()];
         let done: Vec<Acknowledged> = std::thread::scope(|scope| {
             let mut threads = Vec::new();

@@ -148,7 +148,8 @@ fn constant_password_checks_lock_out_no_other_client() {
             assert_eq!(enter("nest", "Vic"), 201);
         }
         let _ = is_over.set(());
-        let all: Vec<u16> = crowd.into_iter().flat_map(|one| one.join().expect("ends")).collect();
+        let all: Vec<u16> =
+            crowd.into_iter().flat_map(|client| client.join().expect("ends")).collect();
         assert!(all.len() > 24 && all.iter().all(|status| *status == 201), "{all:?}");
     });
 }

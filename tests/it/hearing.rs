@@ -129,7 +129,7 @@ fn both_dialects_hear_each_other_in_room_1() {
         .as_array()
         .expect("a list")
         .iter()
-        .filter_map(|one| one["username"].as_str())
+        .filter_map(|user| user["username"].as_str())
         .collect();
     assert_eq!(names, ["Ann", "Gus", "Bob"]);
     let online = server.ask_as("GET /api/online", &ann);

@@ -188,7 +188,7 @@ fn where_nothing_can_be_written_it_can_be_read() {
 }
 
 #[test]
-fn only_our_own_backups_are_restored() {
+fn only_our_own_schema_is_restored() {
     let mut server = TestServer::start();
     server.account("ann");
     let (db, file) = (server.db(), server.scratch.path("backup"));

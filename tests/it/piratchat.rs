@@ -75,7 +75,11 @@ fn login_gives_a_session_in_a_cookie() {
     for wanted in ["Path=/", "HttpOnly", "SameSite=Lax"] {
         assert!(attributes.contains(&wanted), "{set}");
     }
-    assert!(attributes.iter().any(|one| one.starts_with("Expires=") && one.ends_with("GMT")));
+    assert!(
+        attributes
+            .iter()
+            .any(|attribute| attribute.starts_with("Expires=") && attribute.ends_with("GMT"))
+    );
     assert!(!attributes.contains(&"Secure"), "over plain HTTP it would not come back: {set}");
     let body = json!({"key": ann.key}).to_string();
     let tls = server.ask("POST /api/login", "X-Forwarded-Proto: https\r\n", &body);
@@ -158,7 +162,7 @@ fn online_names_present_users_in_the_order_of_arrival() {
     let names = ["Cid", "Ann", "Bob"];
     let accounts = names.map(|name| server.account(name));
     assert_eq!(online(&server, &accounts[0]), json!([]));
-    let mut sockets: Vec<Ws> = accounts.iter().map(|one| server.pirate(one)).collect();
+    let mut sockets: Vec<Ws> = accounts.iter().map(|account| server.pirate(account)).collect();
     assert_eq!(online(&server, &accounts[0]), json!(names));
     let body = server.ask_as("GET /api/online", &accounts[0]).text();
     assert_eq!(body, r#"{"online_clients":["Cid","Ann","Bob"]}"#);

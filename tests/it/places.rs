@@ -38,7 +38,7 @@ fn strangers_leave_a_quarter_to_people_and_health_is_answered_when_all_is_full()
     assert_eq!((strangers.len(), refused), (38, 12));
     is_well(&server);
     // A client that is logged in gets a slot, in every protocol.
-    let mut open: Vec<Ws> = people[..8].iter().map(|one| server.pirate(one)).collect();
+    let mut open: Vec<Ws> = people[..8].iter().map(|account| server.pirate(account)).collect();
     for one in &people[8..12] {
         open.push(server.ws("/chats/1/ws", &format!("Cookie: {}\r\n", one.cookie)));
     }

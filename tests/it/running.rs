@@ -247,7 +247,7 @@ fn the_log_has_neither_keys_nor_messages() {
 }
 
 #[test]
-fn the_server_runs_with_a_closed_standard_output() {
+fn the_server_runs_with_a_closed_standard_error() {
     let mut server = TestServer::of(|db| {
         let mut command = clean(Command::new("sh"));
         command.args(["-c", "exec \"$@\" 2>&-", "sh", env!("CARGO_BIN_EXE_shanty")]);

@@ -92,8 +92,10 @@ fn a_browser_that_is_marked_takes_no_planted_cookie() {
             let marks = async |more: &str| {
                 let reply = server.send(&format!("GET {path}"), &format!("{html}{more}"), "").await;
                 assert_eq!(reply.status, 200, "{path}");
-                let found = reply.head.lines().find(|one| one.contains(&line));
-                found.is_some_and(|one| one.ends_with("; Secure") && one.contains("; HttpOnly"))
+                let found = reply.head.lines().find(|cookie| cookie.contains(&line));
+                found.is_some_and(|cookie| {
+                    cookie.ends_with("; Secure") && cookie.contains("; HttpOnly")
+                })
             };
             assert!(marks(TLS).await, "{path}");
             assert!(!marks("").await, "{path}: not over TLS");

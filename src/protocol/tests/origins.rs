@@ -201,7 +201,7 @@ fn a_listed_page_asks_beforehand() {
             assert_eq!(cors(&reply), Some(("https://friend.example", true)), "{path}");
             let methods = reply.header("Access-Control-Allow-Methods").expect("methods");
             for method in ["PUT", "PATCH", "DELETE", "POST", "GET"] {
-                assert!(methods.split(", ").any(|one| one == method), "{methods}");
+                assert!(methods.split(", ").any(|name| name == method), "{methods}");
             }
             let headers = reply.header("Access-Control-Allow-Headers");
             assert_eq!(headers, Some("authorization,content-type,idempotency-key"));

@@ -57,7 +57,12 @@ fn listed(server: &TestServer, who: &User) -> Vec<u64> {
 
 fn texts(server: &TestServer, who: &User, room: u64) -> Vec<String> {
     let page = server.get(who, &format!("/rooms/{room}/messages"));
-    page["messages"].as_array().expect("a page").iter().map(|one| text(&one["text"])).collect()
+    page["messages"]
+        .as_array()
+        .expect("a page")
+        .iter()
+        .map(|message| text(&message["text"]))
+        .collect()
 }
 
 #[test]

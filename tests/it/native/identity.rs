@@ -138,7 +138,7 @@ fn a_revoked_session_ends_with_its_streams_and_no_others() {
     let sessions = server.get(&ann, "/sessions");
     let sessions = sessions["sessions"].as_array().expect("a list");
     assert_eq!(sessions.len(), 2);
-    let other = sessions.iter().find(|one| one["current"] == false).expect("the phone's");
+    let other = sessions.iter().find(|session| session["current"] == false).expect("the phone's");
     for field in ["created", "last_used", "agent"] {
         assert!(other[field].is_string(), "{other}");
     }

@@ -239,8 +239,9 @@ fn a_deleted_message_is_nowhere() {
     let bytes = std::fs::read(server.db()).expect("the file");
     for word in WORDS {
         for part in word.split(' ') {
-            let found =
-                bytes.windows(part.len()).any(|here| here.eq_ignore_ascii_case(part.as_bytes()));
+            let found = bytes
+                .windows(part.len())
+                .any(|window| window.eq_ignore_ascii_case(part.as_bytes()));
             assert!(!found, "{part:?} is still in the file");
         }
     }
@@ -250,7 +251,12 @@ fn a_deleted_message_is_nowhere() {
 
 /// The sequence numbers of a page's messages.
 fn seqs(page: &Value) -> Vec<u64> {
-    page["messages"].as_array().expect("a list").iter().map(|one| number(&one["seq"])).collect()
+    page["messages"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|message| number(&message["seq"]))
+        .collect()
 }
 
 fn link(server: &TestServer, who: &User, path: &str, rel: &str) -> Option<String> {

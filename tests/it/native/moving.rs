@@ -131,7 +131,7 @@ fn a_stream_shows_a_room_exactly_while_its_user_is_a_member() {
         talking.join().expect("a talker");
         server.tell(ann, 1, "the end");
         let following: Vec<Heard> =
-            following.into_iter().map(|one| one.join().expect("a follower")).collect();
+            following.into_iter().map(|follower| follower.join().expect("a follower")).collect();
         (watching.join().expect("a witness"), following)
     });
     for heard in followers {

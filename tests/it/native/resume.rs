@@ -201,7 +201,7 @@ fn a_resumed_view_ends_in_the_current_state() {
     let sign = format!("{}/reactions/%F0%9F%8E%89", path(seqs[0]));
     assert_eq!(server.api(&bob, "PUT", &sign, &Value::Null).0, 200);
     let between =
-        server.stream(&bob, Form::Lines, &from).missed().last().map(|it| number(&it["seq"]));
+        server.stream(&bob, Form::Lines, &from).missed().last().map(|frame| number(&frame["seq"]));
     change(seqs[0], "second");
     change(seqs[1], "gone soon");
     assert_eq!(server.api(&ann, "DELETE", &path(seqs[1]), &Value::Null).0, 204);

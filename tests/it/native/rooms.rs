@@ -301,7 +301,7 @@ fn members_are_listed_with_their_presence() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|one| (text(&one["name"]), one["online"] == true, one["guest"] == true))
+        .map(|member| (text(&member["name"]), member["online"] == true, member["guest"] == true))
         .collect();
     names.sort();
     let expected = [("Ann", false, false), ("Bob", true, false), ("Vic", true, true)];

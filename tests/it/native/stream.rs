@@ -186,9 +186,9 @@ fn memberships_are_heard_as_they_come_and_go() {
         .into_iter()
         .filter(|frame| frame["type"] == "member")
         .collect();
-    let comings: Vec<bool> = told.iter().map(|one| one["in"] == true).collect();
+    let comings: Vec<bool> = told.iter().map(|frame| frame["in"] == true).collect();
     assert_eq!(comings, [true, false].repeat(3), "{told:?}");
-    assert!(told.iter().all(|one| one["name"] == "Bob"));
+    assert!(told.iter().all(|frame| frame["name"] == "Bob"));
 }
 
 #[test]

@@ -73,7 +73,8 @@ pub fn against_log(room: u64, history: &[(u64, Message)], log: &Log, world: &Wor
                 text: row.text.clone(),
                 ..Message::default()
             };
-            for (_, emoji, by, on) in log.reactions.iter().filter(|one| one.0 == row.seq) {
+            for (_, emoji, by, on) in log.reactions.iter().filter(|reaction| reaction.0 == row.seq)
+            {
                 message.react(emoji, by, *on);
             }
             if message.text.is_none() {
@@ -100,9 +101,11 @@ pub fn against_view(
     let expected: Vec<(u64, &str)> = log
         .happened
         .iter()
-        .filter(|one| mine(one.room, one.seq) && KINDS.iter().any(|(_, kind)| one.kind == *kind))
-        .map(|one| (one.seq, &*one.kind))
-        .filter(|one| !wordless(one.0, one.1) || view.told.binary_search(one).is_ok())
+        .filter(|entry| {
+            mine(entry.room, entry.seq) && KINDS.iter().any(|(_, kind)| entry.kind == *kind)
+        })
+        .map(|entry| (entry.seq, &*entry.kind))
+        .filter(|event| !wordless(event.0, event.1) || view.told.binary_search(event).is_ok())
         .collect();
     let name = &view.name;
     if let Some(at) = differ(&expected, &view.told) {

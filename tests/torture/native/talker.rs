@@ -102,7 +102,7 @@ impl<'a> Talker<'a> {
             if self.done() {
                 return socket.close();
             }
-            if self.unsure.front().is_some_and(|one| one.since.elapsed() > PATIENCE * 2) {
+            if self.unsure.front().is_some_and(|action| action.since.elapsed() > PATIENCE * 2) {
                 return;
             }
         }
