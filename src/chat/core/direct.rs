@@ -65,9 +65,10 @@ impl Chat {
         }
         // The room counts only for the account that opens it: strangers cannot use up another
         // account's quota.
-        if self.rooms.len() >= ROOMS_MAX
-            || self.rooms.opened_by(between[0]) >= DIRECT_ROOMS_PER_ACCOUNT_MAX
-        {
+        if self.rooms.opened_by(between[0]) >= DIRECT_ROOMS_PER_ACCOUNT_MAX {
+            return Err(Refusal::QuotaReached);
+        }
+        if self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
         }
         let room = self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?;

@@ -39,7 +39,7 @@ impl Chat {
         let owner = caller.map(|caller| caller.account);
         let known = owner.and_then(|owner| self.accounts.get(owner));
         if known.is_some_and(AccountState::is_full) {
-            return Err(Refusal::Full); // The creator becomes a member.
+            return Err(Refusal::QuotaReached); // The creator becomes a member.
         }
         let room = match settings.visibility {
             Visibility::Hidden => self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?,

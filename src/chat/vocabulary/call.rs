@@ -180,7 +180,7 @@ pub struct Person {
 }
 
 /// Blocks or unblocks an account: see `chat/core/blocks.rs`. The caller's own account:
-/// [`Refusal::Malformed`]; too many blocks: [`Refusal::Full`].
+/// [`Refusal::Malformed`]; too many blocks: [`Refusal::QuotaReached`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct Block {
     /// The account's name; case does not count.

@@ -193,8 +193,10 @@ pub enum Refusal {
     TooManyReactions,
     /// The disk's free space is too small for this entry.
     NoSpace,
-    /// A quota is used up.
+    /// The server has its maximum of such items.
     Full,
+    /// The quota of this account, guest or address is used up; deleting an item frees it.
+    QuotaReached,
     /// The connection, person, address or room has reached its rate limit.
     RateLimited {
         /// The client may try again after this time.
