@@ -75,7 +75,7 @@ pub const CALL: Rates = Rates {
 };
 
 /// Anything that is told over a websocket, understood or not. Twice what can be said.
-pub const TELL: Rates = Rates {
+pub const CLIENT_EVENT: Rates = Rates {
     connection: per_second(50, 1_000),
     guest: per_second(50, 1_000),
     person: per_second(100, 1_000),
