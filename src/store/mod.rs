@@ -10,7 +10,7 @@
 //! [`Readers`] look at what was said long ago, off the writer's way.
 //!
 //! Reading order: `migrations/0001_first.sql` (what there is), [`entries`] (an entry as a row),
-//! `chain` and `notes` (what proves it), `tables` (what it changes), `words` (what it does to
+//! `chain` and `notes` (what proves it), `tables` (what it changes), `messages` (what it does to
 //! messages), `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace`
 //! (and when), `health` (whether it can), `retention` (what goes again), `readers`, `reader`,
 //! `columns`; `fold`, `index`, `terms`, `searches`, `search` (finding words); `schema`; [`admin`]
@@ -40,7 +40,7 @@ mod snapshot;
 mod space;
 mod tables;
 mod terms;
-mod words;
+mod messages;
 mod writer;
 
 #[cfg(test)]

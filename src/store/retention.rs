@@ -23,7 +23,7 @@ use crate::limits::{
 };
 use crate::log;
 use crate::store::chain::{self, Link};
-use crate::store::{notes, words};
+use crate::store::{messages, notes};
 use crate::time::Time;
 
 /// Which messages stay; by default all.
@@ -264,7 +264,7 @@ fn remove_some(
 
 /// Removes one message, of which only its author's number for it stays.
 fn remove(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
-    words::forget(connection, Seq(seq.unsigned_abs()))?;
+    messages::forget(connection, Seq(seq.unsigned_abs()))?;
     let first = |row: &Row<'_>| match row.get::<_, Option<KeyHash>>("said_hash")? {
         Some(hash) => Ok(hash),
         None => row.get::<_, String>("text").map(|text| crypto::hash(&text)),

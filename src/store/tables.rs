@@ -11,7 +11,7 @@ use crate::chat::{
 };
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
-use crate::store::{deleted, direct, words};
+use crate::store::{deleted, direct, messages};
 use crate::time::Time;
 
 /// Carries out one entry, in the caller's transaction. Whoever makes an account belongs to the
@@ -27,7 +27,7 @@ pub(super) fn apply(
         Entry::Said { .. }
         | Entry::Edited { .. }
         | Entry::Deleted { .. }
-        | Entry::Reacted { .. } => words::apply(connection, seq, time, entry)?,
+        | Entry::Reacted { .. } => messages::apply(connection, seq, time, entry)?,
         Entry::AccountMade { account, name, key, color } => {
             let made = sql("INSERT INTO account (id, name, folded, key, color, created)
                  VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")?

@@ -27,7 +27,7 @@ use crate::store::index::{self, Unindexed};
 use crate::store::line::Riders;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
-use crate::store::words::{self, Verdict};
+use crate::store::messages::{self, Verdict};
 use crate::store::{LineEnd, Readers, Retain, entries, health, notes, tables};
 use crate::time::Time;
 
@@ -354,7 +354,7 @@ impl Writer {
         for write in batch {
             match write {
                 Job::Entry { time, entry, .. } => {
-                    let verdict = words::judge(&self.connection, entry)?;
+                    let verdict = messages::judge(&self.connection, entry)?;
                     if verdict == Verdict::Taken {
                         seq.0 += 1;
                         if let Entry::Said { text, .. } | Entry::Edited { text, .. } = entry {

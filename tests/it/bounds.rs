@@ -81,9 +81,9 @@ const FILLED: &[[&str; 3]] = &[
     ["DELETED_MEMBERS_MAX", DELETED, "so_many_are_kept_of_all"],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
-    ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_reactions"],
-    ["REACTION_KINDS_MAX", WORDS, "nobody_uses_up_the_kinds_of_reactions"],
-    ["REACTIONS_PER_PERSON_MAX", WORDS, "nobody_uses_up_the_kinds_of_reactions"],
+    ["REACTIONS_MAX", MESSAGES, "a_message_bears_so_many_reactions"],
+    ["REACTION_KINDS_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
+    ["REACTIONS_PER_PERSON_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
 ];
 
 const BLOCKS: &str = "src/chat/tests/blocks.rs";
@@ -99,7 +99,7 @@ const PRESENCE: &str = "src/hub/presence.rs";
 const QUOTAS: &str = "src/chat/tests/quotas.rs";
 const SLOW: &str = "tests/it/native/slow.rs";
 const STREAMS: &str = "src/chat/tests/streams.rs";
-const WORDS: &str = "src/store/tests/words.rs";
+const MESSAGES: &str = "src/store/tests/messages.rs";
 const WRITING: &str = "src/store/tests/writing.rs";
 
 /// Bounds in which nothing waits or gathers: lengths of one thing, sizes of one page or one step,

@@ -14,7 +14,7 @@ use crate::limits::IMPORT_LINE_BYTES_MAX;
 use crate::store::admin::export::{BESIDE, COLUMNS, VERSION};
 use crate::store::admin::recalled::Names;
 use crate::store::admin::replica;
-use crate::store::{self, OpenError, chain, entries, index, notes, words};
+use crate::store::{self, OpenError, chain, entries, index, messages, notes};
 
 /// Fills it, in one transaction. Returns how many entries there were.
 ///
@@ -195,7 +195,7 @@ fn entry(
         match &entry {
             // The words are those of now already, and what is made from them is, too.
             Entry::Said { room, calls, .. } if !deleted => {
-                words::mention(connection, *room, seq, calls)
+                messages::mention(connection, *room, seq, calls)
             }
             entry => replica::apply(connection, seq, time, entry),
         }?;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::chat::{AccountId, Entry, Name, RoomId, Seq, called};
 use crate::store::entries::{self, signed};
-use crate::store::words;
+use crate::store::messages;
 
 /// Whose each name is, as far as the log has been read.
 #[derive(Default)]
@@ -69,6 +69,6 @@ impl Names {
             .prepare_cached("DELETE FROM mention WHERE seq = ?")?
             .execute([signed(message.0)])?;
         let room = RoomId(entries::unsigned(room));
-        words::mention(connection, room, message, &calls)
+        messages::mention(connection, room, message, &calls)
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use crate::chat::{Entry, Seq};
-use crate::store::{OpenError, schema, tables, words};
+use crate::store::{OpenError, messages, schema, tables};
 use crate::time::Time;
 
 /// What is compared, and what of it is not: what changes without an entry.
@@ -91,7 +91,7 @@ pub(super) fn apply(
 ) -> rusqlite::Result<()> {
     match entry {
         Entry::Said { .. } | Entry::Edited { .. } => Ok(()),
-        Entry::Deleted { target, .. } => words::drop_reactions(connection, *target),
+        Entry::Deleted { target, .. } => messages::drop_reactions(connection, *target),
         entry => tables::apply(connection, seq, time, entry),
     }
 }

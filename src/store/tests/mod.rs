@@ -10,7 +10,7 @@ mod opening;
 mod reading;
 mod retaining;
 mod searching;
-mod words;
+mod messages;
 mod writing;
 
 use std::path::{Path, PathBuf};
