@@ -1,20 +1,19 @@
-//! What is done to words: a message that is sent once more, edited, taken back, given a reaction.
-//! An entry of these kinds is judged *before* it is logged, because only the log knows the
-//! messages.
+//! What entries do to messages: a message is sent again, edited, deleted, or gets a reaction. An
+//! entry of these kinds is checked *before* it is logged, because only the log has the messages.
 //!
 //! # Who may delete a message
 //!
 //! Its author and the owner of its room ([`judge`]). Only the log knows the author; the core has
-//! checked before that the account is a member of the room, and says `as_owner` where the account
-//! owns it (`chat/core/words.rs`). Only the author may edit.
+//! checked before that the account is a member of the room, and says `as_owner` if the account owns
+//! it (`chat/core/words.rs`). Only the author may edit.
 //!
-//! # Words that are gone
+//! # Deleted texts
 //!
-//! A message that is taken back loses its words in the log, in the index and in `mention`; the
-//! entries that edited it never had any. `secure_delete` makes SQLite overwrite the place where
-//! they stood. In the write-ahead log they last until it is moved into the file and overwritten (at
-//! every stop, and after some thousand pages); in backups for as long as those are kept. A hash of
-//! the first words stays, to tell a repeated send from another message under the same number.
+//! A deleted message loses its text in the log, in the index and in `mention`; the entries that
+//! edited it never had a text. `secure_delete` makes SQLite overwrite the bytes. The write-ahead
+//! log keeps them until it is moved into the file and overwritten (at every stop, and after some
+//! thousand pages); backups keep them as long as they exist. A hash of the first text stays, to
+//! tell a repeated send from another message with the same client id.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -25,28 +24,28 @@ use crate::store::entries::{self, aim, signed, unsigned};
 use crate::store::{chain, index};
 use crate::time::Time;
 
-/// What the log says to an entry.
+/// What the log answers to an entry.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Verdict {
-    /// It is taken. (That does not mean that it changes anything.)
+    /// To be logged. (It may still change nothing.)
     Taken,
-    /// It is there already.
+    /// Already in the log.
     Repeated { seq: Seq, time: Time, same: bool },
-    /// It has no place in the log.
+    /// Not to be logged.
     Refused(Refusal),
 }
 
-/// Judges an entry by the log as it is, in the caller's transaction.
+/// Checks an entry against the log, in the caller's transaction.
 pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<Verdict> {
     if let Entry::Said { room, author, text, client_id, reply_to, .. } = entry {
-        // What was sent before is not judged again, though the message that it answers be gone.
+        // A repeated send is accepted even if the message that it answers is gone since.
         if let Some((account, id)) = author.account.zip(client_id.as_ref())
             && let Some(found) = sent(connection, (account, id), *room, text, *reply_to)?
         {
             return Ok(found);
         }
         return match reply_to {
-            // One that was taken back is still there to be answered.
+            // A deleted message can still be answered.
             Some(answered) if place(connection, *room, *answered)?.is_none() => {
                 Ok(Verdict::Refused(Refusal::Malformed(Field::ReplyTo)))
             }
@@ -73,7 +72,7 @@ pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         Entry::Deleted { .. } if deleted => taken_back(connection, target),
         _ if deleted => Ok(Verdict::Refused(Refusal::MessageNotFound)),
         Entry::Edited { .. } if !own => Ok(Verdict::Refused(Refusal::Forbidden)),
-        // Who changes nothing has edited nothing.
+        // An edit that changes nothing is not logged.
         Entry::Edited { text, .. } if says(connection, target, text)? => {
             Ok(Verdict::Repeated { seq: target, time, same: true })
         }
@@ -84,14 +83,14 @@ pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<
     }
 }
 
-/// Whether a message has these words now.
+/// Whether a message has this text now.
 fn says(connection: &Connection, target: Seq, text: &str) -> rusqlite::Result<bool> {
     let same = "SELECT 1 FROM log WHERE seq = ? AND text = ?";
     connection.prepare_cached(same)?.exists(params![signed(target.0), text])
 }
 
-/// What its author has sent under that number before: the same, or something else. It may be gone
-/// since (see `retention`), and is the same all the same.
+/// What the author has sent with this client id before: the same message, or another. A message
+/// that retention has removed since still counts (see `retention`).
 fn sent(
     connection: &Connection,
     (account, id): (AccountId, &ClientId),
@@ -125,7 +124,7 @@ fn sent(
     Ok(None)
 }
 
-/// What is taken back once more stays so: it is answered with the entry that did it.
+/// Deleting is idempotent: the answer names the entry that deleted the message.
 fn taken_back(connection: &Connection, target: Seq) -> rusqlite::Result<Verdict> {
     let by = connection
         .prepare_cached("SELECT seq, time FROM log WHERE target = ? AND kind = 'deleted'")?
@@ -133,11 +132,11 @@ fn taken_back(connection: &Connection, target: Seq) -> rusqlite::Result<Verdict>
             let (seq, time) = (Seq(unsigned(row.get(0)?)), Time(row.get(1)?));
             Ok(Verdict::Repeated { seq, time, same: true })
         });
-    // Where retention has taken that entry, the message goes next.
+    // Retention has removed that entry already, and removes the message next.
     Ok(by.optional()?.unwrap_or(Verdict::Refused(Refusal::MessageNotFound)))
 }
 
-/// The account behind a message of a room, when it was said, and whether it was taken back.
+/// The account that wrote a message of a room, when, and whether it is deleted.
 fn place(
     connection: &Connection,
     room: RoomId,
@@ -155,9 +154,9 @@ fn place(
         .optional()
 }
 
-/// A reaction that is there already, or that was not there to be taken off, changes nothing: it is
-/// answered like a message that is sent once more, with the entry that put it there or, where there
-/// is none, with the message itself.
+/// A reaction that is already there, or one to remove that is not there, changes nothing. The
+/// answer is that of a repeated send: it names the entry that put the reaction there or, if there
+/// is none, the message.
 fn judge_reaction(
     connection: &Connection,
     (target, said): (Seq, Time),
@@ -186,7 +185,7 @@ fn judge_reaction(
     })
 }
 
-/// Why one more reaction cannot be put on a message, if it cannot.
+/// Why a message cannot bear one more reaction; `None` if it can.
 fn refuse_reaction(
     connection: &Connection,
     target: Seq,
@@ -211,7 +210,7 @@ fn refuse_reaction(
     })
 }
 
-/// A reaction in the table without variation selectors: the first versions have kept any spelling.
+/// A stored emoji without variation selectors: the first versions stored any spelling.
 const BARE: &str = "replace(replace(emoji, char(65038), ''), char(65039), '')";
 
 fn reaction_key<'a>(
@@ -223,7 +222,7 @@ fn reaction_key<'a>(
     (signed(target.0), emoji.bare(), account, by.name.as_str())
 }
 
-/// Carries out an entry that was [`Verdict::Taken`], as far as it is about words.
+/// Carries out an entry that was [`Verdict::Taken`], as far as it concerns messages.
 pub(super) fn apply(
     connection: &Connection,
     seq: Seq,
@@ -262,14 +261,14 @@ pub(super) fn apply(
     }
 }
 
-/// A message that is deleted bears no reactions.
+/// A deleted message has no reactions.
 pub(super) fn drop_reactions(connection: &Connection, target: Seq) -> rusqlite::Result<()> {
     let reactions = "DELETE FROM reaction WHERE target = ?";
     connection.prepare_cached(reactions)?.execute([signed(target.0)]).map(|_| ())
 }
 
-/// An entry gives a message other words, since when, or none any more: in the log and in the index.
-/// Nobody is called by it then.
+/// Replaces a message's text, or removes it (`None`), in the log and in the index. Also removes its
+/// mentions.
 fn rewrite(
     connection: &Connection,
     by: Seq,
@@ -302,7 +301,7 @@ fn rewrite(
     Ok(())
 }
 
-/// Takes a message out of what is made from its words, while the log still has them.
+/// Removes a message from the index and from `mention`, while the log still has its text.
 pub(super) fn forget(connection: &Connection, target: Seq) -> rusqlite::Result<()> {
     let target = signed(target.0);
     index::take_out(connection, target)?;
@@ -310,7 +309,7 @@ pub(super) fn forget(connection: &Connection, target: Seq) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Notes who is called by a message.
+/// Stores whom a message mentions.
 pub(super) fn mention(
     connection: &Connection,
     room: RoomId,
