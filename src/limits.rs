@@ -341,7 +341,8 @@ pub const READERS_CLOSE_MS: u64 = 1_000;
 /// How long a read waits for a reader. (A thousand clients that come back at once have their rooms
 /// within a second or two.) Beyond it: refused as unavailable.
 pub const READ_WAIT_MS: u64 = 5_000;
-/// Whoever changes a message and has not read it by then stands in the queue of the streams, too.
+/// A read before a change of a message that takes longer than this also queues with the streams;
+/// the first answer counts.
 pub const READ_LATE_MS: u64 = 50;
 /// Besides those, reads of the log for streams at once. All streams may wait for it.
 pub const READERS_IN_TURN_MAX: usize = 1;
