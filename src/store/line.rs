@@ -27,15 +27,15 @@ pub type LineEnd = mpsc::Receiver<Vec<Job>>;
 /// The core's end.
 pub struct Line {
     entries: VecDeque<Job>,
-    riders: Riders,
+    coalesced: Coalesced,
     batches: mpsc::Sender<Vec<Job>>,
-    /// Batches handed over since the last one with riders.
+    /// Batches handed over since the last one with coalesced jobs.
     plain: usize,
 }
 
 /// Jobs that ride along with entries: read markers and uses of sessions. Only the latest of each
 /// counts, and nobody waits for an answer.
-pub(super) struct Riders {
+pub(super) struct Coalesced {
     marks: Latest<(RoomId, AccountId), Seq>,
     touches: Latest<SessionId, Time>,
 }
@@ -52,7 +52,7 @@ pub fn line() -> (Line, LineEnd) {
 /// A queue of `batches_max` batches.
 pub(crate) fn line_of(batches_max: usize) -> (Line, LineEnd) {
     let (batches, end) = mpsc::channel(batches_max);
-    let line = Line { entries: VecDeque::new(), riders: Riders::new(), batches, plain: 0 };
+    let line = Line { entries: VecDeque::new(), coalesced: Coalesced::new(), batches, plain: 0 };
     (line, end)
 }
 
@@ -64,12 +64,12 @@ impl Line {
 
     /// Adds a read marker.
     pub fn mark(&mut self, room: RoomId, account: AccountId, seq: Seq) {
-        self.riders.put(Job::Mark { room, account, seq });
+        self.coalesced.put(Job::Mark { room, account, seq });
     }
 
     /// Adds the last uses of sessions.
     pub fn touch(&mut self, used: Vec<(SessionId, Time)>) {
-        self.riders.put(Job::Touch(used));
+        self.coalesced.put(Job::Touch(used));
     }
 
     /// Hands over as many batches as the writer's end has room for.
@@ -78,14 +78,14 @@ impl Line {
     /// If the writer has stopped.
     pub fn hand_over(&mut self) -> Result<(), Gone> {
         while !self.is_empty() && self.batches.capacity() > 0 {
-            // One waiting batch with riders is enough: only the latest marks and touches count.
-            let there = self.batches.max_capacity() - self.batches.capacity();
-            let riders = there <= self.plain;
-            if self.entries.is_empty() && !riders {
+            // One waiting batch with coalesced jobs is enough: only the latest marks and touches count.
+            let queued = self.batches.max_capacity() - self.batches.capacity();
+            let with_coalesced = queued <= self.plain;
+            if self.entries.is_empty() && !with_coalesced {
                 break;
             }
             // There is room: nobody else sends.
-            let batch = self.batch(riders);
+            let batch = self.batch(with_coalesced);
             self.batches.try_send(batch).map_err(|_| Gone)?;
         }
         if self.batches.is_closed() { Err(Gone) } else { Ok(()) }
@@ -100,29 +100,29 @@ impl Line {
     }
 
     fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.riders.is_empty()
+        self.entries.is_empty() && self.coalesced.is_empty()
     }
 
     /// Takes what one commit takes.
-    fn batch(&mut self, riders: bool) -> Vec<Job> {
+    fn batch(&mut self, with_coalesced: bool) -> Vec<Job> {
         let count = self.entries.len().min(COMMIT_ENTRIES_MAX);
         let mut batch: Vec<Job> = self.entries.drain(..count).collect();
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
         }
         self.plain += 1;
-        if riders && !self.riders.is_empty() {
-            batch.extend(self.riders.take());
+        if with_coalesced && !self.coalesced.is_empty() {
+            batch.extend(self.coalesced.take());
             self.plain = 0;
         }
         batch
     }
 }
 
-impl Riders {
-    pub fn new() -> Riders {
+impl Coalesced {
+    pub fn new() -> Coalesced {
         let (marks, touches) = (MARKS_WAITING_MAX, TOUCHES_WAITING_MAX);
-        Riders { marks: Latest::new(marks), touches: Latest::new(touches) }
+        Coalesced { marks: Latest::new(marks), touches: Latest::new(touches) }
     }
 
     /// Adds a job that is no entry. Beyond [`MARKS_WAITING_MAX`] and [`TOUCHES_WAITING_MAX`] it is
@@ -141,7 +141,7 @@ impl Riders {
                     }
                 }
             }
-            Job::Entry { .. } => unreachable!("an entry rides along with nothing"),
+            Job::Entry { .. } => unreachable!("entries are never coalesced"),
         }
     }
 
@@ -237,21 +237,21 @@ mod tests {
     }
 
     /// A batch as text: entries by ticket, marks, and touches by session.
-    fn words(batch: &[Job]) -> Vec<String> {
-        let word = |write: &Job| match write {
+    fn described(batch: &[Job]) -> Vec<String> {
+        let describe = |write: &Job| match write {
             Job::Entry { ticket, .. } => format!("{}", ticket.0),
             Job::Mark { account, seq, .. } => format!("{} read {}", account.0, seq.0),
             Job::Touch(used) => format!("{} used", used.len()),
         };
-        batch.iter().map(word).collect()
+        batch.iter().map(describe).collect()
     }
 
     fn taken(end: &mut LineEnd) -> Vec<String> {
-        end.try_recv().map(|batch| words(&batch)).unwrap_or_default()
+        end.try_recv().map(|batch| described(&batch)).unwrap_or_default()
     }
 
     #[test]
-    fn of_marks_and_touches_only_the_latest_waits() {
+    fn only_the_latest_mark_and_touch_waits() {
         let (mut line, mut end) = line_of(2);
         for seq in 1..100 {
             mark(&mut line, 1, seq);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_writer_does_not_take_waits_in_order() {
+    fn entries_not_taken_wait_in_order() {
         let (mut line, mut end) = line_of(1);
         let all: Vec<String> = (1..=3 * COMMIT_ENTRIES_MAX).map(|n| n.to_string()).collect();
         for ticket in 1..=all.len() as u64 {
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_what_waits() {
+    fn waiting_marks_and_touches_are_bounded() {
         let (mut line, mut end) = line_of(1);
         for account in 0..=MARKS_WAITING_MAX as u64 {
             mark(&mut line, account, 1);
@@ -323,19 +323,19 @@ mod tests {
             }
         }
         assert_eq!((marks, touches), (MARKS_WAITING_MAX, TOUCHES_WAITING_MAX));
-        assert_eq!(first, Some(Seq(2)), "of one that waits the latest is known all the same");
+        assert_eq!(first, Some(Seq(2)), "a waiting marker is still updated");
     }
 
     #[test]
-    fn what_is_left_out_is_said_twice_however_much_it_is() {
+    fn values_left_out_are_reported_twice_however_many() {
         let mut latest = Latest::new(2);
         let said: Vec<Put> = (0..1_000).map(|key| latest.put(key, 1)).collect();
-        let count = |what| said.iter().filter(|put| **put == what).count();
+        let count = |kind| said.iter().filter(|put| **put == kind).count();
         assert_eq!((count(Put::Kept), count(Put::FirstLeftOut)), (2, 1));
-        assert_eq!(latest.put(1, 2), Put::Kept, "one that waits is known");
+        assert_eq!(latest.put(1, 2), Put::Kept, "a waiting key is updated");
         latest.take(1);
         assert_eq!((latest.caught_up(), latest.put(7, 1)), (None, Put::Kept));
-        assert_eq!(latest.put(8, 1), Put::LeftOut, "it is the same episode");
+        assert_eq!(latest.put(8, 1), Put::LeftOut, "still the same episode");
         assert_eq!(latest.take(9), [(1, 2), (7, 1)]);
         assert_eq!((latest.caught_up(), latest.caught_up()), (Some(999), None));
         latest.put(1, 1);

@@ -3,7 +3,7 @@
 //!
 //! # Who may delete a message
 //!
-//! Its author and the owner of its room ([`judge`]). Only the log knows the author; the core has
+//! Its author and the owner of its room ([`check`]). Only the log knows the author; the core has
 //! checked before that the account is a member of the room, and says `as_owner` if the account owns
 //! it (`chat/core/words.rs`). Only the author may edit.
 //!
@@ -26,9 +26,9 @@ use crate::time::Time;
 
 /// What the log answers to an entry.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Verdict {
+pub(super) enum Outcome {
     /// To be logged. (It may still change nothing.)
-    Taken,
+    Accepted,
     /// Already in the log.
     Repeated { seq: Seq, time: Time, same: bool },
     /// Not to be logged.
@@ -36,69 +36,69 @@ pub(super) enum Verdict {
 }
 
 /// Checks an entry against the log, in the caller's transaction.
-pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<Verdict> {
+pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<Outcome> {
     if let Entry::Said { room, author, text, client_id, reply_to, .. } = entry {
         // A repeated send is accepted even if the message that it answers is gone since.
         if let Some((account, id)) = author.account.zip(client_id.as_ref())
-            && let Some(found) = sent(connection, (account, id), *room, text, *reply_to)?
+            && let Some(found) = sent_before(connection, (account, id), *room, text, *reply_to)?
         {
             return Ok(found);
         }
         return match reply_to {
             // A deleted message can still be answered.
-            Some(answered) if place(connection, *room, *answered)?.is_none() => {
-                Ok(Verdict::Refused(Refusal::Malformed(Field::ReplyTo)))
+            Some(answered) if find(connection, *room, *answered)?.is_none() => {
+                Ok(Outcome::Refused(Refusal::Malformed(Field::ReplyTo)))
             }
-            _ => Ok(Verdict::Taken),
+            _ => Ok(Outcome::Accepted),
         };
     }
     if let Entry::MemberChanged { with: Some(message), .. } = entry {
-        return Ok(match judge(connection, message)? {
-            Verdict::Taken => Verdict::Taken,
-            Verdict::Repeated { .. } | Verdict::Refused(_) => {
-                Verdict::Refused(Refusal::Malformed(Field::Whole)) // Nobody waits for it.
+        return Ok(match check(connection, message)? {
+            Outcome::Accepted => Outcome::Accepted,
+            Outcome::Repeated { .. } | Outcome::Refused(_) => {
+                Outcome::Refused(Refusal::Malformed(Field::Whole)) // Nobody waits for it.
             }
         });
     }
-    let Some((room, target, by)) = aim(entry) else { return Ok(Verdict::Taken) };
-    let Some((author, time, deleted)) = place(connection, room, target)? else {
-        return Ok(Verdict::Refused(Refusal::MessageNotFound));
+    let Some((room, target, by)) = aim(entry) else { return Ok(Outcome::Accepted) };
+    let Some((author, time, deleted)) = find(connection, room, target)? else {
+        return Ok(Outcome::Refused(Refusal::MessageNotFound));
     };
     let own = author.is_some() && author == by.account;
     match entry {
         Entry::Deleted { as_owner, .. } if !own && !as_owner => {
-            Ok(Verdict::Refused(Refusal::Forbidden))
+            Ok(Outcome::Refused(Refusal::Forbidden))
         }
-        Entry::Deleted { .. } if deleted => taken_back(connection, target),
-        _ if deleted => Ok(Verdict::Refused(Refusal::MessageNotFound)),
-        Entry::Edited { .. } if !own => Ok(Verdict::Refused(Refusal::Forbidden)),
+        Entry::Deleted { .. } if deleted => deleted_before(connection, target),
+        _ if deleted => Ok(Outcome::Refused(Refusal::MessageNotFound)),
+        Entry::Edited { .. } if !own => Ok(Outcome::Refused(Refusal::Forbidden)),
         // An edit that changes nothing is not logged.
-        Entry::Edited { text, .. } if says(connection, target, text)? => {
-            Ok(Verdict::Repeated { seq: target, time, same: true })
+        Entry::Edited { text, .. } if has_text(connection, target, text)? => {
+            Ok(Outcome::Repeated { seq: target, time, same: true })
         }
         Entry::Reacted { emoji, on, .. } => {
-            judge_reaction(connection, (target, time), by, emoji, *on)
+            check_reaction(connection, (target, time), by, emoji, *on)
         }
-        _ => Ok(Verdict::Taken),
+        _ => Ok(Outcome::Accepted),
     }
 }
 
 /// Whether a message has this text now.
-fn says(connection: &Connection, target: Seq, text: &str) -> rusqlite::Result<bool> {
+fn has_text(connection: &Connection, target: Seq, text: &str) -> rusqlite::Result<bool> {
     let same = "SELECT 1 FROM log WHERE seq = ? AND text = ?";
     connection.prepare_cached(same)?.exists(params![signed(target.0), text])
 }
 
 /// What the author has sent with this client id before: the same message, or another. A message
 /// that retention has removed since still counts (see `retention`).
-fn sent(
+fn sent_before(
     connection: &Connection,
     (account, id): (AccountId, &ClientId),
     room: RoomId,
     text: &str,
     reply_to: Option<Seq>,
-) -> rusqlite::Result<Option<Verdict>> {
-    let verdict = |row: &Row<'_>| {
+) -> rusqlite::Result<Option<Outcome>> {
+    let outcome = |row: &Row<'_>| {
         let first: Option<KeyHash> = row.get("said_hash")?;
         let same_text = match first {
             Some(first) => first == crypto::hash(text),
@@ -108,7 +108,7 @@ fn sent(
         let answered = row.get::<_, Option<i64>>("reply_to")?;
         let same = same_text && same_place && answered == reply_to.map(|seq| signed(seq.0));
         let (seq, time) = (Seq(unsigned(row.get("seq")?)), Time(row.get("time")?));
-        Ok(Verdict::Repeated { seq, time, same })
+        Ok(Outcome::Repeated { seq, time, same })
     };
     let there = "SELECT seq, time, room, text, reply_to, said_hash FROM log
          WHERE account = ? AND client_id = ?";
@@ -116,7 +116,7 @@ fn sent(
          WHERE account = ? AND client_id = ?";
     for sql in [there, gone] {
         let key = params![signed(account.0), id.as_str()];
-        let found = connection.prepare_cached(sql)?.query_row(key, verdict).optional()?;
+        let found = connection.prepare_cached(sql)?.query_row(key, outcome).optional()?;
         if found.is_some() {
             return Ok(found);
         }
@@ -125,19 +125,19 @@ fn sent(
 }
 
 /// Deleting is idempotent: the answer names the entry that deleted the message.
-fn taken_back(connection: &Connection, target: Seq) -> rusqlite::Result<Verdict> {
+fn deleted_before(connection: &Connection, target: Seq) -> rusqlite::Result<Outcome> {
     let by = connection
         .prepare_cached("SELECT seq, time FROM log WHERE target = ? AND kind = 'deleted'")?
         .query_row([signed(target.0)], |row| {
             let (seq, time) = (Seq(unsigned(row.get(0)?)), Time(row.get(1)?));
-            Ok(Verdict::Repeated { seq, time, same: true })
+            Ok(Outcome::Repeated { seq, time, same: true })
         });
     // Retention has removed that entry already, and removes the message next.
-    Ok(by.optional()?.unwrap_or(Verdict::Refused(Refusal::MessageNotFound)))
+    Ok(by.optional()?.unwrap_or(Outcome::Refused(Refusal::MessageNotFound)))
 }
 
 /// The account that wrote a message of a room, when, and whether it is deleted.
-fn place(
+fn find(
     connection: &Connection,
     room: RoomId,
     target: Seq,
@@ -157,13 +157,13 @@ fn place(
 /// A reaction that is already there, or one to remove that is not there, changes nothing. The
 /// answer is that of a repeated send: it names the entry that put the reaction there or, if there
 /// is none, the message.
-fn judge_reaction(
+fn check_reaction(
     connection: &Connection,
     (target, said): (Seq, Time),
     by: &Author,
     emoji: &Emoji,
     on: bool,
-) -> rusqlite::Result<Verdict> {
+) -> rusqlite::Result<Outcome> {
     let there = format!(
         "SELECT log.seq, log.time FROM reaction JOIN log ON log.seq = reaction.seq
          WHERE reaction.target = ?1 AND {BARE} = ?2 AND reaction.account IS ?3
@@ -176,11 +176,11 @@ fn judge_reaction(
         })
         .optional()?;
     Ok(match (there, on) {
-        (Some((seq, time)), true) => Verdict::Repeated { seq, time, same: true },
-        (None, false) => Verdict::Repeated { seq: target, time: said, same: true },
-        (Some(_), false) => Verdict::Taken,
+        (Some((seq, time)), true) => Outcome::Repeated { seq, time, same: true },
+        (None, false) => Outcome::Repeated { seq: target, time: said, same: true },
+        (Some(_), false) => Outcome::Accepted,
         (None, true) => {
-            refuse_reaction(connection, target, by, emoji)?.map_or(Verdict::Taken, Verdict::Refused)
+            refuse_reaction(connection, target, by, emoji)?.map_or(Outcome::Accepted, Outcome::Refused)
         }
     })
 }
@@ -222,7 +222,7 @@ fn reaction_key<'a>(
     (signed(target.0), emoji.bare(), account, by.name.as_str())
 }
 
-/// Carries out an entry that was [`Verdict::Taken`], as far as it concerns messages.
+/// Carries out an entry that was [`Outcome::Accepted`], as far as it concerns messages.
 pub(super) fn apply(
     connection: &Connection,
     seq: Seq,

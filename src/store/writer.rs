@@ -24,10 +24,10 @@ use crate::log;
 use crate::store::chain::Chain;
 use crate::store::health::Pulse;
 use crate::store::index::{self, Unindexed};
-use crate::store::line::Riders;
+use crate::store::line::Coalesced;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
-use crate::store::messages::{self, Verdict};
+use crate::store::messages::{self, Outcome};
 use crate::store::{LineEnd, Readers, Retain, entries, health, notes, tables};
 use crate::time::Time;
 
@@ -58,8 +58,8 @@ pub enum Job {
 }
 
 impl Job {
-    /// A copy of a job that rides along with a commit; `None` for an entry.
-    fn rider(&self) -> Option<Job> {
+    /// A copy of a job that is never answered; `None` for an entry.
+    fn coalesced(&self) -> Option<Job> {
         match self {
             Job::Entry { .. } => None,
             Job::Touch(used) => Some(Job::Touch(used.clone())),
@@ -130,7 +130,7 @@ pub(crate) async fn write_all(
     let mut pace = Pace::default();
     let mut queue = VecDeque::new();
     // Marks and touches of a batch that failed; they go with the next one.
-    let mut late = Riders::new();
+    let mut late = Coalesced::new();
     loop {
         if queue.is_empty() {
             let Some(writes) = next(disk, &mut inbox).await else { break };
@@ -146,10 +146,10 @@ pub(crate) async fn write_all(
         let count = queue.len().min(COMMIT_ENTRIES_MAX);
         pace.begin(disk.now(), count);
         let batch: Vec<Job> = queue.drain(..count).chain(late.take()).collect();
-        let riders: Vec<Job> = batch.iter().filter_map(Job::rider).collect();
+        let coalesced: Vec<Job> = batch.iter().filter_map(Job::coalesced).collect();
         let answers = disk.write(batch).await;
         if disk.is_failing() {
-            riders.into_iter().for_each(|rider| late.put(rider));
+            coalesced.into_iter().for_each(|job| late.put(job));
         }
         // Called also with no answers: it tells the hub that the line has room again.
         answer(answers).await;
@@ -295,15 +295,15 @@ impl Writer {
     /// Writes a batch, in one transaction if possible. Returns one answer for each entry.
     pub(super) fn commit(&mut self, batch: Vec<Job>) -> Vec<Command> {
         match self.transact(&batch) {
-            Ok(Done { verdicts, unindexed, noted }) => {
+            Ok(Done { outcomes, unindexed, noted }) => {
                 (self.unindexed, self.noted) = (unindexed, noted);
                 self.wrote();
-                self.judged(batch, verdicts)
+                self.answers(batch, outcomes)
             }
             Err(error) if is_of_one_entry(&error) => {
                 if batch.len() > 1 {
                     // One entry is at fault: writing each by itself spares the others.
-                    return batch.into_iter().flat_map(|one| self.commit(vec![one])).collect();
+                    return batch.into_iter().flat_map(|job| self.commit(vec![job])).collect();
                 }
                 log!(Error, "a log entry cannot be written, and is refused: {error}");
                 unlogged(batch)
@@ -348,14 +348,14 @@ impl Writer {
     fn transact_unguarded(&mut self, batch: &[Job]) -> rusqlite::Result<Done> {
         // IMMEDIATE: waits for other programs' locks here, and not in the middle.
         execute(&self.connection, "BEGIN IMMEDIATE")?;
-        let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
+        let (mut seq, mut outcomes) = (self.last, Vec::with_capacity(batch.len()));
         let mut unindexed = self.unindexed;
         let mut said = entries::prepare(&self.connection)?;
         for write in batch {
             match write {
                 Job::Entry { time, entry, .. } => {
-                    let verdict = messages::judge(&self.connection, entry)?;
-                    if verdict == Verdict::Taken {
+                    let outcome = messages::check(&self.connection, entry)?;
+                    if outcome == Outcome::Accepted {
                         seq.0 += 1;
                         if let Entry::Said { text, .. } | Entry::Edited { text, .. } = entry {
                             unindexed.bytes += text.len();
@@ -370,7 +370,7 @@ impl Writer {
                         )?;
                         tables::apply(&self.connection, seq, *time, entry)?;
                     }
-                    verdicts.push(verdict);
+                    outcomes.push(outcome);
                 }
                 Job::Mark { room, account, seq } => {
                     tables::mark(&self.connection, *room, *account, *seq)?;
@@ -386,27 +386,27 @@ impl Writer {
         let (noted, last) = (entries::signed(self.noted.0), entries::signed(seq.0));
         let noted = notes::note_end_soon(&self.connection, noted, last, self.chain.last())?;
         execute(&self.connection, "COMMIT")?;
-        Ok(Done { verdicts, unindexed, noted: Seq(entries::unsigned(noted)) })
+        Ok(Done { outcomes, unindexed, noted: Seq(entries::unsigned(noted)) })
     }
 
     /// The answers for a batch that was committed. Entries are moved, not copied.
-    fn judged(&mut self, batch: Vec<Job>, verdicts: Vec<Verdict>) -> Vec<Command> {
-        let mut answers = Vec::with_capacity(verdicts.len());
+    fn answers(&mut self, batch: Vec<Job>, outcomes: Vec<Outcome>) -> Vec<Command> {
+        let mut answers = Vec::with_capacity(outcomes.len());
         let proposals = batch.into_iter().filter_map(|write| match write {
             Job::Entry { ticket, time, entry } => Some((ticket, time, entry)),
             Job::Touch(_) | Job::Mark { .. } => None,
         });
-        for ((ticket, time, entry), verdict) in proposals.zip(verdicts) {
-            answers.push(match verdict {
-                Verdict::Taken => {
+        for ((ticket, time, entry), outcome) in proposals.zip(outcomes) {
+            answers.push(match outcome {
+                Outcome::Accepted => {
                     self.last.0 += 1;
                     let (ticket, seq) = (Some(ticket), self.last);
                     Command::Logged { ticket, seq, time, entry }
                 }
-                Verdict::Repeated { seq, time, same } => {
+                Outcome::Repeated { seq, time, same } => {
                     Command::Repeated { ticket, entry, seq, time, same }
                 }
-                Verdict::Refused(refusal) => Command::Unlogged { ticket, entry, refusal },
+                Outcome::Refused(refusal) => Command::Unlogged { ticket, entry, refusal },
             });
         }
         answers
@@ -416,7 +416,7 @@ impl Writer {
 /// The result of a transaction.
 struct Done {
     /// One for each entry, in order.
-    verdicts: Vec<Verdict>,
+    outcomes: Vec<Outcome>,
     /// What the index does not contain afterwards.
     unindexed: Unindexed,
     /// The last entry that the note of the log's end covers afterwards.

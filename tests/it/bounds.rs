@@ -34,12 +34,12 @@ const FILLED: &[[&str; 3]] = &[
     ["STEPS_MAX", "src/chat/tests/growth.rs", "the_work_of_a_command_does_not_grow"],
     ["PROPOSED_MAX", HUB, "so_many_entries_wait_for_the_disk"],
     ["BATCHES_MAX", HUB, "so_many_entries_wait_for_the_disk"],
-    ["MARKS_WAITING_MAX", "src/store/line.rs", "there_is_an_end_to_what_waits"],
-    ["TOUCHES_WAITING_MAX", "src/store/line.rs", "there_is_an_end_to_what_waits"],
+    ["MARKS_WAITING_MAX", "src/store/line.rs", "waiting_marks_and_touches_are_bounded"],
+    ["TOUCHES_WAITING_MAX", "src/store/line.rs", "waiting_marks_and_touches_are_bounded"],
     ["COMMIT_ENTRIES_MAX", WRITING, "everything_is_answered_once_and_in_order"],
     // Beside the hub.
-    ["READERS_MAX", GATES, "everybody_gets_their_turn_and_nobody_waits_for_ever"],
-    ["READERS_IN_TURN_MAX", GATES, "everybody_gets_their_turn_and_nobody_waits_for_ever"],
+    ["READERS_MAX", GATES, "every_read_gets_its_turn_or_gives_up"],
+    ["READERS_IN_TURN_MAX", GATES, "every_read_gets_its_turn_or_gives_up"],
     [
         "PASSWORD_WAITING_MAX",
         PASSWORDS,
