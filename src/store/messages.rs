@@ -179,9 +179,8 @@ fn check_reaction(
         (Some((seq, time)), true) => Outcome::Repeated { seq, time, same: true },
         (None, false) => Outcome::Repeated { seq: target, time: said, same: true },
         (Some(_), false) => Outcome::Accepted,
-        (None, true) => {
-            refuse_reaction(connection, target, by, emoji)?.map_or(Outcome::Accepted, Outcome::Refused)
-        }
+        (None, true) => refuse_reaction(connection, target, by, emoji)?
+            .map_or(Outcome::Accepted, Outcome::Refused),
     })
 }
 

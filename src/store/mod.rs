@@ -29,6 +29,7 @@ mod health;
 mod index;
 mod line;
 mod memberships;
+mod messages;
 mod notes;
 mod open_error;
 mod pace;
@@ -42,7 +43,6 @@ mod snapshot;
 mod space;
 mod tables;
 mod terms;
-mod messages;
 mod writer;
 
 #[cfg(test)]

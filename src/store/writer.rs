@@ -25,9 +25,9 @@ use crate::store::chain::Chain;
 use crate::store::health::Pulse;
 use crate::store::index::{self, Unindexed};
 use crate::store::line::Coalesced;
+use crate::store::messages::{self, Outcome};
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
-use crate::store::messages::{self, Outcome};
 use crate::store::{LineEnd, Readers, Retain, entries, health, notes, tables};
 use crate::time::Time;
 
