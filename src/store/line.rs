@@ -78,7 +78,8 @@ impl Line {
     /// If the writer has stopped.
     pub fn hand_over(&mut self) -> Result<(), Gone> {
         while !self.is_empty() && self.batches.capacity() > 0 {
-            // One waiting batch with coalesced jobs is enough: only the latest marks and touches count.
+            // One waiting batch with coalesced jobs is enough: only the latest marks and touches
+            // count.
             let queued = self.batches.max_capacity() - self.batches.capacity();
             let with_coalesced = queued <= self.plain;
             if self.entries.is_empty() && !with_coalesced {
