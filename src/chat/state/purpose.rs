@@ -41,7 +41,7 @@ pub enum Purpose {
     /// A new guest waits: first the account, which has no answer; then the session.
     Guest(CallId),
     /// A subscription waits for its reply.
-    Tell(PendingSend),
+    ClientEvent(PendingSend),
     /// Nobody waits: the core itself has proposed it.
     Own,
 }

@@ -23,13 +23,13 @@ pub enum Command {
         /// The call.
         call: Call,
     },
-    /// A subscribed connection sends something; the core answers each with exactly one
-    /// [`Effect::Reply`], in the order of that subscription's tells.
-    Tell {
+    /// A subscribed connection sends an event; the core answers each with exactly one
+    /// [`Effect::Reply`], in the order of that subscription's events.
+    ClientEvent {
         /// The sender.
         subscription: SubscriptionId,
         /// The content.
-        tell: Tell,
+        event: ClientEvent,
     },
     /// The connection of a subscription is gone, for any reason. Comes once for each subscription
     /// that the core has granted.

@@ -1,12 +1,29 @@
-//! What a subscribed connection sends, and what a member does with messages.
+//! What a client can send on its connection, and what a member can do with messages.
 
 use crate::chat::types::{ClientId, Color, Emoji, Name, RoomId, Seq};
 use crate::chat::vocabulary::Refusal;
 
-/// An event that a subscribed connection sends.
+/// What a client sends on its connection.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Tell {
-    /// The client enters the room under this name.
+pub enum ClientEvent {
+    /// On a subscription to one room.
+    Room(RoomEvent),
+    /// On a stream.
+    Stream(StreamEvent),
+    /// A malformed event. It passes through the core so that its refusal keeps the order of the
+    /// client's events.
+    Garbled {
+        /// What is wrong.
+        refusal: Refusal,
+        /// The reply repeats it.
+        mark: Option<ClientId>,
+    },
+}
+
+/// What a client sends on a subscription to one room.
+#[derive(Clone, PartialEq, Debug)]
+pub enum RoomEvent {
+    /// The client is present from now on.
     Join {
         /// `None`: the name to which the subscription is bound.
         name: Option<Name>,
@@ -22,44 +39,41 @@ pub enum Tell {
         /// Not empty, within the length limit: the codec has checked it.
         text: Box<str>,
     },
-    /// The client leaves the room, but the connection stays.
+    /// The client is not present any more; its connection stays.
     Part {
         /// `None`: the name to which the subscription is bound.
         name: Option<Name>,
     },
-    /// On a stream: sends or changes a message in one of its rooms.
+}
+
+/// What a client sends on a stream.
+#[derive(Clone, PartialEq, Debug)]
+pub enum StreamEvent {
+    /// The client sends or changes a message in one of its rooms.
     Act {
         /// The action.
         action: Action,
         /// The reply repeats it.
         mark: Option<ClientId>,
     },
-    /// On a stream: the client is typing. Announced at once, never stored.
+    /// The client is writing a message. Announced at once, kept nowhere.
     Typing {
         /// The room.
         room: RoomId,
     },
-    /// On a stream: the client's read marker in a room moves.
+    /// The client has read a room up to a message.
     Read {
         /// The room.
         room: RoomId,
         /// The last message that the client has read.
         seq: Seq,
     },
-    /// A malformed event. It passes through the core so that its refusal keeps the order of the
-    /// client's events.
-    Garbled {
-        /// What is wrong.
-        refusal: Refusal,
-        /// The reply repeats it.
-        mark: Option<ClientId>,
-    },
 }
 
-impl Tell {
+impl ClientEvent {
     /// A malformed event of a client that does not number its events.
-    pub fn garbled(refusal: Refusal) -> Tell {
-        Tell::Garbled { refusal, mark: None }
+    pub fn garbled(refusal: Refusal) -> ClientEvent {
+        ClientEvent::Garbled { refusal, mark: None }
     }
 }
 
