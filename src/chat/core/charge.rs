@@ -1,5 +1,5 @@
-//! Rate limits: every call, every tell and every entry takes tokens from the buckets of its person,
-//! its address and its room.
+//! Rate limits: every call, every client event and every entry takes tokens from the buckets of its
+//! person, its address and its room.
 //!
 //! Entries are charged when they are proposed, so that nothing gets into the log for free, no
 //! matter which call asks for it. Calls of this server itself and the core's own proposals are

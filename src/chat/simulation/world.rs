@@ -160,10 +160,7 @@ impl World {
                     !stream.dismissed && stream.subscriptions.is_empty(),
                     "dismissed twice or early"
                 );
-                assert!(
-                    *reason == CloseReason::Replaced || !stream.standing,
-                    "closed without a rule"
-                );
+                assert!(*reason == CloseReason::Replaced || !stream.standing, "without a rule");
                 assert!(stream.tells.is_empty(), "closed without a reply to {:?}", stream.tells);
                 (stream.standing, stream.dismissed) = (false, true);
             }
@@ -338,10 +335,7 @@ impl World {
             assert_eq!(stream.subscriptions.insert(subscription, room), None, "subscribed twice");
             return;
         }
-        let member = self
-            .members
-            .get_mut(&subscription)
-            .expect("only a connection that has asked is subscribed");
+        let member = self.members.get_mut(&subscription).expect("a connection that has asked");
         assert_eq!(
             (member.hearing, member.protocol, member.room),
             (Hearing::NotYet, protocol, room)
@@ -371,11 +365,7 @@ impl World {
         assert!(reason.is_some() || member.left, "an open connection gets no reason");
         member.hearing = Hearing::NoMore;
         // Its earlier tells have replies, unless the connection has closed before.
-        assert!(
-            member.tells.is_empty(),
-            "{subscription:?} ended without a reply to {:?}",
-            member.tells
-        );
+        assert!(member.tells.is_empty(), "{subscription:?}: no reply to {:?}", member.tells);
     }
 
     /// The subscription of an announcement hears the room.
@@ -416,8 +406,7 @@ impl World {
                 if place.is_none() && subscribed {
                     roster.push(name);
                 }
-                let (due, time, entry) =
-                    self.to_announce.take().expect("announced, but not in the log");
+                let (due, time, entry) = self.to_announce.take().expect("it is in the log");
                 let Event { room, author, color, .. } = event.clone();
                 let (text, client_id, reply_to) = (text.clone(), client_id.clone(), *reply_to);
                 let calls = Box::default();

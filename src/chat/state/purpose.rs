@@ -46,7 +46,7 @@ pub enum Purpose {
     Own,
 }
 
-/// A tell that waits for the log.
+/// A client event that waits for the log.
 pub struct PendingSend {
     /// The subscription that gets the reply; a stream's own subscription.
     pub subscription: SubscriptionId,

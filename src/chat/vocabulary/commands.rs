@@ -1,4 +1,4 @@
-//! The core's input: calls, tells, and the log's replies.
+//! The core's input: calls, client events, and the log's replies.
 
 use crate::chat::source::Source;
 use crate::chat::types::{

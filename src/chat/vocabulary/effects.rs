@@ -75,7 +75,7 @@ pub enum Effect {
         /// The event.
         event: Event,
     },
-    /// The outcome of a subscription's tell.
+    /// The outcome of a client event.
     Reply {
         /// The subscription.
         subscription: SubscriptionId,
@@ -83,7 +83,7 @@ pub enum Effect {
         protocol: ProtocolId,
         /// For a message, `Ok` means that the log has it.
         reply: Result<Receipt, Refusal>,
-        /// The mark of the tell.
+        /// The mark of the client event.
         mark: Option<ClientId>,
     },
     /// A member's read marker has moved. The store may write it later.
@@ -102,7 +102,7 @@ pub enum Effect {
     },
 }
 
-/// The outcome of an accepted tell.
+/// The outcome of an accepted client event.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Receipt {
     /// The log has the entry.
