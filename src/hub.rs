@@ -264,6 +264,7 @@ impl Hub {
                     self.item(worker_of(seat), Item::Whisper { seat, seq, frame });
                 }
             }
+            Effect::Freeze { seat } => self.item(worker_of(seat), Item::Freeze { seat }),
             Effect::Dismiss { seat, farewell } => {
                 self.item(
                     worker_of(seat),

@@ -12,13 +12,15 @@ use bytes::Bytes;
 use crate::chat::Seq;
 
 /// See the module's documentation.
-pub(super) struct Feed {
+pub(crate) struct Feed {
     cursor: Seq,
     /// While behind: the last entry that was announced and not gathered.
     behind: Option<Seq>,
     gathered: Vec<Piece>,
     /// Where the cursor was before what is gathered.
     before: Seq,
+    /// It is about to end: its rooms are heard no more.
+    frozen: bool,
 }
 
 /// One frame of a round.
@@ -32,7 +34,8 @@ impl Feed {
     /// A stream that has been told nothing yet, and will begin with the log.
     pub fn new() -> Feed {
         let none = Seq(0);
-        Feed { cursor: none, behind: Some(none), gathered: Vec::new(), before: none }
+        let (behind, gathered) = (Some(none), Vec::new());
+        Feed { cursor: none, behind, gathered, before: none, frozen: false }
     }
 
     /// Says where it begins. What was announced since its seats were taken is noted already.
@@ -50,8 +53,17 @@ impl Feed {
         self.behind.is_some()
     }
 
+    /// From here on only answers are taken, and the cursor stays, but for pages of the log: of what
+    /// passes by nobody can say any more whether it was for this stream.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
     /// Takes what is announced. `true`: it is the first piece of a round.
     pub fn gather(&mut self, seq: Option<Seq>, frame: &Bytes) -> bool {
+        if self.frozen {
+            return false;
+        }
         match (&mut self.behind, seq) {
             (Some(noted), Some(seq)) => {
                 *noted = (*noted).max(seq);
@@ -113,7 +125,7 @@ impl Feed {
     /// Everything up to `head` has passed by: where nothing of it was for this stream, the cursor
     /// moves all the same.
     pub fn pass(&mut self, head: Seq) {
-        if self.behind.is_none() {
+        if self.behind.is_none() && !self.frozen {
             self.cursor = self.cursor.max(head);
             self.before = self.cursor;
         }
@@ -173,6 +185,19 @@ mod tests {
         assert!(!feed.gather(Some(Seq(20)), &frame("known")));
         assert!(feed.gather(Some(Seq(21)), &frame("new")));
         assert_eq!(flushed(&mut feed, 9), "new");
+    }
+
+    #[test]
+    fn a_stream_that_is_about_to_end_stays_where_it_is() {
+        let mut feed = live();
+        feed.gather(Some(Seq(11)), &frame("told"));
+        feed.freeze();
+        // It sits in some of its rooms still, and in others no more.
+        assert!(!feed.gather(Some(Seq(13)), &frame("not told")));
+        feed.answer(&frame("ok"));
+        feed.pass(Seq(14));
+        assert_eq!(flushed(&mut feed, 9), "toldok");
+        assert_eq!(feed.cursor(), Seq(11));
     }
 
     #[test]

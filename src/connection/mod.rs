@@ -33,10 +33,10 @@ use crate::connection::slots::{Addresses, Place};
 pub use crate::connection::slots::{Gate, Slot, Slots, Wires};
 use crate::connection::turns::Turns;
 use crate::connection::unfinished::Unfinished;
-#[cfg(test)]
-pub(crate) use crate::connection::wire::Hearing;
 use crate::connection::wire::Ready;
 pub use crate::connection::wire::{Told, Wire};
+#[cfg(test)]
+pub(crate) use crate::connection::{feed::Feed, wire::Hearing};
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;

@@ -177,6 +177,13 @@ impl Wire {
         self.feed.borrow_mut().get_or_insert_with(|| Box::new(Feed::new()));
     }
 
+    /// The stream is about to end, and hears its rooms no more.
+    pub fn freeze_feed(&self) {
+        if let Some(feed) = self.feed.borrow_mut().as_mut() {
+            feed.freeze();
+        }
+    }
+
     /// Says that the stream has been told everything up to `cursor`.
     pub(super) fn feed_from(&self, cursor: Seq) {
         self.begin_feed();

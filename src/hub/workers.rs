@@ -51,6 +51,11 @@ pub enum Item {
         /// What it is told.
         frame: Bytes,
     },
+    /// A stream is about to end: it is told replies, and nothing else.
+    Freeze {
+        /// Its own seat.
+        seat: SeatId,
+    },
     /// A stream's connection is to be closed.
     Dismiss {
         /// Its own seat.

@@ -29,6 +29,7 @@ pub(super) trait Listener {
     fn hear(&self, frames: &[u8]) -> bool;
     fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
     fn begin_feed(&self);
+    fn freeze_feed(&self);
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool;
     fn answer(&self, frame: &Bytes) -> bool;
     fn flush_feed(&self, scratch: &mut Vec<u8>);
@@ -55,6 +56,10 @@ impl Listener for Wire {
 
     fn begin_feed(&self) {
         self.begin_feed();
+    }
+
+    fn freeze_feed(&self) {
+        self.freeze_feed();
     }
 
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
@@ -158,6 +163,11 @@ impl<W: Listener> Delivery<W> {
                         && wire.gather(seq, &frame)
                     {
                         self.fed.push(wire);
+                    }
+                }
+                Item::Freeze { seat } => {
+                    if let Some(wire) = self.wire(seat) {
+                        wire.freeze_feed();
                     }
                 }
                 Item::Dismiss { seat, closing } => {

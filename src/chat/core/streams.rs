@@ -182,6 +182,9 @@ impl Chat {
             self.use_session(session);
         }
         self.accounts.shut(stream.account, stream.session, base);
+        if farewell.is_some() {
+            self.order.tell(Effect::Freeze { seat: base });
+        }
         let seats = stream.rooms.into_values().collect();
         self.unseat_each(seats, None, Then::Dismiss(base, farewell));
     }

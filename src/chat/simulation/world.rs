@@ -59,6 +59,7 @@ pub struct View {
     pub standing: bool,
     /// Its connection has reported the end.
     pub left: bool,
+    pub frozen: bool,
     pub dismissed: bool,
     /// Its seats in the rooms.
     pub seats: BTreeMap<SeatId, RoomId>,
@@ -81,6 +82,7 @@ impl View {
             only,
             standing,
             left: false,
+            frozen: false,
             dismissed: false,
             seats: BTreeMap::new(),
             cursor: Seq(0),
@@ -139,17 +141,16 @@ impl World {
                 let base = base_of(*seat);
                 let room = self.streams[&base].seats.get(seat);
                 assert_eq!(room, Some(&event.room), "whispered to a seat that is elsewhere");
-                if let Some(seq) = event.what.seq() {
-                    self.hears(base, seq);
-                }
+                event.what.seq().into_iter().for_each(|seq| self.hears(base, seq));
             }
             Effect::Dismiss { seat, farewell } => {
                 let stream = self.streams.get_mut(seat).expect("a stream");
-                assert!(!stream.dismissed && stream.seats.is_empty(), "dismissed twice or early");
+                assert!(stream.frozen && stream.seats.is_empty(), "dismissed twice or early");
                 assert!(*farewell == Farewell::Replaced || !stream.standing, "by no rule");
                 assert!(stream.tells.is_empty(), "goes without {:?}", stream.tells);
-                (stream.standing, stream.dismissed) = (false, true);
+                (stream.standing, stream.dismissed, stream.frozen) = (false, true, false);
             }
+            Effect::Freeze { seat } => self.streams.get_mut(seat).expect("a stream").frozen = true,
             Effect::Propose { .. } | Effect::Touch { .. } | Effect::Mark { .. } => {}
         }
     }

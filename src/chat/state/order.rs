@@ -226,6 +226,7 @@ fn is_at_once(effect: &Effect) -> bool {
         Effect::Seat { stream, .. } | Effect::Unseat { stream, .. } => stream.is_some(),
         Effect::Dismiss { .. } | Effect::Reply { .. } => false,
         Effect::Answer { .. }
+        | Effect::Freeze { .. }
         | Effect::Propose { .. }
         | Effect::Mark { .. }
         | Effect::Touch { .. } => true,

@@ -313,6 +313,7 @@ fn words(effect: &Effect) -> String {
             What::Gone { seq } => format!("whispered to {seat}: gone as {seq}"),
             other => format!("whispered to {seat}: {other:?}"),
         },
+        Effect::Freeze { seat } => format!("{seat} is about to end"),
         Effect::Dismiss { seat, farewell } => format!("{seat} is dismissed: {farewell:?}"),
         Effect::Mark { room, account, seq } => format!("{account} has read {room} to {seq}"),
         Effect::Reply { seat, reply: Ok(Receipt::Logged { seq, repeated: false, .. }), .. } => {

@@ -51,6 +51,12 @@ pub enum Effect {
         /// Why; `None` when the connection is gone already.
         farewell: Option<Farewell>,
     },
+    /// A stream is about to end: it hears replies and nothing else from here on, and is resumed
+    /// from where it is. (What its rooms say meanwhile, it does not hear; so its number stays.)
+    Freeze {
+        /// The stream's own seat.
+        seat: SeatId,
+    },
     /// A stream's connection is to be closed; its seats in the rooms have been unseated.
     Dismiss {
         /// The stream's own seat.

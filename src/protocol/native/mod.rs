@@ -28,6 +28,11 @@ mod tests;
 
 use cursor::Cursor;
 use errors::{Code, Failure};
+#[cfg(test)]
+pub(crate) use {
+    codec::LINES,
+    events::{Excerpt, Lines},
+};
 
 use crate::chat::SeatId;
 use crate::http::{Method, Request, Response};
