@@ -387,6 +387,9 @@ pub struct Person {
     pub online: bool,
     /// When it was registered.
     pub created: Time,
+    /// The entry that registered it: what has a lower number is not this account's, though a
+    /// former holder of the name may have written it.
+    pub since: Seq,
 }
 
 /// Somebody who is present in a room.
