@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::chat::{
-    AccountId, Caller, Followed, Member, Page, Place, Refusal, RoomId, RoomInfo, Seq, call,
+    AccountId, Caller, Member, MembershipMarks, Page, Place, Refusal, RoomId, RoomInfo, Seq, call,
 };
 use crate::http::{Piece, Pieces, Response};
 use crate::hub::HubHandle;
 use crate::limits::PIECE_BYTES;
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 
 /// A list, as it is made.
 pub(super) trait Listed: Send {
@@ -43,7 +43,7 @@ impl Items {
 
     /// Something as it is.
     pub fn item(&mut self, item: &impl Serialize) {
-        bodies::write(item, &mut self.json);
+        json_body::write(item, &mut self.json);
     }
 
     /// JSON as it is.
@@ -140,7 +140,10 @@ pub(super) async fn readable(
 }
 
 /// What the caller has to do with their rooms, and how far they have read them.
-pub(super) async fn marks(hub: &HubHandle, caller: &Caller) -> Result<Vec<Followed>, Refusal> {
+pub(super) async fn marks(
+    hub: &HubHandle,
+    caller: &Caller,
+) -> Result<Vec<MembershipMarks>, Refusal> {
     let (mut all, mut after) = (Vec::new(), RoomId(0));
     loop {
         let page = hub.call(caller.clone(), call::Marks { after }).await?;

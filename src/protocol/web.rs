@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use crate::http::{Method, Request, Response};
-use crate::protocol::{READ, advice, bodies, method, unrouted};
+use crate::protocol::{READ, advice, json_body, method, unrouted};
 
 /// A file of the page, as `build.rs` has prepared it.
 struct File {
@@ -53,7 +53,7 @@ fn dress(response: Response) -> Response {
     }
     match response.status {
         ..400 => response,
-        status => response.json(bodies::text(&Error { error: advice(status) })),
+        status => response.json(json_body::text(&Error { error: advice(status) })),
     }
 }
 

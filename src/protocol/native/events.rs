@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, Entry, Event, Farewell, Followed, Following, Name, Refusal, RoomId,
-    RoomInfo, SeatId, Seq, Source, What, call,
+    AccountId, Author, Caller, CloseReason, Entry, Event, MembershipMarks, Name, OpenedStream,
+    Refusal, RoomId, RoomInfo, Seq, Source, SubscriptionId, What, call,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -25,7 +25,7 @@ use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript};
 use crate::protocol::{lists, protocol_id};
-use crate::store::{Entries, Happened, Reader, Row};
+use crate::store::{Entries, Happened, LogRow, Reader};
 
 /// What a stream is told besides what the rooms say.
 struct Script {
@@ -46,7 +46,7 @@ pub(crate) struct Lines(Script);
 #[cfg(test)]
 impl Lines {
     /// A stream that has been told everything up to `cursor`.
-    pub fn begin(epoch: &str, caller: Caller, following: Following, cursor: Seq) -> Lines {
+    pub fn begin(epoch: &str, caller: Caller, following: OpenedStream, cursor: Seq) -> Lines {
         Lines(Script::new(&LINES, epoch, caller, following, None, (cursor, None)))
     }
 
@@ -70,7 +70,7 @@ impl Lines {
 /// Begins a stream, of all one's rooms or of one.
 pub(super) async fn events(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
     room: Option<&str>,
 ) -> Result<Outcome, Failure> {
@@ -100,8 +100,9 @@ pub(super) async fn events(
         None => only(request)?,
     };
     let since = since(request)?;
-    let call = call::Follow { seat, door: protocol_id(form), only: only.clone() };
-    let (seat, following) = context.hub.sit(seat, caller.clone(), call).await?;
+    let call = call::OpenStream { subscription, protocol: protocol_id(form), only: only.clone() };
+    let (subscription, following) =
+        context.hub.subscribe(subscription, caller.clone(), call).await?;
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let begin = begin(&since, &context.epoch, head, oldest);
     let script = Script::new(form, &context.epoch, caller, following, only, begin);
@@ -109,14 +110,14 @@ pub(super) async fn events(
     Ok(match handshake {
         Some(handshake) => {
             let (response, script) = (handshake.response(None), Some(script));
-            Outcome::Websocket { response, seat, codec: form, script, known: true }
+            Outcome::Websocket { response, subscription, codec: form, script, known: true }
         }
         // A proxy is not to hold back what is said now (nginx knows this header).
         None => {
             let response = Response::new(200).content(kind, "");
             let response = response.header("Cache-Control", "no-store");
             let response = response.header("X-Accel-Buffering", "no");
-            Outcome::Stream { response, seat, script }
+            Outcome::Stream { response, subscription, script }
         }
     })
 }
@@ -207,12 +208,12 @@ impl StreamScript for Script {
 
     fn bye(&self, why: Disconnect) -> Vec<u8> {
         let why = match why {
-            Disconnect::Ended(Farewell::Closing) => Bye::GoingAway,
-            Disconnect::Ended(Farewell::Replaced) => Bye::Replaced,
-            Disconnect::Ended(Farewell::SessionEnded | Farewell::Locked)
-            | Disconnect::Ended(Farewell::Expelled | Farewell::GaveWay)
+            Disconnect::Ended(CloseReason::ShuttingDown) => Bye::GoingAway,
+            Disconnect::Ended(CloseReason::Replaced) => Bye::Replaced,
+            Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
+            | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
             | Disconnect::Drips => Bye::SessionEnded,
-            Disconnect::Ended(Farewell::RoomGone)
+            Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow
             | Disconnect::TryLater
             | Disconnect::Unfinished
@@ -228,11 +229,11 @@ impl Script {
         form: &'static Native,
         epoch: &str,
         caller: Caller,
-        following: Following,
+        following: OpenedStream,
         only: Option<Vec<RoomId>>,
         (cursor, reset): (Seq, Option<Reset>),
     ) -> Script {
-        let Following { name, account, .. } = following;
+        let OpenedStream { name, account, .. } = following;
         let (epoch, opening) = (epoch.to_owned(), Vec::new());
         let mut script = Script { form, epoch, caller, name, account, only, cursor, opening };
         script.opening = script.open(reset);
@@ -307,7 +308,7 @@ impl Script {
 
     /// Asks for the rooms that are told of as they are now. `None`: the core does not say; to pass
     /// them over would leave the client without them.
-    async fn look_up(&self, hub: &HubHandle, rows: &[Row], view: &mut View) -> Option<()> {
+    async fn look_up(&self, hub: &HubHandle, rows: &[LogRow], view: &mut View) -> Option<()> {
         let shown: Vec<RoomId> = rows.iter().filter_map(|row| view.shows(row)).collect();
         for room in shown {
             if view.infos.contains_key(&room) {
@@ -324,7 +325,7 @@ impl Script {
     }
 
     /// Appends the frame of a row; nothing, if it is not the member's to see.
-    fn tell(&self, view: &View, row: &Row, out: &mut Vec<u8>) {
+    fn tell(&self, view: &View, row: &LogRow, out: &mut Vec<u8>) {
         let Native(framing) = *self.form;
         let time = row.time;
         match &row.what {
@@ -358,7 +359,7 @@ impl Script {
 pub(crate) struct Excerpt {
     pub entries: Entries,
     /// The rooms that one is a member of.
-    pub memberships: Vec<Followed>,
+    pub memberships: Vec<MembershipMarks>,
     /// Of those whose membership changed, by the entry.
     pub names: HashMap<(AccountId, Seq), Name>,
     /// The rooms to which one ceased to belong, by the entry.
@@ -395,7 +396,7 @@ struct View {
     account: AccountId,
     only: Option<Vec<RoomId>>,
     /// The rooms that one is a member of.
-    rooms: HashMap<RoomId, Followed>,
+    rooms: HashMap<RoomId, MembershipMarks>,
     /// Those to which one ceased to belong, by that entry.
     lost: HashMap<Seq, RoomId>,
     /// Of those whose membership changed, by the entry.
@@ -405,7 +406,7 @@ struct View {
 
 impl View {
     /// The room that a row tells of as it is now: one that is new to the member, or different.
-    fn shows(&self, row: &Row) -> Option<RoomId> {
+    fn shows(&self, row: &LogRow) -> Option<RoomId> {
         let begun = |room: RoomId| {
             let followed = self.rooms.get(&room)?;
             (followed.since == row.seq).then_some(room)
@@ -436,7 +437,7 @@ impl View {
         self.rooms.get(&room).is_some_and(|followed| followed.since < seq)
     }
 
-    fn happened(&self, row: &Row) -> Option<(RoomId, Author, What)> {
+    fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, What)> {
         let seq = row.seq;
         if let Some(room) = self.shows(row) {
             let info = self.infos.get(&room)?.clone();

@@ -39,7 +39,7 @@ pub(crate) use {
     events::{Excerpt, Lines},
 };
 
-use crate::chat::SeatId;
+use crate::chat::SubscriptionId;
 use crate::http::{Method, Request, Response};
 use crate::protocol::{Context, Outcome, POST, Protocol, READ, method, unrouted};
 
@@ -47,7 +47,9 @@ use crate::protocol::{Context, Outcome, POST, Protocol, READ, method, unrouted};
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&codec::CODEC, &codec::SSE, &codec::LINES, &codec::PLAIN],
     claims: |path| matches!(path, ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz"]),
-    respond: |context, seat, request, path| Box::pin(respond(context, seat, request, path)),
+    respond: |context, subscription, request, path| {
+        Box::pin(respond(context, subscription, request, path))
+    },
     // A stream makes one present; it may be heard from anywhere by whoever has a key.
     acts: |request, path| {
         matches!(path, ["api", "v1", "events"] | ["r", _]) && request.bearer().is_none()
@@ -101,7 +103,12 @@ const MESSAGE: &[Method] =
 type Answered = Result<Response, Failure>;
 
 /// Answers what is this protocol's.
-async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
+async fn respond(
+    context: &Context,
+    subscription: SubscriptionId,
+    request: &Request,
+    path: &[&str],
+) -> Outcome {
     let allowed = allowed(path);
     let how = method(request);
     if !allowed.contains(&request.method) || how == Method::Options {
@@ -109,12 +116,12 @@ async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&st
     }
     let answered = match (how, path) {
         (Method::Get, ["api", "v1", "events"]) => {
-            return stream(events::events(context, seat, request, None).await);
+            return stream(events::events(context, subscription, request, None).await);
         }
         (Method::Get, ["r", room]) => {
-            return stream(events::events(context, seat, request, Some(room)).await);
+            return stream(events::events(context, subscription, request, Some(room)).await);
         }
-        (Method::Post, ["r", room]) => messages::door(context, request, room).await,
+        (Method::Post, ["r", room]) => messages::protocol(context, request, room).await,
         (_, ["api", "v1", path @ ..]) => route(context, request, how, path).await,
         (_, ["healthz"]) => Ok(Response::new(200).text("ok\n")),
         _ => server::ready(context).await,

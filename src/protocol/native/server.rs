@@ -13,7 +13,7 @@ use crate::limits::{
     TITLE_CHARS_MAX, TITLE_CHARS_MIN,
 };
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::{Context, bodies};
+use crate::protocol::{Context, json_body};
 
 /// OpenAPI 3.1.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
@@ -78,7 +78,7 @@ pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
         features: FEATURES,
         limits: LIMITS,
     };
-    Ok(Response::new(200).json(bodies::text(&about)))
+    Ok(Response::new(200).json(json_body::text(&about)))
 }
 
 /// Answers with one of the documents.

@@ -10,20 +10,24 @@ mod tests;
 use codec::CODEC;
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Access, Caller, LOBBY, Page, Refusal, RoomRef, SeatId, SessionInfo, call};
+use crate::chat::{
+    Access, Caller, LOBBY, Page, Refusal, RoomRef, SessionInfo, SubscriptionId, call,
+};
 use crate::crypto;
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::{Context, Outcome, POST, Protocol, READ, UPGRADE, protocol_id};
-use crate::protocol::{advice, bodies, cookies, give_up, lists, method, session, unrouted};
+use crate::protocol::{advice, cookies, give_up, json_body, lists, method, session, unrouted};
 use crate::time::Time;
 
 /// This protocol, as the others know it.
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&CODEC],
     claims: |path| matches!(path, ["api" | "ws", ..]),
-    respond: |context, seat, request, path| Box::pin(respond(context, seat, request, path)),
+    respond: |context, subscription, request, path| {
+        Box::pin(respond(context, subscription, request, path))
+    },
     acts: |_, path| path == ["api", "logout"],
     refused,
     foreign: || FOREIGN.into(),
@@ -52,7 +56,12 @@ const FOREIGN: Failure =
     Failure::new(403, "a page from another origin cannot chat here for its visitor");
 
 /// Answers what is Piratchat's.
-async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
+async fn respond(
+    context: &Context,
+    subscription: SubscriptionId,
+    request: &Request,
+    path: &[&str],
+) -> Outcome {
     let answered = match (method(request), path) {
         (Method::Post, ["api", "register"]) => register(context, request).await,
         (Method::Post, ["api", "login"]) => log_in(context, request).await,
@@ -62,7 +71,7 @@ async fn respond(context: &Context, seat: SeatId, request: &Request, path: &[&st
         (Method::Get, ["api", "user", name]) if !name.is_empty() => {
             person(context, request, name).await
         }
-        (Method::Get, ["ws"]) => match websocket(context, seat, request).await {
+        (Method::Get, ["ws"]) => match websocket(context, subscription, request).await {
             Ok(outcome) => return outcome,
             Err(response) => Ok(response),
         },
@@ -92,7 +101,7 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     if !context.config.registration {
         return Err(CLOSED);
     }
-    let Body { username } = bodies::object(&request.body).ok_or(BODY)?;
+    let Body { username } = json_body::object(&request.body).ok_or(BODY)?;
     if username.is_empty() {
         return Err(BODY);
     }
@@ -103,7 +112,7 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     struct Registered {
         key: String,
     }
-    Ok(Response::new(201).json(bodies::text(&Registered { key })))
+    Ok(Response::new(201).json(json_body::text(&Registered { key })))
 }
 
 async fn log_in(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -112,7 +121,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     struct Body {
         key: String,
     }
-    let Body { key } = bodies::object(&request.body).ok_or(BODY)?;
+    let Body { key } = json_body::object(&request.body).ok_or(BODY)?;
     if key.is_empty() {
         return Err(BODY);
     }
@@ -125,7 +134,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     };
     let SessionInfo { name, .. } = context.hub.call(Caller::Nobody, call).await?;
     give_up(context, request).await;
-    let body = bodies::text(&Username { username: name.as_str() });
+    let body = json_body::text(&Username { username: name.as_str() });
     Ok(cookies::give(Response::new(200), request, &session, &context.epoch).json(body))
 }
 
@@ -171,7 +180,7 @@ impl Listed for Online {
 
 async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
     let me = context.hub.call(caller(context, request)?, call::Me).await?;
-    Ok(Response::new(200).json(bodies::text(&Username { username: me.name.as_str() })))
+    Ok(Response::new(200).json(json_body::text(&Username { username: me.name.as_str() })))
 }
 
 async fn person(context: &Context, request: &Request, name: &str) -> Result<Response, Failure> {
@@ -181,25 +190,26 @@ async fn person(context: &Context, request: &Request, name: &str) -> Result<Resp
     struct Known<'a> {
         username: &'a str,
         online: bool,
-        #[serde(serialize_with = "bodies::rfc3339")]
+        #[serde(serialize_with = "json_body::rfc3339")]
         created: Time,
     }
     let (username, online, created) = (person.name.as_str(), person.online, person.created);
-    Ok(Response::new(200).json(bodies::text(&Known { username, online, created })))
+    Ok(Response::new(200).json(json_body::text(&Known { username, online, created })))
 }
 
 async fn websocket(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(dress)?;
     let caller = caller(context, request)?;
-    let (door, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
-    let call = call::Sit { seat, door, room, access, claim: None, enter: true };
-    let (seat, _) = context.hub.sit(seat, caller, call).await.map_err(Failure::from)?;
+    let (protocol, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
+    let call = call::Subscribe { subscription, protocol, room, access, claim: None, enter: true };
+    let (subscription, _) =
+        context.hub.subscribe(subscription, caller, call).await.map_err(Failure::from)?;
     let response = handshake.response(None);
-    Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known: true })
+    Ok(Outcome::Websocket { response, subscription, codec: &CODEC, script: None, known: true })
 }
 
 #[derive(Serialize)]
@@ -229,7 +239,7 @@ fn error(says: &str) -> Vec<u8> {
     struct Error<'a> {
         error: &'a str,
     }
-    bodies::text(&Error { error: says })
+    json_body::text(&Error { error: says })
 }
 
 impl From<Failure> for Response {
@@ -253,7 +263,7 @@ impl From<Refusal> for Failure {
             Refusal::NameInvalid => (400, "a username is 1 to 32 letters and digits (A-Z a-z 0-9)"),
             Refusal::NameTaken => (409, "this username is taken; choose another"),
             Refusal::NameInUse => (409, "this username is in use in the chat; try again later"),
-            Refusal::AlreadySeated => (409, "you are connected already; close that one first"),
+            Refusal::AlreadySubscribed => (409, "you are connected already; close that one first"),
             Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
             Refusal::RoomNotFound => (404, "there is no such room"),
             Refusal::Forbidden | Refusal::NotMember | Refusal::Blocked | Refusal::NoAccess => {
@@ -271,7 +281,7 @@ impl From<Refusal> for Failure {
             // What can be wrong with an event or a room, of which no request here has any.
             Refusal::MessageNotFound
             | Refusal::ClientIdReused
-            | Refusal::TooManySigns
+            | Refusal::TooManyReactions
             | Refusal::SessionNotFound
             | Refusal::OtherName
             | Refusal::NameMissing

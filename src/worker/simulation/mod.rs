@@ -35,7 +35,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
 use crate::chat::{
-    AccountId, Chat, Command, Entry, LOBBY, Name, RoomFacts, RoomId, Seq, SessionId, Settings,
+    AccountId, Chat, Command, Entry, LOBBY, Name, RoomId, RoomSettings, Seq, SessionId, Settings,
     Snapshot, Title, Visibility, founding,
 };
 use crate::clock::Clock;
@@ -45,7 +45,7 @@ use crate::hub::{Bounds, Hub, HubHandle, Rounds};
 use crate::protocol::LINES;
 use crate::store::{Gate, line_of, write_all};
 use crate::time::Time;
-use crate::worker::delivery::{Delivery, Head, Wires};
+use crate::worker::delivery::{Connections, Delivery, Head};
 use crate::worker::simulation::disk::{SimulatedDisk, Weather};
 use crate::worker::simulation::people::Person;
 use crate::worker::simulation::reading::SimulatedDesk;
@@ -95,7 +95,7 @@ impl Options {
         let size = |dice: &mut Dice, max: u64| 1 + usize::try_from(dice.below(max)).expect("small");
         let bounds = Bounds {
             inbox: size(dice, 48),
-            seats: 64,
+            subscriptions: 64,
             round_commands: size(dice, 64),
             rounds: size(dice, 4),
             round_items: 16 << dice.below(8),
@@ -134,7 +134,7 @@ pub struct World {
     /// The same for those who are too slow to hear all of it.
     pub streams: Gate<SimulatedDesk>,
     /// The connections of each worker.
-    pub wires: Vec<Wires<Ear>>,
+    pub connections: Vec<Connections<Ear>>,
     /// Up to where each worker has announced everything.
     pub heads: Vec<Head>,
     /// Pages that were read for streams, in this run.
@@ -234,13 +234,13 @@ fn begin(options: &Options, clock: Time) -> (Chat, Log) {
         write(Entry::SessionBegun { session, account, key, remember: false, agent });
     }
     for number in 2..=ROOMS {
-        let facts = RoomFacts {
+        let settings = RoomSettings {
             title: Title::new(&format!("room {number}")).expect("a title"),
             description: Default::default(),
             visibility: Visibility::Public,
             password: None,
         };
-        write(Entry::RoomMade { room: RoomId(number), owner: None, facts });
+        write(Entry::RoomMade { room: RoomId(number), owner: None, settings });
     }
     for number in 0..SAID_BEFORE {
         write(people::message(AccountId(1), LOBBY, &format!("before {number}")));
@@ -291,7 +291,7 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
         log: log.clone(),
         pages,
         streams,
-        wires: rounds.iter().map(|_| Wires::default()).collect(),
+        connections: rounds.iter().map(|_| Connections::default()).collect(),
         heads: rounds.iter().map(|_| Head::default()).collect(),
         pages_of_streams: Cell::new(0),
         marks: RefCell::default(),
@@ -309,8 +309,10 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
     });
     let mut hub = spawn_local(hub.run());
     let late = Rc::new(Cell::new(Duration::ZERO));
-    for (rounds, (wires, head)) in rounds.into_iter().zip(world.wires.iter().zip(&world.heads)) {
-        spawn_local(work(rounds, Delivery::new(wires.clone(), head.clone()), late.clone()));
+    for (rounds, (connections, head)) in
+        rounds.into_iter().zip(world.connections.iter().zip(&world.heads))
+    {
+        spawn_local(work(rounds, Delivery::new(connections.clone(), head.clone()), late.clone()));
     }
     let mut people = JoinSet::new();
     for number in 1..=options.people {

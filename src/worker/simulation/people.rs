@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chat::simulation::dice::Dice;
 use crate::chat::{
-    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Door, Entry, LOBBY,
-    Name, Refusal, RoomFacts, RoomId, RoomRef, Seq, Tell, Title, Visibility, call,
+    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Entry, LOBBY, Name,
+    ProtocolId, Refusal, RoomId, RoomRef, RoomSettings, Seq, Tell, Title, Visibility, call,
 };
 use crate::crypto::{self, KeyHash};
-use crate::hub::{Seat, seat_id};
+use crate::hub::{SubscriptionGuard, subscription_id};
 use crate::protocol::Lines;
 use crate::worker::delivery::{Head, Listener};
 use crate::worker::simulation::streams::View;
@@ -73,7 +73,7 @@ impl Person {
         while self.world.is_busy() {
             match self.dice.below(4) {
                 0 => drop(self.streams(None).await),
-                1 => self.sits().await,
+                1 => self.has_subscription().await,
                 _ => self.asks().await,
             }
             self.pause().await;
@@ -188,7 +188,7 @@ impl Person {
         let title = Title::new(&format!("room of {}", self.world.fresh())).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
         call::MakeRoom {
-            facts: RoomFacts { title, description, visibility, password: None },
+            settings: RoomSettings { title, description, visibility, password: None },
             chance: 1,
         }
     }
@@ -244,32 +244,41 @@ impl Person {
         assert!(matches!(entry, Entry::Said { text: logged, .. } if **logged == *text), "{seq:?}");
     }
 
-    /// Takes a seat in a room; speaks, hears, and goes.
-    async fn sits(&mut self) {
-        // (Of a seat little is asked before it has missed something.)
+    /// Takes a subscription in a room; speaks, hears, and goes.
+    async fn has_subscription(&mut self) {
+        // (Of a subscription little is asked before it has missed something.)
         let most = self.world.options.outbox_max.min(100 << self.dice.below(6));
         let (worker, ear) = self.connects(most);
-        let (seat, room) = (ear.seat(), RoomRef::Id(self.room()));
+        let (subscription, room) = (ear.subscription(), RoomRef::Id(self.room()));
         let (access, enter) = (Access::Open, self.dice.one_in(2));
-        let call = call::Sit { seat, door: Door(0), room, access, claim: None, enter };
-        match self.world.hub.sit(seat, self.caller(), call).await {
-            Ok((seat, _)) => Conversation::new(self, &ear, seat, None, worker).hold().await,
+        let call = call::Subscribe {
+            subscription,
+            protocol: ProtocolId(0),
+            room,
+            access,
+            claim: None,
+            enter,
+        };
+        match self.world.hub.subscribe(subscription, self.caller(), call).await {
+            Ok((subscription, _)) => {
+                Conversation::new(self, &ear, subscription, None, worker).hold().await
+            }
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        self.world.wires[worker].borrow_mut().remove(&ear.seat());
+        self.world.connections[worker].borrow_mut().remove(&ear.subscription());
     }
 
     /// Opens a stream, or resumes it; speaks, hears, and goes. Or hears, until all is told up to an
     /// entry: `true`.
     pub(super) async fn streams(&mut self, upto: Option<Seq>) -> bool {
         let (worker, ear) = self.connects(self.world.options.outbox_max);
-        let (seat, mut all) = (ear.seat(), false);
-        let call = call::Follow { seat, door: Door(1), only: None };
-        match self.world.hub.sit(seat, self.caller(), call).await {
-            Ok((seat, following)) => {
+        let (subscription, mut all) = (ear.subscription(), false);
+        let call = call::OpenStream { subscription, protocol: ProtocolId(1), only: None };
+        match self.world.hub.subscribe(subscription, self.caller(), call).await {
+            Ok((subscription, following)) => {
                 if let Some(lines) = self.begins(&ear, following).await {
-                    let one = Conversation::new(self, &ear, seat, Some(lines), worker);
+                    let one = Conversation::new(self, &ear, subscription, Some(lines), worker);
                     match upto {
                         Some(upto) => all = one.listen(upto).await,
                         None => one.hold().await,
@@ -281,16 +290,17 @@ impl Person {
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        self.world.wires[worker].borrow_mut().remove(&ear.seat());
+        self.world.connections[worker].borrow_mut().remove(&ear.subscription());
         all
     }
 
     /// Connects to some worker.
     fn connects(&mut self, outbox_max: usize) -> (usize, Rc<Ear>) {
-        let worker = usize::try_from(self.dice.below(self.world.wires.len() as u64)).expect("few");
-        let id = seat_id(worker, self.world.fresh());
+        let worker =
+            usize::try_from(self.dice.below(self.world.connections.len() as u64)).expect("few");
+        let id = subscription_id(worker, self.world.fresh());
         let ear = Rc::new(Ear::new(id, outbox_max));
-        self.world.wires[worker].borrow_mut().insert(id, ear.clone());
+        self.world.connections[worker].borrow_mut().insert(id, ear.clone());
         (worker, ear)
     }
 }
@@ -299,7 +309,7 @@ impl Person {
 pub struct Conversation<'a> {
     pub(super) person: &'a mut Person,
     pub(super) ear: &'a Ear,
-    seat: Seat,
+    subscription: SubscriptionGuard,
     stream: bool,
     /// What the connection of a stream knows of it.
     pub(super) lines: Option<Lines>,
@@ -314,13 +324,13 @@ impl<'a> Conversation<'a> {
     fn new(
         person: &'a mut Person,
         ear: &'a Ear,
-        seat: Seat,
+        subscription: SubscriptionGuard,
         lines: Option<Lines>,
         worker: usize,
     ) -> Conversation<'a> {
         let (stream, head) = (lines.is_some(), person.world.heads[worker].clone());
         let (told, last) = (VecDeque::new(), HashMap::new());
-        Conversation { person, ear, seat, stream, lines, head, told, last }
+        Conversation { person, ear, subscription, stream, lines, head, told, last }
     }
 
     async fn hold(mut self) {
@@ -406,8 +416,8 @@ impl<'a> Conversation<'a> {
             (false, false) => Tell::Say { name: None, color: None, text: text.into() },
         };
         self.ear.unanswered.set(self.ear.unanswered.get() + 1);
-        if let Err(tell) = self.seat.try_tell(tell) {
-            self.seat.tell(tell).await;
+        if let Err(tell) = self.subscription.try_tell(tell) {
+            self.subscription.tell(tell).await;
         }
     }
 

@@ -10,7 +10,9 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::chat::simulation::disk::Disk as Log;
-use crate::chat::{AccountId, Answer, Entry, Followed, Following, LOBBY, RoomId, Seq, call};
+use crate::chat::{
+    AccountId, Answer, Entry, LOBBY, MembershipMarks, OpenedStream, RoomId, Seq, call,
+};
 use crate::codec::Disconnect;
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::protocol::{Excerpt, Lines, StreamPage};
@@ -110,8 +112,9 @@ impl LogReader {
             }
         }
         let memberships = members.rooms(account).into_iter();
-        let memberships =
-            memberships.map(|(room, since)| Followed { room, since, read: Seq(0) }).collect();
+        let memberships = memberships
+            .map(|(room, since)| MembershipMarks { room, since, read: Seq(0) })
+            .collect();
         let entries = Entries { rows, upto, head, oldest: Seq(1) };
         Excerpt { entries, memberships, names, lost }
     }
@@ -248,11 +251,11 @@ impl Person {
     }
 
     /// Begins what the connection knows of a stream: from now on, or where the last one ended.
-    pub async fn begins(&mut self, ear: &Ear, following: Following) -> Option<Lines> {
+    pub async fn begins(&mut self, ear: &Ear, following: OpenedStream) -> Option<Lines> {
         let head = self.world.streams.read_in_turn(DEADLINE, |reader| Ok(reader.head())).await;
         let head = head.ok()?;
         if self.view.is_none() || self.dice.one_in(12) {
-            self.view = Some(View::new(following.account, &self.world.log.borrow(), head));
+            self.view = Some(View::new(opening.account, &self.world.log.borrow(), head));
         }
         let cursor = self.view.as_ref().expect("it was just made").cursor;
         let lines = Lines::begin("epoch", self.caller(), following, cursor);

@@ -6,19 +6,19 @@ use std::cell::{Cell, RefCell};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, SeatId, Seq, Tell, What};
+use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, Tell, What};
 use crate::codec::{Codec, Disconnect};
-use crate::connection::{Feed, Hearing, Told};
+use crate::connection::{Hearing, StreamCursor, Told};
 use crate::protocol::StreamScript;
 use crate::worker::delivery::{Head, Listener};
 use crate::ws::CloseFrame;
 
 /// One connection, as its worker sees it.
 pub struct Ear {
-    seat: SeatId,
+    subscription: SubscriptionId,
     room: Cell<Option<RoomId>>,
     /// A stream's cursor, and what this round has for it.
-    feed: RefCell<Option<Feed>>,
+    feed: RefCell<Option<StreamCursor>>,
     /// Delivered, and not yet read.
     outbox: RefCell<Vec<u8>>,
     outbox_max: usize,
@@ -29,9 +29,9 @@ pub struct Ear {
 }
 
 impl Ear {
-    pub fn new(seat: SeatId, outbox_max: usize) -> Ear {
+    pub fn new(subscription: SubscriptionId, outbox_max: usize) -> Ear {
         Ear {
-            seat,
+            subscription,
             room: Cell::new(None),
             feed: RefCell::new(None),
             outbox: RefCell::default(),
@@ -68,7 +68,8 @@ impl Ear {
         self.feed.borrow_mut().as_mut().expect("it has begun").begin_at(cursor);
     }
 
-    /// From where a stream's log is to be read, as [`Wire`](crate::connection::Wire) has it.
+    /// From where a stream's log is to be read, as [`Connection`](crate::connection::Connection)
+    /// has it.
     pub fn page_from(&self) -> Option<Seq> {
         let feed = self.feed.borrow();
         let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
@@ -104,7 +105,7 @@ impl Ear {
         self.room.get()
     }
 
-    /// From where the log is to be read, as [`Wire`](crate::connection::Wire) has it.
+    /// From where the log is to be read, as [`Connection`](crate::connection::Connection) has it.
     pub fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.outbox.borrow().is_empty() && !self.is_closed();
         is_open.then(|| self.hearing.to_read())?
@@ -119,8 +120,8 @@ impl Ear {
 }
 
 impl Listener for Ear {
-    fn seat(&self) -> SeatId {
-        self.seat
+    fn subscription(&self) -> SubscriptionId {
+        self.subscription
     }
 
     fn room(&self) -> &Cell<Option<RoomId>> {
@@ -151,7 +152,7 @@ impl Listener for Ear {
     }
 
     fn begin_feed(&self) {
-        self.feed.borrow_mut().get_or_insert_with(Feed::new);
+        self.feed.borrow_mut().get_or_insert_with(StreamCursor::new);
     }
 
     fn freeze_feed(&self) {
