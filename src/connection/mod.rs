@@ -31,12 +31,14 @@ use crate::chat::{Seq, SubscriptionId};
 use crate::connection::http::Next;
 use crate::connection::slots::{Addresses, Place};
 pub use crate::connection::slots::{Connections, Gate, Slot, Slots};
+#[cfg(test)]
+pub(crate) use crate::connection::socket::Hearing;
 use crate::connection::socket::Ready;
 pub use crate::connection::socket::{Connection, Told};
+#[cfg(test)]
+pub(crate) use crate::connection::stream_cursor::StreamCursor;
 use crate::connection::turns::Turns;
 use crate::connection::unfinished::Unfinished;
-#[cfg(test)]
-pub(crate) use crate::connection::{connection::Hearing, feed::StreamCursor};
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;

@@ -63,7 +63,7 @@ fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
     assert_eq!(core.present(LOBBY), ["ann"], "one has no session");
     let heard = core.give(Command::Close);
     assert_eq!(heard.first().map(String::as_str), Some("6488064 is about to end"), "{heard:?}");
-    assert_eq!(heard.last().map(String::as_str), Some("6488064 is dismissed: Closing"));
+    assert_eq!(heard.last().map(String::as_str), Some("6488064 is dismissed: ShuttingDown"));
 }
 
 #[test]

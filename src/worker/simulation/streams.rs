@@ -16,7 +16,7 @@ use crate::chat::{
 use crate::codec::Disconnect;
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::protocol::{Excerpt, Lines, StreamPage};
-use crate::store::{Entries, Happened, Row};
+use crate::store::{Entries, Happened, LogRow};
 use crate::time::Time;
 use crate::worker::delivery::Listener;
 use crate::worker::simulation::people::{Conversation, Person};
@@ -94,7 +94,7 @@ impl LogReader {
         let head = Seq(log.log.len() as u64);
         let all = (1..).map(Seq).zip(&log.log).filter(|(seq, _)| *seq > from);
         let rows = all.take(rows_max).map(|(seq, (time, entry))| row(seq, *time, entry));
-        let rows: Vec<Row> = rows.collect();
+        let rows: Vec<LogRow> = rows.collect();
         let upto = rows.last().filter(|_| rows.len() == rows_max).map_or(head, |row| row.seq);
         let (mut names, mut lost) = (HashMap::new(), HashMap::new());
         let mut members = Members::default();
@@ -120,14 +120,14 @@ impl LogReader {
     }
 }
 
-fn row(seq: Seq, time: Time, entry: &Entry) -> Row {
+fn row(seq: Seq, time: Time, entry: &Entry) -> LogRow {
     let what = match entry {
         Entry::Said { room, text, .. } => {
             Happened::Said(Box::new(message(*room, seq, text.clone())))
         }
         entry => Happened::Other(entry.clone()),
     };
-    Row { seq, time, what }
+    LogRow { seq, time, what }
 }
 
 /// What a client has of the log, from the first stream that it opened on.
@@ -255,7 +255,7 @@ impl Person {
         let head = self.world.streams.read_in_turn(DEADLINE, |reader| Ok(reader.head())).await;
         let head = head.ok()?;
         if self.view.is_none() || self.dice.one_in(12) {
-            self.view = Some(View::new(opening.account, &self.world.log.borrow(), head));
+            self.view = Some(View::new(following.account, &self.world.log.borrow(), head));
         }
         let cursor = self.view.as_ref().expect("it was just made").cursor;
         let lines = Lines::begin("epoch", self.caller(), following, cursor);
