@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::frames::{frame_head, next_frame};
+
 /// How long an answer is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -166,33 +168,16 @@ impl Line {
     }
 
     fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let bytes = &self.read;
-        let (length, start) = match *bytes.get(1)? {
-            126 => (usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])), 4),
-            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
-            short => (usize::from(short), 2),
-        };
-        let payload = bytes.get(start..start + length)?.to_vec();
-        let opcode = bytes[0] & 15;
-        self.read.drain(..start + length);
-        Some((opcode, payload))
+        let (first, place) = next_frame(&self.read)?;
+        let (end, payload) = (place.end, self.read[place].to_vec());
+        self.read.drain(..end);
+        Some((first & 15, payload))
     }
 }
 
 /// A client's frame: its first byte, and what is in it. The mask is zero, as nothing here reads it.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match payload.len() {
-        short @ 0..126 => out.push(0x80 | short as u8),
-        middle @ 126..65_536 => {
-            out.push(0x80 | 126);
-            out.extend_from_slice(&(middle as u16).to_be_bytes());
-        }
-        long => {
-            out.push(0x80 | 127);
-            out.extend_from_slice(&(long as u64).to_be_bytes());
-        }
-    }
+    let mut out = frame_head(first, payload.len(), true);
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(payload);
     out

@@ -1,6 +1,8 @@
 //! What every test needs: the real binary on a port of its own, and clients that wait for what
 //! they expect, with a deadline, so that a failing test ends. Nothing here sleeps for luck.
 
+#[path = "../kit/frames.rs"]
+mod frames;
 pub mod http;
 pub mod ws;
 

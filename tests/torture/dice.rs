@@ -1,5 +1,7 @@
-//! A small generator of numbers (SplitMix64), so that a seed gives the same plan again. It must
-//! never be asked for secrets.
+//! A small generator of numbers, so that a seed gives the same plan again.
+
+#[path = "../kit/splitmix.rs"]
+mod splitmix;
 
 use std::thread;
 use std::time::Duration;
@@ -17,11 +19,7 @@ impl Dice {
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        splitmix::next(&mut self.0)
     }
 
     /// From `least` to `most`, both included.

@@ -4,6 +4,7 @@ use std::net::Shutdown;
 
 use serde_json::Value;
 
+use super::frames::{frame_head, next_frame};
 use super::{Http, Response};
 
 /// An open websocket.
@@ -51,20 +52,7 @@ pub fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
 
 /// The beginning of a frame, up to where a mask would stand.
 pub fn header(opcode: u8, is_final: bool, length: usize, masked: bool) -> Vec<u8> {
-    let mut bytes = vec![opcode | if is_final { 0x80 } else { 0 }];
-    let mask = if masked { 0x80 } else { 0 };
-    match length {
-        0..=125 => bytes.push(mask | length as u8),
-        126..=0xffff => {
-            bytes.push(mask | 126);
-            bytes.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        _ => {
-            bytes.push(mask | 127);
-            bytes.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    bytes
+    frame_head(opcode | if is_final { 0x80 } else { 0 }, length, masked)
 }
 
 impl Ws {
@@ -116,35 +104,21 @@ impl Ws {
     }
 
     fn read_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let buffer = |at: usize, http: &Http| usize::from(http.buffer[at]);
-        if !self.fill(2) {
-            return None;
-        }
-        let first = self.http.buffer[0];
-        assert_eq!(first & 0xf0, 0x80, "final, and nothing reserved is set");
-        let (start, length) = match buffer(1, &self.http) {
-            127 if self.fill(10) => {
-                let bytes: [u8; 8] = self.http.buffer[2..10].try_into().expect("eight");
-                (10, u64::from_be_bytes(bytes) as usize)
+        let (first, place) = loop {
+            match next_frame(&self.http.buffer) {
+                Some(frame) => break frame,
+                None if self.http.fill() => {}
+                None => {
+                    assert!(self.http.buffer.len() < 2, "a frame is cut off");
+                    return None;
+                }
             }
-            126 if self.fill(4) => (4, buffer(2, &self.http) << 8 | buffer(3, &self.http)),
-            length if length < 126 => (2, length),
-            other => panic!("a masked or broken frame: {other}"),
         };
-        assert!(self.fill(start + length), "a frame is cut off");
-        let payload = self.http.buffer[start..start + length].to_vec();
-        self.http.buffer.drain(..start + length);
+        assert_eq!(first & 0xf0, 0x80, "final, and nothing reserved is set");
+        assert!(self.http.buffer[1] < 0x80, "a server masks nothing");
+        let (end, payload) = (place.end, self.http.buffer[place].to_vec());
+        self.http.buffer.drain(..end);
         Some((first & 0x0f, payload))
-    }
-
-    /// Sees to it that so many bytes are there. `false`: the end comes first.
-    fn fill(&mut self, bytes: usize) -> bool {
-        while self.http.buffer.len() < bytes {
-            if !self.http.fill() {
-                return false;
-            }
-        }
-        true
     }
 
     /// The next text, answering pings meanwhile.
