@@ -40,7 +40,7 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
         (plain(request)?, None)
     } else {
         written(request).map_err(|failure| {
-            failure.of_media_type("send JSON, or the text itself with Content-Type: text/plain")
+            failure.of_media_type("send a JSON object, or plain text with Content-Type: text/plain")
         })?
     };
     let action = Action::Send { room, text, client_id, reply_to };
@@ -52,7 +52,7 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
 pub(super) async fn protocol(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     if media_type(request).to_ascii_lowercase().starts_with("multipart/") {
-        let says = "send the text itself, as curl -d does; this is a form in parts";
+        let says = "multipart forms are not accepted; send the text itself, as curl -d does";
         return Err(Failure::from(Code::MediaType).saying(says));
     }
     let (client_id, text) = (idempotency_key(request)?, plain(request)?);
