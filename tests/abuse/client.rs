@@ -1,5 +1,5 @@
-//! A small HTTP and websocket client on tokio: hundreds of them on one thread, and nothing in it
-//! that would stop an attacker.
+//! A small HTTP and websocket client on tokio: hundreds of them run on one thread, and it permits
+//! everything that an attacker does.
 
 use std::io::{Error, ErrorKind, Result};
 use std::time::Duration;
@@ -9,9 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::frames::{frame_head, next_frame};
-
-/// How long an answer is waited for.
+/// The deadline of a response.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection.
@@ -20,7 +18,7 @@ pub struct Line {
     read: Vec<u8>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -33,7 +31,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The cookie that the answer sets.
+    /// The cookie that the response sets.
     pub fn cookie(&self) -> Option<String> {
         let mut lines = self.head.lines();
         let line = lines.find(|line| line.to_ascii_lowercase().starts_with("set-cookie:"))?;
@@ -49,7 +47,7 @@ pub fn request(line: &str, headers: &str, body: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: localhost\r\n{described}{headers}\r\n{body}")
 }
 
-/// What a proxy on this machine says of a client at an address that is made from a number.
+/// The proxy header of a client whose address is made from a number.
 pub fn from(number: usize) -> String {
     let [_, high, middle, low] = (number as u32).to_be_bytes();
     format!("X-Forwarded-For: 10.{high}.{middle}.{low}\r\n")
@@ -141,7 +139,7 @@ impl Line {
         self.answer().await
     }
 
-    /// Says something on a websocket.
+    /// Sends a text on a websocket.
     pub async fn say(&mut self, text: &str) -> Result<()> {
         self.send(&frame(0x81, text.as_bytes())).await
     }
@@ -168,16 +166,33 @@ impl Line {
     }
 
     fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let (first, place) = next_frame(&self.read)?;
-        let (end, payload) = (place.end, self.read[place].to_vec());
-        self.read.drain(..end);
-        Some((first & 15, payload))
+        let bytes = &self.read;
+        let (length, start) = match *bytes.get(1)? {
+            126 => (usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])), 4),
+            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
+            short => (usize::from(short), 2),
+        };
+        let payload = bytes.get(start..start + length)?.to_vec();
+        let opcode = bytes[0] & 15;
+        self.read.drain(..start + length);
+        Some((opcode, payload))
     }
 }
 
-/// A client's frame: its first byte, and what is in it. The mask is zero, as nothing here reads it.
+/// A client's frame: its first byte, and its payload. The mask is zero.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = frame_head(first, payload.len(), true);
+    let mut out = vec![first];
+    match payload.len() {
+        short @ 0..126 => out.push(0x80 | short as u8),
+        middle @ 126..65_536 => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(middle as u16).to_be_bytes());
+        }
+        long => {
+            out.push(0x80 | 127);
+            out.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(payload);
     out

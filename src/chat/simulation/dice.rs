@@ -1,7 +1,5 @@
-//! Chance that can be had again: the same seed throws the same dice.
-
-#[path = "../../../tests/kit/splitmix.rs"]
-mod splitmix;
+//! Chance that can be had again: the same seed throws the same dice. (Splitmix64, by Sebastiano
+//! Vigna, in the public domain: good enough, and six lines.)
 
 pub struct Dice(u64);
 
@@ -11,7 +9,11 @@ impl Dice {
     }
 
     fn throw(&mut self) -> u64 {
-        splitmix::next(&mut self.0)
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     /// A number from 0 to `end - 1`.
