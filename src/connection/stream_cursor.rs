@@ -54,8 +54,8 @@ impl StreamCursor {
         self.behind.is_some()
     }
 
-    /// Gathers only replies from here on, and leaves the cursor where it is, except for pages of the
-    /// log: a stream that is about to end has lost the subscriptions that would bring its events.
+    /// Gathers only replies from here on, and leaves the cursor where it is, except for pages of
+    /// the log: a stream that is about to end loses the subscriptions that bring its events.
     pub fn freeze(&mut self) {
         self.frozen = true;
     }
