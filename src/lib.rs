@@ -82,7 +82,7 @@
 //! | password hashing, in turns by address and room | the newest of the longest line: 503 |
 //! | rate of a connection, person, address or room | 429, or an error acknowledgement |
 //! | lines for standard error | dropped and counted: nobody waits for a reader |
-//! | accounts, rooms; the share of one account, guest or address | 503 if full; 403 at a quota |
+//! | accounts, rooms; the share of one account, guest or address | refused: full, or at its quota |
 //! | deleted rooms that can be restored | the oldest is purged |
 //! | items of one answer, steps of one command | the next page has the rest; work continues later |
 //!

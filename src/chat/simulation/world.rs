@@ -60,6 +60,7 @@ pub struct View {
     pub standing: bool,
     /// Its connection has ended.
     pub left: bool,
+    pub frozen: bool,
     pub dismissed: bool,
     /// Its subscriptions in rooms.
     pub subscriptions: BTreeMap<SubscriptionId, RoomId>,
@@ -82,6 +83,7 @@ impl View {
             only,
             standing,
             left: false,
+            frozen: false,
             dismissed: false,
             subscriptions: BTreeMap::new(),
             cursor: Seq(0),
@@ -150,19 +152,20 @@ impl World {
                 let base = base_of(*subscription);
                 let room = self.streams[&base].subscriptions.get(subscription);
                 assert_eq!(room, Some(&event.room), "notified in another room");
-                if let Some(seq) = event.what.seq() {
-                    self.hears(base, seq);
-                }
+                event.what.seq().into_iter().for_each(|seq| self.hears(base, seq));
             }
             Effect::CloseStream { subscription, reason } => {
                 let stream = self.streams.get_mut(subscription).expect("a stream");
                 assert!(
-                    !stream.dismissed && stream.subscriptions.is_empty(),
+                    stream.frozen && stream.subscriptions.is_empty(),
                     "dismissed twice or early"
                 );
                 assert!(*reason == CloseReason::Replaced || !stream.standing, "without a rule");
                 assert!(stream.tells.is_empty(), "closed without a reply to {:?}", stream.tells);
-                (stream.standing, stream.dismissed) = (false, true);
+                (stream.standing, stream.dismissed, stream.frozen) = (false, true, false);
+            }
+            Effect::Freeze { subscription } => {
+                self.streams.get_mut(subscription).expect("a stream").frozen = true
             }
             Effect::Propose { .. } | Effect::Touch { .. } | Effect::Mark { .. } => {}
         }

@@ -51,6 +51,12 @@ pub enum Effect {
         /// Why the core closes the connection; `None` if it is gone already.
         reason: Option<CloseReason>,
     },
+    /// A stream is about to end: from here on it hears only replies. (It does not hear later events
+    /// of its rooms, so its cursor stays and the client can resume from there.)
+    Freeze {
+        /// The subscription of the stream's connection.
+        subscription: SubscriptionId,
+    },
     /// Close a stream's connection; its subscriptions in rooms have ended already.
     CloseStream {
         /// The subscription of the stream's connection.
@@ -385,6 +391,9 @@ pub struct Person {
     pub online: bool,
     /// When the account was registered.
     pub created: Time,
+    /// The entry that registered the account: earlier messages under its name are from a former
+    /// holder of the name.
+    pub since: Seq,
 }
 
 /// A person present in a room.
