@@ -77,7 +77,7 @@ fn a_reader_stays_open_until_it_fails() {
         };
         assert_eq!(readers.read_in_turn(mark).await, Ok(0));
         assert_eq!(readers.read_in_turn(mark).await, Ok(1));
-        // Yet it sees what was written since.
+        // After a failure or a panic, the next read opens another reader.
         let failed = readers.read_in_turn(|_| Err::<(), _>(rusqlite::Error::InvalidQuery)).await;
         assert_eq!(failed, Err(ReadError::Failed));
         assert_eq!(readers.read_in_turn(mark).await, Ok(0));
