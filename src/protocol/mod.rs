@@ -7,8 +7,8 @@
 //! each. The page in the browser speaks the native protocol: without that it is served, and of no
 //! use.
 //!
-//! Every protocol routes in one style: a `match` of method and path, a route a line, and beside it
-//! the methods of each path, for whoever comes with another.
+//! Every protocol has one table of its [`routes`]. To add a request, write its handler, and its line
+//! in that table.
 
 mod bodies;
 #[cfg(feature = "chitchat")]
@@ -23,6 +23,7 @@ mod origins;
 pub mod passwords;
 #[cfg(feature = "piratchat")]
 mod piratchat;
+mod routes;
 mod source;
 mod stream;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use crate::hub::{HubHandle, Seat};
 pub(crate) use crate::protocol::lagging::of_page;
 pub use crate::protocol::lagging::{Missed, missed};
 use crate::protocol::passwords::{Busy, Passwords, Place};
+use crate::protocol::routes::{Route, Routed};
 pub use crate::protocol::stream::{PageRead, StreamPage, StreamScript};
 use crate::store::{Health, Readers};
 
@@ -64,10 +66,12 @@ pub(crate) struct Protocol {
     codecs: &'static [&'static dyn Codec],
     /// Whether a path is its own. The path may be one that could not be decoded.
     claims: fn(path: &[&str]) -> bool,
-    /// Answers a request for such a path.
-    respond: for<'a> fn(&'a Context, SeatId, &'a Request, &'a [&'a str]) -> Responding<'a>,
+    /// What there is at its paths.
+    routes: &'static [Route],
     /// Whether a GET for such a path does something in its visitor's name.
     acts: fn(request: &Request, path: &[&str]) -> bool,
+    /// Gives an error that comes from HTTP itself the body that the protocol's errors have.
+    dress: fn(Response) -> Response,
     /// The answer to what could not be read as a request.
     refused: fn(Reject) -> Response,
     /// The answer to a page of another origin that would act for its visitor.
@@ -98,13 +102,6 @@ fn protocol_of(path: &[&str]) -> Option<&'static Protocol> {
 fn protocol_for(path: &[&str]) -> &'static Protocol {
     protocol_of(path).unwrap_or(PROTOCOLS[0])
 }
-
-/// What a path allows that one can only read.
-const READ: &[Method] = &[Method::Get, Method::Head, Method::Options];
-/// What a path allows that one can only post to.
-const POST: &[Method] = &[Method::Post, Method::Options];
-/// What a path allows that becomes a websocket.
-const UPGRADE: &[Method] = &[Method::Get, Method::Options];
 
 /// What all requests of one worker share.
 pub struct Service {
@@ -243,6 +240,12 @@ pub enum Outcome {
     },
 }
 
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Outcome {
+        Outcome::Response(response)
+    }
+}
+
 /// Answers a request from that address. `seat` is a number never used before, for a seat that may
 /// come of it. HEAD is answered as GET; whoever sends the response leaves out the content.
 pub async fn respond(
@@ -301,8 +304,11 @@ async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Req
 
 /// Finds whose a request is.
 async fn route(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
-    if let Some(protocol) = protocol_of(path) {
-        return (protocol.respond)(context, seat, request, path).await;
+    if let Some(Protocol { routes, dress, .. }) = protocol_of(path) {
+        return match routes::find(routes, request.method, path) {
+            Some(route) => (route.handle)(Routed { context, seat, request, path }).await,
+            None => Outcome::Response(dress(unrouted(request, &routes::allowed(routes, path)))),
+        };
     }
     let page = web::respond(request, path);
     // Who opens the page is marked before it asks for anything.
@@ -315,12 +321,6 @@ async fn route(context: &Context, seat: SeatId, request: &Request, path: &[&str]
 fn refused(path: &str, reject: Reject) -> Response {
     let path: Vec<&str> = path.split('/').skip(1).collect();
     (protocol_for(&path).refused)(reject)
-}
-
-/// The method that routes are found by.
-fn method(request: &Request) -> Method {
-    // RFC 9110 section 9.3.2: HEAD is GET whose content is not sent.
-    if request.method == Method::Head { Method::Get } else { request.method }
 }
 
 /// What becomes of a request that no route took. `allowed`: the methods of its path, none if there

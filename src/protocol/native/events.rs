@@ -22,8 +22,7 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::frames::{self, Bye, Reset};
 use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
-use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript};
-use crate::protocol::{lists, protocol_id};
+use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript, protocol_id};
 use crate::store::{Happened, Row};
 
 /// What a stream is told besides what the rooms say.
@@ -38,8 +37,26 @@ struct Script {
     opening: Vec<u8>,
 }
 
-/// Begins a stream, of all one's rooms or of one.
-pub(super) async fn events(
+/// Begins a stream of all the caller's rooms, or of those that the query names.
+pub(super) async fn all(
+    context: &Context,
+    seat: SeatId,
+    request: &Request,
+) -> Result<Outcome, Failure> {
+    begun(context, seat, request, None).await
+}
+
+/// Begins a stream of one room, in lines for people.
+pub(super) async fn room(
+    context: &Context,
+    seat: SeatId,
+    request: &Request,
+    room: &str,
+) -> Result<Outcome, Failure> {
+    begun(context, seat, request, Some(room)).await
+}
+
+async fn begun(
     context: &Context,
     seat: SeatId,
     request: &Request,
@@ -269,7 +286,7 @@ impl Script {
 
     /// How far one has read one's rooms, as the core knows it: the disk learns of it later.
     async fn marks(&self, context: &Context, view: &View) -> Vec<(RoomId, Seq)> {
-        let marks = lists::marks(&context.hub, &self.caller).await.unwrap_or_default();
+        let marks = rooms::marks(&context.hub, &self.caller).await.unwrap_or_default();
         let marks = marks.into_iter().filter(|one| view.wants(one.room));
         marks.map(|one| (one.room, one.read)).collect()
     }

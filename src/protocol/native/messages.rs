@@ -124,6 +124,26 @@ pub(super) async fn delete(
 pub(super) async fn react(
     context: &Context,
     request: &Request,
+    room: &str,
+    seq: &str,
+    emoji: &str,
+) -> Answered {
+    set_reaction(context, request, [room, seq, emoji], true).await
+}
+
+pub(super) async fn unreact(
+    context: &Context,
+    request: &Request,
+    room: &str,
+    seq: &str,
+    emoji: &str,
+) -> Answered {
+    set_reaction(context, request, [room, seq, emoji], false).await
+}
+
+async fn set_reaction(
+    context: &Context,
+    request: &Request,
     [room, seq, emoji]: [&str; 3],
     on: bool,
 ) -> Answered {
