@@ -7,8 +7,8 @@
 //! each. The page in the browser speaks the native protocol: without that it is served, and of no
 //! use.
 //!
-//! Every protocol has one table of its [`routes`]. To add a request, write its handler, and its line
-//! in that table.
+//! Every protocol has one table of its [`routes`]. To add a request, write its handler, and its
+//! line in that table.
 
 mod bodies;
 #[cfg(feature = "chitchat")]

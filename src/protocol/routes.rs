@@ -11,37 +11,22 @@ use crate::protocol::{Context, Outcome, Responding};
 
 /// One line of a table, as [`routes!`] writes it.
 pub(super) struct Route {
-    /// What the request is to do.
-    pub verb: Verb,
+    /// The method. HEAD is GET whose content is not sent (RFC 9110 section 9.3.2), so it has no
+    /// routes of its own.
+    pub method: Method,
+    /// Whether the answer stays open: a websocket, or a response that does not end. HEAD of that is
+    /// not allowed.
+    pub stays: bool,
     /// The path: `{room}` stands for any segment, `{name+}` for one that is not empty.
     pub path: &'static str,
     /// Answers the request.
     pub handle: for<'a> fn(Routed<'a>) -> Responding<'a>,
 }
 
-/// The methods by which routes are found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Verb {
-    /// GET; and HEAD, which is GET whose content is not sent (RFC 9110 section 9.3.2).
-    Get,
-    /// GET of what stays open: a websocket, or a response that does not end. So there is no HEAD.
-    Stream,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-impl Verb {
-    fn takes(self, method: Method) -> bool {
-        match self {
-            Verb::Get => matches!(method, Method::Get | Method::Head),
-            Verb::Stream => method == Method::Get,
-            Verb::Post => method == Method::Post,
-            Verb::Put => method == Method::Put,
-            Verb::Patch => method == Method::Patch,
-            Verb::Delete => method == Method::Delete,
-        }
+impl Route {
+    fn takes(&self, method: Method) -> bool {
+        let asked = if method == Method::Head && !self.stays { Method::Get } else { method };
+        self.method == asked
     }
 }
 
@@ -62,37 +47,45 @@ impl<'a> Routed<'a> {
     /// When the route's path has no such name; tests send a request to each route.
     pub fn named<const N: usize>(&self, path: &str, names: [&str; N]) -> [&'a str; N] {
         names.map(|name| {
-            let mut places = places(path).zip(self.path);
-            let named = places.find(|(place, _)| place.trim_matches(['{', '+', '}']) == name);
+            let mut places = places(path).map(placeholder).zip(self.path);
+            let named = places.find(|(place, _)| *place == Some(name));
             *named.expect("a route names segments of its own path").1
         })
     }
 }
 
-/// Writes a table of routes: verb, path, handler, and which segments of the path the handler takes
-/// behind the context and the request (of a stream: context, seat, request).
+/// Writes a table of routes: the method, the path, the handler, and the segments of the path that
+/// the handler takes after the context and the request.
 ///
 /// ```text
 /// routes! {
 ///     Get "/api/v1/users/{name}" => identity::person(name),
+///     Stream "/api/v1/events" => events::all(),
 /// }
 /// ```
+///
+/// `Stream` is the GET of what stays open; its handler takes the context, the seat and the request.
 macro_rules! routes {
-    ($($verb:ident $path:literal => $($handler:ident)::+ ($($segment:ident),*),)+) => {
+    ($($method:ident $path:literal => $($handler:ident)::+ ($($segment:ident),*),)+) => {
         &[$($crate::protocol::routes::Route {
-            verb: $crate::protocol::routes::Verb::$verb,
+            method: routes!(@method $method),
+            stays: routes!(@stays $method),
             path: $path,
             handle: |routed| Box::pin(async move {
                 let [$($segment),*] = routed.named($path, [$(stringify!($segment)),*]);
-                let answered = routes!(@call $verb routed ($($handler)::+) $($segment)*);
+                let answered = routes!(@call $method routed ($($handler)::+) $($segment)*);
                 $crate::protocol::routes::outcome(answered.await)
             }),
         }),+]
     };
+    (@method Stream) => { $crate::http::Method::Get };
+    (@method $method:ident) => { $crate::http::Method::$method };
+    (@stays Stream) => { true };
+    (@stays $method:ident) => { false };
     (@call Stream $routed:ident ($handler:path) $($segment:ident)*) => {
         $handler($routed.context, $routed.seat, $routed.request, $($segment),*)
     };
-    (@call $verb:ident $routed:ident ($handler:path) $($segment:ident)*) => {
+    (@call $method:ident $routed:ident ($handler:path) $($segment:ident)*) => {
         $handler($routed.context, $routed.request, $($segment),*)
     };
 }
@@ -109,16 +102,15 @@ pub(super) fn find(
     method: Method,
     path: &[&str],
 ) -> Option<&'static Route> {
-    routes.iter().find(|route| route.verb.takes(method) && fits(route.path, path))
+    routes.iter().find(|route| route.takes(method) && fits(route.path, path))
 }
 
 /// The methods that a path allows; none, if there is no such path.
 pub(super) fn allowed(routes: &[Route], path: &[&str]) -> Vec<Method> {
-    let here: Vec<Verb> =
-        routes.iter().filter(|route| fits(route.path, path)).map(|route| route.verb).collect();
+    let here: Vec<&Route> = routes.iter().filter(|route| fits(route.path, path)).collect();
     let allows = |method: &Method| match method {
         Method::Options => !here.is_empty(),
-        method => here.iter().any(|verb| verb.takes(*method)),
+        method => here.iter().any(|route| route.takes(*method)),
     };
     Method::ALL.into_iter().filter(allows).collect()
 }
@@ -135,6 +127,11 @@ fn fits(route: &str, path: &[&str]) -> bool {
     all && segments.next().is_none()
 }
 
+/// The name of a segment that stands for any.
+fn placeholder(place: &str) -> Option<&str> {
+    place.strip_prefix('{').map(|name| name.trim_end_matches(['+', '}']))
+}
+
 /// The segments of a route's path.
 fn places(route: &str) -> impl Iterator<Item = &str> {
     route.split('/').skip(1)
@@ -145,7 +142,7 @@ mod tests {
     use super::*;
     use crate::http::Method::{Delete, Get, Head, Options, Post};
 
-    async fn show(_: &Context, _: &Request, _room: &str) -> Result<Response, Response> {
+    async fn show(_: &Context, _: &Request, _: &str) -> Result<Response, Response> {
         Ok(Response::new(200))
     }
 

@@ -10,8 +10,9 @@
 //!   `blocks`, `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose
 //!   owner is gone), `locking` (rooms that close), `seats` and `streams` (connections), `words`
 //!   (messages).
-//! - Rules that all topics obey: `sight` (who may see a room), `charge` (rates), `quotas`,
-//!   `guesses` (passwords), `work` (what is too long for one command).
+//! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that
+//!   is read back from the log), `charge` (rates), `quotas`, `guesses` (passwords), `work` (what is
+//!   too long for one command).
 //! - `snapshot`: the beginning. `check`: what must be true between commands; in tests.
 //!
 //! A method that changes one table only belongs to that table, in `state`.
@@ -35,12 +36,14 @@ mod seats;
 mod sight;
 mod snapshot;
 mod streams;
+mod view;
 mod words;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::chat::core::apply::Came;
+pub use crate::chat::core::view::{MemberView, Shown, is_member_change_told};
 use crate::chat::numbered::Numbered;
 use crate::chat::state::accounts::Accounts;
 use crate::chat::state::deleted::Deleted;

@@ -209,6 +209,8 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
         };
         return Ok(told(201, &said));
     }
+    // The message may have been edited, signed or taken back since it was first sent, of which the
+    // core keeps nothing: only what is sent again is read.
     let found = match (find(context, room, seq).await?, sent) {
         (Some(found), _) => found,
         // It was said before, and is not kept any more.
@@ -222,9 +224,10 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
     Ok(told(200, &found))
 }
 
-/// Changes a message, and answers with it as it is then. It is read *before*: what cannot be read
-/// is not changed either, and what was changed needs no reading to be answered. (What others do to
-/// it in between, the stream tells.)
+/// Changes a message, and answers with it as it is then. The core keeps neither the text of a
+/// message nor its reactions, so the answer needs the log; but it is read *before*: a message that
+/// cannot be read is not changed either, and once it is changed, nothing can keep the answer back.
+/// (What others do to it in between, the stream tells.)
 async fn changed(
     context: &Context,
     caller: Caller,

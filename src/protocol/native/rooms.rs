@@ -108,7 +108,6 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
 
 pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    own(context, caller.clone(), room).await?;
     let call = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Member };
     context.hub.call(caller, call).await?;
     Ok(Response::new(204))
