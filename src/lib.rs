@@ -19,6 +19,21 @@
 //!                                             └──Entry──▶ store ──▶ SQLite, one commit for many
 //! ```
 //!
+//! # From a send to its acknowledgement
+//!
+//! 1. `connection/http.rs` or `connection/websocket.rs` reads the bytes of the request.
+//! 2. The protocol (`protocol/native/messages.rs`) checks its form and sends a call to the hub.
+//! 3. The hub gives the call to the core. `chat/core/words.rs` checks the session, the room, blocks
+//!    and rate limits, and proposes an entry, which takes its place in `chat/state/order.rs`.
+//! 4. `store/writer.rs` checks what only the log knows (is this client id there already?), and
+//!    commits the entry to disk, together with others.
+//! 5. The hub gets the entry back with its number; the core applies it: it announces the message to
+//!    the room and answers the call.
+//! 6. The hub encodes the message once for each protocol, and the workers write it to the sockets.
+//!    The answer to the sender is the acknowledgement.
+//!
+//! Only step 4 waits for the disk, and meanwhile the hub handles other commands.
+//!
 //! # Floors
 //!
 //! A file imports from strictly lower floors, or inside its own folder; a test holds us to it.

@@ -4,6 +4,15 @@
 //! Nearly everything is written by whoever has it, at once; only what the kernel does not take is
 //! queued, and then the task, woken for that, writes it when the socket is ready. Nothing here
 //! waits, except [`Wire::wait`].
+//!
+//! # When a client stops reading
+//!
+//! 1. The kernel's buffer fills, and the rest goes into the [`Outgoing`] queue of this connection.
+//! 2. What does not fit its bound is not queued: the connection is behind, which costs a number
+//!    (`feed.rs`, for a room's subscription `lag.rs`), and later reads what it missed from the log.
+//! 3. When the kernel takes nothing for ten seconds (`WRITE_STALL_MS`), the connection is closed.
+//!
+//! So nobody else waits for a slow client, and its memory is bounded.
 
 mod hearing;
 

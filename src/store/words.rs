@@ -1,6 +1,12 @@
 //! What is done to words: a message that is sent once more, edited, taken back, given a sign. An
 //! entry of these kinds is judged *before* it is logged, because only the log knows the messages.
 //!
+//! # Who may delete a message
+//!
+//! Its author and the owner of its room ([`judge`]). Only the log knows the author; the core has
+//! checked before that the account is a member of the room, and says `as_owner` where the account
+//! owns it (`chat/core/words.rs`). Only the author may edit.
+//!
 //! # Words that are gone
 //!
 //! A message that is taken back loses its words in the log, in the index and in `mention`; the

@@ -1,5 +1,13 @@
-//! The one who writes: takes what has been proposed, many entries into one transaction, and hands
-//! each back when it is in the log on disk.
+//! The one writer: commits proposed entries, many in one transaction, and returns each entry to the
+//! hub when it is in the log on disk.
+//!
+//! # Why `kill -9` cannot lose an acknowledged message
+//!
+//! The hub acknowledges a message only after this writer has returned its entry, and the writer
+//! returns an entry only after SQLite's commit. By then SQLite has written it to its write-ahead
+//! log, which the kernel keeps when the process dies. With `--sync full` the commit also waits for
+//! `fsync`, so the entry survives a power cut. At the next start SQLite reads its write-ahead log,
+//! and the core starts from what is in the database.
 
 use std::collections::VecDeque;
 use std::fs::File;

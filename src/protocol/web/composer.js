@@ -257,6 +257,8 @@ function clear() {
   keepDraft();
 }
 
+// The slash commands. To add a command, add a line here: its help text, and a function of the rest
+// of the line. Actions that concern the whole page come from app.js.
 const COMMANDS = {
   help: ["show help", () => actions.help()],
   me: ["send an action: /me waves", (rest) => rest && send(`*${rest.replaceAll("*", "\\*")}*`)],
