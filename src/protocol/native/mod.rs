@@ -4,10 +4,9 @@
 //! It translates, checks what can be checked without knowing others, and leaves the rest to the
 //! core; what is old it lets the readers look up. Called by [`route`](super::route).
 //!
-//! To add a request, add its path to [`PATHS`], its line to [`route`](self::route), its function to
-//! the file of its topic (`identity`, `rooms`, `messages` …), and its description to
-//! `openapi.json`; tests compare the three. What only the core can decide is a call of its own in
-//! `chat/vocabulary/call.rs`.
+//! To add a request, add its line to [`ROUTES`], its function to the file of its topic (`identity`,
+//! `rooms`, `messages` …), and its description to `openapi.json`; tests compare routes and
+//! description. What only the core can decide is a call of its own in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: here, what there is; `asking`, who asks; `errors`, how one is refused; then
 //! `identity`, `rooms`, `members`, `messages` and `search`, a theme each. `json` and `fields` are
