@@ -7,7 +7,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::chat::{ClientId, Door, Event, Farewell, Receipt, Refusal, Tell};
+use crate::chat::{ClientId, CloseReason, Event, ProtocolId, Receipt, Refusal, Tell};
 use crate::ws::CloseFrame;
 
 /// One protocol's way to chat: a client's text in, commands out; events in, frames out.
@@ -31,7 +31,7 @@ pub trait Codec: Sync {
     /// How a client is told that its connection is closed.
     fn close(&self, why: Disconnect) -> CloseFrame;
 
-    /// Whether the seat through which an event came is told of it like everybody else.
+    /// Whether the subscription through which an event came is told of it like everybody else.
     fn echoes(&self) -> bool;
 
     /// Whether comings and goings are told in measure, gathered over a second, and not one by one.
@@ -40,7 +40,7 @@ pub trait Codec: Sync {
     }
 }
 
-/// The codecs of all protocols; a [`Door`] is an index into it.
+/// The codecs of all protocols; a [`ProtocolId`] is an index into it.
 pub type Codecs = Vec<&'static dyn Codec>;
 
 /// How many protocol ids there can be.
@@ -50,7 +50,7 @@ pub const PROTOCOL_IDS_MAX: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Disconnect {
     /// The core ends it.
-    Ended(Farewell),
+    Ended(CloseReason),
     /// The client reads too slowly; it may come back and is then told what it missed.
     TooSlow,
     /// The log cannot be read for it now.
@@ -69,10 +69,10 @@ pub enum Disconnect {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Encoded {
     /// Which protocol id.
-    pub door: Door,
+    pub protocol: ProtocolId,
     /// Not empty.
     pub frame: Bytes,
-    /// Whether the seat through which it came gets it, too.
+    /// Whether the subscription through which it came gets it, too.
     pub echo: bool,
 }
 
@@ -99,17 +99,19 @@ impl Encoder {
     }
 
     /// Whether the clients of a protocol id have comings and goings gathered.
-    pub fn gathers(&self, door: Door) -> bool {
-        self.codecs.get(usize::from(door.0)).is_some_and(|codec| codec.gathers_presence())
+    pub fn gathers(&self, protocol: ProtocolId) -> bool {
+        self.codecs.get(usize::from(protocol.0)).is_some_and(|codec| codec.gathers_presence())
     }
 
     /// An event, encoded for each protocol id that somebody listens by.
-    pub fn event(&mut self, event: &Event, listens: impl Fn(Door) -> bool) -> Vec<Encoded> {
+    pub fn event(&mut self, event: &Event, listens: impl Fn(ProtocolId) -> bool) -> Vec<Encoded> {
         let mut encoded = Vec::new();
-        for door in (0u8..).map(Door).take(self.codecs.len()).filter(|door| listens(*door)) {
-            let (echo, frame) = (self.codec(door).echoes(), self.direct(door, event));
+        for protocol in
+            (0u8..).map(ProtocolId).take(self.codecs.len()).filter(|protocol| listens(*protocol))
+        {
+            let (echo, frame) = (self.codec(protocol).echoes(), self.direct(protocol, event));
             if !frame.is_empty() {
-                encoded.push(Encoded { door, frame, echo });
+                encoded.push(Encoded { protocol, frame, echo });
             }
         }
         encoded
@@ -118,22 +120,22 @@ impl Encoder {
     /// The frame that answers a client's message; empty where the protocol is silent.
     pub fn reply(
         &mut self,
-        door: Door,
+        protocol: ProtocolId,
         reply: &Result<Receipt, Refusal>,
         mark: Option<&ClientId>,
     ) -> Bytes {
-        self.codec(door).reply(reply, mark, &mut self.frame);
+        self.codec(protocol).reply(reply, mark, &mut self.frame);
         self.cut()
     }
 
     /// The frame that tells one client of an event; empty where its protocol has no word for it.
-    pub fn direct(&mut self, door: Door, event: &Event) -> Bytes {
-        self.codec(door).event(&self.epoch, event, &mut self.frame);
+    pub fn direct(&mut self, protocol: ProtocolId, event: &Event) -> Bytes {
+        self.codec(protocol).event(&self.epoch, event, &mut self.frame);
         self.cut()
     }
 
-    fn codec(&self, door: Door) -> &'static dyn Codec {
-        self.codecs[usize::from(door.0)]
+    fn codec(&self, protocol: ProtocolId) -> &'static dyn Codec {
+        self.codecs[usize::from(protocol.0)]
     }
 
     /// What was written, as bytes that can be shared.

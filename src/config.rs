@@ -103,7 +103,7 @@ impl Default for Config {
 
 /// What the words ask for.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Wish {
+pub enum CliCommand {
     /// To run the server.
     Run(Config),
     /// To look after a database.
@@ -111,7 +111,7 @@ pub enum Wish {
         /// The database file.
         db: PathBuf,
         /// What to do.
-        chore: Chore,
+        chore: MaintenanceTask,
     },
     /// To read this and be done.
     Print(String),
@@ -119,7 +119,7 @@ pub enum Wish {
 
 /// What can be done with a database besides serving it.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Chore {
+pub enum MaintenanceTask {
     /// A copy of it, while it may be in use.
     Backup(PathBuf),
     /// Whether a file is sound; `None`: the database itself.
@@ -142,7 +142,7 @@ pub enum Chore {
     },
 }
 
-/// The words for [`Chore`]: each with what stands for its file, and what it means.
+/// The words for [`MaintenanceTask`]: each with what stands for its file, and what it means.
 const CHORES: [(&str, &str, &str); 5] = [
     ("backup", "FILE", "copies the database, even in use, into a new file; verifies that"),
     ("verify", "[FILE]", "says whether a backup, or else the database, is sound and complete"),
@@ -191,7 +191,7 @@ const LISTS: [&str; 3] = ["origin", "host", "trusted-proxy"];
 pub fn parse(
     words: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<Wish, String> {
+) -> Result<CliCommand, String> {
     // A word may hold anything, also line ends.
     read(words, variable).map_err(|error| error.replace(char::is_control, "\u{fffd}"))
 }
@@ -199,16 +199,18 @@ pub fn parse(
 fn read(
     words: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<Wish, String> {
+) -> Result<CliCommand, String> {
     let mut config = Config::default();
     read_environment(&mut config, variable)?;
     let (mut lists_given, mut force, mut words_given) = (Vec::new(), false, Vec::new());
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next().map_err(|error| hint(&error.to_string()))? {
         match word {
-            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Wish::Print(help())),
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
+                return Ok(CliCommand::Print(help()));
+            }
             lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => {
-                return Ok(Wish::Print(format!("shanty {}", env!("CARGO_PKG_VERSION"))));
+                return Ok(CliCommand::Print(format!("shanty {}", env!("CARGO_PKG_VERSION"))));
             }
             lexopt::Arg::Long("force") => force = true,
             lexopt::Arg::Value(word) => words_given.push(word),
@@ -242,14 +244,14 @@ fn read(
         return if force {
             Err(hint("--force is for restore and import"))
         } else {
-            Ok(Wish::Run(config))
+            Ok(CliCommand::Run(config))
         };
     };
-    Ok(Wish::Tend { db: config.db, chore: chore(first, rest, force)? })
+    Ok(CliCommand::Tend { db: config.db, chore: chore(first, rest, force)? })
 }
 
 /// Reads what stands behind a word that is no flag.
-fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<Chore, String> {
+fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<MaintenanceTask, String> {
     let known = CHORES.iter().find(|(name, _, _)| word == name);
     let Some((name, usage, _)) = known else {
         return Err(hint(&format!("there is no {}", word.display())));
@@ -268,11 +270,11 @@ fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<Chore, Stri
     }
     let lines = file.clone().filter(|file| file.as_os_str() != "-");
     Ok(match *name {
-        "verify" => Chore::Verify(file),
-        "export" => Chore::Export(lines),
-        "import" => Chore::Import { from: lines, force },
-        "restore" => Chore::Restore { from: file.unwrap_or_default(), force },
-        _ => Chore::Backup(file.unwrap_or_default()),
+        "verify" => MaintenanceTask::Verify(file),
+        "export" => MaintenanceTask::Export(lines),
+        "import" => MaintenanceTask::Import { from: lines, force },
+        "restore" => MaintenanceTask::Restore { from: file.unwrap_or_default(), force },
+        _ => MaintenanceTask::Backup(file.unwrap_or_default()),
     })
 }
 

@@ -3,7 +3,7 @@
 //!
 //! It awaits only its inbox, and nothing that it sends waits: so no client can hold it up, and no
 //! cycle of waiting can form. It knows no protocol and no socket. Callers: the protocols (asks),
-//! connections (seats and tells), the server (start and close).
+//! connections (subscriptions and tells), the server (start and close).
 //!
 //! A *round* is everything that had arrived when the hub came to look. What comes of a round goes
 //! to each worker in one piece, so that a worker writes once to each connection, however much was
@@ -23,14 +23,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::chat::{
-    CallId, Chat, Command, Door, Effect, Numbered, RoomId, SeatId, Seq, Settings, Snapshot,
+    CallId, Chat, Command, Effect, Numbered, ProtocolId, RoomId, Seq, Settings, Snapshot,
+    SubscriptionId,
 };
 use crate::clock::Clock;
 use crate::codec::{Codecs, Disconnect, Encoder, PROTOCOL_IDS_MAX};
-pub use crate::hub::handle::{HubHandle, LogHandle, Seat};
+pub use crate::hub::handle::{HubHandle, LogHandle, SubscriptionGuard};
 use crate::hub::handle::{Message, Waiter};
 use crate::hub::presence::Presence;
-pub use crate::hub::workers::{Item, Rounds, base_of, seat_id};
+pub use crate::hub::workers::{Item, Rounds, base_of, subscription_id};
 use crate::hub::workers::{WorkerLine, worker_of};
 use crate::limits::{
     CONNECTIONS_MAX, INBOX_MAX, PROPOSED_MAX, ROUND_COMMANDS_MAX, ROUND_ITEMS_MAX, ROUNDS_MAX,
@@ -45,8 +46,8 @@ use crate::time::{Moment, Time};
 pub(crate) struct Bounds {
     /// Commands waiting for the hub, beside the leaves that are paid for.
     pub inbox: usize,
-    /// Seats at once: each has paid for its leave.
-    pub seats: usize,
+    /// Subscriptions at once: each has paid for its leave.
+    pub subscriptions: usize,
     /// Commands of one round.
     pub round_commands: usize,
     /// Rounds handed to a worker and not yet delivered.
@@ -61,7 +62,7 @@ impl Default for Bounds {
     fn default() -> Bounds {
         Bounds {
             inbox: INBOX_MAX,
-            seats: CONNECTIONS_MAX,
+            subscriptions: CONNECTIONS_MAX,
             round_commands: ROUND_COMMANDS_MAX,
             rounds: ROUNDS_MAX,
             round_items: ROUND_ITEMS_MAX,
@@ -84,7 +85,7 @@ pub struct Hub {
     /// What the log has said, and the core has not heard yet: an entry that is too long for one
     /// command holds up the next. No more than there are proposals.
     from_log: VecDeque<Command>,
-    /// For each room and worker, how many seats there are behind each door.
+    /// For each room and worker, how many subscriptions there are behind each protocol.
     audiences: Numbered<RoomId, Vec<[u32; PROTOCOL_IDS_MAX]>>,
     effects: Vec<Effect>,
     presence: Presence,
@@ -117,8 +118,8 @@ impl Hub {
         encoder: Encoder,
         workers: usize,
     ) -> (Hub, HubHandle, Vec<Rounds>) {
-        // Every seat has paid for its leave in advance, on top of what all may send.
-        let (sender, inbox) = mpsc::channel(bounds.inbox + bounds.seats);
+        // Every subscription has paid for its leave in advance, on top of what all may send.
+        let (sender, inbox) = mpsc::channel(bounds.inbox + bounds.subscriptions);
         let (workers, rounds) = (0..workers).map(|_| WorkerLine::new(bounds)).unzip();
         let hub = Hub {
             chat: chat.within(bounds.proposed),
@@ -139,8 +140,8 @@ impl Hub {
         (hub, HubHandle::new(sender), rounds)
     }
 
-    /// Runs until every [`HubHandle`] and [`Seat`] is gone; or the writer is, without which
-    /// nothing can be changed: then whoever waits for an answer hears that it is unavailable.
+    /// Runs until every [`HubHandle`] and [`SubscriptionGuard`] is gone; or the writer is, without
+    /// which nothing can be changed: then whoever waits for an answer hears that it is unavailable.
     pub async fn run(mut self) {
         let mut round = Vec::new();
         let mut tick = Instant::now() + Duration::from_millis(TICK_MS);
@@ -208,8 +209,10 @@ impl Hub {
                 self.waiters.insert(id, answer);
                 self.carry_out(now, Command::Call { id, source, caller, call });
             }
-            Message::Tell { seat, tell } => self.carry_out(now, Command::Tell { seat, tell }),
-            Message::Leave { seat } => self.carry_out(now, Command::Leave { seat }),
+            Message::Tell { subscription, tell } => {
+                self.carry_out(now, Command::Tell { subscription, tell })
+            }
+            Message::Leave { subscription } => self.carry_out(now, Command::Leave { subscription }),
             Message::FromLog(commands) => {
                 self.from_log.extend(commands);
                 self.hear_the_log(now);
@@ -248,34 +251,42 @@ impl Hub {
                 self.line.propose(ticket, time, entry);
             }
             Effect::Touch { used } => self.line.touch(used),
-            Effect::Seat { seat, door, room, .. } => {
-                self.audience(room, seat, door, 1);
-                self.item(worker_of(seat), Item::Seat { seat, door, room });
+            Effect::Subscribe { subscription, protocol, room, .. } => {
+                self.audience(room, subscription, protocol, 1);
+                self.item(
+                    worker_of(subscription),
+                    Item::Subscribe { subscription, protocol, room },
+                );
             }
-            Effect::Unseat { seat, door, room, farewell, .. } => {
-                self.audience(room, seat, door, -1);
-                let closing = farewell.map(Disconnect::Ended);
-                self.item(worker_of(seat), Item::Unseat { seat, room, closing });
+            Effect::Unsubscribe { subscription, protocol, room, reason, .. } => {
+                self.audience(room, subscription, protocol, -1);
+                let closing = reason.map(Disconnect::Ended);
+                self.item(
+                    worker_of(subscription),
+                    Item::Unsubscribe { subscription, room, closing },
+                );
             }
-            Effect::Announce { event, by } => self.announce(&event, by.map(|(seat, _)| seat)),
-            Effect::Whisper { seat, door, event } => {
-                let (seq, frame) = (event.what.seq(), self.encoder.direct(door, &event));
+            Effect::Announce { event, by } => {
+                self.announce(&event, by.map(|(subscription, _)| subscription))
+            }
+            Effect::Notify { subscription, protocol, event } => {
+                let (seq, frame) = (event.what.seq(), self.encoder.direct(protocol, &event));
                 if !frame.is_empty() {
-                    self.item(worker_of(seat), Item::Whisper { seat, seq, frame });
+                    self.item(worker_of(subscription), Item::Notify { subscription, seq, frame });
                 }
             }
-            Effect::Dismiss { seat, farewell } => {
+            Effect::CloseStream { subscription, reason } => {
                 self.item(
-                    worker_of(seat),
-                    Item::Dismiss { seat, closing: Disconnect::Ended(farewell) },
+                    worker_of(subscription),
+                    Item::CloseStream { subscription, closing: Disconnect::Ended(reason) },
                 );
             }
             Effect::Mark { room, account, seq } => {
                 self.line.mark(room, account, seq);
             }
-            Effect::Reply { seat, door, reply, mark } => {
-                let frame = self.encoder.reply(door, &reply, mark.as_ref());
-                self.item(worker_of(seat), Item::Reply { seat, frame });
+            Effect::Reply { subscription, protocol, reply, mark } => {
+                let frame = self.encoder.reply(protocol, &reply, mark.as_ref());
+                self.item(worker_of(subscription), Item::Reply { subscription, frame });
             }
         }
     }
@@ -284,12 +295,19 @@ impl Hub {
         self.workers[worker].push(item);
     }
 
-    fn audience(&mut self, room: RoomId, seat: SeatId, door: Door, change: i32) {
+    fn audience(
+        &mut self,
+        room: RoomId,
+        subscription: SubscriptionId,
+        protocol: ProtocolId,
+        change: i32,
+    ) {
         let workers = self.workers.len();
         let audience =
             self.audiences.entry(room).or_insert_with(|| vec![[0; PROTOCOL_IDS_MAX]; workers]);
-        let count = &mut audience[worker_of(seat)][usize::from(door.0)];
-        *count = count.checked_add_signed(change).expect("the core unseats only who is seated");
+        let count = &mut audience[worker_of(subscription)][usize::from(protocol.0)];
+        *count =
+            count.checked_add_signed(change).expect("the core unsubscribes only who is subscribed");
         if change < 0 && audience.iter().flatten().all(|count| *count == 0) {
             self.audiences.remove(&room);
         }

@@ -4,8 +4,8 @@
 //! # Bird's eye
 //!
 //! **One log, many doors.** What is said becomes an entry in an append-only log, with a server-wide
-//! number and no gaps. It is written to disk first, then told to the room, then acknowledged.
-//! Three wire protocols are doors into the same rooms: *Piratchat* (`/api`, `/ws`), *ChitChat*
+//! number and no gaps. It is written to disk first, then told to the room, then acknowledged. Three
+//! wire protocols are doors into the same rooms: *Piratchat* (`/api`, `/ws`), *ChitChat*
 //! (`/chats`), and our own (`/api/v1`), which also reads the log back: history, search, and one
 //! stream of events that goes on exactly where it was left.
 //!
@@ -69,7 +69,7 @@
 //! | input that is not whole, of all together | who holds most makes way: 503, close 1013 |
 //! | connection → hub | the sender waits: its socket is not read, so TCP slows it |
 //! | unanswered messages of one connection | the same |
-//! | hub → worker | rounds pile up at the hub; far beyond it, that worker's seats are closed |
+//! | hub → worker | rounds pile up at the hub; far beyond it, that worker's subscriptions are closed |
 //! | worker → connection's outbox | it costs a number, not a queue: it is caught up from the log |
 //! | what a seed's reader says, or who moves, meanwhile | far beyond: closed with 1013 |
 //! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |

@@ -39,7 +39,7 @@ pub const MESSAGE_DEADLINE_MS: u64 = 20_000;
 pub const INPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Between two pings, and until a connection without a pong counts as dead: ChitChat's numbers.
 pub const PING_INTERVAL_MS: u64 = 54_000;
-/// See [`PING_INTERVAL_MS`]. Anything that the peer sends counts as a sign of life.
+/// See [`PING_INTERVAL_MS`]. Anything that the peer sends counts as a reaction of life.
 pub const PONG_DEADLINE_MS: u64 = 60_000;
 /// What a peer gets to answer our close frame before the socket is dropped.
 pub const CLOSE_DEADLINE_MS: u64 = 2_000;
@@ -185,7 +185,8 @@ pub const LOG_FLUSH_MS: u64 = 500;
 
 /// Characters (Unicode scalar values) of an account's name.
 pub const NAME_CHARS_MAX: usize = 32;
-/// Marks (accents, vowel signs) in a row in a name or title: more would climb over the lines above.
+/// Marks (accents, vowel reactions) in a row in a name or title: more would climb over the lines
+/// above.
 pub const MARKS_MAX: usize = 3;
 /// Characters of a message through Piratchat's door.
 pub const PIRATCHAT_MESSAGE_CHARS_MAX: usize = 300;
@@ -195,21 +196,21 @@ pub const MESSAGE_CHARS_MAX: usize = 4_000;
 pub const COLOR_CHARS_MAX: usize = 32;
 /// Bytes of a client's own number for a message.
 pub const CLIENT_ID_BYTES_MAX: usize = 64;
-/// Bytes of a sign on a message: the longest families of emoji have some 30.
+/// Bytes of a reaction on a message: the longest families of emoji have some 30.
 pub const EMOJI_BYTES_MAX: usize = 48;
 /// Characters of what a client calls itself (User-Agent); the rest is cut off.
 pub const AGENT_CHARS_MAX: usize = 200;
 /// Members of a room. Beyond it: refused as full.
 pub const MEMBERS_MAX: usize = 10_000;
-/// Steps of one command of the core: seats that end or are taken, people who are told that they
-/// waited long enough, sessions that are looked at. Some 0.3 ms; what is left over goes on after
-/// everybody else had their turn.
+/// Steps of one command of the core: subscriptions that end or are taken, people who are told that
+/// they waited long enough, sessions that are looked at. Some 0.3 ms; what is left over goes on
+/// after everybody else had their turn.
 pub const STEPS_MAX: usize = 256;
 /// Rooms or people in one answer of the core; a longer list is asked for page by page. Some 50 µs
 /// of the event loop for each.
 pub const ANSWER_ITEMS_MAX: usize = 256;
-/// Rooms that one is a member of: each stream has a seat in each. Rooms for two are not counted
-/// here, so that nobody can use up somebody else's.
+/// Rooms that one is a member of: each stream has a subscription in each. Rooms for two are not
+/// counted here, so that nobody can use up somebody else's.
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
 /// The same of a guest, who is only passing through.
 pub const ROOMS_PER_GUEST_MAX: usize = 200;
@@ -289,7 +290,7 @@ pub const COOKIES_TRIED_MAX: usize = 4;
 pub const PREFLIGHT_SECS: u64 = 600;
 /// How long a room token is good for.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
-/// Of the secret that signs them, where one is set: as many as the hash of HMAC-SHA256 has
+/// Of the secret that reactions them, where one is set: as many as the hash of HMAC-SHA256 has
 /// (RFC 7518 section 3.2).
 pub const SECRET_KEY_BYTES_MIN: usize = 32;
 /// How long one can be renewed: nobody stays for ever by a password that was shown once.
@@ -349,7 +350,7 @@ pub const ENTRIES_PAGE_MAX: usize = 1_000;
 pub const ENTRIES_PAGE_BYTES: usize = 512 * 1024;
 /// Signs on one message, all people's together. Beyond it: refused as full.
 pub const REACTIONS_MAX: usize = 1_000;
-/// Kinds of signs on one message, so that nobody can use them all up. Beyond it: refused; those
+/// Kinds of reactions on one message, so that nobody can use them all up. Beyond it: refused; those
 /// that are there can still be joined.
 pub const REACTION_KINDS_MAX: usize = 20;
 /// Signs of one person on one message. Beyond it: refused.

@@ -4,17 +4,17 @@
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-use shanty::config::{self, Wish};
+use shanty::config::{self, CliCommand};
 use shanty::store::admin;
 use shanty::{logger, server};
 
 fn main() -> ExitCode {
     let code = match config::parse(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
-        Ok(Wish::Print(text)) => {
+        Ok(CliCommand::Print(text)) => {
             println!("{text}");
             ExitCode::SUCCESS
         }
-        Ok(Wish::Run(config)) => {
+        Ok(CliCommand::Run(config)) => {
             logger::start(config.log);
             match catch_unwind(|| server::run(config)) {
                 Ok(Ok(())) => ExitCode::SUCCESS,
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
                 Err(_) => ExitCode::from(101), // What has happened was said where it did.
             }
         }
-        Ok(Wish::Tend { db, chore }) => match admin::tend(&db, &chore) {
+        Ok(CliCommand::Tend { db, chore }) => match admin::maintain(&db, &chore) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error, 1),
         },

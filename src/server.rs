@@ -2,10 +2,10 @@
 //! in order. Called by `main`.
 //!
 //! The end, in order: the listener is dropped; connections finish the response in hand, and the
-//! core unseats everybody (close 1001); connections end, and with them the senders of the hub; the
-//! hub ends, and with it the sender of the store; the writer commits what is left and ends. Whoever
-//! does not take their last words in time is cut off, which is no failure: what they were told to
-//! be safe is.
+//! core unsubscribes everybody (close 1001); connections end, and with them the senders of the hub;
+//! the hub ends, and with it the sender of the store; the writer commits what is left and ends.
+//! Whoever does not take their last words in time is cut off, which is no failure: what they were
+//! told to be safe is.
 
 mod doors;
 mod space;
@@ -38,7 +38,7 @@ use crate::protocol::passwords::Passwords;
 use crate::protocol::{self, Service};
 use crate::server::doors::Doors;
 use crate::store::{self, Disk, Health, Retain, Store};
-use crate::worker::{self, Arrival};
+use crate::worker::{self, NewConnection};
 
 /// Runs until a signal ends it.
 ///
@@ -89,14 +89,14 @@ fn runtime() -> Result<Runtime, String> {
 }
 
 /// Everything that runs and is not a connection.
-struct Crew {
+struct Tasks {
     handle: HubHandle,
     hub: JoinHandle<()>,
     writer: JoinHandle<()>,
     /// Whether the writer can write.
     health: Health,
     /// Where each worker gets its connections from.
-    doors: Doors<Arrival>,
+    doors: Doors<NewConnection>,
     /// Ends when a worker does.
     workers: Vec<oneshot::Receiver<()>>,
 }
@@ -110,19 +110,19 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let slots = Slots::new(config.connections);
     let mut gate = slots.gate();
     let disk = Disk::of(&config.db, config.disk_free_bytes);
-    let mut crew = start(config, store, &slots);
-    let (core, mut space) = (Arc::new(crew.handle.log_handle()), Space::Enough);
+    let mut tasks = start(config, store, &slots);
+    let (core, mut space) = (Arc::new(tasks.handle.log_handle()), Space::Enough);
     space::look(&disk, &core, &mut space).await;
     let watch = tokio::spawn(space::watch(disk, core, space));
     announce(address);
 
     // Whatever accepting waits for, the others are heard.
     let failed = tokio::select! {
-        () = accept_all(&listener, &mut gate, &mut crew.doors) => None,
+        () = accept_all(&listener, &mut gate, &mut tasks.doors) => None,
         () = asked_to_stop(&mut terminate, &mut interrupt) => None,
-        _ = &mut crew.hub => Some("the hub has failed"),
-        () = any_ended(&mut crew.workers) => Some("a worker has failed"),
-        _ = &mut crew.writer => Some("the writer of the database has failed"),
+        _ = &mut tasks.hub => Some("the hub has failed"),
+        () = any_ended(&mut tasks.workers) => Some("a worker has failed"),
+        _ = &mut tasks.writer => Some("the writer of the database has failed"),
     };
     if let Some(what) = failed {
         // What is acknowledged is on disk; nothing else can be trusted any more.
@@ -131,7 +131,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     drop(listener);
     watch.abort();
     log!(Info, "stopping");
-    let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(crew));
+    let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(tasks));
     tokio::select! {
         ended = end => match ended {
             Ok(done) => done,
@@ -145,7 +145,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
-fn start(config: Config, store: Store, slots: &Slots) -> Crew {
+fn start(config: Config, store: Store, slots: &Slots) -> Tasks {
     let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let secret = protocol::signing_secret(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
@@ -161,7 +161,7 @@ fn start(config: Config, store: Store, slots: &Slots) -> Crew {
     let hub = tokio::spawn(hub.run());
     let (mut doors, mut workers) = (Doors::new(), Vec::new());
     for (index, rounds) in rounds.into_iter().enumerate() {
-        let arrivals = doors.add();
+        let new_connections = doors.add();
         let (alive, ended) = oneshot::channel::<()>();
         let (config, secret, passwords) = (config.clone(), secret.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
@@ -169,11 +169,11 @@ fn start(config: Config, store: Store, slots: &Slots) -> Crew {
         let slots = slots.clone();
         let service = Service { hub, config, secret, passwords, readers, health, epoch };
         if index == 0 {
-            tokio::task::spawn_local(work(index, service, arrivals, slots, rounds, alive));
+            tokio::task::spawn_local(work(index, service, new_connections, slots, rounds, alive));
         } else {
             thread::spawn(move || match runtime() {
                 Ok(runtime) => {
-                    let work = work(index, service, arrivals, slots, rounds, alive);
+                    let work = work(index, service, new_connections, slots, rounds, alive);
                     LocalSet::new().block_on(&runtime, work);
                 }
                 Err(error) => log!(Error, "worker {index}: {error}"),
@@ -181,19 +181,19 @@ fn start(config: Config, store: Store, slots: &Slots) -> Crew {
         }
         workers.push(ended);
     }
-    Crew { handle, hub, writer, health, doors, workers }
+    Tasks { handle, hub, writer, health, doors, workers }
 }
 
 /// A worker; whoever holds the other end of `alive` sees when it is over, well or not.
 async fn work(
     index: usize,
     service: Service,
-    arrivals: mpsc::Receiver<Arrival>,
+    new_connections: mpsc::Receiver<NewConnection>,
     slots: Slots,
     rounds: Rounds,
     alive: oneshot::Sender<()>,
 ) {
-    worker::run(index, service, arrivals, slots, rounds).await;
+    worker::run(index, service, new_connections, slots, rounds).await;
     drop(alive);
 }
 
@@ -207,8 +207,8 @@ async fn any_ended(workers: &mut [oneshot::Receiver<()>]) {
 }
 
 /// The end, in order. Each part ends when the one before it has let go of it.
-async fn stop(crew: Crew) -> Result<(), String> {
-    let Crew { handle, hub, writer, health, doors, workers } = crew;
+async fn stop(tasks: Tasks) -> Result<(), String> {
+    let Tasks { handle, hub, writer, health, doors, workers } = tasks;
     drop(doors);
     handle.close().await;
     drop(handle);
@@ -246,14 +246,14 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 /// Accepts for as long as it is let.
-async fn accept_all(listener: &TcpListener, gate: &mut Gate, doors: &mut Doors<Arrival>) {
+async fn accept_all(listener: &TcpListener, gate: &mut Gate, doors: &mut Doors<NewConnection>) {
     loop {
         doors.hand_over(accept(listener, gate).await).await;
     }
 }
 
 /// Takes a place, then a connection: whoever comes beyond the bound waits in the backlog.
-async fn accept(listener: &TcpListener, gate: &mut Gate) -> Arrival {
+async fn accept(listener: &TcpListener, gate: &mut Gate) -> NewConnection {
     let Some(slot) = gate.next().await else {
         return pending().await; // They are never closed.
     };
@@ -261,7 +261,7 @@ async fn accept(listener: &TcpListener, gate: &mut Gate) -> Arrival {
     loop {
         let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
         match accepted {
-            Ok(stream) => return Arrival { stream, slot },
+            Ok(stream) => return NewConnection { stream, slot },
             Err(error) => {
                 // Out of memory or of the whole system's files, most likely: it helps to let some
                 // connections end.

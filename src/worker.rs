@@ -19,8 +19,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::chat::{SeatId, Seq};
-use crate::connection::{self, Shared, Slot, Slots, Wires};
+use crate::chat::{Seq, SubscriptionId};
+use crate::connection::{self, Connections, Shared, Slot, Slots};
 use crate::hub::{self, Rounds};
 use crate::limits::FAREWELL_MS;
 use crate::log;
@@ -28,7 +28,7 @@ use crate::protocol::Service;
 use crate::worker::delivery::Delivery;
 
 /// A connection that was accepted, and the place that it gives back at its end.
-pub struct Arrival {
+pub struct NewConnection {
     /// The socket; it belongs to no runtime yet.
     pub stream: std::net::TcpStream,
     /// Its place.
@@ -39,14 +39,14 @@ pub struct Arrival {
 pub async fn run(
     worker: usize,
     service: Service,
-    arrivals: mpsc::Receiver<Arrival>,
+    new_connections: mpsc::Receiver<NewConnection>,
     slots: Slots,
     mut rounds: Rounds,
 ) {
-    let (wires, head) = (Wires::default(), Rc::new(Cell::new(Seq(0))));
-    let shared = Shared::new(Rc::new(service), head.clone(), wires.clone(), slots);
-    tokio::task::spawn_local(welcome(worker, shared, arrivals, wires.clone()));
-    let mut delivery = Delivery::new(wires, head);
+    let (connections, head) = (Connections::default(), Rc::new(Cell::new(Seq(0))));
+    let shared = Shared::new(Rc::new(service), head.clone(), connections.clone(), slots);
+    tokio::task::spawn_local(accept(worker, shared, new_connections, connections.clone()));
+    let mut delivery = Delivery::new(connections, head);
     while let Some(items) = rounds.recv().await {
         delivery.take(items);
         // Whatever else has come belongs into the same writes.
@@ -59,43 +59,44 @@ pub async fn run(
 
 /// Starts a task for each connection that arrives; when no more do, has all of them end, and cuts
 /// off those that do not.
-async fn welcome(
+async fn accept(
     worker: usize,
     shared: Shared,
-    mut arrivals: mpsc::Receiver<Arrival>,
-    wires: Wires,
+    mut new_connections: mpsc::Receiver<NewConnection>,
+    connections: Connections,
 ) {
     let shared = Rc::new(shared);
     let mut count = 0;
     let patience = Duration::from_millis(shared.pong_deadline_ms());
-    while let Some(Arrival { stream, slot }) = arrivals.recv().await {
+    while let Some(NewConnection { stream, slot }) = new_connections.recv().await {
         shared.turn().await;
         // It may be gone before it is served.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
-        let wire = Rc::new(shared.wire(hub::seat_id(worker, count), stream));
-        wires.borrow_mut().insert(wire.seat, wire.clone());
-        let registered = Registered { wires: wires.clone(), seat: wire.seat };
+        let connection = Rc::new(shared.connection(hub::subscription_id(worker, count), stream));
+        connections.borrow_mut().insert(connection.subscription, connection.clone());
+        let registered =
+            Registered { connections: connections.clone(), subscription: connection.subscription };
         let shared = shared.clone();
         tokio::task::spawn_local(async move {
             // Dropped at the end also when the connection panics, which costs only itself.
             let _here = registered;
-            connection::serve(shared, wire, slot).await;
+            connection::serve(shared, connection, slot).await;
         });
     }
     shared.stop();
-    for wire in wires.borrow().values() {
-        wire.nudge();
+    for connection in connections.borrow().values() {
+        connection.nudge();
     }
     // What connections share keeps the hub running: those that are left have it, and only those.
     drop(shared);
     tokio::time::sleep(Duration::from_millis(FAREWELL_MS)).await;
-    let left = wires.borrow();
+    let left = connections.borrow();
     if !left.is_empty() {
         log!(Warn, "{} connections did not end in time and were cut off", left.len());
     }
-    for wire in left.values() {
-        wire.cut_off();
+    for connection in left.values() {
+        connection.cut_off();
     }
 }
 
@@ -113,12 +114,12 @@ fn prepared(stream: std::net::TcpStream, patience: Duration) -> io::Result<TcpSt
 
 /// A connection's entry in the table.
 struct Registered {
-    wires: Wires,
-    seat: SeatId,
+    connections: Connections,
+    subscription: SubscriptionId,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.wires.borrow_mut().remove(&self.seat);
+        self.connections.borrow_mut().remove(&self.subscription);
     }
 }

@@ -109,8 +109,8 @@ pub(super) fn looks() -> u64 {
 mod tests {
     use super::*;
 
-    /// The numbers of seats differ in the middle, those of all else at the end; a map looks at the
-    /// lowest bits first, and at the highest.
+    /// The numbers of subscriptions differ in the middle, those of all else at the end; a map looks
+    /// at the lowest bits first, and at the highest.
     #[test]
     fn numbers_are_spread_at_both_ends() {
         for shift in [0, 16, 48] {

@@ -40,7 +40,7 @@ number!(
 );
 number!(
     /// The right of one connection to hear and speak. Never given twice while the server runs.
-    SeatId
+    SubscriptionId
 );
 number!(
     /// The number of an entry in the log: 1, 2, 3, … without a gap; 0 before the first.
@@ -79,7 +79,7 @@ impl RoomId {
 
 /// A protocol's way in, as an index into the list of codecs. The core only tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Door(pub u8);
+pub struct ProtocolId(pub u8);
 
 /// A name as its owner wrote it: 1–32 characters, by the rule for names (see [`text`]).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -263,7 +263,7 @@ impl ClientId {
     }
 }
 
-/// A sign that one puts on a message: exactly one emoji, in one spelling.
+/// A reaction that one puts on a message: exactly one emoji, in one spelling.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Emoji(Box<str>);
 
@@ -274,18 +274,18 @@ impl Emoji {
         if fits { text::emoji(text).map(|one| Emoji(one.into())) } else { None }
     }
 
-    /// A sign that lasts already, in whichever spelling: see [`Name::kept`].
+    /// A reaction that lasts already, in whichever spelling: see [`Name::kept`].
     pub fn kept(text: &str) -> Option<Emoji> {
         let fits = (1..=EMOJI_BYTES_MAX).contains(&text.len()) && !text.is_ascii();
         fits.then(|| Emoji(text.into()))
     }
 
-    /// Without variation selectors: what two signs are compared by.
+    /// Without variation selectors: what two reactions are compared by.
     pub fn bare(&self) -> String {
         text::without_variations(&self.0)
     }
 
-    /// The same sign in the spelling of today, where it is one of today's.
+    /// The same reaction in the spelling of today, where it is one of today's.
     pub fn respelled(&self) -> Emoji {
         Emoji::new(&self.0).unwrap_or_else(|| self.clone())
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::fuzz::fuzz;
 
-fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<Wish, String> {
+fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<CliCommand, String> {
     let find = |name: &str| {
         let found = environment.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| OsString::from(value))
@@ -13,7 +13,7 @@ fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<Wish, String> {
 
 fn config(words: &[&str], environment: &[(&str, &str)]) -> Config {
     match run(words, environment) {
-        Ok(Wish::Run(config)) => config,
+        Ok(CliCommand::Run(config)) => config,
         other => panic!("{words:?} {environment:?}: {other:?}"),
     }
 }
@@ -83,19 +83,19 @@ fn an_empty_variable_is_none() {
 #[test]
 fn a_word_that_is_no_flag_is_a_chore() {
     let chore = |words: &[&str]| match run(words, &[("SHANTY_DB", "e.db")]) {
-        Ok(Wish::Tend { db, chore }) => (db.display().to_string(), chore),
+        Ok(CliCommand::Tend { db, chore }) => (db.display().to_string(), chore),
         other => panic!("{words:?}: {other:?}"),
     };
     let file = || PathBuf::from("f");
-    let cases: [(&[&str], Chore); 8] = [
-        (&["backup", "f"], Chore::Backup(file())),
-        (&["verify"], Chore::Verify(None)),
-        (&["verify", "f"], Chore::Verify(Some(file()))),
-        (&["restore", "f"], Chore::Restore { from: file(), force: false }),
-        (&["restore", "--force", "f"], Chore::Restore { from: file(), force: true }),
-        (&["export"], Chore::Export(None)),
-        (&["export", "f"], Chore::Export(Some(file()))),
-        (&["import", "-"], Chore::Import { from: None, force: false }),
+    let cases: [(&[&str], MaintenanceTask); 8] = [
+        (&["backup", "f"], MaintenanceTask::Backup(file())),
+        (&["verify"], MaintenanceTask::Verify(None)),
+        (&["verify", "f"], MaintenanceTask::Verify(Some(file()))),
+        (&["restore", "f"], MaintenanceTask::Restore { from: file(), force: false }),
+        (&["restore", "--force", "f"], MaintenanceTask::Restore { from: file(), force: true }),
+        (&["export"], MaintenanceTask::Export(None)),
+        (&["export", "f"], MaintenanceTask::Export(Some(file()))),
+        (&["import", "-"], MaintenanceTask::Import { from: None, force: false }),
     ];
     for (words, expected) in cases {
         assert_eq!(chore(words), ("e.db".to_owned(), expected), "{words:?}");
@@ -143,7 +143,7 @@ fn wrong_words_say_what_would_be_right() {
 
 #[test]
 fn help_names_every_setting_and_fits_a_terminal() {
-    let Ok(Wish::Print(text)) = run(&["-h"], &[]) else { panic!("no help") };
+    let Ok(CliCommand::Print(text)) = run(&["-h"], &[]) else { panic!("no help") };
     for (name, value, _) in CHORES {
         assert!(text.contains(&format!("\n  {name} {value}")), "{name}");
     }
@@ -151,7 +151,7 @@ fn help_names_every_setting_and_fits_a_terminal() {
         assert!(text.contains(&format!("--{name} {value}")), "{name}");
     }
     assert!(text.lines().all(|line| line.len() <= 100), "{text}");
-    let Ok(Wish::Print(version)) = run(&["--version"], &[]) else { panic!("no version") };
+    let Ok(CliCommand::Print(version)) = run(&["--version"], &[]) else { panic!("no version") };
     assert_eq!(version, format!("shanty {}", env!("CARGO_PKG_VERSION")));
 }
 

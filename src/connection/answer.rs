@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::Shared;
-use crate::connection::wire::{Ready, Wire};
+use crate::connection::socket::{Connection, Ready};
 use crate::http::{Framing, Piece, Response, Rest, Version};
 use crate::limits::{ANSWER_BYTES_MIN, ANSWER_WINDOW_MS, CLOSE_DEADLINE_MS};
 
@@ -31,25 +31,25 @@ pub(super) fn weight(response: &Response) -> usize {
 /// Sends a response. `false`: the connection does not go on.
 pub(super) async fn send(
     shared: &Shared,
-    wire: &Wire,
+    connection: &Connection,
     mut response: Response,
     framing: Framing,
     deadline: &mut Pin<&mut Sleep>,
 ) -> bool {
     let _held = shared.unsent.hold(weight(&response));
     if let Some(rest) = response.take_rest() {
-        return send_pieces(shared, wire, response, rest, framing, deadline).await;
+        return send_pieces(shared, connection, response, rest, framing, deadline).await;
     }
     let mut head = Vec::new();
     let goes_on = response.encode_head(&mut head, &framing);
     let parts = [&head, response.content_for(&framing)];
-    write(shared, wire, parts, deadline).await && goes_on
+    write(shared, connection, parts, deadline).await && goes_on
 }
 
 /// Sends a response whose content is made meanwhile.
 async fn send_pieces(
     shared: &Shared,
-    wire: &Wire,
+    connection: &Connection,
     response: Response,
     mut rest: Rest,
     framing: Framing,
@@ -58,12 +58,12 @@ async fn send_pieces(
     let mut before = Vec::new();
     let goes_on = response.encode_head_streaming(&mut before, &framing);
     if framing.head_only {
-        return write(shared, wire, [&before, b""], deadline).await && goes_on;
+        return write(shared, connection, [&before, b""], deadline).await && goes_on;
     }
     framing.before_piece(true, response.body().len(), &mut before);
     let first = response.body().clone();
     drop(response); // Each piece is given back before the next one is made.
-    if !write(shared, wire, [&before, &first], deadline).await {
+    if !write(shared, connection, [&before, &first], deadline).await {
         return false;
     }
     drop(first);
@@ -75,11 +75,12 @@ async fn send_pieces(
         };
         before.clear();
         framing.before_piece(false, piece.len(), &mut before);
-        if !write(shared, wire, [&before, &piece], deadline).await {
+        if !write(shared, connection, [&before, &piece], deadline).await {
             return false;
         }
         if last {
-            return write(shared, wire, [framing.after_pieces(), b""], deadline).await && goes_on;
+            return write(shared, connection, [framing.after_pieces(), b""], deadline).await
+                && goes_on;
         }
     }
 }
@@ -89,7 +90,7 @@ async fn send_pieces(
 /// this one connection. `false`: that is all, as for HEAD.
 pub(super) async fn send_head(
     shared: &Shared,
-    wire: &Wire,
+    connection: &Connection,
     response: &Response,
     framing: Framing,
     deadline: &mut Pin<&mut Sleep>,
@@ -97,23 +98,23 @@ pub(super) async fn send_head(
     let mut head = Vec::new();
     let until_close = Framing { version: Version::Http10, keep_alive: false, ..framing };
     let _ = response.encode_head_streaming(&mut head, &until_close);
-    write(shared, wire, [&head, b""], deadline).await && !framing.head_only
+    write(shared, connection, [&head, b""], deadline).await && !framing.head_only
 }
 
 /// Writes everything, one part behind the other. `false`: the peer is gone, or takes too little.
 pub(super) async fn write(
     shared: &Shared,
-    wire: &Wire,
+    connection: &Connection,
     mut parts: [&[u8]; 2],
     deadline: &mut Pin<&mut Sleep>,
 ) -> bool {
     // What was taken since the deadline was set, and whether the server was to stop then.
     let (mut taken, mut window) = (0, None);
     loop {
-        let count = wire.write(parts);
+        let count = connection.write(parts);
         taken += skip(&mut parts, count);
-        if parts.iter().all(|part| part.is_empty()) || wire.is_broken() {
-            return !wire.is_broken();
+        if parts.iter().all(|part| part.is_empty()) || connection.is_broken() {
+            return !connection.is_broken();
         }
         if count > 0 {
             continue;
@@ -123,11 +124,11 @@ pub(super) async fn write(
             deadline.as_mut().reset(Instant::now() + patience(shared, ANSWER_WINDOW_MS));
             taken = 0;
         }
-        if wire.wait(deadline, false, true).await == Ready::Deadline {
+        if connection.wait(deadline, false, true).await == Ready::Deadline {
             // The kernel tells of room when a third of its buffer is free, which is long for a slow
             // reader. Less than that it takes all the same.
             if !stopping {
-                let count = wire.push(parts);
+                let count = connection.push(parts);
                 taken += skip(&mut parts, count);
             }
             let least = if stopping { 1 } else { ANSWER_BYTES_MIN };

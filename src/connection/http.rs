@@ -12,9 +12,9 @@ use crate::codec::{Codec, Disconnect};
 use crate::connection::Shared;
 use crate::connection::answer::{self, patience};
 use crate::connection::slots::{Place, Stage};
-use crate::connection::wire::{Ready, Wire};
+use crate::connection::socket::{Connection, Ready};
 use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
-use crate::hub::Seat;
+use crate::hub::SubscriptionGuard;
 use crate::limits::{
     BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS, RETRY_AFTER_MS,
 };
@@ -29,7 +29,7 @@ pub(super) enum Next {
     /// The body of a response that does not end.
     Stream {
         /// The right to hear.
-        seat: Seat,
+        subscription: SubscriptionGuard,
         /// The frames that the stream sends.
         script: Box<dyn StreamScript>,
     },
@@ -38,7 +38,7 @@ pub(super) enum Next {
 /// What a websocket begins with.
 pub(super) struct Upgrade {
     /// The right to chat.
-    pub seat: Seat,
+    pub subscription: SubscriptionGuard,
     /// What is spoken.
     pub codec: &'static dyn Codec,
     /// A stream's: the frames that it sends besides those of its rooms.
@@ -48,49 +48,60 @@ pub(super) struct Upgrade {
 }
 
 /// Serves requests. `None`: the connection is to be closed.
-pub(super) async fn serve(shared: &Shared, wire: &Rc<Wire>, place: &mut Place) -> Option<Next> {
+pub(super) async fn serve(
+    shared: &Shared,
+    connection: &Rc<Connection>,
+    place: &mut Place,
+) -> Option<Next> {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
     let mut reader = Reader::new();
-    if !place.is_the_peers(shared, wire) {
+    if !place.is_the_peers(shared, connection) {
         let framing = Framing::refused(Time::now());
         let response = protocol::unread(&shared.service, "", None, NO_PLACE);
-        answer::send(shared, wire, retry_after(response), framing, &mut deadline).await;
+        answer::send(shared, connection, retry_after(response), framing, &mut deadline).await;
         return None;
     }
     loop {
-        match next(shared, wire, place, &mut reader, &mut deadline).await {
+        match next(shared, connection, place, &mut reader, &mut deadline).await {
             Ok(None) => return None,
             Ok(Some(request)) => {
-                wire.enter(Stage::Busy);
-                let outcome = admitted(shared, wire, place, &request).await;
+                connection.enter(Stage::Busy);
+                let outcome = admitted(shared, connection, place, &request).await;
                 let framing = framing(shared, place, &request);
                 match outcome {
                     Outcome::Response(response) => {
                         log!(Debug, "{} {} {}", request.method, request.path, response.status);
-                        if !answer::send(shared, wire, response, framing, &mut deadline).await {
+                        if !answer::send(shared, connection, response, framing, &mut deadline).await
+                        {
                             return None;
                         }
                     }
-                    Outcome::Stream { response, seat, script } => {
+                    Outcome::Stream { response, subscription, script } => {
                         log!(Debug, "{} {} streams", request.method, request.path);
-                        let open =
-                            answer::send_head(shared, wire, &response, framing, &mut deadline);
+                        let open = answer::send_head(
+                            shared,
+                            connection,
+                            &response,
+                            framing,
+                            &mut deadline,
+                        );
                         if !open.await {
                             return None;
                         }
-                        return Some(Next::Stream { seat, script });
+                        return Some(Next::Stream { subscription, script });
                     }
-                    Outcome::Websocket { response, seat, codec, script, known } => {
+                    Outcome::Websocket { response, subscription, codec, script, known } => {
                         log!(Debug, "{} {} 101", request.method, request.path);
-                        if !answer::send(shared, wire, response, framing, &mut deadline).await {
+                        if !answer::send(shared, connection, response, framing, &mut deadline).await
+                        {
                             return None;
                         }
                         if !known {
-                            wire.enter(Stage::Silent);
+                            connection.enter(Stage::Silent);
                         }
-                        wire.uncork();
+                        connection.uncork();
                         let early = reader.leftover();
-                        let upgrade = Upgrade { seat, codec, script, early };
+                        let upgrade = Upgrade { subscription, codec, script, early };
                         return Some(Next::Websocket(upgrade));
                     }
                 }
@@ -104,7 +115,7 @@ pub(super) async fn serve(shared: &Shared, wire: &Rc<Wire>, place: &mut Place) -
                     _ => response,
                 };
                 let framing = Framing::refused(Time::now());
-                answer::send(shared, wire, response, framing, &mut deadline).await;
+                answer::send(shared, connection, response, framing, &mut deadline).await;
                 return None;
             }
         }
@@ -120,18 +131,23 @@ fn is_health(request: &Request) -> bool {
 }
 
 /// Answers a request, if its connection has a place, and may keep it if it is to stay open.
-async fn admitted(shared: &Shared, wire: &Wire, place: &mut Place, request: &Request) -> Outcome {
-    if !is_health(request) && !place.settle(shared, wire).await {
+async fn admitted(
+    shared: &Shared,
+    connection: &Connection,
+    place: &mut Place,
+    request: &Request,
+) -> Outcome {
+    if !is_health(request) && !place.settle(shared, connection).await {
         return refused(shared, request, NO_PLACE);
     }
-    let outcome = respond(shared, wire, request).await;
+    let outcome = respond(shared, connection, request).await;
     let known = match outcome {
         Outcome::Response(_) => return outcome,
         Outcome::Websocket { known, .. } => known,
         Outcome::Stream { .. } => true,
     };
-    let source = protocol::source(&shared.service, wire.from(), request);
-    if place.stays(shared, wire, source, known) {
+    let source = protocol::source(&shared.service, connection.from(), request);
+    if place.stays(shared, connection, source, known) {
         outcome
     } else {
         refused(shared, request, NO_PLACE)
@@ -147,14 +163,16 @@ fn refused(shared: &Shared, request: &Request, reject: Reject) -> Outcome {
 
 /// Answers a request, as long as there is memory for the answer. Whoever cannot be sent one is told
 /// so before anything is done for it; or after it was looked up, if that has changed nothing.
-async fn respond(shared: &Shared, wire: &Wire, request: &Request) -> Outcome {
+async fn respond(shared: &Shared, connection: &Connection, request: &Request) -> Outcome {
     const FULL: Reject =
         Reject::new(503, "others read too slowly, and the memory for answers is used up");
     let health = is_health(request);
     if shared.unsent.left() == 0 && !health {
         return refused(shared, request, FULL);
     }
-    let outcome = protocol::respond(&shared.service, wire.from(), wire.seat, request).await;
+    let outcome =
+        protocol::respond(&shared.service, connection.from(), connection.subscription, request)
+            .await;
     match &outcome {
         Outcome::Response(response)
             if matches!(request.method, Method::Get | Method::Head)
@@ -183,7 +201,7 @@ fn framing(shared: &Shared, place: &Place, request: &Request) -> Framing {
 /// Reads the next request. `Ok(None)`: there is none, and nobody waits for an answer.
 async fn next(
     shared: &Shared,
-    wire: &Rc<Wire>,
+    connection: &Rc<Connection>,
     place: &Place,
     reader: &mut Reader,
     deadline: &mut Pin<&mut Sleep>,
@@ -195,12 +213,12 @@ async fn next(
         match reader.next()? {
             http::Next::Request(request) => {
                 if std::mem::take(&mut noted) {
-                    shared.unfinished.note(wire, 0);
+                    shared.unfinished.note(connection, 0);
                 }
                 return Ok(Some(request));
             }
             http::Next::Continue => {
-                if !answer::write(shared, wire, [http::CONTINUE, b""], deadline).await {
+                if !answer::write(shared, connection, [http::CONTINUE, b""], deadline).await {
                     return Ok(None);
                 }
                 phase = None;
@@ -217,32 +235,32 @@ async fn next(
                 Phase::Head => (HEAD_DEADLINE_MS, Stage::Asking),
                 Phase::Body => (BODY_DEADLINE_MS, Stage::Asking),
             };
-            wire.enter(stage);
+            connection.enter(stage);
             let hurry = if place.is_of_the_reserve() { RESERVE_DEADLINE_MS } else { u64::MAX };
             let millis = millis.min(hurry);
             deadline.as_mut().reset(Instant::now() + patience(shared, millis));
         }
         if reader.phase() != Phase::Idle {
-            shared.unfinished.note(wire, reader.held());
+            shared.unfinished.note(connection, reader.held());
             noted = true;
         }
-        if wire.closing() == Some(Disconnect::Unfinished) {
+        if connection.closing() == Some(Disconnect::Unfinished) {
             return Err(Reject::new(503, "too much is unfinished; send requests whole"));
         }
-        match wire.wait(deadline, true, false).await {
+        match connection.wait(deadline, true, false).await {
             Ready::Deadline if reader.phase() == Phase::Idle => return Ok(None),
             // RFC 9110 section 15.5.9.
             Ready::Deadline => return Err(Reject::new(408, "the request took too long")),
             Ready::Read => {
                 shared.turns.take().await;
                 let mut buffer = shared.read_buffer.borrow_mut();
-                match wire.read(&mut buffer) {
+                match connection.read(&mut buffer) {
                     Some(0) => return Ok(None),
                     Some(count) => reader.feed(&buffer[..count]),
                     None => {}
                 }
             }
-            Ready::Write | Ready::Nudge if wire.is_broken() => return Ok(None),
+            Ready::Write | Ready::Nudge if connection.is_broken() => return Ok(None),
             Ready::Write | Ready::Nudge => {}
         }
     }

@@ -1,9 +1,10 @@
-//! What a seat of one room has missed, whose reader is slower than the room: that costs a number
-//! and not a queue. What was said meanwhile is read back from the log, in order; of who came and
-//! went only the outcome is kept: whoever came and left again is not told of.
+//! What a subscription of one room has missed, whose reader is slower than the room: that costs a
+//! number and not a queue. What was said meanwhile is read back from the log, in order; of who came
+//! and went only the outcome is kept: whoever came and left again is not told of.
 //!
-//! (A stream, which hears many rooms, has a [`Feed`](super::feed::Feed) for that. The protocols of
-//! one room have no number in their frames by which a client could resume, so they have this.)
+//! (A stream, which hears many rooms, has a [`StreamCursor`](super::feed::StreamCursor) for that.
+//! The protocols of one room have no number in their frames by which a client could resume, so they
+//! have this.)
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ pub(crate) struct Lag {
     cursor: Option<Seq>,
     /// The last entry that was missed.
     noted: Seq,
-    /// The seat's own messages among them, which it knows, as they were acknowledged.
+    /// The subscription's own messages among them, which it knows, as they were acknowledged.
     own: Vec<Seq>,
     /// Who is here now and was not, or the other way round, and the frame that says so.
     moved: BTreeMap<Folded, (bool, Bytes)>,
@@ -44,7 +45,7 @@ impl Lag {
         self.cursor.map(|cursor| (cursor, &self.own[..]))
     }
 
-    /// Misses a message; `own`: it came through this seat.
+    /// Misses a message; `own`: it came through this subscription.
     pub fn miss_said(&mut self, seq: Seq, own: bool) -> Result<(), TooMuch> {
         self.cursor.get_or_insert(Seq(seq.0.saturating_sub(1)));
         self.noted = self.noted.max(seq);

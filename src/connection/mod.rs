@@ -7,17 +7,17 @@
 //! to nothing. It never decides what a request means: that is the protocols' business.
 
 mod answer;
-mod feed;
 mod http;
 mod lag;
 mod slots;
+mod socket;
 mod stream;
+mod stream_cursor;
 #[cfg(test)]
 mod tests;
 mod turns;
 mod unfinished;
 mod websocket;
-mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -27,16 +27,16 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::chat::{SeatId, Seq};
+use crate::chat::{Seq, SubscriptionId};
 use crate::connection::http::Next;
 use crate::connection::slots::{Addresses, Place};
-pub use crate::connection::slots::{Gate, Slot, Slots, Wires};
+pub use crate::connection::slots::{Connections, Gate, Slot, Slots};
+#[cfg(test)]
+pub(crate) use crate::connection::socket::Hearing;
+use crate::connection::socket::Ready;
+pub use crate::connection::socket::{Connection, Told};
 use crate::connection::turns::Turns;
 use crate::connection::unfinished::Unfinished;
-#[cfg(test)]
-pub(crate) use crate::connection::wire::Hearing;
-use crate::connection::wire::Ready;
-pub use crate::connection::wire::{Told, Wire};
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;
@@ -57,11 +57,11 @@ pub struct Shared {
     slots: Slots,
     addresses: Addresses,
     /// All connections of this thread.
-    wires: Wires,
+    connections: Connections,
 }
 
 /// A connection that is there. At its end, however it comes, nothing of it is unfinished.
-struct Present<'a>(&'a Shared, &'a Rc<Wire>);
+struct Present<'a>(&'a Shared, &'a Rc<Connection>);
 
 impl Drop for Present<'_> {
     fn drop(&mut self) {
@@ -71,7 +71,12 @@ impl Drop for Present<'_> {
 
 impl Shared {
     /// For one thread.
-    pub fn new(service: Rc<Service>, head: Rc<Cell<Seq>>, wires: Wires, slots: Slots) -> Shared {
+    pub fn new(
+        service: Rc<Service>,
+        head: Rc<Cell<Seq>>,
+        connections: Connections,
+        slots: Slots,
+    ) -> Shared {
         let workers = service.config.workers.max(1);
         let most = service.config.connections_per_address.div_ceil(workers);
         Shared {
@@ -81,7 +86,7 @@ impl Shared {
             turns: Turns::new(),
             slots,
             addresses: Addresses::new(most),
-            wires,
+            connections,
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into()),
             control: RefCell::new(Vec::new()),
             stopping: Cell::new(false),
@@ -95,8 +100,8 @@ impl Shared {
     }
 
     /// A connection of this thread, of which nothing was read yet.
-    pub fn wire(&self, seat: SeatId, stream: TcpStream) -> Wire {
-        Wire::new(seat, stream, &self.unsent)
+    pub fn connection(&self, subscription: SubscriptionId, stream: TcpStream) -> Connection {
+        Connection::new(subscription, stream, &self.unsent)
     }
 
     /// Waits until another connection may be begun.
@@ -112,43 +117,50 @@ impl Shared {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(shared: Rc<Shared>, wire: Rc<Wire>, slot: Slot) {
+pub async fn serve(shared: Rc<Shared>, connection: Rc<Connection>, slot: Slot) {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
-    let (present, mut place) = (Present(&shared, &wire), Place::new(slot));
-    match Box::pin(http::serve(&shared, &wire, &mut place)).await {
+    let (present, mut place) = (Present(&shared, &connection), Place::new(slot));
+    match Box::pin(http::serve(&shared, &connection, &mut place)).await {
         None => {}
         Some(Next::Websocket(upgrade)) => {
-            websocket::serve(&shared, &wire, upgrade, &mut deadline).await;
+            websocket::serve(&shared, &connection, upgrade, &mut deadline).await;
         }
         // Boxed: an idle websocket is not to pay for what a stream needs.
-        Some(Next::Stream { seat, script }) => {
-            Box::pin(stream::serve(&shared, &wire, seat, script, &mut deadline)).await;
+        Some(Next::Stream { subscription, script }) => {
+            Box::pin(stream::serve(&shared, &connection, subscription, script, &mut deadline))
+                .await;
         }
     }
     shared.turns.take().await;
     drop(present);
-    wire.end();
+    connection.end();
     // What was only lent is given back at once.
     if !place.is_of_the_reserve() {
-        linger(&shared, &wire, &mut deadline).await;
+        linger(&shared, &connection, &mut deadline).await;
     }
 }
 
 /// Lets the peer read our last words. Closing a socket with unread input makes the kernel send a
 /// reset, which can destroy what is on the way (RFC 9112 section 9.6): so our side is closed first,
 /// and what still comes is thrown away, for a while.
-async fn linger(shared: &Shared, wire: &Wire, deadline: &mut std::pin::Pin<&mut Sleep>) {
+async fn linger(
+    shared: &Shared,
+    connection: &Connection,
+    deadline: &mut std::pin::Pin<&mut Sleep>,
+) {
     deadline.as_mut().reset(Instant::now() + Duration::from_millis(CLOSE_DEADLINE_MS));
     let mut shut = false;
-    while !wire.is_broken() {
-        wire.flush();
-        if !shut && !wire.is_stuck() {
-            wire.shut();
+    while !connection.is_broken() {
+        connection.flush();
+        if !shut && !connection.is_stuck() {
+            connection.shut();
             shut = true;
         }
-        match wire.wait(deadline, true, !shut).await {
+        match connection.wait(deadline, true, !shut).await {
             Ready::Deadline => return,
-            Ready::Read if wire.read(&mut shared.read_buffer.borrow_mut()) == Some(0) => return,
+            Ready::Read if connection.read(&mut shared.read_buffer.borrow_mut()) == Some(0) => {
+                return;
+            }
             Ready::Read | Ready::Write | Ready::Nudge => {}
         }
     }

@@ -23,18 +23,18 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::chat::{Numbered, SeatId, Source};
+use crate::chat::{Numbered, Source, SubscriptionId};
 use crate::codec::Disconnect;
 use crate::connection::Shared;
-use crate::connection::wire::Wire;
+use crate::connection::socket::Connection;
 use crate::limits::{
     RESERVE_CONNECTIONS, RESERVE_DEADLINE_MS, SILENT_GRACE_MS, SLOT_GRACE_MS, SLOT_PATIENCE_MS,
     SLOT_RETRY_MS,
 };
 use crate::protocol;
 
-/// The connections of one thread, by seat, from accept to close.
-pub type Wires = Rc<RefCell<Numbered<SeatId, Rc<Wire>>>>;
+/// The connections of one thread, by subscription, from accept to close.
+pub type Connections = Rc<RefCell<Numbered<SubscriptionId, Rc<Connection>>>>;
 
 /// The places of all workers.
 #[derive(Clone)]
@@ -129,8 +129,8 @@ impl Place {
 
     /// Counts for the address at the other end. `false`: it has all the places that it may have.
     /// A proxy has as many as it likes, and this machine itself.
-    pub fn is_the_peers(&mut self, shared: &Shared, wire: &Wire) -> bool {
-        let from = wire.from();
+    pub fn is_the_peers(&mut self, shared: &Shared, connection: &Connection) -> bool {
+        let from = connection.from();
         let source = Source::of(from);
         if source == Source::Local || protocol::is_proxy(&shared.service, from) {
             return true;
@@ -140,10 +140,10 @@ impl Place {
     }
 
     /// Becomes a place like any other, for which somebody else makes way.
-    pub async fn settle(&mut self, shared: &Shared, wire: &Wire) -> bool {
+    pub async fn settle(&mut self, shared: &Shared, connection: &Connection) -> bool {
         let end = Instant::now() + Duration::from_millis(RESERVE_DEADLINE_MS);
         while self.slot.reserve {
-            make_way(&shared.wires, wire);
+            make_way(&shared.connections, connection);
             let settled = shared.slots.settle(&mut self.slot, Duration::from_millis(SLOT_RETRY_MS));
             if !settled.await && (Instant::now() >= end || shared.stopping.get()) {
                 return false;
@@ -153,7 +153,13 @@ impl Place {
     }
 
     /// Whether the connection may stay open for whoever asks from there.
-    pub fn stays(&mut self, shared: &Shared, wire: &Wire, source: Source, known: bool) -> bool {
+    pub fn stays(
+        &mut self,
+        shared: &Shared,
+        connection: &Connection,
+        source: Source,
+        known: bool,
+    ) -> bool {
         if self.address.is_none() && source != Source::Local {
             self.address = shared.addresses.take(source);
             if self.address.is_none() {
@@ -163,7 +169,7 @@ impl Place {
         if known || shared.slots.admit_stranger(&mut self.slot) {
             return true;
         }
-        make_way(&shared.wires, wire);
+        make_way(&shared.connections, connection);
         false
     }
 }
@@ -194,14 +200,16 @@ impl Gate {
 }
 
 /// Has one connection of a thread make way, if there is one that has to.
-pub(super) fn make_way(wires: &Wires, but: &Wire) {
+pub(super) fn make_way(connections: &Connections, but: &Connection) {
     let now = Instant::now();
     let (grace, silence) =
         (Duration::from_millis(SLOT_GRACE_MS), Duration::from_millis(SILENT_GRACE_MS));
-    let wires = wires.borrow();
-    let waiting = wires.values().filter(|wire| wire.seat != but.seat && !wire.is_leaving());
-    let ranked = waiting.filter_map(|wire| {
-        let (stage, since) = wire.stage.get();
+    let connections = connections.borrow();
+    let waiting = connections.values().filter(|connection| {
+        connection.subscription != but.subscription && !connection.is_leaving()
+    });
+    let ranked = waiting.filter_map(|connection| {
+        let (stage, since) = connection.stage.get();
         let age = now.saturating_duration_since(since);
         let (rank, grace) = match stage {
             Stage::Idle => (0, grace),
@@ -209,12 +217,12 @@ pub(super) fn make_way(wires: &Wires, but: &Wire) {
             Stage::Silent => (2, silence),
             Stage::Busy => return None,
         };
-        (age >= grace).then_some((rank, since, wire))
+        (age >= grace).then_some((rank, since, connection))
     });
-    let Some((rank, _, wire)) = ranked.min_by_key(|(rank, since, _)| (*rank, *since)) else {
+    let Some((rank, _, connection)) = ranked.min_by_key(|(rank, since, _)| (*rank, *since)) else {
         return;
     };
-    if rank < 2 { wire.cut_off() } else { wire.close(Disconnect::NoPlace) }
+    if rank < 2 { connection.cut_off() } else { connection.close(Disconnect::NoPlace) }
 }
 
 /// How many places each address has.

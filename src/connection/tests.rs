@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::codec::Disconnect;
 use crate::connection::slots::Stage;
-use crate::hub::seat_id;
+use crate::hub::subscription_id;
 use crate::limits::{
     ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
     SILENT_GRACE_MS, SLOT_GRACE_MS, TURNS_PER_ROUND, UNANSWERED_MAX,
@@ -37,7 +37,7 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
         };
         let (stream, _) = listener.accept().expect("it has come");
         let shared = Rc::new(shared(service));
-        let wire = Rc::new(shared.wire(seat_id(0, 1), socket(stream)));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), socket(stream)));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
             for byte in drip.iter().cycle() {
@@ -50,7 +50,7 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
         tokio::time::pause();
         let start = Instant::now();
         tokio::select! {
-            () = serve(shared, wire, slot) => {}
+            () = serve(shared, connection, slot) => {}
             () = drips => {}
         }
         heard.1 = u64::try_from(start.elapsed().as_millis()).expect("minutes");
@@ -117,7 +117,7 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
         socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
         let shared = shared(service);
-        let wire = shared.wire(seat_id(0, 1), stream);
+        let connection = shared.connection(subscription_id(0, 1), stream);
         let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
         let content = vec![7; 1024 * 1024];
         let reads = async {
@@ -130,7 +130,7 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         tokio::time::pause();
         let start = Instant::now();
         tokio::select! {
-            all = answer::write(&shared, &wire, [b"head", &content], &mut deadline) => {
+            all = answer::write(&shared, &connection, [b"head", &content], &mut deadline) => {
                 result = (all, start.elapsed().as_secs());
             }
             () = reads => {}
@@ -208,23 +208,26 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
 fn of_what_is_unfinished_the_most_makes_way() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
-        let wires: Vec<Rc<Wire>> =
-            (1..=4).map(|count| Rc::new(shared.wire(seat_id(0, count), pair().0))).collect();
+        let connections: Vec<Rc<Connection>> = (1..=4)
+            .map(|count| Rc::new(shared.connection(subscription_id(0, count), pair().0)))
+            .collect();
         let unfinished = Unfinished::new(100);
-        let closed = || wires.iter().map(|wire| wire.closing().is_some()).collect::<Vec<_>>();
-        for (wire, bytes) in wires.iter().zip([30, 40, 30]) {
-            unfinished.note(wire, bytes);
+        let closed = || {
+            connections.iter().map(|connection| connection.closing().is_some()).collect::<Vec<_>>()
+        };
+        for (connection, bytes) in connections.iter().zip([30, 40, 30]) {
+            unfinished.note(connection, bytes);
         }
         assert_eq!(closed(), [false; 4]);
         // What comes to its end makes room.
-        unfinished.note(&wires[0], 0);
-        unfinished.note(&wires[0], 30);
+        unfinished.note(&connections[0], 0);
+        unfinished.note(&connections[0], 30);
         assert_eq!((unfinished.used(), closed()), (100, vec![false; 4]));
-        unfinished.note(&wires[3], 1);
+        unfinished.note(&connections[3], 1);
         assert_eq!((unfinished.used(), closed()), (61, vec![false, true, false, false]));
         // Of equals the oldest.
-        unfinished.note(&wires[3], 41);
-        unfinished.note(&wires[3], 30);
+        unfinished.note(&connections[3], 41);
+        unfinished.note(&connections[3], 30);
         assert_eq!((unfinished.used(), closed()), (90, vec![false, true, false, true]));
     });
 }
@@ -235,16 +238,16 @@ fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
-        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
         let head = b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nsome";
         peer.writable().await.expect("a socket");
         assert_eq!(peer.try_write(head).ok(), Some(head.len()));
-        let served = serve(shared.clone(), wire.clone(), slot(&shared).await);
+        let served = serve(shared.clone(), connection.clone(), slot(&shared).await);
         let crowd = async {
             while shared.unfinished.used() == 0 {
                 tokio::task::yield_now().await;
             }
-            wire.close(Disconnect::Unfinished);
+            connection.close(Disconnect::Unfinished);
             let mut bytes = [0; 1024];
             peer.readable().await.expect("an answer");
             let count = peer.try_read(&mut bytes).expect("an answer");
@@ -266,7 +269,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
-        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
         let held = shared.unsent.hold(UNSENT_BYTES_MAX);
         let ask = async |path: &str| {
             let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -288,10 +291,10 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
             drop(held);
             assert!(ask("/chats/1").await.starts_with("HTTP/1.1 200 "));
             shared.stop();
-            wire.nudge();
+            connection.nudge();
         };
         tokio::select! {
-            () = serve(shared.clone(), wire.clone(), slot(&shared).await) => {}
+            () = serve(shared.clone(), connection.clone(), slot(&shared).await) => {}
             () = asks => {}
         }
     });
@@ -304,20 +307,26 @@ fn who_does_least_makes_way() {
     use crate::connection::slots::{Stage, make_way};
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
-        let wire = |count| Rc::new(shared.wire(seat_id(0, count), pair().0));
-        let wires: Vec<Rc<Wire>> = (0..7).map(wire).collect();
+        let connection = |count| Rc::new(shared.connection(subscription_id(0, count), pair().0));
+        let connections: Vec<Rc<Connection>> = (0..7).map(connection).collect();
         tokio::time::pause();
         let stages = [Stage::Silent, Stage::Busy, Stage::Asking, Stage::Idle, Stage::Idle];
-        for (wire, stage) in wires.iter().zip(stages) {
-            wire.enter(stage);
-            shared.wires.borrow_mut().insert(wire.seat, wire.clone());
+        for (connection, stage) in connections.iter().zip(stages) {
+            connection.enter(stage);
+            shared.connections.borrow_mut().insert(connection.subscription, connection.clone());
             tokio::time::advance(Duration::from_millis(1)).await;
         }
-        let newcomer = &wires[6];
+        let newcomer = &connections[6];
         let gone = || {
-            make_way(&shared.wires, newcomer);
-            let gone = |wire: &&Rc<Wire>| wire.is_broken() || wire.closing().is_some();
-            let gone: Vec<u64> = wires.iter().filter(gone).map(|wire| wire.seat.0 >> 16).collect();
+            make_way(&shared.connections, newcomer);
+            let gone = |connection: &&Rc<Connection>| {
+                connection.is_broken() || connection.closing().is_some()
+            };
+            let gone: Vec<u64> = connections
+                .iter()
+                .filter(gone)
+                .map(|connection| connection.subscription.0 >> 16)
+                .collect();
             gone
         };
         assert_eq!(gone(), [0_u64; 0], "nobody has kept a place for long");
@@ -328,7 +337,7 @@ fn who_does_least_makes_way() {
         assert_eq!(gone(), [2, 3, 4], "a websocket has longer");
         tokio::time::advance(Duration::from_millis(SILENT_GRACE_MS)).await;
         assert_eq!(gone(), [0, 2, 3, 4]);
-        assert_eq!(wires[0].closing(), Some(Disconnect::NoPlace));
+        assert_eq!(connections[0].closing(), Some(Disconnect::NoPlace));
         assert_eq!(gone(), [0, 2, 3, 4], "who does something stays");
     });
 }
@@ -353,7 +362,7 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
         stream.set_nonblocking(true).expect("a socket");
         let shared = Rc::new(shared(service));
         let stream = TcpStream::from_std(stream).expect("a runtime");
-        let wire = Rc::new(shared.wire(seat_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
         let upgrade = "GET /chats/1/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -369,10 +378,10 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
         }
         let slot = slot(&shared).await;
         tokio::time::pause();
-        let mut serving = Box::pin(serve(shared, wire.clone(), slot));
+        let mut serving = Box::pin(serve(shared, connection.clone(), slot));
         assert_eq!(lasts(&mut serving, 10 * pong_secs).await, None, "it is still there");
         // When they are answered, it is listened to again; and says nothing.
-        (0..UNANSWERED_MAX).for_each(|_| wire.answered());
+        (0..UNANSWERED_MAX).for_each(|_| connection.answered());
         let silent = lasts(&mut serving, 10 * pong_secs).await.expect("silence is noticed");
         let over = Duration::from_secs(pong_secs)..=Duration::from_secs(pong_secs + 3);
         assert!(over.contains(&silent), "{silent:?}");
@@ -390,7 +399,7 @@ fn a_burst_is_served_in_rounds() {
 
 async fn burst(shared: Rc<Shared>) {
     const ALL: usize = 4 * TURNS_PER_ROUND;
-    let mut wires = Vec::new();
+    let mut connections = Vec::new();
     for number in 0..ALL {
         let (stream, peer) = pair();
         peer.writable().await.expect("a socket");
@@ -398,21 +407,22 @@ async fn burst(shared: Rc<Shared>) {
         peer.try_write(request).expect("it fits");
         peer.into_std().and_then(|peer| peer.shutdown(Shutdown::Both)).expect("a socket");
         stream.readable().await.expect("a socket");
-        wires.push(Rc::new(shared.wire(seat_id(0, number as u64 + 1), stream)));
+        connections.push(Rc::new(shared.connection(subscription_id(0, number as u64 + 1), stream)));
     }
     let ended = Rc::new(Cell::new(0));
-    for wire in &wires {
-        let (shared, ended, wire) = (shared.clone(), ended.clone(), wire.clone());
+    for connection in &connections {
+        let (shared, ended, connection) = (shared.clone(), ended.clone(), connection.clone());
         let slot = slot(&shared).await;
         tokio::task::spawn_local(async move {
-            serve(shared, wire, slot).await;
+            serve(shared, connection, slot).await;
             ended.set(ended.get() + 1);
         });
     }
     let (mut did, mut rounds) = (0, 0);
     while ended.get() < ALL {
         tokio::task::yield_now().await;
-        let answered = wires.iter().filter(|wire| wire.stage.get().0 == Stage::Busy).count();
+        let answered =
+            connections.iter().filter(|connection| connection.stage.get().0 == Stage::Busy).count();
         let now = answered + ended.get() - did;
         assert!(now <= TURNS_PER_ROUND, "{now} in one round");
         (did, rounds) = (answered + ended.get(), rounds + 1);

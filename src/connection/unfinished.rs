@@ -7,16 +7,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::chat::SeatId;
+use crate::chat::SubscriptionId;
 use crate::codec::Disconnect;
-use crate::connection::wire::Wire;
+use crate::connection::socket::Connection;
 
 /// See the module's documentation.
 pub(super) struct Unfinished {
     most: usize,
     used: Cell<usize>,
-    /// By the connection's seat.
-    held: RefCell<HashMap<SeatId, (usize, Rc<Wire>)>>,
+    /// By the connection's subscription.
+    held: RefCell<HashMap<SubscriptionId, (usize, Rc<Connection>)>>,
 }
 
 impl Unfinished {
@@ -26,20 +26,22 @@ impl Unfinished {
     }
 
     /// This connection holds so many bytes now, maybe none.
-    pub fn note(&self, wire: &Rc<Wire>, bytes: usize) {
+    pub fn note(&self, connection: &Rc<Connection>, bytes: usize) {
         let mut held = self.held.borrow_mut();
         let before = match bytes {
-            0 => held.remove(&wire.seat),
-            _ => held.insert(wire.seat, (bytes, wire.clone())),
+            0 => held.remove(&connection.subscription),
+            _ => held.insert(connection.subscription, (bytes, connection.clone())),
         };
         let before = before.map_or(0, |(bytes, _)| bytes);
         self.used.set(self.used.get() + bytes - before);
         while self.used.get() > self.most {
-            let most = held.iter().max_by_key(|(seat, (bytes, _))| (*bytes, u64::MAX - seat.0));
-            let Some((&seat, _)) = most else { return };
-            let Some((bytes, wire)) = held.remove(&seat) else { return };
+            let most = held
+                .iter()
+                .max_by_key(|(subscription, (bytes, _))| (*bytes, u64::MAX - subscription.0));
+            let Some((&subscription, _)) = most else { return };
+            let Some((bytes, connection)) = held.remove(&subscription) else { return };
             self.used.set(self.used.get() - bytes);
-            wire.close(Disconnect::Unfinished);
+            connection.close(Disconnect::Unfinished);
         }
         // What a burst has made it grow to is not kept.
         if held.is_empty() {

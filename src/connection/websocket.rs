@@ -12,9 +12,9 @@ use crate::codec::{Codec, Disconnect};
 use crate::connection::Shared;
 use crate::connection::http::Upgrade;
 use crate::connection::slots::Stage;
-use crate::connection::stream::Feeder;
-use crate::connection::wire::{Ready, Wire};
-use crate::hub::Seat;
+use crate::connection::socket::{Connection, Ready};
+use crate::connection::stream::StreamDriver;
+use crate::hub::SubscriptionGuard;
 use crate::limits::{CLOSE_DEADLINE_MS, MESSAGE_DEADLINE_MS, WRITE_STALL_MS};
 use crate::log;
 use crate::protocol;
@@ -23,13 +23,13 @@ use crate::ws::{CloseFrame, Incoming, Websocket};
 /// One open websocket.
 struct Session<'a> {
     shared: &'a Shared,
-    wire: &'a Rc<Wire>,
+    connection: &'a Rc<Connection>,
     codec: &'static dyn Codec,
     /// Dropped when the conversation is over: that is how the room learns of it.
-    seat: Option<Seat>,
+    subscription: Option<SubscriptionGuard>,
     websocket: Websocket,
     /// Supplies a stream. (Boxed: most websockets are none.)
-    feeder: Option<Box<Feeder>>,
+    feeder: Option<Box<StreamDriver>>,
     /// What was read and could not be dealt with yet: at most one read buffer.
     rest: Vec<u8>,
     /// Decoded, but the hub's inbox was full.
@@ -49,18 +49,18 @@ struct Session<'a> {
 /// Serves a websocket until both close frames are exchanged, or there is no hope for that.
 pub(super) async fn serve(
     shared: &Shared,
-    wire: &Rc<Wire>,
+    connection: &Rc<Connection>,
     upgrade: Upgrade,
     deadline: &mut Pin<&mut Sleep>,
 ) {
-    let Upgrade { seat, codec, script, early } = upgrade;
+    let Upgrade { subscription, codec, script, early } = upgrade;
     let mut session = Session {
         shared,
-        wire,
+        connection,
         codec,
-        seat: Some(seat),
+        subscription: Some(subscription),
         websocket: Websocket::new(),
-        feeder: script.map(|script| Box::new(Feeder::begin(script, wire))),
+        feeder: script.map(|script| Box::new(StreamDriver::begin(script, connection))),
         rest: early.to_vec(),
         held: None,
         alive: Instant::now(),
@@ -81,21 +81,22 @@ pub(super) async fn serve(
 
 impl Session<'_> {
     fn is_over(&self) -> bool {
-        self.websocket.is_over() || self.wire.is_broken()
+        self.websocket.is_over() || self.connection.is_broken()
     }
 
     /// Deals with what was left over, as far as the hub lets us.
     async fn catch_up(&mut self) {
-        if let (Some(seat), Some(tell)) = (&self.seat, self.held.take()) {
-            seat.tell(tell).await;
+        if let (Some(subscription), Some(tell)) = (&self.subscription, self.held.take()) {
+            subscription.tell(tell).await;
         }
         if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
-            Box::pin(feeder.pump(self.shared, self.wire)).await;
+            Box::pin(feeder.pump(self.shared, self.connection)).await;
         }
-        while let Some((from, own)) = self.wire.lags_from().filter(|_| self.closed.is_none()) {
+        while let Some((from, own)) = self.connection.lags_from().filter(|_| self.closed.is_none())
+        {
             Box::pin(self.make_up(from, own)).await;
         }
-        if !self.rest.is_empty() && self.wire.may_tell() {
+        if !self.rest.is_empty() && self.connection.may_tell() {
             let rest = std::mem::take(&mut self.rest);
             self.take(&rest);
         }
@@ -103,12 +104,12 @@ impl Session<'_> {
 
     /// Reads back what was said in the room, and the reader was too slow to hear.
     async fn make_up(&self, from: Option<Seq>, own: Vec<Seq>) {
-        let (Some(from), Some(room)) = (from, self.wire.room.get()) else {
-            return self.wire.make_up(&[], Seq(0), Seq(0));
+        let (Some(from), Some(room)) = (from, self.connection.room.get()) else {
+            return self.connection.make_up(&[], Seq(0), Seq(0));
         };
         match protocol::missed(&self.shared.service, self.codec, room, from, &own).await {
-            Some(missed) => self.wire.make_up(&missed.bytes, missed.upto, missed.head),
-            None => self.wire.close(Disconnect::TryLater),
+            Some(missed) => self.connection.make_up(&missed.bytes, missed.upto, missed.head),
+            None => self.connection.close(Disconnect::TryLater),
         }
     }
 
@@ -117,7 +118,7 @@ impl Session<'_> {
         if self.is_over() {
             return;
         }
-        if let Some(closing) = self.wire.closing()
+        if let Some(closing) = self.connection.closing()
             && self.closed.is_none()
         {
             self.close(closing);
@@ -128,11 +129,11 @@ impl Session<'_> {
         if due < deadline.deadline() || deadline.is_elapsed() {
             deadline.as_mut().reset(due);
         }
-        let read = self.rest.is_empty() && self.held.is_none() && self.wire.may_tell();
+        let read = self.rest.is_empty() && self.held.is_none() && self.connection.may_tell();
         let paused = Instant::now();
-        match self.wire.wait(deadline, read, self.wire.is_stuck()).await {
+        match self.connection.wait(deadline, read, self.connection.is_stuck()).await {
             Ready::Read => self.read(),
-            Ready::Write => self.wire.flush(),
+            Ready::Write => self.connection.flush(),
             Ready::Nudge => {}
             Ready::Deadline => self.deadline(read),
         }
@@ -150,7 +151,7 @@ impl Session<'_> {
     fn read(&mut self) {
         let shared = self.shared;
         let mut buffer = shared.read_buffer.borrow_mut();
-        match self.wire.read(&mut buffer) {
+        match self.connection.read(&mut buffer) {
             None => {}
             Some(0) => self.vanish("is gone without a close"),
             Some(count) => {
@@ -171,26 +172,32 @@ impl Session<'_> {
         while let Some(incoming) = self.websocket.next(&mut input, &mut out) {
             if matches!(incoming, Incoming::Text(_) | Incoming::Binary(_)) {
                 whole = true;
-                self.wire.enter(Stage::Busy);
+                self.connection.enter(Stage::Busy);
             }
             let goes_on = match incoming {
                 Incoming::Text(text) => self.tell(self.codec.decode(&text)),
                 Incoming::Binary(_) => {
                     let CloseFrame { code, reason } = self.codec.close(Disconnect::NotText);
                     self.websocket.close(code, reason, &mut out);
-                    self.wire.end();
+                    self.connection.end();
                     self.closed = Some(Instant::now());
-                    self.seat = None;
+                    self.subscription = None;
                     true
                 }
                 Incoming::Alive => true,
                 Incoming::Closed { .. } => {
-                    self.seat = None;
+                    self.subscription = None;
                     true
                 }
                 Incoming::Failed(failure) => {
-                    log!(Debug, "seat {}: {} {}", self.wire.seat, failure.code, failure.reason);
-                    self.seat = None;
+                    log!(
+                        Debug,
+                        "subscription {}: {} {}",
+                        self.connection.subscription,
+                        failure.code,
+                        failure.reason
+                    );
+                    self.subscription = None;
                     true
                 }
             };
@@ -200,23 +207,23 @@ impl Session<'_> {
             }
         }
         if self.websocket.is_over() {
-            self.wire.end();
+            self.connection.end();
         }
-        self.wire.control(&out);
+        self.connection.control(&out);
         let bytes = self.websocket.unfinished();
         if bytes > 0 {
             self.unfinished = Some(before.filter(|_| !whole).unwrap_or_else(Instant::now));
         }
         if bytes > 0 || before.is_some() {
-            shared.unfinished.note(self.wire, bytes);
+            shared.unfinished.note(self.connection, bytes);
         }
     }
 
     /// Hands a tell to the hub. `false`: the next one has to wait.
     fn tell(&mut self, tell: Tell) -> bool {
-        let Some(seat) = &self.seat else { return true };
-        let more = self.wire.told();
-        match seat.try_tell(tell) {
+        let Some(subscription) = &self.subscription else { return true };
+        let more = self.connection.told();
+        match subscription.try_tell(tell) {
             Ok(()) => more,
             Err(tell) => {
                 self.held = Some(tell);
@@ -228,31 +235,31 @@ impl Session<'_> {
     /// Begins the closing handshake, behind everything that is queued.
     fn close(&mut self, why: Disconnect) {
         let CloseFrame { code, reason } = self.codec.close(why);
-        log!(Debug, "seat {}: closed, {code}: {reason}", self.wire.seat);
+        log!(Debug, "subscription {}: closed, {code}: {reason}", self.connection.subscription);
         let mut out = Vec::new();
         if let Some(feeder) = &self.feeder {
-            feeder.farewell(why, self.wire);
+            feeder.reason(why, self.connection);
         }
         self.websocket.close(code, reason, &mut out);
-        self.wire.end();
-        self.wire.control(&out);
+        self.connection.end();
+        self.connection.control(&out);
         self.closed = Some(Instant::now());
-        self.seat = None;
+        self.subscription = None;
         (self.rest, self.held, self.unfinished) = (Vec::new(), None, None);
-        self.shared.unfinished.note(self.wire, 0);
+        self.shared.unfinished.note(self.connection, 0);
     }
 
     /// There is nobody to exchange close frames with.
     fn vanish(&mut self, why: &str) {
-        log!(Debug, "seat {}: {why}", self.wire.seat);
-        self.wire.give_up();
+        log!(Debug, "subscription {}: {why}", self.connection.subscription);
+        self.connection.give_up();
     }
 
     /// Notes whether the kernel takes anything of what is queued.
     fn watch_progress(&mut self) {
-        let taken = self.wire.taken();
+        let taken = self.connection.taken();
         self.stuck = match self.stuck {
-            _ if !self.wire.is_stuck() => None,
+            _ if !self.connection.is_stuck() => None,
             Some((since, before)) if taken == before => Some((since, before)),
             _ => Some((Instant::now(), taken)),
         };
@@ -268,7 +275,7 @@ impl Session<'_> {
             due = due.min(after(since, WRITE_STALL_MS));
         }
         if let Some(feeder) = &mut self.feeder {
-            due = due.min(feeder.due(self.wire));
+            due = due.min(feeder.due(self.connection));
         }
         if let Some(since) = self.closed {
             due = due.min(after(since, CLOSE_DEADLINE_MS));
@@ -300,13 +307,13 @@ impl Session<'_> {
             return self.close(Disconnect::Drips);
         }
         if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
-            feeder.speak(self.shared, self.wire);
+            feeder.speak(self.shared, self.connection);
         }
         if past(self.alive, config.ping_interval_ms) && !self.pinged {
             self.pinged = listens; // While nobody listens, its answer is not heard.
             let mut out = Vec::new();
             self.websocket.ping(&mut out);
-            self.wire.control(&out);
+            self.connection.control(&out);
         }
     }
 }

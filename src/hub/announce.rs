@@ -3,16 +3,17 @@
 
 use tokio::time::Instant;
 
-use crate::chat::{Door, Event, RoomId, SeatId, What};
+use crate::chat::{Event, ProtocolId, RoomId, SubscriptionId, What};
 use crate::codec::PROTOCOL_IDS_MAX;
 use crate::hub::{Hub, Item, presence};
 
 impl Hub {
     /// Tells everybody who hears a room; of comings and goings those who want them gathered only if
     /// it is time.
-    pub(super) fn announce(&mut self, event: &Event, by: Option<SeatId>) {
-        let gathers = |door: Door| presence::is_a_move(event) && self.encoder.gathers(door);
-        let wanted = self.doors(event.room).any(gathers);
+    pub(super) fn announce(&mut self, event: &Event, by: Option<SubscriptionId>) {
+        let gathers =
+            |protocol: ProtocolId| presence::is_a_move(event) && self.encoder.gathers(protocol);
+        let wanted = self.protocols(event.room).any(gathers);
         if !wanted || self.presence.note(Instant::now(), event) {
             return self.announce_to(event, by, |_| true);
         }
@@ -26,17 +27,23 @@ impl Hub {
         }
     }
 
-    /// The doors that somebody hears a room through.
-    fn doors(&self, room: RoomId) -> impl Iterator<Item = Door> {
+    /// The protocols that somebody hears a room through.
+    fn protocols(&self, room: RoomId) -> impl Iterator<Item = ProtocolId> {
         let audience = self.audiences.get(&room).map_or(&[][..], Vec::as_slice);
-        let listens = |door: &Door| audience.iter().any(|of| of[usize::from(door.0)] > 0);
-        (0..PROTOCOL_IDS_MAX as u8).map(Door).filter(listens)
+        let listens =
+            |protocol: &ProtocolId| audience.iter().any(|of| of[usize::from(protocol.0)] > 0);
+        (0..PROTOCOL_IDS_MAX as u8).map(ProtocolId).filter(listens)
     }
 
-    fn announce_to(&mut self, event: &Event, by: Option<SeatId>, wanted: impl Fn(bool) -> bool) {
-        let mut doors: Vec<Door> = self.doors(event.room).collect();
-        doors.retain(|door| wanted(self.encoder.gathers(*door)));
-        let copies = self.encoder.event(event, |door| doors.contains(&door));
+    fn announce_to(
+        &mut self,
+        event: &Event,
+        by: Option<SubscriptionId>,
+        wanted: impl Fn(bool) -> bool,
+    ) {
+        let mut protocols: Vec<ProtocolId> = self.protocols(event.room).collect();
+        protocols.retain(|protocol| wanted(self.encoder.gathers(*protocol)));
+        let copies = self.encoder.event(event, |protocol| protocols.contains(&protocol));
         let Some(audience) = self.audiences.get(&event.room).filter(|_| !copies.is_empty()) else {
             return;
         };

@@ -1,8 +1,8 @@
-//! The ways to the hub: everybody's, a seated connection's, and the log's.
+//! The ways to the hub: everybody's, a subscribed connection's, and the log's.
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::chat::{Answer, Call, Caller, Command, Refusal, SeatId, Source, Tell, Typed};
+use crate::chat::{Answer, Call, Caller, Command, Refusal, Source, SubscriptionId, Tell, Typed};
 
 /// The caller, who waits for an answer.
 pub(super) type Waiter = oneshot::Sender<Result<Answer, Refusal>>;
@@ -10,8 +10,8 @@ pub(super) type Waiter = oneshot::Sender<Result<Answer, Refusal>>;
 /// What stands in the hub's inbox.
 pub(super) enum Message {
     Call { source: Source, caller: Caller, call: Call, answer: Waiter },
-    Tell { seat: SeatId, tell: Tell },
-    Leave { seat: SeatId },
+    Tell { subscription: SubscriptionId, tell: Tell },
+    Leave { subscription: SubscriptionId },
     FromLog(Vec<Command>),
     Close,
 }
@@ -31,8 +31,8 @@ pub struct LogHandle {
 
 /// The right of one connection to hear and speak. Dropping it leaves the room: the slot for saying
 /// so in the hub's inbox is paid for in advance, so nothing can keep it from arriving.
-pub struct Seat {
-    id: SeatId,
+pub struct SubscriptionGuard {
+    id: SubscriptionId,
     hub: HubHandle,
     leave: Option<mpsc::OwnedPermit<Message>>,
 }
@@ -63,25 +63,26 @@ impl HubHandle {
         answered.await.map_err(|_| Refusal::Unavailable)?
     }
 
-    /// Takes a seat: `call` is a [`call::Sit`](crate::chat::call::Sit) or
-    /// [`call::Follow`](crate::chat::call::Follow) for that seat.
+    /// Takes a subscription: `call` is a [`call::Subscribe`](crate::chat::call::Subscribe) or
+    /// [`call::OpenStream`](crate::chat::call::OpenStream) for that subscription.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
-    pub async fn sit<C: Typed>(
+    pub async fn subscribe<C: Typed>(
         &self,
-        seat: SeatId,
+        subscription: SubscriptionId,
         caller: Caller,
         call: C,
-    ) -> Result<(Seat, C::Answer), Refusal> {
+    ) -> Result<(SubscriptionGuard, C::Answer), Refusal> {
         let leave = self.inbox.clone().reserve_owned().await.map_err(|_| Refusal::Unavailable)?;
         // From here on the leave is sure, also when this future is dropped before the answer.
-        let seat = Seat { id: seat, hub: self.clone(), leave: Some(leave) };
+        let subscription =
+            SubscriptionGuard { id: subscription, hub: self.clone(), leave: Some(leave) };
         let answer = self.call(caller, call).await?;
-        Ok((seat, answer))
+        Ok((subscription, answer))
     }
 
-    /// Begins the end: everybody is unseated, and nothing new begins.
+    /// Begins the end: everybody is unsubscribed, and nothing new begins.
     pub async fn close(&self) {
         let _ = self.inbox.send(Message::Close).await; // A hub that is gone is closed.
     }
@@ -102,10 +103,11 @@ impl LogHandle {
     }
 }
 
-impl Seat {
-    /// Says something, if the hub's inbox has room; else hands it back, for [`Seat::tell`].
+impl SubscriptionGuard {
+    /// Says something, if the hub's inbox has room; else hands it back, for
+    /// [`SubscriptionGuard::tell`].
     pub fn try_tell(&self, tell: Tell) -> Result<(), Tell> {
-        match self.hub.inbox.try_send(Message::Tell { seat: self.id, tell }) {
+        match self.hub.inbox.try_send(Message::Tell { subscription: self.id, tell }) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Full(Message::Tell { tell, .. })) => Err(tell),
             Err(_) => Ok(()), // The hub is gone, and this connection will be, too.
@@ -114,14 +116,14 @@ impl Seat {
 
     /// Says something, as soon as the hub's inbox has room.
     pub async fn tell(&self, tell: Tell) {
-        let _ = self.hub.inbox.send(Message::Tell { seat: self.id, tell }).await;
+        let _ = self.hub.inbox.send(Message::Tell { subscription: self.id, tell }).await;
     }
 }
 
-impl Drop for Seat {
+impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
         if let Some(permit) = self.leave.take() {
-            permit.send(Message::Leave { seat: self.id });
+            permit.send(Message::Leave { subscription: self.id });
         }
     }
 }

@@ -4,11 +4,11 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::chat::{
-    AccountId, Answer, Author, Call, Caller, Entry, LOBBY, Name, Refusal, RoomFacts, SessionId,
+    AccountId, Answer, Author, Call, Caller, Entry, LOBBY, Name, Refusal, RoomSettings, SessionId,
     Source, Ticket, Title, Visibility, call, founding,
 };
 use crate::crypto::{self, KeyHash};
-use crate::store::{LineEnd, Write, line};
+use crate::store::{Job, LineEnd, line};
 
 /// A hub that somebody is known to, after so many messages in the lobby, and whoever is to write.
 struct Bench {
@@ -64,8 +64,8 @@ impl Bench {
     fn make_room(&mut self, number: usize) -> oneshot::Receiver<Result<Answer, Refusal>> {
         let title = Title::new(&format!("room {number}")).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
-        let facts = RoomFacts { title, description, visibility, password: None };
-        self.ask(call::MakeRoom { facts, chance: 1 })
+        let settings = RoomSettings { title, description, visibility, password: None };
+        self.ask(call::MakeRoom { settings, chance: 1 })
     }
 
     /// The disk takes everything that has reached it. How many marks there were.
@@ -75,9 +75,9 @@ impl Bench {
             let mut answers = Vec::new();
             for write in batch {
                 match write {
-                    Write::Entry { ticket, entry, .. } => answers.push((ticket, entry)),
-                    Write::Mark { .. } => marks += 1,
-                    Write::Touch(_) => {}
+                    Job::Entry { ticket, entry, .. } => answers.push((ticket, entry)),
+                    Job::Mark { .. } => marks += 1,
+                    Job::Touch(_) => {}
                 }
             }
             let first = self.hub.chat.last().0 + 1;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::chat::{Door, Folded, RoomId, SeatId, Seq};
+use crate::chat::{Folded, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::codec::{Disconnect, Encoded};
 use crate::hub::Bounds;
 use crate::log;
@@ -11,19 +11,19 @@ use crate::log;
 /// What a worker has to do, in order.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Item {
-    /// From here on the seat hears the room.
-    Seat {
-        /// Which seat.
-        seat: SeatId,
+    /// From here on the subscription hears the room.
+    Subscribe {
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol.
-        door: Door,
+        protocol: ProtocolId,
         /// Which room.
         room: RoomId,
     },
-    /// From here on the seat hears nothing.
-    Unseat {
-        /// Which seat.
-        seat: SeatId,
+    /// From here on the subscription hears nothing.
+    Unsubscribe {
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Which room.
         room: RoomId,
         /// How its connection is to be closed; `None`: it is gone already.
@@ -35,40 +35,40 @@ pub enum Item {
         room: RoomId,
         /// The number of the entry, where it is one.
         seq: Option<Seq>,
-        /// The seat through which it came.
-        by: Option<SeatId>,
+        /// The subscription through which it came.
+        by: Option<SubscriptionId>,
         /// Who it says is here from now on, or is not.
         moved: Option<(Folded, bool)>,
-        /// One for each door that has a word for it.
+        /// One for each protocol that has a word for it.
         copies: Vec<Encoded>,
     },
     /// To one stream.
-    Whisper {
-        /// Its seat in the room.
-        seat: SeatId,
+    Notify {
+        /// Its subscription in the room.
+        subscription: SubscriptionId,
         /// The number of the entry, where it is one.
         seq: Option<Seq>,
         /// What it is told.
         frame: Bytes,
     },
     /// A stream's connection is to be closed.
-    Dismiss {
-        /// Its own seat.
-        seat: SeatId,
+    CloseStream {
+        /// Its own subscription.
+        subscription: SubscriptionId,
         /// How.
         closing: Disconnect,
     },
-    /// To one seat, whose oldest unanswered tell is answered by it.
+    /// To one subscription, whose oldest unanswered tell is answered by it.
     Reply {
-        /// Which seat.
-        seat: SeatId,
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// The answer; empty where the protocol is silent.
         frame: Bytes,
     },
     /// All entries up to here have been announced, whether or not somebody here was to hear them.
     Head(Seq),
     /// This worker did not come for so long that what it should have done was thrown away: every
-    /// seat that it has missed something.
+    /// subscription that it has missed something.
     Overrun,
 }
 
@@ -82,19 +82,19 @@ pub(super) struct WorkerLine {
     items_max: usize,
 }
 
-/// The id of the seat of a worker's `count`th connection: no two workers ever make the same. The
-/// last 16 bits are left to the core, for the seats that a stream has in rooms.
-pub fn seat_id(worker: usize, count: u64) -> SeatId {
-    SeatId((worker as u64) << 48 | count << 16)
+/// The id of the subscription of a worker's `count`th connection: no two workers ever make the
+/// same. The last 16 bits are left to the core, for the subscriptions that a stream has in rooms.
+pub fn subscription_id(worker: usize, count: u64) -> SubscriptionId {
+    SubscriptionId((worker as u64) << 48 | count << 16)
 }
 
-/// The seat of the connection that a seat belongs to.
-pub fn base_of(seat: SeatId) -> SeatId {
-    SeatId(seat.0 & !0xffff)
+/// The subscription of the connection that a subscription belongs to.
+pub fn base_of(subscription: SubscriptionId) -> SubscriptionId {
+    SubscriptionId(subscription.0 & !0xffff)
 }
 
-pub(super) fn worker_of(seat: SeatId) -> usize {
-    (seat.0 >> 48) as usize
+pub(super) fn worker_of(subscription: SubscriptionId) -> usize {
+    (subscription.0 >> 48) as usize
 }
 
 impl WorkerLine {

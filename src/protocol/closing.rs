@@ -1,7 +1,7 @@
 //! What a client is told when the server closes its connection: a websocket close code (RFC 6455
 //! section 7.4) and a reason for a person. The same in every protocol; called by their codecs.
 
-use crate::chat::Farewell;
+use crate::chat::CloseReason;
 use crate::codec::Disconnect;
 use crate::ws::CloseFrame;
 
@@ -9,14 +9,16 @@ use crate::ws::CloseFrame;
 /// most 123 bytes.
 pub(super) fn close_frame(why: Disconnect) -> CloseFrame {
     let (code, reason) = match why {
-        Disconnect::Ended(farewell) => match farewell {
-            Farewell::SessionEnded => (1008, "your session has ended; log in again"),
-            Farewell::RoomGone => (1000, "this room is gone"),
-            Farewell::Replaced => (1008, "you have opened too many streams; this was the oldest"),
-            Farewell::Locked => (1008, "this room has a new password; ask for a new token"),
-            Farewell::Expelled => (1008, "the owner of this room has put you out"),
-            Farewell::GaveWay => (1008, "another connection came by your token; this one ends"),
-            Farewell::Closing => (1001, "the server stops; come back"),
+        Disconnect::Ended(reason) => match reason {
+            CloseReason::SessionEnded => (1008, "your session has ended; log in again"),
+            CloseReason::RoomGone => (1000, "this room is gone"),
+            CloseReason::Replaced => {
+                (1008, "you have opened too many streams; this was the oldest")
+            }
+            CloseReason::Locked => (1008, "this room has a new password; ask for a new token"),
+            CloseReason::Expelled => (1008, "the owner of this room has put you out"),
+            CloseReason::GaveWay => (1008, "another connection came by your token; this one ends"),
+            CloseReason::ShuttingDown => (1001, "the server stops; come back"),
         },
         Disconnect::TooSlow => (1013, "you read too slowly; come back"),
         Disconnect::TryLater => (1013, "too much to do; come back"),

@@ -8,7 +8,7 @@ use crate::chat::{Caller, Event, RoomId, Seq, What, call};
 use crate::codec::Codec;
 use crate::limits::{LAG_PAGE_MESSAGES, PAGE_FRAMES_BYTES};
 use crate::protocol::Service;
-use crate::store::{Bound, Message, Page};
+use crate::store::{Bound, Message, MessagePage};
 
 /// A part of what was missed.
 pub struct Missed {
@@ -47,7 +47,7 @@ pub(crate) fn of_page(
     epoch: &str,
     (from, heard): (Seq, Seq),
     own: &[Seq],
-    page: Page,
+    page: MessagePage,
 ) -> Missed {
     let mut missed = Missed { bytes: Vec::new(), upto: heard, head: heard };
     let last = page.messages.last().map(|message| message.seq);

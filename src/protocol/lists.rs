@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::chat::Refusal;
 use crate::http::{Piece, Pieces, Response};
 use crate::limits::PIECE_BYTES;
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 
 /// A list, as it is made.
 pub(super) trait Listed: Send {
@@ -40,7 +40,7 @@ impl Items {
 
     /// Something as it is.
     pub fn item(&mut self, item: &impl Serialize) {
-        bodies::write(item, &mut self.json);
+        json_body::write(item, &mut self.json);
     }
 
     /// JSON as it is.

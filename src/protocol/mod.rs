@@ -10,11 +10,11 @@
 //! Every protocol has one table of its [`routes`]. To add a request, write its handler, and its
 //! line in that table.
 
-mod bodies;
 #[cfg(feature = "chitchat")]
 mod chitchat;
 mod closing;
 mod cookies;
+mod json_body;
 mod lagging;
 mod lists;
 #[cfg(feature = "native")]
@@ -35,12 +35,12 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::chat::{Caller, Door, Refusal, RoomId, RoomRef, SeatId, Source, call};
+use crate::chat::{Caller, ProtocolId, Refusal, RoomId, RoomRef, Source, SubscriptionId, call};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::crypto::{self, KeyHash};
 use crate::http::{self, Method, Reject, Request, Response};
-use crate::hub::{HubHandle, Seat};
+use crate::hub::{HubHandle, SubscriptionGuard};
 #[cfg(test)]
 pub(crate) use crate::protocol::lagging::of_page;
 pub use crate::protocol::lagging::{Missed, missed};
@@ -81,16 +81,16 @@ pub(crate) struct Protocol {
 /// An answer on its way.
 type Responding<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
-/// The codecs of all protocols. A [`Door`], the id of a protocol's form, is an index into it.
+/// The codecs of all protocols. A [`ProtocolId`], the id of a protocol's form, is an index into it.
 pub fn codecs() -> Codecs {
     PROTOCOLS.iter().flat_map(|protocol| protocol.codecs).copied().collect()
 }
 
 /// The id of a protocol's form.
-fn protocol_id(codec: &dyn Codec) -> Door {
+fn protocol_id(codec: &dyn Codec) -> ProtocolId {
     let mut all = PROTOCOLS.iter().flat_map(|protocol| protocol.codecs);
     let index = all.position(|one| one.name() == codec.name());
-    Door(u8::try_from(index.expect("a protocol lists its codecs")).expect("there are a few"))
+    ProtocolId(u8::try_from(index.expect("a protocol lists its codecs")).expect("there are a few"))
 }
 
 /// The protocol that a path belongs to.
@@ -221,7 +221,7 @@ pub enum Outcome {
         /// The 101.
         response: Response,
         /// The right to chat.
-        seat: Seat,
+        subscription: SubscriptionGuard,
         /// What is spoken.
         codec: &'static dyn Codec,
         /// A stream's: the frames that it sends besides those of its rooms.
@@ -234,7 +234,7 @@ pub enum Outcome {
         /// The head.
         response: Response,
         /// The right to hear.
-        seat: Seat,
+        subscription: SubscriptionGuard,
         /// The frames that the stream sends.
         script: Box<dyn StreamScript>,
     },
@@ -246,20 +246,21 @@ impl From<Response> for Outcome {
     }
 }
 
-/// Answers a request from that address. `seat` is a number never used before, for a seat that may
-/// come of it. HEAD is answered as GET; whoever sends the response leaves out the content.
+/// Answers a request from that address. `subscription` is a number never used before, for a
+/// subscription that may come of it. HEAD is answered as GET; whoever sends the response leaves out
+/// the content.
 pub async fn respond(
     service: &Rc<Service>,
     from: IpAddr,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
 ) -> Outcome {
     let readable =
         |response| origins::readable(&service.config.origins, request.header("origin"), response);
-    match answer(service, from, seat, request).await {
+    match answer(service, from, subscription, request).await {
         Outcome::Response(response) => Outcome::Response(readable(response)),
-        Outcome::Stream { response, seat, script } => {
-            Outcome::Stream { response: readable(response), seat, script }
+        Outcome::Stream { response, subscription, script } => {
+            Outcome::Stream { response: readable(response), subscription, script }
         }
         // To a websocket a browser applies no such rule; it says who asks, and that is looked at.
         websocket @ Outcome::Websocket { .. } => websocket,
@@ -283,7 +284,12 @@ pub fn is_proxy(service: &Service, from: IpAddr) -> bool {
     source::is_trusted(from.to_canonical(), &service.config.trusted_proxies)
 }
 
-async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Request) -> Outcome {
+async fn answer(
+    service: &Rc<Service>,
+    from: IpAddr,
+    subscription: SubscriptionId,
+    request: &Request,
+) -> Outcome {
     let segments = match request.segments() {
         Ok(segments) => segments,
         Err(reject) => return Outcome::Response(refused(&request.path, reject)),
@@ -299,14 +305,19 @@ async fn answer(service: &Rc<Service>, from: IpAddr, seat: SeatId, request: &Req
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
     let mut context = service.context(source);
     context.session = cookies::shown(&context.hub, request, &context.epoch).await;
-    route(&context, seat, request, &path).await
+    route(&context, subscription, request, &path).await
 }
 
 /// Finds whose a request is.
-async fn route(context: &Context, seat: SeatId, request: &Request, path: &[&str]) -> Outcome {
+async fn route(
+    context: &Context,
+    subscription: SubscriptionId,
+    request: &Request,
+    path: &[&str],
+) -> Outcome {
     if let Some(Protocol { routes, dress, .. }) = protocol_of(path) {
         return match routes::find(routes, request.method, path) {
-            Some(route) => (route.handle)(Routed { context, seat, request, path }).await,
+            Some(route) => (route.handle)(Routed { context, subscription, request, path }).await,
             None => Outcome::Response(dress(unrouted(request, &routes::allowed(routes, path)))),
         };
     }

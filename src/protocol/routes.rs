@@ -5,7 +5,7 @@
 //! [`BODY_BYTES_MAX`](crate::limits::BODY_BYTES_MAX), which [`http`](crate::http) applies before
 //! there is a whole request to route.
 
-use crate::chat::SeatId;
+use crate::chat::SubscriptionId;
 use crate::http::{Method, Request, Response};
 use crate::protocol::{Context, Outcome, Responding};
 
@@ -33,8 +33,8 @@ impl Route {
 /// A request for which a route was found.
 pub(super) struct Routed<'a> {
     pub context: &'a Context,
-    /// A number never used before, for the seat that a stream takes.
-    pub seat: SeatId,
+    /// A number never used before, for the subscription that a stream takes.
+    pub subscription: SubscriptionId,
     pub request: &'a Request,
     /// The decoded segments of the request's path.
     pub path: &'a [&'a str],
@@ -64,7 +64,8 @@ impl<'a> Routed<'a> {
 /// }
 /// ```
 ///
-/// `Stream` is the GET of what stays open; its handler takes the context, the seat and the request.
+/// `Stream` is the GET of what stays open; its handler takes the context, the subscription and the
+/// request.
 macro_rules! routes {
     ($($method:ident $path:literal => $($handler:ident)::+ ($($segment:ident),*),)+) => {
         &[$($crate::protocol::routes::Route {
@@ -83,7 +84,7 @@ macro_rules! routes {
     (@stays Stream) => { true };
     (@stays $method:ident) => { false };
     (@call Stream $routed:ident ($handler:path) $($segment:ident)*) => {
-        $handler($routed.context, $routed.seat, $routed.request, $($segment),*)
+        $handler($routed.context, $routed.subscription, $routed.request, $($segment),*)
     };
     (@call $method:ident $routed:ident ($handler:path) $($segment:ident)*) => {
         $handler($routed.context, $routed.request, $($segment),*)
@@ -146,7 +147,7 @@ mod tests {
         Ok(Response::new(200))
     }
 
-    async fn hear(_: &Context, _: SeatId, _: &Request) -> Result<Response, Response> {
+    async fn hear(_: &Context, _: SubscriptionId, _: &Request) -> Result<Response, Response> {
         Ok(Response::new(200))
     }
 

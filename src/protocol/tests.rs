@@ -11,15 +11,15 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use crate::chat::{Command, Event, LOBBY, Refusal, SeatId, Seq, Settings};
+use crate::chat::{Command, Event, LOBBY, Refusal, Seq, Settings, SubscriptionId};
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::http::{Framing, Next, Reader, Request};
-use crate::hub::{Hub, Item, LogHandle, Rounds, Seat, seat_id};
+use crate::hub::{Hub, Item, LogHandle, Rounds, SubscriptionGuard, subscription_id};
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{Outcome, Service, chitchat, codecs, protocol_id, respond, signing_secret};
 use crate::store::tests::Scratch;
-use crate::store::{LineEnd, Write, line};
+use crate::store::{Job, LineEnd, line};
 use crate::time::Time;
 
 pub(super) use fuzz::feed_at_random;
@@ -35,7 +35,7 @@ pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) struct Server {
     pub service: Rc<Service>,
     pub rounds: Rounds,
-    seats: Cell<u64>,
+    subscriptions: Cell<u64>,
 }
 
 /// What came back.
@@ -45,7 +45,7 @@ pub(crate) struct Reply {
     pub head: String,
     pub body: String,
     /// After a 101.
-    pub seat: Option<Seat>,
+    pub subscription: Option<SubscriptionGuard>,
 }
 
 impl Reply {
@@ -77,20 +77,21 @@ impl Server {
     /// Puts a request, `GET /path`, with header lines and a body.
     pub async fn send(&self, line: &str, headers: &str, body: &str) -> Reply {
         let request = request(line, headers, body);
-        self.seats.set(self.seats.get() + 1);
-        let outcome = respond(&self.service, HOME, seat_id(0, self.seats.get()), &request).await;
-        let (response, seat) = match outcome {
+        self.subscriptions.set(self.subscriptions.get() + 1);
+        let outcome =
+            respond(&self.service, HOME, subscription_id(0, self.subscriptions.get()), &request)
+                .await;
+        let (response, subscription) = match outcome {
             Outcome::Response(response) => (response.gathered().await, None),
-            Outcome::Websocket { response, seat, .. } | Outcome::Stream { response, seat, .. } => {
-                (response, Some(seat))
-            }
+            Outcome::Websocket { response, subscription, .. }
+            | Outcome::Stream { response, subscription, .. } => (response, Some(subscription)),
         };
         let mut bytes = Vec::new();
         let _ = response.encode(&mut bytes, &Framing::of(&request, Time::now()));
         let text = String::from_utf8(bytes).expect("UTF-8");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         let (head, body) = (head.to_owned(), body.to_owned());
-        Reply { status: response.status, head, body, seat }
+        Reply { status: response.status, head, body, subscription }
     }
 
     /// Puts a request and compares status and body.
@@ -175,7 +176,7 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let service = Service { hub, config, secret, passwords, readers, health, epoch };
         let service = Rc::new(service);
         let rounds = rounds.pop().expect("a line to the one worker");
-        test(Server { service, rounds, seats: Cell::new(0) }).await;
+        test(Server { service, rounds, subscriptions: Cell::new(0) }).await;
         running.await.expect("the hub ends when nobody holds it");
         writer.join().expect("the log ends with the hub");
     });
@@ -186,7 +187,7 @@ async fn write_some(mut writes: LineEnd, log: &LogHandle, entries_max: u64) {
     let mut last = 0;
     while let Some(batch) = writes.recv().await {
         for write in batch {
-            let Write::Entry { ticket, time, entry } = write else { continue };
+            let Job::Entry { ticket, time, entry } = write else { continue };
             last += 1;
             let (seq, logged) = (Seq(last), Some(ticket));
             log.answer(vec![match last > entries_max {
@@ -321,11 +322,12 @@ fn methods_of_every_path() {
 
 /// What is said through one codec is heard through the other.
 #[test]
-fn both_doors_of_the_lobby() {
+fn both_protocols_of_the_lobby() {
     serve(async |mut server| {
         let ann = server.account("Ann").await;
-        let mine = server.send("GET /ws", &format!("{UPGRADE}{ann}"), "").await.seat;
-        let guest = server.send("GET /chats/1/ws", UPGRADE, "").await.seat.expect("a seat");
+        let mine = server.send("GET /ws", &format!("{UPGRADE}{ann}"), "").await.subscription;
+        let guest =
+            server.send("GET /chats/1/ws", UPGRADE, "").await.subscription.expect("a subscription");
         let codec = chitchat::PROTOCOL.codecs[0];
         guest.tell(codec.decode(r#"{"event_type":"send","name":"Bo","msg":"ahoy"}"#)).await;
         let online = server.send("GET /api/online", &ann, "").await;
@@ -333,7 +335,9 @@ fn both_doors_of_the_lobby() {
         assert_eq!(online.show(), r#"200 {"online_clients":["Ann","Bo"]}"#);
         let copies = loop {
             let announced = server.heard().into_iter().find_map(|item| match item {
-                Item::Announce { room, copies, by: Some(SeatId(_)), .. } if copies.len() == 2 => {
+                Item::Announce { room, copies, by: Some(SubscriptionId(_)), .. }
+                    if copies.len() == 2 =>
+                {
                     assert_eq!(room, LOBBY);
                     Some(copies)
                 }

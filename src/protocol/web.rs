@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use crate::http::{Method, Request, Response};
-use crate::protocol::{advice, bodies, unrouted};
+use crate::protocol::{advice, json_body, unrouted};
 
 /// A file of the page, as `build.rs` has prepared it.
 struct File {
@@ -54,7 +54,7 @@ fn dress(response: Response) -> Response {
     }
     match response.status {
         ..400 => response,
-        status => response.json(bodies::text(&Error { error: advice(status) })),
+        status => response.json(json_body::text(&Error { error: advice(status) })),
     }
 }
 

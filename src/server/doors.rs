@@ -23,21 +23,23 @@ impl<T> Doors<T> {
 
     /// One worker more, and its end of the line.
     pub fn add(&mut self) -> mpsc::Receiver<T> {
-        let (door, arrivals) = mpsc::channel(ARRIVALS_MAX);
+        let (door, new_connections) = mpsc::channel(ARRIVALS_MAX);
         self.doors.push(door);
-        arrivals
+        new_connections
     }
 
     /// Gives a connection to the next worker that has room: nobody knows yet who will be busy. One
     /// that stands still is passed by, and keeps what stands in its line. When all stand still this
     /// waits for any of them; nobody is accepted meanwhile, and callers wait in the backlog.
-    pub async fn hand_over(&mut self, mut arrival: T) {
+    pub async fn hand_over(&mut self, mut new_connection: T) {
         loop {
             for _ in 0..self.doors.len() {
                 self.last = (self.last + 1) % self.doors.len();
-                match self.doors[self.last].try_send(arrival) {
+                match self.doors[self.last].try_send(new_connection) {
                     Ok(()) => return,
-                    Err(TrySendError::Full(back) | TrySendError::Closed(back)) => arrival = back,
+                    Err(TrySendError::Full(back) | TrySendError::Closed(back)) => {
+                        new_connection = back
+                    }
                 }
             }
             self.room().await;
@@ -70,8 +72,8 @@ mod tests {
     /// Three workers, and what came to each in turn.
     fn doors() -> (Doors<usize>, Vec<mpsc::Receiver<usize>>) {
         let mut doors = Doors::new();
-        let arrivals = (0..3).map(|_| doors.add()).collect();
-        (doors, arrivals)
+        let new_connections = (0..3).map(|_| doors.add()).collect();
+        (doors, new_connections)
     }
 
     fn run(test: impl Future<Output = ()>) {
@@ -82,12 +84,13 @@ mod tests {
     #[test]
     fn each_worker_has_its_turn() {
         run(async {
-            let (mut doors, mut arrivals) = doors();
+            let (mut doors, mut new_connections) = doors();
             for number in 0..12 {
                 doors.hand_over(number).await;
             }
-            for (worker, arrivals) in arrivals.iter_mut().enumerate() {
-                let came: Vec<usize> = std::iter::from_fn(|| arrivals.try_recv().ok()).collect();
+            for (worker, new_connections) in new_connections.iter_mut().enumerate() {
+                let came: Vec<usize> =
+                    std::iter::from_fn(|| new_connections.try_recv().ok()).collect();
                 let first = [2, 0, 1][worker];
                 assert_eq!(came, [first, first + 3, first + 6, first + 9]);
             }
@@ -97,13 +100,14 @@ mod tests {
     #[test]
     fn a_worker_that_stands_still_stops_nobody() {
         run(async {
-            let (mut doors, mut arrivals) = doors();
+            let (mut doors, mut new_connections) = doors();
             let mut came = 0;
             for number in 0..1_000 {
                 // Nothing here waits: a deadline of no time at all is met.
                 let handed = timeout(Duration::ZERO, doors.hand_over(number)).await;
                 assert!(handed.is_ok(), "{number} is not handed over");
-                came += arrivals[1..].iter_mut().filter_map(|one| one.try_recv().ok()).count();
+                came +=
+                    new_connections[1..].iter_mut().filter_map(|one| one.try_recv().ok()).count();
             }
             assert_eq!(came, 1_000 - ARRIVALS_MAX, "all but those in its line are served");
         });
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn when_all_stand_still_the_next_waits_for_any_of_them() {
         run(async {
-            let (mut doors, mut arrivals) = doors();
+            let (mut doors, mut new_connections) = doors();
             for number in 0..3 * ARRIVALS_MAX {
                 doors.hand_over(number).await;
             }
@@ -121,10 +125,10 @@ mod tests {
                 tokio::pin!(next);
                 // Whoever waits for something else meanwhile, for a signal say, hears it.
                 assert!(timeout(Duration::from_millis(1), &mut next).await.is_err());
-                arrivals[2].try_recv().expect("a connection");
+                new_connections[2].try_recv().expect("a connection");
                 next.await;
             }
-            drop(arrivals);
+            drop(new_connections);
             let never = timeout(Duration::from_millis(1), doors.hand_over(1_000)).await;
             assert!(never.is_err(), "without workers there is nobody to hand it to");
         });

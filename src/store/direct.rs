@@ -3,14 +3,14 @@
 
 use rusqlite::{Connection, params};
 
-use crate::chat::{AccountId, RoomFacts, RoomId, Seq};
+use crate::chat::{AccountId, RoomId, RoomSettings, Seq};
 use crate::store::Reader;
 use crate::store::entries::signed;
-use crate::store::tables::{bind_facts, enter};
+use crate::store::tables::{bind_settings, enter};
 use crate::time::Time;
 
 /// A room for two that are there, and two, and have none yet. What a room has that one for two does
-/// not need is filled with what [`RoomFacts::of_direct`] says.
+/// not need is filled with what [`RoomSettings::of_direct`] says.
 pub(super) fn made(
     connection: &Connection,
     (seq, time): (Seq, Time),
@@ -28,7 +28,7 @@ pub(super) fn made(
              AND (SELECT count(*) FROM account WHERE id IN (?9, ?10) AND gone IS NULL) = 2
          ON CONFLICT DO NOTHING",
     )?;
-    bind_facts(&mut insert, &RoomFacts::of_direct(room))?;
+    bind_settings(&mut insert, &RoomSettings::of_direct(room))?;
     insert.raw_bind_parameter(6, signed(room.0))?;
     insert.raw_bind_parameter(7, time.0)?;
     insert.raw_bind_parameter(8, signed(seq.0))?;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::chat::{
-    AccountId, Author, ClientId, Color, Description, Emoji, Entry, Name, RoomFacts, RoomId, Seq,
+    AccountId, Author, ClientId, Color, Description, Emoji, Entry, Name, RoomId, RoomSettings, Seq,
     SessionId, Title, Visibility,
 };
 use crate::crypto;
@@ -224,9 +224,9 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             let body = json!({"account": account.0, "key": crypto::hex(key), "but": but});
             ("key_changed", body)
         }
-        Entry::RoomMade { room, owner, facts } => {
+        Entry::RoomMade { room, owner, settings } => {
             let owner = owner.map(|account| account.0);
-            ("room_made", json!({"room": room.0, "owner": owner, "facts": facts_json(facts)}))
+            ("room_made", json!({"room": room.0, "owner": owner, "facts": settings_json(settings)}))
         }
         Entry::DirectMade { room, between, both } => {
             let between = between.map(|account| account.0);
@@ -240,8 +240,8 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
         Entry::BlockChanged { account, blocked, on } => {
             ("block_changed", json!({"account": account.0, "blocked": blocked.0, "on": on}))
         }
-        Entry::RoomChanged { room, facts, generation, link, keep_members } => {
-            let body = json!({"room": room.0, "facts": facts_json(facts),
+        Entry::RoomChanged { room, settings, generation, link, keep_members } => {
+            let body = json!({"room": room.0, "facts": settings_json(settings),
                 "generation": generation, "link": link.map(|link| link.0),
                 "keep_members": keep_members});
             ("room_changed", body)
@@ -270,7 +270,7 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
     let room = || number("room").map(RoomId);
     let account = || number("account").map(AccountId);
     let session = || number("session").map(SessionId);
-    let facts = || facts_from_json(body.get("facts")?);
+    let room_settings = || settings_from_json(body.get("facts")?);
     let flag = |field: &str, old| body.get(field).and_then(Value::as_bool).unwrap_or(old);
     Some(match kind {
         "account_made" => {
@@ -301,7 +301,7 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
                 Value::Null => None,
                 owner => Some(AccountId(owner.as_u64()?)),
             };
-            Entry::RoomMade { room: room()?, owner, facts: facts()? }
+            Entry::RoomMade { room: room()?, owner, settings: room_settings()? }
         }
         "direct_made" => {
             let one = |index| body.get("between")?.get(index)?.as_u64().map(AccountId);
@@ -328,7 +328,13 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
             let (generation, link) = (number("generation")?, number("link").map(RoomId));
             // As long as nobody could say otherwise, everybody stayed.
             let keep_members = flag("keep_members", true);
-            Entry::RoomChanged { room: room()?, facts: facts()?, generation, link, keep_members }
+            Entry::RoomChanged {
+                room: room()?,
+                settings: room_settings()?,
+                generation,
+                link,
+                keep_members,
+            }
         }
         "room_gone" => {
             // As long as nobody could bring one back, all were gone for good.
@@ -342,22 +348,22 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
     })
 }
 
-fn facts_json(facts: &RoomFacts) -> Value {
+fn settings_json(settings: &RoomSettings) -> Value {
     json!({
-        "title": facts.title.as_str(),
-        "description": facts.description.as_str(),
-        "visibility": facts.visibility.as_str(),
-        "password": facts.password,
+        "title": settings.title.as_str(),
+        "description": settings.description.as_str(),
+        "visibility": settings.visibility.as_str(),
+        "password": settings.password,
     })
 }
 
-fn facts_from_json(facts: &Value) -> Option<RoomFacts> {
-    let text = |field: &str| facts.get(field)?.as_str();
-    Some(RoomFacts {
+fn settings_from_json(settings: &Value) -> Option<RoomSettings> {
+    let text = |field: &str| settings.get(field)?.as_str();
+    Some(RoomSettings {
         title: Title::kept(text("title")?)?,
         description: Description::new(text("description")?)?,
         visibility: Visibility::parse(text("visibility")?)?,
-        password: match facts.get("password")? {
+        password: match settings.get("password")? {
             Value::Null => None,
             password => Some(password.as_str()?.into()),
         },
@@ -421,14 +427,14 @@ mod tests {
 
     #[test]
     fn a_body_that_lacks_something_is_no_entry() {
-        let facts = json!({"title": "Den", "description": "", "visibility": "secret",
+        let settings = json!({"title": "Den", "description": "", "visibility": "secret",
             "password": null});
         let cases = [
             ("account_made", json!({"account": 1, "name": "Ann"})),
             ("account_made", json!({"account": 1, "name": "", "key": "00".repeat(32)})),
             ("session_ended", json!({"session": -1})),
             ("session_ended", json!([])),
-            ("room_made", json!({"room": 1, "owner": null, "facts": facts})),
+            ("room_made", json!({"room": 1, "owner": null, "facts": settings})),
             ("room_gone", json!({"room": "1"})),
             ("shouted", json!({"room": 1})),
         ];

@@ -1,9 +1,10 @@
 //! Text as search sees it: without case and marks, in every script, and cut into what the index
 //! calls words. The same for what was said, for what is searched, and for what is shown of it.
 //!
-//! What stands between spaces and signs is a word. Scripts that are written without spaces (Han,
-//! Kana, Thai) or whose words carry endings (Hangul) are found anywhere: of `北京市` the index has
-//! the pairs `北京` and `京市`, one behind the other, and each letter by itself, wherever it stands.
+//! What stands between spaces and reactions is a word. Scripts that are written without spaces
+//! (Han, Kana, Thai) or whose words carry endings (Hangul) are found anywhere: of `北京市` the index
+//! has the pairs `北京` and `京市`, one behind the other, and each letter by itself, wherever it
+//! stands.
 //!
 //! It must never take longer than the text is long.
 

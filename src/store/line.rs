@@ -20,17 +20,17 @@ use tokio::sync::mpsc;
 use crate::chat::{AccountId, Entry, RoomId, Seq, SessionId, Ticket};
 use crate::limits::{BATCHES_MAX, COMMIT_ENTRIES_MAX, MARKS_WAITING_MAX, TOUCHES_WAITING_MAX};
 use crate::log;
-use crate::store::Write;
+use crate::store::Job;
 use crate::time::Time;
 
 /// The writer's end: what it takes, it answers for.
-pub type LineEnd = mpsc::Receiver<Vec<Write>>;
+pub type LineEnd = mpsc::Receiver<Vec<Job>>;
 
 /// The end where one puts things in.
 pub struct Line {
-    entries: VecDeque<Write>,
+    entries: VecDeque<Job>,
     riders: Riders,
-    batches: mpsc::Sender<Vec<Write>>,
+    batches: mpsc::Sender<Vec<Job>>,
     /// How many batches were handed over since one with riders.
     plain: usize,
 }
@@ -61,17 +61,17 @@ pub(crate) fn line_of(batches_max: usize) -> (Line, LineEnd) {
 impl Line {
     /// An entry is to be written. The caller counts those that are not answered for.
     pub fn propose(&mut self, ticket: Ticket, time: Time, entry: Entry) {
-        self.entries.push_back(Write::Entry { ticket, time, entry });
+        self.entries.push_back(Job::Entry { ticket, time, entry });
     }
 
     /// A member has read so far.
     pub fn mark(&mut self, room: RoomId, account: AccountId, seq: Seq) {
-        self.riders.put(Write::Mark { room, account, seq });
+        self.riders.put(Job::Mark { room, account, seq });
     }
 
     /// These sessions were used.
     pub fn touch(&mut self, used: Vec<(SessionId, Time)>) {
-        self.riders.put(Write::Touch(used));
+        self.riders.put(Job::Touch(used));
     }
 
     /// Hands over as much as the writer takes now.
@@ -107,9 +107,9 @@ impl Line {
     }
 
     /// What one commit takes.
-    fn batch(&mut self, riders: bool) -> Vec<Write> {
+    fn batch(&mut self, riders: bool) -> Vec<Job> {
         let count = self.entries.len().min(COMMIT_ENTRIES_MAX);
-        let mut batch: Vec<Write> = self.entries.drain(..count).collect();
+        let mut batch: Vec<Job> = self.entries.drain(..count).collect();
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
         }
@@ -130,28 +130,28 @@ impl Riders {
 
     /// Takes what is no entry. Beyond [`MARKS_WAITING_MAX`] and [`TOUCHES_WAITING_MAX`] it is not
     /// written down.
-    pub fn put(&mut self, write: Write) {
+    pub fn put(&mut self, write: Job) {
         match write {
-            Write::Mark { room, account, seq } => {
+            Job::Mark { room, account, seq } => {
                 if self.marks.put((room, account), seq) == Put::FirstLeftOut {
                     log!(Warn, "the disk is slow: not all that people read can be written down");
                 }
             }
-            Write::Touch(used) => {
+            Job::Touch(used) => {
                 for (session, time) in used {
                     if self.touches.put(session, time) == Put::FirstLeftOut {
                         log!(Warn, "the disk is slow: not every use of a session can be kept");
                     }
                 }
             }
-            Write::Entry { .. } => unreachable!("an entry rides along with nothing"),
+            Job::Entry { .. } => unreachable!("an entry rides along with nothing"),
         }
     }
 
     /// As many as one commit takes.
-    pub fn take(&mut self) -> impl Iterator<Item = Write> + use<> {
+    pub fn take(&mut self) -> impl Iterator<Item = Job> + use<> {
         let read = self.marks.take(COMMIT_ENTRIES_MAX).into_iter();
-        let read = read.map(|((room, account), seq)| Write::Mark { room, account, seq });
+        let read = read.map(|((room, account), seq)| Job::Mark { room, account, seq });
         let used = self.touches.take(COMMIT_ENTRIES_MAX);
         if let Some(count) = self.marks.caught_up() {
             log!(Warn, "the disk has caught up; {count} marks of what people read were left out");
@@ -159,7 +159,7 @@ impl Riders {
         if let Some(count) = self.touches.caught_up() {
             log!(Warn, "the disk has caught up; {count} uses of sessions were left out");
         }
-        read.chain((!used.is_empty()).then_some(Write::Touch(used)))
+        read.chain((!used.is_empty()).then_some(Job::Touch(used)))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -241,11 +241,11 @@ mod tests {
     }
 
     /// A batch in words: entries by ticket, marks, and touches by session.
-    fn words(batch: &[Write]) -> Vec<String> {
-        let word = |write: &Write| match write {
-            Write::Entry { ticket, .. } => format!("{}", ticket.0),
-            Write::Mark { account, seq, .. } => format!("{} read {}", account.0, seq.0),
-            Write::Touch(used) => format!("{} used", used.len()),
+    fn words(batch: &[Job]) -> Vec<String> {
+        let word = |write: &Job| match write {
+            Job::Entry { ticket, .. } => format!("{}", ticket.0),
+            Job::Mark { account, seq, .. } => format!("{} read {}", account.0, seq.0),
+            Job::Touch(used) => format!("{} used", used.len()),
         };
         batch.iter().map(word).collect()
     }
@@ -317,12 +317,12 @@ mod tests {
             line.hand_over().expect("a writer");
             for write in end.try_recv().expect("a batch") {
                 match write {
-                    Write::Mark { seq, .. } => {
+                    Job::Mark { seq, .. } => {
                         marks += 1;
                         first.get_or_insert(seq);
                     }
-                    Write::Touch(used) => touches += used.len(),
-                    Write::Entry { .. } => unreachable!("none was proposed"),
+                    Job::Touch(used) => touches += used.len(),
+                    Job::Entry { .. } => unreachable!("none was proposed"),
                 }
             }
         }

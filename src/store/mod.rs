@@ -59,16 +59,18 @@ pub use crate::store::health::Health;
 pub(crate) use crate::store::line::line_of;
 pub use crate::store::line::{Gone, Line, LineEnd, line};
 pub use crate::store::open_error::OpenError;
-pub use crate::store::reader::{Bound, Counts, Entries, Happened, Message, Page, Reader, Row};
+pub use crate::store::reader::{
+    Bound, Counts, Entries, Happened, LogRow, Message, MessagePage, Reader,
+};
 #[cfg(test)]
 pub(crate) use crate::store::readers::{Bench, Gate};
-pub use crate::store::readers::{Readers, Unread};
+pub use crate::store::readers::{ReadError, Readers};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
 pub use crate::store::space::Disk;
+pub use crate::store::writer::{Job, Writer};
 #[cfg(test)]
-pub(crate) use crate::store::writer::{Chore, Medium, write_all};
-pub use crate::store::writer::{Write, Writer};
+pub(crate) use crate::store::writer::{MaintenanceTask, Medium, write_all};
 
 use crate::chat::{self, Seq, Snapshot};
 use crate::config::Durability;

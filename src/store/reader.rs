@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::chat::{AccountId, Author, ClientId, Color, Emoji, Entry, Followed, Name, RoomId, Seq};
+use crate::chat::{
+    AccountId, Author, ClientId, Color, Emoji, Entry, MembershipMarks, Name, RoomId, Seq,
+};
 use crate::limits::{
     ENTRIES_PAGE_BYTES, ENTRIES_PAGE_MAX, PAGE_BYTES, PAGE_MESSAGES_MAX, REACTIONS_MAX,
     UNREAD_LOOKS_MAX, UNREAD_MAX,
@@ -47,7 +49,7 @@ pub struct Message {
     pub edited: Option<Time>,
     /// Who is called by its words.
     pub calls: Vec<Name>,
-    /// The signs on it, and who put them there, in the order of coming.
+    /// The reactions on it, and who put them there, in the order of coming.
     pub reactions: Vec<(Emoji, Vec<Name>)>,
 }
 
@@ -66,7 +68,7 @@ pub enum Bound {
 
 /// A page of messages.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Page {
+pub struct MessagePage {
     /// The oldest first.
     pub messages: Vec<Message>,
     /// The room has older ones.
@@ -88,7 +90,7 @@ pub struct Counts {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entries {
     /// In the order of the log.
-    pub rows: Vec<Row>,
+    pub rows: Vec<LogRow>,
     /// How far this part goes, also where its last rows are of no matter to anybody.
     pub upto: Seq,
     /// The last entry that there is.
@@ -99,7 +101,7 @@ pub struct Entries {
 
 /// An entry, as far as it is still true.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Row {
+pub struct LogRow {
     /// Its number.
     pub seq: Seq,
     /// When it was proposed.
@@ -108,7 +110,7 @@ pub struct Row {
     pub what: Happened,
 }
 
-/// See [`Row`].
+/// See [`LogRow`].
 #[derive(Clone, PartialEq, Debug)]
 pub enum Happened {
     /// A message, as it is now; its reactions are not looked up.
@@ -130,22 +132,22 @@ pub enum Happened {
     Other(Entry),
 }
 
-/// What [`Columns`] expects, and whether there are signs on it: most messages have none, and cost
-/// no statement of their own.
+/// What [`Columns`] expects, and whether there are reactions on it: most messages have none, and
+/// cost no statement of their own.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited,
     body,
-    EXISTS (SELECT 1 FROM reaction WHERE reaction.target = log.seq) AS has_signs";
+    EXISTS (SELECT 1 FROM reaction WHERE reaction.target = log.seq) AS has_reactions";
 
 /// Where that last column stands.
-const HAS_SIGNS: usize = 11;
+const HAS_REACTIONS: usize = 11;
 
-/// A message without its signs, and whether there are any.
+/// A message without its reactions, and whether there are any.
 type Found = (Message, bool);
 
-impl Page {
+impl MessagePage {
     /// The page without what is beyond [`PAGE_BYTES`], seen from between two of its messages: the
     /// nearest stay, and one at least.
-    fn fitting(mut self, middle: usize) -> Page {
+    fn fitting(mut self, middle: usize) -> MessagePage {
         let (mut from, mut to, mut bytes) = (middle, middle, 0);
         let (mut older, mut younger) = (from > 0, to < self.messages.len());
         while older || younger {
@@ -183,12 +185,12 @@ impl Message {
             };
             text.bytes().map(byte).sum()
         };
-        let signs = self.reactions.iter().map(|(emoji, names)| {
+        let reactions = self.reactions.iter().map(|(emoji, names)| {
             let names: usize = names.iter().map(|name| name.as_str().len() + 3).sum();
             emoji.as_str().len() + names + 6
         });
         let calls: usize = self.calls.iter().map(|name| name.as_str().len() + 3).sum();
-        self.text.as_deref().map_or(0, escaped) + signs.sum::<usize>() + calls + FRAME
+        self.text.as_deref().map_or(0, escaped) + reactions.sum::<usize>() + calls + FRAME
     }
 }
 
@@ -211,7 +213,7 @@ impl Reader {
         (room, floor): (RoomId, Seq),
         bound: Bound,
         limit: usize,
-    ) -> rusqlite::Result<Page> {
+    ) -> rusqlite::Result<MessagePage> {
         let limit = limit.clamp(1, PAGE_MESSAGES_MAX);
         // One more than is wanted, to see whether there is more.
         let (mut older, mut younger) = match bound {
@@ -252,7 +254,7 @@ impl Reader {
         let mut found: Vec<Found> = older.into_iter().rev().chain(younger).collect();
         self.add_reactions(&mut found)?;
         let messages = found.into_iter().map(|(message, _)| message).collect();
-        Ok(Page { messages, more_before, more_after }.fitting(middle))
+        Ok(MessagePage { messages, more_before, more_after }.fitting(middle))
     }
 
     fn before(
@@ -328,7 +330,7 @@ impl Reader {
             self.sql("SELECT emoji, name FROM reaction WHERE target = ? ORDER BY seq LIMIT ?")?;
         // To spell one takes longer than to read it, and there are few.
         let mut spelled: HashMap<Emoji, Emoji> = HashMap::new();
-        for (message, _) in found.iter_mut().filter(|(_, has_signs)| *has_signs) {
+        for (message, _) in found.iter_mut().filter(|(_, has_reactions)| *has_reactions) {
             let mut rows = select.query([number(message.seq), REACTIONS_MAX as i64])?;
             let mut respelled = false;
             while let Some(row) = rows.next()? {
@@ -426,7 +428,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn memberships(&self, account: AccountId) -> rusqlite::Result<Vec<Followed>> {
+    pub fn memberships(&self, account: AccountId) -> rusqlite::Result<Vec<MembershipMarks>> {
         let mut select = self.sql(
             "SELECT room, member.since, read FROM member
              JOIN room ON room.id = member.room AND room.gone IS NULL WHERE account = ?",
@@ -434,7 +436,7 @@ impl Reader {
         let followed = |row: &rusqlite::Row<'_>| {
             let number = |column| row.get(column).map(unsigned);
             let (room, since, read) = (number("room")?, number("since")?, number("read")?);
-            Ok(Followed { room: RoomId(room), since: Seq(since), read: Seq(read) })
+            Ok(MembershipMarks { room: RoomId(room), since: Seq(since), read: Seq(read) })
         };
         select.query_map([signed(account.0)], followed)?.collect()
     }
@@ -467,19 +469,19 @@ fn found(
     row: &rusqlite::Row<'_>,
     names: &mut Names<'_>,
 ) -> rusqlite::Result<Found> {
-    Ok((columns.message(row, names)?, row.get(HAS_SIGNS)?))
+    Ok((columns.message(row, names)?, row.get(HAS_REACTIONS)?))
 }
 
 fn read(
     row: &rusqlite::Row<'_>,
     columns: &Columns,
     names: &mut Names<'_>,
-) -> rusqlite::Result<Row> {
+) -> rusqlite::Result<LogRow> {
     let kind = row.get_ref("kind")?.as_str()?;
     if kind == "said" {
         let message = columns.message(row, names)?;
         let (seq, time) = (message.seq, message.time);
-        return Ok(Row { seq, time, what: Happened::Said(Box::new(message)) });
+        return Ok(LogRow { seq, time, what: Happened::Said(Box::new(message)) });
     }
     let (seq, time, entry) = entries::read(row)?;
     let what = match entry {
@@ -489,5 +491,5 @@ fn read(
         }
         entry => Happened::Other(entry),
     };
-    Ok(Row { seq, time, what })
+    Ok(LogRow { seq, time, what })
 }

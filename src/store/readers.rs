@@ -41,7 +41,7 @@ pub struct Readers {
 
 /// Why nothing was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unread {
+pub enum ReadError {
     /// It was not its turn for too long; try again.
     Busy,
     /// It took too long, and was broken off; try again later, or ask for less.
@@ -76,7 +76,7 @@ pub(crate) trait Bench {
         &self,
         deadline: Duration,
         job: impl FnOnce(&Self::Reader) -> rusqlite::Result<T> + Send + 'static,
-        done: impl FnOnce(Result<T, Unread>) + Send + 'static,
+        done: impl FnOnce(Result<T, ReadError>) + Send + 'static,
     );
 }
 
@@ -122,7 +122,7 @@ impl Readers {
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Unread> {
+    ) -> Result<T, ReadError> {
         self.pages.read(self.patience, self.deadline, job).await
     }
 
@@ -134,7 +134,7 @@ impl Readers {
     pub async fn read_in_turn<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Unread> {
+    ) -> Result<T, ReadError> {
         self.streams.read_in_turn(self.deadline, job).await
     }
 
@@ -165,9 +165,9 @@ impl<D: Bench> Gate<D> {
         patience: Duration,
         deadline: Duration,
         job: impl FnOnce(&D::Reader) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Unread> {
+    ) -> Result<T, ReadError> {
         let turn = tokio::time::timeout(patience, self.turn()).await;
-        self.work(turn.map_err(|_| Unread::Busy)??, deadline, job).await
+        self.work(turn.map_err(|_| ReadError::Busy)??, deadline, job).await
     }
 
     /// Reads when it is its turn: see [`Readers::read_in_turn`].
@@ -175,13 +175,13 @@ impl<D: Bench> Gate<D> {
         &self,
         deadline: Duration,
         job: impl FnOnce(&D::Reader) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Unread> {
+    ) -> Result<T, ReadError> {
         let turn = self.turn().await?;
         self.work(turn, deadline, job).await
     }
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Unread> {
-        self.turns.clone().acquire_owned().await.map_err(|_| Unread::Busy)
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, ReadError> {
+        self.turns.clone().acquire_owned().await.map_err(|_| ReadError::Busy)
     }
 
     async fn work<T: Send + 'static>(
@@ -189,7 +189,7 @@ impl<D: Bench> Gate<D> {
         turn: OwnedSemaphorePermit,
         deadline: Duration,
         job: impl FnOnce(&D::Reader) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Unread> {
+    ) -> Result<T, ReadError> {
         let free = self.lanes.iter().find_map(|lane| {
             let held = lane.free.clone().try_acquire_owned().ok()?;
             Some((&lane.desk, held))
@@ -204,7 +204,7 @@ impl<D: Bench> Gate<D> {
             drop(turn);
         });
         // A job that has panicked gives no answer; that was told where it did.
-        answered.await.unwrap_or(Err(Unread::Failed))
+        answered.await.unwrap_or(Err(ReadError::Failed))
     }
 }
 
@@ -215,7 +215,7 @@ impl Bench for Desk {
         &self,
         deadline: Duration,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
-        done: impl FnOnce(Result<T, Unread>) + Send + 'static,
+        done: impl FnOnce(Result<T, ReadError>) + Send + 'static,
     ) {
         self.send(Box::new(move |shelf| done(shelf.read(deadline, |reader| job(reader)))));
     }
@@ -285,7 +285,7 @@ impl Shelf {
         &mut self,
         deadline: Duration,
         job: impl FnOnce(&mut Reader) -> rusqlite::Result<T>,
-    ) -> Result<T, Unread> {
+    ) -> Result<T, ReadError> {
         // Where anything fails, the reader is closed.
         let reader = self.reader.take().map_or_else(|| connect(&self.path), Ok);
         let read = reader.and_then(|mut reader| {
@@ -299,12 +299,12 @@ impl Shelf {
     }
 }
 
-fn failed(error: &rusqlite::Error) -> Unread {
+fn failed(error: &rusqlite::Error) -> ReadError {
     if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
-        return Unread::Late;
+        return ReadError::Late;
     }
     log!(Warn, "the database cannot be read: {error}");
-    Unread::Failed
+    ReadError::Failed
 }
 
 impl Reader {

@@ -1,8 +1,8 @@
 //! Messages that are old enough go: by age, by number in their room, or both, if the person who
 //! runs the server wants it so. Called by the writer while nobody else wants to write.
 //!
-//! With a message goes all that the log has about it: the entries that changed it, its signs, its
-//! words in the index. Nothing else in the log goes, because the tables are made from it. What
+//! With a message goes all that the log has about it: the entries that changed it, its reactions,
+//! its words in the index. Nothing else in the log goes, because the tables are made from it. What
 //! stays is its author's own number for it (`spent`), and the highest number that went (`pruned`):
 //! from there on the log is whole, and a client that knows less starts afresh.
 //!

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::chat::Folded;
-use crate::store::readers::{Job, Readers, Shelf, Unread};
+use crate::store::readers::{Job, ReadError, Readers, Shelf};
 use crate::store::{Found, Query};
 
 /// Searches that wait for their turn, the first one first.
@@ -21,7 +21,7 @@ use crate::store::{Found, Query};
 pub(super) struct Line(VecDeque<Search>);
 
 /// Where the answer goes.
-type Answer = oneshot::Sender<Result<Found, Unread>>;
+type Answer = oneshot::Sender<Result<Found, ReadError>>;
 
 struct Search {
     person: Folded,
@@ -34,11 +34,11 @@ impl Readers {
     /// Searches, when it is the turn of that person.
     ///
     /// # Errors
-    /// When they ask for something else before it is their turn ([`Unread::Superseded`]), when that
-    /// does not come within [`READ_WAIT_MS`](crate::limits::READ_WAIT_MS), when it takes longer
-    /// than [`READ_DEADLINE_MS`](crate::limits::READ_DEADLINE_MS), or when the database cannot be
-    /// read.
-    pub async fn search(&self, person: Folded, query: Query) -> Result<Found, Unread> {
+    /// When they ask for something else before it is their turn ([`ReadError::Superseded`]), when
+    /// that does not come within [`READ_WAIT_MS`](crate::limits::READ_WAIT_MS), when it takes
+    /// longer than [`READ_DEADLINE_MS`](crate::limits::READ_DEADLINE_MS), or when the database
+    /// cannot be read.
+    pub async fn search(&self, person: Folded, query: Query) -> Result<Found, ReadError> {
         let (answer, answered) = oneshot::channel();
         let search = Search { person, query, deadline: self.deadline, answer };
         self.searches.send(Box::new(|shelf| shelf.waiting.join(search)));
@@ -49,11 +49,11 @@ impl Readers {
 /// Waits for the answer to a search, so long and no longer.
 async fn in_time(
     patience: Duration,
-    answered: oneshot::Receiver<Result<Found, Unread>>,
-) -> Result<Found, Unread> {
+    answered: oneshot::Receiver<Result<Found, ReadError>>,
+) -> Result<Found, ReadError> {
     let answered = tokio::time::timeout(patience, answered).await;
     // A search that has panicked gives no answer; that was told where it did.
-    answered.map_err(|_| Unread::Busy)?.unwrap_or(Err(Unread::Failed))
+    answered.map_err(|_| ReadError::Busy)?.unwrap_or(Err(ReadError::Failed))
 }
 
 impl Line {
@@ -67,7 +67,7 @@ impl Line {
         match self.0.iter_mut().find(|waiting| waiting.person == search.person) {
             Some(waiting) => {
                 let given_up = std::mem::replace(waiting, search);
-                let _ = given_up.answer.send(Err(Unread::Superseded));
+                let _ = given_up.answer.send(Err(ReadError::Superseded));
             }
             None => self.0.push_back(search),
         }

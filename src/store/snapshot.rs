@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Row};
 
 use crate::chat::{
-    Account, AccountId, Color, DeletedRecord, Description, MemberRecord, Name, RoomFacts, RoomId,
-    RoomRecord, Seq, Session, SessionId, Snapshot, Title, Visibility,
+    Account, AccountId, Color, DeletedRecord, Description, MemberRecord, Name, RoomId, RoomRecord,
+    RoomSettings, Seq, Session, SessionId, Snapshot, Title, Visibility,
 };
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
@@ -96,14 +96,14 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         |column| row.get::<_, Option<i64>>(column).map(|id| id.map(|id| AccountId(unsigned(id))));
     let id = RoomId(unsigned(row.get("id")?));
     let between = account("between_a")?.zip(account("between_b")?).map(<[AccountId; 2]>::from);
-    let facts = match between {
-        Some(_) => RoomFacts::of_direct(id),
-        None => facts(row)?,
+    let settings = match between {
+        Some(_) => RoomSettings::of_direct(id),
+        None => room_settings(row)?,
     };
     Ok(RoomRecord {
         id,
         owner: account("owner")?,
-        facts,
+        settings,
         generation: unsigned(row.get("generation")?),
         created: Time(row.get("created")?),
         updated: Time(row.get("updated")?),
@@ -122,8 +122,8 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Option<(Time, Seq)>> {
     Ok(row.get::<_, Option<i64>>("gone")?.map(Time).zip(by))
 }
 
-fn facts(row: &Row<'_>) -> rusqlite::Result<RoomFacts> {
-    Ok(RoomFacts {
+fn room_settings(row: &Row<'_>) -> rusqlite::Result<RoomSettings> {
+    Ok(RoomSettings {
         title: text(row, "title", Title::kept)?,
         description: text(row, "description", Description::new)?,
         visibility: text(row, "visibility", Visibility::parse)?,

@@ -6,7 +6,9 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::chat::{AccountId, Color, Entry, LOBBY, RoomFacts, RoomId, Seq, SessionId, Visibility};
+use crate::chat::{
+    AccountId, Color, Entry, LOBBY, RoomId, RoomSettings, Seq, SessionId, Visibility,
+};
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
 use crate::store::{deleted, direct, words};
@@ -53,8 +55,8 @@ pub(super) fn apply(
         Entry::BlockChanged { account, blocked, on } => {
             block_changed(connection, *account, *blocked, *on)?;
         }
-        Entry::RoomMade { room, owner, facts } => {
-            let made = room_made(connection, seq, time, (*room, *owner), facts)?;
+        Entry::RoomMade { room, owner, settings } => {
+            let made = room_made(connection, seq, time, (*room, *owner), settings)?;
             if let Some(owner) = owner.filter(|_| made) {
                 enter(connection, seq, *room, owner)?;
             }
@@ -77,8 +79,8 @@ pub(super) fn apply(
                 direct::end_if_left(connection, time, *room)?;
             }
         }
-        Entry::RoomChanged { room, facts, generation, link, keep_members } => {
-            let change = (facts, *generation, *link);
+        Entry::RoomChanged { room, settings, generation, link, keep_members } => {
+            let change = (settings, *generation, *link);
             room_changed(connection, (seq, time), *room, change, *keep_members)?;
         }
         Entry::RoomGone { room, recoverable } => {
@@ -136,7 +138,7 @@ fn room_changed(
     connection: &Connection,
     (seq, time): (Seq, Time),
     room: RoomId,
-    (facts, generation, link): (&RoomFacts, u64, Option<RoomId>),
+    (settings, generation, link): (&RoomSettings, u64, Option<RoomId>),
     keep_members: bool,
 ) -> rusqlite::Result<()> {
     let before = connection
@@ -153,7 +155,7 @@ fn room_changed(
              AND (?10 IS NULL OR link IS NOT NULL
                  OR NOT EXISTS (SELECT 1 FROM room WHERE id = ?10 OR link = ?10))",
     )?;
-    bind_facts(&mut update, facts)?;
+    bind_settings(&mut update, settings)?;
     update.raw_bind_parameter(6, signed(generation))?;
     update.raw_bind_parameter(7, time.0)?;
     update.raw_bind_parameter(8, signed(room.0))?;
@@ -163,7 +165,7 @@ fn room_changed(
     let Some((was_open, before, owner)) = before.filter(|_| changed && !keep_members) else {
         return Ok(());
     };
-    let public = facts.visibility == Visibility::Public;
+    let public = settings.visibility == Visibility::Public;
     if !public && (was_open || before != signed(generation)) {
         connection
             .prepare_cached(
@@ -279,7 +281,7 @@ fn room_made(
     seq: Seq,
     time: Time,
     (room, owner): (RoomId, Option<AccountId>),
-    facts: &RoomFacts,
+    settings: &RoomSettings,
 ) -> rusqlite::Result<bool> {
     // As the core has it: a number is never used twice, not even that of a room that is gone.
     let mut insert = connection.prepare_cached(
@@ -290,7 +292,7 @@ fn room_made(
              NOT EXISTS (SELECT 1 FROM room WHERE link = ?6))
          ON CONFLICT DO NOTHING",
     )?;
-    bind_facts(&mut insert, facts)?;
+    bind_settings(&mut insert, settings)?;
     insert.raw_bind_parameter(6, signed(room.0))?;
     insert.raw_bind_parameter(7, owner.map(|account| signed(account.0)))?;
     insert.raw_bind_parameter(8, time.0)?;
@@ -300,15 +302,15 @@ fn room_made(
 }
 
 /// Parameters 1 to 5: title, folded title, description, visibility, password.
-pub(super) fn bind_facts(
+pub(super) fn bind_settings(
     statement: &mut CachedStatement<'_>,
-    facts: &RoomFacts,
+    settings: &RoomSettings,
 ) -> rusqlite::Result<()> {
-    statement.raw_bind_parameter(1, facts.title.as_str())?;
-    statement.raw_bind_parameter(2, facts.title.lowered())?;
-    statement.raw_bind_parameter(3, facts.description.as_str())?;
-    statement.raw_bind_parameter(4, facts.visibility.as_str())?;
-    statement.raw_bind_parameter(5, facts.password.as_deref())
+    statement.raw_bind_parameter(1, settings.title.as_str())?;
+    statement.raw_bind_parameter(2, settings.title.lowered())?;
+    statement.raw_bind_parameter(3, settings.description.as_str())?;
+    statement.raw_bind_parameter(4, settings.visibility.as_str())?;
+    statement.raw_bind_parameter(5, settings.password.as_deref())
 }
 
 /// A session was used; one that has ended stays ended.

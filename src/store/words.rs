@@ -1,5 +1,6 @@
-//! What is done to words: a message that is sent once more, edited, taken back, given a sign. An
-//! entry of these kinds is judged *before* it is logged, because only the log knows the messages.
+//! What is done to words: a message that is sent once more, edited, taken back, given a reaction.
+//! An entry of these kinds is judged *before* it is logged, because only the log knows the
+//! messages.
 //!
 //! # Who may delete a message
 //!
@@ -154,7 +155,7 @@ fn place(
         .optional()
 }
 
-/// A sign that is there already, or that was not there to be taken off, changes nothing: it is
+/// A reaction that is there already, or that was not there to be taken off, changes nothing: it is
 /// answered like a message that is sent once more, with the entry that put it there or, where there
 /// is none, with the message itself.
 fn judge_reaction(
@@ -185,7 +186,7 @@ fn judge_reaction(
     })
 }
 
-/// Why one more sign cannot be put on a message, if it cannot.
+/// Why one more reaction cannot be put on a message, if it cannot.
 fn refuse_reaction(
     connection: &Connection,
     target: Seq,
@@ -204,13 +205,13 @@ fn refuse_reaction(
         })?;
     let new_kind = same == 0 && kinds >= REACTION_KINDS_MAX;
     Ok(match () {
-        () if new_kind || own >= REACTIONS_PER_PERSON_MAX => Some(Refusal::TooManySigns),
+        () if new_kind || own >= REACTIONS_PER_PERSON_MAX => Some(Refusal::TooManyReactions),
         () if all >= REACTIONS_MAX => Some(Refusal::Full),
         () => None,
     })
 }
 
-/// A sign in the table without variation selectors: the first versions have kept any spelling.
+/// A reaction in the table without variation selectors: the first versions have kept any spelling.
 const BARE: &str = "replace(replace(emoji, char(65038), ''), char(65039), '')";
 
 fn reaction_key<'a>(

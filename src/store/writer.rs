@@ -33,7 +33,7 @@ use crate::time::Time;
 
 /// What is to be written.
 #[derive(Debug)]
-pub enum Write {
+pub enum Job {
     /// An entry that the core has proposed; answered exactly once.
     Entry {
         /// Comes back with the answer.
@@ -56,14 +56,14 @@ pub enum Write {
     },
 }
 
-impl Write {
+impl Job {
     /// What only rides along; not an entry.
-    fn rider(&self) -> Option<Write> {
+    fn rider(&self) -> Option<Job> {
         match self {
-            Write::Entry { .. } => None,
-            Write::Touch(used) => Some(Write::Touch(used.clone())),
-            Write::Mark { room, account, seq } => {
-                Some(Write::Mark { room: *room, account: *account, seq: *seq })
+            Job::Entry { .. } => None,
+            Job::Touch(used) => Some(Job::Touch(used.clone())),
+            Job::Mark { room, account, seq } => {
+                Some(Job::Mark { room: *room, account: *account, seq: *seq })
             }
         }
     }
@@ -99,20 +99,20 @@ pub(crate) trait Medium {
     /// Lets so much time pass.
     async fn pause(&mut self, pause: Duration);
     /// Writes a batch, and says what came of each of its entries, in their order.
-    async fn write(&mut self, batch: Vec<Write>) -> Vec<Command>;
+    async fn write(&mut self, batch: Vec<Job>) -> Vec<Command>;
     /// Whether the last that was to be written could not be.
     fn is_failing(&self) -> bool;
     /// Waits for a while, then tries whether something can be written again: whoever keeps away
     /// until it can gives us nothing to write.
     async fn probe(&mut self);
     /// What there is to do while nothing is to be written.
-    fn chore(&self) -> Chore;
+    fn chore(&self) -> MaintenanceTask;
     /// Does some of that, in no time that anybody would notice.
     fn work(&mut self);
 }
 
 /// When there is something to do beside writing.
-pub(crate) enum Chore {
+pub(crate) enum MaintenanceTask {
     Never,
     /// Unless something is to be written before.
     In(Duration),
@@ -144,8 +144,8 @@ pub(crate) async fn write_all(
         }
         let count = queue.len().min(COMMIT_ENTRIES_MAX);
         pace.begin(disk.now(), count);
-        let batch: Vec<Write> = queue.drain(..count).chain(late.take()).collect();
-        let riders: Vec<Write> = batch.iter().filter_map(Write::rider).collect();
+        let batch: Vec<Job> = queue.drain(..count).chain(late.take()).collect();
+        let riders: Vec<Job> = batch.iter().filter_map(Job::rider).collect();
         let answers = disk.write(batch).await;
         if disk.is_failing() {
             riders.into_iter().for_each(|rider| late.put(rider));
@@ -162,7 +162,7 @@ pub(crate) async fn write_all(
 }
 
 /// What is to be written next. Until it comes, old messages go.
-async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Write>> {
+async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Job>> {
     while disk.is_failing() {
         match inbox.try_recv() {
             Ok(writes) => return Some(writes),
@@ -172,13 +172,13 @@ async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Write>>
     }
     loop {
         match disk.chore() {
-            Chore::Never => return inbox.recv().await,
-            Chore::In(rest) => {
+            MaintenanceTask::Never => return inbox.recv().await,
+            MaintenanceTask::In(rest) => {
                 if let Ok(writes) = timeout(rest, inbox.recv()).await {
                     return writes;
                 }
             }
-            Chore::Now => {}
+            MaintenanceTask::Now => {}
         }
         disk.work();
     }
@@ -193,7 +193,7 @@ impl Medium for Writer {
         thread::sleep(pause);
     }
 
-    async fn write(&mut self, batch: Vec<Write>) -> Vec<Command> {
+    async fn write(&mut self, batch: Vec<Job>) -> Vec<Command> {
         self.commit(batch)
     }
 
@@ -208,11 +208,11 @@ impl Medium for Writer {
         }
     }
 
-    fn chore(&self) -> Chore {
+    fn chore(&self) -> MaintenanceTask {
         match self.pruner.as_ref().map(Pruner::rest) {
-            None => Chore::Never,
-            Some(Some(rest)) => Chore::In(rest),
-            Some(None) => Chore::Now,
+            None => MaintenanceTask::Never,
+            Some(Some(rest)) => MaintenanceTask::In(rest),
+            Some(None) => MaintenanceTask::Now,
         }
     }
 
@@ -256,10 +256,10 @@ impl Writer {
     /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry,
     /// or, where it could not be written or speaks of a message that is not there, one
     /// [`Command::Unlogged`], or, where the log has it already, one [`Command::Repeated`], in the
-    /// order of proposing. (Of a sign that is on its message already, or not there to be taken off,
-    /// `Repeated` tells the entry that put it there, or the message.)
-    /// Numbers follow each other without a gap, whatever fails. A failure ends nothing: the next
-    /// transaction is tried as if nothing had been.
+    /// order of proposing. (Of a reaction that is on its message already, or not there to be taken
+    /// off, `Repeated` tells the entry that put it there, or the message.) Numbers follow each
+    /// other without a gap, whatever fails. A failure ends nothing: the next transaction is tried
+    /// as if nothing had been.
     pub async fn run(mut self, inbox: LineEnd, answer: impl AsyncFnMut(Vec<Command>)) {
         write_all(&mut self, inbox, answer).await;
         self.close();
@@ -293,7 +293,7 @@ impl Writer {
     }
 
     /// Writes a batch, in one transaction if it can, and says what came of each of its entries.
-    pub(super) fn commit(&mut self, batch: Vec<Write>) -> Vec<Command> {
+    pub(super) fn commit(&mut self, batch: Vec<Job>) -> Vec<Command> {
         match self.transact(&batch) {
             Ok(Done { verdicts, unindexed, noted }) => {
                 (self.unindexed, self.noted) = (unindexed, noted);
@@ -328,7 +328,7 @@ impl Writer {
     /// machine or the process dies before there is one, the next start finds them, and entries
     /// that were refused are in the log after all. That is in order, too: the log is the truth, it
     /// has no gap, and nobody was told that they were *in* it.
-    fn transact(&mut self, batch: &[Write]) -> rusqlite::Result<Done> {
+    fn transact(&mut self, batch: &[Job]) -> rusqlite::Result<Done> {
         let before = self.chain.last();
         let done = self.transact_unguarded(batch);
         // Some errors (a full disk) have ended the transaction, others (a lock) have left it open.
@@ -342,7 +342,7 @@ impl Writer {
         done
     }
 
-    fn transact_unguarded(&mut self, batch: &[Write]) -> rusqlite::Result<Done> {
+    fn transact_unguarded(&mut self, batch: &[Job]) -> rusqlite::Result<Done> {
         // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
         execute(&self.connection, "BEGIN IMMEDIATE")?;
         let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
@@ -350,7 +350,7 @@ impl Writer {
         let mut said = entries::prepare(&self.connection)?;
         for write in batch {
             match write {
-                Write::Entry { time, entry, .. } => {
+                Job::Entry { time, entry, .. } => {
                     let verdict = words::judge(&self.connection, entry)?;
                     if verdict == Verdict::Taken {
                         seq.0 += 1;
@@ -369,10 +369,10 @@ impl Writer {
                     }
                     verdicts.push(verdict);
                 }
-                Write::Mark { room, account, seq } => {
+                Job::Mark { room, account, seq } => {
                     tables::mark(&self.connection, *room, *account, *seq)?;
                 }
-                Write::Touch(used) => {
+                Job::Touch(used) => {
                     for (session, last_used) in used {
                         tables::touch(&self.connection, *session, *last_used)?;
                     }
@@ -387,11 +387,11 @@ impl Writer {
     }
 
     /// The answers for a batch that was carried out. Entries are moved, not copied.
-    fn judged(&mut self, batch: Vec<Write>, verdicts: Vec<Verdict>) -> Vec<Command> {
+    fn judged(&mut self, batch: Vec<Job>, verdicts: Vec<Verdict>) -> Vec<Command> {
         let mut answers = Vec::with_capacity(verdicts.len());
         let proposals = batch.into_iter().filter_map(|write| match write {
-            Write::Entry { ticket, time, entry } => Some((ticket, time, entry)),
-            Write::Touch(_) | Write::Mark { .. } => None,
+            Job::Entry { ticket, time, entry } => Some((ticket, time, entry)),
+            Job::Touch(_) | Job::Mark { .. } => None,
         });
         for ((ticket, time, entry), verdict) in proposals.zip(verdicts) {
             answers.push(match verdict {
@@ -426,12 +426,12 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 }
 
 /// The answers for a batch of which nothing is in the log.
-fn unlogged(batch: Vec<Write>) -> Vec<Command> {
+fn unlogged(batch: Vec<Job>) -> Vec<Command> {
     let refused = |write| match write {
-        Write::Entry { ticket, entry, .. } => {
+        Job::Entry { ticket, entry, .. } => {
             Some(Command::Unlogged { ticket, entry, refusal: Refusal::Unavailable })
         }
-        Write::Touch(_) | Write::Mark { .. } => None,
+        Job::Touch(_) | Job::Mark { .. } => None,
     };
     batch.into_iter().filter_map(refused).collect()
 }

@@ -5,27 +5,27 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use crate::chat::{Door, Folded, Numbered, RoomId, SeatId, Seq};
+use crate::chat::{Folded, Numbered, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::codec::{Disconnect, Encoded, PROTOCOL_IDS_MAX};
-use crate::connection::{Told, Wire};
+use crate::connection::{Connection, Told};
 use crate::hub::{self, Item};
 use crate::limits::SLICE_BYTES;
 use crate::log;
 
-/// The connections of this thread, by seat, from accept to close.
-pub(super) type Wires<W> = Rc<RefCell<Numbered<SeatId, Rc<W>>>>;
+/// The connections of this thread, by subscription, from accept to close.
+pub(super) type Connections<W> = Rc<RefCell<Numbered<SubscriptionId, Rc<W>>>>;
 
 /// Up to here everything has been announced on this thread.
 pub(super) type Head = Rc<Cell<Seq>>;
 
-/// What is delivered to: a [`Wire`], whose functions these are; in the simulation, what stands for
-/// one.
+/// What is delivered to: a [`Connection`], whose functions these are; in the simulation, what
+/// stands for one.
 pub(super) trait Listener {
-    /// The connection's own seat.
-    fn seat(&self) -> SeatId;
+    /// The connection's own subscription.
+    fn subscription(&self) -> SubscriptionId;
     /// The room that it sits in, if it is no stream.
     fn room(&self) -> &Cell<Option<RoomId>>;
-    /// What all of a door hear in a round. `false`: it is to be given with `miss`.
+    /// What all of a protocol hear in a round. `false`: it is to be given with `miss`.
     fn hear(&self, frames: &[u8]) -> bool;
     fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
     fn begin_feed(&self);
@@ -36,9 +36,9 @@ pub(super) trait Listener {
     fn close(&self, closing: Disconnect);
 }
 
-impl Listener for Wire {
-    fn seat(&self) -> SeatId {
-        self.seat
+impl Listener for Connection {
+    fn subscription(&self) -> SubscriptionId {
+        self.subscription
     }
 
     fn room(&self) -> &Cell<Option<RoomId>> {
@@ -80,10 +80,10 @@ impl Listener for Wire {
 
 /// Who sits where, and what this round has for them.
 pub(super) struct Delivery<W> {
-    wires: Wires<W>,
+    connections: Connections<W>,
     rooms: Numbered<RoomId, Room<W>>,
-    /// Where in its room each seat is, so that nobody has to be looked for.
-    places: Numbered<SeatId, usize>,
+    /// Where in its room each subscription is, so that nobody has to be looked for.
+    places: Numbered<SubscriptionId, usize>,
     /// Rooms with something pending.
     touched: Vec<RoomId>,
     /// Streams with something gathered.
@@ -94,39 +94,40 @@ pub(super) struct Delivery<W> {
     gather: Gather,
 }
 
-/// The seats of this thread in one room, and what is to be told to them.
+/// The subscriptions of this thread in one room, and what is to be told to them.
 struct Room<W> {
-    seats: Vec<Seated<W>>,
-    /// The streams that hear it, by their seat here.
-    streams: Vec<(SeatId, Door, Rc<W>)>,
+    subscriptions: Vec<Seated<W>>,
+    /// The streams that hear it, by their subscription here.
+    streams: Vec<(SubscriptionId, ProtocolId, Rc<W>)>,
     pending: Vec<Pending>,
     /// The bytes that one recipient gets of `pending`, at most.
     bytes: usize,
 }
 
 struct Seated<W> {
-    wire: Rc<W>,
-    door: Door,
+    connection: Rc<W>,
+    protocol: ProtocolId,
     /// It came when so much was pending, which it does not hear.
     since: usize,
-    /// Some of what is pending is for this seat alone, or not for it.
+    /// Some of what is pending is for this subscription alone, or not for it.
     apart: bool,
 }
 
 /// What is to be told, in order.
 enum Pending {
-    /// To everybody but maybe the seat it came through.
+    /// To everybody but maybe the subscription it came through.
     Announced {
-        by: Option<SeatId>,
+        by: Option<SubscriptionId>,
         seq: Option<Seq>,
         moved: Option<(Folded, bool)>,
         copies: Vec<Encoded>,
     },
-    /// To one seat.
-    Replied { seat: SeatId, frame: Bytes },
+    /// To one subscription.
+    Replied { subscription: SubscriptionId, frame: Bytes },
 }
 
-/// Buffers that are filled again and again: one for what all of a door get, one for what one does.
+/// Buffers that are filled again and again: one for what all of a protocol get, one for what one
+/// does.
 #[derive(Default)]
 struct Gather {
     common: [Vec<u8>; PROTOCOL_IDS_MAX],
@@ -134,39 +135,43 @@ struct Gather {
 }
 
 impl<W: Listener> Delivery<W> {
-    pub fn new(wires: Wires<W>, head: Head) -> Delivery<W> {
+    pub fn new(connections: Connections<W>, head: Head) -> Delivery<W> {
         let (rooms, places) = (Numbered::default(), Numbered::default());
         let (touched, fed) = (Vec::new(), Vec::new());
         let (latest, gather) = (head.get(), Gather::default());
-        Delivery { wires, rooms, places, touched, fed, head, latest, gather }
+        Delivery { connections, rooms, places, touched, fed, head, latest, gather }
     }
 
     pub fn take(&mut self, items: Vec<Item>) {
         for item in items {
             match item {
-                Item::Seat { seat, door, room } => self.seat(seat, door, room),
-                Item::Unseat { seat, room, closing } => self.unseat(seat, room, closing),
+                Item::Subscribe { subscription, protocol, room } => {
+                    self.subscription(subscription, protocol, room)
+                }
+                Item::Unsubscribe { subscription, room, closing } => {
+                    self.unsubscribe(subscription, room, closing)
+                }
                 Item::Announce { room, seq, by, moved, copies } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
                     self.feed(room, seq, by, &copies);
                     let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
                     self.pend(room, bytes, Pending::Announced { by, seq, moved, copies });
                 }
-                Item::Whisper { seat, seq, frame } => {
+                Item::Notify { subscription, seq, frame } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
-                    if let Some(wire) = self.wire(seat)
-                        && wire.gather(seq, &frame)
+                    if let Some(connection) = self.connection(subscription)
+                        && connection.gather(seq, &frame)
                     {
-                        self.fed.push(wire);
+                        self.fed.push(connection);
                     }
                 }
-                Item::Dismiss { seat, closing } => {
-                    if let Some(wire) = self.wire(seat) {
-                        wire.flush_feed(&mut self.gather.single);
-                        wire.close(closing);
+                Item::CloseStream { subscription, closing } => {
+                    if let Some(connection) = self.connection(subscription) {
+                        connection.flush_feed(&mut self.gather.single);
+                        connection.close(closing);
                     }
                 }
-                Item::Reply { seat, frame } => self.reply(seat, frame),
+                Item::Reply { subscription, frame } => self.reply(subscription, frame),
                 Item::Head(seq) => self.latest = self.latest.max(seq),
                 Item::Overrun => self.overrun(),
             }
@@ -180,84 +185,102 @@ impl<W: Listener> Delivery<W> {
                 room.flush(&mut self.gather);
             }
         }
-        for wire in self.fed.drain(..) {
-            wire.flush_feed(&mut self.gather.single);
+        for connection in self.fed.drain(..) {
+            connection.flush_feed(&mut self.gather.single);
         }
         self.head.set(self.latest);
     }
 
-    /// The connection that a seat belongs to.
-    fn wire(&self, seat: SeatId) -> Option<Rc<W>> {
-        self.wires.borrow().get(&hub::base_of(seat)).cloned()
+    /// The connection that a subscription belongs to.
+    fn connection(&self, subscription: SubscriptionId) -> Option<Rc<W>> {
+        self.connections.borrow().get(&hub::base_of(subscription)).cloned()
     }
 
     /// Gives an announcement to the streams in the room.
-    fn feed(&mut self, room: RoomId, seq: Option<Seq>, by: Option<SeatId>, copies: &[Encoded]) {
+    fn feed(
+        &mut self,
+        room: RoomId,
+        seq: Option<Seq>,
+        by: Option<SubscriptionId>,
+        copies: &[Encoded],
+    ) {
         let Some(room) = self.rooms.get(&room) else { return };
-        for (seat, door, wire) in &room.streams {
-            let copy = copies.iter().find(|copy| copy.door == *door);
-            let Some(copy) = copy.filter(|copy| copy.echo || by != Some(*seat)) else { continue };
-            if wire.gather(seq, &copy.frame) {
-                self.fed.push(wire.clone());
+        for (subscription, protocol, connection) in &room.streams {
+            let copy = copies.iter().find(|copy| copy.protocol == *protocol);
+            let Some(copy) = copy.filter(|copy| copy.echo || by != Some(*subscription)) else {
+                continue;
+            };
+            if connection.gather(seq, &copy.frame) {
+                self.fed.push(connection.clone());
             }
         }
     }
 
-    fn seat(&mut self, seat: SeatId, door: Door, room: RoomId) {
-        // A connection that has ended already says so to the hub, which then unseats it.
-        let Some(wire) = self.wire(seat) else { return };
-        let stream = wire.seat() != seat;
-        wire.room().set((!stream).then_some(room));
+    fn subscription(&mut self, subscription: SubscriptionId, protocol: ProtocolId, room: RoomId) {
+        // A connection that has ended already says so to the hub, which then unsubscribes it.
+        let Some(connection) = self.connection(subscription) else { return };
+        let stream = connection.subscription() != subscription;
+        connection.room().set((!stream).then_some(room));
         let room = self.rooms.entry(room).or_default();
         if stream {
-            wire.begin_feed();
-            self.places.insert(seat, room.streams.len());
-            return room.streams.push((seat, door, wire));
+            connection.begin_feed();
+            self.places.insert(subscription, room.streams.len());
+            return room.streams.push((subscription, protocol, connection));
         }
-        self.places.insert(seat, room.seats.len());
-        room.seats.push(Seated { wire, door, since: room.pending.len(), apart: false });
+        self.places.insert(subscription, room.subscriptions.len());
+        room.subscriptions.push(Seated {
+            connection,
+            protocol,
+            since: room.pending.len(),
+            apart: false,
+        });
     }
 
-    fn unseat(&mut self, seat: SeatId, id: RoomId, closing: Option<Disconnect>) {
+    fn unsubscribe(
+        &mut self,
+        subscription: SubscriptionId,
+        id: RoomId,
+        closing: Option<Disconnect>,
+    ) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        let Some(index) = self.places.remove(&seat) else { return };
-        if hub::base_of(seat) != seat {
+        let Some(index) = self.places.remove(&subscription) else { return };
+        if hub::base_of(subscription) != subscription {
             room.streams.swap_remove(index);
             if let Some((moved, _, _)) = room.streams.get(index) {
                 self.places.insert(*moved, index);
             }
         } else {
-            let seated = room.seats.swap_remove(index);
-            if let Some(moved) = room.seats.get(index) {
-                self.places.insert(moved.wire.seat(), index);
+            let subscribed = room.subscriptions.swap_remove(index);
+            if let Some(moved) = room.subscriptions.get(index) {
+                self.places.insert(moved.connection.subscription(), index);
             }
             if let Some(closing) = closing {
                 // It still hears what was said before.
-                seated.wire.hear(self.gather.single(&room.pending, &seated));
-                seated.wire.close(closing);
+                subscribed.connection.hear(self.gather.single(&room.pending, &subscribed));
+                subscribed.connection.close(closing);
             }
         }
-        if room.seats.is_empty() && room.streams.is_empty() {
+        if room.subscriptions.is_empty() && room.streams.is_empty() {
             self.rooms.remove(&id);
         }
     }
 
     /// A reply stands in line with what the room is told: who said something hears first what was
     /// said before.
-    fn reply(&mut self, seat: SeatId, frame: Bytes) {
-        let Some(wire) = self.wire(seat) else { return };
-        wire.answered();
-        if wire.room().get().is_none() && !frame.is_empty() && wire.answer(&frame) {
-            self.fed.push(wire.clone());
+    fn reply(&mut self, subscription: SubscriptionId, frame: Bytes) {
+        let Some(connection) = self.connection(subscription) else { return };
+        connection.answered();
+        if connection.room().get().is_none() && !frame.is_empty() && connection.answer(&frame) {
+            self.fed.push(connection.clone());
         }
-        if let Some(room) = wire.room().get().filter(|_| !frame.is_empty()) {
-            self.pend(room, frame.len(), Pending::Replied { seat, frame });
+        if let Some(room) = connection.room().get().filter(|_| !frame.is_empty()) {
+            self.pend(room, frame.len(), Pending::Replied { subscription, frame });
         }
     }
 
     fn pend(&mut self, id: RoomId, bytes: usize, pending: Pending) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if room.seats.is_empty() {
+        if room.subscriptions.is_empty() {
             return;
         }
         if room.pending.is_empty() {
@@ -271,74 +294,78 @@ impl<W: Listener> Delivery<W> {
     }
 
     /// Everybody has missed something: nobody is told anything more, and all may come back. Also
-    /// those who sit nowhere yet, as their seats may be among what was thrown away.
+    /// those who sit nowhere yet, as their subscriptions may be among what was thrown away.
     fn overrun(&mut self) {
         (self.rooms, self.places) = (Numbered::default(), Numbered::default());
         self.touched = Vec::new();
-        let wires = self.wires.borrow();
-        wires.values().for_each(|wire| wire.close(Disconnect::TooSlow));
-        log!(Error, "{} connections were closed: their worker had stood still", wires.len());
+        let connections = self.connections.borrow();
+        connections.values().for_each(|connection| connection.close(Disconnect::TooSlow));
+        log!(Error, "{} connections were closed: their worker had stood still", connections.len());
     }
 }
 
 impl<W> Default for Room<W> {
     fn default() -> Room<W> {
-        Room { seats: Vec::new(), streams: Vec::new(), pending: Vec::new(), bytes: 0 }
+        Room { subscriptions: Vec::new(), streams: Vec::new(), pending: Vec::new(), bytes: 0 }
     }
 }
 
 impl<W: Listener> Room<W> {
-    /// Writes what is pending, once to each seat.
+    /// Writes what is pending, once to each subscription.
     fn flush(&mut self, gather: &mut Gather) {
         self.set_apart();
         gather.common(&self.pending);
-        for seated in &mut self.seats {
-            let heard = if seated.apart || seated.since > 0 {
-                seated.wire.hear(gather.single(&self.pending, seated))
+        for subscribed in &mut self.subscriptions {
+            let heard = if subscribed.apart || subscribed.since > 0 {
+                subscribed.connection.hear(gather.single(&self.pending, subscribed))
             } else {
-                seated.wire.hear(&gather.common[usize::from(seated.door.0)])
+                subscribed.connection.hear(&gather.common[usize::from(subscribed.protocol.0)])
             };
             if !heard {
-                let pending = self.pending.iter().skip(seated.since);
-                let round = pending.filter_map(|it| it.told(seated.wire.seat(), seated.door));
-                seated.wire.miss(&round.collect::<Vec<_>>(), &mut gather.single);
+                let pending = self.pending.iter().skip(subscribed.since);
+                let round = pending.filter_map(|it| {
+                    it.told(subscribed.connection.subscription(), subscribed.protocol)
+                });
+                subscribed.connection.miss(&round.collect::<Vec<_>>(), &mut gather.single);
             }
-            (seated.apart, seated.since) = (false, 0);
+            (subscribed.apart, subscribed.since) = (false, 0);
         }
         self.pending.clear();
         self.bytes = 0;
     }
 
-    /// Marks the seats for which what is pending differs from what the others get.
+    /// Marks the subscriptions for which what is pending differs from what the others get.
     fn set_apart(&mut self) {
-        let mut named: Vec<SeatId> = self.pending.iter().filter_map(Pending::names).collect();
+        let mut named: Vec<SubscriptionId> =
+            self.pending.iter().filter_map(Pending::names).collect();
         if named.is_empty() {
             return;
         }
         named.sort_unstable();
-        for seated in &mut self.seats {
-            seated.apart = named.binary_search(&seated.wire.seat()).is_ok();
+        for subscribed in &mut self.subscriptions {
+            subscribed.apart = named.binary_search(&subscribed.connection.subscription()).is_ok();
         }
     }
 }
 
 impl Pending {
-    /// The seat that does not get what the others get.
-    fn names(&self) -> Option<SeatId> {
+    /// The subscription that does not get what the others get.
+    fn names(&self) -> Option<SubscriptionId> {
         match self {
             Pending::Announced { by, copies, .. } => {
                 by.filter(|_| copies.iter().any(|copy| !copy.echo))
             }
-            Pending::Replied { seat, .. } => Some(*seat),
+            Pending::Replied { subscription, .. } => Some(*subscription),
         }
     }
 
-    /// The same, with what it takes to make up for it later. `None`: it is not for this seat.
-    fn told(&self, seat: SeatId, door: Door) -> Option<Told<'_>> {
-        let frame = self.frame(seat, door);
+    /// The same, with what it takes to make up for it later. `None`: it is not for this
+    /// subscription.
+    fn told(&self, subscription: SubscriptionId, protocol: ProtocolId) -> Option<Told<'_>> {
+        let frame = self.frame(subscription, protocol);
         match self {
             Pending::Announced { seq, moved, copies, .. } => {
-                let for_it = copies.iter().any(|copy| copy.door == door);
+                let for_it = copies.iter().any(|copy| copy.protocol == protocol);
                 for_it.then_some(Told { seq: *seq, moved: moved.as_ref(), frame })
             }
             Pending::Replied { .. } => {
@@ -347,38 +374,40 @@ impl Pending {
         }
     }
 
-    /// What a seat gets of it.
-    fn frame(&self, seat: SeatId, door: Door) -> &[u8] {
+    /// What a subscription gets of it.
+    fn frame(&self, subscription: SubscriptionId, protocol: ProtocolId) -> &[u8] {
         match self {
             Pending::Announced { by, copies, .. } => {
-                let copy = copies.iter().find(|copy| copy.door == door);
-                let copy = copy.filter(|copy| copy.echo || *by != Some(seat));
+                let copy = copies.iter().find(|copy| copy.protocol == protocol);
+                let copy = copy.filter(|copy| copy.echo || *by != Some(subscription));
                 copy.map_or(&[], |copy| &copy.frame)
             }
-            Pending::Replied { seat: to, frame } if *to == seat => frame,
+            Pending::Replied { subscription: to, frame } if *to == subscription => frame,
             Pending::Replied { .. } => &[],
         }
     }
 }
 
 impl Gather {
-    /// Gathers what all of a door get who are not set apart.
+    /// Gathers what all of a protocol get who are not set apart.
     fn common(&mut self, pending: &[Pending]) {
         self.common.iter_mut().for_each(Vec::clear);
         for pending in pending {
             if let Pending::Announced { copies, .. } = pending {
                 for copy in copies {
-                    self.common[usize::from(copy.door.0)].extend_from_slice(&copy.frame);
+                    self.common[usize::from(copy.protocol.0)].extend_from_slice(&copy.frame);
                 }
             }
         }
     }
 
-    /// Gathers what one seat gets.
-    fn single<W: Listener>(&mut self, pending: &[Pending], seated: &Seated<W>) -> &[u8] {
+    /// Gathers what one subscription gets.
+    fn single<W: Listener>(&mut self, pending: &[Pending], subscribed: &Seated<W>) -> &[u8] {
         self.single.clear();
-        for pending in pending.iter().skip(seated.since) {
-            self.single.extend_from_slice(pending.frame(seated.wire.seat(), seated.door));
+        for pending in pending.iter().skip(subscribed.since) {
+            self.single.extend_from_slice(
+                pending.frame(subscribed.connection.subscription(), subscribed.protocol),
+            );
         }
         &self.single
     }
@@ -391,7 +420,7 @@ mod tests {
     #[test]
     fn the_head_moves_also_where_nobody_hears() {
         let head = Head::default();
-        let mut delivery = Delivery::<Wire>::new(Wires::default(), head.clone());
+        let mut delivery = Delivery::<Connection>::new(Connections::default(), head.clone());
         delivery.take(vec![Item::Head(Seq(9))]);
         delivery.flush();
         assert_eq!(head.get(), Seq(9));

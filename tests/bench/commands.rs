@@ -8,13 +8,14 @@ mod crowd;
 use std::time::Duration;
 
 use shanty::chat::{
-    Access, Action, Caller, Claim, ClientId, Command, Emoji, LOBBY, Name, Place, RoomChange,
+    Access, Action, Caller, ClientId, Command, Emoji, LOBBY, Name, NameClaim, Place, RoomChange,
     RoomId, RoomRef, Seq, SessionId, Tell, Visibility, call,
 };
 
 use crate::report::{row, table};
 use crowd::{
-    ACCOUNTS, BUSY, CROWDED, GUEST, OWNER, PRESENT, ROOMS, WIDE, World, facts, key, owner, session,
+    ACCOUNTS, BUSY, CROWDED, GUEST, OWNER, PRESENT, ROOMS, WIDE, World, key, owner, room_settings,
+    session,
 };
 
 /// What one command may take of the event loop.
@@ -73,7 +74,11 @@ fn reads(world: &mut World) {
         world.ask("my sessions", mine(), call::Sessions);
         world.ask("how far the log is", Caller::Nobody, call::Heard);
         let (room, name) = (RoomRef::Id(CROWDED), Name::new("somebody new"));
-        world.ask("what opens a room", mine(), call::Lock { room, name, access: Access::Open });
+        world.ask(
+            "what opens a room",
+            mine(),
+            call::PasswordState { room, name, access: Access::Open },
+        );
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
         world.ask("whether one may change a room", mine(), call::MayChange { room, access });
     }
@@ -95,18 +100,19 @@ fn people(world: &mut World) {
         let what =
             call::BeGuest { name, color: None, session: session_key, remember: false, agent };
         world.ask_through("a guest comes", Caller::Nobody, what);
-        let seat = world.sit_in("a seat in a crowded room", session(turn + 200), CROWDED);
+        let subscription =
+            world.subscribe_in("a subscription in a crowded room", session(turn + 200), CROWDED);
         let tell = Tell::Join { name: None, color: None };
-        world.give("a join", Command::Tell { seat, tell });
+        world.give("a join", Command::Tell { subscription, tell });
         let (name, text) = (None, "hello".into());
         world.give(
-            "a message by a seat",
-            Command::Tell { seat, tell: Tell::Say { name, color: None, text } },
+            "a message by a subscription",
+            Command::Tell { subscription, tell: Tell::Say { name, color: None, text } },
         );
-        world.settle("a message by a seat");
-        world.give("the end of a connection", Command::Leave { seat });
-        let seat = world.follow("a stream of 1,000 rooms begins", session(BUSY));
-        world.give("a stream of 1,000 rooms ends", Command::Leave { seat });
+        world.settle("a message by a subscription");
+        world.give("the end of a connection", Command::Leave { subscription });
+        let subscription = world.follow("a stream of 1,000 rooms begins", session(BUSY));
+        world.give("a stream of 1,000 rooms ends", Command::Leave { subscription });
         world.settle("a stream of 1,000 rooms ends");
         world.ask_through("logout", session(turn + 300), call::Logout);
     }
@@ -115,7 +121,8 @@ fn people(world: &mut World) {
 fn rooms(world: &mut World) {
     for turn in 0..TIMES {
         let who = || session(turn + 400);
-        let what = call::MakeRoom { facts: facts(&format!("a new one {turn}")), chance: turn };
+        let what =
+            call::MakeRoom { settings: room_settings(&format!("a new one {turn}")), chance: turn };
         world.ask_through("a room is made", who(), what);
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
         let title = shanty::chat::Title::new(&format!("other {turn}"));
@@ -129,15 +136,16 @@ fn rooms(world: &mut World) {
         let (room, access) = (CROWDED, Access::Open);
         world.ask_through("somebody comes to stay", newcomer(), call::Enter { room, access });
         world.ask_through("somebody leaves for good", newcomer(), call::Exit { room });
-        // One of 10,000 seats of an account makes way for the next.
-        let (seat, door, room) = (world.seat(), shanty::chat::Door(1), RoomRef::Id(LOBBY));
+        // One of 10,000 subscriptions of an account makes way for the next.
+        let (subscription, protocol, room) =
+            (world.subscription(), shanty::chat::ProtocolId(1), RoomRef::Id(LOBBY));
         let access = Access::Token { room: LOBBY, generation: 0, session: None };
         let name = Name::new(&format!("n{WIDE}")).expect("a name");
         let (granted, first) = (world.now.plus_secs(1), world.now);
-        let claim = Some(Claim { name, granted, first });
-        let what = call::Sit { seat, door, room, access, claim, enter: false };
+        let claim = Some(NameClaim { name, granted, first });
+        let what = call::Subscribe { subscription, protocol, room, access, claim, enter: false };
         world.ask("a connection takes another's place", session(WIDE), what);
-        world.sit_in("", session(turn + 500), CROWDED);
+        world.subscribe_in("", session(turn + 500), CROWDED);
         let what = call::Expel { room: CROWDED, name: format!("n{}", turn + 500).into() };
         world.ask_through("somebody is put out", session(OWNER), what);
         world.ask_through(
@@ -188,9 +196,10 @@ fn held(world: &mut World) {
     let (text, client_id, reply_to) = ("slow".into(), None, None);
     let send = Action::Send { room: LOBBY, text, client_id, reply_to };
     world.ask("", session(BUSY), call::Act(send));
-    for seat in world.guests.clone() {
-        world.give("", Command::Tell { seat, tell: Tell::Part { name: None } });
-        world.give("", Command::Tell { seat, tell: Tell::Join { name: None, color: None } });
+    for subscription in world.guests.clone() {
+        world.give("", Command::Tell { subscription, tell: Tell::Part { name: None } });
+        world
+            .give("", Command::Tell { subscription, tell: Tell::Join { name: None, color: None } });
     }
     world.settle("40,000 words behind a slow message");
 }
@@ -225,7 +234,7 @@ fn ends(world: &mut World) {
     let what = call::ChangeRoom { room, access, change, chance: 1 };
     world.ask_through("a crowded room closes", owner(OWNER), what);
     world.ask_through(
-        "the end of a session with 10,000 seats",
+        "the end of a session with 10,000 subscriptions",
         session(WIDE),
         call::EndSession { session: SessionId(WIDE) },
     );

@@ -28,7 +28,7 @@ enum Kind {
     Ack,
 }
 
-struct Seat {
+struct SubscriptionGuard {
     stream: TcpStream,
     /// Before its handshake nobody gets frames.
     open: bool,
@@ -41,7 +41,7 @@ struct Seat {
 struct Floor {
     kind: Kind,
     poll: Poll,
-    seats: Vec<Option<Seat>>,
+    subscriptions: Vec<Option<SubscriptionGuard>>,
     buffer: Vec<u8>,
     /// One frame over and over, so that any number of them is one slice.
     frames: Vec<u8>,
@@ -62,7 +62,7 @@ pub fn run(words: &Words) -> Outcome<()> {
     println!("floor on http://{}", listener.local_addr()?);
     let buffer = vec![0; READ_BUFFER_BYTES];
     let (frames, frame_bytes) = (frame.repeat(GATHERED_MAX), frame.len());
-    let mut floor = Floor { kind, poll, seats: Vec::new(), buffer, frames, frame_bytes };
+    let mut floor = Floor { kind, poll, subscriptions: Vec::new(), buffer, frames, frame_bytes };
     let mut events = Events::with_capacity(EVENTS_MAX);
     loop {
         match floor.poll.poll(&mut events, None) {
@@ -98,32 +98,37 @@ impl Floor {
             stream.set_nodelay(true)?;
             // Places of those who left are not given out again: a run's sockets are few enough.
             let both = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut stream, Token(self.seats.len()), both)?;
+            self.poll.registry().register(&mut stream, Token(self.subscriptions.len()), both)?;
             let (partial, unsent) = (Vec::new(), Vec::new());
-            self.seats.push(Some(Seat { stream, open: false, partial, unsent }));
+            self.subscriptions.push(Some(SubscriptionGuard {
+                stream,
+                open: false,
+                partial,
+                unsent,
+            }));
         }
     }
 
     /// Reads what there is. Returns how many messages are left to be told to everybody.
     fn listen(&mut self, index: usize) -> usize {
         let mut gathered = 0;
-        while let Some(seat) = &mut self.seats[index] {
-            let kept = seat.partial.len();
-            self.buffer[..kept].copy_from_slice(&seat.partial);
-            let filled = match seat.stream.read(&mut self.buffer[kept..]) {
+        while let Some(subscription) = &mut self.subscriptions[index] {
+            let kept = subscription.partial.len();
+            self.buffer[..kept].copy_from_slice(&subscription.partial);
+            let filled = match subscription.stream.read(&mut self.buffer[kept..]) {
                 Ok(n) if n > 0 => kept + n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 _ => {
-                    self.seats[index] = None;
+                    self.subscriptions[index] = None;
                     break;
                 }
             };
-            let (used, texts) = match seat.open {
+            let (used, texts) = match subscription.open {
                 true => count_texts(&self.buffer[..filled]),
-                false => (seat.shake_hands(&self.buffer[..filled]), 0),
+                false => (subscription.shake_hands(&self.buffer[..filled]), 0),
             };
-            seat.partial.clear();
-            seat.partial.extend_from_slice(&self.buffer[used..filled]);
+            subscription.partial.clear();
+            subscription.partial.extend_from_slice(&self.buffer[used..filled]);
             match self.kind {
                 Kind::Gather => gathered += texts,
                 Kind::Each => (0..texts).for_each(|_| self.tell_all(1)),
@@ -136,7 +141,7 @@ impl Floor {
     fn tell_all(&mut self, mut count: usize) {
         while count > 0 {
             let part = count.min(GATHERED_MAX);
-            (0..self.seats.len()).for_each(|index| self.give(index, part));
+            (0..self.subscriptions.len()).for_each(|index| self.give(index, part));
             count -= part;
         }
     }
@@ -144,15 +149,15 @@ impl Floor {
     /// One write, of what waits there already and then of so many frames.
     fn give(&mut self, index: usize, count: usize) {
         let frames = &self.frames[..count.min(GATHERED_MAX) * self.frame_bytes];
-        let Some(seat) = &mut self.seats[index] else { return };
-        let idle = !seat.open || (frames.is_empty() && seat.unsent.is_empty());
-        if !idle && seat.write(frames).is_err() {
-            self.seats[index] = None;
+        let Some(subscription) = &mut self.subscriptions[index] else { return };
+        let idle = !subscription.open || (frames.is_empty() && subscription.unsent.is_empty());
+        if !idle && subscription.write(frames).is_err() {
+            self.subscriptions[index] = None;
         }
     }
 }
 
-impl Seat {
+impl SubscriptionGuard {
     fn write(&mut self, frames: &[u8]) -> io::Result<()> {
         if !self.unsent.is_empty() {
             self.unsent.extend_from_slice(frames);

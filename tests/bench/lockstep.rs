@@ -1,8 +1,8 @@
 //! Acknowledged messages: each sender waits until its message cannot be lost any more, then sends
 //! the next. What is measured is the path to the disk and back, and how well commits are shared.
 //!
-//! Through Piratchat's door all are in one room, and the sender is told `{"status":true}`. Through
-//! ChitChat's each has a room of its own, and hears itself: the same, without the fan-out.
+//! Through Piratchat's protocol all are in one room, and the sender is told `{"status":true}`.
+//! Through ChitChat's each has a room of its own, and hears itself: the same, without the fan-out.
 
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use shanty::config::{self, Wish};
+use shanty::config::{self, CliCommand};
 use shanty::limits;
 
 const README: &str = include_str!("../../README.md");
@@ -19,7 +19,7 @@ fn setting(flag: &str, variable: &str, default: &str) -> Setting {
 
 /// What `shanty --help` says can be set.
 fn settings_in_help() -> BTreeSet<Setting> {
-    let Ok(Wish::Print(help)) = config::parse([OsString::from("--help")], |_| None) else {
+    let Ok(CliCommand::Print(help)) = config::parse([OsString::from("--help")], |_| None) else {
         panic!("--help prints the help");
     };
     let flags = help.lines().filter_map(|line| {

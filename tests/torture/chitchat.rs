@@ -127,7 +127,7 @@ impl<'a> Client<'a> {
                 if told["room_id"] != self.room {
                     self.problem(&format!("heard of another room: {text}"));
                 }
-                self.done |= self.world.phase() == Phase::Farewell && said.starts_with(FAREWELL);
+                self.done |= self.world.phase() == Phase::CloseReason && said.starts_with(FAREWELL);
                 self.heard.message(name, said);
                 if name == self.name {
                     self.hear_myself(tag(said), unsure);

@@ -259,7 +259,7 @@ fn calm(proxy: &Proxy, world: &World) -> Result<(), String> {
     proxy.control.calm.store(true, Relaxed);
     world.enter(Phase::Calm);
     world.wait_for_all(Stage::Settled, CALM_DEADLINE)?;
-    world.enter(Phase::Farewell);
+    world.enter(Phase::CloseReason);
     let mut sockets: Vec<(u64, Websocket)> = Vec::new();
     for room in ROOMS {
         let request = Request::new("GET", format!("/chats/{room}/ws"));

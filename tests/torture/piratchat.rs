@@ -135,7 +135,7 @@ impl<'a> Client<'a> {
                 None => self.problem("an acknowledgement of nothing"),
             },
             (_, Value::String(said), _) => {
-                self.done |= self.world.phase() == Phase::Farewell && said.starts_with(FAREWELL);
+                self.done |= self.world.phase() == Phase::CloseReason && said.starts_with(FAREWELL);
                 let author = told["author"].as_str().unwrap_or_default();
                 self.heard.message(author, said);
             }

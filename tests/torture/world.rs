@@ -18,7 +18,7 @@ pub enum Phase {
     /// The server stays up and the network is good: everybody finishes what they are unsure of.
     Calm,
     /// Nobody is unsure any more: everybody waits for the last words in their rooms.
-    Farewell,
+    CloseReason,
 }
 
 /// How far a client is.
@@ -204,4 +204,4 @@ pub fn tag(text: &str) -> &str {
 }
 
 /// The last words begin so.
-pub const FAREWELL: &str = "farewell";
+pub const FAREWELL: &str = "reason";

@@ -5,17 +5,17 @@ use crate::chat::core::Chat;
 use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::RoomRecord;
 use crate::chat::state::waits::Awaited;
-use crate::chat::types::{AccountId, Door, LOBBY, RoomId, SeatId, Seq, Visibility};
-use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomFacts, What};
+use crate::chat::types::{AccountId, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Visibility};
+use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomSettings, What};
 use crate::time::Time;
 
 /// Through whom an entry came into the log, where it was this core that proposed it.
 #[derive(Clone, Copy)]
 pub(super) struct Came {
-    /// The seat through which it came, for the announcement.
-    pub by: Option<(SeatId, Door)>,
+    /// The subscription through which it came, for the announcement.
+    pub by: Option<(SubscriptionId, ProtocolId)>,
     /// Who asked, for the answer.
-    pub asker: Option<AccountId>,
+    pub viewer: Option<AccountId>,
 }
 
 impl Entry {
@@ -43,31 +43,31 @@ impl Chat {
         self.made(entry);
         match entry {
             Entry::AccountMade { name, .. } => self.accounts.release(&name.folded()),
-            Entry::RoomMade { facts, .. } => self.rooms.release(&facts.title.folded()),
-            Entry::RoomChanged { room, facts, .. } => {
-                self.rooms.release(&facts.title.folded());
+            Entry::RoomMade { settings, .. } => self.rooms.release(&settings.title.folded()),
+            Entry::RoomChanged { room, settings, .. } => {
+                self.rooms.release(&settings.title.folded());
                 self.unlock(*room);
             }
             Entry::RoomGone { room, .. } => self.unlock(*room),
             Entry::RoomReturned { room, title } => {
                 self.rooms.release(&title.folded());
-                self.deleted.set_changing(*room, false);
+                self.deleted.set_pending(*room, false);
             }
-            Entry::RoomPurged { room } => self.deleted.set_changing(*room, false),
+            Entry::RoomPurged { room } => self.deleted.set_pending(*room, false),
             Entry::SessionEnded { session } => {
                 if let Some(live) = self.accounts.session_mut(*session) {
-                    live.ending = false;
+                    live.pending_end = false;
                 }
             }
             Entry::SessionBegun { account, .. } => self.accounts.has_begun(*account),
             Entry::KeyChanged { account, .. } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
-                    known.changing_key = false;
+                    known.pending_key = false;
                 }
             }
             Entry::AccountEnded { account } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
-                    known.ending = false;
+                    known.pending_end = false;
                 }
             }
             Entry::BlockChanged { account, .. } => {
@@ -82,7 +82,7 @@ impl Chat {
                     room.moved(*account);
                 }
                 if let Some(known) = self.accounts.get_mut(*account) {
-                    known.entering = known.entering.saturating_sub(1);
+                    known.pending_entries = known.pending_entries.saturating_sub(1);
                 }
             }
             Entry::Said { .. }
@@ -94,7 +94,7 @@ impl Chat {
 
     fn unlock(&mut self, room: RoomId) {
         if let Some(room) = self.rooms.get_mut(room) {
-            (room.changing, room.going) = (false, false);
+            (room.pending_change, room.pending_end) = (false, false);
         }
     }
 
@@ -135,47 +135,47 @@ impl Chat {
             Entry::BlockChanged { account, blocked, on } => {
                 self.block_changed(account, blocked, on)
             }
-            Entry::RoomMade { room, owner, facts } => {
-                let open = facts.visibility == Visibility::Public;
+            Entry::RoomMade { room, owner, settings } => {
+                let open = settings.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };
-                let record = RoomRecord::new(room, time, owner, facts);
-                self.room_made(seq, RoomRecord { opened, ..record }, &[], came.asker)
+                let record = RoomRecord::new(room, time, owner, settings);
+                self.room_made(seq, RoomRecord { opened, ..record }, &[], came.viewer)
             }
             Entry::DirectMade { room, between, both } => {
-                let record = RoomRecord::new(room, time, None, RoomFacts::of_direct(room));
+                let record = RoomRecord::new(room, time, None, RoomSettings::of_direct(room));
                 let record = RoomRecord { between: Some(between), ..record };
-                self.direct_made(seq, record, (between, both), came.asker)
+                self.direct_made(seq, record, (between, both), came.viewer)
             }
             Entry::MemberChanged { room, account, member, expelled, with: _ } => {
                 self.member_changed(seq, room, account, (member, expelled))
             }
-            Entry::RoomChanged { room, facts, generation, link, keep_members } => {
-                let change = (facts, generation, link);
+            Entry::RoomChanged { room, settings, generation, link, keep_members } => {
+                let change = (settings, generation, link);
                 self.room_changed((seq, time), room, change, keep_members)?;
-                self.show_room(room, came.asker)
+                self.show_room(room, came.viewer)
             }
             Entry::RoomGone { room, recoverable } => self.room_gone(seq, room, recoverable),
             Entry::RoomReturned { room, title } => {
-                self.room_returned((seq, time), room, title, came.asker)
+                self.room_returned((seq, time), room, title, came.viewer)
             }
             Entry::RoomPurged { room } => self.room_purged(room),
             Entry::Said { room, author, color, text, client_id, reply_to, calls } => {
                 let calls = self.accounts.names(&calls);
                 let what = What::Said { seq, text, client_id, reply_to, calls };
-                self.worded(event(room, author, color, what), seq, came.by)
+                self.message_applied(event(room, author, color, what), seq, came.by)
             }
             Entry::Edited { room, target, by, text, calls } => {
                 let calls = self.accounts.names(&calls);
                 let what = What::Edited { seq, target, text, calls };
-                self.worded(event(room, by, None, what), seq, came.by)
+                self.message_applied(event(room, by, None, what), seq, came.by)
             }
             Entry::Deleted { room, target, by, as_owner: _ } => {
                 let what = What::Deleted { seq, target };
-                self.worded(event(room, by, None, what), seq, came.by)
+                self.message_applied(event(room, by, None, what), seq, came.by)
             }
             Entry::Reacted { room, target, by, emoji, on } => {
                 let what = What::Reacted { seq, target, emoji, on };
-                self.worded(event(room, by, None, what), seq, came.by)
+                self.message_applied(event(room, by, None, what), seq, came.by)
             }
         }
     }

@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use crate::chat::core::Chat;
 use crate::chat::core::people::show_person;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::pages::page;
 use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::state::room::Room;
@@ -22,7 +22,9 @@ impl Chat {
     /// Whether one of two has blocked the other.
     pub(super) fn is_blocked(&self, [one, other]: [AccountId; 2]) -> bool {
         let blocks = |one, other: AccountId| {
-            self.accounts.get(one).is_some_and(|known: &Known| known.blocked.contains(&other))
+            self.accounts
+                .get(one)
+                .is_some_and(|known: &AccountState| known.blocked.contains(&other))
         };
         blocks(one, other) || blocks(other, one)
     }
@@ -41,11 +43,11 @@ impl Chat {
     pub(super) fn block(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         name: &str,
         on: bool,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let blocked = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
         if blocked == account {
             return Err(Refusal::Malformed(Field::Name));
@@ -72,10 +74,10 @@ impl Chat {
     /// Whom somebody has blocked: a page.
     pub(super) fn blocked(
         &self,
-        who: Identity,
+        caller: Identity,
         after: AccountId,
     ) -> Result<Page<Person, AccountId>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let rest = known.blocked.range((Bound::Excluded(after), Bound::Unbounded));
         Ok(page(rest.map(|one| (*one, *one)), |one| self.accounts.get(one).map(show_person)))

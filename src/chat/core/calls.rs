@@ -10,7 +10,7 @@ use crate::chat::state::work::Work;
 use crate::chat::types::{CallId, RoomId, RoomRef, Seq, SessionId, Title};
 use crate::chat::vocabulary::Call;
 use crate::chat::vocabulary::{
-    Access, Answer, Caller, Effect, Lock, Page, Present, Refusal, RoomInfo, Space, call,
+    Access, Answer, Caller, Effect, Page, PasswordState, Present, Refusal, RoomInfo, Space, call,
 };
 use crate::crypto::KeyHash;
 use crate::limits::TOKEN_LIFE_SECS;
@@ -22,33 +22,33 @@ impl Chat {
             _ => None,
         };
         let identified = self.identify(caller);
-        let account = identified.ok().flatten().map(|who| who.account);
-        self.origin = Origin { source, account, seat: None };
+        let account = identified.ok().flatten().map(|caller| caller.account);
+        self.origin = Origin { source, account, subscription: None };
         if let Err(refusal) = self.charge_call(&call) {
             return self.answer(id, Err(refusal));
         }
         match identified {
-            Ok(who) => self.call_as(id, who, key, call),
+            Ok(caller) => self.call_as(id, caller, key, call),
             // One whose session has ended is logged out already.
             Err(_) if call == Call::Logout(call::Logout) => self.call_as(id, None, key, call),
             Err(refusal) => self.answer(id, Err(refusal)),
         }
     }
 
-    fn call_as(&mut self, id: CallId, who: Identity, key: Option<KeyHash>, call: Call) {
-        if let Some(awaited) = self.awaits(who, &call)
+    fn call_as(&mut self, id: CallId, caller: Identity, key: Option<KeyHash>, call: Call) {
+        if let Some(awaited) = self.awaits(caller, &call)
             && self.must_wait(awaited)
         {
             let origin = self.origin;
-            return self.held.add(awaited, Held { id, origin, who, key, call });
+            return self.held.add(awaited, Held { id, origin, caller, key, call });
         }
-        self.call_now(id, who, call);
+        self.call_now(id, caller, call);
     }
 
     /// Whoever has waited is still who they were when they called: their session has not ended, and
     /// their key is still that of their account. Nobody was somebody, and stays it.
-    fn is_still(&self, who: Identity, key: Option<KeyHash>) -> Result<(), Refusal> {
-        let Some(Who { account, session }) = who else { return Ok(()) };
+    fn is_still(&self, caller: Identity, key: Option<KeyHash>) -> Result<(), Refusal> {
+        let Some(Who { account, session }) = caller else { return Ok(()) };
         let known = |key| self.accounts.by_key(key).is_some_and(|one| one.account.id == account);
         match (session, key) {
             (Some(session), _) if self.accounts.session(session).is_some() => Ok(()),
@@ -58,7 +58,7 @@ impl Chat {
         }
     }
 
-    fn call_now(&mut self, id: CallId, who: Identity, call: Call) {
+    fn call_now(&mut self, id: CallId, caller: Identity, call: Call) {
         use Answer::Done;
         // `Ok(None)`: the answer comes with the entry that was proposed.
         let outcome = match call {
@@ -71,21 +71,21 @@ impl Chat {
                 let session = NewSession { key: session, remember, agent };
                 self.be_guest(id, &name, color, session).map(|()| None)
             }
-            Call::Sessions(_) => self.sessions(who).map(Answer::Sessions).map(Some),
-            Call::EndSession(call) => self.end_own_session(id, who, call.session).map(|()| None),
-            Call::Logout(_) => self.logout(id, who),
-            Call::GiveUp(_) => self.give_up(who).map(Done).map(Some),
-            Call::ChangeKey(call) => self.change_key(id, who, call.key).map(|()| None),
-            Call::Me(_) => self.me(who).map(Answer::Person).map(Some),
-            Call::Person(call) => self.person(who, &call.name).map(Answer::Person).map(Some),
-            Call::Block(call) => self.block(id, who, &call.name, call.on),
-            Call::Blocked(call) => self.blocked(who, call.after).map(Answer::Blocked).map(Some),
-            Call::Present(call) => self.present(who, call).map(Answer::Present).map(Some),
-            Call::Rooms(call) => Ok(Some(Answer::Rooms(self.list_rooms(who, call)))),
-            Call::Marks(call) => self.marks(who, call.after).map(Answer::Marks).map(Some),
-            Call::Room(call) => self.show_named(who, call).map(Answer::Room).map(Some),
+            Call::Sessions(_) => self.sessions(caller).map(Answer::Sessions).map(Some),
+            Call::EndSession(call) => self.end_own_session(id, caller, call.session).map(|()| None),
+            Call::Logout(_) => self.logout(id, caller),
+            Call::GiveUp(_) => self.give_up(caller).map(Done).map(Some),
+            Call::ChangeKey(call) => self.change_key(id, caller, call.key).map(|()| None),
+            Call::Me(_) => self.me(caller).map(Answer::Person).map(Some),
+            Call::Person(call) => self.person(caller, &call.name).map(Answer::Person).map(Some),
+            Call::Block(call) => self.block(id, caller, &call.name, call.on),
+            Call::Blocked(call) => self.blocked(caller, call.after).map(Answer::Blocked).map(Some),
+            Call::Present(call) => self.present(caller, call).map(Answer::Present).map(Some),
+            Call::Rooms(call) => Ok(Some(Answer::Rooms(self.list_rooms(caller, call)))),
+            Call::Marks(call) => self.marks(caller, call.after).map(Answer::Marks).map(Some),
+            Call::Room(call) => self.show_named(caller, call).map(Answer::Room).map(Some),
             Call::Vacant(call) => self.vacant(&call.title, call.but).map(Done).map(Some),
-            Call::View(call) => self.view(who, call.room).map(Answer::Room).map(Some),
+            Call::View(call) => self.view(caller, call.room).map(Answer::Room).map(Some),
             Call::KnownKey(call) => Ok(Some(Answer::KnownKey(self.known_key(&call.keys)))),
             Call::Heard(_) => Ok(Some(Answer::Heard(self.last))),
             Call::Guess(call) => self.guess(&call.room).map(Done).map(Some),
@@ -96,28 +96,34 @@ impl Chat {
             Call::Search(_) => Ok(Some(Done(()))), // It costs something: see `charge`.
             Call::Space(_) if self.space == Space::Least => Err(Refusal::NoSpace),
             Call::Space(_) => Ok(Some(Done(()))),
-            Call::Readable(call) => Ok(Some(Answer::Readable(self.readable(who, call.after)))),
-            Call::Direct(call) => self.direct(id, who, &call.name, call.chance),
-            Call::Enter(call) => self.enter_room(id, who, call.room, call.access),
-            Call::Exit(call) => self.exit_room(id, who, call.room),
-            Call::Expel(call) => self.expel(id, who, call.room, &call.name),
-            Call::Members(call) => self.members(who, call).map(Answer::Members).map(Some),
-            Call::Act(call::Act(action)) => self.act(id, who, action).map(|()| None),
-            Call::Read(call) => self.read(who, call.room, call.seq).map(Answer::Read).map(Some),
-            Call::Follow(call) => self.follow(id, call, who).map(|()| None),
-            Call::Lock(call) => self.lock(who, call).map(Answer::Lock).map(Some),
-            Call::MayChange(call) => self.may_change(who, call).map(Answer::Lock).map(Some),
-            Call::Renew(call) => self.renew(who, call).map(Answer::Lock).map(Some),
-            Call::MakeRoom(call) => self.make_room(id, who, call.facts, call.chance).map(|()| None),
-            Call::ChangeRoom(call) => self.change_room(id, who, call),
+            Call::Readable(call) => Ok(Some(Answer::Readable(self.readable(caller, call.after)))),
+            Call::Direct(call) => self.direct(id, caller, &call.name, call.chance),
+            Call::Enter(call) => self.enter_room(id, caller, call.room, call.access),
+            Call::Exit(call) => self.exit_room(id, caller, call.room),
+            Call::Expel(call) => self.expel(id, caller, call.room, &call.name),
+            Call::Members(call) => self.members(caller, call).map(Answer::Members).map(Some),
+            Call::Act(call::Act(action)) => self.act(id, caller, action).map(|()| None),
+            Call::Read(call) => self.read(caller, call.room, call.seq).map(Answer::Read).map(Some),
+            Call::OpenStream(call) => self.open_stream(id, call, caller).map(|()| None),
+            Call::PasswordState(call) => {
+                self.lock(caller, call).map(Answer::PasswordState).map(Some)
+            }
+            Call::MayChange(call) => {
+                self.may_change(caller, call).map(Answer::PasswordState).map(Some)
+            }
+            Call::Renew(call) => self.renew(caller, call).map(Answer::PasswordState).map(Some),
+            Call::MakeRoom(call) => {
+                self.make_room(id, caller, call.settings, call.chance).map(|()| None)
+            }
+            Call::ChangeRoom(call) => self.change_room(id, caller, call),
             Call::RemoveRoom(call) => {
-                self.remove_room(id, who, &call.room, call.access).map(|()| None)
+                self.remove_room(id, caller, &call.room, call.access).map(|()| None)
             }
-            Call::Deleted(_) => self.list_deleted(who).map(Answer::Deleted).map(Some),
+            Call::Deleted(_) => self.list_deleted(caller).map(Answer::Deleted).map(Some),
             Call::RestoreRoom(call) => {
-                self.restore_room(id, who, call.room, call.title).map(|()| None)
+                self.restore_room(id, caller, call.room, call.title).map(|()| None)
             }
-            Call::Sit(call) => self.sit(call, who).map(Done).map(Some),
+            Call::Subscribe(call) => self.subscribe(call, caller).map(Done).map(Some),
         };
         match outcome {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),
@@ -127,23 +133,23 @@ impl Chat {
     }
 
     /// What a call must find settled: a second change must see the first.
-    fn awaits(&self, who: Identity, call: &Call) -> Option<Awaited> {
+    fn awaits(&self, caller: Identity, call: &Call) -> Option<Awaited> {
         match call {
             Call::ChangeRoom(call::ChangeRoom { room, .. })
             | Call::RemoveRoom(call::RemoveRoom { room, .. }) => {
                 self.rooms.find(room).ok().map(|room| Awaited::Room(room.record.id))
             }
             Call::Enter(call::Enter { room, .. }) | Call::Exit(call::Exit { room }) => {
-                who.map(|who| Awaited::Membership(*room, who.account))
+                caller.map(|caller| Awaited::Membership(*room, caller.account))
             }
             Call::Expel(call) => {
                 let other = self.person_named(&call.name)?.account.id;
                 Some(Awaited::Membership(call.room, other))
             }
-            Call::Direct(call) => Some(self.awaits_pair(self.pair(who, &call.name).ok()?)),
-            Call::Block(_) => who.map(|who| Awaited::Block(who.account)),
+            Call::Direct(call) => Some(self.awaits_pair(self.pair(caller, &call.name).ok()?)),
+            Call::Block(_) => caller.map(|caller| Awaited::Block(caller.account)),
             Call::RestoreRoom(call) => {
-                self.deleted.find(who?.account, call.room).map(Awaited::Room)
+                self.deleted.find(caller?.account, call.room).map(Awaited::Room)
             }
             // By a key that is about to be none, nobody logs in.
             Call::Login(call) => {
@@ -157,14 +163,14 @@ impl Chat {
     fn is_in_flight(&self, what: Awaited) -> bool {
         match what {
             Awaited::Room(id) => {
-                let changing = self.rooms.get(id).is_some_and(|room| room.changing);
-                changing || self.deleted.is_changing(id)
+                let pending_change = self.rooms.get(id).is_some_and(|room| room.pending_change);
+                pending_change || self.deleted.is_pending(id)
             }
             Awaited::Membership(room, account) => {
-                self.rooms.get(room).is_some_and(|room| room.moving.contains_key(&account))
+                self.rooms.get(room).is_some_and(|room| room.pending_moves.contains_key(&account))
             }
             Awaited::Key(account) => {
-                self.accounts.get(account).is_some_and(|known| known.changing_key)
+                self.accounts.get(account).is_some_and(|known| known.pending_key)
             }
             Awaited::Block(account) => {
                 self.accounts.get(account).is_some_and(|known| known.blocking)
@@ -181,18 +187,18 @@ impl Chat {
                 return self.work.push_back(Work::Wake(what));
             }
             let Some(held) = self.held.next(what) else { return };
-            let Held { id, origin, who, key, call } = held;
+            let Held { id, origin, caller, key, call } = held;
             self.origin = origin;
-            if let Err(refusal) = self.is_still(who, key) {
+            if let Err(refusal) = self.is_still(caller, key) {
                 self.answer(id, Err(refusal));
                 continue;
             }
-            match self.awaits(who, &call) {
+            match self.awaits(caller, &call) {
                 // Another change of the kind has begun meanwhile, or what it changes is gone.
                 Some(next) if next != what && self.must_wait(next) => {
-                    self.held.add(next, Held { id, origin, who, key, call });
+                    self.held.add(next, Held { id, origin, caller, key, call });
                 }
-                _ => self.call_now(id, who, call),
+                _ => self.call_now(id, caller, call),
             }
         }
     }
@@ -232,21 +238,25 @@ impl Chat {
     }
 
     /// Who is present, for those who may know.
-    fn present(&self, who: Identity, call: call::Present) -> Result<Page<Present, u64>, Refusal> {
-        let asker = account_of(who);
-        let room = self.visible(asker, call.room)?;
-        let shown = self.may_see_inside(room, asker, Access::Open);
+    fn present(
+        &self,
+        caller: Identity,
+        call: call::Present,
+    ) -> Result<Page<Present, u64>, Refusal> {
+        let viewer = account_of(caller);
+        let room = self.visible(viewer, call.room)?;
+        let shown = self.may_see_inside(room, viewer, Access::Open);
         Ok(if shown { room.present(call.after) } else { Page::default() })
     }
 
-    fn show_named(&self, who: Identity, call: call::Room) -> Result<Box<RoomInfo>, Refusal> {
+    fn show_named(&self, caller: Identity, call: call::Room) -> Result<Box<RoomInfo>, Refusal> {
         let call::Room { ref room, access } = call;
-        let asker = account_of(who);
+        let viewer = account_of(caller);
         let fits = self.rooms.find(room).is_ok_and(|found| self.fits(found, access));
         let access = if fits { access } else { Access::Open };
-        let room = self.find_visible(asker, room, access)?;
-        let inside = self.may_see_inside(room, asker, access);
-        Ok(Box::new(self.info_with_people(room, asker, inside)))
+        let room = self.find_visible(viewer, room, access)?;
+        let inside = self.may_see_inside(room, viewer, access);
+        Ok(Box::new(self.info_with_people(room, viewer, inside)))
     }
 
     fn vacant(&self, title: &Title, but: Option<RoomId>) -> Result<(), Refusal> {
@@ -254,22 +264,22 @@ impl Chat {
         if taken { Err(Refusal::TitleTaken) } else { Ok(()) }
     }
 
-    fn read(&mut self, who: Identity, room: RoomId, seq: Seq) -> Result<Seq, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+    fn read(&mut self, caller: Identity, room: RoomId, seq: Seq) -> Result<Seq, Refusal> {
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         self.mark_read(account, room, seq)
     }
 
-    /// Also of a room that the asker does not see: to show its password is how one comes to see
+    /// Also of a room that the viewer does not see: to show its password is how one comes to see
     /// it.
-    fn lock(&self, who: Identity, call: call::Lock) -> Result<Lock, Refusal> {
-        let call::Lock { ref room, name, access } = call;
-        let asker = account_of(who);
-        let seen = self.find_visible(asker, room, access).is_ok();
+    fn lock(&self, caller: Identity, call: call::PasswordState) -> Result<PasswordState, Refusal> {
+        let call::PasswordState { ref room, name, access } = call;
+        let viewer = account_of(caller);
+        let seen = self.find_visible(viewer, room, access).is_ok();
         let room = self.rooms.find(room)?;
         let mut own = false;
         if let Some(name) = name {
             let folded = name.folded();
-            let caller = who.map(|who| who.account);
+            let caller = caller.map(|caller| caller.account);
             let owner = self.accounts.by_name(&folded).map(|known| known.account.id);
             let taken = self.accounts.is_taken(&folded);
             let anothers = if taken {
@@ -284,59 +294,69 @@ impl Chat {
             }
             own = owner.is_some_and(|owner| !self.is_guest(owner));
         }
-        Ok(self.lock_of(room, who, seen, own))
+        Ok(self.password_state_of(room, caller, seen, own))
     }
 
-    fn renew(&self, who: Identity, call: call::Renew) -> Result<Lock, Refusal> {
+    fn renew(&self, caller: Identity, call: call::Renew) -> Result<PasswordState, Refusal> {
         let call::Renew { ref room, claim, access } = call;
-        let room = self.find_visible(account_of(who), room, access)?;
+        let room = self.find_visible(account_of(caller), room, access)?;
         self.admits(room, access)?;
         if claim.first.plus_secs(TOKEN_LIFE_SECS) <= self.now {
             return Err(Refusal::NoAccess); // So long ago somebody has shown the password.
         }
-        let author = self.claimed(Some(claim), who)?;
+        let author = self.claimed(Some(claim), caller)?;
         let account = author.and_then(|author| author.account);
         let own = account.is_some_and(|account| !self.is_guest(account));
-        Ok(self.lock_of(room, who, true, own))
+        Ok(self.password_state_of(room, caller, true, own))
     }
 
     /// Whether somebody may change a room, or end it; if so, what its password is.
-    fn may_change(&self, who: Identity, call: call::MayChange) -> Result<Lock, Refusal> {
-        let room = self.changeable(who, &call.room, call.access)?;
-        Ok(self.lock_of(room, who, true, false))
+    fn may_change(
+        &self,
+        caller: Identity,
+        call: call::MayChange,
+    ) -> Result<PasswordState, Refusal> {
+        let room = self.changeable(caller, &call.room, call.access)?;
+        Ok(self.password_state_of(room, caller, true, false))
     }
 
     pub(super) fn changeable(
         &self,
-        who: Identity,
+        caller: Identity,
         room: &RoomRef,
         access: Access,
     ) -> Result<&Room, Refusal> {
-        let asker = account_of(who);
+        let viewer = account_of(caller);
         let room = match (access, room) {
             (Access::Member, RoomRef::Id(room)) => {
-                let room = self.visible(asker, *room)?;
-                if room.record.owner.is_none() && !room.has_member(asker) {
+                let room = self.visible(viewer, *room)?;
+                if room.record.owner.is_none() && !room.has_member(viewer) {
                     return Err(Refusal::Forbidden);
                 }
                 room
             }
-            _ => self.find_visible(asker, room, access)?,
+            _ => self.find_visible(viewer, room, access)?,
         };
-        room.may_change(asker, self.admits(room, access).is_ok())?;
+        room.may_change(viewer, self.admits(room, access).is_ok())?;
         Ok(room)
     }
 
     /// `own`: for a registered account that was found to have the name, and will for ever; so what
     /// it is granted may be dated a second later. And has to be: a token tells whole seconds, and
     /// in the very second of its registration an account would get one that is not younger.
-    fn lock_of(&self, room: &Room, who: Identity, seen: bool, own: bool) -> Lock {
-        let RoomRecord { id, generation, ref facts, .. } = room.record;
+    fn password_state_of(
+        &self,
+        room: &Room,
+        caller: Identity,
+        seen: bool,
+        own: bool,
+    ) -> PasswordState {
+        let RoomRecord { id, generation, ref settings, .. } = room.record;
         let granted = self.now.plus_secs(u64::from(own));
-        let session = who.and_then(|who| self.accounts.session(who.session?));
+        let session = caller.and_then(|caller| self.accounts.session(caller.session?));
         let (number, session) = (room.number(), session.map(|live| live.key));
-        let password = facts.password.clone();
-        let quiet = !self.may_see(room, account_of(who), Access::Open);
-        Lock { room: id, number, seen, quiet, session, password, generation, granted }
+        let password = settings.password.clone();
+        let quiet = !self.may_see(room, account_of(caller), Access::Open);
+        PasswordState { room: id, number, seen, quiet, session, password, generation, granted }
     }
 }

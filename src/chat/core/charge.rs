@@ -21,7 +21,7 @@ impl Chat {
         match call {
             // What a login may cost, for who changes a key means to keep somebody out.
             Call::Login(_) | Call::ChangeKey(_) => self.charge(&[(Kind::Login, 1)], None),
-            Call::Follow(_) | Call::Sit(_) => self.charge(&[(Kind::Open, 1)], None),
+            Call::OpenStream(_) | Call::Subscribe(_) => self.charge(&[(Kind::Open, 1)], None),
             Call::Search(_) => self.charge(&[(Kind::Search, 1)], None),
             _ => Ok(()),
         }
@@ -136,7 +136,7 @@ impl Chat {
 
     /// What is to be taken from which buckets.
     pub(super) fn takes(&self, costs: &[(Kind, u64)], room: Option<RoomId>) -> Vec<Take> {
-        let Origin { source, account, seat } = self.origin;
+        let Origin { source, account, subscription } = self.origin;
         let guest = account.is_some_and(|account| self.is_guest(account));
         let mut takes = Vec::with_capacity(4 * costs.len());
         for &(kind, count) in costs {
@@ -151,7 +151,7 @@ impl Chat {
                 Some(one) => {
                     add(Some(Subject::Person(one)), if guest { *of_guest } else { *person })
                 }
-                None => add(seat.map(Subject::Connection), *connection),
+                None => add(subscription.map(Subject::Connection), *connection),
             }
             if source != Source::Local {
                 add(Some(Subject::Source(source)), *address);
@@ -163,9 +163,9 @@ impl Chat {
     }
 
     /// Puts back what was taken and turned out not to count.
-    pub(super) fn put_back(&mut self, takes: &[Take]) {
+    pub(super) fn refund(&mut self, takes: &[Take]) {
         if let Some(limiter) = &mut self.limiter {
-            limiter.put_back(takes);
+            limiter.refund(takes);
         }
     }
 

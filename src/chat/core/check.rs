@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::chat::core::Chat;
 use crate::chat::state::quotas::Made;
-use crate::chat::types::SeatId;
+use crate::chat::types::SubscriptionId;
 use crate::chat::vocabulary::Effect;
 
 impl Chat {
@@ -21,7 +21,7 @@ impl Chat {
             return; // What goes on has taken away the one and not the other.
         }
         self.order.check();
-        self.check_seats();
+        self.check_subscriptions();
         self.check_streams();
         if self.is_settled() {
             self.quotas.check(|made| match made {
@@ -35,33 +35,54 @@ impl Chat {
         }
     }
 
-    /// Every seat stands behind its name, its account and its session, and is or will be heard.
-    fn check_seats(&self) {
-        let mut heard: HashMap<SeatId, bool> =
-            self.order.heard().map(|seat| (*seat, true)).collect();
+    /// Every subscription stands behind its name, its account and its session, and is or will be
+    /// heard.
+    fn check_subscriptions(&self) {
+        let mut heard: HashMap<SubscriptionId, bool> =
+            self.order.heard().map(|subscription| (*subscription, true)).collect();
         for effect in self.order.waiting() {
             match effect {
-                Effect::Dismiss { seat, .. } => {
-                    assert_eq!(heard.remove(seat), Some(true), "{seat:?} was no stream");
+                Effect::CloseStream { subscription, .. } => {
+                    assert_eq!(
+                        heard.remove(subscription),
+                        Some(true),
+                        "{subscription:?} was no stream"
+                    );
                 }
-                Effect::Seat { seat, .. } => {
-                    assert_eq!(heard.insert(*seat, true), None, "{seat:?} is seated twice");
+                Effect::Subscribe { subscription, .. } => {
+                    assert_eq!(
+                        heard.insert(*subscription, true),
+                        None,
+                        "{subscription:?} is subscribed twice"
+                    );
                 }
-                Effect::Unseat { seat, .. } => {
-                    assert_eq!(heard.insert(*seat, false), Some(true), "{seat:?} was not seated");
+                Effect::Unsubscribe { subscription, .. } => {
+                    assert_eq!(
+                        heard.insert(*subscription, false),
+                        Some(true),
+                        "{subscription:?} was not subscribed"
+                    );
                 }
                 _ => {}
             }
         }
-        for (seat, will_be) in heard {
-            let there = self.seats.contains_key(&seat) || self.streams.contains_key(&seat);
-            assert_eq!(will_be, there, "{seat:?} in the end");
+        for (subscription, will_be) in heard {
+            let there = self.subscriptions.contains_key(&subscription)
+                || self.streams.contains_key(&subscription);
+            assert_eq!(will_be, there, "{subscription:?} in the end");
         }
-        let apart = self.seats.values().filter(|sitting| !sitting.is_streams()).count();
-        assert!(self.sitting.iter().all(|seat| self.seats.contains_key(seat)));
-        assert_eq!(self.sitting.len(), apart, "a seat is not listed");
-        let tokens = |seat: &SeatId| self.seats.get(seat).is_some_and(|one| one.by_token());
-        assert!(self.by_token.values().all(tokens), "a token has a seat that is not there");
+        let apart =
+            self.subscriptions.values().filter(|subscribed| !subscribed.is_streams()).count();
+        assert!(
+            self.subscribed
+                .iter()
+                .all(|subscription| self.subscriptions.contains_key(subscription))
+        );
+        assert_eq!(self.subscribed.len(), apart, "a subscription is not listed");
+        let tokens = |subscription: &SubscriptionId| {
+            self.subscriptions.get(subscription).is_some_and(|one| one.by_token())
+        };
+        assert!(self.by_token.values().all(tokens), "a token has a subscription that is not there");
         let (mut accounts, mut sessions) = (HashMap::new(), HashMap::new());
         let mut names = HashMap::new();
         for stream in self.streams.values() {
@@ -70,27 +91,30 @@ impl Chat {
                 *sessions.entry(session).or_insert(0) += 1;
             }
         }
-        for (seat, sitting) in &self.seats {
-            assert!(self.rooms.get(sitting.room).is_some(), "{seat:?} sits in no room");
-            let room = self.rooms.get(sitting.room).expect("a room that is");
-            assert!(room.seats.contains(seat), "{seat:?} is not its room's");
-            if sitting.is_streams() {
-                if let Some((author, present)) = sitting.bound() {
-                    let key = (sitting.room, author.name.folded());
+        for (subscription, subscribed) in &self.subscriptions {
+            assert!(self.rooms.get(subscribed.room).is_some(), "{subscription:?} sits in no room");
+            let room = self.rooms.get(subscribed.room).expect("a room that is");
+            assert!(
+                room.subscriptions.contains(subscription),
+                "{subscription:?} is not its room's"
+            );
+            if subscribed.is_streams() {
+                if let Some((author, present)) = subscribed.bound() {
+                    let key = (subscribed.room, author.name.folded());
                     let counts = names.entry(key).or_insert((author.account, 0, 0));
                     counts.1 += 1;
                     counts.2 += u32::from(present);
                 }
                 continue;
             }
-            if let Some(account) = sitting.holder {
+            if let Some(account) = subscribed.holder {
                 *accounts.entry(account).or_insert(0) += 1;
             }
-            if let Some(session) = sitting.session {
+            if let Some(session) = subscribed.session {
                 *sessions.entry(session).or_insert(0) += 1;
             }
-            if let Some((author, present)) = sitting.bound() {
-                let key = (sitting.room, author.name.folded());
+            if let Some((author, present)) = subscribed.bound() {
+                let key = (subscribed.room, author.name.folded());
                 let counts = names.entry(key).or_insert((author.account, 0, 0));
                 assert_eq!(counts.0, author.account, "{author:?} shares a name");
                 counts.1 += 1;
@@ -98,7 +122,7 @@ impl Chat {
                 assert!(author.account.is_some() || counts.1 == 1, "two guests of one name");
             }
         }
-        self.accounts.check_seats(&accounts, &sessions);
+        self.accounts.check_subscriptions(&accounts, &sessions);
         self.rooms.check_names(&names);
         self.rooms.check_guests(|name| self.accounts.by_name(name).is_some());
     }

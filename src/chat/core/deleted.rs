@@ -1,14 +1,14 @@
 //! Deleted rooms: for seven days their owner can bring them back, with all that they had.
 //!
-//! A deleted room is in no other table of rooms, so on every door it is not there; only its owner
-//! is told of it, here. It goes for good by an entry, [`Entry::RoomPurged`], which the core
+//! A deleted room is in no other table of rooms, so on every protocol it is not there; only its
+//! owner is told of it, here. It goes for good by an entry, [`Entry::RoomPurged`], which the core
 //! proposes: when the time is over, and when so many are kept that the oldest has to make way. A
 //! room that nobody owned, and one for two, is gone at once.
 
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::deleted::Kept;
 use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::state::room::Room;
@@ -32,12 +32,12 @@ impl Chat {
     }
 
     /// What the caller can bring back.
-    pub(super) fn list_deleted(&self, who: Identity) -> Result<Vec<DeletedInfo>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+    pub(super) fn list_deleted(&self, caller: Identity) -> Result<Vec<DeletedInfo>, Refusal> {
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let own = self.deleted.owned_by(account).filter_map(|id| self.deleted.rooms.get(&id));
         let show = |kept: &Kept| DeletedInfo {
             number: kept.room.number(),
-            title: kept.room.record.facts.title.clone(),
+            title: kept.room.record.settings.title.clone(),
             deleted: kept.at,
             until: kept.at.plus_secs(DELETED_ROOM_TTL_SECS),
         };
@@ -48,28 +48,28 @@ impl Chat {
     pub(super) fn restore_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         number: RoomId,
         title: Option<Title>,
     ) -> Result<(), Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.deleted.find(account, number).and_then(|id| self.deleted.rooms.get(&id));
-        let kept = found.filter(|kept| !kept.changing && !self.is_over(kept));
+        let kept = found.filter(|kept| !kept.pending_change && !self.is_over(kept));
         let record = &kept.ok_or(Refusal::RoomNotFound)?.room.record;
-        let (room, title) = (record.id, title.unwrap_or_else(|| record.facts.title.clone()));
+        let (room, title) = (record.id, title.unwrap_or_else(|| record.settings.title.clone()));
         let folded = title.folded();
         if self.rooms.is_taken(&folded, None) {
             return Err(Refusal::TitleTaken);
         }
         // (Its other members may be in one room more for it than they could enter.)
-        let full = self.accounts.get(account).is_some_and(Known::is_full);
+        let full = self.accounts.get(account).is_some_and(AccountState::is_full);
         if full || self.owns_too_much(account) || self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
         }
         let entry = Entry::RoomReturned { room, title };
         self.propose(entry, Purpose::Call(call, Some(account)))?;
         self.rooms.reserve(folded);
-        self.deleted.set_changing(room, true);
+        self.deleted.set_pending(room, true);
         Ok(())
     }
 
@@ -79,14 +79,14 @@ impl Chat {
         (seq, time): (Seq, Time),
         id: RoomId,
         title: Title,
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         self.deleted.get(id).ok_or(Refusal::RoomNotFound)?;
         if self.rooms.has_title(&title, id) {
             return Err(Refusal::TitleTaken);
         }
         let mut room = self.deleted.take(id).ok_or(Refusal::RoomNotFound)?;
-        (room.record.facts.title, room.record.updated) = (title, time);
+        (room.record.settings.title, room.record.updated) = (title, time);
         // To those who follow it is new, as a room is that one comes back to.
         room.members.values_mut().for_each(|member| member.since = seq);
         room.since = room.members.keys().map(|account| (seq, *account)).collect();
@@ -96,7 +96,7 @@ impl Chat {
             self.join_table(owner, id, seq); // Who had left it has it again.
         }
         self.go_on_returning(id, seq, AccountId(0));
-        self.show_room(id, asker)
+        self.show_room(id, viewer)
     }
 
     /// Those who belong to a room that is back know of it, and their streams hear it. Who has gone
@@ -115,7 +115,7 @@ impl Chat {
             match self.accounts.get_mut(account) {
                 Some(known) => {
                     known.belongs(id, false);
-                    self.follow_room(account, id, seq);
+                    self.streams_enter(account, id, seq);
                 }
                 None => self.end_membership(account, id),
             }
@@ -170,7 +170,7 @@ impl Chat {
     fn purge(&mut self, room: RoomId) -> bool {
         let proposed = self.propose(Entry::RoomPurged { room }, Purpose::Own).is_ok();
         if proposed {
-            self.deleted.set_changing(room, true);
+            self.deleted.set_pending(room, true);
         }
         proposed
     }

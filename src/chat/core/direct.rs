@@ -6,7 +6,7 @@
 //! is.
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::state::room::{Room, RoomRecord};
 use crate::chat::state::waits::Awaited;
@@ -16,15 +16,15 @@ use crate::limits::{DIRECT_ROOMS_PER_ACCOUNT_MAX, ROOMS_MAX};
 
 impl Chat {
     /// The two of whom somebody wants the room.
-    pub(super) fn pair(&self, who: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+    pub(super) fn pair(&self, caller: Identity, name: &str) -> Result<[AccountId; 2], Refusal> {
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let other = self.person_named(name).ok_or(Refusal::PersonNotFound)?.account.id;
         // Nobody has a direct room with themselves.
         if other == account { Err(Refusal::PersonNotFound) } else { Ok([account, other]) }
     }
 
     /// Somebody by name, whatever its case: an account's or a guest's.
-    pub(super) fn person_named(&self, name: &str) -> Option<&Known> {
+    pub(super) fn person_named(&self, name: &str) -> Option<&AccountState> {
         self.accounts.by_name(&Folded::new(name))
     }
 
@@ -32,19 +32,20 @@ impl Chat {
     /// one of them comes or goes, after which it may have ended.
     pub(super) fn awaits_pair(&self, between: [AccountId; 2]) -> Awaited {
         let Some(room) = self.rooms.of_pair(between) else { return Awaited::pair(between) };
-        let moving = between.into_iter().find(|account| room.moving.contains_key(account));
-        Awaited::Membership(room.record.id, moving.unwrap_or(between[0]))
+        let pending_moves =
+            between.into_iter().find(|account| room.pending_moves.contains_key(account));
+        Awaited::Membership(room.record.id, pending_moves.unwrap_or(between[0]))
     }
 
     /// Who has left the room comes back to it. `Ok(None)`: the answer comes with the log's.
     pub(super) fn direct(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         name: &str,
         chance: u64,
     ) -> Result<Option<Answer>, Refusal> {
-        let between = self.pair(who, name)?;
+        let between = self.pair(caller, name)?;
         if let Some(room) = self.rooms.of_pair(between) {
             let id = room.record.id;
             if room.has_member(Some(between[0])) {
@@ -94,7 +95,11 @@ impl Chat {
 
     /// Proposes what is said or done with words; in a room for two, what is said there behind the
     /// return of whoever has left it. All of it, or nothing.
-    pub(super) fn propose_words(&mut self, entry: Entry, purpose: Purpose) -> Result<(), Refusal> {
+    pub(super) fn propose_message(
+        &mut self,
+        entry: Entry,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
         let Entry::Said { room, .. } = entry else { return self.propose(entry, purpose) };
         let two = self.rooms.get(room).and_then(|found| Some((found, found.record.between?)));
         let back = two.map(|(found, between)| between.map(|one| (!found.will_have(one), one)));
@@ -130,7 +135,7 @@ impl Chat {
         seq: Seq,
         record: RoomRecord,
         (between, both): ([AccountId; 2], bool),
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let [one, other] = between;
         let known = between.iter().all(|account| self.accounts.get(*account).is_some());
@@ -138,7 +143,7 @@ impl Chat {
             return Err(Refusal::PersonNotFound);
         }
         let first = if both { &between[..] } else { &between[..1] };
-        match self.room_made(seq, record, first, asker)? {
+        match self.room_made(seq, record, first, viewer)? {
             Answer::Room(room) => Ok(Answer::Direct(DirectRoom { room, made: true })),
             other => Ok(other),
         }
@@ -178,7 +183,7 @@ impl Chat {
             let Some(room) = self.rooms.get(id) else { return true };
             let other = room.members.first_key_value().map(|(other, _)| *other);
             // Only streams hear a room for two.
-            other.into_iter().for_each(|other| self.whisper(other, id, What::Gone { seq }));
+            other.into_iter().for_each(|other| self.notify(other, id, What::Gone { seq }));
             if let Some(room) = self.rooms.remove(id) {
                 self.empty(Box::new(room));
             }

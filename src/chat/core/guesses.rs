@@ -20,8 +20,8 @@ impl Chat {
         if self.is_free() {
             return Ok(());
         }
-        let (own, wary) = (self.own_tries(Kind::Guess), self.own_tries(Kind::GuessWary));
-        let of_room = self.tries_of(room);
+        let (own, wary) = (self.own_guesses(Kind::Guess), self.own_guesses(Kind::GuessWary));
+        let of_room = self.guesses_of(room);
         let now = self.limiter_now();
         let Some(limiter) = &mut self.limiter else { return Ok(()) };
         let is_wary = of_room.is_some_and(|take| limiter.wait(now, &take) > 0);
@@ -39,13 +39,13 @@ impl Chat {
         if self.is_free() {
             return;
         }
-        let mut takes = self.own_tries(Kind::Guess);
-        takes.extend(self.own_tries(Kind::GuessWary));
-        takes.extend(self.tries_of(room));
-        self.put_back(&takes);
+        let mut takes = self.own_guesses(Kind::Guess);
+        takes.extend(self.own_guesses(Kind::GuessWary));
+        takes.extend(self.guesses_of(room));
+        self.refund(&takes);
     }
 
-    fn own_tries(&self, kind: Kind) -> Vec<Take> {
+    fn own_guesses(&self, kind: Kind) -> Vec<Take> {
         let mut takes = self.takes(&[(kind, 1)], None);
         let account = self.origin.account.filter(|account| !self.is_guest(*account));
         if account.is_some() {
@@ -54,7 +54,7 @@ impl Chat {
         takes
     }
 
-    fn tries_of(&self, room: &RoomRef) -> Option<Take> {
+    fn guesses_of(&self, room: &RoomRef) -> Option<Take> {
         let RoomId(id) = self.rooms.find(room).ok()?.record.id;
         let (subject, kind) = (Subject::Room(RoomId(id)), Kind::Guess);
         kind.rates().room.map(|rate| Take { subject, kind, rate, count: 1 })

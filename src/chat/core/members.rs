@@ -1,23 +1,23 @@
 //! Who belongs where: memberships, and what a room looks like to whom.
 //!
-//! A membership begins and ends only by an entry; it outlives every seat, password and restart. The
-//! room keeps it, and the account knows of which rooms.
+//! A membership begins and ends only by an entry; it outlives every subscription, password and
+//! restart. The room keeps it, and the account knows of which rooms.
 
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::limiter::Kind;
 use crate::chat::state::pages::{merged, page};
 use crate::chat::state::purpose::{Identity, Purpose, account_of};
 use crate::chat::state::room::{Membership, Room};
 use crate::chat::state::work::Then;
 use crate::chat::types::{
-    AccountId, Author, CallId, Door, Folded, LOBBY, RoomId, SeatId, Seq, Title,
+    AccountId, Author, CallId, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Farewell, Followed, Member, Page, Place, Present,
-    Refusal, RoomFacts, RoomInfo, What, call,
+    Access, Answer, CloseReason, Effect, Entry, Event, Member, MembershipMarks, Page, Place,
+    Present, Refusal, RoomInfo, RoomSettings, What, call,
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 
@@ -26,11 +26,12 @@ const NOTHING_READ: Seq = Seq(u64::MAX);
 
 impl Chat {
     /// A room as somebody may know it. `inside`: who is told who is present.
-    pub(super) fn info(&self, room: &Room, asker: Option<AccountId>, inside: bool) -> RoomInfo {
+    pub(super) fn info(&self, room: &Room, viewer: Option<AccountId>, inside: bool) -> RoomInfo {
         let record = &room.record;
-        let RoomFacts { title, description, visibility, .. } = record.facts.clone();
+        let RoomSettings { title, description, visibility, .. } = record.settings.clone();
         let owner = record.owner.and_then(|owner| self.accounts.get(owner));
-        let other = record.between.map(|[one, other]| if asker == Some(one) { other } else { one });
+        let other =
+            record.between.map(|[one, other]| if viewer == Some(one) { other } else { one });
         let name = other.and_then(|other| self.accounts.get(other));
         RoomInfo {
             id: record.id,
@@ -47,11 +48,11 @@ impl Chat {
             online: if inside { room.online() } else { 0 },
             present: Vec::new(),
             more: None,
-            horizon: room.horizon(asker).unwrap_or(NOTHING_READ),
+            horizon: room.horizon(viewer).unwrap_or(NOTHING_READ),
             direct: room.is_direct(),
             owner: owner.map(|known| known.account.name.clone()),
             last: record.last,
-            membership: asker.and_then(|asker| followed(room, asker)),
+            membership: viewer.and_then(|viewer| marks_of(room, viewer)),
         }
     }
 
@@ -59,31 +60,31 @@ impl Chat {
     pub(super) fn info_with_people(
         &self,
         room: &Room,
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
         inside: bool,
     ) -> RoomInfo {
         let Page { items: present, next: more } =
             if inside { room.present(0) } else { Page::default() };
-        RoomInfo { present, more, ..self.info(room, asker, inside) }
+        RoomInfo { present, more, ..self.info(room, viewer, inside) }
     }
 
     pub(super) fn show_room(
         &self,
         id: RoomId,
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).ok_or(Refusal::RoomNotFound)?;
-        Ok(Answer::Room(Box::new(self.info_with_people(room, asker, true))))
+        Ok(Answer::Room(Box::new(self.info_with_people(room, viewer, true))))
     }
 
-    pub(super) fn list_rooms(&self, who: Identity, call: call::Rooms) -> Page<RoomInfo, RoomId> {
+    pub(super) fn list_rooms(&self, caller: Identity, call: call::Rooms) -> Page<RoomInfo, RoomId> {
         let call::Rooms { mine, after } = call;
-        let asker = account_of(who);
-        let inside = |room: &Room| self.may_see_inside(room, asker, Access::Open);
-        let own = self.rooms_of(asker.filter(|_| mine), after);
+        let viewer = account_of(caller);
+        let inside = |room: &Room| self.may_see_inside(room, viewer, Access::Open);
+        let own = self.rooms_of(viewer.filter(|_| mine), after);
         let mut all = merged(self.rooms.listed(after, false), own).peekable();
         if mine {
-            let show = |id| self.rooms.get(id).map(|room| self.info(room, asker, inside(room)));
+            let show = |id| self.rooms.get(id).map(|room| self.info(room, viewer, inside(room)));
             return page(all, show);
         }
         let (mut items, mut shown, mut last) = (Vec::new(), 0, None);
@@ -91,7 +92,7 @@ impl Chat {
             && let Some((id, _)) = all.next()
         {
             let room = self.rooms.get(id);
-            let info = room.map(|room| self.info_with_people(room, asker, inside(room)));
+            let info = room.map(|room| self.info_with_people(room, viewer, inside(room)));
             shown += 1 + info.as_ref().map_or(0, |info| info.present.len());
             items.extend(info);
             last = Some(id);
@@ -99,36 +100,36 @@ impl Chat {
         Page { items, next: last.filter(|_| all.peek().is_some()) }
     }
 
-    pub(super) fn readable(&self, who: Identity, after: RoomId) -> Page<(RoomId, Seq), RoomId> {
-        let asker = account_of(who);
-        let own = self.rooms_of(asker, after);
+    pub(super) fn readable(&self, caller: Identity, after: RoomId) -> Page<(RoomId, Seq), RoomId> {
+        let viewer = account_of(caller);
+        let own = self.rooms_of(viewer, after);
         page(merged(self.rooms.listed(after, true), own), |id| {
-            Some((id, self.rooms.get(id)?.horizon(asker)?))
+            Some((id, self.rooms.get(id)?.horizon(viewer)?))
         })
     }
 
     pub(super) fn marks(
         &self,
-        who: Identity,
+        caller: Identity,
         after: RoomId,
-    ) -> Result<Page<Followed, RoomId>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+    ) -> Result<Page<MembershipMarks, RoomId>, Refusal> {
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let own = self.rooms_of(Some(account), after).map(|id| (*id, *id));
-        Ok(page(own, |id| followed(self.rooms.get(id)?, account)))
+        Ok(page(own, |id| marks_of(self.rooms.get(id)?, account)))
     }
 
     /// The rooms that somebody is a member of, after one.
-    fn rooms_of(&self, who: Option<AccountId>, after: RoomId) -> impl Iterator<Item = &RoomId> {
-        let known = who.and_then(|who| self.accounts.get(who));
+    fn rooms_of(&self, caller: Option<AccountId>, after: RoomId) -> impl Iterator<Item = &RoomId> {
+        let known = caller.and_then(|caller| self.accounts.get(caller));
         let after = (Bound::Excluded(after), Bound::Unbounded);
         known.into_iter().flat_map(move |known| known.rooms.range(after))
     }
 
-    pub(super) fn view(&self, who: Identity, room: RoomId) -> Result<Box<RoomInfo>, Refusal> {
-        let asker = account_of(who);
-        let room = self.visible(asker, room)?;
-        let inside = self.may_see_inside(room, asker, Access::Open);
-        Ok(Box::new(self.info(room, asker, inside)))
+    pub(super) fn view(&self, caller: Identity, room: RoomId) -> Result<Box<RoomInfo>, Refusal> {
+        let viewer = account_of(caller);
+        let room = self.visible(viewer, room)?;
+        let inside = self.may_see_inside(room, viewer, Access::Open);
+        Ok(Box::new(self.info(room, viewer, inside)))
     }
 
     /// A room in which one may speak. One who is no member does not learn that a hidden one is.
@@ -141,11 +142,11 @@ impl Chat {
     pub(super) fn enter_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         room: RoomId,
         access: Access,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.rooms.get(room).filter(|room| self.may_see(room, Some(account), access));
         let found = found.ok_or(Refusal::RoomNotFound)?;
         if found.has_member(Some(account)) {
@@ -155,7 +156,7 @@ impl Chat {
             self.admits(found, access)?;
         }
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
-        let members = found.members.len() + found.moving.len();
+        let members = found.members.len() + found.pending_moves.len();
         if members >= MEMBERS_MAX || known.is_full() {
             return Err(Refusal::Full);
         }
@@ -167,10 +168,10 @@ impl Chat {
     pub(super) fn exit_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         room: RoomId,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.visible(Some(account), room)?;
         if !found.members.contains_key(&account) {
             return Ok(Some(Answer::Done(())));
@@ -198,19 +199,19 @@ impl Chat {
             room.moves(account, member);
         }
         if let Some(known) = self.accounts.get_mut(account) {
-            known.entering += 1;
+            known.pending_entries += 1;
         }
     }
 
     /// Members, and who is present without being one; those who are present first.
     pub(super) fn members(
         &self,
-        who: Identity,
+        caller: Identity,
         call: call::Members,
     ) -> Result<Page<Member, Place>, Refusal> {
-        let asker = account_of(who);
-        let room = self.visible(asker, call.room)?;
-        if !self.may_see_inside(room, asker, Access::Open) {
+        let viewer = account_of(caller);
+        let room = self.visible(viewer, call.room)?;
+        if !self.may_see_inside(room, viewer, Access::Open) {
             return Err(Refusal::NotMember);
         }
         let (items, next) = match call.after {
@@ -262,7 +263,7 @@ impl Chat {
     }
 
     pub(super) fn is_guest(&self, account: AccountId) -> bool {
-        self.accounts.get(account).is_none_or(Known::is_guest)
+        self.accounts.get(account).is_none_or(AccountState::is_guest)
     }
 
     /// Moves a member's marker, only forward and not beyond what was said; returns where it is.
@@ -283,7 +284,7 @@ impl Chat {
         }
         membership.read = seq;
         self.order.tell(Effect::Mark { room, account, seq });
-        self.whisper(account, room, What::Read { seq });
+        self.notify(account, room, What::Read { seq });
         Ok(seq)
     }
 
@@ -313,7 +314,7 @@ impl Chat {
     /// Somebody belongs to a room from an entry on that made an account or a room.
     pub(super) fn belongs_from(&mut self, account: AccountId, room: RoomId, seq: Seq) {
         if self.join_table(account, room, seq) && room != LOBBY {
-            self.follow_room(account, room, seq);
+            self.streams_enter(account, room, seq);
         }
     }
 
@@ -333,12 +334,12 @@ impl Chat {
         if member {
             if self.join_table(account, room, seq) {
                 self.tell_member(seq, room, author, true);
-                self.follow_room(account, room, seq);
+                self.streams_enter(account, room, seq);
             }
             return self.show_room(room, Some(account));
         }
         if expelled {
-            self.unseat_person(account, room);
+            self.unsubscribe_person(account, room);
         }
         if self.put_out(seq, room, account) {
             self.tell_member(seq, room, author, false);
@@ -351,8 +352,8 @@ impl Chat {
     pub(super) fn put_out(&mut self, seq: Seq, room: RoomId, account: AccountId) -> bool {
         let there = self.rooms.get(room).is_some_and(|room| room.has_member(Some(account)));
         if there {
-            self.whisper(account, room, What::Gone { seq });
-            self.unfollow_room(account, room);
+            self.notify(account, room, What::Gone { seq });
+            self.streams_leave(account, room);
             self.end_membership(account, room);
         }
         there
@@ -363,20 +364,20 @@ impl Chat {
     pub(super) fn expel(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         room: RoomId,
         name: &str,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let found = self.visible(Some(account), room)?;
         if found.record.owner != Some(account) {
             return Err(Refusal::Forbidden);
         }
         let name = Folded::new(name);
         let Some(known) = self.accounts.by_name(&name) else {
-            // A name without an account is one seat's only.
-            let seat = found.seat_of(&name).ok_or(Refusal::PersonNotFound)?;
-            self.unseat(seat, Some(Farewell::Expelled));
+            // A name without an account is one subscription's only.
+            let subscription = found.subscription_of(&name).ok_or(Refusal::PersonNotFound)?;
+            self.unsubscribe(subscription, Some(CloseReason::Expelled));
             return Ok(Some(Answer::Done(())));
         };
         let other = known.account.id;
@@ -385,23 +386,27 @@ impl Chat {
         }
         if !found.has_member(Some(other)) {
             found.holder(&name).ok_or(Refusal::PersonNotFound)?;
-            self.unseat_person(other, room);
+            self.unsubscribe_person(other, room);
             return Ok(Some(Answer::Done(())));
         }
         self.propose_membership(Purpose::Call(call, Some(other)), other, room, (false, true))?;
         Ok(None)
     }
 
-    /// An account's seats in a room end, but for those of its streams.
-    fn unseat_person(&mut self, account: AccountId, room: RoomId) {
+    /// An account's subscriptions in a room end, but for those of its streams.
+    fn unsubscribe_person(&mut self, account: AccountId, room: RoomId) {
         let Some(known) = self.accounts.get(account) else { return };
-        let here = (room, Door(0), SeatId(0))..=(room, Door(u8::MAX), SeatId(u64::MAX));
-        let seats = known.seats.range(here).map(|(_, _, seat)| *seat);
-        let named = |seat: &SeatId| {
-            self.seats.get(seat).is_some_and(|sitting| sitting.account() == Some(account))
+        let here = (room, ProtocolId(0), SubscriptionId(0))
+            ..=(room, ProtocolId(u8::MAX), SubscriptionId(u64::MAX));
+        let subscriptions =
+            known.subscriptions.range(here).map(|(_, _, subscription)| *subscription);
+        let named = |subscription: &SubscriptionId| {
+            self.subscriptions
+                .get(subscription)
+                .is_some_and(|subscribed| subscribed.account() == Some(account))
         };
-        let seats = seats.filter(named).collect();
-        self.unseat_each(seats, Some(Farewell::Expelled), Then::Nothing);
+        let subscriptions = subscriptions.filter(named).collect();
+        self.unsubscribe_each(subscriptions, Some(CloseReason::Expelled), Then::Nothing);
     }
 
     pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {
@@ -424,7 +429,7 @@ impl Chat {
 }
 
 /// What somebody has to do with a room.
-pub(super) fn followed(room: &Room, account: AccountId) -> Option<Followed> {
+pub(super) fn marks_of(room: &Room, account: AccountId) -> Option<MembershipMarks> {
     let Membership { since, read, .. } = *room.members.get(&account)?;
-    Some(Followed { room: room.record.id, since, read })
+    Some(MembershipMarks { room: room.record.id, since, read })
 }

@@ -5,13 +5,12 @@
 //! - Here: what every command goes through, whatever it is about.
 //! - `calls`, `apply`: one `match` each, of calls and of entries. They find the method and have no
 //!   rules of their own.
-//! - A topic's file: what a call of that topic does, what it proposes, and how the entry is
-//!   carried out when it comes back, in this order. The topics are `people` (accounts, sessions),
-//!   `blocks`, `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose
-//!   owner is gone), `locking` (rooms that close), `seats` and `streams` (connections), `words`
-//!   (messages).
-//! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that
-//!   is read back from the log), `charge` (rates), `quotas`, `guesses` (passwords), `work` (what is
+//! - A topic's file: what a call of that topic does, what it proposes, and how the entry is carried
+//!   out when it comes back, in this order. The topics are `people` (accounts, sessions), `blocks`,
+//!   `rooms`, `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is
+//!   gone), `closing` (rooms that close), `subscriptions` and `streams` (connections), `messages`.
+//! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
+//!   read back from the log), `charge` (rates), `quotas`, `guesses` (passwords), `work` (what is
 //!   too long for one command).
 //! - `snapshot`: the beginning. `check`: what must be true between commands; in tests.
 //!
@@ -23,21 +22,21 @@ mod calls;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod closing;
 mod deleted;
 mod direct;
 mod guesses;
-mod locking;
 mod members;
+mod messages;
 mod orphans;
 mod people;
 mod quotas;
 mod rooms;
-mod seats;
 mod sight;
 mod snapshot;
 mod streams;
+mod subscriptions;
 mod view;
-mod words;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -49,21 +48,21 @@ use crate::chat::state::accounts::Accounts;
 use crate::chat::state::deleted::Deleted;
 use crate::chat::state::limiter::Limiter;
 use crate::chat::state::order::Order;
-use crate::chat::state::purpose::{Origin, Purpose, Told};
+use crate::chat::state::purpose::{Origin, PendingSend, Purpose};
 use crate::chat::state::quotas::{Made, Quotas};
 use crate::chat::state::rooms::Rooms;
-use crate::chat::state::seat::Sitting;
 use crate::chat::state::snapshot::Snapshot;
 use crate::chat::state::stream::Stream;
+use crate::chat::state::subscription::Subscription;
 use crate::chat::state::waits::Waits;
 use crate::chat::state::work::Work;
 use crate::chat::types::{
-    AccountId, Author, CallId, Description, Door, Folded, LOBBY, RoomId, SeatId, Seq, Ticket,
-    Title, Visibility,
+    AccountId, Author, CallId, Description, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId,
+    Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::{
-    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomFacts, Space,
-    What,
+    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomSettings,
+    Space, What,
 };
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
@@ -89,13 +88,13 @@ pub struct Chat {
     pub(super) rooms: Rooms,
     /// Rooms that were deleted, and can be brought back.
     deleted: Deleted,
-    seats: Numbered<SeatId, Sitting>,
+    subscriptions: Numbered<SubscriptionId, Subscription>,
     /// Those of them that are no stream's; and those that were taken by a token, by who shows it
     /// and where, and when it was first issued.
-    sitting: BTreeSet<SeatId>,
-    by_token: HashMap<(RoomId, Folded, Time), SeatId>,
-    /// Streams, by their own seats.
-    streams: BTreeMap<SeatId, Stream>,
+    subscribed: BTreeSet<SubscriptionId>,
+    by_token: HashMap<(RoomId, Folded, Time), SubscriptionId>,
+    /// Streams, by their own subscriptions.
+    streams: BTreeMap<SubscriptionId, Stream>,
     last_stream: u64,
     /// The line behind the log.
     order: Order<Purpose>,
@@ -128,8 +127,8 @@ pub fn founding() -> Entry {
     let description = "This is the default chat, available to everyone!";
     let description = Description::new(description).expect("a valid description");
     let visibility = Visibility::Public;
-    let facts = RoomFacts { title, description, visibility, password: None };
-    Entry::RoomMade { room: LOBBY, owner: None, facts }
+    let settings = RoomSettings { title, description, visibility, password: None };
+    Entry::RoomMade { room: LOBBY, owner: None, settings }
 }
 
 impl Chat {
@@ -142,8 +141,8 @@ impl Chat {
             accounts: Accounts::new(settings.session_ttl_secs),
             rooms: Rooms::default(),
             deleted: Deleted::default(),
-            seats: Numbered::default(),
-            sitting: BTreeSet::new(),
+            subscriptions: Numbered::default(),
+            subscribed: BTreeSet::new(),
             by_token: HashMap::new(),
             streams: BTreeMap::new(),
             last_stream: 0,
@@ -183,8 +182,8 @@ impl Chat {
         self.refresh_steps();
         match command {
             Command::Call { id, source, caller, call } => self.call(id, source, caller, call),
-            Command::Tell { seat, tell } => self.tell(seat, tell),
-            Command::Leave { seat } => self.leave(seat),
+            Command::Tell { subscription, tell } => self.tell(subscription, tell),
+            Command::Leave { subscription } => self.leave(subscription),
             Command::Logged { ticket, seq, time, entry } => {
                 self.logged(ticket, seq, time, entry);
             }
@@ -249,10 +248,10 @@ impl Chat {
     /// The log has an entry: what it changes is changed, and who waited for it is told.
     fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
         let purpose = ticket.map_or(Purpose::Own, |ticket| self.order.settle(ticket));
-        let (by, asker) = match &purpose {
-            Purpose::Tell(told) => (Some((told.by, told.door)), None),
-            Purpose::Call(_, asker) => (None, *asker),
-            Purpose::Direct(_, asker) => (None, Some(*asker)),
+        let (by, viewer) = match &purpose {
+            Purpose::Tell(told) => (Some((told.by, told.protocol)), None),
+            Purpose::Call(_, viewer) => (None, *viewer),
+            Purpose::Direct(_, viewer) => (None, Some(*viewer)),
             Purpose::Guest(_) | Purpose::Own => (None, None),
         };
         if ticket.is_some() {
@@ -261,7 +260,7 @@ impl Chat {
         let freed = entry.awaited();
         let begun = matches!(entry, Entry::SessionBegun { .. });
         let made = Made::of(&entry).filter(|_| ticket.is_some());
-        let outcome = self.apply(seq, time, entry, Came { by, asker });
+        let outcome = self.apply(seq, time, entry, Came { by, viewer });
         if let Some(made) = made.filter(|_| outcome.is_err()) {
             self.quotas.end(made);
         }
@@ -283,7 +282,7 @@ impl Chat {
         if let (Purpose::Tell(told), Err(_)) = (&purpose, &outcome)
             && told.came
         {
-            self.came_silently(told.by, told.door, entry);
+            self.came_silently(told.by, told.protocol, entry);
         }
         self.conclude(purpose, matches!(entry, Entry::SessionBegun { .. }), outcome);
         if let Entry::SessionBegun { account, .. } = entry {
@@ -310,24 +309,24 @@ impl Chat {
             Purpose::Guest(call) if begun => {
                 self.answer(call, outcome.map_err(|_| Refusal::Unavailable));
             }
-            Purpose::Tell(Told { seat, door, mark, .. }) => {
+            Purpose::Tell(PendingSend { subscription, protocol, mark, .. }) => {
                 let reply = outcome.map(|answer| match answer {
                     Answer::Acted(Acted { seq, time, repeated, .. }) => {
                         Receipt::Logged { seq, time, repeated }
                     }
                     _ => Receipt::Noted,
                 });
-                self.order.tell_outcome(Effect::Reply { seat, door, reply, mark });
+                self.order.tell_outcome(Effect::Reply { subscription, protocol, reply, mark });
             }
             Purpose::Guest(_) | Purpose::Own => {}
         }
     }
 
     /// Somebody is here since a message that is lost: then the room hears that, at least.
-    fn came_silently(&mut self, seat: SeatId, door: Door, entry: &Entry) {
+    fn came_silently(&mut self, subscription: SubscriptionId, protocol: ProtocolId, entry: &Entry) {
         let Entry::Said { room, author, color, .. } = entry.clone() else { return };
         let event = Event { room, time: self.now, author, color, what: What::Joined };
-        self.order.tell_outcome(Effect::Announce { event, by: Some((seat, door)) });
+        self.order.tell_outcome(Effect::Announce { event, by: Some((subscription, protocol)) });
     }
 
     fn tick(&mut self) {

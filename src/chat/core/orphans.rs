@@ -45,11 +45,13 @@ impl Chat {
     /// is about to change, or to end, tells of itself.
     fn tend(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get(id) else { return };
-        if room.changing {
+        if room.pending_change {
             return;
         }
         if room.record.forsaken {
-            let empty = room.members.is_empty() && room.moving.is_empty() && room.seats.is_empty();
+            let empty = room.members.is_empty()
+                && room.pending_moves.is_empty()
+                && room.subscriptions.is_empty();
             let gone = Entry::RoomGone { room: id, recoverable: false };
             if empty && self.propose(gone, Purpose::Own).is_ok() {
                 self.rooms.lock(id, true);
@@ -57,9 +59,9 @@ impl Chat {
             return;
         }
         // It is what it was, but for its owner, which this tells.
-        let (facts, generation) = (room.record.facts.clone(), room.record.generation);
+        let (settings, generation) = (room.record.settings.clone(), room.record.generation);
         let same =
-            Entry::RoomChanged { room: id, facts, generation, link: None, keep_members: true };
+            Entry::RoomChanged { room: id, settings, generation, link: None, keep_members: true };
         if self.propose(same, Purpose::Own).is_ok() {
             self.rooms.lock(id, false);
         }

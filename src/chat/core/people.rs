@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::{Known, Live, Session};
+use crate::chat::state::accounts::{AccountState, Live, Session};
 use crate::chat::state::purpose::{Identity, Purpose, Who};
 use crate::chat::state::quotas::Made;
 use crate::chat::state::work::{Then, Work};
-use crate::chat::types::{AccountId, CallId, Color, Folded, Name, SeatId, Seq, SessionId};
-use crate::chat::vocabulary::{Answer, Entry, Farewell, Person, Refusal, SessionInfo};
+use crate::chat::types::{AccountId, CallId, Color, Folded, Name, Seq, SessionId, SubscriptionId};
+use crate::chat::vocabulary::{Answer, CloseReason, Entry, Person, Refusal, SessionInfo};
 use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
 
@@ -71,13 +71,13 @@ impl Chat {
             return Err(Refusal::Unavailable);
         }
         for session in sessions {
-            if self.accounts.session(session).is_some_and(|live| !live.ending) {
+            if self.accounts.session(session).is_some_and(|live| !live.pending_end) {
                 self.end_session(session, Purpose::Own)?;
             }
         }
         self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
         if let Some(known) = self.accounts.get_mut(account) {
-            known.ending = true;
+            known.pending_end = true;
         }
         Ok(())
     }
@@ -134,12 +134,13 @@ impl Chat {
         Ok(())
     }
 
-    /// The sessions of an account whose end is not yet proposed; those that hold a seat come last.
-    fn longest_unused_first(&self, known: &Known) -> Vec<SessionId> {
+    /// The sessions of an account whose end is not yet proposed; those that hold a subscription
+    /// come last.
+    fn longest_unused_first(&self, known: &AccountState) -> Vec<SessionId> {
         let sessions = known.sessions.iter();
         let live = sessions.filter_map(|id| Some((*id, self.accounts.session(*id)?)));
-        let mut standing: Vec<_> = live.filter(|(_, live)| !live.ending).collect();
-        standing.sort_by_key(|(_, live)| (!live.seats.is_empty(), live.used()));
+        let mut standing: Vec<_> = live.filter(|(_, live)| !live.pending_end).collect();
+        standing.sort_by_key(|(_, live)| (!live.subscriptions.is_empty(), live.used()));
         standing.into_iter().map(|(id, _)| id).collect()
     }
 
@@ -151,7 +152,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         self.propose(Entry::SessionEnded { session }, purpose)?;
         if let Some(live) = self.accounts.session_mut(session) {
-            live.ending = true;
+            live.pending_end = true;
         }
         Ok(())
     }
@@ -164,16 +165,16 @@ impl Chat {
             && self.propose(Entry::AccountEnded { account }, Purpose::Own).is_ok()
             && let Some(known) = self.accounts.get_mut(account)
         {
-            known.ending = true;
+            known.pending_end = true;
         }
     }
 
     pub(super) fn logout(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
     ) -> Result<Option<Answer>, Refusal> {
-        let Some(Who { account, session: Some(session) }) = who else {
+        let Some(Who { account, session: Some(session) }) = caller else {
             return Ok(Some(Answer::Done(()))); // An account's own key cannot be logged out.
         };
         self.end_session(session, Purpose::Call(call, Some(account)))?;
@@ -182,10 +183,11 @@ impl Chat {
 
     /// The end of a guest whose client has another session from now on. It is not waited for: what
     /// is asked for after the answer comes behind it in the log.
-    pub(super) fn give_up(&mut self, who: Identity) -> Result<(), Refusal> {
-        let Some(Who { account, session: Some(session) }) = who else { return Ok(()) };
-        let known = self.accounts.get(account).filter(|known| known.is_guest() && !known.ending);
-        if known.is_none() || self.accounts.session(session).is_none_or(|live| live.ending) {
+    pub(super) fn give_up(&mut self, caller: Identity) -> Result<(), Refusal> {
+        let Some(Who { account, session: Some(session) }) = caller else { return Ok(()) };
+        let known =
+            self.accounts.get(account).filter(|known| known.is_guest() && !known.pending_end);
+        if known.is_none() || self.accounts.session(session).is_none_or(|live| live.pending_end) {
             return Ok(());
         }
         if !self.can_propose(2) {
@@ -194,7 +196,7 @@ impl Chat {
         self.end_session(session, Purpose::Own)?;
         self.propose(Entry::AccountEnded { account }, Purpose::Own)?;
         if let Some(known) = self.accounts.get_mut(account) {
-            known.ending = true;
+            known.pending_end = true;
         }
         Ok(())
     }
@@ -202,10 +204,10 @@ impl Chat {
     pub(super) fn end_own_session(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         session: SessionId,
     ) -> Result<(), Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let live = self.accounts.session(session);
         live.filter(|live| live.account == account).ok_or(Refusal::SessionNotFound)?;
         self.end_session(session, Purpose::Call(call, Some(account)))
@@ -215,33 +217,33 @@ impl Chat {
     pub(super) fn change_key(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         key: KeyHash,
     ) -> Result<(), Refusal> {
-        let Who { account, session } = who.ok_or(Refusal::Unauthenticated)?;
+        let Who { account, session } = caller.ok_or(Refusal::Unauthenticated)?;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         if known.is_guest() {
             return Err(Refusal::Forbidden);
         }
-        if known.changing_key {
+        if known.pending_key {
             return Err(Refusal::Unavailable); // By then, whoever asks may not be known any more.
         }
         let entry = Entry::KeyChanged { account, key, but: session };
         self.propose(entry, Purpose::Call(call, Some(account)))?;
         if let Some(known) = self.accounts.get_mut(account) {
-            known.changing_key = true;
+            known.pending_key = true;
         }
         Ok(())
     }
 
-    pub(super) fn sessions(&self, who: Identity) -> Result<Vec<SessionInfo>, Refusal> {
-        let who = who.ok_or(Refusal::Unauthenticated)?;
-        let known = self.accounts.get(who.account).ok_or(Refusal::Unauthenticated)?;
+    pub(super) fn sessions(&self, caller: Identity) -> Result<Vec<SessionInfo>, Refusal> {
+        let caller = caller.ok_or(Refusal::Unauthenticated)?;
+        let known = self.accounts.get(caller.account).ok_or(Refusal::Unauthenticated)?;
         let mut ids = known.sessions.clone();
         ids.sort_unstable();
         let all = ids.into_iter().filter_map(|id| Some((id, self.accounts.session(id)?)));
         let fresh = all.filter(|(_, live)| !self.accounts.is_expired(live, self.running));
-        let shown = fresh.map(|(id, live)| self.session_info(id, live, who.session == Some(id)));
+        let shown = fresh.map(|(id, live)| self.session_info(id, live, caller.session == Some(id)));
         Ok(shown.collect())
     }
 
@@ -259,14 +261,14 @@ impl Chat {
         }
     }
 
-    pub(super) fn me(&self, who: Identity) -> Result<Person, Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+    pub(super) fn me(&self, caller: Identity) -> Result<Person, Refusal> {
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?;
         Ok(show_person(known))
     }
 
-    pub(super) fn person(&self, who: Identity, name: &str) -> Result<Person, Refusal> {
-        who.ok_or(Refusal::Unauthenticated)?;
+    pub(super) fn person(&self, caller: Identity, name: &str) -> Result<Person, Refusal> {
+        caller.ok_or(Refusal::Unauthenticated)?;
         let known = self.person_named(name).ok_or(Refusal::PersonNotFound)?;
         Ok(show_person(known))
     }
@@ -285,7 +287,7 @@ impl Chat {
     /// entry of theirs: who is not there any more is no member, and what was theirs is the longest
     /// member's.
     pub(super) fn account_ended(&mut self, seq: Seq, account: AccountId) {
-        if !self.accounts.get(account).is_some_and(Known::is_over) {
+        if !self.accounts.get(account).is_some_and(AccountState::is_over) {
             return;
         }
         self.end_account(seq, account);
@@ -295,30 +297,32 @@ impl Chat {
         let through = self.end_direct_rooms(seq, account);
         let Some(known) = self.accounts.get_mut(account) else { return };
         if !through {
-            known.ending = true; // Nobody proposes its end once more.
+            known.pending_end = true; // Nobody proposes its end once more.
             return self.work.push_back(Work::EndAccount { account, seq });
         }
         let name = known.account.name.clone();
         let rooms = known.rooms.clone();
-        let seats: BTreeSet<SeatId> = known.seats.iter().map(|(_, _, seat)| *seat).collect();
+        let subscriptions: BTreeSet<SubscriptionId> =
+            known.subscriptions.iter().map(|(_, _, subscription)| *subscription).collect();
         let streams = known.streams.iter().copied();
-        let seats: BTreeSet<SeatId> = seats.into_iter().chain(streams).collect();
+        let subscriptions: BTreeSet<SubscriptionId> =
+            subscriptions.into_iter().chain(streams).collect();
         for room in rooms {
             self.end_membership(account, room);
         }
         self.rooms.disown(account);
         self.quotas.end(Made::Account(account));
         self.purge_all_of(account);
-        // Nobody else has the name before the last seat under it has ended, but for whose it is to
-        // be already.
+        // Nobody else has the name before the last subscription under it has ended, but for whose
+        // it is to be already.
         let folded = name.folded();
-        let then = if seats.is_empty() || self.accounts.is_reserved(&folded) {
+        let then = if subscriptions.is_empty() || self.accounts.is_reserved(&folded) {
             Then::Nothing
         } else {
             self.accounts.reserve(folded.clone(), Folded::looks(name.as_str()));
             Then::Free(folded)
         };
-        self.unseat_each(seats, Some(Farewell::SessionEnded), then);
+        self.unsubscribe_each(subscriptions, Some(CloseReason::SessionEnded), then);
         self.accounts.remove(account);
     }
 
@@ -336,30 +340,30 @@ impl Chat {
         let Some(known) = self.accounts.get(account) else { return Ok(Answer::Done(())) };
         let stays = |by: Option<SessionId>| by.is_some() && by == but;
         let streams = known.streams.iter().copied();
-        let mut going: BTreeSet<SeatId> = streams
+        let mut going: BTreeSet<SubscriptionId> = streams
             .filter(|base| !self.streams.get(base).is_some_and(|one| stays(one.session)))
             .collect();
-        let seats = known.seats.iter().map(|(_, _, seat)| *seat);
-        going.extend(
-            seats.filter(|seat| !self.seats.get(seat).is_some_and(|one| stays(one.session))),
-        );
+        let subscriptions = known.subscriptions.iter().map(|(_, _, subscription)| *subscription);
+        going.extend(subscriptions.filter(|subscription| {
+            !self.subscriptions.get(subscription).is_some_and(|one| stays(one.session))
+        }));
         for session in known.sessions.clone() {
             if Some(session) != but {
                 self.accounts.end(session);
             }
         }
-        self.unseat_each(going, Some(Farewell::SessionEnded), Then::Nothing);
+        self.unsubscribe_each(going, Some(CloseReason::SessionEnded), Then::Nothing);
         Ok(Answer::Done(()))
     }
 
     pub(super) fn session_ended(&mut self, session: SessionId) {
         let Some(live) = self.accounts.end(session) else { return };
-        self.unseat_each(live.seats, Some(Farewell::SessionEnded), Then::Nothing);
+        self.unsubscribe_each(live.subscriptions, Some(CloseReason::SessionEnded), Then::Nothing);
         self.end_if_over(live.account);
     }
 }
 
-pub(super) fn show_person(known: &Known) -> Person {
+pub(super) fn show_person(known: &AccountState) -> Person {
     let (online, account) = (known.is_online(), &known.account);
     Person { name: account.name.clone(), guest: known.is_guest(), online, created: account.created }
 }

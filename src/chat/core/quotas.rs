@@ -39,7 +39,7 @@ impl Chat {
         let max = if guest { OWNED_ROOMS_PER_GUEST_MAX } else { OWNED_ROOMS_PER_ACCOUNT_MAX };
         let making = self.quotas.making.get(&owner).copied().unwrap_or(0);
         let deleted = self.deleted.owned_by(owner);
-        let returning = deleted.filter(|room| self.deleted.is_changing(*room)).count();
+        let returning = deleted.filter(|room| self.deleted.is_pending(*room)).count();
         self.rooms.owns(owner, max) + making + returning >= max
     }
 

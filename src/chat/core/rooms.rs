@@ -1,7 +1,7 @@
 //! Rooms are made, changed and deleted by those who may.
 
 use crate::chat::core::Chat;
-use crate::chat::state::accounts::Known;
+use crate::chat::state::accounts::AccountState;
 use crate::chat::state::purpose::{Identity, Purpose, account_of};
 use crate::chat::state::quotas::Made;
 use crate::chat::state::room::RoomRecord;
@@ -9,7 +9,7 @@ use crate::chat::types::{
     AccountId, Author, CallId, LOBBY, Name, RoomId, RoomRef, Seq, Visibility,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Refusal, RoomFacts, What, call,
+    Access, Answer, Effect, Entry, Event, Refusal, RoomSettings, What, call,
 };
 use crate::limits::ROOMS_MAX;
 use crate::time::Time;
@@ -18,15 +18,15 @@ impl Chat {
     pub(super) fn make_room(
         &mut self,
         call: CallId,
-        who: Identity,
-        facts: RoomFacts,
+        caller: Identity,
+        settings: RoomSettings,
         chance: u64,
     ) -> Result<(), Refusal> {
-        let folded = facts.title.folded();
+        let folded = settings.title.folded();
         if self.rooms.is_taken(&folded, None) {
             return Err(Refusal::TitleTaken);
         }
-        match (facts.visibility, &facts.password) {
+        match (settings.visibility, &settings.password) {
             (Visibility::Public, Some(_)) => return Err(Refusal::PasswordForPublic),
             (Visibility::Private | Visibility::Hidden, None) => {
                 return Err(Refusal::PasswordMissing);
@@ -36,16 +36,16 @@ impl Chat {
         if self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
         }
-        let owner = who.map(|who| who.account);
+        let owner = caller.map(|caller| caller.account);
         let known = owner.and_then(|owner| self.accounts.get(owner));
-        if known.is_some_and(Known::is_full) {
+        if known.is_some_and(AccountState::is_full) {
             return Err(Refusal::Full); // Its maker will be a member of it.
         }
-        let room = match facts.visibility {
+        let room = match settings.visibility {
             Visibility::Hidden => self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?,
             Visibility::Public | Visibility::Private => self.rooms.next(),
         };
-        self.propose(Entry::RoomMade { room, owner, facts }, Purpose::Call(call, owner))?;
+        self.propose(Entry::RoomMade { room, owner, settings }, Purpose::Call(call, owner))?;
         self.rooms.reserve(folded);
         Ok(())
     }
@@ -54,35 +54,35 @@ impl Chat {
     pub(super) fn change_room(
         &mut self,
         to: CallId,
-        who: Identity,
+        caller: Identity,
         call: call::ChangeRoom,
     ) -> Result<Option<Answer>, Refusal> {
         let call::ChangeRoom { ref room, access, change, chance } = call;
-        let room = self.changeable(who, room, access)?;
-        let (id, asker, keep_members) = (room.record.id, account_of(who), change.keep_members);
-        let (facts, generation) = room.changed(change)?;
-        if (&facts, generation) == (&room.record.facts, room.record.generation) {
-            return self.show_room(id, asker).map(Some);
+        let room = self.changeable(caller, room, access)?;
+        let (id, viewer, keep_members) = (room.record.id, account_of(caller), change.keep_members);
+        let (settings, generation) = room.changed(change)?;
+        if (&settings, generation) == (&room.record.settings, room.record.generation) {
+            return self.show_room(id, viewer).map(Some);
         }
-        let folded = facts.title.folded();
-        let renamed = folded != room.record.facts.title.folded();
+        let folded = settings.title.folded();
+        let renamed = folded != room.record.settings.title.folded();
         if renamed && self.rooms.is_taken(&folded, Some(id)) {
             return Err(Refusal::TitleTaken);
         }
         let counted = room.record.link.is_none() && !id.is_drawn();
-        let link = match facts.visibility {
+        let link = match settings.visibility {
             Visibility::Hidden if counted => {
                 Some(self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?)
             }
             _ => None,
         };
-        let entry = Entry::RoomChanged { room: id, facts, generation, link, keep_members };
-        self.propose(entry, Purpose::Call(to, asker))?;
+        let entry = Entry::RoomChanged { room: id, settings, generation, link, keep_members };
+        self.propose(entry, Purpose::Call(to, viewer))?;
         if renamed {
             self.rooms.reserve(folded);
         }
         if let Some(room) = self.rooms.get_mut(id) {
-            room.changing = true;
+            room.pending_change = true;
         }
         Ok(None)
     }
@@ -90,15 +90,15 @@ impl Chat {
     pub(super) fn remove_room(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         room: &RoomRef,
         access: Access,
     ) -> Result<(), Refusal> {
-        let (room, asker) = (self.changeable(who, room, access)?, account_of(who));
+        let (room, viewer) = (self.changeable(caller, room, access)?, account_of(caller));
         let (id, recoverable) = (room.record.id, room.record.owner.is_some());
-        self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, asker))?;
+        self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, viewer))?;
         if let Some(room) = self.rooms.get_mut(id) {
-            (room.changing, room.going) = (true, true);
+            (room.pending_change, room.pending_end) = (true, true);
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Chat {
         seq: Seq,
         record: RoomRecord,
         first: &[AccountId],
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
     ) -> Result<Answer, Refusal> {
         let (id, owner) = (record.id, record.owner);
         // A number is never used twice, not even that of a room that is gone.
@@ -122,14 +122,14 @@ impl Chat {
         for account in owner.into_iter().chain(first.iter().copied()) {
             self.belongs_from(account, id, seq);
         }
-        self.show_room(id, asker)
+        self.show_room(id, viewer)
     }
 
     pub(super) fn room_changed(
         &mut self,
         (seq, time): (Seq, Time),
         id: RoomId,
-        change: (RoomFacts, u64, Option<RoomId>),
+        change: (RoomSettings, u64, Option<RoomId>),
         keep_members: bool,
     ) -> Result<(), Refusal> {
         let before = self.rooms.get(id).filter(|room| !room.is_direct());
@@ -138,7 +138,7 @@ impl Chat {
         let after = self.rooms.change(id, change, (seq, time)).ok_or(Refusal::TitleTaken)?;
         let closed = !after.is_public() && (was_open || after.record.generation != generation);
         if closed {
-            self.lock_out(id, seq, keep_members);
+            self.close_room(id, seq, keep_members);
         } else {
             self.tell_what_it_is(id, seq);
         }
@@ -176,7 +176,7 @@ impl Chat {
     /// where there is none, by a name without an account.
     pub(super) fn tell_of_room(&mut self, id: RoomId, what: What) {
         let owner = self.rooms.get(id).and_then(|room| room.record.owner);
-        let owner = owner.and_then(|owner| self.accounts.get(owner)).map(Known::author);
+        let owner = owner.and_then(|owner| self.accounts.get(owner)).map(AccountState::author);
         let author = owner.unwrap_or_else(|| {
             let name = Name::of_server();
             Author { account: None, name }

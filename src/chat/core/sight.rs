@@ -1,5 +1,5 @@
 //! *May this caller see this room?* The one question that stands before every answer about a room,
-//! whatever is asked, on every door.
+//! whatever is asked, on every protocol.
 //!
 //! A room for two is seen by those of the two who are in it. A hidden room is seen by its owner and
 //! its members, by who shows its token or its password, and, where a protocol finds rooms by what
@@ -17,8 +17,12 @@ impl Chat {
     ///
     /// # Errors
     /// [`Refusal::RoomNotFound`], also for a room that is about to end.
-    pub(super) fn visible(&self, asker: Option<AccountId>, room: RoomId) -> Result<&Room, Refusal> {
-        let found = self.rooms.get(room).filter(|room| self.may_see(room, asker, Access::Open));
+    pub(super) fn visible(
+        &self,
+        viewer: Option<AccountId>,
+        room: RoomId,
+    ) -> Result<&Room, Refusal> {
+        let found = self.rooms.get(room).filter(|room| self.may_see(room, viewer, Access::Open));
         found.ok_or(Refusal::RoomNotFound)
     }
 
@@ -28,22 +32,22 @@ impl Chat {
     /// [`Refusal::RoomNotFound`], also for a room that is about to end.
     pub(super) fn find_visible(
         &self,
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
         name: &RoomRef,
         access: Access,
     ) -> Result<&Room, Refusal> {
         let room = self.rooms.find(name)?;
-        let seen = self.may_see(room, asker, access) || (is_link(name) && !room.going);
+        let seen = self.may_see(room, viewer, access) || (is_link(name) && !room.pending_end);
         if seen { Ok(room) } else { Err(Refusal::RoomNotFound) }
     }
 
-    pub(super) fn may_see(&self, room: &Room, asker: Option<AccountId>, access: Access) -> bool {
-        let inside = room.has_member(asker);
-        let own = asker.is_some() && room.record.owner == asker;
+    pub(super) fn may_see(&self, room: &Room, viewer: Option<AccountId>, access: Access) -> bool {
+        let inside = room.has_member(viewer);
+        let own = viewer.is_some() && room.record.owner == viewer;
         let listed = !room.is_hidden() && !room.is_direct();
         // Who shows a token of it has been let in, though the token may be good for nothing by now.
         let token = matches!(access, Access::Token { room: of, .. } if names(room, of));
-        !room.going && (listed || inside || own || token || self.admits(room, access).is_ok())
+        !room.pending_end && (listed || inside || own || token || self.admits(room, access).is_ok())
     }
 
     /// Whether somebody is told who is present: where it is public everybody, else who belongs
@@ -51,10 +55,10 @@ impl Chat {
     pub(super) fn may_see_inside(
         &self,
         room: &Room,
-        asker: Option<AccountId>,
+        viewer: Option<AccountId>,
         access: Access,
     ) -> bool {
-        room.has_member(asker) || self.admits(room, access).is_ok()
+        room.has_member(viewer) || self.admits(room, access).is_ok()
     }
 
     /// Whether one may come in by what one shows. Into a room for two nobody may.

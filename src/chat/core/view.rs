@@ -8,14 +8,14 @@
 use std::collections::HashMap;
 
 use crate::chat::types::{AccountId, RoomId, Seq};
-use crate::chat::vocabulary::{Entry, Followed};
+use crate::chat::vocabulary::{Entry, MembershipMarks};
 
 /// What one member may see of the log.
 pub struct MemberView {
     account: AccountId,
     only: Option<Vec<RoomId>>,
     /// The rooms to which the member belongs.
-    rooms: HashMap<RoomId, Followed>,
+    rooms: HashMap<RoomId, MembershipMarks>,
     /// The rooms to which the member ceased to belong, by the entry that did it.
     lost: HashMap<Seq, RoomId>,
 }
@@ -37,7 +37,7 @@ impl MemberView {
     pub fn new(
         account: AccountId,
         only: Option<Vec<RoomId>>,
-        memberships: impl IntoIterator<Item = Followed>,
+        memberships: impl IntoIterator<Item = MembershipMarks>,
         lost: impl IntoIterator<Item = (Seq, RoomId)>,
     ) -> MemberView {
         let (rooms, lost) = (HashMap::new(), lost.into_iter().collect());
@@ -111,7 +111,7 @@ pub fn is_member_change_told(for_two: bool, was: bool, is: bool) -> bool {
 mod tests {
     use super::*;
     use crate::chat::types::{Author, Emoji, Name, Title, Visibility};
-    use crate::chat::vocabulary::RoomFacts;
+    use crate::chat::vocabulary::RoomSettings;
 
     const ME: AccountId = AccountId(7);
     const OTHER: AccountId = AccountId(8);
@@ -119,9 +119,9 @@ mod tests {
     /// In room 1 since entry 10, in room 2 since entry 20; lost room 3 by entry 30.
     fn view(only: Option<Vec<RoomId>>) -> MemberView {
         let followed =
-            |room, since| Followed { room: RoomId(room), since: Seq(since), read: Seq(0) };
+            |room, since| MembershipMarks { room: RoomId(room), since: Seq(since), read: Seq(0) };
         let lost = [(Seq(30), RoomId(3))];
-        MemberView::new(ME, only, [followed(1, 10), followed(2, 20)], lost)
+        MemberView::new(ME, only, [marks_of(1, 10), marks_of(2, 20)], lost)
     }
 
     fn said(room: u64) -> Entry {
@@ -137,15 +137,15 @@ mod tests {
         Entry::MemberChanged { room, account, member, expelled, with }
     }
 
-    fn facts() -> RoomFacts {
+    fn room_settings() -> RoomSettings {
         let title = Title::new("the den").expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
-        RoomFacts { title, description, visibility, password: None }
+        RoomSettings { title, description, visibility, password: None }
     }
 
     fn changed(room: u64) -> Entry {
-        let (room, facts, generation, link) = (RoomId(room), facts(), 0, None);
-        Entry::RoomChanged { room, facts, generation, link, keep_members: true }
+        let (room, settings, generation, link) = (RoomId(room), room_settings(), 0, None);
+        Entry::RoomChanged { room, settings, generation, link, keep_members: true }
     }
 
     #[track_caller]
@@ -164,7 +164,7 @@ mod tests {
         check(&changed(1), 11, Some(Shown::Room(RoomId(1))));
         check(&membership(1, OTHER, true), 11, Some(Shown::Entry));
         check(&membership(1, OTHER, false), 11, Some(Shown::Entry));
-        let emoji = Emoji::new("👍").expect("a sign");
+        let emoji = Emoji::new("👍").expect("a reaction");
         let reacted = Entry::Reacted { room: RoomId(1), target: Seq(1), by: by(), emoji, on: true };
         check(&reacted, 11, Some(Shown::Entry));
     }
@@ -185,9 +185,9 @@ mod tests {
     fn a_room_begins_by_the_entry_that_made_one_a_member() {
         let new = Some(Shown::Room(RoomId(2)));
         check(&membership(2, ME, true), 20, new);
-        let made = Entry::RoomMade { room: RoomId(2), owner: Some(ME), facts: facts() };
+        let made = Entry::RoomMade { room: RoomId(2), owner: Some(ME), settings: room_settings() };
         check(&made, 20, new);
-        check(&Entry::RoomReturned { room: RoomId(2), title: facts().title }, 20, new);
+        check(&Entry::RoomReturned { room: RoomId(2), title: room_settings().title }, 20, new);
         check(&Entry::DirectMade { room: RoomId(2), between: [ME, OTHER], both: true }, 20, new);
         // A membership that ended and began again does not begin twice.
         check(&membership(2, ME, true), 15, None);

@@ -2,8 +2,8 @@
 //! on with each [`Command::Continue`](super::Command::Continue), in turn, so that the end of a
 //! room, of a session with a thousand rooms, or of everything holds up nobody.
 //!
-//! What lasts changes at once all the same, with its entry: only seats, and those who wait, go by
-//! and by.
+//! What lasts changes at once all the same, with its entry: only subscriptions, and those who wait,
+//! go by and by.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -14,8 +14,8 @@ use crate::chat::state::accounts::Look;
 use crate::chat::state::purpose::Purpose;
 use crate::chat::state::room::Room;
 use crate::chat::state::work::{Then, Work};
-use crate::chat::types::{AccountId, SeatId, SessionId};
-use crate::chat::vocabulary::{Effect, Farewell, Refusal};
+use crate::chat::types::{AccountId, SessionId, SubscriptionId};
+use crate::chat::vocabulary::{CloseReason, Effect, Refusal};
 use crate::time::Time;
 
 impl Chat {
@@ -54,8 +54,8 @@ impl Chat {
 
     /// Whether a stream is about to begin.
     #[cfg(test)]
-    pub(in crate::chat) fn is_following(&self) -> bool {
-        self.work.iter().any(|work| matches!(work, Work::Follow(_)))
+    pub(in crate::chat) fn is_opening(&self) -> bool {
+        self.work.iter().any(|work| matches!(work, Work::OpenStream(_)))
     }
 
     /// Takes a step, if this command may take one more.
@@ -72,15 +72,17 @@ impl Chat {
             && let Some(work) = self.work.pop_front()
         {
             match work {
-                Work::Unseat { seats, farewell, then } => self.unseat_each(seats, farewell, then),
+                Work::Unsubscribe { subscriptions, reason, then } => {
+                    self.unsubscribe_each(subscriptions, reason, then)
+                }
                 Work::Empty { room, after } => self.go_on_emptying(room, after),
                 Work::EndAccount { account, seq } => self.end_account(seq, account),
                 Work::Return { room, seq, after } => self.go_on_returning(room, seq, after),
-                Work::Lock(locking) => {
-                    self.go_on_locking(*locking);
+                Work::CloseRoom(closing) => {
+                    self.go_on_closing_room(*closing);
                     self.move_up();
                 }
-                Work::Follow(following) => self.go_on_following(following),
+                Work::OpenStream(opening) => self.go_on_opening(opening),
                 Work::Wake(what) => self.wake(what),
                 Work::Sweep { after } => self.sweep(after),
                 Work::Tend { after } => self.tend_rooms(after),
@@ -90,32 +92,32 @@ impl Chat {
         }
     }
 
-    /// Ends seats and streams.
-    pub(super) fn unseat_each(
+    /// Ends subscriptions and streams.
+    pub(super) fn unsubscribe_each(
         &mut self,
-        mut seats: BTreeSet<SeatId>,
-        farewell: Option<Farewell>,
+        mut subscriptions: BTreeSet<SubscriptionId>,
+        reason: Option<CloseReason>,
         then: Then,
     ) {
-        while let Some(seat) = seats.first().copied() {
+        while let Some(subscription) = subscriptions.first().copied() {
             if !self.step() {
-                return self.work.push_back(Work::Unseat { seats, farewell, then });
+                return self.work.push_back(Work::Unsubscribe { subscriptions, reason, then });
             }
-            seats.remove(&seat);
-            if self.streams.contains_key(&seat) {
-                self.end_stream(seat, farewell);
+            subscriptions.remove(&subscription);
+            if self.streams.contains_key(&subscription) {
+                self.end_stream(subscription, reason);
             } else {
-                self.unseat(seat, farewell);
+                self.unsubscribe(subscription, reason);
             }
         }
         match then {
             Then::Nothing => {}
             Then::Free(name) => self.accounts.release(&name),
-            Then::Dismiss(seat, Some(farewell)) => {
-                self.order.tell(Effect::Dismiss { seat, farewell });
+            Then::CloseStream(subscription, Some(reason)) => {
+                self.order.tell(Effect::CloseStream { subscription, reason });
             }
-            Then::Dismiss(seat, None) => {
-                self.order.set_heard(seat, None);
+            Then::CloseStream(subscription, None) => {
+                self.order.set_heard(subscription, None);
             }
         }
     }
@@ -126,17 +128,17 @@ impl Chat {
     }
 
     fn go_on_emptying(&mut self, mut room: Box<Room>, mut after: AccountId) {
-        while let Some(seat) = room.seats.first().copied() {
+        while let Some(subscription) = room.subscriptions.first().copied() {
             if !self.step() {
                 return self.work.push_back(Work::Empty { room, after });
             }
-            room.seats.remove(&seat);
-            let Some(sitting) = self.seats.get(&seat) else { continue };
-            if let Some((author, present)) = sitting.bound() {
+            room.subscriptions.remove(&subscription);
+            let Some(subscribed) = self.subscriptions.get(&subscription) else { continue };
+            if let Some((author, present)) = subscribed.bound() {
                 room.forget(&author.name.folded(), present);
             }
-            let streams = sitting.is_streams();
-            self.unseat(seat, Some(Farewell::RoomGone).filter(|_| !streams));
+            let streams = subscribed.is_streams();
+            self.unsubscribe(subscription, Some(CloseReason::RoomGone).filter(|_| !streams));
         }
         let id = room.record.id;
         let next = |chat: &Chat, after| {
@@ -201,13 +203,13 @@ impl Chat {
             if !self.step() {
                 return self.work.push_back(Work::Close);
             }
-            self.end_stream(base, Some(Farewell::Closing));
+            self.end_stream(base, Some(CloseReason::ShuttingDown));
         }
-        while let Some(seat) = self.sitting.first().copied() {
+        while let Some(subscription) = self.subscribed.first().copied() {
             if !self.step() {
                 return self.work.push_back(Work::Close);
             }
-            self.unseat(seat, Some(Farewell::Closing));
+            self.unsubscribe(subscription, Some(CloseReason::ShuttingDown));
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::simulation::TTL_SECS;
 use crate::chat::{
-    Access, Account, AccountId, DeletedRecord, Entry, Folded, LOBBY, MemberRecord, Name, RoomFacts,
-    RoomId, RoomRecord, RoomRef, Seq, Session, SessionId, Snapshot, Visibility,
+    Access, Account, AccountId, DeletedRecord, Entry, Folded, LOBBY, MemberRecord, Name, RoomId,
+    RoomRecord, RoomRef, RoomSettings, Seq, Session, SessionId, Snapshot, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
@@ -47,7 +47,7 @@ impl Book {
     pub fn fits(&self, entry: &Entry) -> bool {
         let titled = |title: &Folded, room| {
             let mut others = self.rooms.values().filter(|other| other.id != room);
-            others.any(|other| other.facts.title.folded() == *title)
+            others.any(|other| other.settings.title.folded() == *title)
         };
         match entry {
             Entry::AccountMade { account, name, key, .. } => {
@@ -72,8 +72,8 @@ impl Book {
                 let there = self.accounts.contains_key(blocked) && account != blocked;
                 self.accounts.contains_key(account) && (there || !on)
             }
-            Entry::RoomMade { room, facts, .. } => {
-                !self.is_used(*room) && !titled(&facts.title.folded(), *room)
+            Entry::RoomMade { room, settings, .. } => {
+                !self.is_used(*room) && !titled(&settings.title.folded(), *room)
             }
             Entry::DirectMade { room, between: [one, other], .. } => {
                 let known = |account| self.accounts.contains_key(account);
@@ -90,10 +90,10 @@ impl Book {
                 let known = self.accounts.contains_key(account);
                 open && known && self.is_member(*account, *room) != *member
             }
-            Entry::RoomChanged { room, facts, link, .. } => {
+            Entry::RoomChanged { room, settings, link, .. } => {
                 let linked = self.rooms.get(room).is_some_and(|room| room.link.is_some());
                 let free = link.is_none_or(|link| linked || !self.is_used(link));
-                self.is_room(room) && free && !titled(&facts.title.folded(), *room)
+                self.is_room(room) && free && !titled(&settings.title.folded(), *room)
             }
             Entry::RoomGone { room, .. } => *room != LOBBY && self.is_room(room),
             Entry::RoomReturned { room, title } => {
@@ -107,8 +107,8 @@ impl Book {
         }
     }
 
-    /// Whether an entry ends a seat of that account, taken by that session or by none.
-    pub fn ends_seat(
+    /// Whether an entry ends a subscription of that account, taken by that session or by none.
+    pub fn ends_subscription(
         &self,
         entry: &Entry,
         whose: Option<AccountId>,
@@ -156,7 +156,8 @@ impl Book {
     fn join(&mut self, account: AccountId, room: RoomId, since: Seq) {
         let known = self.accounts.contains_key(&account) && !self.is_member(account, room);
         if let Some(room) = self.rooms.get_mut(&room).filter(|_| known) {
-            let open = room.facts.visibility == Visibility::Public && room.owner != Some(account);
+            let open =
+                room.settings.visibility == Visibility::Public && room.owner != Some(account);
             let horizon = if open { room.opened } else { Seq(0) };
             room.members.push(MemberRecord { account, since, read: since, horizon });
             room.members.sort_by_key(|member| member.account);
@@ -228,16 +229,16 @@ impl Book {
             Entry::BlockChanged { account, blocked, on: false } => {
                 self.blocks.remove(&(account, blocked));
             }
-            Entry::RoomMade { room: id, owner, facts } => {
-                let open = facts.visibility == Visibility::Public;
+            Entry::RoomMade { room: id, owner, settings } => {
+                let open = settings.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };
-                let record = RoomRecord::new(id, time, owner, facts);
+                let record = RoomRecord::new(id, time, owner, settings);
                 self.rooms.insert(id, RoomRecord { opened, ..record });
                 self.last_room = if id.is_drawn() { self.last_room } else { id.0 };
                 owner.into_iter().for_each(|owner| self.join(owner, id, seq));
             }
             Entry::DirectMade { room: id, between, both } => {
-                let record = RoomRecord::new(id, time, None, RoomFacts::of_direct(id));
+                let record = RoomRecord::new(id, time, None, RoomSettings::of_direct(id));
                 self.rooms.insert(id, RoomRecord { between: Some(between), ..record });
                 self.last_room = if id.is_drawn() { self.last_room } else { id.0 };
                 let first = if both { 2 } else { 1 };
@@ -255,12 +256,12 @@ impl Book {
                     self.spent.extend(Some(id).filter(|id| id.is_drawn()));
                 }
             }
-            Entry::RoomChanged { room, facts, generation, link, keep_members } => {
+            Entry::RoomChanged { room, settings, generation, link, keep_members } => {
                 let locks = self.locks(entry);
                 let record = self.rooms.get_mut(&room).expect("it fits");
-                let was_open = record.facts.visibility == Visibility::Public;
-                let open = facts.visibility == Visibility::Public;
-                (record.facts, record.generation) = (facts, generation);
+                let was_open = record.settings.visibility == Visibility::Public;
+                let open = settings.visibility == Visibility::Public;
+                (record.settings, record.generation) = (settings, generation);
                 record.updated = time;
                 record.link = record.link.or(link);
                 record.opened = if open && !was_open { seq } else { record.opened };
@@ -286,7 +287,7 @@ impl Book {
             }
             Entry::RoomReturned { room: id, title } => {
                 let mut room = self.deleted.remove(&id).expect("it fits").room;
-                (room.facts.title, room.updated) = (title, time);
+                (room.settings.title, room.updated) = (title, time);
                 room.members.iter_mut().for_each(|member| member.since = seq);
                 self.spent.retain(|number| *number != id && Some(*number) != room.link);
                 let owner = room.owner;
@@ -342,7 +343,7 @@ impl Book {
     pub fn find(&self, room: &RoomRef) -> Option<&RoomRecord> {
         self.rooms.values().filter(|one| one.between.is_none()).find(|record| match room {
             RoomRef::Id(id) => record.id == *id || record.link == Some(*id),
-            RoomRef::Title(title) => record.facts.title.folded() == Folded::new(title),
+            RoomRef::Title(title) => record.settings.title.folded() == Folded::new(title),
         })
     }
 
@@ -360,7 +361,7 @@ impl Book {
             return member;
         }
         let link = name.is_some_and(|name| matches!(name, RoomRef::Id(id) if id.0 >= 1 << 32));
-        room.facts.visibility != Visibility::Hidden || member || own || fits || link
+        room.settings.visibility != Visibility::Hidden || member || own || fits || link
     }
 
     /// Whether what is shown opens a room, as long as the session lives that asked for it.
@@ -374,19 +375,20 @@ impl Book {
         }
     }
 
-    /// Whether a change ends what tokens and open doors let in before.
+    /// Whether a change ends what tokens and open protocols let in before.
     pub fn locks(&self, entry: &Entry) -> bool {
-        let Entry::RoomChanged { room, facts, generation, .. } = entry else { return false };
+        let Entry::RoomChanged { room, settings, generation, .. } = entry else { return false };
         let Some(before) = self.rooms.get(room) else { return false };
-        let was_open = before.facts.visibility == Visibility::Public;
-        let is_open = facts.visibility == Visibility::Public;
+        let was_open = before.settings.visibility == Visibility::Public;
+        let is_open = settings.visibility == Visibility::Public;
         self.fits(entry) && !is_open && (was_open || before.generation != *generation)
     }
 
     /// Names and titles are unique whatever their case, and only what is not public has a password.
     pub fn check(&self) {
         let mut names: Vec<_> = self.accounts.values().map(|one| one.name.folded()).collect();
-        let mut titles: Vec<_> = self.rooms.values().map(|one| one.facts.title.folded()).collect();
+        let mut titles: Vec<_> =
+            self.rooms.values().map(|one| one.settings.title.folded()).collect();
         let counts = (names.len(), titles.len());
         names.sort_unstable();
         names.dedup();
@@ -394,8 +396,8 @@ impl Book {
         titles.dedup();
         assert_eq!(counts, (names.len(), titles.len()), "a name or a title is there twice");
         for room in self.rooms.values().filter(|room| room.between.is_none()) {
-            let open = room.facts.visibility == Visibility::Public;
-            assert_eq!(open, room.facts.password.is_none(), "a password too many or too few");
+            let open = room.settings.visibility == Visibility::Public;
+            assert_eq!(open, room.settings.password.is_none(), "a password too many or too few");
         }
     }
 

@@ -12,8 +12,8 @@ use crate::chat::simulation::book::Book;
 use crate::chat::simulation::picture::{Follows, Message, Picture};
 use crate::chat::simulation::world::{World, base_of};
 use crate::chat::{
-    AccountId, Author, Effect, Entry, Event, Name, RoomFacts, RoomId, RoomInfo, RoomRecord, SeatId,
-    Seq, What,
+    AccountId, Author, Effect, Entry, Event, Name, RoomId, RoomInfo, RoomRecord, RoomSettings, Seq,
+    SubscriptionId, What,
 };
 use crate::time::Time;
 
@@ -27,7 +27,7 @@ pub struct Client {
     /// While it is to read the log: the last entry that was announced meanwhile.
     behind: Option<Seq>,
     /// Its stream, while it is there.
-    base: Option<SeatId>,
+    base: Option<SubscriptionId>,
     picture: Picture,
 }
 
@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Comes, or comes back; what it has missed is in the log.
-    pub fn come(&mut self, base: SeatId) {
+    pub fn come(&mut self, base: SubscriptionId) {
         (self.base, self.behind) = (Some(base), Some(Seq(0)));
     }
 
@@ -89,18 +89,22 @@ impl Clients {
             let Some(base) = client.base else { continue };
             let sits = |room| {
                 let stream = world.streams.get(&base);
-                stream.is_some_and(|one| one.seats.values().any(|other| *other == room))
+                stream.is_some_and(|one| one.subscriptions.values().any(|other| *other == room))
             };
             match effect {
                 Effect::Announce { event, .. } if sits(event.room) => client.hear(event),
-                Effect::Whisper { seat, event, .. } if base_of(*seat) == base => client.hear(event),
-                Effect::Dismiss { seat, .. } if *seat == base => client.base = None,
+                Effect::Notify { subscription, event, .. } if base_of(*subscription) == base => {
+                    client.hear(event)
+                }
+                Effect::CloseStream { subscription, .. } if *subscription == base => {
+                    client.base = None
+                }
                 _ => {}
             }
         }
     }
 
-    pub fn leave(&mut self, base: SeatId) {
+    pub fn leave(&mut self, base: SubscriptionId) {
         let gone = self.0.iter_mut().filter(|client| client.base == Some(base));
         gone.for_each(|client| client.base = None);
     }
@@ -207,9 +211,9 @@ impl Teller<'_> {
         if let Entry::Said { room, author, .. } = entry {
             if self.sees(*room, seq) {
                 let (words, edited) = self.words(seq);
-                let signs = Default::default();
+                let reactions = Default::default();
                 let author = author.clone();
-                picture.said(*room, seq, Message { author, words, edited, signs });
+                picture.said(*room, seq, Message { author, words, edited, reactions });
             }
             return;
         }
@@ -278,7 +282,7 @@ impl Teller<'_> {
 
 /// A room, as far as a picture shows it.
 fn info(record: &RoomRecord) -> RoomInfo {
-    let RoomFacts { title, description, visibility, .. } = record.facts.clone();
+    let RoomSettings { title, description, visibility, .. } = record.settings.clone();
     RoomInfo {
         id: record.id,
         number: record.id,

@@ -3,7 +3,7 @@
 
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::world::View;
-use crate::chat::{AccountId, Call, Entry, Name, RoomId, SeatId, call};
+use crate::chat::{AccountId, Call, Entry, Name, RoomId, SubscriptionId, call};
 
 impl Simulation {
     /// Mostly a member, mostly by the owner.
@@ -42,7 +42,7 @@ impl Simulation {
     }
 
     /// The streams that an entry concerns: those of the members of its rooms.
-    pub(super) fn hearers(&self, entry: &Entry) -> Vec<SeatId> {
+    pub(super) fn hearers(&self, entry: &Entry) -> Vec<SubscriptionId> {
         let rooms = self.book.rooms_of(entry);
         let own = match entry {
             // Who has hidden a room for two, or comes back to it, tells nobody else.

@@ -254,8 +254,8 @@ impl Simulation {
         }
         self.expect(&command);
         self.handle(command);
-        // (A stream that has not all its seats yet reads what it missed from the log.)
-        while self.chat.is_busy() && (self.chat.is_following() || !self.dice.one_in(3)) {
+        // (A stream that has not all its subscriptions yet reads what it missed from the log.)
+        while self.chat.is_busy() && (self.chat.is_opening() || !self.dice.one_in(3)) {
             self.carry_on();
         }
         assert!(self.world.to_announce.is_none(), "in the log, but not announced");
@@ -328,13 +328,13 @@ impl Simulation {
             Command::Logged { ticket, seq, time, entry } => {
                 if let Entry::RoomChanged { room, .. } = entry {
                     let own = ticket.is_some() && self.world.before.get(room) != Some(&None);
-                    let now = self.book.rooms.get(room).map(|room| room.facts.clone());
+                    let now = self.book.rooms.get(room).map(|room| room.settings.clone());
                     self.world.before.insert(*room, now.filter(|_| own));
                 }
                 self.expect_entry(*seq, *time, entry);
             }
-            Command::Tell { seat, tell } => {
-                if let Some(stream) = self.world.streams.get_mut(seat) {
+            Command::Tell { subscription, tell } => {
+                if let Some(stream) = self.world.streams.get_mut(subscription) {
                     if stream.standing {
                         stream.tells.push_back(tell.clone());
                         let session = stream.session;
@@ -342,21 +342,21 @@ impl Simulation {
                     }
                     return;
                 }
-                let Some(member) = self.world.members.get_mut(seat) else { return };
+                let Some(member) = self.world.members.get_mut(subscription) else { return };
                 if member.standing {
                     member.tells.push_back(tell.clone());
                     let session = member.session;
                     self.used(session);
                 }
             }
-            Command::Leave { seat } => {
-                self.clients.leave(*seat);
-                if let Some(member) = self.world.members.get_mut(seat) {
+            Command::Leave { subscription } => {
+                self.clients.leave(*subscription);
+                if let Some(member) = self.world.members.get_mut(subscription) {
                     member.left = true;
                 }
-                let ended = match self.world.end_stream(*seat, true) {
+                let ended = match self.world.end_stream(*subscription, true) {
                     Some(session) => vec![session],
-                    None => self.world.rise(|other, _| other == seat),
+                    None => self.world.unsubscribe(|other, _| other == subscription),
                 };
                 self.used(ended);
             }
@@ -368,7 +368,7 @@ impl Simulation {
             }
             Command::Close => {
                 self.world.closed = true;
-                let mut ended = self.world.rise(|_, _| true);
+                let mut ended = self.world.unsubscribe(|_, _| true);
                 ended.extend(self.world.end_streams(|_| true));
                 self.used(ended);
             }
@@ -384,27 +384,27 @@ impl Simulation {
         let fits = self.book.fits(entry);
         let ended = match entry {
             Entry::SessionEnded { .. } | Entry::KeyChanged { .. } => {
-                let ends = |account, session| self.book.ends_seat(entry, account, session);
-                let mut ended = self.world.rise(|_, one| ends(one.account, one.session));
+                let ends = |account, session| self.book.ends_subscription(entry, account, session);
+                let mut ended = self.world.unsubscribe(|_, one| ends(one.account, one.session));
                 ended.extend(self.world.end_streams(|one| ends(Some(one.account), one.session)));
                 ended
             }
             Entry::AccountEnded { account } if fits => {
                 self.clients.forget(*account);
-                self.world.rise(|_, member| member.account == Some(*account))
+                self.world.unsubscribe(|_, member| member.account == Some(*account))
             }
             Entry::MemberChanged { room, account, expelled: true, member: false, with: None }
                 if self.book.is_room(room) && self.book.accounts.contains_key(account) =>
             {
-                self.world.rise(|_, one| one.room == *room && one.account == Some(*account))
+                self.world.unsubscribe(|_, one| one.room == *room && one.account == Some(*account))
             }
             Entry::RoomGone { room, .. } if fits => {
-                self.world.rise(|_, member| member.room == *room)
+                self.world.unsubscribe(|_, member| member.room == *room)
             }
             Entry::RoomChanged { room, .. } if self.book.locks(entry) => {
                 let owner = self.book.rooms.get(room).and_then(|room| room.owner);
                 let stays = |account| account == owner && owner.is_some();
-                self.world.rise(|_, member| member.room == *room && !stays(member.account))
+                self.world.unsubscribe(|_, member| member.room == *room && !stays(member.account))
             }
             Entry::Said { .. } if fits => {
                 self.world.to_announce = Some((seq, time, entry.clone()));
@@ -484,7 +484,7 @@ impl Simulation {
             Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),
             other => panic!("{other:?} is no answer to who is present"),
         };
-        let open = |room: &RoomRecord| room.facts.visibility == Visibility::Public;
+        let open = |room: &RoomRecord| room.settings.visibility == Visibility::Public;
         if self.book.rooms.get(&room).is_some_and(|room| !open(room)) {
             assert!(told.is_empty(), "a stranger is told who is in {room:?}");
             told = self.chat.rooms.get(room).expect("a room").present(0).items;

@@ -8,9 +8,10 @@ use crate::chat::simulation::clients::Client;
 use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
-    Access, AccountId, Action, Call, CallId, Caller, Claim, ClientId, Color, Command, Description,
-    Door, Emoji, Entry, Field, LOBBY, Name, Place, Refusal, RoomChange, RoomFacts, RoomId,
-    RoomRecord, RoomRef, SeatId, Seq, SessionId, Source, Tell, Title, Visibility, call,
+    Access, AccountId, Action, Call, CallId, Caller, ClientId, Color, Command, Description, Emoji,
+    Entry, Field, LOBBY, Name, NameClaim, Place, ProtocolId, Refusal, RoomChange, RoomId,
+    RoomRecord, RoomRef, RoomSettings, Seq, SessionId, Source, SubscriptionId, Tell, Title,
+    Visibility, call,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -62,11 +63,11 @@ impl Simulation {
             39 => self.somebody_asks(|it| {
                 let (room, name) = (it.room(), it.dice.one_in(2).then(|| it.name()));
                 let access = it.access(&room);
-                call::Lock { room, name, access }
+                call::PasswordState { room, name, access }
             }),
             40..=42 => self.somebody_asks(|it| {
-                let (facts, chance) = (it.facts(), it.dice.below(u64::MAX));
-                call::MakeRoom { facts, chance }
+                let (settings, chance) = (it.room_settings(), it.dice.below(u64::MAX));
+                call::MakeRoom { settings, chance }
             }),
             43..=45 => self.somebody_asks(|it| {
                 let room = it.room();
@@ -128,7 +129,7 @@ impl Simulation {
             Some(owner) => self.caller_of(owner),
             None => self.caller(),
         };
-        let title = self.dice.one_in(2).then(|| self.facts().title);
+        let title = self.dice.one_in(2).then(|| self.room_settings().title);
         let list = self.dice.one_in(4);
         self.asks(caller, |_| {
             if list { Call::from(call::Deleted) } else { call::RestoreRoom { room, title }.into() }
@@ -170,7 +171,7 @@ impl Simulation {
             }
             2..=3 => Action::Delete { room, target },
             4 => {
-                let emoji = Emoji::new("👍").expect("a sign");
+                let emoji = Emoji::new("👍").expect("a reaction");
                 Action::React { room, target, emoji, on: self.dice.below(3) > 0 }
             }
             _ => {
@@ -214,7 +215,7 @@ impl Simulation {
             _ => (None, None),
         };
         let known = again.map(|index| all[index].clone()).or(like.clone());
-        let base = SeatId(self.number() * 65_536);
+        let base = SubscriptionId(self.number() * 65_536);
         let only = match &known {
             Some((follows, _)) => follows.only.clone(),
             None => self.dice.one_in(4).then(|| vec![LOBBY, self.some_room()]),
@@ -227,7 +228,9 @@ impl Simulation {
             Caller::Perhaps(key) => Caller::Session(key),
             other => other,
         };
-        let what: Call = call::Follow { seat: base, door: Door(2), only: only.clone() }.into();
+        let what: Call =
+            call::OpenStream { subscription: base, protocol: ProtocolId(2), only: only.clone() }
+                .into();
         let shown = self.judge(&caller, &what);
         let Shown { session, account, .. } = shown;
         if let Some(account) = account {
@@ -258,17 +261,17 @@ impl Simulation {
 
     fn somebody_streams(&mut self) {
         let there = self.world.streams.iter().filter(|(_, one)| !one.left);
-        let there: Vec<SeatId> = there.map(|(base, _)| *base).collect();
-        let Some(seat) = self.dice.pick(&there) else { return };
-        let account = self.world.streams[&seat].account;
+        let there: Vec<SubscriptionId> = there.map(|(base, _)| *base).collect();
+        let Some(subscription) = self.dice.pick(&there) else { return };
+        let account = self.world.streams[&subscription].account;
         let tell = match self.dice.below(8) {
-            0 => return self.give(Command::Leave { seat }),
+            0 => return self.give(Command::Leave { subscription }),
             1 => Tell::Typing { room: self.some_room() },
             2 => Tell::Read { room: self.some_room(), seq: self.some_seq() },
             3 => Tell::garbled(Refusal::MessageTooLong),
             _ => Tell::Act { action: self.action(Some(account)), mark: None },
         };
-        self.give(Command::Tell { seat, tell });
+        self.give(Command::Tell { subscription, tell });
     }
 
     pub(super) fn number(&mut self) -> u64 {
@@ -329,19 +332,19 @@ impl Simulation {
         Description::new(&format!("mark {}", self.number())).expect("a description")
     }
 
-    pub(super) fn facts(&mut self) -> RoomFacts {
+    pub(super) fn room_settings(&mut self) -> RoomSettings {
         let title = self.dice.pick(&TITLES).and_then(Title::new).expect("a title");
         let visibility = self.dice.pick(&Visibility::ALL).expect("a visibility");
         let wrong = self.dice.one_in(12);
         let closed = (visibility != Visibility::Public) != wrong;
         let password = closed.then(|| format!("hash {}", self.number()).into());
-        RoomFacts { title, description: self.mark(), visibility, password }
+        RoomSettings { title, description: self.mark(), visibility, password }
     }
 
     fn change(&mut self) -> RoomChange {
-        let title = self.dice.one_in(3).then(|| self.facts().title);
+        let title = self.dice.one_in(3).then(|| self.room_settings().title);
         let description = self.dice.one_in(2).then(|| self.mark());
-        let visibility = self.dice.one_in(3).then(|| self.facts().visibility);
+        let visibility = self.dice.one_in(3).then(|| self.room_settings().visibility);
         let password = self.dice.one_in(2).then(|| format!("hash {}", self.number()).into());
         let keep_members = self.dice.one_in(2);
         RoomChange { title, description, visibility, password, keep_members }
@@ -430,18 +433,24 @@ impl Simulation {
     }
 
     fn somebody_sits(&mut self) {
-        let seat = SeatId(self.number());
-        let door = Door(u8::try_from(self.dice.below(3)).expect("a door"));
+        let subscription = SubscriptionId(self.number());
+        let protocol = ProtocolId(u8::try_from(self.dice.below(3)).expect("a protocol"));
         let (room, caller, enter) = (self.room(), self.caller(), self.dice.one_in(3));
         let access = self.access(&room);
         let claim = (self.dice.one_in(4) || access.session().is_some()).then(|| {
             let granted = Time(self.clock.0 - self.dice.below(60_000_000).cast_signed());
             let first = Time(self.number().cast_signed());
-            Claim { name: self.name(), granted, first }
+            NameClaim { name: self.name(), granted, first }
         });
-        let what: Call =
-            call::Sit { seat, door, room: room.clone(), access, claim: claim.clone(), enter }
-                .into();
+        let what: Call = call::Subscribe {
+            subscription,
+            protocol,
+            room: room.clone(),
+            access,
+            claim: claim.clone(),
+            enter,
+        }
+        .into();
         let shown = self.judge(&caller, &what);
         let (session, who) = (shown.session, shown.account);
         let held = access.session().and_then(|key| self.live_session(&key));
@@ -460,26 +469,37 @@ impl Simulation {
         let session = held.or(session.filter(|_| account.is_some() && who == account));
         let (standing, left, hearing) = (false, false, Hearing::NotYet);
         let tells = Default::default();
-        let member =
-            Member { door, room, account, session, name, opens, standing, hearing, left, tells };
-        self.world.members.insert(seat, member);
+        let member = Member {
+            protocol,
+            room,
+            account,
+            session,
+            name,
+            opens,
+            standing,
+            hearing,
+            left,
+            tells,
+        };
+        self.world.members.insert(subscription, member);
         self.ask(caller, what, shown);
     }
 
-    fn somebody_who_is_there(&mut self) -> Option<SeatId> {
+    fn somebody_who_is_there(&mut self) -> Option<SubscriptionId> {
         let there = self.world.members.iter().filter(|(_, member)| !member.left);
-        let seats: Vec<SeatId> = there.map(|(seat, _)| *seat).collect();
-        self.dice.pick(&seats)
+        let subscriptions: Vec<SubscriptionId> =
+            there.map(|(subscription, _)| *subscription).collect();
+        self.dice.pick(&subscriptions)
     }
 
     fn somebody_leaves(&mut self) {
-        let Some(seat) = self.somebody_who_is_there() else { return };
-        self.give(Command::Leave { seat });
+        let Some(subscription) = self.somebody_who_is_there() else { return };
+        self.give(Command::Leave { subscription });
     }
 
     fn somebody_tells(&mut self) {
-        let Some(seat) = self.somebody_who_is_there() else { return };
-        let usual = self.world.members.get(&seat).and_then(|member| member.name.clone());
+        let Some(subscription) = self.somebody_who_is_there() else { return };
+        let usual = self.world.members.get(&subscription).and_then(|member| member.name.clone());
         let name = match self.dice.below(8) {
             0 => Some(self.name()),
             1..=2 => None,
@@ -494,6 +514,6 @@ impl Simulation {
                 Tell::Say { name, color: self.color(), text }
             }
         };
-        self.give(Command::Tell { seat, tell });
+        self.give(Command::Tell { subscription, tell });
     }
 }

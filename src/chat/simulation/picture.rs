@@ -21,7 +21,7 @@ pub struct Picture {
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct RoomPicture {
     /// As last told, where it was.
-    pub facts: Option<(Title, Description, Visibility)>,
+    pub settings: Option<(Title, Description, Visibility)>,
     /// Who came to stay and who left for good, since one looks.
     pub moves: BTreeMap<String, bool>,
     pub messages: BTreeMap<Seq, Message>,
@@ -33,7 +33,7 @@ pub struct Message {
     /// None any more, if it was taken back.
     pub words: Option<Box<str>>,
     pub edited: Option<Time>,
-    pub signs: BTreeSet<(Option<AccountId>, String, Emoji)>,
+    pub reactions: BTreeSet<(Option<AccountId>, String, Emoji)>,
 }
 
 impl Picture {
@@ -63,7 +63,7 @@ impl Picture {
                 let (title, description) = (info.title.clone(), info.description.clone());
                 // (A room for two is called by the other's name, which the log does not know.)
                 let title = if info.direct { Title::of_direct(info.id) } else { title };
-                place.facts = Some((title, description, info.visibility));
+                place.settings = Some((title, description, info.visibility));
             }
             What::Gone { .. } => {
                 self.rooms.remove(&event.room);
@@ -83,16 +83,16 @@ impl Picture {
             What::Deleted { target, .. } => {
                 if let Some(message) = place.messages.get_mut(target) {
                     (message.words, message.edited) = (None, None);
-                    message.signs.clear();
+                    message.reactions.clear();
                 }
             }
             What::Reacted { target, emoji, on, .. } => {
                 if let Some(message) = place.messages.get_mut(target) {
-                    let sign = (author.account, author.name.to_string(), emoji.clone());
+                    let reaction = (author.account, author.name.to_string(), emoji.clone());
                     if *on {
-                        message.signs.insert(sign)
+                        message.reactions.insert(reaction)
                     } else {
-                        message.signs.remove(&sign)
+                        message.reactions.remove(&reaction)
                     };
                 }
             }
@@ -101,7 +101,7 @@ impl Picture {
     }
 
     /// One who has followed since `start` sees exactly what was said in the rooms that are theirs
-    /// now, since then or since they came, with the words and signs that it has now.
+    /// now, since then or since they came, with the words and reactions that it has now.
     pub fn check(&self, who: &Follows, start: Seq, book: &Book, log: &[(Time, Entry)]) {
         for id in &self.gone {
             let theirs = book.belonged.contains(&(who.account, *id));
@@ -116,11 +116,11 @@ impl Picture {
             let nothing = RoomPicture::default();
             let seen = self.rooms.get(id).unwrap_or(&nothing);
             assert_eq!(seen.messages, messages(*id, since.max(start), log), "in {id:?}");
-            assert!(since <= start || seen.facts.is_some(), "{id:?} is theirs, and not told of");
-            if let Some(facts) = seen.facts.as_ref().filter(|_| record.between.is_none()) {
-                let kept = &record.facts;
+            assert!(since <= start || seen.settings.is_some(), "{id:?} is theirs, and not told of");
+            if let Some(settings) = seen.settings.as_ref().filter(|_| record.between.is_none()) {
+                let kept = &record.settings;
                 let kept = (kept.title.clone(), kept.description.clone(), kept.visibility);
-                assert_eq!(*facts, kept, "{id:?} has changed");
+                assert_eq!(*settings, kept, "{id:?} has changed");
             }
         }
     }
@@ -134,7 +134,7 @@ impl Picture {
             let two = other.rooms.get(id).unwrap_or(&nothing);
             assert_eq!((&one.messages, &one.moves), (&two.messages, &two.moves), "in {id:?}");
             // (From the log one is told once more of a change that did not fit.)
-            if let (Some(one), Some(two)) = (&one.facts, &two.facts) {
+            if let (Some(one), Some(two)) = (&one.settings, &two.settings) {
                 assert_eq!(one, two, "{id:?}");
             }
         }
@@ -144,7 +144,7 @@ impl Picture {
 impl Message {
     pub fn new(author: &Author, words: &str) -> Message {
         let (author, words) = (author.clone(), Some(words.into()));
-        Message { author, words, edited: None, signs: BTreeSet::new() }
+        Message { author, words, edited: None, reactions: BTreeSet::new() }
     }
 }
 
@@ -184,16 +184,16 @@ fn messages(room: RoomId, after: Seq, log: &[(Time, Entry)]) -> BTreeMap<Seq, Me
             Entry::Deleted { target, .. } => {
                 if let Some(message) = all.get_mut(target) {
                     (message.words, message.edited) = (None, None);
-                    message.signs.clear();
+                    message.reactions.clear();
                 }
             }
             Entry::Reacted { target, by, emoji, on, .. } => {
                 if let Some(message) = all.get_mut(target) {
-                    let sign = (by.account, by.name.to_string(), emoji.clone());
+                    let reaction = (by.account, by.name.to_string(), emoji.clone());
                     if *on {
-                        message.signs.insert(sign)
+                        message.reactions.insert(reaction)
                     } else {
-                        message.signs.remove(&sign)
+                        message.reactions.remove(&reaction)
                     };
                 }
             }

@@ -3,8 +3,8 @@
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::world::{Asked, Hearing, World};
 use crate::chat::{
-    Access, AccountId, Answer, DeletedRecord, Refusal, RoomChange, RoomInfo, RoomRef, SeatId,
-    Visibility,
+    Access, AccountId, Answer, DeletedRecord, Refusal, RoomChange, RoomInfo, RoomRef,
+    SubscriptionId, Visibility,
 };
 
 impl World {
@@ -24,7 +24,7 @@ impl World {
             "{:?} is not theirs to see",
             info.id
         );
-        let open = room.facts.visibility == Visibility::Public;
+        let open = room.settings.visibility == Visibility::Public;
         let member = asked.account.is_some_and(|one| book.is_member(one, room.id));
         let inside = open || member || (fits && access != Access::Open);
         assert!(inside || info.present.is_empty(), "who is in {:?} is not theirs to know", info.id);
@@ -39,16 +39,17 @@ impl World {
     ) {
         let marked = |text| {
             let mut all = book.rooms.values();
-            all.find(|room| room.facts.description.as_str() == text)
+            all.find(|room| room.settings.description.as_str() == text)
         };
         match answer {
             Ok(Answer::Room(info)) => {
                 let room = book.rooms.get(&info.id).expect("an acknowledged room is in the log");
                 let told = (&info.title, &info.description, info.visibility, info.updated);
-                let facts = &room.facts;
-                let kept = (&facts.title, &facts.description, facts.visibility, room.updated);
+                let settings = &room.settings;
+                let kept =
+                    (&settings.title, &settings.description, settings.visibility, room.updated);
                 assert_eq!(told, kept, "a room is what was acknowledged");
-                assert!(mark.is_none_or(|mark| mark == facts.description.as_str()));
+                assert!(mark.is_none_or(|mark| mark == settings.description.as_str()));
             }
             Ok(other) => panic!("{other:?} is no answer to a change of a room"),
             Err(_) => {
@@ -72,7 +73,7 @@ impl World {
             Ok(Answer::Deleted(infos)) => {
                 for info in infos {
                     let same = |one: &&DeletedRecord| {
-                        (one.deleted, &one.room.facts.title) == (info.deleted, &info.title)
+                        (one.deleted, &one.room.settings.title) == (info.deleted, &info.title)
                     };
                     let mut same = book.deleted.values().filter(same);
                     assert!(same.any(|one| one.room.owner == account), "another's deleted room");
@@ -86,7 +87,7 @@ impl World {
     pub(super) fn kept(&self, answer: &Result<Answer, Refusal>, change: &RoomChange, book: &Book) {
         let Ok(Answer::Room(info)) = answer else { return };
         let Some(Some(before)) = self.before.get(&info.id) else { return };
-        let after = &book.rooms.get(&info.id).expect("the room").facts;
+        let after = &book.rooms.get(&info.id).expect("the room").settings;
         assert!(change.title.is_some() || after.title == before.title);
         assert!(change.description.is_some() || after.description == before.description);
         assert!(change.visibility.is_some() || after.visibility == before.visibility);
@@ -95,21 +96,26 @@ impl World {
     }
 
     /// Nobody sits in a room that is not public without a token of its present generation.
-    pub(super) fn sat(&mut self, seat: SeatId, answer: &Result<Answer, Refusal>, book: &Book) {
-        let member = self.members.get_mut(&seat).expect("who asked for a seat");
+    pub(super) fn sat(
+        &mut self,
+        subscription: SubscriptionId,
+        answer: &Result<Answer, Refusal>,
+        book: &Book,
+    ) {
+        let member = self.members.get_mut(&subscription).expect("who asked for a subscription");
         let room = book.rooms.get(&member.room);
-        let open = room.is_some_and(|room| room.facts.visibility == Visibility::Public);
+        let open = room.is_some_and(|room| room.settings.visibility == Visibility::Public);
         let fits = open || (room.is_some() && member.opens);
         match answer {
             Ok(_) => {
-                assert!(fits, "a seat without access");
-                assert!(!self.closed, "a seat after the close");
+                assert!(fits, "a subscription without access");
+                assert!(!self.closed, "a subscription after the close");
                 member.standing = true;
             }
             Err(refusal) => {
                 assert!(!fits || *refusal != Refusal::NoAccess, "no access, with a good token");
-                assert_eq!(member.hearing, Hearing::NotYet, "refused, and seated all the same");
-                self.members.remove(&seat);
+                assert_eq!(member.hearing, Hearing::NotYet, "refused, and subscribed all the same");
+                self.members.remove(&subscription);
             }
         }
     }

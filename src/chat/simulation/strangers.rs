@@ -41,10 +41,10 @@ impl Simulation {
                 let drawn = RoomId(RoomId::DRAWN_MIN + self.dice.below(4));
                 let counted = RoomId(1 + self.dice.below(self.book.last_room + 2));
                 let room = if self.dice.one_in(4) { drawn } else { counted };
-                let mut facts = self.facts();
-                let public = facts.visibility == Visibility::Public;
-                facts.password = (!public).then(|| "hash".into());
-                Entry::RoomMade { room, owner: None, facts }
+                let mut settings = self.room_settings();
+                let public = settings.visibility == Visibility::Public;
+                settings.password = (!public).then(|| "hash".into());
+                Entry::RoomMade { room, owner: None, settings }
             }
             4 => {
                 let room = self.some_room();
@@ -59,7 +59,7 @@ impl Simulation {
                 let deleted: Vec<RoomId> = self.book.deleted.keys().copied().collect();
                 let back = self.dice.pick(&deleted).unwrap_or(room);
                 match self.dice.below(4) {
-                    0 => Entry::RoomReturned { room: back, title: self.facts().title },
+                    0 => Entry::RoomReturned { room: back, title: self.room_settings().title },
                     1 => Entry::RoomPurged { room: back },
                     recoverable => {
                         let recoverable = recoverable == 2;
@@ -82,12 +82,12 @@ impl Simulation {
 
     fn a_strangers_change(&mut self, room: RoomId) -> Entry {
         let generation = self.book.rooms.get(&room).map_or(0, |room| room.generation + 1);
-        let mut facts = self.facts();
-        let public = facts.visibility == Visibility::Public;
-        facts.password = (!public).then(|| format!("hash {generation}").into());
+        let mut settings = self.room_settings();
+        let public = settings.visibility == Visibility::Public;
+        settings.password = (!public).then(|| format!("hash {generation}").into());
         let keep_members = self.dice.one_in(2);
         let number = RoomId(RoomId::DRAWN_MIN + self.dice.below(4));
         let link = self.dice.one_in(4).then_some(number);
-        Entry::RoomChanged { room, facts, generation, link, keep_members }
+        Entry::RoomChanged { room, settings, generation, link, keep_members }
     }
 }

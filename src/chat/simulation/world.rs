@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    Access, AccountId, Acted, Action, Answer, Call, CallId, Door, Effect, Entry, Event, Farewell,
-    Folded, Following, MemberRecord, Name, Page, Receipt, Refusal, RoomFacts, RoomId, RoomRef,
-    SeatId, Seq, SessionId, Tell, Visibility, What, call,
+    Access, AccountId, Acted, Action, Answer, Call, CallId, CloseReason, Effect, Entry, Event,
+    Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal, RoomId, RoomRef,
+    RoomSettings, Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
 };
 use crate::time::Time;
 
@@ -32,9 +32,9 @@ pub enum Hearing {
     NoMore,
 }
 
-/// A connection that asked for a seat.
+/// A connection that asked for a subscription.
 pub struct Member {
-    pub door: Door,
+    pub protocol: ProtocolId,
     pub room: RoomId,
     pub account: Option<AccountId>,
     pub session: Option<SessionId>,
@@ -42,7 +42,7 @@ pub struct Member {
     pub name: Option<Name>,
     /// Whether what it shows opens the room, as that is now.
     pub opens: bool,
-    /// Whether the seat must exist, by the rules.
+    /// Whether the subscription must exist, by the rules.
     pub standing: bool,
     pub hearing: Hearing,
     /// Its connection has reported the end, and sends nothing more.
@@ -60,8 +60,8 @@ pub struct View {
     /// Its connection has reported the end.
     pub left: bool,
     pub dismissed: bool,
-    /// Its seats in the rooms.
-    pub seats: BTreeMap<SeatId, RoomId>,
+    /// Its subscriptions in the rooms.
+    pub subscriptions: BTreeMap<SubscriptionId, RoomId>,
     /// The last entry that it has heard.
     pub cursor: Seq,
     pub tells: VecDeque<Tell>,
@@ -82,22 +82,22 @@ impl View {
             standing,
             left: false,
             dismissed: false,
-            seats: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
             cursor: Seq(0),
             tells: VecDeque::new(),
         }
     }
 }
 
-/// The stream that a seat belongs to, if it is one's.
-pub fn base_of(seat: SeatId) -> SeatId {
-    SeatId(seat.0 / 65_536 * 65_536)
+/// The stream that a subscription belongs to, if it is one's.
+pub fn base_of(subscription: SubscriptionId) -> SubscriptionId {
+    SubscriptionId(subscription.0 / 65_536 * 65_536)
 }
 
 #[derive(Default)]
 pub struct World {
     pub asks: HashMap<CallId, Asked>,
-    pub members: BTreeMap<SeatId, Member>,
+    pub members: BTreeMap<SubscriptionId, Member>,
     /// Who is present, in the order of arriving, purely from what was announced.
     pub rosters: BTreeMap<RoomId, Vec<Folded>>,
     /// The message that the core has just got from the log and must announce now.
@@ -105,13 +105,13 @@ pub struct World {
     /// The number of the last announced message of each room.
     last_said: HashMap<RoomId, Seq>,
     /// Rooms as they were before their last change; none where a stranger has changed it, too.
-    pub before: HashMap<RoomId, Option<RoomFacts>>,
+    pub before: HashMap<RoomId, Option<RoomSettings>>,
     pub closed: bool,
     /// Messages that were refused: they must never turn up.
     pub refused_texts: Vec<Box<str>>,
-    pub streams: BTreeMap<SeatId, View>,
+    pub streams: BTreeMap<SubscriptionId, View>,
     /// The streams that must hear the entry that the core has just got, once.
-    pub due: BTreeMap<SeatId, Seq>,
+    pub due: BTreeMap<SubscriptionId, Seq>,
 }
 
 impl World {
@@ -119,34 +119,46 @@ impl World {
     pub fn follow(&mut self, effect: &Effect, book: &Book, log: &[(Time, Entry)]) {
         match effect {
             Effect::Answer { id: ask, answer } => self.answered(*ask, answer, book, log),
-            Effect::Seat { seat, door, room, .. } => self.seated(*seat, *door, *room),
-            Effect::Unseat { seat, room, farewell, .. } => self.unseated(*seat, *room, *farewell),
+            Effect::Subscribe { subscription, protocol, room, .. } => {
+                self.subscribed(*subscription, *protocol, *room)
+            }
+            Effect::Unsubscribe { subscription, room, reason, .. } => {
+                self.unsubscribed(*subscription, *room, *reason)
+            }
             Effect::Announce { event, by } => {
-                // (A stream may speak in a room that it does not hear, through its own seat.)
-                let seated = by.filter(|(seat, _)| !self.streams.contains_key(seat)).is_some();
-                self.announced(event, seated, book);
+                // (A stream may speak in a room that it does not hear, through its own
+                // subscription.)
+                let subscribed = by
+                    .filter(|(subscription, _)| !self.streams.contains_key(subscription))
+                    .is_some();
+                self.announced(event, subscribed, book);
                 self.announced_by_one_who_hears(event.room, *by);
                 if let Some(seq) = event.what.seq() {
                     let room = event.room;
-                    let hears = |one: &View| one.seats.values().any(|other| *other == room);
+                    let hears = |one: &View| one.subscriptions.values().any(|other| *other == room);
                     let all = self.streams.iter().filter(|(_, one)| hears(one));
-                    let all: Vec<SeatId> = all.map(|(base, _)| *base).collect();
+                    let all: Vec<SubscriptionId> = all.map(|(base, _)| *base).collect();
                     all.into_iter().for_each(|base| self.hears(base, seq));
                 }
             }
-            Effect::Reply { seat, door, reply, .. } => self.replied(*seat, *door, reply, log),
-            Effect::Whisper { seat, event, .. } => {
-                let base = base_of(*seat);
-                let room = self.streams[&base].seats.get(seat);
-                assert_eq!(room, Some(&event.room), "whispered to a seat that is elsewhere");
+            Effect::Reply { subscription, protocol, reply, .. } => {
+                self.replied(*subscription, *protocol, reply, log)
+            }
+            Effect::Notify { subscription, event, .. } => {
+                let base = base_of(*subscription);
+                let room = self.streams[&base].subscriptions.get(subscription);
+                assert_eq!(room, Some(&event.room), "notified to a subscription that is elsewhere");
                 if let Some(seq) = event.what.seq() {
                     self.hears(base, seq);
                 }
             }
-            Effect::Dismiss { seat, farewell } => {
-                let stream = self.streams.get_mut(seat).expect("a stream");
-                assert!(!stream.dismissed && stream.seats.is_empty(), "dismissed twice or early");
-                assert!(*farewell == Farewell::Replaced || !stream.standing, "by no rule");
+            Effect::CloseStream { subscription, reason } => {
+                let stream = self.streams.get_mut(subscription).expect("a stream");
+                assert!(
+                    !stream.dismissed && stream.subscriptions.is_empty(),
+                    "dismissed twice or early"
+                );
+                assert!(*reason == CloseReason::Replaced || !stream.standing, "by no rule");
                 assert!(stream.tells.is_empty(), "goes without {:?}", stream.tells);
                 (stream.standing, stream.dismissed) = (false, true);
             }
@@ -155,7 +167,7 @@ impl World {
     }
 
     /// What a stream hears has growing numbers, and comes once.
-    fn hears(&mut self, base: SeatId, seq: Seq) {
+    fn hears(&mut self, base: SubscriptionId, seq: Seq) {
         let stream = self.streams.get_mut(&base).expect("a stream");
         assert!(seq > stream.cursor, "{base:?} hears {seq} after {}", stream.cursor);
         stream.cursor = seq;
@@ -173,7 +185,7 @@ impl World {
     }
 
     /// Its connection is gone, or its session. The session was used until now.
-    pub fn end_stream(&mut self, base: SeatId, left: bool) -> Option<SessionId> {
+    pub fn end_stream(&mut self, base: SubscriptionId, left: bool) -> Option<SessionId> {
         let stream = self.streams.get_mut(&base)?;
         stream.left |= left;
         std::mem::take(&mut stream.standing).then_some(stream.session).flatten()
@@ -181,7 +193,7 @@ impl World {
 
     pub fn end_streams(&mut self, who: impl Fn(&View) -> bool) -> Vec<SessionId> {
         let all = self.streams.iter().filter(|(_, one)| who(one)).map(|(base, _)| *base);
-        let all: Vec<SeatId> = all.collect();
+        let all: Vec<SubscriptionId> = all.collect();
         all.into_iter().filter_map(|base| self.end_stream(base, false)).collect()
     }
 
@@ -197,16 +209,16 @@ impl World {
         let ok = answer.is_ok();
         if let Some(refusal) = asked.refused {
             assert_eq!(*answer, Err(refusal), "a session lived too long");
-            if let Call::Sit(call::Sit { seat, .. }) = asked.what {
-                self.members.remove(&seat);
+            if let Call::Subscribe(call::Subscribe { subscription, .. }) = asked.what {
+                self.members.remove(&subscription);
             }
-            if let Call::Follow(call::Follow { seat, .. }) = asked.what {
-                self.streams.remove(&seat);
+            if let Call::OpenStream(call::OpenStream { subscription, .. }) = asked.what {
+                self.streams.remove(&subscription);
             }
             return;
         }
         let unauthenticated = *answer == Err(Refusal::Unauthenticated);
-        let anonymous = !matches!(asked.what, Call::Sit(_) | Call::Room(_))
+        let anonymous = !matches!(asked.what, Call::Subscribe(_) | Call::Room(_))
                 // (Who waited for another change may have been logged out meanwhile.)
                 && asked.session.is_none_or(|id| !book.sessions.contains_key(&id));
         assert!(!unauthenticated || anonymous, "a session ended too early");
@@ -223,8 +235,8 @@ impl World {
                 // (One refusal is possible all the same: of the second of two at once.)
                 assert!(!ok || !there, "acknowledged, but not logged out");
             }
-            Call::MakeRoom(call::MakeRoom { facts, .. }) => {
-                self.changed(answer, Some(facts.description.as_str()), book);
+            Call::MakeRoom(call::MakeRoom { settings, .. }) => {
+                self.changed(answer, Some(settings.description.as_str()), book);
             }
             Call::ChangeRoom(call::ChangeRoom { change, .. }) => {
                 let mark = change.description.as_ref().map(|text| text.as_str());
@@ -239,7 +251,9 @@ impl World {
                 assert!(!book.rooms.contains_key(room), "acknowledged, but not gone");
             }
             Call::RestoreRoom(_) | Call::Deleted(_) => self.restored(answer, asked.account, book),
-            Call::Sit(call::Sit { seat, .. }) => self.sat(*seat, answer, book),
+            Call::Subscribe(call::Subscribe { subscription, .. }) => {
+                self.sat(*subscription, answer, book)
+            }
             Call::BeGuest(call::BeGuest { session, .. }) => {
                 assert_eq!(ok, book.session_with(session).is_some(), "a guest, or not");
             }
@@ -283,7 +297,7 @@ impl World {
                         Some(member) => member.horizon,
                         None => room.opened,
                     };
-                    let open = room.facts.visibility == Visibility::Public;
+                    let open = room.settings.visibility == Visibility::Public;
                     assert!(open || room.members.iter().any(|one| own(&one)), "not to be read");
                     assert_eq!(*after, horizon, "what was said before it was opened");
                 }
@@ -292,12 +306,12 @@ impl World {
                 if ok =>
             {
                 let room = &book.rooms[room];
-                let open = room.facts.visibility == Visibility::Public;
+                let open = room.settings.visibility == Visibility::Public;
                 let member = asked.account.is_some_and(|one| book.is_member(one, room.id));
                 assert!(open || member, "a stranger looks into a room");
             }
-            Call::Follow(call::Follow { seat, .. }) => match answer {
-                Ok(Answer::Following(Following { account, rooms, .. })) => {
+            Call::OpenStream(call::OpenStream { subscription, .. }) => match answer {
+                Ok(Answer::OpenedStream(OpenedStream { account, rooms, .. })) => {
                     for one in rooms {
                         let kept = &book.rooms[&one.room].members;
                         let kept = kept.iter().find(|member| member.account == *account);
@@ -306,55 +320,72 @@ impl World {
                     }
                 }
                 _ => {
-                    self.streams.remove(seat);
+                    self.streams.remove(subscription);
                 }
             },
             _ => {}
         }
     }
 
-    /// A seat begins to hear once at most.
-    fn seated(&mut self, seat: SeatId, door: Door, room: RoomId) {
-        if let Some(stream) = self.streams.get_mut(&base_of(seat)) {
-            assert_eq!(stream.seats.insert(seat, room), None, "seated twice");
+    /// A subscription begins to hear once at most.
+    fn subscribed(&mut self, subscription: SubscriptionId, protocol: ProtocolId, room: RoomId) {
+        if let Some(stream) = self.streams.get_mut(&base_of(subscription)) {
+            assert_eq!(stream.subscriptions.insert(subscription, room), None, "subscribed twice");
             return;
         }
-        let member = self.members.get_mut(&seat).expect("only who asked is seated");
-        assert_eq!((member.hearing, member.door, member.room), (Hearing::NotYet, door, room));
+        let member = self.members.get_mut(&subscription).expect("only who asked is subscribed");
+        assert_eq!(
+            (member.hearing, member.protocol, member.room),
+            (Hearing::NotYet, protocol, room)
+        );
         member.hearing = Hearing::Now;
     }
 
     /// Only who hears stops hearing, once, and not without a reason.
-    fn unseated(&mut self, seat: SeatId, room: RoomId, farewell: Option<Farewell>) {
-        if let Some(stream) = self.streams.get_mut(&base_of(seat)) {
-            assert_eq!(stream.seats.remove(&seat), Some(room), "was not seated");
-            assert_eq!(farewell, None, "a stream goes on");
+    fn unsubscribed(
+        &mut self,
+        subscription: SubscriptionId,
+        room: RoomId,
+        reason: Option<CloseReason>,
+    ) {
+        if let Some(stream) = self.streams.get_mut(&base_of(subscription)) {
+            assert_eq!(
+                stream.subscriptions.remove(&subscription),
+                Some(room),
+                "was not subscribed"
+            );
+            assert_eq!(reason, None, "a stream goes on");
             return;
         }
-        let member = self.members.get_mut(&seat).expect("only who was seated is unseated");
+        let member =
+            self.members.get_mut(&subscription).expect("only who was subscribed is unsubscribed");
         assert_eq!((member.hearing, member.room), (Hearing::Now, room));
-        assert!(!member.standing, "{seat:?} lost its seat by no rule: {farewell:?}");
-        assert!(farewell.is_some() || member.left, "no farewell to one who is still there");
+        assert!(!member.standing, "{subscription:?} lost its subscription by no rule: {reason:?}");
+        assert!(reason.is_some() || member.left, "no reason to one who is still there");
         member.hearing = Hearing::NoMore;
         // What it said until then has its reply, unless the connection did not wait for it.
-        assert!(member.tells.is_empty(), "{seat:?} goes without {:?}", member.tells);
+        assert!(member.tells.is_empty(), "{subscription:?} goes without {:?}", member.tells);
     }
 
-    /// No announcement names a seat that does not hear the room.
-    fn announced_by_one_who_hears(&self, room: RoomId, by: Option<(SeatId, Door)>) {
-        let Some((seat, door)) = by else { return };
-        if let Some(stream) = self.streams.get(&base_of(seat)) {
-            assert!(seat == base_of(seat) || stream.seats.get(&seat) == Some(&room));
+    /// No announcement names a subscription that does not hear the room.
+    fn announced_by_one_who_hears(&self, room: RoomId, by: Option<(SubscriptionId, ProtocolId)>) {
+        let Some((subscription, protocol)) = by else { return };
+        if let Some(stream) = self.streams.get(&base_of(subscription)) {
+            assert!(
+                subscription == base_of(subscription)
+                    || stream.subscriptions.get(&subscription) == Some(&room)
+            );
             return;
         }
-        let member = self.members.get(&seat).expect("announced by a seat that exists");
-        assert_eq!((member.hearing, member.room, member.door), (Hearing::Now, room, door));
+        let member =
+            self.members.get(&subscription).expect("announced by a subscription that exists");
+        assert_eq!((member.hearing, member.room, member.protocol), (Hearing::Now, room, protocol));
     }
 
     /// Whoever joins was not there, whoever leaves was; messages come in the log's order, each when
     /// the log has it. (Workers hand an announcement to all who hear the room, so one order and
     /// no gap for the room is one order and no gap for everybody in it.)
-    fn announced(&mut self, event: &Event, seated: bool, book: &Book) {
+    fn announced(&mut self, event: &Event, subscribed: bool, book: &Book) {
         let roster = self.rosters.entry(event.room).or_default();
         let name = event.author.name.folded();
         let place = roster.iter().position(|present| *present == name);
@@ -371,7 +402,7 @@ impl World {
                 roster.remove(place.expect("only who was there leaves"));
             }
             What::Said { seq, text, client_id, reply_to, calls: _ } => {
-                if place.is_none() && seated {
+                if place.is_none() && subscribed {
                     roster.push(name);
                 }
                 let (due, time, entry) = self.to_announce.take().expect("said, but not in the log");
@@ -390,12 +421,12 @@ impl World {
     /// Replies come in the order of the tells; a receipt has the number under which the log has it.
     fn replied(
         &mut self,
-        seat: SeatId,
-        door: Door,
+        subscription: SubscriptionId,
+        protocol: ProtocolId,
         reply: &Result<Receipt, Refusal>,
         log: &[(Time, Entry)],
     ) {
-        if let Some(stream) = self.streams.get_mut(&seat) {
+        if let Some(stream) = self.streams.get_mut(&subscription) {
             assert!(!stream.dismissed, "a reply to nobody");
             let Some(tell) = stream.tells.pop_front() else {
                 assert!(!stream.standing && reply.is_err(), "a reply to what was not said");
@@ -412,11 +443,16 @@ impl World {
             }
             return;
         }
-        let member = self.members.get_mut(&seat).expect("a reply to a seat that exists");
-        assert_eq!((member.hearing, member.door), (Hearing::Now, door), "a reply to nobody");
+        let member =
+            self.members.get_mut(&subscription).expect("a reply to a subscription that exists");
+        assert_eq!(
+            (member.hearing, member.protocol),
+            (Hearing::Now, protocol),
+            "a reply to nobody"
+        );
         let Some(tell) = member.tells.pop_front() else {
             assert!(!member.standing && reply.is_err(), "a reply to what was not said");
-            return; // Its seat was about to end.
+            return; // Its subscription was about to end.
         };
         match (tell, reply) {
             (Tell::Say { text, .. }, Ok(Receipt::Logged { seq, .. })) => {
@@ -442,17 +478,20 @@ impl World {
         }
     }
 
-    /// Whether somebody holds a session by sitting.
+    /// Whether somebody holds a session by subscribed.
     pub fn is_held(&self, session: SessionId) -> bool {
         let streams = |one: &View| one.standing && one.session == Some(session);
         self.members.values().any(|member| member.standing && member.session == Some(session))
             || self.streams.values().any(streams)
     }
 
-    /// Seats end, by the rules. Returns the sessions that were used until now.
-    pub fn rise(&mut self, who: impl Fn(&SeatId, &Member) -> bool) -> Vec<SessionId> {
+    /// Subscriptions end, by the rules. Returns the sessions that were used until now.
+    pub fn unsubscribe(
+        &mut self,
+        who: impl Fn(&SubscriptionId, &Member) -> bool,
+    ) -> Vec<SessionId> {
         let standing = self.members.iter_mut().filter(|(_, member)| member.standing);
-        let going = standing.filter(|(seat, member)| who(seat, member));
+        let going = standing.filter(|(subscription, member)| who(subscription, member));
         let ended = going.filter_map(|(_, member)| {
             member.standing = false;
             member.session
@@ -461,18 +500,21 @@ impl World {
     }
 
     /// When nothing waits for the log, everybody has what they are owed, and exactly those hear a
-    /// room who have a seat by the rules.
+    /// room who have a subscription by the rules.
     pub fn check_settled(&self) {
         assert!(self.asks.is_empty(), "an ask was never answered");
         for (base, stream) in &self.streams {
-            assert!(stream.standing || stream.seats.is_empty(), "{base:?} hears all the same");
+            assert!(
+                stream.standing || stream.subscriptions.is_empty(),
+                "{base:?} hears all the same"
+            );
             assert!(stream.standing || stream.left || stream.dismissed, "{base:?} hangs");
             assert!(!stream.standing || stream.tells.is_empty(), "{base:?} waits for a reply");
         }
-        for (seat, member) in &self.members {
+        for (subscription, member) in &self.members {
             let hears = member.hearing == Hearing::Now;
-            assert_eq!(hears, member.standing, "{seat:?} hears what it should not, or not");
-            assert!(!hears || member.tells.is_empty(), "{seat:?} waits for a reply");
+            assert_eq!(hears, member.standing, "{subscription:?} hears what it should not, or not");
+            assert!(!hears || member.tells.is_empty(), "{subscription:?} waits for a reply");
         }
     }
 
@@ -481,10 +523,10 @@ impl World {
         let heard = self.rosters.get(&room).map_or(&[][..], |roster| roster);
         assert_eq!(heard, present, "who is present in {room:?}");
         let inside = |member: &&Member| member.room == room && member.standing;
-        let seats = self.members.values().filter(inside).count();
-        let streams = self.streams.values().flat_map(|one| one.seats.values());
-        let seats = seats + streams.filter(|other| **other == room).count();
-        assert!(present.len() <= seats, "there are ghosts in {room:?}");
+        let subscriptions = self.members.values().filter(inside).count();
+        let streams = self.streams.values().flat_map(|one| one.subscriptions.values());
+        let subscriptions = subscriptions + streams.filter(|other| **other == room).count();
+        assert!(present.len() <= subscriptions, "there are ghosts in {room:?}");
     }
 
     /// No message that was refused is in the log.

@@ -4,17 +4,17 @@
 #[cfg(any(test, debug_assertions))]
 mod check;
 mod known;
-mod sitting;
+mod subscriptions;
 
-pub use known::Known;
-pub use sitting::Look;
+pub use known::AccountState;
+pub use subscriptions::Look;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::chat::numbered::Numbered;
 use crate::chat::state::index::Index;
 use crate::chat::state::mentions::called;
-use crate::chat::types::{AccountId, Color, Folded, Name, SeatId, SessionId};
+use crate::chat::types::{AccountId, Color, Folded, Name, SessionId, SubscriptionId};
 use crate::crypto::KeyHash;
 use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::{Moment, Time};
@@ -69,14 +69,15 @@ pub struct Live {
     used: Time,
     /// The `used` of when `last_used` was last handed out to be written down.
     noted: Time,
-    /// Seats that hold it, streams' own ones among them; while there is one, it does not expire.
-    pub seats: BTreeSet<SeatId>,
+    /// Subscriptions that hold it, streams' own ones among them; while there is one, it does not
+    /// expire.
+    pub subscriptions: BTreeSet<SubscriptionId>,
     /// When it is to be looked at: see [`Accounts::look_at`].
     due: Time,
     /// How many ticks there had been when it was last used.
     tick: u64,
     /// Its end is proposed.
-    pub ending: bool,
+    pub pending_end: bool,
 }
 
 impl Live {
@@ -94,7 +95,7 @@ impl Live {
 
 #[derive(Default)]
 pub struct Accounts {
-    accounts: Numbered<AccountId, Known>,
+    accounts: Numbered<AccountId, AccountState>,
     by_name: Index<AccountId>,
     /// What names look like, where that is not what they are.
     by_look: Index<AccountId>,
@@ -155,7 +156,7 @@ impl Accounts {
     /// Whether an account will have the name when all that is in flight is in the log: the end of a
     /// guest frees it.
     pub fn will_be_taken(&self, name: &Folded) -> bool {
-        let stays = |known: &Known| !known.ending;
+        let stays = |known: &AccountState| !known.pending_end;
         self.by_name(name).is_some_and(stays) || self.reserved.contains_key(name)
     }
 
@@ -163,7 +164,7 @@ impl Accounts {
     /// registers has a plain name, and so have all who have registered: those are told apart.
     pub fn is_alike(&self, name: &Name, registers: bool) -> bool {
         let mistaken = |id: AccountId| {
-            let Some(known) = self.get(id).filter(|known| !known.ending) else { return false };
+            let Some(known) = self.get(id).filter(|known| !known.pending_end) else { return false };
             !registers || known.is_guest()
         };
         Folded::looks(name.as_str()).iter().any(|look| {
@@ -202,16 +203,16 @@ impl Accounts {
         if let Some(key) = account.key {
             self.by_key.insert(key, account.id);
         }
-        let known = Known {
+        let known = AccountState {
             account,
             sessions: Vec::new(),
-            seats: BTreeSet::new(),
+            subscriptions: BTreeSet::new(),
             streams: Vec::new(),
             rooms: BTreeSet::new(),
             direct: BTreeSet::new(),
-            entering: 0,
-            ending: false,
-            changing_key: false,
+            pending_entries: 0,
+            pending_end: false,
+            pending_key: false,
             blocked: BTreeSet::new(),
             blocking: false,
         };
@@ -234,7 +235,7 @@ impl Accounts {
     }
 
     /// Removes a guest; its name is free again.
-    pub fn remove(&mut self, id: AccountId) -> Option<Known> {
+    pub fn remove(&mut self, id: AccountId) -> Option<AccountState> {
         let known = self.accounts.remove(&id)?;
         self.by_name.remove(&known.account.name.folded(), id);
         for look in other_looks(&known.account.name) {
@@ -271,28 +272,28 @@ impl Accounts {
     }
 
     /// Whether it is a guest's whose last session has ended, and who is not about to have one.
-    pub fn is_forsaken(&self, known: &Known) -> bool {
-        known.is_over() && !known.ending && self.beginning(known.account.id) == 0
+    pub fn is_forsaken(&self, known: &AccountState) -> bool {
+        known.is_over() && !known.pending_end && self.beginning(known.account.id) == 0
     }
 
     /// Whether it is a guest's, all of whose sessions have expired, with nothing in flight.
-    pub fn is_away_for_good(&self, known: &Known, now: Time) -> bool {
+    pub fn is_away_for_good(&self, known: &AccountState, now: Time) -> bool {
         let expired = |id| self.session(id).is_some_and(|live| self.is_expired(live, now));
         known.is_guest()
-            && !known.ending
+            && !known.pending_end
             && self.beginning(known.account.id) == 0
             && known.sessions.iter().all(|id| expired(*id))
     }
 
-    pub fn get(&self, id: AccountId) -> Option<&Known> {
+    pub fn get(&self, id: AccountId) -> Option<&AccountState> {
         self.accounts.get(&id)
     }
 
-    pub fn get_mut(&mut self, id: AccountId) -> Option<&mut Known> {
+    pub fn get_mut(&mut self, id: AccountId) -> Option<&mut AccountState> {
         self.accounts.get_mut(&id)
     }
 
-    pub fn by_name(&self, name: &Folded) -> Option<&Known> {
+    pub fn by_name(&self, name: &Folded) -> Option<&AccountState> {
         self.by_name.get(name.as_str()).and_then(|id| self.accounts.get(&id))
     }
 
@@ -307,7 +308,7 @@ impl Accounts {
         known.map(|known| known.account.name.clone()).collect()
     }
 
-    pub fn by_key(&self, key: &KeyHash) -> Option<&Known> {
+    pub fn by_key(&self, key: &KeyHash) -> Option<&AccountState> {
         self.by_key.get(key).and_then(|id| self.accounts.get(id))
     }
 
@@ -340,10 +341,10 @@ impl Accounts {
             last_used: session.last_used,
             used: now,
             noted: now,
-            seats: BTreeSet::new(),
+            subscriptions: BTreeSet::new(),
             due: Time(0),
             tick: self.ticks,
-            ending: false,
+            pending_end: false,
         };
         self.over.remove(&session.account);
         let first = Accounts::next_look(&live);
@@ -385,7 +386,7 @@ impl Accounts {
 
     /// `now`: by the running clock.
     pub fn is_expired(&self, session: &Live, now: Time) -> bool {
-        session.seats.is_empty() && session.used.plus_secs(session.ttl_secs) <= now
+        session.subscriptions.is_empty() && session.used.plus_secs(session.ttl_secs) <= now
     }
 
     /// Notes a use. `true`: it has moved so far that the disk should know, and is told now.
@@ -421,7 +422,7 @@ impl Accounts {
 
     /// Who has blocked whom, by number.
     pub fn blocks(&self) -> Vec<(AccountId, AccountId)> {
-        let blocks = |known: &Known| {
+        let blocks = |known: &AccountState| {
             let account = known.account.id;
             known.blocked.iter().map(|blocked| (account, *blocked)).collect::<Vec<_>>()
         };

@@ -19,7 +19,7 @@ pub struct Kept {
     /// From when on its time runs, by the running clock.
     pub since: Time,
     /// Its return or its end is proposed.
-    pub changing: bool,
+    pub pending_change: bool,
 }
 
 /// All deleted rooms that can be brought back.
@@ -44,7 +44,7 @@ impl Deleted {
         self.by_owner.insert((owner, seq, id));
         self.by_seq.insert((seq, id));
         self.by_age.insert((since, id));
-        self.rooms.insert(id, Kept { room, owner, at, seq, since, changing: false });
+        self.rooms.insert(id, Kept { room, owner, at, seq, since, pending_change: false });
     }
 
     /// Keeps it no more.
@@ -75,14 +75,14 @@ impl Deleted {
         self.get(id).map_or(0, |room| room.members.len())
     }
 
-    pub fn is_changing(&self, id: RoomId) -> bool {
-        self.rooms.get(&id).is_some_and(|kept| kept.changing)
+    pub fn is_pending(&self, id: RoomId) -> bool {
+        self.rooms.get(&id).is_some_and(|kept| kept.pending_change)
     }
 
     /// Whether its return or its end is proposed.
-    pub fn set_changing(&mut self, id: RoomId, changing: bool) {
+    pub fn set_pending(&mut self, id: RoomId, pending_change: bool) {
         if let Some(kept) = self.rooms.get_mut(&id) {
-            kept.changing = changing;
+            kept.pending_change = pending_change;
         }
     }
 
@@ -102,7 +102,7 @@ impl Deleted {
     /// One that has to make way: of that owner, who has too many, or of all, where there are too
     /// many, or too many who belong to them. Those that are about to go do not count.
     pub fn surplus(&self, owner: Option<AccountId>) -> Option<RoomId> {
-        let stays = |id: &RoomId| !self.is_changing(*id);
+        let stays = |id: &RoomId| !self.is_pending(*id);
         if let Some(owner) = owner {
             let own: Vec<RoomId> = self.owned_by(owner).filter(stays).collect();
             return own.get(DELETED_ROOMS_PER_OWNER_MAX..).and_then(|more| more.last()).copied();
@@ -119,7 +119,7 @@ impl Deleted {
     /// The first that was deleted up to then, and is not about to go.
     pub fn due(&self, upto: Time) -> Option<RoomId> {
         let old = self.by_age.range(..=(upto, RoomId(u64::MAX))).map(|(_, id)| *id);
-        old.into_iter().find(|id| !self.is_changing(*id))
+        old.into_iter().find(|id| !self.is_pending(*id))
     }
 
     /// All of them, by number, with those who belong to them and are still there.
@@ -143,11 +143,11 @@ impl Deleted {
         );
         let members: usize = self.rooms.values().map(|kept| kept.room.members.len()).sum();
         assert_eq!(members, self.members, "who belongs to deleted rooms");
-        assert!(self.rooms.values().all(|kept| kept.room.seats.is_empty()));
+        assert!(self.rooms.values().all(|kept| kept.room.subscriptions.is_empty()));
     }
 
     #[cfg(any(test, debug_assertions))]
     pub fn is_anything_in_flight(&self) -> bool {
-        self.rooms.values().any(|kept| kept.changing)
+        self.rooms.values().any(|kept| kept.pending_change)
     }
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, RoomId, SeatId};
+use crate::chat::types::{AccountId, RoomId, SubscriptionId};
 use crate::limits::rates::{self, BUCKETS_LOOKED_AT, BUCKETS_MAX, Rate, Rates};
 
 /// What is limited.
@@ -64,7 +64,7 @@ impl Kind {
 /// Whose buckets they are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Subject {
-    Connection(SeatId),
+    Connection(SubscriptionId),
     Person(AccountId),
     Source(Source),
     /// An IPv6 network of 48 bits.
@@ -132,7 +132,7 @@ impl Limiter {
     }
 
     /// Puts back what was taken and turned out not to count.
-    pub fn put_back(&mut self, takes: &[Take]) {
+    pub fn refund(&mut self, takes: &[Take]) {
         for take in takes {
             if let Some(place) = self.places.get(&take.subject) {
                 let full_at = &mut self.rows[*place].full_at[take.kind as usize];
@@ -224,7 +224,7 @@ mod tests {
         now += SECOND;
         assert_eq!(limiter.take(now, &[ann]), Ok(()));
         assert_eq!(limiter.take(now, &[ann]), Err(SECOND));
-        limiter.put_back(&[ann]);
+        limiter.refund(&[ann]);
         assert_eq!(limiter.take(now, &[ann]), Ok(()));
         // However long nobody comes, a bucket holds no more than its burst.
         now += 1_000_000 * SECOND;

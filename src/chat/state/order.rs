@@ -6,7 +6,7 @@
 //! which keeps these rules; no caller decides when a client hears of something.
 //!
 //! 1. A proposal takes the next place in the line. The log answers proposals in that order.
-//! 2. What an entry does (an event with a `seq`, a whisper) is told at the place of the entry: the
+//! 2. What an entry does (an event with a `seq`, a notify) is told at the place of the entry: the
 //!    core applies an entry when its proposal has just left the line.
 //! 3. A stream's subscription to a room begins and ends with an entry, so it, too, is told at the
 //!    place of that entry: the numbers that a stream hears only grow.
@@ -25,7 +25,7 @@
 use std::collections::VecDeque;
 
 use crate::chat::numbered::Numbered;
-use crate::chat::types::{Door, SeatId, Ticket};
+use crate::chat::types::{ProtocolId, SubscriptionId, Ticket};
 use crate::chat::vocabulary::{Effect, Entry};
 use crate::time::Time;
 
@@ -37,8 +37,8 @@ pub struct Order<P> {
     proposals_max: usize,
     last_ticket: u64,
     /// The subscriptions that have begun and have not ended, as clients have heard. A stream's own
-    /// seat stands here from its request on.
-    heard: Numbered<SeatId, Door>,
+    /// subscription stands here from its request on.
+    heard: Numbered<SubscriptionId, ProtocolId>,
     section: Section,
     /// What the hub carries out next.
     effects: Vec<Effect>,
@@ -171,11 +171,11 @@ impl<P> Order<P> {
         self.tell_now(effect);
     }
 
-    /// A stream's own seat hears from now on, or hears nothing more, without an effect.
-    pub fn set_heard(&mut self, seat: SeatId, door: Option<Door>) {
-        match door {
-            Some(door) => self.heard.insert(seat, door),
-            None => self.heard.remove(&seat),
+    /// A stream's own subscription hears from now on, or hears nothing more, without an effect.
+    pub fn set_heard(&mut self, subscription: SubscriptionId, protocol: Option<ProtocolId>) {
+        match protocol {
+            Some(protocol) => self.heard.insert(subscription, protocol),
+            None => self.heard.remove(&subscription),
         };
     }
 
@@ -202,15 +202,15 @@ impl<P> Order<P> {
 
     fn tell_now(&mut self, mut effect: Effect) {
         match &mut effect {
-            Effect::Seat { seat, door, .. } => {
-                self.heard.insert(*seat, *door);
+            Effect::Subscribe { subscription, protocol, .. } => {
+                self.heard.insert(*subscription, *protocol);
             }
-            Effect::Unseat { seat, .. } | Effect::Dismiss { seat, .. } => {
-                self.heard.remove(seat);
+            Effect::Unsubscribe { subscription, .. } | Effect::CloseStream { subscription, .. } => {
+                self.heard.remove(subscription);
             }
-            Effect::Reply { seat, .. } if !self.heard.contains_key(seat) => return, // Rule 6.
+            Effect::Reply { subscription, .. } if !self.heard.contains_key(subscription) => return, // Rule 6.
             Effect::Announce { by, .. } => {
-                *by = by.filter(|(seat, _)| self.heard.contains_key(seat));
+                *by = by.filter(|(subscription, _)| self.heard.contains_key(subscription));
             }
             _ => {}
         }
@@ -222,9 +222,9 @@ impl<P> Order<P> {
 fn is_at_once(effect: &Effect) -> bool {
     match effect {
         Effect::Announce { event, .. } => event.what.seq().is_some(),
-        Effect::Whisper { .. } => true,
-        Effect::Seat { stream, .. } | Effect::Unseat { stream, .. } => stream.is_some(),
-        Effect::Dismiss { .. } | Effect::Reply { .. } => false,
+        Effect::Notify { .. } => true,
+        Effect::Subscribe { stream, .. } | Effect::Unsubscribe { stream, .. } => stream.is_some(),
+        Effect::CloseStream { .. } | Effect::Reply { .. } => false,
         Effect::Answer { .. }
         | Effect::Propose { .. }
         | Effect::Mark { .. }
@@ -255,7 +255,7 @@ impl<P> Order<P> {
     }
 
     /// The subscriptions that clients know of.
-    pub fn heard(&self) -> impl Iterator<Item = &SeatId> {
+    pub fn heard(&self) -> impl Iterator<Item = &SubscriptionId> {
         self.heard.keys()
     }
 }
@@ -266,9 +266,9 @@ mod tests {
     use crate::chat::types::{AccountId, Author, LOBBY, Name, Seq};
     use crate::chat::vocabulary::{Event, Receipt, What};
 
-    const ANN: SeatId = SeatId(1);
-    const STREAM: SeatId = SeatId(1 << 16);
-    const DOOR: Door = Door(0);
+    const ANN: SubscriptionId = SubscriptionId(1);
+    const STREAM: SubscriptionId = SubscriptionId(1 << 16);
+    const PROTOCOL: ProtocolId = ProtocolId(0);
 
     /// A line whose proposals are remembered by a word.
     struct Line(Order<&'static str>);
@@ -276,7 +276,7 @@ mod tests {
     impl Line {
         fn new() -> Line {
             let mut line = Line(Order::new(9));
-            line.0.set_heard(ANN, Some(DOOR));
+            line.0.set_heard(ANN, Some(PROTOCOL));
             line
         }
 
@@ -296,9 +296,9 @@ mod tests {
                 Effect::Announce { event, by } => format!("{:?} by {by:?}", event.what),
                 Effect::Propose { ticket, .. } => format!("{ticket:?}"),
                 Effect::Reply { reply, .. } => format!("{reply:?}"),
-                Effect::Whisper { event, .. } => format!("whispered {:?}", event.what),
-                Effect::Seat { seat, .. } => format!("{seat:?} begins"),
-                Effect::Unseat { seat, .. } => format!("{seat:?} ends"),
+                Effect::Notify { event, .. } => format!("notified {:?}", event.what),
+                Effect::Subscribe { subscription, .. } => format!("{subscription:?} begins"),
+                Effect::Unsubscribe { subscription, .. } => format!("{subscription:?} ends"),
                 other => format!("{other:?}"),
             });
             told.collect()
@@ -318,11 +318,16 @@ mod tests {
     }
 
     fn reply() -> Effect {
-        Effect::Reply { seat: ANN, door: DOOR, reply: Ok(Receipt::Noted), mark: None }
+        Effect::Reply {
+            subscription: ANN,
+            protocol: PROTOCOL,
+            reply: Ok(Receipt::Noted),
+            mark: None,
+        }
     }
 
-    fn unseat(seat: SeatId, stream: Option<SeatId>) -> Effect {
-        Effect::Unseat { seat, door: DOOR, room: LOBBY, stream, farewell: None }
+    fn unsubscribe(subscription: SubscriptionId, stream: Option<SubscriptionId>) -> Effect {
+        Effect::Unsubscribe { subscription, protocol: PROTOCOL, room: LOBBY, stream, reason: None }
     }
 
     #[test]
@@ -352,26 +357,31 @@ mod tests {
         let mut line = Line::new();
         line.propose("a message");
         line.effects();
-        let (door, room, seat) = (DOOR, LOBBY, SeatId(STREAM.0 + 1));
-        line.tell(Effect::Seat { seat, door, room, stream: Some(STREAM) });
-        line.tell(unseat(seat, Some(STREAM)));
-        line.tell(Effect::Seat { seat: SeatId(2), door, room, stream: None });
-        assert_eq!(line.effects(), ["SeatId(65537) begins", "SeatId(65537) ends"]);
+        let (protocol, room, subscription) = (PROTOCOL, LOBBY, SubscriptionId(STREAM.0 + 1));
+        line.tell(Effect::Subscribe { subscription, protocol, room, stream: Some(STREAM) });
+        line.tell(unsubscribe(subscription, Some(STREAM)));
+        line.tell(Effect::Subscribe {
+            subscription: SubscriptionId(2),
+            protocol,
+            room,
+            stream: None,
+        });
+        assert_eq!(line.effects(), ["SubscriptionId(65537) begins", "SubscriptionId(65537) ends"]);
         line.0.settle(Ticket(1));
-        assert_eq!(line.advance(), ["SeatId(2) begins"]);
+        assert_eq!(line.advance(), ["SubscriptionId(2) begins"]);
     }
 
     #[test]
     fn nothing_is_told_to_a_subscription_that_has_ended() {
         let mut line = Line::new();
         line.propose("a message");
-        line.tell(unseat(ANN, None));
+        line.tell(unsubscribe(ANN, None));
         line.tell(reply());
         let Effect::Announce { event, .. } = announce(What::Left) else { unreachable!() };
-        line.tell(Effect::Announce { event, by: Some((ANN, DOOR)) });
+        line.tell(Effect::Announce { event, by: Some((ANN, PROTOCOL)) });
         line.effects();
         line.0.settle(Ticket(1));
-        assert_eq!(line.advance(), ["SeatId(1) ends", "Left by None"]);
+        assert_eq!(line.advance(), ["SubscriptionId(1) ends", "Left by None"]);
     }
 
     #[test]
@@ -392,14 +402,14 @@ mod tests {
             line.0.settle(Ticket(1));
             line.0.open_section();
             line.0.enter_section();
-            line.tell(unseat(SeatId(11), None));
+            line.tell(unsubscribe(SubscriptionId(11), None));
             line.0.leave_section(false);
             // Another command has its turn, and the line moves up as far as it can.
             line.tell(announce(What::Typing));
             let mut heard = line.effects();
             heard.extend(line.advance());
             line.0.enter_section();
-            line.tell(unseat(SeatId(12), None));
+            line.tell(unsubscribe(SubscriptionId(12), None));
             line.0.leave_section(true);
             heard.extend(line.advance());
             if before == 2 {
@@ -410,8 +420,8 @@ mod tests {
                 .iter()
                 .filter(|one| !one.starts_with("Ticket"))
                 .map(|one| match one.as_str() {
-                    "SeatId(11) ends" => "1",
-                    "SeatId(12) ends" => "2",
+                    "SubscriptionId(11) ends" => "1",
+                    "SubscriptionId(12) ends" => "2",
                     "Typing by None" => "!",
                     other => {
                         assert_eq!(other, told);

@@ -1,7 +1,7 @@
 //! Who does something, and for whom an entry is proposed.
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, CallId, ClientId, Door, SeatId, SessionId};
+use crate::chat::types::{AccountId, CallId, ClientId, ProtocolId, SessionId, SubscriptionId};
 
 /// Who calls, once the core has looked.
 pub type Identity = Option<Who>;
@@ -19,17 +19,17 @@ pub struct Who {
 pub struct Origin {
     pub source: Source,
     pub account: Option<AccountId>,
-    /// The connection, where it is a seat's.
-    pub seat: Option<SeatId>,
+    /// The connection, where it is a subscription's.
+    pub subscription: Option<SubscriptionId>,
 }
 
 impl Origin {
     /// This server itself.
-    pub const OWN: Origin = Origin { source: Source::Own, account: None, seat: None };
+    pub const OWN: Origin = Origin { source: Source::Own, account: None, subscription: None };
 }
 
-pub fn account_of(who: Identity) -> Option<AccountId> {
-    who.map(|who| who.account)
+pub fn account_of(caller: Identity) -> Option<AccountId> {
+    caller.map(|caller| caller.account)
 }
 
 /// For whom an entry was proposed.
@@ -41,19 +41,19 @@ pub enum Purpose {
     /// Somebody who is to be a guest: first the account, for which nothing is answered; then the
     /// session.
     Guest(CallId),
-    /// Somebody said something through a seat.
-    Tell(Told),
+    /// Somebody said something through a subscription.
+    Tell(PendingSend),
     /// The core itself: something has expired.
     Own,
 }
 
 /// A tell that waits for the log.
-pub struct Told {
-    /// Who gets the reply; of a stream, its own seat.
-    pub seat: SeatId,
-    pub door: Door,
-    /// The seat in the room.
-    pub by: SeatId,
+pub struct PendingSend {
+    /// Who gets the reply; of a stream, its own subscription.
+    pub subscription: SubscriptionId,
+    pub protocol: ProtocolId,
+    /// The subscription in the room.
+    pub by: SubscriptionId,
     /// It is by this that the room will know that its author is here.
     pub came: bool,
     pub mark: Option<ClientId>,

@@ -7,9 +7,9 @@ use std::ops::Bound;
 
 use crate::chat::state::pages::page;
 use crate::chat::types::{
-    AccountId, Author, Color, Folded, LOBBY, RoomId, SeatId, Seq, Visibility,
+    AccountId, Author, Color, Folded, LOBBY, RoomId, Seq, SubscriptionId, Visibility,
 };
-use crate::chat::vocabulary::{Action, Field, Page, Present, Refusal, RoomChange, RoomFacts};
+use crate::chat::vocabulary::{Action, Field, Page, Present, Refusal, RoomChange, RoomSettings};
 use crate::time::Time;
 
 /// A room, as the core keeps it and as it is restored.
@@ -20,7 +20,7 @@ pub struct RoomRecord {
     /// Whose; `None`: nobody's, or the server's.
     pub owner: Option<AccountId>,
     /// What it is made of.
-    pub facts: RoomFacts,
+    pub settings: RoomSettings,
     /// Counts its passwords, so that a token knows which one it was made for.
     pub generation: u64,
     /// When it was made.
@@ -45,11 +45,16 @@ pub struct RoomRecord {
 
 impl RoomRecord {
     /// A room that is made now, without members and messages.
-    pub fn new(id: RoomId, time: Time, owner: Option<AccountId>, facts: RoomFacts) -> RoomRecord {
+    pub fn new(
+        id: RoomId,
+        time: Time,
+        owner: Option<AccountId>,
+        settings: RoomSettings,
+    ) -> RoomRecord {
         RoomRecord {
             id,
             owner,
-            facts,
+            settings,
             generation: 0,
             created: time,
             updated: time,
@@ -62,10 +67,10 @@ impl RoomRecord {
         }
     }
 
-    /// From where on somebody reads who becomes a member now: to come in by an open door opens
+    /// From where on somebody reads who becomes a member now: to come in by an open protocol opens
     /// nothing that was said while it was closed.
     pub fn horizon_for(&self, account: AccountId) -> Seq {
-        let open = self.facts.visibility == Visibility::Public && self.owner != Some(account);
+        let open = self.settings.visibility == Visibility::Public && self.owner != Some(account);
         if open { self.opened } else { Seq(0) }
     }
 }
@@ -99,17 +104,17 @@ pub struct MemberRecord {
 pub struct Room {
     pub record: RoomRecord,
     /// A change or the end of it is proposed; a second one waits until that is in the log.
-    pub changing: bool,
+    pub pending_change: bool,
     /// Its end is proposed.
-    pub going: bool,
+    pub pending_end: bool,
     /// Who belongs to it. (The record's own list is filled in only when it is handed out.)
     pub members: BTreeMap<AccountId, Membership>,
     /// The same by when they came: who is first here has the room when its owner is gone.
     pub since: BTreeSet<(Seq, AccountId)>,
     /// Whose coming or going is proposed; who asks for a second one waits until that is in the log.
-    pub moving: HashMap<AccountId, Moving>,
-    /// The seats here.
-    pub seats: BTreeSet<SeatId>,
+    pub pending_moves: HashMap<AccountId, Moving>,
+    /// The subscriptions here.
+    pub subscriptions: BTreeSet<SubscriptionId>,
     names: HashMap<Folded, Occupant>,
     /// Who is present, by when they came.
     here: BTreeMap<u64, Folded>,
@@ -146,13 +151,13 @@ impl Membership {
 #[derive(Debug)]
 struct Occupant {
     author: Author,
-    /// The first seat that was bound to it; of a name without an account, its only one.
-    seat: SeatId,
+    /// The first subscription that was bound to it; of a name without an account, its only one.
+    subscription: SubscriptionId,
     color: Option<Color>,
     last_activity: Time,
     /// Orders the present by when they came.
     arrival: u64,
-    /// Seats bound to the name, present or not.
+    /// Subscriptions bound to the name, present or not.
     bound: u32,
     /// Those of them that are present.
     present: u32,
@@ -166,12 +171,12 @@ impl Room {
         };
         Room {
             record,
-            changing: false,
-            going: false,
+            pending_change: false,
+            pending_end: false,
             since: members.iter().map(|one| (one.since, one.account)).collect(),
             members: members.into_iter().map(keep).collect(),
-            moving: HashMap::new(),
-            seats: BTreeSet::new(),
+            pending_moves: HashMap::new(),
+            subscriptions: BTreeSet::new(),
             names: HashMap::new(),
             here: BTreeMap::new(),
             arrivals: 0,
@@ -196,12 +201,12 @@ impl Room {
     }
 
     pub fn is_public(&self) -> bool {
-        self.record.facts.visibility == Visibility::Public
+        self.record.settings.visibility == Visibility::Public
     }
 
     /// Whether it is in lists of rooms.
     pub fn is_listed(&self) -> bool {
-        self.record.facts.visibility != Visibility::Hidden
+        self.record.settings.visibility != Visibility::Hidden
     }
 
     /// As it is kept: with its members, by account.
@@ -216,12 +221,17 @@ impl Room {
         RoomRecord { members, ..self.record.clone() }
     }
 
-    /// Binds one more seat to a name. Refused where another person has it.
-    pub fn bind(&mut self, author: &Author, seat: SeatId, now: Time) -> Result<(), Refusal> {
+    /// Binds one more subscription to a name. Refused where another person has it.
+    pub fn bind(
+        &mut self,
+        author: &Author,
+        subscription: SubscriptionId,
+        now: Time,
+    ) -> Result<(), Refusal> {
         match self.names.entry(author.name.folded()) {
             Slot::Occupied(taken) => {
                 let occupant = taken.into_mut();
-                // A name without an account behind it is one seat's only.
+                // A name without an account behind it is one subscription's only.
                 if author.account.is_none() || occupant.author.account != author.account {
                     return Err(Refusal::NameInUse);
                 }
@@ -230,7 +240,7 @@ impl Room {
             Slot::Vacant(free) => {
                 free.insert(Occupant {
                     author: author.clone(),
-                    seat,
+                    subscription,
                     color: None,
                     last_activity: now,
                     arrival: 0,
@@ -242,7 +252,7 @@ impl Room {
         Ok(())
     }
 
-    /// The reverse of [`Room::bind`]; the seat is not present any more.
+    /// The reverse of [`Room::bind`]; the subscription is not present any more.
     pub fn unbind(&mut self, name: &Folded) {
         let Some(occupant) = self.names.get_mut(name) else { return };
         occupant.bound -= 1;
@@ -251,7 +261,7 @@ impl Room {
         }
     }
 
-    /// A seat is bound to that name no more.
+    /// A subscription is bound to that name no more.
     pub fn forget(&mut self, name: &Folded, present: bool) {
         if present {
             self.leave(name);
@@ -259,7 +269,7 @@ impl Room {
         self.unbind(name);
     }
 
-    /// A bound seat becomes present. `true`: nobody was, under that name.
+    /// A bound subscription becomes present. `true`: nobody was, under that name.
     pub fn enter(&mut self, name: &Folded, now: Time) -> bool {
         let Some(occupant) = self.names.get_mut(name) else { return false };
         occupant.present += 1;
@@ -272,7 +282,7 @@ impl Room {
         occupant.present == 1
     }
 
-    /// A present seat goes. `true`: nobody is left under that name.
+    /// A present subscription goes. `true`: nobody is left under that name.
     pub fn leave(&mut self, name: &Folded) -> bool {
         let Some(occupant) = self.names.get_mut(name) else { return false };
         occupant.present -= 1;
@@ -307,9 +317,9 @@ impl Room {
         self.names.get(name).map(|occupant| &occupant.author)
     }
 
-    /// The seat that first took a name.
-    pub fn seat_of(&self, name: &Folded) -> Option<SeatId> {
-        self.names.get(name).map(|occupant| occupant.seat)
+    /// The subscription that first took a name.
+    pub fn subscription_of(&self, name: &Folded) -> Option<SubscriptionId> {
+        self.names.get(name).map(|occupant| occupant.subscription)
     }
 
     /// How many have arrived so far, by which those who did can be told from those who will.
@@ -333,7 +343,7 @@ impl Room {
     }
 
     pub fn is_hidden(&self) -> bool {
-        self.record.facts.visibility == Visibility::Hidden
+        self.record.settings.visibility == Visibility::Hidden
     }
 
     pub fn has_member(&self, account: Option<AccountId>) -> bool {
@@ -342,21 +352,24 @@ impl Room {
 
     /// Whether somebody will belong to it when all that is in flight is in the log.
     pub fn will_have(&self, account: AccountId) -> bool {
-        self.moving.get(&account).map_or(self.members.contains_key(&account), |one| one.member)
+        self.pending_moves
+            .get(&account)
+            .map_or(self.members.contains_key(&account), |one| one.member)
     }
 
     /// Somebody's coming or going is proposed.
     pub fn moves(&mut self, account: AccountId, member: bool) {
-        let moving = self.moving.entry(account).or_insert(Moving { entries: 0, member });
-        *moving = Moving { entries: moving.entries + 1, member };
+        let pending_moves =
+            self.pending_moves.entry(account).or_insert(Moving { entries: 0, member });
+        *pending_moves = Moving { entries: pending_moves.entries + 1, member };
     }
 
     /// The first of somebody's comings and goings that were proposed is not in flight any more.
     pub fn moved(&mut self, account: AccountId) {
-        if let Some(moving) = self.moving.get_mut(&account) {
-            moving.entries -= 1;
-            if moving.entries == 0 {
-                self.moving.remove(&account);
+        if let Some(pending_moves) = self.pending_moves.get_mut(&account) {
+            pending_moves.entries -= 1;
+            if pending_moves.entries == 0 {
+                self.pending_moves.remove(&account);
             }
         }
     }
@@ -414,32 +427,32 @@ impl Room {
     }
 
     /// What the room would be after a change, and the generation of its password then.
-    pub fn changed(&self, change: RoomChange) -> Result<(RoomFacts, u64), Refusal> {
-        let RoomRecord { facts, generation, .. } = self.record.clone();
-        let visibility = change.visibility.unwrap_or(facts.visibility);
+    pub fn changed(&self, change: RoomChange) -> Result<(RoomSettings, u64), Refusal> {
+        let RoomRecord { settings, generation, .. } = self.record.clone();
+        let visibility = change.visibility.unwrap_or(settings.visibility);
         let public = visibility == Visibility::Public;
         if public && change.password.is_some() {
             return Err(Refusal::PasswordForPublic);
         }
         let fresh = change.password.is_some();
-        let password = change.password.or(facts.password).filter(|_| !public);
+        let password = change.password.or(settings.password).filter(|_| !public);
         if !public && password.is_none() {
             return Err(Refusal::PasswordMissing);
         }
-        let facts = RoomFacts {
-            title: change.title.unwrap_or(facts.title),
-            description: change.description.unwrap_or(facts.description),
+        let settings = RoomSettings {
+            title: change.title.unwrap_or(settings.title),
+            description: change.description.unwrap_or(settings.description),
             visibility,
             password,
         };
-        Ok((facts, generation + u64::from(fresh)))
+        Ok((settings, generation + u64::from(fresh)))
     }
 }
 
 #[cfg(any(test, debug_assertions))]
 impl Room {
-    /// The names in use here, each with its account, how many seats are bound to it, and how many
-    /// of those are present.
+    /// The names in use here, each with its account, how many subscriptions are bound to it, and
+    /// how many of those are present.
     pub fn bound_names(&self) -> impl Iterator<Item = (&Folded, (Option<AccountId>, u32, u32))> {
         let counts = |one: &Occupant| (one.author.account, one.bound, one.present);
         self.names.iter().map(move |(name, one)| (name, counts(one)))

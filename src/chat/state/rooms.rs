@@ -8,8 +8,8 @@ use std::ops::Bound;
 use crate::chat::numbered::Numbered;
 use crate::chat::state::index::Index;
 use crate::chat::state::room::{Room, RoomRecord};
-use crate::chat::types::{AccountId, Author, Folded, RoomId, RoomRef, SeatId, Seq, Title};
-use crate::chat::vocabulary::{Refusal, RoomFacts};
+use crate::chat::types::{AccountId, Author, Folded, RoomId, RoomRef, Seq, SubscriptionId, Title};
+use crate::chat::vocabulary::{Refusal, RoomSettings};
 use crate::time::Time;
 
 /// Two accounts, whichever was named first.
@@ -163,15 +163,15 @@ impl Rooms {
     pub fn has_title(&self, title: &Title, except: RoomId) -> bool {
         let (folded, lowered) = (title.folded(), title.lowered());
         let mut same = self.by_title.all(&folded).filter(|room| *room != except);
-        same.any(|room| self.rooms[&room].record.facts.title.lowered() == lowered)
+        same.any(|room| self.rooms[&room].record.settings.title.lowered() == lowered)
     }
 
     /// Adds a room. `false`: its number, its title or its pair has one.
     pub fn insert(&mut self, record: RoomRecord) -> bool {
-        let title = record.facts.title.folded();
+        let title = record.settings.title.folded();
         let taken = match record.between {
             Some(between) => self.by_pair.contains_key(&pair(between)),
-            None => self.has_title(&record.facts.title, record.id),
+            None => self.has_title(&record.settings.title, record.id),
         };
         if taken || self.rooms.contains_key(&record.id) {
             return false;
@@ -205,7 +205,7 @@ impl Rooms {
             self.spent.remove(&number);
         }
         self.by_link.extend(link.map(|link| (link, id)));
-        self.by_title.insert(room.record.facts.title.folded(), id);
+        self.by_title.insert(room.record.settings.title.folded(), id);
         self.owned.extend(owner.map(|owner| (owner, id)));
         self.rooms.insert(id, room);
         self.list(id);
@@ -221,28 +221,28 @@ impl Rooms {
         put(&mut self.open, room.is_some_and(Room::is_public));
     }
 
-    /// Binds one more seat to a name in a room. Refused where another person has it there.
+    /// Binds one more subscription to a name in a room. Refused where another person has it there.
     pub fn bind(
         &mut self,
         id: RoomId,
         author: &Author,
-        seat: SeatId,
+        subscription: SubscriptionId,
         now: Time,
     ) -> Result<(), Refusal> {
-        self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, seat, now)?;
+        self.rooms.get_mut(&id).ok_or(Refusal::RoomNotFound)?.bind(author, subscription, now)?;
         if author.account.is_none() {
             self.guests.entry(author.name.folded()).or_default().insert(id);
         }
         Ok(())
     }
 
-    /// The reverse of [`Rooms::bind`]; the seat is not present any more.
+    /// The reverse of [`Rooms::bind`]; the subscription is not present any more.
     pub fn unbind(&mut self, id: RoomId, author: &Author) {
         let name = author.name.folded();
         if let Some(room) = self.rooms.get_mut(&id) {
             room.unbind(&name);
         }
-        // (A name without an account is one seat's only.)
+        // (A name without an account is one subscription's only.)
         if author.account.is_none()
             && let Slot::Occupied(mut used) = self.guests.entry(name)
         {
@@ -258,20 +258,20 @@ impl Rooms {
     pub fn change(
         &mut self,
         id: RoomId,
-        (facts, generation, link): (RoomFacts, u64, Option<RoomId>),
+        (settings, generation, link): (RoomSettings, u64, Option<RoomId>),
         (seq, time): (Seq, Time),
     ) -> Option<&mut Room> {
-        let title = facts.title.folded();
+        let title = settings.title.folded();
         let room = self.rooms.get(&id).filter(|room| !room.is_direct())?;
         let link = link.filter(|_| room.record.link.is_none());
-        if self.has_title(&facts.title, id) || link.is_some_and(|link| self.is_used(link)) {
+        if self.has_title(&settings.title, id) || link.is_some_and(|link| self.is_used(link)) {
             return None;
         }
         if let Some(link) = link {
             self.by_link.insert(link, id);
         }
         let room = self.rooms.get_mut(&id)?;
-        self.by_title.remove(&room.record.facts.title.folded(), id);
+        self.by_title.remove(&room.record.settings.title.folded(), id);
         self.by_title.insert(title, id);
         if !room.record.forsaken {
             self.orphans.remove(&id); // Whose it is, this tells.
@@ -279,7 +279,7 @@ impl Rooms {
         }
         let was_open = room.is_public();
         let record = &mut room.record;
-        record.facts = facts;
+        record.settings = settings;
         record.generation = generation;
         record.updated = time;
         record.link = record.link.or(link);
@@ -345,7 +345,7 @@ impl Rooms {
                 });
                 self.opens_no_more(between[0]);
             }
-            None => self.by_title.remove(&room.record.facts.title.folded(), id),
+            None => self.by_title.remove(&room.record.settings.title.folded(), id),
         }
         Some(room)
     }
@@ -353,7 +353,7 @@ impl Rooms {
     /// A change of a room is proposed, or its end.
     pub fn lock(&mut self, id: RoomId, going: bool) {
         if let Some(room) = self.rooms.get_mut(&id) {
-            (room.changing, room.going) = (true, going);
+            (room.pending_change, room.pending_end) = (true, going);
         }
     }
 
@@ -387,10 +387,10 @@ impl Rooms {
         self.guests.contains_key(name)
     }
 
-    /// The seats of those without an account who use the name.
-    pub fn guests_called(&self, name: &Folded) -> Vec<SeatId> {
+    /// The subscriptions of those without an account who use the name.
+    pub fn guests_called(&self, name: &Folded) -> Vec<SubscriptionId> {
         let rooms = self.guests.get(name).into_iter().flatten();
-        rooms.filter_map(|room| self.rooms.get(room)?.seat_of(name)).collect()
+        rooms.filter_map(|room| self.rooms.get(room)?.subscription_of(name)).collect()
     }
 
     /// All rooms, by number.
@@ -418,7 +418,7 @@ impl Rooms {
                 assert!(!room.members.is_empty(), "{id:?} has been left by both");
                 continue;
             }
-            let title = room.record.facts.title.folded();
+            let title = room.record.settings.title.folded();
             assert!(self.by_title.all(&title).any(|one| one == *id), "{id:?}");
             let link = room.record.link;
             assert!(link.is_none_or(|link| self.by_link.get(&link) == Some(id)));
@@ -452,8 +452,8 @@ impl Rooms {
         self.rooms.values()
     }
 
-    /// The names in use are those of the seats, each with its account, how many are bound to it,
-    /// and how many of those are present.
+    /// The names in use are those of the subscriptions, each with its account, how many are bound
+    /// to it, and how many of those are present.
     pub fn check_names(&self, expected: &HashMap<(RoomId, Folded), (Option<AccountId>, u32, u32)>) {
         let mut found = 0;
         for (id, room) in &self.rooms {
@@ -462,7 +462,7 @@ impl Rooms {
                 found += 1;
             }
         }
-        assert_eq!(found, expected.len(), "a seat's name is not in use");
+        assert_eq!(found, expected.len(), "a subscription's name is not in use");
     }
 
     /// No guest goes by the name of an account.
@@ -481,7 +481,10 @@ impl Rooms {
     }
 
     pub fn is_anything_in_flight(&self) -> bool {
-        let changing = |room: &Room| room.changing || room.going || !room.moving.is_empty();
-        !self.reserved.is_empty() || !self.pairing.is_empty() || self.rooms.values().any(changing)
+        let pending_change =
+            |room: &Room| room.pending_change || room.pending_end || !room.pending_moves.is_empty();
+        !self.reserved.is_empty()
+            || !self.pairing.is_empty()
+            || self.rooms.values().any(pending_change)
     }
 }

@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, Door, RoomId, SeatId, SessionId};
+use crate::chat::types::{AccountId, ProtocolId, RoomId, SessionId, SubscriptionId};
 
 /// A connection that hears all rooms of an account.
 #[derive(Debug)]
 pub struct Stream {
     /// From where it was opened.
     pub source: Source,
-    pub door: Door,
+    pub protocol: ProtocolId,
     pub account: AccountId,
     /// `None`: it was opened by the account's own key.
     pub session: Option<SessionId>,
     /// Only these rooms, where some were named.
     pub only: Option<BTreeSet<RoomId>>,
-    /// Its seats by room.
-    pub rooms: BTreeMap<RoomId, SeatId>,
-    /// How many seats it has had.
-    pub seats: u64,
+    /// Its subscriptions by room.
+    pub rooms: BTreeMap<RoomId, SubscriptionId>,
+    /// How many subscriptions it has had.
+    pub subscriptions: u64,
     /// Orders streams by when they were opened.
     pub opened: u64,
 }

@@ -70,7 +70,7 @@ impl Waits {
 pub struct Held {
     pub id: CallId,
     pub origin: Origin,
-    pub who: Identity,
+    pub caller: Identity,
     /// The account's key, where it was shown itself.
     pub key: Option<KeyHash>,
     pub call: Call,

@@ -45,7 +45,7 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
         assert_eq!(blocked(&mut core, blocker), [other]);
         assert_eq!(blocked(&mut core, other), [""; 0]);
         for who in ["ann", "bob"] {
-            let emoji = Emoji::new("👍").expect("a sign");
+            let emoji = Emoji::new("👍").expect("a reaction");
             for action in [
                 Action::Edit { room, target, text: "other".into() },
                 Action::React { room, target, emoji: emoji.clone(), on: true },
@@ -85,13 +85,13 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
 fn a_message_says_whom_it_names_whoever_has_blocked_its_author() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     core.ask("ann", block("bob", true)).expect("blocked");
-    core.sit(1, "bob").expect("a seat");
+    core.subscribe(1, "bob").expect("a subscription");
     core.join(1, "bob");
-    for what in ["send", "edit", "seat"] {
+    for what in ["send", "edit", "subscription"] {
         let text = "@ann @cat hello";
         match what {
             "send" => drop(core.ask_late("bob", send(LOBBY, text))),
-            "seat" => drop(core.say(1, "bob", text)),
+            "subscription" => drop(core.say(1, "bob", text)),
             _ => {
                 let edit = Action::Edit { room: LOBBY, target: Seq(9), text: text.into() };
                 core.ask_late("bob", act(edit));

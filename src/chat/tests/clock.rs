@@ -17,7 +17,7 @@ fn proposed(core: &mut Core, text: &str) -> Time {
 #[test]
 fn messages_follow_the_clock_also_back() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     core.leap_secs = SIX_HOURS;
     assert_eq!(proposed(&mut core, "ahead"), Time(core.now.0 + SIX_HOURS * 1_000_000));
     core.leap_secs = 0;

@@ -42,7 +42,7 @@ impl Core {
 #[test]
 fn a_deleted_room_returns_with_all_that_it_had() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
-    let den = core.room("ann", facts("den", Hidden, Some("hash")));
+    let den = core.room("ann", room_settings("den", Hidden, Some("hash")));
     for who in ["bob", "cat"] {
         let access = Access::Password { generation: 0 };
         core.ask(who, call::Enter { room: den, access }).expect("a member");
@@ -77,7 +77,7 @@ fn a_deleted_room_returns_with_all_that_it_had() {
         let room = &snapshot.rooms[1];
         let read = room.members.iter().map(|one| (one.account, one.read, one.horizon));
         (
-            room.facts.clone(),
+            room.settings.clone(),
             room.generation,
             read.collect::<Vec<_>>(),
             snapshot.spent_rooms.clone(),
@@ -92,12 +92,16 @@ fn a_deleted_room_returns_with_all_that_it_had() {
 #[test]
 fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     let mut core = Core::with(&["ann", "bob"]);
-    let den = core.room("ann", facts("den", Public, None));
+    let den = core.room("ann", room_settings("den", Public, None));
     core.ask("", be_guest("zoe")).expect("a guest");
     for who in ["bob", "zoe"] {
         core.ask(who, call::Enter { room: den, access: Access::Open }).expect("a member");
     }
-    let follow = |seat| call::Follow { seat: SeatId(seat), door: BACK, only: None };
+    let follow = |subscription| call::OpenStream {
+        subscription: SubscriptionId(subscription),
+        protocol: BACK,
+        only: None,
+    };
     core.ask("bob", follow(1 << 16)).expect("a stream");
     core.ask("ann", call::Exit { room: den }).expect("out");
     core.ask("ann", remove(den)).expect("gone");
@@ -105,11 +109,11 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
     core.settle();
     core.ask_late("ann", restore(den));
     let heard = core.settle();
-    let seat = (1 << 16) + 3;
+    let subscription = (1 << 16) + 3;
     let expected = [
-        format!("{seat} hears room {den}"),
-        format!("whispered to {seat}: den as {}", core.seq),
-        format!("bob joined by {seat}"),
+        format!("{subscription} hears room {den}"),
+        format!("notified to {subscription}: den as {}", core.seq),
+        format!("bob joined by {subscription}"),
     ];
     assert_eq!(heard, expected);
     let snapshot = core.chat.snapshot();
@@ -120,16 +124,18 @@ fn its_members_hear_it_again_and_who_is_gone_meanwhile_is_not_among_them() {
 #[test]
 fn a_title_that_is_anothers_by_now() {
     let mut core = Core::with(&["ann", "bob"]);
-    let den = core.room("ann", facts("den", Public, None));
+    let den = core.room("ann", room_settings("den", Public, None));
     core.ask("ann", remove(den)).expect("gone");
-    let other = core.room("bob", facts("DEN", Public, None));
+    let other = core.room("bob", room_settings("DEN", Public, None));
     assert_eq!(core.ask("ann", restore(den)), Err(Refusal::TitleTaken));
     let named = |title| call::RestoreRoom { room: den, title: Title::new(title) };
     assert_eq!(core.ask("ann", named("Den")), Err(Refusal::TitleTaken));
     // Two at once: the second finds it there.
     let late = [core.ask_late("ann", named("attic")), core.ask_late("ann", named("cellar"))];
-    let taken =
-        core.ask_late("bob", call::MakeRoom { facts: facts("attic", Public, None), chance: 1 });
+    let taken = core.ask_late(
+        "bob",
+        call::MakeRoom { settings: room_settings("attic", Public, None), chance: 1 },
+    );
     assert_eq!(core.answer(taken), Some(Err(Refusal::TitleTaken)), "it is on its way");
     core.settle();
     let answers = late.map(|ask| core.answer(ask).expect("an answer").map(|_| ()));
@@ -146,14 +152,14 @@ fn a_title_that_is_anothers_by_now() {
 #[test]
 fn what_nobody_owned_is_gone_for_good() {
     let mut core = Core::with(&["ann"]);
-    let den = core.room("", facts("den", Public, None));
+    let den = core.room("", room_settings("den", Public, None));
     core.ask("ann", call::Enter { room: den, access: Access::Open }).expect("a member");
     core.ask("ann", remove(den)).expect("gone");
     assert!(core.deleted("ann").is_empty() && core.kept().is_empty());
     assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound));
     // So is what was deleted by a guest who is gone.
     core.ask("", be_guest("zoe")).expect("a guest");
-    let attic = core.room("zoe", facts("attic", Public, None));
+    let attic = core.room("zoe", room_settings("attic", Public, None));
     core.ask("zoe", remove(attic)).expect("gone");
     assert_eq!(core.kept(), [attic.0]);
     core.ask("zoe", call::Logout).expect("she ends");
@@ -164,7 +170,7 @@ fn what_nobody_owned_is_gone_for_good() {
 #[test]
 fn after_seven_days_it_is_gone_for_good() {
     let mut core = Core::with(&["ann"]);
-    let den = core.room("ann", facts("den", Public, None));
+    let den = core.room("ann", room_settings("den", Public, None));
     core.ask("ann", remove(den)).expect("gone");
     core.passes(DELETED_ROOM_TTL_SECS - 1);
     core.come_again();
@@ -184,7 +190,7 @@ fn after_seven_days_it_is_gone_for_good() {
 fn a_clock_that_is_wrong_purges_nothing() {
     let days = |count: u64| i64::try_from(count * 24 * 3_600).expect("seconds");
     let mut core = Core::with(&["ann"]);
-    let den = core.room("ann", facts("den", Public, None));
+    let den = core.room("ann", room_settings("den", Public, None));
     core.ask("ann", remove(den)).expect("gone");
     core.leap_secs = days(400);
     core.passes(7_200);
@@ -210,12 +216,12 @@ fn a_clock_that_is_wrong_purges_nothing() {
 #[test]
 fn so_many_are_kept_of_one_owner() {
     let mut core = Core::with(&["ann", "bob"]);
-    let other = core.room("bob", facts("other", Public, None));
+    let other = core.room("bob", room_settings("other", Public, None));
     core.ask("bob", remove(other)).expect("gone");
     let max = DELETED_ROOMS_PER_OWNER_MAX;
     let rooms: Vec<RoomId> = (0..max + 2)
         .map(|number| {
-            let room = core.room("ann", facts(&format!("room {number}"), Public, None));
+            let room = core.room("ann", room_settings(&format!("room {number}"), Public, None));
             core.ask("ann", remove(room)).expect("gone");
             core.settle();
             room
@@ -246,7 +252,7 @@ fn so_many_are_kept_of_all() {
             snapshot.last_room = 10 + count;
         });
         (core.checks, core.seq) = (false, 10 + count);
-        let den = core.room("ann", facts("den", Public, None));
+        let den = core.room("ann", room_settings("den", Public, None));
         core.ask_late("ann", remove(den));
         core.commit();
         // The log cannot take it now: it is tried again.

@@ -17,7 +17,11 @@ fn send(room: RoomId, text: &str) -> Call {
 fn opened() -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     for (number, name) in [(1, "ann"), (2, "bob")] {
-        let what = call::Follow { seat: SeatId(number * BASE), door: BACK, only: None };
+        let what = call::OpenStream {
+            subscription: SubscriptionId(number * BASE),
+            protocol: BACK,
+            only: None,
+        };
         core.ask(name, what).expect("a stream");
     }
     let Ok(Answer::Direct(DirectRoom { room, made: true })) = core.ask("ann", direct("bob")) else {
@@ -41,7 +45,7 @@ fn it_is_there_for_the_other_from_the_first_message_on() {
     core.ask_late("ann", send(room, "psst"));
     assert_eq!(core.proposals.len(), 2, "his coming, and what she says");
     let (seq, hears) = (core.seq, format!("131074 hears room {room}"));
-    let told = format!("whispered to 131074: ann as {}", seq + 1);
+    let told = format!("notified to 131074: ann as {}", seq + 1);
     assert_eq!(core.commit()[..2], [hears, told]);
     assert_eq!(core.commit()[0], format!("ann said psst as {}", seq + 2));
     assert_eq!(rooms_of(&mut core, "bob"), [room]);
@@ -171,8 +175,9 @@ fn many_end_with_a_guest_a_few_at_a_time() {
         let mut core = Core::with(&["ann", "bob", "cat", "dan"]);
         core.ask("", be_guest("zoe")).expect("a guest");
         for (number, name) in (1..).zip(["ann", "bob", "cat", "dan"]) {
-            let seat = SeatId(number * BASE);
-            core.ask(name, call::Follow { seat, door: BACK, only: None }).expect("a stream");
+            let subscription = SubscriptionId(number * BASE);
+            core.ask(name, call::OpenStream { subscription, protocol: BACK, only: None })
+                .expect("a stream");
             let what = call::Direct { name: "zoe".into(), chance: number };
             let Ok(Answer::Direct(made)) = core.ask(name, what) else { panic!("no room") };
             let room = made.room.id;

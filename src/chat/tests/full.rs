@@ -26,7 +26,7 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
     RoomRecord {
         id: RoomId(id),
         owner: None,
-        facts: facts(&format!("room {id}"), Visibility::Public, None),
+        settings: room_settings(&format!("room {id}"), Visibility::Public, None),
         generation: 0,
         created: NOON,
         updated: NOON,
@@ -40,7 +40,8 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
 }
 
 fn make_room() -> Call {
-    call::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 1 }.into()
+    call::MakeRoom { settings: room_settings("one more", Visibility::Public, None), chance: 1 }
+        .into()
 }
 
 fn enter_room(room: u64) -> Call {
@@ -87,8 +88,8 @@ fn rooms_of_an_account() {
 /// A room for two, opened by the first.
 fn room_of(id: u64, between: [u64; 2]) -> RoomRecord {
     let (between, id) = (between.map(AccountId), RoomId(id));
-    let facts = RoomFacts::of_direct(id);
-    RoomRecord { id, facts, between: Some(between), opened: Seq(0), ..room(id.0, &between) }
+    let settings = RoomSettings::of_direct(id);
+    RoomRecord { id, settings, between: Some(between), opened: Seq(0), ..room(id.0, &between) }
 }
 
 #[test]

@@ -13,18 +13,18 @@ const LARGE: u64 = 10 * SMALL;
 /// Rooms of the one who has the most.
 const OWN: u64 = 500;
 const CROWDED: RoomId = RoomId(2);
-/// Streams' own seats are multiples of it.
+/// Streams' own subscriptions are multiples of it.
 const STREAM: u64 = 1 << 16;
 
 /// A core, and the most that a command of each kind has looked at.
 struct Counted {
     core: Core,
     most: BTreeMap<String, u64>,
-    seats: u64,
+    subscriptions: u64,
 }
 
 impl Counted {
-    /// So many accounts, rooms, people in two rooms, and seats of one session.
+    /// So many accounts, rooms, people in two rooms, and subscriptions of one session.
     fn new(size: u64) -> Counted {
         let mut core = Core::with(&["ann", "bob"]);
         let mut snapshot = core.chat.snapshot();
@@ -48,14 +48,17 @@ impl Counted {
         (snapshot.last_session, snapshot.last_account) = (10 + size, 10 + size);
         let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
         core.chat = Chat::new(settings, snapshot);
-        let mut counted = Counted { core, most: BTreeMap::new(), seats: 0 };
+        let mut counted = Counted { core, most: BTreeMap::new(), subscriptions: 0 };
         for guest in 0..size {
             for room in [LOBBY, CROWDED] {
-                let seat = counted.sit("", "", room);
+                let subscription = counted.subscribe("", "", room);
                 let name = Name::new(&format!("guest {guest} {room}"));
-                counted.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
+                counted.give(
+                    "",
+                    Command::Tell { subscription, tell: Tell::Join { name, color: None } },
+                );
             }
-            counted.sit("", "bob", LOBBY);
+            counted.subscribe("", "bob", LOBBY);
         }
         counted
     }
@@ -99,17 +102,19 @@ impl Counted {
         }
     }
 
-    fn sit(&mut self, name: &str, who: &str, room: RoomId) -> SeatId {
-        self.seats += STREAM;
-        let Call::Sit(call::Sit { door, access, claim, enter, .. }) = sit(0, room) else {
+    fn subscribe(&mut self, name: &str, who: &str, room: RoomId) -> SubscriptionId {
+        self.subscriptions += STREAM;
+        let Call::Subscribe(call::Subscribe { protocol, access, claim, enter, .. }) =
+            subscribe(0, room)
+        else {
             unreachable!()
         };
-        let (seat, room) = (SeatId(self.seats), RoomRef::Id(room));
+        let (subscription, room) = (SubscriptionId(self.subscriptions), RoomRef::Id(room));
         self.core.last += 1;
         let (ask, source, caller) = (CallId(self.core.last), Source::Local, caller(who));
-        let what = call::Sit { seat, door, room, access, claim, enter };
+        let what = call::Subscribe { subscription, protocol, room, access, claim, enter };
         self.give(name, Command::Call { id: ask, source, caller, call: what.into() });
-        seat
+        subscription
     }
 }
 
@@ -143,7 +148,7 @@ const KINDS: [&str; 30] = [
     "Act",
     "Read",
     "Follow",
-    "Lock",
+    "PasswordState",
     "MakeRoom",
     "MayChange",
     "ChangeRoom",
@@ -170,7 +175,11 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     it.ask("ann", call::View { room: CROWDED });
     it.ask(
         "ann",
-        call::Lock { room: RoomRef::Id(CROWDED), name: Name::new("new"), access: Access::Open },
+        call::PasswordState {
+            room: RoomRef::Id(CROWDED),
+            name: Name::new("new"),
+            access: Access::Open,
+        },
     );
     it.ask("ann", call::MayChange { room: RoomRef::Id(CROWDED), access: Access::Open });
     it.ask("", call::Heard);
@@ -186,25 +195,38 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     let (text, client_id, reply_to) = ("hi".into(), None, None);
     it.ask("ann", call::Act(Action::Send { room: CROWDED, text, client_id, reply_to }));
     it.ask("ann", call::Read { room: CROWDED, seq: Seq(u64::MAX) });
-    it.ask("ann", call::MakeRoom { facts: facts("one more", Visibility::Public, None), chance: 2 });
+    it.ask(
+        "ann",
+        call::MakeRoom { settings: room_settings("one more", Visibility::Public, None), chance: 2 },
+    );
     let mut streams = Vec::new();
     for _ in 0..16 {
-        it.seats += STREAM;
-        streams.push(SeatId(it.seats));
-        it.ask("ann", call::Follow { seat: SeatId(it.seats), door: BACK, only: None });
+        it.subscriptions += STREAM;
+        streams.push(SubscriptionId(it.subscriptions));
+        it.ask(
+            "ann",
+            call::OpenStream {
+                subscription: SubscriptionId(it.subscriptions),
+                protocol: BACK,
+                only: None,
+            },
+        );
     }
-    it.give("Leave", Command::Leave { seat: streams[0] });
-    let seat = it.sit("Sit", "ann", CROWDED);
-    it.give("Leave", Command::Leave { seat });
+    it.give("Leave", Command::Leave { subscription: streams[0] });
+    let subscription = it.subscribe("Sit", "ann", CROWDED);
+    it.give("Leave", Command::Leave { subscription });
     // While a message is on its way, all speak, and who wants the same change waits.
     let (text, client_id, reply_to) = ("slow".into(), None, None);
     let slow = call::Act(Action::Send { room: LOBBY, text, client_id, reply_to });
     it.core.last += 1;
     let (source, caller) = (Source::Local, caller("ann"));
     it.give("", Command::Call { id: CallId(it.core.last), source, caller, call: slow.into() });
-    for seat in 0..size {
+    for subscription in 0..size {
         let tell = Tell::Part { name: None };
-        it.give("Tell", Command::Tell { seat: SeatId((3 * seat + 1) * STREAM), tell });
+        it.give(
+            "Tell",
+            Command::Tell { subscription: SubscriptionId((3 * subscription + 1) * STREAM), tell },
+        );
     }
     it.settle("what waited");
     let access = Access::Open;
@@ -227,11 +249,11 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     it.ask("ann", call::Deleted);
     it.ask("ann", call::RestoreRoom { room: CROWDED, title: None });
     for guest in 0..size {
-        let seat = it.sit("", "", CROWDED);
+        let subscription = it.subscribe("", "", CROWDED);
         let name = Name::new(&format!("late {guest}"));
-        it.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
+        it.give("", Command::Tell { subscription, tell: Tell::Join { name, color: None } });
     }
-    it.sit("", "s20", CROWDED);
+    it.subscribe("", "s20", CROWDED);
     it.ask("ann", call::Expel { room: CROWDED, name: "n20".into() });
     let (visibility, password) = (Some(Visibility::Private), Some("hash".into()));
     let change = RoomChange { visibility, password, ..RoomChange::default() };
@@ -244,10 +266,10 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     it.settle("Tick");
     it.ask("ann", call::EndSession { session: SessionId(1) });
     it.ask("bob", call::Logout);
-    for seat in 0..size {
-        it.sit("", "", LOBBY);
-        if seat < 3 {
-            it.ask("", be_guest(&format!("zoe {seat}")));
+    for subscription in 0..size {
+        it.subscribe("", "", LOBBY);
+        if subscription < 3 {
+            it.ask("", be_guest(&format!("zoe {subscription}")));
         }
     }
     it.give("Close", Command::Close);

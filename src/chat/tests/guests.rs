@@ -40,8 +40,8 @@ fn a_guest_without_a_session_does_not_linger() {
 fn what_was_a_guests_is_the_longest_members_or_nobodys() {
     let mut core = Core::with(&["bob", "ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    let open = core.room("zoe", facts("open", Visibility::Public, None));
-    let shut = core.room("zoe", facts("shut", Visibility::Private, Some("hash")));
+    let open = core.room("zoe", room_settings("open", Visibility::Public, None));
+    let shut = core.room("zoe", room_settings("shut", Visibility::Private, Some("hash")));
     core.ask("ann", call::Enter { room: shut, access: token(shut, 0) }).expect("a member");
     core.ask("bob", call::Enter { room: shut, access: token(shut, 0) }).expect("a member");
     let may = |room| call::MayChange { room: RoomRef::Id(room), access: Access::Open };
@@ -60,9 +60,10 @@ fn what_was_a_guests_is_the_longest_members_or_nobodys() {
 fn members_hear_whose_their_room_is_now() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    let den = core.room("zoe", facts("den", Visibility::Private, Some("hash")));
+    let den = core.room("zoe", room_settings("den", Visibility::Private, Some("hash")));
     core.ask("ann", call::Enter { room: den, access: token(den, 0) }).expect("a member");
-    let follow = call::Follow { seat: SeatId(65_536), door: BACK, only: None };
+    let follow =
+        call::OpenStream { subscription: SubscriptionId(65_536), protocol: BACK, only: None };
     core.ask("ann", follow).expect("a stream");
     core.ask_late("zoe", call::Logout);
     let noticed = core.settle();
@@ -79,11 +80,11 @@ fn members_hear_whose_their_room_is_now() {
 fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
     let mut core = Core::with(&["ann", "bob"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    let den = core.room("zoe", facts("den", Visibility::Public, None));
-    let bar = core.room("zoe", facts("bar", Visibility::Public, None));
-    let nobodys = core.room("", facts("hall", Visibility::Public, None));
-    core.try_to("", sit(1, den)).expect("a seat");
-    core.try_to("", sit(2, nobodys)).expect("a seat");
+    let den = core.room("zoe", room_settings("den", Visibility::Public, None));
+    let bar = core.room("zoe", room_settings("bar", Visibility::Public, None));
+    let nobodys = core.room("", room_settings("hall", Visibility::Public, None));
+    core.try_to("", subscribe(1, den)).expect("a subscription");
+    core.try_to("", subscribe(2, nobodys)).expect("a subscription");
     core.ask("zoe", call::Logout).expect("out");
     let rooms = |core: &Core| -> Vec<RoomId> {
         core.chat.snapshot().rooms.iter().map(|room| room.id).collect()
@@ -97,14 +98,14 @@ fn a_room_that_has_lost_its_owner_ends_with_the_last_who_is_there() {
     assert_eq!(rooms(&core), [LOBBY, den, nobodys]);
     core.ask("ann", call::Exit { room: den }).expect("out");
     assert_eq!(rooms(&core), [LOBBY, nobodys]);
-    core.room("bob", facts("den", Visibility::Public, None));
+    core.room("bob", room_settings("den", Visibility::Public, None));
 }
 
 #[test]
 fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    let den = core.room("zoe", facts("den", Visibility::Public, None));
+    let den = core.room("zoe", room_settings("den", Visibility::Public, None));
     core.ask_late("zoe", call::Logout);
     core.commit();
     core.commit();
@@ -123,7 +124,7 @@ fn what_could_not_be_done_about_a_room_without_an_owner_is_at_the_next_tick() {
 fn who_gives_a_guest_up_frees_the_name_at_once() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
-    core.sit(1, "zoe").expect("another tab");
+    core.subscribe(1, "zoe").expect("another tab");
     core.ask("", be_guest("zed")).expect("another guest");
     let ask = core.ask_late("zoe", call::GiveUp);
     assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))), "the disk is not waited for");
@@ -198,7 +199,7 @@ fn the_name_of_a_guest_who_is_away_for_too_long_is_free_at_once() {
 fn a_guest_who_sits_somewhere_keeps_the_name() {
     let mut core = Core::new();
     core.ask("", be_guest("zoe")).expect("a guest");
-    core.sit(1, "zoe").expect("a seat");
+    core.subscribe(1, "zoe").expect("a subscription");
     core.passes(10 * TTL_SECS);
     assert_eq!(core.try_to("", be_guest("zoe")), Err(Refusal::NameTaken));
 }

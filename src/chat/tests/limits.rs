@@ -44,7 +44,7 @@ fn lasts(core: &mut Core, who: &str, what: impl Into<Call>) -> (u64, u32) {
 #[test]
 fn a_bot_says_twenty_lines_a_second_for_a_day() {
     let mut core = limited(&["bot"]);
-    let room = core.room("bot", facts("Lines", Visibility::Public, None));
+    let room = core.room("bot", room_settings("Lines", Visibility::Public, None));
     let line = "the quick brown fox jumps over the lazy dog, and then it does so again";
     for second in 0..24 * 3_600 {
         for _ in 0..20 {
@@ -67,10 +67,10 @@ fn conversations_pastes_and_crowds_pass() {
     let people: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut core = limited(&people);
     // All come at once, from one address, as when the server was started again; each says
-    // something, and puts a sign on what was said first.
+    // something, and puts a reaction on what was said first.
     core.source = from(1);
     for (index, one) in people.iter().enumerate() {
-        core.try_to(one, enter(index as u64 + 1, FRONT)).expect("a seat");
+        core.try_to(one, enter(index as u64 + 1, FRONT)).expect("a subscription");
         core.try_to(one, message(LOBBY, "hello")).expect("it is taken");
         let emoji = Emoji::new("👍").expect("an emoji");
         let react = Action::React { room: LOBBY, target: Seq(2_500), emoji, on: true };
@@ -89,9 +89,9 @@ fn conversations_pastes_and_crowds_pass() {
 }
 
 #[test]
-fn one_person_is_limited_through_all_doors_together() {
+fn one_person_is_limited_through_all_protocols_together() {
     let mut core = limited(&["ann", "bob"]);
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     let most = person(rates::MESSAGE).burst;
     for _ in 0..most / 2 {
         core.say(1, "ann", "hi");
@@ -131,7 +131,7 @@ fn what_one_writes_is_bounded_in_bytes() {
 #[test]
 fn one_who_comes_and_goes_is_limited_and_those_who_are_told_are_spared() {
     let mut core = limited(&[]);
-    core.try_to("", sit(1, LOBBY)).expect("a seat");
+    core.try_to("", subscribe(1, LOBBY)).expect("a subscription");
     let mut told = 0;
     for second in 0..100 {
         for _ in 0..100 {
@@ -147,8 +147,8 @@ fn one_who_comes_and_goes_is_limited_and_those_who_are_told_are_spared() {
 #[test]
 fn a_connection_without_an_account_is_limited_by_itself() {
     let mut core = limited(&[]);
-    core.try_to("", sit(1, LOBBY)).expect("a seat");
-    core.try_to("", sit(2, LOBBY)).expect("a seat");
+    core.try_to("", subscribe(1, LOBBY)).expect("a subscription");
+    core.try_to("", subscribe(2, LOBBY)).expect("a subscription");
     let limit = |noticed: &[String]| noticed.iter().any(|what| what.contains("RateLimited"));
     let mut count = 0;
     while !limit(&core.say(1, "Gus", "hi")) {
@@ -236,14 +236,15 @@ fn marks_typing_searches_and_streams() {
     }
     core.passes(60);
     let mut opened = 0;
-    while core.try_to("ann", sit(1_000 + opened, LOBBY)) == Ok(()) {
+    while core.try_to("ann", subscribe(1_000 + opened, LOBBY)) == Ok(()) {
         core.leave(1_000 + opened);
         opened += 1;
     }
     assert_eq!(opened, person(rates::OPEN).burst);
     core.passes(60);
     let base = 65_536;
-    let follow = call::Follow { seat: SeatId(base), door: BACK, only: None };
+    let follow =
+        call::OpenStream { subscription: SubscriptionId(base), protocol: BACK, only: None };
     core.try_to("ann", follow).expect("a stream");
     let types = Tell::Typing { room: LOBBY };
     let told = (0..100).map(|_| core.tell(base, types.clone()));
@@ -263,7 +264,7 @@ fn what_this_server_asks_for_itself_is_free() {
 #[test]
 fn a_room_at_which_many_guess_lets_in_who_knows_the_password() {
     let mut core = limited(&["ann", "bob"]);
-    let den = core.room("ann", facts("Den", Visibility::Private, Some("hash")));
+    let den = core.room("ann", room_settings("Den", Visibility::Private, Some("hash")));
     let room = || RoomRef::Id(den);
     // One address has its tries, and no more.
     core.source = from(1);
@@ -301,8 +302,8 @@ fn a_room_at_which_many_guess_lets_in_who_knows_the_password() {
 fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("gus")).expect("a guest");
-    core.sit(1, "ann").expect("a seat");
-    core.try_to("", sit(2, LOBBY)).expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
+    core.try_to("", subscribe(2, LOBBY)).expect("a subscription");
     let said = core.ask("ann", message(LOBBY, "before"));
     let Ok(Answer::Acted(Acted { seq: target, .. })) = said else { panic!("{said:?}") };
     let register = |name: &str| call::Register { name: name.into(), key: key(name) };
@@ -319,7 +320,8 @@ fn with_little_room_on_the_disk_guests_are_refused_first_and_then_everybody() {
     assert_eq!(core.try_to("", call::Space), no);
     assert_eq!(core.try_to("ann", message(LOBBY, "hi")), no);
     assert_eq!(core.say(1, "ann", "hi"), ["to 1: no, NoSpace"]);
-    let make = call::MakeRoom { facts: facts("Den", Visibility::Public, None), chance: 1 };
+    let make =
+        call::MakeRoom { settings: room_settings("Den", Visibility::Public, None), chance: 1 };
     assert_eq!(core.try_to("ann", make), no);
     let edit = Action::Edit { room: LOBBY, target, text: "after".into() };
     assert_eq!(core.try_to("ann", call::Act(edit)), no);

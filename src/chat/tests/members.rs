@@ -10,8 +10,8 @@ fn enter_room(room: RoomId, access: Access) -> Call {
 #[test]
 fn who_may_enter_see_and_leave() {
     let mut core = Core::with(&["ann", "bob"]);
-    let shut = core.room("ann", facts("shut", Private, Some("hash")));
-    let dark = core.room("ann", facts("dark", Hidden, Some("hash")));
+    let shut = core.room("ann", room_settings("shut", Private, Some("hash")));
+    let dark = core.room("ann", room_settings("dark", Hidden, Some("hash")));
     let view = |room| call::View { room };
     assert_eq!(core.try_to("bob", view(dark)), Err(Refusal::RoomNotFound));
     assert_eq!(core.try_to("bob", view(shut)), Ok(()));
@@ -49,7 +49,7 @@ fn two_have_one_room_and_nobody_else_finds_it() {
         Err(Refusal::RoomNotFound)
     );
     assert_eq!(
-        core.try_to("ann", sit_with(1, room.id, token(room.id, 0))),
+        core.try_to("ann", subscribe_with(1, room.id, token(room.id, 0))),
         Err(Refusal::RoomNotFound)
     );
 }

@@ -1,25 +1,26 @@
 //! The rules of the contract as the core knows them, to be read as its specification: one file for
-//! people, one for rooms, one for seats. Here: a core with a log that answers when it is told to.
+//! people, one for rooms, one for subscriptions. Here: a core with a log that answers when it is
+//! told to.
 
 mod blocks;
 mod clock;
+mod closing;
 mod deleted;
 mod direct;
 mod full;
 mod growth;
 mod guests;
 mod limits;
-mod locking;
 mod members;
 mod mentions;
+mod messages;
 mod names;
 mod pages;
 mod people;
 mod quotas;
 mod rooms;
-mod seats;
 mod streams;
-mod words;
+mod subscriptions;
 
 use std::collections::VecDeque;
 
@@ -29,9 +30,9 @@ use crate::time::{Moment, Time};
 
 const TTL_SECS: u64 = 3_600;
 const NOON: Time = Time(1_000_000_000_000);
-/// Three doors; the core only tells them apart.
-const FRONT: Door = Door(0);
-const BACK: Door = Door(1);
+/// Three protocols; the core only tells them apart.
+const FRONT: ProtocolId = ProtocolId(0);
+const BACK: ProtocolId = ProtocolId(1);
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
@@ -44,10 +45,10 @@ fn key(text: &str) -> KeyHash {
     key
 }
 
-fn facts(title: &str, visibility: Visibility, password: Option<&str>) -> RoomFacts {
+fn room_settings(title: &str, visibility: Visibility, password: Option<&str>) -> RoomSettings {
     let title = Title::new(title).expect("a title");
     let description = Description::default();
-    RoomFacts { title, description, visibility, password: password.map(Box::from) }
+    RoomSettings { title, description, visibility, password: password.map(Box::from) }
 }
 
 fn token(room: RoomId, generation: u64) -> Access {
@@ -192,38 +193,38 @@ impl Core {
         self.now = self.now.plus_secs(secs);
     }
 
-    fn room(&mut self, owner: &str, facts: RoomFacts) -> RoomId {
+    fn room(&mut self, owner: &str, settings: RoomSettings) -> RoomId {
         self.last += 1; // A number of its own for each that is hidden.
-        match self.ask(owner, call::MakeRoom { facts, chance: self.last }) {
+        match self.ask(owner, call::MakeRoom { settings, chance: self.last }) {
             Ok(Answer::Room(room)) => room.id,
             other => panic!("{other:?} instead of a room"),
         }
     }
 
     /// Sits in the lobby, bound to who asks.
-    fn sit(&mut self, seat: u64, caller: &str) -> Result<(), Refusal> {
-        self.try_to(caller, sit(seat, LOBBY))
+    fn subscribe(&mut self, subscription: u64, caller: &str) -> Result<(), Refusal> {
+        self.try_to(caller, subscribe(subscription, LOBBY))
     }
 
-    fn tell(&mut self, seat: u64, tell: Tell) -> Vec<String> {
-        self.give(Command::Tell { seat: SeatId(seat), tell })
+    fn tell(&mut self, subscription: u64, tell: Tell) -> Vec<String> {
+        self.give(Command::Tell { subscription: SubscriptionId(subscription), tell })
     }
 
-    fn say(&mut self, seat: u64, name: &str, text: &str) -> Vec<String> {
+    fn say(&mut self, subscription: u64, name: &str, text: &str) -> Vec<String> {
         let tell = Tell::Say { name: Name::new(name), color: None, text: text.into() };
-        self.tell(seat, tell)
+        self.tell(subscription, tell)
     }
 
-    fn join(&mut self, seat: u64, name: &str) -> Vec<String> {
-        self.tell(seat, Tell::Join { name: Name::new(name), color: None })
+    fn join(&mut self, subscription: u64, name: &str) -> Vec<String> {
+        self.tell(subscription, Tell::Join { name: Name::new(name), color: None })
     }
 
-    fn part(&mut self, seat: u64) -> Vec<String> {
-        self.tell(seat, Tell::Part { name: None })
+    fn part(&mut self, subscription: u64) -> Vec<String> {
+        self.tell(subscription, Tell::Part { name: None })
     }
 
-    fn leave(&mut self, seat: u64) -> Vec<String> {
-        self.give(Command::Leave { seat: SeatId(seat) })
+    fn leave(&mut self, subscription: u64) -> Vec<String> {
+        self.give(Command::Leave { subscription: SubscriptionId(subscription) })
     }
 
     fn present(&mut self, room: RoomId) -> Vec<String> {
@@ -259,32 +260,41 @@ fn caller(who: &str) -> Caller {
     }
 }
 
-fn sit(seat: u64, room: RoomId) -> Call {
-    let (seat, room, access) = (SeatId(seat), RoomRef::Id(room), Access::Open);
-    call::Sit { seat, door: FRONT, room, access, claim: None, enter: false }.into()
+fn subscribe(subscription: u64, room: RoomId) -> Call {
+    let (subscription, room, access) =
+        (SubscriptionId(subscription), RoomRef::Id(room), Access::Open);
+    call::Subscribe { subscription, protocol: FRONT, room, access, claim: None, enter: false }
+        .into()
 }
 
-fn sit_with(seat: u64, room: RoomId, access: Access) -> Call {
-    let (seat, room) = (SeatId(seat), RoomRef::Id(room));
-    call::Sit { seat, door: FRONT, room, access, claim: None, enter: false }.into()
+fn subscribe_with(subscription: u64, room: RoomId, access: Access) -> Call {
+    let (subscription, room) = (SubscriptionId(subscription), RoomRef::Id(room));
+    call::Subscribe { subscription, protocol: FRONT, room, access, claim: None, enter: false }
+        .into()
 }
 
-fn sit_as(seat: u64, text: &str, granted: Time) -> Call {
-    let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
-    let claim = Some(Claim { name: name(text), granted, first: granted });
-    call::Sit { seat, door: FRONT, room, access, claim, enter: false }.into()
+fn subscribe_as(subscription: u64, text: &str, granted: Time) -> Call {
+    let (subscription, room, access) =
+        (SubscriptionId(subscription), RoomRef::Id(LOBBY), Access::Open);
+    let claim = Some(NameClaim { name: name(text), granted, first: granted });
+    call::Subscribe { subscription, protocol: FRONT, room, access, claim, enter: false }.into()
 }
 
-fn enter(seat: u64, door: Door) -> Call {
-    let (seat, room, access) = (SeatId(seat), RoomRef::Id(LOBBY), Access::Open);
-    call::Sit { seat, door, room, access, claim: None, enter: true }.into()
+fn enter(subscription: u64, protocol: ProtocolId) -> Call {
+    let (subscription, room, access) =
+        (SubscriptionId(subscription), RoomRef::Id(LOBBY), Access::Open);
+    call::Subscribe { subscription, protocol, room, access, claim: None, enter: true }.into()
 }
 
 fn words(effect: &Effect) -> String {
     match effect {
-        Effect::Seat { seat, room, .. } => format!("{seat} hears room {room}"),
-        Effect::Unseat { seat, farewell: None, .. } => format!("{seat} hears no more"),
-        Effect::Unseat { seat, farewell: Some(why), .. } => format!("{seat} is closed: {why:?}"),
+        Effect::Subscribe { subscription, room, .. } => format!("{subscription} hears room {room}"),
+        Effect::Unsubscribe { subscription, reason: None, .. } => {
+            format!("{subscription} hears no more")
+        }
+        Effect::Unsubscribe { subscription, reason: Some(why), .. } => {
+            format!("{subscription} is closed: {why:?}")
+        }
         Effect::Announce { event, by } => {
             let who = event.author.name.as_str();
             let what = match &event.what {
@@ -303,23 +313,33 @@ fn words(effect: &Effect) -> String {
                 What::Said { seq, text, .. } => format!("said {text} as {seq}"),
             };
             let color = event.color.as_ref().map(|color| format!(" in {}", color.as_str()));
-            let by = by.map(|(seat, _)| format!(" by {seat}"));
+            let by = by.map(|(subscription, _)| format!(" by {subscription}"));
             format!("{who} {what}{}{}", color.unwrap_or_default(), by.unwrap_or_default())
         }
-        Effect::Whisper { seat, event, .. } => match &event.what {
+        Effect::Notify { subscription, event, .. } => match &event.what {
             What::Room { seq, info } => {
-                format!("whispered to {seat}: {} as {seq}", info.title.as_str())
+                format!("notified to {subscription}: {} as {seq}", info.title.as_str())
             }
-            What::Gone { seq } => format!("whispered to {seat}: gone as {seq}"),
-            other => format!("whispered to {seat}: {other:?}"),
+            What::Gone { seq } => format!("notified to {subscription}: gone as {seq}"),
+            other => format!("notified to {subscription}: {other:?}"),
         },
-        Effect::Dismiss { seat, farewell } => format!("{seat} is dismissed: {farewell:?}"),
-        Effect::Mark { room, account, seq } => format!("{account} has read {room} to {seq}"),
-        Effect::Reply { seat, reply: Ok(Receipt::Logged { seq, repeated: false, .. }), .. } => {
-            format!("to {seat}: Said({seq})")
+        Effect::CloseStream { subscription, reason } => {
+            format!("{subscription} is dismissed: {reason:?}")
         }
-        Effect::Reply { seat, reply: Ok(receipt), .. } => format!("to {seat}: {receipt:?}"),
-        Effect::Reply { seat, reply: Err(refusal), .. } => format!("to {seat}: no, {refusal:?}"),
+        Effect::Mark { room, account, seq } => format!("{account} has read {room} to {seq}"),
+        Effect::Reply {
+            subscription,
+            reply: Ok(Receipt::Logged { seq, repeated: false, .. }),
+            ..
+        } => {
+            format!("to {subscription}: Said({seq})")
+        }
+        Effect::Reply { subscription, reply: Ok(receipt), .. } => {
+            format!("to {subscription}: {receipt:?}")
+        }
+        Effect::Reply { subscription, reply: Err(refusal), .. } => {
+            format!("to {subscription}: no, {refusal:?}")
+        }
         other => format!("{other:?}"),
     }
 }

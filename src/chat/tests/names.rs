@@ -10,11 +10,11 @@ fn a_name_is_not_to_be_mistaken_for_an_accounts() {
     {
         assert_eq!(core.try_to("", be_guest(bad)), Err(Refusal::NameTaken), "{bad:?}");
         // Nor can one speak under it who has no account.
-        core.sit(1, "").expect("a seat");
+        core.subscribe(1, "").expect("a subscription");
         assert_eq!(core.join(1, bad), ["to 1: no, NameInUse"], "{bad:?}");
         core.leave(1);
         let room = RoomRef::Id(LOBBY);
-        let lock = call::Lock { room, name: Some(name(bad)), access: Access::Open };
+        let lock = call::PasswordState { room, name: Some(name(bad)), access: Access::Open };
         assert_eq!(core.try_to("", lock), Err(Refusal::NameInUse), "{bad:?}");
     }
     for bad in ["bob\u{fe0f}", "Shanty", "all", "@bob", "a: b", "\u{3164}"] {
@@ -43,10 +43,10 @@ fn two_names_in_flight_are_not_alike() {
 #[test]
 fn two_titles_are_not_the_same() {
     let mut core = Core::with(&["ann"]);
-    core.room("ann", facts("Café", Visibility::Public, None));
+    core.room("ann", room_settings("Café", Visibility::Public, None));
     for title in ["CAFÉ", "cafe\u{301}", "Ｃａｆé"] {
-        let facts = facts(title, Visibility::Public, None);
-        let made = core.try_to("ann", call::MakeRoom { facts, chance: 1 });
+        let settings = room_settings(title, Visibility::Public, None);
+        let made = core.try_to("ann", call::MakeRoom { settings, chance: 1 });
         assert_eq!(made, Err(Refusal::TitleTaken), "{title:?}");
         let find = call::Room { room: RoomRef::Title(title.into()), access: Access::Open };
         assert!(core.ask("", find).is_ok(), "{title:?}");
@@ -65,9 +65,9 @@ fn what_was_two_stays_two() {
         put(Entry::AccountMade { account, name, key: None, color: None });
     }
     for (number, old) in (7..).zip(["Café", "Cafe\u{301}", "café"]) {
-        let mut facts = facts("any", Visibility::Public, None);
-        facts.title = Title::kept(old).expect("a title");
-        put(Entry::RoomMade { room: RoomId(number), owner: Some(AccountId(1)), facts });
+        let mut settings = room_settings("any", Visibility::Public, None);
+        settings.title = Title::kept(old).expect("a title");
+        put(Entry::RoomMade { room: RoomId(number), owner: Some(AccountId(1)), settings });
     }
     let snapshot = core.chat.snapshot();
     let accounts: Vec<u64> = snapshot.accounts.iter().map(|one| one.id.0).collect();

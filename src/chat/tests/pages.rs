@@ -60,7 +60,7 @@ fn rooms_by_number() {
 fn members_while_they_come_and_go() {
     let mut core = crowd();
     for guest in 0..COUNT {
-        core.try_to("", sit(guest, LOBBY)).expect("a seat");
+        core.try_to("", subscribe(guest, LOBBY)).expect("a subscription");
         core.join(guest, &format!("guest {guest}"));
     }
     let present = pages(0, |after| match core.ask("", call::Present { room: LOBBY, after }) {
@@ -75,7 +75,7 @@ fn members_while_they_come_and_go() {
         asked += 1;
         match asked {
             2 => assert!(!core.leave(0).is_empty()),
-            3 => core.sit(COUNT, "ann").expect("a seat"),
+            3 => core.subscribe(COUNT, "ann").expect("a subscription"),
             4 => assert_eq!(core.join(COUNT, "ann").len(), 2),
             _ => {}
         }
@@ -94,7 +94,7 @@ fn members_while_they_come_and_go() {
 fn a_room_has_its_first_people_and_says_where_the_rest_begins() {
     let mut core = crowd();
     for guest in 0..COUNT {
-        core.try_to("", sit(guest, LOBBY)).expect("a seat");
+        core.try_to("", subscribe(guest, LOBBY)).expect("a subscription");
         core.join(guest, &format!("guest {guest}"));
     }
     let what = call::Room { room: RoomRef::Id(LOBBY), access: Access::Open };

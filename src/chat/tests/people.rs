@@ -27,7 +27,7 @@ fn who_waits_and_is_not_known_any_more_is_refused() {
         core.ask("", login("ann", "second")).expect("a session");
         core.ask("", be_guest("zoe")).expect("a guest");
         // Nobody's, so that anybody may change it: also whoever is nobody any more.
-        let room = core.room("", facts("den", Visibility::Public, None));
+        let room = core.room("", room_settings("den", Visibility::Public, None));
         let first = core.ask_late("", retitle(room, "first"));
         let ending = ends.map(|what| {
             let by = if who.starts_with("zoe") { "zoe" } else { "ann" };
@@ -42,7 +42,8 @@ fn who_waits_and_is_not_known_any_more_is_refused() {
         assert!(ending.is_none_or(|ask| core.answer(ask) == Some(Ok(Answer::Done(())))), "{who}");
         assert_eq!(core.answer(late).expect("an answer").map(|_| ()), expected, "{who}");
         let rooms = core.chat.snapshot().rooms;
-        let title = rooms.iter().find(|one| one.id == room).expect("the room").facts.title.clone();
+        let title =
+            rooms.iter().find(|one| one.id == room).expect("the room").settings.title.clone();
         assert_eq!(title.as_str() == "late", expected.is_ok(), "{who} does nothing, or it");
     }
 }
@@ -93,8 +94,8 @@ fn a_name_that_could_not_be_written_down_is_free_again() {
 #[test]
 fn a_name_that_somebody_uses_without_an_account_can_be_registered_and_is_not_theirs_then() {
     let mut core = Core::new();
-    core.sit(1, "").expect("a seat");
-    core.sit(2, "").expect("a seat");
+    core.subscribe(1, "").expect("a subscription");
+    core.subscribe(2, "").expect("a subscription");
     core.join(1, "Ann");
     assert_eq!(core.try_to("", be_guest("ann")), Err(Refusal::NameTaken), "one guest is enough");
     let ask = core.ask_late("", call::Register { name: "ann".into(), key: key("ann") });
@@ -105,14 +106,14 @@ fn a_name_that_somebody_uses_without_an_account_can_be_registered_and_is_not_the
     assert_eq!(core.join(1, "Zoe"), ["Zoe joined by 1", "to 1: Noted"]);
     assert_eq!(core.present(LOBBY), ["Zoe"]);
     core.login("ann").expect("a login");
-    core.sit(3, "ann").expect("a seat");
+    core.subscribe(3, "ann").expect("a subscription");
     core.leave(1);
 }
 
 #[test]
 fn a_guest_cannot_take_a_name_that_is_being_registered() {
     let mut core = Core::new();
-    core.sit(1, "").expect("a seat");
+    core.subscribe(1, "").expect("a subscription");
     core.ask_late("", call::Register { name: "ann".into(), key: key("ann") });
     assert!(core.join(1, "ANN").is_empty(), "in its turn");
     assert_eq!(core.commit(), ["to 1: no, NameInUse"]);
@@ -137,7 +138,7 @@ fn a_session_knows_who_one_is_until_it_is_logged_out() {
 }
 
 #[test]
-fn a_person_is_online_who_has_a_seat() {
+fn a_person_is_online_who_has_a_subscription() {
     let mut core = Core::with(&["ann", "Bob"]);
     let online =
         |core: &mut Core, name: &str| match core.ask("ann", call::Person { name: name.into() }) {
@@ -146,7 +147,7 @@ fn a_person_is_online_who_has_a_seat() {
             Err(refusal) => Err(refusal),
         };
     assert_eq!(online(&mut core, "bOB"), Ok(false));
-    core.sit(1, "Bob").expect("a seat");
+    core.subscribe(1, "Bob").expect("a subscription");
     assert_eq!(online(&mut core, "bob"), Ok(true));
     core.leave(1);
     assert_eq!(online(&mut core, "bob"), Ok(false));
@@ -156,11 +157,11 @@ fn a_person_is_online_who_has_a_seat() {
 }
 
 #[test]
-fn to_log_out_closes_the_seats_of_that_session_and_of_no_other() {
+fn to_log_out_closes_the_subscriptions_of_that_session_and_of_no_other() {
     let mut core = Core::with(&["ann"]);
     core.ask("", login("ann", "second")).expect("a login");
-    core.sit(1, "ann").expect("a seat");
-    core.sit(2, "second").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
+    core.subscribe(2, "second").expect("a subscription");
     core.join(1, "");
     let ask = core.ask_late("ann", call::Logout);
     assert_eq!(core.commit(), ["1 is closed: SessionEnded", "ann left"]);
@@ -177,7 +178,7 @@ fn an_account_has_so_many_sessions_and_the_longest_unused_makes_way() {
         core.passes(1);
         core.ask("", login("ann", &session(index))).expect("in");
     }
-    core.sit(1, "s0").expect("a seat: longest unused, but in use");
+    core.subscribe(1, "s0").expect("a subscription: longest unused, but in use");
     core.ask("s1", call::Me).expect("used just now, so the next one is older");
     core.ask("", login("ann", "new")).expect("in");
     let alive = |core: &mut Core, who: &str| core.ask(who, call::Me).is_ok();
@@ -218,7 +219,7 @@ fn one_sees_and_ends_ones_own_sessions() {
     let end = |session| call::EndSession { session: SessionId(session) };
     assert_eq!(core.try_to("ann", end(2)), Err(Refusal::SessionNotFound), "it is bob's");
     assert_eq!(core.try_to("", end(1)), Err(Refusal::Unauthenticated));
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     core.ask_late("other", end(1));
     assert_eq!(core.commit(), ["1 is closed: SessionEnded"]);
     assert_eq!(core.try_to("ann", call::Me), Err(Refusal::Unauthenticated));
@@ -264,9 +265,9 @@ fn a_session_ends_a_lifetime_after_its_last_use() {
 }
 
 #[test]
-fn a_seat_keeps_its_session_alive() {
+fn a_subscription_keeps_its_session_alive() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     core.passes(10 * TTL_SECS);
     core.give(Command::Tick);
     core.settle();
@@ -289,17 +290,17 @@ fn uses_are_written_down_in_grains() {
         core.ask("ann", call::Me).expect("a session");
         assert_eq!(core.touched.len(), noted, "after {secs} s more");
     }
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     core.passes(grain);
     core.touched.clear();
     core.give(Command::Tick);
-    assert_eq!(core.touched, [(SessionId(1), core.now)], "sitting is using");
+    assert_eq!(core.touched, [(SessionId(1), core.now)], "subscribed is using");
 }
 
 #[test]
 fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
     let mut core = Core::with(&["ann", "bob"]);
-    let room = core.room("ann", facts("den", Visibility::Public, None));
+    let room = core.room("ann", room_settings("den", Visibility::Public, None));
     core.ask("bob", call::Logout).expect("the latest session");
     let remove = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     core.ask("ann", remove).expect("the latest room");
@@ -308,7 +309,7 @@ fn a_core_that_begins_from_the_tables_goes_on_where_the_last_one_was() {
     assert_eq!(core.chat.snapshot(), snapshot);
     core.ask("ann", call::Me).expect("her session goes on");
     core.login("bob").expect("a login");
-    let next = core.room("", facts("den", Visibility::Public, None));
+    let next = core.room("", room_settings("den", Visibility::Public, None));
     assert_eq!(next, RoomId(room.0 + 1));
     let sessions: Vec<_> = core.chat.snapshot().sessions.iter().map(|one| one.id).collect();
     assert_eq!(sessions, [SessionId(1), SessionId(3)], "no number comes again");
@@ -351,8 +352,8 @@ fn an_endless_lifetime_is_no_arithmetic() {
 fn who_changes_the_key_puts_everybody_else_out() {
     let mut core = Core::with(&["ann", "bob"]);
     core.ask("", login("ann", "thief")).expect("a second session");
-    for (seat, who) in [(1, "ann"), (2, "thief"), (3, "bob")] {
-        core.sit(seat, who).expect("a seat");
+    for (subscription, who) in [(1, "ann"), (2, "thief"), (3, "bob")] {
+        core.subscribe(subscription, who).expect("a subscription");
     }
     // A login that was under way does not outlast the key, and one that comes later waits for it.
     let began = core.ask_late("", login("ann", "late"));
@@ -371,7 +372,7 @@ fn who_changes_the_key_puts_everybody_else_out() {
     core.ask("ann", call::Me).expect("who asked is still there");
     assert_eq!(core.join(1, ""), ["ann joined by 1", "to 1: Noted"]);
     assert_eq!(core.join(3, ""), ["bob joined by 3", "to 3: Noted"]);
-    assert!(core.join(2, "").is_empty(), "the thief's seat has ended");
+    assert!(core.join(2, "").is_empty(), "the thief's subscription has ended");
     core.ask("", login("new", "home")).expect("in by the new key");
     // Nobody's key but one's own, and a guest has none.
     assert_eq!(core.try_to("", call::ChangeKey { key: key("x") }), Err(Refusal::Unauthenticated));

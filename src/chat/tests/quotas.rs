@@ -11,7 +11,7 @@ use crate::limits::{
 };
 
 fn make(title: &str) -> Call {
-    call::MakeRoom { facts: facts(title, Visibility::Public, None), chance: 1 }.into()
+    call::MakeRoom { settings: room_settings(title, Visibility::Public, None), chance: 1 }.into()
 }
 
 fn from(address: &str) -> Source {
@@ -44,8 +44,8 @@ fn rooms_that_one_owns_count_though_one_has_left_them() {
         core.checks = false;
         let rooms: Vec<RoomId> = (0..max - 1)
             .map(|number| {
-                let room =
-                    core.room(who, facts(&format!("room {number}"), Visibility::Public, None));
+                let room = core
+                    .room(who, room_settings(&format!("room {number}"), Visibility::Public, None));
                 core.ask(who, call::Exit { room }).expect("out");
                 room
             })

@@ -33,10 +33,10 @@ fn the_founding_entry_makes_the_lobby() {
 #[test]
 fn who_may_change_and_end_which_room() {
     let mut core = Core::with(&["ann", "bob"]);
-    let owned = core.room("ann", facts("owned", Public, None));
-    let free = core.room("", facts("free", Public, None));
-    let locked = core.room("ann", facts("locked", Private, Some("hash")));
-    let shared = core.room("", facts("shared", Private, Some("hash")));
+    let owned = core.room("ann", room_settings("owned", Public, None));
+    let free = core.room("", room_settings("free", Public, None));
+    let locked = core.room("ann", room_settings("locked", Private, Some("hash")));
+    let shared = core.room("", room_settings("shared", Private, Some("hash")));
     // (room, who, by which right, what comes of it)
     let cases = [
         (LOBBY, "ann", Access::Open, Err(Refusal::Forbidden)),
@@ -80,7 +80,11 @@ fn who_may_change_and_end_which_room() {
         assert_eq!(core.try_to(who, remove(room, access)), Ok(()));
         assert_eq!(core.try_to(who, remove(room, access)), Err(Refusal::RoomNotFound));
     }
-    assert_eq!(core.room("", facts("free", Public, None)), RoomId(6), "no number comes again");
+    assert_eq!(
+        core.room("", room_settings("free", Public, None)),
+        RoomId(6),
+        "no number comes again"
+    );
 }
 
 #[test]
@@ -96,7 +100,8 @@ fn a_room_has_a_password_exactly_if_it_is_not_public() {
     ];
     for (visibility, password, expected) in cases {
         let mut core = Core::new();
-        let make = call::MakeRoom { facts: facts("den", visibility, password), chance: 1 };
+        let make =
+            call::MakeRoom { settings: room_settings("den", visibility, password), chance: 1 };
         assert_eq!(core.try_to("", make), expected, "{visibility:?} {password:?}");
     }
     // (before, new visibility, new password, what comes of it: the new generation)
@@ -114,7 +119,7 @@ fn a_room_has_a_password_exactly_if_it_is_not_public() {
     for (before, visibility, password, expected) in cases {
         let mut core = Core::new();
         let first = (before != Public).then_some("first");
-        let room = core.room("", facts("den", before, first));
+        let room = core.room("", room_settings("den", before, first));
         let (title, description, new) = (None, None, password.map(Box::from));
         let what =
             RoomChange { title, description, visibility, password: new, keep_members: false };
@@ -122,15 +127,15 @@ fn a_room_has_a_password_exactly_if_it_is_not_public() {
         let kept = &core.chat.snapshot().rooms[1];
         let found = done.map(|_| kept.generation);
         assert_eq!(found, expected, "{before:?} to {visibility:?} with {password:?}");
-        let open = kept.facts.visibility == Public;
-        assert_eq!(kept.facts.password.is_none(), open);
+        let open = kept.settings.visibility == Public;
+        assert_eq!(kept.settings.password.is_none(), open);
     }
 }
 
 #[test]
 fn a_password_that_is_gone_does_not_come_back() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Private, Some("old")));
+    let room = core.room("", room_settings("den", Private, Some("old")));
     let to = |visibility, password: Option<&str>| RoomChange {
         visibility: Some(visibility),
         password: password.map(Box::from),
@@ -140,16 +145,16 @@ fn a_password_that_is_gone_does_not_come_back() {
     let closed = core.try_to("", change(room, token(room, 0), to(Private, None)));
     assert_eq!(closed, Err(Refusal::PasswordMissing));
     core.ask("", change(room, token(room, 0), to(Private, Some("new")))).expect("closed again");
-    let old = core.try_to("", sit_with(1, room, token(room, 0)));
+    let old = core.try_to("", subscribe_with(1, room, token(room, 0)));
     assert_eq!(old, Err(Refusal::NoAccess), "the first password's tokens are of no more use");
 }
 
 #[test]
 fn titles_are_unique_also_while_they_are_in_flight() {
     let mut core = Core::new();
-    let den = core.room("", facts("Den", Public, None));
-    let hall = core.room("", facts("hall", Public, None));
-    let make = |title| call::MakeRoom { facts: facts(title, Public, None), chance: 1 };
+    let den = core.room("", room_settings("Den", Public, None));
+    let hall = core.room("", room_settings("hall", Public, None));
+    let make = |title| call::MakeRoom { settings: room_settings(title, Public, None), chance: 1 };
     assert_eq!(core.try_to("", make("dEN")), Err(Refusal::TitleTaken));
     assert_eq!(core.try_to("", retitle(hall, "DEN")), Err(Refusal::TitleTaken));
     assert_eq!(core.try_to("", retitle(den, "DEN")), Ok(()), "its own, otherwise written");
@@ -177,7 +182,7 @@ impl Core {
 #[test]
 fn the_second_of_two_changes_sees_the_first() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Public, None));
+    let room = core.room("", room_settings("den", Public, None));
     let first = core.ask_late("", retitle(room, "attic"));
     let description = Description::new("a place");
     let second = RoomChange { description, ..RoomChange::default() };
@@ -196,7 +201,7 @@ fn the_second_of_two_changes_sees_the_first() {
 #[test]
 fn a_change_that_waits_is_judged_by_what_the_first_has_made() {
     let mut core = Core::with(&["ann"]);
-    let room = core.room("", facts("den", Private, Some("old")));
+    let room = core.room("", room_settings("den", Private, Some("old")));
     let password = Some("new".into());
     let lock = RoomChange { password, ..RoomChange::default() };
     core.ask_late("", change(room, token(room, 0), lock));
@@ -213,7 +218,7 @@ fn a_change_that_waits_is_judged_by_what_the_first_has_made() {
 #[test]
 fn who_waits_for_a_change_is_who_they_were_when_they_asked() {
     let mut core = Core::with(&["ann", "bob"]);
-    let room = core.room("ann", facts("den", Public, None));
+    let room = core.room("ann", room_settings("den", Public, None));
     core.ask_late("ann", retitle(room, "attic"));
     let patient = core.ask_late("ann", retitle(room, "cellar"));
     core.passes(TTL_SECS);
@@ -226,8 +231,8 @@ fn who_waits_for_a_change_is_who_they_were_when_they_asked() {
 #[test]
 fn who_hears_of_which_room() {
     let mut core = Core::new();
-    let shut = core.room("", facts("shut", Private, Some("hash")));
-    let dark = core.room("", facts("dark", Hidden, Some("hash")));
+    let shut = core.room("", room_settings("shut", Private, Some("hash")));
+    let dark = core.room("", room_settings("dark", Hidden, Some("hash")));
     let what = call::Rooms { mine: false, after: RoomId(0) };
     let Ok(Answer::Rooms(Page { items: rooms, next: None })) = core.ask("", what) else {
         panic!("no rooms")
@@ -244,33 +249,33 @@ fn who_hears_of_which_room() {
 }
 
 #[test]
-fn the_door_of_a_closed_room_opens_to_a_token_of_the_present_password() {
+fn the_protocol_of_a_closed_room_opens_to_a_token_of_the_present_password() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Private, Some("old")));
+    let room = core.room("", room_settings("den", Private, Some("old")));
     let cases = [(Access::Open, false), (token(room, 1), false), (token(room, 0), true)];
-    for (seat, (access, opens)) in (1..).zip(cases) {
+    for (subscription, (access, opens)) in (1..).zip(cases) {
         let expected = if opens { Ok(()) } else { Err(Refusal::NoAccess) };
-        assert_eq!(core.try_to("", sit_with(seat, room, access)), expected);
+        assert_eq!(core.try_to("", subscribe_with(subscription, room, access)), expected);
     }
     let password = Some("new".into());
     let lock = RoomChange { password, ..RoomChange::default() };
     core.ask_late("", change(room, token(room, 0), lock));
     assert_eq!(
-        core.try_to("", sit_with(9, room, token(room, 0))),
+        core.try_to("", subscribe_with(9, room, token(room, 0))),
         Ok(()),
         "still, while in flight"
     );
-    let late = core.try_to("", sit_with(10, room, token(room, 0)));
+    let late = core.try_to("", subscribe_with(10, room, token(room, 0)));
     assert_eq!(late, Err(Refusal::NoAccess));
-    assert_eq!(core.try_to("", sit_with(11, room, token(room, 1))), Ok(()));
+    assert_eq!(core.try_to("", subscribe_with(11, room, token(room, 1))), Ok(()));
 }
 
 #[test]
 fn a_new_password_sends_everybody_out_but_the_owner() {
     let mut core = Core::with(&["ann", "bob"]);
-    let room = core.room("ann", facts("den", Public, None));
-    for (seat, who) in [(1, "ann"), (2, "bob"), (3, "")] {
-        core.try_to(who, sit_with(seat, room, Access::Open)).expect("a seat");
+    let room = core.room("ann", room_settings("den", Public, None));
+    for (subscription, who) in [(1, "ann"), (2, "bob"), (3, "")] {
+        core.try_to(who, subscribe_with(subscription, room, Access::Open)).expect("a subscription");
     }
     core.join(1, "");
     core.join(2, "");
@@ -287,20 +292,20 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     core.ask_late("ann", change(room, Access::Open, hide));
     let heard = core.commit();
     assert_eq!(heard, ["ann made the room so as 8"], "the same password: nobody has to go");
-    core.try_to("bob", sit_with(4, room, token(room, 1))).expect("a seat");
+    core.try_to("bob", subscribe_with(4, room, token(room, 1))).expect("a subscription");
     let again = RoomChange { password: Some("other".into()), ..RoomChange::default() };
     core.ask_late("ann", change(room, Access::Open, again));
     assert_eq!(core.commit(), ["ann made the room so as 9", "4 is closed: Locked"]);
 }
 
 #[test]
-fn the_end_of_a_room_is_the_end_of_its_seats_and_nobody_else_comes_in() {
+fn the_end_of_a_room_is_the_end_of_its_subscriptions_and_nobody_else_comes_in() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Public, None));
-    core.try_to("", sit(1, room)).expect("a seat");
+    let room = core.room("", room_settings("den", Public, None));
+    core.try_to("", subscribe(1, room)).expect("a subscription");
     core.say(1, "guest", "hello");
     core.ask_late("", remove(room, Access::Open));
-    let late = core.ask_late("", sit(2, room));
+    let late = core.ask_late("", subscribe(2, room));
     assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)));
     core.say(1, "", "too late");
     let heard = core.settle();
@@ -317,18 +322,18 @@ fn the_end_of_a_room_is_the_end_of_its_seats_and_nobody_else_comes_in() {
 #[test]
 fn a_room_whose_end_could_not_be_written_down_goes_on() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Public, None));
+    let room = core.room("", room_settings("den", Public, None));
     let ask = core.ask_late("", remove(room, Access::Open));
     core.fail();
     assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
-    assert_eq!(core.try_to("", sit(1, room)), Ok(()));
+    assert_eq!(core.try_to("", subscribe(1, room)), Ok(()));
     assert_eq!(core.try_to("", remove(room, Access::Open)), Ok(()));
 }
 
 #[test]
 fn who_waits_for_a_change_that_fails_is_not_forgotten() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Public, None));
+    let room = core.room("", room_settings("den", Public, None));
     let first = core.ask_late("", retitle(room, "attic"));
     let second = core.ask_late("", retitle(room, "cellar"));
     core.fail();
@@ -340,10 +345,13 @@ fn who_waits_for_a_change_that_fails_is_not_forgotten() {
 #[test]
 fn what_somebody_else_got_into_the_log_first_is_refused_here() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Public, None));
+    let room = core.room("", room_settings("den", Public, None));
     let late = [
         core.ask_late("", call::Register { name: "ann".into(), key: key("ann") }),
-        core.ask_late("", call::MakeRoom { facts: facts("hall", Public, None), chance: 1 }),
+        core.ask_late(
+            "",
+            call::MakeRoom { settings: room_settings("hall", Public, None), chance: 1 },
+        ),
         core.ask_late("", retitle(room, "attic")),
     ];
     let (account, key) = (AccountId(9), key("another"));
@@ -353,34 +361,35 @@ fn what_somebody_else_got_into_the_log_first_is_refused_here() {
         Entry::AccountMade { account, name: name("Ann"), key: Some(key), color: None },
     );
     for (number, title) in [(8, "Hall"), (9, "Attic")] {
-        let (room, facts) = (RoomId(number), facts(title, Public, None));
-        core.logged(None, core.now, Entry::RoomMade { room, owner: None, facts });
+        let (room, settings) = (RoomId(number), room_settings(title, Public, None));
+        core.logged(None, core.now, Entry::RoomMade { room, owner: None, settings });
     }
     core.settle();
     // (The room's number, which was taken in vain, is older than one that is in the log.)
     let expected = [Refusal::NameTaken, Refusal::Unavailable, Refusal::TitleTaken];
     assert_eq!(late.map(|ask| core.answer(ask)), expected.map(|refusal| Some(Err(refusal))));
-    assert_eq!(core.chat.snapshot().rooms[1].facts.title.as_str(), "den");
+    assert_eq!(core.chat.snapshot().rooms[1].settings.title.as_str(), "den");
 }
 
 #[test]
 fn what_somebody_else_proposed_frees_nothing_that_is_reserved_here() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Public, None));
+    let room = core.room("", room_settings("den", Public, None));
     let ask = core.ask_late("", remove(room, Access::Open));
     let entry = Entry::RoomChanged {
         room,
-        facts: facts("attic", Public, None),
+        settings: room_settings("attic", Public, None),
         generation: 0,
         link: None,
         keep_members: false,
     };
     core.logged(None, core.now, entry);
-    let late = core.ask_late("", sit(1, room));
+    let late = core.ask_late("", subscribe(1, room));
     assert_eq!(core.answer(late), Some(Err(Refusal::RoomNotFound)), "its end is on the way");
     core.commit();
     assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))));
-    let reused = Entry::RoomMade { room, owner: None, facts: facts("again", Public, None) };
+    let reused =
+        Entry::RoomMade { room, owner: None, settings: room_settings("again", Public, None) };
     core.logged(None, core.now, reused);
     let found = core.try_to("", call::Room { room: RoomRef::Id(room), access: Access::Open });
     assert_eq!(found, Err(Refusal::RoomNotFound), "the number of a gone room makes no other");

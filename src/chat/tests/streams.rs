@@ -6,7 +6,7 @@ use Visibility::Hidden;
 const BASE: u64 = 65_536;
 
 fn follow(base: u64) -> Call {
-    call::Follow { seat: SeatId(base), door: BACK, only: None }.into()
+    call::OpenStream { subscription: SubscriptionId(base), protocol: BACK, only: None }.into()
 }
 
 fn send(room: RoomId, text: &str, id: &str) -> Action {
@@ -20,22 +20,22 @@ fn act(action: Action) -> Tell {
 #[test]
 fn a_stream_hears_its_rooms_as_they_come_and_go() {
     let mut core = Core::with(&["ann", "bob"]);
-    let den = core.room("ann", facts("den", Hidden, Some("hash")));
+    let den = core.room("ann", room_settings("den", Hidden, Some("hash")));
     core.ask("bob", follow(BASE)).expect("a stream");
     assert_eq!(core.present(LOBBY), ["bob"]);
     core.ask_late("bob", call::Enter { room: den, access: token(den, 0) });
     let hears = format!("65538 hears room {den}");
-    let expected = ["bob is member true as 7", &*hears, "whispered to 65538: den as 7"];
+    let expected = ["bob is member true as 7", &*hears, "notified to 65538: den as 7"];
     assert_eq!(core.commit()[..3], expected);
     core.ask_late("bob", call::Exit { room: den });
-    let expected = ["whispered to 65538: gone as 8", "65538 hears no more"];
+    let expected = ["notified to 65538: gone as 8", "65538 hears no more"];
     let heard = core.commit();
     assert_eq!(heard[..2], expected);
     assert_eq!(heard.last().map(String::as_str), Some("bob is member false as 8"));
 }
 
 #[test]
-fn what_is_said_through_a_stream_is_told_by_its_seat_and_answered_to_the_stream() {
+fn what_is_said_through_a_stream_is_told_by_its_subscription_and_answered_to_the_stream() {
     let mut core = Core::with(&["ann"]);
     core.ask("ann", follow(BASE)).expect("a stream");
     core.tell(BASE, act(send(LOBBY, "hi", "a")));
@@ -70,25 +70,25 @@ fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
 #[test]
 fn a_stream_of_some_rooms_hears_no_others() {
     let mut core = Core::with(&["ann"]);
-    let den = core.room("ann", facts("den", Hidden, Some("hash")));
-    let attic = core.room("ann", facts("attic", Hidden, Some("hash")));
+    let den = core.room("ann", room_settings("den", Hidden, Some("hash")));
+    let attic = core.room("ann", room_settings("attic", Hidden, Some("hash")));
     let later = RoomId::drawn(77);
     let only = Some(vec![den, later, RoomId(99)]);
-    let what = call::Follow { seat: SeatId(BASE), door: BACK, only };
-    let Ok(Answer::Following(Following { rooms, .. })) = core.ask("ann", what) else {
+    let what = call::OpenStream { subscription: SubscriptionId(BASE), protocol: BACK, only };
+    let Ok(Answer::OpenedStream(OpenedStream { rooms, .. })) = core.ask("ann", what) else {
         panic!("no stream")
     };
     assert_eq!(rooms.iter().map(|one| one.room).collect::<Vec<_>>(), [den]);
     assert!(core.present(LOBBY).is_empty());
     core.ask_late(
         "ann",
-        call::MakeRoom { facts: facts("later", Hidden, Some("hash")), chance: 77 },
+        call::MakeRoom { settings: room_settings("later", Hidden, Some("hash")), chance: 77 },
     );
     let hears = format!("65538 hears room {later}");
-    assert_eq!(core.commit()[..2], [&*hears, "whispered to 65538: later as 6"]);
+    assert_eq!(core.commit()[..2], [&*hears, "notified to 65538: later as 6"]);
     core.ask_late(
         "ann",
-        call::MakeRoom { facts: facts("cellar", Hidden, Some("hash")), chance: 1 },
+        call::MakeRoom { settings: room_settings("cellar", Hidden, Some("hash")), chance: 1 },
     );
     assert!(core.commit().is_empty(), "of this one it does not hear");
     core.tell(BASE, act(send(attic, "hi", "a")));

@@ -1,4 +1,4 @@
-//! What text may be, for every door: names, titles, signs, and what is said.
+//! What text may be, for every protocol: names, titles, reactions, and what is said.
 //!
 //! What identifies must not deceive: two that look the same are the same, nothing is hidden in it,
 //! and none poses as the server. The rules are those of Unicode (UAX 15, UTS 39, UTS 51), and hold

@@ -430,8 +430,8 @@ fn texts_at_random() {
             assert!(message(&text, 4_000).is_ok(), "{text:?} shows nothing");
             assert!(text.trim() == text && !text.contains("  "), "{text:?}");
         }
-        if let Some(sign) = emoji(&text) {
-            assert_eq!(emoji(&sign).as_ref(), Some(&sign), "{text:?}");
+        if let Some(reaction) = emoji(&text) {
+            assert_eq!(emoji(&reaction).as_ref(), Some(&reaction), "{text:?}");
         }
     });
 }

@@ -14,7 +14,7 @@ pub enum Access {
     Member,
     /// By the room's password, of this generation: it was found to be right.
     Password {
-        /// Compared with the room's: see [`Lock`](super::Lock).
+        /// Compared with the room's: see [`PasswordState`](super::PasswordState).
         generation: u64,
     },
     /// With a token.
@@ -30,11 +30,11 @@ pub enum Access {
 
 /// A name that was granted before, to somebody whom the core had found entitled to it (a token).
 #[derive(Clone, PartialEq, Debug)]
-pub struct Claim {
+pub struct NameClaim {
     /// The name.
     pub name: Name,
-    /// When it was granted, by [`Lock::granted`](super::Lock::granted) or earlier. An account that
-    /// was made later is another person's.
+    /// When it was granted, by [`PasswordState::granted`](super::PasswordState::granted) or
+    /// earlier. An account that was made later is another person's.
     pub granted: Time,
     /// When the first token was issued from which this one was renewed. Of two connections by the
     /// same one, the older gives way.

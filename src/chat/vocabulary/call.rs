@@ -2,11 +2,11 @@
 //! its own type or a [`Refusal`]; the table below says which.
 
 use crate::chat::types::{
-    AccountId, Color, Door, Name, RoomId, RoomRef, SeatId, Seq, SessionId, Title,
+    AccountId, Color, Name, ProtocolId, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Acted, Action, Answer, Claim, DeletedInfo, DirectRoom, Followed, Following, Member,
-    Page, Place, RoomChange, RoomFacts, RoomInfo, SessionInfo,
+    Access, Acted, Action, Answer, DeletedInfo, DirectRoom, Member, MembershipMarks, NameClaim,
+    OpenedStream, Page, Place, RoomChange, RoomInfo, RoomSettings, SessionInfo,
 };
 use crate::crypto::KeyHash;
 
@@ -73,7 +73,7 @@ calls! {
     Blocked => Blocked: Page<super::Person, AccountId>,
     Present => Present: Page<super::Present, u64>,
     Rooms => Rooms: Page<RoomInfo, RoomId>,
-    Marks => Marks: Page<Followed, RoomId>,
+    Marks => Marks: Page<MembershipMarks, RoomId>,
     Room => Room: Box<RoomInfo>,
     Vacant => Done: (),
     View => Room: Box<RoomInfo>,
@@ -91,16 +91,16 @@ calls! {
     Members => Members: Page<Member, Place>,
     Act => Acted: Acted,
     Read => Read: Seq,
-    Follow => Following: Following,
-    Lock => Lock: super::Lock,
-    Renew => Lock: super::Lock,
+    OpenStream => OpenedStream: OpenedStream,
+    PasswordState => PasswordState: super::PasswordState,
+    Renew => PasswordState: super::PasswordState,
     MakeRoom => Room: Box<RoomInfo>,
-    MayChange => Lock: super::Lock,
+    MayChange => PasswordState: super::PasswordState,
     ChangeRoom => Room: Box<RoomInfo>,
     RemoveRoom => Done: (),
     Deleted => Deleted: Vec<DeletedInfo>,
     RestoreRoom => Room: Box<RoomInfo>,
-    Sit => Done: (),
+    Subscribe => Done: (),
 }
 
 /// Makes an account.
@@ -144,14 +144,14 @@ pub struct BeGuest {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sessions;
 
-/// Ends one of the caller's sessions, and unseats who sits by it.
+/// Ends one of the caller's sessions, and unsubscribes who sits by it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct EndSession {
     /// Which.
     pub session: SessionId,
 }
 
-/// Ends the caller's session, if there is one, and unseats who sits by it.
+/// Ends the caller's session, if there is one, and unsubscribes who sits by it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Logout;
 
@@ -312,7 +312,7 @@ pub struct Exit {
     pub room: RoomId,
 }
 
-/// Somebody is put out of the caller's room: their membership ends, and their seats there.
+/// Somebody is put out of the caller's room: their membership ends, and their subscriptions there.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Expel {
     /// Which room.
@@ -345,23 +345,24 @@ pub struct Read {
 
 /// Hears every room that the caller is a member of, now and later.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Follow {
-    /// The connection's seat; those in the rooms are numbered from it on.
-    pub seat: SeatId,
+pub struct OpenStream {
+    /// The connection's subscription; those in the rooms are numbered from it on.
+    pub subscription: SubscriptionId,
     /// Through which protocol.
-    pub door: Door,
+    pub protocol: ProtocolId,
     /// Only these, where some are named.
     pub only: Option<Vec<RoomId>>,
 }
 
 /// What a room's password is checked against, for somebody who wants to enter it as `name`.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Lock {
+pub struct PasswordState {
     /// Which room.
     pub room: RoomRef,
     /// As whom; refused when that name cannot be had there.
     pub name: Option<Name>,
-    /// By which right the caller sees the room: see [`Lock::seen`](super::Lock::seen).
+    /// By which right the caller sees the room: see
+    /// [`PasswordState::seen`](super::PasswordState::seen).
     pub access: Access,
 }
 
@@ -372,7 +373,7 @@ pub struct Renew {
     /// Which room.
     pub room: RoomRef,
     /// Refused when the name is another person's by now.
-    pub claim: Claim,
+    pub claim: NameClaim,
     /// The token that is renewed.
     pub access: Access,
 }
@@ -380,8 +381,8 @@ pub struct Renew {
 /// Makes a room, the caller's if the caller is somebody.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MakeRoom {
-    /// Its facts; the password is there exactly if it is not public.
-    pub facts: RoomFacts,
+    /// Its settings; the password is there exactly if it is not public.
+    pub settings: RoomSettings,
     /// Random bits, for its number, should it be hidden.
     pub chance: u64,
 }
@@ -408,7 +409,7 @@ pub struct ChangeRoom {
     pub chance: u64,
 }
 
-/// Ends a room, and unseats who sits there.
+/// Ends a room, and unsubscribes who sits there.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RemoveRoom {
     /// Which room.
@@ -430,21 +431,21 @@ pub struct RestoreRoom {
     pub title: Option<Title>,
 }
 
-/// Takes a seat in a room.
+/// Takes a subscription in a room.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Sit {
-    /// The seat's number, never used before.
-    pub seat: SeatId,
+pub struct Subscribe {
+    /// The subscription's number, never used before.
+    pub subscription: SubscriptionId,
     /// Through which protocol.
-    pub door: Door,
+    pub protocol: ProtocolId,
     /// Which room.
     pub room: RoomRef,
     /// By which right, where the room is not public.
     pub access: Access,
-    /// The name that this seat is bound to from the start; without one the caller's, if the
+    /// The name that this subscription is bound to from the start; without one the caller's, if the
     /// caller is somebody; else that of its first event.
-    pub claim: Option<Claim>,
-    /// Whether the caller is present at once and has a seat through this door only once;
-    /// else a seat is present from its first event on.
+    pub claim: Option<NameClaim>,
+    /// Whether the caller is present at once and has a subscription through this protocol only
+    /// once; else a subscription is present from its first event on.
     pub enter: bool,
 }

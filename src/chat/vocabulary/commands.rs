@@ -1,7 +1,9 @@
 //! What moves the core: calls, tells, and what comes back from the log.
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, CallId, Description, SeatId, Seq, Ticket, Title, Visibility};
+use crate::chat::types::{
+    AccountId, CallId, Description, Seq, SubscriptionId, Ticket, Title, Visibility,
+};
 use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -20,18 +22,19 @@ pub enum Command {
         /// The call.
         call: Call,
     },
-    /// A seated connection says something; exactly one [`Effect::Reply`] comes of it, in the order
-    /// of the tells of that seat.
+    /// A subscribed connection says something; exactly one [`Effect::Reply`] comes of it, in the
+    /// order of the tells of that subscription.
     Tell {
         /// Who says it.
-        seat: SeatId,
+        subscription: SubscriptionId,
         /// What is said.
         tell: Tell,
     },
-    /// The connection of a seat is gone, however it went. Comes once for each seat that was given.
+    /// The connection of a subscription is gone, however it went. Comes once for each subscription
+    /// that was given.
     Leave {
         /// Whose connection.
-        seat: SeatId,
+        subscription: SubscriptionId,
     },
     /// An entry is in the log, on disk, under its number. Entries come in log order.
     Logged {
@@ -73,7 +76,7 @@ pub enum Command {
     /// What was too long for one command goes on. Wanted while the core is busy:
     /// [`Chat::is_busy`](crate::chat::Chat::is_busy).
     Continue,
-    /// The server stops: everybody is unseated, and nothing new begins.
+    /// The server stops: everybody is unsubscribed, and nothing new begins.
     Close,
 }
 

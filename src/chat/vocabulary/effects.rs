@@ -1,8 +1,8 @@
 //! What comes of a command: announcements, answers, proposals and refusals.
 
 use crate::chat::types::{
-    AccountId, Author, CallId, ClientId, Color, Description, Door, Name, RoomId, SeatId, Seq,
-    SessionId, Ticket, Title, Visibility,
+    AccountId, Author, CallId, ClientId, Color, Description, Name, ProtocolId, RoomId, Seq,
+    SessionId, SubscriptionId, Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::*;
 use crate::crypto::KeyHash;
@@ -27,59 +27,62 @@ pub enum Effect {
         /// The entry.
         entry: Entry,
     },
-    /// From here on this seat hears the room.
-    Seat {
-        /// Which seat.
-        seat: SeatId,
+    /// From here on this subscription hears the room.
+    Subscribe {
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol.
-        door: Door,
+        protocol: ProtocolId,
         /// Which room.
         room: RoomId,
-        /// The stream whose seat it is, if it is a stream's.
-        stream: Option<SeatId>,
+        /// The stream whose subscription it is, if it is a stream's.
+        stream: Option<SubscriptionId>,
     },
-    /// From here on this seat hears nothing. With a farewell: its connection is to be closed.
-    Unseat {
-        /// Which seat.
-        seat: SeatId,
+    /// From here on this subscription hears nothing. With a reason: its connection is to be
+    /// closed.
+    Unsubscribe {
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol it had been taken.
-        door: Door,
+        protocol: ProtocolId,
         /// Which room.
         room: RoomId,
-        /// The stream whose seat it was, if it was a stream's.
-        stream: Option<SeatId>,
+        /// The stream whose subscription it was, if it was a stream's.
+        stream: Option<SubscriptionId>,
         /// Why; `None` when the connection is gone already.
-        farewell: Option<Farewell>,
+        reason: Option<CloseReason>,
     },
-    /// A stream's connection is to be closed; its seats in the rooms have been unseated.
-    Dismiss {
-        /// The stream's own seat.
-        seat: SeatId,
+    /// A stream's connection is to be closed; its subscriptions in the rooms have been
+    /// unsubscribed.
+    CloseStream {
+        /// The stream's own subscription.
+        subscription: SubscriptionId,
         /// Why.
-        farewell: Farewell,
+        reason: CloseReason,
     },
     /// To everybody who hears the room.
     Announce {
         /// What happened.
         event: Event,
-        /// The seat through which it came, and its door: some protocols tell it otherwise there.
-        by: Option<(SeatId, Door)>,
+        /// The subscription through which it came, and its protocol: some protocols tell it
+        /// otherwise there.
+        by: Option<(SubscriptionId, ProtocolId)>,
     },
-    /// To one seat alone; `seat` is that of a room, not the stream's own.
-    Whisper {
-        /// Which seat.
-        seat: SeatId,
+    /// To one subscription alone; `subscription` is that of a room, not the stream's own.
+    Notify {
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol it was taken.
-        door: Door,
+        protocol: ProtocolId,
         /// What happened.
         event: Event,
     },
-    /// To one seat: what came of its tell.
+    /// To one subscription: what came of its tell.
     Reply {
-        /// Which seat.
-        seat: SeatId,
+        /// Which subscription.
+        subscription: SubscriptionId,
         /// Through which protocol it came.
-        door: Door,
+        protocol: ProtocolId,
         /// `Ok` after a message: it is in the log.
         reply: Result<Receipt, Refusal>,
         /// As it came with the tell.
@@ -122,7 +125,7 @@ pub enum Receipt {
 
 /// Why a connection is closed by the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Farewell {
+pub enum CloseReason {
     /// The session was ended.
     SessionEnded,
     /// The room is gone.
@@ -136,7 +139,7 @@ pub enum Farewell {
     /// Another connection came by the same token.
     GaveWay,
     /// The server stops.
-    Closing,
+    ShuttingDown,
 }
 
 /// The core's only way to say no. Each protocol maps it to codes of its own.
@@ -152,14 +155,14 @@ pub enum Refusal {
     NameTaken,
     /// That name is in use in the room, or is another's registered one.
     NameInUse,
-    /// The seat is bound to another name.
+    /// The subscription is bound to another name.
     OtherName,
-    /// The seat is not bound to a name, and none was given.
+    /// The subscription is not bound to a name, and none was given.
     NameMissing,
     /// One who is not present cannot leave.
     NotPresent,
-    /// This account has a seat through this door already.
-    AlreadySeated,
+    /// This account has a subscription through this protocol already.
+    AlreadySubscribed,
     /// There is no such account.
     PersonNotFound,
     /// There is no such room.
@@ -188,8 +191,8 @@ pub enum Refusal {
     ClientIdReused,
     /// The caller has no such session.
     SessionNotFound,
-    /// The message bears as many kinds of signs as it may, or as many of that person.
-    TooManySigns,
+    /// The message bears as many kinds of reactions as it may, or as many of that person.
+    TooManyReactions,
     /// The disk has so little room left that this is not written.
     NoSpace,
     /// There is no room for one more of those.
@@ -243,7 +246,7 @@ pub enum Answer {
     /// 2 × [`ANSWER_ITEMS_MAX`](crate::limits::ANSWER_ITEMS_MAX) items.
     Rooms(Page<RoomInfo, RoomId>),
     /// How far the caller has read their rooms, by number.
-    Marks(Page<Followed, RoomId>),
+    Marks(Page<MembershipMarks, RoomId>),
     /// A room.
     Room(Box<RoomInfo>),
     /// The rooms that the caller can bring back, the last that was deleted first; at most
@@ -266,9 +269,9 @@ pub enum Answer {
     /// So far the caller has read.
     Read(Seq),
     /// The stream has begun.
-    Following(Following),
+    OpenedStream(OpenedStream),
     /// What a password is checked against.
-    Lock(Lock),
+    PasswordState(PasswordState),
 }
 
 /// A page of a long list.
@@ -314,13 +317,13 @@ pub struct Acted {
 
 /// A stream that has begun.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Following {
+pub struct OpenedStream {
     /// The name of the account.
     pub name: Name,
     /// The account.
     pub account: AccountId,
     /// The rooms that it hears.
-    pub rooms: Vec<Followed>,
+    pub rooms: Vec<MembershipMarks>,
 }
 
 /// A session, as its owner may know it.
@@ -346,7 +349,7 @@ pub struct SessionInfo {
 
 /// A room that a stream hears.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Followed {
+pub struct MembershipMarks {
     /// Which.
     pub room: RoomId,
     /// The entry by which one became a member: what came before is not part of one's stream.
@@ -377,7 +380,7 @@ pub struct Person {
     pub name: Name,
     /// Without a key.
     pub guest: bool,
-    /// Whether it has a seat anywhere.
+    /// Whether it has a subscription anywhere.
     pub online: bool,
     /// When it was registered.
     pub created: Time,
@@ -429,7 +432,7 @@ pub struct RoomInfo {
     /// The last message; 0 where there is none.
     pub last: Seq,
     /// What the asker has to do with it; `None`: they are no member.
-    pub membership: Option<Followed>,
+    pub membership: Option<MembershipMarks>,
 }
 
 /// A deleted room, as who can bring it back may know it.
@@ -454,7 +457,7 @@ impl RoomInfo {
 
 /// What a room's password is checked against.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Lock {
+pub struct PasswordState {
     /// The room's number.
     pub room: RoomId,
     /// The number by which it is known outside: see [`RoomInfo::number`].
@@ -469,13 +472,14 @@ pub struct Lock {
     pub password: Option<Box<str>>,
     /// Counts the room's passwords.
     pub generation: u64,
-    /// When the name was found to be free: it becomes [`Claim::granted`](super::Claim::granted).
-    /// (Not the time at which the password was checked: until then the name may be registered.)
-    /// Where it was found to be the caller's, a registered account's, a second later.
+    /// When the name was found to be free: it becomes
+    /// [`NameClaim::granted`](super::Claim::granted). (Not the time at which the password was
+    /// checked: until then the name may be registered.) Where it was found to be the caller's, a
+    /// registered account's, a second later.
     pub granted: Time,
 }
 
-impl Lock {
+impl PasswordState {
     /// Whether a token was made for it. (Whether the session lives that asked for it, the core
     /// looks.)
     pub fn opens(&self, access: Access) -> bool {

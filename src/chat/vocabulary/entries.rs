@@ -59,7 +59,7 @@ pub enum Entry {
         /// Whose; `None`: nobody's.
         owner: Option<AccountId>,
         /// What it is made of.
-        facts: RoomFacts,
+        settings: RoomSettings,
     },
     /// There is a room for two accounts and nobody else.
     DirectMade {
@@ -82,7 +82,7 @@ pub enum Entry {
         account: AccountId,
         /// Come, or gone.
         member: bool,
-        /// Put out by the owner of the room, and so out of their seats there, too.
+        /// Put out by the owner of the room, and so out of their subscriptions there, too.
         expelled: bool,
         /// In a proposal: the message that brings somebody back into a room for two. The log takes
         /// this entry only if it will take that message, and does not keep it here.
@@ -102,7 +102,7 @@ pub enum Entry {
         /// Which.
         room: RoomId,
         /// All of it, as it is now.
-        facts: RoomFacts,
+        settings: RoomSettings,
         /// Counts its passwords.
         generation: u64,
         /// The number by which it is found from outside while it is hidden, where its own was not
@@ -171,15 +171,15 @@ pub enum Entry {
         /// Whether they own the room, and so may take back what others said.
         as_owner: bool,
     },
-    /// A message bears a sign, or bears it no more.
+    /// A message bears a reaction, or bears it no more.
     Reacted {
         /// Where it is.
         room: RoomId,
         /// Which message.
         target: Seq,
-        /// Whose sign.
+        /// Whose reaction.
         by: Author,
-        /// The sign.
+        /// The reaction.
         emoji: Emoji,
         /// On, or off.
         on: bool,
@@ -201,7 +201,7 @@ impl Entry {
 
 /// What a room is made of.
 #[derive(Clone, PartialEq, Debug)]
-pub struct RoomFacts {
+pub struct RoomSettings {
     /// Unique, whatever its case.
     pub title: Title,
     /// Maybe empty.
@@ -212,10 +212,10 @@ pub struct RoomFacts {
     pub password: Option<Box<str>>,
 }
 
-impl RoomFacts {
+impl RoomSettings {
     /// What a room for two is kept with: nobody finds it by its title, and nobody can enter it.
-    pub fn of_direct(room: RoomId) -> RoomFacts {
+    pub fn of_direct(room: RoomId) -> RoomSettings {
         let (title, description) = (Title::of_direct(room), Description::default());
-        RoomFacts { title, description, visibility: Visibility::Hidden, password: None }
+        RoomSettings { title, description, visibility: Visibility::Hidden, password: None }
     }
 }

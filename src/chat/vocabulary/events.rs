@@ -55,13 +55,13 @@ pub enum What {
         /// Which message.
         target: Seq,
     },
-    /// Put a sign on a message, or took it off.
+    /// Put a reaction on a message, or took it off.
     Reacted {
         /// The number of the entry.
         seq: Seq,
         /// Which message.
         target: Seq,
-        /// The sign.
+        /// The reaction.
         emoji: Emoji,
         /// On, or off.
         on: bool,

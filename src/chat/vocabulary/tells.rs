@@ -1,21 +1,21 @@
-//! What a seated connection can say, and what a member can do with words.
+//! What a subscribed connection can say, and what a member can do with words.
 
 use crate::chat::types::{ClientId, Color, Emoji, Name, RoomId, Seq};
 use crate::chat::vocabulary::Refusal;
 
-/// What a seated connection can say.
+/// What a subscribed connection can say.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Tell {
     /// I am here, under this name.
     Join {
-        /// `None`: the name that the seat is bound to.
+        /// `None`: the name that the subscription is bound to.
         name: Option<Name>,
         /// To be shown in.
         color: Option<Color>,
     },
     /// A message.
     Say {
-        /// `None`: the name that the seat is bound to.
+        /// `None`: the name that the subscription is bound to.
         name: Option<Name>,
         /// To be shown in.
         color: Option<Color>,
@@ -24,7 +24,7 @@ pub enum Tell {
     },
     /// I am no longer here, though the connection stays.
     Part {
-        /// `None`: the name that the seat is bound to.
+        /// `None`: the name that the subscription is bound to.
         name: Option<Name>,
     },
     /// Through a stream: says or changes something in one of its rooms.
@@ -93,13 +93,13 @@ pub enum Action {
         /// Which message.
         target: Seq,
     },
-    /// Puts a sign on a message, or takes it off again.
+    /// Puts a reaction on a message, or takes it off again.
     React {
         /// Where it is.
         room: RoomId,
         /// Which message.
         target: Seq,
-        /// The sign.
+        /// The reaction.
         emoji: Emoji,
         /// On, or off.
         on: bool,

@@ -13,7 +13,7 @@ use crate::codec::{Codec, Disconnect};
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::chitchat::json::Failure;
 use crate::protocol::chitchat::object::Object;
-use crate::protocol::{bodies, closing};
+use crate::protocol::{closing, json_body};
 use crate::time::Time;
 use crate::ws::{CloseFrame, text_frame_with};
 
@@ -41,7 +41,7 @@ impl Codec for Chitchat {
             #[serde(skip_serializing_if = "Option::is_none")]
             color: Option<&'a str>,
             msg: &'a str,
-            #[serde(serialize_with = "bodies::rfc3339")]
+            #[serde(serialize_with = "json_body::rfc3339")]
             time: Time,
         }
         let name = event.author.name.as_str();
@@ -69,7 +69,7 @@ impl Codec for Chitchat {
         let color = event.color.as_ref().map(Color::as_str);
         let (room_id, time) = (event.room.0, event.time);
         let told = Told { event_type, name, room_id, color, msg, time };
-        text_frame_with(frame, |json| bodies::write(&told, json));
+        text_frame_with(frame, |json| json_body::write(&told, json));
     }
 
     fn close(&self, why: Disconnect) -> CloseFrame {
@@ -97,7 +97,7 @@ impl Codec for Chitchat {
 
 fn decode(text: &str) -> Result<Tell, Refusal> {
     let object: Object<'_> =
-        bodies::object(text.as_bytes()).ok_or(Refusal::Malformed(Field::Whole))?;
+        json_body::object(text.as_bytes()).ok_or(Refusal::Malformed(Field::Whole))?;
     let field = |key, field| object.text(key).map_err(|()| Refusal::Malformed(field));
     let kind = field("event_type", Field::Kind)?.unwrap_or_default();
     let name = field("name", Field::Name)?.and_then(Name::new);

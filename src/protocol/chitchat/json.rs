@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::chat::{Field, Present, Refusal, RoomInfo};
 use crate::http::Response;
-use crate::protocol::chitchat::tokens::Flaw;
+use crate::protocol::chitchat::tokens::TokenError;
 use crate::protocol::passwords::Busy;
-use crate::protocol::{advice, bodies};
+use crate::protocol::{advice, json_body};
 use crate::time::Time;
 
 /// A room as it goes over the wire.
@@ -19,9 +19,9 @@ pub(super) struct Room<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     visibility: &'a str,
-    #[serde(rename = "createdAt", serialize_with = "bodies::rfc3339")]
+    #[serde(rename = "createdAt", serialize_with = "json_body::rfc3339")]
     created: Time,
-    #[serde(rename = "updatedAt", serialize_with = "bodies::rfc3339")]
+    #[serde(rename = "updatedAt", serialize_with = "json_body::rfc3339")]
     updated: Time,
     id: u64,
     users: Vec<User<'a>>,
@@ -33,7 +33,7 @@ pub(super) struct User<'a> {
     username: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     color: Option<&'a str>,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     last_activity: Time,
 }
 
@@ -129,7 +129,7 @@ impl Failure {
             field: &'a str,
         }
         let error = Error { code: self.code, error: self.says(), field: &self.field };
-        bodies::write(&Outcome { status: false, error }, json);
+        json_body::write(&Outcome { status: false, error }, json);
     }
 
     /// Gives an error that comes from HTTP itself the body that ChitChat's have.
@@ -170,11 +170,11 @@ impl From<Busy> for Failure {
     }
 }
 
-impl From<Flaw> for Failure {
-    fn from(flaw: Flaw) -> Failure {
-        let code = match flaw {
-            Flaw::Algorithm => 402,
-            Flaw::Invalid => 403,
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Failure {
+        let code = match error {
+            TokenError::Algorithm => 402,
+            TokenError::Invalid => 403,
         };
         Failure::new(code, "token")
     }
@@ -194,7 +194,7 @@ impl From<Refusal> for Failure {
             Refusal::PasswordMissing => (105, "password"),
             Refusal::PasswordForPublic => (105, "visibility"),
             Refusal::NotPresent | Refusal::PersonNotFound => (201, "name"),
-            Refusal::NameTaken | Refusal::NameInUse | Refusal::AlreadySeated => (202, "name"),
+            Refusal::NameTaken | Refusal::NameInUse | Refusal::AlreadySubscribed => (202, "name"),
             Refusal::OtherName => (204, "name"),
             Refusal::NameInvalid | Refusal::NameMissing => (303, "name"),
             Refusal::MessageTooLong => (303, "msg"),
@@ -208,7 +208,7 @@ impl From<Refusal> for Failure {
             Refusal::NoAccess => (403, "token"),
             // What only the other protocol asks for.
             Refusal::MessageNotFound | Refusal::SessionNotFound => (404, ""),
-            Refusal::ClientIdReused | Refusal::TooManySigns => (409, ""),
+            Refusal::ClientIdReused | Refusal::TooManyReactions => (409, ""),
             Refusal::RateLimited { retry_after_ms } => {
                 return Failure { retry_after_ms, ..Failure::new(TOO_MANY, "") };
             }

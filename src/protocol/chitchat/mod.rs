@@ -18,11 +18,11 @@ use codec::CODEC;
 use json::{Failure, Room};
 use list::List;
 use object::Object;
-use tokens::{Flaw, Pass, Tokens};
+use tokens::{TokenError, Tokens, VerifiedToken};
 
 use crate::chat::{
-    Access, Caller, Description, Lock, Name, Refusal, RoomChange, RoomFacts, RoomInfo, RoomRef,
-    SeatId, Title, Typed, Visibility, call,
+    Access, Caller, Description, Name, PasswordState, Refusal, RoomChange, RoomInfo, RoomRef,
+    RoomSettings, SubscriptionId, Title, Typed, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{self, Request, Response};
@@ -30,7 +30,7 @@ use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::routes::{Route, routes};
 use crate::protocol::{Context, Outcome, Protocol, protocol_id};
-use crate::protocol::{bodies, cookies, lists, session, web};
+use crate::protocol::{cookies, json_body, lists, session, web};
 use crate::time::Time;
 
 /// This protocol, as the others know it.
@@ -84,11 +84,11 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, password).await?;
     let description = description.unwrap_or_default();
-    let facts = RoomFacts { title, description, visibility, password };
+    let settings = RoomSettings { title, description, visibility, password };
     let made = whole_room(
         context,
         guest_or_account(context, request),
-        call::MakeRoom { facts, chance: chance() },
+        call::MakeRoom { settings, chance: chance() },
     );
     Ok(room_response(201, &made.await?))
 }
@@ -150,17 +150,17 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
     // Only who knows the password is told which names are in use.
     let access = Access::Password { generation: lock.generation };
     let room_ref = RoomRef::Id(lock.number);
-    let call = call::Lock { room: room_ref, name: Some(name.clone()), access };
+    let call = call::PasswordState { room: room_ref, name: Some(name.clone()), access };
     let granted = context.hub.call(caller, call).await;
     let granted = granted.map_err(|refusal| Failure::from(refusal).about_room(room))?.granted;
     // The generation of the password that was shown: if there is a new one by now, the token is
     // worth nothing.
-    Ok(token_response(context, &name, None, &Lock { granted, ..lock }))
+    Ok(token_response(context, &name, None, &PasswordState { granted, ..lock }))
 }
 
 /// Under which name, and with which secret, somebody wants to enter.
 fn asked(request: &Request) -> Result<(Name, String), Failure> {
-    let object: Object<'_> = bodies::object(&request.body).ok_or(Failure::new(303, ""))?;
+    let object: Object<'_> = json_body::object(&request.body).ok_or(Failure::new(303, ""))?;
     let text = |field: &str| object.text(field).map_err(|()| Failure::new(303, field));
     let (name, secret) = (text("name")?, text("secret")?);
     let name = name.and_then(Name::new).ok_or(Failure::new(303, "name"))?;
@@ -176,14 +176,14 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
     if lock.password.is_none() {
         return Ok(done());
     }
-    let Pass { claim, access } = shown.pass()?;
+    let VerifiedToken { claim, access } = shown.verified()?;
     let (name, first) = (claim.name.clone(), claim.first);
     let call = call::Renew { room: RoomRef::Id(lock.room), claim, access };
     let renewed = context.hub.call(caller, call).await;
     let renewed = renewed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     // It goes on being the one that was asked for first, and by whom.
     let session = access.session();
-    Ok(token_response(context, &name, Some(first), &Lock { session, ..renewed }))
+    Ok(token_response(context, &name, Some(first), &PasswordState { session, ..renewed }))
 }
 
 /// The way to the page, at a room of that number, or at all of them. It says so relative to where
@@ -196,7 +196,7 @@ async fn entrance(_: &Context, _: &Request, room: &str) -> Result<Response, Fail
 
 async fn websocket(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
     room: &str,
 ) -> Result<Outcome, Response> {
@@ -210,26 +210,28 @@ async fn websocket(
     let chosen = as_protocol.or(handshake.protocols.first()).map(String::as_str);
     let shown = Shown::of(context, request.bearer().or(as_protocol.map(String::as_str)));
     let lock = seen(context, &caller, room, shown.access()).await?;
-    let pass = match shown.pass() {
+    let pass = match shown.verified() {
         Ok(pass) if lock.opens(pass.access) => Some(pass),
         // A public room needs none, so one that is no good does no harm.
         _ if lock.password.is_none() => None,
-        Ok(_) => return Err(Failure::from(Flaw::Invalid).into()),
+        Ok(_) => return Err(Failure::from(TokenError::Invalid).into()),
         Err(failure) => return Err(failure.into()),
     };
     let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
-    let (door, room_ref) = (protocol_id(&CODEC), RoomRef::Id(lock.number));
+    let (protocol, room_ref) = (protocol_id(&CODEC), RoomRef::Id(lock.number));
     let claim = pass.map(|pass| pass.claim);
-    let call = call::Sit { seat, door, room: room_ref, access, claim, enter: false };
-    let seat = context.hub.sit(seat, caller, call).await;
-    let (seat, _) = seat.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    let call =
+        call::Subscribe { subscription, protocol, room: room_ref, access, claim, enter: false };
+    let subscription = context.hub.subscribe(subscription, caller, call).await;
+    let (subscription, _) =
+        subscription.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     let response = handshake.response(chosen);
     // Whoever shows a session that is no good is a guest here.
     let known = match session(context, request) {
         Some(key) => context.hub.call(Caller::Session(key), call::Me).await.is_ok(),
         None => false,
     };
-    Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known })
+    Ok(Outcome::Websocket { response, subscription, codec: &CODEC, script: None, known })
 }
 
 /// What a body says about a room, as far as it says something, and found valid.
@@ -242,7 +244,7 @@ struct Wanted {
 
 impl Wanted {
     fn read(request: &Request) -> Result<Wanted, Failure> {
-        let object: Object<'_> = bodies::object(&request.body).ok_or(Failure::new(103, ""))?;
+        let object: Object<'_> = json_body::object(&request.body).ok_or(Failure::new(103, ""))?;
         let text = |field: &str| object.text(field).map_err(|()| Failure::new(103, field));
         let (title, description) = (text("title")?, text("description")?);
         let (visibility, password) = (text("visibility")?, text("password")?);
@@ -284,7 +286,7 @@ fn check_password(
 async fn refuse_taken_title(
     context: &Context,
     title: &Title,
-    own: Option<&Lock>,
+    own: Option<&PasswordState>,
 ) -> Result<(), Failure> {
     let call = call::Vacant { title: title.clone(), but: own.map(|own| own.room) };
     context.hub.call(Caller::Nobody, call).await.map(|_| ()).map_err(Failure::from)
@@ -306,8 +308,8 @@ async fn lock(
     caller: &Caller,
     room: &str,
     access: Access,
-) -> Result<Lock, Refusal> {
-    let call = call::Lock { room: RoomRef::parse(room), name: None, access };
+) -> Result<PasswordState, Refusal> {
+    let call = call::PasswordState { room: RoomRef::parse(room), name: None, access };
     context.hub.call(caller.clone(), call).await
 }
 
@@ -317,19 +319,21 @@ async fn seen(
     caller: &Caller,
     room: &str,
     access: Access,
-) -> Result<Lock, Failure> {
+) -> Result<PasswordState, Failure> {
     let lock = lock(context, caller, room, access).await;
     let lock = lock.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     if lock.seen { Ok(lock) } else { Err(Failure::new(101, room)) }
 }
 
 /// What a request shows of a token.
-struct Shown(Result<Pass, Flaw>);
+struct Shown(Result<VerifiedToken, TokenError>);
 
 impl Shown {
     fn of(context: &Context, token: Option<&str>) -> Shown {
         Shown(
-            token.ok_or(Flaw::Invalid).and_then(|token| Tokens::new(&context.secret).check(token)),
+            token
+                .ok_or(TokenError::Invalid)
+                .and_then(|token| Tokens::new(&context.secret).check(token)),
         )
     }
 
@@ -338,14 +342,14 @@ impl Shown {
         self.0.as_ref().map_or(Access::Open, |pass| pass.access)
     }
 
-    fn pass(&self) -> Result<Pass, Failure> {
+    fn verified(&self) -> Result<VerifiedToken, Failure> {
         self.0.clone().map_err(Failure::from)
     }
 
     /// A refusal, which says what is wrong with the token where that is the reason.
     fn refused(&self, refusal: Refusal) -> Failure {
         match (refusal, &self.0) {
-            (Refusal::NoAccess, Err(flaw)) => Failure::from(*flaw),
+            (Refusal::NoAccess, Err(error)) => Failure::from(*error),
             _ => Failure::from(refusal),
         }
     }
@@ -378,11 +382,16 @@ fn done() -> Response {
 }
 
 fn room_response(status: u16, info: &RoomInfo) -> Response {
-    Response::new(status).json(bodies::text(&Room::from(info)))
+    Response::new(status).json(json_body::text(&Room::from(info)))
 }
 
 /// `first`: when the token was issued that this one goes on from.
-fn token_response(context: &Context, name: &Name, first: Option<Time>, lock: &Lock) -> Response {
+fn token_response(
+    context: &Context,
+    name: &Name,
+    first: Option<Time>,
+    lock: &PasswordState,
+) -> Response {
     #[derive(Serialize)]
     struct Granted<'a> {
         status: bool,
@@ -392,5 +401,5 @@ fn token_response(context: &Context, name: &Name, first: Option<Time>, lock: &Lo
     }
     let token = Tokens::new(&context.secret).issue(name, first, lock);
     let granted = Granted { status: true, name: name.as_str(), room_id: lock.number.0, token };
-    Response::new(201).json(bodies::text(&granted))
+    Response::new(201).json(json_body::text(&granted))
 }

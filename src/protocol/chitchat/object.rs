@@ -114,7 +114,7 @@ impl<'de> Visitor<'de> for Anything {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::bodies;
+    use crate::protocol::json_body;
 
     #[test]
     fn a_text_is_found_as_go_finds_it() {
@@ -134,7 +134,7 @@ mod tests {
             (r#"{"a":["b"]}"#, Err(())),
             (r#"{"a":{"a":"b"}}"#, Err(())),
         ] {
-            let object: Object<'_> = bodies::object(json.as_bytes()).expect("an object");
+            let object: Object<'_> = json_body::object(json.as_bytes()).expect("an object");
             assert_eq!(object.text("a"), expected, "{json}");
         }
     }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_none() {
         for json in ["", "[]", r#"["a"]"#, r#""a""#, "{", r#"{"a":"b"} x"#, r#"{"a":"\ud800"}"#] {
-            assert!(bodies::object::<Object<'_>>(json.as_bytes()).is_none(), "{json}");
+            assert!(json_body::object::<Object<'_>>(json.as_bytes()).is_none(), "{json}");
         }
     }
 }

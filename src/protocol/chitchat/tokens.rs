@@ -12,10 +12,10 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::chat::{Access, Claim, Lock, Name, RoomId};
+use crate::chat::{Access, Name, NameClaim, PasswordState, RoomId};
 use crate::crypto;
 use crate::limits::{TOKEN_LIFE_SECS, TOKEN_TTL_SECS};
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::time::Time;
 
 /// `{"typ":"JWT","alg":"HS256"}` in base64url, the header of every token that is issued.
@@ -29,16 +29,16 @@ pub(super) struct Tokens {
 
 /// What a token that was found good says.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Pass {
+pub(super) struct VerifiedToken {
     /// Under which name, and since when.
-    pub claim: Claim,
+    pub claim: NameClaim,
     /// Into which room, for which of its passwords, and for as long as which session.
     pub access: Access,
 }
 
 /// What is wrong with a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Flaw {
+pub(super) enum TokenError {
     /// It is signed in a way that we do not sign.
     Algorithm,
     /// It is malformed, forged, or has expired.
@@ -76,8 +76,8 @@ impl Tokens {
 
     /// A token for somebody whom the core has found entitled, by what it has answered. (The time
     /// of the answer counts. A later one would make a name theirs that was registered by another in
-    /// between: [`Claim::granted`].) `first`: when the token was issued that it goes on from.
-    pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &Lock) -> String {
+    /// between: [`NameClaim::granted`].) `first`: when the token was issued that it goes on from.
+    pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &PasswordState) -> String {
         let secs = |time: Time| time.unix_secs().max(0).unsigned_abs();
         let end = first.map(|first| first.plus_secs(TOKEN_LIFE_SECS));
         let exp = lock.granted.plus_secs(TOKEN_TTL_SECS);
@@ -98,56 +98,56 @@ impl Tokens {
 
     /// What a token says, if it is ours and has not expired. Whether it fits the room is up to the
     /// caller.
-    pub(super) fn check(&self, token: &str) -> Result<Pass, Flaw> {
+    pub(super) fn check(&self, token: &str) -> Result<VerifiedToken, TokenError> {
         self.check_at(token, Time::now())
     }
 
     /// The same, at some moment.
-    pub(super) fn check_at(&self, token: &str, now: Time) -> Result<Pass, Flaw> {
-        let (message, signature) = token.rsplit_once('.').ok_or(Flaw::Invalid)?;
-        let (header, claims) = message.split_once('.').ok_or(Flaw::Invalid)?;
+    pub(super) fn check_at(&self, token: &str, now: Time) -> Result<VerifiedToken, TokenError> {
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Invalid)?;
+        let (header, claims) = message.split_once('.').ok_or(TokenError::Invalid)?;
         check_header(&decode(header)?)?;
         // In constant time: how many bytes were right is nobody's business.
         let signed = self.keyed.clone().chain_update(message).verify_slice(&decode(signature)?);
-        signed.map_err(|_| Flaw::Invalid)?;
-        let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| Flaw::Invalid)?;
+        signed.map_err(|_| TokenError::Invalid)?;
+        let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Invalid)?;
         let Claims { username, room_id, exp, generation, sid, iat, aud } = claims;
         if aud.is_some() {
-            return Err(Flaw::Invalid);
+            return Err(TokenError::Invalid);
         }
         // RFC 7519 section 4.1.4: not on or after its expiry. One clock signs and checks.
         if Time(0).plus_secs(exp) <= now {
-            return Err(Flaw::Invalid);
+            return Err(TokenError::Invalid);
         }
-        let name = Name::new(&username).ok_or(Flaw::Invalid)?;
+        let name = Name::new(&username).ok_or(TokenError::Invalid)?;
         // It was granted a lifetime before it expires, in whole seconds, rounded down.
         let granted = exp.saturating_sub(TOKEN_TTL_SECS);
         let first = Time(0).plus_secs(iat.unwrap_or(granted));
         let granted = Time(0).plus_secs(granted);
-        let session = sid.map(|hex| crypto::unhex(&hex).ok_or(Flaw::Invalid)).transpose()?;
+        let session = sid.map(|hex| crypto::unhex(&hex).ok_or(TokenError::Invalid)).transpose()?;
         let access = Access::Token { room: RoomId(room_id), generation, session };
-        Ok(Pass { claim: Claim { name, granted, first }, access })
+        Ok(VerifiedToken { claim: NameClaim { name, granted, first }, access })
     }
 }
 
 /// Looks at the header before anybody trusts what it says about itself: RFC 8725 section 3.1 asks
 /// for one algorithm, chosen by whoever checks.
-fn check_header(header: &[u8]) -> Result<(), Flaw> {
+fn check_header(header: &[u8]) -> Result<(), TokenError> {
     #[derive(Deserialize)]
     struct Algorithms {
         alg: String,
         crit: Option<serde_json::Value>,
     }
-    let header: Algorithms = bodies::object(header).ok_or(Flaw::Invalid)?;
+    let header: Algorithms = json_body::object(header).ok_or(TokenError::Invalid)?;
     if header.alg != "HS256" {
-        return Err(Flaw::Algorithm);
+        return Err(TokenError::Algorithm);
     }
     // RFC 7515 section 4.1.11: what is critical and not understood makes a token invalid.
-    if header.crit.is_some() { Err(Flaw::Invalid) } else { Ok(()) }
+    if header.crit.is_some() { Err(TokenError::Invalid) } else { Ok(()) }
 }
 
 /// A part of a token (RFC 7515 section 2: base64url without padding). A `.` is no letter of it, so
 /// a token has three parts exactly.
-fn decode(part: &str) -> Result<Vec<u8>, Flaw> {
-    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| Flaw::Invalid)
+fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Invalid)
 }

@@ -14,7 +14,7 @@ use crate::protocol::native::errors::{Failure, Shown};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::framing::{self, Framing};
 use crate::protocol::native::json::{Room, Said};
-use crate::protocol::{bodies, closing};
+use crate::protocol::{closing, json_body};
 use crate::time::Time;
 use crate::ws::CloseFrame;
 
@@ -85,15 +85,15 @@ impl Codec for Native {
             Ok(Receipt::Noted | Receipt::Known(_)) => return,
             Err(refusal) => Frame::Error { client_id, error: Failure::from(refusal).shown() },
         };
-        self.0.json("", None, frame, |json| bodies::write(&answer, json));
+        self.0.json("", None, frame, |json| json_body::write(&answer, json));
     }
 }
 
 /// Appends the JSON that tells of an event.
 fn write(event: &Event, json: &mut Vec<u8>) {
     match Said::live(event) {
-        Some(said) => bodies::write(&said, json),
-        None => bodies::write(&Frame::from(event), json),
+        Some(said) => json_body::write(&said, json),
+        None => json_body::write(&Frame::from(event), json),
     }
 }
 
@@ -138,7 +138,7 @@ enum Frame<'a> {
         text: &'a str,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         mentions: Vec<&'a str>,
-        #[serde(serialize_with = "bodies::rfc3339")]
+        #[serde(serialize_with = "json_body::rfc3339")]
         time: Time,
     },
     Delete {
@@ -146,7 +146,7 @@ enum Frame<'a> {
         room: u64,
         target: u64,
         by: &'a str,
-        #[serde(serialize_with = "bodies::rfc3339")]
+        #[serde(serialize_with = "json_body::rfc3339")]
         time: Time,
     },
     Reaction {
@@ -156,7 +156,7 @@ enum Frame<'a> {
         by: &'a str,
         emoji: &'a str,
         on: bool,
-        #[serde(serialize_with = "bodies::rfc3339")]
+        #[serde(serialize_with = "json_body::rfc3339")]
         time: Time,
     },
     Room {
@@ -192,7 +192,7 @@ enum Frame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         client_id: Option<&'a str>,
         seq: u64,
-        #[serde(serialize_with = "bodies::rfc3339")]
+        #[serde(serialize_with = "json_body::rfc3339")]
         time: Time,
     },
     Error {

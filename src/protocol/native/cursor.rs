@@ -32,7 +32,7 @@ impl fmt::Display for Cursor {
 }
 
 /// A number as the wire has it: digits and nothing else (Rust's parser would take a `+`), and small
-/// enough for SQLite, whose numbers have a sign.
+/// enough for SQLite, whose numbers have a reaction.
 pub(super) fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { text.parse().ok() } else { None };

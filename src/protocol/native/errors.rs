@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::chat::{Field, Refusal};
 use crate::http::{Reject, Response};
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::protocol::passwords::Busy;
-use crate::store::Unread;
+use crate::store::ReadError;
 
 /// Every reason that there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,7 +82,7 @@ impl Code {
     ];
 
     /// The status, the word on the wire, and what to do.
-    pub fn facts(self) -> (u16, &'static str, &'static str) {
+    pub fn room_settings(self) -> (u16, &'static str, &'static str) {
         match self {
             Code::BadRequest => {
                 (400, "bad_request", "this request is malformed; correct it and try again")
@@ -216,7 +216,7 @@ impl Failure {
 
     /// What stands behind `"error":`.
     pub fn shown(&self) -> Shown {
-        let (_, code, _) = self.code.facts();
+        let (_, code, _) = self.code.room_settings();
         let Failure { message, field, retry_after_ms, .. } = *self;
         Shown { code, message, field, retry_after_ms }
     }
@@ -240,7 +240,7 @@ impl Failure {
         struct Body {
             error: Shown,
         }
-        bodies::text(&Body { error: self.shown() })
+        json_body::text(&Body { error: self.shown() })
     }
 }
 
@@ -257,7 +257,7 @@ pub(super) struct Shown {
 
 impl From<Failure> for Response {
     fn from(failure: Failure) -> Response {
-        let (status, _, _) = failure.code.facts();
+        let (status, _, _) = failure.code.room_settings();
         let mut response = Response::new(status).json(failure.body());
         if status == 401 {
             // RFC 9110 section 11.6.1: a 401 says how to be let in (RFC 6750 section 3).
@@ -273,7 +273,7 @@ impl From<Failure> for Response {
 
 impl From<Code> for Failure {
     fn from(code: Code) -> Failure {
-        let (_, _, message) = code.facts();
+        let (_, _, message) = code.room_settings();
         let retry_after_ms = match code {
             Code::RateLimited | Code::Unavailable => Some(RETRY_AFTER_MS),
             _ => None,
@@ -288,11 +288,11 @@ impl From<Busy> for Failure {
     }
 }
 
-impl From<Unread> for Failure {
-    fn from(unread: Unread) -> Failure {
+impl From<ReadError> for Failure {
+    fn from(unread: ReadError) -> Failure {
         match unread {
-            Unread::Busy | Unread::Late | Unread::Failed => Code::Unavailable.into(),
-            Unread::Superseded => Failure::from(Code::RateLimited)
+            ReadError::Busy | ReadError::Late | ReadError::Failed => Code::Unavailable.into(),
+            ReadError::Superseded => Failure::from(Code::RateLimited)
                 .saying("you have searched for something else since; search once at a time"),
         }
     }
@@ -330,7 +330,7 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::Name) => return Failure::field("name"),
             Refusal::Malformed(Field::Color) => return Failure::field("color"),
             Refusal::Malformed(Field::Called(field)) => return Failure::field(field),
-            Refusal::TooManySigns => {
+            Refusal::TooManyReactions => {
                 let says = "a message has at most 20 kinds of reactions, and 5 of one person; \
                             take one of yours off, or choose one that is there";
                 return Failure::field("emoji").saying(says);
@@ -348,11 +348,11 @@ impl From<Refusal> for Failure {
                 return Failure::from(Code::Unavailable).saying(says);
             }
             Refusal::Unavailable => Code::Unavailable,
-            // What only the seats of the other protocols are refused for.
+            // What only the subscriptions of the other protocols are refused for.
             Refusal::OtherName
             | Refusal::NameMissing
             | Refusal::NotPresent
-            | Refusal::AlreadySeated => Code::BadRequest,
+            | Refusal::AlreadySubscribed => Code::BadRequest,
         };
         Failure::from(code)
     }
@@ -399,6 +399,6 @@ fn wanted(field: &str) -> &'static str {
         "seq" | "target" | "before" | "after" | "around" => {
             "this field must be the number of a message"
         }
-        _ => Code::InvalidField.facts().2,
+        _ => Code::InvalidField.room_settings().2,
     }
 }

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, Entry, Event, Farewell, Following, MemberView, Name, RoomId,
-    RoomInfo, SeatId, Seq, Shown, Source, What, call, is_member_change_told,
+    AccountId, Author, Caller, CloseReason, Entry, Event, MemberView, Name, OpenedStream, RoomId,
+    RoomInfo, Seq, Shown, Source, SubscriptionId, What, call, is_member_change_told,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -23,7 +23,7 @@ use crate::protocol::native::frames::{self, Bye, Reset};
 use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript, protocol_id};
-use crate::store::{Happened, Row};
+use crate::store::{Happened, LogRow};
 
 /// What a stream is told besides what the rooms say.
 struct Script {
@@ -40,25 +40,25 @@ struct Script {
 /// Begins a stream of all the caller's rooms, or of those that the query names.
 pub(super) async fn all(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
 ) -> Result<Outcome, Failure> {
-    begun(context, seat, request, None).await
+    begun(context, subscription, request, None).await
 }
 
 /// Begins a stream of one room, in lines for people.
 pub(super) async fn room(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
     room: &str,
 ) -> Result<Outcome, Failure> {
-    begun(context, seat, request, Some(room)).await
+    begun(context, subscription, request, Some(room)).await
 }
 
 async fn begun(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
     room: Option<&str>,
 ) -> Result<Outcome, Failure> {
@@ -88,9 +88,10 @@ async fn begun(
         None => only(request)?,
     };
     let since = since(request)?;
-    let call = call::Follow { seat, door: protocol_id(form), only: only.clone() };
-    let (seat, following) = context.hub.sit(seat, caller.clone(), call).await?;
-    let Following { name, account, .. } = following;
+    let call = call::OpenStream { subscription, protocol: protocol_id(form), only: only.clone() };
+    let (subscription, following) =
+        context.hub.subscribe(subscription, caller.clone(), call).await?;
+    let OpenedStream { name, account, .. } = following;
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
     let (cursor, reset) = begin(&since, &context.epoch, head, oldest);
     let (epoch, opening) = (context.epoch.clone(), Vec::new());
@@ -100,14 +101,14 @@ async fn begun(
     Ok(match handshake {
         Some(handshake) => {
             let (response, script) = (handshake.response(None), Some(script));
-            Outcome::Websocket { response, seat, codec: form, script, known: true }
+            Outcome::Websocket { response, subscription, codec: form, script, known: true }
         }
         // A proxy is not to hold back what is said now (nginx knows this header).
         None => {
             let response = Response::new(200).content(kind, "");
             let response = response.header("Cache-Control", "no-store");
             let response = response.header("X-Accel-Buffering", "no");
-            Outcome::Stream { response, seat, script }
+            Outcome::Stream { response, subscription, script }
         }
     })
 }
@@ -198,12 +199,12 @@ impl StreamScript for Script {
 
     fn bye(&self, why: Disconnect) -> Vec<u8> {
         let why = match why {
-            Disconnect::Ended(Farewell::Closing) => Bye::GoingAway,
-            Disconnect::Ended(Farewell::Replaced) => Bye::Replaced,
-            Disconnect::Ended(Farewell::SessionEnded | Farewell::Locked)
-            | Disconnect::Ended(Farewell::Expelled | Farewell::GaveWay)
+            Disconnect::Ended(CloseReason::ShuttingDown) => Bye::GoingAway,
+            Disconnect::Ended(CloseReason::Replaced) => Bye::Replaced,
+            Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
+            | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
             | Disconnect::Drips => Bye::SessionEnded,
-            Disconnect::Ended(Farewell::RoomGone)
+            Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow
             | Disconnect::TryLater
             | Disconnect::Unfinished
@@ -285,7 +286,7 @@ impl Script {
     }
 
     /// Asks for the rooms that are told of as they are now.
-    async fn look_up(&self, context: &Context, rows: &[Row], view: &mut View) {
+    async fn look_up(&self, context: &Context, rows: &[LogRow], view: &mut View) {
         for row in rows {
             if let Happened::Other(entry) = &row.what
                 && let Some(Shown::Room(room)) = view.member.shown(entry, row.seq)
@@ -298,7 +299,7 @@ impl Script {
     }
 
     /// Appends the frame of a row; nothing, if it is not the member's to see.
-    fn tell(&self, view: &View, row: &Row, out: &mut Vec<u8>) {
+    fn tell(&self, view: &View, row: &LogRow, out: &mut Vec<u8>) {
         let Native(framing) = *self.form;
         let time = row.time;
         match &row.what {
@@ -340,7 +341,7 @@ struct View {
 }
 
 impl View {
-    fn happened(&self, row: &Row) -> Option<(RoomId, Author, What)> {
+    fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, What)> {
         let seq = row.seq;
         let entry = match &row.what {
             // What was taken back since has no words any more, and will be taken back further on.

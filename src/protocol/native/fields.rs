@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::chat::{ClientId, Color, Emoji, Field, Refusal, RoomId, Seq, message_text};
 use crate::limits::MESSAGE_CHARS_MAX;
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::protocol::native::cursor::number;
 
 /// A JSON object from a client.
@@ -22,7 +22,7 @@ pub(super) const fn wrong(field: &'static str) -> Refusal {
 impl Fields {
     /// Reads an object.
     pub fn read(json: &[u8]) -> Result<Fields, Refusal> {
-        bodies::object(json).map(Fields).ok_or(Refusal::Malformed(Field::Whole))
+        json_body::object(json).map(Fields).ok_or(Refusal::Malformed(Field::Whole))
     }
 
     /// No field at all.
@@ -88,7 +88,7 @@ impl Fields {
         self.parsed("client_id", ClientId::new)?.ok_or(wrong("client_id"))
     }
 
-    /// A sign.
+    /// A reaction.
     pub fn emoji(&self) -> Result<Emoji, Refusal> {
         self.parsed("emoji", Emoji::new)?.ok_or(wrong("emoji"))
     }

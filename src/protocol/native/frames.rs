@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::chat::{Name, RoomId, Seq};
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::protocol::native::json::Said;
 use crate::store::Message;
 
@@ -67,7 +67,7 @@ pub fn open(epoch: &str, seq: Seq, me: &Name, json: &mut Vec<u8>) {
         seq: u64,
         me: &'a str,
     }
-    bodies::write(&Open { r#type: "open", epoch, seq: seq.0, me: me.as_str() }, json);
+    json_body::write(&Open { r#type: "open", epoch, seq: seq.0, me: me.as_str() }, json);
 }
 
 /// What was missed cannot be told; the client starts afresh from `seq`.
@@ -80,12 +80,12 @@ pub fn reset(reason: Reset, epoch: &str, seq: Seq, json: &mut Vec<u8>) {
         seq: u64,
     }
     let afresh = Afresh { r#type: "reset", reason: reason.as_str(), epoch, seq: seq.0 };
-    bodies::write(&afresh, json);
+    json_body::write(&afresh, json);
 }
 
 /// A message, as it is now, where it was said.
 pub fn message(message: &Message, json: &mut Vec<u8>) {
-    bodies::write(&Said::replayed(message), json);
+    json_body::write(&Said::replayed(message), json);
 }
 
 /// All that was missed has been told.
@@ -97,7 +97,7 @@ pub fn caught_up(seq: Seq, read: &[(RoomId, Seq)], json: &mut Vec<u8>) {
         #[serde(serialize_with = "by_room")]
         read: &'a [(RoomId, Seq)],
     }
-    bodies::write(&CaughtUp { r#type: "caught_up", seq: seq.0, read }, json);
+    json_body::write(&CaughtUp { r#type: "caught_up", seq: seq.0, read }, json);
 }
 
 /// The stream lives, and everything up to `seq` has been told.
@@ -107,18 +107,18 @@ pub fn ping(seq: Seq, json: &mut Vec<u8>) {
         r#type: &'a str,
         seq: u64,
     }
-    bodies::write(&Ping { r#type: "ping", seq: seq.0 }, json);
+    json_body::write(&Ping { r#type: "ping", seq: seq.0 }, json);
 }
 
 /// The stream ends.
 pub fn bye(why: Bye, retry_after_ms: u64, json: &mut Vec<u8>) {
     #[derive(Serialize)]
-    struct Farewell<'a> {
+    struct CloseReason<'a> {
         r#type: &'a str,
         code: &'a str,
         retry_after_ms: u64,
     }
-    bodies::write(&Farewell { r#type: "bye", code: why.as_str(), retry_after_ms }, json);
+    json_body::write(&CloseReason { r#type: "bye", code: why.as_str(), retry_after_ms }, json);
 }
 
 fn by_room<S: Serializer>(read: &[(RoomId, Seq)], to: S) -> Result<S::Ok, S::Error> {

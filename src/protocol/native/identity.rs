@@ -15,7 +15,7 @@ use crate::protocol::native::asking::{self, caller};
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::json::{Known, Login};
-use crate::protocol::{Context, bodies, cookies, give_up};
+use crate::protocol::{Context, cookies, give_up, json_body};
 use crate::time::Time;
 
 pub(super) async fn register(context: &Context, request: &Request) -> Answered {
@@ -32,7 +32,7 @@ pub(super) async fn register(context: &Context, request: &Request) -> Answered {
     let key = crypto::account_key();
     let call = call::Register { name: name.into(), key: crypto::hash(&key) };
     context.hub.call(Caller::Nobody, call).await?;
-    Ok(Response::new(201).json(bodies::text(&Registered { name, key: &key })))
+    Ok(Response::new(201).json(json_body::text(&Registered { name, key: &key })))
 }
 
 pub(super) async fn log_in(context: &Context, request: &Request) -> Answered {
@@ -70,7 +70,7 @@ async fn begun(
         session: &'a str,
         name: &'a str,
         guest: bool,
-        #[serde(serialize_with = "bodies::rfc3339")]
+        #[serde(serialize_with = "json_body::rfc3339")]
         expires: Time,
     }
     let info = context.hub.call(Caller::Nobody, call).await?;
@@ -78,7 +78,7 @@ async fn begun(
     give_up(context, request).await;
     let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };
     let response = cookies::give(Response::new(201), request, session, &context.epoch);
-    Ok(response.json(bodies::text(&body)))
+    Ok(response.json(json_body::text(&body)))
 }
 
 pub(super) async fn sessions(context: &Context, request: &Request) -> Answered {
@@ -89,7 +89,7 @@ pub(super) async fn sessions(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
     let sessions = context.hub.call(caller, call::Sessions).await?;
     let sessions = sessions.iter().map(Login::from).collect();
-    Ok(Response::new(200).json(bodies::text(&Sessions { sessions })))
+    Ok(Response::new(200).json(json_body::text(&Sessions { sessions })))
 }
 
 pub(super) async fn end_session(context: &Context, request: &Request, id: &str) -> Answered {
@@ -113,7 +113,7 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Answered
     let key = crypto::account_key();
     let call = call::ChangeKey { key: crypto::hash(&key) };
     match context.hub.call(caller, call).await {
-        Ok(_) => Ok(Response::new(200).json(bodies::text(&Changed { key: &key }))),
+        Ok(_) => Ok(Response::new(200).json(json_body::text(&Changed { key: &key }))),
         Err(Refusal::Forbidden) => {
             let says = "a guest has no key; register a name to have one";
             Err(Failure::from(Code::Forbidden).saying(says))
@@ -126,13 +126,13 @@ pub(super) async fn me(context: &Context, request: &Request) -> Answered {
     let me = who(context, caller(context, request)?).await?;
     // (The page that asks may come out of the browser's own store.)
     let response = cookies::mark(Response::new(200), request, &context.epoch);
-    Ok(response.json(bodies::text(&Known::from(&me))))
+    Ok(response.json(json_body::text(&Known::from(&me))))
 }
 
 pub(super) async fn person(context: &Context, request: &Request, name: &str) -> Answered {
     let caller = caller(context, request)?;
     let person = context.hub.call(caller, call::Person { name: name.into() }).await?;
-    Ok(Response::new(200).json(bodies::text(&Known::from(&person))))
+    Ok(Response::new(200).json(json_body::text(&Known::from(&person))))
 }
 
 /// Blocks somebody; who is blocked already stays so.

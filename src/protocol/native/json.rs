@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::chat::{
     Color, DeletedInfo, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, What,
 };
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::store::{Counts, Message};
 use crate::time::Time;
 
@@ -27,9 +27,9 @@ pub(super) struct Room<'a> {
     last_seq: u64,
     #[serde(flatten)]
     own: Option<Own>,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     created: Time,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     updated: Time,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Said<'a> {
     author: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     time: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     color: Option<&'a str>,
@@ -93,7 +93,7 @@ pub(super) struct Said<'a> {
     edited: Option<Time>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deleted: bool,
-    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "signs")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "reactions")]
     reactions: &'a [(Emoji, Vec<Name>)],
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "names")]
     mentions: &'a [Name],
@@ -162,7 +162,7 @@ pub(super) struct Known<'a> {
     name: &'a str,
     guest: bool,
     online: bool,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     created: Time,
 }
 
@@ -200,11 +200,11 @@ impl<'a> From<&'a Member> for Occupant<'a> {
 #[derive(Serialize)]
 pub(super) struct Login<'a> {
     id: u64,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     created: Time,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     last_used: Time,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     expires: Time,
     agent: &'a str,
     current: bool,
@@ -223,9 +223,9 @@ impl<'a> From<&'a SessionInfo> for Login<'a> {
 pub(super) struct Deleted<'a> {
     id: u64,
     title: &'a str,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     deleted: Time,
-    #[serde(serialize_with = "bodies::rfc3339")]
+    #[serde(serialize_with = "json_body::rfc3339")]
     until: Time,
 }
 
@@ -247,11 +247,11 @@ fn names<S: Serializer>(names: &[Name], serializer: S) -> Result<S::Ok, S::Error
     serializer.collect_seq(names.iter().map(Name::as_str))
 }
 
-fn signs<S: Serializer>(signs: &[(Emoji, Vec<Name>)], to: S) -> Result<S::Ok, S::Error> {
-    let mut map = to.serialize_map(Some(signs.len()))?;
-    for (sign, by) in signs {
+fn reactions<S: Serializer>(reactions: &[(Emoji, Vec<Name>)], to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(reactions.len()))?;
+    for (reaction, by) in reactions {
         let by: Vec<&str> = by.iter().map(Name::as_str).collect();
-        map.serialize_entry(sign.as_str(), &by)?;
+        map.serialize_entry(reaction.as_str(), &by)?;
     }
     map.end()
 }

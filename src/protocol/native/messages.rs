@@ -15,8 +15,8 @@ use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{Answered, fields::message, pages};
-use crate::protocol::{Context, bodies};
-use crate::store::{Message, Page, Reader};
+use crate::protocol::{Context, json_body};
+use crate::store::{Message, MessagePage, Reader};
 
 /// Under the client's own number: to say it again is to have said it once.
 pub(super) async fn put(
@@ -47,9 +47,9 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
     said(context, caller, room, action).await
 }
 
-/// The door for `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but
-/// not one in parts: whoever sends that does not mean what stands between the parts to be said.
-pub(super) async fn door(context: &Context, request: &Request, room: &str) -> Answered {
+/// The protocol for `curl`: the body is the text, whatever its type (`curl -d` calls it a form),
+/// but not one in parts: whoever sends that does not mean what stands between the parts to be said.
+pub(super) async fn protocol(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     if media_type(request).to_ascii_lowercase().starts_with("multipart/") {
         let says = "send the text itself, as curl -d does; this is a form in parts";
@@ -71,19 +71,19 @@ pub(super) async fn page(context: &Context, request: &Request, room: &str) -> An
 }
 
 /// A page with the links to its neighbours.
-pub(super) fn paged(room: RoomId, limit: usize, page: &Page) -> Response {
+pub(super) fn paged(room: RoomId, limit: usize, page: &MessagePage) -> Response {
     #[derive(Serialize)]
     struct Messages<'a> {
         messages: Vec<Said<'a>>,
         more_before: bool,
         more_after: bool,
     }
-    let Page { messages, more_before, more_after } = page;
+    let MessagePage { messages, more_before, more_after } = page;
     let older = messages.first().filter(|_| *more_before).map(|message| message.seq);
     let newer = messages.last().filter(|_| *more_after).map(|message| message.seq);
     let messages = messages.iter().map(Said::from).collect();
     let body = Messages { messages, more_before: *more_before, more_after: *more_after };
-    let response = Response::new(200).json(bodies::text(&body));
+    let response = Response::new(200).json(json_body::text(&body));
     pages::linked(response, room, limit, [older, newer])
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn show(context: &Context, request: &Request, room: &str, seq: 
     let (caller, room) = about(context, request, room)?;
     let after = readable(context, caller, room).await?;
     let seq = fields::seq(seq)?;
-    // What was said while the room was closed is not there for who came by the open door.
+    // What was said while the room was closed is not there for who came by the open protocol.
     if seq > after { shown(context, room, seq).await } else { Err(Code::MessageNotFound.into()) }
 }
 
@@ -152,18 +152,18 @@ async fn set_reaction(
     let emoji = Emoji::new(emoji).ok_or(wrong("emoji"))?;
     let action = Action::React { room, target, emoji: emoji.clone(), on };
     changed(context, caller, action, [room.0, target.0], |message, acted| {
-        sign(&mut message.reactions, emoji, &acted.by.name, on);
+        reaction(&mut message.reactions, emoji, &acted.by.name, on);
     })
     .await
 }
 
-/// Puts a sign on a message, or takes it off, as the log has just done.
-fn sign(signs: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on: bool) {
+/// Puts a reaction on a message, or takes it off, as the log has just done.
+fn reaction(reactions: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on: bool) {
     let folded = by.folded();
-    let place = signs.iter().position(|(sign, _)| *sign == emoji);
+    let place = reactions.iter().position(|(reaction, _)| *reaction == emoji);
     let (place, there) = match place {
         Some(place) => {
-            let names = &mut signs[place].1;
+            let names = &mut reactions[place].1;
             let mine = names.iter().position(|name| name.folded() == folded);
             if let Some(mine) = mine.filter(|_| !on) {
                 names.remove(mine);
@@ -171,15 +171,15 @@ fn sign(signs: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on: bool) 
             (place, mine.is_some())
         }
         None if on => {
-            signs.push((emoji, Vec::new()));
-            (signs.len() - 1, false)
+            reactions.push((emoji, Vec::new()));
+            (reactions.len() - 1, false)
         }
         None => return,
     };
     if on && !there {
-        signs[place].1.push(by.clone());
+        reactions[place].1.push(by.clone());
     }
-    signs.retain(|(_, names)| !names.is_empty());
+    reactions.retain(|(_, names)| !names.is_empty());
 }
 
 /// Says something, and answers with it. What the log has taken is answered by what is known of it
@@ -240,19 +240,19 @@ async fn changed(
     let acted = context.hub.call(caller, call::Act(action)).await?;
     let mut message = before.ok_or(Code::MessageNotFound)?;
     change(&mut message, acted);
-    Ok(Response::new(200).json(bodies::text(&Said::from(&message))))
+    Ok(Response::new(200).json(json_body::text(&Said::from(&message))))
 }
 
 /// A message that was said, and where it is.
 fn told(status: u16, message: &Message) -> Response {
-    let response = Response::new(status).json(bodies::text(&Said::from(message)));
+    let response = Response::new(status).json(json_body::text(&Said::from(message)));
     response.header("Location", location(message.room, message.seq))
 }
 
 /// Answers with the message, as it is now.
 async fn shown(context: &Context, room: RoomId, seq: Seq) -> Answered {
     let found = find(context, room, seq).await?.ok_or(Code::MessageNotFound)?;
-    Ok(Response::new(200).json(bodies::text(&Said::from(&found))))
+    Ok(Response::new(200).json(json_body::text(&Said::from(&found))))
 }
 
 async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Message>, Failure> {

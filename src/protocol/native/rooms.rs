@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::chat::{
-    Access, Caller, Description, DirectRoom, Followed, Lock, Refusal, RoomChange, RoomFacts,
-    RoomId, RoomInfo, RoomRef, Seq, Title, Visibility, call,
+    Access, Caller, Description, DirectRoom, MembershipMarks, PasswordState, Refusal, RoomChange,
+    RoomId, RoomInfo, RoomRef, RoomSettings, Seq, Title, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{Request, Response};
@@ -22,7 +22,7 @@ use crate::protocol::native::fields::wrong;
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::{Deleted, Room};
 use crate::protocol::passwords::NOBODYS_HASH;
-use crate::protocol::{Context, bodies, lists};
+use crate::protocol::{Context, json_body, lists};
 use crate::store::{Counts, Reader};
 
 pub(super) async fn list(context: &Context, request: &Request) -> Answered {
@@ -75,8 +75,9 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
-    let facts = RoomFacts { title, description, visibility, password };
-    let info = context.hub.call(caller.clone(), call::MakeRoom { facts, chance: chance() }).await?;
+    let settings = RoomSettings { title, description, visibility, password };
+    let info =
+        context.hub.call(caller.clone(), call::MakeRoom { settings, chance: chance() }).await?;
     let location = format!("/api/v1/rooms/{}", info.id);
     Ok(respond(context, caller, 201, *info).await?.header("Location", location))
 }
@@ -122,7 +123,7 @@ pub(super) async fn deleted(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
     let infos = context.hub.call(caller, call::Deleted).await?;
     let rooms = infos.iter().map(Deleted::from).collect();
-    Ok(Response::new(200).json(bodies::text(&Rooms { rooms })))
+    Ok(Response::new(200).json(json_body::text(&Rooms { rooms })))
 }
 
 /// Brings a deleted room back, maybe under another title.
@@ -137,7 +138,7 @@ pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> A
     let (caller, room) = about(context, request, room)?;
     let body = asking::fields_or_none(request)?;
     who(context, caller.clone()).await?; // The password of a room is not for strangers to try.
-    // Without a right to show there is still one's membership, or a door that stands open.
+    // Without a right to show there is still one's membership, or a protocol that stands open.
     let access = match body.text("password")? {
         Some(password) => unlock(context, &caller, room, password).await?,
         None => Access::Open,
@@ -175,7 +176,7 @@ pub(super) async fn read(context: &Context, request: &Request, room: &str) -> An
     let (caller, room) = about(context, request, room)?;
     let seq = asking::fields(request)?.seq("seq")?;
     let Seq(read_seq) = context.hub.call(caller, call::Read { room, seq }).await?;
-    Ok(Response::new(200).json(bodies::text(&Read { read_seq })))
+    Ok(Response::new(200).json(json_body::text(&Read { read_seq })))
 }
 
 pub(super) async fn direct(context: &Context, request: &Request, name: &str) -> Answered {
@@ -208,7 +209,10 @@ pub(super) async fn readable(
 }
 
 /// What the caller has to do with their rooms, and how far they have read them.
-pub(super) async fn marks(hub: &HubHandle, caller: &Caller) -> Result<Vec<Followed>, Refusal> {
+pub(super) async fn marks(
+    hub: &HubHandle,
+    caller: &Caller,
+) -> Result<Vec<MembershipMarks>, Refusal> {
     let (mut all, mut after) = (Vec::new(), RoomId(0));
     loop {
         let page = hub.call(caller.clone(), call::Marks { after }).await?;
@@ -219,7 +223,7 @@ pub(super) async fn marks(hub: &HubHandle, caller: &Caller) -> Result<Vec<Follow
 }
 
 /// The lock of a room, if the caller may change it.
-async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<Lock, Failure> {
+async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<PasswordState, Failure> {
     let call = call::MayChange { room: RoomRef::Id(room), access: Access::Member };
     Ok(context.hub.call(caller, call).await?)
 }
@@ -232,9 +236,9 @@ async fn unlock(
     room: RoomId,
     password: &str,
 ) -> Result<Access, Failure> {
-    let call = call::Lock { room: RoomRef::Id(room), name: None, access: Access::Open };
+    let call = call::PasswordState { room: RoomRef::Id(room), name: None, access: Access::Open };
     let lock = match context.hub.call(Caller::Nobody, call).await {
-        Ok(Lock { password: None, .. }) => return Ok(Access::Open),
+        Ok(PasswordState { password: None, .. }) => return Ok(Access::Open),
         Ok(lock) => Some(lock),
         Err(Refusal::RoomNotFound) => None,
         Err(refusal) => return Err(refusal.into()),
@@ -258,7 +262,7 @@ async fn respond(context: &Context, caller: Caller, status: u16, info: RoomInfo)
     let infos = [info];
     let counts = counts(context, caller, &infos).await?;
     let room = Room::seen(&infos[0], counts.first().copied().unwrap_or_default());
-    Ok(Response::new(status).json(bodies::text(&room)))
+    Ok(Response::new(status).json(json_body::text(&room)))
 }
 
 /// What is new in each of these rooms; nothing in those that the caller is no member of.

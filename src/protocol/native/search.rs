@@ -11,7 +11,7 @@ use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::pages::{counted, limit, parameter};
 use crate::protocol::native::rooms::readable;
-use crate::protocol::{Context, bodies};
+use crate::protocol::{Context, json_body};
 use crate::store::{Found, Query};
 
 pub(super) async fn search(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -46,7 +46,7 @@ pub(super) fn listed(request: &Request, found: &Found) -> Response {
     let messages = found.messages.iter();
     let messages = messages.map(|(message, snippet)| Said::found(message, snippet)).collect();
     let before = found.before.map(|seq| seq.0);
-    let body = bodies::text(&Messages { messages, more: before.is_some(), before });
+    let body = json_body::text(&Messages { messages, more: before.is_some(), before });
     let response = Response::new(200).json(body);
     match before {
         Some(before) => {

@@ -14,7 +14,7 @@ use crate::limits::{
 };
 use crate::protocol::native::Answered;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::{Context, bodies};
+use crate::protocol::{Context, json_body};
 
 /// OpenAPI 3.1.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
@@ -79,7 +79,7 @@ pub(super) async fn about(context: &Context, _: &Request) -> Answered {
         features: FEATURES,
         limits: LIMITS,
     };
-    Ok(Response::new(200).json(bodies::text(&about)))
+    Ok(Response::new(200).json(json_body::text(&about)))
 }
 
 pub(super) async fn openapi(_: &Context, _: &Request) -> Answered {

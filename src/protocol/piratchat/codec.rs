@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What, message_text};
 use crate::codec::{Codec, Disconnect};
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
-use crate::protocol::{bodies, closing};
+use crate::protocol::{closing, json_body};
 use crate::ws::{CloseFrame, text_frame_with};
 
 /// Piratchat as the hub knows it.
@@ -29,7 +29,7 @@ impl Codec for Piratchat {
         struct Said {
             message: Box<str>,
         }
-        match bodies::object(text.as_bytes()) {
+        match json_body::object(text.as_bytes()) {
             None => Tell::garbled(Refusal::Malformed(Field::Whole)),
             Some(Said { message }) => match message_text(&message, PIRATCHAT_MESSAGE_CHARS_MAX) {
                 Ok(text) => Tell::Say { name: None, color: None, text },
@@ -51,9 +51,11 @@ impl Codec for Piratchat {
         }
         let name = event.author.name.as_str();
         text_frame_with(frame, |json| match &event.what {
-            What::Joined => bodies::write(&Moved { event: "join", username: name }, json),
-            What::Left => bodies::write(&Moved { event: "leave", username: name }, json),
-            What::Said { text, .. } => bodies::write(&Said { message: text, author: name }, json),
+            What::Joined => json_body::write(&Moved { event: "join", username: name }, json),
+            What::Left => json_body::write(&Moved { event: "leave", username: name }, json),
+            What::Said { text, .. } => {
+                json_body::write(&Said { message: text, author: name }, json)
+            }
             // What it has no word for is not told.
             What::Edited { .. }
             | What::Deleted { .. }
@@ -88,7 +90,9 @@ impl Codec for Piratchat {
         }
         text_frame_with(frame, |json| match reply {
             Ok(_) => json.extend_from_slice(br#"{"status":true}"#),
-            Err(refusal) => bodies::write(&Refused { status: false, code: code(*refusal) }, json),
+            Err(refusal) => {
+                json_body::write(&Refused { status: false, code: code(*refusal) }, json)
+            }
         });
     }
 }
@@ -108,7 +112,7 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::NameInvalid
         | Refusal::NameTaken
         | Refusal::NameInUse
-        | Refusal::AlreadySeated
+        | Refusal::AlreadySubscribed
         | Refusal::PersonNotFound
         | Refusal::TitleTaken
         | Refusal::PasswordMissing
@@ -116,7 +120,7 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::Forbidden
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
-        | Refusal::TooManySigns
+        | Refusal::TooManyReactions
         | Refusal::SessionNotFound
         | Refusal::NotMember
         | Refusal::Blocked

@@ -10,14 +10,16 @@ mod tests;
 use codec::CODEC;
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Access, Caller, LOBBY, Page, Refusal, RoomRef, SeatId, SessionInfo, call};
+use crate::chat::{
+    Access, Caller, LOBBY, Page, Refusal, RoomRef, SessionInfo, SubscriptionId, call,
+};
 use crate::crypto;
 use crate::http::{self, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::routes::{Route, routes};
 use crate::protocol::{Context, Outcome, Protocol, protocol_id};
-use crate::protocol::{advice, bodies, cookies, give_up, lists, session};
+use crate::protocol::{advice, cookies, give_up, json_body, lists, session};
 use crate::time::Time;
 
 /// This protocol, as the others know it.
@@ -73,7 +75,7 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     if !context.config.registration {
         return Err(CLOSED);
     }
-    let Body { username } = bodies::object(&request.body).ok_or(BODY)?;
+    let Body { username } = json_body::object(&request.body).ok_or(BODY)?;
     if username.is_empty() {
         return Err(BODY);
     }
@@ -84,7 +86,7 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     struct Registered {
         key: String,
     }
-    Ok(Response::new(201).json(bodies::text(&Registered { key })))
+    Ok(Response::new(201).json(json_body::text(&Registered { key })))
 }
 
 async fn log_in(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -93,7 +95,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     struct Body {
         key: String,
     }
-    let Body { key } = bodies::object(&request.body).ok_or(BODY)?;
+    let Body { key } = json_body::object(&request.body).ok_or(BODY)?;
     if key.is_empty() {
         return Err(BODY);
     }
@@ -106,7 +108,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     };
     let SessionInfo { name, .. } = context.hub.call(Caller::Nobody, call).await?;
     give_up(context, request).await;
-    let body = bodies::text(&Username { username: name.as_str() });
+    let body = json_body::text(&Username { username: name.as_str() });
     Ok(cookies::give(Response::new(200), request, &session, &context.epoch).json(body))
 }
 
@@ -152,7 +154,7 @@ impl Listed for Online {
 
 async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
     let me = context.hub.call(caller(context, request)?, call::Me).await?;
-    Ok(Response::new(200).json(bodies::text(&Username { username: me.name.as_str() })))
+    Ok(Response::new(200).json(json_body::text(&Username { username: me.name.as_str() })))
 }
 
 async fn person(context: &Context, request: &Request, name: &str) -> Result<Response, Failure> {
@@ -162,25 +164,26 @@ async fn person(context: &Context, request: &Request, name: &str) -> Result<Resp
     struct Known<'a> {
         username: &'a str,
         online: bool,
-        #[serde(serialize_with = "bodies::rfc3339")]
+        #[serde(serialize_with = "json_body::rfc3339")]
         created: Time,
     }
     let (username, online, created) = (person.name.as_str(), person.online, person.created);
-    Ok(Response::new(200).json(bodies::text(&Known { username, online, created })))
+    Ok(Response::new(200).json(json_body::text(&Known { username, online, created })))
 }
 
 async fn websocket(
     context: &Context,
-    seat: SeatId,
+    subscription: SubscriptionId,
     request: &Request,
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(dress)?;
     let caller = caller(context, request)?;
-    let (door, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
-    let call = call::Sit { seat, door, room, access, claim: None, enter: true };
-    let (seat, _) = context.hub.sit(seat, caller, call).await.map_err(Failure::from)?;
+    let (protocol, room, access) = (protocol_id(&CODEC), RoomRef::Id(LOBBY), Access::Open);
+    let call = call::Subscribe { subscription, protocol, room, access, claim: None, enter: true };
+    let (subscription, _) =
+        context.hub.subscribe(subscription, caller, call).await.map_err(Failure::from)?;
     let response = handshake.response(None);
-    Ok(Outcome::Websocket { response, seat, codec: &CODEC, script: None, known: true })
+    Ok(Outcome::Websocket { response, subscription, codec: &CODEC, script: None, known: true })
 }
 
 #[derive(Serialize)]
@@ -210,7 +213,7 @@ fn error(says: &str) -> Vec<u8> {
     struct Error<'a> {
         error: &'a str,
     }
-    bodies::text(&Error { error: says })
+    json_body::text(&Error { error: says })
 }
 
 impl From<Failure> for Response {
@@ -234,7 +237,7 @@ impl From<Refusal> for Failure {
             Refusal::NameInvalid => (400, "a username is 1 to 32 letters and digits (A-Z a-z 0-9)"),
             Refusal::NameTaken => (409, "this username is taken; choose another"),
             Refusal::NameInUse => (409, "this username is in use in the chat; try again later"),
-            Refusal::AlreadySeated => (409, "you are connected already; close that one first"),
+            Refusal::AlreadySubscribed => (409, "you are connected already; close that one first"),
             Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
             Refusal::RoomNotFound => (404, "there is no such room"),
             Refusal::Forbidden | Refusal::NotMember | Refusal::Blocked | Refusal::NoAccess => {
@@ -252,7 +255,7 @@ impl From<Refusal> for Failure {
             // What can be wrong with an event or a room, of which no request here has any.
             Refusal::MessageNotFound
             | Refusal::ClientIdReused
-            | Refusal::TooManySigns
+            | Refusal::TooManyReactions
             | Refusal::SessionNotFound
             | Refusal::OtherName
             | Refusal::NameMissing

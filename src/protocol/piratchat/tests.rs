@@ -117,7 +117,7 @@ fn statuses_of_refusals() {
         (Refusal::NameInvalid, 400),
         (Refusal::NameTaken, 409),
         (Refusal::NameInUse, 409),
-        (Refusal::AlreadySeated, 409),
+        (Refusal::AlreadySubscribed, 409),
         (Refusal::PersonNotFound, 404),
         (Refusal::RateLimited { retry_after_ms: 1 }, 429),
         (Refusal::Full, 503),
@@ -307,14 +307,14 @@ fn the_handshake() {
         let own = upgrade(&format!("{ann}Origin: http://chat.example"));
         let reply = server.check("GET /ws", &own, "", "101").await;
         assert_eq!(reply.header("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        let seated = r#"409 {"error":"you are connected already; close that one first"}"#;
-        server.check("GET /ws", &upgrade(&ann), "", seated).await;
+        let subscribed = r#"409 {"error":"you are connected already; close that one first"}"#;
+        server.check("GET /ws", &upgrade(&ann), "", subscribed).await;
         let online = r#"200 {"online_clients":["Ann"]}"#;
         server.check("GET /api/online", &ann, "", online).await;
         let known = r#"200 {"username":"Ann","online":true,"created":"TIME"}"#;
         server.check("GET /api/user/ann", &ann, "", known).await;
         // A malformed message leaves no ghost behind: who is gone can come again.
-        reply.seat.as_ref().expect("a seat").tell(CODEC.decode("nonsense")).await;
+        reply.subscription.as_ref().expect("a subscription").tell(CODEC.decode("nonsense")).await;
         drop(reply);
         server.check("GET /api/online", &ann, "", r#"200 {"online_clients":[]}"#).await;
         server.check("GET /ws", &upgrade(&ann), "", "101").await;
@@ -340,5 +340,5 @@ fn logging_out_closes_the_websocket_of_that_session() {
 }
 
 fn closing(item: Item) -> Option<Disconnect> {
-    if let Item::Unseat { closing, .. } = item { closing } else { None }
+    if let Item::Unsubscribe { closing, .. } = item { closing } else { None }
 }

@@ -1,4 +1,4 @@
-//! The cookie of a session, at every door: what is given, and which of several counts.
+//! The cookie of a session, at every protocol: what is given, and which of several counts.
 
 use super::{Server, request, serve};
 use crate::http::{Framing, Response};
@@ -169,7 +169,7 @@ fn only_a_bearer_stands_before_the_cookie() {
 }
 
 #[test]
-fn what_curl_sends_to_its_door() {
+fn what_curl_sends_to_its_protocol() {
     serve(async |server| {
         let ann = server.account("Ann").await;
         for (kind, status) in [

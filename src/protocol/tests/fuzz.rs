@@ -108,9 +108,13 @@ fn requests_at_random() {
             reader.feed(text.as_bytes());
             let (path, response, head_only) = match reader.next() {
                 Ok(Next::Request(request)) => {
-                    let outcome =
-                        respond(&server.service, HOME, seat_id(0, 1_000_000 + round), &request)
-                            .await;
+                    let outcome = respond(
+                        &server.service,
+                        HOME,
+                        subscription_id(0, 1_000_000 + round),
+                        &request,
+                    )
+                    .await;
                     let (Outcome::Response(response)
                     | Outcome::Websocket { response, .. }
                     | Outcome::Stream { response, .. }) = outcome;

@@ -1,4 +1,5 @@
-//! Too much at once, through every door: 429 in the door's own words, and everybody else goes on.
+//! Too much at once, through every protocol: 429 in the protocol's own words, and everybody else
+//! goes on.
 
 use super::{Server, serve};
 use crate::limits::rates;
@@ -11,7 +12,7 @@ fn burst(rates: rates::Rates) -> u64 {
     rates.address.expect("an address has such a bucket").burst
 }
 
-/// Each door refuses in its own words, and says how long to wait.
+/// Each protocol refuses in its own words, and says how long to wait.
 async fn is_limited(server: &Server, line: &str, headers: &str, body: &str) {
     let reply = server.send(line, headers, body).await;
     let seconds: u64 = reply.header("Retry-After").expect("a header").parse().expect("a number");
@@ -37,7 +38,7 @@ async fn is_limited(server: &Server, line: &str, headers: &str, body: &str) {
 }
 
 #[test]
-fn what_is_made_from_one_address_is_counted_for_all_doors() {
+fn what_is_made_from_one_address_is_counted_for_all_protocols() {
     serve(async |server| {
         let from = FROM;
         let made = async |line: &str, body: String| {

@@ -1,9 +1,9 @@
-//! Pages of other origins, at every door; and the names that the server answers to.
+//! Pages of other origins, at every protocol; and the names that the server answers to.
 
 use super::{Reply, Server, UPGRADE, serve, serve_with};
 use crate::config::Config;
 
-/// Everything that changes something, a door or more for each protocol.
+/// Everything that changes something, a protocol or more for each protocol.
 const CHANGES: [&str; 19] = [
     "POST /api/register",
     "POST /api/login",

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::NON_ALPHANUMERIC;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::config::{Chore, Durability};
+use crate::config::{Durability, MaintenanceTask};
 use crate::store::{self, OpenError, Options, Retain, schema};
 
 /// Does it, and says so in one line on standard output; where that is for the export itself, on
@@ -31,13 +31,13 @@ use crate::store::{self, OpenError, Options, Retain, schema};
 ///
 /// # Errors
 /// One plain line that says what is wrong, and what to do.
-pub fn tend(db: &Path, chore: &Chore) -> Result<(), String> {
+pub fn maintain(db: &Path, chore: &MaintenanceTask) -> Result<(), String> {
     let said = match chore {
-        Chore::Backup(file) => backup(db, file)?,
-        Chore::Verify(file) => verify(file.as_deref().unwrap_or(db))?,
-        Chore::Restore { from, force } => restore(db, from, *force)?,
-        Chore::Export(Some(file)) => export_file(db, file)?,
-        Chore::Export(None) => {
+        MaintenanceTask::Backup(file) => backup(db, file)?,
+        MaintenanceTask::Verify(file) => verify(file.as_deref().unwrap_or(db))?,
+        MaintenanceTask::Restore { from, force } => restore(db, from, *force)?,
+        MaintenanceTask::Export(Some(file)) => export_file(db, file)?,
+        MaintenanceTask::Export(None) => {
             return match export_lines(db) {
                 // Who reads no further than they want (`| head`) is not told of it.
                 Err(OpenError::Unheard) => Ok(()),
@@ -48,11 +48,11 @@ pub fn tend(db: &Path, chore: &Chore) -> Result<(), String> {
                 }
             };
         }
-        Chore::Import { from: Some(file), force } => {
+        MaintenanceTask::Import { from: Some(file), force } => {
             let lines = File::open(file).map_err(|error| at(file)(missing(error)))?;
             import(db, &file.display().to_string(), BufReader::new(lines), *force)?
         }
-        Chore::Import { from: None, force } => {
+        MaintenanceTask::Import { from: None, force } => {
             import(db, "standard input", io::stdin().lock(), *force)?
         }
     };

@@ -11,7 +11,7 @@ use crate::chat::{AccountId, Entry, RoomId, SessionId};
 use crate::crypto;
 use crate::limits::INDEX_ENTRIES;
 use crate::store::tests::*;
-use crate::store::{Store, Write as Writing};
+use crate::store::{Job as Writing, Store};
 use crate::time::Time;
 
 /// A database with something of everything in it, which stays open.
@@ -61,8 +61,8 @@ fn a_guest_who_leaves_rooms_behind_leaves_a_sound_database() {
     let (name, key, color) = (crate::chat::Name::new("Zoe").expect("a name"), None, None);
     put(writer, Entry::AccountMade { account: AccountId(2), name, key, color });
     for (room, title) in [(2, "Den"), (3, "Attic"), (4, "Hall")] {
-        let Entry::RoomMade { room, facts, .. } = room_made(room, title) else { unreachable!() };
-        put(writer, Entry::RoomMade { room, owner: Some(AccountId(2)), facts });
+        let Entry::RoomMade { room, settings, .. } = room_made(room, title) else { unreachable!() };
+        put(writer, Entry::RoomMade { room, owner: Some(AccountId(2)), settings });
     }
     let (room, account, member, expelled) = (RoomId(3), AccountId(1), true, false);
     put(writer, Entry::MemberChanged { room, account, member, expelled, with: None });
@@ -267,8 +267,8 @@ fn what_is_damaged_is_found() {
         ("UPDATE meta SET value = 9 WHERE key = 'last_session'", "the last numbers"),
         ("UPDATE log SET edited = 1 WHERE seq = 30", "message 30 is not as the log"),
         ("UPDATE log SET text = NULL WHERE seq = 30", "entry 30 is not what was logged"),
-        ("DELETE FROM reaction", "lacks a sign"),
-        ("UPDATE reaction SET emoji = '🍋'", "a sign that the log does not know"),
+        ("DELETE FROM reaction", "lacks a reaction"),
+        ("UPDATE reaction SET emoji = '🍋'", "a reaction that the log does not know"),
         ("DELETE FROM mention", "calls somebody who is not told"),
         ("INSERT INTO mention VALUES (2, 1, 30)", "called by no message"),
         ("DELETE FROM words_data WHERE id > 10", "damaged"),

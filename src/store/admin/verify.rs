@@ -109,9 +109,9 @@ struct Log {
     gaps: i64,
     core: Core,
     replica: Replica,
-    /// The signs, by message, sign and whose it is: the entry that put it there. (Or entries: to
-    /// the first versions each spelling was a sign of its own.)
-    signs: HashMap<(Seq, String, Whose), Vec<Seq>>,
+    /// The reactions, by message, reaction and whose it is: the entry that put it there. (Or
+    /// entries: to the first versions each spelling was a reaction of its own.)
+    reactions: HashMap<(Seq, String, Whose), Vec<Seq>>,
     /// Messages that were changed: since when, and what that left them.
     changed: HashMap<Seq, (Time, Left)>,
     chain: Chain,
@@ -137,10 +137,10 @@ fn whose(by: &Author) -> Whose {
 
 impl Log {
     fn read(connection: &Connection, pruned: Seq, replica: Replica) -> Result<u64, OpenError> {
-        let (signs, changed) = (HashMap::new(), HashMap::new());
+        let (reactions, changed) = (HashMap::new(), HashMap::new());
         let chain = Chain::after(Link::default());
         let (core, last) = (Core::new(), Seq(0));
-        let mut log = Log { pruned, last, gaps: 0, core, replica, signs, changed, chain };
+        let mut log = Log { pruned, last, gaps: 0, core, replica, reactions, changed, chain };
         let mut count = 0;
         let columns = entries::COLUMNS;
         // What only messages have, and of the rest nothing has.
@@ -219,14 +219,14 @@ impl Log {
             }
             Entry::Deleted { target, .. } => {
                 self.changed.insert(*target, (time, Left::Nothing));
-                self.signs.retain(|(on, _, _), _| on != target);
+                self.reactions.retain(|(on, _, _), _| on != target);
             }
             Entry::Reacted { target, by, emoji, on, .. } => {
-                let sign = (*target, emoji.bare(), whose(by));
+                let reaction = (*target, emoji.bare(), whose(by));
                 if *on {
-                    self.signs.entry(sign).or_default().push(seq);
+                    self.reactions.entry(reaction).or_default().push(seq);
                 } else {
-                    self.signs.remove(&sign);
+                    self.reactions.remove(&reaction);
                 }
             }
             _ => {}
@@ -260,15 +260,17 @@ impl Log {
         while let Some(row) = rows.next()? {
             let target = Seq(entries::unsigned(row.get("target")?));
             let emoji = entries::text(row, "emoji", Emoji::kept)?;
-            let sign = (target, emoji.bare(), whose(&entries::author(row)?));
+            let reaction = (target, emoji.bare(), whose(&entries::author(row)?));
             let seq = Seq(entries::unsigned(row.get("seq")?));
-            let mut known = self.signs.remove(&sign).unwrap_or_default();
+            let mut known = self.reactions.remove(&reaction).unwrap_or_default();
             let Some(at) = known.iter().position(|one| *one == seq) else {
-                return wrong(format!("message {target} has a sign that the log does not know"));
+                return wrong(format!(
+                    "message {target} has a reaction that the log does not know"
+                ));
             };
             known.swap_remove(at);
             if !known.is_empty() {
-                self.signs.insert(sign, known);
+                self.reactions.insert(reaction, known);
             }
         }
         let lost = connection.query_row(
@@ -278,10 +280,10 @@ impl Log {
             |row| row.get::<_, i64>(0),
         )?;
         if lost > 0 {
-            return wrong("a sign is on no message".to_owned());
+            return wrong("a reaction is on no message".to_owned());
         }
-        if let Some((target, _, _)) = self.signs.keys().next() {
-            return wrong(format!("message {target} lacks a sign"));
+        if let Some((target, _, _)) = self.reactions.keys().next() {
+            return wrong(format!("message {target} lacks a reaction"));
         }
         let replayed = "SELECT value FROM meta WHERE key = 'replayed'";
         if !connection.query_row(replayed, [], |row| row.get(0))? {

@@ -19,7 +19,7 @@ use super::{Line, Search, in_time};
 use crate::chat::Folded;
 use crate::chat::simulation::dice::Dice;
 use crate::limits::{READ_DEADLINE_MS, READ_WAIT_MS};
-use crate::store::{Found, Query, Unread};
+use crate::store::{Found, Query, ReadError};
 
 const SEEDS: u64 = 200;
 /// Searches of one tab.
@@ -115,19 +115,19 @@ async fn tab(world: Rc<World>, person: u64, mut dice: Dice) {
                 assert_eq!(before.map(|seq| seq.0), Some(number), "the answer to another search");
                 "found"
             }
-            Err(Unread::Superseded) => {
+            Err(ReadError::Superseded) => {
                 let newest = world.newest.borrow()[&person];
                 assert!(newest > number, "{number} makes way for nothing");
                 "superseded"
             }
-            Err(Unread::Busy) => {
+            Err(ReadError::Busy) => {
                 assert!(took >= PATIENCE, "{number} was given up after {took:?}");
                 // A search of each of the others, one that is being done, and the own one.
                 let most = Duration::from_millis((world.people + 1) * world.millis);
                 assert!(most >= PATIENCE, "{number} starves");
                 "busy"
             }
-            Err(Unread::Failed | Unread::Late) => "failed",
+            Err(ReadError::Failed | ReadError::Late) => "failed",
         };
         *world.outcomes.borrow_mut().entry(way).or_insert(0) += 1;
     }

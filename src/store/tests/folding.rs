@@ -15,9 +15,9 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     let counted = RoomId(age / 4 + chance.roll(12));
     let drawn = RoomId(RoomId::DRAWN_MIN + age / 4 + chance.roll(4));
     let room = if chance.roll(4) == 0 { drawn } else { counted };
-    let mut facts = facts(TITLES[chance.roll(10) as usize]);
-    facts.visibility = Visibility::ALL[chance.roll(3) as usize];
-    facts.password = (chance.roll(2) == 0).then(|| key.clone().into());
+    let mut settings = room_settings(TITLES[chance.roll(10) as usize]);
+    settings.visibility = Visibility::ALL[chance.roll(3) as usize];
+    settings.password = (chance.roll(2) == 0).then(|| key.clone().into());
     let account = AccountId(chance.roll(40));
     match chance.roll(23) {
         20 => {
@@ -53,18 +53,18 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
         4 | 5 => Entry::SessionEnded { session: SessionId(chance.roll(40)) },
         6 | 7 => {
             let owner = (chance.roll(2) == 0).then(|| AccountId(chance.roll(40)));
-            Entry::RoomMade { room, owner, facts }
+            Entry::RoomMade { room, owner, settings }
         }
         8 | 9 => Entry::RoomChanged {
             room,
-            facts,
+            settings,
             generation: chance.roll(9),
             link: (chance.roll(3) == 0).then_some(drawn),
             keep_members: chance.roll(2) == 0,
         },
         10 => Entry::RoomGone { room, recoverable: chance.roll(3) > 0 },
         19 if chance.roll(3) == 0 => Entry::RoomPurged { room },
-        19 => Entry::RoomReturned { room, title: facts.title },
+        19 => Entry::RoomReturned { room, title: settings.title },
         _ => said(room.0, name),
     }
 }
@@ -91,9 +91,9 @@ fn the_tables_equal_the_fold() {
             for ticket in 1..=chance.roll(12) {
                 let time = Time(chance.roll(1_000_000_000).cast_signed() - 1_000);
                 let entry = any_entry(&mut chance, round);
-                batch.push(Write::Entry { ticket: Ticket(ticket), time, entry });
+                batch.push(Job::Entry { ticket: Ticket(ticket), time, entry });
                 let used = (SessionId(chance.roll(40)), time);
-                batch.push(Write::Touch(vec![used]));
+                batch.push(Job::Touch(vec![used]));
             }
             for answer in store.writer.commit(batch) {
                 let Command::Logged { seq, time, entry, .. } = answer else {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::chat::Folded;
 use crate::limits::READERS_MAX;
-use crate::store::{Found, Query, Readers, Unread};
+use crate::store::{Found, Query, ReadError, Readers};
 
 fn wait<T>(what: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -50,7 +50,7 @@ fn everybody_gets_their_turn_and_nobody_waits_for_ever() {
         tokio::task::yield_now().await;
         let late = tokio::time::Instant::now();
         let all = crowd(3, &hasty).join_all().await;
-        assert_eq!(all, vec![Err(Unread::Busy); 3]);
+        assert_eq!(all, vec![Err(ReadError::Busy); 3]);
         assert!(late.elapsed() >= patience);
         // Streams and searches have readers of their own.
         assert_eq!(hasty.read_in_turn(|reader| reader.last_seq()).await, Ok(Seq(2)));
@@ -79,10 +79,10 @@ fn a_reader_stays_open_until_it_fails() {
         assert_eq!(readers.read_in_turn(mark).await, Ok(1));
         // Yet it sees what has been written since.
         let failed = readers.read_in_turn(|_| Err::<(), _>(rusqlite::Error::InvalidQuery)).await;
-        assert_eq!(failed, Err(Unread::Failed));
+        assert_eq!(failed, Err(ReadError::Failed));
         assert_eq!(readers.read_in_turn(mark).await, Ok(0));
         let panicked = readers.read_in_turn(|_| -> rusqlite::Result<()> { panic!("it does") });
-        assert_eq!(panicked.await, Err(Unread::Failed));
+        assert_eq!(panicked.await, Err(ReadError::Failed));
         assert_eq!(readers.read_in_turn(mark).await, Ok(0), "it goes on with another");
         assert_eq!(readers.read_in_turn(mark).await, Ok(1));
     });
@@ -110,8 +110,8 @@ fn a_read_that_takes_too_long_is_broken_off() {
         reader.connection.query_row(count, [], |row| row.get::<_, i64>(0))
     };
     wait(async {
-        assert_eq!(readers.read(endless).await, Err(Unread::Late));
-        assert_eq!(readers.read_in_turn(endless).await, Err(Unread::Late));
+        assert_eq!(readers.read(endless).await, Err(ReadError::Late));
+        assert_eq!(readers.read_in_turn(endless).await, Err(ReadError::Late));
         assert_eq!(readers.read(|reader| reader.last_seq()).await, Ok(Seq(2)));
     });
 }
@@ -144,7 +144,7 @@ fn of_one_person_one_search_waits() {
             let answer = search.await.expect("no panic");
             answers.push(answer.map(|Found { messages, .. }| messages.len()));
         }
-        let superseded = Err(Unread::Superseded);
+        let superseded = Err(ReadError::Superseded);
         assert_eq!(answers, [superseded, Ok(1), superseded, Ok(1)]);
     });
 }

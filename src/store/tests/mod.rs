@@ -19,13 +19,13 @@ use std::time::Duration;
 use std::{env, fs, process};
 
 use crate::chat::{
-    AccountId, Author, ClientId, Color, Command, Description, Emoji, Entry, Name, Refusal,
-    RoomFacts, RoomId, Seq, SessionId, Snapshot, Ticket, Title, Visibility,
+    AccountId, Author, ClientId, Color, Command, Description, Emoji, Entry, Name, Refusal, RoomId,
+    RoomSettings, Seq, SessionId, Snapshot, Ticket, Title, Visibility,
 };
 use crate::config::Durability;
 use crate::crypto;
 use crate::store::{
-    OpenError, Options, Reader, Retain, Store, Write, Writer, entries, open, readers,
+    Job, OpenError, Options, Reader, Retain, Store, Writer, entries, open, readers,
 };
 use crate::time::Time;
 
@@ -116,8 +116,8 @@ pub(crate) fn session_begun(session: u64, account: u64, key: &str) -> Entry {
     Entry::SessionBegun { session, account, key, remember: account.0 % 2 == 0, agent }
 }
 
-fn facts(title: &str) -> RoomFacts {
-    RoomFacts {
+fn room_settings(title: &str) -> RoomSettings {
+    RoomSettings {
         title: Title::new(title).expect("a title"),
         description: Description::default(),
         visibility: Visibility::Public,
@@ -126,11 +126,11 @@ fn facts(title: &str) -> RoomFacts {
 }
 
 pub(crate) fn room_made(room: u64, title: &str) -> Entry {
-    Entry::RoomMade { room: RoomId(room), owner: None, facts: facts(title) }
+    Entry::RoomMade { room: RoomId(room), owner: None, settings: room_settings(title) }
 }
 
-pub(crate) fn write(ticket: u64, entry: Entry) -> Write {
-    Write::Entry { ticket: Ticket(ticket), time: Time(1_000_000 + ticket.cast_signed()), entry }
+pub(crate) fn write(ticket: u64, entry: Entry) -> Job {
+    Job::Entry { ticket: Ticket(ticket), time: Time(1_000_000 + ticket.cast_signed()), entry }
 }
 
 /// What the writer answers for [`write()`] when it is logged.
@@ -185,9 +185,9 @@ pub(crate) fn deletes(account: u64, room: u64, target: u64, as_owner: bool) -> E
     Entry::Deleted { room, target, by, as_owner }
 }
 
-pub(crate) fn reacts(account: u64, room: u64, target: u64, sign: &str, on: bool) -> Entry {
+pub(crate) fn reacts(account: u64, room: u64, target: u64, reaction: &str, on: bool) -> Entry {
     let (room, target, by) = (RoomId(room), Seq(target), person(account));
-    Entry::Reacted { room, target, by, emoji: Emoji::new(sign).expect("a sign"), on }
+    Entry::Reacted { room, target, by, emoji: Emoji::new(reaction).expect("a reaction"), on }
 }
 
 /// Writes an entry, and returns its number.
@@ -200,7 +200,7 @@ pub(crate) fn put(writer: &mut Writer, entry: Entry) -> u64 {
 
 /// The same for an entry that was proposed at that time.
 pub(crate) fn put_at(writer: &mut Writer, time: Time, entry: Entry) -> u64 {
-    match writer.commit(vec![Write::Entry { ticket: Ticket(1), time, entry }]).pop() {
+    match writer.commit(vec![Job::Entry { ticket: Ticket(1), time, entry }]).pop() {
         Some(Command::Logged { seq, .. }) => seq.0,
         other => panic!("{other:?}"),
     }

@@ -141,13 +141,13 @@ fn words_are_found_in_every_script() {
 fn nobody_is_told_of_what_they_may_not_read() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
-    let secret = |title, visibility| RoomFacts { visibility, ..facts(title) };
+    let secret = |title, visibility| RoomSettings { visibility, ..room_settings(title) };
     let open = |room| room_made(room, &format!("Room {room}"));
     for room in 3..20 {
         put(&mut writer, open(room));
     }
-    let (room, owner, facts) = (RoomId(20), None, secret("Cellar", Visibility::Hidden));
-    put(&mut writer, Entry::RoomMade { room, owner, facts });
+    let (room, owner, settings) = (RoomId(20), None, secret("Cellar", Visibility::Hidden));
+    put(&mut writer, Entry::RoomMade { room, owner, settings });
     let mine: Vec<u64> = (0..3).map(|_| put(&mut writer, says(1, 3, "word"))).collect();
     let many = SEARCH_LOOKS_MAX as u64 + 100;
     for indexed in [false, true] {
@@ -177,15 +177,15 @@ fn what_was_said_before_a_room_was_opened_is_found_by_who_may_read_it() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     let (room, owner) = (RoomId(20), None);
-    let hidden = RoomFacts { visibility: Visibility::Hidden, ..facts("Cellar") };
-    put(&mut writer, Entry::RoomMade { room, owner, facts: hidden.clone() });
+    let hidden = RoomSettings { visibility: Visibility::Hidden, ..room_settings("Cellar") };
+    put(&mut writer, Entry::RoomMade { room, owner, settings: hidden.clone() });
     let before = put(&mut writer, says(1, 20, "word"));
     fill(&mut writer);
     put(
         &mut writer,
         Entry::RoomChanged {
             room,
-            facts: facts("Cellar"),
+            settings: room_settings("Cellar"),
             generation: 1,
             link: None,
             keep_members: true,
@@ -198,7 +198,13 @@ fn what_was_said_before_a_room_was_opened_is_found_by_who_may_read_it() {
     fill(&mut writer);
     put(
         &mut writer,
-        Entry::RoomChanged { room, facts: hidden, generation: 2, link: None, keep_members: true },
+        Entry::RoomChanged {
+            room,
+            settings: hidden,
+            generation: 2,
+            link: None,
+            keep_members: true,
+        },
     );
     let again = put(&mut writer, says(1, 20, "word"));
     assert_eq!(numbers(&found(&scratch, &asked)), [again, after, before]);

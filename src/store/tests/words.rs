@@ -1,4 +1,4 @@
-//! What is done to messages: sent once more, edited, taken back, given a sign.
+//! What is done to messages: sent once more, edited, taken back, given a reaction.
 
 use super::*;
 use crate::chat::Field;
@@ -175,26 +175,26 @@ fn an_owner_takes_back_what_others_said() {
 }
 
 #[test]
-fn signs_are_put_on_once_and_taken_off_once() {
+fn reactions_are_put_on_once_and_taken_off_once() {
     let (scratch, mut writer, seq) = begin();
-    let signs = || {
+    let reactions = || {
         let message = scratch.reader().message(RoomId(1), Seq(seq)).expect("read");
-        let signs = message.expect("there").reactions.into_iter();
+        let reactions = message.expect("there").reactions.into_iter();
         let show = |(emoji, names): (Emoji, Vec<Name>)| {
             let names: Vec<&str> = names.iter().map(Name::as_str).collect();
             format!("{} {}", emoji.as_str(), names.join(" "))
         };
-        signs.map(show).collect::<Vec<String>>()
+        reactions.map(show).collect::<Vec<String>>()
     };
     let first = put(&mut writer, reacts(2, 1, seq, "👍", true));
     put(&mut writer, reacts(1, 1, seq, "🎉", true));
     put(&mut writer, reacts(1, 1, seq, "👍", true));
-    assert_eq!(signs(), ["👍 Person2 Person1", "🎉 Person1"]);
+    assert_eq!(reactions(), ["👍 Person2 Person1", "🎉 Person1"]);
     let again = reacts(2, 1, seq, "👍", true);
     let answer = writer.commit(vec![write(1, again.clone())]);
     assert_eq!(answer, [repeated(again, first, true)]);
     put(&mut writer, reacts(2, 1, seq, "👍", false));
-    assert_eq!(signs(), ["🎉 Person1", "👍 Person1"]);
+    assert_eq!(reactions(), ["🎉 Person1", "👍 Person1"]);
     let again = reacts(2, 1, seq, "👍", false);
     let answer = writer.commit(vec![write(1, again.clone())]);
     assert_eq!(answer, [repeated(again, seq, true)]);
@@ -205,7 +205,7 @@ fn signs_are_put_on_once_and_taken_off_once() {
 }
 
 #[test]
-fn a_message_bears_so_many_signs() {
+fn a_message_bears_so_many_reactions() {
     let (_scratch, mut writer, seq) = begin();
     let all = (1..=REACTIONS_MAX as u64).map(|account| reacts(account, 1, seq, "👍", true));
     let answers = writer.commit(all.map(|entry| write(1, entry)).collect());
@@ -216,26 +216,26 @@ fn a_message_bears_so_many_signs() {
 }
 
 #[test]
-fn nobody_uses_up_the_kinds_of_signs() {
-    const SIGNS: [&str; 21] = [
+fn nobody_uses_up_the_kinds_of_reactions() {
+    const REACTIONS: [&str; 21] = [
         "😀", "😁", "😂", "😃", "😄", "😅", "😆", "😇", "😈", "😉", "😊", "😋", "😌", "😍", "😎",
         "😏", "😐", "😑", "😒", "😓", "😔",
     ];
     let (_scratch, mut writer, seq) = begin();
     let own = REACTIONS_PER_PERSON_MAX;
-    for sign in &SIGNS[..own] {
-        put(&mut writer, reacts(1, 1, seq, sign, true));
+    for reaction in &REACTIONS[..own] {
+        put(&mut writer, reacts(1, 1, seq, reaction, true));
     }
-    let more = |account: u64, sign: &str| reacts(account, 1, seq, sign, true);
-    assert_eq!(refusal_of(&mut writer, more(1, SIGNS[own])), Refusal::TooManySigns);
+    let more = |account: u64, reaction: &str| reacts(account, 1, seq, reaction, true);
+    assert_eq!(refusal_of(&mut writer, more(1, REACTIONS[own])), Refusal::TooManyReactions);
     // All in one commit, so that those before count for those behind.
-    let rest = (own..REACTION_KINDS_MAX).map(|index| more(2 + index as u64 / 5, SIGNS[index]));
+    let rest = (own..REACTION_KINDS_MAX).map(|index| more(2 + index as u64 / 5, REACTIONS[index]));
     let answers = writer.commit(rest.map(|entry| write(1, entry)).collect());
     assert!(answers.iter().all(|answer| matches!(answer, Command::Logged { .. })));
-    assert_eq!(refusal_of(&mut writer, more(9, SIGNS[20])), Refusal::TooManySigns);
-    put(&mut writer, more(9, SIGNS[0]));
-    put(&mut writer, reacts(1, 1, seq, SIGNS[1], false));
-    put(&mut writer, more(9, SIGNS[20]));
+    assert_eq!(refusal_of(&mut writer, more(9, REACTIONS[20])), Refusal::TooManyReactions);
+    put(&mut writer, more(9, REACTIONS[0]));
+    put(&mut writer, reacts(1, 1, seq, REACTIONS[1], false));
+    put(&mut writer, more(9, REACTIONS[20]));
 }
 
 /// An edit that changes nothing is none: the message is not marked as edited.

@@ -9,7 +9,7 @@ use super::*;
 use crate::limits::COMMIT_ENTRIES_MAX;
 
 /// A writer that has been given all this, run to its end; what it answered, call by call.
-fn run(writer: Writer, given: Vec<Vec<Write>>) -> Vec<Vec<Command>> {
+fn run(writer: Writer, given: Vec<Vec<Job>>) -> Vec<Vec<Command>> {
     let (inbox, outbox) = mpsc::channel(given.len());
     for writes in given {
         inbox.try_send(writes).expect("there is room");
@@ -44,7 +44,7 @@ fn everything_is_answered_once_and_in_order() {
     let writes = |from: u64, to: u64| (from..to).map(|n| write(n, said(1, &n.to_string())));
     let given = vec![
         writes(1, 4).collect(),
-        vec![Write::Touch(vec![(SessionId(1), Time(5))])],
+        vec![Job::Touch(vec![(SessionId(1), Time(5))])],
         vec![],
         writes(4, 9_001).collect(),
         writes(9_001, 9_003).collect(),
@@ -72,7 +72,7 @@ fn the_end_leaves_one_file() {
 fn touches_ride_along_and_never_go_back() {
     let scratch = Scratch::new();
     let writer = scratch.open().writer;
-    let touch = |session, time| Write::Touch(vec![(SessionId(session), Time(time))]);
+    let touch = |session, time| Job::Touch(vec![(SessionId(session), Time(time))]);
     let given = vec![
         vec![write(1, account_made(1, "Ann", "a")), write(2, session_begun(1, 1, "s"))],
         vec![touch(1, 9_000_000), touch(1, 8_000_000), touch(2, 9_000_000)],
@@ -86,7 +86,7 @@ fn touches_ride_along_and_never_go_back() {
 fn rows_come_back_as_they_were_written() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
-    let hidden = RoomFacts {
+    let hidden = RoomSettings {
         title: Title::new("Höhle \"7\"").expect("a title"),
         description: Description::new("it's \\ dark").expect("a description"),
         visibility: Visibility::Hidden,
@@ -102,17 +102,17 @@ fn rows_come_back_as_they_were_written() {
         account_made(1, "Ann", "a"),
         session_begun(1, 1, "s"),
         Entry::SessionEnded { session: SessionId(u64::MAX) },
-        Entry::RoomMade { room, owner, facts: hidden.clone() },
+        Entry::RoomMade { room, owner, settings: hidden.clone() },
         Entry::RoomChanged {
             room,
-            facts: facts("Open"),
+            settings: room_settings("Open"),
             generation: 3,
             link: None,
             keep_members: false,
         },
         Entry::RoomChanged {
             room,
-            facts: hidden,
+            settings: hidden,
             generation: u64::MAX,
             link: None,
             keep_members: false,
@@ -187,7 +187,7 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
         Entry::RoomGone { room: RoomId(1), recoverable: true },
         Entry::RoomChanged {
             room: RoomId(8),
-            facts: facts("Nowhere"),
+            settings: room_settings("Nowhere"),
             generation: 0,
             link: None,
             keep_members: false,
@@ -316,7 +316,7 @@ fn a_crash_loses_nothing_that_was_answered() {
     let mut chance = Chance(0x2545_f491_4f6c_dd1d);
     let batch = |sent: u64, size| {
         let texts = (sent + 1..=sent + size).map(|n| (n, format!("{n} {long}")));
-        texts.map(|(n, text)| write(n, said(1, &text))).collect::<Vec<Write>>()
+        texts.map(|(n, text)| write(n, said(1, &text))).collect::<Vec<Job>>()
     };
     inbox.as_ref().map(|inbox| inbox.try_send(batch(0, 1)));
     sent += 1;

@@ -12,7 +12,7 @@ use crate::chat::Command;
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
 use crate::limits::{BUSY_TIMEOUT_MS, WRITE_PROBE_MS};
-use crate::store::{Chore, Medium, Write};
+use crate::store::{Job, MaintenanceTask, Medium};
 
 /// What the disk is like for a while.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -68,23 +68,23 @@ impl Medium for SimulatedDisk {
         }
     }
 
-    async fn write(&mut self, batch: Vec<Write>) -> Vec<Command> {
+    async fn write(&mut self, batch: Vec<Job>) -> Vec<Command> {
         let takes = self.takes().await;
         self.failing = !takes;
         let mut log = self.log.borrow_mut();
         let mut entries = 0;
         for write in batch {
             match write {
-                Write::Entry { ticket, time, entry } => {
+                Job::Entry { ticket, time, entry } => {
                     entries += 1;
                     log.propose(ticket, time, entry);
                 }
-                Write::Touch(used) if takes => log.touches.extend(used),
-                Write::Mark { room, account, seq } if takes => {
+                Job::Touch(used) if takes => log.touches.extend(used),
+                Job::Mark { room, account, seq } if takes => {
                     let mark = log.marks.entry((room, account)).or_insert(seq);
                     *mark = (*mark).max(seq);
                 }
-                Write::Touch(_) | Write::Mark { .. } => {}
+                Job::Touch(_) | Job::Mark { .. } => {}
             }
         }
         if takes {
@@ -104,8 +104,8 @@ impl Medium for SimulatedDisk {
         self.failing = !matches!(*self.weather.borrow(), Weather::Fine { .. });
     }
 
-    fn chore(&self) -> Chore {
-        Chore::Never
+    fn chore(&self) -> MaintenanceTask {
+        MaintenanceTask::Never
     }
 
     fn work(&mut self) {}

@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
 use crate::chat::{
-    AccountId, Chat, Command, Entry, LOBBY, Name, RoomFacts, RoomId, Seq, SessionId, Settings,
+    AccountId, Chat, Command, Entry, LOBBY, Name, RoomId, RoomSettings, Seq, SessionId, Settings,
     Snapshot, Title, Visibility, founding,
 };
 use crate::clock::Clock;
@@ -42,7 +42,7 @@ use crate::crypto;
 use crate::hub::{Bounds, Hub, HubHandle, Rounds};
 use crate::store::{Gate, line_of, write_all};
 use crate::time::Time;
-use crate::worker::delivery::{Delivery, Head, Wires};
+use crate::worker::delivery::{Connections, Delivery, Head};
 use crate::worker::simulation::disk::{SimulatedDisk, Weather};
 use crate::worker::simulation::people::Person;
 use crate::worker::simulation::reading::SimulatedDesk;
@@ -92,7 +92,7 @@ impl Options {
         let size = |dice: &mut Dice, max: u64| 1 + usize::try_from(dice.below(max)).expect("small");
         let bounds = Bounds {
             inbox: size(dice, 48),
-            seats: 64,
+            subscriptions: 64,
             round_commands: size(dice, 64),
             rounds: size(dice, 4),
             round_items: 16 << dice.below(8),
@@ -131,7 +131,7 @@ pub struct World {
     /// The same for those who are too slow to hear all of it.
     pub streams: Gate<SimulatedDesk>,
     /// The connections of each worker.
-    pub wires: Vec<Wires<Ear>>,
+    pub connections: Vec<Connections<Ear>>,
     /// How far members have read, as it was acknowledged.
     pub marks: RefCell<HashMap<(RoomId, AccountId), Seq>>,
     /// Nobody begins anything new.
@@ -216,13 +216,13 @@ fn begin(options: &Options, clock: Time) -> (Chat, Log) {
         write(Entry::SessionBegun { session, account, key, remember: false, agent });
     }
     for number in 2..=ROOMS {
-        let facts = RoomFacts {
+        let settings = RoomSettings {
             title: Title::new(&format!("room {number}")).expect("a title"),
             description: Default::default(),
             visibility: Visibility::Public,
             password: None,
         };
-        write(Entry::RoomMade { room: RoomId(number), owner: None, facts });
+        write(Entry::RoomMade { room: RoomId(number), owner: None, settings });
     }
     for number in 0..SAID_BEFORE {
         write(people::message(AccountId(1), LOBBY, &format!("before {number}")));
@@ -273,7 +273,7 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
         log: log.clone(),
         pages,
         streams,
-        wires: rounds.iter().map(|_| Wires::default()).collect(),
+        connections: rounds.iter().map(|_| Connections::default()).collect(),
         marks: RefCell::default(),
         over: Cell::new(false),
         stopping: Cell::new(false),
@@ -289,8 +289,8 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
     });
     let mut hub = spawn_local(hub.run());
     let late = Rc::new(Cell::new(Duration::ZERO));
-    for (rounds, wires) in rounds.into_iter().zip(&world.wires) {
-        spawn_local(work(rounds, wires.clone(), late.clone()));
+    for (rounds, connections) in rounds.into_iter().zip(&world.connections) {
+        spawn_local(work(rounds, connections.clone(), late.clone()));
     }
     let mut people = JoinSet::new();
     for number in 1..=options.people {
@@ -361,8 +361,8 @@ async fn change(
 }
 
 /// A worker, as [`run`](super::run) has it, but that it may be late.
-async fn work(mut rounds: Rounds, wires: Wires<Ear>, late: Rc<Cell<Duration>>) {
-    let mut delivery = Delivery::new(wires, Head::default());
+async fn work(mut rounds: Rounds, connections: Connections<Ear>, late: Rc<Cell<Duration>>) {
+    let mut delivery = Delivery::new(connections, Head::default());
     while let Some(items) = rounds.recv().await {
         if !late.get().is_zero() {
             sleep(late.get()).await;

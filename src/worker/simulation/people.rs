@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chat::simulation::dice::Dice;
 use crate::chat::{
-    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Door, Entry, LOBBY,
-    Name, Refusal, RoomFacts, RoomId, RoomRef, Seq, Tell, Title, Visibility, call,
+    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Entry, LOBBY, Name,
+    ProtocolId, Refusal, RoomId, RoomRef, RoomSettings, Seq, Tell, Title, Visibility, call,
 };
 use crate::crypto::{self, KeyHash};
-use crate::hub::{Seat, seat_id};
+use crate::hub::{SubscriptionGuard, subscription_id};
 use crate::worker::simulation::wire::Ear;
 use crate::worker::simulation::{ROOMS, SAID_BEFORE, World};
 
@@ -54,8 +54,8 @@ impl Person {
     pub async fn live(mut self) {
         while self.world.is_busy() {
             match self.dice.below(4) {
-                0 => self.sits(true).await,
-                1 => self.sits(false).await,
+                0 => self.has_subscription(true).await,
+                1 => self.has_subscription(false).await,
                 _ => self.asks().await,
             }
             self.pause().await;
@@ -167,7 +167,7 @@ impl Person {
         let title = Title::new(&format!("room of {}", self.world.fresh())).expect("a title");
         let (description, visibility) = (Default::default(), Visibility::Public);
         call::MakeRoom {
-            facts: RoomFacts { title, description, visibility, password: None },
+            settings: RoomSettings { title, description, visibility, password: None },
             chance: 1,
         }
     }
@@ -223,22 +223,26 @@ impl Person {
         assert!(matches!(entry, Entry::Said { text: logged, .. } if **logged == *text), "{seq:?}");
     }
 
-    /// Takes a seat in a room, or opens a stream; speaks, hears, and goes.
-    async fn sits(&mut self, stream: bool) {
-        let worker = usize::try_from(self.dice.below(self.world.wires.len() as u64)).expect("few");
-        let id = seat_id(worker, self.world.fresh());
-        // (Of a seat little is asked before it has missed something; a stream would be closed.)
+    /// Takes a subscription in a room, or opens a stream; speaks, hears, and goes.
+    async fn has_subscription(&mut self, stream: bool) {
+        let worker =
+            usize::try_from(self.dice.below(self.world.connections.len() as u64)).expect("few");
+        let id = subscription_id(worker, self.world.fresh());
+        // (Of a subscription little is asked before it has missed something; a stream would be
+        // closed.)
         let most = self.world.options.outbox_max;
         let most = if stream { most } else { most.min(100 << self.dice.below(6)) };
         let ear = Rc::new(Ear::new(id, most));
-        let wires = self.world.wires[worker].clone();
-        wires.borrow_mut().insert(id, ear.clone());
+        let connections = self.world.connections[worker].clone();
+        connections.borrow_mut().insert(id, ear.clone());
         let room = self.room();
         let what: Call = match stream {
-            true => call::Follow { seat: id, door: Door(0), only: None }.into(),
-            false => call::Sit {
-                seat: id,
-                door: Door(0),
+            true => {
+                call::OpenStream { subscription: id, protocol: ProtocolId(0), only: None }.into()
+            }
+            false => call::Subscribe {
+                subscription: id,
+                protocol: ProtocolId(0),
                 room: RoomRef::Id(room),
                 access: Access::Open,
                 claim: None,
@@ -247,13 +251,15 @@ impl Person {
             .into(),
         };
         let caller = Caller::Session(self.session);
-        let seated = self.world.hub.sit(id, caller, what).await;
-        match seated {
-            Ok((seat, _)) => Conversation::new(self, &ear, seat, stream).hold().await,
+        let subscribed = self.world.hub.subscribe(id, caller, what).await;
+        match subscribed {
+            Ok((subscription, _)) => {
+                Conversation::new(self, &ear, subscription, stream).hold().await
+            }
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        wires.borrow_mut().remove(&id);
+        connections.borrow_mut().remove(&id);
     }
 }
 
@@ -261,7 +267,7 @@ impl Person {
 struct Conversation<'a> {
     person: &'a mut Person,
     ear: &'a Ear,
-    seat: Seat,
+    subscription: SubscriptionGuard,
     stream: bool,
     told: VecDeque<Told>,
     /// The last message heard of each room.
@@ -269,8 +275,20 @@ struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(person: &'a mut Person, ear: &'a Ear, seat: Seat, stream: bool) -> Conversation<'a> {
-        Conversation { person, ear, seat, stream, told: VecDeque::new(), last: HashMap::new() }
+    fn new(
+        person: &'a mut Person,
+        ear: &'a Ear,
+        subscription: SubscriptionGuard,
+        stream: bool,
+    ) -> Conversation<'a> {
+        Conversation {
+            person,
+            ear,
+            subscription,
+            stream,
+            told: VecDeque::new(),
+            last: HashMap::new(),
+        }
     }
 
     async fn hold(mut self) {
@@ -341,8 +359,8 @@ impl<'a> Conversation<'a> {
             (false, false) => Tell::Say { name: None, color: None, text: text.into() },
         };
         self.ear.unanswered.set(self.ear.unanswered.get() + 1);
-        if let Err(tell) = self.seat.try_tell(tell) {
-            self.seat.tell(tell).await;
+        if let Err(tell) = self.subscription.try_tell(tell) {
+            self.subscription.tell(tell).await;
         }
     }
 

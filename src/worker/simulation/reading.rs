@@ -15,7 +15,7 @@ use crate::chat::{Answer, Author, Entry, LOBBY, Name, RoomId, Seq, call};
 use crate::codec::Disconnect;
 use crate::limits::{READ_DEADLINE_MS, READ_WAIT_MS};
 use crate::protocol;
-use crate::store::{self, Bench, Gate, Message, Unread};
+use crate::store::{self, Bench, Gate, Message, ReadError};
 use crate::time::Time;
 use crate::worker::delivery::Listener;
 use crate::worker::simulation::World;
@@ -68,7 +68,7 @@ impl Bench for SimulatedDesk {
         &self,
         deadline: Duration,
         job: impl FnOnce(&LogReader) -> rusqlite::Result<T> + Send + 'static,
-        done: impl FnOnce(Result<T, Unread>) + Send + 'static,
+        done: impl FnOnce(Result<T, ReadError>) + Send + 'static,
     ) {
         let (log, weather) = (LogReader(self.log.clone()), self.weather.clone());
         let mut dice = self.dice.borrow_mut();
@@ -90,9 +90,9 @@ impl Bench for SimulatedDesk {
                 return; // The job is dropped, and what it holds.
             }
             done(match takes > rest {
-                true => Err(Unread::Late),
-                false if fails => Err(Unread::Failed),
-                false => job(&log).map_err(|_| Unread::Failed),
+                true => Err(ReadError::Late),
+                false if fails => Err(ReadError::Failed),
+                false => job(&log).map_err(|_| ReadError::Failed),
             });
         });
     }
@@ -155,7 +155,9 @@ impl Person {
             let page = self.page(room, from, limit);
             let page = match hangs_up {
                 // Whoever does so asks again, and finds no reader that is lost.
-                true => timeout(Duration::from_millis(40), page).await.unwrap_or(Err(Unread::Busy)),
+                true => {
+                    timeout(Duration::from_millis(40), page).await.unwrap_or(Err(ReadError::Busy))
+                }
                 false => page.await,
             };
             match page {
@@ -179,7 +181,7 @@ impl Person {
     }
 
     /// One page, from the gate. Who waits in vain has waited, and no longer than is promised.
-    async fn page(&mut self, room: RoomId, from: Seq, limit: usize) -> Result<Page, Unread> {
+    async fn page(&mut self, room: RoomId, from: Seq, limit: usize) -> Result<Page, ReadError> {
         let (number, start) = (self.world.fresh(), Instant::now());
         let job = move |reader: &LogReader| Ok(reader.page(room, from, limit));
         let page = self.world.pages.read(PATIENCE, DEADLINE, job).await;
@@ -187,14 +189,16 @@ impl Person {
         let why = page.as_ref().map(|(messages, _)| messages.len());
         self.world.note(&format!("{number} reads {room:?} after {from:?}: {why:?}"));
         match page {
-            Err(Unread::Busy) => assert!((PATIENCE..=PATIENCE + TICK).contains(&took), "{took:?}"),
-            Err(Unread::Late) => assert!(took + TICK >= DEADLINE, "{took:?}"),
+            Err(ReadError::Busy) => {
+                assert!((PATIENCE..=PATIENCE + TICK).contains(&took), "{took:?}")
+            }
+            Err(ReadError::Late) => assert!(took + TICK >= DEADLINE, "{took:?}"),
             _ => {}
         }
         page
     }
 
-    /// Reads back a page of what a seat has missed; whoever cannot be told is closed.
+    /// Reads back a page of what a subscription has missed; whoever cannot be told is closed.
     pub async fn catches_up(&mut self, ear: &Ear, room: RoomId, from: Seq, own: &[Seq]) {
         let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else {
             return ear.close(Disconnect::TryLater);
@@ -205,7 +209,7 @@ impl Person {
         self.world.note(&format!("caught up after {from:?}: {:?}", page.is_ok()));
         let Ok((messages, more_after)) = page else { return ear.close(Disconnect::TryLater) };
         let messages = messages.into_iter().map(|(seq, text)| message(room, seq, text)).collect();
-        let page = store::Page { messages, more_before: false, more_after };
+        let page = store::MessagePage { messages, more_before: false, more_after };
         let missed = protocol::of_page(&Plain, "epoch", (from, heard), own, page);
         ear.make_up(&missed.bytes, missed.upto, missed.head);
     }

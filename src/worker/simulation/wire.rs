@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, SeatId, Seq, Tell, What};
+use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, Tell, What};
 use crate::codec::{Codec, Disconnect};
 use crate::connection::{Hearing, Told};
 use crate::worker::delivery::Listener;
@@ -14,7 +14,7 @@ use crate::ws::CloseFrame;
 
 /// One connection, as its worker sees it.
 pub struct Ear {
-    seat: SeatId,
+    subscription: SubscriptionId,
     room: Cell<Option<RoomId>>,
     /// What a stream is told in this round.
     gathered: RefCell<Vec<u8>>,
@@ -28,9 +28,9 @@ pub struct Ear {
 }
 
 impl Ear {
-    pub fn new(seat: SeatId, outbox_max: usize) -> Ear {
+    pub fn new(subscription: SubscriptionId, outbox_max: usize) -> Ear {
         Ear {
-            seat,
+            subscription,
             room: Cell::new(None),
             gathered: RefCell::default(),
             outbox: RefCell::default(),
@@ -67,7 +67,7 @@ impl Ear {
         self.room.get()
     }
 
-    /// From where the log is to be read, as [`Wire`](crate::connection::Wire) has it.
+    /// From where the log is to be read, as [`Connection`](crate::connection::Connection) has it.
     pub fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.outbox.borrow().is_empty() && !self.is_closed();
         is_open.then(|| self.hearing.to_read())?
@@ -82,8 +82,8 @@ impl Ear {
 }
 
 impl Listener for Ear {
-    fn seat(&self) -> SeatId {
-        self.seat
+    fn subscription(&self) -> SubscriptionId {
+        self.subscription
     }
 
     fn room(&self) -> &Cell<Option<RoomId>> {

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use shanty::chat::{
-    Access, Account, AccountId, Call, CallId, Caller, Chat, Command, Description, Door, Effect,
-    Entry, LOBBY, MemberRecord, Name, RoomFacts, RoomId, RoomRecord, RoomRef, SeatId, Seq, Session,
-    SessionId, Settings, Snapshot, Source, Tell, Ticket, Title, Visibility, call, founding,
+    Access, Account, AccountId, Call, CallId, Caller, Chat, Command, Description, Effect, Entry,
+    LOBBY, MemberRecord, Name, ProtocolId, RoomId, RoomRecord, RoomRef, RoomSettings, Seq, Session,
+    SessionId, Settings, Snapshot, Source, SubscriptionId, Tell, Ticket, Title, Visibility, call,
+    founding,
 };
 use shanty::crypto::KeyHash;
 use shanty::limits::{
@@ -30,14 +31,14 @@ pub const CROWDED: RoomId = RoomId(2);
 pub const BUSY: u64 = 1;
 /// Whose the crowded room is.
 pub const OWNER: u64 = 4;
-/// Who sits with as many seats as there can be, by one session.
+/// Who sits with as many subscriptions as there can be, by one session.
 pub const WIDE: u64 = 2;
 /// A guest who belongs to as many rooms as one may, and owns them.
 pub const GUEST: u64 = ACCOUNTS;
 
-const DOOR: Door = Door(1);
+const PROTOCOL: ProtocolId = ProtocolId(1);
 const NOON: Time = Time(1_700_000_000_000_000);
-/// Streams' own seats are multiples of it.
+/// Streams' own subscriptions are multiples of it.
 const STREAM: u64 = 1 << 16;
 
 /// How long each kind of command took.
@@ -48,10 +49,10 @@ pub struct World {
     pub now: Time,
     seq: u64,
     asks: u64,
-    seats: u64,
+    subscriptions: u64,
     proposals: VecDeque<(Ticket, Time, Entry)>,
     /// Of those who are present in the lobby.
-    pub guests: Vec<SeatId>,
+    pub guests: Vec<SubscriptionId>,
     pub times: Times,
 }
 
@@ -75,10 +76,10 @@ fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
-pub fn facts(title: &str) -> RoomFacts {
+pub fn room_settings(title: &str) -> RoomSettings {
     let title = Title::new(title).expect("a title");
     let (description, visibility) = (Description::default(), Visibility::Public);
-    RoomFacts { title, description, visibility, password: None }
+    RoomSettings { title, description, visibility, password: None }
 }
 
 /// A small core: the lobby, and one account. What lasts is copied from it, field by field.
@@ -115,7 +116,7 @@ fn snapshot() -> Snapshot {
         RoomRecord {
             id: RoomId(id),
             owner: owner.map(AccountId),
-            facts: facts(&format!("room {id}")),
+            settings: room_settings(&format!("room {id}")),
             members: members.map(member).collect(),
             ..lobby.clone()
         }
@@ -127,7 +128,7 @@ fn snapshot() -> Snapshot {
         _ => record(id, None, 0..0),
     });
     let mut first = record(LOBBY.0, None, 1..ACCOUNTS + 1);
-    first.facts = lobby.facts.clone();
+    first.settings = lobby.settings.clone();
     let crowded = record(CROWDED.0, Some(OWNER), 1..MEMBERS_MAX as u64 - 1_000);
     snapshot.rooms = [first, crowded].into_iter().chain(rooms).collect();
     snapshot.accounts = (1..=ACCOUNTS).map(account).collect();
@@ -147,8 +148,8 @@ fn pestered() -> Snapshot {
     snapshot.rooms.extend((2..=ROOMS_MAX as u64).map(|id| {
         let between = [AccountId(id), guest];
         let members = between.map(|account| MemberRecord { account, ..member }).to_vec();
-        let (facts, between) = (facts(&format!("room {id}")), Some(between));
-        RoomRecord { id: RoomId(id), facts, members, between, ..lobby.clone() }
+        let (settings, between) = (room_settings(&format!("room {id}")), Some(between));
+        RoomRecord { id: RoomId(id), settings, members, between, ..lobby.clone() }
     }));
     snapshot.last_room = ROOMS_MAX as u64;
     snapshot
@@ -159,13 +160,14 @@ fn settings() -> Settings {
 }
 
 impl World {
-    /// Everything at its limit: accounts, rooms, seats in two rooms, streams of one, seats of one.
+    /// Everything at its limit: accounts, rooms, subscriptions in two rooms, streams of one,
+    /// subscriptions of one.
     pub fn full() -> World {
         let mut world = World::new(snapshot());
         world.guests = world.crowd(LOBBY);
         world.crowd(CROWDED);
         for _ in 0..PRESENT {
-            world.sit(session(WIDE), LOBBY);
+            world.subscribe(session(WIDE), LOBBY);
         }
         for who in [BUSY, GUEST] {
             for _ in 0..STREAMS_PER_ACCOUNT_MAX {
@@ -193,7 +195,7 @@ impl World {
             now: NOON,
             seq: 2,
             asks: 0,
-            seats: 0,
+            subscriptions: 0,
             proposals: VecDeque::new(),
             guests: Vec::new(),
             times: Times::new(),
@@ -201,12 +203,12 @@ impl World {
     }
 
     /// Everybody who can be connected comes into a room.
-    pub fn crowd(&mut self, room: RoomId) -> Vec<SeatId> {
+    pub fn crowd(&mut self, room: RoomId) -> Vec<SubscriptionId> {
         let come = |guest| {
-            let seat = self.sit(Caller::Nobody, room);
+            let subscription = self.subscribe(Caller::Nobody, room);
             let name = Name::new(&format!("guest {guest} of {room}"));
-            self.give("", Command::Tell { seat, tell: Tell::Join { name, color: None } });
-            seat
+            self.give("", Command::Tell { subscription, tell: Tell::Join { name, color: None } });
+            subscription
         };
         (0..PRESENT).map(come).collect()
     }
@@ -256,26 +258,34 @@ impl World {
         self.settle(name);
     }
 
-    pub fn seat(&mut self) -> SeatId {
-        self.seats += 1;
-        SeatId(self.seats * STREAM)
+    pub fn subscription(&mut self) -> SubscriptionId {
+        self.subscriptions += 1;
+        SubscriptionId(self.subscriptions * STREAM)
     }
 
-    pub fn sit_in(&mut self, what: &str, caller: Caller, room: RoomId) -> SeatId {
-        let seat = self.seat();
+    pub fn subscribe_in(&mut self, what: &str, caller: Caller, room: RoomId) -> SubscriptionId {
+        let subscription = self.subscription();
         let (room, access, claim) = (RoomRef::Id(room), Access::Open, None);
-        self.ask(what, caller, call::Sit { seat, door: DOOR, room, access, claim, enter: false });
-        seat
+        self.ask(
+            what,
+            caller,
+            call::Subscribe { subscription, protocol: PROTOCOL, room, access, claim, enter: false },
+        );
+        subscription
     }
 
-    fn sit(&mut self, caller: Caller, room: RoomId) -> SeatId {
-        self.sit_in("", caller, room)
+    fn subscribe(&mut self, caller: Caller, room: RoomId) -> SubscriptionId {
+        self.subscribe_in("", caller, room)
     }
 
-    pub fn follow(&mut self, what: &str, caller: Caller) -> SeatId {
-        let seat = self.seat();
-        self.ask(what, caller, call::Follow { seat, door: Door(2), only: None });
+    pub fn follow(&mut self, what: &str, caller: Caller) -> SubscriptionId {
+        let subscription = self.subscription();
+        self.ask(
+            what,
+            caller,
+            call::OpenStream { subscription, protocol: ProtocolId(2), only: None },
+        );
         self.settle(what);
-        seat
+        subscription
     }
 }

@@ -196,7 +196,8 @@ fn nobody_reads_a_room_that_they_are_not_in() {
         // The other doors.
         let chitchat = format!("/chats/{room}");
         for cookie in [String::new(), format!("Cookie: session={}\r\n", eve.session)] {
-            let refused = server.try_ws(&format!("{chitchat}/ws"), &cookie).err().expect("no seat");
+            let refused =
+                server.try_ws(&format!("{chitchat}/ws"), &cookie).err().expect("no subscription");
             assert!(matches!(refused.status, 401..=404), "{refused:?}");
             let entrance = server.ask(&format!("GET {chitchat}/entrance"), &cookie, "");
             assert!(!entrance.text().contains(SECRET));

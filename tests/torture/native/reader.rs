@@ -209,7 +209,7 @@ impl<'a> Reader<'a> {
         if let Err(why) = self.view.fold(&frame) {
             return self.problem(text, &why);
         }
-        if let Some(room) = farewell(self.world, &frame) {
+        if let Some(room) = reason(self.world, &frame) {
             self.goodbyes.insert(room);
         }
     }
@@ -250,8 +250,8 @@ pub fn begin(world: &World, person: &Person, only: &[u64]) -> View {
 }
 
 /// The room whose last words these are.
-pub fn farewell(world: &World, frame: &Value) -> Option<u64> {
-    let last = frame["type"] == "message" && world.phase() == Phase::Farewell;
+pub fn reason(world: &World, frame: &Value) -> Option<u64> {
+    let last = frame["type"] == "message" && world.phase() == Phase::CloseReason;
     let said = last && frame["text"].as_str().is_some_and(|text| text.starts_with(FAREWELL));
     frame["room"].as_u64().filter(|_| said)
 }

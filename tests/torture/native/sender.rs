@@ -31,7 +31,7 @@ impl<'a> Sender<'a> {
             self.author.dice.sleep(0, 30);
         }
         world.report(&self.author.person.name, Stage::Settled);
-        while world.phase() < Phase::Farewell && world.problems().is_empty() {
+        while world.phase() < Phase::CloseReason && world.problems().is_empty() {
             thread::sleep(Duration::from_millis(20));
         }
         world.report(&self.author.person.name, Stage::Done);

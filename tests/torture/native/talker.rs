@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::native::reader::{begin, farewell};
+use crate::native::reader::{begin, reason};
 use crate::native::view::View;
 use crate::native::{Author, Op};
 use crate::wire::{Line, PATIENCE, Request, Websocket};
@@ -149,7 +149,7 @@ impl<'a> Talker<'a> {
         if frame["type"] == "ack" || frame["type"] == "error" {
             self.answered(&frame);
         }
-        if let Some(room) = farewell(self.author.world, &frame) {
+        if let Some(room) = reason(self.author.world, &frame) {
             self.goodbyes.insert(room);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::chat::state::accounts::{Accounts, Known, Live};
+use crate::chat::state::accounts::{AccountState, Accounts, Live};
 use crate::chat::types::{AccountId, SessionId};
 
 impl Accounts {
@@ -25,33 +25,33 @@ impl Accounts {
         assert!(self.sessions.iter().all(found), "a session cannot be found by its key");
     }
 
-    /// Accounts and sessions know of as many seats as there are.
-    pub fn check_seats(
+    /// Accounts and sessions know of as many subscriptions as there are.
+    pub fn check_subscriptions(
         &self,
         accounts: &HashMap<AccountId, usize>,
         sessions: &HashMap<SessionId, usize>,
     ) {
         for (id, known) in &self.accounts {
-            let seats = known.seats.len() + known.streams.len();
+            let subscriptions = known.subscriptions.len() + known.streams.len();
             assert_eq!(self.over.contains(id), known.is_over(), "{id:?}");
-            assert_eq!(seats, accounts.get(id).copied().unwrap_or(0), "{id:?}");
+            assert_eq!(subscriptions, accounts.get(id).copied().unwrap_or(0), "{id:?}");
         }
         for (id, live) in &self.sessions {
             assert!(self.due.contains(&(live.due, *id)), "{id:?} is never looked at");
-            assert_eq!(live.seats.len(), sessions.get(id).copied().unwrap_or(0), "{id:?}");
+            assert_eq!(live.subscriptions.len(), sessions.get(id).copied().unwrap_or(0), "{id:?}");
         }
     }
 
-    pub fn all(&self) -> impl Iterator<Item = &Known> {
+    pub fn all(&self) -> impl Iterator<Item = &AccountState> {
         self.accounts.values()
     }
 
     pub fn is_anything_in_flight(&self) -> bool {
-        let busy = |known: &Known| known.entering > 0 || known.ending;
+        let busy = |known: &AccountState| known.pending_entries > 0 || known.pending_end;
         let beginning = self.accounts.values().any(busy);
         !self.reserved.is_empty()
             || !self.beginning.is_empty()
             || beginning
-            || self.sessions.values().any(|live| live.ending)
+            || self.sessions.values().any(|live| live.pending_end)
     }
 }

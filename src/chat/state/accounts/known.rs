@@ -1,41 +1,41 @@
-//! What is known of one account: its sessions, its seats, and where it belongs.
+//! What is known of one account: its sessions, its subscriptions, and where it belongs.
 
 use std::collections::BTreeSet;
 
 use crate::chat::state::accounts::Account;
-use crate::chat::types::{AccountId, Author, Door, RoomId, SeatId, SessionId};
+use crate::chat::types::{AccountId, Author, ProtocolId, RoomId, SessionId, SubscriptionId};
 use crate::limits::{ROOMS_PER_ACCOUNT_MAX, ROOMS_PER_GUEST_MAX};
 
 #[derive(Debug)]
-pub struct Known {
+pub struct AccountState {
     pub account: Account,
     pub sessions: Vec<SessionId>,
-    /// Where this account sits, but for the seats of its streams.
-    pub seats: BTreeSet<(RoomId, Door, SeatId)>,
-    /// Its streams, by their own seats; [`STREAMS_PER_ACCOUNT_MAX`] at most.
-    pub streams: Vec<SeatId>,
+    /// Where this account sits, but for the subscriptions of its streams.
+    pub subscriptions: BTreeSet<(RoomId, ProtocolId, SubscriptionId)>,
+    /// Its streams, by their own subscriptions; [`STREAMS_PER_ACCOUNT_MAX`] at most.
+    pub streams: Vec<SubscriptionId>,
     /// Where it is a member: what the rooms say, the other way round.
     pub rooms: BTreeSet<RoomId>,
     /// Those of them that are for two. They are no part of what an account may have, because
     /// others open them.
     pub direct: BTreeSet<RoomId>,
     /// Memberships that are proposed but not yet in the log.
-    pub entering: usize,
+    pub pending_entries: usize,
     /// Its end is proposed (a guest's).
-    pub ending: bool,
+    pub pending_end: bool,
     /// A new key is proposed.
-    pub changing_key: bool,
+    pub pending_key: bool,
     /// Whom it has blocked; guests among them may be gone.
     pub blocked: BTreeSet<AccountId>,
     /// A change of that is proposed.
     pub blocking: bool,
 }
 
-impl Known {
+impl AccountState {
     /// Whether the account is in as many rooms as it may be, those in flight included.
     pub fn is_full(&self) -> bool {
         let most = if self.is_guest() { ROOMS_PER_GUEST_MAX } else { ROOMS_PER_ACCOUNT_MAX };
-        self.rooms.len() - self.direct.len() + self.entering >= most
+        self.rooms.len() - self.direct.len() + self.pending_entries >= most
     }
 
     /// The account belongs to a room from now on.
@@ -46,7 +46,7 @@ impl Known {
         }
     }
 
-    /// The reverse of [`Known::belongs`].
+    /// The reverse of [`AccountState::belongs`].
     pub fn belongs_no_more(&mut self, room: RoomId) {
         self.rooms.remove(&room);
         self.direct.remove(&room);
@@ -61,9 +61,9 @@ impl Known {
         self.is_guest() && self.sessions.is_empty()
     }
 
-    /// Whether it has a seat anywhere, or a stream.
+    /// Whether it has a subscription anywhere, or a stream.
     pub fn is_online(&self) -> bool {
-        !self.seats.is_empty() || !self.streams.is_empty()
+        !self.subscriptions.is_empty() || !self.streams.is_empty()
     }
 
     /// What its owner is called where they speak.

@@ -143,7 +143,7 @@ const REFUSALS: [(Refusal, u16, &str, u16); 25] = [
     (Refusal::OtherName, 204, "name", 400),
     (Refusal::NameMissing, 303, "name", 400),
     (Refusal::NotPresent, 201, "name", 404),
-    (Refusal::AlreadySeated, 202, "name", 400),
+    (Refusal::AlreadySubscribed, 202, "name", 400),
     (Refusal::PersonNotFound, 201, "name", 404),
     (Refusal::RoomNotFound, 101, "", 404),
     (Refusal::TitleTaken, 102, "title", 400),

@@ -79,10 +79,11 @@ fn showing() {
             server.check(&format!("GET {path}"), "", "", &nothing).await;
         }
         let ann = server.account("Ann").await;
-        let seat = server.send("GET /chats/1/ws", &format!("{}{ann}", UPGRADE), "").await;
-        seat.seat
+        let subscription = server.send("GET /chats/1/ws", &format!("{}{ann}", UPGRADE), "").await;
+        subscription
+            .subscription
             .as_ref()
-            .expect("a seat")
+            .expect("a subscription")
             .tell(crate::chat::Tell::Join { name: None, color: crate::chat::Color::new("red") })
             .await;
         let user = r#""users":[{"username":"Ann","color":"red","last_activity":"TIME"}]"#;

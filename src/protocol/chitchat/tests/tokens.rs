@@ -5,11 +5,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::chat::{Access, Claim, Lock, Name, RoomId};
+use crate::chat::{Access, Name, NameClaim, PasswordState, RoomId};
 use crate::crypto::{self, KeyHash};
 use crate::fuzz::fuzz;
 use crate::limits::TOKEN_TTL_SECS;
-use crate::protocol::chitchat::tokens::{Flaw, Pass, Tokens};
+use crate::protocol::chitchat::tokens::{TokenError, Tokens, VerifiedToken};
 use crate::protocol::signing_secret;
 use crate::time::Time;
 
@@ -41,10 +41,10 @@ fn access(session: Option<KeyHash>) -> Access {
 }
 
 /// What the core answers with whom it lets in.
-pub(super) fn lock(granted: Time) -> Lock {
+pub(super) fn lock(granted: Time) -> PasswordState {
     let (room, number, generation) = (RoomId(7), RoomId(7), 2);
     let (seen, quiet, session, password) = (true, false, None, None);
-    Lock { room, number, seen, quiet, session, password, generation, granted }
+    PasswordState { room, number, seen, quiet, session, password, generation, granted }
 }
 
 /// It carries the session that asked for it, and when the first was issued: so it ends with the
@@ -53,7 +53,7 @@ pub(super) fn lock(granted: Time) -> Lock {
 fn a_token_remembers_who_asked_and_since_when() {
     let now = Time(Time::now().unix_secs() * 1_000_000);
     let session = Some(crypto::hash("session"));
-    let lock = Lock { session, ..lock(now) };
+    let lock = PasswordState { session, ..lock(now) };
     let pass = tokens().check(&tokens().issue(&ann(), None, &lock)).expect("it was just issued");
     assert_eq!((pass.access, pass.claim.first), (access(session), now));
     let first = Time(now.0 - 23 * 3_600 * 1_000_000 - 1_800 * 1_000_000);
@@ -62,7 +62,7 @@ fn a_token_remembers_who_asked_and_since_when() {
     // It is good for half an hour more, and so seems to have been granted half an hour ago.
     assert_eq!(renewed.claim.granted, Time(now.0 - 1_800 * 1_000_000));
     let old = Time(now.0 - 24 * 3_600 * 1_000_000);
-    assert_eq!(tokens().check(&tokens().issue(&ann(), Some(old), &lock)), Err(Flaw::Invalid));
+    assert_eq!(tokens().check(&tokens().issue(&ann(), Some(old), &lock)), Err(TokenError::Invalid));
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn what_was_issued_is_good() {
     let token = tokens().issue(&ann(), None, &lock(now));
     let pass = tokens().check(&token).expect("it was just issued");
     let granted = Time(now.unix_secs() * 1_000_000);
-    let claim = Claim { name: ann(), granted, first: granted };
+    let claim = NameClaim { name: ann(), granted, first: granted };
     assert!(granted <= now, "never younger than it is");
-    assert_eq!(pass, Pass { claim, access: access(None) });
+    assert_eq!(pass, VerifiedToken { claim, access: access(None) });
     // Anybody who has the secret can make and verify one with any other library.
     let exp = now.unix_secs() + i64::try_from(TOKEN_TTL_SECS).expect("it is an hour");
     assert_eq!(token, forge("secret", HEADER, &claims(exp)));
@@ -85,8 +85,11 @@ fn the_secret_is_a_text() {
         Tokens::new(&signing_secret(None, &[7; 32])).issue(&ann(), None, &lock(Time::now()));
     let moved = Tokens::new(&signing_secret(Some(&crypto::hex(&[7; 32])), &[0; 32]));
     assert!(moved.check(&token).is_ok());
-    assert_eq!(Tokens::new(&signing_secret(None, &[8; 32])).check(&token), Err(Flaw::Invalid));
-    assert_eq!(tokens().check(&token), Err(Flaw::Invalid));
+    assert_eq!(
+        Tokens::new(&signing_secret(None, &[8; 32])).check(&token),
+        Err(TokenError::Invalid)
+    );
+    assert_eq!(tokens().check(&token), Err(TokenError::Invalid));
 }
 
 #[test]
@@ -104,52 +107,52 @@ fn what_is_not_ours() {
     let other_claims = says(&claims(soon + 1));
     let (other_message, _) = other_claims.rsplit_once('.').expect("three parts");
     let mut cases = vec![
-        (forge("Secret", HEADER, &claims(soon)), Flaw::Invalid),
-        (forge("", HEADER, &claims(soon)), Flaw::Invalid),
-        (format!("{other_message}.{signature}"), Flaw::Invalid),
-        (format!("{message}."), Flaw::Invalid),
-        (format!("{message}.{}", &signature[..8]), Flaw::Invalid),
-        (unsigned("none"), Flaw::Algorithm),
-        (unsigned("None"), Flaw::Algorithm),
-        (unsigned("nOnE"), Flaw::Algorithm),
-        (ours(r#"{"alg":"none"}"#), Flaw::Algorithm),
-        (ours(r#"{"alg":"HS384"}"#), Flaw::Algorithm),
-        (ours(r#"{"alg":"HS512"}"#), Flaw::Algorithm),
-        (ours(r#"{"alg":"RS256"}"#), Flaw::Algorithm),
-        (ours(r#"{"alg":"hs256"}"#), Flaw::Algorithm),
-        (ours(r#"{"alg":""}"#), Flaw::Algorithm),
-        (ours(r#"{"alg":7}"#), Flaw::Invalid),
-        (ours(r#"{"typ":"JWT"}"#), Flaw::Invalid),
-        (ours(r#"["HS256"]"#), Flaw::Invalid),
-        (ours(r#"{"alg":"HS256","alg":"none"}"#), Flaw::Invalid),
-        (ours(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#), Flaw::Invalid),
-        (says(&claims(soon - 120)), Flaw::Invalid),
-        (says(&claims(0)), Flaw::Invalid),
-        (says(&claims(-1)), Flaw::Invalid),
-        (says(r#"{"username":"Ann","room_id":7,"gen":2}"#), Flaw::Invalid),
-        (says(r#"{"username":"Ann","room_id":7,"exp":"9999999999","gen":2}"#), Flaw::Invalid),
-        (says(r#"{"username":"Ann","room_id":7,"exp":9999999999}"#), Flaw::Invalid),
-        (says(r#"{"username":"Ann","exp":9999999999,"gen":2}"#), Flaw::Invalid),
-        (says(r#"{"room_id":7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
-        (says(r#"{"username":"","room_id":7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
-        (says(r#"{"username":"a\n","room_id":7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
-        (says(r#"{"username":"Ann","room_id":-7,"exp":9999999999,"gen":2}"#), Flaw::Invalid),
+        (forge("Secret", HEADER, &claims(soon)), TokenError::Invalid),
+        (forge("", HEADER, &claims(soon)), TokenError::Invalid),
+        (format!("{other_message}.{signature}"), TokenError::Invalid),
+        (format!("{message}."), TokenError::Invalid),
+        (format!("{message}.{}", &signature[..8]), TokenError::Invalid),
+        (unsigned("none"), TokenError::Algorithm),
+        (unsigned("None"), TokenError::Algorithm),
+        (unsigned("nOnE"), TokenError::Algorithm),
+        (ours(r#"{"alg":"none"}"#), TokenError::Algorithm),
+        (ours(r#"{"alg":"HS384"}"#), TokenError::Algorithm),
+        (ours(r#"{"alg":"HS512"}"#), TokenError::Algorithm),
+        (ours(r#"{"alg":"RS256"}"#), TokenError::Algorithm),
+        (ours(r#"{"alg":"hs256"}"#), TokenError::Algorithm),
+        (ours(r#"{"alg":""}"#), TokenError::Algorithm),
+        (ours(r#"{"alg":7}"#), TokenError::Invalid),
+        (ours(r#"{"typ":"JWT"}"#), TokenError::Invalid),
+        (ours(r#"["HS256"]"#), TokenError::Invalid),
+        (ours(r#"{"alg":"HS256","alg":"none"}"#), TokenError::Invalid),
+        (ours(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#), TokenError::Invalid),
+        (says(&claims(soon - 120)), TokenError::Invalid),
+        (says(&claims(0)), TokenError::Invalid),
+        (says(&claims(-1)), TokenError::Invalid),
+        (says(r#"{"username":"Ann","room_id":7,"gen":2}"#), TokenError::Invalid),
+        (says(r#"{"username":"Ann","room_id":7,"exp":"9999999999","gen":2}"#), TokenError::Invalid),
+        (says(r#"{"username":"Ann","room_id":7,"exp":9999999999}"#), TokenError::Invalid),
+        (says(r#"{"username":"Ann","exp":9999999999,"gen":2}"#), TokenError::Invalid),
+        (says(r#"{"room_id":7,"exp":9999999999,"gen":2}"#), TokenError::Invalid),
+        (says(r#"{"username":"","room_id":7,"exp":9999999999,"gen":2}"#), TokenError::Invalid),
+        (says(r#"{"username":"a\n","room_id":7,"exp":9999999999,"gen":2}"#), TokenError::Invalid),
+        (says(r#"{"username":"Ann","room_id":-7,"exp":9999999999,"gen":2}"#), TokenError::Invalid),
         (
             says(r#"{"username":"Ann","room_id":7,"exp":9999999999,"gen":2,"aud":"another"}"#),
-            Flaw::Invalid,
+            TokenError::Invalid,
         ),
-        (says("[]"), Flaw::Invalid),
-        (says(""), Flaw::Invalid),
-        (format!("{good}.{good}"), Flaw::Invalid),
-        (format!(" {good}"), Flaw::Invalid),
-        (format!("{good}="), Flaw::Invalid),
-        (message.to_owned(), Flaw::Invalid),
+        (says("[]"), TokenError::Invalid),
+        (says(""), TokenError::Invalid),
+        (format!("{good}.{good}"), TokenError::Invalid),
+        (format!(" {good}"), TokenError::Invalid),
+        (format!("{good}="), TokenError::Invalid),
+        (message.to_owned(), TokenError::Invalid),
     ];
     for garbage in ["", ".", "..", "...", "a.b.c", "eyJ", "é.é.é", "null", "e30.e30.e30"] {
-        cases.push((garbage.to_owned(), Flaw::Invalid));
+        cases.push((garbage.to_owned(), TokenError::Invalid));
     }
-    for (token, flaw) in cases {
-        assert_eq!(tokens().check(&token), Err(flaw), "{token}");
+    for (token, error) in cases {
+        assert_eq!(tokens().check(&token), Err(error), "{token}");
     }
     // Cut anywhere, it is good for nothing.
     for cut in 0..good.len() {
@@ -174,7 +177,7 @@ fn tokens_at_the_ends_of_time() {
         let over = now.plus_secs(TOKEN_TTL_SECS);
         assert!(tokens().check_at(&token, now).is_ok(), "{now:?}");
         assert!(tokens().check_at(&token, last).is_ok(), "{now:?}");
-        assert_eq!(tokens().check_at(&token, over), Err(Flaw::Invalid), "{now:?}");
+        assert_eq!(tokens().check_at(&token, over), Err(TokenError::Invalid), "{now:?}");
     }
     let token = tokens().issue(&name, None, &lock(Time(i64::MIN)));
     assert!(tokens().check_at(&token, Time(i64::MIN)).is_ok());

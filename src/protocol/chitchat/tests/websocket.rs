@@ -1,4 +1,4 @@
-//! Getting a token, and taking a seat.
+//! Getting a token, and taking a subscription.
 
 use super::rooms::{failure, invalid_token, private, token};
 use crate::chat::Tell;
@@ -72,10 +72,10 @@ fn renewing_a_token() {
         let not_found = failure(404, 101, "Room error: Room not found", "nowhere");
         server.check("GET /chats/nowhere/token/renew", &good, "", &not_found).await;
         // Who is connected under the name may renew, too.
-        let seated = server.send("GET /chats/2/ws", &format!("{UP}{good}"), "").await;
-        assert_eq!(seated.status, 101);
+        let subscribed = server.send("GET /chats/2/ws", &format!("{UP}{good}"), "").await;
+        assert_eq!(subscribed.status, 101);
         server.check(line, &good, "", granted).await;
-        drop(seated);
+        drop(subscribed);
         // Once the name is an account's, a guest's token for it does not become the account's.
         server.account("Bo").await;
         server.check(line, &good, "", &in_use()).await;
@@ -99,15 +99,15 @@ fn a_token_for_ones_own_name_is_good_at_once() {
         let granted = r#"201 {"status":true,"name":"Ann","room_id":2,"token":"TOKEN"}"#;
         server.check("GET /chats/2/token/renew", &bearer, "", granted).await;
         let up = format!("{UP}{bearer}");
-        let seated = server.check("GET /chats/2/ws", &up, "", "101").await;
+        let subscribed = server.check("GET /chats/2/ws", &up, "", "101").await;
         // It is the account, which may sit twice; a guest could not.
         server.check("GET /chats/2/ws", &up, "", "101").await;
-        drop(seated);
+        drop(subscribed);
     });
 }
 
 #[test]
-fn sitting_in_a_private_room() {
+fn subscribed_in_a_private_room() {
     serve(async |server| {
         let good = private(&server, "Hold", "Bo").await;
         let bare = good.trim_end().strip_prefix("Authorization: Bearer ").expect("a token");
@@ -142,7 +142,7 @@ fn sitting_in_a_private_room() {
 }
 
 #[test]
-fn sitting_in_a_public_room() {
+fn subscribed_in_a_public_room() {
     serve(async |server| {
         let ann = server.account("Ann").await;
         let line = "GET /chats/1/ws";
@@ -169,13 +169,23 @@ fn sitting_in_a_public_room() {
         }
         // The cookie binds the name before anything is said; its user may have two tabs open.
         let own = up(&format!("{ann}Origin: http://chat.example"));
-        let seated = server.check(line, &own, "", "101").await;
-        seated.seat.as_ref().expect("a seat").tell(Tell::Join { name: None, color: None }).await;
+        let subscribed = server.check(line, &own, "", "101").await;
+        subscribed
+            .subscription
+            .as_ref()
+            .expect("a subscription")
+            .tell(Tell::Join { name: None, color: None })
+            .await;
         let online = server.send("GET /api/online", &ann, "").await;
         assert_eq!(online.show(), r#"200 {"online_clients":["Ann"]}"#);
         let second = server.check(line, &up(&ann), "", "101").await;
-        drop(seated);
-        second.seat.as_ref().expect("a seat").tell(Tell::Join { name: None, color: None }).await;
+        drop(subscribed);
+        second
+            .subscription
+            .as_ref()
+            .expect("a subscription")
+            .tell(Tell::Join { name: None, color: None })
+            .await;
         let online = server.send("GET /api/online", &ann, "").await;
         assert_eq!(online.show(), r#"200 {"online_clients":["Ann"]}"#);
     });
@@ -186,11 +196,11 @@ fn a_token_binds_the_name_in_a_room_that_became_public() {
     serve(async |server| {
         let bo = private(&server, "Hold", "Bo").await;
         server.send("PUT /chats/2", &bo, r#"{"visibility":"public"}"#).await;
-        let seated = server.check("GET /chats/2/ws", &format!("{UP}{bo}"), "", "101").await;
+        let subscribed = server.check("GET /chats/2/ws", &format!("{UP}{bo}"), "", "101").await;
         let bo_too = "Authorization: Bearer x";
         server.check("GET /chats/2/ws", &format!("{UP}{bo_too}"), "", "101").await;
-        let seat = seated.seat.as_ref().expect("a seat");
-        seat.tell(Tell::Join { name: None, color: None }).await;
+        let subscription = subscribed.subscription.as_ref().expect("a subscription");
+        subscription.tell(Tell::Join { name: None, color: None }).await;
         let room = server.send("GET /chats/2", "", "").await;
         assert!(room.body.contains(r#""users":[{"username":"Bo","#), "{}", room.body);
     });

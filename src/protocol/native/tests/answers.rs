@@ -3,17 +3,17 @@
 use super::{message, room};
 use crate::chat::{Field, Refusal, RoomId, RoomInfo, Visibility};
 use crate::http::{Framing, Request, Response};
-use crate::protocol::bodies;
+use crate::protocol::json_body;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::json::{Room, Said};
 use crate::protocol::native::messages::paged;
 use crate::protocol::native::search::listed;
 use crate::protocol::tests::request;
-use crate::store::{Counts, Found, Page};
+use crate::store::{Counts, Found, MessagePage};
 use crate::time::Time;
 
 fn json(value: &impl serde::Serialize) -> String {
-    String::from_utf8(bodies::text(value)).expect("UTF-8")
+    String::from_utf8(json_body::text(value)).expect("UTF-8")
 }
 
 /// A response as text.
@@ -59,7 +59,7 @@ fn pages_link_to_their_neighbours() {
         (true, true, Some(format!("{older}, {newer}"))),
     ] {
         let messages = vec![message(7, Some("a")), message(9, None)];
-        let text = sent(&paged(RoomId(2), 50, &Page { messages, more_before, more_after }));
+        let text = sent(&paged(RoomId(2), 50, &MessagePage { messages, more_before, more_after }));
         let found = text.lines().find_map(|line| line.strip_prefix("Link: "));
         assert_eq!(found.map(str::to_owned), link);
         let end = format!(r#"],"more_before":{more_before},"more_after":{more_after}}}"#);
@@ -115,7 +115,7 @@ fn refusals() {
         (Refusal::Malformed(Field::Whole), Code::InvalidJson),
         (Refusal::Malformed(Field::Message), Code::MessageEmpty),
         (Refusal::Malformed(Field::Called("seq")), Code::InvalidField),
-        (Refusal::TooManySigns, Code::InvalidField),
+        (Refusal::TooManyReactions, Code::InvalidField),
         (Refusal::NoSpace, Code::Unavailable),
         (Refusal::Full, Code::Unavailable),
         (Refusal::Unavailable, Code::Unavailable),
@@ -128,7 +128,7 @@ fn refusals() {
 #[test]
 fn every_code_says_what_to_do() {
     for code in Code::ALL {
-        let (status, word, says) = code.facts();
+        let (status, word, says) = code.room_settings();
         assert!(says.len() > 20 && says.chars().next().is_some_and(char::is_lowercase), "{says}");
         let text = sent(&Failure::from(code).into());
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");

@@ -81,7 +81,7 @@ fn every_code_is_documented() {
         words.is_some_and(|words| words.iter().any(|listed| listed == word))
     };
     for code in Code::ALL {
-        let (status, word, _) = code.facts();
+        let (status, word, _) = code.room_settings();
         assert!(listed(status, word), "{status} {word}");
     }
     let all: Vec<&Value> = errors.values().filter_map(Value::as_array).flatten().collect();
@@ -114,15 +114,15 @@ fn what_goes_in_is_bounded_as_the_code_bounds_it() {
     assert!(pattern("Color").ends_with(&format!("{{1,{}}}$", limits::COLOR_CHARS_MAX)));
     let id = format!("{{1,{}}}$", limits::CLIENT_ID_BYTES_MAX);
     assert_eq!(OPENAPI.matches(&id).count(), 4, "a message's own id, wherever one gives it");
-    // Every single sign that the pattern lists is one.
-    let signs = pattern("Emoji");
-    let class = signs.strip_prefix("^(?:[").and_then(|rest| rest.split(']').next());
+    // Every single reaction that the pattern lists is one.
+    let reactions = pattern("Emoji");
+    let class = reactions.strip_prefix("^(?:[").and_then(|rest| rest.split(']').next());
     let class: Vec<char> = class.expect("a class").chars().collect();
     let mut count = 0;
     for (at, c) in class.iter().enumerate().filter(|(_, c)| **c != '-') {
         let first = if at >= 2 && class[at - 1] == '-' { class[at - 2] } else { *c };
-        for sign in first..=*c {
-            assert!(Emoji::new(&sign.to_string()).is_some(), "{sign:?}");
+        for reaction in first..=*c {
+            assert!(Emoji::new(&reaction.to_string()).is_some(), "{reaction:?}");
             count += 1;
         }
     }

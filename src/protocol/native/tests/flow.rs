@@ -41,8 +41,8 @@ fn saying_and_changing() {
         assert_eq!(said[0].body, said[1].body);
         let at = said[0].header("Location").expect("where it is");
         let [get, patch, delete] = ["GET", "PATCH", "DELETE"].map(|how| format!("{how} {at}"));
-        let sign = format!("{at}/reactions/%F0%9F%91%8D");
-        let (on, off) = (format!("PUT {sign}"), format!("DELETE {sign}"));
+        let reaction = format!("{at}/reactions/%F0%9F%91%8D");
+        let (on, off) = (format!("PUT {reaction}"), format!("DELETE {reaction}"));
         let rows: [(&str, &str, &str, &[&str]); 5] = [
             (&get, "", "200", &[r#""text":"hi @Bo""#]),
             (&on, "", "200", &[r#""reactions":{"👍":["Bo"]}"#]),
@@ -62,12 +62,12 @@ fn saying_and_changing() {
             ("GET /api/v1/rooms/1/messages/999", "", "404 message_not_found", &[]),
         ];
         table(&server, &ann, &rows).await;
-        let door = server.send("POST /r/1", &bo, "hello\n").await;
+        let protocol = server.send("POST /r/1", &bo, "hello\n").await;
         assert_eq!(
-            (door.status, door.header("Content-Type")),
+            (protocol.status, protocol.header("Content-Type")),
             (201, Some("text/plain; charset=utf-8"))
         );
-        let seq = door.body.trim_end();
+        let seq = protocol.body.trim_end();
         let read = format!(r#"{{"seq":{seq}}}"#);
         let so_far = format!(r#"{{"read_seq":{seq}}}"#);
         let rows: [(&str, &str, &str, &[&str]); 3] = [
@@ -178,14 +178,14 @@ fn what_the_log_has_taken_needs_no_free_reader() {
         }
         let reply = format!(r#"{{"text":"hi @Bo","reply_to":{}}}"#, at.rsplit('/').next().unwrap());
         let put = "PUT /api/v1/rooms/1/messages/id-1";
-        let sign = format!("PUT {at}/reactions/%F0%9F%91%8D");
+        let reaction = format!("PUT {at}/reactions/%F0%9F%91%8D");
         let rows: [(&str, &str, &str, &[&str]); 7] = [
             (put, &reply, "201", &[r#""color":"red""#, r#""mentions":["Bo"]"#, r#""reply_to":"#]),
             (put, &reply, "200", &[r#""client_id":"id-1""#]),
             ("POST /api/v1/rooms/1/messages", r#"{"text":"ho"}"#, "201", &[r#""author":"Bo""#]),
             ("POST /r/1", "hello", "201", &[]),
-            (&sign, "", "200", &[r#""reactions":{"👍":["Bo"]}"#]),
-            (&sign, "", "200", &[r#""reactions":{"👍":["Bo"]}"#]),
+            (&reaction, "", "200", &[r#""reactions":{"👍":["Bo"]}"#]),
+            (&reaction, "", "200", &[r#""reactions":{"👍":["Bo"]}"#]),
             (&format!("PATCH {at}"), r#"{"text":"ha"}"#, "200", &[r#""text":"ha""#]),
         ];
         let busy = table(&server, &bo, &rows).await;

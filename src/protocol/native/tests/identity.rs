@@ -177,7 +177,7 @@ fn pages_of_foreign_origins() {
                 assert_eq!(refusal(&reply), "403 forbidden");
             }
         }
-        // Who shows a key themselves may be anywhere to read; and the cookie opens curl's door.
+        // Who shows a key themselves may be anywhere to read; and the cookie opens curl's protocol.
         let session = cookie.trim_end().rsplit('=').next().expect("a key");
         let shown = format!("Authorization: Bearer {session}\nOrigin: https://evil.example");
         assert_eq!(server.send("GET /api/v1/me", &shown, "").await.status, 200);

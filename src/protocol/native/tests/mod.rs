@@ -8,8 +8,8 @@ mod requests;
 mod stream;
 
 use crate::chat::{
-    Author, ClientId, Color, Description, Emoji, Followed, Name, RoomId, RoomInfo, Seq, Title,
-    Visibility,
+    Author, ClientId, Color, Description, Emoji, MembershipMarks, Name, RoomId, RoomInfo, Seq,
+    Title, Visibility,
 };
 use crate::protocol::tests::Server;
 use crate::store::Message;
@@ -58,7 +58,7 @@ fn message(seq: u64, text: Option<&str>) -> Message {
         reply_to: Some(Seq(3)),
         edited: Some(Time(1)),
         calls: vec![name("Bo")],
-        reactions: vec![(Emoji::new("👍").expect("a sign"), vec![name("Bo"), name("Cy")])],
+        reactions: vec![(Emoji::new("👍").expect("a reaction"), vec![name("Bo"), name("Cy")])],
     }
 }
 
@@ -79,6 +79,6 @@ fn room() -> RoomInfo {
         direct: false,
         owner: Name::new("Ann"),
         last: Seq(9),
-        membership: Some(Followed { room: RoomId(2), since: Seq(1), read: Seq(4) }),
+        membership: Some(MembershipMarks { room: RoomId(2), since: Seq(1), read: Seq(4) }),
     }
 }

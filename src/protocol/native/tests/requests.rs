@@ -137,7 +137,7 @@ fn queries() {
         let request = request(&format!("GET /api/v1/rooms/1/messages?{query}"), "", "");
         match (bound(&request), limit(&request)) {
             (Ok(bound), Ok(limit)) => Ok((bound, limit)),
-            (Err(failure), _) | (_, Err(failure)) => Err(failure.code().facts().0),
+            (Err(failure), _) | (_, Err(failure)) => Err(failure.code().room_settings().0),
         }
     };
     for (query, expected) in [
@@ -200,8 +200,8 @@ fn media_types() {
                 ("text/html", json),
                 ("application/x-www-form-urlencoded", "text=hi"),
             ] {
-                let is_door = line == "POST /r/1";
-                if is_door && !kind.to_ascii_lowercase().starts_with("multipart") {
+                let is_protocol = line == "POST /r/1";
+                if is_protocol && !kind.to_ascii_lowercase().starts_with("multipart") {
                     continue; // Its body is the text, whatever it is called.
                 }
                 let head = format!("{ann}Content-Type: {kind}\n");

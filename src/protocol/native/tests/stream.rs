@@ -18,7 +18,7 @@ fn id(text: &str) -> Option<ClientId> {
 #[test]
 fn decoding() {
     let (room, target) = (RoomId(2), Seq(5));
-    let emoji = Emoji::new("👍").expect("a sign");
+    let emoji = Emoji::new("👍").expect("a reaction");
     let act = |action, mark| Tell::Act { action, mark: id(mark) };
     let send = |text: &str, reply_to| {
         let (text, client_id) = (text.into(), id("a"));
@@ -106,7 +106,7 @@ fn decoding_at_random() {
 /// One of each, in JSON.
 pub(super) fn every_frame() -> Vec<String> {
     let (seq, target) = (Seq(9), Seq(5));
-    let emoji = Emoji::new("👍").expect("a sign");
+    let emoji = Emoji::new("👍").expect("a reaction");
     let event = |what| Event {
         room: RoomId(2),
         time: Time(0),
@@ -207,6 +207,6 @@ fn encoding() {
     let unmarked = payload(|frame| CODEC.reply(&Err(Refusal::RoomNotFound), None, frame));
     assert!(unmarked.starts_with(r#"{"type":"error","error":{"code":"room_not_found""#));
     assert_eq!([Reset::Ahead, Reset::Retention].map(Reset::as_str), ["ahead", "retention"]);
-    let farewells = [Bye::GoingAway, Bye::SessionEnded, Bye::Replaced].map(Bye::as_str);
-    assert_eq!(farewells, ["going_away", "session_ended", "replaced"]);
+    let reasons = [Bye::GoingAway, Bye::SessionEnded, Bye::Replaced].map(Bye::as_str);
+    assert_eq!(reasons, ["going_away", "session_ended", "replaced"]);
 }

@@ -9,12 +9,14 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value as Json, json};
 
 use crate::chat::Visibility;
-use crate::chat::{AccountId, Description, Entry, Name, RoomFacts, RoomId, Seq, SessionId, Title};
+use crate::chat::{
+    AccountId, Description, Entry, Name, RoomId, RoomSettings, Seq, SessionId, Title,
+};
 use crate::crypto;
 use crate::store::admin::verify;
 use crate::store::retention::{Pruner, Step};
 use crate::store::tests::*;
-use crate::store::{Retain, Store, Write as Writing, index, notes};
+use crate::store::{Job as Writing, Retain, Store, index, notes};
 use crate::time::Time;
 
 /// Table, column, for which rows (their first column), and why another value may go unseen there.
@@ -27,8 +29,8 @@ const UNSEEN: [(&str, &str, &str, &str); 6] = [
     ("words_config", "v", "version", "SQLite's own, by what the index has been through"),
 ];
 
-fn facts(title: &str, visibility: Visibility, password: Option<&str>) -> RoomFacts {
-    RoomFacts {
+fn room_settings(title: &str, visibility: Visibility, password: Option<&str>) -> RoomSettings {
+    RoomSettings {
         title: Title::new(title).expect("a title"),
         description: Description::new("what for").expect("a description"),
         visibility,
@@ -45,10 +47,10 @@ fn full(scratch: &Scratch) -> Connection {
         Entry::MemberChanged { room, account, member, expelled, with: None }
     };
     let rooms = [
-        (2, Some(1), facts("Den", Visibility::Private, Some("hash"))),
-        (1 << 40, Some(2), facts("Cave", Visibility::Hidden, Some("hash"))),
-        (3, None, facts("Open", Visibility::Public, None)),
-        (4, Some(1), facts("Ruin", Visibility::Public, None)),
+        (2, Some(1), room_settings("Den", Visibility::Private, Some("hash"))),
+        (1 << 40, Some(2), room_settings("Cave", Visibility::Hidden, Some("hash"))),
+        (3, None, room_settings("Open", Visibility::Public, None)),
+        (4, Some(1), room_settings("Ruin", Visibility::Public, None)),
     ];
     for account in 1..=3 {
         put(w, account_made(account, &format!("Person{account}"), &format!("{account}")));
@@ -57,9 +59,9 @@ fn full(scratch: &Scratch) -> Connection {
     let name = Name::new("Guest4").expect("a name");
     put(w, Entry::AccountMade { account: AccountId(4), name, key: None, color: None });
     put(w, session_begun(4, 4, "s4"));
-    for (room, owner, facts) in rooms {
+    for (room, owner, settings) in rooms {
         let (room, owner) = (RoomId(room), owner.map(AccountId));
-        put(w, Entry::RoomMade { room, owner, facts });
+        put(w, Entry::RoomMade { room, owner, settings });
     }
     let between = [AccountId(1), AccountId(2)];
     put(w, Entry::DirectMade { room: RoomId(5), between, both: true });
@@ -70,15 +72,15 @@ fn full(scratch: &Scratch) -> Connection {
         put(w, changes(room, 3, true, false));
     }
     put(w, changes(2, 3, false, true));
-    let change = facts("Opened", Visibility::Public, None);
+    let change = room_settings("Opened", Visibility::Public, None);
     let (room, generation, link) = (RoomId(3), 1, None);
-    let facts = change;
-    put(w, Entry::RoomChanged { room, facts, generation, link, keep_members: false });
+    let settings = change;
+    put(w, Entry::RoomChanged { room, settings, generation, link, keep_members: false });
     let goes = |room, recoverable| Entry::RoomGone { room: RoomId(room), recoverable };
     put(w, goes(4, true));
     for (room, title) in [(6, "Attic"), (7, "Cellar"), (8, "Shed")] {
-        let facts = self::facts(title, Visibility::Public, None);
-        put(w, Entry::RoomMade { room: RoomId(room), owner: Some(AccountId(1)), facts });
+        let settings = self::room_settings(title, Visibility::Public, None);
+        put(w, Entry::RoomMade { room: RoomId(room), owner: Some(AccountId(1)), settings });
         put(w, goes(room, room != 8));
     }
     let title = Title::new("Attic once more").expect("a title");

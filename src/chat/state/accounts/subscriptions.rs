@@ -4,12 +4,12 @@
 use std::ops::Bound;
 
 use crate::chat::state::accounts::{Accounts, Live};
-use crate::chat::types::{AccountId, Door, RoomId, SeatId, SessionId};
+use crate::chat::types::{AccountId, ProtocolId, RoomId, SessionId, SubscriptionId};
 use crate::limits::TICK_MS;
 use crate::time::{Moment, Time};
 
-/// A seat of an account: where, through which door, and which.
-pub type Place = (RoomId, Door, SeatId);
+/// A subscription of an account: where, through which protocol, and which.
+pub type Place = (RoomId, ProtocolId, SubscriptionId);
 
 /// What is to be done about a session whose time has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,8 +38,8 @@ impl Accounts {
     /// by is written down as used, grain by grain; another ends.
     pub fn look_at(&mut self, id: SessionId, now: Moment) -> Look {
         let Some(live) = self.sessions.get(&id) else { return Look::Later };
-        let (seated, ending) = (!live.seats.is_empty(), live.ending);
-        let found = match seated {
+        let (subscribed, ending) = (!live.subscriptions.is_empty(), live.pending_end);
+        let found = match subscribed {
             true if self.touch(id, now) => Look::Used,
             false if !ending && self.is_expired(&self.sessions[&id], now.running) => Look::Expired,
             _ => Look::Later,
@@ -54,7 +54,7 @@ impl Accounts {
 
     /// When there may be something to do about a session.
     pub fn next_look(live: &Live) -> Time {
-        if live.seats.is_empty() {
+        if live.subscriptions.is_empty() {
             return live.used.plus_secs(live.ttl_secs);
         }
         Time(live.noted.0.saturating_add(live.grain_micros()))
@@ -74,24 +74,34 @@ impl Accounts {
         self.over.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
     }
 
-    /// The account takes a seat, by a session or without one (a token's holder).
-    pub fn sit(&mut self, account: AccountId, session: Option<SessionId>, seat: Place) {
+    /// The account takes a subscription, by a session or without one (a token's holder).
+    pub fn subscribe(
+        &mut self,
+        account: AccountId,
+        session: Option<SessionId>,
+        subscription: Place,
+    ) {
         if let Some(known) = self.accounts.get_mut(&account) {
-            known.seats.insert(seat);
+            known.subscriptions.insert(subscription);
         }
-        self.hold(session, seat.2);
+        self.hold(session, subscription.2);
     }
 
     /// The reverse of [`Accounts::sit`].
-    pub fn rise(&mut self, account: AccountId, session: Option<SessionId>, seat: Place) {
+    pub fn unsubscribe(
+        &mut self,
+        account: AccountId,
+        session: Option<SessionId>,
+        subscription: Place,
+    ) {
         if let Some(known) = self.accounts.get_mut(&account) {
-            known.seats.remove(&seat);
+            known.subscriptions.remove(&subscription);
         }
-        self.release_hold(session, seat.2);
+        self.release_hold(session, subscription.2);
     }
 
     /// The account opens a stream.
-    pub fn open(&mut self, account: AccountId, session: Option<SessionId>, base: SeatId) {
+    pub fn open(&mut self, account: AccountId, session: Option<SessionId>, base: SubscriptionId) {
         if let Some(known) = self.accounts.get_mut(&account) {
             known.streams.push(base);
         }
@@ -99,35 +109,35 @@ impl Accounts {
     }
 
     /// The reverse of [`Accounts::open`].
-    pub fn shut(&mut self, account: AccountId, session: Option<SessionId>, base: SeatId) {
+    pub fn shut(&mut self, account: AccountId, session: Option<SessionId>, base: SubscriptionId) {
         if let Some(known) = self.accounts.get_mut(&account) {
             known.streams.retain(|open| *open != base);
         }
         self.release_hold(session, base);
     }
 
-    fn hold(&mut self, session: Option<SessionId>, seat: SeatId) {
+    fn hold(&mut self, session: Option<SessionId>, subscription: SubscriptionId) {
         let Some(id) = session else { return };
         let Some(live) = self.sessions.get_mut(&id) else { return };
-        live.seats.insert(seat);
-        if live.seats.len() == 1 {
+        live.subscriptions.insert(subscription);
+        if live.subscriptions.len() == 1 {
             live.tick = self.ticks; // Ticks from before are no use of it.
             let next = Accounts::next_look(&self.sessions[&id]);
             self.expect(id, next);
         }
     }
 
-    fn release_hold(&mut self, session: Option<SessionId>, seat: SeatId) {
+    fn release_hold(&mut self, session: Option<SessionId>, subscription: SubscriptionId) {
         let Some(id) = session else { return };
         if let Some(live) = self.sessions.get_mut(&id) {
-            live.seats.remove(&seat);
+            live.subscriptions.remove(&subscription);
         }
         // When it is looked at next, that is early enough.
     }
 
     /// When a session was last used: somebody who sits by it has used it at the last tick.
     pub fn last_used(&self, live: &Live) -> Time {
-        let since = !live.seats.is_empty() && self.ticks > live.tick;
+        let since = !live.subscriptions.is_empty() && self.ticks > live.tick;
         if since { self.ticked } else { live.last_used }
     }
 }

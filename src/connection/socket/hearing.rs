@@ -1,5 +1,5 @@
-//! How a seat of one room hears it: at once, as long as its reader keeps up; where it does not, it
-//! lags, and what it misses is read back from the log.
+//! How a subscription of one room hears it: at once, as long as its reader keeps up; where it does
+//! not, it lags, and what it misses is read back from the log.
 //!
 //! The worker gives it each round; its own task reads the log.
 
@@ -8,33 +8,33 @@ use std::cell::RefCell;
 use crate::chat::{Folded, Seq};
 use crate::codec::Disconnect;
 use crate::connection::lag::{Lag, TooMuch};
-use crate::connection::wire::{Flow, Wire};
+use crate::connection::socket::{Connection, Flow};
 use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
 
-/// Something of a round, as one seat is told it.
+/// Something of a round, as one subscription is told it.
 #[derive(Clone, Copy)]
 pub struct Told<'a> {
     /// The number of the entry, where it is one.
     pub seq: Option<Seq>,
     /// Who it says is here, or is not.
     pub moved: Option<&'a (Folded, bool)>,
-    /// Empty: this seat did it, and knows.
+    /// Empty: this subscription did it, and knows.
     pub frame: &'a [u8],
 }
 
-/// What a seat has missed, if anything. It knows no socket: the simulation has it, too.
+/// What a subscription has missed, if anything. It knows no socket: the simulation has it, too.
 #[derive(Default)]
 pub(crate) struct Hearing(RefCell<Option<Box<Lag>>>);
 
 impl Hearing {
-    /// Whether the seat hears each round at once: it has missed nothing.
+    /// Whether the subscription hears each round at once: it has missed nothing.
     pub fn is_prompt(&self) -> bool {
         self.0.borrow().is_none()
     }
 
-    /// A round of which the seat may have missed something before, or misses something now. What is
-    /// to be queued is put into `out`. `accepts`: whether so many bytes may be. `true`: the log is
-    /// to be read for what is left.
+    /// A round of which the subscription may have missed something before, or misses something now.
+    /// What is to be queued is put into `out`. `accepts`: whether so many bytes may be. `true`: the
+    /// log is to be read for what is left.
     pub fn miss(
         &self,
         round: &[Told<'_>],
@@ -74,7 +74,7 @@ impl Hearing {
     }
 
     /// From where the log is to be read for what was missed (`None`: from nowhere, only who came
-    /// and went was), and what of it is the seat's own. `None`: nothing is left.
+    /// and went was), and what of it is the subscription's own. `None`: nothing is left.
     pub fn to_read(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let lag = self.0.borrow();
         let lag = lag.as_ref().filter(|lag| lag.caught_up().is_none())?;
@@ -88,17 +88,18 @@ impl Hearing {
     }
 }
 
-impl Wire {
-    /// Whether so much may be queued for a seat of one room: always if nothing is, for then the
-    /// kernel takes most of it.
+impl Connection {
+    /// Whether so much may be queued for a subscription of one room: always if nothing is, for then
+    /// the kernel takes most of it.
     fn accepts(&self, bytes: usize) -> bool {
         let outgoing = self.outgoing.borrow();
         let most = OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES;
         outgoing.is_empty() || outgoing.len() + bytes <= most && bytes <= outgoing.left_for_all()
     }
 
-    /// Delivers what all seats of a door hear in a round. `false`: it does not fit, or this seat
-    /// has missed something before; so it is to be given what was told with [`Wire::miss`].
+    /// Delivers what all subscriptions of a protocol hear in a round. `false`: it does not fit, or
+    /// this subscription has missed something before; so it is to be given what was told with
+    /// [`Connection::miss`].
     pub fn hear(&self, frames: &[u8]) -> bool {
         if !self.hearing.is_prompt() || !(self.is_leaving() || self.accepts(frames.len())) {
             return false;
@@ -107,7 +108,8 @@ impl Wire {
         true
     }
 
-    /// Gives a seat a round of which it may have missed something before, or misses something now.
+    /// Gives a subscription a round of which it may have missed something before, or misses
+    /// something now.
     pub fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
         if self.is_leaving() {
             return;
@@ -123,14 +125,14 @@ impl Wire {
         }
     }
 
-    /// From where the log is to be read for a seat that has missed something, and what of it is the
-    /// seat's own; if there is room for a page.
+    /// From where the log is to be read for a subscription that has missed something, and what of
+    /// it is the subscription's own; if there is room for a page.
     pub(in crate::connection) fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.is_calm() && !self.is_leaving() && self.flow.get() == Flow::Open;
         is_open.then(|| self.hearing.to_read())?
     }
 
-    /// Queues what was read back for a seat, as far as the log goes.
+    /// Queues what was read back for a subscription, as far as the log goes.
     pub(in crate::connection) fn make_up(&self, bytes: &[u8], upto: Seq, head: Seq) {
         self.deliver(bytes);
         let moved = self.hearing.made_up(upto, head);

@@ -1,18 +1,20 @@
 //! One connection's place in a room.
 
 use crate::chat::source::Source;
-use crate::chat::types::{AccountId, Author, Door, Folded, RoomId, SeatId, SessionId};
+use crate::chat::types::{
+    AccountId, Author, Folded, ProtocolId, RoomId, SessionId, SubscriptionId,
+};
 use crate::time::Time;
 
 /// One connection's place in a room.
 #[derive(Debug)]
-pub struct Sitting {
+pub struct Subscription {
     /// From where it was taken.
     pub source: Source,
-    pub door: Door,
+    pub protocol: ProtocolId,
     pub room: RoomId,
     /// The stream that it belongs to, if it does.
-    pub base: Option<SeatId>,
+    pub base: Option<SubscriptionId>,
     /// The session it was taken by, or that asked for the token by which it was.
     pub session: Option<SessionId>,
     /// Whose it is, though its name be nobody's: the account of that session.
@@ -24,7 +26,7 @@ pub struct Sitting {
     pub present: bool,
 }
 
-impl Sitting {
+impl Subscription {
     /// The name it is bound to, and whether it is present under it.
     pub fn bound(&self) -> Option<(&Author, bool)> {
         self.author.as_ref().map(|author| (author, self.present))

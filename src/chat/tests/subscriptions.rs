@@ -5,9 +5,9 @@ use super::*;
 #[test]
 fn one_sits_joins_says_and_parts() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
-    core.sit(2, "").expect("a seat");
-    assert_eq!(core.present(LOBBY), [""; 0], "a seat alone is nobody's presence");
+    core.subscribe(1, "ann").expect("a subscription");
+    core.subscribe(2, "").expect("a subscription");
+    assert_eq!(core.present(LOBBY), [""; 0], "a subscription alone is nobody's presence");
     assert_eq!(core.part(1), ["to 1: no, NotPresent"]);
     assert_eq!(core.join(1, "ANN"), ["ann joined by 1", "to 1: Noted"]);
     assert_eq!(core.join(1, ""), ["to 1: no, NameInUse"], "once is enough");
@@ -22,12 +22,12 @@ fn one_sits_joins_says_and_parts() {
 }
 
 #[test]
-fn a_seat_has_one_name_and_a_name_one_person() {
+fn a_subscription_has_one_name_and_a_name_one_person() {
     let mut core = Core::with(&["ann"]);
-    for seat in 1..=3 {
-        core.sit(seat, "").expect("a seat");
+    for subscription in 1..=3 {
+        core.subscribe(subscription, "").expect("a subscription");
     }
-    core.sit(4, "ann").expect("a seat");
+    core.subscribe(4, "ann").expect("a subscription");
     assert_eq!(core.say(1, "Ann", "x"), ["to 1: no, NameInUse"], "it is registered");
     assert_eq!(core.join(1, "gus"), ["gus joined by 1", "to 1: Noted"]);
     assert_eq!(core.join(2, "GUS"), ["to 2: no, NameInUse"], "another guest's");
@@ -42,18 +42,18 @@ fn a_seat_has_one_name_and_a_name_one_person() {
 #[test]
 fn a_name_is_taken_in_its_room_only() {
     let mut core = Core::new();
-    let den = core.room("", facts("den", Visibility::Public, None));
-    core.sit(1, "").expect("a seat");
-    core.try_to("", sit(2, den)).expect("a seat");
+    let den = core.room("", room_settings("den", Visibility::Public, None));
+    core.subscribe(1, "").expect("a subscription");
+    core.try_to("", subscribe(2, den)).expect("a subscription");
     core.join(1, "gus");
     assert_eq!(core.join(2, "gus"), ["gus joined by 2", "to 2: Noted"]);
 }
 
 #[test]
-fn several_seats_of_an_account_are_one_person() {
+fn several_subscriptions_of_an_account_are_one_person() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
-    core.sit(2, "ann").expect("another, in another window");
+    core.subscribe(1, "ann").expect("a subscription");
+    core.subscribe(2, "ann").expect("another, in another window");
     assert_eq!(core.join(1, ""), ["ann joined by 1", "to 1: Noted"]);
     let told = core.join(2, "");
     assert!(
@@ -65,7 +65,7 @@ fn several_seats_of_an_account_are_one_person() {
 }
 
 #[test]
-fn who_enters_is_there_at_once_and_once_through_each_door() {
+fn who_enters_is_there_at_once_and_once_through_each_protocol() {
     let mut core = Core::with(&["ann"]);
     let ask = CallId(100);
     let entered = core.give(Command::Call {
@@ -75,7 +75,7 @@ fn who_enters_is_there_at_once_and_once_through_each_door() {
         call: enter(1, FRONT),
     });
     assert_eq!(entered, ["1 hears room 1", "ann joined by 1"]);
-    assert_eq!(core.try_to("ann", enter(2, FRONT)), Err(Refusal::AlreadySeated));
+    assert_eq!(core.try_to("ann", enter(2, FRONT)), Err(Refusal::AlreadySubscribed));
     assert_eq!(core.try_to("ann", enter(3, BACK)), Ok(()));
     core.leave(1);
     assert_eq!(core.try_to("ann", enter(4, FRONT)), Ok(()));
@@ -86,10 +86,10 @@ fn who_enters_is_there_at_once_and_once_through_each_door() {
 fn a_claim_is_good_for_a_guest_until_the_name_is_registered() {
     let mut core = Core::new();
     let before = core.now;
-    assert_eq!(core.try_to("", sit_as(1, "Ann", before)), Ok(()));
+    assert_eq!(core.try_to("", subscribe_as(1, "Ann", before)), Ok(()));
     assert_eq!(core.say(1, "gus", "x"), ["to 1: no, OtherName"]);
     let another = Time(before.0 - 1_000_000);
-    assert_eq!(core.try_to("", sit_as(2, "ann", another)), Err(Refusal::NameInUse));
+    assert_eq!(core.try_to("", subscribe_as(2, "ann", another)), Err(Refusal::NameInUse));
     core.leave(1);
     core.passes(1);
     core.register("ann").expect("an account");
@@ -103,8 +103,12 @@ fn a_claim_is_good_for_a_guest_until_the_name_is_registered() {
         (core.now, "", Ok(())),
         (before, "ann", Ok(())),
     ];
-    for (seat, (granted, who, expected)) in (10..).zip(cases) {
-        assert_eq!(core.try_to(who, sit_as(seat, "ann", granted)), expected, "{granted} {who:?}");
+    for (subscription, (granted, who, expected)) in (10..).zip(cases) {
+        assert_eq!(
+            core.try_to(who, subscribe_as(subscription, "ann", granted)),
+            expected,
+            "{granted} {who:?}"
+        );
     }
     assert_eq!(core.join(12, ""), ["ann joined by 12", "to 12: Noted"], "it is herself");
 }
@@ -112,7 +116,7 @@ fn a_claim_is_good_for_a_guest_until_the_name_is_registered() {
 #[test]
 fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
     let mut core = Core::with(&["ann", "bob"]);
-    core.sit(1, "").expect("a seat");
+    core.subscribe(1, "").expect("a subscription");
     core.join(1, "gus");
     core.ask_late("", call::Register { name: "new".into(), key: key("new") });
     let (good, bad) = (Ok(()), Err(Refusal::NameInUse));
@@ -125,8 +129,11 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
         ("", "free", good),
     ];
     for (who, wanted, expected) in cases {
-        let ask =
-            call::Lock { room: RoomRef::Id(LOBBY), name: Some(name(wanted)), access: Access::Open };
+        let ask = call::PasswordState {
+            room: RoomRef::Id(LOBBY),
+            name: Some(name(wanted)),
+            access: Access::Open,
+        };
         let ask = core.ask_late(who, ask);
         let answer = core.answer(ask).expect("at once").map(|_| ());
         assert_eq!(answer, expected, "{wanted} for {who:?}");
@@ -136,13 +143,16 @@ fn a_lock_is_shown_only_to_whom_the_name_can_be_granted() {
 #[test]
 fn a_grant_is_as_old_as_the_look_at_the_lock() {
     let mut core = Core::new();
-    let ask =
-        call::Lock { room: RoomRef::Id(LOBBY), name: Some(name("ann")), access: Access::Open };
-    let Ok(Answer::Lock(lock)) = core.ask("", ask) else { panic!("no lock") };
+    let ask = call::PasswordState {
+        room: RoomRef::Id(LOBBY),
+        name: Some(name("ann")),
+        access: Access::Open,
+    };
+    let Ok(Answer::PasswordState(lock)) = core.ask("", ask) else { panic!("no lock") };
     core.passes(1); // The password is being checked, and ann registers.
     core.register("ann").expect("an account");
     core.passes(1);
-    let posing = core.try_to("", sit_as(1, "ann", lock.granted));
+    let posing = core.try_to("", subscribe_as(1, "ann", lock.granted));
     assert_eq!(posing, Err(Refusal::NameInUse));
 }
 
@@ -152,10 +162,14 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     core.ask("", be_guest("zoe")).expect("a guest");
     let room = RoomRef::Id(LOBBY);
     let lock = |who: &str| {
-        Call::from(call::Lock { room: room.clone(), name: Some(name(who)), access: Access::Open })
+        Call::from(call::PasswordState {
+            room: room.clone(),
+            name: Some(name(who)),
+            access: Access::Open,
+        })
     };
     let granted = |core: &mut Core, who: &str, what: Call| match core.ask(who, what) {
-        Ok(Answer::Lock(lock)) => lock.granted,
+        Ok(Answer::PasswordState(lock)) => lock.granted,
         other => panic!("{other:?} is no lock"),
     };
     let (now, later) = (core.now, core.now.plus_secs(1));
@@ -164,21 +178,21 @@ fn what_an_account_is_granted_in_the_second_of_its_registration_is_younger() {
     assert_eq!(granted(&mut core, "", lock("free")), now);
     assert_eq!(granted(&mut core, "ann", lock("free")), now);
     let renew = |who: &str, granted| {
-        let claim = Claim { name: name(who), granted, first: granted };
+        let claim = NameClaim { name: name(who), granted, first: granted };
         Call::from(call::Renew { room: room.clone(), claim, access: Access::Open })
     };
     assert_eq!(core.try_to("", renew("ann", now)), Err(Refusal::NameInUse));
     assert_eq!(granted(&mut core, "", renew("ann", later)), later);
     assert_eq!(granted(&mut core, "", renew("free", now)), now);
     // Without a session, in the same second: it is her.
-    assert_eq!(core.try_to("", sit_as(1, "ann", later)), Ok(()));
+    assert_eq!(core.try_to("", subscribe_as(1, "ann", later)), Ok(()));
     assert_eq!(core.join(1, ""), ["ann joined by 1", "to 1: Noted"]);
 }
 
 #[test]
 fn replies_come_in_the_order_of_the_tells() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     core.say(1, "", "one");
     assert!(core.tell(1, Tell::garbled(Refusal::MessageTooLong)).is_empty(), "not yet");
     assert!(core.join(1, "other").is_empty(), "not yet");
@@ -192,7 +206,7 @@ fn replies_come_in_the_order_of_the_tells() {
 #[test]
 fn nobody_leaves_or_comes_ahead_of_a_message_that_is_on_its_way() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     core.say(1, "", "last words");
     core.leave(1);
     let ask = core.ask_late("ann", enter(2, FRONT));
@@ -213,7 +227,7 @@ fn nobody_leaves_or_comes_ahead_of_a_message_that_is_on_its_way() {
 #[test]
 fn who_is_gone_has_still_said_it() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     core.say(1, "", "bye");
     assert!(core.leave(1).is_empty(), "in its turn");
     let expected = ["ann said bye as 4 by 1", "to 1: Said(4)", "1 hears no more", "ann left"];
@@ -223,7 +237,7 @@ fn who_is_gone_has_still_said_it() {
 #[test]
 fn who_came_with_a_message_that_is_lost_has_come_all_the_same() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     core.say(1, "", "hello");
     core.say(1, "", "hello?");
     assert_eq!(core.fail(), ["ann joined by 1", "to 1: no, Unavailable"]);
@@ -234,7 +248,7 @@ fn who_came_with_a_message_that_is_lost_has_come_all_the_same() {
 #[test]
 fn a_color_stays_until_another_is_given() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
     let join = |color| Tell::Join { name: None, color: Color::new(color) };
     assert_eq!(core.tell(1, join("red"))[0], "ann joined in red by 1");
     core.say(1, "", "x");
@@ -248,13 +262,16 @@ fn a_color_stays_until_another_is_given() {
 #[test]
 fn the_close_acknowledges_first_and_then_says_farewell() {
     let mut core = Core::with(&["ann"]);
-    core.sit(1, "ann").expect("a seat");
-    core.sit(2, "").expect("a seat");
+    core.subscribe(1, "ann").expect("a subscription");
+    core.subscribe(2, "").expect("a subscription");
     core.say(1, "", "last");
-    let room = core
-        .ask_late("", call::MakeRoom { facts: facts("den", Visibility::Public, None), chance: 1 });
+    let room = core.ask_late(
+        "",
+        call::MakeRoom { settings: room_settings("den", Visibility::Public, None), chance: 1 },
+    );
     assert!(core.give(Command::Close).is_empty(), "in its turn");
-    for what in [sit(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()] {
+    for what in [subscribe(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()]
+    {
         let ask = core.ask_late("", what);
         assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
     }
@@ -268,7 +285,7 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
 #[test]
 fn who_waits_for_a_change_when_all_stops_is_told_so() {
     let mut core = Core::new();
-    let room = core.room("", facts("den", Visibility::Public, None));
+    let room = core.room("", room_settings("den", Visibility::Public, None));
     let remove = || call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     let first = core.ask_late("", remove());
     let second = core.ask_late("", remove());

@@ -6,15 +6,16 @@ use Visibility::{Private, Public};
 /// A room of Ann's with Bob's stream and guests in it, in a core that takes few steps at a time.
 fn crowd(guests: u64) -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob"]);
-    let den = core.room("ann", facts("den", Public, None));
+    let den = core.room("ann", room_settings("den", Public, None));
     core.ask("bob", call::Enter { room: den, access: Access::Open }).expect("a member");
-    let follow = call::Follow { seat: SeatId(1 << 16), door: BACK, only: None };
+    let follow =
+        call::OpenStream { subscription: SubscriptionId(1 << 16), protocol: BACK, only: None };
     core.ask("bob", follow).expect("a stream");
-    core.try_to("ann", sit_with(1, den, Access::Open)).expect("a seat");
+    core.try_to("ann", subscribe_with(1, den, Access::Open)).expect("a subscription");
     core.join(1, "");
-    for seat in 2..2 + guests {
-        core.try_to("", sit_with(seat, den, Access::Open)).expect("a seat");
-        core.join(seat, &format!("guest {seat}"));
+    for subscription in 2..2 + guests {
+        core.try_to("", subscribe_with(subscription, den, Access::Open)).expect("a subscription");
+        core.join(subscription, &format!("guest {subscription}"));
     }
     let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
     let chat = std::mem::replace(&mut core.chat, Chat::new(settings, Snapshot::default()));
@@ -61,7 +62,7 @@ fn nobody_who_is_out_hears_what_is_said_after_it() {
         let secret = place("a secret").expect("it was said");
         let closed = |one: &&String| one.ends_with("is closed: Locked");
         assert_eq!(heard[..secret].iter().filter(closed).count(), 9, "{heard:#?}");
-        assert!(place("whispered to 65538: gone") < place("ann made the room so"));
+        assert!(place("notified to 65538: gone") < place("ann made the room so"));
         assert!(place("still here").is_none());
         assert_eq!(place("on its way").is_some(), behind);
         core.chat.check();
@@ -99,14 +100,14 @@ fn who_comes_back_at_once_stays() {
     let access = Access::Password { generation: 1 };
     let back = core.ask_late("bob", call::Enter { room: den, access });
     let access = Access::Token { room: den, generation: 1, session: None };
-    let late = core.ask_late("", sit_with(20, den, access));
+    let late = core.ask_late("", subscribe_with(20, den, access));
     while core.chat.is_behind() {
         core.carry_on();
     }
     let heard = core.settle();
     assert!(matches!(core.answer(back), Some(Ok(Answer::Room(_)))));
     assert_eq!(core.answer(late), Some(Ok(Answer::Done(()))));
-    assert!(heard.iter().any(|one| one.starts_with("whispered to") && one.contains("den as")));
+    assert!(heard.iter().any(|one| one.starts_with("notified to") && one.contains("den as")));
     while core.chat.is_busy() {
         core.carry_on();
     }

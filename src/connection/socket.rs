@@ -3,7 +3,7 @@
 //!
 //! Nearly everything is written by whoever has it, at once; only what the kernel does not take is
 //! queued, and then the task, woken for that, writes it when the socket is ready. Nothing here
-//! waits, except [`Wire::wait`].
+//! waits, except [`Connection::wait`].
 //!
 //! # When a client stops reading
 //!
@@ -28,12 +28,12 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::chat::{RoomId, SeatId, Seq};
+use crate::chat::{RoomId, Seq, SubscriptionId};
 use crate::codec::Disconnect;
-use crate::connection::feed::Feed;
 use crate::connection::slots::Stage;
-pub(crate) use crate::connection::wire::hearing::Hearing;
-pub use crate::connection::wire::hearing::Told;
+pub(crate) use crate::connection::socket::hearing::Hearing;
+pub use crate::connection::socket::hearing::Told;
+use crate::connection::stream_cursor::StreamCursor;
 use crate::limits::{
     CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
 };
@@ -51,16 +51,17 @@ enum Flow {
 }
 
 /// See the module's documentation.
-pub struct Wire {
-    /// The seat that this connection can take, and its name in the worker's table.
-    pub seat: SeatId,
-    /// Where the seat is, as the worker delivers to it. A stream sits in many rooms, and has none.
+pub struct Connection {
+    /// The subscription that this connection can take, and its name in the worker's table.
+    pub subscription: SubscriptionId,
+    /// Where the subscription is, as the worker delivers to it. A stream sits in many rooms, and
+    /// has none.
     pub room: Cell<Option<RoomId>>,
     /// What it does, and since when.
     pub(super) stage: Cell<(Stage, Instant)>,
     /// A stream's cursor, and what this round has for it.
-    feed: RefCell<Option<Box<Feed>>>,
-    /// What a seat of one room has missed.
+    feed: RefCell<Option<Box<StreamCursor>>>,
+    /// What a subscription of one room has missed.
     hearing: Hearing,
     stream: TcpStream,
     outgoing: RefCell<Outgoing>,
@@ -91,12 +92,12 @@ pub enum Ready {
     Deadline,
 }
 
-impl Wire {
-    /// A wire over a socket that has just been accepted, before anything was read; what is queued
-    /// for it counts there.
-    pub fn new(seat: SeatId, stream: TcpStream, unsent: &Rc<Budget>) -> Wire {
-        Wire {
-            seat,
+impl Connection {
+    /// A connection over a socket that has just been accepted, before anything was read; what is
+    /// queued for it counts there.
+    pub fn new(subscription: SubscriptionId, stream: TcpStream, unsent: &Rc<Budget>) -> Connection {
+        Connection {
+            subscription,
             room: Cell::new(None),
             stage: Cell::new((Stage::Idle, Instant::now())),
             feed: RefCell::new(None),
@@ -151,12 +152,14 @@ impl Wire {
         }
     }
 
-    /// Takes what a stream is told, until [`Wire::flush_feed`]. `true`: it is the first of a round.
+    /// Takes what a stream is told, until [`Connection::flush_feed`]. `true`: it is the first of a
+    /// round.
     pub fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
         self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.gather(seq, frame))
     }
 
-    /// Takes the answer to a message of a stream's own client. `true` as for [`Wire::gather`].
+    /// Takes the answer to a message of a stream's own client. `true` as for
+    /// [`Connection::gather`].
     pub fn answer(&self, frame: &Bytes) -> bool {
         self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.answer(frame))
     }
@@ -181,9 +184,9 @@ impl Wire {
         STREAM_OUTBOX_BYTES_MAX.saturating_sub(outgoing.len()).min(outgoing.left_for_all())
     }
 
-    /// Makes the connection a stream, with its first seat or before it.
+    /// Makes the connection a stream, with its first subscription or before it.
     pub fn begin_feed(&self) {
-        self.feed.borrow_mut().get_or_insert_with(|| Box::new(Feed::new()));
+        self.feed.borrow_mut().get_or_insert_with(|| Box::new(StreamCursor::new()));
     }
 
     /// Says that the stream has been told everything up to `cursor`.

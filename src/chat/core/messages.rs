@@ -1,10 +1,10 @@
-//! What members do with words: say them, change them, take them back, put signs on them. Whether a
-//! message is there to be changed, and whose it is, the log knows, and answers for it.
+//! What members do with words: say them, change them, take them back, put reactions on them.
+//! Whether a message is there to be changed, and whose it is, the log knows, and answers for it.
 
 use crate::chat::core::Chat;
 use crate::chat::state::limiter::Kind;
-use crate::chat::state::purpose::{Identity, Origin, Purpose, Told};
-use crate::chat::types::{AccountId, CallId, Door, RoomId, SeatId, Seq};
+use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose};
+use crate::chat::types::{AccountId, CallId, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
     Acted, Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What,
 };
@@ -26,12 +26,12 @@ impl Chat {
     pub(super) fn act(
         &mut self,
         call: CallId,
-        who: Identity,
+        caller: Identity,
         action: Action,
     ) -> Result<(), Refusal> {
-        let account = who.ok_or(Refusal::Unauthenticated)?.account;
+        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let entry = self.acted(account, action)?;
-        self.propose_words(entry, Purpose::Call(call, Some(account)))
+        self.propose_message(entry, Purpose::Call(call, Some(account)))
     }
 
     /// What an account's action puts into the log.
@@ -68,11 +68,12 @@ impl Chat {
         })
     }
 
-    /// What is said through a stream; its replies go to its own seat.
-    pub(super) fn tell_stream(&mut self, base: SeatId, tell: Tell) {
+    /// What is said through a stream; its replies go to its own subscription.
+    pub(super) fn tell_stream(&mut self, base: SubscriptionId, tell: Tell) {
         let Some(stream) = self.streams.get(&base) else { return };
-        let (door, account, session) = (stream.door, stream.account, stream.session);
-        self.origin = Origin { source: stream.source, account: Some(account), seat: Some(base) };
+        let (protocol, account, session) = (stream.protocol, stream.account, stream.session);
+        self.origin =
+            Origin { source: stream.source, account: Some(account), subscription: Some(base) };
         if let Some(session) = session {
             if self.accounts.session(session).is_none() {
                 return; // It has ended, and so does this stream, in its turn.
@@ -87,13 +88,13 @@ impl Chat {
             }
             _ if charged.is_err() => (charged.map(|()| None), None),
             Tell::Act { action, mark } => {
-                let seat = self.streams[&base].rooms.get(&action.room()).copied();
+                let subscription = self.streams[&base].rooms.get(&action.room()).copied();
                 let acted = self.acted(account, action).and_then(|entry| {
                     // A room that this stream does not hear can be spoken in all the same.
-                    let by = seat.unwrap_or(base);
+                    let by = subscription.unwrap_or(base);
                     let mark = mark.clone();
-                    let told = Told { seat: base, door, by, came: false, mark };
-                    self.propose_words(entry, Purpose::Tell(told))
+                    let told = PendingSend { subscription: base, protocol, by, came: false, mark };
+                    self.propose_message(entry, Purpose::Tell(told))
                 });
                 (acted.map(|()| None), mark)
             }
@@ -102,20 +103,20 @@ impl Chat {
                 (self.mark_read(account, room, seq).map(|_| Some(Receipt::Noted)), None)
             }
             Tell::Garbled { refusal, mark } => (Err(refusal), mark),
-            // These are of a seat in one room.
+            // These are of a subscription in one room.
             Tell::Join { .. } | Tell::Say { .. } | Tell::Part { .. } => {
                 (Err(Refusal::RoomNotFound), None)
             }
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {
-            self.order.tell(Effect::Reply { seat: base, door, reply, mark });
+            self.order.tell(Effect::Reply { subscription: base, protocol, reply, mark });
         }
     }
 
     fn typing(
         &mut self,
-        base: SeatId,
+        base: SubscriptionId,
         account: AccountId,
         room: RoomId,
     ) -> Result<Receipt, Refusal> {
@@ -128,22 +129,22 @@ impl Chat {
             return Ok(Receipt::Noted); // Where so many are writing, nobody can see all of them.
         }
         let author = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?.author();
-        let seat = self.streams.get(&base).and_then(|stream| {
-            let seat = stream.rooms.get(&room)?;
-            Some((*seat, stream.door))
+        let subscription = self.streams.get(&base).and_then(|stream| {
+            let subscription = stream.rooms.get(&room)?;
+            Some((*subscription, stream.protocol))
         });
         let (time, what) = (self.now, What::Typing);
         let event = Event { room, time, author, color: None, what };
-        self.order.tell(Effect::Announce { event, by: seat });
+        self.order.tell(Effect::Announce { event, by: subscription });
         Ok(Receipt::Noted)
     }
 
     /// Carries out an entry that is words: the room is told of it.
-    pub(super) fn worded(
+    pub(super) fn message_applied(
         &mut self,
         event: Event,
         seq: Seq,
-        by: Option<(SeatId, Door)>,
+        by: Option<(SubscriptionId, ProtocolId)>,
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get_mut(event.room).ok_or(Refusal::RoomNotFound)?;
         if matches!(event.what, What::Said { .. }) {

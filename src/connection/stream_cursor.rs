@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::chat::Seq;
 
 /// See the module's documentation.
-pub(super) struct Feed {
+pub(super) struct StreamCursor {
     cursor: Seq,
     /// While behind: the last entry that was announced and not gathered.
     behind: Option<Seq>,
@@ -28,14 +28,15 @@ struct Piece {
     reply: bool,
 }
 
-impl Feed {
+impl StreamCursor {
     /// A stream that has been told nothing yet, and will begin with the log.
-    pub fn new() -> Feed {
+    pub fn new() -> StreamCursor {
         let none = Seq(0);
-        Feed { cursor: none, behind: Some(none), gathered: Vec::new(), before: none }
+        StreamCursor { cursor: none, behind: Some(none), gathered: Vec::new(), before: none }
     }
 
-    /// Says where it begins. What was announced since its seats were taken is noted already.
+    /// Says where it begins. What was announced since its subscriptions were taken is noted
+    /// already.
     pub fn begin_at(&mut self, cursor: Seq) {
         (self.cursor, self.before) = (cursor, cursor);
     }
@@ -90,7 +91,7 @@ impl Feed {
             out.extend_from_slice(&piece.frame);
         }
         self.before = self.cursor;
-        if self.gathered.capacity() > Feed::IDLE_PIECES {
+        if self.gathered.capacity() > StreamCursor::IDLE_PIECES {
             self.gathered = Vec::new();
         }
     }
@@ -128,14 +129,14 @@ mod tests {
         Bytes::from_static(text.as_bytes())
     }
 
-    fn flushed(feed: &mut Feed, room: usize) -> String {
+    fn flushed(feed: &mut StreamCursor, room: usize) -> String {
         let mut out = Vec::new();
         feed.flush(room, &mut out);
         String::from_utf8(out).expect("what was put in")
     }
 
-    fn live() -> Feed {
-        let mut feed = Feed::new();
+    fn live() -> StreamCursor {
+        let mut feed = StreamCursor::new();
         feed.begin_at(Seq(10));
         assert!(feed.page(Seq(10), Seq(10)));
         feed
@@ -180,7 +181,7 @@ mod tests {
         let mut feed = live();
         feed.pass(Seq(15));
         assert_eq!(feed.cursor(), Seq(15));
-        let mut feed = Feed::new();
+        let mut feed = StreamCursor::new();
         feed.begin_at(Seq(3));
         feed.pass(Seq(15));
         assert_eq!(feed.cursor(), Seq(3), "who is behind has not seen it");

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn only_members_speak_and_a_client_id_is_used_once() {
     let mut core = Core::with(&["ann", "bob"]);
-    let den = core.room("ann", facts("den", Visibility::Public, None));
+    let den = core.room("ann", room_settings("den", Visibility::Public, None));
     let send = || {
         let (text, client_id) = ("hi".into(), ClientId::new("a"));
         call::Act(Action::Send { room: den, text, client_id, reply_to: None })
@@ -31,10 +31,10 @@ fn only_members_speak_and_a_client_id_is_used_once() {
 
 /// Whose a message is, the log knows; who is let through to it, and as what, is the core's to say.
 #[test]
-fn who_may_edit_take_back_and_sign() {
+fn who_may_edit_take_back_and_reaction() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
-    let open = core.room("ann", facts("open", Visibility::Public, None));
-    let dark = core.room("ann", facts("dark", Visibility::Hidden, Some("hash")));
+    let open = core.room("ann", room_settings("open", Visibility::Public, None));
+    let dark = core.room("ann", room_settings("dark", Visibility::Hidden, Some("hash")));
     for room in [open, dark] {
         core.ask("bob", call::Enter { room, access: token(room, 0) }).expect("a member");
     }
@@ -42,7 +42,7 @@ fn who_may_edit_take_back_and_sign() {
     core.ask("bob", call::Direct { name: "ann".into(), chance: 1 }).expect("he is in it, too");
     let Ok(Answer::Direct(DirectRoom { room: pair, .. })) = pair else { panic!("no room for two") };
     let (pair, target) = (pair.id, Seq(99));
-    let emoji = Emoji::new("👍").expect("a sign");
+    let emoji = Emoji::new("👍").expect("a reaction");
     // (room, who, what comes of it: refused, or let through, as the room's owner or not)
     let cases = [
         (LOBBY, "ann", Ok(false)),

@@ -8,42 +8,42 @@
 use std::collections::BTreeMap;
 
 use crate::chat::core::Chat;
-use crate::chat::state::seat::Sitting;
-use crate::chat::state::work::{Locking, Work};
-use crate::chat::types::{RoomId, SeatId, Seq};
-use crate::chat::vocabulary::{Farewell, What};
+use crate::chat::state::subscription::Subscription;
+use crate::chat::state::work::{ClosingRoom, Work};
+use crate::chat::types::{RoomId, Seq, SubscriptionId};
+use crate::chat::vocabulary::{CloseReason, What};
 
 impl Chat {
     /// Carries out that a room has closed; its members stay if they are kept.
-    pub(super) fn lock_out(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
+    pub(super) fn close_room(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
-        let (owner, seats) = (room.record.owner, room.seats.clone());
+        let (owner, subscriptions) = (room.record.owner, room.subscriptions.clone());
         self.left(id);
         self.order.open_section();
         let (room, told) = (id, false);
-        self.go_on_locking(Locking { room, seq, owner, members, told, seats });
+        self.go_on_closing_room(ClosingRoom { room, seq, owner, members, told, subscriptions });
     }
 
-    pub(super) fn go_on_locking(&mut self, mut it: Locking) {
+    pub(super) fn go_on_closing_room(&mut self, mut it: ClosingRoom) {
         self.order.enter_section();
-        let through = self.lock_some(&mut it);
+        let through = self.close_room_in_part(&mut it);
         self.order.leave_section(through);
         if !through {
-            self.work.push_back(Work::Lock(Box::new(it)));
+            self.work.push_back(Work::CloseRoom(Box::new(it)));
         }
     }
 
     /// `false`: there is more to do than this command may.
-    fn lock_some(&mut self, it: &mut Locking) -> bool {
+    fn close_room_in_part(&mut self, it: &mut ClosingRoom) -> bool {
         while let Some((account, _)) = it.members.first_key_value() {
             if !self.step() {
                 return false;
             }
             let account = *account;
             it.members.remove(&account);
-            self.whisper(account, it.room, What::Gone { seq: it.seq });
-            self.unfollow_room(account, it.room);
+            self.notify(account, it.room, What::Gone { seq: it.seq });
+            self.streams_leave(account, it.room);
             if let Some(known) = self.accounts.get_mut(account) {
                 known.belongs_no_more(it.room);
             }
@@ -51,22 +51,27 @@ impl Chat {
         if !std::mem::replace(&mut it.told, true) {
             self.tell_what_it_is(it.room, it.seq);
         }
-        while let Some(seat) = it.seats.first().copied() {
+        while let Some(subscription) = it.subscriptions.first().copied() {
             if !self.step() {
                 return false;
             }
-            it.seats.remove(&seat);
-            if self.seats.get(&seat).is_some_and(|one| !it.stays(one)) {
-                self.unseat(seat, Some(Farewell::Locked));
+            it.subscriptions.remove(&subscription);
+            if self.subscriptions.get(&subscription).is_some_and(|one| !it.stays(one)) {
+                self.unsubscribe(subscription, Some(CloseReason::Locked));
             }
         }
         true
     }
 
-    /// Whether a seat is about to end because its room has closed: it says nothing there any more.
-    pub(super) fn is_locked_out(&self, seat: SeatId, sitting: &Sitting) -> bool {
+    /// Whether a subscription is about to end because its room has closed: it says nothing there
+    /// any more.
+    pub(super) fn is_put_out(
+        &self,
+        subscription: SubscriptionId,
+        subscribed: &Subscription,
+    ) -> bool {
         self.work.iter().any(
-            |work| matches!(work, Work::Lock(it) if it.seats.contains(&seat) && !it.stays(sitting)),
+            |work| matches!(work, Work::CloseRoom(it) if it.subscriptions.contains(&subscription) && !it.stays(subscribed)),
         )
     }
 }
