@@ -37,8 +37,8 @@ impl Clock {
             let secs = back.as_secs();
             log!(
                 Warn,
-                "the system's clock was set back by {secs} s; times follow it, and the \
-                        order of messages is not affected"
+                "the system's clock was set back by {secs} s; message times follow it, \
+                        and the order of messages does not change"
             );
         }
         now

@@ -144,15 +144,15 @@ pub enum MaintenanceTask {
 
 /// The words for [`MaintenanceTask`]: each with what stands for its file, and what it means.
 const CHORES: [(&str, &str, &str); 5] = [
-    ("backup", "FILE", "copies the database, even in use, into a new file; verifies that"),
-    ("verify", "[FILE]", "says whether a backup, or else the database, is sound and complete"),
+    ("backup", "FILE", "copies the database, even in use, into a new file, and verifies it"),
+    ("verify", "[FILE]", "checks a backup, or else the database"),
     (
         "restore",
         "FILE [--force]",
-        "puts a backup in the place of the database, which --force allows",
+        "replaces the database by a backup (an existing one only with --force)",
     ),
     ("export", "[FILE|-]", "writes everything as lines of JSON, into a new file or to - [-]"),
-    ("import", "FILE|- [--force]", "makes a new database of such lines"),
+    ("import", "FILE|- [--force]", "makes a new database from such lines"),
 ];
 
 /// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
@@ -160,24 +160,28 @@ const CHORES: [(&str, &str, &str); 5] = [
 /// `SHANTY_`.
 const SETTINGS: [(&str, &str, &str); 19] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
-    ("db", "FILE", "the database, made if it is missing [shanty.db]"),
-    ("sync", "full|normal", "full survives power cuts, normal is kinder to SD cards [full]"),
+    ("db", "FILE", "the database, created if it is missing [shanty.db]"),
+    ("sync", "full|normal", "full survives power cuts, normal wears SD cards less [full]"),
     ("log", "LEVEL", "off, error, warn, info or debug [info]"),
-    ("session-ttl", "SECONDS", "a login ends so long after its last use [3600]"),
-    ("connections", "COUNT", "connections at once; more wait in line [10000]"),
-    ("per-address", "COUNT", "connections at once of one address [1000]"),
+    ("session-ttl", "SECONDS", "a login expires this long after its last use [3600]"),
+    ("connections", "COUNT", "connections at once; more wait [10000]"),
+    ("per-address", "COUNT", "connections at once from one address [1000]"),
     ("workers", "COUNT", "threads that serve connections [1]"),
-    ("ping-interval", "MS", "between two pings on a websocket [54000]"),
-    ("pong-deadline", "MS", "without a sign of life, until a websocket is dead [60000]"),
-    ("origin", "URL", "a page from there may use logins here, too; may be repeated [none]"),
-    ("host", "NAME", "answers only if asked by that name; may be repeated [any]"),
-    ("trusted-proxy", "NETWORK", "is believed for whom it asks; may be repeated [loopback]"),
-    ("retain-days", "DAYS", "older messages are removed, for good [off]"),
-    ("retain-messages", "COUNT", "of each room, older messages than so many are removed [off]"),
-    ("disk-free", "SIZE", "what is kept free of the disk; with less, writing is refused [64M]"),
-    ("limits", "on|off", "how much one person, address or room may do is limited [on]"),
-    ("no-registration", "", "nobody can make an account; accounts that exist stay [off]"),
-    ("no-guests", "", "nobody can come as a guest through /api/v1; ChitChat still can [off]"),
+    ("ping-interval", "MS", "time time between two pings on a websocket [54000]"),
+    ("pong-deadline", "MS", "a websocket that sends nothing for this long is closed [60000]"),
+    ("origin", "URL", "pages from this origin may use logins; repeatable [none]"),
+    ("host", "NAME", "answer only requests for this host name; repeatable [any]"),
+    (
+        "trusted-proxy",
+        "NETWORK",
+        "believe proxies there about client addresses; repeatable [loopback]",
+    ),
+    ("retain-days", "DAYS", "remove older messages, for good [off]"),
+    ("retain-messages", "COUNT", "keep only so many of the latest messages in each room [off]"),
+    ("disk-free", "SIZE", "free disk space to keep; with less, messages are refused [64M]"),
+    ("limits", "on|off", "rate limits for each person, address and room [on]"),
+    ("no-registration", "", "nobody can make an account; existing accounts keep working [off]"),
+    ("no-guests", "", "nobody can start a guest session (ChitChat needs none) [off]"),
 ];
 
 /// Of these there may be several: in a variable with spaces between, and a flag for each. What the
@@ -242,7 +246,7 @@ fn read(
     }
     let Some((first, rest)) = words_given.split_first() else {
         return if force {
-            Err(hint("--force is for restore and import"))
+            Err(hint("--force works only with restore and import"))
         } else {
             Ok(CliCommand::Run(config))
         };
@@ -259,12 +263,11 @@ fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<Maintenance
     let file = files.first().map(PathBuf::from);
     let missing = file.is_none() && !usage.starts_with('[');
     if missing || files.len() > 1 || (force && !usage.contains("--force")) {
-        return Err(hint(&format!("say: shanty {name} {usage}")));
+        return Err(hint(&format!("usage: shanty {name} {usage}")));
     }
     if *name == "backup" && files == ["-"] {
         return Err(
-            "a backup is a file and no stream: name one (only export - writes to standard \
-                    output)"
+            "a backup needs a file name (only export can write to standard output, with -)"
                 .to_owned(),
         );
     }
@@ -290,8 +293,8 @@ fn read_environment(
     if let Some(value) = variable("SECRET_KEY") {
         let secret = text("SECRET_KEY", value)?;
         if secret.len() < limits::SECRET_KEY_BYTES_MIN {
-            let least = "SECRET_KEY is too short: 32 bytes are the least that cannot be guessed; \
-                         take those of `openssl rand -hex 32`, or leave it out";
+            let least = "SECRET_KEY is too short: it needs 32 bytes or more; use the output of \
+                         `openssl rand -hex 32`, or leave it out";
             return Err(least.to_owned());
         }
         config.secret_key = Some(secret);
@@ -450,7 +453,7 @@ fn hint(what: &str) -> String {
 
 fn help() -> String {
     let mut text = "\
-shanty - a small home for your crew's chat: one binary, one SQLite file, one port.
+shanty - a small chat server to host yourself: one binary, one SQLite file, one port.
 
 Usage: shanty [--flag VALUE]...
        shanty backup|verify|restore|export|import [FILE] [--db FILE]
@@ -465,24 +468,25 @@ in the working directory. Open the address that it prints in a browser.
     }
     text += "  --help, --version            print this, or the version, and stop
 
-With one of these words it does not serve, but looks after the database (--db):
+Commands that work on the database (--db) instead of serving it:
 
 ";
     for (name, file, meaning) in CHORES {
         text += &format!("  {:28} {meaning}\n", format!("{name} {file}"));
     }
     text += "
-A backup or an export is for the eyes of its owner only: it holds all that was said.
+Keep backups and exports private: they contain all messages.
 
-Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. A flag wins,
-and an empty variable is none.
+Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. The flag
+overrides the variable, and an empty variable counts as unset.
 Besides, PORT is the port to listen on, and SECRET_KEY (32 bytes or more) signs room tokens
-instead of the secret that was made at random and is kept in the database.
+instead of the random secret in the database.
 
-Example: on this machine only, logins that last for a day:
+Example: reachable from this machine only, with logins that last for a day:
   shanty --listen 127.0.0.1:7777 --db /var/lib/shanty/shanty.db --session-ttl 86400
 
-It stops on SIGTERM or SIGINT (Ctrl-C), after what was said is on disk.
-Exit codes: 0 stopped as asked or done, 1 could not start, failed or not sound, 2 wrong words.";
+It stops on SIGTERM or SIGINT (Ctrl-C), after all messages are on disk.
+Exit codes: 0 done or stopped as asked; 1 could not start, failed, or verify found a fault;
+2 wrong arguments.";
     text
 }

@@ -175,7 +175,7 @@ impl Hub {
             self.announce_gathered();
             if let Err(Gone) = self.hand_over() {
                 // Nobody can say what came of what was proposed. Those who wait are let go.
-                return log!(Error, "the writer of the database is gone");
+                return log!(Error, "the writer of the database has stopped; restart the server");
             }
         }
     }

@@ -69,7 +69,7 @@
 //! | input that is not whole, of all together | who holds most makes way: 503, close 1013 |
 //! | connection → hub | the sender waits: its socket is not read, so TCP slows it |
 //! | unanswered messages of one connection | the same |
-//! | hub → worker | rounds pile up at the hub; far beyond it, that worker's subscriptions are closed |
+//! | hub → worker | rounds pile up at the hub; far beyond it, that worker's clients are closed |
 //! | worker → connection's outbox | it costs a number, not a queue: it is caught up from the log |
 //! | what a seed's reader says, or who moves, meanwhile | far beyond: closed with 1013 |
 //! | readers of the log | a few at once, the others wait for their turn; after 5 s of that 503 |

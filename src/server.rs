@@ -70,13 +70,13 @@ fn affordable(connections: usize) -> usize {
             let left = (allowed as usize).saturating_sub(beside).max(1);
             log!(
                 Warn,
-                "the system allows {allowed} open files, so {left} connections at once: set \
-                 ulimit -n {needed}"
+                "the system allows {allowed} open files, which limits the server to {left} \
+                 connections at once: for more, set ulimit -n {needed}"
             );
             left
         }
         Err(error) => {
-            log!(Warn, "cannot ask how many files may be open: {error}");
+            log!(Warn, "cannot read the limit of open files: {error}");
             connections
         }
     }
@@ -85,7 +85,7 @@ fn affordable(connections: usize) -> usize {
 fn runtime() -> Result<Runtime, String> {
     let mut builder = Builder::new_current_thread();
     let builder = builder.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX);
-    builder.build().map_err(|error| format!("the system gives no event loop: {error}"))
+    builder.build().map_err(|error| format!("the system cannot start an event loop: {error}"))
 }
 
 /// Everything that runs and is not a connection.
@@ -135,7 +135,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     tokio::select! {
         ended = end => match ended {
             Ok(done) => done,
-            Err(_) => Err("the database did not end in time; does its disk hang?".to_owned()),
+            Err(_) => Err("the database did not close in time; does its disk hang?".to_owned()),
         },
         () = asked_to_stop(&mut terminate, &mut interrupt) => {
             Err("stopped at once, as asked twice".to_owned())
@@ -218,7 +218,7 @@ async fn stop(tasks: Tasks) -> Result<(), String> {
         let _ = ended.await; // The other end is only ever dropped.
     }
     if let Err(what_to_do) = *health.borrow() {
-        return Err(format!("stopped, but the last that was to be written was not: {what_to_do}"));
+        return Err(format!("stopped, but the last entries could not be written: {what_to_do}"));
     }
     log!(Info, "stopped");
     Ok(())
@@ -237,7 +237,9 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     opened().map_err(|error: io::Error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need rights; choose another",
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need special rights; choose another"
+            }
             io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
             _ => return format!("cannot listen on {address}: {error}"),
         };

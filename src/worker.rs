@@ -93,7 +93,7 @@ async fn accept(
     tokio::time::sleep(Duration::from_millis(FAREWELL_MS)).await;
     let left = connections.borrow();
     if !left.is_empty() {
-        log!(Warn, "{} connections did not end in time and were cut off", left.len());
+        log!(Warn, "{} connections did not close in time and were cut off", left.len());
     }
     for connection in left.values() {
         connection.cut_off();

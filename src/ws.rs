@@ -408,7 +408,7 @@ fn failure(error: Error) -> Failure {
             ProtocolError::ControlFrameTooBig => "a control frame is too long",
             ProtocolError::UnexpectedContinueFrame => "there is nothing to continue",
             ProtocolError::ExpectedFragment(_) => "a message begins inside another",
-            ProtocolError::InvalidCloseSequence => "half a close code",
+            ProtocolError::InvalidCloseSequence => "a close code is incomplete",
             _ => "protocol error",
         }),
         // The rest is about sockets, handshakes and calls that are not made here.

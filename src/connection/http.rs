@@ -123,7 +123,7 @@ pub(super) async fn serve(
 }
 
 /// What somebody is told who comes when all places are taken.
-const NO_PLACE: Reject = Reject::new(503, "all places are taken; come back in a moment");
+const NO_PLACE: Reject = Reject::new(503, "all connections are taken; try again in a moment");
 
 /// Whether it is asked only whether the server is well, which is answered whatever is short.
 fn is_health(request: &Request) -> bool {
@@ -164,8 +164,10 @@ fn refused(shared: &Shared, request: &Request, reject: Reject) -> Outcome {
 /// Answers a request, as long as there is memory for the answer. Whoever cannot be sent one is told
 /// so before anything is done for it; or after it was looked up, if that has changed nothing.
 async fn respond(shared: &Shared, connection: &Connection, request: &Request) -> Outcome {
-    const FULL: Reject =
-        Reject::new(503, "others read too slowly, and the memory for answers is used up");
+    const FULL: Reject = Reject::new(
+        503,
+        "the memory for answers is used up, because other clients read too slowly; try again later",
+    );
     let health = is_health(request);
     if shared.unsent.left() == 0 && !health {
         return refused(shared, request, FULL);
@@ -245,7 +247,7 @@ async fn next(
             noted = true;
         }
         if connection.closing() == Some(Disconnect::Unfinished) {
-            return Err(Reject::new(503, "too much is unfinished; send requests whole"));
+            return Err(Reject::new(503, "too much incomplete input; send complete requests"));
         }
         match connection.wait(deadline, true, false).await {
             Ready::Deadline if reader.phase() == Phase::Idle => return Ok(None),

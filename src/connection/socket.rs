@@ -9,7 +9,8 @@
 //!
 //! 1. The kernel's buffer fills, and the rest goes into the [`Outgoing`] queue of this connection.
 //! 2. What does not fit its bound is not queued: the connection is behind, which costs a number
-//!    (`feed.rs`, for a room's subscription `lag.rs`), and later reads what it missed from the log.
+//!    (`stream_cursor.rs`, for a room's subscription `lag.rs`), and later reads what it missed
+//!    from the log.
 //! 3. When the kernel takes nothing for ten seconds (`WRITE_STALL_MS`), the connection is closed.
 //!
 //! So nobody else waits for a slow client, and its memory is bounded.

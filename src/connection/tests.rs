@@ -198,7 +198,7 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
         // (A drip is no answer to a close frame; who still drips is cut off.)
         let late = over..over + 2 * CLOSE_DEADLINE_MS + 10;
         assert!(late.contains(&millis), "{what}: {millis}");
-        let reason = "a message took too long to come";
+        let reason = "the message took too long to arrive";
         let close = [0x88, 2 + reason.len() as u8, 0x03, 0xf0];
         assert!(heard.windows(4).any(|bytes| bytes == close), "{what}: {heard:?}");
     }

@@ -153,7 +153,7 @@ impl Session<'_> {
         let mut buffer = shared.read_buffer.borrow_mut();
         match self.connection.read(&mut buffer) {
             None => {}
-            Some(0) => self.vanish("is gone without a close"),
+            Some(0) => self.vanish("disconnected without a close frame"),
             Some(count) => {
                 self.alive = Instant::now();
                 self.pinged = false;
@@ -290,7 +290,7 @@ impl Session<'_> {
         let now = Instant::now();
         let past = |since: Instant, millis: u64| since + Duration::from_millis(millis) <= now;
         if self.closed.is_some_and(|since| past(since, CLOSE_DEADLINE_MS)) {
-            return self.vanish("does not answer our close");
+            return self.vanish("did not answer our close frame");
         }
         if self.stuck.is_some_and(|(since, _)| past(since, WRITE_STALL_MS)) {
             return match self.closed {
@@ -299,7 +299,7 @@ impl Session<'_> {
             };
         }
         if listens && past(self.alive, config.pong_deadline_ms) {
-            return self.vanish("gives no sign of life");
+            return self.vanish("did not answer pings");
         }
         if self.closed.is_none()
             && self.unfinished.is_some_and(|since| past(since, MESSAGE_DEADLINE_MS))

@@ -73,7 +73,7 @@ impl RequestLine {
         let version = parse_version(version)?;
         // RFC 9110 section 15.6.2: 501 is for a method that the server knows for no resource.
         let method = Method::from_token(method)
-            .ok_or(Reject::new(501, "this method is not implemented here"))?;
+            .ok_or(Reject::new(501, "this server does not implement this method"))?;
         let (authority, path_and_query) = parse_target(method, target)?;
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         // RFC 9112 section 3.2.1: an empty path is sent as "/".
@@ -98,7 +98,7 @@ impl Head {
         // RFC 9110 section 8.4: a content coding that is not acceptable is a 415.
         let identity = |coding: &str| coding.eq_ignore_ascii_case("identity");
         if has_body && !headers.list("content-encoding").all(identity) {
-            return Err(Reject::new(415, "encoded content is not understood here"));
+            return Err(Reject::new(415, "content encodings are not supported"));
         }
         if let Length::Exactly(bytes) = length
             && bytes > BODY_BYTES_MAX
@@ -255,7 +255,7 @@ fn check_transfer_encoding(version: Version, headers: &Headers) -> Result<(), Re
         }
         _ if codings.contains(&"") => Err(Reject::bad("an empty Transfer-Encoding")),
         // RFC 9112 section 6.1: a coding that is not understood is a 501.
-        _ => Err(Reject::new(501, "only the chunked Transfer-Encoding is understood here")),
+        _ => Err(Reject::new(501, "the only supported Transfer-Encoding is chunked")),
     }
 }
 

@@ -38,11 +38,11 @@ impl LineScan {
                         return Ok(Some(self.at));
                     }
                     // RFC 9112 section 2.2: a bare CR makes the element invalid.
-                    Some(_) => return Err(Reject::bad("a bare CR")),
+                    Some(_) => return Err(Reject::bad("a CR without an LF")),
                 },
                 // RFC 9112 section 2.2 lets a recipient take a bare LF for a line end. It may; a
                 // proxy in front of us may not, and then the two disagree.
-                b'\n' => return Err(Reject::bad("a bare LF")),
+                b'\n' => return Err(Reject::bad("an LF without a CR")),
                 // RFC 9110 section 5.5: control characters are invalid and dangerous.
                 0..=8 | 0x0b..=0x1f | 0x7f => return Err(Reject::bad("a control character")),
                 _ => self.at += 1,

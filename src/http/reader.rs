@@ -201,7 +201,7 @@ fn after_line(line: &[u8], empty: usize) -> Result<State, Reject> {
     // RFC 9112 section 2.2: empty lines before a request are skipped, as some clients end a body
     // with one that they do not count. Not for ever, though.
     if empty == HEADERS_MAX {
-        return Err(Reject::bad("nothing but empty lines"));
+        return Err(Reject::bad("empty lines instead of a request"));
     }
     Ok(State::Line { scan: LineScan::default(), empty: empty + 1 })
 }

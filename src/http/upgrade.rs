@@ -39,7 +39,8 @@ pub fn websocket(request: &Request) -> Result<Handshake, Response> {
     // RFC 9110 section 7.8: an Upgrade in HTTP/1.0 is ignored. Section 15.5.22: a 426 names what
     // to upgrade to.
     if request.version == Version::Http10 || !request.list_contains("upgrade", "websocket") {
-        return Err(switch(Response::new(426)).text("a websocket is needed here\n"));
+        return Err(switch(Response::new(426))
+            .text("this path is a websocket; connect with a websocket client\n"));
     }
     if !request.list_contains("connection", "upgrade") {
         return Err(Reject::bad("Connection: Upgrade is missing").into());
@@ -47,7 +48,7 @@ pub fn websocket(request: &Request) -> Result<Handshake, Response> {
     // RFC 6455 section 4.4: the server says which versions it speaks.
     if !request.header_all("sec-websocket-version").eq(["13"]) {
         let response = Response::new(426).header("Sec-WebSocket-Version", "13");
-        return Err(switch(response).text("websocket version 13 is needed here\n"));
+        return Err(switch(response).text("use websocket version 13\n"));
     }
     let mut keys = request.header_all("sec-websocket-key");
     let (Some(key), None) = (keys.next(), keys.next()) else {

@@ -121,7 +121,7 @@ impl WorkerLine {
             // It has rounds enough to do; what is new joins the next one that fits.
             Err(_) if self.items.len() <= self.items_max => {}
             Err(_) => {
-                log!(Error, "a worker stands still: its connections are closed");
+                log!(Error, "a worker does not respond: its connections are closed");
                 self.items.clear();
                 self.items.push(Item::Overrun);
             }

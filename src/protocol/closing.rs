@@ -11,22 +11,26 @@ pub(super) fn close_frame(why: Disconnect) -> CloseFrame {
     let (code, reason) = match why {
         Disconnect::Ended(reason) => match reason {
             CloseReason::SessionEnded => (1008, "your session has ended; log in again"),
-            CloseReason::RoomGone => (1000, "this room is gone"),
+            CloseReason::RoomGone => (1000, "this room was closed"),
             CloseReason::Replaced => {
-                (1008, "you have opened too many streams; this was the oldest")
+                (1008, "you have opened too many streams; the oldest is closed")
             }
-            CloseReason::Locked => (1008, "this room has a new password; ask for a new token"),
-            CloseReason::Expelled => (1008, "the owner of this room has put you out"),
-            CloseReason::GaveWay => (1008, "another connection came by your token; this one ends"),
-            CloseReason::ShuttingDown => (1001, "the server stops; come back"),
+            CloseReason::Locked => (1008, "this room has a new password; request a new token"),
+            CloseReason::Expelled => (1008, "the owner of this room has removed you"),
+            CloseReason::GaveWay => {
+                (1008, "a newer connection uses your token; this one is closed")
+            }
+            CloseReason::ShuttingDown => (1001, "the server is stopping; connect again later"),
         },
-        Disconnect::TooSlow => (1013, "you read too slowly; come back"),
-        Disconnect::TryLater => (1013, "too much to do; come back"),
-        Disconnect::Unfinished => (1013, "too much is unfinished; send messages whole"),
-        Disconnect::Drips => (1008, "a message took too long to come"),
+        Disconnect::TooSlow => (1013, "you read too slowly; connect again"),
+        Disconnect::TryLater => (1013, "the server is busy; connect again later"),
+        Disconnect::Unfinished => (1013, "too much incomplete input; send complete messages"),
+        Disconnect::Drips => (1008, "the message took too long to arrive"),
         // Every protocol here speaks text only.
-        Disconnect::NotText => (1003, "text only, please"),
-        Disconnect::NoPlace => (1013, "others wait, and you have said nothing; come back"),
+        Disconnect::NotText => (1003, "send text frames only"),
+        Disconnect::NoPlace => {
+            (1013, "closed for others, because you sent nothing; connect again later")
+        }
     };
     CloseFrame { code, reason }
 }

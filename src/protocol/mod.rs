@@ -347,18 +347,18 @@ fn unrouted(request: &Request, allowed: &[Method]) -> Response {
 /// What to do about an error that comes from HTTP itself, for a person.
 fn advice(status: u16) -> &'static str {
     match status {
-        400 => "this request is malformed; correct it and try again",
-        404 => "there is nothing at this path; check its spelling",
-        405 => "this path takes other methods; they are listed in the Allow header",
-        408 => "this request took too long to come; send all of it at once",
-        411 => "this request does not say how long it is; send a Content-Length",
-        413 | 414 | 431 => "this is more than the server takes; send less",
-        415 => "the content is encoded in a way that is not understood here; send it as it is",
-        421 => "this server is not called that; ask it by its name",
-        417 => "what is expected here cannot be promised; leave the Expect header out",
+        400 => "the request is malformed; correct it and try again",
+        404 => "this path does not exist; check the spelling",
+        405 => "this path does not accept this method; use one that the Allow header lists",
+        408 => "the request took too long to arrive; send all of it at once",
+        411 => "the request does not say its length; send a Content-Length",
+        413 | 414 | 431 => "the request is too large; send less",
+        415 => "the server does not support this content encoding; send the content without one",
+        421 => "this server does not have this host name; check the address",
+        417 => "the server does not support this expectation; leave the Expect header out",
         426 => "this path is a websocket; connect with a websocket client, version 13",
-        429 => "this was too much in a short time; wait a little, then go on",
-        _ => "this request cannot be answered; check it and try again",
+        429 => "too many requests in a short time; wait a little, then try again",
+        _ => "the server cannot answer this request; check it and try again",
     }
 }
 

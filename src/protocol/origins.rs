@@ -17,7 +17,7 @@ pub(super) fn admit(service: &Service, request: &Request, path: &[&str]) -> Opti
     let is_health = matches!(path, ["healthz" | "readyz"]);
     if !is_health && !http::is_called(request, &config.hosts) {
         const NOBODY: Reject =
-            Reject::new(421, "no server of that name is here; check the address");
+            Reject::new(421, "this server does not have this host name; check the address");
         return Some(refused(&request.path, NOBODY));
     }
     match http::page(request, &config.origins) {

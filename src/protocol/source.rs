@@ -175,9 +175,9 @@ fn unknown() -> Source {
     TOLD.call_once(|| {
         log!(
             Warn,
-            "a proxy does not say, or says in a way that cannot be believed, for whom it asks; \
-             all such requests count as one client's: have it set X-Forwarded-For to the \
-             address that it sees, and name it with --trusted-proxy"
+            "a proxy does not name its clients' addresses, or not in a trustworthy way; all \
+             such requests count as one client's: let the proxy set X-Forwarded-For to the \
+             client's address, and list the proxy with --trusted-proxy"
         );
     });
     Source::Unknown

@@ -224,7 +224,7 @@ pub(super) fn told(codec: &dyn Codec, event: &Event) -> (String, String) {
 #[test]
 fn paths_that_are_nobodys() {
     serve(async |server| {
-        let nothing = r#"404 {"error":"there is nothing at this path; check its spelling"}"#;
+        let nothing = r#"404 {"error":"this path does not exist; check the spelling"}"#;
         let paths = ["/nowhere", "/api", "/api/", "/api/register/", "/api/user", "/ws/", "/ws/1"];
         for path in paths {
             for method in ["GET", "POST", "DELETE", "OPTIONS"] {
@@ -258,7 +258,7 @@ fn paths_that_cannot_be_decoded() {
             (
                 "/chats/%0a",
                 "{\"status\":false,\"error\":{\"code\":400,\"error\":\
-                 \"this request is malformed; correct it and try again\"}}",
+                 \"the request is malformed; correct it and try again\"}}",
             ),
         ] {
             server.check(&format!("GET {path}"), "", "", &format!("400 {expected}")).await;

@@ -28,14 +28,14 @@ pub(super) async fn look(disk: &Disk, core: &Arc<LogHandle>, known: &mut Space) 
     }
     core.answer(vec![Command::Space(space)]).await;
     match space {
-        Space::Enough => log!(Info, "the disk has room again"),
+        Space::Enough => log!(Info, "the disk has enough free space again"),
         Space::Little => {
-            log!(Warn, "the disk is filling up: guests write nothing more (--disk-free)");
+            log!(Warn, "the disk is filling up: messages from guests are refused (--disk-free)");
         }
         Space::Least => {
             log!(
                 Error,
-                "the disk is nearly full: nothing more is written; make room (--disk-free)"
+                "the disk is nearly full: all messages are refused; free some space (--disk-free)"
             );
         }
     }

@@ -25,7 +25,7 @@ impl Pulse {
         let pulse = Pulse(pulse);
         if let Err(error) = probe(connection) {
             pulse.failed(&error);
-            log!(Warn, "the database cannot be written ({error}); until it can, refusing");
+            log!(Warn, "the database cannot be written ({error}): refusing messages until it can");
         }
         (pulse, health)
     }
@@ -71,6 +71,6 @@ fn what_to_do(error: &Error) -> &'static str {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             "the database is damaged: restore it from a backup"
         }
-        _ => "the disk does not take what is written: see whether it is full or fails",
+        _ => "the disk cannot be written: check whether it is full or fails",
     }
 }

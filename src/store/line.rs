@@ -134,13 +134,13 @@ impl Riders {
         match write {
             Job::Mark { room, account, seq } => {
                 if self.marks.put((room, account), seq) == Put::FirstLeftOut {
-                    log!(Warn, "the disk is slow: not all that people read can be written down");
+                    log!(Warn, "the disk is slow: some read markers are not saved");
                 }
             }
             Job::Touch(used) => {
                 for (session, time) in used {
                     if self.touches.put(session, time) == Put::FirstLeftOut {
-                        log!(Warn, "the disk is slow: not every use of a session can be kept");
+                        log!(Warn, "the disk is slow: some uses of sessions are not saved");
                     }
                 }
             }
@@ -154,10 +154,10 @@ impl Riders {
         let read = read.map(|((room, account), seq)| Job::Mark { room, account, seq });
         let used = self.touches.take(COMMIT_ENTRIES_MAX);
         if let Some(count) = self.marks.caught_up() {
-            log!(Warn, "the disk has caught up; {count} marks of what people read were left out");
+            log!(Warn, "the disk has caught up; {count} read markers were not saved");
         }
         if let Some(count) = self.touches.caught_up() {
-            log!(Warn, "the disk has caught up; {count} uses of sessions were left out");
+            log!(Warn, "the disk has caught up; {count} uses of sessions were not saved");
         }
         read.chain((!used.is_empty()).then_some(Job::Touch(used)))
     }

@@ -243,8 +243,8 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     if let Some(seq) = notes::cut_off(&transaction)?.filter(|_| begun) {
         log!(
             Error,
-            "the end of the log was cut off or altered while this did not run: entry {seq} is not \
-             what it was; restore a backup, unless that was done on purpose"
+            "the end of the log was cut off or altered while the server was down: entry {seq} \
+             has changed; restore a backup, unless you did this on purpose"
         );
     }
     notes::note_end(&transaction)?;

@@ -52,26 +52,24 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::NoDirectory => f.write_str("no such directory: make it, or choose another"),
-            OpenError::IsDirectory => f.write_str("this is a directory: name a file in it"),
+            OpenError::IsDirectory => f.write_str("this is a directory: name a file"),
             OpenError::NotWritable => f.write_str(
                 "not writable: let this user write the file and its directory, or choose another",
             ),
-            OpenError::InUse => f.write_str("another shanty is using it: stop that one first"),
+            OpenError::InUse => f.write_str("another shanty is using the file: stop it first"),
             OpenError::Locked => {
-                f.write_str("another program has it locked: close that program, then try again")
+                f.write_str("another program has locked the file: close it, then try again")
             }
-            OpenError::NotADatabase => {
-                f.write_str("this file is not a database: choose another, it was not changed")
-            }
+            OpenError::NotADatabase => f.write_str("this file is not a database: choose another"),
             OpenError::Foreign => {
-                f.write_str("another program's database: choose another file, it was not changed")
+                f.write_str("this is another program's database: choose another file")
             }
             OpenError::Corrupt(what) => {
                 write!(f, "the database is damaged ({what}): restore it from a backup")
             }
             OpenError::Newer { found, known } => write!(
                 f,
-                "made by a newer shanty (schema {found}, this one knows {known}): use that version"
+                "made by a newer shanty (schema {found}, this one knows {known}): use the newer one"
             ),
             OpenError::Unreleased { found } => write!(
                 f,
@@ -79,13 +77,14 @@ impl fmt::Display for OpenError {
                  src/store/migrations/0013_notes.sql on it once, then this one"
             ),
             OpenError::Unmoved => f.write_str(
-                "not writable, and its last entries are in the file beside it (-wal), which can be \
-                 read only together: copy both to a directory of yours, and name the copy",
+                "not writable, and its last entries are in a second file beside it (-wal): copy \
+                 both files to a directory that you can write, and name the copy",
             ),
-            OpenError::Unheard => f.write_str("nobody reads this any more"),
-            OpenError::Full => f.write_str("the disk is full: make room, then try again"),
+            OpenError::Unheard => f.write_str("the reader of the output has closed it"),
+            OpenError::Full => f.write_str("the disk is full: free some space, then try again"),
             OpenError::NoWal => f.write_str(
-                "no write-ahead log on this file system (a network share?): choose a local disk",
+                "this file system (a network share?) does not support SQLite's write-ahead log: \
+                 choose a local disk",
             ),
             OpenError::Other(what) => write!(f, "cannot be opened: {what}"),
         }

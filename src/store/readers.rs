@@ -233,7 +233,7 @@ impl Desk {
             let shelf = Shelf { path: self.path.clone(), reader: None, waiting: Line::default() };
             let name = "reader".to_owned();
             if let Err(error) = thread::Builder::new().name(name).spawn(|| shelf.serve(jobs)) {
-                log!(Error, "no thread for a reader of the database: {error}");
+                log!(Error, "cannot start a reader of the database: {error}");
             }
             line
         });

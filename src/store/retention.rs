@@ -107,7 +107,10 @@ impl Pruner {
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
-                    log!(Warn, "old messages cannot be removed ({error}); trying again");
+                    log!(
+                        Warn,
+                        "old messages cannot be removed ({error}); the server will try again"
+                    );
                 }
                 PRUNE_SWEEP_MS
             }
@@ -173,7 +176,7 @@ impl Pruner {
             log!(
                 Warn,
                 "no message is removed for its age: the clock says {now}, but the newest message \
-                 is from {}; set the clock right, or say something if it is right",
+                 is from {}; correct the clock, or, if it is right, send a message",
                 Time(newest)
             );
         }

@@ -69,11 +69,11 @@ pub(super) fn difference(
     for (name, sql) in ours {
         match theirs.remove(&name) {
             Some(found) if found == sql => {}
-            Some(_) => return Ok(Some(format!("{name} is not what it is to be"))),
+            Some(_) => return Ok(Some(format!("{name} has another definition than shanty's"))),
             None => return Ok(Some(format!("{name} is missing"))),
         }
     }
-    Ok(theirs.into_keys().next().map(|name| format!("{name} is not ours")))
+    Ok(theirs.into_keys().next().map(|name| format!("{name} is not part of shanty's schema")))
 }
 
 /// All that a database consists of: what kind of thing, its name, and what made it, without

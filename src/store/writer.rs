@@ -284,7 +284,7 @@ impl Writer {
         // As this writer knows it, and not as the file says by now: somebody may have cut it.
         let last = entries::signed(self.last.0);
         if let Err(error) = notes::note_end_at(&self.connection, last, self.chain.last()) {
-            log!(Warn, "cannot note where the log ends: {error}");
+            log!(Warn, "cannot record the end of the log: {error}");
         }
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         if let Err(error) = self.connection.query_row(checkpoint, [], |_| Ok(())) {
@@ -305,12 +305,15 @@ impl Writer {
                     // One of them is at fault, and the others shall not suffer: each by itself.
                     return batch.into_iter().flat_map(|one| self.commit(vec![one])).collect();
                 }
-                log!(Error, "an entry cannot be written, and is refused: {error}");
+                log!(Error, "a log entry cannot be written, and is refused: {error}");
                 unlogged(batch)
             }
             Err(error) => {
                 if self.pulse.failed(&error) {
-                    log!(Warn, "the database cannot be written ({error}); until it can, refusing");
+                    log!(
+                        Warn,
+                        "the database cannot be written ({error}): refusing messages until it can"
+                    );
                 }
                 unlogged(batch)
             }

@@ -300,7 +300,7 @@ impl<W: Listener> Delivery<W> {
         self.touched = Vec::new();
         let connections = self.connections.borrow();
         connections.values().for_each(|connection| connection.close(Disconnect::TooSlow));
-        log!(Error, "{} connections were closed: their worker had stood still", connections.len());
+        log!(Error, "{} connections were closed: their worker did not respond", connections.len());
     }
 }
 

@@ -216,7 +216,7 @@ fn what_the_peer_does_wrong() {
         ("continuing what is complete", &[(TEXT_PART, b"x"), (LAST, b"y"), (LAST, b"z")], 1002),
         ("a text inside a message", &[(TEXT_PART, b"x"), (TEXT, b"y")], 1002),
         ("a message inside a message", &[(BINARY_PART, b"x"), (BINARY_PART, b"y")], 1002),
-        ("half a close code", &[(CLOSE, b"\x03")], 1002),
+        ("a close code is incomplete", &[(CLOSE, b"\x03")], 1002),
         ("a close reason that is not UTF-8", &[(CLOSE, b"\x03\xe8\xce\xba\xff")], 1007),
         ("a close reason cut off", &[(CLOSE, b"\x03\xe8\xce")], 1007),
         ("not UTF-8", &[(TEXT, b"a\xffb")], 1007),

@@ -81,9 +81,9 @@ const FILLED: &[[&str; 3]] = &[
     ["DELETED_MEMBERS_MAX", DELETED, "so_many_are_kept_of_all"],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
-    ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_signs"],
-    ["REACTION_KINDS_MAX", WORDS, "nobody_uses_up_the_kinds_of_signs"],
-    ["REACTIONS_PER_PERSON_MAX", WORDS, "nobody_uses_up_the_kinds_of_signs"],
+    ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_reactions"],
+    ["REACTION_KINDS_MAX", WORDS, "nobody_uses_up_the_kinds_of_reactions"],
+    ["REACTIONS_PER_PERSON_MAX", WORDS, "nobody_uses_up_the_kinds_of_reactions"],
 ];
 
 const BLOCKS: &str = "src/chat/tests/blocks.rs";

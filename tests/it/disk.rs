@@ -105,7 +105,7 @@ fn readiness_goes_with_the_disk_and_comes_back_by_itself() {
     let mut server = confined(560);
     assert_eq!(server.ask("GET /readyz", "", "").status, 200);
     fill(&server);
-    let says = "the disk does not take what is written: see whether it is full or fails";
+    let says = "the disk cannot be written: check whether it is full or fails";
     let error = json!({"code": "unavailable", "message": says, "retry_after_ms": 1000});
     for _ in 0..2 {
         let unready = server.ask("GET /readyz", "", "");
@@ -155,7 +155,7 @@ fn an_end_with_a_disk_that_takes_nothing_is_no_success() {
     fill(&server);
     let end = server.stop();
     assert_eq!(end.code, Some(1), "{end:?}");
-    let why = "shanty: stopped, but the last that was to be written was not: the disk";
+    let why = "shanty: stopped, but the last entries could not be written: the disk";
     assert!(end.stderr.lines().last().is_some_and(|line| line.starts_with(why)), "{end:?}");
 }
 

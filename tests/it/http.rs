@@ -203,7 +203,7 @@ fn what_is_refused_before_it_is_routed_is_refused_in_the_words_of_its_path() {
     let much = "Content-Length: 65537";
     let why = "the body is too large";
     refused("POST /api/register", much).expect(413, &json!({"error": why}));
-    let numbered = json!({"code": 413, "error": "this is more than the server takes; send less"});
+    let numbered = json!({"code": 413, "error": "the request is too large; send less"});
     refused("POST /chats", much).expect(413, &json!({"status": false, "error": numbered}));
     let coded = json!({"error": {"code": "too_large", "message": why}});
     refused("POST /api/v1/rooms/1/messages", much).expect(413, &coded);
@@ -213,7 +213,8 @@ fn what_is_refused_before_it_is_routed_is_refused_in_the_words_of_its_path() {
     http.request("GET /chats/1", "");
     assert_eq!(http.response().status, 200);
     http.send("BREW /chats HTTP/1.1\r\nHost: h\r\n\r\n");
-    let says = json!({"code": "bad_request", "message": "this method is not implemented here"});
+    let says =
+        json!({"code": "bad_request", "message": "this server does not implement this method"});
     http.response().expect(501, &json!({"error": says}));
 }
 

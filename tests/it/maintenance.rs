@@ -47,7 +47,7 @@ fn a_backup_while_it_runs_and_back() {
     assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
     assert!(refused(&db, &["backup", &file], 1).contains("choose another"));
     assert!(done(&db, &["verify"]).contains("sound"));
-    assert!(refused(&db, &["restore", &file, "--force"], 1).contains("stop that one first"));
+    assert!(refused(&db, &["restore", &file, "--force"], 1).contains("stop it first"));
     assert_eq!(say(&server, &ann.key, "two", "lost"), 201);
     let before = server.ask("GET /api/v1/server", "", "").json();
     assert_eq!(server.stop().code, Some(0));
@@ -150,7 +150,7 @@ fn a_stream_is_no_file_and_may_end_early() {
     command.current_dir(&folder).args(["--db", &db, "backup", "-"]);
     let end = run(command);
     assert_eq!((end.code, end.stdout.as_str()), (Some(2), ""), "{end:?}");
-    assert!(end.stderr.contains("a backup is a file"), "{end:?}");
+    assert!(end.stderr.contains("a backup needs a file name"), "{end:?}");
     assert!(!fs::exists(server.scratch.path("-")).expect("an answer"));
     // More than a pipe holds, of which somebody reads one line.
     let mut command = clean(Command::new("sh"));
@@ -197,8 +197,13 @@ fn restored_is_only_what_is_ours() {
     let spy = "CREATE TRIGGER spy AFTER INSERT ON log BEGIN DELETE FROM session; END";
     rusqlite::Connection::open(&file).expect("it opens").execute_batch(spy).expect("it is made");
     let before = fs::read(&db).expect("the database");
-    assert!(refused(&db, &["verify", &file], 1).contains("trigger spy is not ours"));
-    assert!(refused(&db, &["restore", &file, "--force"], 1).contains("trigger spy is not ours"));
+    assert!(
+        refused(&db, &["verify", &file], 1).contains("trigger spy is not part of shanty's schema")
+    );
+    assert!(
+        refused(&db, &["restore", &file, "--force"], 1)
+            .contains("trigger spy is not part of shanty's schema")
+    );
     assert_eq!(fs::read(&db).expect("the database"), before);
     let zeros = refused(&server.scratch.path("new.db"), &["import", "/dev/zero"], 1);
     assert!(zeros.contains("longer than any line"), "{zeros}");

@@ -187,7 +187,10 @@ fn where_few_files_may_be_open_callers_wait_and_the_database_has_what_it_needs()
     }
     let end = server.stop();
     assert_eq!(end.code, Some(0));
-    assert!(end.stderr.contains("so 30 connections at once: set ulimit -n 10064"), "{end:?}");
+    assert!(
+        end.stderr.contains("30 connections at once: for more, set ulimit -n 10064"),
+        "{end:?}"
+    );
     assert!(!end.stderr.contains("cannot accept"), "{end:?}");
 }
 
@@ -355,7 +358,7 @@ fn messages_that_never_end_do_not_hold_memory_for_ever() {
     ann.say(&send("Ann", "hello"));
     ann.expect(&said(1, "Ann", "hello"));
     // 36 MB were begun (and take twice as much while they grow): most of them had to make way.
-    const REASON: &str = "too much is unfinished; send messages whole";
+    const REASON: &str = "too much incomplete input; send complete messages";
     let closed = |ws: &mut Ws| {
         ws.http.stream.set_read_timeout(Some(Duration::from_millis(1))).expect("a deadline");
         loop {

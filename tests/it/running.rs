@@ -133,7 +133,7 @@ fn unprivileged(words: &[&str]) -> Command {
 fn two_servers_do_not_share_a_database() {
     let mut server = TestServer::start();
     let ann = server.account("Ann");
-    failed(&on_db(&server.db()), 1, "another shanty is using it");
+    failed(&on_db(&server.db()), 1, "another shanty is using the file");
     assert_eq!(server.ask_as("GET /api/user/@me", &ann).status, 200, "the first is unharmed");
     // After a crash nothing is in the way of the next.
     server.kill();

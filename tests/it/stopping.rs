@@ -148,7 +148,7 @@ fn who_reads_too_slowly_is_cut_off_in_time_and_that_is_no_failure() {
     let took = start.elapsed();
     assert!(took > Duration::from_secs(5) && took < Duration::from_secs(10), "{took:?}");
     assert_eq!(end.code, Some(0), "{end:?}");
-    let warned = "1 connections did not end in time and were cut off";
+    let warned = "1 connections did not close in time and were cut off";
     assert!(end.stderr.contains(warned) && end.stderr.contains("stopped"), "{end:?}");
 }
 

@@ -70,8 +70,9 @@ impl Chat {
         subscription: SubscriptionId,
         subscribed: &Subscription,
     ) -> bool {
-        self.work.iter().any(
-            |work| matches!(work, Work::CloseRoom(it) if it.subscriptions.contains(&subscription) && !it.stays(subscribed)),
-        )
+        let goes = |room: &ClosingRoom| {
+            room.subscriptions.contains(&subscription) && !room.stays(subscribed)
+        };
+        self.work.iter().any(|work| matches!(work, Work::CloseRoom(room) if goes(room)))
     }
 }

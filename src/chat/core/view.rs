@@ -42,9 +42,9 @@ impl MemberView {
     ) -> MemberView {
         let (rooms, lost) = (HashMap::new(), lost.into_iter().collect());
         let mut view = MemberView { account, only, rooms, lost };
-        for followed in memberships {
-            if view.wants(followed.room) {
-                view.rooms.insert(followed.room, followed);
+        for marks in memberships {
+            if view.wants(marks.room) {
+                view.rooms.insert(marks.room, marks);
             }
         }
         view
@@ -57,7 +57,7 @@ impl MemberView {
 
     /// Whether the member has been in a room since before an entry.
     pub fn sees(&self, room: RoomId, seq: Seq) -> bool {
-        self.rooms.get(&room).is_some_and(|followed| followed.since < seq)
+        self.rooms.get(&room).is_some_and(|marks| marks.since < seq)
     }
 
     /// What the member is told of an entry; `None`: nothing.
@@ -82,8 +82,8 @@ impl MemberView {
     /// The room that an entry tells of as it is now.
     fn shown_room(&self, entry: &Entry, seq: Seq) -> Option<RoomId> {
         let begun = |room: RoomId| {
-            let followed = self.rooms.get(&room)?;
-            (followed.since == seq).then_some(room)
+            let marks = self.rooms.get(&room)?;
+            (marks.since == seq).then_some(room)
         };
         match entry {
             Entry::RoomMade { room, .. }
@@ -118,7 +118,7 @@ mod tests {
 
     /// In room 1 since entry 10, in room 2 since entry 20; lost room 3 by entry 30.
     fn view(only: Option<Vec<RoomId>>) -> MemberView {
-        let followed =
+        let marks_of =
             |room, since| MembershipMarks { room: RoomId(room), since: Seq(since), read: Seq(0) };
         let lost = [(Seq(30), RoomId(3))];
         MemberView::new(ME, only, [marks_of(1, 10), marks_of(2, 20)], lost)

@@ -13,10 +13,12 @@ mod clients;
 mod crash;
 pub(crate) mod dice;
 pub(crate) mod disk;
+mod inputs;
 mod members;
 mod people;
 mod picture;
 mod rooms;
+mod settled;
 mod strangers;
 mod world;
 

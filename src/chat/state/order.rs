@@ -208,7 +208,8 @@ impl<P> Order<P> {
             Effect::Unsubscribe { subscription, .. } | Effect::CloseStream { subscription, .. } => {
                 self.heard.remove(subscription);
             }
-            Effect::Reply { subscription, .. } if !self.heard.contains_key(subscription) => return, // Rule 6.
+            // Rule 6.
+            Effect::Reply { subscription, .. } if !self.heard.contains_key(subscription) => return,
             Effect::Announce { by, .. } => {
                 *by = by.filter(|(subscription, _)| self.heard.contains_key(subscription));
             }

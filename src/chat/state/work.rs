@@ -11,7 +11,12 @@ use crate::chat::vocabulary::{CloseReason, MembershipMarks};
 /// What goes on.
 pub enum Work {
     /// These subscriptions end, streams' own ones with all they have; then this happens.
-    Unsubscribe { subscriptions: BTreeSet<SubscriptionId>, reason: Option<CloseReason>, then: Then },
+    Unsubscribe {
+        subscriptions: BTreeSet<SubscriptionId>,
+        /// `None`: their connections are gone already, or go on.
+        reason: Option<CloseReason>,
+        then: Then,
+    },
     /// A room that is gone loses its subscriptions, and those who belonged to it, behind that one,
     /// lose the room.
     Empty { room: Box<Room>, after: AccountId },

@@ -123,7 +123,7 @@ fn the_end_of_everything_is_no_long_command() {
     let mut closed = 0;
     let mut heard = core.give(Command::Close);
     loop {
-        let now = heard.iter().filter(|one| one.contains("Closing")).count();
+        let now = heard.iter().filter(|one| one.contains("ShuttingDown")).count();
         assert!(now <= 4, "{heard:?}");
         closed += now;
         if !core.chat.is_busy() {

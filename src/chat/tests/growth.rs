@@ -118,7 +118,7 @@ impl Counted {
     }
 }
 
-/// The name of a kind of ask. A new one has to be named here, and put to the core below.
+/// The name of a kind of call. A new one has to be named here, and put to the core below.
 fn kind(ask: &Call) -> &'static str {
     let text = format!("{ask:?}");
     let name = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
@@ -147,7 +147,7 @@ const KINDS: [&str; 30] = [
     "Members",
     "Act",
     "Read",
-    "Follow",
+    "OpenStream",
     "PasswordState",
     "MakeRoom",
     "MayChange",
@@ -213,7 +213,7 @@ fn work(size: u64) -> BTreeMap<String, u64> {
         );
     }
     it.give("Leave", Command::Leave { subscription: streams[0] });
-    let subscription = it.subscribe("Sit", "ann", CROWDED);
+    let subscription = it.subscribe("Subscribe", "ann", CROWDED);
     it.give("Leave", Command::Leave { subscription });
     // While a message is on its way, all speak, and who wants the same change waits.
     let (text, client_id, reply_to) = ("slow".into(), None, None);

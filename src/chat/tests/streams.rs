@@ -63,7 +63,7 @@ fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
     assert_eq!(core.present(LOBBY), ["ann"], "one has no session");
     assert_eq!(
         core.give(Command::Close).last().map(String::as_str),
-        Some("6488064 is dismissed: Closing")
+        Some("6488064 is dismissed: ShuttingDown")
     );
 }
 

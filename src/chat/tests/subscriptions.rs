@@ -277,7 +277,7 @@ fn the_close_acknowledges_first_and_then_says_farewell() {
     }
     let expected = ["ann said last as 4 by 1", "to 1: Said(4)"];
     assert_eq!(core.commit(), expected);
-    assert_eq!(core.commit(), ["1 is closed: Closing", "2 is closed: Closing"]);
+    assert_eq!(core.commit(), ["1 is closed: ShuttingDown", "2 is closed: ShuttingDown"]);
     assert!(core.answer(room).is_some_and(|answer| answer.is_ok()));
     assert!(core.chat.is_settled());
 }

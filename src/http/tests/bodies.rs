@@ -83,8 +83,8 @@ fn chunk_sizes() {
     ] {
         check(chunked(&format!("{size}\r\n")), "400 a malformed chunk size");
     }
-    check(chunked("1\na\r\n"), "400 a bare LF");
-    check(chunked("1\ra"), "400 a bare CR");
+    check(chunked("1\na\r\n"), "400 an LF without a CR");
+    check(chunked("1\ra"), "400 a CR without an LF");
     check(chunked("1;\0\r\n"), "400 a control character");
 }
 
@@ -117,7 +117,7 @@ fn trailers_are_checked_and_thrown_away() {
     check(trailers("A b\r\n"), "400 a malformed header line");
     check(trailers("A : b\r\n"), "400 a malformed header line");
     check(trailers("A: b\r\n c\r\n"), "400 a header line begins with whitespace");
-    check(trailers("A: b\n"), "400 a bare LF");
+    check(trailers("A: b\n"), "400 an LF without a CR");
     check(trailers(&"A: b\r\n".repeat(HEADERS_MAX)), &whole("\"a\""));
     check(trailers(&"A: b\r\n".repeat(HEADERS_MAX + 1)), "431 too many header lines");
     let fill = |bytes: usize| format!("A:{}\r\n", "b".repeat(bytes - "A:\r\n\r\n".len()));

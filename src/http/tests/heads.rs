@@ -21,13 +21,13 @@ fn refused(start: &str, lines: &str, expected: &str) {
 
 #[test]
 fn line_ends_are_crlf() {
-    refused("GET 1.1", "A: b\nC: d\r\n", "400 a bare LF");
-    refused("GET 1.1", "A: b\rC: d\r\n", "400 a bare CR");
-    refused("GET 1.1", "A: b\r\r\n", "400 a bare CR");
-    check("GET / HTTP/1.1\nHost: a\n\n", "400 a bare LF");
-    check("GET / HTTP/1.1\r\nHost: a\r\n\n", "400 a bare LF");
+    refused("GET 1.1", "A: b\nC: d\r\n", "400 an LF without a CR");
+    refused("GET 1.1", "A: b\rC: d\r\n", "400 a CR without an LF");
+    refused("GET 1.1", "A: b\r\r\n", "400 a CR without an LF");
+    check("GET / HTTP/1.1\nHost: a\n\n", "400 an LF without a CR");
+    check("GET / HTTP/1.1\r\nHost: a\r\n\n", "400 an LF without a CR");
     check("GET / HTTP/1.1\r\nHost: a\r\n\r", "Head");
-    check("GET / HTTP/1.1\r\nHost: a\r\n\rX", "400 a bare CR");
+    check("GET / HTTP/1.1\r\nHost: a\r\n\rX", "400 a CR without an LF");
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn transfer_encoding() {
         ("chunked, chunked", "400 chunked twice"),
         ("chunked\r\nTransfer-Encoding: chunked", "400 chunked twice"),
         (", chunked", "400 an empty Transfer-Encoding"),
-        ("gzip, chunked", "501 only the chunked Transfer-Encoding is understood here"),
-        ("identity, chunked", "501 only the chunked Transfer-Encoding is understood here"),
+        ("gzip, chunked", "501 the only supported Transfer-Encoding is chunked"),
+        ("identity, chunked", "501 the only supported Transfer-Encoding is chunked"),
     ] {
         refused("POST 1.1", &format!("Transfer-Encoding: {value}\r\n"), expected);
     }
@@ -194,7 +194,7 @@ fn expectations_and_codings() {
     refused("GET 1.1", "Expect: tea\r\n", "417 this expectation cannot be met");
     taken("GET 1.1", "Expect: 100-continue\r\n", "keep");
     taken("GET 1.0", "Expect: tea\r\n", "close");
-    let coded = "415 encoded content is not understood here";
+    let coded = "415 content encodings are not supported";
     for coding in ["gzip", "br", "identity, gzip", "identity\r\nContent-Encoding: x"] {
         let lines = format!("Content-Encoding: {coding}\r\n");
         refused("POST 1.1", &format!("{lines}Content-Length: 1\r\n"), coded);

@@ -21,7 +21,7 @@ fn methods() {
         taken(&format!("{method} / HTTP/1.1"), &format!("{method} / \"\" keep"));
     }
     for method in ["CONNECT", "TRACE", "BREW", "get", "GETS", "A!#$%&'*+-.^_`|~9"] {
-        refused(format!("{method} / HTTP/1.1"), "501 this method is not implemented here");
+        refused(format!("{method} / HTTP/1.1"), "501 this server does not implement this method");
     }
     for method in ["G(T", "G\u{e9}T", "\"GET\"", "GE/T", ""] {
         refused(format!("{method} / HTTP/1.1"), MALFORMED);
@@ -130,8 +130,8 @@ fn empty_lines_come_first() {
     );
     let lines = |count| "\r\n".repeat(count);
     check(lines(HEADERS_MAX) + get, "GET / \"\" keep \"\"; Idle");
-    check(lines(HEADERS_MAX + 1), "400 nothing but empty lines");
-    check(format!("\n{get}"), "400 a bare LF");
-    check(format!("\r{get}"), "400 a bare CR");
+    check(lines(HEADERS_MAX + 1), "400 empty lines instead of a request");
+    check(format!("\n{get}"), "400 an LF without a CR");
+    check(format!("\r{get}"), "400 a CR without an LF");
     check(format!("\r\n {get}"), MALFORMED);
 }

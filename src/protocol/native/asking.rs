@@ -49,8 +49,8 @@ pub(super) fn bearer(request: &Request) -> Result<Caller, Failure> {
 /// What a page of a foreign origin is told: it may neither use its visitor's cookie nor give them
 /// another.
 pub(super) fn foreign() -> Failure {
-    let says = "a page from another origin cannot act here for its visitor; use the server's own \
-                page, or have its owner allow this origin";
+    let says = "a page from another origin cannot act for its visitor here; use the server's own \
+                page, or ask the server's owner to allow the origin";
     Failure::from(Code::Forbidden).saying(says)
 }
 

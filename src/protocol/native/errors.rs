@@ -85,38 +85,34 @@ impl Code {
     pub fn room_settings(self) -> (u16, &'static str, &'static str) {
         match self {
             Code::BadRequest => {
-                (400, "bad_request", "this request is malformed; correct it and try again")
+                (400, "bad_request", "the request is malformed; correct it and try again")
             }
             Code::InvalidJson => (400, "invalid_json", "send a JSON object, in UTF-8"),
             Code::Unauthenticated => (
                 401,
                 "unauthenticated",
-                "log in: send the session cookie, or Authorization: Bearer with a session's or \
-                 an account's key that is valid",
+                "log in: send a session cookie, or Authorization: Bearer with a valid session \
+                 key or account key",
             ),
             Code::UnknownKey => {
                 (401, "unknown_key", "no account has this key; check it, or register")
             }
-            Code::Forbidden => {
-                (403, "forbidden", "this is not yours to do; ask the owner of the room")
+            Code::Forbidden => (403, "forbidden", "you may not do this; ask the owner of the room"),
+            Code::WrongPassword => {
+                (403, "wrong_password", "the password is wrong; ask a member of the room for it")
             }
-            Code::WrongPassword => (
-                403,
-                "wrong_password",
-                "this room has a password, and this is not it; ask somebody in the room for it",
-            ),
             Code::GuestsOff => {
-                (403, "guests_off", "this server takes no guests; make an account, or log in")
+                (403, "guests_off", "this server accepts no guests; make an account, or log in")
             }
             Code::RegistrationClosed => (
                 403,
                 "registration_closed",
-                "this server takes no new accounts; ask its owner for one",
+                "this server accepts no new accounts; ask its owner for one",
             ),
             Code::MediaType => (
                 415,
                 "bad_request",
-                "this takes a JSON object; send one with Content-Type: application/json",
+                "the body must be a JSON object; send it with Content-Type: application/json",
             ),
             Code::NotFound => (404, "not_found", "there is nothing here; check the address"),
             Code::RoomNotFound => (
@@ -130,28 +126,28 @@ impl Code {
                 "there is no such message in this room, or it was deleted; load the room again",
             ),
             Code::UserNotFound => {
-                (404, "user_not_found", "there is no user of that name; check its spelling")
+                (404, "user_not_found", "no user has this name; check the spelling")
             }
             Code::MethodNotAllowed => (
                 405,
                 "method_not_allowed",
-                "this path takes other methods; they are listed in the Allow header",
+                "this path does not accept this method; use one that the Allow header lists",
             ),
             Code::NameTaken => (409, "name_taken", "this name is taken; choose another"),
             Code::TitleTaken => (409, "title_taken", "another room has this title; choose another"),
             Code::ClientIdReused => (
                 409,
                 "client_id_reused",
-                "you have used this client id for another message; make a new one",
+                "you have used this client id for another message; choose a new one",
             ),
-            Code::TooLarge => (413, "too_large", "this is more than the server takes; send less"),
+            Code::TooLarge => (413, "too_large", "the request is too large; send less"),
             Code::UpgradeRequired => (
                 426,
                 "upgrade_required",
                 "connect with a websocket client, version 13, or leave the Upgrade header out",
             ),
             Code::InvalidField => {
-                (422, "invalid_field", "a field is missing or not what it must be; correct it")
+                (422, "invalid_field", "a field is missing or invalid; correct it")
             }
             Code::MessageTooLong => (
                 422,
@@ -159,12 +155,12 @@ impl Code {
                 "a message has at most 4000 characters; shorten it, or send it in pieces",
             ),
             Code::MessageEmpty => {
-                (422, "message_empty", "nothing in this message can be seen; write something")
+                (422, "message_empty", "the message has no visible character; write something")
             }
             Code::RateLimited => (
                 429,
                 "rate_limited",
-                "this was too much in a short time; wait a little, then go on",
+                "too many requests in a short time; wait a little, then try again",
             ),
             Code::Unavailable => {
                 (503, "unavailable", "the server cannot do this now; try again later")
@@ -205,7 +201,7 @@ impl Failure {
 
     /// Who may see a room, and does not belong to it.
     pub fn not_member() -> Failure {
-        let says = "only members do this; become one with PUT /api/v1/rooms/{id}/membership";
+        let says = "only members can do this; join with PUT /api/v1/rooms/{id}/membership";
         Failure::from(Code::Forbidden).saying(says)
     }
 
@@ -293,7 +289,7 @@ impl From<ReadError> for Failure {
         match unread {
             ReadError::Busy | ReadError::Late | ReadError::Failed => Code::Unavailable.into(),
             ReadError::Superseded => Failure::from(Code::RateLimited)
-                .saying("you have searched for something else since; search once at a time"),
+                .saying("a newer search of yours replaced this one; run one search at a time"),
         }
     }
 }
@@ -314,8 +310,8 @@ impl From<Refusal> for Failure {
             Refusal::Forbidden | Refusal::NoAccess => Code::Forbidden,
             Refusal::NotMember => return Failure::not_member(),
             Refusal::Blocked => {
-                let says = "nothing can be said here: one of you has blocked the other; if it was \
-                            you, unblock them first";
+                let says = "you cannot write here: one of you has blocked the other; if it was \
+                            you, unblock the other first";
                 return Failure::from(Code::Forbidden).saying(says);
             }
             Refusal::MessageTooLong => Code::MessageTooLong,
@@ -331,12 +327,12 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::Color) => return Failure::field("color"),
             Refusal::Malformed(Field::Called(field)) => return Failure::field(field),
             Refusal::TooManyReactions => {
-                let says = "a message has at most 20 kinds of reactions, and 5 of one person; \
-                            take one of yours off, or choose one that is there";
+                let says = "a message has at most 20 kinds of reactions, and 5 by one person; \
+                            remove one of yours, or choose an existing one";
                 return Failure::field("emoji").saying(says);
             }
             Refusal::Full => {
-                let full = "the server has no room for one more; tell its owner";
+                let full = "the server has reached its limit for this; tell its owner";
                 return Failure::from(Code::Unavailable).saying(full);
             }
             Refusal::RateLimited { retry_after_ms } => {
@@ -362,38 +358,36 @@ impl From<Refusal> for Failure {
 fn wanted(field: &str) -> &'static str {
     match field {
         "name" => {
-            "name must be 1 to 32 letters and digits (A-Z a-z 0-9); a guest's may have any \
-             letters, digits and emoji, single spaces between them, and nothing invisible, no : \
-             in it, no @ in front, and no word that stands for the server or for everybody"
+            "name must be 1 to 32 letters and digits (A-Z a-z 0-9); a guest's name may contain \
+             letters and digits of any script, emoji and single spaces, but nothing invisible, \
+             no :, no @ at the beginning, and no reserved word for the server or for everybody"
         }
-        "key" => "key must be the text that registering gave you",
+        "key" => "key must be the key that you got when you registered",
         "remember" | "on" => "this field must be true or false",
-        "color" => "color must be a colour as in a style sheet, such as #ff00aa",
+        "color" => "color must be a CSS colour, such as #ff00aa",
         "title" => {
-            "title must be 2 to 70 characters, with a letter, digit or emoji among them, single \
-             spaces and nothing invisible, and not a number"
+            "title must be 2 to 70 characters, with at least one letter, digit or emoji, single \
+             spaces, nothing invisible, and not only digits"
         }
         "description" => "description must be a text of at most 70 characters",
         "visibility" => "visibility must be public, private or hidden",
         "password" => {
-            "password must be 8 to 256 characters for a private or hidden room, and left out for \
-             a public one"
+            "password must be 8 to 256 characters for a private or hidden room; leave it out for \
+             a public room"
         }
-        "text" => {
-            "text must be there and be a text, without control characters but tabs and line ends"
-        }
-        "client_id" => "client_id must be 1 to 64 of A-Z a-z 0-9 _ -",
-        "Idempotency-Key" => "Idempotency-Key must be 1 to 64 of A-Z a-z 0-9 _ -",
+        "text" => "text must be a string, without control characters except tabs and line ends",
+        "client_id" => "client_id must be 1 to 64 characters of A-Z a-z 0-9 _ -",
+        "Idempotency-Key" => "Idempotency-Key must be 1 to 64 characters of A-Z a-z 0-9 _ -",
         "emoji" => "emoji must be one emoji, percent-encoded in a path",
         "limit" => "limit must be a number from 1 to 200",
         "q" => "q must be the words to search for",
         "author" => "author must be the name of a user",
         "type" => "type must be send, edit, delete, react, typing or read",
-        "room" => "room must be the number of a room",
-        "rooms" => "rooms must be numbers of rooms with commas between them, such as 1,7",
+        "room" => "room must be a room number",
+        "rooms" => "rooms must be room numbers separated by commas, such as 1,7",
         "since" => {
-            "since must be <epoch>:<seq>, as the ids of the stream are and GET /api/v1/server \
-             gives it, such as cf860fcf0f85527f:12"
+            "since must be <epoch>:<seq>, such as cf860fcf0f85527f:12: an event id of the \
+             stream, or the position in GET /api/v1/server"
         }
         "reply_to" => "reply_to must be the number of a message in this room",
         "seq" | "target" | "before" | "after" | "around" => {

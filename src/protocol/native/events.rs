@@ -79,7 +79,7 @@ async fn begun(
             let room = fields::room(room)?;
             // Who names one room is told why it would never say anything.
             if rooms::view(context, caller.clone(), room).await?.membership.is_none() {
-                let says = "only members hear this room; become one with PUT \
+                let says = "only members can read this room; join with PUT \
                             /api/v1/rooms/{id}/membership";
                 return Err(Failure::from(Code::Forbidden).saying(says));
             }

@@ -115,7 +115,7 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Answered
     match context.hub.call(caller, call).await {
         Ok(_) => Ok(Response::new(200).json(json_body::text(&Changed { key: &key }))),
         Err(Refusal::Forbidden) => {
-            let says = "a guest has no key; register a name to have one";
+            let says = "a guest has no key; register to get one";
             Err(Failure::from(Code::Forbidden).saying(says))
         }
         Err(refusal) => Err(refusal.into()),
@@ -149,11 +149,11 @@ async fn set_blocked(context: &Context, request: &Request, name: &str, on: bool)
     match context.hub.call(caller, call::Block { name: name.into(), on }).await {
         Ok(_) => Ok(Response::new(204)),
         Err(Refusal::Malformed(_)) => {
-            Err(Failure::field("name").saying("nobody can block themselves; name somebody else"))
+            Err(Failure::field("name").saying("you cannot block yourself; name somebody else"))
         }
         Err(Refusal::Full) => {
-            let says = "you have blocked as many people as one account can; unblock somebody \
-                        first: GET /api/v1/me/blocked lists them";
+            let says = "you have blocked as many people as an account can; first unblock \
+                        somebody: GET /api/v1/me/blocked lists them";
             Err(Failure::from(Code::Forbidden).saying(says))
         }
         Err(refusal) => Err(refusal.into()),

@@ -40,19 +40,19 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
         (plain(request)?, None)
     } else {
         written(request).map_err(|failure| {
-            failure.of_media_type("send JSON, or the text itself with Content-Type: text/plain")
+            failure.of_media_type("send a JSON object, or plain text with Content-Type: text/plain")
         })?
     };
     let action = Action::Send { room, text, client_id, reply_to };
     said(context, caller, room, action).await
 }
 
-/// The protocol for `curl`: the body is the text, whatever its type (`curl -d` calls it a form),
-/// but not one in parts: whoever sends that does not mean what stands between the parts to be said.
-pub(super) async fn protocol(context: &Context, request: &Request, room: &str) -> Answered {
+/// For `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but not a form
+/// in parts: who sends that does not mean what stands between the parts to be said.
+pub(super) async fn say_text(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     if media_type(request).to_ascii_lowercase().starts_with("multipart/") {
-        let says = "send the text itself, as curl -d does; this is a form in parts";
+        let says = "multipart forms are not accepted; send the text itself, as curl -d does";
         return Err(Failure::from(Code::MediaType).saying(says));
     }
     let (client_id, text) = (idempotency_key(request)?, plain(request)?);

@@ -99,7 +99,7 @@ const ROUTES: &[Route] = routes! {
 
     Stream "/api/v1/events" => events::all(),
     Stream "/r/{room}" => events::room(room),
-    Post "/r/{room}" => messages::protocol(room),
+    Post "/r/{room}" => messages::say_text(room),
     Get "/healthz" => server::alive(),
     Get "/readyz" => server::ready(),
 };

@@ -35,7 +35,7 @@ pub(super) fn bound(request: &Request) -> Result<Bound, Failure> {
         (None, Some(seq), None) => Ok(Bound::After(seq)),
         (None, None, Some(seq)) => Ok(Bound::Around(seq)),
         _ => {
-            let says = "a page has one bound: name before, after or around, and only one of them";
+            let says = "before, after and around exclude each other; send only one of them";
             Err(Failure::from(Code::BadRequest).saying(says))
         }
     }

@@ -59,12 +59,12 @@ impl Failure {
     }
 }
 
-const BODY: Failure = Failure::new(422, "send a JSON object with exactly the one field, a text");
+const BODY: Failure = Failure::new(422, "send a JSON object with exactly this one field, a string");
 const NO_COOKIE: Failure = Failure::new(422, "the session cookie is missing; log in first");
 const CLOSED: Failure =
-    Failure::new(403, "this server takes no new accounts; ask its owner for one");
+    Failure::new(403, "this server accepts no new accounts; ask its owner for one");
 const FOREIGN: Failure =
-    Failure::new(403, "a page from another origin cannot chat here for its visitor");
+    Failure::new(403, "a page from another origin cannot act for its visitor here");
 
 async fn register(context: &Context, request: &Request) -> Result<Response, Failure> {
     #[derive(Deserialize)]
@@ -237,19 +237,21 @@ impl From<Refusal> for Failure {
             Refusal::NameInvalid => (400, "a username is 1 to 32 letters and digits (A-Z a-z 0-9)"),
             Refusal::NameTaken => (409, "this username is taken; choose another"),
             Refusal::NameInUse => (409, "this username is in use in the chat; try again later"),
-            Refusal::AlreadySubscribed => (409, "you are connected already; close that one first"),
+            Refusal::AlreadySubscribed => {
+                (409, "you are already connected; close that connection first")
+            }
             Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
             Refusal::RoomNotFound => (404, "there is no such room"),
             Refusal::Forbidden | Refusal::NotMember | Refusal::Blocked | Refusal::NoAccess => {
                 (403, "this is not yours to do")
             }
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
-            Refusal::Full => (503, "the server has no room for one more; tell its owner"),
+            Refusal::Full => (503, "the server has reached its limit for this; tell its owner"),
             Refusal::NoSpace => (503, "the server's disk is nearly full; tell its owner"),
-            Refusal::Unavailable => (503, "this cannot be written down now; try again later"),
+            Refusal::Unavailable => (503, "the server cannot save this now; try again later"),
             Refusal::RateLimited { retry_after_ms } => {
                 let retry_after_secs = retry_after_ms.div_ceil(1000).max(1);
-                let says = "this was too much in a short time; wait a little, then go on";
+                let says = "too many requests in a short time; wait a little, then try again";
                 return Failure { retry_after_secs, ..Failure::new(429, says) };
             }
             // What can be wrong with an event or a room, of which no request here has any.
@@ -263,7 +265,9 @@ impl From<Refusal> for Failure {
             | Refusal::PasswordMissing
             | Refusal::PasswordForPublic
             | Refusal::MessageTooLong
-            | Refusal::Malformed(_) => (422, "this request does not say what it should"),
+            | Refusal::Malformed(_) => {
+                (422, "the request lacks a required field, or has an invalid one; correct it")
+            }
         };
         Failure::new(status, says)
     }

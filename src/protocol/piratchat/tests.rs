@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::hub::Item;
 use crate::protocol::tests::{UPGRADE, feed_at_random, payload, serve, serve_with, told};
 
-const NO_BODY: &str = r#"422 {"error":"send a JSON object with exactly the one field, a text"}"#;
+const NO_BODY: &str = r#"422 {"error":"send a JSON object with exactly this one field, a string"}"#;
 const NO_SESSION: &str = r#"422 {"error":"the session cookie is missing; log in first"}"#;
 const ENDED: &str = r#"401 {"error":"the session is unknown or has ended; log in again"}"#;
 
@@ -236,7 +236,7 @@ fn logging_in_and_out() {
 fn a_disk_that_refuses() {
     serve_with(Config::default(), 0, async |server| {
         let body = r#"{"username":"Ann"}"#;
-        let later = r#"503 {"error":"this cannot be written down now; try again later"}"#;
+        let later = r#"503 {"error":"the server cannot save this now; try again later"}"#;
         let reply = server.check("POST /api/register", "", body, later).await;
         assert_eq!(reply.header("Retry-After"), Some("1"));
         // The name is not lost by it, and logging out of nothing needs no disk.
@@ -301,13 +301,14 @@ fn the_handshake() {
         for origin in ["https://evil.example", "null", "https://chat.example.evil.example"] {
             let foreign = upgrade(&format!("{ann}Origin: {origin}"));
             let expected =
-                r#"403 {"error":"a page from another origin cannot chat here for its visitor"}"#;
+                r#"403 {"error":"a page from another origin cannot act for its visitor here"}"#;
             server.check("GET /ws", &foreign, "", expected).await;
         }
         let own = upgrade(&format!("{ann}Origin: http://chat.example"));
         let reply = server.check("GET /ws", &own, "", "101").await;
         assert_eq!(reply.header("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        let subscribed = r#"409 {"error":"you are connected already; close that one first"}"#;
+        let subscribed =
+            r#"409 {"error":"you are already connected; close that connection first"}"#;
         server.check("GET /ws", &upgrade(&ann), "", subscribed).await;
         let online = r#"200 {"online_clients":["Ann"]}"#;
         server.check("GET /api/online", &ann, "", online).await;

@@ -6,7 +6,7 @@ use crate::limits::rates;
 
 const FROM: &str = "X-Forwarded-For: 198.51.100.1, 203.0.113.7\n";
 const OTHER: &str = "X-Forwarded-For: 203.0.113.8\n";
-const SAYS: &str = "this was too much in a short time; wait a little, then go on";
+const SAYS: &str = "too many requests in a short time; wait a little, then try again";
 
 fn burst(rates: rates::Rates) -> u64 {
     rates.address.expect("an address has such a bucket").burst

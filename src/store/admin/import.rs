@@ -38,7 +38,7 @@ pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64
 const OLDEST: u64 = 2;
 
 /// What is said of an export that was cut off.
-const CUT_OFF: &str = "the end is missing: export it once more";
+const CUT_OFF: &str = "the end is missing: export again";
 
 fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String> {
     let (mut line, mut sum) = (String::new(), Sha256::new());
@@ -53,7 +53,7 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
             break;
         }
         if line.len() > IMPORT_LINE_BYTES_MAX {
-            return Err(at("this is longer than any line of an export".to_owned()));
+            return Err(at("this line is longer than any line of an export".to_owned()));
         }
         let fields: Map<String, Value> = match serde_json::from_str(&line) {
             Ok(fields) => fields,
@@ -75,11 +75,11 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
                 ended = true;
                 let sealed = fields.get("sha256").and_then(Value::as_str);
                 if fields.get("entries").and_then(Value::as_u64) != Some(entries) {
-                    return Err(at("there were more entries once: it is not whole".to_owned()));
+                    return Err(at("entries are missing: export again".to_owned()));
                 }
                 if sealed != Some(&crypto::hex(&sum.finalize_reset())) {
-                    let what = "this is not what was exported: it was altered, or damaged on its \
-                                way; export it once more";
+                    let what = "this is not what was exported: it was altered, or damaged on the \
+                                way; export again";
                     return Err(what.to_owned());
                 }
             }
@@ -107,7 +107,9 @@ struct Said {
 fn begin(connection: &Connection, fields: &Map<String, Value>) -> Result<Said, String> {
     let version = fields.get("version").and_then(Value::as_u64);
     if !version.is_some_and(|version| (OLDEST..=VERSION).contains(&version)) {
-        return Err("made by another version of shanty: import it with that".to_owned());
+        return Err(
+            "made by another version of shanty: import it with that version version".to_owned()
+        );
     }
     let pruned = fields.get("pruned").and_then(Value::as_i64).ok_or("a number is missing")?;
     let set = connection.execute("UPDATE meta SET value = ? WHERE key = 'pruned'", [pruned]);
@@ -116,7 +118,9 @@ fn begin(connection: &Connection, fields: &Map<String, Value>) -> Result<Said, S
     let last = fields.get("last").and_then(Value::as_i64);
     let ends = last.zip(text("hash")).zip(text("spent"));
     match ends.map(|((last, hash), spent)| (last, hash, spent)) {
-        None if version == Some(VERSION) => Err("what it says of the rest is missing".to_owned()),
+        None if version == Some(VERSION) => {
+            Err("the first line lacks the last entry's number or hash".to_owned())
+        }
         ends => Ok(Said { ends }),
     }
 }
@@ -133,7 +137,9 @@ fn finish(connection: &Connection, said: &Said) -> Result<(), String> {
     let whole = link.is_some_and(|link| crypto::hex(&link) == *hash)
         && crypto::hex(&sum.to_le_bytes()) == *spent;
     if !whole {
-        return Err("what it says of its end, or of messages that are gone, is not so".to_owned());
+        return Err(
+            "the hashes in the first line do not match the entries: export again".to_owned()
+        );
     }
     notes::note_spent(connection, sum).map_err(failed)
 }
@@ -149,13 +155,13 @@ fn values(fields: &Map<String, Value>, columns: &[&str]) -> Result<Vec<Column>, 
         (_, None) => Ok(Column::Null),
         ("body", Some(body)) => Ok(Column::Text(body.to_string())),
         ("said_hash" | "hash" | "proof", Some(Value::String(hex))) => {
-            bytes(hex).map(Column::Blob).ok_or_else(|| format!("{column:?} is no hash"))
+            bytes(hex).map(Column::Blob).ok_or_else(|| format!("{column:?} is not a hash"))
         }
         (_, Some(Value::String(text))) => Ok(Column::Text(text.clone())),
         (_, Some(Value::Number(number))) if number.is_i64() => {
             Ok(Column::Integer(number.as_i64().unwrap_or_default()))
         }
-        _ => Err(format!("{column:?} has what it cannot have")),
+        _ => Err(format!("{column:?} has an invalid value")),
     };
     columns.iter().map(value).collect()
 }
@@ -218,7 +224,7 @@ fn beside(
     let mut statement = connection.prepare_cached(sql).map_err(|error| error.to_string())?;
     match statement.execute(params_from_iter(&values)) {
         Ok(1) => Ok(()),
-        Ok(_) => Err("there is nobody whom this is about".to_owned()),
+        Ok(_) => Err("this line is about an unknown session, member or account".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -150,7 +150,8 @@ fn import(db: &Path, name: &str, lines: impl BufRead, force: bool) -> Result<Str
         let entries =
             import::import(&connection, lines).map_err(|error| format!("{name}: {error}"))?;
         drop(connection);
-        verify(fresh).map_err(|error| format!("{name}: this is not a whole export ({error})"))?;
+        verify(fresh)
+            .map_err(|error| format!("{name}: this is not a complete export ({error})"))?;
         Ok(format!("{}: made from {name}, {entries} entries", db.display()))
     })
 }
@@ -164,7 +165,7 @@ fn at(path: &Path) -> impl Fn(OpenError) -> String {
 fn missing(error: io::Error) -> OpenError {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            OpenError::Other("there is no such file: name one that is there".to_owned())
+            OpenError::Other("there is no such file: check the name".to_owned())
         }
         _ => error.into(),
     }
@@ -266,7 +267,7 @@ fn replace(
     let there = fs::symlink_metadata(&place).is_ok();
     if there && !force {
         let what =
-            "there is a database already: name another with --db, or replace it with --force";
+            "there is already a database: choose another with --db, or replace it with --force";
         return Err(format!("{}: {what}", db.display()));
     }
     // Kept to the end: no server shall begin with what is on its way out.
@@ -308,7 +309,7 @@ fn keep_owner(old: &File, fresh: &Path) -> Result<(), OpenError> {
         let given = chown(fresh, Some(old.uid()), Some(old.gid()));
         given.map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => OpenError::Other(
-                "what is to be replaced belongs to another user: do this as that user".to_owned(),
+                "the old file belongs to another user: run this command as that user".to_owned(),
             ),
             _ => error.into(),
         })?;
@@ -334,7 +335,7 @@ fn empty(file: &Path) -> Result<File, String> {
     let made = how.write(true).create_new(true).mode(0o600).open(file);
     made.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            format!("{}: this file is there already: choose another", file.display())
+            format!("{}: this file exists already: choose another", file.display())
         }
         _ => at(file)(error.into()),
     })

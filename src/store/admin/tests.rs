@@ -102,7 +102,7 @@ fn a_backup_of_an_open_database_is_whole_and_ones_own() {
     assert!(!beside(&file, "-wal").exists() && !beside(&file, "-shm").exists());
     assert_eq!(exported(&file), exported(&db));
     let again = backup(&db, &file).expect_err("it is there already");
-    assert!(again.ends_with("this file is there already: choose another"), "{again}");
+    assert!(again.ends_with("this file exists already: choose another"), "{again}");
     // A file that cannot be filled does not stay.
     let other = scratch.0.join("other");
     assert!(backup(&other, &file).is_err() && !other.exists());
@@ -119,7 +119,7 @@ fn restored_is_as_it_was_and_another_log() {
     put(&mut store.writer, says(1, 1, "too late"));
     let refused = |force| restore(&db, &file, force).expect_err("it is refused");
     assert!(refused(false).ends_with("replace it with --force"), "{}", refused(false));
-    assert!(refused(true).contains("another shanty is using it"), "{}", refused(true));
+    assert!(refused(true).contains("another shanty is using the file"), "{}", refused(true));
     drop(store);
     restore(&db, &file, true).expect("nobody uses it");
     assert_eq!(exported(&db), before);
@@ -238,8 +238,8 @@ fn lines_that_are_wrong() {
         ("nonsense\n".to_owned(), "line 1: this is not a JSON object"),
         (first_two[1].to_owned(), "line 1: this is not an export of shanty"),
         (first_two.join("\n"), "the end is missing"),
-        (without("number 17\""), "there were more entries once"),
-        (lines[..lines.len() / 2].to_owned(), "the end is missing: export it once more"),
+        (without("number 17\""), "entries are missing"),
+        (lines[..lines.len() / 2].to_owned(), "the end is missing: export again"),
         (lines[..lines.len() - 9].to_owned(), "the end is missing"),
         (lines.replacen("number 17\"", "number 18\"", 1), "it was altered, or damaged"),
         (lines.replacen("\"last_used\":9000000000", "\"last_used\":9000000001", 1), "altered"),
@@ -247,7 +247,7 @@ fn lines_that_are_wrong() {
         (lines.replacen("\"version\":4", "\"version\":7", 1), "another version"),
         (lines.replacen("\"kind\":\"said\"", "\"kind\":\"sang\"", 1), "line 8: "),
         (lines.replacen("\"text\":", "\"verse\":", 1), "\"verse\" is unknown"),
-        (sealed(&lines.replacen("\"target\":", "\"target\":9999", 1)), "not a whole export"),
+        (sealed(&lines.replacen("\"target\":", "\"target\":9999", 1)), "not a complete export"),
     ];
     for (lines, says) in cases {
         let error = import(&other, "lines", lines.as_bytes(), false).expect_err(says);
@@ -260,29 +260,29 @@ fn lines_that_are_wrong() {
 fn what_is_damaged_is_found() {
     let cases = [
         ("DELETE FROM log WHERE seq = 12", "entry 12 of the log is missing"),
-        ("UPDATE account SET name = 'Eve' WHERE id = 1", "the accounts are not those"),
-        ("DELETE FROM session", "the sessions are not those"),
+        ("UPDATE account SET name = 'Eve' WHERE id = 1", "the accounts differ from the log"),
+        ("DELETE FROM session", "the sessions differ from the log"),
         ("UPDATE room SET title = 'Attic' WHERE id = 2", "the rooms or memberships"),
         ("DELETE FROM member WHERE room = 1", "the rooms or memberships"),
         ("UPDATE meta SET value = 9 WHERE key = 'last_session'", "the last numbers"),
-        ("UPDATE log SET edited = 1 WHERE seq = 30", "message 30 is not as the log"),
-        ("UPDATE log SET text = NULL WHERE seq = 30", "entry 30 is not what was logged"),
+        ("UPDATE log SET edited = 1 WHERE seq = 30", "message 30 differs from the log"),
+        ("UPDATE log SET text = NULL WHERE seq = 30", "entry 30 has changed"),
         ("DELETE FROM reaction", "lacks a reaction"),
-        ("UPDATE reaction SET emoji = '🍋'", "a reaction that the log does not know"),
-        ("DELETE FROM mention", "calls somebody who is not told"),
-        ("INSERT INTO mention VALUES (2, 1, 30)", "called by no message"),
+        ("UPDATE reaction SET emoji = '🍋'", "a reaction that is not in the log"),
+        ("DELETE FROM mention", "mentions somebody who is not in the table"),
+        ("INSERT INTO mention VALUES (2, 1, 30)", "a mention belongs to no message"),
         ("DELETE FROM words_data WHERE id > 10", "damaged"),
-        ("UPDATE log SET text = 'other words' WHERE seq = 30", "entry 30 is not what was logged"),
-        ("UPDATE log SET room = 2 WHERE seq = 30", "entry 30 is not what was logged"),
+        ("UPDATE log SET text = 'other words' WHERE seq = 30", "entry 30 has changed"),
+        ("UPDATE log SET room = 2 WHERE seq = 30", "entry 30 has changed"),
         (
             "INSERT INTO words (words, rowid, text, bag) VALUES ('delete', 30, 'number', '')",
-            "the index of words is not that",
+            "the full-text index differs",
         ),
         (
             "INSERT INTO words (rowid, text, bag) VALUES (2, 'ghost', '.1 @eve')",
-            "the index of words is not that",
+            "the full-text index differs",
         ),
-        ("DELETE FROM meta WHERE key = 'epoch'", "no name or no secret"),
+        ("DELETE FROM meta WHERE key = 'epoch'", "epoch or secret is missing"),
         ("INSERT INTO session VALUES (7, 99, x'00', 0, '', 1, 1)", "a session without an account"),
         ("UPDATE log SET body = '{}' WHERE seq = 2", "the column body has what it cannot"),
     ];
@@ -307,7 +307,7 @@ fn what_is_damaged_is_found() {
     fs::write(&damaged, bytes).expect("it is written");
     verify(&damaged).expect_err("it is damaged");
     let error = verify(&scratch.0.join("nothing")).expect_err("it is not there");
-    assert!(error.ends_with("there is no such file: name one that is there"), "{error}");
+    assert!(error.ends_with("there is no such file: check the name"), "{error}");
 }
 
 #[test]
@@ -318,17 +318,20 @@ fn what_is_not_ours_is_not_taken_over() {
     let cases = [
         (
             "CREATE TRIGGER spy AFTER INSERT ON log BEGIN DELETE FROM session; END",
-            "trigger spy is not ours",
+            "trigger spy is not part of shanty's schema",
         ),
-        ("CREATE VIEW seen AS SELECT * FROM log", "view seen is not ours"),
-        ("CREATE TABLE kept (it)", "table kept is not ours"),
-        ("CREATE INDEX log_text ON log (text)", "index log_text is not ours"),
+        ("CREATE VIEW seen AS SELECT * FROM log", "view seen is not part of shanty's schema"),
+        ("CREATE TABLE kept (it)", "table kept is not part of shanty's schema"),
+        ("CREATE INDEX log_text ON log (text)", "index log_text is not part of shanty's schema"),
         ("DROP INDEX log_said", "index log_said is missing"),
         (
             "DROP INDEX log_said; CREATE INDEX log_said ON log (time) WHERE kind = 'said'",
-            "index log_said is not what it is to be",
+            "index log_said has another definition than shanty's",
         ),
-        ("ALTER TABLE spent ADD COLUMN more TEXT", "table spent is not what it is to be"),
+        (
+            "ALTER TABLE spent ADD COLUMN more TEXT",
+            "table spent has another definition than shanty's",
+        ),
     ];
     for (sql, says) in cases {
         fs::copy(scratch.file(), &other).expect("a copy");
@@ -345,10 +348,10 @@ fn what_is_not_ours_is_not_taken_over() {
     let older = Connection::open(scratch.file()).expect("it opens");
     verify::objects(&older, &first).expect("what the first migration makes");
     let why = verify::objects(&older, &second).expect_err("it has not seen the second");
-    assert!(why.to_string().contains("table room is not what it is to be"), "{why}");
+    assert!(why.to_string().contains("table room has another definition than shanty's"), "{why}");
     older.execute_batch("CREATE TRIGGER spy AFTER INSERT ON log BEGIN SELECT 1; END").expect("it");
     let why = verify::objects(&older, &first).expect_err("it has a trigger");
-    assert!(why.to_string().contains("trigger spy is not ours"), "{why}");
+    assert!(why.to_string().contains("trigger spy is not part of shanty's schema"), "{why}");
     older.execute_batch("DROP TRIGGER spy").expect("it goes");
     // What somebody's ANALYZE has left there harms nobody.
     Connection::open(scratch.file()).expect("it opens").execute_batch("ANALYZE").expect("it does");
@@ -360,14 +363,14 @@ fn lines_have_an_end() {
     let scratch = Scratch::new();
     let endless = BufReader::new(io::repeat(0));
     let why = import(&scratch.file(), "zeros", endless, false).expect_err("it has no line");
-    assert_eq!(why, "zeros: line 1: this is longer than any line of an export");
+    assert_eq!(why, "zeros: line 1: this line is longer than any line of an export");
     drop(busy(&scratch));
     let lines = exported(&scratch.file());
     let (first, rest) = lines.split_once('\n').expect("lines");
     let padded = format!("{first}{}\n{rest}", " ".repeat(300_000));
     let other = scratch.0.join("other.db");
     let why = import(&other, "lines", padded.as_bytes(), false).expect_err("it is too long");
-    assert!(why.contains("line 1: this is longer"), "{why}");
+    assert!(why.contains("line 1: this line is longer"), "{why}");
 }
 
 #[test]

@@ -48,10 +48,10 @@ pub(super) fn all(connection: &Connection) -> Result<String, OpenError> {
     let pruned = number("SELECT value FROM meta WHERE key = 'pruned'")?;
     let count = Log::read(connection, Seq(entries::unsigned(pruned)), replica)?;
     if let Some(seq) = notes::cut_off(connection)? {
-        return wrong(format!("the end of the log is missing: entry {seq} is not what it was"));
+        return wrong(format!("the end of the log is missing: entry {seq} has changed"));
     }
     if notes::noted_spent(connection)? != notes::sum_of_spent(connection)? {
-        return wrong("the numbers of messages that are gone are not what they were".to_owned());
+        return wrong("the list of removed messages has changed".to_owned());
     }
     self::index(connection)?;
     let (accounts, rooms) = (
@@ -69,7 +69,7 @@ fn meta(connection: &Connection) -> Result<(), OpenError> {
              AND typeof(value) = 'blob') OR (key = 'epoch' AND length(value) = 16)",
     )?;
     if named != 2 {
-        return wrong("the log has no name or no secret".to_owned());
+        return wrong("the log's epoch or secret is missing".to_owned());
     }
     let known = number(
         "SELECT count(*) FROM meta WHERE typeof(value) = iif(key IN ('end', 'spent'), 'blob',
@@ -77,7 +77,7 @@ fn meta(connection: &Connection) -> Result<(), OpenError> {
              'replayed')",
     )?;
     if known != 6 || number("SELECT count(*) FROM meta")? != known + named {
-        return wrong("what there is once is not as it is to be".to_owned());
+        return wrong("a table that should have one row has others".to_owned());
     }
     let beyond = number(
         "SELECT count(*) FROM meta WHERE key = 'indexed'
@@ -85,7 +85,7 @@ fn meta(connection: &Connection) -> Result<(), OpenError> {
              AND value > (SELECT value FROM meta WHERE key = 'pruned')",
     )?;
     if beyond != 0 {
-        return wrong("the index of words goes beyond the log".to_owned());
+        return wrong("the full-text index goes beyond the log".to_owned());
     }
     Ok(())
 }
@@ -206,7 +206,7 @@ impl Log {
         let filled: bool = row.get("filled")?;
         let link = self.chain.link((number, time.0), &fixed, words);
         if !whole || unproved || filled || Some(link) != hash {
-            return wrong(format!("entry {seq} is not what was logged"));
+            return wrong(format!("entry {seq} has changed since it was logged"));
         }
         Ok(salt.is_some())
     }
@@ -245,14 +245,14 @@ impl Log {
             ("last numbers", expected == found),
         ] {
             if !same {
-                return wrong(format!("the {what} are not those of the log"));
+                return wrong(format!("the {what} differ from the log"));
             }
         }
         let ends = "SELECT (SELECT count(*) FROM gap), (SELECT coalesce(max(seq), 0) FROM gap)";
         let ends = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let gaps = self.gaps + i64::from(self.pruned > self.last);
         if ends != (gaps, entries::signed(self.pruned.0)) {
-            return wrong("where entries are gone is not where they were".to_owned());
+            return wrong("the list of removed entries has changed".to_owned());
         }
         self.messages(connection)?;
         let mut select = connection.prepare("SELECT * FROM reaction")?;
@@ -264,9 +264,7 @@ impl Log {
             let seq = Seq(entries::unsigned(row.get("seq")?));
             let mut known = self.reactions.remove(&reaction).unwrap_or_default();
             let Some(at) = known.iter().position(|one| *one == seq) else {
-                return wrong(format!(
-                    "message {target} has a reaction that the log does not know"
-                ));
+                return wrong(format!("message {target} has a reaction that is not in the log"));
             };
             known.swap_remove(at);
             if !known.is_empty() {
@@ -280,7 +278,7 @@ impl Log {
             |row| row.get::<_, i64>(0),
         )?;
         if lost > 0 {
-            return wrong("a reaction is on no message".to_owned());
+            return wrong("a reaction belongs to no message".to_owned());
         }
         if let Some((target, _, _)) = self.reactions.keys().next() {
             return wrong(format!("message {target} lacks a reaction"));
@@ -290,7 +288,7 @@ impl Log {
             return Ok(());
         }
         match self.replica.difference(connection)? {
-            Some(table) => wrong(format!("the table {table} is not what the log makes of it")),
+            Some(table) => wrong(format!("the table {table} differs from the log")),
             None => Ok(()),
         }
     }
@@ -322,18 +320,20 @@ impl Log {
                 None => seq <= self.pruned && !own && edited.is_some() != deleted,
             };
             if text.is_none() != deleted || !state_known {
-                return wrong(format!("message {seq} is not as the log has left it"));
+                return wrong(format!("message {seq} differs from the log"));
             }
             for account in entries::calls(row)? {
                 calls += 1;
                 if !call.exists((entries::signed(account.0), room, number))? {
-                    return wrong(format!("message {seq} calls somebody who is not told"));
+                    return wrong(format!(
+                        "message {seq} mentions somebody who is not in the table of mentions"
+                    ));
                 }
             }
         }
         let known = "SELECT count(*) FROM mention";
         let known: i64 = connection.query_row(known, [], |row| row.get(0))?;
-        if known == calls { Ok(()) } else { wrong("somebody is called by no message".to_owned()) }
+        if known == calls { Ok(()) } else { wrong("a mention belongs to no message".to_owned()) }
     }
 }
 
@@ -352,7 +352,7 @@ fn index(connection: &Connection) -> Result<(), OpenError> {
     while let Some(row) = rows.next()? {
         let (seq, name, text) = (row.get(0)?, row.get_ref(2)?.as_str(), row.get_ref(3)?.as_str());
         if !public.contains(&seq) && !noted.exists([row.get::<_, i64>(1)?])? {
-            return wrong(format!("message {seq} would not be found by everybody who may read it"));
+            return wrong(format!("message {seq} is missing in the full-text index"));
         }
         let indexed = Indexed::of(row.get(1)?, name.unwrap_or(""), text.unwrap_or(""), false);
         let words = indexed.words.iter().map(|word| word.text);
@@ -366,7 +366,7 @@ fn index(connection: &Connection) -> Result<(), OpenError> {
     if wanted == found {
         return Ok(());
     }
-    wrong("the index of words is not that of the messages".to_owned())
+    wrong("the full-text index differs from the messages".to_owned())
 }
 
 /// The sum of all that is in the index, in whatever order it stands there; and the messages that it

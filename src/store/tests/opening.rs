@@ -117,7 +117,7 @@ fn no_directory_and_not_a_file() {
     let expected = "no such directory: make it, or choose another";
     assert_eq!(at(scratch.0.join("nowhere/shanty.db")).as_deref(), Some(expected));
     assert!(!scratch.0.join("nowhere").exists());
-    let expected = "this is a directory: name a file in it";
+    let expected = "this is a directory: name a file";
     assert_eq!(at(scratch.0.clone()).as_deref(), Some(expected));
     File::create(scratch.0.join("file")).expect("a file");
     assert!(at(scratch.0.join("file/shanty.db")).is_some_and(|why| why.contains("directory")));
@@ -160,7 +160,7 @@ fn a_file_that_cannot_be_written_is_refused_at_the_start() {
 fn one_shanty_at_a_time() {
     let scratch = Scratch::new();
     let first = scratch.open();
-    assert_eq!(refusal(&scratch), "another shanty is using it: stop that one first");
+    assert_eq!(refusal(&scratch), "another shanty is using the file: stop it first");
     drop(first.snapshot);
     drop(first.writer);
     scratch.open();
@@ -172,7 +172,7 @@ fn another_program_has_it_locked() {
     drop(scratch.open());
     let other = scratch.other_program();
     other.execute_batch("BEGIN EXCLUSIVE").expect("nobody else is there");
-    let expected = "another program has it locked: close that program, then try again";
+    let expected = "another program has locked the file: close it, then try again";
     assert_eq!(refusal(&scratch), expected);
     other.execute_batch("ROLLBACK").expect("it was begun");
     scratch.open();
@@ -196,7 +196,7 @@ fn the_database_of_another_program_is_left_alone() {
         scratch.other_program().execute_batch(theirs).expect("it is theirs");
         let before = fs::read(scratch.file()).expect("it is there");
         let why = refusal(&scratch);
-        assert!(why.starts_with("another program's database: "), "{theirs}: {why}");
+        assert!(why.starts_with("this is another program's database: "), "{theirs}: {why}");
         assert_eq!(fs::read(scratch.file()).ok(), Some(before), "{theirs}");
     }
 }
@@ -208,7 +208,7 @@ fn a_newer_schema_is_refused() {
     scratch.other_program().pragma_update(None, "user_version", 999).expect("it is set");
     let known = schema::number(schema::MIGRATIONS.len());
     let expected =
-        format!("made by a newer shanty (schema 999, this one knows {known}): use that version");
+        format!("made by a newer shanty (schema 999, this one knows {known}): use the newer one");
     assert_eq!(refusal(&scratch), expected);
 }
 

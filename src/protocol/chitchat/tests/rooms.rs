@@ -74,7 +74,7 @@ fn showing() {
         server.check("GET /chats/a%22b", "", "", &not_found("a\\\"b")).await;
         let reply = server.check("GET /chats", "", "", &format!("200 [{}]", lobby())).await;
         assert_eq!(reply.header("Vary"), Some("Accept"));
-        let nothing = failure(404, 404, "there is nothing at this path; check its spelling", "");
+        let nothing = failure(404, 404, "this path does not exist; check the spelling", "");
         for path in ["/chats/1/", "/chats/1/ws/", "/chats/1/token/renew/x", "/chats/1/chatbox"] {
             server.check(&format!("GET {path}"), "", "", &nothing).await;
         }

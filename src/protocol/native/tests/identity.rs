@@ -97,7 +97,7 @@ fn new_accounts_may_be_unwanted() {
     serve_with(config, u64::MAX, async |server| {
         let reply = server.send("POST /api/v1/accounts", "", r#"{"name":"Bo"}"#).await;
         assert_eq!(refusal(&reply), "403 registration_closed");
-        let says = r#"403 {"error":"this server takes no new accounts; ask its owner for one"}"#;
+        let says = r#"403 {"error":"this server accepts no new accounts; ask its owner for one"}"#;
         server.check("POST /api/register", "", r#"{"username":"Bo"}"#, says).await;
         let about = server.send("GET /api/v1/server", "", "").await;
         assert!(about.body.contains(r#""registration":"closed""#), "{}", about.body);
