@@ -84,7 +84,7 @@ impl Failure {
         match self.code {
             101 | 201 => 404,
             104 | 304 | 402 => 401,
-            301 | 403 => 403,
+            301 | 403 | 508 => 403,
             TOO_MANY => 429,
             503 | 507 => 503,
             404.. => self.code,
@@ -110,6 +110,7 @@ impl Failure {
             403 => "Token error: Invalid token",
             503 => "Server error: Unavailable, try again later",
             507 => "Server error: Full, tell its owner",
+            508 => "Client error: Too many of these, remove one first",
             status => advice(status),
         }
     }
@@ -213,6 +214,7 @@ impl From<Refusal> for Failure {
                 return Failure { retry_after_ms, ..Failure::new(TOO_MANY, "") };
             }
             Refusal::Unavailable | Refusal::NoSpace => (503, ""),
+            Refusal::QuotaReached => (508, ""),
             Refusal::Full => (507, ""),
         };
         Failure::new(code, field)

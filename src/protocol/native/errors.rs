@@ -331,6 +331,11 @@ impl From<Refusal> for Failure {
                             remove one of yours, or choose an existing one";
                 return Failure::field("emoji").saying(says);
             }
+            Refusal::QuotaReached => {
+                let says = "you have as many of these as one account, guest or address can have; \
+                            remove one first";
+                return Failure::from(Code::Forbidden).saying(says);
+            }
             Refusal::Full => {
                 let full = "the server has reached its limit for this; tell its owner";
                 return Failure::from(Code::Unavailable).saying(full);

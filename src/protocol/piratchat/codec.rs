@@ -107,7 +107,8 @@ fn code(refusal: Refusal) -> &'static str {
         Refusal::Unavailable | Refusal::Full | Refusal::NoSpace => "unavailable",
         Refusal::RateLimited { .. } => "rate_limited",
         Refusal::RoomNotFound | Refusal::NotPresent => "not_here",
-        Refusal::Unauthenticated
+        Refusal::QuotaReached
+        | Refusal::Unauthenticated
         | Refusal::UnknownKey
         | Refusal::NameInvalid
         | Refusal::NameTaken
