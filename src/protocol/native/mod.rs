@@ -33,6 +33,11 @@ mod tests;
 
 use cursor::Cursor;
 use errors::Failure;
+#[cfg(test)]
+pub(crate) use {
+    codec::LINES,
+    events::{Excerpt, Lines},
+};
 
 use crate::http::Response;
 use crate::protocol::Protocol;
