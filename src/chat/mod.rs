@@ -41,7 +41,7 @@ pub mod text;
 mod types;
 mod vocabulary;
 
-pub use crate::chat::core::{Chat, Settings, founding};
+pub use crate::chat::core::{Chat, MemberView, Settings, Shown, founding, is_member_change_told};
 pub use crate::chat::numbered::Numbered;
 pub use crate::chat::source::Source;
 pub use crate::chat::state::accounts::{Account, Session};

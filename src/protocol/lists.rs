@@ -2,17 +2,13 @@
 //! list is written as it is read, so that no slow reader holds more of it than a piece. Between two
 //! pages the world moves on: a list is of no one moment. Called by the protocols.
 
-use std::collections::HashSet;
 use std::pin::Pin;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{
-    AccountId, Caller, Member, MembershipMarks, Page, Place, Refusal, RoomId, RoomInfo, Seq, call,
-};
+use crate::chat::Refusal;
 use crate::http::{Piece, Pieces, Response};
-use crate::hub::HubHandle;
 use crate::limits::PIECE_BYTES;
 use crate::protocol::json_body;
 
@@ -28,7 +24,8 @@ pub(super) type More<'a> = Pin<Box<dyn Future<Output = Result<bool, Refusal>> + 
 /// The items of a list as JSON.
 #[derive(Default)]
 pub(super) struct Items {
-    json: Vec<u8>,
+    /// What is written so far.
+    pub json: Vec<u8>,
     begun: bool,
 }
 
@@ -49,15 +46,6 @@ impl Items {
     /// JSON as it is.
     pub fn raw(&mut self, json: &[u8]) {
         self.json.extend_from_slice(json);
-    }
-
-    /// Takes away what the last item ends with, so that it can go on.
-    ///
-    /// # Panics
-    /// When it ends with something else.
-    pub fn reopen(&mut self, end: &[u8]) {
-        assert!(self.json.ends_with(end), "an item ends as its struct says");
-        self.json.truncate(self.json.len() - end.len());
     }
 }
 
@@ -111,72 +99,5 @@ impl<L: Listed> Pieces for Written<L> {
                 }
             }
         })
-    }
-}
-
-/// The rest of those who are present in a room, of whom an answer has only the first. A room that
-/// has gone meanwhile has nobody more.
-pub(super) async fn complete(hub: &HubHandle, caller: &Caller, info: &mut RoomInfo) {
-    while let Some(after) = info.more {
-        let page = hub.call(caller.clone(), call::Present { room: info.id, after }).await;
-        let page = page.unwrap_or_default();
-        info.present.extend(page.items);
-        info.more = page.next;
-    }
-}
-
-/// The rooms whose messages the caller may read, and after which entry.
-pub(super) async fn readable(
-    hub: &HubHandle,
-    caller: &Caller,
-) -> Result<Vec<(RoomId, Seq)>, Refusal> {
-    let (mut all, mut after) = (Vec::new(), RoomId(0));
-    loop {
-        let page = hub.call(caller.clone(), call::Readable { after }).await?;
-        all.extend(page.items);
-        let Some(next) = page.next else { return Ok(all) };
-        after = next;
-    }
-}
-
-/// What the caller has to do with their rooms, and how far they have read them.
-pub(super) async fn marks(
-    hub: &HubHandle,
-    caller: &Caller,
-) -> Result<Vec<MembershipMarks>, Refusal> {
-    let (mut all, mut after) = (Vec::new(), RoomId(0));
-    loop {
-        let page = hub.call(caller.clone(), call::Marks { after }).await?;
-        all.extend(page.items);
-        let Some(next) = page.next else { return Ok(all) };
-        after = next;
-    }
-}
-
-/// Who belongs to a room, and who is present in it, page by page.
-pub(super) struct Members {
-    pub hub: HubHandle,
-    pub caller: Caller,
-    pub room: RoomId,
-    after: Place,
-    /// Who was listed as present: who leaves meanwhile would come again, as away.
-    here: HashSet<AccountId>,
-}
-
-impl Members {
-    pub fn new(hub: HubHandle, caller: Caller, room: RoomId) -> Members {
-        Members { hub, caller, room, after: Place::Present(0), here: HashSet::new() }
-    }
-
-    /// The next page; and whether there is another.
-    pub async fn page(&mut self) -> Result<(Vec<Member>, bool), Refusal> {
-        let call = call::Members { room: self.room, after: self.after };
-        let Page { items: members, next } = self.hub.call(self.caller.clone(), call).await?;
-        let id = |one: &Member| one.author.account;
-        let known = |one: &Member| id(one).is_some_and(|id| self.here.contains(&id));
-        let fresh: Vec<Member> = members.into_iter().filter(|one| !known(one)).collect();
-        self.here.extend(fresh.iter().filter(|one| one.online).filter_map(id));
-        self.after = next.unwrap_or(self.after);
-        Ok((fresh, next.is_some()))
     }
 }

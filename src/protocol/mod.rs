@@ -7,8 +7,8 @@
 //! each. The page in the browser speaks the native protocol: without that it is served, and of no
 //! use.
 //!
-//! Every protocol routes in one style: a `match` of method and path, a route a line, and beside it
-//! the methods of each path, for whoever comes with another.
+//! Every protocol has one table of its [`routes`]. To add a request, write its handler, and its
+//! line in that table.
 
 #[cfg(feature = "chitchat")]
 mod chitchat;
@@ -23,6 +23,7 @@ mod origins;
 pub mod passwords;
 #[cfg(feature = "piratchat")]
 mod piratchat;
+mod routes;
 mod source;
 mod stream;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use crate::protocol::lagging::{Missed, missed};
 #[cfg(all(test, feature = "native"))]
 pub(crate) use crate::protocol::native::{Excerpt, LINES, Lines};
 use crate::protocol::passwords::{Busy, Passwords, Place};
+use crate::protocol::routes::{Route, Routed};
 pub use crate::protocol::stream::{PageRead, StreamPage, StreamScript};
 use crate::store::{Health, Readers};
 
@@ -66,10 +68,12 @@ pub(crate) struct Protocol {
     codecs: &'static [&'static dyn Codec],
     /// Whether a path is its own. The path may be one that could not be decoded.
     claims: fn(path: &[&str]) -> bool,
-    /// Answers a request for such a path.
-    respond: for<'a> fn(&'a Context, SubscriptionId, &'a Request, &'a [&'a str]) -> Responding<'a>,
+    /// What there is at its paths.
+    routes: &'static [Route],
     /// Whether a GET for such a path does something in its visitor's name.
     acts: fn(request: &Request, path: &[&str]) -> bool,
+    /// Gives an error that comes from HTTP itself the body that the protocol's errors have.
+    dress: fn(Response) -> Response,
     /// The answer to what could not be read as a request.
     refused: fn(Reject) -> Response,
     /// The answer to a page of another origin that would act for its visitor.
@@ -100,13 +104,6 @@ fn protocol_of(path: &[&str]) -> Option<&'static Protocol> {
 fn protocol_for(path: &[&str]) -> &'static Protocol {
     protocol_of(path).unwrap_or(PROTOCOLS[0])
 }
-
-/// What a path allows that one can only read.
-const READ: &[Method] = &[Method::Get, Method::Head, Method::Options];
-/// What a path allows that one can only post to.
-const POST: &[Method] = &[Method::Post, Method::Options];
-/// What a path allows that becomes a websocket.
-const UPGRADE: &[Method] = &[Method::Get, Method::Options];
 
 /// What all requests of one worker share.
 pub struct Service {
@@ -245,6 +242,12 @@ pub enum Outcome {
     },
 }
 
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Outcome {
+        Outcome::Response(response)
+    }
+}
+
 /// Answers a request from that address. `subscription` is a number never used before, for a
 /// subscription that may come of it. HEAD is answered as GET; whoever sends the response leaves out
 /// the content.
@@ -314,8 +317,11 @@ async fn route(
     request: &Request,
     path: &[&str],
 ) -> Outcome {
-    if let Some(protocol) = protocol_of(path) {
-        return (protocol.respond)(context, subscription, request, path).await;
+    if let Some(Protocol { routes, dress, .. }) = protocol_of(path) {
+        return match routes::find(routes, request.method, path) {
+            Some(route) => (route.handle)(Routed { context, subscription, request, path }).await,
+            None => Outcome::Response(dress(unrouted(request, &routes::allowed(routes, path)))),
+        };
     }
     let page = web::respond(request, path);
     // Who opens the page is marked before it asks for anything.
@@ -328,12 +334,6 @@ async fn route(
 fn refused(path: &str, reject: Reject) -> Response {
     let path: Vec<&str> = path.split('/').skip(1).collect();
     (protocol_for(&path).refused)(reject)
-}
-
-/// The method that routes are found by.
-fn method(request: &Request) -> Method {
-    // RFC 9110 section 9.3.2: HEAD is GET whose content is not sent.
-    if request.method == Method::Head { Method::Get } else { request.method }
 }
 
 /// What becomes of a request that no route took. `allowed`: the methods of its path, none if there

@@ -3,12 +3,12 @@
 //!
 //! It knows no chat: the page talks to the other protocols like any client. Every address in it is
 //! relative, so that all of it may stand below a path of a proxy's. Called by
-//! [`route`](super::route), and by ChitChat for the paths where the page stands beside JSON.
+//! [`route`](super::route), and by ChitChat for the path where the page stands beside JSON.
 
 use serde::Serialize;
 
 use crate::http::{Method, Request, Response};
-use crate::protocol::{READ, advice, json_body, method, unrouted};
+use crate::protocol::{advice, json_body, unrouted};
 
 /// A file of the page, as `build.rs` has prepared it.
 struct File {
@@ -39,9 +39,10 @@ const CHANGING: &str = "no-cache";
 /// Answers what is no protocol's.
 pub(super) fn respond(request: &Request, path: &[&str]) -> Response {
     let path = path.join("/");
-    match (method(request), FILES.iter().find(|file| file.path == path)) {
-        (Method::Get, Some(file)) => file.response(request),
-        (_, file) => dress(unrouted(request, file.map_or(&[], |_| READ))),
+    match (request.method, FILES.iter().find(|file| file.path == path)) {
+        (Method::Get | Method::Head, Some(file)) => file.response(request),
+        (_, Some(_)) => dress(unrouted(request, &[Method::Get, Method::Head, Method::Options])),
+        (_, None) => dress(unrouted(request, &[])),
     }
 }
 
@@ -55,20 +56,6 @@ fn dress(response: Response) -> Response {
         ..400 => response,
         status => response.json(json_body::text(&Error { error: advice(status) })),
     }
-}
-
-/// The page itself.
-pub(super) fn page(request: &Request) -> Response {
-    let page = FILES.iter().find(|file| file.path.is_empty());
-    page.expect("there is a page, or nothing was built").response(request)
-}
-
-/// The way to a room of that number, or to all of them. It says so relative to where it was asked
-/// (RFC 9110 section 10.2.2): below which path that is only the browser knows.
-pub(super) fn entrance(room: &str) -> Response {
-    let number = !room.is_empty() && room.bytes().all(|byte| byte.is_ascii_digit());
-    let room = if number { format!("#/room/{room}") } else { String::new() };
-    Response::new(302).header("Location", format!("../../{room}"))
 }
 
 impl File {

@@ -8,9 +8,10 @@
 //! - A topic's file: how it handles its calls, what it proposes, and how it applies the entry that
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
-//!   `closing` (shutdown), `subscriptions` and `streams` (connections), `messages`.
-//! - Rules that all topics obey: `sight` (who may see a room), `charge` (rate limits), `quotas`,
-//!   `guesses` (passwords), `work` (long work in several commands).
+//!   `closing` (a room closes), `subscriptions` and `streams` (connections), `messages`.
+//! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
+//!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
+//!   work in several commands).
 //! - `snapshot`: the initial state. `check`: invariants between commands; tests only.
 //!
 //! A method that changes only one table belongs to that table, in `state`.
@@ -35,11 +36,13 @@ mod sight;
 mod snapshot;
 mod streams;
 mod subscriptions;
+mod view;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::chat::core::apply::Came;
+pub use crate::chat::core::view::{MemberView, Shown, is_member_change_told};
 use crate::chat::numbered::Numbered;
 use crate::chat::state::accounts::Accounts;
 use crate::chat::state::deleted::Deleted;

@@ -6,6 +6,7 @@
 
 mod codec;
 mod json;
+mod list;
 mod object;
 #[cfg(test)]
 mod tests;
@@ -14,134 +15,55 @@ mod tokens;
 use serde::Serialize;
 
 use codec::CODEC;
-use json::{Failure, Room, User};
+use json::{Failure, Room};
+use list::List;
 use object::Object;
 use tokens::{TokenError, Tokens, VerifiedToken};
 
 use crate::chat::{
-    Access, Caller, Description, Name, PasswordState, Refusal, RoomChange, RoomId, RoomInfo,
-    RoomRef, RoomSettings, SubscriptionId, Title, Typed, Visibility, call,
+    Access, Caller, Description, Name, PasswordState, Refusal, RoomChange, RoomInfo, RoomRef,
+    RoomSettings, SubscriptionId, Title, Typed, Visibility, call,
 };
 use crate::crypto;
-use crate::http::{self, Method, Request, Response};
-use crate::hub::HubHandle;
+use crate::http::{self, Request, Response};
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
-use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::passwords::NOBODYS_HASH;
-use crate::protocol::{Context, Outcome, POST, Protocol, READ, UPGRADE, protocol_id};
-use crate::protocol::{cookies, json_body, lists, method, session, unrouted, web};
+use crate::protocol::routes::{Route, routes};
+use crate::protocol::{Context, Outcome, Protocol, protocol_id};
+use crate::protocol::{cookies, json_body, lists, session, web};
 use crate::time::Time;
 
 /// This protocol, as the others know it.
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&CODEC],
     claims: |path| matches!(path, ["chats", ..]),
-    respond: |context, subscription, request, path| {
-        Box::pin(respond(context, subscription, request, path))
-    },
+    routes: ROUTES,
     acts: |_, _| false,
+    dress: Failure::dress,
     refused: |reject| Failure::dress(Response::new(reject.status)),
     foreign: || Failure::new(301, "Origin").into(),
 };
 
-/// Answers what is ChitChat's.
-async fn respond(
-    context: &Context,
-    subscription: SubscriptionId,
-    request: &Request,
-    path: &[&str],
-) -> Outcome {
-    let answered = match (method(request), path) {
-        (Method::Get, ["chats"]) => list(context, request).await,
-        (Method::Post, ["chats"]) => make(context, request).await,
-        (Method::Get, ["chats", room]) => show(context, request, room).await,
-        (Method::Put, ["chats", room]) => change(context, request, room).await,
-        (Method::Delete, ["chats", room]) => remove(context, request, room).await,
-        (Method::Post, ["chats", room, "token"]) => token(context, request, room).await,
-        (Method::Get, ["chats", room, "token", "renew"]) => renew(context, request, room).await,
-        (Method::Get, ["chats", room, "entrance"]) => Ok(web::entrance(room)),
-        (Method::Get, ["chats", room, "ws"]) => {
-            match websocket(context, subscription, request, room).await {
-                Ok(outcome) => return outcome,
-                Err(response) => Ok(response),
-            }
-        }
-        _ => Ok(Failure::dress(unrouted(request, allowed(path)))),
-    };
-    Outcome::Response(answered.unwrap_or_else(Response::from))
-}
-
-/// The methods of a path; none if there is no such path.
-fn allowed(path: &[&str]) -> &'static [Method] {
-    match path {
-        ["chats"] => &[Method::Get, Method::Head, Method::Post, Method::Options],
-        ["chats", _] => &[Method::Get, Method::Head, Method::Put, Method::Delete, Method::Options],
-        ["chats", _, "token"] => POST,
-        ["chats", _, "token", "renew"] | ["chats", _, "entrance"] => READ,
-        ["chats", _, "ws"] => UPGRADE,
-        _ => &[],
-    }
-}
+const ROUTES: &[Route] = routes! {
+    Get "/chats" => list(),
+    Post "/chats" => make(),
+    Get "/chats/{room}" => show(room),
+    Put "/chats/{room}" => change(room),
+    Delete "/chats/{room}" => remove(room),
+    Post "/chats/{room}/token" => token(room),
+    Get "/chats/{room}/token/renew" => renew(room),
+    Get "/chats/{room}/entrance" => entrance(room),
+    Stream "/chats/{room}/ws" => websocket(room),
+};
 
 async fn list(context: &Context, request: &Request) -> Result<Response, Failure> {
     if request.prefers_html() {
-        let page = web::page(request).header("Vary", "Accept");
+        let page = web::respond(request, &[]).header("Vary", "Accept");
         return Ok(cookies::mark(page, request, &context.epoch));
     }
-    let list = List { hub: context.hub.clone(), after: RoomId(0), people: None };
+    let list = List::new(context.hub.clone());
     let response = Response::new(200).header("Vary", "Accept");
     Ok(lists::respond(response, "[", list, "]").await?)
-}
-
-/// The list of rooms, as it is made while it is read.
-struct List {
-    hub: HubHandle,
-    /// The last room that was written.
-    after: RoomId,
-    /// After which arrival the rest of those who are present in that one begins: it is open.
-    people: Option<u64>,
-}
-
-impl List {
-    /// Goes on with those who are present in a room that has more of them than an answer.
-    async fn go_on(&mut self, after: u64, items: &mut Items) {
-        let page = self.hub.call(Caller::Nobody, call::Present { room: self.after, after }).await;
-        let page = page.unwrap_or_default(); // The room may have gone meanwhile.
-        for one in &page.items {
-            items.raw(b",");
-            items.item(&User::from(one));
-        }
-        self.people = page.next;
-        if page.next.is_none() {
-            items.raw(PEOPLE_END);
-        }
-    }
-
-    async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
-        if let Some(after) = self.people {
-            self.go_on(after, items).await;
-            return Ok(true);
-        }
-        let call = call::Rooms { mine: false, after: self.after };
-        let page = self.hub.call(Caller::Nobody, call).await?;
-        for info in page.items {
-            (self.after, self.people) = (info.id, info.more);
-            items.push(&Room::from(&info));
-        }
-        if self.people.is_some() {
-            items.reopen(PEOPLE_END); // It is the last of its page.
-        }
-        Ok(page.next.is_some() || self.people.is_some())
-    }
-}
-
-/// What a room's JSON ends with: those who are present are its last field.
-const PEOPLE_END: &[u8] = b"]}";
-
-impl Listed for List {
-    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
-        Box::pin(self.page(items))
-    }
 }
 
 async fn show(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
@@ -264,6 +186,14 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
     Ok(token_response(context, &name, Some(first), &PasswordState { session, ..renewed }))
 }
 
+/// The way to the page, at a room of that number, or at all of them. It says so relative to where
+/// it was asked (RFC 9110 section 10.2.2): below which path that is only the browser knows.
+async fn entrance(_: &Context, _: &Request, room: &str) -> Result<Response, Failure> {
+    let number = !room.is_empty() && room.bytes().all(|byte| byte.is_ascii_digit());
+    let room = if number { format!("#/room/{room}") } else { String::new() };
+    Ok(Response::new(302).header("Location", format!("../../{room}")))
+}
+
 async fn websocket(
     context: &Context,
     subscription: SubscriptionId,
@@ -369,7 +299,7 @@ async fn whole_room(
     call: impl Typed<Answer = Box<RoomInfo>>,
 ) -> Result<RoomInfo, Failure> {
     let mut info = context.hub.call(caller.clone(), call).await?;
-    lists::complete(&context.hub, &caller, &mut info).await;
+    list::complete(&context.hub, &caller, &mut info).await;
     Ok(*info)
 }
 

@@ -1,8 +1,8 @@
-//! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` for people. Who may
-//! hear what, where it begins, and which frames it sends before and besides those of its rooms.
+//! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` for people. Where it
+//! begins, and which frames it sends before and besides those of its rooms.
 //!
 //! The [`Script`] is what the connection knows of a stream. It reads the log for a stream that has
-//! missed something; what it may tell, it judges by the memberships of the moment it reads. Who
+//! missed something; what of that its member may see, the core's [`MemberView`] decides. Who
 //! came and went is not in the log, and is not told again: after `caught_up` a client that shows it
 //! asks for the members. (To repeat it would take what a slow reader has no room for: thousands of
 //! names, none of which may come later than what they do next.)
@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, CloseReason, Entry, Event, MembershipMarks, Name, OpenedStream,
-    Refusal, RoomId, RoomInfo, Seq, Source, SubscriptionId, What, call,
+    AccountId, Author, Caller, CloseReason, Entry, Event, MemberView, MembershipMarks, Name,
+    OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, SubscriptionId, What, call,
+    is_member_change_told,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -23,8 +24,7 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::frames::{self, Bye, Reset};
 use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
-use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript};
-use crate::protocol::{lists, protocol_id};
+use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript, protocol_id};
 use crate::store::{Entries, Happened, LogRow, Reader};
 
 /// What a stream is told besides what the rooms say.
@@ -67,8 +67,26 @@ impl Lines {
     }
 }
 
-/// Begins a stream, of all one's rooms or of one.
-pub(super) async fn events(
+/// Begins a stream of all the caller's rooms, or of those that the query names.
+pub(super) async fn all(
+    context: &Context,
+    subscription: SubscriptionId,
+    request: &Request,
+) -> Result<Outcome, Failure> {
+    begun(context, subscription, request, None).await
+}
+
+/// Begins a stream of one room, in lines for people.
+pub(super) async fn room(
+    context: &Context,
+    subscription: SubscriptionId,
+    request: &Request,
+    room: &str,
+) -> Result<Outcome, Failure> {
+    begun(context, subscription, request, Some(room)).await
+}
+
+async fn begun(
     context: &Context,
     subscription: SubscriptionId,
     request: &Request,
@@ -278,11 +296,8 @@ impl Script {
         entries.rows.retain(|row| row.seq <= heard && reset.is_none());
         let upto = if reset.is_some() { head } else { entries.upto.min(head) };
         let me = Author { account: Some(self.account), name: self.name.clone() };
-        let (rooms, infos) = (HashMap::new(), HashMap::new());
-        let (account, only) = (self.account, self.only.clone());
-        let mut view = View { me, account, only, rooms, lost, names, infos };
-        let mine = memberships.iter().filter(|one| view.wants(one.room));
-        view.rooms = mine.map(|followed| (followed.room, *followed)).collect();
+        let member = MemberView::new(self.account, self.only.clone(), memberships, lost);
+        let mut view = View { me, member, names, infos: HashMap::new() };
         self.look_up(hub, &entries.rows, &mut view).await?;
         let (mut bytes, mut upto) = (Vec::new(), upto);
         if let Some(reason) = reset {
@@ -301,16 +316,17 @@ impl Script {
 
     /// How far one has read one's rooms, as the core knows it: the disk learns of it later.
     async fn marks(&self, hub: &HubHandle, view: &View) -> Vec<(RoomId, Seq)> {
-        let marks = lists::marks(hub, &self.caller).await.unwrap_or_default();
-        let marks = marks.into_iter().filter(|one| view.wants(one.room));
+        let marks = rooms::marks(hub, &self.caller).await.unwrap_or_default();
+        let marks = marks.into_iter().filter(|one| view.member.wants(one.room));
         marks.map(|one| (one.room, one.read)).collect()
     }
 
     /// Asks for the rooms that are told of as they are now. `None`: the core does not say; to pass
     /// them over would leave the client without them.
     async fn look_up(&self, hub: &HubHandle, rows: &[LogRow], view: &mut View) -> Option<()> {
-        let shown: Vec<RoomId> = rows.iter().filter_map(|row| view.shows(row)).collect();
-        for room in shown {
+        for row in rows {
+            let Happened::Other(entry) = &row.what else { continue };
+            let Some(Shown::Room(room)) = view.member.shown(entry, row.seq) else { continue };
             if view.infos.contains_key(&room) {
                 continue;
             }
@@ -329,7 +345,7 @@ impl Script {
         let Native(framing) = *self.form;
         let time = row.time;
         match &row.what {
-            Happened::Said(message) if !view.sees(message.room, row.seq) => {}
+            Happened::Said(message) if !view.member.sees(message.room, row.seq) => {}
             Happened::Said(message) if framing == Framing::Plain => {
                 if let Some(text) = &message.text {
                     framing::line(message.time, &message.author.name, text, out);
@@ -375,13 +391,9 @@ impl Excerpt {
             else {
                 continue;
             };
-            // Who has hidden a room for two tells nobody.
-            if reader.is_for_two(room)? {
-                continue;
-            }
-            // Who was none any more did not go.
             let before = Seq(row.seq.0 - 1);
-            if member || !reader.lost(account, before, row.seq)?.is_empty() {
+            let was = !member && !reader.lost(account, before, row.seq)?.is_empty();
+            if is_member_change_told(reader.is_for_two(room)?, was, member) {
                 names.extend(reader.name(account)?.map(|name| ((account, row.seq), name)));
             }
         }
@@ -390,87 +402,49 @@ impl Excerpt {
     }
 }
 
-/// What one member may see of the log.
+/// What a page of the log says to one member.
 struct View {
     me: Author,
-    account: AccountId,
-    only: Option<Vec<RoomId>>,
-    /// The rooms that one is a member of.
-    rooms: HashMap<RoomId, MembershipMarks>,
-    /// Those to which one ceased to belong, by that entry.
-    lost: HashMap<Seq, RoomId>,
-    /// Of those whose membership changed, by the entry.
+    /// What the member may see.
+    member: MemberView,
+    /// The names of those whose membership changed, by the entry, where it is told.
     names: HashMap<(AccountId, Seq), Name>,
+    /// The rooms that are told of, as they are now.
     infos: HashMap<RoomId, Box<RoomInfo>>,
 }
 
 impl View {
-    /// The room that a row tells of as it is now: one that is new to the member, or different.
-    fn shows(&self, row: &LogRow) -> Option<RoomId> {
-        let begun = |room: RoomId| {
-            let followed = self.rooms.get(&room)?;
-            (followed.since == row.seq).then_some(room)
-        };
-        let Happened::Other(entry) = &row.what else { return None };
-        match entry {
-            Entry::RoomMade { room, .. }
-            | Entry::RoomReturned { room, .. }
-            | Entry::DirectMade { room, .. } => begun(*room),
-            Entry::MemberChanged { room, account, member: true, .. }
-                if *account == self.account =>
-            {
-                begun(*room)
-            }
-            Entry::RoomChanged { room, .. } => self.sees(*room, row.seq).then_some(*room),
-            _ => None,
-        }
-    }
-
-    /// Whether the stream is about a room.
-    fn wants(&self, room: RoomId) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(&room))
-    }
-
-    /// Whether an entry of a room belongs to the member's stream: what was before they came does
-    /// not.
-    fn sees(&self, room: RoomId, seq: Seq) -> bool {
-        self.rooms.get(&room).is_some_and(|followed| followed.since < seq)
-    }
-
     fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, What)> {
         let seq = row.seq;
-        if let Some(room) = self.shows(row) {
-            let info = self.infos.get(&room)?.clone();
-            return Some((room, self.me.clone(), What::Room { seq, info }));
-        }
-        // Who was never in it, or had left before, does not learn that it was there.
-        if let Some(room) = self.lost.get(&seq).filter(|room| self.wants(**room)) {
-            return Some((*room, self.me.clone(), What::Gone { seq }));
-        }
         let entry = match &row.what {
             // What was taken back since has no words any more, and will be taken back further on.
-            Happened::Edited { room, target, by, text, calls } if self.sees(*room, seq) => {
+            Happened::Edited { room, target, by, text, calls } => {
                 let (target, text) = (*target, text.clone()?);
-                let calls = calls.clone().into();
-                return Some((*room, by.clone(), What::Edited { seq, target, text, calls }));
+                let what = What::Edited { seq, target, text, calls: calls.clone().into() };
+                return self.member.sees(*room, seq).then(|| (*room, by.clone(), what));
             }
             Happened::Other(entry) => entry,
-            _ => return None,
+            Happened::Said(_) => return None,
         };
-        match entry {
-            Entry::Deleted { room, target, by, .. } if self.sees(*room, seq) => {
+        match (self.member.shown(entry, seq)?, entry) {
+            (Shown::Room(room), _) => {
+                let info = self.infos.get(&room)?.clone();
+                Some((room, self.me.clone(), What::Room { seq, info }))
+            }
+            (Shown::Gone(room), _) => Some((room, self.me.clone(), What::Gone { seq })),
+            (Shown::Entry, Entry::Deleted { room, target, by, .. }) => {
                 Some((*room, by.clone(), What::Deleted { seq, target: *target }))
             }
-            Entry::Reacted { room, target, by, emoji, on } if self.sees(*room, seq) => {
+            (Shown::Entry, Entry::Reacted { room, target, by, emoji, on }) => {
                 let (target, emoji, on) = (*target, emoji.clone(), *on);
                 Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
             }
-            Entry::MemberChanged { room, account, member, .. } if self.sees(*room, seq) => {
+            (Shown::Entry, Entry::MemberChanged { room, account, member, .. }) => {
                 let name = self.names.get(&(*account, seq))?.clone();
                 let author = Author { account: Some(*account), name };
                 Some((*room, author, What::Member { seq, member: *member }))
             }
-            _ => None,
+            (Shown::Entry, _) => None,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::http::{Request, Response};
 use crate::hub::HubHandle;
 use crate::limits::AGENT_CHARS_MAX;
 use crate::protocol::lists::{self, Items, Listed, More};
+use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, caller};
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
@@ -17,7 +18,7 @@ use crate::protocol::native::json::{Known, Login};
 use crate::protocol::{Context, cookies, give_up, json_body};
 use crate::time::Time;
 
-pub(super) async fn register(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn register(context: &Context, request: &Request) -> Answered {
     #[derive(Serialize)]
     struct Registered<'a> {
         name: &'a str,
@@ -34,7 +35,7 @@ pub(super) async fn register(context: &Context, request: &Request) -> Result<Res
     Ok(Response::new(201).json(json_body::text(&Registered { name, key: &key })))
 }
 
-pub(super) async fn log_in(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn log_in(context: &Context, request: &Request) -> Answered {
     let fields = asking::fields(request)?;
     let key = crypto::hash(fields.needed("key")?);
     let remember = fields.flag("remember")?.unwrap_or(false);
@@ -44,7 +45,7 @@ pub(super) async fn log_in(context: &Context, request: &Request) -> Result<Respo
     begun(context, request, call, &session).await
 }
 
-pub(super) async fn be_guest(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn be_guest(context: &Context, request: &Request) -> Answered {
     if !context.config.guests {
         return Err(Code::GuestsOff.into());
     }
@@ -63,7 +64,7 @@ async fn begun(
     request: &Request,
     call: impl Typed<Answer = SessionInfo>,
     session: &str,
-) -> Result<Response, Failure> {
+) -> Answered {
     #[derive(Serialize)]
     struct Begun<'a> {
         session: &'a str,
@@ -80,7 +81,7 @@ async fn begun(
     Ok(response.json(json_body::text(&body)))
 }
 
-pub(super) async fn sessions(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn sessions(context: &Context, request: &Request) -> Answered {
     #[derive(Serialize)]
     struct Sessions<'a> {
         sessions: Vec<Login<'a>>,
@@ -91,11 +92,7 @@ pub(super) async fn sessions(context: &Context, request: &Request) -> Result<Res
     Ok(Response::new(200).json(json_body::text(&Sessions { sessions })))
 }
 
-pub(super) async fn end_session(
-    context: &Context,
-    request: &Request,
-    id: &str,
-) -> Result<Response, Failure> {
+pub(super) async fn end_session(context: &Context, request: &Request, id: &str) -> Answered {
     let caller = caller(context, request)?;
     if id == "current" {
         context.hub.call(caller, call::Logout).await?;
@@ -107,7 +104,7 @@ pub(super) async fn end_session(
 }
 
 /// Another key for the caller's account, shown this once. Whoever has the old one is out.
-pub(super) async fn change_key(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn change_key(context: &Context, request: &Request) -> Answered {
     #[derive(Serialize)]
     struct Changed<'a> {
         key: &'a str,
@@ -125,30 +122,29 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Result<R
     }
 }
 
-pub(super) async fn me(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn me(context: &Context, request: &Request) -> Answered {
     let me = who(context, caller(context, request)?).await?;
     // (The page that asks may come out of the browser's own store.)
     let response = cookies::mark(Response::new(200), request, &context.epoch);
     Ok(response.json(json_body::text(&Known::from(&me))))
 }
 
-pub(super) async fn person(
-    context: &Context,
-    request: &Request,
-    name: &str,
-) -> Result<Response, Failure> {
+pub(super) async fn person(context: &Context, request: &Request, name: &str) -> Answered {
     let caller = caller(context, request)?;
     let person = context.hub.call(caller, call::Person { name: name.into() }).await?;
     Ok(Response::new(200).json(json_body::text(&Known::from(&person))))
 }
 
-/// Blocks somebody, or does so no more; who is blocked already stays so.
-pub(super) async fn block(
-    context: &Context,
-    request: &Request,
-    name: &str,
-    on: bool,
-) -> Result<Response, Failure> {
+/// Blocks somebody; who is blocked already stays so.
+pub(super) async fn block(context: &Context, request: &Request, name: &str) -> Answered {
+    set_blocked(context, request, name, true).await
+}
+
+pub(super) async fn unblock(context: &Context, request: &Request, name: &str) -> Answered {
+    set_blocked(context, request, name, false).await
+}
+
+async fn set_blocked(context: &Context, request: &Request, name: &str, on: bool) -> Answered {
     let caller = caller(context, request)?;
     match context.hub.call(caller, call::Block { name: name.into(), on }).await {
         Ok(_) => Ok(Response::new(204)),
@@ -165,7 +161,7 @@ pub(super) async fn block(
 }
 
 /// Whom the caller has blocked.
-pub(super) async fn blocked(context: &Context, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn blocked(context: &Context, request: &Request) -> Answered {
     let list = Blocked {
         hub: context.hub.clone(),
         caller: caller(context, request)?,

@@ -47,9 +47,9 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
     said(context, caller, room, action).await
 }
 
-/// The protocol for `curl`: the body is the text, whatever its type (`curl -d` calls it a form),
-/// but not one in parts: whoever sends that does not mean what stands between the parts to be said.
-pub(super) async fn protocol(context: &Context, request: &Request, room: &str) -> Answered {
+/// For `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but not a form
+/// in parts: who sends that does not mean what stands between the parts to be said.
+pub(super) async fn say_text(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     if media_type(request).to_ascii_lowercase().starts_with("multipart/") {
         let says = "multipart forms are not accepted; send the text itself, as curl -d does";
@@ -124,6 +124,26 @@ pub(super) async fn delete(
 pub(super) async fn react(
     context: &Context,
     request: &Request,
+    room: &str,
+    seq: &str,
+    emoji: &str,
+) -> Answered {
+    set_reaction(context, request, [room, seq, emoji], true).await
+}
+
+pub(super) async fn unreact(
+    context: &Context,
+    request: &Request,
+    room: &str,
+    seq: &str,
+    emoji: &str,
+) -> Answered {
+    set_reaction(context, request, [room, seq, emoji], false).await
+}
+
+async fn set_reaction(
+    context: &Context,
+    request: &Request,
     [room, seq, emoji]: [&str; 3],
     on: bool,
 ) -> Answered {
@@ -189,6 +209,8 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
         };
         return Ok(told(201, &said));
     }
+    // The message may have been edited, signed or taken back since it was first sent, of which the
+    // core keeps nothing: only what is sent again is read.
     let found = match (find(context, room, seq).await?, sent) {
         (Some(found), _) => found,
         // It was said before, and is not kept any more.
@@ -202,9 +224,10 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
     Ok(told(200, &found))
 }
 
-/// Changes a message, and answers with it as it is then. It is read *before*: what cannot be read
-/// is not changed either, and what was changed needs no reading to be answered. (What others do to
-/// it in between, the stream tells.)
+/// Changes a message, and answers with it as it is then. The core keeps neither the text of a
+/// message nor its reactions, so the answer needs the log; but it is read *before*: a message that
+/// cannot be read is not changed either, and once it is changed, nothing can keep the answer back.
+/// (What others do to it in between, the stream tells.)
 async fn changed(
     context: &Context,
     caller: Caller,

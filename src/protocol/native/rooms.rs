@@ -7,20 +7,20 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::chat::{
-    Access, Caller, Description, DirectRoom, PasswordState, Refusal, RoomChange, RoomId, RoomInfo,
-    RoomRef, RoomSettings, Seq, Title, Visibility, call,
+    Access, Caller, Description, DirectRoom, MembershipMarks, PasswordState, Refusal, RoomChange,
+    RoomId, RoomInfo, RoomRef, RoomSettings, Seq, Title, Visibility, call,
 };
 use crate::crypto;
 use crate::http::{Request, Response};
 use crate::hub::HubHandle;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
-use crate::protocol::lists::{Items, Listed, Members, More};
+use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, about, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::wrong;
 use crate::protocol::native::identity::who;
-use crate::protocol::native::json::{Deleted, Occupant, Room};
+use crate::protocol::native::json::{Deleted, Room};
 use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{Context, json_body, lists};
 use crate::store::{Counts, Reader};
@@ -28,7 +28,7 @@ use crate::store::{Counts, Reader};
 pub(super) async fn list(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
     // All counts are read before the first room is told: what cannot be read is refused.
-    let mine = lists::marks(&context.hub, &caller).await?;
+    let mine = marks(&context.hub, &caller).await?;
     let mine: Vec<(RoomId, Seq)> = mine.into_iter().map(|one| (one.room, one.read)).collect();
     let counts = counted(context, caller.clone(), mine).await?;
     let list = Rooms { hub: context.hub.clone(), caller, after: RoomId(0), counts };
@@ -109,7 +109,6 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
 
 pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    own(context, caller.clone(), room).await?;
     let call = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Member };
     context.hub.call(caller, call).await?;
     Ok(Response::new(204))
@@ -169,22 +168,6 @@ pub(super) async fn expel(
     Ok(Response::new(204))
 }
 
-pub(super) async fn members(context: &Context, request: &Request, room: &str) -> Answered {
-    let (caller, room) = about(context, request, room)?;
-    let list = Members::new(context.hub.clone(), caller, room);
-    Ok(lists::respond(Response::new(200), r#"{"members":["#, list, "]}").await?)
-}
-
-impl Listed for Members {
-    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
-        Box::pin(async {
-            let (members, more) = self.page().await?;
-            members.iter().for_each(|one| items.push(&Occupant::from(one)));
-            Ok(more)
-        })
-    }
-}
-
 pub(super) async fn read(context: &Context, request: &Request, room: &str) -> Answered {
     #[derive(Serialize)]
     struct Read {
@@ -223,6 +206,20 @@ pub(super) async fn readable(
         return Ok(info.horizon);
     }
     Err(Failure::not_member())
+}
+
+/// What the caller has to do with their rooms, and how far they have read them.
+pub(super) async fn marks(
+    hub: &HubHandle,
+    caller: &Caller,
+) -> Result<Vec<MembershipMarks>, Refusal> {
+    let (mut all, mut after) = (Vec::new(), RoomId(0));
+    loop {
+        let page = hub.call(caller.clone(), call::Marks { after }).await?;
+        all.extend(page.items);
+        let Some(next) = page.next else { return Ok(all) };
+        after = next;
+    }
 }
 
 /// The lock of a room, if the caller may change it.

@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use crate::chat::{Folded, RoomId, Seq, call};
+use crate::chat::{Caller, Folded, Refusal, RoomId, Seq, call};
 use crate::http::{Request, Response};
+use crate::hub::HubHandle;
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::errors::Failure;
 use crate::protocol::native::identity::who;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::pages::{counted, limit, parameter};
 use crate::protocol::native::rooms::readable;
-use crate::protocol::{Context, json_body, lists};
+use crate::protocol::{Context, json_body};
 use crate::store::{Found, Query};
 
 pub(super) async fn search(context: &Context, request: &Request) -> Result<Response, Failure> {
@@ -26,7 +27,7 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
             let after = readable(context, caller, room).await?;
             vec![(room, after)]
         }
-        None => lists::readable(&context.hub, &caller).await?,
+        None => all_readable(&context.hub, &caller).await?,
     };
     let query = Query { words, rooms, author, before, limit };
     let found = context.readers.search(person, query).await?;
@@ -56,5 +57,16 @@ pub(super) fn listed(request: &Request, found: &Found) -> Response {
             response.header("Link", link)
         }
         None => response,
+    }
+}
+
+/// The rooms whose messages the caller may read, and after which entry.
+async fn all_readable(hub: &HubHandle, caller: &Caller) -> Result<Vec<(RoomId, Seq)>, Refusal> {
+    let (mut all, mut after) = (Vec::new(), RoomId(0));
+    loop {
+        let page = hub.call(caller.clone(), call::Readable { after }).await?;
+        all.extend(page.items);
+        let Some(next) = page.next else { return Ok(all) };
+        after = next;
     }
 }

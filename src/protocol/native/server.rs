@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::chat::{Caller, call};
-use crate::http::Response;
+use crate::http::{Request, Response};
 use crate::limits::{
     BODY_BYTES_MAX, CLIENT_ID_BYTES_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, MESSAGE_CHARS_MAX,
     NAME_CHARS_MAX, PAGE_MESSAGES_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, READY_DEADLINE_MS,
     TITLE_CHARS_MAX, TITLE_CHARS_MIN,
 };
+use crate::protocol::native::Answered;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::{Context, json_body};
 
@@ -66,7 +67,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// Answers with the server's description.
-pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
+pub(super) async fn about(context: &Context, _: &Request) -> Answered {
     let seq = context.hub.call(Caller::Nobody, call::Heard).await?;
     let about = About {
         name: "Shanty",
@@ -81,14 +82,26 @@ pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
     Ok(Response::new(200).json(json_body::text(&about)))
 }
 
-/// Answers with one of the documents.
-pub(super) fn document(json: &'static str) -> Response {
+pub(super) async fn openapi(_: &Context, _: &Request) -> Answered {
+    Ok(document(OPENAPI))
+}
+
+pub(super) async fn asyncapi(_: &Context, _: &Request) -> Answered {
+    Ok(document(ASYNCAPI))
+}
+
+fn document(json: &'static str) -> Response {
     Response::new(200).json(json).header("Cache-Control", "no-cache")
+}
+
+/// Answers as long as there is a server.
+pub(super) async fn alive(_: &Context, _: &Request) -> Answered {
+    Ok(Response::new(200).text("ok\n"))
 }
 
 /// Whether the server can serve requests: the hub answers soon, and the disk can be read and
 /// written.
-pub(super) async fn ready(context: &Context) -> Result<Response, Failure> {
+pub(super) async fn ready(context: &Context, _: &Request) -> Answered {
     if let Err(what_to_do) = *context.health.borrow() {
         return Err(Failure::from(Code::Unavailable).saying(what_to_do));
     }

@@ -1,7 +1,7 @@
 //! Piratchat: accounts with keys, sessions in a cookie, and one websocket into the lobby.
 //!
 //! It translates, and decides nothing that lasts. A key is seen here when it is made and when it is
-//! shown, and never kept or logged. Called by [`respond`](super::respond).
+//! shown, and never kept or logged. Called by [`route`](super::route).
 
 mod codec;
 #[cfg(test)]
@@ -14,23 +14,34 @@ use crate::chat::{
     Access, Caller, LOBBY, Page, Refusal, RoomRef, SessionInfo, SubscriptionId, call,
 };
 use crate::crypto;
-use crate::http::{self, Method, Reject, Request, Response};
+use crate::http::{self, Reject, Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::lists::{Items, Listed, More};
-use crate::protocol::{Context, Outcome, POST, Protocol, READ, UPGRADE, protocol_id};
-use crate::protocol::{advice, cookies, give_up, json_body, lists, method, session, unrouted};
+use crate::protocol::routes::{Route, routes};
+use crate::protocol::{Context, Outcome, Protocol, protocol_id};
+use crate::protocol::{advice, cookies, give_up, json_body, lists, session};
 use crate::time::Time;
 
 /// This protocol, as the others know it.
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&CODEC],
     claims: |path| matches!(path, ["api" | "ws", ..]),
-    respond: |context, subscription, request, path| {
-        Box::pin(respond(context, subscription, request, path))
-    },
+    routes: ROUTES,
     acts: |_, path| path == ["api", "logout"],
+    dress,
     refused,
     foreign: || FOREIGN.into(),
+};
+
+const ROUTES: &[Route] = routes! {
+    Post "/api/register" => register(),
+    Post "/api/login" => log_in(),
+    Get "/api/logout" => log_out(),
+    Post "/api/logout" => log_out(),
+    Get "/api/online" => online(),
+    Get "/api/user/@me" => me(),
+    Get "/api/user/{name+}" => person(name),
+    Stream "/ws" => websocket(),
 };
 
 /// Why a request is refused: the status, and what to do about it.
@@ -54,43 +65,6 @@ const CLOSED: Failure =
     Failure::new(403, "this server accepts no new accounts; ask its owner for one");
 const FOREIGN: Failure =
     Failure::new(403, "a page from another origin cannot act for its visitor here");
-
-/// Answers what is Piratchat's.
-async fn respond(
-    context: &Context,
-    subscription: SubscriptionId,
-    request: &Request,
-    path: &[&str],
-) -> Outcome {
-    let answered = match (method(request), path) {
-        (Method::Post, ["api", "register"]) => register(context, request).await,
-        (Method::Post, ["api", "login"]) => log_in(context, request).await,
-        (Method::Get | Method::Post, ["api", "logout"]) => log_out(context, request).await,
-        (Method::Get, ["api", "online"]) => online(context, request).await,
-        (Method::Get, ["api", "user", "@me"]) => me(context, request).await,
-        (Method::Get, ["api", "user", name]) if !name.is_empty() => {
-            person(context, request, name).await
-        }
-        (Method::Get, ["ws"]) => match websocket(context, subscription, request).await {
-            Ok(outcome) => return outcome,
-            Err(response) => Ok(response),
-        },
-        _ => Ok(dress(unrouted(request, allowed(path)))),
-    };
-    Outcome::Response(answered.unwrap_or_else(Response::from))
-}
-
-/// The methods of a path; none if there is no such path.
-fn allowed(path: &[&str]) -> &'static [Method] {
-    match path {
-        ["api", "register" | "login"] => POST,
-        ["api", "logout"] => &[Method::Get, Method::Head, Method::Post, Method::Options],
-        ["api", "user", ""] => &[],
-        ["api", "online"] | ["api", "user", _] => READ,
-        ["ws"] => UPGRADE,
-        _ => &[],
-    }
-}
 
 async fn register(context: &Context, request: &Request) -> Result<Response, Failure> {
     #[derive(Deserialize)]

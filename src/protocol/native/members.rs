@@ -1,0 +1,56 @@
+//! The list of a room's members, page by page.
+
+use std::collections::HashSet;
+
+use crate::chat::{AccountId, Caller, Member, Page, Place, Refusal, RoomId, call};
+use crate::http::{Request, Response};
+use crate::hub::HubHandle;
+use crate::protocol::Context;
+use crate::protocol::lists::{self, Items, Listed, More};
+use crate::protocol::native::Answered;
+use crate::protocol::native::asking::about;
+use crate::protocol::native::json::Occupant;
+
+pub(super) async fn list(context: &Context, request: &Request, room: &str) -> Answered {
+    let (caller, room) = about(context, request, room)?;
+    let list = Members::new(context.hub.clone(), caller, room);
+    Ok(lists::respond(Response::new(200), r#"{"members":["#, list, "]}").await?)
+}
+
+/// Who belongs to a room, and who is present in it, page by page.
+struct Members {
+    hub: HubHandle,
+    caller: Caller,
+    room: RoomId,
+    after: Place,
+    /// Who was listed as present: who leaves meanwhile would come again, as away.
+    here: HashSet<AccountId>,
+}
+
+impl Members {
+    fn new(hub: HubHandle, caller: Caller, room: RoomId) -> Members {
+        Members { hub, caller, room, after: Place::Present(0), here: HashSet::new() }
+    }
+
+    /// The next page; and whether there is another.
+    async fn page(&mut self) -> Result<(Vec<Member>, bool), Refusal> {
+        let call = call::Members { room: self.room, after: self.after };
+        let Page { items: members, next } = self.hub.call(self.caller.clone(), call).await?;
+        let id = |one: &Member| one.author.account;
+        let known = |one: &Member| id(one).is_some_and(|id| self.here.contains(&id));
+        let fresh: Vec<Member> = members.into_iter().filter(|one| !known(one)).collect();
+        self.here.extend(fresh.iter().filter(|one| one.online).filter_map(id));
+        self.after = next.unwrap_or(self.after);
+        Ok((fresh, next.is_some()))
+    }
+}
+
+impl Listed for Members {
+    fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
+        Box::pin(async {
+            let (members, more) = self.page().await?;
+            members.iter().for_each(|one| items.push(&Occupant::from(one)));
+            Ok(more)
+        })
+    }
+}
