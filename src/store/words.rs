@@ -6,7 +6,7 @@
 //!
 //! Its author and the owner of its room ([`judge`]). Only the log knows the author; the core has
 //! checked before that the account is a member of the room, and says `as_owner` where the account
-//! owns it (`chat/core/words.rs`). Only the author may edit.
+//! owns it (`chat/core/messages.rs`). Only the author may edit.
 //!
 //! # Words that are gone
 //!
