@@ -119,7 +119,7 @@ export function makeRoom(then) {
   });
 }
 
-// The settings of a room: notifications and leaving; for its owner also its title, access and so on.
+// The settings of a room: notifications and leaving; for its owner also title, access and so on.
 export function aboutRoom(room, mine, { changed, leave, blocks }) {
   let box = null;
   const direct = room.kind === "direct";
