@@ -1,6 +1,6 @@
-//! What the hub and the connections need to know of a protocol: how it decodes what a client sends
-//! and encodes what happened. One [`Codec`] for each protocol id; the hub holds them as trait
-//! objects, and so knows no protocol by name, and no wire format: a codec writes finished frames.
+//! The hub's and the connections' view of a protocol: how it decodes a client's messages and
+//! encodes events. There is one [`Codec`] for each protocol id; the hub holds them as trait
+//! objects, so it knows no protocol by name and no wire format: a codec writes finished frames.
 //!
 //! An announcement is encoded at most once for each protocol id, and shared from there on: server
 //! frames are not masked (RFC 6455 section 5.1), so the same bytes serve everybody.
@@ -10,31 +10,31 @@ use bytes::{Bytes, BytesMut};
 use crate::chat::{ClientId, CloseReason, Event, ProtocolId, Receipt, Refusal, Tell};
 use crate::ws::CloseFrame;
 
-/// One protocol's way to chat: a client's text in, commands out; events in, frames out.
+/// One protocol: decodes a client's text into tells, encodes events into frames.
 ///
-/// It has no state: what a connection is bound to, the core knows.
+/// It has no state: the core knows each connection's subscription.
 pub trait Codec: Sync {
-    /// Names it among all codecs: lower-case letters and `-`.
+    /// The codec's unique name: lower-case letters and `-`.
     fn name(&self) -> &'static str;
 
-    /// What a client's message means. What means nothing is [`Tell::Garbled`], with the reason.
+    /// Decodes a client's message. An invalid message is [`Tell::Garbled`], with the reason.
     fn decode(&self, text: &str) -> Tell;
 
-    /// Appends the frame that tells of an event; nothing, where this protocol has no word for it.
-    /// `epoch` names the log, for protocols whose frames carry a cursor.
+    /// Appends the frame of an event; nothing, if this protocol does not show it. `epoch` names the
+    /// log, for protocols whose frames carry a cursor.
     fn event(&self, epoch: &str, event: &Event, frame: &mut Vec<u8>);
 
-    /// Appends the frame that answers a client's message; nothing, where this protocol is silent.
-    /// `mark`: the client's own number for it, where it gave one.
+    /// Appends the reply to a client's message; nothing, if this protocol sends none. `mark`: the
+    /// client id of the message, where the client gave one.
     fn reply(&self, reply: &Result<Receipt, Refusal>, mark: Option<&ClientId>, frame: &mut Vec<u8>);
 
-    /// How a client is told that its connection is closed.
+    /// The close frame for a reason.
     fn close(&self, why: Disconnect) -> CloseFrame;
 
-    /// Whether the subscription through which an event came is told of it like everybody else.
+    /// Whether the subscription that caused an event receives it like all others.
     fn echoes(&self) -> bool;
 
-    /// Whether comings and goings are told in measure, gathered over a second, and not one by one.
+    /// Whether joins and leaves are gathered over a second instead of sent one by one.
     fn gathers_presence(&self) -> bool {
         false
     }
@@ -43,41 +43,41 @@ pub trait Codec: Sync {
 /// The codecs of all protocols; a [`ProtocolId`] is an index into it.
 pub type Codecs = Vec<&'static dyn Codec>;
 
-/// How many protocol ids there can be.
+/// The most protocol ids there can be.
 pub const PROTOCOL_IDS_MAX: usize = 8;
 
-/// Why the server closes a connection. What the client is told, its protocol says.
+/// Why the server closes a connection. The protocol chooses the words for the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Disconnect {
-    /// The core ends it.
+    /// The core ended the subscription.
     Ended(CloseReason),
-    /// The client reads too slowly; it may come back and is then told what it missed.
+    /// The client reads too slowly; it may reconnect and then gets what it missed.
     TooSlow,
-    /// The log cannot be read for it now.
+    /// The log cannot be read now.
     TryLater,
-    /// It has begun a message and not ended it, and the memory for such input is used up.
+    /// The client holds an incomplete message, and the memory for such input is used up.
     Unfinished,
-    /// A message has begun and did not end in time.
+    /// A message did not end in time.
     Drips,
-    /// It has sent a message that is not text.
+    /// The client sent a message that is not text.
     NotText,
-    /// It has never said anything, and others wait for its place.
+    /// The client has never sent a message, and others wait for a connection slot.
     NoPlace,
 }
 
 /// One announcement, encoded for the clients of one protocol id.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Encoded {
-    /// Which protocol id.
+    /// The protocol id.
     pub protocol: ProtocolId,
     /// Not empty.
     pub frame: Bytes,
-    /// Whether the subscription through which it came gets it, too.
+    /// Whether the subscription that caused the event receives it, too.
     pub echo: bool,
 }
 
-/// Encodes what happened. Frames are cut off one growing block, so that a round of small ones costs
-/// few allocations; a block lives until its last frame was written.
+/// Encodes events and replies. Frames are cut from one growing block, so that a round of small
+/// frames costs few allocations; a block lives until its last frame is written.
 pub struct Encoder {
     codecs: Codecs,
     epoch: Box<str>,
@@ -86,24 +86,24 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// The blocks that frames are cut from.
+    /// The size of a block.
     const BLOCK_BYTES: usize = 16 * 1024;
 
-    /// An encoder for these protocols, and the log of that name.
+    /// An encoder for these protocols, and the log that `epoch` names.
     ///
     /// # Panics
-    /// With more than [`PROTOCOL_IDS_MAX`] of them.
+    /// With more than [`PROTOCOL_IDS_MAX`] codecs.
     pub fn new(codecs: Codecs, epoch: &str) -> Encoder {
         assert!(codecs.len() <= PROTOCOL_IDS_MAX, "there are more codecs than there is room for");
         Encoder { codecs, epoch: epoch.into(), frame: Vec::new(), block: BytesMut::new() }
     }
 
-    /// Whether the clients of a protocol id have comings and goings gathered.
+    /// Whether a protocol gathers presence.
     pub fn gathers(&self, protocol: ProtocolId) -> bool {
         self.codecs.get(usize::from(protocol.0)).is_some_and(|codec| codec.gathers_presence())
     }
 
-    /// An event, encoded for each protocol id that somebody listens by.
+    /// An event, encoded for each protocol that listens.
     pub fn event(&mut self, event: &Event, listens: impl Fn(ProtocolId) -> bool) -> Vec<Encoded> {
         let mut encoded = Vec::new();
         for protocol in
@@ -117,7 +117,7 @@ impl Encoder {
         encoded
     }
 
-    /// The frame that answers a client's message; empty where the protocol is silent.
+    /// The reply to a client's message; empty where the protocol sends none.
     pub fn reply(
         &mut self,
         protocol: ProtocolId,
@@ -128,7 +128,7 @@ impl Encoder {
         self.cut()
     }
 
-    /// The frame that tells one client of an event; empty where its protocol has no word for it.
+    /// An event for one client; empty where its protocol does not show it.
     pub fn direct(&mut self, protocol: ProtocolId, event: &Event) -> Bytes {
         self.codec(protocol).event(&self.epoch, event, &mut self.frame);
         self.cut()
@@ -138,7 +138,7 @@ impl Encoder {
         self.codecs[usize::from(protocol.0)]
     }
 
-    /// What was written, as bytes that can be shared.
+    /// The written frame, as bytes that can be shared.
     fn cut(&mut self) -> Bytes {
         if self.frame.is_empty() {
             return Bytes::new();

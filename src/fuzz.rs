@@ -1,17 +1,17 @@
-//! Inputs at random, for whatever reads what others write. For the tests only.
+//! Random inputs for parsers. For the tests only.
 //!
-//! Each round has a seed of its own, which a failure names. In the ordinary run there are a few
-//! thousand rounds; `make fuzz` goes on for as long as `FUZZ_SECS` says.
+//! Each round has its own seed, which a failure prints. The ordinary run has a few thousand rounds;
+//! `make fuzz` runs for `FUZZ_SECS`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Marsaglia's xorshift64: enough to wander about with.
+/// Marsaglia's xorshift64, which is random enough here.
 pub(crate) struct Dice(u64);
 
 impl Dice {
     pub fn new(seed: u64) -> Dice {
-        // Neighbouring seeds are to lead to different places, and none may be 0.
+        // Neighbouring seeds must give different sequences, and the state must not be 0.
         Dice((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
@@ -27,8 +27,8 @@ impl Dice {
         &all[self.roll(all.len())]
     }
 
-    /// One of the seeds, or several behind each other, damaged: bytes are changed, taken away, put
-    /// in, doubled; and words are put in that mean something to whoever reads it.
+    /// One of the seeds, or several joined, damaged: bytes are changed, removed, inserted, doubled;
+    /// and `words` are inserted that mean something to the parser.
     pub fn bytes(&mut self, seeds: &[&str], words: &[&str]) -> Vec<u8> {
         let mut input = Vec::new();
         for _ in 0..=self.roll(3) {
@@ -57,11 +57,11 @@ impl Dice {
     }
 }
 
-/// Runs `round` again and again, each time with dice of its own; so often, or for `FUZZ_SECS`.
-/// `FUZZ_SEED` runs one round.
+/// Runs `round` `rounds` times or for `FUZZ_SECS`, each with its own dice. `FUZZ_SEED` runs one
+/// round.
 ///
 /// # Panics
-/// When a round does; then its seed is printed.
+/// When a round panics; its seed is printed first.
 pub(crate) fn fuzz(rounds: u64, mut round: impl FnMut(&mut Dice)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let mut run = |seed: u64| {
@@ -77,7 +77,7 @@ pub(crate) fn fuzz(rounds: u64, mut round: impl FnMut(&mut Dice)) {
     (0..rounds).for_each(&mut run);
     let Some(secs) = number("FUZZ_SECS") else { return };
     let start = Instant::now();
-    // Each run goes elsewhere: its first seed is what the clock says.
+    // The first seed comes from the clock, so that each run tries other seeds.
     let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let first = passed.as_secs() << 30;
     let mut seed = first;

@@ -1,13 +1,13 @@
-//! The actor that owns the core. One task, one inbox: it takes what has arrived, lets the core
-//! decide, and hands what comes of it to the store, to the workers and to whoever asked.
+//! The actor that owns the core. One task, one inbox: it takes the commands that have arrived, lets
+//! the core decide, and hands the effects to the store, to the workers and to the waiting callers.
 //!
-//! It awaits only its inbox, and nothing that it sends waits: so no client can hold it up, and no
-//! cycle of waiting can form. It knows no protocol and no socket. Callers: the protocols (asks),
+//! It awaits only its inbox, and none of its sends block: so no client can delay it, and no cycle
+//! of waiting can form. It knows no protocol and no socket. Callers: the protocols (calls),
 //! connections (subscriptions and tells), the server (start and close).
 //!
-//! A *round* is everything that had arrived when the hub came to look. What comes of a round goes
-//! to each worker in one piece, so that a worker writes once to each connection, however much was
-//! said.
+//! A *round* is every command that has arrived when the hub looks. Each worker gets the effects of
+//! a round in one piece, so a worker writes once to each connection, however many messages there
+//! are.
 
 mod announce;
 mod handle;
@@ -41,18 +41,18 @@ use crate::log;
 use crate::store::{Gone, Line};
 use crate::time::{Moment, Time};
 
-/// What the hub is not to go beyond; in the program, what [`limits`](crate::limits) says.
+/// The bounds of the hub's queues; in the program, those of [`limits`](crate::limits).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Commands waiting for the hub, beside the leaves that are paid for.
+    /// Commands waiting in the inbox, beside the reserved slots for leaves.
     pub inbox: usize,
-    /// Subscriptions at once: each has paid for its leave.
+    /// Subscriptions at once: each reserves an inbox slot for its leave.
     pub subscriptions: usize,
     /// Commands of one round.
     pub round_commands: usize,
     /// Rounds handed to a worker and not yet delivered.
     pub rounds: usize,
-    /// Items that pile up for a worker that does not come.
+    /// Items that pile up for a worker that does not take its rounds.
     pub round_items: usize,
     /// Entries proposed and not yet in the log.
     pub proposed: usize,
@@ -82,19 +82,19 @@ pub struct Hub {
     encoder: Encoder,
     waiters: HashMap<CallId, Waiter>,
     last_call: u64,
-    /// What the log has said, and the core has not heard yet: an entry that is too long for one
-    /// command holds up the next. No more than there are proposals.
+    /// Answers of the log that the core has not handled yet: an entry whose effects are too long
+    /// for one command delays the next. No more than there are proposals.
     from_log: VecDeque<Command>,
-    /// For each room and worker, how many subscriptions there are behind each protocol.
+    /// For each room and worker, the number of subscriptions of each protocol.
     audiences: Numbered<RoomId, Vec<[u32; PROTOCOL_IDS_MAX]>>,
     effects: Vec<Effect>,
     presence: Presence,
-    /// What the workers were told last with [`Item::Head`].
+    /// The last head sent to the workers with [`Item::Head`].
     head: Seq,
 }
 
 impl Hub {
-    /// A hub for so many workers, and the ends of the lines to them.
+    /// A hub for `workers` workers, and the receiving ends of their lines.
     pub fn new(
         settings: Settings,
         snapshot: Snapshot,
@@ -109,7 +109,7 @@ impl Hub {
         Hub::within(Bounds::default(), clock, chat, line, encoder, workers)
     }
 
-    /// The same, within other bounds and by another clock.
+    /// The same with other bounds and another clock, for tests.
     pub(crate) fn within(
         bounds: Bounds,
         clock: Clock,
@@ -118,7 +118,8 @@ impl Hub {
         encoder: Encoder,
         workers: usize,
     ) -> (Hub, HubHandle, Vec<Rounds>) {
-        // Every subscription has paid for its leave in advance, on top of what all may send.
+        // The inbox has a reserved slot for the leave of each subscription, beside its common
+        // slots.
         let (sender, inbox) = mpsc::channel(bounds.inbox + bounds.subscriptions);
         let (workers, rounds) = (0..workers).map(|_| WorkerLine::new(bounds)).unzip();
         let hub = Hub {
@@ -140,8 +141,8 @@ impl Hub {
         (hub, HubHandle::new(sender), rounds)
     }
 
-    /// Runs until every [`HubHandle`] and [`SubscriptionGuard`] is gone; or the writer is, without
-    /// which nothing can be changed: then whoever waits for an answer hears that it is unavailable.
+    /// Runs until every [`HubHandle`] and [`SubscriptionGuard`] is dropped, or until the writer is
+    /// gone: without it nothing can change, so every waiting caller gets `Unavailable`.
     pub async fn run(mut self) {
         let mut round = Vec::new();
         let mut tick = Instant::now() + Duration::from_millis(TICK_MS);
@@ -149,14 +150,14 @@ impl Hub {
             let wake_by = self.wake_by(tick);
             let arrived = self.inbox.recv_many(&mut round, self.bounds.round_commands);
             if let Ok(0) = tokio::time::timeout_at(wake_by, arrived).await {
-                // Nobody is held up any more by waiting.
+                // All handles are gone, so waiting for the store delays no client.
                 return self.line.finish().await;
             }
             if tick <= Instant::now() {
                 tick = Instant::now() + Duration::from_millis(TICK_MS);
                 self.tick();
             }
-            // Whoever is readable now gets to speak in this round: a long round is one write for
+            // Every connection that is readable now joins this round: a long round is one write for
             // many messages.
             tokio::task::yield_now().await;
             while round.len() < self.bounds.round_commands
@@ -174,7 +175,8 @@ impl Hub {
             self.hear_the_log(now);
             self.announce_gathered();
             if let Err(Gone) = self.hand_over() {
-                // Nobody can say what came of what was proposed. Those who wait are let go.
+                // The outcome of the pending proposals is unknown. Dropping the waiters answers
+                // `Unavailable`.
                 return log!(Error, "the writer of the database has stopped; restart the server");
             }
         }
@@ -183,18 +185,18 @@ impl Hub {
     fn tick(&mut self) {
         let now = self.clock.now();
         self.carry_out(now, Command::Tick);
-        // Who follows quiet rooms only is to come back with a number that is not old.
+        // A stream of quiet rooms needs a recent cursor, too, so that it does not resume from an
+        // old one.
         let head = self.chat.last();
         if std::mem::replace(&mut self.head, head) != head {
             self.workers.iter_mut().for_each(|worker| worker.push(Item::Head(head)));
         }
     }
 
-    /// When to come back though nothing has arrived: at the tick, or soon, if a worker could not
-    /// be handed what is for it.
+    /// When to wake although no command arrives: at the tick, or soon, if a worker's line is full.
     fn wake_by(&self, tick: Instant) -> Instant {
         if self.chat.is_busy() || !self.from_log.is_empty() {
-            return Instant::now(); // What was too long for one command goes on.
+            return Instant::now(); // Continue what was too long for one command.
         }
         let held_up = self.workers.iter().any(WorkerLine::is_held_up);
         let tick = self.presence.next().map_or(tick, |due| due.min(tick));
@@ -221,8 +223,8 @@ impl Hub {
         }
     }
 
-    /// The core hears what the log has said, as far as it is through with what came before. What is
-    /// long goes on with the next round, so that others have their turn in between.
+    /// Passes the log's answers to the core while it is not behind. A long one continues in the
+    /// next round, so that other commands get their turn in between.
     fn hear_the_log(&mut self, now: Moment) {
         while !self.chat.is_behind()
             && let Some(command) = self.from_log.pop_front()
@@ -244,7 +246,7 @@ impl Hub {
         match effect {
             Effect::Answer { id, answer } => {
                 if let Some(waiter) = self.waiters.remove(&id) {
-                    let _ = waiter.send(answer); // The caller may have gone away.
+                    let _ = waiter.send(answer); // The caller may be gone.
                 }
             }
             Effect::Propose { ticket, time, entry } => {
@@ -306,14 +308,15 @@ impl Hub {
         let audience =
             self.audiences.entry(room).or_insert_with(|| vec![[0; PROTOCOL_IDS_MAX]; workers]);
         let count = &mut audience[worker_of(subscription)][usize::from(protocol.0)];
-        *count =
-            count.checked_add_signed(change).expect("the core unsubscribes only who is subscribed");
+        *count = count
+            .checked_add_signed(change)
+            .expect("the core unsubscribes only existing subscriptions");
         if change < 0 && audience.iter().flatten().all(|count| *count == 0) {
             self.audiences.remove(&room);
         }
     }
 
-    /// Ends the round: what is to be written goes to the store, what is to be told to the workers.
+    /// Ends the round: hands the proposals to the store and the items to the workers.
     fn hand_over(&mut self) -> Result<(), Gone> {
         for worker in &mut self.workers {
             worker.hand_over();

@@ -1,11 +1,11 @@
-//! The write queue of one connection: what the kernel has not taken yet.
+//! The write queue of one connection: the bytes that the kernel has not taken yet.
 //!
-//! A worker gathers what a connection gets in one round in a buffer of its own and writes it at
-//! once; only the rest comes in here, and is written when the socket is ready again. So nearly
-//! every queue is empty nearly always, and an empty one holds no memory. It never grows beyond
+//! A worker gathers a connection's frames of a round in its own buffer and writes them at once;
+//! only the rest is queued here, and written when the socket is ready again. So nearly every queue
+//! is empty most of the time, and an empty one holds no memory. It never grows beyond
 //! [`OUTBOX_BYTES_MAX`], and it never touches a socket. The worker and the connection call it.
 //!
-//! What all connections of a worker have unsent together, its [`Budget`] counts.
+//! A [`Budget`] counts the unsent bytes of all connections of a worker.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -15,13 +15,13 @@ use crate::limits::OUTBOX_BYTES_MAX;
 
 /// Bytes in the order in which they are to be written.
 pub struct Outgoing {
-    /// A ring, so that taking a little from the front moves nothing.
+    /// A ring, so that removing bytes from the front moves nothing.
     bytes: VecDeque<u8>,
     budget: Rc<Budget>,
 }
 
-/// The bytes that many connections hold together, and how many they may. It only counts; whoever
-/// is about to hold more asks whether there is room, and knows what to do where there is none.
+/// The bytes that many connections hold together, and their bound. It only counts; a caller that is
+/// about to hold more checks [`Budget::left`] first, and decides what to do.
 pub struct Budget {
     most: usize,
     used: Cell<usize>,
@@ -34,17 +34,17 @@ pub struct Held {
 }
 
 impl Budget {
-    /// Nothing is held.
+    /// An unused budget of `most` bytes.
     pub const fn new(most: usize) -> Budget {
         Budget { most, used: Cell::new(0) }
     }
 
-    /// What may still be held.
+    /// The bytes left.
     pub fn left(&self) -> usize {
         self.most.saturating_sub(self.used.get())
     }
 
-    /// Holds so many bytes, whether or not there is room.
+    /// Holds bytes, even beyond the bound.
     pub fn hold(self: &Rc<Budget>, bytes: usize) -> Held {
         self.add(bytes);
         Held { budget: self.clone(), bytes }
@@ -71,17 +71,17 @@ impl Drop for Outgoing {
     }
 }
 
-/// The reader is too slow: the bytes would not have fitted. None of them has been queued.
+/// The client is too slow: the bytes do not fit. None of them is queued.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
 impl Outgoing {
-    /// An empty queue, whose bytes count there; allocates nothing.
+    /// An empty queue whose bytes count in `budget`; allocates nothing.
     pub fn new(budget: &Rc<Budget>) -> Outgoing {
         Outgoing { bytes: VecDeque::new(), budget: budget.clone() }
     }
 
-    /// Queues all of `bytes`, or none where they would make it more than `OUTBOX_BYTES_MAX`.
+    /// Queues all of `bytes`, or none if the queue would exceed `OUTBOX_BYTES_MAX`.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Full> {
         // The queue is never longer than the bound, so this does not go below zero.
         if bytes.len() > OUTBOX_BYTES_MAX - self.bytes.len() {
@@ -92,8 +92,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// What to write next: a piece from the front, empty only if the queue is. Not always all of
-    /// it; write and [`advance`](Self::advance) until it is empty or the kernel takes no more.
+    /// The next bytes to write, empty only if the queue is. Not always all of them; write and
+    /// [`advance`](Self::advance) until it is empty or the kernel takes no more.
     pub fn chunk(&self) -> &[u8] {
         self.bytes.as_slices().0
     }
@@ -101,7 +101,7 @@ impl Outgoing {
     /// Forgets the first `count` bytes, which the kernel has taken.
     ///
     /// # Panics
-    /// When there are not so many: the caller has counted wrongly.
+    /// When fewer are queued: the caller has miscounted.
     pub fn advance(&mut self, count: usize) {
         self.bytes.drain(..count);
         self.budget.give_back(count);
@@ -110,7 +110,7 @@ impl Outgoing {
         }
     }
 
-    /// Forgets everything: nobody is there to take it.
+    /// Forgets everything, as the peer is gone.
     pub fn clear(&mut self) {
         self.budget.give_back(self.bytes.len());
         self.bytes = VecDeque::new();
@@ -121,7 +121,7 @@ impl Outgoing {
         self.bytes.len()
     }
 
-    /// What this and all others that count together may still take.
+    /// The budget left for all queues together.
     pub fn left_for_all(&self) -> usize {
         self.budget.left()
     }
@@ -164,7 +164,7 @@ mod tests {
         let mut queue = queue();
         queue.push(b"abcdef").unwrap();
         queue.advance(4);
-        // Longer than what is free behind the front, so that it goes around.
+        // Longer than the free space behind the front, so that it wraps around.
         queue.push(b"ghijkl").unwrap();
         let mut written = Vec::new();
         while !queue.is_empty() {

@@ -1,11 +1,11 @@
-//! The whole server: opens the database and the port, starts everything, accepts, and ends it all
-//! in order. Called by `main`.
+//! The whole server: opens the database and the port, starts all tasks, accepts connections, and
+//! shuts down in order. Called by `main`.
 //!
-//! The end, in order: the listener is dropped; connections finish the response in hand, and the
-//! core unsubscribes everybody (close 1001); connections end, and with them the senders of the hub;
-//! the hub ends, and with it the sender of the store; the writer commits what is left and ends.
-//! Whoever does not take their last words in time is cut off, which is no failure: what they were
-//! told to be safe is.
+//! Shutdown, in order: the listener is dropped; connections finish their current response, and the
+//! core unsubscribes every connection (close 1001); connections end, and with them the hub's
+//! handles; the hub ends, and with it the sender of the store; the writer commits the rest and
+//! ends. A client that does not take its last frames in time is cut off, which is no failure:
+//! everything acknowledged to it is on disk.
 
 mod doors;
 mod space;
@@ -52,19 +52,20 @@ pub fn run(config: Config) -> Result<(), String> {
     let config = Config { connections: affordable(config.connections), ..config };
     let runtime = runtime()?;
     let done = LocalSet::new().block_on(&runtime, serve(config, store));
-    // Whatever still hangs has had its time.
+    // Blocking tasks that still hang have had their time.
     runtime.shutdown_timeout(Duration::ZERO);
     done
 }
 
-/// How many connections there can be, of those that are wanted. Each takes a file descriptor, and
-/// many systems allow 1024 unless asked for more. Those that the database needs are no caller's.
+/// The number of connections that the system allows, at most `connections`. Each takes a file
+/// descriptor, and many systems allow 1024 unless asked for more. The database's files are
+/// reserved.
 fn affordable(connections: usize) -> usize {
     let needed = (connections + FILES_BESIDE_CONNECTIONS) as u64;
     match rlimit::increase_nofile_limit(needed) {
         Ok(allowed) if allowed >= needed => connections,
         Ok(allowed) => {
-            // Of few, the database gets by with fewer.
+            // With few descriptors, the database reserves fewer.
             let beside = (allowed as usize / 2)
                 .clamp(FILES_BESIDE_CONNECTIONS_MIN, FILES_BESIDE_CONNECTIONS);
             let left = (allowed as usize).saturating_sub(beside).max(1);
@@ -88,16 +89,16 @@ fn runtime() -> Result<Runtime, String> {
     builder.build().map_err(|error| format!("the system cannot start an event loop: {error}"))
 }
 
-/// Everything that runs and is not a connection.
+/// All running tasks that are not connections.
 struct Tasks {
     handle: HubHandle,
     hub: JoinHandle<()>,
     writer: JoinHandle<()>,
     /// Whether the writer can write.
     health: Health,
-    /// Where each worker gets its connections from.
+    /// Hands connections to the workers.
     doors: Doors<NewConnection>,
-    /// Ends when a worker does.
+    /// Resolves when a worker ends.
     workers: Vec<oneshot::Receiver<()>>,
 }
 
@@ -116,7 +117,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let watch = tokio::spawn(space::watch(disk, core, space));
     announce(address);
 
-    // Whatever accepting waits for, the others are heard.
+    // The other branches run while accepting waits.
     let failed = tokio::select! {
         () = accept_all(&listener, &mut gate, &mut tasks.doors) => None,
         () = asked_to_stop(&mut terminate, &mut interrupt) => None,
@@ -125,7 +126,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
         _ = &mut tasks.writer => Some("the writer of the database has failed"),
     };
     if let Some(what) = failed {
-        // What is acknowledged is on disk; nothing else can be trusted any more.
+        // Everything acknowledged is on disk; nothing else can be trusted.
         return Err(format!("{what}: see the log above, and start again"));
     }
     drop(listener);
@@ -184,7 +185,7 @@ fn start(config: Config, store: Store, slots: &Slots) -> Tasks {
     Tasks { handle, hub, writer, health, doors, workers }
 }
 
-/// A worker; whoever holds the other end of `alive` sees when it is over, well or not.
+/// Runs a worker; the receiver of `alive` resolves when the worker ends, even by a panic.
 async fn work(
     index: usize,
     service: Service,
@@ -197,7 +198,7 @@ async fn work(
     drop(alive);
 }
 
-/// Waits until one of the workers is over, which none should be before the end.
+/// Waits until a worker ends, which none does before the shutdown.
 async fn any_ended(workers: &mut [oneshot::Receiver<()>]) {
     poll_fn(|context| {
         let mut ended = workers.iter_mut().map(|worker| Pin::new(worker).poll(context));
@@ -206,7 +207,7 @@ async fn any_ended(workers: &mut [oneshot::Receiver<()>]) {
     .await;
 }
 
-/// The end, in order. Each part ends when the one before it has let go of it.
+/// The shutdown, in order. Each part ends when the one before it has dropped its handle.
 async fn stop(tasks: Tasks) -> Result<(), String> {
     let Tasks { handle, hub, writer, health, doors, workers } = tasks;
     drop(doors);
@@ -215,7 +216,7 @@ async fn stop(tasks: Tasks) -> Result<(), String> {
     hub.await.map_err(|_| "the hub has failed while stopping")?;
     writer.await.map_err(|_| "the writer of the database has failed while stopping")?;
     for ended in workers {
-        let _ = ended.await; // The other end is only ever dropped.
+        let _ = ended.await; // The sender is only ever dropped.
     }
     if let Err(what_to_do) = *health.borrow() {
         return Err(format!("stopped, but the last entries could not be written: {what_to_do}"));
@@ -227,7 +228,7 @@ async fn stop(tasks: Tasks) -> Result<(), String> {
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     let opened = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // A restart is not to wait for old connections to be forgotten.
+        // A restart must not wait until old connections are forgotten.
         socket.set_reuseaddr(true)?;
         // Inherited by every connection.
         socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
@@ -247,17 +248,17 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     })
 }
 
-/// Accepts for as long as it is let.
+/// Accepts until it is cancelled.
 async fn accept_all(listener: &TcpListener, gate: &mut Gate, doors: &mut Doors<NewConnection>) {
     loop {
         doors.hand_over(accept(listener, gate).await).await;
     }
 }
 
-/// Takes a place, then a connection: whoever comes beyond the bound waits in the backlog.
+/// Takes a slot, then a connection: connections beyond the bound wait in the backlog.
 async fn accept(listener: &TcpListener, gate: &mut Gate) -> NewConnection {
     let Some(slot) = gate.next().await else {
-        return pending().await; // They are never closed.
+        return pending().await; // The slots are never closed.
     };
     let mut told = false;
     loop {
@@ -265,7 +266,7 @@ async fn accept(listener: &TcpListener, gate: &mut Gate) -> NewConnection {
         match accepted {
             Ok(stream) => return NewConnection { stream, slot },
             Err(error) => {
-                // Out of memory or of the whole system's files, most likely: it helps to let some
+                // Most likely out of memory, or of the system's files: retrying helps once
                 // connections end.
                 if !std::mem::replace(&mut told, true) {
                     log!(Warn, "cannot accept: {error}");
@@ -283,11 +284,11 @@ async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-/// The line that says where to point a browser.
+/// Prints the line with the address for a browser.
 fn announce(mut address: SocketAddr) {
     let everywhere = address.ip().is_unspecified();
     if everywhere {
-        // An address that stands for all of them cannot be opened; this machine's own can.
+        // The unspecified address cannot be opened in a browser; the loopback address can.
         match address {
             SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
             SocketAddr::V6(_) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -296,7 +297,7 @@ fn announce(mut address: SocketAddr) {
     let others = if everywhere { " (and at this machine's other addresses)" } else { "" };
     let version = env!("CARGO_PKG_VERSION");
     let mut out = io::stdout().lock();
-    // Whoever closed our standard output does not want to read this.
+    // A closed standard output is no error.
     let _ = writeln!(out, "shanty {version} is open: http://{address}{others}");
     let _ = out.flush();
 }

@@ -1,11 +1,11 @@
-//! One thread: its connections, who of them sits in which room, and the delivery round.
+//! One thread: its connections, their subscriptions, and the delivery round.
 //!
-//! The hub sends one item for each announcement, not one for each recipient. Who hears it, the
-//! worker knows. It gathers what a round brings and writes once to each connection: what counts is
-//! how many frames share a write, as one small write costs more than everything else together.
+//! The hub sends one item for each announcement, not one for each recipient: the worker knows the
+//! recipients. It gathers the frames of a round and writes once to each connection, because one
+//! small write costs more than everything else together.
 //!
-//! A worker does I/O and nothing else: it decides nothing, and never waits for a client. Started
-//! by the server; everything on its thread shares by `Rc`, so there is no lock.
+//! A worker does I/O and nothing else: it makes no decisions, and never waits for a client. The
+//! server starts it; everything on its thread is shared by `Rc`, so there is no lock.
 
 mod delivery;
 #[cfg(test)]
@@ -27,15 +27,15 @@ use crate::log;
 use crate::protocol::Service;
 use crate::worker::delivery::Delivery;
 
-/// A connection that was accepted, and the place that it gives back at its end.
+/// An accepted connection, and the slot that it returns at its end.
 pub struct NewConnection {
     /// The socket; it belongs to no runtime yet.
     pub stream: std::net::TcpStream,
-    /// Its place.
+    /// Its slot.
     pub slot: Slot,
 }
 
-/// Serves until `arrivals` is closed, every connection has ended, and the hub is gone.
+/// Serves until `new_connections` is closed, every connection has ended, and the hub is gone.
 pub async fn run(
     worker: usize,
     service: Service,
@@ -49,7 +49,7 @@ pub async fn run(
     let mut delivery = Delivery::new(connections, head);
     while let Some(items) = rounds.recv().await {
         delivery.take(items);
-        // Whatever else has come belongs into the same writes.
+        // All rounds that have arrived share the same writes.
         while let Ok(items) = rounds.try_recv() {
             delivery.take(items);
         }
@@ -57,8 +57,8 @@ pub async fn run(
     }
 }
 
-/// Starts a task for each connection that arrives; when no more do, has all of them end, and cuts
-/// off those that do not.
+/// Starts a task for each new connection; after the last one, asks all connections to end, and cuts
+/// off those that do not end in time.
 async fn accept(
     worker: usize,
     shared: Shared,
@@ -70,7 +70,7 @@ async fn accept(
     let patience = Duration::from_millis(shared.pong_deadline_ms());
     while let Some(NewConnection { stream, slot }) = new_connections.recv().await {
         shared.turn().await;
-        // It may be gone before it is served.
+        // The client may be gone already.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
         let connection = Rc::new(shared.connection(hub::subscription_id(worker, count), stream));
@@ -79,8 +79,8 @@ async fn accept(
             Registered { connections: connections.clone(), subscription: connection.subscription };
         let shared = shared.clone();
         tokio::task::spawn_local(async move {
-            // Dropped at the end also when the connection panics, which costs only itself.
-            let _here = registered;
+            // Also dropped when the connection panics, which ends only that connection.
+            let _registered = registered;
             connection::serve(shared, connection, slot).await;
         });
     }
@@ -88,7 +88,7 @@ async fn accept(
     for connection in connections.borrow().values() {
         connection.nudge();
     }
-    // What connections share keeps the hub running: those that are left have it, and only those.
+    // The shared state keeps the hub running: from here on only the remaining connections hold it.
     drop(shared);
     tokio::time::sleep(Duration::from_millis(FAREWELL_MS)).await;
     let left = connections.borrow();
@@ -100,13 +100,12 @@ async fn accept(
     }
 }
 
-/// A socket as connections need it.
+/// Sets the options of an accepted socket.
 fn prepared(stream: std::net::TcpStream, patience: Duration) -> io::Result<TcpStream> {
-    // Small frames are not to wait for one another (without it, 20 ms instead of 0.5).
+    // Small frames must not wait for one another (without it, 20 ms instead of 0.5).
     stream.set_nodelay(true)?;
-    // A peer that has vanished without a word acknowledges nothing. The kernel itself would go on
-    // sending it the same for a quarter of an hour. (Everything open says something twice a minute,
-    // if only a ping.)
+    // A vanished peer acknowledges nothing, and the kernel alone would retransmit for a quarter of
+    // an hour. (Every open connection sends something twice a minute, at least a ping.)
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(patience))?;
     TcpStream::from_std(stream)

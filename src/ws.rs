@@ -1,14 +1,13 @@
 //! Websocket (RFC 6455) after the handshake: bytes in, messages out, bytes back. No sockets.
 //!
-//! tungstenite does what it is good at: it unmasks, joins fragments, checks UTF-8 as it arrives,
-//! answers pings and closes. This module stands in front of it and lets exactly one frame in at a
-//! time. So it is always known whether anything is left inside, and at the end of a message
-//! tungstenite's state is dropped with all its buffers: a websocket that waits holds no heap
-//! memory, however long its last message was.
+//! tungstenite unmasks, joins fragments, checks UTF-8 as it arrives, and answers pings and closes.
+//! This module stands in front of it and lets exactly one frame in at a time. So it always knows
+//! whether anything is left inside, and at the end of a message tungstenite's state is dropped with
+//! all its buffers: an idle websocket holds no heap memory, however long its last message was.
 //!
-//! It never touches a socket or a clock: deadlines are the connection's business. It never queues
-//! what it writes: that goes into the caller's `out`. The connection calls it with what it has
-//! read; the codecs encode with [`text_frame_with`].
+//! It never touches a socket or a clock: the connection owns the deadlines. It never queues output:
+//! that goes into the caller's `out`. The connection calls it with the bytes it has read; the
+//! codecs encode with [`text_frame_with`].
 
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 
@@ -25,21 +24,21 @@ use crate::limits::MESSAGE_BYTES_MAX;
 #[cfg(test)]
 mod tests;
 
-/// Close codes that somebody here sends or looks for (RFC 6455 section 7.4.1, and IANA's list).
+/// Close codes that the server sends or receives (RFC 6455 section 7.4.1, and IANA's list).
 pub mod code {
-    /// All is said.
+    /// A normal end.
     pub const NORMAL: u16 = 1000;
     /// The server is going down.
     pub const GOING_AWAY: u16 = 1001;
     /// The peer broke the protocol.
     pub const PROTOCOL: u16 = 1002;
-    /// Text was expected and something else came.
+    /// The peer sent something other than text.
     pub const UNSUPPORTED: u16 = 1003;
     /// Never sent: stands for a close frame that carries no code.
     pub const NONE: u16 = 1005;
     /// A text message is not UTF-8.
     pub const NOT_UTF8: u16 = 1007;
-    /// What the peer did is against the rules of the house.
+    /// The peer broke a rule of the server.
     pub const POLICY: u16 = 1008;
     /// A message is longer than [`MESSAGE_BYTES_MAX`](crate::limits::MESSAGE_BYTES_MAX).
     pub const TOO_BIG: u16 = 1009;
@@ -62,15 +61,15 @@ pub struct CloseFrame {
 const HEADER_BYTES_MAX: usize = 14;
 /// A close frame's payload is 125 bytes at most, of which two are the code (section 5.5).
 const REASON_BYTES_MAX: usize = 123;
-/// tungstenite allocates so much for each message at first, and clears and reads so much at a time.
-/// It covers nearly every chat message in one step; and a peer that announces 64 KiB and then sends
-/// them byte by byte makes us clear no more than that for each byte.
+/// tungstenite first allocates so much for each message, and clears and reads so much at a time. It
+/// covers nearly every chat message in one step; and a peer that announces 64 KiB and sends them
+/// byte by byte makes us clear no more than that for each byte.
 const READ_STEP_BYTES: usize = 512;
 
-/// What came out of the peer's bytes.
+/// What the peer's bytes meant.
 ///
-/// A payload is a view into the block that it was received into. Nobody else holds that block, and
-/// it is at most twice as long as the payload, but never shorter than 512 bytes: who keeps a short
+/// A payload is a view into the block that it was received into, and the only one. The block is at
+/// most twice as long as the payload, but never shorter than 512 bytes: a caller that keeps a short
 /// payload for long copies it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Incoming {
@@ -80,32 +79,32 @@ pub enum Incoming {
     Binary(Bytes),
     /// A ping, which has been answered, or a pong: the peer is alive.
     Alive,
-    /// The peer's close frame, answered if it was not an answer itself. The conversation is over.
-    /// Where the frame carries no code it is [`code::NONE`]; an invalid one reads as 1002.
+    /// The peer's close frame, answered if it was not an answer itself. The session is over.
+    /// Without a code it is [`code::NONE`]; an invalid one reads as 1002.
     Closed {
         /// Why, as a number.
         code: u16,
         /// Why, as a text; at most 123 bytes, often empty.
         reason: Utf8Bytes,
     },
-    /// The peer broke the rules and has been told so, unless our close frame was out already. The
-    /// conversation is over.
+    /// The peer broke the protocol and was sent a close frame, unless ours was out already. The
+    /// session is over.
     Failed(Failure),
 }
 
-/// Why a conversation was broken off (RFC 6455 section 7.1.7): what our close frame says.
+/// Why a session failed (RFC 6455 section 7.1.7): the content of our close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failure {
     /// One of 1002, 1007 and 1009.
     pub code: u16,
-    /// A few words for the log and for whoever debugs the client. Nothing of what was received.
+    /// A few words for the log and for the client's developer. Nothing of what was received.
     pub reason: &'static str,
 }
 
-/// The server's side of one websocket conversation.
+/// The server's side of one websocket session.
 ///
-/// Between messages it has nothing on the heap. While one arrives it may have the fragments so far
-/// and the frame in hand, each at most `MESSAGE_BYTES_MAX` and the slack of a growing buffer.
+/// Between messages it holds no heap memory. During one it may hold the fragments so far and the
+/// current frame, each at most `MESSAGE_BYTES_MAX` plus the slack of a growing buffer.
 #[derive(Default)]
 pub struct Websocket {
     phase: Phase,
@@ -116,9 +115,9 @@ pub struct Websocket {
     frame: Option<Frame>,
     /// A message has begun and its last fragment has not come.
     fragmented: bool,
-    /// Bytes of payload that have come and of which nothing has come out yet.
+    /// Payload bytes received that have not come out yet.
     pending: u32,
-    /// Where the message in hand grows. There is none between messages.
+    /// tungstenite's state for the current message; `None` between messages.
     context: Option<Box<WebSocketContext>>,
 }
 
@@ -141,7 +140,7 @@ struct Frame {
     left: u64,
 }
 
-/// What tungstenite takes for its socket: the bytes of one frame that are there, header first.
+/// tungstenite's socket: the available bytes of one frame, header first.
 struct Exchange<'a> {
     header: &'a [u8],
     payload: &'a [u8],
@@ -154,7 +153,7 @@ impl Websocket {
         Websocket::default()
     }
 
-    /// Takes bytes from the front of `input` until something has come of them, and says what.
+    /// Takes bytes from the front of `input` until they give a result, and returns it.
     ///
     /// `None` means that all of `input` is taken and more is needed (or none at all, once
     /// [`is_over`](Self::is_over)). A caller that cannot go on keeps the rest of `input` and comes
@@ -174,13 +173,13 @@ impl Websocket {
         }
     }
 
-    /// Begins to close: appends our close frame to `out`, unless one has been sent already.
+    /// Starts to close: appends our close frame to `out`, unless one was sent already.
     ///
     /// From here on messages are skipped; [`next`](Self::next) waits for the peer's close frame.
     /// A reason longer than 123 bytes is cut.
     ///
     /// # Panics
-    /// When `code` is one that must not be sent (RFC 6455 section 7.4): a mistake of the caller.
+    /// When `code` must not be sent (RFC 6455 section 7.4): a mistake of the caller.
     pub fn close(&mut self, code: u16, reason: &str, out: &mut Vec<u8>) {
         assert!(matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999), "{code} is never sent");
         if self.phase != Phase::Open {
@@ -188,7 +187,7 @@ impl Websocket {
         }
         close_frame(code, reason, out);
         self.phase = Phase::Closing;
-        // The message in hand will never be looked at; but a close frame might be half-way in.
+        // The current message is dropped; but a close frame may be half received.
         if !self.frame.is_some_and(|frame| frame.is_close) {
             self.context = None;
         }
@@ -206,15 +205,15 @@ impl Websocket {
         self.phase == Phase::Open
     }
 
-    /// Whether both sides have said their last word, or the peer has forfeited its own. What is
-    /// in `out` goes first; then the socket is shut for writing and, so that the kernel does not
-    /// throw our close frame away with a reset, read and discarded until the peer closes, too.
+    /// Whether both close frames are exchanged, or the peer has forfeited its own. The caller
+    /// writes `out` first; then it shuts the socket for writing and, so that the kernel does not
+    /// throw our close frame away with a reset, reads and discards until the peer closes, too.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
     }
 
-    /// What is held of a message or a frame that has begun and is not whole, in bytes, the slack of
-    /// growing buffers included; 0: nothing has begun.
+    /// The bytes held for an incomplete message or frame, the slack of growing buffers included; 0:
+    /// there is none.
     pub fn unfinished(&self) -> usize {
         const STATE: usize = 1024;
         let begun = self.context.is_some() || self.frame.is_some() || self.header_len > 0;

@@ -1,8 +1,8 @@
-//! How an answer goes out: the head and the content as they are, nothing copied behind one another;
-//! a long content piece by piece, each made when the one before it is with the kernel.
+//! How a response is sent: head and content are written as they are, without copying them together;
+//! a long content piece by piece, each made when the kernel has taken the one before.
 //!
 //! A client that takes less than `ANSWER_BYTES_MIN` in `ANSWER_WINDOW_MS` is cut off: it would hold
-//! what it is sent, and its place, for as long as it likes.
+//! the response's memory, and a slot, for as long as it likes.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::connection::socket::{Connection, Ready};
 use crate::http::{Framing, Piece, Response, Rest, Version};
 use crate::limits::{ANSWER_BYTES_MIN, ANSWER_WINDOW_MS, CLOSE_DEADLINE_MS};
 
-/// So long, unless the server stops: who takes their time then would hold up the end, and with it
-/// the process (a request that is half sent could wait for longer than `GRACE_MS`).
+/// The deadline; shorter while the server stops, so that a slow client does not delay the end of
+/// the process (a half-sent request could wait for longer than `GRACE_MS`).
 pub(super) fn patience(shared: &Shared, millis: u64) -> Duration {
     let hurry = if shared.stopping.get() { CLOSE_DEADLINE_MS } else { u64::MAX };
     Duration::from_millis(millis.min(hurry))
 }
 
-/// What a response takes of the memory of all while it is sent.
+/// The bytes of the shared budget that a response takes while it is sent.
 pub(super) fn weight(response: &Response) -> usize {
     let body = response.body();
-    // What others have, too, is there anyway: a file of the page, a document.
+    // Shared content is in memory anyway: a file of the page, a document.
     if body.is_unique() { body.len() } else { 0 }
 }
 
-/// Sends a response. `false`: the connection does not go on.
+/// Sends a response. `false`: close the connection.
 pub(super) async fn send(
     shared: &Shared,
     connection: &Connection,
@@ -46,7 +46,7 @@ pub(super) async fn send(
     write(shared, connection, parts, deadline).await && goes_on
 }
 
-/// Sends a response whose content is made meanwhile.
+/// Sends a response whose content is made piece by piece.
 async fn send_pieces(
     shared: &Shared,
     connection: &Connection,
@@ -62,7 +62,7 @@ async fn send_pieces(
     }
     framing.before_piece(true, response.body().len(), &mut before);
     let first = response.body().clone();
-    drop(response); // Each piece is given back before the next one is made.
+    drop(response); // Each piece is freed before the next one is made.
     if !write(shared, connection, [&before, &first], deadline).await {
         return false;
     }
@@ -86,8 +86,8 @@ async fn send_pieces(
 }
 
 /// Sends the head of a response whose body ends with the connection (RFC 9112 section 6.3, last
-/// rule): what a room says is written as it is, the same bytes for everybody, so not in chunks of
-/// this one connection. `false`: that is all, as for HEAD.
+/// rule): a stream's frames are the same bytes for every client, so they are not chunked. `false`:
+/// the response has no body, as for HEAD.
 pub(super) async fn send_head(
     shared: &Shared,
     connection: &Connection,
@@ -101,14 +101,14 @@ pub(super) async fn send_head(
     write(shared, connection, [&head, b""], deadline).await && !framing.head_only
 }
 
-/// Writes everything, one part behind the other. `false`: the peer is gone, or takes too little.
+/// Writes both parts. `false`: the peer is gone, or takes too little.
 pub(super) async fn write(
     shared: &Shared,
     connection: &Connection,
     mut parts: [&[u8]; 2],
     deadline: &mut Pin<&mut Sleep>,
 ) -> bool {
-    // What was taken since the deadline was set, and whether the server was to stop then.
+    // The bytes taken since the deadline was set, and whether the server was stopping then.
     let (mut taken, mut window) = (0, None);
     loop {
         let count = connection.write(parts);
@@ -125,8 +125,8 @@ pub(super) async fn write(
             taken = 0;
         }
         if connection.wait(deadline, false, true).await == Ready::Deadline {
-            // The kernel tells of room when a third of its buffer is free, which is long for a slow
-            // reader. Less than that it takes all the same.
+            // The kernel signals room when a third of its buffer is free, which takes long for a
+            // slow reader. It accepts smaller writes all the same.
             if !stopping {
                 let count = connection.push(parts);
                 taken += skip(&mut parts, count);

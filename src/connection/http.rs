@@ -1,5 +1,5 @@
 //! The HTTP phase of a connection: one request after the other, each answered before the next is
-//! looked at (RFC 9112 section 9.3.2), until one becomes a websocket or either side has enough.
+//! read (RFC 9112 section 9.3.2), until one becomes a websocket or a stream, or either side closes.
 
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -22,32 +22,32 @@ use crate::log;
 use crate::protocol::{self, Outcome, StreamScript};
 use crate::time::Time;
 
-/// What the connection becomes. The response, or its head, is sent.
+/// What the connection becomes. The response, or its head, has been sent.
 pub(super) enum Next {
     /// A websocket.
     Websocket(Upgrade),
     /// The body of a response that does not end.
     Stream {
-        /// The right to hear.
+        /// The stream's subscription.
         subscription: SubscriptionGuard,
         /// The frames that the stream sends.
         script: Box<dyn StreamScript>,
     },
 }
 
-/// What a websocket begins with.
+/// The start of a websocket.
 pub(super) struct Upgrade {
-    /// The right to chat.
+    /// The connection's subscription.
     pub subscription: SubscriptionGuard,
-    /// What is spoken.
+    /// The protocol's codec.
     pub codec: &'static dyn Codec,
-    /// A stream's: the frames that it sends besides those of its rooms.
+    /// For a stream: the frames that it sends besides those of its rooms.
     pub script: Option<Box<dyn StreamScript>>,
-    /// What came behind the request.
+    /// Input after the request.
     pub early: Bytes,
 }
 
-/// Serves requests. `None`: the connection is to be closed.
+/// Serves requests. `None`: close the connection.
 pub(super) async fn serve(
     shared: &Shared,
     connection: &Rc<Connection>,
@@ -122,15 +122,15 @@ pub(super) async fn serve(
     }
 }
 
-/// What somebody is told who comes when all places are taken.
+/// The refusal when all slots are taken.
 const NO_PLACE: Reject = Reject::new(503, "all connections are taken; try again in a moment");
 
-/// Whether it is asked only whether the server is well, which is answered whatever is short.
+/// Whether the request is a health check, which is answered whatever is short.
 fn is_health(request: &Request) -> bool {
     matches!(request.path.as_str(), "/healthz" | "/readyz")
 }
 
-/// Answers a request, if its connection has a place, and may keep it if it is to stay open.
+/// Answers a request if its connection has a slot, and may keep it if it stays open.
 async fn admitted(
     shared: &Shared,
     connection: &Connection,
@@ -154,15 +154,16 @@ async fn admitted(
     }
 }
 
-/// A 503 in the words of whom the request was meant for.
+/// A 503 in the format of the protocol that the path belongs to.
 fn refused(shared: &Shared, request: &Request, reject: Reject) -> Outcome {
     let origin = request.header("origin");
     let response = protocol::unread(&shared.service, &request.path, origin, reject);
     Outcome::Response(retry_after(response))
 }
 
-/// Answers a request, as long as there is memory for the answer. Whoever cannot be sent one is told
-/// so before anything is done for it; or after it was looked up, if that has changed nothing.
+/// Answers a request while there is memory for the response. If there is none, the request is
+/// refused before it has any effect; a GET or HEAD may also be refused after the lookup, as it has
+/// no effect.
 async fn respond(shared: &Shared, connection: &Connection, request: &Request) -> Outcome {
     const FULL: Reject = Reject::new(
         503,
@@ -187,20 +188,20 @@ async fn respond(shared: &Shared, connection: &Connection, request: &Request) ->
     }
 }
 
-/// Says when to come back.
+/// Adds `Retry-After`.
 fn retry_after(response: Response) -> Response {
     response.header("Retry-After", RETRY_AFTER_MS.div_ceil(1000).to_string())
 }
 
-/// As the request wants it; but a server that stops keeps no connection alive, and one without a
-/// place of its own is not kept.
+/// The framing that the request wants; but a stopping server, or a connection of the reserve, is
+/// not kept alive.
 fn framing(shared: &Shared, place: &Place, request: &Request) -> Framing {
     let framing = Framing::of(request, Time::now());
     let goes_on = !shared.stopping.get() && !place.is_of_the_reserve();
     Framing { keep_alive: framing.keep_alive && goes_on, ..framing }
 }
 
-/// Reads the next request. `Ok(None)`: there is none, and nobody waits for an answer.
+/// Reads the next request. `Ok(None)`: there is none, and the peer waits for no response.
 async fn next(
     shared: &Shared,
     connection: &Rc<Connection>,
@@ -208,7 +209,7 @@ async fn next(
     reader: &mut Reader,
     deadline: &mut Pin<&mut Sleep>,
 ) -> Result<Option<Request>, Reject> {
-    // A deadline runs from the beginning of its phase, or one could drip bytes for ever.
+    // The deadline runs from the start of its phase; otherwise a client could drip bytes for ever.
     let mut phase = None;
     let mut noted = false;
     loop {
@@ -230,8 +231,8 @@ async fn next(
         if reader.phase() == Phase::Idle && shared.stopping.get() {
             return Ok(None);
         }
-        let here = (reader.phase(), shared.stopping.get());
-        if phase.replace(here) != Some(here) {
+        let current = (reader.phase(), shared.stopping.get());
+        if phase.replace(current) != Some(current) {
             let (millis, stage) = match reader.phase() {
                 Phase::Idle => (IDLE_DEADLINE_MS, Stage::Idle),
                 Phase::Head => (HEAD_DEADLINE_MS, Stage::Asking),

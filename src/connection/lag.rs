@@ -1,10 +1,10 @@
-//! What a subscription of one room has missed, whose reader is slower than the room: that costs a
-//! number and not a queue. What was said meanwhile is read back from the log, in order; of who came
-//! and went only the outcome is kept: whoever came and left again is not told of.
+//! What a subscription of one room has missed because the client is slower than the room: that
+//! costs a number and not a queue. Messages are read back from the log, in order; of joins and
+//! leaves only the outcome is kept: a user who joined and left meanwhile is not announced.
 //!
-//! (A stream, which hears many rooms, has a [`StreamCursor`](super::feed::StreamCursor) for that.
-//! The protocols of one room have no number in their frames by which a client could resume, so they
-//! have this.)
+//! (A stream, which has many rooms, uses a [`StreamCursor`](super::stream_cursor::StreamCursor).
+//! The frames of the protocols of one room have no cursor by which a client could resume, so they
+//! use this.)
 
 use std::collections::BTreeMap;
 
@@ -16,36 +16,36 @@ use crate::limits::{LAG_BYTES_MAX, LAG_OWN_MAX};
 /// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Lag {
-    /// Everything up to here has been queued. `None`: nothing of the log was missed.
+    /// Every entry up to here has been queued. `None`: no entry was missed.
     cursor: Option<Seq>,
-    /// The last entry that was missed.
+    /// The last missed entry.
     noted: Seq,
-    /// The subscription's own messages among them, which it knows, as they were acknowledged.
+    /// The subscription's own messages among them, which were acknowledged.
     own: Vec<Seq>,
-    /// Who is here now and was not, or the other way round, and the frame that says so.
+    /// The users whose presence changed: whether the user is present now, and the frame for it.
     moved: BTreeMap<Folded, (bool, Bytes)>,
     moved_bytes: usize,
-    /// All that was missed has been told, up to here; what is announced late and is not younger
-    /// is known.
+    /// Everything missed up to here was sent; a late announcement of an entry up to here is
+    /// skipped.
     caught_up: Option<Seq>,
 }
 
-/// More was missed than is kept: the reader cannot be told what it should be.
+/// More was missed than may be kept, so the client must reconnect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooMuch;
 
 impl Lag {
-    /// Up to where everything was told, if all was.
+    /// Up to where everything was sent, if all was.
     pub fn caught_up(&self) -> Option<Seq> {
         self.caught_up
     }
 
-    /// From where the log is to be read, and what of it is not to be told. `None`: not at all.
+    /// From where to read the log, and which entries to skip. `None`: there is nothing to read.
     pub fn to_read(&self) -> Option<(Seq, &[Seq])> {
         self.cursor.map(|cursor| (cursor, &self.own[..]))
     }
 
-    /// Misses a message; `own`: it came through this subscription.
+    /// Notes a missed message; `own`: it came through this subscription.
     pub fn miss_said(&mut self, seq: Seq, own: bool) -> Result<(), TooMuch> {
         self.cursor.get_or_insert(Seq(seq.0.saturating_sub(1)));
         self.noted = self.noted.max(seq);
@@ -55,22 +55,22 @@ impl Lag {
         if self.own.len() > LAG_OWN_MAX { Err(TooMuch) } else { Ok(()) }
     }
 
-    /// Misses that somebody came, or went.
+    /// Notes a missed join or leave.
     pub fn miss_moved(&mut self, who: &Folded, here: bool, frame: &[u8]) -> Result<(), TooMuch> {
         if let Some((before, known)) = self.moved.remove(who) {
             self.moved_bytes -= known.len();
             if before != here {
-                return Ok(()); // All is as the reader knows it.
+                return Ok(()); // The client's roster is right again.
             }
         }
         self.moved_bytes += frame.len();
-        // A copy, for the frame is a part of a larger block.
+        // A copy, because the frame is a part of a larger block.
         self.moved.insert(who.clone(), (here, Bytes::copy_from_slice(frame)));
         if self.moved_bytes > LAG_BYTES_MAX { Err(TooMuch) } else { Ok(()) }
     }
 
-    /// A page of the log was queued, which reaches up to `upto`, in a log that had `head` entries.
-    /// The frames that say who came and went, if that was the last: all has been told then.
+    /// A page of the log was queued that reaches up to `upto`, in a log that had `head` entries. If
+    /// it was the last, everything was sent, and this returns the frames of the joins and leaves.
     pub fn page(&mut self, upto: Seq, head: Seq) -> Option<Vec<u8>> {
         if self.cursor.is_some() {
             self.cursor = self.cursor.max(Some(upto));
@@ -81,7 +81,7 @@ impl Lag {
         }
         let moved = std::mem::take(self).moved;
         self.caught_up = Some(upto);
-        // Who went first: the places of those who came may be theirs.
+        // Leaves go first: a user who joined may have taken a freed place.
         let frames = [false, true].into_iter().flat_map(|came| {
             let moved = moved.values().filter(move |(here, _)| *here == came);
             moved.flat_map(|(_, frame)| frame.iter().copied())

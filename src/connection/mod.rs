@@ -1,10 +1,10 @@
 //! One socket: HTTP requests until it closes or becomes a websocket, then the websocket, until it
-//! is over. It reads, decodes and waits; what it is told, the worker delivers.
+//! ends. The connection's task reads, decodes and waits; the worker delivers the frames.
 //!
-//! It waits for cancel-safe things only (the socket, a nudge, a deadline) and then does what there
-//! is to do in plain code. What it reads into belongs to the thread, not to the connection. The
-//! HTTP phase lives in a box that is dropped at the upgrade, so that an idle websocket holds next
-//! to nothing. It never decides what a request means: that is the protocols' business.
+//! The task awaits cancel-safe things only (the socket, a nudge, a deadline) and does the rest in
+//! plain code. Its read buffer belongs to the thread, not to the connection. The HTTP phase lives
+//! in a box that is dropped at the upgrade, so an idle websocket holds almost no memory. It never
+//! decides what a request means: the protocols do.
 
 mod answer;
 mod http;
@@ -41,16 +41,17 @@ use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSEN
 use crate::outgoing::Budget;
 use crate::protocol::Service;
 
-/// What all connections of one thread share.
+/// The state that all connections of one thread share.
 pub struct Shared {
     service: Rc<Service>,
     read_buffer: RefCell<Box<[u8]>>,
-    /// Frames on their way out of a websocket's reading side.
+    /// Control frames that a websocket's reading side writes.
     control: RefCell<Vec<u8>>,
     stopping: Cell<bool>,
-    /// Up to here everything has been announced on this thread.
+    /// Every entry up to here has been announced on this thread.
     head: Rc<Cell<Seq>>,
-    /// What is queued for all connections of this thread, and the answers that are being read.
+    /// The bytes queued for all connections of this thread, and the bodies of responses in
+    /// progress.
     unsent: Rc<Budget>,
     unfinished: Unfinished,
     turns: Turns,
@@ -60,7 +61,7 @@ pub struct Shared {
     connections: Connections,
 }
 
-/// A connection that is there. At its end, however it comes, nothing of it is unfinished.
+/// A served connection. Its drop, for whatever reason, releases its unfinished input.
 struct Present<'a>(&'a Shared, &'a Rc<Connection>);
 
 impl Drop for Present<'_> {
@@ -70,7 +71,7 @@ impl Drop for Present<'_> {
 }
 
 impl Shared {
-    /// For one thread.
+    /// The state for one thread.
     pub fn new(
         service: Rc<Service>,
         head: Rc<Cell<Seq>>,
@@ -94,23 +95,22 @@ impl Shared {
         }
     }
 
-    /// After so long without a sign of life a peer is taken to be gone.
+    /// A peer without a sign of life for this long is taken to be gone.
     pub fn pong_deadline_ms(&self) -> u64 {
         self.service.config.pong_deadline_ms
     }
 
-    /// A connection of this thread, of which nothing was read yet.
+    /// A new connection of this thread.
     pub fn connection(&self, subscription: SubscriptionId, stream: TcpStream) -> Connection {
         Connection::new(subscription, stream, &self.unsent)
     }
 
-    /// Waits until another connection may be begun.
+    /// Waits until another connection may start.
     pub async fn turn(&self) {
         self.turns.take().await;
     }
 
-    /// From here on no connection is kept alive for another request. The caller nudges those that
-    /// wait for one.
+    /// Keeps no connection alive for another request from here on. The caller nudges the idle ones.
     pub fn stop(&self) {
         self.stopping.set(true);
     }
@@ -125,7 +125,7 @@ pub async fn serve(shared: Rc<Shared>, connection: Rc<Connection>, slot: Slot) {
         Some(Next::Websocket(upgrade)) => {
             websocket::serve(&shared, &connection, upgrade, &mut deadline).await;
         }
-        // Boxed: an idle websocket is not to pay for what a stream needs.
+        // Boxed: an idle websocket must not pay for a stream's state.
         Some(Next::Stream { subscription, script }) => {
             Box::pin(stream::serve(&shared, &connection, subscription, script, &mut deadline))
                 .await;
@@ -134,15 +134,15 @@ pub async fn serve(shared: Rc<Shared>, connection: Rc<Connection>, slot: Slot) {
     shared.turns.take().await;
     drop(present);
     connection.end();
-    // What was only lent is given back at once.
+    // A slot of the reserve is returned at once.
     if !place.is_of_the_reserve() {
         linger(&shared, &connection, &mut deadline).await;
     }
 }
 
-/// Lets the peer read our last words. Closing a socket with unread input makes the kernel send a
-/// reset, which can destroy what is on the way (RFC 9112 section 9.6): so our side is closed first,
-/// and what still comes is thrown away, for a while.
+/// Lets the peer read the last bytes. Closing a socket with unread input makes the kernel send a
+/// reset, which can destroy bytes in flight (RFC 9112 section 9.6): so our side is shut first, and
+/// further input is discarded until a deadline.
 async fn linger(
     shared: &Shared,
     connection: &Connection,

@@ -1,18 +1,18 @@
-//! Places for connections, and who makes way where they are short.
+//! Slots for connections, and which connection makes way when they are short.
 //!
-//! A place is taken before a connection is accepted, so that callers beyond the bound wait in the
-//! kernel's backlog. But who asks, and for what, only their request says. So where there has been
-//! no place for a while, a few callers more are let into a *reserve*, and their heads are read: who
-//! asks whether the server is well is answered there; the others get a place as soon as somebody
-//! makes way for them, or are told to come back.
+//! A slot is taken before a connection is accepted, so connections beyond the bound wait in the
+//! kernel's backlog. But the server knows the client and its request only after it has read the
+//! head. So when no slot has been free for a while, a few more connections are accepted into a
+//! *reserve*, and their heads are read: a health check is answered there; the others get a slot as
+//! soon as another connection makes way, or a 503 with `Retry-After`.
 //!
-//! - What stays open for people who are not logged in may take three quarters of all places.
-//! - Whoever holds a place and asks for nothing makes way first, the oldest before the others: an
-//!   HTTP connection on which nothing was asked for a moment, a request that comes slowly; then a
-//!   websocket of nobody who is logged in, which has not said a word for a minute.
-//! - One address has a bounded number of places. (Each worker counts its share: connections go to
-//!   the workers in turn.) Behind a proxy that is the address that the proxy names, as soon as it
-//!   does, and for what stays open.
+//! - Websockets of clients that are not logged in may take three quarters of all slots.
+//! - An inactive connection makes way first, the oldest before the others: an HTTP connection
+//!   without a request for a moment, a request that arrives slowly; then a websocket of a client
+//!   that is not logged in and has sent nothing for a minute.
+//! - One address has a bounded number of slots. (Each worker counts its share: connections go to
+//!   the workers in turn.) Behind a proxy that is the address that the proxy names, as soon as a
+//!   request names it, and for connections that stay open.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -36,46 +36,46 @@ use crate::protocol;
 /// The connections of one thread, by subscription, from accept to close.
 pub type Connections = Rc<RefCell<Numbered<SubscriptionId, Rc<Connection>>>>;
 
-/// The places of all workers.
+/// The slots of all workers.
 #[derive(Clone)]
 pub struct Slots {
     places: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
-    /// Of the places, those that may be held for people who are not logged in.
+    /// The slots that clients without a login may hold.
     strangers: Arc<Semaphore>,
 }
 
-/// The place of one connection.
+/// The slot of one connection.
 pub struct Slot {
     permit: OwnedSemaphorePermit,
-    /// It is one of the reserve.
+    /// It belongs to the reserve.
     pub(super) reserve: bool,
-    /// It is one of those that strangers may hold, too.
+    /// The permit of a client that is not logged in.
     stranger: Option<OwnedSemaphorePermit>,
 }
 
-/// Lets connections in, one after the other.
+/// Hands out slots, one after the other.
 pub struct Gate {
     slots: Slots,
-    /// There has been no place for a while.
+    /// No slot has been free for a while.
     short: bool,
 }
 
-/// What a connection does, as far as it matters to whoever waits for its place.
+/// A connection's stage, as far as it decides whether the connection makes way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
-    /// Nothing is asked.
+    /// HTTP, without a request.
     Idle,
-    /// A request is on its way.
+    /// A request is arriving.
     Asking,
-    /// A websocket of nobody who is logged in, which has said nothing.
+    /// A websocket of a client that is not logged in and has sent nothing.
     Silent,
-    /// Anything else: it keeps its place.
+    /// Anything else: it keeps its slot.
     Busy,
 }
 
 impl Slots {
-    /// So many places.
+    /// Slots for `connections` connections.
     pub fn new(connections: usize) -> Slots {
         let strangers = connections - connections / 4;
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
@@ -86,13 +86,12 @@ impl Slots {
         }
     }
 
-    /// The way in.
+    /// The gate for accepting.
     pub fn gate(&self) -> Gate {
         Gate { slots: self.clone(), short: false }
     }
 
-    /// Gives a connection of the reserve a place like any other, if one is or becomes free in that
-    /// time.
+    /// Gives a connection of the reserve an ordinary slot, if one becomes free within `time`.
     pub(super) async fn settle(&self, slot: &mut Slot, time: Duration) -> bool {
         if slot.reserve {
             let place = tokio::time::timeout(time, self.places.clone().acquire_owned()).await;
@@ -102,33 +101,33 @@ impl Slots {
         true
     }
 
-    /// Lets a connection stay open for somebody who is not logged in.
+    /// Takes a stranger's permit. `false`: there is none left.
     pub(super) fn admit_stranger(&self, slot: &mut Slot) -> bool {
         slot.stranger = self.strangers.clone().try_acquire_owned().ok();
         slot.stranger.is_some()
     }
 }
 
-/// The place of a connection that is served.
+/// The slot of a served connection.
 pub(super) struct Place {
     slot: Slot,
-    /// It counts for an address.
+    /// The address that the connection counts for.
     address: Option<Rc<()>>,
 }
 
 impl Place {
-    /// One that counts for no address yet.
+    /// A slot that counts for no address yet.
     pub fn new(slot: Slot) -> Place {
         Place { slot, address: None }
     }
 
-    /// Whether it is only lent, until the request was looked at.
+    /// Whether the slot belongs to the reserve, and is lent for one request only.
     pub fn is_of_the_reserve(&self) -> bool {
         self.slot.reserve
     }
 
-    /// Counts for the address at the other end. `false`: it has all the places that it may have.
-    /// A proxy has as many as it likes, and this machine itself.
+    /// Counts the connection for the peer's address. `false`: that address has no slot left. A
+    /// proxy and this machine itself have no bound.
     pub fn is_the_peers(&mut self, shared: &Shared, connection: &Connection) -> bool {
         let from = connection.from();
         let source = Source::of(from);
@@ -139,7 +138,7 @@ impl Place {
         self.address.is_some()
     }
 
-    /// Becomes a place like any other, for which somebody else makes way.
+    /// Waits for an ordinary slot, and has other connections make way for it.
     pub async fn settle(&mut self, shared: &Shared, connection: &Connection) -> bool {
         let end = Instant::now() + Duration::from_millis(RESERVE_DEADLINE_MS);
         while self.slot.reserve {
@@ -152,7 +151,7 @@ impl Place {
         true
     }
 
-    /// Whether the connection may stay open for whoever asks from there.
+    /// Whether the connection may stay open for a client from `source`; `known`: it is logged in.
     pub fn stays(
         &mut self,
         shared: &Shared,
@@ -175,7 +174,7 @@ impl Place {
 }
 
 impl Gate {
-    /// Waits for the place of one more connection. Dropped in between, it has taken none.
+    /// Waits for the next slot. Cancel-safe: a dropped call has taken none.
     pub async fn next(&mut self) -> Option<Slot> {
         let Slots { places, reserve, .. } = &self.slots;
         let place = |permit| Some(Slot { permit, reserve: false, stranger: None });
@@ -199,7 +198,7 @@ impl Gate {
     }
 }
 
-/// Has one connection of a thread make way, if there is one that has to.
+/// Makes one inactive connection of a thread make way, if there is one.
 pub(super) fn make_way(connections: &Connections, but: &Connection) {
     let now = Instant::now();
     let (grace, silence) =
@@ -225,23 +224,23 @@ pub(super) fn make_way(connections: &Connections, but: &Connection) {
     if rank < 2 { connection.cut_off() } else { connection.close(Disconnect::NoPlace) }
 }
 
-/// How many places each address has.
+/// The number of slots of each address.
 pub(super) struct Addresses {
     most: usize,
-    /// Each place holds one more of these.
+    /// Each slot holds one more strong reference.
     places: RefCell<HashMap<Source, Rc<()>>>,
 }
 
 impl Addresses {
-    /// Nobody has one.
+    /// At most `most` slots for each address.
     pub fn new(most: usize) -> Addresses {
         Addresses { most, places: RefCell::default() }
     }
 
-    /// Takes one for as long as what is returned lives. `None`: the address has all it may have.
+    /// Takes a slot for as long as the returned value lives. `None`: the address has no slot left.
     pub fn take(&self, source: Source) -> Option<Rc<()>> {
         let mut places = self.places.borrow_mut();
-        // Whoever has gone is forgotten when the table has doubled.
+        // Addresses without connections are removed when the table has doubled.
         if places.len() == places.capacity() {
             places.retain(|_, place| Rc::strong_count(place) > 1);
         }

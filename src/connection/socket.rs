@@ -1,19 +1,19 @@
-//! One socket, and what is still to be written to it. Shared by two on the same thread: the
-//! connection's task, which reads and waits, and the worker, which delivers.
+//! One socket and its unsent bytes. Two tasks on the same thread share it: the connection's task,
+//! which reads and waits, and the worker, which delivers.
 //!
-//! Nearly everything is written by whoever has it, at once; only what the kernel does not take is
-//! queued, and then the task, woken for that, writes it when the socket is ready. Nothing here
-//! waits, except [`Connection::wait`].
+//! Either task writes at once; only the bytes that the kernel does not take are queued, and then
+//! the connection's task is woken to write them when the socket is ready. Nothing here waits,
+//! except [`Connection::wait`].
 //!
 //! # When a client stops reading
 //!
 //! 1. The kernel's buffer fills, and the rest goes into the [`Outgoing`] queue of this connection.
-//! 2. What does not fit its bound is not queued: the connection is behind, which costs a number
-//!    (`stream_cursor.rs`, for a room's subscription `lag.rs`), and later reads what it missed
-//!    from the log.
+//! 2. Frames that do not fit its bound are not queued: the connection is behind, which costs a
+//!    number (`stream_cursor.rs`; for a room's subscription, `lag.rs`), and later reads what it
+//!    missed from the log.
 //! 3. When the kernel takes nothing for ten seconds (`WRITE_STALL_MS`), the connection is closed.
 //!
-//! So nobody else waits for a slow client, and its memory is bounded.
+//! So no other client waits for a slow one, and its memory is bounded.
 
 mod hearing;
 
@@ -40,10 +40,10 @@ use crate::limits::{
 };
 use crate::outgoing::{Budget, Outgoing};
 
-/// What may be written.
+/// What the connection may write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Flow {
-    /// HTTP is spoken. What a room says meanwhile waits until the 101 is out.
+    /// HTTP. A room's frames wait until the 101 is out.
     Corked,
     /// A websocket is open.
     Open,
@@ -53,49 +53,48 @@ enum Flow {
 
 /// See the module's documentation.
 pub struct Connection {
-    /// The subscription that this connection can take, and its name in the worker's table.
+    /// The subscription that this connection can take, which is also its key in the worker's table.
     pub subscription: SubscriptionId,
-    /// Where the subscription is, as the worker delivers to it. A stream sits in many rooms, and
-    /// has none.
+    /// The room of its subscription, as the worker delivers to it; `None` for a stream, which has
+    /// many.
     pub room: Cell<Option<RoomId>>,
-    /// What it does, and since when.
+    /// The stage, and since when.
     pub(super) stage: Cell<(Stage, Instant)>,
-    /// A stream's cursor, and what this round has for it.
+    /// A stream's cursor, and this round's frames for it.
     feed: RefCell<Option<Box<StreamCursor>>>,
-    /// What a subscription of one room has missed.
+    /// Whether a subscription of one room has missed anything.
     hearing: Hearing,
     stream: TcpStream,
     outgoing: RefCell<Outgoing>,
     taken: Cell<usize>,
     told_bytes: Cell<usize>,
     flow: Cell<Flow>,
-    /// How the task is to close the connection, when it comes to it.
+    /// Why the task will close the connection.
     closing: Cell<Option<Disconnect>>,
     /// The socket failed; there is nothing left to do.
     broken: Cell<bool>,
-    /// Tells that the hub has not answered.
+    /// The number of tells that the hub has not answered.
     unanswered: Cell<u32>,
-    /// The task wants to know of something that does not show at the socket.
+    /// The task must look at state that does not show at the socket.
     nudged: Cell<bool>,
     task: RefCell<Option<Waker>>,
 }
 
-/// What the task of a connection waits for.
+/// What wakes a connection's task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ready {
-    /// There is something to read, or the end of it.
+    /// Input, or its end.
     Read,
-    /// What is queued can be written.
+    /// The socket takes queued bytes.
     Write,
-    /// Somebody on this thread has something to say: look at everything.
+    /// Another task of this thread changed the connection's state: check everything.
     Nudge,
     /// The deadline has come.
     Deadline,
 }
 
 impl Connection {
-    /// A connection over a socket that has just been accepted, before anything was read; what is
-    /// queued for it counts there.
+    /// A connection over a socket that has just been accepted; its queued bytes count in `unsent`.
     pub fn new(subscription: SubscriptionId, stream: TcpStream, unsent: &Rc<Budget>) -> Connection {
         Connection {
             subscription,
@@ -116,14 +115,14 @@ impl Connection {
         }
     }
 
-    /// Where it comes from. Whoever is gone already is nobody in particular.
+    /// The peer's address; unspecified if the peer is gone already.
     pub(super) fn from(&self) -> IpAddr {
         self.stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip())
     }
 
-    /// Writes frames, or queues what the kernel does not take. A reader who has let
-    /// `OUTBOX_BYTES_MAX` pile up is told goodbye: it can come back. From then on nothing is let
-    /// through, though something shorter might fit: what it got has to have no hole.
+    /// Writes frames, and queues the bytes that the kernel does not take. A client with
+    /// `OUTBOX_BYTES_MAX` queued is closed: it can reconnect. From then on no frame is sent,
+    /// although a shorter one might fit: the client's frames must have no gap.
     pub fn deliver(&self, frames: &[u8]) {
         let over = self.flow.get() == Flow::Ended || self.closing.get().is_some();
         if over || frames.is_empty() || self.broken.get() {
@@ -149,24 +148,23 @@ impl Connection {
             return self.close(Disconnect::TooSlow);
         }
         if was_empty {
-            self.nudge(); // The task is to wait for room in the kernel, too.
+            self.nudge(); // The task must also wait for room in the kernel.
         }
     }
 
-    /// Takes what a stream is told, until [`Connection::flush_feed`]. `true`: it is the first of a
+    /// Gathers a frame for a stream, until [`Connection::flush_feed`]. `true`: it is the first of a
     /// round.
     pub fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
         self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.gather(seq, frame))
     }
 
-    /// Takes the answer to a message of a stream's own client. `true` as for
-    /// [`Connection::gather`].
+    /// Gathers the reply to a message of the stream's client. `true` as for [`Connection::gather`].
     pub fn answer(&self, frame: &Bytes) -> bool {
         self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.answer(frame))
     }
 
-    /// Writes what a stream was told in this round; if too much is queued already, the stream's
-    /// task is to read it from the log, later.
+    /// Writes the frames that a stream gathered in this round; if too much is queued already, the
+    /// stream's task reads them from the log later.
     pub fn flush_feed(&self, scratch: &mut Vec<u8>) {
         scratch.clear();
         let behind = self.feed.borrow_mut().as_mut().is_some_and(|feed| {
@@ -190,7 +188,7 @@ impl Connection {
         self.feed.borrow_mut().get_or_insert_with(|| Box::new(StreamCursor::new()));
     }
 
-    /// Says that the stream has been told everything up to `cursor`.
+    /// Sets the cursor: the stream has everything up to `cursor`.
     pub(super) fn feed_from(&self, cursor: Seq) {
         self.begin_feed();
         if let Some(feed) = self.feed.borrow_mut().as_mut() {
@@ -198,17 +196,17 @@ impl Connection {
         }
     }
 
-    /// Where to read the log from, if it is to be read, and there is room for a page.
+    /// Where to read the log from, if the stream is behind and there is room for a page.
     pub(super) fn page_from(&self) -> Option<Seq> {
         let feed = self.feed.borrow();
         let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
-        // Nothing would be delivered any more, however much was read.
+        // A closing connection delivers no page, so none is read.
         let over = self.closing.get().is_some() || self.broken.get();
         (self.is_calm() && !over && self.flow.get() == Flow::Open).then(|| feed.cursor())
     }
 
-    /// Whether there is room for a page of the log. Who has nothing queued is no cause of what the
-    /// others hold.
+    /// Whether there is room for a page of the log. A connection with an empty queue does not add
+    /// to the bytes that the others hold.
     fn is_calm(&self) -> bool {
         let outgoing = self.outgoing.borrow();
         outgoing.is_empty()
@@ -221,7 +219,8 @@ impl Connection {
         self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.page(upto, head))
     }
 
-    /// The cursor of a stream, which nothing up to `head` is for any more.
+    /// Moves a live stream's cursor to `head`, as no entry up to it is left for the stream; returns
+    /// the cursor.
     pub(super) fn passed(&self, head: Seq) -> Seq {
         let mut feed = self.feed.borrow_mut();
         feed.as_mut().map_or(Seq(0), |feed| {
@@ -230,7 +229,7 @@ impl Connection {
         })
     }
 
-    /// The hub has answered a tell, silently or not.
+    /// The hub has answered a tell, with or without a frame.
     pub fn answered(&self) {
         let unanswered = self.unanswered.get();
         self.unanswered.set(unanswered.saturating_sub(1));
@@ -239,7 +238,7 @@ impl Connection {
         }
     }
 
-    /// Asks the task to close the connection, behind what is queued. The first reason counts.
+    /// Asks the task to close the connection, after the queued bytes. The first reason counts.
     pub fn close(&self, closing: Disconnect) {
         if self.closing.get().is_none() {
             self.closing.set(Some(closing));
@@ -247,17 +246,17 @@ impl Connection {
         self.nudge();
     }
 
-    /// How the connection is to be closed, if it is.
+    /// Why the connection will be closed, if it will.
     pub(super) fn closing(&self) -> Option<Disconnect> {
         self.closing.get()
     }
 
-    /// It does something else from here on.
+    /// Enters another stage.
     pub(super) fn enter(&self, stage: Stage) {
         self.stage.set((stage, Instant::now()));
     }
 
-    /// Whether it is about to end.
+    /// Whether the connection is about to end.
     pub(super) fn is_leaving(&self) -> bool {
         self.broken.get() || self.closing.get().is_some() || self.flow.get() == Flow::Ended
     }
@@ -267,12 +266,12 @@ impl Connection {
         self.broken.get()
     }
 
-    /// Nobody is there any more.
+    /// The peer is gone.
     pub(super) fn give_up(&self) {
         self.broken.set(true);
     }
 
-    /// Ends the connection as it is: whatever was still to be said is not.
+    /// Ends the connection at once; queued bytes are lost.
     pub fn cut_off(&self) {
         self.fail();
     }
@@ -282,7 +281,7 @@ impl Connection {
         self.nudge();
     }
 
-    /// Has the task look at everything.
+    /// Wakes the task to check everything.
     pub fn nudge(&self) {
         self.nudged.set(true);
         if let Some(task) = self.task.borrow_mut().take() {
@@ -290,7 +289,7 @@ impl Connection {
         }
     }
 
-    /// One more tell is on its way. `false`: it is the last for now.
+    /// Counts one more tell. `false`: the next one must wait.
     pub(super) fn told(&self) -> bool {
         self.unanswered.set(self.unanswered.get() + 1);
         self.may_tell()
@@ -301,45 +300,45 @@ impl Connection {
         self.unanswered.get() < UNANSWERED_MAX
     }
 
-    /// Lets what was delivered during the handshake follow the 101, and everything after it.
+    /// Sends the frames that were delivered during the handshake, after the 101.
     pub(super) fn uncork(&self) {
         self.flow.set(Flow::Open);
         self.flush();
     }
 
-    /// Queues control frames (pong, ping, close), for which there is always room, and writes.
+    /// Queues control frames (pong, ping, close), for which there is reserved room, and writes.
     pub(super) fn control(&self, frames: &[u8]) {
         if frames.is_empty() {
             return;
         }
-        // A peer that pings and never reads its pongs gets no more of them.
+        // A peer that pings and never reads its pongs is cut off.
         if self.outgoing.borrow_mut().push(frames).is_err() {
             return self.fail();
         }
         self.flush();
     }
 
-    /// No frame is delivered any more: the close frame is queued, or nobody is there.
+    /// Delivers no further frame: the close frame is queued, or the peer is gone.
     pub(super) fn end(&self) {
         self.flow.set(Flow::Ended);
     }
 
-    /// Whether there is something that the kernel has not taken.
+    /// Whether bytes are queued that the kernel has not taken.
     pub(super) fn is_stuck(&self) -> bool {
         !self.outgoing.borrow().is_empty()
     }
 
-    /// How many bytes of frames have ever been delivered: whether anything was said.
+    /// The number of frame bytes ever delivered, which shows whether anything was sent.
     pub(super) fn told_bytes(&self) -> usize {
         self.told_bytes.get()
     }
 
-    /// How many queued bytes the kernel has ever taken: whether it moves.
+    /// The number of queued bytes that the kernel has ever taken, which shows progress.
     pub(super) fn taken(&self) -> usize {
         self.taken.get()
     }
 
-    /// Writes as much of what is queued as the kernel takes.
+    /// Writes as many queued bytes as the kernel takes.
     pub(super) fn flush(&self) {
         let mut outgoing = self.outgoing.borrow_mut();
         while !outgoing.is_empty() {
@@ -357,7 +356,7 @@ impl Connection {
         }
     }
 
-    /// Reads what is there. `None`: nothing is; an empty read is the end.
+    /// Reads the available input. `None`: there is none; `Some(0)` is its end.
     pub(super) fn read(&self, buffer: &mut [u8]) -> Option<usize> {
         match self.stream.try_read(buffer) {
             Ok(count) => Some(count),
@@ -369,12 +368,12 @@ impl Connection {
         }
     }
 
-    /// Writes without queueing, as much as the kernel takes; 0 when it takes nothing now.
+    /// Writes without queueing, as much as the kernel takes; 0 when it takes nothing.
     pub(super) fn write(&self, parts: [&[u8]; 2]) -> usize {
         self.count(self.stream.try_write_vectored(&parts.map(IoSlice::new)))
     }
 
-    /// The same, whether or not the kernel has said that there is room.
+    /// The same, even if the kernel has not signalled that there is room.
     pub(super) fn push(&self, parts: [&[u8]; 2]) -> usize {
         let socket = socket2::SockRef::from(&self.stream);
         self.count(socket.send_vectored(&parts.map(IoSlice::new)))
@@ -391,14 +390,14 @@ impl Connection {
         }
     }
 
-    /// Says that nothing more will be written, and goes on reading.
+    /// Shuts the writing side; reading goes on.
     pub(super) fn shut(&self) {
-        // A socket that is gone already needs no shutting.
+        // Fails only if the socket is gone already.
         let _ = socket2::SockRef::from(&self.stream).shutdown(Shutdown::Write);
     }
 
-    /// Waits for the first of: something to read (if `read`), room to write (if `write`), a nudge,
-    /// the deadline. Cancel-safe; called by the connection's task only.
+    /// Waits for the first of: input (if `read`), room to write (if `write`), a nudge, the
+    /// deadline. Cancel-safe; only the connection's task calls it.
     pub(super) async fn wait(
         &self,
         deadline: &mut Pin<&mut Sleep>,

@@ -1,11 +1,11 @@
-//! What a stream is told: live, as long as its reader keeps up; from the log, where it does not.
+//! How a stream gets its events: live, as long as the client keeps up; from the log, otherwise.
 //!
-//! A stream knows one number, its cursor: everything up to there that it may see has been queued.
-//! While it is *live*, the worker gathers what is announced and queues it once a round. When that
-//! would not fit, nothing more is queued: the stream is *behind*, which costs a number and not a
+//! A stream keeps one number, its cursor: everything up to it that the stream may see has been
+//! queued. While it is *live*, the worker gathers announcements and queues them once a round. If
+//! they do not fit, nothing more is queued: the stream is *behind*, which costs a number and not a
 //! queue. Its connection then reads the log from the cursor on, page by page, and is live again
-//! when a page reaches up to everything that was announced meanwhile. So what was missed and what
-//! is live join without a gap and without a repetition.
+//! when a page reaches up to everything that was announced meanwhile. So missed and live events
+//! join without a gap and without a repetition.
 
 use bytes::Bytes;
 
@@ -17,25 +17,25 @@ pub(super) struct StreamCursor {
     /// While behind: the last entry that was announced and not gathered.
     behind: Option<Seq>,
     gathered: Vec<Piece>,
-    /// Where the cursor was before what is gathered.
+    /// The cursor before the gathered frames.
     before: Seq,
 }
 
 /// One frame of a round.
 struct Piece {
     frame: Bytes,
-    /// It answers a message of the client's own: it is never left out.
+    /// It replies to the client's own message, so it is never left out.
     reply: bool,
 }
 
 impl StreamCursor {
-    /// A stream that has been told nothing yet, and will begin with the log.
+    /// A new stream, which begins with the log.
     pub fn new() -> StreamCursor {
         let none = Seq(0);
         StreamCursor { cursor: none, behind: Some(none), gathered: Vec::new(), before: none }
     }
 
-    /// Says where it begins. What was announced since its subscriptions were taken is noted
+    /// Sets the cursor to begin at. Announcements since the subscriptions were taken are noted
     /// already.
     pub fn begin_at(&mut self, cursor: Seq) {
         (self.cursor, self.before) = (cursor, cursor);
@@ -46,21 +46,21 @@ impl StreamCursor {
         self.cursor
     }
 
-    /// Whether the log is to be read.
+    /// Whether the stream must read the log.
     pub fn is_behind(&self) -> bool {
         self.behind.is_some()
     }
 
-    /// Takes what is announced. `true`: it is the first piece of a round.
+    /// Gathers an announcement. `true`: it is the first piece of a round.
     pub fn gather(&mut self, seq: Option<Seq>, frame: &Bytes) -> bool {
         match (&mut self.behind, seq) {
             (Some(noted), Some(seq)) => {
                 *noted = (*noted).max(seq);
                 return false;
             }
-            // What is not in the log is of no use to who is not up to date.
+            // An event that is not in the log is skipped while the stream is behind.
             (Some(_), None) => return false,
-            // A page of the log has had it already.
+            // A page of the log had it already.
             (None, Some(seq)) if seq <= self.cursor => return false,
             (None, Some(seq)) => self.cursor = seq,
             (None, None) => {}
@@ -68,7 +68,7 @@ impl StreamCursor {
         self.push(Piece { frame: frame.clone(), reply: false })
     }
 
-    /// Takes the answer to a message of the client's own.
+    /// Gathers the reply to the client's own message.
     pub fn answer(&mut self, frame: &Bytes) -> bool {
         self.push(Piece { frame: frame.clone(), reply: true })
     }
@@ -78,8 +78,8 @@ impl StreamCursor {
         self.gathered.len() == 1
     }
 
-    /// Ends a round: appends what was gathered to `out`, and says nothing; if it is more than
-    /// `room` bytes, only the answers, and the stream is behind from what was before it.
+    /// Ends a round: appends the gathered frames to `out`. If they are more than `room` bytes,
+    /// appends only the replies, and the stream is behind from the cursor before this round.
     pub fn flush(&mut self, room: usize, out: &mut Vec<u8>) {
         let bytes: usize = self.gathered.iter().map(|piece| piece.frame.len()).sum();
         let fits = bytes <= room;
@@ -96,11 +96,11 @@ impl StreamCursor {
         }
     }
 
-    /// What an idle stream keeps room for.
+    /// The pieces that an idle stream keeps capacity for.
     const IDLE_PIECES: usize = 8;
 
-    /// A page of the log was queued, which reaches up to `upto`, in a log that had `head` entries.
-    /// `true`: that was the last, and the stream is live.
+    /// A page of the log was queued that reaches up to `upto`, in a log that had `head` entries.
+    /// `true`: it was the last page, and the stream is live.
     pub fn page(&mut self, upto: Seq, head: Seq) -> bool {
         self.cursor = self.cursor.max(upto);
         self.before = self.cursor;
@@ -111,8 +111,7 @@ impl StreamCursor {
         live
     }
 
-    /// Everything up to `head` has passed by: where nothing of it was for this stream, the cursor
-    /// moves all the same.
+    /// Moves the cursor of a live stream to `head`, as no entry up to it is left for this stream.
     pub fn pass(&mut self, head: Seq) {
         if self.behind.is_none() {
             self.cursor = self.cursor.max(head);
@@ -170,7 +169,7 @@ mod tests {
         assert!(!feed.page(Seq(12), Seq(12)));
         assert!(!feed.page(Seq(13), Seq(20)));
         assert!(feed.page(Seq(20), Seq(20)));
-        // The announcement of what the page had comes late, and is not told twice.
+        // The announcement of an entry of the page comes late, and is not sent twice.
         assert!(!feed.gather(Some(Seq(20)), &frame("known")));
         assert!(feed.gather(Some(Seq(21)), &frame("new")));
         assert_eq!(flushed(&mut feed, 9), "new");
@@ -184,6 +183,6 @@ mod tests {
         let mut feed = StreamCursor::new();
         feed.begin_at(Seq(3));
         feed.pass(Seq(15));
-        assert_eq!(feed.cursor(), Seq(3), "who is behind has not seen it");
+        assert_eq!(feed.cursor(), Seq(3), "a stream that is behind has not seen it");
     }
 }

@@ -1,5 +1,5 @@
-//! The deadlines of HTTP over a real socket, on a clock that jumps to whatever is waited for next:
-//! minutes pass in no time, and to the millisecond.
+//! The deadlines of HTTP over a real socket, on a clock that jumps to the next timer: minutes pass
+//! at once, and exact to the millisecond.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener};
@@ -16,14 +16,14 @@ use crate::limits::{
 };
 use crate::protocol::tests::{self, Server};
 
-/// Sends `first` at once and then `drip`, a byte a second, to the end of the connection. What came
-/// back, and after how many milliseconds it was over.
+/// Sends `first` at once and then `drip`, a byte a second, to the end of the connection. Returns
+/// the answer, and the milliseconds until the end.
 fn converse(first: &str, drip: &str) -> (String, u64) {
     let (heard, millis) = converse_in_bytes(first.as_bytes(), drip.as_bytes());
     (String::from_utf8(heard).expect("UTF-8"), millis)
 }
 
-/// The same, for what is no text.
+/// The same, for bytes that are not text.
 fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
     let mut heard = (Vec::new(), 0);
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
@@ -42,7 +42,7 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
         let drips = async {
             for byte in drip.iter().cycle() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                let _ = dripping.try_write(&[*byte]); // It may not be read any more.
+                let _ = dripping.try_write(&[*byte]); // The server may not read any more.
             }
             std::future::pending::<()>().await;
         };
@@ -55,18 +55,18 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
         }
         heard.1 = u64::try_from(start.elapsed().as_millis()).expect("minutes");
         peer.set_nonblocking(false).expect("a socket");
-        let _ = peer.read_to_end(&mut heard.0); // Behind what came there may be a reset.
+        let _ = peer.read_to_end(&mut heard.0); // A reset may follow the data.
     });
     heard
 }
 
-/// The status lines of what came back, and that it was over in time.
+/// Expects these status lines, and the end at that time.
 #[track_caller]
 fn check(first: &str, drip: &str, statuses: &[&str], over: u64) {
     let (heard, millis) = converse(first, drip);
     let lines = heard.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 "));
     assert_eq!(lines.collect::<Vec<_>>(), statuses, "{first:?} {drip:?}");
-    // The timer's grain is a millisecond, and there is a timer for each step.
+    // The timer's resolution is a millisecond, and there is a timer for each step.
     assert!((over..over + 10).contains(&millis), "{first:?} {drip:?}: {millis}, not {over}");
     let last = heard.rsplit_once("HTTP/1.1 ").map_or("", |(_, last)| last);
     if last.starts_with("408") {
@@ -81,14 +81,14 @@ fn a_request_that_does_not_come_to_its_end_is_a_408() {
     let timeout = "408 Request Timeout";
     let head = HEAD_DEADLINE_MS + CLOSE_DEADLINE_MS;
     check("GET / HTTP/1.1\r\nHost: h\r\n", "", &[timeout], head);
-    // Each byte is in time, and yet the head is not.
+    // Each byte is in time, but the head is not.
     check("GET / HTTP/1.1\r\nHost: h\r\nX: ", "x", &[timeout], head);
     let body = BODY_DEADLINE_MS + CLOSE_DEADLINE_MS;
     let post = "POST /api/v1/accounts HTTP/1.1\r\nHost: h\r\n";
     check(&format!("{post}Content-Length: 64\r\n\r\n{{"), "", &[timeout], body);
     check(&format!("{post}Content-Length: 64\r\n\r\n{{"), "x", &[timeout], body);
     check(&format!("{post}Transfer-Encoding: chunked\r\n\r\n40\r\n"), "x", &[timeout], body);
-    // Who was told to go on has the body's time from then on.
+    // After a 100 the body's deadline runs.
     let expects = "Expect: 100-continue\r\nContent-Length: 64\r\n\r\n";
     check(&format!("{post}{expects}"), "x", &["100 Continue", timeout], body);
 }
@@ -97,18 +97,18 @@ fn a_request_that_does_not_come_to_its_end_is_a_408() {
 fn a_connection_on_which_nothing_is_asked_is_closed_without_a_word() {
     let idle = IDLE_DEADLINE_MS + CLOSE_DEADLINE_MS;
     check("", "", &[], idle);
-    // So is one on which something was; the time runs from the answer.
+    // So is one after a request; the time runs from the answer.
     check("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n", "", &["200 OK"], idle);
     // The next request has its own time.
     let two = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\nGET / HT";
     let head = HEAD_DEADLINE_MS + CLOSE_DEADLINE_MS;
     check(two, "", &["200 OK", "408 Request Timeout"], head);
-    // An empty line before a request is none; and begins one all the same.
+    // An empty line is not a request, but it starts the head's deadline.
     check("\r", "", &["408 Request Timeout"], head);
 }
 
-/// Sends 1 MiB to a peer that takes so many bytes a second, once the kernel has what it holds by
-/// itself. Whether all went out, and after how many seconds it was over.
+/// Sends 1 MiB to a peer that reads so many bytes a second, after the kernel's buffers are full.
+/// Returns whether everything was sent, and the seconds until the end.
 fn sent(bytes_a_second: usize) -> (bool, u64) {
     let mut result = (false, 0);
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
@@ -139,12 +139,12 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
     result
 }
 
-/// What connections share, with a place for each.
+/// The shared state of connections, with a slot for each.
 fn shared(service: Rc<Service>) -> Shared {
     Shared::new(service, Rc::default(), Rc::default(), Slots::new(100))
 }
 
-/// A place.
+/// A slot.
 async fn slot(shared: &Shared) -> Slot {
     shared.slots.gate().next().await.expect("a place")
 }
@@ -164,7 +164,7 @@ fn pair() -> (TcpStream, TcpStream) {
 
 #[test]
 fn an_answer_goes_out_as_slowly_as_it_is_read_but_not_more_slowly() {
-    // The kernel takes a little at the first look that it had not said it would.
+    // At the first look the kernel takes a little that it had not signalled.
     let (all, seconds) = sent(1);
     assert!(!all && seconds <= 2 * ANSWER_WINDOW_MS / 1000, "{seconds} seconds");
     assert!(!sent(400).0);
@@ -173,7 +173,7 @@ fn an_answer_goes_out_as_slowly_as_it_is_read_but_not_more_slowly() {
     }
 }
 
-/// What opens a websocket, and a first piece of a message: one that does not end with it.
+/// The upgrade of a websocket, and the first piece of an incomplete message.
 fn begun(first: u8, length: u8) -> Vec<u8> {
     let mut bytes = b"GET /chats/1/ws HTTP/1.1\r\nHost: h\r\n".to_vec();
     bytes.extend(tests::UPGRADE.replace('\n', "\r\n").bytes());
@@ -182,7 +182,7 @@ fn begun(first: u8, length: u8) -> Vec<u8> {
     bytes
 }
 
-/// RFC 6455 section 5.4 lets a message have any number of fragments; the server gives it a time.
+/// RFC 6455 section 5.4 allows any number of fragments; the server sets a deadline.
 #[test]
 fn a_message_that_does_not_come_to_its_end_is_a_1008() {
     const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
@@ -195,7 +195,7 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
         ("pings between the fragments", begun(0x01, 1), &PING),
     ] {
         let (heard, millis) = converse_in_bytes(&first, drip);
-        // (A drip is no answer to a close frame; who still drips is cut off.)
+        // (Dripped bytes are no close frame, so the peer is cut off.)
         let late = over..over + 2 * CLOSE_DEADLINE_MS + 10;
         assert!(late.contains(&millis), "{what}: {millis}");
         let reason = "the message took too long to arrive";
@@ -219,20 +219,20 @@ fn of_what_is_unfinished_the_most_makes_way() {
             unfinished.note(connection, bytes);
         }
         assert_eq!(closed(), [false; 4]);
-        // What comes to its end makes room.
+        // A completed message frees its bytes.
         unfinished.note(&connections[0], 0);
         unfinished.note(&connections[0], 30);
         assert_eq!((unfinished.used(), closed()), (100, vec![false; 4]));
         unfinished.note(&connections[3], 1);
         assert_eq!((unfinished.used(), closed()), (61, vec![false, true, false, false]));
-        // Of equals the oldest.
+        // Of equals the oldest makes way.
         unfinished.note(&connections[3], 41);
         unfinished.note(&connections[3], 30);
         assert_eq!((unfinished.used(), closed()), (90, vec![false, true, false, true]));
     });
 }
 
-/// Requests that are not whole and take too much together: one is refused, and may come again.
+/// Incomplete requests that exceed the budget together: one is refused, and may come again.
 #[test]
 fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
@@ -262,8 +262,8 @@ fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
     });
 }
 
-/// Where the memory for answers is used up, nothing is done that could not be answered; but whether
-/// the server is well can be asked all the same.
+/// When the memory for responses is used up, no request has an effect that could not be answered;
+/// but health checks are answered.
 #[test]
 fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
@@ -300,8 +300,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     });
 }
 
-/// Who makes way for one who waits, after so long: the number of the connection, and whether it is
-/// told so.
+/// Which connection makes way, after so long: its number, and whether it gets a close frame.
 #[test]
 fn who_does_least_makes_way() {
     use crate::connection::slots::{Stage, make_way};
@@ -342,15 +341,15 @@ fn who_does_least_makes_way() {
     });
 }
 
-/// Runs until `over`, or until that is all: how long the connection was there.
+/// Runs for at most `secs`: how long the connection lasted.
 async fn lasts(serving: &mut (impl Future<Output = ()> + Unpin), secs: u64) -> Option<Duration> {
     let start = Instant::now();
     let ended = tokio::time::timeout(Duration::from_secs(secs), serving).await;
     ended.ok().map(|()| start.elapsed())
 }
 
-/// Whoever has as many unanswered messages as one may have is not read: no sign of life can be
-/// heard then, and none is missed, however long the disk takes.
+/// A connection with the most unanswered messages is not read: its sign of life cannot be seen, so
+/// its silence does not count, however long the disk takes.
 #[test]
 fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
@@ -367,7 +366,7 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         peer.write_all(upgrade.as_bytes()).expect("it fits");
-        // Nobody delivers anything here, as if the disk stood still: all of these wait.
+        // No worker delivers here, as if the disk stood still: all messages wait.
         let send = br#"{"event_type":"send","name":"Ann","msg":"hello"}"#;
         let mask = [0; 4];
         let length = 0x80 | u8::try_from(send.len()).expect("short");
@@ -380,7 +379,7 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
         tokio::time::pause();
         let mut serving = Box::pin(serve(shared, connection.clone(), slot));
         assert_eq!(lasts(&mut serving, 10 * pong_secs).await, None, "it is still there");
-        // When they are answered, it is listened to again; and says nothing.
+        // When they are answered, the connection is read again; and the client is silent.
         (0..UNANSWERED_MAX).for_each(|_| connection.answered());
         let silent = lasts(&mut serving, 10 * pong_secs).await.expect("silence is noticed");
         let over = Duration::from_secs(pong_secs)..=Duration::from_secs(pong_secs + 3);
@@ -388,8 +387,8 @@ fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
     });
 }
 
-/// However many ask at once, and go at once: in one round of the event loop so many are served, and
-/// everybody else has a turn in between.
+/// However many clients request and leave at once: one round of the event loop serves a bounded
+/// number, and everything else gets its turn in between.
 #[test]
 fn a_burst_is_served_in_rounds() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {

@@ -1,7 +1,7 @@
-//! Turns for what comes in bursts: new connections, requests, the ends of connections. A thread
-//! gives so many in one round of its event loop; whoever comes beyond that waits for the next
-//! round, in order. So a thousand who connect, ask or go at once hold up nobody who chats: between
-//! two rounds everybody else's socket is read, and the hub and the delivery have their turn.
+//! Turns for bursts: new connections, requests, the ends of connections. A thread grants
+//! `TURNS_PER_ROUND` turns in one round of its event loop; further tasks wait for the next round,
+//! in order. So a thousand clients that connect, request or leave at once delay no chat: between
+//! two rounds every other socket is read, and the hub and the delivery get their turn.
 
 use std::cell::Cell;
 
@@ -12,7 +12,7 @@ use crate::limits::TURNS_PER_ROUND;
 /// The turns of one thread.
 pub(super) struct Turns {
     left: Semaphore,
-    /// Somebody waits for the next round, in order to begin it.
+    /// A task waits to begin the next round.
     ending: Cell<bool>,
 }
 
@@ -23,14 +23,14 @@ impl Turns {
 
     /// Waits for a turn.
     pub async fn take(&self) {
-        // It is never closed.
+        // The semaphore is never closed.
         if let Ok(turn) = self.left.acquire().await {
             turn.forget();
         }
         if self.left.available_permits() == 0 && !self.ending.replace(true) {
-            // One of those who took the last turns begins the next round: tokio goes on with a task
-            // that yields only after it has looked at all sockets. (In a drop, as a connection may
-            // be cut off while it waits here.)
+            // The task that took the last turn begins the next round: tokio resumes a task that
+            // yields only after it has polled all sockets. (In a drop, as the connection may be cut
+            // off while it waits here.)
             let _next = NextRound(self);
             tokio::task::yield_now().await;
         }
@@ -42,7 +42,7 @@ struct NextRound<'a>(&'a Turns);
 impl Drop for NextRound<'_> {
     fn drop(&mut self) {
         self.0.ending.set(false);
-        // Whoever begins the round has one of its turns.
+        // The task that begins the round uses one of its turns.
         self.0.left.add_permits(TURNS_PER_ROUND - 1);
     }
 }

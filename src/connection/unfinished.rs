@@ -1,7 +1,7 @@
-//! What all connections of a thread hold of input that is not whole yet: heads, bodies, websocket
-//! messages. Each is bounded by itself and in time; together they have one budget. Where it is used
-//! up, whoever holds most makes way (of equals, the oldest connection), not whoever comes: the one
-//! that holds most is the least likely to be somebody who merely speaks.
+//! The unfinished input of all connections of a thread: heads, bodies, websocket messages. Each is
+//! bounded in size and time; together they have one budget. When it is used up, the connection that
+//! holds most (of equals, the oldest) makes way, not the newcomer: it is the least likely to be an
+//! ordinary client.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,17 +15,17 @@ use crate::connection::socket::Connection;
 pub(super) struct Unfinished {
     most: usize,
     used: Cell<usize>,
-    /// By the connection's subscription.
+    /// Keyed by the connection's subscription.
     held: RefCell<HashMap<SubscriptionId, (usize, Rc<Connection>)>>,
 }
 
 impl Unfinished {
-    /// Nobody has begun anything.
+    /// A budget of `most` bytes.
     pub fn new(most: usize) -> Unfinished {
         Unfinished { most, used: Cell::new(0), held: RefCell::default() }
     }
 
-    /// This connection holds so many bytes now, maybe none.
+    /// Notes that a connection holds `bytes` bytes now, maybe none.
     pub fn note(&self, connection: &Rc<Connection>, bytes: usize) {
         let mut held = self.held.borrow_mut();
         let before = match bytes {
@@ -43,7 +43,7 @@ impl Unfinished {
             self.used.set(self.used.get() - bytes);
             connection.close(Disconnect::Unfinished);
         }
-        // What a burst has made it grow to is not kept.
+        // Frees the capacity of a burst.
         if held.is_empty() {
             *held = HashMap::new();
         }

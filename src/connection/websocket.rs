@@ -1,5 +1,5 @@
-//! The websocket phase of a connection (RFC 6455): frames in, tells out to the hub, pings, and
-//! the closing handshake. What a room says does not come through here: the worker writes it.
+//! The websocket phase of a connection (RFC 6455): frames in, tells out to the hub, pings, and the
+//! closing handshake. The worker, not this task, writes a room's events.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -25,28 +25,28 @@ struct Session<'a> {
     shared: &'a Shared,
     connection: &'a Rc<Connection>,
     codec: &'static dyn Codec,
-    /// Dropped when the conversation is over: that is how the room learns of it.
+    /// Dropped when the session ends, which makes the hub unsubscribe it.
     subscription: Option<SubscriptionGuard>,
     websocket: Websocket,
-    /// Supplies a stream. (Boxed: most websockets are none.)
-    feeder: Option<Box<StreamDriver>>,
-    /// What was read and could not be dealt with yet: at most one read buffer.
+    /// Drives a stream. (Boxed: most websockets have none.)
+    driver: Option<Box<StreamDriver>>,
+    /// Input that was read and must wait: at most one read buffer.
     rest: Vec<u8>,
-    /// Decoded, but the hub's inbox was full.
+    /// A decoded tell that found the hub's inbox full.
     held: Option<Tell>,
-    /// When the peer last gave a sign of life.
+    /// The peer's last sign of life.
     alive: Instant,
-    /// The peer was pinged since.
+    /// A ping was sent since then.
     pinged: bool,
-    /// Since when the kernel has taken nothing of what is queued, and how much it had taken then.
+    /// Since when the kernel has taken no queued bytes, and the bytes it had taken by then.
     stuck: Option<(Instant, usize)>,
     /// When our close frame was queued.
     closed: Option<Instant>,
-    /// Since when a message is on its way that is not whole.
+    /// When the message began that is not complete yet.
     unfinished: Option<Instant>,
 }
 
-/// Serves a websocket until both close frames are exchanged, or there is no hope for that.
+/// Serves a websocket until both close frames are exchanged, or the peer is gone.
 pub(super) async fn serve(
     shared: &Shared,
     connection: &Rc<Connection>,
@@ -60,7 +60,7 @@ pub(super) async fn serve(
         codec,
         subscription: Some(subscription),
         websocket: Websocket::new(),
-        feeder: script.map(|script| Box::new(StreamDriver::begin(script, connection))),
+        driver: script.map(|script| Box::new(StreamDriver::begin(script, connection))),
         rest: early.to_vec(),
         held: None,
         alive: Instant::now(),
@@ -84,13 +84,13 @@ impl Session<'_> {
         self.websocket.is_over() || self.connection.is_broken()
     }
 
-    /// Deals with what was left over, as far as the hub lets us.
+    /// Continues with the waiting input, as far as the hub's back-pressure allows.
     async fn catch_up(&mut self) {
         if let (Some(subscription), Some(tell)) = (&self.subscription, self.held.take()) {
             subscription.tell(tell).await;
         }
-        if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
-            Box::pin(feeder.pump(self.shared, self.connection)).await;
+        if let Some(driver) = self.driver.as_mut().filter(|_| self.closed.is_none()) {
+            Box::pin(driver.pump(self.shared, self.connection)).await;
         }
         while let Some((from, own)) = self.connection.lags_from().filter(|_| self.closed.is_none())
         {
@@ -102,7 +102,7 @@ impl Session<'_> {
         }
     }
 
-    /// Reads back what was said in the room, and the reader was too slow to hear.
+    /// Reads the room's messages back that a lagging client has missed.
     async fn make_up(&self, from: Option<Seq>, own: Vec<Seq>) {
         let (Some(from), Some(room)) = (from, self.connection.room.get()) else {
             return self.connection.make_up(&[], Seq(0), Seq(0));
@@ -113,7 +113,7 @@ impl Session<'_> {
         }
     }
 
-    /// Waits for one thing, and does what it takes.
+    /// Waits for one event, and handles it.
     async fn turn(&mut self, deadline: &mut Pin<&mut Sleep>) {
         if self.is_over() {
             return;
@@ -125,7 +125,7 @@ impl Session<'_> {
         }
         self.watch_progress();
         let due = self.due();
-        // Moving a timer costs; an early one is looked at and set again.
+        // Resetting a timer is expensive, so an early timer is left to fire and is reset then.
         if due < deadline.deadline() || deadline.is_elapsed() {
             deadline.as_mut().reset(due);
         }
@@ -142,8 +142,8 @@ impl Session<'_> {
         }
     }
 
-    /// Nothing was read since then (the disk or the hub takes its time with what the peer said), so
-    /// its silence meanwhile is no sign of death.
+    /// Nothing was read since `since` (the client's messages wait for the disk or the hub), so the
+    /// peer's silence does not count.
     fn has_not_listened(&mut self, since: Instant) {
         self.alive += since.elapsed();
     }
@@ -162,7 +162,7 @@ impl Session<'_> {
         }
     }
 
-    /// Takes what was read, message by message, until it is used up or has to wait.
+    /// Takes input, message by message, until it is used up or must wait.
     fn take(&mut self, mut input: &[u8]) {
         let shared = self.shared;
         let mut out = shared.control.borrow_mut();
@@ -219,7 +219,7 @@ impl Session<'_> {
         }
     }
 
-    /// Hands a tell to the hub. `false`: the next one has to wait.
+    /// Hands a tell to the hub. `false`: the next one must wait.
     fn tell(&mut self, tell: Tell) -> bool {
         let Some(subscription) = &self.subscription else { return true };
         let more = self.connection.told();
@@ -232,13 +232,13 @@ impl Session<'_> {
         }
     }
 
-    /// Begins the closing handshake, behind everything that is queued.
+    /// Starts the closing handshake, after the queued bytes.
     fn close(&mut self, why: Disconnect) {
         let CloseFrame { code, reason } = self.codec.close(why);
         log!(Debug, "subscription {}: closed, {code}: {reason}", self.connection.subscription);
         let mut out = Vec::new();
-        if let Some(feeder) = &self.feeder {
-            feeder.reason(why, self.connection);
+        if let Some(driver) = &self.driver {
+            driver.reason(why, self.connection);
         }
         self.websocket.close(code, reason, &mut out);
         self.connection.end();
@@ -249,13 +249,13 @@ impl Session<'_> {
         self.shared.unfinished.note(self.connection, 0);
     }
 
-    /// There is nobody to exchange close frames with.
+    /// Ends the session without a closing handshake, as the peer is gone.
     fn vanish(&mut self, why: &str) {
         log!(Debug, "subscription {}: {why}", self.connection.subscription);
         self.connection.give_up();
     }
 
-    /// Notes whether the kernel takes anything of what is queued.
+    /// Notes whether the kernel takes queued bytes.
     fn watch_progress(&mut self) {
         let taken = self.connection.taken();
         self.stuck = match self.stuck {
@@ -265,7 +265,7 @@ impl Session<'_> {
         };
     }
 
-    /// When something is to be done though nothing happens.
+    /// The next deadline.
     fn due(&mut self) -> Instant {
         let config = &self.shared.service.config;
         let after = |since: Instant, millis: u64| since + Duration::from_millis(millis);
@@ -274,8 +274,8 @@ impl Session<'_> {
         if let Some((since, _)) = self.stuck {
             due = due.min(after(since, WRITE_STALL_MS));
         }
-        if let Some(feeder) = &mut self.feeder {
-            due = due.min(feeder.due(self.connection));
+        if let Some(driver) = &mut self.driver {
+            due = due.min(driver.due(self.connection));
         }
         if let Some(since) = self.closed {
             due = due.min(after(since, CLOSE_DEADLINE_MS));
@@ -306,11 +306,11 @@ impl Session<'_> {
         {
             return self.close(Disconnect::Drips);
         }
-        if let Some(feeder) = self.feeder.as_mut().filter(|_| self.closed.is_none()) {
-            feeder.speak(self.shared, self.connection);
+        if let Some(driver) = self.driver.as_mut().filter(|_| self.closed.is_none()) {
+            driver.speak(self.shared, self.connection);
         }
         if past(self.alive, config.ping_interval_ms) && !self.pinged {
-            self.pinged = listens; // While nobody listens, its answer is not heard.
+            self.pinged = listens; // Without reading, the pong cannot be seen.
             let mut out = Vec::new();
             self.websocket.ping(&mut out);
             self.connection.control(&out);

@@ -10,18 +10,18 @@ use super::lines::{BlockScan, LineScan};
 use super::{Headers, Reject};
 use crate::limits::{BODY_BYTES_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
 
-/// What a body over [`BODY_BYTES_MAX`] earns, as soon as its size is known.
+/// The refusal of a body over [`BODY_BYTES_MAX`], sent as soon as its size is known.
 pub(super) const TOO_LARGE: Reject = Reject::new(413, "the body is too large");
 
-/// A body that is on its way.
+/// A body that is arriving.
 pub(super) enum Body {
-    /// So many bytes, left in the buffer until all have come.
+    /// A length in bytes; they stay in the buffer until all have arrived.
     Exactly(usize),
-    /// Chunks, and what they have brought so far.
+    /// Chunks, and the content so far.
     Chunked(Step, Vec<u8>),
 }
 
-/// What comes next in a chunked body.
+/// The next part of a chunked body.
 pub(super) enum Step {
     Size(LineScan),
     Data(usize),
@@ -30,7 +30,7 @@ pub(super) enum Step {
 }
 
 impl Body {
-    /// A body of which nothing has come yet.
+    /// A body without a byte yet.
     pub(super) fn new(length: Length) -> Body {
         match length {
             Length::Exactly(bytes) => Body::Exactly(bytes),
@@ -38,7 +38,7 @@ impl Body {
         }
     }
 
-    /// What it holds beside the buffer.
+    /// The bytes held beside the buffer.
     pub(super) fn held(&self) -> usize {
         match self {
             Body::Exactly(_) => 0,
@@ -46,7 +46,7 @@ impl Body {
         }
     }
 
-    /// Takes what it can; the body, once it is whole.
+    /// Takes the available bytes; returns the body once it is complete.
     pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, Reject> {
         match self {
             Body::Exactly(bytes) if buffer.len() < *bytes => Ok(None),
@@ -62,7 +62,7 @@ impl Body {
     }
 }
 
-/// What came of one step.
+/// The result of one step.
 enum Taken {
     NeedMore,
     Next(Step),

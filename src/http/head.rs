@@ -31,7 +31,7 @@ pub(super) struct RequestLine {
 /// Where the body ends.
 #[derive(Debug)]
 pub(super) enum Length {
-    /// After so many bytes; no body is a body of none.
+    /// After a length in bytes; 0 without a body.
     Exactly(usize),
     /// After the chunk that says so.
     Chunked,

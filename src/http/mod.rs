@@ -48,7 +48,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Method; 7] = [
         Method::Get,
         Method::Head,
@@ -90,17 +90,17 @@ impl fmt::Display for Method {
 pub enum Version {
     /// No persistent connections unless asked for, no chunked bodies, no `100 Continue`.
     Http10,
-    /// The one that this module is about.
+    /// HTTP/1.1.
     Http11,
 }
 
-/// Why a request cannot be taken, and the status that says so. The connection closes after it:
-/// where a refused message ends is not known, or not worth reading up to.
+/// Why a request is refused, and the status for it. The connection closes after it: the end of a
+/// refused message is unknown, or not worth reading up to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reject {
     /// A 4xx or 5xx status code.
     pub status: u16,
-    /// For the person at the other end; it never repeats what they sent.
+    /// For a person; it never repeats what the client sent.
     pub why: &'static str,
 }
 

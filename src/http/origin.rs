@@ -1,29 +1,29 @@
-//! Whose page a request comes from, as browsers say it: in `Origin` (RFC 6454, the Fetch standard)
-//! and in `Sec-Fetch-Site` (Fetch Metadata); and under which name the server is asked.
+//! The origin of the page that sends a request, as browsers state it: in `Origin` (RFC 6454, the
+//! Fetch standard) and in `Sec-Fetch-Site` (Fetch Metadata); and the name under which the server is
+//! addressed.
 //!
-//! It must never take what a browser says of a foreign page for nothing said. What follows from it
-//! the protocols decide.
+//! It must never treat a foreign page as no page. The protocols decide what follows.
 
 use super::Request;
 use super::head::host_and_port;
 
-/// Whose page asks.
+/// The page that sends a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Page<'a> {
-    /// No page, as far as one can see: a program, or what a person has typed.
+    /// No page, as far as the server can see: a program, or a URL that a person has typed.
     None,
-    /// One of this server's own.
+    /// A page of this server.
     Own,
-    /// One of an origin that is on the list, which is written so.
+    /// A page of a listed origin, written so.
     Listed(&'a str),
-    /// One of somebody else's.
+    /// Any other page.
     Foreign,
 }
 
-/// Whose page asks. `listed`: origins such as `https://chat.example`.
+/// The page that sends a request. `listed`: origins such as `https://chat.example`.
 ///
 /// The scheme is not compared, since a proxy in front of us may have ended the TLS; but a browser
-/// that says that the request is not one within its origin is believed.
+/// that states that the request crosses origins is believed.
 pub fn page<'a>(request: &'a Request, listed: &[String]) -> Page<'a> {
     let crosses = crosses(request);
     let mut origins = request.header_all("origin");
@@ -35,22 +35,22 @@ pub fn page<'a>(request: &'a Request, listed: &[String]) -> Page<'a> {
         (Some(origin), None) => origin,
         (Some(_), Some(_)) => return Page::Foreign,
     };
-    // `null` is a page that hides where it comes from: nobody can list that.
+    // `null` is a page that hides its origin, so it cannot be listed.
     if origin != "null" && listed.iter().any(|listed| listed.eq_ignore_ascii_case(origin)) {
         return Page::Listed(origin);
     }
     if !crosses && is_own(request, origin) { Page::Own } else { Page::Foreign }
 }
 
-/// Whether the page that asks may speak for its visitor (RFC 6455 section 10.2): it came from the
-/// host that it asks, or from an origin on the list, such as `https://chat.example`. No Origin is
-/// no browser, so nobody is being used; `null` is a page that hides where it came from.
+/// Whether the page may act for its visitor (RFC 6455 section 10.2): it came from the host that it
+/// addresses, or from a listed origin such as `https://chat.example`. Without Origin there is no
+/// browser and so no visitor to protect; `null` is a page that hides its origin.
 pub fn same_origin(request: &Request, listed: &[String]) -> bool {
     page(request, listed) != Page::Foreign
 }
 
-/// Whether the server is asked under one of these names (lower case): `chat.example` at any port,
-/// `chat.example:8080` at that one. None is named where all will do.
+/// Whether the request names one of these hosts (lower case): `chat.example` at any port,
+/// `chat.example:8080` at that port only. An empty list allows every name.
 pub fn is_called(request: &Request, names: &[String]) -> bool {
     if names.is_empty() {
         return true;
@@ -65,13 +65,13 @@ pub fn is_called(request: &Request, names: &[String]) -> bool {
     })
 }
 
-/// Whether the browser says that the request comes from another origin. `none` is what a person has
-/// typed or chosen. A word that is not known is one of the future, and not one of ours.
+/// Whether the browser states that the request comes from another origin. `none` is a URL that a
+/// person has typed or chosen. An unknown value counts as another origin.
 fn crosses(request: &Request) -> bool {
     request.header_all("sec-fetch-site").any(|site| !matches!(site, "same-origin" | "none"))
 }
 
-/// Whether an origin is the place that is asked.
+/// Whether an origin is the host that the request addresses.
 fn is_own(request: &Request, origin: &str) -> bool {
     // RFC 6454 section 7: an origin is a scheme, a host and a port, or `null`.
     let Some((scheme, authority)) = origin.split_once("://") else { return false };

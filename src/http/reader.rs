@@ -1,8 +1,8 @@
 //! The request side of one connection: bytes in any pieces go in, whole requests come out.
 //!
-//! It must never read on after a refusal, nor hold memory between requests. Called by
-//! `connection.rs`, which owns the socket, sends what [`Next`] asks for and watches the deadline
-//! that [`Phase`] names.
+//! It must never read on after a refusal, nor hold memory between requests. `connection/http.rs`
+//! calls it: it owns the socket, sends what [`Next`] asks for and enforces the deadline that
+//! [`Phase`] names.
 
 use bytes::{Bytes, BytesMut};
 
@@ -28,7 +28,7 @@ pub struct Reader {
     origin: Option<String>,
 }
 
-/// What the caller is to do.
+/// What the caller does next.
 #[derive(Debug)]
 pub enum Next {
     /// Read from the socket and feed it.
@@ -36,11 +36,12 @@ pub enum Next {
     /// Send [`CONTINUE`](super::CONTINUE), then ask again. At most once a request, and not when
     /// its body is already on the way (RFC 9110 section 10.1.1).
     Continue,
-    /// Answer this. Call for the next only if it was to be kept alive and has been answered.
+    /// Answer this request. Call `next` again only if the connection is kept alive, after the
+    /// answer.
     Request(Request),
 }
 
-/// What is being waited for, so which deadline applies.
+/// The phase, which decides the deadline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
     /// A request, of which nothing has come: `IDLE_DEADLINE_MS`, and end of input is a good end.
@@ -54,7 +55,7 @@ pub enum Phase {
 enum State {
     /// In the request line, or in `empty` lines before it.
     Line { scan: LineScan, empty: usize },
-    /// In the header lines, which may have so many bytes.
+    /// In the header lines, which may take so many bytes.
     Fields { line: RequestLine, scan: BlockScan, bytes_max: usize },
     /// In the body.
     Body { request: Request, body: Body, expects_continue: bool },
@@ -88,7 +89,7 @@ impl Reader {
         next
     }
 
-    /// What is being waited for.
+    /// The phase, which decides the deadline.
     pub fn phase(&self) -> Phase {
         match self.state {
             State::Line { .. } if self.buffer.is_empty() => Phase::Idle,
@@ -97,14 +98,14 @@ impl Reader {
         }
     }
 
-    /// The path of the request in hand, or of the one that was refused, as it was sent: whoever
-    /// answers a refusal may want to know whom it was meant for. Empty where none has been read.
+    /// The path, as sent, of the current or the refused request: a refusal is written in the format
+    /// of that path's protocol. Empty if none has been read.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The `Origin` of the request in hand, or of the one that was refused, as far as it has come:
-    /// a browser shows its page no answer, not even a refusal, that does not say whose it is.
+    /// The `Origin` of the current or the refused request, as far as it has arrived: a browser
+    /// hides every response from a page, even a refusal, unless it allows the page's origin.
     pub fn origin(&self) -> Option<String> {
         match &self.state {
             State::Line { .. } => None,

@@ -1,4 +1,4 @@
-//! A whole request, and the questions that one asks it.
+//! A whole request, and its accessors.
 //!
 //! It must never decide what a request means: it takes apart paths, queries, cookies and lists,
 //! nothing more. Built by [`head`](super::head), read by the protocols.
@@ -13,13 +13,13 @@ use super::{Headers, Method, Reject, Version};
 /// A request with all of its body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// What is to be done.
+    /// The method.
     pub method: Method,
     /// The path as sent, so still percent-encoded; it begins with `/`, or is `*` for OPTIONS.
     pub path: String,
     /// What follows the `?`, as sent; empty if there is none.
     pub query: String,
-    /// What the peer speaks.
+    /// The peer's HTTP version.
     pub version: Version,
     /// The header lines. `Host` names the authority even where the target named another.
     pub headers: Headers,
@@ -75,8 +75,8 @@ impl Request {
         })
     }
 
-    /// Whether there is an `Authorization` for us, good or not. Those of other schemes are for
-    /// somebody before us, as a proxy that asks for a password.
+    /// Whether there is a `Bearer` authorization, valid or not. Other schemes are for a proxy
+    /// before us that asks for a password.
     pub fn has_bearer(&self) -> bool {
         self.bearers().next().is_some()
     }
@@ -92,8 +92,8 @@ impl Request {
         (!token.is_empty() && !token.contains([' ', '\t'])).then_some(token)
     }
 
-    /// What stands behind `Bearer` in each line that has it; the scheme has no case (RFC 9110
-    /// section 11.1).
+    /// The value after `Bearer` in each line that has it; the scheme has no case (RFC 9110 section
+    /// 11.1).
     fn bearers(&self) -> impl Iterator<Item = &str> {
         self.headers.all("authorization").filter_map(|credentials| {
             let (scheme, token) = credentials.split_once(' ').unwrap_or((credentials, ""));
@@ -119,9 +119,9 @@ impl Request {
         wanted.is_some_and(|wanted| wanted > 0.0 && wanted >= other.unwrap_or(0.0))
     }
 
-    /// Whether to answer with gzip, where there is one (RFC 9110 section 12.5.3): it is accepted,
-    /// by its name, its old name (section 8.4.1.3) or `*`, and what is not encoded is not liked
-    /// better. Who says nothing gets what everybody can read.
+    /// Whether to answer with gzip, if a gzip form exists (RFC 9110 section 12.5.3): it is
+    /// accepted, by its name, its old name (section 8.4.1.3) or `*`, and the identity encoding is
+    /// not preferred. Without the header the answer is not encoded.
     pub fn accepts_gzip(&self) -> bool {
         let weight = |coding| self.weight("accept-encoding", coding);
         let gzip = weight("gzip").or_else(|| weight("x-gzip")).or_else(|| weight("*"));

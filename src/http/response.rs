@@ -10,12 +10,12 @@ use std::pin::Pin;
 use super::{Method, Reject, Request, Version, is_token};
 use crate::time::Time;
 
-/// Sent where [`Next::Continue`](super::Next::Continue) asks for it (RFC 9110 section 15.2.1).
+/// The interim response for [`Next::Continue`](super::Next::Continue) (RFC 9110 section 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 const JSON: &str = "application/json";
 
-/// An answer: a status, headers, content. The default content is empty.
+/// A response: status, headers, content. The default content is empty.
 #[derive(Debug)]
 pub struct Response {
     /// The status code, 101 or 200 to 599.
@@ -27,9 +27,9 @@ pub struct Response {
     close: bool,
 }
 
-/// The rest of a long body, which is made piece by piece while the client reads: whoever reads
-/// slowly costs one piece, not all of it. A protocol makes one; the connection asks it for a piece
-/// when the one before it is with the kernel.
+/// The rest of a long body, made piece by piece while the client reads, so that a slow client costs
+/// one piece and not all of it. A protocol makes one; the connection takes the next piece when the
+/// kernel has taken the one before.
 pub trait Pieces: Send {
     /// Makes the next piece; a few KiB. It is not asked again after [`Piece::Last`] or
     /// [`Piece::Failed`].
@@ -39,16 +39,16 @@ pub trait Pieces: Send {
 /// What comes next of a body.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Piece {
-    /// And more will follow.
+    /// More pieces follow.
     More(Bytes),
-    /// And nothing follows it.
+    /// The last piece.
     Last(Bytes),
-    /// It cannot be made. The head is out, so all that is left is to end the connection before the
-    /// body is whole: that shows (RFC 9112 section 8).
+    /// The piece cannot be made. The head is out, so the connection ends before the body is
+    /// complete, which the client notices (RFC 9112 section 8).
     Failed,
 }
 
-/// [`Pieces`] that are still to be made.
+/// The [`Pieces`] still to be made.
 pub struct Rest(Box<dyn Pieces>);
 
 impl Rest {
@@ -64,34 +64,34 @@ impl fmt::Debug for Rest {
     }
 }
 
-/// What the request and the connection have to say about how a response is sent.
+/// How the request and the connection want the response sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Framing {
-    /// What the peer speaks.
+    /// The peer's HTTP version.
     pub version: Version,
-    /// The answer to HEAD: everything but the content (RFC 9110 section 9.3.2).
+    /// A response to HEAD: everything but the content (RFC 9110 section 9.3.2).
     pub head_only: bool,
-    /// Whether both sides want the connection to go on.
+    /// Whether the connection goes on after the response.
     pub keep_alive: bool,
     /// For the Date header.
     pub now: Time,
 }
 
 impl Framing {
-    /// As that request wants it. A server that is leaving clears `keep_alive`.
+    /// The framing that a request wants. A stopping server clears `keep_alive`.
     pub fn of(request: &Request, now: Time) -> Framing {
         let Request { method, version, keep_alive, .. } = *request;
         Framing { version, head_only: method == Method::Head, keep_alive, now }
     }
 
-    /// For the answer to what could not be read as a request; the last on its connection.
+    /// For the response to an unreadable request; the last on its connection.
     pub fn refused(now: Time) -> Framing {
         Framing { version: Version::Http11, head_only: false, keep_alive: false, now }
     }
 
-    /// Appends what stands before a piece of a body whose length nobody knows yet (RFC 9112 section
-    /// 7.1): the end of the chunk before it, unless it is the first, and its own size. An empty
-    /// piece has none, as it would be the last; HTTP/1.0 knows no chunks, its bodies end with the
+    /// Appends the bytes before a piece of a body of unknown length (RFC 9112 section 7.1): the end
+    /// of the previous chunk, unless it is the first, and this chunk's size. An empty piece gets
+    /// none, as a chunk of size 0 ends the body; HTTP/1.0 has no chunks, its bodies end with the
     /// connection.
     pub fn before_piece(&self, first: bool, length: usize, out: &mut Vec<u8>) {
         if length > 0 && self.version == Version::Http11 {
@@ -100,7 +100,7 @@ impl Framing {
         }
     }
 
-    /// What stands behind the last piece, of which there was at least one.
+    /// The bytes after the last piece, of which there was at least one.
     pub fn after_pieces(&self) -> &'static [u8] {
         if self.version == Version::Http11 { b"\r\n0\r\n\r\n" } else { b"" }
     }
@@ -145,13 +145,12 @@ impl Response {
         self
     }
 
-    /// Content of type JSON that begins with `body`, which is not empty, and goes on with what is
-    /// made while it is read.
+    /// Content of type JSON that starts with `body`, which is not empty, and continues with `rest`.
     pub fn json_and_rest(self, body: impl Into<Bytes>, rest: impl Pieces + 'static) -> Response {
         Response { rest: Some(Rest(Box::new(rest))), ..self.json(body) }
     }
 
-    /// The content; of one that comes in pieces, the first.
+    /// The content; of content in pieces, the first.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -198,7 +197,7 @@ impl Response {
         if !self.is_bodiless() {
             line(out, "Content-Length", &self.body.len().to_string());
         }
-        // A 101 says itself what becomes of the connection.
+        // A 101 has its own Connection line.
         if self.status >= 200 {
             connection(out, how.version, keep_alive);
         }
@@ -206,7 +205,7 @@ impl Response {
         keep_alive
     }
 
-    /// What follows that head: the content, unless this status or this request has none.
+    /// The content after that head; empty if this status or this request has none.
     pub fn content_for(&self, how: &Framing) -> &[u8] {
         if self.is_bodiless() || how.head_only { &[] } else { &self.body }
     }

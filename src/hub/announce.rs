@@ -1,5 +1,6 @@
-//! Who is told of what happens in a room, and when: everybody at once; of comings and goings, those
-//! who want them in measure, when [`Presence`](super::presence::Presence) says so.
+//! Which subscriptions an event of a room goes to, and when: all of them at once, but joins and
+//! leaves, for the protocols that gather presence, when [`Presence`](super::presence::Presence)
+//! releases them.
 
 use tokio::time::Instant;
 
@@ -8,8 +9,8 @@ use crate::codec::PROTOCOL_IDS_MAX;
 use crate::hub::{Hub, Item, presence};
 
 impl Hub {
-    /// Tells everybody who hears a room; of comings and goings those who want them gathered only if
-    /// it is time.
+    /// Announces an event to every subscription of its room; a join or leave goes to the protocols
+    /// that gather presence only when it is due.
     pub(super) fn announce(&mut self, event: &Event, by: Option<SubscriptionId>) {
         let gathers =
             |protocol: ProtocolId| presence::is_a_move(event) && self.encoder.gathers(protocol);
@@ -20,14 +21,14 @@ impl Hub {
         self.announce_to(event, by, |gathers| !gathers);
     }
 
-    /// Tells those who want comings and goings gathered of those whose time has come.
+    /// Announces the gathered joins and leaves that are due to the protocols that gather presence.
     pub(super) fn announce_gathered(&mut self) {
         for event in self.presence.due(Instant::now()) {
             self.announce_to(&event, None, |gathers| gathers);
         }
     }
 
-    /// The protocols that somebody hears a room through.
+    /// The protocols that have a subscription in the room.
     fn protocols(&self, room: RoomId) -> impl Iterator<Item = ProtocolId> {
         let audience = self.audiences.get(&room).map_or(&[][..], Vec::as_slice);
         let listens =

@@ -1,13 +1,13 @@
-//! The ways to the hub: everybody's, a subscribed connection's, and the log's.
+//! The handles of the hub: every caller's, a subscribed connection's, and the log's.
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::chat::{Answer, Call, Caller, Command, Refusal, Source, SubscriptionId, Tell, Typed};
 
-/// The caller, who waits for an answer.
+/// A caller that waits for an answer.
 pub(super) type Waiter = oneshot::Sender<Result<Answer, Refusal>>;
 
-/// What stands in the hub's inbox.
+/// A message in the hub's inbox.
 pub(super) enum Message {
     Call { source: Source, caller: Caller, call: Call, answer: Waiter },
     Tell { subscription: SubscriptionId, tell: Tell },
@@ -16,21 +16,21 @@ pub(super) enum Message {
     Close,
 }
 
-/// The way to the hub. While one exists, the hub runs.
+/// A handle to the hub. While one exists, the hub runs.
 #[derive(Clone)]
 pub struct HubHandle {
     inbox: mpsc::Sender<Message>,
-    /// From where those come who ask through this handle.
+    /// The source of the calls through this handle, for the rate limits.
     source: Source,
 }
 
-/// The way back from the log. It does not keep the hub running.
+/// The log's handle to the hub. It does not keep the hub running.
 pub struct LogHandle {
     inbox: mpsc::WeakSender<Message>,
 }
 
-/// The right of one connection to hear and speak. Dropping it leaves the room: the slot for saying
-/// so in the hub's inbox is paid for in advance, so nothing can keep it from arriving.
+/// The subscription of one connection. Dropping it leaves the room: its inbox slot for the leave is
+/// reserved when it is taken, so the leave always arrives.
 pub struct SubscriptionGuard {
     id: SubscriptionId,
     hub: HubHandle,
@@ -42,12 +42,12 @@ impl HubHandle {
         HubHandle { inbox, source: Source::Own }
     }
 
-    /// The same way, for those who come from there.
+    /// The same handle for calls from that source.
     pub fn from_source(&self, source: Source) -> HubHandle {
         HubHandle { source, ..self.clone() }
     }
 
-    /// Calls the core, and waits for the answer; for changes that is when they are on disk.
+    /// Calls the core, and waits for the answer; a change is answered when it is on disk.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
@@ -64,7 +64,7 @@ impl HubHandle {
     }
 
     /// Takes a subscription: `call` is a [`call::Subscribe`](crate::chat::call::Subscribe) or
-    /// [`call::OpenStream`](crate::chat::call::OpenStream) for that subscription.
+    /// [`call::OpenStream`](crate::chat::call::OpenStream) with that subscription.
     ///
     /// # Errors
     /// The core's refusal; [`Refusal::Unavailable`] when the hub is gone.
@@ -75,27 +75,27 @@ impl HubHandle {
         call: C,
     ) -> Result<(SubscriptionGuard, C::Answer), Refusal> {
         let leave = self.inbox.clone().reserve_owned().await.map_err(|_| Refusal::Unavailable)?;
-        // From here on the leave is sure, also when this future is dropped before the answer.
+        // From here on the leave is sent, even when this future is dropped before the answer.
         let subscription =
             SubscriptionGuard { id: subscription, hub: self.clone(), leave: Some(leave) };
         let answer = self.call(caller, call).await?;
         Ok((subscription, answer))
     }
 
-    /// Begins the end: everybody is unsubscribed, and nothing new begins.
+    /// Starts the shutdown: the core unsubscribes every subscription and refuses new calls.
     pub async fn close(&self) {
-        let _ = self.inbox.send(Message::Close).await; // A hub that is gone is closed.
+        let _ = self.inbox.send(Message::Close).await; // A hub that is gone is closed already.
     }
 
-    /// The way back from the log.
+    /// The handle for the log.
     pub fn log_handle(&self) -> LogHandle {
         LogHandle { inbox: self.inbox.downgrade() }
     }
 }
 
 impl LogHandle {
-    /// Hands over what the log has answered. Waits while the hub's inbox is full; when the hub is
-    /// gone, nobody waits for it any more.
+    /// Hands the log's answers to the hub. Waits while the inbox is full; drops them when the hub
+    /// is gone, as no caller waits any more.
     pub async fn answer(&self, commands: Vec<Command>) {
         if let Some(inbox) = self.inbox.upgrade() {
             let _ = inbox.send(Message::FromLog(commands)).await;
@@ -104,17 +104,17 @@ impl LogHandle {
 }
 
 impl SubscriptionGuard {
-    /// Says something, if the hub's inbox has room; else hands it back, for
+    /// Sends a tell if the hub's inbox has room; otherwise hands it back, for
     /// [`SubscriptionGuard::tell`].
     pub fn try_tell(&self, tell: Tell) -> Result<(), Tell> {
         match self.hub.inbox.try_send(Message::Tell { subscription: self.id, tell }) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Full(Message::Tell { tell, .. })) => Err(tell),
-            Err(_) => Ok(()), // The hub is gone, and this connection will be, too.
+            Err(_) => Ok(()), // The hub is gone, and this connection ends soon, too.
         }
     }
 
-    /// Says something, as soon as the hub's inbox has room.
+    /// Sends a tell as soon as the hub's inbox has room.
     pub async fn tell(&self, tell: Tell) {
         let _ = self.hub.inbox.send(Message::Tell { subscription: self.id, tell }).await;
     }

@@ -1,8 +1,8 @@
-//! Who comes and goes, told in measure: for the protocols that want it so, somebody's coming or
-//! going in a room is told at most once a second, and where many come and go, all that happened in
-//! a second is told at its end. Who came and went again meanwhile is not told of.
+//! Rate-limited presence. For the protocols that gather presence, a user's join or leave in a room
+//! is announced at most once a second; where many users join and leave, all moves of a second are
+//! announced at its end. A user who joins and leaves within the second is not announced.
 //!
-//! It keeps who was told of, and who is to be, for a second; time is an argument. Called by the
+//! It keeps the announced and the gathered names for a second; time is an argument. Called by the
 //! hub.
 
 use std::collections::hash_map::Entry as Slot;
@@ -20,27 +20,28 @@ pub(super) struct Presence {
     rooms: Numbered<RoomId, Moves>,
 }
 
-/// One room's second.
+/// One room's current second.
 struct Moves {
     ends: Instant,
-    /// Of whom it was told in this second.
+    /// The names announced in this second.
     told: HashSet<Folded>,
-    /// What is to be told at its end, by name.
+    /// The events to announce at its end, by name.
     gathered: BTreeMap<Folded, Event>,
 }
 
-/// Whether an event is somebody's coming or going.
+/// Whether an event is a join or a leave.
 pub(super) fn is_a_move(event: &Event) -> bool {
     matches!(event.what, What::Joined | What::Left)
 }
 
 impl Presence {
-    /// Takes a coming or going. `true`: it is to be told now; else it will be, if it is still so.
+    /// Takes a join or leave. `true`: announce it now; otherwise it is gathered, and announced
+    /// later if it still holds.
     pub fn note(&mut self, now: Instant, event: &Event) -> bool {
         let name = event.author.name.folded();
         let moves = self.rooms.entry(event.room).or_insert_with(|| Moves::beginning(now));
         match moves.gathered.remove(&name) {
-            // They were away for less than a second, or here.
+            // The user was away, or present, for less than a second.
             Some(before) if before.what != event.what => return false,
             Some(_) => {}
             None if moves.told.len() < PRESENCE_AT_ONCE && moves.told.insert(name.clone()) => {
@@ -55,7 +56,7 @@ impl Presence {
         false
     }
 
-    /// What is to be told now, as its second is over.
+    /// The gathered events whose second is over.
     pub fn due(&mut self, now: Instant) -> Vec<Event> {
         let over = self.rooms.iter().filter(|(_, moves)| moves.ends <= now);
         let over: Vec<RoomId> = over.map(|(room, _)| *room).collect();
@@ -74,7 +75,7 @@ impl Presence {
         due
     }
 
-    /// When something will be due.
+    /// When the next events are due.
     pub fn next(&self) -> Option<Instant> {
         self.rooms.values().map(|moves| moves.ends).min()
     }
@@ -114,14 +115,14 @@ mod tests {
         let mut told = 0;
         for round in 0..100 {
             told += usize::from(presence.note(now, &event("bob", What::Left)));
-            // Who is away for less than a second was not away.
+            // Less than a second away counts as present.
             assert!(!presence.note(now, &event("bob", What::Joined)), "{round}");
         }
         assert!(!presence.note(now, &event("bob", What::Left)));
         assert_eq!((told, presence.due(now + second / 2).len()), (0, 0));
         now += second;
         assert_eq!(names(&presence.due(now)), [("bob", false)]);
-        // He was told of just now.
+        // Bob was announced just now.
         assert!(!presence.note(now, &event("bob", What::Joined)));
         assert!(presence.note(now, &event("cyd", What::Joined)));
         now += second;
@@ -141,7 +142,7 @@ mod tests {
         let next = presence.next().expect("the end of the second");
         assert_eq!(next, now + Duration::from_millis(PRESENCE_GATHER_MS));
         assert_eq!(presence.due(next).len(), many.len() - told);
-        // However many, no more than so many wait.
+        // The number of gathered events is bounded.
         for number in 0..PRESENCE_GATHERED_MAX {
             presence.note(next, &event(&format!("m{number}"), What::Joined));
         }

@@ -1,4 +1,4 @@
-//! The hub by itself: what stands in its queues, and what happens at their ends.
+//! The hub by itself: its queues, and the consequences when they are full.
 
 use tokio::sync::oneshot;
 
@@ -10,7 +10,7 @@ use crate::chat::{
 use crate::crypto::{self, KeyHash};
 use crate::store::{Job, LineEnd, line};
 
-/// A hub that somebody is known to, after so many messages in the lobby, and whoever is to write.
+/// A hub with an account, so many messages in the lobby, and the receiving end of the store's line.
 struct Bench {
     hub: Hub,
     end: LineEnd,
@@ -44,14 +44,13 @@ impl Bench {
         bench
     }
 
-    /// An entry is in the log that this hub has not proposed.
+    /// Adds an entry to the log that this hub has not proposed.
     fn log(&mut self, entry: Entry) {
         let (ticket, seq, time) = (None, Seq(self.hub.chat.last().0 + 1), Time::now());
         self.hub.carry_out(time.into(), Command::Logged { ticket, seq, time, entry });
     }
 
-    /// A round in which this is asked, and nothing else; a minute after the one before, as who asks
-    /// too often may be told to wait.
+    /// Runs a round with one call; a minute after the one before, as of the rate limits.
     fn ask(&mut self, call: impl Into<Call>) -> oneshot::Receiver<Result<Answer, Refusal>> {
         let (answer, answered) = oneshot::channel();
         let (source, caller) = (Source::Local, Caller::Session(self.session));
@@ -68,7 +67,7 @@ impl Bench {
         self.ask(call::MakeRoom { settings, chance: 1 })
     }
 
-    /// The disk takes everything that has reached it. How many marks there were.
+    /// The disk commits everything that has reached it. Returns the number of marks.
     fn write_all(&mut self) -> usize {
         let mut marks = 0;
         while let Ok(batch) = self.end.try_recv() {
@@ -93,8 +92,8 @@ impl Bench {
     }
 }
 
-/// While the disk stands still, somebody reads on as fast as they can: that fills no queue that
-/// anything else stands in, and what was proposed is answered in order when the disk comes back.
+/// While the disk stands still, a client moves its read marker as fast as it can: that fills no
+/// queue that entries use, and the proposals are answered in order when the disk comes back.
 #[test]
 fn marks_without_end_take_no_place_of_an_entry() {
     let steps = PROPOSED_MAX as u64 + 4_000;
@@ -128,12 +127,12 @@ fn every_worker_hears_how_far_the_log_is() {
     assert_eq!(tick(&mut bench), told(3));
     bench.log(founding());
     assert_eq!(tick(&mut bench), told(4));
-    // What is known is not told again.
+    // A known head is not sent again.
     assert_eq!(tick(&mut bench), [None, None]);
 }
 
-/// Nobody can say any more what came of what was proposed: whoever waits is let go, and the hub
-/// ends, by which the server knows.
+/// The outcome of pending proposals is unknown: the waiting callers get `Unavailable`, and the hub
+/// ends, which tells the server.
 #[test]
 fn when_the_writer_is_gone_nobody_waits_for_ever() {
     let Bench { hub, mut end, session, _handle: handle, .. } = Bench::new(0);
@@ -158,7 +157,7 @@ fn when_the_writer_is_gone_nobody_waits_for_ever() {
     });
 }
 
-/// Whoever asks while the inbox is full waits, and is answered in the end.
+/// A caller waits while the inbox is full, and is answered in the end.
 #[test]
 fn the_inbox_has_an_end_and_nobody_is_lost_there() {
     let Bench { hub, end: _end, session, _handle: handle, .. } = Bench::new(0);
@@ -183,8 +182,8 @@ fn the_inbox_has_an_end_and_nobody_is_lost_there() {
     });
 }
 
-/// Rounds pile up for a worker that does not come; far beyond that it is told what it has missed.
-/// Another one notices nothing.
+/// Rounds pile up for a stuck worker; far beyond the bound it gets an `Overrun`. Another worker is
+/// not affected.
 #[test]
 fn a_worker_that_does_not_come_is_told_that_it_has_missed_something() {
     let mut bench = Bench::new(0);
@@ -198,13 +197,13 @@ fn a_worker_that_does_not_come_is_told_that_it_has_missed_something() {
     for number in 0..ROUNDS_MAX + ROUND_ITEMS_MAX {
         turn(&mut bench, number);
     }
-    // So far nothing is lost: it comes in as many rounds as there can be, and one more.
+    // So far nothing is lost: the items come in as many rounds as there can be, and one more.
     for number in 0..ROUNDS_MAX {
         assert_eq!(bench.rounds[0].try_recv(), Ok(vec![item(number)]));
     }
     turn(&mut bench, 0);
     assert_eq!(bench.rounds[0].try_recv().expect("the rest").len(), ROUND_ITEMS_MAX + 1);
-    // But now something is.
+    // Now items are dropped.
     for number in 0..=ROUNDS_MAX + ROUND_ITEMS_MAX {
         turn(&mut bench, number);
     }
@@ -215,8 +214,8 @@ fn a_worker_that_does_not_come_is_told_that_it_has_missed_something() {
     assert_eq!(bench.rounds[0].try_recv(), Ok(vec![Item::Overrun, item(0)]));
 }
 
-/// What is proposed while the disk stands still has an end, too: beyond it one is refused at once;
-/// everybody before is answered when the disk comes back.
+/// Proposals are bounded while the disk stands still: beyond the bound a call is refused at once;
+/// the calls before are answered when the disk comes back.
 #[test]
 fn so_many_entries_wait_for_the_disk() {
     let mut bench = Bench::new(0);

@@ -1,4 +1,4 @@
-//! What the hub has the workers do, and the lines to them.
+//! The items that the hub sends to the workers, and the lines to them.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -8,67 +8,67 @@ use crate::codec::{Disconnect, Encoded};
 use crate::hub::Bounds;
 use crate::log;
 
-/// What a worker has to do, in order.
+/// One thing that a worker does; it handles them in order.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Item {
-    /// From here on the subscription hears the room.
+    /// The subscription receives the room's events from here on.
     Subscribe {
-        /// Which subscription.
+        /// The subscription.
         subscription: SubscriptionId,
-        /// Through which protocol.
+        /// The subscription's protocol.
         protocol: ProtocolId,
-        /// Which room.
+        /// The room.
         room: RoomId,
     },
-    /// From here on the subscription hears nothing.
+    /// The subscription receives no more events of the room.
     Unsubscribe {
-        /// Which subscription.
+        /// The subscription.
         subscription: SubscriptionId,
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// How its connection is to be closed; `None`: it is gone already.
+        /// Why its connection is closed; `None`: the connection is gone already.
         closing: Option<Disconnect>,
     },
-    /// To everybody who hears the room.
+    /// An event for every subscription of the room.
     Announce {
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// The number of the entry, where it is one.
+        /// The entry's sequence number; `None` for an event that is not in the log.
         seq: Option<Seq>,
-        /// The subscription through which it came.
+        /// The subscription that caused the event.
         by: Option<SubscriptionId>,
-        /// Who it says is here from now on, or is not.
+        /// The folded name of the user who joined (`true`) or left (`false`).
         moved: Option<(Folded, bool)>,
-        /// One for each protocol that has a word for it.
+        /// One for each protocol that shows the event.
         copies: Vec<Encoded>,
     },
-    /// To one stream.
+    /// An event for one stream.
     Notify {
-        /// Its subscription in the room.
+        /// The stream's subscription in the room.
         subscription: SubscriptionId,
-        /// The number of the entry, where it is one.
+        /// The entry's sequence number; `None` for an event that is not in the log.
         seq: Option<Seq>,
-        /// What it is told.
+        /// The encoded event.
         frame: Bytes,
     },
-    /// A stream's connection is to be closed.
+    /// Closes a stream's connection.
     CloseStream {
-        /// Its own subscription.
+        /// The connection's own subscription.
         subscription: SubscriptionId,
-        /// How.
+        /// Why.
         closing: Disconnect,
     },
-    /// To one subscription, whose oldest unanswered tell is answered by it.
+    /// The reply to the oldest unanswered tell of one subscription.
     Reply {
-        /// Which subscription.
+        /// The subscription.
         subscription: SubscriptionId,
-        /// The answer; empty where the protocol is silent.
+        /// The encoded reply; empty where the protocol sends none.
         frame: Bytes,
     },
-    /// All entries up to here have been announced, whether or not somebody here was to hear them.
+    /// All entries up to here have been announced, even if none had a recipient on this worker.
     Head(Seq),
-    /// This worker did not come for so long that what it should have done was thrown away: every
-    /// subscription that it has missed something.
+    /// The hub dropped this worker's items, as the worker did not take its rounds for too long:
+    /// every subscription has missed something.
     Overrun,
 }
 
@@ -82,13 +82,13 @@ pub(super) struct WorkerLine {
     items_max: usize,
 }
 
-/// The id of the subscription of a worker's `count`th connection: no two workers ever make the
-/// same. The last 16 bits are left to the core, for the subscriptions that a stream has in rooms.
+/// The subscription id of a worker's `count`th connection, unique across workers. The core uses the
+/// low 16 bits for the subscriptions that a stream has in rooms.
 pub fn subscription_id(worker: usize, count: u64) -> SubscriptionId {
     SubscriptionId((worker as u64) << 48 | count << 16)
 }
 
-/// The subscription of the connection that a subscription belongs to.
+/// The connection's own subscription, of any of its subscriptions.
 pub fn base_of(subscription: SubscriptionId) -> SubscriptionId {
     SubscriptionId(subscription.0 & !0xffff)
 }
@@ -107,7 +107,7 @@ impl WorkerLine {
         self.items.push(item);
     }
 
-    /// Whether there is something that the worker could not be handed yet.
+    /// Whether items wait because the worker's line is full.
     pub fn is_held_up(&self) -> bool {
         !self.items.is_empty()
     }
@@ -118,7 +118,7 @@ impl WorkerLine {
         }
         match self.rounds.try_reserve() {
             Ok(permit) => permit.send(std::mem::take(&mut self.items)),
-            // It has rounds enough to do; what is new joins the next one that fits.
+            // The worker has enough rounds to do; new items join the next round that fits.
             Err(_) if self.items.len() <= self.items_max => {}
             Err(_) => {
                 log!(Error, "a worker does not respond: its connections are closed");

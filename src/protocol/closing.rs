@@ -1,5 +1,5 @@
-//! What a client is told when the server closes its connection: a websocket close code (RFC 6455
-//! section 7.4) and a reason for a person. The same in every protocol; called by their codecs.
+//! The close frames of the websockets: a close code (RFC 6455 section 7.4) and a reason for a
+//! person. The same in every protocol; called by their codecs.
 
 use crate::chat::CloseReason;
 use crate::codec::Disconnect;

@@ -1,7 +1,8 @@
-//! The cookie of a session: how it is given, taken away, and found among what a browser sends.
+//! The cookie of a session: setting it, expiring it, and finding it among the cookies that a
+//! browser sends.
 //!
-//! It must never take the first cookie of a name for the right one: anybody who has a host or a
-//! page beside this server can have browsers send one of theirs, too (RFC 6265 section 8.6).
+//! It must never trust the first cookie of that name: a host or a page beside this server can make
+//! browsers send another one (RFC 6265 section 8.6).
 
 use crate::chat::{Caller, call};
 use crate::crypto::{self, KeyHash};
@@ -10,25 +11,25 @@ use crate::hub::HubHandle;
 use crate::limits::{COOKIE_TTL_SECS, COOKIES_TRIED_MAX};
 use crate::time::Time;
 
-/// The name that everybody knows.
+/// The plain name.
 const PLAIN: &str = "session";
-/// Browsers take a cookie of this name over TLS only, for this host and all of its paths, and so
-/// from nobody but this host (RFC 6265bis section 4.1.3.2).
+/// Browsers accept a cookie of this name over TLS only, for this host and all of its paths, and so
+/// from this host only (RFC 6265bis section 4.1.3.2).
 const HOST_ONLY: &str = "__Host-session";
 
-/// Says that this browser takes cookies whose name begins with `__Host-` from this log's server.
-/// From then on a plain `session` is somebody else's: this server has never given it that alone.
-/// Whoever is logged out keeps it; below a path, where browsers refuse it, all stays as it was. It
-/// names the log, because another server below a path of this host sees it, too.
+/// Marks a browser that accepts `__Host-` cookies from this log's server. From then on a plain
+/// `session` alone is from elsewhere: this server never sets it alone for such a browser. It
+/// survives a logout; below a path, where browsers refuse it, nothing changes. It names the log,
+/// because another server below a path of this host sees it, too.
 const MARK: &str = "__Host-shanty";
 
-/// Gives the client the cookie of a session that begins now.
+/// Sets the cookie of a session that begins now.
 pub(super) fn give(response: Response, request: &Request, key: &str, epoch: &str) -> Response {
     let expires = Time::now().plus_secs(COOKIE_TTL_SECS);
     mark(set(response, request, key, expires), request, epoch)
 }
 
-/// Marks the browser that came over TLS, unless it has shown the mark.
+/// Marks a browser that came over TLS, unless it has sent the mark.
 pub(super) fn mark(response: Response, request: &Request, epoch: &str) -> Response {
     if !over_tls(request) || is_marked(request, epoch) {
         return response;
@@ -42,14 +43,14 @@ fn is_marked(request: &Request, epoch: &str) -> bool {
     request.cookies(MARK).any(|log| log == epoch)
 }
 
-/// Takes it away: an expiry that has passed (RFC 6265 section 4.1.2.1).
+/// Removes the cookie: its expiry has passed (RFC 6265 section 4.1.2.1).
 pub(super) fn take_away(response: Response, request: &Request) -> Response {
     set(response, request, "", Time(0))
 }
 
-/// Over TLS it goes out under both names. Below a path, to which a proxy keeps the cookie, browsers
-/// refuse the one whose name forbids that, and have the other; and programs know the plain one.
-/// Where they have both, the one counts that nobody else can have set.
+/// Over TLS the cookie is set under both names. Below a path, to which a proxy restricts the
+/// cookie, browsers refuse the `__Host-` name and keep the plain one, which programs also use. If a
+/// browser has both, the `__Host-` one counts, as no other host can have set it.
 pub(super) fn set(response: Response, request: &Request, key: &str, expires: Time) -> Response {
     let expires = expires.http_date();
     let line = |name: &str, secure: &str| {
@@ -62,9 +63,9 @@ pub(super) fn set(response: Response, request: &Request, key: &str, expires: Tim
     response.header("Set-Cookie", line(PLAIN, "; Secure"))
 }
 
-/// Whether the client came over TLS. It ends in a proxy before us, which says so; of several
-/// proxies the first stands before the client. Whoever makes the header up only keeps their own
-/// cookie off plain HTTP, so nobody has to be trusted.
+/// Whether the client came over TLS, which ends in a proxy before us that states it; of several
+/// proxies the first is the client's. A client that forges the header only keeps its own cookie off
+/// plain HTTP, so the header needs no trust.
 fn over_tls(request: &Request) -> bool {
     let proxied = request.headers.list("x-forwarded-proto").next();
     // RFC 7239 section 5.4.
@@ -76,9 +77,9 @@ fn over_tls(request: &Request) -> bool {
     [proxied, forwarded].into_iter().flatten().any(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
-/// The hash of the session key that a request shows in a cookie. Of several the first counts that
-/// is known; where none is, the first, which is then refused as any that is not known. A browser
-/// that is [marked](MARK) shows none but the one that nobody else can have set.
+/// The hash of the session key in a request's cookie. Of several cookies the first known one
+/// counts; if none is known, the first, which is then refused as unknown. From a [marked](MARK)
+/// browser only the `__Host-` cookie counts.
 pub(super) async fn shown(hub: &HubHandle, request: &Request, epoch: &str) -> Option<KeyHash> {
     let mut keys: Vec<&str> = Vec::new();
     let plain = request.cookies(PLAIN).filter(|_| !is_marked(request, epoch));

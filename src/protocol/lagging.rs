@@ -1,8 +1,7 @@
-//! What was said in one room, for a reader of a seed's protocol who was too slow to hear it: read
-//! back from the log, and told as it would have been.
+//! Reads the messages of one room back from the log for a lagging client of Piratchat or ChitChat,
+//! and encodes them as they would have been sent live.
 //!
-//! A message that was changed since has its latest words, one that was taken back is not told.
-//! Called by the connections.
+//! An edited message has its latest text, a deleted message is left out. Called by the connections.
 
 use crate::chat::{Caller, Event, RoomId, Seq, What, call};
 use crate::codec::Codec;
@@ -10,17 +9,17 @@ use crate::limits::{LAG_PAGE_MESSAGES, PAGE_FRAMES_BYTES};
 use crate::protocol::Service;
 use crate::store::{Bound, Message, MessagePage};
 
-/// A part of what was missed.
+/// A page of missed messages.
 pub struct Missed {
     /// Whole frames.
     pub bytes: Vec<u8>,
-    /// How far it reaches.
+    /// The last entry that the page covers.
     pub upto: Seq,
-    /// The last entry that there was, as far as the core had heard of it.
+    /// The log's last entry that the core had handled when the page was read.
     pub head: Seq,
 }
 
-/// Reads what was said after `from`, but for the reader's `own` messages. `None`: the log cannot be
+/// Reads the messages after `from`, without the subscription's `own`. `None`: the log cannot be
 /// read now.
 pub async fn missed(
     service: &Service,
@@ -29,7 +28,7 @@ pub async fn missed(
     from: Seq,
     own: &[Seq],
 ) -> Option<Missed> {
-    // The log may be ahead of the core: what that has not heard yet, it will announce.
+    // The log may be ahead of the core, which will announce the newer entries.
     let Ok(heard) = service.hub.call(Caller::Nobody, call::Heard).await else {
         return None;
     };
@@ -40,8 +39,8 @@ pub async fn missed(
     Some(of_page(codec, &service.epoch, (from, heard), own, page))
 }
 
-/// The frames of a page that was read for what was said after `from`. The core had heard of the log
-/// up to `heard` by then.
+/// The frames of a page that begins after `from`. The core had handled the log up to `heard` when
+/// it was read.
 pub(crate) fn of_page(
     codec: &'static dyn Codec,
     epoch: &str,

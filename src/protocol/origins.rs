@@ -1,19 +1,20 @@
-//! Pages of other origins: what they may not do here, and what those that are listed may (CORS, the
-//! Fetch standard section 3.2). And the names that the server answers to.
+//! Pages of other origins: what they may not do, and what listed origins may (CORS, the Fetch
+//! standard section 3.2). And the host names that the server answers to.
 //!
-//! A browser sends its visitor's cookie with the requests of any page, and stores the cookies that
-//! come back. So the requests of foreign pages are refused here, for all protocols, before anything
-//! looks at the cookie. It must never let a page read what it is not listed for. Called by
-//! [`respond`](super::respond), and by connections for what is no request.
+//! A browser sends its visitor's cookie with the requests of any page, and stores the cookies of
+//! the response. So the requests of foreign pages are refused here, for all protocols, before the
+//! cookie is used. It must never let a page read a response that its origin is not listed for.
+//! Called by [`respond`](super::respond), and by connections for unreadable requests.
 
 use crate::http::{self, Method, Page, Reject, Request, Response};
 use crate::limits::PREFLIGHT_SECS;
 use crate::protocol::{Service, protocol_for, protocol_of, refused};
 
-/// What is refused before it is routed, and the answer to a listed page that asks what it may send.
+/// Returns the response to a request that is refused before routing, and to a listed page's
+/// preflight.
 pub(super) fn admit(service: &Service, request: &Request, path: &[&str]) -> Option<Response> {
     let config = &service.config;
-    // Whoever looks after the server asks about its health by its address, and learns no more.
+    // Health checks address the server by its IP, and reveal nothing else.
     let is_health = matches!(path, ["healthz" | "readyz"]);
     if !is_health && !http::is_called(request, &config.hosts) {
         const NOBODY: Reject =
@@ -39,8 +40,8 @@ fn changes(request: &Request, path: &[&str]) -> bool {
     }
 }
 
-/// The answer to a browser that asks beforehand what a page may send. Whether there is something at
-/// the path, the request itself is told: the page can read that answer, and not this one.
+/// The response to a preflight. It does not depend on whether the path exists: the request itself
+/// gets that answer, which the page can read.
 fn preflight(request: &Request) -> Option<Response> {
     let asked = request.header("access-control-request-method").is_some();
     if request.method != Method::Options || !asked {
@@ -52,13 +53,14 @@ fn preflight(request: &Request) -> Option<Response> {
         .header("Vary", "Access-Control-Request-Headers");
     let headers = request.header("access-control-request-headers");
     Some(match headers.filter(|names| !names.is_empty()) {
-        // With credentials there is no word for all of them, so it is what was asked for.
+        // With credentials there is no wildcard, so the requested names are returned.
         Some(names) => response.header("Access-Control-Allow-Headers", names),
         None => response,
     })
 }
 
-/// Lets a listed page read a response. Where some are listed, no answer may be kept for another.
+/// Lets a listed page read a response. When any origin is listed, no response may be cached for
+/// another origin.
 pub(super) fn readable(listed: &[String], origin: Option<&str>, response: Response) -> Response {
     if listed.is_empty() {
         return response;

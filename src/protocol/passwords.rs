@@ -1,9 +1,9 @@
 //! Room passwords: hashed and checked on a thread of their own, one at a time.
 //!
-//! It must never block the event loop, nor let strangers fill the memory or keep others out: each
-//! hash takes 7 MiB and some 30 ms of a core. So those who wait stand in a fair [`queue`], by their
-//! address and room, whatever they want and whether or not their password is right; and where too
-//! many wait the newest of the longest line are turned away. Called by the protocols.
+//! It must never block the event loop, nor let clients fill the memory or lock others out: each
+//! hash takes 7 MiB and some 30 ms of a core. So jobs wait in a fair [`queue`], by address and
+//! room, whatever the job and whether or not the password is right; when too many wait, the newest
+//! job of the longest lane is refused. Called by the protocols.
 
 mod memory;
 mod queue;
@@ -16,12 +16,12 @@ use crate::limits::{CONNECTIONS_MAX, PASSWORD_WAITING_MAX};
 use memory::Memory;
 use queue::{Lane, Queue};
 
-/// The hash of a password that nobody knows any more: it is checked where there is no room, so that
-/// the time that an answer takes does not tell which rooms there are.
+/// The hash of a password that is lost. A password for a room that does not exist is checked
+/// against it, so that the response time does not reveal which rooms exist.
 pub const NOBODYS_HASH: &str = "$argon2id$v=19$m=7168,t=5,p=1$zXF07ougm/3isna/D/ajtA\
     $odcFy3zTtPkzUvuq/0Wf/5wYDK/M3xHipPSw3V3ZtX8";
 
-/// The way to the thread. It ends with the last of the clones.
+/// The handle of the thread, which ends with the last clone.
 #[derive(Clone)]
 pub struct Passwords {
     jobs: mpsc::Sender<Job>,
@@ -31,12 +31,12 @@ pub struct Passwords {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Busy;
 
-/// Who waits.
+/// The origin of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
-    /// From where.
+    /// The client's address.
     pub source: Source,
-    /// To get into which room, or to change it; `None`: to make one, or into none that there is.
+    /// The room to enter or change; `None`: a new room, or one that does not exist.
     pub room: Option<RoomId>,
 }
 
@@ -45,7 +45,7 @@ struct Job {
     work: Work,
 }
 
-/// What is to be done, and whom to tell.
+/// The work, and the channel for its result.
 enum Work {
     Hash { password: String, answer: oneshot::Sender<Box<str>> },
     Verify { password: String, hash: Box<str>, answer: oneshot::Sender<bool> },
@@ -57,14 +57,14 @@ impl Passwords {
     /// # Panics
     /// If the system has no thread left, at the start of everything.
     pub fn new() -> Passwords {
-        // A connection has one request at a time, so there is always a place.
+        // A connection has one request at a time, so the channel is never full.
         let (jobs, arriving) = mpsc::channel(CONNECTIONS_MAX);
         let thread = std::thread::Builder::new().name("passwords".to_owned());
         thread.spawn(move || run(arriving)).expect("a thread for passwords");
         Passwords { jobs }
     }
 
-    /// The hash of a password, with a salt of its own, as a PHC string.
+    /// Hashes a password with a random salt, as a PHC string.
     ///
     /// # Errors
     /// When too many are waiting.
@@ -74,7 +74,7 @@ impl Passwords {
         answered.await.map_err(|_| Busy)
     }
 
-    /// The hash of a password, where there is one.
+    /// Hashes a password, if there is one.
     ///
     /// # Errors
     /// When too many are waiting.
@@ -89,7 +89,7 @@ impl Passwords {
         }
     }
 
-    /// The same, where it is not the one that was hashed before.
+    /// Hashes a password, unless it matches the hash `before`.
     ///
     /// # Errors
     /// When too many are waiting.
@@ -107,7 +107,7 @@ impl Passwords {
         self.hash_any(place, password).await
     }
 
-    /// Whether a password is the one that was hashed.
+    /// Whether a password matches a hash.
     ///
     /// # Errors
     /// When too many are waiting.
@@ -133,7 +133,7 @@ impl Default for Passwords {
     }
 }
 
-/// Does one after the other until nobody can ask any more.
+/// Does one job after the other until all handles are dropped.
 fn run(mut arriving: mpsc::Receiver<Job>) {
     let (mut queue, mut memory) = (Queue::new(), Memory::default());
     loop {
@@ -153,8 +153,8 @@ fn run(mut arriving: mpsc::Receiver<Job>) {
     }
 }
 
-/// Lets somebody stand in line. Where that is too long, who hung up goes first, and then the newest
-/// of those who have most: to drop it answers.
+/// Queues a job. When the queue is too long, abandoned jobs go first, then the newest of the
+/// longest lane: dropping a job answers `Busy`.
 fn take_in(queue: &mut Queue<Work>, Job { place, work }: Job) {
     let lane: Lane = place.room.map_or(0, |room| room.0);
     queue.push(place.source, lane, work);
@@ -167,7 +167,7 @@ fn take_in(queue: &mut Queue<Work>, Job { place, work }: Job) {
 }
 
 impl Work {
-    /// Whether somebody waits for it still.
+    /// Whether the caller still waits.
     fn is_wanted(&self) -> bool {
         match self {
             Work::Hash { answer, .. } => !answer.is_closed(),
@@ -179,7 +179,7 @@ impl Work {
         if !self.is_wanted() {
             return;
         }
-        // Who has hung up meanwhile needs no answer.
+        // A caller that is gone gets no answer.
         match self {
             Work::Hash { password, answer } => {
                 let hash = memory.hash(&password, &crypto::random());

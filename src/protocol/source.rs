@@ -1,9 +1,9 @@
-//! For whom a request counts: the address that it comes from or, where a proxy that is trusted
-//! hands it on, the address that the proxy names.
+//! The source that a request counts for: its peer address or, behind a trusted proxy, the address
+//! that the proxy names.
 //!
-//! It must never believe an address from anybody but a trusted proxy, for then everybody could have
-//! as many as they like; and never take a named one for this machine itself, which is not counted.
-//! Called by [`respond`](super::respond).
+//! It must never believe an address from any peer but a trusted proxy, because then a client could
+//! have as many addresses as it likes; and never take a named address for this machine itself,
+//! which is not limited. Called by [`respond`](super::respond).
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Once;
@@ -13,8 +13,8 @@ use crate::config::Network;
 use crate::http::Headers;
 use crate::log;
 
-/// What proxies add, besides the headers that name an address. Who sends one of these is, or comes
-/// through, a proxy.
+/// Headers that proxies add, besides those that name an address. A request with one of them came
+/// through a proxy.
 const TRACES: [&str; 9] = [
     "via",
     "x-forwarded-proto",
@@ -27,12 +27,12 @@ const TRACES: [&str; 9] = [
     "x-forwarded-prefix",
 ];
 
-/// For whom a request from `peer` counts.
+/// The source of a request from `peer`.
 pub(super) fn of(peer: IpAddr, headers: &Headers, trusted: &[Network]) -> Source {
     let peer = peer.to_canonical();
     if !is_trusted(peer, trusted) {
-        // What a stranger says is not even read. A proxy on this machine that is not trusted is
-        // still not this machine's own request.
+        // An untrusted peer's headers are ignored. But an untrusted proxy on this machine is not
+        // this machine's own request.
         return match Source::of(peer) {
             Source::Local if is_forwarded(headers) => unknown(),
             source => source,
@@ -46,24 +46,24 @@ pub(super) fn of(peer: IpAddr, headers: &Headers, trusted: &[Network]) -> Source
     }
 }
 
-/// What the headers say together.
+/// The headers' combined statement.
 enum Named {
-    /// There are none.
+    /// They name no address.
     Nobody,
-    /// All that are there name this address.
+    /// All of them name this address.
     Client(IpAddr),
-    /// Something that is no address, or several that differ.
+    /// One is not an address, or several differ.
     Unclear,
 }
 
-/// The address that the headers name. A proxy sets one of the three, and mostly hands on the others
-/// as the client has sent them; as nobody knows which it sets, one that differs makes all of them
+/// The address that the headers name. A proxy sets one of the three, and mostly forwards the others
+/// as the client sent them; as it is unknown which it sets, a contradiction makes all of them
 /// worthless.
 fn named(headers: &Headers, trusted: &[Network]) -> Named {
     let chain = headers.list("x-forwarded-for").filter(|hop| !hop.is_empty());
     let listed = client(chain.map(address).collect(), trusted);
     let forwarded = client(forwarded(headers), trusted);
-    // This one has no list: a proxy replaces it.
+    // This header has no list: a proxy replaces it.
     let real = client(headers.all("x-real-ip").map(address).collect(), trusted);
     let mut found = Named::Nobody;
     for one in [listed, forwarded, real] {
@@ -71,7 +71,7 @@ fn named(headers: &Headers, trusted: &[Network]) -> Named {
             (found, Named::Nobody) => found,
             (Named::Nobody, one) => one,
             (Named::Client(found), Named::Client(one)) if found == one => Named::Client(one),
-            // One that knows no farther than the next proxy adds nothing.
+            // A header that names only the next proxy adds nothing.
             (Named::Client(found), Named::Client(hop)) if is_trusted(hop, trusted) => {
                 Named::Client(found)
             }
@@ -82,8 +82,8 @@ fn named(headers: &Headers, trusted: &[Network]) -> Named {
     found
 }
 
-/// Of the hops that a header lists, the client first, the one to count: the last that is no trusted
-/// proxy, for that is whom a trusted one has seen. What stands before it anybody can write.
+/// The client among a header's hops, of which the client's comes first: the last hop that is not a
+/// trusted proxy, because a trusted proxy has seen it. A client can forge everything before it.
 fn client(hops: Vec<Option<IpAddr>>, trusted: &[Network]) -> Named {
     let mut found = Named::Nobody;
     for hop in hops.into_iter().rev() {
@@ -127,7 +127,7 @@ fn split(text: &str, separator: char) -> Vec<&str> {
 /// `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`, `fe80::1%eth0`, each also in quotes.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    // RFC 7239 section 6: the port may be hidden behind a word that begins with a bar.
+    // RFC 7239 section 6: the port may be obfuscated by a token that begins with an underscore.
     let port = |port: &str| match port.strip_prefix('_') {
         Some(word) => !word.is_empty(),
         None => !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()),
@@ -148,7 +148,7 @@ fn address(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// RFC 4007 section 11: the interface that an address of the link belongs to.
+/// Cuts off the zone, the interface of a link-local address (RFC 4007 section 11).
 fn without_zone(address: &str) -> &str {
     address.split('%').next().unwrap_or(address)
 }
@@ -163,13 +163,13 @@ pub(super) fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
     trusted.iter().any(|network| network.contains(address))
 }
 
-/// Whether a request has been handed on by somebody.
+/// Whether a proxy forwarded the request.
 fn is_forwarded(headers: &Headers) -> bool {
     let naming = ["x-forwarded-for", "forwarded", "x-real-ip"];
     naming.iter().chain(&TRACES).any(|name| headers.get(name).is_some())
 }
 
-/// Who names nobody; the first time the person who runs the server is told.
+/// A proxied request without a client address; the first one warns the operator.
 fn unknown() -> Source {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {

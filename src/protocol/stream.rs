@@ -1,5 +1,5 @@
-//! What a connection knows of a stream: where it begins, what it has missed, and the frames that it
-//! sends beside those of its rooms. The protocol of the stream has the rest.
+//! A connection's view of a stream: where it begins, the pages of missed events, and the frames
+//! that it sends beside those of its rooms. The stream's protocol implements it.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,37 +10,37 @@ use crate::protocol::Service;
 
 /// The frames that a stream sends beside those of its rooms.
 pub trait StreamScript {
-    /// Everything up to here the client knows.
+    /// The client knows everything up to here.
     fn cursor(&self) -> Seq;
 
-    /// The frames that the stream begins with.
+    /// The first frames of the stream.
     fn opening(&self) -> &[u8];
 
-    /// What the stream is told of the log from `from` on, as far as it fits a page. `None`: the log
-    /// cannot be read now.
+    /// Reads a page of the log from `from` on, as the stream shows it. `None`: the log cannot be
+    /// read now.
     fn page<'a>(&'a self, service: &'a Rc<Service>, from: Seq) -> PageRead<'a>;
 
-    /// All that was missed has been told, up to `seq`; so far the client has read its rooms.
+    /// The frame after the last page, which reached up to `seq`; `read`: the client's read markers.
     fn caught_up(&self, seq: Seq, read: &[(RoomId, Seq)]) -> Vec<u8>;
 
-    /// The stream lives, and everything up to `seq` has been told.
+    /// A ping: everything up to `seq` was sent.
     fn ping(&self, seq: Seq) -> Vec<u8>;
 
     /// The last frame.
     fn bye(&self, why: Disconnect) -> Vec<u8>;
 }
 
-/// A page that is being read.
+/// The future of a page.
 pub type PageRead<'a> = Pin<Box<dyn Future<Output = Option<StreamPage>> + 'a>>;
 
-/// A page of the log, as the stream is told of it.
+/// A page of the log in the stream's frames.
 pub struct StreamPage {
     /// Whole frames.
     pub bytes: Vec<u8>,
-    /// How far it reaches.
+    /// The last entry that the page covers.
     pub upto: Seq,
-    /// The last entry that there was, as far as the core had heard of it.
+    /// The log's last entry that the core had handled when the page was read.
     pub head: Seq,
-    /// How far the client has read its rooms; of the last page only.
+    /// The client's read markers by room; on the last page only.
     pub read: Vec<(RoomId, Seq)>,
 }

@@ -1,4 +1,5 @@
-//! How accepted connections get to the workers: in turn, and past those that do not come.
+//! How accepted connections get to the workers: round-robin, skipping workers that do not take
+//! theirs.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -9,10 +10,10 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::limits::ARRIVALS_MAX;
 
-/// The ends of the lines to all workers.
+/// The senders to all workers.
 pub(super) struct Doors<T> {
     doors: Vec<mpsc::Sender<T>>,
-    /// Who had the last.
+    /// The worker that got the last connection.
     last: usize,
 }
 
@@ -21,16 +22,16 @@ impl<T> Doors<T> {
         Doors { doors: Vec::new(), last: 0 }
     }
 
-    /// One worker more, and its end of the line.
+    /// Adds a worker, and returns its receiver.
     pub fn add(&mut self) -> mpsc::Receiver<T> {
         let (door, new_connections) = mpsc::channel(ARRIVALS_MAX);
         self.doors.push(door);
         new_connections
     }
 
-    /// Gives a connection to the next worker that has room: nobody knows yet who will be busy. One
-    /// that stands still is passed by, and keeps what stands in its line. When all stand still this
-    /// waits for any of them; nobody is accepted meanwhile, and callers wait in the backlog.
+    /// Gives a connection to the next worker with room. A stuck worker is skipped, and keeps the
+    /// connections in its queue. When all are stuck this waits for any of them; nothing is accepted
+    /// meanwhile, and clients wait in the backlog.
     pub async fn hand_over(&mut self, mut new_connection: T) {
         loop {
             for _ in 0..self.doors.len() {
@@ -46,7 +47,7 @@ impl<T> Doors<T> {
         }
     }
 
-    /// Waits until some worker has room. (Of one that has failed the server knows, and ends.)
+    /// Waits until some worker has room. (If a worker has failed, the server notices and ends.)
     async fn room(&self) {
         let open = self.doors.iter().filter(|door| !door.is_closed());
         let mut rooms: Vec<_> = open.map(|door| Box::pin(door.reserve())).collect();
@@ -69,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// Three workers, and what came to each in turn.
+    /// Three workers' queues, and their receivers.
     fn doors() -> (Doors<usize>, Vec<mpsc::Receiver<usize>>) {
         let mut doors = Doors::new();
         let new_connections = (0..3).map(|_| doors.add()).collect();
@@ -123,14 +124,14 @@ mod tests {
             {
                 let next = doors.hand_over(999);
                 tokio::pin!(next);
-                // Whoever waits for something else meanwhile, for a signal say, hears it.
+                // A caller that selects on something else, a signal say, stays responsive.
                 assert!(timeout(Duration::from_millis(1), &mut next).await.is_err());
                 new_connections[2].try_recv().expect("a connection");
                 next.await;
             }
             drop(new_connections);
             let never = timeout(Duration::from_millis(1), doors.hand_over(1_000)).await;
-            assert!(never.is_err(), "without workers there is nobody to hand it to");
+            assert!(never.is_err(), "without workers it waits for ever");
         });
     }
 }

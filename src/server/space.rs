@@ -1,4 +1,4 @@
-//! Keeps an eye on the disk, and tells the core how much room it has.
+//! Checks the disk's free space, and tells the core when it changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::limits::DISK_PROBE_MS;
 use crate::log;
 use crate::store::Disk;
 
-/// Looks again and again, until the task is aborted. `known`: what the core has been told.
+/// Checks periodically, until the task is aborted. `known`: the last state told to the core.
 pub(super) async fn watch(disk: Disk, core: Arc<LogHandle>, mut known: Space) {
     loop {
         tokio::time::sleep(Duration::from_millis(DISK_PROBE_MS)).await;
@@ -17,8 +17,8 @@ pub(super) async fn watch(disk: Disk, core: Arc<LogHandle>, mut known: Space) {
     }
 }
 
-/// Looks once, on a thread of its own, as a disk may take its time, and tells the core what is
-/// different from what it knows. A disk of which nothing is known has room: writing will show.
+/// Checks once, on a blocking thread, as a disk may be slow, and tells the core of a change. A disk
+/// whose free space is unknown counts as having room: a failing write will show.
 pub(super) async fn look(disk: &Disk, core: &Arc<LogHandle>, known: &mut Space) {
     let disk = disk.clone();
     let look = move || disk.space().unwrap_or(Space::Enough);

@@ -1,4 +1,4 @@
-//! The delivery round: who of a thread's connections hears what, and one write to each of them.
+//! The delivery round: which connections of this thread receive an event, with one write to each.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,17 +15,16 @@ use crate::log;
 /// The connections of this thread, by subscription, from accept to close.
 pub(super) type Connections<W> = Rc<RefCell<Numbered<SubscriptionId, Rc<W>>>>;
 
-/// Up to here everything has been announced on this thread.
+/// Every entry up to here has been announced on this thread.
 pub(super) type Head = Rc<Cell<Seq>>;
 
-/// What is delivered to: a [`Connection`], whose functions these are; in the simulation, what
-/// stands for one.
+/// A recipient: a [`Connection`], whose functions these are; in the simulation, its stand-in.
 pub(super) trait Listener {
     /// The connection's own subscription.
     fn subscription(&self) -> SubscriptionId;
-    /// The room that it sits in, if it is no stream.
+    /// The room of its subscription; `None` for a stream.
     fn room(&self) -> &Cell<Option<RoomId>>;
-    /// What all of a protocol hear in a round. `false`: it is to be given with `miss`.
+    /// Delivers the frames that all subscriptions of a protocol share. `false`: use `miss` instead.
     fn hear(&self, frames: &[u8]) -> bool;
     fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
     fn begin_feed(&self);
@@ -78,15 +77,15 @@ impl Listener for Connection {
     }
 }
 
-/// Who sits where, and what this round has for them.
+/// The subscriptions of this thread, and what this round has for them.
 pub(super) struct Delivery<W> {
     connections: Connections<W>,
     rooms: Numbered<RoomId, Room<W>>,
-    /// Where in its room each subscription is, so that nobody has to be looked for.
+    /// Each subscription's index in its room, so that no search is needed.
     places: Numbered<SubscriptionId, usize>,
-    /// Rooms with something pending.
+    /// Rooms with pending frames.
     touched: Vec<RoomId>,
-    /// Streams with something gathered.
+    /// Streams with gathered frames.
     fed: Vec<Rc<W>>,
     head: Head,
     /// The last entry of this round.
@@ -94,28 +93,28 @@ pub(super) struct Delivery<W> {
     gather: Gather,
 }
 
-/// The subscriptions of this thread in one room, and what is to be told to them.
+/// The subscriptions of this thread in one room, and the pending frames for them.
 struct Room<W> {
-    subscriptions: Vec<Seated<W>>,
-    /// The streams that hear it, by their subscription here.
+    subscriptions: Vec<Subscribed<W>>,
+    /// The streams in the room, with their subscription here.
     streams: Vec<(SubscriptionId, ProtocolId, Rc<W>)>,
     pending: Vec<Pending>,
-    /// The bytes that one recipient gets of `pending`, at most.
+    /// The most bytes of `pending` that one recipient gets.
     bytes: usize,
 }
 
-struct Seated<W> {
+struct Subscribed<W> {
     connection: Rc<W>,
     protocol: ProtocolId,
-    /// It came when so much was pending, which it does not hear.
+    /// The index of the first pending item after it subscribed: it does not receive earlier ones.
     since: usize,
-    /// Some of what is pending is for this subscription alone, or not for it.
+    /// Some pending items are for this subscription alone, or not for it.
     apart: bool,
 }
 
-/// What is to be told, in order.
+/// A pending item, in order.
 enum Pending {
-    /// To everybody but maybe the subscription it came through.
+    /// To every subscription, but maybe not the one that caused it.
     Announced {
         by: Option<SubscriptionId>,
         seq: Option<Seq>,
@@ -126,8 +125,7 @@ enum Pending {
     Replied { subscription: SubscriptionId, frame: Bytes },
 }
 
-/// Buffers that are filled again and again: one for what all of a protocol get, one for what one
-/// does.
+/// Reused buffers: one for each protocol's common frames, one for a single subscription's.
 #[derive(Default)]
 struct Gather {
     common: [Vec<u8>; PROTOCOL_IDS_MAX],
@@ -178,7 +176,7 @@ impl<W: Listener> Delivery<W> {
         }
     }
 
-    /// Ends the round: everything that is pending is written.
+    /// Ends the round: writes everything that is pending.
     pub fn flush(&mut self) {
         for room in std::mem::take(&mut self.touched) {
             if let Some(room) = self.rooms.get_mut(&room) {
@@ -217,7 +215,7 @@ impl<W: Listener> Delivery<W> {
     }
 
     fn subscription(&mut self, subscription: SubscriptionId, protocol: ProtocolId, room: RoomId) {
-        // A connection that has ended already says so to the hub, which then unsubscribes it.
+        // A connection that has ended leaves by itself, and the hub then unsubscribes it.
         let Some(connection) = self.connection(subscription) else { return };
         let stream = connection.subscription() != subscription;
         connection.room().set((!stream).then_some(room));
@@ -228,7 +226,7 @@ impl<W: Listener> Delivery<W> {
             return room.streams.push((subscription, protocol, connection));
         }
         self.places.insert(subscription, room.subscriptions.len());
-        room.subscriptions.push(Seated {
+        room.subscriptions.push(Subscribed {
             connection,
             protocol,
             since: room.pending.len(),
@@ -255,7 +253,7 @@ impl<W: Listener> Delivery<W> {
                 self.places.insert(moved.connection.subscription(), index);
             }
             if let Some(closing) = closing {
-                // It still hears what was said before.
+                // It still receives what was pending before.
                 subscribed.connection.hear(self.gather.single(&room.pending, &subscribed));
                 subscribed.connection.close(closing);
             }
@@ -265,8 +263,7 @@ impl<W: Listener> Delivery<W> {
         }
     }
 
-    /// A reply stands in line with what the room is told: who said something hears first what was
-    /// said before.
+    /// A reply is ordered with the room's events: the sender first receives the earlier ones.
     fn reply(&mut self, subscription: SubscriptionId, frame: Bytes) {
         let Some(connection) = self.connection(subscription) else { return };
         connection.answered();
@@ -293,8 +290,8 @@ impl<W: Listener> Delivery<W> {
         }
     }
 
-    /// Everybody has missed something: nobody is told anything more, and all may come back. Also
-    /// those who sit nowhere yet, as their subscriptions may be among what was thrown away.
+    /// All subscriptions have missed something: every connection is closed, and its client may come
+    /// back. Also connections without a subscription, as theirs may be among the dropped items.
     fn overrun(&mut self) {
         (self.rooms, self.places) = (Numbered::default(), Numbered::default());
         self.touched = Vec::new();
@@ -334,7 +331,7 @@ impl<W: Listener> Room<W> {
         self.bytes = 0;
     }
 
-    /// Marks the subscriptions for which what is pending differs from what the others get.
+    /// Marks the subscriptions whose frames differ from those of the others.
     fn set_apart(&mut self) {
         let mut named: Vec<SubscriptionId> =
             self.pending.iter().filter_map(Pending::names).collect();
@@ -349,7 +346,7 @@ impl<W: Listener> Room<W> {
 }
 
 impl Pending {
-    /// The subscription that does not get what the others get.
+    /// The subscription whose frames differ because of this item.
     fn names(&self) -> Option<SubscriptionId> {
         match self {
             Pending::Announced { by, copies, .. } => {
@@ -359,8 +356,7 @@ impl Pending {
         }
     }
 
-    /// The same, with what it takes to make up for it later. `None`: it is not for this
-    /// subscription.
+    /// The frame with what it takes to send it later. `None`: it is not for this subscription.
     fn told(&self, subscription: SubscriptionId, protocol: ProtocolId) -> Option<Told<'_>> {
         let frame = self.frame(subscription, protocol);
         match self {
@@ -374,7 +370,7 @@ impl Pending {
         }
     }
 
-    /// What a subscription gets of it.
+    /// The frame for a subscription; may be empty.
     fn frame(&self, subscription: SubscriptionId, protocol: ProtocolId) -> &[u8] {
         match self {
             Pending::Announced { by, copies, .. } => {
@@ -389,7 +385,7 @@ impl Pending {
 }
 
 impl Gather {
-    /// Gathers what all of a protocol get who are not set apart.
+    /// Gathers, for each protocol, the frames of the subscriptions that are not set apart.
     fn common(&mut self, pending: &[Pending]) {
         self.common.iter_mut().for_each(Vec::clear);
         for pending in pending {
@@ -401,8 +397,8 @@ impl Gather {
         }
     }
 
-    /// Gathers what one subscription gets.
-    fn single<W: Listener>(&mut self, pending: &[Pending], subscribed: &Seated<W>) -> &[u8] {
+    /// Gathers one subscription's frames.
+    fn single<W: Listener>(&mut self, pending: &[Pending], subscribed: &Subscribed<W>) -> &[u8] {
         self.single.clear();
         for pending in pending.iter().skip(subscribed.since) {
             self.single.extend_from_slice(

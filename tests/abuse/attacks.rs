@@ -1,5 +1,5 @@
-//! The attacks, each as somebody would make it who has read the source. None knows more than the
-//! wire; addresses are made up behind the proxy that this machine is trusted to be.
+//! The attacks, by attackers that have read the source. Each uses the network only; client
+//! addresses are invented behind the trusted proxy that this machine plays.
 
 mod connections;
 mod requests;
@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is attacked.
+/// The target.
 #[derive(Clone)]
 pub struct Target {
     pub port: u16,
     pub database: PathBuf,
-    /// For how long.
+    /// The duration.
     pub span: Duration,
 }
 
@@ -31,14 +31,13 @@ type Doing = Pin<Box<dyn Future<Output = String>>>;
 /// An attack.
 pub struct Attack {
     pub name: &'static str,
-    /// Of the server, beyond the defaults.
+    /// The server's flags, beyond the defaults.
     pub flags: &'static [&'static str],
-    /// Fills a server that has no limits, before it is started again with them.
+    /// Fills a server without limits, before it is restarted with them.
     pub prepare: Option<fn(Target) -> Doing>,
-    /// Whether the disk stands still meanwhile, so that nobody's message can be acknowledged.
+    /// Whether the disk is blocked during the attack, so that no message can be acknowledged.
     pub stalls: bool,
-    /// Attacks, and returns what came of it; `FAULT …` where something did not hold that the crowd
-    /// does not notice.
+    /// Attacks, and returns the result; `FAULT …` for a failure that the crowd does not notice.
     pub strike: fn(Target) -> Doing,
 }
 
@@ -47,7 +46,7 @@ const fn plain(name: &'static str, strike: fn(Target) -> Doing) -> Attack {
     Attack { name, flags: &[], prepare: None, stalls: false, strike }
 }
 
-/// All of them.
+/// All attacks.
 pub const ATTACKS: &[Attack] = &[
     Attack {
         stalls: true,
@@ -82,7 +81,7 @@ pub const ATTACKS: &[Attack] = &[
     plain("garbage", |target| Box::pin(connections::garbage(target))),
 ];
 
-/// How often each status came.
+/// The number of responses of each status.
 #[derive(Default)]
 pub struct Statuses(std::collections::BTreeMap<String, usize>);
 

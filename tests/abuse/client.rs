@@ -1,5 +1,5 @@
-//! A small HTTP and websocket client on tokio: hundreds of them on one thread, and nothing in it
-//! that would stop an attacker.
+//! A small HTTP and websocket client on tokio: hundreds of them run on one thread, and it permits
+//! everything that an attacker does.
 
 use std::io::{Error, ErrorKind, Result};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long an answer is waited for.
+/// The deadline of a response.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection.
@@ -18,7 +18,7 @@ pub struct Line {
     read: Vec<u8>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -31,7 +31,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The cookie that the answer sets.
+    /// The cookie that the response sets.
     pub fn cookie(&self) -> Option<String> {
         let mut lines = self.head.lines();
         let line = lines.find(|line| line.to_ascii_lowercase().starts_with("set-cookie:"))?;
@@ -47,7 +47,7 @@ pub fn request(line: &str, headers: &str, body: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: localhost\r\n{described}{headers}\r\n{body}")
 }
 
-/// What a proxy on this machine says of a client at an address that is made from a number.
+/// The proxy header of a client whose address is made from a number.
 pub fn from(number: usize) -> String {
     let [_, high, middle, low] = (number as u32).to_be_bytes();
     format!("X-Forwarded-For: 10.{high}.{middle}.{low}\r\n")
@@ -139,7 +139,7 @@ impl Line {
         self.answer().await
     }
 
-    /// Says something on a websocket.
+    /// Sends a text on a websocket.
     pub async fn say(&mut self, text: &str) -> Result<()> {
         self.send(&frame(0x81, text.as_bytes())).await
     }
@@ -179,7 +179,7 @@ impl Line {
     }
 }
 
-/// A client's frame: its first byte, and what is in it. The mask is zero, as nothing here reads it.
+/// A client's frame: its first byte, and its payload. The mask is zero.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     match payload.len() {

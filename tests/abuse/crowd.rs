@@ -1,6 +1,6 @@
-//! Well-behaved clients, of all three protocols, in one room: each says something every few
-//! seconds and hears all that the others say. They hold the server to its promise: everything that
-//! was acknowledged is heard once, in order; and they measure how long that takes.
+//! Well-behaved clients of all three protocols in one room: each sends a message every few seconds
+//! and receives all the others'. They check the server's promise: every acknowledged message
+//! arrives once, in order; and they measure the latency.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,14 +14,14 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::{self, Line, PATIENCE};
 
-/// How many there are.
+/// The number of clients.
 pub const PEOPLE: usize = 200;
-/// Between two messages of one client.
+/// The time between two messages of one client.
 const PAUSE: Duration = Duration::from_secs(4);
-/// Addresses from here on are theirs.
+/// Their addresses start here.
 const ADDRESSES: usize = 1_000;
 
-/// What they have seen.
+/// Their observations.
 #[derive(Default)]
 pub struct Seen {
     phase: usize,
@@ -29,9 +29,9 @@ pub struct Seen {
     pub acks: Vec<Vec<Duration>>,
     /// From the send to each hearing, by phase.
     pub heard: Vec<Vec<Duration>>,
-    /// What went wrong.
+    /// The failures.
     pub faults: Vec<String>,
-    /// How many messages of each were acknowledged.
+    /// The acknowledged messages of each.
     said: HashMap<usize, usize>,
 }
 
@@ -50,7 +50,7 @@ enum Door {
 }
 
 impl Crowd {
-    /// Registers everybody, connects, and lets them talk.
+    /// Registers and connects all clients, and starts the talk.
     pub async fn gather(port: u16, start: Instant) -> Result<Crowd> {
         let (stop, stopped) = watch::channel(false);
         let seen = Rc::new(RefCell::new(Seen::default()));
@@ -74,7 +74,7 @@ impl Crowd {
         self.seen.borrow_mut().begin();
     }
 
-    /// Everybody falls silent; then everybody must have heard everything that was acknowledged.
+    /// Stops all sends; then every client must have every acknowledged message.
     pub async fn end(self) -> Seen {
         let _ = self.stop.send(true);
         let mut views = Vec::new();
@@ -133,9 +133,9 @@ struct One {
     line: Line,
     start: Instant,
     seen: Rc<RefCell<Seen>>,
-    /// The last message of each that was heard.
+    /// The last received message of each.
     heard: HashMap<usize, usize>,
-    /// Of those that were sent here.
+    /// Of the messages sent here.
     count: usize,
 }
 
@@ -150,7 +150,7 @@ impl One {
     }
 
     async fn talk(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<()> {
-        // Not all at once.
+        // Spread over time.
         let first = PAUSE.mul_f64((self.number as f64 + 1.0) / PEOPLE as f64);
         let mut next = tokio::time::Instant::now() + first;
         let mut pending: Option<Instant> = None;
@@ -168,7 +168,7 @@ impl One {
                 return Err(Error::other("no acknowledgement"));
             }
         }
-        // What was said last still comes.
+        // The last messages still arrive.
         while let Ok(text) = timeout(Duration::from_secs(2), self.line.hear()).await {
             self.take(&text?, &mut pending)?;
         }
@@ -209,7 +209,7 @@ impl One {
         let [author, count, at] = numbers[..] else { return Ok(()) };
         let (author, count) = (author as usize, count as usize);
         if author == self.number {
-            // ChitChat's acknowledgement is to hear oneself.
+            // ChitChat acknowledges a message by broadcasting it to its sender.
             if self.door == Door::ChitChat {
                 self.acknowledge(pending);
             }

@@ -1,6 +1,6 @@
-//! Attacks on the real program, each beside 200 well-behaved clients. What counts is what those
-//! notice: that nobody is lost, that everything acknowledged is heard once and in order, and how
-//! long it takes before, during and after; and what the server takes in memory, descriptors, disk.
+//! Attacks on the real program, each beside 200 well-behaved clients. The result is what those
+//! notice: that none is disconnected, that every acknowledged message arrives once and in order,
+//! and the latency before, during and after; and the server's memory, descriptors and disk.
 //!
 //! `make abuse` runs all of it for as long as the README's figures need, and judges latency and
 //! memory, too. In the ordinary tests it is short, and judges what does not depend on the machine.
@@ -21,23 +21,23 @@ use crate::attacks::{ATTACKS, Attack, Target};
 use crate::crowd::{Crowd, Seen};
 use crate::server::{Server, Taken};
 
-/// What memory may stay taken after an attack: 8 MiB.
+/// The memory that may remain after an attack: 8 MiB.
 const MEMORY_KEPT_KIB: u64 = 8 * 1024;
-/// What memory may be taken during one: every budget of the server's together, and the crowd.
+/// The memory bound during an attack: all of the server's budgets together, and the crowd.
 const MEMORY_MOST_KIB: u64 = 160 * 1024;
-/// By how much the files may grow during one: 32 MiB.
+/// The growth of the files during an attack: 32 MiB.
 const DISK_MOST_KIB: u64 = 32 * 1024;
 /// How much longer a message may take during an attack than before it, for 99 of 100.
 const LATENCY_FACTOR: f64 = 2.0;
 
-/// For filling a server with what an attack needs.
+/// The time for preparing a server for an attack.
 const OPEN: &[&str] = &["--limits", "off"];
 
-/// How long the phases are.
+/// The durations of the phases.
 struct Phases {
     around: Duration,
     attack: Duration,
-    /// After this the memory is to be given back.
+    /// By then the memory must be returned.
     rest: Duration,
     /// Whether latency and memory are judged.
     judges: bool,
@@ -66,11 +66,11 @@ fn nobody_is_lost() {
     println!("all held");
 }
 
-/// One attack on a fresh server. Returns what did not hold.
+/// One attack on a fresh server. Returns the broken promises.
 fn run(attack: &Attack, phases: &Phases) -> Vec<String> {
     let mut server = Server::new(attack.name);
     if let Some(prepare) = attack.prepare {
-        // (Another program may know no such flag, and need none.)
+        // (Another program may not have this flag, and need none.)
         server.start(if std::env::var_os("SHANTY").is_some() { &[] } else { OPEN });
         let target = target(&server, phases);
         alone(move || Box::pin(prepare(target)));
@@ -177,7 +177,7 @@ fn report(attack: &Attack, seen: &Seen, taken: [Taken; 3], told: &str) {
     }
 }
 
-/// What depends on the machine: how long it took, and what memory stayed.
+/// The results that depend on the machine: latency, and remaining memory.
 fn judge(attack: &Attack, seen: &Seen, [before, most, after]: [Taken; 3]) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, phases) in [("acknowledged", &seen.acks), ("heard", &seen.heard)] {

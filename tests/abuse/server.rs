@@ -1,4 +1,4 @@
-//! The real program as a process, and what it takes: memory, descriptors, disk.
+//! The real program as a process, and its use of memory, descriptors and disk.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub struct Server {
     child: Option<Child>,
 }
 
-/// What the process takes at one moment.
+/// The process's resources at one moment.
 #[derive(Clone, Copy, Default)]
 pub struct Taken {
     pub memory_kib: u64,
@@ -27,7 +27,7 @@ impl Server {
         let folder = std::env::temp_dir().join(format!("shanty-abuse-{}-{name}", process::id()));
         let _ = fs::remove_dir_all(&folder); // Of an earlier process with this number.
         fs::create_dir_all(&folder).expect("a folder for temporary files");
-        // Another program can be attacked instead, to see what it makes of it.
+        // Another program can be attacked instead, for comparison.
         let ours = env!("CARGO_BIN_EXE_shanty");
         let program = std::env::var_os("SHANTY").map_or(PathBuf::from(ours), PathBuf::from);
         Server { port: 0, folder, program, child: None }
@@ -73,7 +73,7 @@ impl Server {
         assert!(status.success(), "the server ended with {status}: {}", self.log());
     }
 
-    /// Why it does not run any more, if it does not.
+    /// The reason of its end, if it has ended.
     pub fn ended(&mut self) -> Option<String> {
         let status = self.child.as_mut()?.try_wait().ok()??;
         Some(format!("the server ended: {status}\n{}", self.log()))
@@ -83,7 +83,7 @@ impl Server {
         fs::read_to_string(self.folder.join("server.log")).unwrap_or_default()
     }
 
-    /// What it takes now.
+    /// Its current resources.
     pub fn taken(&self) -> Taken {
         let Some(child) = &self.child else { return Taken::default() };
         let process = PathBuf::from(format!("/proc/{}", child.id()));

@@ -1,4 +1,4 @@
-//! Answers that are long: made piece by piece, whole for whoever reads them, whatever they speak.
+//! Long responses: made piece by piece, complete for every client, in every HTTP version.
 
 use std::io::{Read, Write};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::kit::TestServer;
 
-/// A server with so many rooms, the lobby included.
+/// A server with `count` rooms, the lobby included.
 fn with_rooms(count: u64) -> TestServer {
     let server = TestServer::start();
     let mut http = server.http();
@@ -21,7 +21,7 @@ fn with_rooms(count: u64) -> TestServer {
     server
 }
 
-/// The ids of the rooms in such a list.
+/// The room ids of a list.
 fn ids(rooms: &Value) -> Vec<u64> {
     let rooms = rooms.as_array().expect("a list");
     rooms.iter().map(|room| room["id"].as_u64().expect("a number")).collect()
@@ -32,7 +32,7 @@ fn a_long_list_comes_in_pieces_and_is_whole() {
     let server = with_rooms(300);
     let all: Vec<u64> = (1..=300).collect();
     let mut http = server.http();
-    // The connection goes on behind it, also where the next request is there already.
+    // The connection goes on after it, also with a pipelined request.
     http.request("GET /chats", "");
     http.request("GET /chats", "");
     for _ in 0..2 {
@@ -47,7 +47,7 @@ fn a_long_list_comes_in_pieces_and_is_whole() {
     assert_eq!((head.status, head.header("transfer-encoding")), (200, Some("chunked")));
     http.request("GET /chats/1", "");
     assert_eq!(http.response().json()["id"], json!(1));
-    // RFC 9112 section 6.1: who speaks 1.0 knows no chunks; the connection ends the list.
+    // RFC 9112 section 6.1: HTTP/1.0 has no chunks; the connection's end ends the list.
     let mut old = server.http();
     old.send("GET /chats HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     let mut text = String::new();
@@ -66,7 +66,7 @@ fn a_short_list_says_how_long_it_is() {
     assert_eq!(ids(&list.json()), [1, 2, 3]);
 }
 
-/// Who hangs up in the midst of a list is noticed, and nobody else.
+/// A client that hangs up within a list affects no other client.
 #[test]
 fn whoever_hangs_up_in_the_midst_of_a_list_costs_nothing() {
     let server = with_rooms(300);

@@ -1,5 +1,5 @@
-//! For every queue, buffer and table with a bound in `src/limits.rs`, the test that fills it and
-//! sees what the map says of its end. A bound that nobody fills is a guess.
+//! For every queue, buffer and table with a bound in `src/limits.rs`: the test that fills it and
+//! checks the consequence in the map. A bound that no test fills is a guess.
 
 use std::fs;
 use std::path::Path;
@@ -102,8 +102,8 @@ const STREAMS: &str = "src/chat/tests/streams.rs";
 const WORDS: &str = "src/store/tests/words.rs";
 const WRITING: &str = "src/store/tests/writing.rs";
 
-/// Bounds in which nothing waits or gathers: lengths of one thing, sizes of one page or one step,
-/// numbers of threads, and what somebody may set.
+/// Bounds of things that do not queue or gather: lengths of one thing, sizes of one page or one
+/// step, numbers of threads, and ranges of settings.
 const NO_QUEUES: &[&str] = &[
     "AGENT_CHARS_MAX",
     "ANSWER_ITEMS_MAX",

@@ -1,4 +1,4 @@
-//! ChitChat over HTTP, row by row of the contract: rooms, tokens, failures, and which comes first.
+//! ChitChat over HTTP, row by row of the contract: rooms, tokens, errors, and their precedence.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn refused(response: &Response, status: u16, code: u16, error: &str, field: &str
     response.expect(status, &failure(code, error, field));
 }
 
-/// A room without its times, which are times.
+/// A room without its times, which must be timestamps.
 fn facts(mut room: Value) -> Value {
     let fields = room.as_object_mut().expect("an object");
     for name in ["createdAt", "updatedAt"] {
@@ -46,7 +46,7 @@ fn the_first_room_is_there_from_the_start() {
         let response = server.ask(&format!("GET {path}"), "", "");
         assert_eq!((response.status, facts(response.json())), (200, lobby.clone()), "{path}");
     }
-    // It belongs to the server.
+    // The server owns it.
     let ann = server.account("Ann");
     for headers in [String::new(), cookie(&ann)] {
         let change = server.ask("PUT /chats/1", &headers, r#"{"title":"Mine"}"#);
@@ -66,7 +66,7 @@ fn making_a_room_shows_it() {
     );
     assert_eq!(made.status, 201);
     let text = made.text();
-    // The fields in the order of the seed's documents.
+    // The fields are in the order of ChitChat's documents.
     let order = ["title", "description", "visibility", "createdAt", "updatedAt", "id", "users"];
     let at = order.map(|name| text.find(&format!("\"{name}\"")).expect("the field"));
     assert!(at.is_sorted(), "{text}");
@@ -75,7 +75,7 @@ fn making_a_room_shows_it() {
     assert_eq!(facts(made.json()), expected);
     let shown = server.ask("GET /chats/my%20CHAT%20room", "", "");
     assert_eq!(shown.json(), made.json());
-    // Without a description there is no field for one; unknown fields are nobody's business.
+    // Without a description the field is missing; unknown fields are ignored.
     let bare = server.send("POST /chats", &json!({"title": "b2", "visibility": "public", "x": 1}));
     let expected = json!({"title": "b2", "visibility": "public", "id": 3, "users": []});
     assert_eq!(facts(bare.json()), expected);
@@ -97,7 +97,7 @@ fn hidden_rooms_are_not_listed_and_no_room_shows_its_password() {
         .filter_map(|room| room["title"].as_str())
         .collect();
     assert_eq!(titles, ["Public Chat", "Open", "Den"]);
-    // Who was given its number finds it, and nobody by its title, which can be guessed.
+    // A client with its id finds it, but not by its title, which can be guessed.
     let number = made.json()["id"].as_u64().expect("a number");
     let shown = server.ask(&format!("GET /chats/{number}"), "", "");
     assert_eq!((shown.status, number > 1 << 32), (200, true));
@@ -163,10 +163,10 @@ fn what_a_room_cannot_be() {
         let body = json!({"title": title, "visibility": "public"});
         refused(&post(&body), 400, 102, DUPLICATE, "title");
     }
-    // What is invalid is said before what is taken.
+    // Invalid input is reported before a conflict.
     let both = json!({"title": "Public Chat", "visibility": "private", "password": "short"});
     refused(&post(&both), 400, 105, CONTENT, "password");
-    // Nothing of all that was made; the limits themselves fit.
+    // None of those rooms exists; the limits themselves fit.
     let title = "ü".repeat(70);
     let fits = json!({"title": title, "visibility": "hidden", "description": "ü".repeat(70),
         "password": "äöüß€😀12"});
@@ -188,7 +188,7 @@ fn what_is_not_there_is_named_as_it_was_asked_for() {
             let response = server.ask(&line.replace('R', room), "", "");
             refused(&response, 404, 101, NOT_FOUND, field);
         }
-        // 404 also where what was sent with it is nonsense.
+        // 404 even if the body is invalid.
         for line in ["PUT /chats/R", "POST /chats/R/token"] {
             let response = server.ask(&line.replace('R', room), "", "{");
             refused(&response, 404, 101, NOT_FOUND, field);
@@ -218,14 +218,14 @@ fn a_public_room_of_a_guest_is_everybodys_and_one_of_an_account_its_owners() {
         let removal = server.ask(&format!("DELETE /chats/{id}"), &headers, "");
         refused(&removal, 401, 104, UNAUTHORIZED, "");
     }
-    // Whose it is not is not told what is wrong with the change.
+    // A client that is not the owner is not told what is wrong with the body.
     for body in ["{", r#"{"title":"Commons"}"#, r#"{"title":""}"#, r#"{"password":"short"}"#] {
         let change = server.ask(&format!("PUT /chats/{id}"), &cookie(&bob), body);
         refused(&change, 401, 104, UNAUTHORIZED, "");
     }
     let change = server.ask(&format!("PUT /chats/{id}"), &cookie(&ann), r#"{"title":"Anne"}"#);
     assert_eq!(change.json()["title"], json!("Anne"));
-    // A title of one's own is not a duplicate, in whichever case; another's is.
+    // A room's own title is no conflict, in any case; another room's is.
     let line = format!("PUT /chats/{id}");
     assert_eq!(server.ask(&line, &cookie(&ann), r#"{"title":"ANNE"}"#).status, 200);
     let taken = server.ask(&line, &cookie(&ann), r#"{"title":"commons"}"#);
@@ -233,7 +233,7 @@ fn a_public_room_of_a_guest_is_everybodys_and_one_of_an_account_its_owners() {
     let removed = server.ask(&format!("DELETE /chats/{id}"), &cookie(&ann), "");
     removed.expect(200, &json!({"status": true}));
     refused(&server.ask("GET /chats/anne", "", ""), 404, 101, NOT_FOUND, "anne");
-    // The title is free, the number is not.
+    // The title is free again, the id is not.
     assert_eq!(server.room(&json!({"title": "Anne", "visibility": "public"})), id + 1);
 }
 
@@ -298,12 +298,12 @@ fn a_name_that_is_anothers_gets_no_token() {
     let duplicate = "Client error: Duplicate username";
     let body = json!({"secret": "open sesame", "name": "aNN"});
     refused(&server.send(&line, &body), 400, 202, duplicate, "name");
-    // Who does not know the secret is told nothing about names.
+    // Without the password a client learns nothing about names.
     let guess = json!({"secret": "wrong secret", "name": "Ann"});
     refused(&server.send(&line, &guess), 401, 304, "Unauthorized operation", "secret");
     let own = server.ask(&line, &cookie(&ann), &body.to_string());
     assert_eq!(own.status, 201, "{own:?}");
-    // A guest's name is in use while the guest is there.
+    // A guest's name is in use while the guest is present.
     let token = server.token(id, "open sesame", "Guest");
     let guest = server.ws(&format!("/chats/{id}/ws"), &bearer(&token));
     let body = json!({"secret": "open sesame", "name": "GUEST"});
@@ -331,13 +331,13 @@ fn a_private_room_is_changed_with_its_token_and_no_other() {
         let ws = server.try_ws(&format!("/chats/{id}/ws"), headers);
         refused(ws.err().as_ref().expect("no entry"), 403, 403, TOKEN, "token");
     }
-    // Who may not change it is not told what is wrong with the change.
+    // A client without the right is not told what is wrong with the body.
     refused(&server.ask(&line, "", "{"), 403, 403, TOKEN, "token");
     let token = server.token(id, "open sesame", "David");
     refused(&server.ask(&line, &bearer(&token), "{"), 400, 103, INVALID_JSON, "");
     let changed = server.ask(&line, &bearer(&token), body);
     assert_eq!((changed.status, &changed.json()["description"]), (200, &json!("new")));
-    // The password is kept where none is given, and so is the token.
+    // Without a new password the old one stays, and so does the token.
     let hidden = server.ask(&line, &bearer(&token), r#"{"visibility":"hidden"}"#);
     assert_eq!(hidden.json()["visibility"], json!("hidden"));
     assert_eq!(server.ask(&line, &bearer(&token), "{}").status, 200);
@@ -363,7 +363,7 @@ fn a_new_password_ends_all_tokens_and_empties_the_room() {
     let with_old = server.send(&format!("POST /chats/{id}/token"), &body);
     refused(&with_old, 401, 304, "Unauthorized operation", "secret");
     let fresh = server.token(id, "close sesame", "David");
-    // Made public it has no password, and needs a new one to be private again.
+    // A public room has no password, and needs a new one to become private.
     let open = server.ask(&line, &bearer(&fresh), r#"{"visibility":"public"}"#);
     assert_eq!(open.json()["visibility"], json!("public"));
     let shut = server.ask(&line, "", r#"{"visibility":"private"}"#);
@@ -386,8 +386,8 @@ fn deleting_a_room_closes_it_for_those_inside() {
     refused(ws.err().as_ref().expect("gone"), 404, 101, NOT_FOUND, &id.to_string());
 }
 
-/// A path as browsers and curl send it: segments of one or two dots are taken out, percent-encoded
-/// ones, too (the URL standard, section 4.4).
+/// A path as browsers and curl send it: dot segments are removed, percent-encoded ones, too (the
+/// URL standard, section 4.4).
 fn normalised(path: &str) -> String {
     let mut segments = Vec::new();
     for segment in path.split('/').skip(1) {

@@ -1,5 +1,5 @@
-//! The running server under a clock that leaps, by a small library that is compiled here and loaded
-//! before it (`leap.c`; the C compiler is there, as SQLite needs it).
+//! The running server under a leaping clock, by a small library that is compiled here and preloaded
+//! (`leap.c`; a C compiler exists, as SQLite needs it).
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ impl Leaping {
         let (file, log) = (clock.path("leap"), clock.path("log"));
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let server = TestServer::of(move |db| {
-            // By way of a shell, so that what it logs can be read while it runs.
+            // Through a shell, so that its log can be read while it runs.
             let mut command = clean(Command::new("sh"));
             let run = format!("exec \"$0\" \"$@\" 2>> {log}");
             command.args(["-c", &run, env!("CARGO_BIN_EXE_shanty")]);
@@ -69,7 +69,7 @@ impl Leaping {
 }
 
 fn set(clock: &Scratch, wall: i64, passed: i64) {
-    // Written beside it and moved, as the server reads it at any time.
+    // Written to another file and moved, as the server reads it at any time.
     fs::write(clock.path("next"), format!("{wall} {passed}\n")).expect("a file");
     fs::rename(clock.path("next"), clock.path("leap")).expect("a file");
 }
@@ -95,7 +95,7 @@ fn a_clock_that_was_ahead_for_a_moment_is_forgotten() {
     leaping.set(-30, 0);
     let smoothed = leaping.say(&ann, "half a minute back");
     assert!(smoothed["time"].as_str() >= after["time"].as_str(), "{smoothed} {after}");
-    // Also over a restart, and in the order of the log.
+    // Also after a restart, and in the order of the log.
     assert_eq!(leaping.server.stop().code, Some(0));
     let log = leaping.log();
     assert_eq!(log.lines().filter(|line| line.contains("was set back")).count(), 1, "{log}");
@@ -122,7 +122,7 @@ fn sessions_and_tokens_live_by_the_time_that_passes() {
         let room = server.room(&room);
         server.token(room, "password", "guest");
     }
-    // The lifetime passes. Who sits in the room stays logged in, who does not is logged out.
+    // The lifetime passes. A session with an open connection stays, one without ends.
     leaping.set(0, 40);
     until("the session ends", || me(&bob) == 401);
     assert_eq!(me(&ann), 200);
@@ -141,7 +141,7 @@ fn a_clock_that_is_far_ahead_at_the_start_removes_nothing() {
     leaping.set(400 * DAY, 0);
     leaping.server.go_on();
     let doubted = "no message is removed for its age";
-    // The first hour passes. (What is written makes the server look at the clock again; to speak
+    // The first hour passes. (A write makes the server check the clock again; a user's message
     // would show that the clock is right.)
     let mut passed = 3_700;
     until("the clock is doubted", || {
@@ -156,7 +156,7 @@ fn a_clock_that_is_far_ahead_at_the_start_removes_nothing() {
     assert_eq!(leaping.log().matches(doubted).count(), 1, "it is said once");
 }
 
-/// A small computer without a battery starts somewhere, and so may a person who sets a clock.
+/// A small computer without a battery starts at any time, and an operator may set any clock.
 #[test]
 fn requests_are_served_at_any_time() {
     const YEAR: i64 = 365 * DAY;

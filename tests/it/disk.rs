@@ -1,4 +1,4 @@
-//! A disk that is full: what is refused, who is told, and how it passes.
+//! A full disk: which requests are refused, which clients learn of it, and the recovery.
 
 use std::process::Command;
 
@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::kit::{Scratch, TestServer, clean, joined, run, said, send, until};
 
-/// The server under a limit of so many KiB a file; `free` lifts it, as if somebody had made room.
+/// The server under a file size limit of `kib` KiB; `free` lifts it, as if the operator had made
+/// room.
 fn confined(kib: u64) -> TestServer {
     TestServer::of(move |db| {
         let mut command = clean(Command::new("sh"));
-        // POSIX counts in blocks of 512 bytes. Without the signal a write fails, as on a full disk.
+        // POSIX counts blocks of 512 bytes. Without the signal a write fails, as on a full disk.
         let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", kib * 2);
         command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_shanty")]);
         command.args(["--listen", "127.0.0.1:0", "--db", db]);
@@ -32,7 +33,7 @@ fn a_full_disk_refuses_what_cannot_be_written_and_passes() {
     let mut guest = server.guest(1, "Gus");
     pirate.expect_text(r#"{"event":"join","username":"Gus"}"#);
     let mut kept = Vec::new();
-    // Where a long one has no room, a short one may still have: both are said until there is none.
+    // A short message may fit where a long one does not: both are sent until none fits.
     let refused = ["x".repeat(280), String::new()].map(|long| {
         let refused = (0..5000).find(|index| {
             let text = format!("{index} {long}");
@@ -49,7 +50,7 @@ fn a_full_disk_refuses_what_cannot_be_written_and_passes() {
         refused.expect("there is an end")
     });
     assert!(refused[0] > 3, "{refused:?}: some were written before");
-    // Everything that would have to be written is refused, each in its own words ...
+    // Every change is refused, in each protocol's format ...
     let refused = (0..50).any(|_| {
         guest.say(&send("Gus", "anybody?"));
         if guest.json()["error"]["code"] == json!(503) {
@@ -64,12 +65,12 @@ fn a_full_disk_refuses_what_cannot_be_written_and_passes() {
     assert_eq!(server.send("POST /api/login", &json!({"key": ann.key})).status, 503);
     let room = server.send("POST /chats", &json!({"title": "Den", "visibility": "public"}));
     assert_eq!((room.status, &room.json()["error"]["code"]), (503, &json!(503)));
-    // ... and everything else goes on: who comes and goes is heard, and what is known is told.
+    // ... and everything else works: joins and leaves are broadcast, and history can be read.
     assert_eq!(server.ask_as("GET /api/user/@me", &ann).status, 200);
     let other = server.guest(1, "Other");
     guest.expect(&joined(1, "Other"));
     drop(other);
-    // When there is room again, it goes on, without a restart, and nothing is lost or doubled.
+    // With room again it works without a restart, and no message is lost or doubled.
     free(&server);
     until("it can be written again", || {
         server.send("POST /api/login", &json!({"key": ann.key})).status == 200
@@ -89,7 +90,7 @@ fn a_full_disk_refuses_what_cannot_be_written_and_passes() {
     assert_eq!(said, kept);
 }
 
-/// Says things until one is refused.
+/// Sends messages until one is refused.
 fn fill(server: &TestServer) {
     let mut guest = server.guest(1, "Gus");
     let text = "x".repeat(4000);
@@ -112,10 +113,10 @@ fn readiness_goes_with_the_disk_and_comes_back_by_itself() {
         assert_eq!(unready.header("retry-after"), Some("1"));
         unready.expect(503, &json!({"error": error}));
         assert_eq!(server.ask("GET /healthz", "", "").status, 200, "a restart would not help");
-        // Some probes later it is the same.
+        // The state stays for some probes.
         std::thread::sleep(std::time::Duration::from_millis(500));
     }
-    // A proxy that sends nobody here now must learn when to, though nothing is asked to be written.
+    // A proxy that routes no client here must learn of the recovery although no write is attempted.
     free(&server);
     until("it is ready", || server.ask("GET /readyz", "", "").status == 200);
     server.account("Ann");
@@ -132,7 +133,7 @@ fn a_start_with_too_little_room_for_a_message_is_not_ready() {
     server.account("Ann");
     assert_eq!(server.stop().code, Some(0));
     let db = server.db();
-    // The write-ahead log may take what a start needs, and not what a long message does.
+    // The limit lets the write-ahead log take a start's writes, but not a long message.
     let mut tight = TestServer::of(move |_| {
         let mut command = clean(Command::new("sh"));
         let script = "trap '' XFSZ; ulimit -S -f 80; exec \"$@\"";
@@ -172,7 +173,7 @@ fn a_disk_too_full_to_start_is_said() {
 
 #[test]
 fn what_is_to_be_kept_free_of_the_disk_is_kept_free() {
-    // No disk has so much: so there is less than is to be kept free from the start on.
+    // No disk has so much free space, so the limit applies from the start.
     let server = TestServer::with(&["--disk-free", "1000000T"]);
     let ready = server.ask("GET /readyz", "", "");
     let says = "the server's disk is nearly full; tell its owner, and try again later";

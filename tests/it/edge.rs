@@ -1,10 +1,10 @@
-//! Who stands in front of the server: proxies, pages of other origins, and names that lead to it.
+//! The server's edge: proxies, pages of other origins, and host names.
 
 use serde_json::json;
 
 use crate::kit::{Response, TestServer};
 
-/// More than anybody may make at once, and fewer than there are last parts of an address.
+/// More than one client may make at once, and fewer than the last part of an address has values.
 const TRIES: usize = 250;
 
 fn cors(response: &Response) -> (Option<&str>, bool) {
@@ -12,7 +12,7 @@ fn cors(response: &Response) -> (Option<&str>, bool) {
     (response.header("access-control-allow-origin"), vary)
 }
 
-/// What is refused before it is a request, a browser shows to its page only if it says whose it is.
+/// A browser shows its page a refusal of an unreadable request only with the page's CORS header.
 #[test]
 fn a_listed_page_reads_what_is_refused_before_it_is_routed() {
     let server = TestServer::with(&["--origin", "https://friend.example"]);
@@ -37,11 +37,11 @@ fn a_listed_page_reads_what_is_refused_before_it_is_routed() {
             assert_eq!(cors(&response), (allowed.then_some(origin), true), "{head:?}");
         }
     }
-    // A head of which too much comes, or too little.
+    // A head that is too long, or incomplete.
     for rest in [format!("A: {long}\r\n\r\n"), format!("{many}\r\n")] {
         let mut http = server.http();
         http.send("GET /api/v1/me HTTP/1.1\r\nHost: a\r\nOrigin: https://friend.example\r\n");
-        // The server may have closed before all of it is sent.
+        // The server may close before everything is sent.
         let _ = std::io::Write::write_all(&mut http.stream, rest.as_bytes());
         let response = http.response();
         assert_eq!(response.status, 431);
@@ -49,11 +49,11 @@ fn a_listed_page_reads_what_is_refused_before_it_is_routed() {
     }
 }
 
-/// Who comes through a proxy is counted by the address that it names, and never as this machine.
+/// A proxied client counts by the address that the proxy names, and never as this machine.
 #[test]
 fn who_comes_through_a_proxy_is_counted() {
     let mut server = TestServer::with(&["--limits", "on"]);
-    // Whether it has to wait at some time.
+    // Whether the client is rate limited at some point.
     let is_counted = |named: &dyn Fn(usize) -> String| {
         (0..TRIES).any(|index| {
             let body = json!({"username": format!("U{}", rand_name())}).to_string();
@@ -65,9 +65,9 @@ fn who_comes_through_a_proxy_is_counted() {
     assert!(!is_counted(&|_| String::new()), "this machine is not");
     assert!(is_counted(&|_| "X-Forwarded-For: 203.0.113.7\r\n".into()));
     assert!(is_counted(&|index| format!("X-Forwarded-For: 10.0.0.{index}, 203.0.113.8\r\n")));
-    // A whole network of IPv6 is one, and one header does not help against another.
+    // An IPv6 network counts as one client, and contradicting headers do not evade that.
     assert!(is_counted(&|index| format!("X-Real-IP: [2001:db8::{index}]:80\r\n")));
-    // All that a proxy does not name is one.
+    // All requests without a named client count as one client.
     assert!(is_counted(&|index| match index % 5 {
         0 => "X-Forwarded-For: 127.0.0.1\r\n".to_owned(),
         1 => "Forwarded: for=_hidden\r\n".to_owned(),
@@ -79,7 +79,7 @@ fn who_comes_through_a_proxy_is_counted() {
     assert_eq!(warned.matches("--trusted-proxy").count(), 1, "once: {warned}");
 }
 
-/// A name that nobody else has.
+/// A unique name.
 fn rand_name() -> u32 {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -117,7 +117,7 @@ fn a_server_that_has_a_name_answers_to_no_other() {
     }
 }
 
-/// Passwords take their turns, so that a crowd at one door does not keep others out of theirs.
+/// Password checks are fair, so that a crowd at one room does not lock others out of theirs.
 #[test]
 fn who_enters_all_the_time_keeps_nobody_out() {
     let server = TestServer::start();

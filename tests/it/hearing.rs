@@ -1,5 +1,5 @@
-//! Who hears what is said: in one room, and in room 1 by both protocols of the seeds; and all in
-//! the same order.
+//! Which clients receive a message: in one room, and in room 1 through both older protocols; and
+//! all in the same order.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn everybody_in_the_room_hears_an_event_its_sender_too() {
     let mut ann = server.guest(room, "Ann");
     let mut elsewhere = server.guest(1, "Elsewhere");
     let mut bob = server.ws("/chats/commons/ws", "");
-    // What a client says of the room, the time or its coming is not taken over.
+    // The client's room, time and join text are ignored.
     bob.say(
         &json!({"event_type": "join", "name": "Bob", "color": "#ff00aa", "msg": "I am the king",
         "room_id": 1, "time": "1970-01-01T00:00:00Z"}),
@@ -26,7 +26,7 @@ fn everybody_in_the_room_hears_an_event_its_sender_too() {
     join["color"] = "#ff00aa".into();
     ann.expect(&join);
     bob.expect(&join);
-    // The order of the fields is that of the documents, and the time is last.
+    // The fields are in the order of the documents, and the time is last.
     bob.say(&send("Bob", "hello \u{1F600} <i>"));
     let text = ann.hear_text();
     let start = format!(
@@ -44,11 +44,11 @@ fn everybody_in_the_room_hears_an_event_its_sender_too() {
     gone["color"] = "#ff00aa".into();
     ann.expect(&gone);
     bob.expect(&gone);
-    // It has left already, so its end is not told again.
+    // The client has left already, so its disconnect is not announced.
     bob.bye();
     ann.say(&send("Ann", "alone"));
     ann.expect(&said(room, "Ann", "alone"));
-    // And in the other room nothing of all that was heard.
+    // The other room got none of it.
     elsewhere.say(&send("Elsewhere", "quiet here"));
     elsewhere.expect(&said(1, "Elsewhere", "quiet here"));
 }
@@ -99,7 +99,7 @@ fn what_is_refused_is_told_to_the_sender_alone_and_the_connection_stays() {
     refuses(&mut bob, &event("join", "Bob").to_string(), 400 - 198, IN_USE, "name");
     bob.say(&long(4000));
     bob.expect(&said(1, "Bob", &"\u{1F600}".repeat(4000)));
-    // Ann heard the one that was good, and nothing else.
+    // Ann got the valid message, and nothing else.
     ann.expect(&said(1, "Bob", &"\u{1F600}".repeat(4000)));
 }
 
@@ -197,7 +197,7 @@ fn all_hear_everything_in_the_same_order() {
             });
         }
     });
-    // 500 messages, five joins and five leaves; each as a pair of who and what.
+    // 500 messages, five joins and five leaves; each as a pair of name and text.
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let by_guest: Vec<(String, String)> = (0..510)
         .map(|_| listener.json())
@@ -240,7 +240,7 @@ fn a_stalled_reader_stalls_everybody() {
         while ann.json()["status"] != json!(true) {} // Or Stalled leaves.
         while bob.json()["message"] != json!(text) {}
     }
-    // Each round is a commit; a wait for the stalled one would be one of many seconds.
+    // Each round is a commit; waiting for the stalled client would take seconds.
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
@@ -250,7 +250,7 @@ fn a_client_that_is_merely_busy_is_thrown_out() {
     let mut talker = server.guest(1, "Talker");
     let mut busy = server.guest(1, "Busy");
     talker.expect(&joined(1, "Busy"));
-    // It does not look while 500 messages come.
+    // The client does not read while 500 messages come.
     for index in 0..500 {
         let text = format!("{index} {}", "x".repeat(300));
         talker.say(&send("Talker", &text));

@@ -1,11 +1,11 @@
-//! HTTP/1.1 over a live socket: what a client may do, what it may not, and that whoever comes
-//! next is served all the same.
+//! HTTP/1.1 over a live socket: valid and invalid requests, and that the next client is always
+//! served.
 
 use serde_json::json;
 
 use crate::kit::{Http, TestServer};
 
-/// Sends raw bytes on a connection of its own and reads one response, which must be the last.
+/// Sends raw bytes on its own connection and reads one response, which must be the last.
 fn last(server: &TestServer, bytes: impl AsRef<[u8]>) -> crate::kit::Response {
     let mut http = server.http();
     http.send(bytes);
@@ -87,7 +87,7 @@ fn a_client_that_expects_100_gets_it_before_it_sends() {
     assert_eq!(http.response().status, 100);
     http.send(r#"{"username":"Ann"}"#);
     assert_eq!(http.response().status, 201);
-    // Who sends it at once is not asked to.
+    // A client that sends the body at once gets no 100.
     let head = format!("POST /api/register HTTP/1.1\r\nHost: {}\r\n{expects}\r\n", http.host());
     http.send(format!(r#"{head}{{"username":"Bob"}}"#));
     assert_eq!(http.response().status, 201);
@@ -182,7 +182,7 @@ fn what_cannot_be_taken_is_refused_with_its_code_and_the_next_is_served() {
         assert_eq!(refused.status, status, "{shown:?}");
         let error = &refused.json()["error"];
         match status {
-            // Whom it was for is known here, and whoever that is has a shape of their own.
+            // The path is known here, so the refusal has its protocol's format.
             _ if shown.starts_with("POST /api/register") => {
                 assert!(error.is_string(), "{error} {shown:?}")
             }
@@ -208,7 +208,7 @@ fn what_is_refused_before_it_is_routed_is_refused_in_the_words_of_its_path() {
     let coded = json!({"error": {"code": "too_large", "message": why}});
     refused("POST /api/v1/rooms/1/messages", much).expect(413, &coded);
     refused("POST /r/1", much).expect(413, &coded);
-    // A request that was answered has no say in it.
+    // A request that was answered before has no influence.
     let mut http = server.http();
     http.request("GET /chats/1", "");
     assert_eq!(http.response().status, 200);
@@ -263,7 +263,7 @@ fn a_request_may_come_byte_by_byte() {
         http.send([byte]);
     }
     assert_eq!(http.response().status, 201);
-    // An empty line too many, as some clients send, and a client that hangs up in the middle.
+    // An extra empty line, as some clients send, and a client that hangs up in the middle.
     http.send("\r\nGET /chats/1 HTTP/1.1\r\nHost: h\r\n\r\nGET /cha");
     assert_eq!(http.response().status, 200);
     drop(http);

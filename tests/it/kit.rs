@@ -1,5 +1,5 @@
-//! What every test needs: the real binary on a port of its own, and clients that wait for what
-//! they expect, with a deadline, so that a failing test ends. Nothing here sleeps for luck.
+//! The shared kit: the real binary on its own port, and clients that wait for an expected event,
+//! with a deadline, so that a failing test ends. Nothing here sleeps for luck.
 
 pub mod http;
 pub mod ws;
@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 pub use http::{Http, Response};
 pub use ws::{Heard, Ws};
 
-/// How long anything may take that is expected. Long, because tests share two cores; a test that
-/// goes well never waits for it.
+/// The deadline of an expected event. Long, because tests share two cores; a passing test never
+/// waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A directory of its own, gone with its owner.
+/// A temporary directory, removed on drop.
 pub struct Scratch(pub PathBuf);
 
 impl Scratch {
@@ -42,11 +42,11 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // What is left over is the system's to clear.
+        let _ = fs::remove_dir_all(&self.0); // The system clears leftovers.
     }
 }
 
-/// How a process ended, and what it said.
+/// A process's exit code and output.
 #[derive(Debug)]
 pub struct End {
     pub code: Option<i32>,
@@ -54,12 +54,12 @@ pub struct End {
     pub stderr: String,
 }
 
-/// The binary, with no variable of ours in its environment but those that a test sets.
+/// The binary, without the settings of the caller's environment.
 pub fn shanty() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_shanty")))
 }
 
-/// A command that does not inherit what the person who runs the tests has set.
+/// A command without the settings of the caller's environment.
 pub fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -67,12 +67,13 @@ pub fn clean(mut command: Command) -> Command {
             command.env_remove(&*name);
         }
     }
-    // These tests say thousands of things at once, as nobody does; `limits` turns them on.
+    // These tests send thousands of messages at once, as no person does; `limits` turns the rate
+    // limits on.
     command.env("SHANTY_LIMITS", "off").stdin(Stdio::null());
     command
 }
 
-/// Runs a command that is expected to end by itself.
+/// Runs a command until it ends by itself.
 pub fn run(mut command: Command) -> End {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("a program that can be started");
@@ -83,10 +84,10 @@ pub fn run(mut command: Command) -> End {
     End { code, stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// Waits for a process, and kills it where it does not end in time.
+/// Waits for a process, and kills it at the deadline.
 fn wait(child: &mut Child) -> ExitStatus {
     let start = Instant::now();
-    // The standard library has no wait with a deadline; this looks, and never counts on luck.
+    // The standard library has no wait with a deadline, so this polls.
     loop {
         if let Some(status) = child.try_wait().expect("a child of ours") {
             return status;
@@ -107,7 +108,7 @@ fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-/// Waits until something holds, for what cannot be waited for otherwise (another's view of us).
+/// Polls until a condition holds, where no event can be awaited (such as another client's view).
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -137,14 +138,14 @@ impl Drop for Running {
     }
 }
 
-/// A server with a database of its own, which it keeps when it is stopped and started again.
+/// A server with its own database, which a stop and a start keep.
 pub struct TestServer {
     running: Option<Running>,
     command: Box<dyn Fn(&str) -> Command + Send + Sync>,
     pub scratch: Scratch,
 }
 
-/// Somebody with an account, logged in.
+/// An account with a session.
 #[derive(Clone)]
 pub struct Account {
     pub name: String,
@@ -168,7 +169,7 @@ impl TestServer {
         })
     }
 
-    /// As that command runs it, given the path of the database.
+    /// A server started by that command, which gets the path of the database.
     pub fn of(command: impl Fn(&str) -> Command + Send + Sync + 'static) -> TestServer {
         let (running, command) = (None, Box::new(command));
         let mut server = TestServer { running, command, scratch: Scratch::new() };
@@ -218,12 +219,12 @@ impl TestServer {
         self.running().port
     }
 
-    /// The line that it said at the start.
+    /// The line that it printed at the start.
     pub fn line(&self) -> &str {
         &self.running().line
     }
 
-    /// The number of the process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.running().child.id()
     }
@@ -235,13 +236,13 @@ impl TestServer {
         assert!(sent.expect("the program kill").success(), "the signal was sent");
     }
 
-    /// Whether it is still there.
+    /// Whether the process runs.
     pub fn is_alive(&mut self) -> bool {
         let running = self.running.as_mut().expect("the server runs");
         running.child.try_wait().expect("a child of ours").is_none()
     }
 
-    /// SIGTERM, and what comes of it.
+    /// Sends SIGTERM, and waits for the end.
     pub fn stop(&mut self) -> End {
         self.signal("TERM");
         self.end()
@@ -258,7 +259,7 @@ impl TestServer {
         End { code, stdout: text(stdout), stderr: text(stderr) }
     }
 
-    /// SIGKILL: it has no time to do anything.
+    /// Sends SIGKILL: the server cannot clean up.
     pub fn kill(&mut self) {
         drop(self.running.take());
     }
@@ -267,17 +268,17 @@ impl TestServer {
         Http::connect(self.port())
     }
 
-    /// One request on a connection of its own; a body that is not empty is announced as JSON.
+    /// One request on its own connection; a non-empty body is sent as JSON.
     pub fn ask(&self, line: &str, headers: &str, body: &str) -> Response {
         http::ask(self.port(), line, headers, body)
     }
 
-    /// A request with a body, from nobody in particular.
+    /// A request with a body, without authentication.
     pub fn send(&self, line: &str, body: &Value) -> Response {
         self.ask(line, "", &body.to_string())
     }
 
-    /// A request without a body, by somebody who is logged in.
+    /// A request without a body, with an account's session.
     pub fn ask_as(&self, line: &str, who: &Account) -> Response {
         self.ask(line, &format!("Cookie: {}\r\n", who.cookie), "")
     }
@@ -299,7 +300,7 @@ impl TestServer {
         cookie.split(';').next().expect("its value").to_owned()
     }
 
-    /// Makes a room; its number.
+    /// Makes a room, and returns its id.
     pub fn room(&self, facts: &Value) -> u64 {
         let made = self.send("POST /chats", facts);
         assert_eq!(made.status, 201, "{made:?}");
@@ -314,7 +315,7 @@ impl TestServer {
         given.json()["token"].as_str().expect("a token").to_owned()
     }
 
-    /// Opens a websocket, or hears why not.
+    /// Opens a websocket, or returns the refusal.
     pub fn try_ws(&self, path: &str, headers: &str) -> Result<Ws, Response> {
         Ws::upgrade(self.http(), path, headers)
     }
@@ -336,7 +337,7 @@ impl TestServer {
         ws
     }
 
-    /// Everything in the log: its number, kind, author and text.
+    /// Every row of the log: sequence number, kind, author and text.
     pub fn log(&self) -> Vec<Row> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let db = rusqlite::Connection::open_with_flags(self.db(), flags).expect("the database");
@@ -359,29 +360,29 @@ pub struct Row {
     pub text: Option<String>,
 }
 
-/// ChitChat's words for a join, without its time.
+/// ChitChat's join event, without its time.
 pub fn joined(room: u64, name: &str) -> Value {
     let msg = format!("{name} entered the room.");
     json!({"event_type": "join", "name": name, "room_id": room, "msg": msg})
 }
 
-/// ChitChat's words for a leave, without its time.
+/// ChitChat's leave event, without its time.
 pub fn left(room: u64, name: &str) -> Value {
     let msg = format!("{name} has left the room.");
     json!({"event_type": "leave", "name": name, "room_id": room, "msg": msg})
 }
 
-/// ChitChat's words for a message, without its time.
+/// ChitChat's message event, without its time.
 pub fn said(room: u64, name: &str, msg: &str) -> Value {
     json!({"event_type": "send", "name": name, "room_id": room, "msg": msg})
 }
 
-/// What a ChitChat client sends to say something.
+/// A ChitChat client's message event.
 pub fn send(name: &str, msg: &str) -> Value {
     json!({"event_type": "send", "name": name, "msg": msg})
 }
 
-/// ChitChat's shape of a failure.
+/// ChitChat's error object.
 pub fn failure(code: u16, error: &str, field: &str) -> Value {
     match field {
         "" => json!({"status": false, "error": {"code": code, "error": error}}),
@@ -389,17 +390,17 @@ pub fn failure(code: u16, error: &str, field: &str) -> Value {
     }
 }
 
-/// The header by which a browser says whose account it is.
+/// The cookie header of an account's session.
 pub fn cookie(who: &Account) -> String {
     format!("Cookie: {}\r\n", who.cookie)
 }
 
-/// A join or a leave, as ChitChat's clients say it.
+/// A ChitChat client's join or leave event.
 pub fn event(kind: &str, name: &str) -> Value {
     json!({"event_type": kind, "name": name})
 }
 
-/// Says something that only its sender hears to be refused.
+/// Sends an invalid message, and expects the error.
 pub fn refuses(ws: &mut Ws, what: &str, code: u16, error: &str, field: &str) {
     ws.text(what);
     ws.expect(&failure(code, error, field));

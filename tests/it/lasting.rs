@@ -1,4 +1,4 @@
-//! What lasts: rooms keep their numbers, and everything is there after a restart.
+//! Persistence: rooms keep their ids, and everything survives a restart.
 
 use std::collections::BTreeSet;
 use std::fs;

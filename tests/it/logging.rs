@@ -1,4 +1,4 @@
-//! Standard error that nobody reads: the server goes on, ends, and says what it has left out.
+//! Standard error without a reader: the server goes on, ends, and logs how many lines it dropped.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::kit::{Http, PATIENCE, Scratch, shanty};
 
-/// A server that says all it can, to nobody yet; and its port.
+/// A server that logs everything into an unread pipe; and its port.
 fn talkative(scratch: &Scratch) -> (Child, u16) {
     let mut command = shanty();
     command.args(["--listen", "127.0.0.1:0", "--log", "debug", "--db"]);
@@ -19,7 +19,7 @@ fn talkative(scratch: &Scratch) -> (Child, u16) {
     (child, port)
 }
 
-/// More requests than a pipe and the queue before it hold lines; each is answered.
+/// More requests than the pipe and the log queue hold lines; each is answered.
 fn talk(port: u16) {
     let mut http = Http::connect(port);
     for _ in 0..4_000 {
@@ -62,7 +62,7 @@ fn who_reads_the_log_late_hears_that_something_is_left_out_and_the_last_words() 
         stderr.read_to_string(&mut text).expect("UTF-8");
         text
     });
-    // One line more comes through at the latest when there is room for it again.
+    // One more line is written as soon as there is room again.
     talk(port);
     assert_eq!(end(&mut child), Some(0));
     let text = reader.join().expect("a reader");

@@ -1,4 +1,4 @@
-//! Every test that needs more than one module: the house rules, and the running server.
+//! The tests that need more than one module: the house rules, and the running server.
 
 mod answers;
 mod bounds;

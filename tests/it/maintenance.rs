@@ -1,4 +1,4 @@
-//! Backups, exports and retention, as the person who runs the server has them.
+//! Backups, exports and retention, as the operator uses them.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -8,14 +8,14 @@ use serde_json::json;
 
 use crate::kit::{End, TestServer, clean, run, shanty, until};
 
-/// Looks after a database, by these words.
+/// Runs a maintenance command on a database.
 fn tend(db: &str, words: &[&str]) -> End {
     let mut command = shanty();
     command.args(["--db", db]).args(words);
     run(command)
 }
 
-/// It went well, and this is what was said.
+/// Expects success; returns the output.
 fn done(db: &str, words: &[&str]) -> String {
     let end = tend(db, words);
     assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""), "{words:?}");
@@ -23,7 +23,7 @@ fn done(db: &str, words: &[&str]) -> String {
     end.stdout
 }
 
-/// It did not, and this is why.
+/// Expects a failure; returns the reason.
 fn refused(db: &str, words: &[&str], code: i32) -> String {
     let end = tend(db, words);
     assert_eq!((end.code, end.stdout.as_str()), (Some(code), ""), "{words:?}");
@@ -58,7 +58,7 @@ fn a_backup_while_it_runs_and_back() {
     assert_ne!(before["epoch"], after["epoch"], "it is another log");
     assert_eq!(say(&server, &ann.key, "one", "kept"), 200, "it is there");
     assert_eq!(say(&server, &ann.key, "two", "lost"), 201, "it was not");
-    // What is damaged is not restored, and says so.
+    // A damaged backup is not restored, with a reason.
     let mut bytes = fs::read(&file).expect("the backup");
     bytes[6_000..9_000].fill(0x5a);
     fs::write(&file, bytes).expect("it is written");
@@ -100,12 +100,12 @@ fn old_messages_go_while_it_runs() {
     for number in 0..100 {
         assert_eq!(say(&server, &ann.key, &format!("m{number}"), "text"), 201);
     }
-    // It looks at the rooms when it starts.
+    // Retention runs at the start.
     assert_eq!(server.stop().code, Some(0));
     server.go_on();
     let left = || server.log().iter().filter(|row| row.kind == "said").count();
     until("only the latest are left", || left() == 3);
-    // It was said, and is gone; what is left of it is told to whoever is not sure.
+    // The message was sent and is deleted; a repeated send returns its tombstone.
     first["deleted"] = json!(true);
     first.as_object_mut().expect("a message").remove("text");
     assert_eq!(put(&server), (200, first));
@@ -123,7 +123,7 @@ fn what_is_replaced_keeps_its_owner() {
     done(&db, &["backup", &file]);
     done(&db, &["export", &server.scratch.path("lines")]);
     assert_eq!(server.stop().code, Some(0));
-    // Whoever is not root can give it to nobody, and has nothing to keep.
+    // A user other than root cannot change the owner, so there is nothing to keep.
     let other = chown(&db, Some(12_345), Some(12_346)).is_ok();
     fs::set_permissions(&db, fs::Permissions::from_mode(0o640)).expect("it is ours");
     let before = fs::metadata(&db).expect("it is there");
@@ -152,7 +152,7 @@ fn a_stream_is_no_file_and_may_end_early() {
     assert_eq!((end.code, end.stdout.as_str()), (Some(2), ""), "{end:?}");
     assert!(end.stderr.contains("a backup needs a file name"), "{end:?}");
     assert!(!fs::exists(server.scratch.path("-")).expect("an answer"));
-    // More than a pipe holds, of which somebody reads one line.
+    // More than a pipe holds; the reader takes one line.
     let mut command = clean(Command::new("sh"));
     let script = "\"$0\" --db \"$1\" export - | head -n 1";
     command.args(["-c", script, env!("CARGO_BIN_EXE_shanty"), &db]);
@@ -170,7 +170,7 @@ fn where_nothing_can_be_written_it_can_be_read() {
     let (db, copy) = (server.db(), server.scratch.path("copy"));
     let mounted = server.scratch.path("mounted");
     fs::create_dir(&mounted).expect("a new directory");
-    // In a file system of its own view, where the database's directory can only be read.
+    // In a mount namespace where the database's directory is read-only.
     let script = "mount --bind \"$1\" \"$2\" && mount -o remount,bind,ro \"$2\" || exit 77
         \"$0\" --db \"$2/shanty.db\" verify && \"$0\" --db \"$2/shanty.db\" export \"$3.lines\" \
         && \"$0\" --db \"$2/shanty.db\" backup \"$3\"";

@@ -1,10 +1,10 @@
-//! What the server has taken for work that is done, it gives back.
+//! The server returns the memory of finished work.
 
 use serde_json::json;
 
 use crate::kit::{TestServer, until};
 
-/// What it has now, in KiB.
+/// The server's resident memory, in KiB.
 fn resident(server: &TestServer) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
     let status = status.expect("the process");

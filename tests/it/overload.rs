@@ -1,5 +1,5 @@
-//! Too much of everything: readers that do not read, senders that do not stop, more callers than
-//! places, more passwords than cores. Whoever behaves notices nothing.
+//! Overload: readers that do not read, senders that do not stop, more connections than slots, more
+//! passwords than cores. Well-behaved clients notice nothing.
 
 use std::time::{Duration, Instant};
 
@@ -19,16 +19,17 @@ fn a_reader_that_never_reads_is_dropped_and_the_others_get_everything_promptly()
     let mut stalled = server.guest(1, "Stalled");
     talker.expect(&joined(1, "Stalled"));
     listener.expect(&joined(1, "Stalled"));
-    // More than the kernel holds for it on both sides (which is megabytes on our side, as it does
-    // not read) and the server's outbox together.
+    // More than the kernel's buffers on both sides (megabytes on ours, as it does not read) and the
+    // server's outbox together.
     let text = "x".repeat(4000);
     let (mut slowest, mut dropped) = (Duration::ZERO, false);
     let begin = Instant::now();
-    // Who takes nothing has ten seconds; who takes a little is caught up.
+    // A client that takes nothing is closed after ten seconds; one that reads a little is supplied
+    // from the log.
     for index in (0..).take_while(|_| begin.elapsed() < Duration::from_secs(40)) {
         let start = Instant::now();
         talker.say(&send("Talker", &format!("{index} {}", &text[..3990])));
-        // Everything but that the stalled one leaves, some time.
+        // Everything, except the stalled client's leave, which may come at any time.
         for ws in [&mut talker, &mut listener] {
             let mut heard = ws.json();
             if heard["event_type"] == json!("leave") {
@@ -46,7 +47,7 @@ fn a_reader_that_never_reads_is_dropped_and_the_others_get_everything_promptly()
     }
     assert!(dropped, "somebody who takes nothing is still waited for");
     assert!(slowest < Duration::from_secs(2), "a message took {slowest:?}");
-    // What it finds when it reads at last: messages in order, then a reason, or a reset.
+    // When it reads at last, it gets messages in order, then a close frame, or a reset.
     let mut next = 0;
     while stalled_hear(&mut stalled.http, &mut next) {}
     assert!(next > 0, "it had got the first messages");
@@ -54,8 +55,8 @@ fn a_reader_that_never_reads_is_dropped_and_the_others_get_everything_promptly()
     drop(again);
 }
 
-/// Looks at one frame of a reader that was dropped. `true`: a message, the next one; `false`: it
-/// was closed with 1013, or reset.
+/// Reads one frame of a dropped reader. `true`: the next message; `false`: a close with 1013, or a
+/// reset.
 fn stalled_hear(http: &mut Http, next: &mut usize) -> bool {
     while http.buffer.len() < 4 {
         if !http.fill() {
@@ -85,7 +86,7 @@ fn stalled_hear(http: &mut Http, next: &mut usize) -> bool {
     true
 }
 
-/// Whoever is dropped can come back and ask for what it missed, if what it got has no hole.
+/// A dropped client can resume only if its frames have no gap.
 #[test]
 fn what_a_dropped_reader_got_has_no_hole() {
     let server = TestServer::start();
@@ -94,9 +95,10 @@ fn what_a_dropped_reader_got_has_no_hole() {
     witness.expect(&joined(1, "Stalled"));
     let mut talker = server.guest(1, "Talker");
     witness.expect(&joined(1, "Talker"));
-    // Long and short ones in one packet, so that after one that did not fit comes one that would.
+    // Long and short messages in one packet, so that a short one that fits follows a long one that
+    // does not.
     let mut stream = talker.http.stream.try_clone().expect("a second handle");
-    // A packet at a time, so that the witness is never the one who is too slow.
+    // One packet at a time, so that the witness is never too slow.
     let (heard, go_on) = std::sync::mpsc::channel();
     let sender = std::thread::spawn(move || {
         for round in 0..400 {
@@ -112,7 +114,7 @@ fn what_a_dropped_reader_got_has_no_hole() {
             }
         }
     });
-    // Nobody else may be so slow: the talker is read, too.
+    // No other client may be slow: the talker is read, too.
     let reader = std::thread::spawn(move || {
         while talker.http.fill() {
             talker.http.buffer.clear();
@@ -139,18 +141,18 @@ fn whoever_comes_beyond_the_bound_waits_and_is_then_served() {
     let third = server.http();
     let mut fourth = server.http();
     fourth.request("GET /chats/1", "Connection: close\r\n");
-    // It is not served while the three are there ...
+    // It waits while the three are connected ...
     fourth.stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a deadline");
     let mut byte = [0];
     let early = std::io::Read::read(&mut fourth.stream, &mut byte);
     assert!(early.is_err(), "the fourth was served: {early:?}");
     fourth.stream.set_read_timeout(Some(crate::kit::PATIENCE)).expect("a deadline");
-    // ... and is as soon as one of them goes.
+    // ... and is served as soon as one of them goes.
     drop(third);
     assert_eq!(fourth.response().status, 200);
     drop(fourth);
     first.bye();
-    // Many more, one after the other and all at once: nobody is forgotten.
+    // Many more, one by one and all at once: every one is served.
     let waiting: Vec<Http> = (0..30)
         .map(|_| {
             let mut http = server.http();
@@ -175,7 +177,8 @@ fn where_few_files_may_be_open_callers_wait_and_the_database_has_what_it_needs()
     });
     let ann = server.account("Ann");
     let mut callers: Vec<Http> = (0..90).map(|_| server.http()).collect();
-    // Thirty are served, one of them from the log; the others wait in line, and nothing fails.
+    // Thirty are served, one of them from the log; the others wait in the backlog, and no request
+    // fails.
     let cookie = format!("Cookie: {}\r\n", ann.cookie);
     callers[0].request("GET /api/v1/rooms/1/messages", &cookie);
     assert_eq!(callers[0].response().status, 200);
@@ -204,7 +207,7 @@ fn one_who_sends_thousands_at_once_gets_every_ack_in_order() {
     at_bob.expect_text(r#"{"event":"join","username":"Ann"}"#);
     let mut bytes = Vec::new();
     for index in 0..COUNT {
-        // Every tenth is no good, so that the order shows.
+        // Every tenth is invalid, so that the order shows.
         let text = match index % 10 {
             9 => "bad".to_owned(),
             _ => json!({"message": format!("{index}")}).to_string(),
@@ -237,7 +240,7 @@ fn a_sender_that_does_not_stop_does_not_hold_up_the_others() {
     let thread = std::thread::spawn(move || {
         let text = json!({"message": "x".repeat(300)}).to_string();
         let bytes = frame(TEXT, true, text.as_bytes()).repeat(50);
-        // Until the other handle is shut. It never reads its acknowledgements.
+        // Until the other handle is shut down. It never reads its acknowledgements.
         while std::io::Write::write_all(&mut &stream, &bytes).is_ok() {}
     });
     for index in 0..100 {
@@ -264,7 +267,7 @@ fn passwords_beyond_the_gate_are_503_and_nobody_else_waits() {
         http.request(&format!("POST /chats/{room}/token"), &length);
         http.send(&body);
     }
-    // Chat goes on meanwhile.
+    // Chat works meanwhile.
     let mut ws = server.guest(1, "Ann");
     let start = Instant::now();
     ws.say(&send("Ann", "hello"));
@@ -353,11 +356,11 @@ fn messages_that_never_end_do_not_hold_memory_for_ever() {
     for ws in &mut crowd {
         ws.http.send(&begun);
     }
-    // Whoever speaks in whole messages is heard.
+    // A client with complete messages is served.
     let mut ann = server.guest(1, "Ann");
     ann.say(&send("Ann", "hello"));
     ann.expect(&said(1, "Ann", "hello"));
-    // 36 MB were begun (and take twice as much while they grow): most of them had to make way.
+    // 36 MB were begun (and take twice as much while they grow), so most of them had to make way.
     const REASON: &str = "too much incomplete input; send complete messages";
     let closed = |ws: &mut Ws| {
         ws.http.stream.set_read_timeout(Some(Duration::from_millis(1))).expect("a deadline");

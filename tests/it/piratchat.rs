@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::kit::{Account, Heard, Response, TestServer, Ws};
 
-/// A status, and the shape of an error that has no body of its own.
+/// A status, and the general error object of responses without their own body.
 fn refused(response: &Response, status: u16) {
     assert_eq!(response.status, status, "{response:?}");
     let body = response.json();
@@ -12,7 +12,7 @@ fn refused(response: &Response, status: u16) {
     assert!(fields.len() == 1 && fields["error"].is_string(), "{body}");
 }
 
-/// Bodies that are not an object with exactly that one text.
+/// Bodies that are not an object with exactly that one string.
 fn wrong_bodies(field: &str) -> Vec<String> {
     let mut bodies: Vec<String> =
         ["", "{", "null", "[]", "\"x\"", "{}", r#"["x"]"#, "{\"other\":\"x\"}", "\u{feff}{}"]
@@ -45,7 +45,7 @@ fn register_gives_a_key_once() {
     let key = body["key"].as_str().expect("a key");
     assert!(key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{body}");
     assert_eq!(body.as_object().map(|fields| fields.len()), Some(1));
-    // Names are unique without regard to case.
+    // Names are unique ignoring case.
     for name in ["Ann99", "ann99", "ANN99"] {
         refused(&server.send("POST /api/register", &json!({"username": name})), 409);
     }
@@ -56,7 +56,7 @@ fn register_gives_a_key_once() {
     for body in wrong_bodies("username") {
         refused(&server.ask("POST /api/register", "", &body), 422);
     }
-    // 422 before 409: what is malformed is not looked up.
+    // 422 before 409: a malformed name is not looked up.
     let more = json!({"username": "Ann99", "more": 1});
     refused(&server.send("POST /api/register", &more), 422);
 }
@@ -80,7 +80,7 @@ fn login_gives_a_session_in_a_cookie() {
     let body = json!({"key": ann.key}).to_string();
     let tls = server.ask("POST /api/login", "X-Forwarded-Proto: https\r\n", &body);
     assert!(tls.header("set-cookie").is_some_and(|set| set.ends_with("; Secure")));
-    // Each login makes a session of its own, and both are good.
+    // Each login makes its own session, and both work.
     assert_ne!(format!("session={key}"), ann.cookie);
     for cookie in [&ann.cookie, &format!("session={key}")] {
         let me = server.ask("GET /api/user/@me", &format!("Cookie: {cookie}\r\n"), "");
@@ -105,7 +105,7 @@ fn logout_ends_this_session_and_no_other() {
     assert!(expired.starts_with("session=;") && expired.contains("1970"), "{expired}");
     refused(&server.ask_as("GET /api/user/@me", &ann), 401);
     assert_eq!(server.ask_as("GET /api/user/@me", &elsewhere).status, 200);
-    // 200 always: again, without a cookie, with nonsense, as POST.
+    // Always 200: again, without a cookie, with nonsense, as POST.
     assert_eq!(server.ask_as("GET /api/logout", &ann).status, 200);
     assert_eq!(server.ask("GET /api/logout", "", "").status, 200);
     assert_eq!(server.ask("POST /api/logout", &cookie("session=nonsense"), "").status, 200);
@@ -121,7 +121,7 @@ fn logout_closes_the_websocket_that_the_session_holds() {
     let mut at_bob = server.pirate(&bob);
     let mut at_ann = server.pirate(&ann);
     at_bob.expect_text(r#"{"event":"join","username":"Ann"}"#);
-    // Another session of hers does not hold it.
+    // Another session of Ann's does not hold it.
     server.ask_as("GET /api/logout", &elsewhere);
     at_ann.say(&json!({"message": "still here"}));
     at_ann.expect_ack();
@@ -142,7 +142,7 @@ fn what_needs_a_session_says_401_or_422() {
         refused(&server.ask(&line, "", ""), 422);
         refused(&server.ask(&line, &cookie("other=1"), ""), 422);
         refused(&server.ask(&line, &cookie("session=nonsense"), ""), 401);
-        // The session among other cookies.
+        // The session cookie among other cookies.
         let among = cookie(&format!("a=b; {}; c=d", ann.cookie));
         assert!(server.ask(&line, &among, "").status != 401, "{path}");
     }
@@ -204,7 +204,7 @@ fn a_message_is_heard_by_all_others_and_acknowledged() {
         let heard = ws.json();
         assert_eq!(heard, json!({"message": tricky, "author": "Ann"}));
     }
-    // The joiner does not hear its own join, nor the sender its message: the next thing is this.
+    // The joiner gets no join of its own, nor the sender its message: the next event is this one.
     bob.say(&json!({"message": "aye"}));
     bob.expect_ack();
     ann.expect_text(r#"{"message":"aye","author":"Bob"}"#);
@@ -233,7 +233,7 @@ fn the_length_is_counted_in_characters() {
         at_ann.text(bad);
         at_ann.expect_text(r#"{"status":false,"code":"invalid_message"}"#);
     }
-    // The connection stays, and nobody heard of all that.
+    // The connection stays, and no other client got any of that.
     at_ann.say(&json!({"message": "sorry"}));
     at_ann.expect_ack();
     at_bob.expect_text(r#"{"message":"sorry","author":"Ann"}"#);
@@ -267,7 +267,7 @@ fn a_user_has_one_connection() {
         let Err(second) = server.try_ws("/ws", &cookie(&who.cookie)) else { panic!("two") };
         refused(&second, 409);
     }
-    // As soon as the others hear that she left, she may come back; the refused ones left no trace.
+    // After her leave was broadcast, Ann may come back; the refused connections left no trace.
     first.bye();
     at_bob.expect_text(r#"{"event":"leave","username":"Ann"}"#);
     let _second = server.pirate(&elsewhere);
@@ -289,7 +289,7 @@ fn only_our_own_pages_may_use_the_cookie() {
         let me = server.ask("GET /api/user/@me", &with(origin), "");
         assert_eq!(me.status, 200, "{origin}");
     }
-    // A foreign page's request counts as one without the cookie.
+    // A foreign page's request counts as one without a cookie.
     refused(&server.ask("GET /api/user/@me", &with("https://evil.example"), ""), 422);
     refused(&server.ask("POST /api/logout", &with("https://evil.example"), ""), 403);
     let picture = format!("{}Sec-Fetch-Site: cross-site\r\n", cookie(&ann.cookie));

@@ -1,11 +1,11 @@
-//! Places for connections, where they are short: who keeps theirs, who makes way, and what is
-//! answered whatever happens.
+//! Connection slots, when they are short: which connections keep theirs, which make way, and that
+//! health checks are always answered.
 
 use serde_json::json;
 
 use crate::kit::{Http, Response, TestServer, Ws, until};
 
-/// Whether the server says that it is well, on a connection that comes when all places are taken.
+/// Expects a good health check on a connection beyond all slots.
 fn is_well(server: &TestServer) {
     for path in ["/healthz", "/readyz"] {
         let mut http = server.http();
@@ -37,22 +37,22 @@ fn strangers_leave_a_quarter_to_people_and_health_is_answered_when_all_is_full()
     }
     assert_eq!((strangers.len(), refused), (38, 12));
     is_well(&server);
-    // Whoever is logged in finds a place, through any door.
+    // A client that is logged in gets a slot, in every protocol.
     let mut open: Vec<Ws> = people[..8].iter().map(|one| server.pirate(one)).collect();
     for one in &people[8..12] {
         open.push(server.ws("/chats/1/ws", &format!("Cookie: {}\r\n", one.cookie)));
     }
-    // Now there is none, not even for them; but the server is well, and says so.
+    // Now no slot is left, even for those; but the health check is answered.
     is_well(&server);
     let mut late = server.http();
     let cookie = format!("Cookie: {}\r\n", people[12].cookie);
     late.send(crate::kit::ws::handshake(&late.host(), "/ws", &cookie));
     is_refused(&late.response());
     is_well(&server);
-    // One that goes makes room for a stranger ...
+    // A connection that ends frees a slot for a stranger ...
     strangers.pop().expect("one of 38").bye();
     until("a place is free", || server.try_ws("/chats/1/ws", "").is_ok());
-    // ... and nobody who was there has noticed anything.
+    // ... and no existing connection was affected.
     open[0].say(&json!({"message": "still here"}));
     while open[0].hear() != crate::kit::Heard::Text(r#"{"status":true}"#.to_owned()) {}
 }
@@ -61,7 +61,7 @@ fn strangers_leave_a_quarter_to_people_and_health_is_answered_when_all_is_full()
 fn whoever_asks_for_nothing_makes_way_the_oldest_first() {
     let server = TestServer::with(&["--connections", "4"]);
     let mut idle: Vec<Http> = (0..2).map(|_| server.http()).collect();
-    // A request was answered on it, and no other has come.
+    // It had one request, and no other.
     let mut kept = server.http();
     kept.request("GET /chats/1", "");
     assert_eq!(kept.response().status, 200);
@@ -89,7 +89,7 @@ fn an_address_has_so_many_places_and_this_machine_all() {
     is_refused(&server.try_ws("/chats/1/ws", &from(1)).err().expect("one too many"));
     open.extend((0..3).map(|_| server.ws("/chats/1/ws", &from(2))));
     open.extend((0..5).map(|_| server.ws("/chats/1/ws", "")));
-    // What is answered and over keeps no place.
+    // A closed connection keeps no slot.
     assert_eq!(server.ask("GET /chats/1", &from(1), "").status, 200);
     open.remove(0).bye();
     until("a place is free", || server.try_ws("/chats/1/ws", &from(1)).is_ok());

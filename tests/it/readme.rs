@@ -1,4 +1,4 @@
-//! What the README says about settings, limits and files is what there is.
+//! The README's settings, limits and files are the real ones.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ fn setting(flag: &str, variable: &str, default: &str) -> Setting {
     (flag.to_owned(), variable.to_owned(), default.to_owned())
 }
 
-/// What `shanty --help` says can be set.
+/// The settings in `shanty --help`.
 fn settings_in_help() -> BTreeSet<Setting> {
     let Ok(CliCommand::Print(help)) = config::parse([OsString::from("--help")], |_| None) else {
         panic!("--help prints the help");
@@ -38,7 +38,7 @@ fn settings_in_help() -> BTreeSet<Setting> {
     flags.chain(others.map(|name| setting("", name, "none"))).collect()
 }
 
-/// What the README's table says can be set.
+/// The settings in the README's table.
 fn settings_in_readme() -> BTreeSet<Setting> {
     let table = README.split_once("\n| flag | variable | default |").expect("the table").1;
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
@@ -89,7 +89,7 @@ fn the_limits_are_those_of_the_code() {
     for (what, most) in rows {
         let row = format!("\n| {what} | {most}");
         let after = README.split_once(&row).and_then(|(_, rest)| rest.chars().next());
-        // Not only the beginning of a longer number.
+        // Not as a prefix of a longer number.
         assert!(after.is_some_and(|c| !c.is_ascii_digit()), "{row:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The program as the person who runs it sees it: words, exit codes, files, the environment.
+//! The program as its operator sees it: arguments, exit codes, files, the environment.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::kit::{End, Scratch, TestServer, clean, joined, run, said, send, shanty};
 
-/// Runs the program with these words on a database of its own.
+/// Runs the program with these arguments on a new database.
 fn words(words: &[&str]) -> End {
     let scratch = Scratch::new();
     let mut command = shanty();
@@ -16,7 +16,7 @@ fn words(words: &[&str]) -> End {
     run(command)
 }
 
-/// It did not start, and said why in one line.
+/// Expects a failed start with one line of reason.
 fn failed(end: &End, code: i32, why: &str) {
     assert_eq!(end.code, Some(code), "{end:?}");
     assert_eq!(end.stdout, "", "{end:?}");
@@ -115,7 +115,7 @@ fn a_database_that_may_not_be_written_is_said() {
     fs::set_permissions(&server.scratch.0, fs::Permissions::from_mode(0o755)).expect("ours");
 }
 
-/// The program, for whom permissions count: root may write everything.
+/// The program as an unprivileged user, as root may write everything.
 fn unprivileged(words: &[&str]) -> Command {
     let is_root = fs::metadata("/proc/self").expect("ourselves").uid() == 0;
     if !is_root {
@@ -135,7 +135,7 @@ fn two_servers_do_not_share_a_database() {
     let ann = server.account("Ann");
     failed(&on_db(&server.db()), 1, "another shanty is using the file");
     assert_eq!(server.ask_as("GET /api/user/@me", &ann).status, 200, "the first is unharmed");
-    // After a crash nothing is in the way of the next.
+    // After a crash the next start works.
     server.kill();
     server.go_on();
     assert_eq!(server.ask_as("GET /api/user/@me", &ann).status, 200);
@@ -148,7 +148,7 @@ fn the_environment_sets_what_the_flags_do_not() {
         command.env("PORT", "0").env("SHANTY_DB", db).env("SHANTY_SESSION_TTL", "7");
         command
     });
-    // A port alone is a port of every address; the line names one that can be opened.
+    // A port alone listens on every address; the printed line names one that can be opened.
     let expected = format!(
         "shanty {} is open: http://127.0.0.1:{} (and at this machine's other addresses)\n",
         env!("CARGO_PKG_VERSION"),
@@ -229,7 +229,7 @@ fn the_log_has_neither_keys_nor_what_was_said() {
     david.expect(&said(room, "David", message));
     david.frame(crate::kit::ws::BINARY, true, message.as_bytes());
     david.expect_close(1003);
-    // Nor where something is wrong with them.
+    // Nor for refused requests.
     let wrong = format!("Cookie: {}x\r\nX: {token}\r\nX-Bad\r\n", ann.cookie);
     server.ask("GET /api/online", &wrong, "");
     server.send("POST /api/login", &json!({"key": format!("{}0", ann.key)}));

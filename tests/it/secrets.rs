@@ -1,4 +1,4 @@
-//! What stays secret, and what a foreign page cannot do: keys, cookies, hashes, the page's script.
+//! Secrets, and the limits of a foreign page: keys, cookies, hashes, the page's script.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! Readers of the seeds' doors who are slower than the room, but read: they cost the server a
-//! number and not a queue, and hear everything, once and in order.
+//! Clients of Piratchat and ChitChat that read more slowly than the room talks: each costs the
+//! server a number and not a queue, and gets every message, once and in order.
 
 use std::thread;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::kit::ws::{TEXT, frame};
 use crate::kit::{Http, TestServer, Ws};
 
 const COUNT: usize = 1200;
-/// The last word.
+/// The text of the last message.
 const END: &str = "that was all";
 
-/// A connection whose kernel takes little for it, so that what is sent to it waits at the server.
+/// A connection with a small receive buffer, so that frames queue at the server.
 fn narrow(server: &TestServer) -> Http {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port()));
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
@@ -23,8 +23,8 @@ fn narrow(server: &TestServer) -> Http {
     Http { stream: socket.into(), buffer: Vec::new() }
 }
 
-/// Reads at some 200 kB a second: everything that is heard up to the last word, and who came and
-/// went; that may be told behind it.
+/// Reads some 200 kB a second: every event up to the last message, and the joins and leaves, which
+/// may follow it.
 fn read(mut ws: Ws) -> Vec<Value> {
     let (mut heard, mut missing) = (Vec::new(), vec!["end", "Stay", "Gone"]);
     loop {
@@ -41,12 +41,12 @@ fn read(mut ws: Ws) -> Vec<Value> {
         if missing.is_empty() {
             return heard;
         }
-        // This is how slow it is.
+        // This sets the speed.
         thread::sleep(Duration::from_millis(6));
     }
 }
 
-/// What was said by Bob, by its number; each once, and in order.
+/// Bob's messages, by number; each once, and in order.
 fn expect_all(texts: impl Iterator<Item = String>) {
     let mut next = 0;
     for text in texts {
@@ -57,7 +57,7 @@ fn expect_all(texts: impl Iterator<Item = String>) {
     assert_eq!(next, COUNT);
 }
 
-/// Who came and went, in net terms: the `name` of what begins with that word.
+/// The net joins and leaves of a user: the events whose `name` begins with that word.
 fn count(heard: &[Value], kind: &str, event: &str, field: &str, name: &str) -> usize {
     let same = |one: &&Value| one[kind] == json!(event) && one[field] == json!(name);
     heard.iter().filter(same).count()
@@ -84,13 +84,13 @@ fn slow_readers_of_the_seeds_doors_hear_everything_once_and_in_order() {
     let talker = thread::spawn(move || {
         std::io::Write::write_all(&mut writer, &said).expect("the server reads on");
     });
-    // The two are behind by now, or soon: what they say themselves goes through all the same.
+    // The two lag by now, or soon: their own messages pass all the same.
     for _ in 0..COUNT / 2 {
         at_bob.expect_ack();
     }
     pirate.say(&json!({"message": "from Ann"}));
     guest.say(&json!({"event_type": "send", "name": "Slow", "msg": "from Slow"}));
-    // (In between they may hear what is said.)
+    // (Other events may come in between.)
     let come = |name: &str| {
         let mut ws = server.ws("/chats/1/ws", "");
         ws.say(&json!({"event_type": "join", "name": name}));
@@ -117,13 +117,13 @@ fn slow_readers_of_the_seeds_doors_hear_everything_once_and_in_order() {
     let texts = texts.filter(|one| one["event_type"] == json!("send"));
     let texts = texts.filter_map(|one| one["msg"].as_str()).filter(|text| *text != END);
     expect_all(texts.map(str::to_owned));
-    // One's own word is acknowledged at one door, and heard at the other.
+    // Piratchat acknowledges a client's own message, ChitChat broadcasts it.
     assert_eq!(at_pirate.iter().filter(|one| **one == json!({"status": true})).count(), 1);
     assert_eq!(count(&at_pirate, "message", "from Ann", "author", "Ann"), 0);
     assert_eq!(count(&at_pirate, "message", "from Slow", "author", "Slow"), 1);
     assert_eq!(count(&at_guest, "msg", "from Slow", "name", "Slow"), 1);
     assert_eq!(count(&at_guest, "msg", "from Ann", "name", "Ann"), 1);
-    // Who came stays known, who went, too; who did both may as well not have been there.
+    // A join stays announced, a leave, too; a join with its leave may be skipped.
     let moves = |name: &str| {
         [("join", "event", "username"), ("leave", "event", "username")]
             .map(|(event, kind, field)| count(&at_pirate, kind, event, field, name))

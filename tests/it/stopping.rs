@@ -1,4 +1,4 @@
-//! How the server ends: in order, in time whoever hangs, with an exit code that means something.
+//! The shutdown: in order, in time even with clients that hang, with a meaningful exit code.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ fn the_end_in_order() {
         assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""), "{end:?}");
         assert!(end.stderr.contains("stopped"), "{end:?}");
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody listens");
-        // One file is left, and what was said is in it.
+        // One file is left, and the message is in it.
         let left: Vec<_> = fs::read_dir(&server.scratch.0).expect("it").flatten().collect();
         assert_eq!(left.len(), 1, "{left:?}");
         let log = server.log();
@@ -41,7 +41,7 @@ fn the_end_in_order() {
     }
 }
 
-/// Takes every place for passwords, with requests that take a while; those that got one.
+/// Fills the password queue with slow requests; returns the accepted ones.
 fn fill_the_gate(server: &TestServer, room: u64) -> Vec<Http> {
     let body = json!({"secret": "not the secret", "name": "Eve"}).to_string();
     let length = format!("Content-Length: {}\r\n", body.len());
@@ -50,7 +50,7 @@ fn fill_the_gate(server: &TestServer, room: u64) -> Vec<Http> {
         http.request(&format!("POST /chats/{room}/token"), &length);
         http.send(&body);
     }
-    // One after the other is served: when the first is, most of the others wait.
+    // Requests are served one by one: when the first is, most of the others wait.
     assert_eq!(callers.remove(0).response().status, 401);
     callers
 }
@@ -82,7 +82,7 @@ fn whoever_hangs_does_not_hold_up_the_end_for_long() {
     let mut body = server.http();
     body.request("POST /api/register", "Content-Length: 18\r\n");
     body.send("{\"user");
-    // Rooms enough that the answer does not fit into what the system holds for who does not read.
+    // Enough rooms that the response exceeds the kernel's buffers for a client that does not read.
     let mut rooms = server.http();
     for index in 0..600 {
         let title = format!("{index} {}", "\u{1F600}".repeat(60));
@@ -96,7 +96,7 @@ fn whoever_hangs_does_not_hold_up_the_end_for_long() {
     for _ in 0..30 {
         deaf_http.request("GET /chats", "");
     }
-    // All has been read when this is answered.
+    // The answer shows that everything was read.
     assert_eq!(server.ask("GET /chats/1", "", "").status, 200);
     let start = Instant::now();
     server.signal("TERM");
@@ -106,7 +106,7 @@ fn whoever_hangs_does_not_hold_up_the_end_for_long() {
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }
 
-/// A connection whose kernel takes little for it, so that what is sent to it waits at the server.
+/// A connection with a small receive buffer, so that frames queue at the server.
 fn narrow(server: &TestServer) -> Http {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port()));
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
@@ -133,7 +133,7 @@ fn who_reads_too_slowly_is_cut_off_in_time_and_that_is_no_failure() {
     assert!(slow.fill(), "it has begun");
     let start = Instant::now();
     server.signal("TERM");
-    // It takes a little again and again, so that no deadline for a stalled reader is ever due.
+    // The client reads a little periodically, so that no stall deadline fires.
     let mut taken = 0;
     while start.elapsed() < Duration::from_secs(15) {
         let mut some = [0; 4096];
@@ -175,7 +175,7 @@ fn requests_that_come_while_it_stops_do_not_hang() {
     assert_eq!(server.ask("GET /chats/1", "", "").status, 200);
     server.signal("TERM");
     assert!(matches!(deaf.hear(), Heard::Close(1001, _)));
-    // What asks for a change now is told to come again, and that this was the last.
+    // A change is now refused with a retry, and the connection closes.
     half.send("name\":\"Ann\"}");
     let response = half.response();
     assert_eq!((response.status, response.header("connection")), (503, Some("close")));

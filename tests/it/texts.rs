@@ -1,4 +1,4 @@
-//! What text may be, at every door of the running server: names, titles, messages, signs.
+//! Valid texts, in every protocol of the running server: names, titles, messages, reactions.
 
 use serde_json::json;
 
@@ -139,8 +139,8 @@ fn a_sign_is_one_emoji_in_one_spelling() {
     assert_eq!(message["reactions"], json!({"👍": ["ann"]}));
 }
 
-/// Who is called is decided when it is said, by who is there; an edit decides again, and what comes
-/// back after a restart, or in a new database, is the same.
+/// Mentions are resolved when the message is sent, among the users present; an edit resolves them
+/// again, and they are the same after a restart, or in a new database.
 #[test]
 fn who_is_called_is_who_is_there() {
     let mut server = TestServer::start();
@@ -158,7 +158,7 @@ fn who_is_called_is_who_is_there() {
     assert_eq!(stream.expect("message")["mentions"], called);
     let unread = |server: &TestServer| server.get(&bob, "/rooms/1")["mentions"].clone();
     assert_eq!(unread(&server), 1);
-    // Who comes later was not called.
+    // A user who joins later was not mentioned.
     server.user("nobody");
     let path = format!("/rooms/1/messages/{}", said["seq"]);
     assert_eq!(server.get(&ann, &path)["mentions"], called);

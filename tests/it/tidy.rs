@@ -1,9 +1,10 @@
-//! The house rules that can be checked: floors, sizes, and what must not be there at all.
+//! The house rules that a test can check: floors, sizes, and forbidden things.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What has JSON below `protocol/`: the log's own encoding, in its file and in exports.
+/// The files below `protocol/` that may use JSON: the log's own encoding, in its file and in
+/// exports.
 const LOG_ENCODING: [&str; 3] =
     ["src/store/entries.rs", "src/store/admin/export.rs", "src/store/admin/import.rs"];
 
@@ -44,12 +45,12 @@ impl Source {
         self.path.strip_prefix(root()).unwrap_or(&self.path).display().to_string()
     }
 
-    /// The lines of code, without what is behind `//`.
+    /// The lines of code, without comments.
     fn code(&self) -> impl Iterator<Item = &str> {
         self.text.lines().map(|line| line.split("//").next().unwrap_or(""))
     }
 
-    /// The lines of code that are in the program: not those of tests.
+    /// The lines of the program's code, without tests.
     fn program(&self) -> impl Iterator<Item = &str> {
         let path = self.show();
         let test = path.contains("tests") || path.contains("simulation");
@@ -127,10 +128,10 @@ fn a_file_imports_from_lower_floors_only() {
             continue;
         }
         let here = floor(&module).unwrap_or_else(|| panic!("{module} is on no floor"));
-        // Its numbers are for everybody, also for those beside them.
+        // `limits` is for every floor, also for those beside it.
         let free = [module.as_str(), "limits"];
         for import in imports(&source).into_iter().filter(|import| !free.contains(&&**import)) {
-            // The macro `log!` lives at the crate's root, and belongs to the logger.
+            // The macro `log!` lives at the crate's root, but belongs to the logger.
             let there = if import == "log" { Some(0) } else { floor(&import) };
             if there.is_none_or(|there| there >= here) {
                 wrong.push(format!("{} imports {import}", source.show()));
@@ -140,8 +141,8 @@ fn a_file_imports_from_lower_floors_only() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The core's tables know nothing of the type that owns them, and what it hears and says knows
-/// neither. Every import names the file that it comes from, so that the arrows can be seen.
+/// The core's tables do not know the type that owns them, and the calls and effects know neither.
+/// Every import names its file, so that the arrows are visible.
 #[test]
 fn inside_the_core_no_arrow_points_upward() {
     let mut wrong = Vec::new();
@@ -197,7 +198,7 @@ fn every_module_says_what_it_is_for() {
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
-/// JSON is the protocols' matter: nothing below them has any, but for the log's own encoding.
+/// Only the protocols use JSON; nothing below them does, except the log's own encoding.
 #[test]
 fn below_the_protocols_nothing_knows_json() {
     let mut wrong = Vec::new();

@@ -1,4 +1,4 @@
-//! Tokens of ChitChat's rooms: what is in one, what is refused, and what one does.
+//! Tokens of ChitChat's rooms: content, refusals, effect.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
@@ -10,7 +10,7 @@ use crate::kit::{Heard, Response, TestServer, failure, refuses, said, send, shan
 
 const OTHER_NAME: &str = "Client error: Name mismatch";
 
-/// Signs a token as anybody can who knows the secret.
+/// Signs a token with the secret.
 fn forge(header: &Value, claims: &Value, secret: &str) -> String {
     let part = |value: &Value| BASE64.encode(value.to_string());
     let signed = format!("{}.{}", part(header), part(claims));
@@ -56,7 +56,7 @@ fn a_token_is_what_the_contract_says_and_nothing_else_opens_the_room() {
         failure(402, "Token error: Unauthorized signing method", "token"),
         failure(403, "Token error: Invalid token", "token"),
     );
-    // Who has the secret can make one.
+    // The holder of the secret can make a token.
     let secret = "a secret of our own, long enough";
     server.ws(&path, &format!("Authorization: bearer {}\r\n", forge(&header, &claims, secret)));
     refused(&forge(&header, &claims, "another secret")).expect(403, &signature);
@@ -110,7 +110,7 @@ fn a_token_binds_the_name_and_comes_back_as_the_subprotocol() {
     let ws = server.ws("/chats/den/ws", &offers(&format!("chat, {token}")));
     assert_eq!(ws.response.header("sec-websocket-protocol"), Some(token.as_str()));
     drop(ws);
-    // A public room needs none; what is offered is chosen from all the same.
+    // A public room needs no token; but a subprotocol is chosen all the same.
     let ws = server.ws("/chats/1/ws", &offers("chat, superchat"));
     assert_eq!(ws.response.header("sec-websocket-protocol"), Some("chat"));
     assert!(server.ws("/chats/1/ws", "").response.header("sec-websocket-protocol").is_none());
@@ -137,7 +137,7 @@ fn a_default_signing_secret_in_the_source() {
     let den = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
     let room = one.room(&den);
     assert_eq!(two.room(&den), room);
-    // The same room, password and name: but what the one has signed is nothing to the other.
+    // The same room, password and name: but one server's tokens mean nothing to the other.
     let token = one.token(room, "open sesame", "David");
     let headers = format!("Authorization: Bearer {token}\r\n");
     one.ws(&format!("/chats/{room}/ws"), &headers).bye();

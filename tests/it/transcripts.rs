@@ -1,7 +1,7 @@
-//! Conversations as text, replayed against the running server: what a client of either system
-//! sends, and what it hears, to be read without reading Rust.
+//! Sessions as text, replayed against the running server: a client's requests and messages, and the
+//! expected answers, readable without Rust.
 //!
-//! A line is one step; what `#` begins is a comment, and `$X` stands for what was kept as X.
+//! A line is one step; `#` starts a comment, and `$X` is the value kept as X.
 //!
 //! | step | means |
 //! |---|---|
@@ -17,7 +17,7 @@
 //! | `ann closed 1001` | is closed, with that code |
 //! | `restart` | SIGTERM, and the server starts again |
 //!
-//! JSON that is expected has to be the same, field by field; `"*"` is any value.
+//! Expected JSON must be equal, field by field; `"*"` is any value.
 
 use std::collections::HashMap;
 use std::fs;
@@ -27,7 +27,7 @@ use serde_json::Value;
 
 use crate::kit::{Account, Response, TestServer, Ws};
 
-/// A conversation that is under way.
+/// A session in progress.
 struct Play {
     server: TestServer,
     accounts: HashMap<String, Account>,
@@ -77,7 +77,7 @@ fn replay(name: &str) {
     for (line, number) in text.lines().zip(1..) {
         let line = line.trim();
         if !line.is_empty() && !line.starts_with('#') {
-            // Shown only where a step fails.
+            // Printed only if a step fails.
             println!("{name}.txt:{number}: {line}");
             play.step(&play.filled_in(line));
         }
@@ -176,7 +176,7 @@ fn check(response: &Response, expected: &str) {
     }
 }
 
-/// Whether it is the same, where `"*"` is anything.
+/// Whether the values are equal, where `"*"` is anything.
 fn matches(heard: &Value, expected: &Value) -> bool {
     match (heard, expected) {
         (_, Value::String(any)) if any == "*" => true,

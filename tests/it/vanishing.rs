@@ -1,20 +1,20 @@
-//! Peers that vanish without a word: a cable that is pulled, a phone in a lift. The kernel gets no
-//! answer from them, not even that nobody is there. It takes a network of its own to try that.
+//! Peers that vanish silently: a pulled cable, a phone in a lift. The kernel gets no answer from
+//! them, not even an error. The test needs its own network namespace.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use crate::kit::TestServer;
 
-/// A network beside this machine's, with one line between them. Gone with its owner.
+/// A network namespace, linked to this machine by one veth pair. Removed on drop.
 struct Network {
     name: String,
-    /// Our end of the line, as the others see it.
+    /// Our address on that link.
     ours: String,
 }
 
 impl Network {
-    /// `None`: this machine does not let us, and it was said why.
+    /// `None`: this machine does not permit it, and the test has printed so.
     fn new(number: u8) -> Option<Network> {
         let id = std::process::id();
         let (name, near, far) = (format!("shanty{id}n{number}"), "a", "b");
@@ -43,7 +43,7 @@ impl Network {
         Some(network)
     }
 
-    /// Nothing comes through any more, and nobody is told.
+    /// Drops every packet from here on, silently.
     fn cut(&self) {
         let id = self.name.trim_start_matches("shanty").split('n').next().expect("a number");
         let number = self.name.rsplit('n').next().expect("a number");
@@ -51,7 +51,7 @@ impl Network {
         ip(&["-n", &self.name, "link", "set", &far, "down"]).expect("it was up");
     }
 
-    /// Somebody in it, who sends that and writes down what comes.
+    /// A client in the namespace, which sends `request` and records the answer.
     fn client(&self, port: u16, request: &str) -> Client {
         let script = r#"exec 3<>"/dev/tcp/$0/$1"; printf '%b' "$2" >&3; exec cat <&3"#;
         let mut command = Command::new("ip");
@@ -61,7 +61,7 @@ impl Network {
     }
 }
 
-/// A process that waits for what will never come. Killed when it is dropped.
+/// A process that waits for ever. Killed on drop.
 struct Client(Child);
 
 impl Drop for Client {
@@ -73,7 +73,7 @@ impl Drop for Client {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        let _ = ip(&["netns", "del", &self.name]); // Its line goes with it.
+        let _ = ip(&["netns", "del", &self.name]); // The link goes with it.
     }
 }
 
@@ -85,7 +85,7 @@ fn ip(words: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Whoever listens to a stream in that form and vanishes is heard to leave.
+/// A listener of a stream in that form vanishes, and its leave is broadcast.
 fn vanishes(number: u8, accept: &str) {
     let Some(network) = Network::new(number) else { return };
     let flags = ["--listen", "0.0.0.0:0", "--ping-interval", "500", "--pong-deadline", "1000"];
@@ -105,7 +105,7 @@ fn vanishes(number: u8, accept: &str) {
     }
     at_bob.expect_text(r#"{"event":"join","username":"Ann"}"#);
     network.cut();
-    // What is said now is never acknowledged by her kernel.
+    // The vanished kernel acknowledges nothing from here on.
     at_bob.say(&serde_json::json!({"message": "are you there?"}));
     at_bob.expect_ack();
     at_bob.expect_text(r#"{"event":"leave","username":"Ann"}"#);

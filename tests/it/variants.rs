@@ -1,9 +1,9 @@
-//! A protocol is a folder and a line: the server builds without each of them.
+//! A protocol is a folder and one line: the server builds without each of them.
 
 use std::path::Path;
 use std::process::Command;
 
-/// The protocols: the features that are on if nobody says otherwise.
+/// The protocols: the default features.
 fn protocols() -> Vec<String> {
     let manifest = include_str!("../../Cargo.toml");
     let default = manifest.lines().find_map(|line| line.strip_prefix("default = ["));
@@ -23,7 +23,7 @@ fn each_protocol_has_a_folder_and_a_feature() {
     }
 }
 
-/// It is checked, not linked, beside what is built anyway.
+/// It is checked, not linked, in the same target folder.
 #[test]
 fn the_server_builds_without_each_protocol() {
     let protocols = protocols();

@@ -1,5 +1,5 @@
-//! The page's files over a live socket: two encodings, a tag for each, what is kept for how long,
-//! and what a browser is forbidden to do with them.
+//! The page's files over a live socket: two encodings with their own tags, caching, and the
+//! security headers.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ fn get(server: &TestServer, path: &str, headers: &str) -> Response {
     server.ask(&format!("GET {path}"), headers, "")
 }
 
-/// Every path that the page's files have, as the page and its service worker name them.
+/// Every path of the page's files, as the page and its service worker name them.
 fn paths(server: &TestServer) -> Vec<String> {
     let worker = get(server, "/sw.js", "").text();
     let list = worker.split_once("const FILES = [").expect("a list").1.split_once(']').expect("").0;
@@ -72,7 +72,7 @@ fn what_has_not_changed_is_not_sent_again() {
                 let headers = format!("{encoding}If-None-Match: {tag}\r\n");
                 let again = get(&server, &path, &headers);
                 assert_eq!((again.status, again.body.len()), (304, 0), "{path} {tag}");
-                // RFC 9110 section 15.4.5: what a 200 would have said of these.
+                // RFC 9110 section 15.4.5: the headers that a 200 would have had.
                 for name in ["etag", "cache-control", "vary"] {
                     assert_eq!(again.header(name), first.header(name), "{path} {name}");
                 }
@@ -81,7 +81,7 @@ fn what_has_not_changed_is_not_sent_again() {
             assert_eq!(get(&server, &path, &other).status, 200, "{path}");
         }
     }
-    // The tag of one encoding does not stand for the other.
+    // The tag of one encoding does not match the other.
     let plain = get(&server, "/", "");
     let headers = format!("{GZIP}If-None-Match: {}\r\n", plain.header("etag").expect("a tag"));
     assert_eq!(get(&server, "/", &headers).status, 200);
@@ -116,7 +116,7 @@ fn what_a_hash_names_is_kept_for_good_and_the_rest_is_asked_about() {
         };
         assert_eq!(kept.as_deref(), Some(wanted), "{path}");
     }
-    // Of another version there is nothing, and nobody keeps that.
+    // Another version's path is a 404, which is not cached.
     let other = get(&server, "/web/0000000000000000/app.js", "");
     assert_eq!((other.status, other.header("cache-control")), (404, Some("no-store")));
 }
@@ -153,7 +153,7 @@ fn everything_is_locked() {
         };
         assert_eq!(kind, right, "{path}");
     }
-    // What is no page is no page in a browser, either.
+    // A file that is not a page is not rendered as one, either.
     for path in ["/healthz", "/api/v1/openapi.json", "/api/v1/asyncapi.json", "/nowhere"] {
         let response = get(&server, path, "Accept: text/html\r\n");
         assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{path}");
@@ -161,7 +161,7 @@ fn everything_is_locked() {
     }
 }
 
-/// Where the server's own root is, below some path of a proxy's, only the browser knows.
+/// Below a proxy's path, only the browser knows the server's root.
 #[test]
 fn an_entrance_leads_to_the_page_wherever_that_is() {
     let server = TestServer::start();

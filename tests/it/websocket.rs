@@ -1,13 +1,13 @@
-//! RFC 6455 over a live socket: frames in every shape, every way a connection can end, and that
-//! the others hear of it, once.
+//! RFC 6455 over a live socket: every shape of frame, every way a connection can end, and that the
+//! other clients get one leave.
 
 use serde_json::json;
 
 use crate::kit::ws::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, handshake, header};
 use crate::kit::{Heard, TestServer, Ws, failure, joined, left, said, send};
 
-/// Somebody sits in room 1 and hears the other come; then `act` has them closed with `code`, and
-/// the first hears that they left, once, and goes on undisturbed.
+/// A witness in room 1 gets the other's join; then `act` makes the server close the other with
+/// `code`, and the witness gets one leave, and stays connected.
 fn closes(code: u16, act: impl FnOnce(&mut Ws)) {
     let server = TestServer::start();
     let mut witness = server.guest(1, "Witness");
@@ -60,7 +60,7 @@ fn a_message_may_come_in_pieces_with_pings_between_them() {
     ws.frame(CONTINUATION, true, rest);
     assert_eq!(ws.hear(), Heard::Pong(b"between".to_vec()));
     ws.expect(&said(1, "Ann", "häppchen"));
-    // And byte by byte, as the network may deliver it.
+    // And byte by byte, as the network may deliver.
     for byte in frame(TEXT, true, send("Ann", "drip").to_string().as_bytes()) {
         ws.http.send([byte]);
     }
@@ -108,12 +108,12 @@ fn what_is_said_before_a_close_is_heard() {
 #[test]
 fn too_long_is_1009() {
     closes(1009, |ws| ws.frame(TEXT, true, &[b'x'; 64 * 1024 + 1]));
-    // All pieces together count.
+    // The sum of all fragments counts.
     closes(1009, |ws| {
         ws.frame(TEXT, false, &[b'x'; 40 * 1024]);
         ws.frame(CONTINUATION, true, &[b'x'; 40 * 1024]);
     });
-    // The announcement is enough: nobody waits for the rest.
+    // The announced length is enough: the server does not wait for the payload.
     closes(1009, |ws| {
         let mut bytes = header(TEXT, true, 1 << 40, true);
         bytes.extend_from_slice(b"mask");
@@ -191,7 +191,7 @@ fn who_vanishes_is_heard_to_leave_once() {
         }
         witness.expect(&left(1, "Other"));
     }
-    // The name is free, and nothing more is heard of them.
+    // The name is free, and no second leave comes.
     let _other = server.guest(1, "Other");
     witness.expect(&joined(1, "Other"));
 }
@@ -216,7 +216,7 @@ fn whoever_says_nothing_for_too_long_is_dead_and_whoever_answers_pings_is_not() 
     let mut witness = server.guest(1, "Witness");
     let mut silent = server.guest(1, "Silent");
     witness.expect(&joined(1, "Silent"));
-    // The witness answers pings while it waits; the silent one is pinged, once, and cut off.
+    // The witness answers pings while it waits; the silent client is pinged once, and cut off.
     witness.expect(&left(1, "Silent"));
     assert_eq!(silent.hear(), Heard::Ping(Vec::new()));
     assert_eq!(silent.hear(), Heard::End);
@@ -228,7 +228,7 @@ fn whoever_says_nothing_for_too_long_is_dead_and_whoever_answers_pings_is_not() 
 fn whatever_the_peer_sends_is_a_sign_of_life() {
     let server = TestServer::with(&["--ping-interval", "200", "--pong-deadline", "500"]);
     let mut ws = server.guest(1, "Ann");
-    // Never a pong; but each ping is answered with a word.
+    // No pong; but a message follows each ping.
     for index in 0..4 {
         assert_eq!(ws.hear(), Heard::Ping(Vec::new()));
         let word = format!("word {index}");
@@ -272,7 +272,7 @@ fn who_joins_a_second_time_is_told_and_nobody_else() {
     let mut bob = server.guest(1, "bob");
     let mut pirate = server.pirate(&ann);
     bob.expect(&joined(1, "ann"));
-    // She is here already, through another door; and by another tab.
+    // Ann is present already, through another protocol, and through another tab.
     let headers = format!("Cookie: {}\r\n", ann.cookie);
     for color in ["#010203", "#040506"] {
         let mut tab = server.ws("/chats/1/ws", &headers);
@@ -286,7 +286,7 @@ fn who_joins_a_second_time_is_told_and_nobody_else() {
         tab.expect(&told);
         bob.expect(&told);
         pirate.expect(&json!({"message": "again", "author": "ann"}));
-        // On one connection it is an error, as ever.
+        // On the same connection it is an error, as ever.
         tab.say(&json!({"event_type": "join", "name": "ann"}));
         tab.expect(&failure(202, "Client error: Duplicate username", "name"));
         tab.bye();

@@ -1,5 +1,5 @@
-//! A ChitChat client: a guest on a websocket into one room. It hears itself, and that is its
-//! acknowledgement. Like Piratchat's, its protocol knows no resume and no repeating.
+//! A ChitChat client: a guest on a websocket in one room. It receives its own messages, which
+//! acknowledges them. Like Piratchat, its protocol has no resume and no idempotent send.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,7 +12,7 @@ use crate::verify::Heard;
 use crate::wire::{Line, PATIENCE, Request, Websocket};
 use crate::world::{FAREWELL, Phase, Stage, World, tag};
 
-/// Messages that wait to be heard. (More would only make the wait longer.)
+/// Messages in flight. (More would only lengthen the wait.)
 const IN_FLIGHT_MAX: usize = 8;
 
 pub struct Client<'a> {
@@ -25,7 +25,7 @@ pub struct Client<'a> {
     done: bool,
 }
 
-/// How far one connection is.
+/// The state of one connection.
 #[derive(Clone, Copy, PartialEq)]
 enum Joined {
     No,
@@ -42,7 +42,7 @@ impl<'a> Client<'a> {
         Client { world, dice, name, room, sent: 0, heard, done: false }
     }
 
-    /// Until it has heard the last words.
+    /// Runs until it has the last messages.
     pub fn run(mut self) -> Heard {
         while !self.done && self.world.problems().is_empty() {
             let request = Request::new("GET", format!("/chats/{}/ws", self.room));
@@ -133,7 +133,7 @@ impl<'a> Client<'a> {
                     self.hear_myself(tag(said), unsure);
                 }
             }
-            // The server has not yet seen the end of the last connection.
+            // The server has not noticed the end of the last connection yet.
             _ if told["error"]["code"] == 202 && *joined != Joined::Yes => {
                 std::thread::sleep(Duration::from_millis(50));
                 *joined = Joined::No;
@@ -142,8 +142,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// In the order of sending. What was still on its way when an earlier connection ended can be
-    /// heard, too, and is acknowledged by that.
+    /// In the order of sending. A message in flight when an earlier connection ended can still
+    /// arrive, and is acknowledged by that.
     fn hear_myself(&mut self, tag: &str, unsure: &mut VecDeque<(String, Instant)>) {
         self.world.acknowledged(tag);
         match unsure.iter().position(|(one, _)| one == tag) {

@@ -1,15 +1,15 @@
-//! A small generator of numbers (SplitMix64), so that a seed gives the same plan again. It must
-//! never be asked for secrets.
+//! A small random number generator (SplitMix64), so that a seed repeats a plan. It must never make
+//! secrets.
 
 use std::thread;
 use std::time::Duration;
 
-/// Where the next number comes from.
+/// The state.
 #[derive(Clone)]
 pub struct Dice(u64);
 
 impl Dice {
-    /// Everybody has their own, so that what one does changes no other's numbers.
+    /// Each client has its own, so that one client's draws do not change another's.
     pub fn new(seed: u64, whose: u64) -> Dice {
         let mut dice = Dice(seed ^ whose.wrapping_mul(0xd134_2543_de82_ef95));
         dice.next();
@@ -29,7 +29,7 @@ impl Dice {
         least + self.next() % (most - least + 1)
     }
 
-    /// Yes, so many times of a thousand.
+    /// True with a probability in thousandths.
     pub fn chance(&mut self, per_mille: u64) -> bool {
         self.next() % 1000 < per_mille
     }
@@ -46,7 +46,7 @@ impl Dice {
         thread::sleep(self.ms(least_ms, most_ms));
     }
 
-    /// Something to say: mostly short, at times long, with what JSON and terminals trip over.
+    /// A message text: mostly short, sometimes long, with characters that trip JSON and terminals.
     pub fn words(&mut self, chars_max: usize) -> String {
         const PARTS: [&str; 8] =
             ["rum", "ahoy", "\"quoted\"", "back\\slash", "ärgerlich", "⚓🏴", "two\nlines", "{}"];

@@ -1,12 +1,10 @@
 //! The torture test: many clients of all protocols talk through a proxy that cuts, delays and
-//! stalls, readers freeze, and the server is killed without warning and started again. In the end
-//! everything that was acknowledged is in the log exactly once, and what every client has heard is
-//! what the log says.
+//! stalls, readers freeze, and the server is killed and restarted. In the end every acknowledged
+//! message is in the log exactly once, and every client's view equals the log.
 //!
-//! A short one is an ordinary test. `make torture` runs a long one:
-//! `KILLS=200 SEED=1 cargo test --release --test torture -- --nocapture`. The seed decides what
-//! everybody wants to do; when it happens, the machine decides, so that a seed makes a failure
-//! likely to come again, not certain.
+//! A short run is an ordinary test. `make torture` runs a long one: `KILLS=200 SEED=1 cargo test
+//! --release --test torture -- --nocapture`. The seed decides the clients' plans; the machine
+//! decides the timing, so a seed makes a failure likely to repeat, not certain.
 
 mod chitchat;
 mod dice;
@@ -37,10 +35,11 @@ use crate::verify::{Heard, Log};
 use crate::wire::{Line, Request, Websocket};
 use crate::world::{FAREWELL, Phase, Stage, World};
 
-/// In the ordinary tests: enough to see the machinery work.
+/// The ordinary test's numbers: enough to exercise the machinery.
 const KILLS: u64 = 5;
 const ROOMS: [u64; 3] = [1, 2, 3];
-/// From the end of the storm until everybody is sure, and from the last words until all know them.
+/// The deadlines: from the end of the storm until every client is sure, and from the last messages
+/// until all have them.
 const CALM_DEADLINE: Duration = Duration::from_secs(30);
 
 fn number(variable: &str) -> Option<u64> {
@@ -142,7 +141,7 @@ fn torture(
     Ok(world.problems())
 }
 
-/// Everybody, before they begin.
+/// The clients, before they start.
 struct Cast<'a> {
     pirates: Vec<piratchat::Client<'a>>,
     guests: Vec<chitchat::Client<'a>>,
@@ -197,14 +196,14 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// Everybody at work.
+/// The running clients.
 struct Threads<'scope> {
     heard: Vec<ScopedJoinHandle<'scope, Heard>>,
     views: Vec<ScopedJoinHandle<'scope, View>>,
     senders: Vec<ScopedJoinHandle<'scope, ()>>,
 }
 
-/// What everybody knows in the end.
+/// The clients' final views.
 struct Views {
     heard: Vec<Heard>,
     native: Vec<View>,
@@ -228,7 +227,7 @@ impl Views {
     }
 }
 
-/// Kills and starts it, now after a moment, now after a while, at times before it has begun.
+/// Kills and restarts the server, after varying times, sometimes before it listens.
 fn storm(server: &mut Server, dice: &mut Dice, kills: u64, world: &World) -> Result<(), String> {
     for _ in 0..kills {
         match dice.from(0, 9) {
@@ -254,7 +253,7 @@ fn storm(server: &mut Server, dice: &mut Dice, kills: u64, world: &World) -> Res
     Ok(())
 }
 
-/// Lets everybody finish, and says the last words in every room until all have heard them.
+/// Lets every client finish, and sends the last messages in every room until all have them.
 fn calm(proxy: &Proxy, world: &World) -> Result<(), String> {
     proxy.control.calm.store(true, Relaxed);
     world.enter(Phase::Calm);

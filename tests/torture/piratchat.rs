@@ -1,7 +1,7 @@
-//! A Piratchat client: one websocket into the lobby, a few messages on their way, acknowledged in
-//! their order. Its protocol knows no resume and no repeating, so what it misses while it is away
-//! is missed, and what it is unsure of stays unsure; but what it hears on one connection is all
-//! that was said meanwhile.
+//! A Piratchat client: one websocket into the lobby, a few messages in flight, acknowledged in
+//! order. Its protocol has no resume and no idempotent send, so what it misses while it is away
+//! stays missed, and an unsure message stays unsure; but one connection receives everything sent
+//! meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -50,7 +50,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Until it has heard the last words.
+    /// Runs until it has the last messages.
     pub fn run(mut self) -> Heard {
         while !self.done && self.world.problems().is_empty() {
             if self.world.storms() && self.dice.chance(100) {
@@ -60,7 +60,7 @@ impl<'a> Client<'a> {
             let opened = Line::dial(self.world.proxy).and_then(|line| line.websocket(request));
             match opened {
                 Ok(Ok(socket)) => self.converse(socket),
-                // The server has not yet seen the end of the last connection.
+                // The server has not noticed the end of the last connection yet.
                 Ok(Err(answer)) if answer.status == 409 => self.dice.sleep(10, 50),
                 Ok(Err(answer)) => self.problem(&format!("/ws: {}", answer.show())),
                 Err(error) => self.world.lost(&self.name, &error),
@@ -71,7 +71,7 @@ impl<'a> Client<'a> {
         self.heard
     }
 
-    /// A session more; the old one is not ended, and has to go on, too.
+    /// Another session; the old one stays valid, and has to work, too.
     fn log_in_again(&mut self) {
         match wire::ask(self.world.proxy, &log_in(&self.key)) {
             Ok(answer) if answer.status == 200 => match cookie(&answer) {

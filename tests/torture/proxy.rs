@@ -1,6 +1,6 @@
-//! A bad network: everybody reaches the server through it, and it cuts, delays, stalls and tears
-//! apart what passes, until it is told to be calm. It must never change, reorder or lose a byte of
-//! what it lets pass: that would be no network but a forger.
+//! A bad network: every client reaches the server through it, and it cuts, delays, stalls and
+//! splits the traffic, until it is told to be calm. It must never change, reorder or lose a byte
+//! that it forwards.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,10 +14,10 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::dice::Dice;
 use crate::wire;
 
-/// How often an idle pump looks whether its connection is to be cut.
+/// The interval at which an idle pump checks whether its connection is cut.
 const LOOK: Duration = Duration::from_millis(40);
 
-/// What the proxy does, and what it has done.
+/// The proxy's settings, and counters.
 #[derive(Default)]
 pub struct Control {
     pub calm: AtomicBool,
@@ -72,12 +72,12 @@ fn accept(listener: &TcpListener, server: u16, seed: u64, control: &Arc<Control>
     }
 }
 
-/// What one connection will suffer.
+/// The faults of one connection.
 struct Fate {
     /// Whichever comes first.
     cut_at: Option<Instant>,
     cut_after: Option<u64>,
-    /// So many times of a thousand that something passes.
+    /// The probabilities of the faults, in thousandths.
     stalls: u64,
     delays: u64,
     splits: u64,
@@ -99,7 +99,7 @@ impl Fate {
     }
 }
 
-/// The two ends of a connection and what becomes of it.
+/// A connection's two ends and its state.
 struct Pair {
     client: TcpStream,
     server: TcpStream,
@@ -141,7 +141,7 @@ fn pump(pair: &Pair, upward: bool, fate: &Fate, mut dice: Dice, control: &Contro
     };
     let done = pass(pair, from, to, fate, &mut dice, control);
     if done.is_ok() {
-        // One side has said all; the other may have more to say.
+        // One side has finished; the other may send more.
         let _ = to.shutdown(Shutdown::Write);
         return;
     }
@@ -193,7 +193,7 @@ fn pass(
             let (piece, more) = rest.split_at(dice.from(1, rest.len().min(9) as u64) as usize);
             write(pair, to, piece, fate, control)?;
             rest = more;
-            // Everything in such pieces would take minutes.
+            // Sending everything in such pieces would take minutes.
             if dice.chance(300) {
                 break;
             }
@@ -225,7 +225,7 @@ fn stall(pair: &Pair, time: Duration, fate: &Fate, control: &Control) -> io::Res
     Ok(())
 }
 
-/// Waits for a reader who does not read, for as long as the connection lives.
+/// Waits for a reader that does not read, while the connection lives.
 fn write(
     pair: &Pair,
     mut to: &TcpStream,

@@ -15,10 +15,10 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 /// A server that may be running.
 pub struct Server {
     pub port: u16,
-    /// Holds the database and what the server logs.
+    /// Holds the database and the server's log.
     pub folder: PathBuf,
     child: Option<Child>,
-    /// Whether the folder is to stay, for whoever looks into a failure.
+    /// Whether to keep the folder, for the investigation of a failure.
     pub keep: bool,
 }
 
@@ -28,8 +28,8 @@ impl Server {
         let folder = std::env::temp_dir().join(format!("shanty-torture-{}", process::id()));
         let _ = fs::remove_dir_all(&folder); // Of an earlier process with this number.
         fs::create_dir_all(&folder).expect("a folder for temporary files");
-        // Below the ports that the system gives to callers: between a kill and the next start none
-        // of them may take ours.
+        // Below the system's ephemeral ports: between a kill and the next start no client may get
+        // ours.
         let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
         let mut ports = (0..1000).map(|_| {
             let salt = u64::from(process::id());
@@ -78,7 +78,7 @@ impl Server {
         Ok(())
     }
 
-    /// As by `kill -9`. It must have been running: a server that ended by itself has failed.
+    /// Sends SIGKILL. The server must be running: one that ended by itself has failed.
     pub fn kill(&mut self) -> Result<(), String> {
         let mut child = self.child.take().expect("it was started");
         let ended = child.try_wait().ok().flatten();

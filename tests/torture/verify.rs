@@ -1,5 +1,5 @@
-//! The end: is the log whole, does it hold what was acknowledged exactly once, and is what every
-//! client has heard what the log says? Reads the database itself, with the server up.
+//! The final check: is the log without gaps, does it hold every acknowledged message exactly once,
+//! and does every client's view equal it? Reads the database directly, with the server up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,16 +8,16 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::world::{Sent, World, tag};
 
-/// What a client of a protocol without resume has heard, connection by connection.
+/// The view of a client without resume, connection by connection.
 pub struct Heard {
     name: String,
     room: u64,
-    /// Whether it hears itself.
+    /// Whether it receives its own messages.
     echoes: bool,
     connections: Vec<Vec<Said>>,
 }
 
-/// Who said what.
+/// Authors and texts.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Said {
     pub author: String,
@@ -67,16 +67,16 @@ pub struct Happened {
 pub struct Log {
     pub rows: Vec<Row>,
     pub happened: Vec<Happened>,
-    /// In their order: the message, the sign, whose, and whether it was put there or taken off.
+    /// In order: the message, the reaction, the account, and whether it was added or removed.
     pub reactions: Vec<(u64, String, String, bool)>,
-    /// The numbers of the edits of messages that are deleted.
+    /// The sequence numbers of the edits of deleted messages.
     pub edits_of_deleted: BTreeSet<u64>,
-    /// How many entries there are, of all kinds.
+    /// The number of entries of all kinds.
     pub entries: u64,
 }
 
 impl Log {
-    /// Reads it, and checks that it has no gaps and that SQLite finds no fault with the file.
+    /// Reads the log, and checks that it has no gaps and that SQLite's integrity check passes.
     pub fn read(database: &Path) -> Result<Log, String> {
         Log::query(database).map_err(|error| format!("the database: {error}"))?
     }
@@ -148,7 +148,7 @@ impl Log {
         self.happened.iter().filter(|one| one.kind == kind).count()
     }
 
-    /// Is every message one that was sent, there once, and are all there that were acknowledged?
+    /// Was every message sent, is each there once, and are all acknowledged ones there?
     pub fn against_ledger(&self, world: &World) {
         let ledger = world.ledger();
         let mut found: BTreeMap<&str, u64> = BTreeMap::new();
@@ -177,11 +177,11 @@ impl Log {
         }
     }
 
-    /// Is what was heard on each connection a stretch of the log, and are these in its order?
+    /// Is each connection's view a stretch of the log, and are the stretches in its order?
     pub fn against_heard(&self, heard: &Heard, world: &World) {
         let ledger = world.ledger();
         let counts = |author: &str| heard.echoes || author != heard.name;
-        // The room as this client should hear it, and where in it each message is.
+        // The room as this client should see it, and each message's position.
         let room: Vec<&Row> =
             self.rows.iter().filter(|row| row.room == heard.room && counts(&row.author)).collect();
         let places: BTreeMap<&str, usize> =
@@ -212,7 +212,7 @@ impl Log {
     }
 }
 
-/// Is the text that the log has one that a message can have in the end?
+/// Is the log's text one that the message can have in the end?
 fn last_text(row: &Row, sent: &Sent) -> Result<(), &'static str> {
     let Some(text) = &row.text else {
         return if sent.delete_sent { Ok(()) } else { Err("nobody has deleted this") };
@@ -222,7 +222,7 @@ fn last_text(row: &Row, sent: &Sent) -> Result<(), &'static str> {
     }
     let at = sent.versions.iter().position(|version| version.text == *text);
     let Some(at) = at else { return Err("these words are nobody's") };
-    // Whatever was sent more than once may have come last.
+    // A text that was sent more than once may have arrived last.
     let last = sent.versions.iter().rposition(|version| version.acknowledged).unwrap_or(0);
     match at >= last || (at > 0 && sent.versions[at].times > 1) {
         true => Ok(()),

@@ -1,6 +1,6 @@
-//! The client's side of HTTP and of websockets, over a connection that may end anywhere. Everything
-//! has a deadline; an error means: the connection is of no use any more, and it is not known what
-//! the server made of what was sent.
+//! The client side of HTTP and websockets, over a connection that may end anywhere. Everything has
+//! a deadline; an error means that the connection is unusable, and that the fate of the last
+//! message is unknown.
 
 use std::io::{self, Error, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -11,22 +11,22 @@ use socket2::{Domain, Socket, Type};
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
-/// How long one look for something to read takes.
+/// The time of one attempt to read.
 pub const TICK: Duration = Duration::from_millis(10);
-/// When whoever waits for an answer is unsure and gives up.
+/// When a waiting client gives up and is unsure.
 pub const PATIENCE: Duration = Duration::from_millis(1500);
 const BUFFER_BYTES: usize = 16 * 1024;
-/// Of what the server sends as a head. More is a mistake.
+/// The longest head of the server. More is a failure.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection that speaks HTTP.
 pub struct Line {
     stream: TcpStream,
-    /// Read and not yet understood.
+    /// Received, and not parsed yet.
     read: Vec<u8>,
 }
 
-/// What came back.
+/// A response.
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -107,7 +107,7 @@ impl Line {
         self.stream.write_all(text.as_bytes())
     }
 
-    /// Takes in more; false: nothing came within a tick.
+    /// Reads more; `false`: nothing came within a tick.
     fn more(&mut self) -> io::Result<bool> {
         let mut part = [0; 4096];
         match self.stream.read(&mut part) {
@@ -159,7 +159,7 @@ impl Line {
         Ok(answer)
     }
 
-    /// Becomes a websocket; or says why not, in the server's words.
+    /// Becomes a websocket; or returns the server's refusal.
     pub fn websocket(mut self, request: Request) -> io::Result<Result<Websocket, Answer>> {
         let request = request
             .header("Connection", "Upgrade")
@@ -183,7 +183,7 @@ impl Line {
         Ok(Ok(Websocket(WebSocket::from_partially_read(stream, read, Role::Client, None))))
     }
 
-    /// Becomes an endless response; or says why not, in the server's words.
+    /// Becomes an endless response; or returns the server's refusal.
     pub fn feed(mut self, request: &Request) -> io::Result<Result<Feed, Answer>> {
         self.send(request)?;
         let answer = self.head(Instant::now() + PATIENCE)?;
@@ -196,8 +196,8 @@ impl Line {
     }
 }
 
-/// Connects with narrow buffers, so that a reader who stops is soon the server's trouble and not
-/// the kernel's.
+/// Connects with small buffers, so that a reader that stops soon affects the server and not only
+/// the kernel.
 pub fn connect(port: u16) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     narrow(&socket)?;
@@ -206,8 +206,8 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// To be done before it is connected: a peer that has seen a wide window once waits for it, and
-/// sends what fits a narrow one five times a second.
+/// Before connecting: a peer that has seen a wide window once waits for it, and sends what fits a
+/// narrow one five times a second.
 pub fn narrow(socket: &Socket) -> io::Result<()> {
     socket.set_recv_buffer_size(BUFFER_BYTES)?;
     socket.set_send_buffer_size(BUFFER_BYTES)
@@ -241,7 +241,7 @@ impl Websocket {
         self.0.send(Message::text(json.to_string())).map_err(ended)
     }
 
-    /// Says goodbye as the protocol wants it. (To drop it is the other way.)
+    /// Closes with the handshake. (The alternative is to drop it.)
     pub fn close(mut self) {
         let _ = self.0.close(None);
         let _ = self.0.flush();
@@ -252,7 +252,7 @@ impl Websocket {
 pub struct Feed {
     line: Line,
     chunked: bool,
-    /// Of the chunk that is arriving, with the line end behind it.
+    /// The rest of the current chunk, with its line end.
     left: usize,
     text: Vec<u8>,
 }
@@ -283,7 +283,7 @@ impl Feed {
         loop {
             if self.left > 0 {
                 let take = raw.len().min(self.left);
-                // The last two bytes of what is left are the line end.
+                // The last two bytes are the line end.
                 let content = take.min(self.left.saturating_sub(2));
                 self.text.extend_from_slice(&raw[..content]);
                 raw.drain(..take);
@@ -309,7 +309,7 @@ fn waits(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// A websocket that cannot go on: because of the network, or because of what the server said.
+/// A websocket that failed: because of the network, or because of the server's message.
 fn ended(error: tungstenite::Error) -> Error {
     use tungstenite::Error::{AlreadyClosed, ConnectionClosed, Io, Protocol};
     use tungstenite::error::ProtocolError::{ResetWithoutClosingHandshake, SendAfterClosing};
@@ -323,7 +323,7 @@ fn ended(error: tungstenite::Error) -> Error {
     }
 }
 
-/// The server said what it must not say: an error of another kind than those of a bad network.
+/// The server sent an error that a bad network does not explain.
 fn broken(what: &'static str) -> Error {
     Error::new(ErrorKind::InvalidData, what)
 }

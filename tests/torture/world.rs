@@ -1,5 +1,5 @@
-//! What all clients share: how far the test is, where to connect to, what was said and what of it
-//! was acknowledged, and what has gone wrong.
+//! The clients' shared state: the phase of the test, the address, the sent and acknowledged
+//! messages, and the failures.
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
 
-/// How far the test is.
+/// The phase of the test.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 pub enum Phase {
-    /// Everybody does what they can while the server is killed and the network is bad.
+    /// The clients work while the server is killed and the network is bad.
     Storm,
-    /// The server stays up and the network is good: everybody finishes what they are unsure of.
+    /// The server stays up and the network is good: the clients finish their unsure messages.
     Calm,
-    /// Nobody is unsure any more: everybody waits for the last words in their rooms.
+    /// Every client is sure, and waits for the last messages in its rooms.
     CloseReason,
 }
 
-/// How far a client is.
+/// The progress of a client.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 pub enum Stage {
     /// At work.
     Busy,
     /// Connected, and sure of everything it has done.
     Settled,
-    /// It has heard the last words, and is gone.
+    /// It has the last messages, and has ended.
     Done,
 }
 
@@ -37,13 +37,13 @@ pub enum Stage {
 pub struct Sent {
     pub author: String,
     pub room: u64,
-    /// What was said first, and what it was changed into, in this order.
+    /// The first text and its edits, in order.
     pub versions: Vec<Version>,
-    /// The server has answered that it has it.
+    /// The server has acknowledged it.
     pub acknowledged: bool,
-    /// Its number, where the answer had it.
+    /// Its sequence number, if the answer had it.
     pub seq: Option<u64>,
-    /// The sender has asked for it to be deleted; and the server has answered that it is.
+    /// Whether the sender has requested its deletion; and whether the server has acknowledged that.
     pub delete_sent: bool,
     pub delete_acknowledged: bool,
 }
@@ -53,7 +53,7 @@ pub struct Sent {
 pub struct Version {
     pub text: String,
     pub acknowledged: bool,
-    /// How often it was sent. More than once: the server may see the last copy at any time.
+    /// The number of sends. After more than one, the server may process the last copy at any time.
     pub times: u64,
 }
 
@@ -69,9 +69,9 @@ pub struct Counts {
 
 /// See the module.
 pub struct World {
-    /// The way through the bad network.
+    /// The proxy's address.
     pub proxy: u16,
-    /// The server itself.
+    /// The server's address.
     pub server: u16,
     pub seed: u64,
     pub counts: Counts,
@@ -107,12 +107,12 @@ impl World {
         *self.phase.lock().expect("nobody panics with it") = phase;
     }
 
-    /// A client says how far it is.
+    /// Reports a client's progress.
     pub fn report(&self, who: &str, stage: Stage) {
         self.stages.lock().expect("nobody panics with it").insert(who.to_owned(), stage);
     }
 
-    /// Waits until all are so far; else those who are not.
+    /// Waits until all clients have that progress; returns those that do not.
     pub fn wait_for_all(&self, stage: Stage, patience: Duration) -> Result<(), String> {
         let deadline = Instant::now() + patience;
         loop {
@@ -128,7 +128,7 @@ impl World {
         }
     }
 
-    /// The `number`th thing that somebody says: a tag, and words up to `chars_max` characters.
+    /// The `number`th text of a client: a tag, and words up to `chars_max` characters.
     pub fn words(
         &self,
         dice: &mut Dice,
@@ -152,7 +152,7 @@ impl World {
         assert!(before.is_none(), "a tag is used once");
     }
 
-    /// The server has answered that it has the message.
+    /// The server has acknowledged the message.
     pub fn acknowledged(&self, tag: &str) {
         self.amend(tag, |sent| {
             sent.acknowledged = true;
@@ -160,7 +160,7 @@ impl World {
         });
     }
 
-    /// Other words for a message are about to be sent for the first time.
+    /// An edit is about to be sent for the first time.
     pub fn edits(&self, tag: &str, text: &str) {
         let version = Version { text: text.to_owned(), acknowledged: false, times: 1 };
         self.amend(tag, |sent| sent.versions.push(version));
@@ -178,12 +178,12 @@ impl World {
         self.ledger.lock().expect("nobody panics with it").clone()
     }
 
-    /// Something is wrong with the server.
+    /// Reports a failure of the server.
     pub fn problem(&self, what: String) {
         self.problems.lock().expect("nobody panics with it").push(what);
     }
 
-    /// A connection is over. That is no problem, unless the server said what no server may say.
+    /// A connection has ended, which is only a failure if the server sent a wrong error.
     pub fn lost(&self, who: &str, error: &Error) {
         self.counts.reconnects.fetch_add(1, Relaxed);
         match error.kind() {
@@ -198,10 +198,10 @@ impl World {
     }
 }
 
-/// A message begins with its tag, so that it is known whatever becomes of the rest.
+/// A message starts with its tag, which identifies every version.
 pub fn tag(text: &str) -> &str {
     text.split(' ').next().unwrap_or_default()
 }
 
-/// The last words begin so.
+/// The prefix of the last messages.
 pub const FAREWELL: &str = "reason";

@@ -61,7 +61,7 @@ impl Chat {
             && known.blocked.len() >= BLOCKED_PER_ACCOUNT_MAX
             && known.blocked.iter().filter(is_there).count() >= BLOCKED_PER_ACCOUNT_MAX
         {
-            return Err(Refusal::Full);
+            return Err(Refusal::QuotaReached);
         }
         let entry = Entry::BlockChanged { account, blocked, on };
         self.propose(entry, Purpose::Call(call, Some(account)))?;

@@ -63,7 +63,10 @@ impl Chat {
         }
         // (Its other members may be in one room more for it than they could enter.)
         let full = self.accounts.get(account).is_some_and(AccountState::is_full);
-        if full || self.owns_too_much(account) || self.rooms.len() >= ROOMS_MAX {
+        if full || self.owns_too_much(account) {
+            return Err(Refusal::QuotaReached);
+        }
+        if self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
         }
         let entry = Entry::RoomReturned { room, title };

@@ -63,9 +63,10 @@ impl Chat {
             return Err(Refusal::Blocked);
         }
         // It counts for the one who opens it alone: strangers use up nothing of the other's.
-        if self.rooms.len() >= ROOMS_MAX
-            || self.rooms.opened_by(between[0]) >= DIRECT_ROOMS_PER_ACCOUNT_MAX
-        {
+        if self.rooms.opened_by(between[0]) >= DIRECT_ROOMS_PER_ACCOUNT_MAX {
+            return Err(Refusal::QuotaReached);
+        }
+        if self.rooms.len() >= ROOMS_MAX {
             return Err(Refusal::Full);
         }
         let room = self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?;

@@ -157,7 +157,10 @@ impl Chat {
         }
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let members = found.members.len() + found.pending_moves.len();
-        if members >= MEMBERS_MAX || known.is_full() {
+        if known.is_full() {
+            return Err(Refusal::QuotaReached);
+        }
+        if members >= MEMBERS_MAX {
             return Err(Refusal::Full);
         }
         self.propose_membership(Purpose::Call(call, Some(account)), account, room, (true, false))?;

@@ -25,7 +25,7 @@ impl Chat {
                 self.counts_by_address() && self.quotas.is_full(self.origin.source, thing)
             }),
         };
-        if full { Err(Refusal::Full) } else { Ok(()) }
+        if full { Err(Refusal::QuotaReached) } else { Ok(()) }
     }
 
     fn counts_by_address(&self) -> bool {

@@ -39,7 +39,7 @@ impl Chat {
         let owner = caller.map(|caller| caller.account);
         let known = owner.and_then(|owner| self.accounts.get(owner));
         if known.is_some_and(AccountState::is_full) {
-            return Err(Refusal::Full); // Its maker will be a member of it.
+            return Err(Refusal::QuotaReached); // Its maker will be a member of it.
         }
         let room = match settings.visibility {
             Visibility::Hidden => self.rooms.drawn(chance).ok_or(Refusal::Unavailable)?,

@@ -127,7 +127,7 @@ fn nobody_blocks_more_than_so_many_and_guests_who_are_gone_make_room() {
     let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
     core.chat = Chat::new(settings, snapshot.clone());
     let last = format!("n{}", count + 2);
-    assert_eq!(core.try_to("n1!", block(&last, true)), Err(Refusal::Full));
+    assert_eq!(core.try_to("n1!", block(&last, true)), Err(Refusal::QuotaReached));
     core.ask("n2!", block(&last, true)).expect("others can");
     // A guest without a session, who is about to go.
     snapshot.accounts[1].key = None;

@@ -277,9 +277,12 @@ fn there_must_be_room_for_it() {
             snapshot.last_room = last;
         })
     };
-    for (of_ann, max) in [(true, ROOMS_PER_ACCOUNT_MAX as u64), (false, ROOMS_MAX as u64)] {
+    for (of_ann, max, refusal) in [
+        (true, ROOMS_PER_ACCOUNT_MAX as u64, Refusal::QuotaReached),
+        (false, ROOMS_MAX as u64, Refusal::Full),
+    ] {
         let mut core = fill(of_ann, max + 1);
-        assert_eq!(core.ask("ann", restore(RoomId(max + 1))), Err(Refusal::Full));
+        assert_eq!(core.ask("ann", restore(RoomId(max + 1))), Err(refusal));
         let mut core = fill(of_ann, max);
         assert_eq!(core.try_to("ann", restore(RoomId(max))), Ok(()));
     }

@@ -74,7 +74,7 @@ fn rooms_of_an_account() {
         snapshot.rooms.push(room(5_000, &[]));
     });
     for what in [enter_room(5_000), make_room()] {
-        assert_eq!(core.try_to("ann", what.clone()), Err(Refusal::Full), "{what:?}");
+        assert_eq!(core.try_to("ann", what.clone()), Err(Refusal::QuotaReached), "{what:?}");
     }
     let direct = call::Direct { name: "ann".into(), chance: 1 };
     assert_eq!(core.try_to("bob", direct), Ok(()), "she can be written to");
@@ -82,7 +82,7 @@ fn rooms_of_an_account() {
     core.ask_late("ann", enter_room(5_000));
     core.ask_late("ann", make_room());
     core.settle();
-    assert_eq!(core.try_to("ann", enter_room(2)), Err(Refusal::Full));
+    assert_eq!(core.try_to("ann", enter_room(2)), Err(Refusal::QuotaReached));
 }
 
 /// A room for two, opened by the first.
@@ -110,9 +110,9 @@ fn rooms_for_two_count_for_who_opened_them() {
     }
     // The last that Bob may open is counted while it is in flight.
     let last = core.ask_late("bob", direct("cat", 2));
-    assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::Full));
+    assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::QuotaReached));
     assert!(matches!(core.answer(last), Some(Ok(Answer::Direct(DirectRoom { made: true, .. })))));
-    assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::Full));
+    assert_eq!(core.try_to("bob", direct("ann", 3)), Err(Refusal::QuotaReached));
     assert_eq!(core.try_to("bob", direct("cat", 3)), Ok(()), "that is there");
     assert_eq!(core.try_to("ann", direct("bob", 3)), Ok(()), "others can write to him");
 }

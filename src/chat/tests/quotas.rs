@@ -52,10 +52,10 @@ fn rooms_that_one_owns_count_though_one_has_left_them() {
             .collect();
         // The last is counted while it is in flight, and not if it does not come to be.
         core.ask_late(who, make("the last"));
-        assert_eq!(core.try_to(who, make("one more")), Err(Refusal::Full));
+        assert_eq!(core.try_to(who, make("one more")), Err(Refusal::QuotaReached));
         core.ask_late(who, make("lost"));
         core.settle();
-        assert_eq!(core.try_to(who, make("one more")), Err(Refusal::Full));
+        assert_eq!(core.try_to(who, make("one more")), Err(Refusal::QuotaReached));
         // What was deleted does not count, and comes back only where there is room for it.
         let remove = call::RemoveRoom { room: RoomRef::Id(rooms[0]), access: Access::Open };
         core.ask(who, remove).expect("gone");
@@ -64,7 +64,7 @@ fn rooms_that_one_owns_count_though_one_has_left_them() {
         assert_eq!(core.answer(lost), Some(Err(Refusal::Unavailable)));
         assert_eq!(core.try_to(who, make("one more")), Ok(()));
         let restore = call::RestoreRoom { room: rooms[0], title: None };
-        assert_eq!(core.try_to(who, restore), Err(Refusal::Full));
+        assert_eq!(core.try_to(who, restore), Err(Refusal::QuotaReached));
         core.chat.check();
     }
 }
@@ -84,7 +84,7 @@ fn a_guest_is_in_fewer_rooms() {
     });
     let enter = |room| call::Enter { room: RoomId(room), access: Access::Open };
     assert_eq!(core.try_to("zoe", enter(5_000)), Ok(()));
-    assert_eq!(core.try_to("zoe", enter(5_001)), Err(Refusal::Full));
+    assert_eq!(core.try_to("zoe", enter(5_001)), Err(Refusal::QuotaReached));
     assert_eq!(core.try_to("ann", enter(5_001)), Ok(()));
 }
 
@@ -95,7 +95,7 @@ fn what_an_address_has_made_counts_as_long_as_it_is_there() {
     for number in 0..FREE_ROOMS_PER_ADDRESS_MAX {
         assert_eq!(core.on_a_day("", make(&format!("room {number}"))), Ok(()));
     }
-    assert_eq!(core.on_a_day("", make("one more")), Err(Refusal::Full));
+    assert_eq!(core.on_a_day("", make("one more")), Err(Refusal::QuotaReached));
     for other in ["203.0.113.8", "127.0.0.1"] {
         core.source = from(other);
         assert_eq!(core.on_a_day("", make(&format!("of {other}"))), Ok(()), "{other}");
@@ -108,7 +108,7 @@ fn what_an_address_has_made_counts_as_long_as_it_is_there() {
     core.fail();
     assert_eq!(core.answer(lost), Some(Err(Refusal::Unavailable)));
     assert_eq!(core.on_a_day("", make("one more")), Ok(()));
-    assert_eq!(core.on_a_day("", make("another")), Err(Refusal::Full));
+    assert_eq!(core.on_a_day("", make("another")), Err(Refusal::QuotaReached));
     core.chat.check();
 }
 
@@ -127,18 +127,18 @@ fn guests_and_accounts_count_for_networks_and_for_wider_ones_more_loosely() {
     };
     core.source = place(1);
     assert_eq!(guests(&mut core, GUESTS_PER_ADDRESS_MAX), Ok(()));
-    assert_eq!(guests(&mut core, 1), Err(Refusal::Full));
+    assert_eq!(guests(&mut core, 1), Err(Refusal::QuotaReached));
     // Who goes leaves room.
     core.on_a_day("guest 1", call::Logout).expect("out");
     core.settle();
     assert_eq!(guests(&mut core, 1), Ok(()));
-    assert_eq!(guests(&mut core, 1), Err(Refusal::Full));
+    assert_eq!(guests(&mut core, 1), Err(Refusal::QuotaReached));
     for network in 2..=SITE_ADDRESSES as usize {
         core.source = place(network);
         assert_eq!(guests(&mut core, GUESTS_PER_ADDRESS_MAX), Ok(()), "{network}");
     }
     core.source = place(99);
-    assert_eq!(guests(&mut core, 1), Err(Refusal::Full), "the whole site is full");
+    assert_eq!(guests(&mut core, 1), Err(Refusal::QuotaReached), "the whole site is full");
     let register = |number: usize| {
         let name = format!("n{number}");
         call::Register { key: key(&name), name: name.into() }
@@ -146,7 +146,7 @@ fn guests_and_accounts_count_for_networks_and_for_wider_ones_more_loosely() {
     for number in 0..ACCOUNTS_PER_ADDRESS_MAX {
         assert_eq!(core.on_a_day("", register(number)), Ok(()));
     }
-    assert_eq!(core.on_a_day("", register(99_999)), Err(Refusal::Full));
+    assert_eq!(core.on_a_day("", register(99_999)), Err(Refusal::QuotaReached));
     core.source = place(98);
     assert_eq!(core.on_a_day("", register(99_999)), Ok(()));
     core.chat.check();

@@ -180,7 +180,7 @@ pub struct Person {
 }
 
 /// The caller blocks somebody, or does so no more: see `chat/blocks.rs`. Oneself:
-/// [`Refusal::Malformed`]; too many: [`Refusal::Full`].
+/// [`Refusal::Malformed`]; too many: [`Refusal::QuotaReached`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct Block {
     /// Whom. Case does not count.

@@ -197,6 +197,8 @@ pub enum Refusal {
     NoSpace,
     /// There is no room for one more of those.
     Full,
+    /// This account, guest or address has as many of those as it may; removing one makes room.
+    QuotaReached,
     /// There was too much of it lately, from this connection, person or address, or in this room.
     RateLimited {
         /// After so many milliseconds there may be one more.

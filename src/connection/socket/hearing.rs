@@ -1,7 +1,7 @@
-//! How a subscription of one room hears it: at once, as long as its reader keeps up; where it does
-//! not, it lags, and what it misses is read back from the log.
+//! How a subscription of one room receives its events: at once, as long as the client keeps up; a
+//! subscription that lags reads what it missed back from the log.
 //!
-//! The worker gives it each round; its own task reads the log.
+//! The worker delivers each round; the connection's task reads the log.
 
 use std::cell::RefCell;
 
@@ -11,30 +11,30 @@ use crate::connection::lag::{Lag, TooMuch};
 use crate::connection::socket::{Connection, Flow};
 use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
 
-/// Something of a round, as one subscription is told it.
+/// One event of a round, as one subscription receives it.
 #[derive(Clone, Copy)]
 pub struct Told<'a> {
-    /// The number of the entry, where it is one.
+    /// The entry's sequence number; `None` for an event that is not in the log.
     pub seq: Option<Seq>,
-    /// Who it says is here, or is not.
+    /// The folded name of the user who joined (`true`) or left (`false`).
     pub moved: Option<&'a (Folded, bool)>,
-    /// Empty: this subscription did it, and knows.
+    /// The encoded frame; empty: this subscription caused the event, and gets no echo.
     pub frame: &'a [u8],
 }
 
-/// What a subscription has missed, if anything. It knows no socket: the simulation has it, too.
+/// What a subscription has missed, if anything. It knows no socket, so the simulation uses it, too.
 #[derive(Default)]
 pub(crate) struct Hearing(RefCell<Option<Box<Lag>>>);
 
 impl Hearing {
-    /// Whether the subscription hears each round at once: it has missed nothing.
+    /// Whether the subscription gets each round at once: it has missed nothing.
     pub fn is_prompt(&self) -> bool {
         self.0.borrow().is_none()
     }
 
-    /// A round of which the subscription may have missed something before, or misses something now.
-    /// What is to be queued is put into `out`. `accepts`: whether so many bytes may be. `true`: the
-    /// log is to be read for what is left.
+    /// Takes a round that the subscription may miss, now or because of an earlier one. Puts the
+    /// bytes to queue into `out`. `accepts`: whether so many bytes may be queued. `true`: read the
+    /// rest from the log.
     pub fn miss(
         &self,
         round: &[Told<'_>],
@@ -48,7 +48,7 @@ impl Hearing {
             let new = |told: &&Told<'_>| told.seq.is_none_or(|seq| seq > known);
             round.iter().filter(new).for_each(|told| out.extend_from_slice(told.frame));
             if accepts(out.len()) {
-                // What is announced from here on is younger than what was read back.
+                // Later announcements are newer than what was read back.
                 if round.iter().any(|told| told.seq.is_some_and(|seq| seq > known)) {
                     *lag = None;
                 }
@@ -73,15 +73,15 @@ impl Hearing {
         Ok(true)
     }
 
-    /// From where the log is to be read for what was missed (`None`: from nowhere, only who came
-    /// and went was), and what of it is the subscription's own. `None`: nothing is left.
+    /// From where to read the log (`None`: from nowhere, only joins and leaves were missed), and
+    /// which of its entries are the subscription's own. `None`: nothing is left.
     pub fn to_read(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let lag = self.0.borrow();
         let lag = lag.as_ref().filter(|lag| lag.caught_up().is_none())?;
         Some(lag.to_read().map_or((None, Vec::new()), |(from, own)| (Some(from), own.to_vec())))
     }
 
-    /// A page of the log was queued; see [`Lag::page`]. What is to be queued behind it.
+    /// A page of the log was queued; see [`Lag::page`]. Returns the bytes to queue after it.
     pub fn made_up(&self, upto: Seq, head: Seq) -> Vec<u8> {
         let moved = self.0.borrow_mut().as_mut().and_then(|lag| lag.page(upto, head));
         moved.unwrap_or_default()
@@ -89,16 +89,16 @@ impl Hearing {
 }
 
 impl Connection {
-    /// Whether so much may be queued for a subscription of one room: always if nothing is, for then
-    /// the kernel takes most of it.
+    /// Whether so many bytes may be queued for a subscription of one room: always if nothing is
+    /// queued, because then the kernel takes most of them.
     fn accepts(&self, bytes: usize) -> bool {
         let outgoing = self.outgoing.borrow();
         let most = OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES;
         outgoing.is_empty() || outgoing.len() + bytes <= most && bytes <= outgoing.left_for_all()
     }
 
-    /// Delivers what all subscriptions of a protocol hear in a round. `false`: it does not fit, or
-    /// this subscription has missed something before; so it is to be given what was told with
+    /// Delivers the frames that all subscriptions of a protocol share in a round. `false`: they do
+    /// not fit, or this subscription lags already, so the worker gives it the round with
     /// [`Connection::miss`].
     pub fn hear(&self, frames: &[u8]) -> bool {
         if !self.hearing.is_prompt() || !(self.is_leaving() || self.accepts(frames.len())) {
@@ -108,8 +108,7 @@ impl Connection {
         true
     }
 
-    /// Gives a subscription a round of which it may have missed something before, or misses
-    /// something now.
+    /// Takes a round that the subscription may miss, now or because of an earlier one.
     pub fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
         if self.is_leaving() {
             return;
@@ -125,14 +124,14 @@ impl Connection {
         }
     }
 
-    /// From where the log is to be read for a subscription that has missed something, and what of
-    /// it is the subscription's own; if there is room for a page.
+    /// From where to read the log for a lagging subscription, and which of its entries are the
+    /// subscription's own; if there is room for a page.
     pub(in crate::connection) fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.is_calm() && !self.is_leaving() && self.flow.get() == Flow::Open;
         is_open.then(|| self.hearing.to_read())?
     }
 
-    /// Queues what was read back for a subscription, as far as the log goes.
+    /// Queues a page that was read back for a lagging subscription.
     pub(in crate::connection) fn make_up(&self, bytes: &[u8], upto: Seq, head: Seq) {
         self.deliver(bytes);
         let moved = self.hearing.made_up(upto, head);

@@ -1,8 +1,8 @@
-//! ChitChat over its websocket: events with a name, in a room. Everybody in the room hears them,
-//! whoever sent one included; only what is refused is answered, and who joins a second time.
+//! ChitChat over its websocket: named events in a room. Every client in the room receives them, the
+//! sender included; only a refusal, and a repeated join, is answered.
 //!
-//! It has no state, and does not know whose a name is: the core does. Called by connections to
-//! decode, by the hub to encode.
+//! It has no state and does not know which account a name belongs to: the core does. Called by
+//! connections to decode, by the hub to encode.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::protocol::{closing, json_body};
 use crate::time::Time;
 use crate::ws::{CloseFrame, text_frame_with};
 
-/// ChitChat as the hub knows it.
+/// ChitChat's codec.
 pub static CODEC: Chitchat = Chitchat;
 
 /// See [`CODEC`].
@@ -56,7 +56,7 @@ impl Codec for Chitchat {
                 notice = format!("{name} has left the room.");
                 ("leave", &*notice)
             }
-            // What it has no word for is not told.
+            // ChitChat has no frame for these.
             What::Edited { .. }
             | What::Deleted { .. }
             | What::Reacted { .. }
@@ -86,7 +86,7 @@ impl Codec for Chitchat {
         _mark: Option<&ClientId>,
         frame: &mut Vec<u8>,
     ) {
-        // What was not refused is heard by everybody, so by its sender, too.
+        // An accepted event is broadcast to the sender, too, so it needs no reply.
         match reply {
             Ok(Receipt::Logged { .. } | Receipt::Noted) => {}
             Ok(Receipt::Known(event)) => self.event("", event, frame),
@@ -108,7 +108,7 @@ fn decode(text: &str) -> Result<Tell, Refusal> {
     };
     let message = field("msg", Field::Message)?.unwrap_or_default();
     match kind {
-        // What a client says on coming and going is not told; the room hears the server's words.
+        // The text of a client's join or leave is ignored; the room gets the server's text.
         "join" => Ok(Tell::Join { name, color }),
         "leave" => Ok(Tell::Part { name }),
         "send" => {

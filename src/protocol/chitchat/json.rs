@@ -1,6 +1,6 @@
-//! ChitChat's JSON as it goes out: rooms, and failures with their numbers.
+//! ChitChat's JSON output: rooms, and errors with their numbers.
 //!
-//! It must never write a password or the hash of one; the types it writes from hold none. Called by
+//! It must never write a password or its hash; the types that it writes from hold none. Called by
 //! the routes and the codec of this folder.
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::protocol::passwords::Busy;
 use crate::protocol::{advice, json_body};
 use crate::time::Time;
 
-/// A room as it goes over the wire.
+/// A room as ChitChat sends it.
 #[derive(Serialize)]
 pub(super) struct Room<'a> {
     title: &'a str,
@@ -27,7 +27,7 @@ pub(super) struct Room<'a> {
     users: Vec<User<'a>>,
 }
 
-/// Somebody who is present in a room.
+/// A user who is present in a room.
 #[derive(Serialize)]
 pub(super) struct User<'a> {
     username: &'a str,
@@ -61,17 +61,17 @@ impl<'a> From<&'a RoomInfo> for Room<'a> {
     }
 }
 
-/// Why something is refused. What the seed has no number for carries HTTP's, which are others.
+/// A refusal. Refusals without a ChitChat number carry the HTTP status, which is a different range.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
     code: u16,
-    /// What is at fault; empty: nothing in particular.
+    /// The field at fault; empty: none.
     field: String,
-    /// For what was too much at once: when there may be more.
+    /// For a rate limit: when to retry.
     retry_after_ms: u32,
 }
 
-/// The number of what was too much at once.
+/// The number of a rate-limit error.
 const TOO_MANY: u16 = 305;
 
 impl Failure {
@@ -84,7 +84,7 @@ impl Failure {
         match self.code {
             101 | 201 => 404,
             104 | 304 | 402 => 401,
-            301 | 403 => 403,
+            301 | 403 | 508 => 403,
             TOO_MANY => 429,
             503 | 507 => 503,
             404.. => self.code,
@@ -110,11 +110,12 @@ impl Failure {
             403 => "Token error: Invalid token",
             503 => "Server error: Unavailable, try again later",
             507 => "Server error: Full, tell its owner",
+            508 => "Client error: Too many of these, remove one first",
             status => advice(status),
         }
     }
 
-    /// Appends it in ChitChat's shape.
+    /// Appends the error as ChitChat's JSON.
     pub fn write(&self, json: &mut Vec<u8>) {
         #[derive(Serialize)]
         struct Outcome<'a> {
@@ -132,7 +133,7 @@ impl Failure {
         json_body::write(&Outcome { status: false, error }, json);
     }
 
-    /// Gives an error that comes from HTTP itself the body that ChitChat's have.
+    /// Gives an error of the HTTP layer ChitChat's body.
     pub fn dress(response: Response) -> Response {
         match response.status {
             ..400 => response,
@@ -151,7 +152,7 @@ impl From<Failure> for Response {
         failure.write(&mut json);
         let response = Response::new(failure.status()).json(json);
         match failure.status() {
-            // RFC 9110 section 11.6.1: a 401 says how to be let in (RFC 6750 section 3).
+            // RFC 9110 section 11.6.1: a 401 names the authentication scheme (RFC 6750 section 3).
             401 => response.header("WWW-Authenticate", "Bearer"),
             // RFC 9110 section 10.2.3: in whole seconds.
             429 => {
@@ -185,7 +186,7 @@ impl From<Refusal> for Failure {
         let (code, field) = match refusal {
             Refusal::RoomNotFound => (101, ""),
             Refusal::TitleTaken => (102, "title"),
-            // Who shows a session that is no good is a guest here, so the first two cannot be.
+            // A client with an invalid session is a guest here, so the first two cannot happen.
             Refusal::Unauthenticated
             | Refusal::UnknownKey
             | Refusal::Forbidden
@@ -206,13 +207,14 @@ impl From<Refusal> for Failure {
             Refusal::Malformed(Field::ReplyTo) => (303, "reply_to"),
             Refusal::Malformed(Field::Called(field)) => (303, field),
             Refusal::NoAccess => (403, "token"),
-            // What only the other protocol asks for.
+            // Refusals of calls that only the native protocol makes.
             Refusal::MessageNotFound | Refusal::SessionNotFound => (404, ""),
             Refusal::ClientIdReused | Refusal::TooManyReactions => (409, ""),
             Refusal::RateLimited { retry_after_ms } => {
                 return Failure { retry_after_ms, ..Failure::new(TOO_MANY, "") };
             }
             Refusal::Unavailable | Refusal::NoSpace => (503, ""),
+            Refusal::QuotaReached => (508, ""),
             Refusal::Full => (507, ""),
         };
         Failure::new(code, field)

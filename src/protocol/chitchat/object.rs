@@ -1,17 +1,17 @@
 //! A JSON object as ChitChat's clients send it, its fields read as Go reads them.
 //!
-//! It copies nothing: texts stay where they are in the request, unless an escape is in them. Called
-//! by the routes of this folder, and by its codec for each message.
+//! It copies nothing: texts are slices of the request, unless they contain an escape. Called by the
+//! routes of this folder, and by its codec for each message.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// See the module's documentation. Its fields are in order.
+/// See the module's documentation. The fields are in order.
 pub(super) struct Object<'a>(Vec<(Value<'a>, Value<'a>)>);
 
-/// A name or what stands behind it, as far as anybody looks at it.
+/// A field's name or value, as far as it is needed.
 #[derive(PartialEq)]
 enum Value<'a> {
     Null,
@@ -20,10 +20,10 @@ enum Value<'a> {
 }
 
 impl Object<'_> {
-    /// A text; `None` if it is left out, an error if it is something else.
+    /// A string field; `None` if it is missing, an error if it is another type.
     ///
-    /// Quirk: as with Go's `encoding/json`, `null` counts as left out, fields that nobody asks for
-    /// are ignored, and of a field that comes twice the last one counts.
+    /// Quirk: as with Go's `encoding/json`, `null` counts as missing, unknown fields are ignored,
+    /// and of a repeated field the last one counts.
     pub fn text(&self, field: &str) -> Result<Option<&str>, ()> {
         let named = |name: &Value<'_>| matches!(name, Value::Text(name) if name == field);
         match self.0.iter().rfind(|(name, _)| named(name)) {
@@ -62,7 +62,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
     }
 }
 
-/// Takes any JSON value, and keeps it if it is a text.
+/// Accepts any JSON value, and keeps it if it is a string.
 struct Anything;
 
 impl<'de> Visitor<'de> for Anything {

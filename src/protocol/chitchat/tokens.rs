@@ -1,9 +1,9 @@
-//! Room tokens: JSON web tokens (RFC 7519) signed with HMAC-SHA256, and nothing else.
+//! Room tokens: JSON web tokens (RFC 7519) signed with HMAC-SHA256, and no other algorithm.
 //!
-//! A token says who was let into which room, until when, and for which generation of the room's
-//! password. Anybody who has the secret can verify a token; nobody else can make one. Only one
-//! signature of RFC 7515 is needed, so it stands here on `hmac` and `base64`: a library would bring
-//! every algorithm there is, to be refused one by one. Called by the routes of this folder.
+//! A token states the name, the room, the expiry, and the generation of the room's password. The
+//! holder of the secret can verify and make tokens; nobody else can. Only one signature of RFC 7515
+//! is needed, so it is implemented here on `hmac` and `base64`: a library would bring every
+//! algorithm, to be refused one by one. Called by the routes of this folder.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -27,21 +27,21 @@ pub(super) struct Tokens {
     keyed: Hmac<Sha256>,
 }
 
-/// What a token that was found good says.
+/// The content of a valid token.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct VerifiedToken {
-    /// Under which name, and since when.
+    /// The name, and the time since when it is claimed.
     pub claim: NameClaim,
-    /// Into which room, for which of its passwords, and for as long as which session.
+    /// The room, the generation of its password, and the session that the token depends on.
     pub access: Access,
 }
 
-/// What is wrong with a token.
+/// Why a token is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TokenError {
-    /// It is signed in a way that we do not sign.
+    /// Signed with another algorithm.
     Algorithm,
-    /// It is malformed, forged, or has expired.
+    /// Malformed, forged or expired.
     Invalid,
 }
 
@@ -54,29 +54,30 @@ struct Claims {
     /// The generation of the room's password.
     #[serde(rename = "gen")]
     generation: u64,
-    /// The SHA-256 of the key of the session that asked for it, in hex. Without one: it asked by
-    /// itself.
+    /// The SHA-256, in hex, of the key of the session that requested it; none for a guest's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    /// When the first one was issued from which this was renewed (RFC 7519 section 4.1.6). Not in
+    /// The issue time of the first token that this one renews (RFC 7519 section 4.1.6). Missing in
     /// the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     iat: Option<u64>,
-    /// For another audience than this server, which is never named (RFC 7519 section 4.1.3).
+    /// A token with an audience is for another server, as this one is never named (RFC 7519 section
+    /// 4.1.3).
     #[serde(default, skip_serializing)]
     aud: Option<IgnoredAny>,
 }
 
 impl Tokens {
-    /// Signs with that text.
+    /// Signs with `secret`.
     pub fn new(secret: &str) -> Tokens {
         let keyed = Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
         Tokens { keyed }
     }
 
-    /// A token for somebody whom the core has found entitled, by what it has answered. (The time
-    /// of the answer counts. A later one would make a name theirs that was registered by another in
-    /// between: [`NameClaim::granted`].) `first`: when the token was issued that it goes on from.
+    /// A token for a client that the core has let in, from the core's answer. (The answer's time
+    /// counts. With a later time a name that another client registered in between would count as
+    /// this one's: [`NameClaim::granted`].) `first`: the issue time of the token that this one
+    /// renews.
     pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &PasswordState) -> String {
         let secs = |time: Time| time.unix_secs().max(0).unsigned_abs();
         let end = first.map(|first| first.plus_secs(TOKEN_LIFE_SECS));
@@ -96,18 +97,18 @@ impl Tokens {
         format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// What a token says, if it is ours and has not expired. Whether it fits the room is up to the
-    /// caller.
+    /// The content of a token that this server signed and that has not expired. The caller checks
+    /// the room.
     pub(super) fn check(&self, token: &str) -> Result<VerifiedToken, TokenError> {
         self.check_at(token, Time::now())
     }
 
-    /// The same, at some moment.
+    /// The same at a given time.
     pub(super) fn check_at(&self, token: &str, now: Time) -> Result<VerifiedToken, TokenError> {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Invalid)?;
         let (header, claims) = message.split_once('.').ok_or(TokenError::Invalid)?;
         check_header(&decode(header)?)?;
-        // In constant time: how many bytes were right is nobody's business.
+        // Compared in constant time, so that the time does not reveal the number of correct bytes.
         let signed = self.keyed.clone().chain_update(message).verify_slice(&decode(signature)?);
         signed.map_err(|_| TokenError::Invalid)?;
         let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Invalid)?;
@@ -115,12 +116,12 @@ impl Tokens {
         if aud.is_some() {
             return Err(TokenError::Invalid);
         }
-        // RFC 7519 section 4.1.4: not on or after its expiry. One clock signs and checks.
+        // RFC 7519 section 4.1.4: invalid on and after its expiry. The same clock signs and checks.
         if Time(0).plus_secs(exp) <= now {
             return Err(TokenError::Invalid);
         }
         let name = Name::new(&username).ok_or(TokenError::Invalid)?;
-        // It was granted a lifetime before it expires, in whole seconds, rounded down.
+        // The grant time is the expiry minus the lifetime, in whole seconds, rounded down.
         let granted = exp.saturating_sub(TOKEN_TTL_SECS);
         let first = Time(0).plus_secs(iat.unwrap_or(granted));
         let granted = Time(0).plus_secs(granted);
@@ -130,8 +131,8 @@ impl Tokens {
     }
 }
 
-/// Looks at the header before anybody trusts what it says about itself: RFC 8725 section 3.1 asks
-/// for one algorithm, chosen by whoever checks.
+/// Checks the header before anything trusts it: RFC 8725 section 3.1 requires one algorithm, chosen
+/// by the verifier.
 fn check_header(header: &[u8]) -> Result<(), TokenError> {
     #[derive(Deserialize)]
     struct Algorithms {
@@ -142,12 +143,12 @@ fn check_header(header: &[u8]) -> Result<(), TokenError> {
     if header.alg != "HS256" {
         return Err(TokenError::Algorithm);
     }
-    // RFC 7515 section 4.1.11: what is critical and not understood makes a token invalid.
+    // RFC 7515 section 4.1.11: a critical extension that is not understood makes a token invalid.
     if header.crit.is_some() { Err(TokenError::Invalid) } else { Ok(()) }
 }
 
-/// A part of a token (RFC 7515 section 2: base64url without padding). A `.` is no letter of it, so
-/// a token has three parts exactly.
+/// Decodes a part of a token (RFC 7515 section 2: base64url without padding). `.` is not in the
+/// alphabet, so a token has exactly three parts.
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Invalid)
 }

@@ -1,7 +1,7 @@
-//! Who asks: what a request shows of a session or an account, and whether it may.
+//! Authentication: the session or account key of a request, and the request's body.
 //!
-//! It must never let a page of a foreign origin act as its visitor: browsers send cookies by
-//! themselves, whoever's page it is. What comes as a bearer was put there by somebody who knows it.
+//! It must never let a page of a foreign origin act as its visitor: browsers send cookies with the
+//! requests of every page. A bearer token comes from a program that knows it.
 
 use crate::chat::{Caller, RoomId};
 use crate::crypto;
@@ -10,20 +10,20 @@ use crate::protocol::Context;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, Fields};
 
-/// Who asks.
+/// The caller of a request.
 pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
     if request.has_bearer() {
         return bearer(request);
     }
     let key = context.session.ok_or(Code::Unauthenticated)?;
-    // What changes something has been looked at before it got here; this is for what only reads.
+    // Changing requests were checked before they got here; this check is for reading ones.
     if !http::same_origin(request, &context.config.origins) {
         return Err(foreign());
     }
     Ok(Caller::Session(key))
 }
 
-/// Who asks, and about which room.
+/// The caller, and the room of the path.
 pub(super) fn about(
     context: &Context,
     request: &Request,
@@ -32,7 +32,7 @@ pub(super) fn about(
     Ok((caller(context, request)?, fields::room(room)?))
 }
 
-/// Who asks by a key that they put there themselves. Which of the two it is, its shape says.
+/// The caller by the bearer key; its shape tells a session key from an account key.
 pub(super) fn bearer(request: &Request) -> Result<Caller, Failure> {
     let key = request.bearer().ok_or(Code::Unauthenticated)?;
     match key.len() {
@@ -46,7 +46,7 @@ pub(super) fn bearer(request: &Request) -> Result<Caller, Failure> {
     }
 }
 
-/// What a page of a foreign origin is told: it may neither use its visitor's cookie nor give them
+/// The refusal for a page of a foreign origin: it may neither use its visitor's cookie nor set
 /// another.
 pub(super) fn foreign() -> Failure {
     let says = "a page from another origin cannot act for its visitor here; use the server's own \
@@ -54,8 +54,8 @@ pub(super) fn foreign() -> Failure {
     Failure::from(Code::Forbidden).saying(says)
 }
 
-/// The JSON object that a request brings. Other types of content are refused, but for those that
-/// programs write by themselves above JSON: `curl -d` calls it a form, and `fetch` plain text.
+/// The JSON object of a request's body. Other content types are refused, except those that programs
+/// set by default above JSON: `curl -d` sends a form, and `fetch` plain text.
 pub(super) fn fields(request: &Request) -> Result<Fields, Failure> {
     let is_object = || request.body.trim_ascii_start().first() == Some(&b'{');
     let takes = match media_type(request).to_ascii_lowercase().as_str() {
@@ -66,12 +66,12 @@ pub(super) fn fields(request: &Request) -> Result<Fields, Failure> {
     if takes { Ok(Fields::read(&request.body)?) } else { Err(Code::MediaType.into()) }
 }
 
-/// The same where the object may be left out.
+/// The same; the body may be empty.
 pub(super) fn fields_or_none(request: &Request) -> Result<Fields, Failure> {
     if request.body.trim_ascii().is_empty() { Ok(Fields::none()) } else { fields(request) }
 }
 
-/// What a request says that its body is, without parameters (RFC 9110 section 8.3.1).
+/// The content type of a request, without parameters (RFC 9110 section 8.3.1).
 pub(super) fn media_type(request: &Request) -> &str {
     let kind = request.header("content-type").unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim_ascii()

@@ -1,8 +1,8 @@
-//! The stream as a websocket: what a client says, what it hears of its rooms, and how it is
-//! answered.
+//! The codec of the native stream: decodes a client's messages, and encodes the events of its rooms
+//! and the replies.
 //!
-//! It has no state, and does not know who speaks: the core does. Called by connections to decode,
-//! by the hub to encode; the other forms of the stream frame the same JSON otherwise.
+//! It has no state and does not know the sender: the core does. Called by connections to decode, by
+//! the hub to encode; every form of the stream frames the same JSON in its own way.
 
 use serde::Serialize;
 
@@ -18,9 +18,9 @@ use crate::protocol::{closing, json_body};
 use crate::time::Time;
 use crate::ws::CloseFrame;
 
-/// The stream as a websocket, as the hub knows it.
+/// The stream over a websocket.
 pub static CODEC: Native = Native(Framing::Websocket);
-/// As server-sent events; nothing can be said through it, nor through the two others.
+/// The stream as server-sent events; like the two other forms below, it takes no messages.
 pub static SSE: Native = Native(Framing::ServerSentEvents);
 /// As lines of JSON.
 pub static LINES: Native = Native(Framing::Lines);
@@ -45,7 +45,7 @@ impl Codec for Native {
             Ok(fields) => fields,
             Err(refusal) => return Tell::garbled(refusal),
         };
-        // Also what is refused carries its number back, if it has one.
+        // A refusal also carries the client id, if the message has one.
         let mark = fields.client_id().ok();
         decode(&fields).unwrap_or_else(|refusal| Tell::Garbled { refusal, mark })
     }
@@ -63,7 +63,7 @@ impl Codec for Native {
         closing::close_frame(why)
     }
 
-    /// All streams of somebody hear what they say in one of them, in the order of the log.
+    /// All streams of an account get the account's own messages, in the order of the log.
     fn echoes(&self) -> bool {
         true
     }
@@ -81,7 +81,7 @@ impl Codec for Native {
         let client_id = mark.map(ClientId::as_str);
         let answer = match *reply {
             Ok(Receipt::Logged { seq, time, .. }) => Frame::Ack { client_id, seq: seq.0, time },
-            // Nobody waits for the answer to that one is typing.
+            // A typing event needs no reply.
             Ok(Receipt::Noted | Receipt::Known(_)) => return,
             Err(refusal) => Frame::Error { client_id, error: Failure::from(refusal).shown() },
         };

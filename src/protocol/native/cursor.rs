@@ -1,22 +1,22 @@
-//! The cursor: `<epoch>:<seq>`, a place in one log.
+//! The cursor: `<epoch>:<seq>`, a position in one log.
 //!
-//! It must never take a number of another log for one of this; so the epoch is always with it.
+//! It must never apply a sequence number of another log, so the epoch is a part of it.
 
 use std::fmt;
 
 use crate::chat::Seq;
 
-/// A place in the log that `epoch` names: everything up to and with `seq` is known.
+/// A position in the log that `epoch` names: everything up to and including `seq` is known.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cursor {
-    /// Which log.
+    /// The log's name.
     pub epoch: String,
-    /// The last number that is known.
+    /// The last known sequence number.
     pub seq: Seq,
 }
 
 impl Cursor {
-    /// Reads what [`Cursor`] shows. `None`: it is not a cursor.
+    /// Parses what [`Cursor`] displays. `None`: it is not a cursor.
     pub fn parse(text: &str) -> Option<Cursor> {
         let (epoch, seq) = text.split_once(':')?;
         let named = !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -31,8 +31,8 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// A number as the wire has it: digits and nothing else (Rust's parser would take a `+`), and small
-/// enough for SQLite, whose numbers have a reaction.
+/// A number as sent: digits only (Rust's parser would accept a `+`), and within SQLite's signed
+/// 64-bit range.
 pub(super) fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { text.parse().ok() } else { None };
@@ -57,7 +57,7 @@ mod tests {
         }
     }
 
-    /// What is read as a cursor is written in the same way.
+    /// A parsed cursor displays as the same text.
     #[test]
     fn cursors_at_random() {
         fuzz(5_000, |dice| {

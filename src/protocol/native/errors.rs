@@ -1,7 +1,7 @@
-//! Why something is refused, in this protocol's words: a status, a code for programs, a sentence
-//! for a person that says what to do, and the field at fault.
+//! Refusals in the native protocol: a status, a code for programs, a sentence for a person that
+//! says what to do, and the field at fault.
 //!
-//! The same on HTTP and on the websocket. It must never repeat what the client sent.
+//! The same over HTTP and the websocket. It must never repeat the client's input.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::protocol::json_body;
 use crate::protocol::passwords::Busy;
 use crate::store::ReadError;
 
-/// Every reason that there is.
+/// Every error code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Code {
     BadRequest,
@@ -41,7 +41,7 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// What stands for an error of HTTP itself, which may have another status than the code alone.
+    /// The code for an error of the HTTP layer, whose status may differ from the code's own.
     fn of(status: u16) -> Code {
         match status {
             404 => Code::NotFound,
@@ -81,7 +81,7 @@ impl Code {
         Code::Unavailable,
     ];
 
-    /// The status, the word on the wire, and what to do.
+    /// The status, the code as sent, and the sentence.
     pub fn room_settings(self) -> (u16, &'static str, &'static str) {
         match self {
             Code::BadRequest => {
@@ -169,37 +169,37 @@ impl Code {
     }
 }
 
-/// A refusal, ready to be said.
+/// A refusal, ready to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
     code: Code,
     message: &'static str,
     field: Option<&'static str>,
-    /// When it may be tried again, where that is known.
+    /// When to retry, if known.
     retry_after_ms: Option<u64>,
 }
 
-/// How long to wait before trying again what could not be done now.
+/// When to retry after a temporary failure.
 const RETRY_AFTER_MS: u64 = 1_000;
 
 impl Failure {
-    /// A field that is not what it must be.
+    /// An invalid field.
     pub fn field(field: &'static str) -> Failure {
         let code = Code::InvalidField;
         Failure { message: wanted(field), field: Some(field), ..code.into() }
     }
 
-    /// The same failure, with a sentence that fits better.
+    /// The same failure with a more specific sentence.
     pub fn saying(self, message: &'static str) -> Failure {
         Failure { message, ..self }
     }
 
-    /// The same, where the type of the content was refused: what is taken here.
+    /// The same for a refused content type: `takes` names the accepted one.
     pub fn of_media_type(self, takes: &'static str) -> Failure {
         if self.code == Code::MediaType { self.saying(takes) } else { self }
     }
 
-    /// Who may see a room, and does not belong to it.
+    /// The caller may see the room, but is not a member.
     pub fn not_member() -> Failure {
         let says = "only members can do this; join with PUT /api/v1/rooms/{id}/membership";
         Failure::from(Code::Forbidden).saying(says)
@@ -210,14 +210,14 @@ impl Failure {
         self.code
     }
 
-    /// What stands behind `"error":`.
+    /// The value of `"error":`.
     pub fn shown(&self) -> Shown {
         let (_, code, _) = self.code.room_settings();
         let Failure { message, field, retry_after_ms, .. } = *self;
         Shown { code, message, field, retry_after_ms }
     }
 
-    /// Gives an error that comes from HTTP itself the body that ours have.
+    /// Gives an error of the HTTP layer the native body.
     pub fn dress(response: Response) -> Response {
         match response.status {
             ..400 => response,
@@ -225,7 +225,7 @@ impl Failure {
         }
     }
 
-    /// The answer to what could not be read as a request, which says why.
+    /// The response to an unreadable request.
     pub fn refused(reject: Reject) -> Response {
         let failure = Failure::from(Code::of(reject.status)).saying(reject.why);
         Response::new(reject.status).json(failure.body())
@@ -240,7 +240,7 @@ impl Failure {
     }
 }
 
-/// An error as it goes over the wire.
+/// An error as it is sent.
 #[derive(Serialize)]
 pub(super) struct Shown {
     code: &'static str,
@@ -256,7 +256,7 @@ impl From<Failure> for Response {
         let (status, _, _) = failure.code.room_settings();
         let mut response = Response::new(status).json(failure.body());
         if status == 401 {
-            // RFC 9110 section 11.6.1: a 401 says how to be let in (RFC 6750 section 3).
+            // RFC 9110 section 11.6.1: a 401 names the authentication scheme (RFC 6750 section 3).
             response = response.header("WWW-Authenticate", "Bearer");
         }
         match failure.retry_after_ms {
@@ -331,6 +331,11 @@ impl From<Refusal> for Failure {
                             remove one of yours, or choose an existing one";
                 return Failure::field("emoji").saying(says);
             }
+            Refusal::QuotaReached => {
+                let says = "you have as many of these as one account, guest or address can have; \
+                            remove one first";
+                return Failure::from(Code::Forbidden).saying(says);
+            }
             Refusal::Full => {
                 let full = "the server has reached its limit for this; tell its owner";
                 return Failure::from(Code::Unavailable).saying(full);
@@ -344,7 +349,7 @@ impl From<Refusal> for Failure {
                 return Failure::from(Code::Unavailable).saying(says);
             }
             Refusal::Unavailable => Code::Unavailable,
-            // What only the subscriptions of the other protocols are refused for.
+            // Refusals that only subscriptions of the other protocols get.
             Refusal::OtherName
             | Refusal::NameMissing
             | Refusal::NotPresent
@@ -354,7 +359,7 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// What a field must be, for whoever sent something else.
+/// The requirement of a field, for the sentence of its error.
 fn wanted(field: &str) -> &'static str {
     match field {
         "name" => {

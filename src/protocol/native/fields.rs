@@ -1,8 +1,7 @@
-//! What comes in: JSON objects, of which unknown fields are ignored and wrong ones named, and texts
-//! that must be something.
+//! JSON input: unknown fields are ignored, invalid ones are named.
 //!
-//! The same for bodies and for the websocket, so what is wrong is a [`Refusal`]. `null` counts as
-//! left out, and of a field that comes twice the last one counts.
+//! The same for bodies and for the websocket, so an error is a [`Refusal`]. `null` counts as
+//! missing, and of a repeated field the last one counts.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +13,7 @@ use crate::protocol::native::cursor::number;
 /// A JSON object from a client.
 pub(super) struct Fields(Map<String, Value>);
 
-/// A field that is missing, or not what it must be.
+/// The refusal of a missing or invalid field.
 pub(super) const fn wrong(field: &'static str) -> Refusal {
     Refusal::Malformed(Field::Called(field))
 }
@@ -25,7 +24,7 @@ impl Fields {
         json_body::object(json).map(Fields).ok_or(Refusal::Malformed(Field::Whole))
     }
 
-    /// No field at all.
+    /// An empty object.
     pub fn none() -> Fields {
         Fields(Map::new())
     }
@@ -34,7 +33,7 @@ impl Fields {
         self.0.get(field).filter(|value| !value.is_null())
     }
 
-    /// A text that may be left out.
+    /// An optional string.
     pub fn text(&self, field: &'static str) -> Result<Option<&str>, Refusal> {
         let text = |value: &'_ Value| value.is_string();
         match self.get(field) {
@@ -43,12 +42,12 @@ impl Fields {
         }
     }
 
-    /// A text that must be there.
+    /// A required string.
     pub fn needed(&self, field: &'static str) -> Result<&str, Refusal> {
         self.text(field)?.ok_or(wrong(field))
     }
 
-    /// A text that may be left out, and else must be something.
+    /// An optional string, parsed.
     pub fn parsed<T>(
         &self,
         field: &'static str,
@@ -57,33 +56,33 @@ impl Fields {
         self.text(field)?.map(|text| parse(text).ok_or(wrong(field))).transpose()
     }
 
-    /// A truth that may be left out.
+    /// An optional boolean.
     pub fn flag(&self, field: &'static str) -> Result<Option<bool>, Refusal> {
         self.get(field).map(|value| value.as_bool().ok_or(wrong(field))).transpose()
     }
 
-    /// A number that may be left out.
+    /// An optional whole number.
     pub fn number(&self, field: &'static str) -> Result<Option<u64>, Refusal> {
         let fits = |value: &Value| whole(value).filter(|number| i64::try_from(*number).is_ok());
         self.get(field).map(|value| fits(value).ok_or(wrong(field))).transpose()
     }
 
-    /// The number of a room.
+    /// The room's id.
     pub fn room(&self) -> Result<RoomId, Refusal> {
         self.number("room")?.map(RoomId).ok_or(wrong("room"))
     }
 
-    /// The number of an entry.
+    /// A sequence number.
     pub fn seq(&self, field: &'static str) -> Result<Seq, Refusal> {
         self.number(field)?.map(Seq).ok_or(wrong(field))
     }
 
-    /// What is said.
+    /// The text of a message.
     pub fn message(&self) -> Result<Box<str>, Refusal> {
         message(self.needed("text")?)
     }
 
-    /// The client's own number for a message.
+    /// The client id of a message.
     pub fn client_id(&self) -> Result<ClientId, Refusal> {
         self.parsed("client_id", ClientId::new)?.ok_or(wrong("client_id"))
     }
@@ -93,31 +92,31 @@ impl Fields {
         self.parsed("emoji", Emoji::new)?.ok_or(wrong("emoji"))
     }
 
-    /// A colour that may be left out.
+    /// An optional colour.
     pub fn color(&self) -> Result<Option<Color>, Refusal> {
         self.parsed("color", Color::new)
     }
 }
 
-/// A number that is whole, also as `7.0`: to JSON the two are the same (RFC 8259 section 6), and
-/// some languages write every number so. Those beyond 2^53 are not exact in that form.
+/// A whole number, also as `7.0`: in JSON the two are equal (RFC 8259 section 6), and some
+/// languages write every number so. Numbers beyond 2^53 are not exact in that form.
 fn whole(value: &Value) -> Option<u64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     let float = || value.as_f64().filter(|at| at.fract() == 0.0 && (0.0..=EXACT_MAX).contains(at));
     value.as_u64().or_else(|| float().map(|number| number as u64))
 }
 
-/// What may be said: something that can be seen, and not too much.
+/// A valid message text: visible, and not too long.
 pub(super) fn message(text: &str) -> Result<Box<str>, Refusal> {
     message_text(text, MESSAGE_CHARS_MAX)
 }
 
-/// The number of a room in a path: what is none is a room that does not exist.
+/// A room's id in a path: a non-numeric id is RoomNotFound.
 pub(super) fn room(segment: &str) -> Result<RoomId, Refusal> {
     number(segment).map(RoomId).ok_or(Refusal::RoomNotFound)
 }
 
-/// The number of a message in a path.
+/// A message's sequence number in a path.
 pub(super) fn seq(segment: &str) -> Result<Seq, Refusal> {
     number(segment).map(Seq).ok_or(Refusal::MessageNotFound)
 }

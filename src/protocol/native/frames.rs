@@ -1,7 +1,7 @@
-//! The frames that a stream itself says, in JSON: how it begins, where what was missed ends, that
-//! it lives, and why it ends. What happens in rooms is in `codec`.
+//! The frames of a stream itself, in JSON: open, reset, caught up, ping and bye. The frames of room
+//! events are in `codec`.
 //!
-//! Called by the stream; `framing` puts them on the wire.
+//! Called by the stream; `framing` frames the JSON.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -11,19 +11,19 @@ use crate::protocol::json_body;
 use crate::protocol::native::json::Said;
 use crate::store::Message;
 
-/// Why what was missed is not told.
+/// Why the missed events cannot be replayed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reset {
-    /// The client knows another log.
+    /// The cursor belongs to another log.
     Epoch,
-    /// The client knows a number that this log has not come to.
+    /// The cursor is ahead of this log.
     Ahead,
-    /// It is not kept any more, or is too much.
+    /// The events are deleted by retention, or are too many.
     Retention,
 }
 
 impl Reset {
-    /// As on the wire.
+    /// The reason as sent.
     pub fn as_str(self) -> &'static str {
         match self {
             Reset::Epoch => "epoch",
@@ -36,18 +36,18 @@ impl Reset {
 /// Why the server ends a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bye {
-    /// The server stops; come back.
+    /// The server stops; the client may come back.
     GoingAway,
-    /// What was to be told has piled up; resume.
+    /// The client reads too slowly; it may resume.
     TooSlow,
-    /// Log in again.
+    /// The session ended; the client must log in again.
     SessionEnded,
-    /// There were too many streams, and this was the oldest.
+    /// The account opened too many streams, and this was the oldest.
     Replaced,
 }
 
 impl Bye {
-    /// As on the wire.
+    /// The reason as sent.
     pub fn as_str(self) -> &'static str {
         match self {
             Bye::GoingAway => "going_away",
@@ -70,7 +70,7 @@ pub fn open(epoch: &str, seq: Seq, me: &Name, json: &mut Vec<u8>) {
     json_body::write(&Open { r#type: "open", epoch, seq: seq.0, me: me.as_str() }, json);
 }
 
-/// What was missed cannot be told; the client starts afresh from `seq`.
+/// The missed events cannot be replayed; the client reloads and continues from `seq`.
 pub fn reset(reason: Reset, epoch: &str, seq: Seq, json: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct Afresh<'a> {
@@ -83,12 +83,12 @@ pub fn reset(reason: Reset, epoch: &str, seq: Seq, json: &mut Vec<u8>) {
     json_body::write(&afresh, json);
 }
 
-/// A message, as it is now, where it was said.
+/// A message in its current form, in its original place.
 pub fn message(message: &Message, json: &mut Vec<u8>) {
     json_body::write(&Said::replayed(message), json);
 }
 
-/// All that was missed has been told.
+/// All missed events were sent.
 pub fn caught_up(seq: Seq, read: &[(RoomId, Seq)], json: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct CaughtUp<'a> {
@@ -100,7 +100,7 @@ pub fn caught_up(seq: Seq, read: &[(RoomId, Seq)], json: &mut Vec<u8>) {
     json_body::write(&CaughtUp { r#type: "caught_up", seq: seq.0, read }, json);
 }
 
-/// The stream lives, and everything up to `seq` has been told.
+/// A ping: everything up to `seq` was sent.
 pub fn ping(seq: Seq, json: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct Ping<'a> {
@@ -110,7 +110,7 @@ pub fn ping(seq: Seq, json: &mut Vec<u8>) {
     json_body::write(&Ping { r#type: "ping", seq: seq.0 }, json);
 }
 
-/// The stream ends.
+/// The last frame.
 pub fn bye(why: Bye, retry_after_ms: u64, json: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct CloseReason<'a> {

@@ -1,5 +1,5 @@
-//! How a frame of the stream goes over the wire: the same JSON in a websocket frame, as a
-//! server-sent event or as a line; or a line for people, which is made from the message itself.
+//! The framings of the stream: the same JSON in a websocket frame, as a server-sent event or as a
+//! line; or a plain line for people, made from the message itself.
 
 use std::io::Write;
 
@@ -20,12 +20,12 @@ pub(super) enum Framing {
     Plain,
 }
 
-/// The first line of a stream for people. No message can be taken for it.
+/// The first line of a plain stream. No message looks like it.
 pub(super) const FIRST_LINE: &[u8] = b"# times are in UTC\n";
 
 impl Framing {
-    /// Appends a frame whose JSON `write` appends; nothing, if that appends nothing, or the form is
-    /// without JSON. `seq`: the number of what the frame tells of, where that is in the log.
+    /// Appends a frame whose JSON `write` appends; nothing, if that appends nothing, or the form
+    /// has no JSON. `seq`: the event's sequence number, if it is in the log.
     pub fn json(
         self,
         epoch: &str,
@@ -50,23 +50,23 @@ impl Framing {
         if out.len() == head {
             return out.truncate(start);
         }
-        // JSON has no line ends of its own, so one line holds it all.
+        // The JSON contains no line end, so it fits on one line.
         out.extend_from_slice(if self == Framing::Lines { b"\n" } else { b"\n\n" });
     }
 }
 
-/// Appends a message as a line for people.
+/// Appends a message as a plain line.
 pub(super) fn line(time: Time, author: &Name, text: &str, out: &mut Vec<u8>) {
     let time = time.to_string();
-    // RFC 3339: the clock stands behind the T.
+    // RFC 3339: the time follows the T.
     let clock = time.get(11..16).unwrap_or_default();
     write!(out, "{clock} {}: ", author.as_str()).expect("a Vec takes all");
     for c in text.chars() {
         let mut utf8 = [0; 4];
         let shown = match c {
-            // What follows stands back, so that nobody can make up a line of somebody else.
+            // Continuation lines are indented, so that a message cannot fake another user's line.
             '\n' => "\n      ",
-            // This may be read on a terminal, which would do what it is told.
+            // A terminal would obey control characters.
             c if c.is_control() && c != '\t' => "\u{fffd}",
             c => c.encode_utf8(&mut utf8),
         };

@@ -155,7 +155,7 @@ pub(super) async fn block(
         Err(Refusal::Malformed(_)) => {
             Err(Failure::field("name").saying("you cannot block yourself; name somebody else"))
         }
-        Err(Refusal::Full) => {
+        Err(Refusal::QuotaReached) => {
             let says = "you have blocked as many people as an account can; first unblock \
                         somebody: GET /api/v1/me/blocked lists them";
             Err(Failure::from(Code::Forbidden).saying(says))

@@ -1,7 +1,7 @@
-//! What goes out: rooms, messages and people, as structs that borrow.
+//! JSON output: rooms, messages and users, as structs that borrow.
 //!
-//! It must never write a password or the hash of one; the types it writes from hold none. Of a
-//! message that was taken back it writes no text, for there is none.
+//! It must never write a password or its hash; the types that it writes from hold none. A deleted
+//! message has no text.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -13,7 +13,7 @@ use crate::protocol::json_body;
 use crate::store::{Counts, Message};
 use crate::time::Time;
 
-/// A room. What differs from member to member is left out where a room is told to all of them.
+/// A room. Member-specific fields are missing in a broadcast to all members.
 #[derive(Serialize)]
 pub(super) struct Room<'a> {
     id: u64,
@@ -33,7 +33,7 @@ pub(super) struct Room<'a> {
     updated: Time,
 }
 
-/// What one member has to do with a room.
+/// One member's relation to a room.
 #[derive(Serialize)]
 struct Own {
     read_seq: u64,
@@ -42,7 +42,7 @@ struct Own {
 }
 
 impl<'a> Room<'a> {
-    /// As its members are told of it.
+    /// For a broadcast to its members.
     pub fn told(info: &'a RoomInfo) -> Room<'a> {
         Room {
             id: info.id.0,
@@ -60,7 +60,7 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// As somebody sees it who asked. That something was said is only for those who may read it.
+    /// For one caller. The time of the last message is only for callers that may read the room.
     pub fn seen(info: &'a RoomInfo, counts: Counts) -> Room<'a> {
         let member = info.membership.is_some();
         let may_read = (member || info.is_open()) && info.last > info.horizon;
@@ -71,7 +71,7 @@ impl<'a> Room<'a> {
     }
 }
 
-/// A message, as a page and the stream have it.
+/// A message in a page or on the stream.
 #[derive(Serialize)]
 pub(super) struct Said<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -124,7 +124,7 @@ impl<'a> From<&'a Message> for Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// With the piece of it that a search found.
+    /// With the snippet that a search found.
     pub fn found(message: &'a Message, snippet: &'a str) -> Said<'a> {
         Said { snippet: Some(snippet), ..Said::from(message) }
     }
@@ -134,7 +134,7 @@ impl<'a> Said<'a> {
         Said { kind: Some("message"), ..Said::from(message) }
     }
 
-    /// What was said just now; `None`: something else has happened.
+    /// A message that was just sent; `None` for any other event.
     pub fn live(event: &'a Event) -> Option<Said<'a>> {
         let What::Said { seq, text, client_id, reply_to, calls } = &event.what else { return None };
         Some(Said {
@@ -156,7 +156,7 @@ impl<'a> Said<'a> {
     }
 }
 
-/// Somebody.
+/// A user.
 #[derive(Serialize)]
 pub(super) struct Known<'a> {
     name: &'a str,
@@ -173,7 +173,7 @@ impl<'a> From<&'a Person> for Known<'a> {
     }
 }
 
-/// Somebody in a room.
+/// A user in a room.
 #[derive(Serialize)]
 pub(super) struct Occupant<'a> {
     name: &'a str,
@@ -196,7 +196,7 @@ impl<'a> From<&'a Member> for Occupant<'a> {
     }
 }
 
-/// A session, as its owner sees it in the list of theirs.
+/// A session, for the list of its owner.
 #[derive(Serialize)]
 pub(super) struct Login<'a> {
     id: u64,
@@ -218,7 +218,7 @@ impl<'a> From<&'a SessionInfo> for Login<'a> {
     }
 }
 
-/// A deleted room, as its owner sees it.
+/// A deleted room, for its owner.
 #[derive(Serialize)]
 pub(super) struct Deleted<'a> {
     id: u64,

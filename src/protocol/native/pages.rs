@@ -1,4 +1,4 @@
-//! Pages: which one a query asks for, and the links to its neighbours (RFC 8288).
+//! Pages: parses a query's page, and links to its neighbours (RFC 8288).
 
 use crate::chat::{RoomId, Seq};
 use crate::http::{Request, Response};
@@ -7,26 +7,26 @@ use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::store::Bound;
 
-/// The value of a query's first parameter of that name; an empty one counts as left out.
+/// The value of a query's first parameter of that name; an empty one counts as missing.
 pub(super) fn parameter(request: &Request, name: &str) -> Option<String> {
     let found = request.query_pairs().find(|(key, _)| key == name);
     found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 
-/// A parameter that must be a number.
+/// A numeric parameter.
 pub(super) fn counted(request: &Request, name: &'static str) -> Result<Option<u64>, Failure> {
     let value = parameter(request, name);
     value.map(|value| number(&value).ok_or(Failure::field(name))).transpose()
 }
 
-/// How many messages at most.
+/// The most messages of the page.
 pub(super) fn limit(request: &Request) -> Result<usize, Failure> {
     let Some(limit) = counted(request, "limit")? else { return Ok(PAGE_MESSAGES) };
     let limit = usize::try_from(limit).ok().filter(|limit| (1..=PAGE_MESSAGES_MAX).contains(limit));
     limit.ok_or(Failure::field("limit"))
 }
 
-/// Where the page lies.
+/// The position of the page.
 pub(super) fn bound(request: &Request) -> Result<Bound, Failure> {
     let seq = |name| Ok::<_, Failure>(counted(request, name)?.map(Seq));
     match (seq("before")?, seq("after")?, seq("around")?) {

@@ -1,4 +1,4 @@
-//! Search: in the rooms that the caller may read, and in no other.
+//! Search in the rooms that the caller may read.
 
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
     Ok(listed(request, &found))
 }
 
-/// What was found, with the link to more of it.
+/// A page of results, with the link to the next one.
 pub(super) fn listed(request: &Request, found: &Found) -> Response {
     #[derive(Serialize)]
     struct Messages<'a> {

@@ -1,5 +1,5 @@
-//! The server itself: what it is and can do, whether it is well, and the documents that describe it
-//! to programs. All of it without logging in.
+//! The server's own resources: its description, its health, and the API documents. All of them
+//! without authentication.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) const OPENAPI: &str = include_str!("openapi.json");
 /// AsyncAPI 3.0.
 pub(super) const ASYNCAPI: &str = include_str!("asyncapi.json");
 
-/// What a client may count on; words are added, and never taken away within v1.
+/// The feature names that a client may rely on; names are added, and never removed within v1.
 const FEATURES: [&str; 8] =
     ["history", "search", "edit", "delete", "reactions", "read_markers", "direct", "typing"];
 
@@ -65,7 +65,7 @@ const LIMITS: Limits = Limits {
     body_bytes_max: BODY_BYTES_MAX,
 };
 
-/// Answers with what the server is.
+/// Answers with the server's description.
 pub(super) async fn about(context: &Context) -> Result<Response, Failure> {
     let seq = context.hub.call(Caller::Nobody, call::Heard).await?;
     let about = About {
@@ -86,7 +86,8 @@ pub(super) fn document(json: &'static str) -> Response {
     Response::new(200).json(json).header("Cache-Control", "no-cache")
 }
 
-/// Whether requests can be served: the hub answers soon, and the disk can be read and written.
+/// Whether the server can serve requests: the hub answers soon, and the disk can be read and
+/// written.
 pub(super) async fn ready(context: &Context) -> Result<Response, Failure> {
     if let Err(what_to_do) = *context.health.borrow() {
         return Err(Failure::from(Code::Unavailable).saying(what_to_do));

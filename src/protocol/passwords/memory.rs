@@ -1,11 +1,11 @@
-//! Hashing itself, and the memory that it takes: one piece for all hashes of one burst, which goes
-//! back to the system when nobody waits any more.
+//! Hashing, and its memory: one block for all hashes of a burst, returned to the system when no job
+//! waits.
 //!
-//! A piece for each hash is not given back: once glibc's allocator has had one that it had taken
-//! from the system for that alone, it carves the next from its heap, small things come to lie
-//! between them, and after some dozens of passwords 56 MiB are gone for good. What is larger than
-//! 32 MiB it always takes from the system, and gives back; so that is asked for, and only as much
-//! as a hash needs is ever touched.
+//! A block for each hash would not be returned: once glibc's allocator has had a block of its own
+//! from the system, it carves the next from its heap, small allocations land between them, and
+//! after some dozens of passwords 56 MiB are lost. It always takes blocks above 32 MiB from the
+//! system, and returns them; so this allocates one of those, and only touches as much as a hash
+//! needs.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
@@ -33,8 +33,8 @@ impl Memory {
         Some(hash.to_string().into())
     }
 
-    /// Whether a password is the one of a hash, which brings its own parameters, so that ours can
-    /// be changed. One that cannot be read opens nothing.
+    /// Whether a password matches a hash, which names its own parameters, so that ours can change.
+    /// An unreadable hash matches nothing.
     pub fn verify(&mut self, password: &str, hash: &str) -> bool {
         let mut verify = || {
             let hash = PasswordHash::new(hash).ok()?;
@@ -50,7 +50,7 @@ impl Memory {
         verify().unwrap_or_default()
     }
 
-    /// Nobody waits any more.
+    /// Returns the memory, as no job waits.
     pub fn give_back(&mut self) {
         self.0 = Vec::new();
     }
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// With memory that has been used before, it is the same hash.
+    /// Reused memory gives the same hash.
     #[test]
     fn it_hashes_as_argon2_does() {
         let mut memory = Memory::default();
@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(*hash, *expected.expect("a hash").to_string());
             assert!(memory.verify(password, &hash) && !memory.verify("other", &hash));
         }
-        // One with other parameters, made by others.
+        // A hash with other parameters, from another program.
         let argon2 = Argon2::new(Algorithm::Argon2i, Version::V0x10, Params::DEFAULT);
         let other = argon2.hash_password_with_salt(b"theirs", &[3; 16]).expect("a hash");
         let other = other.to_string();

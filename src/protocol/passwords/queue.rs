@@ -1,26 +1,27 @@
-//! Who is next: addresses take turns, and so do the rooms that one address asks for.
+//! A fair queue: addresses take turns, and so do the rooms of one address.
 //!
-//! It must never make anybody wait for more than one turn of each of the others, however much those
-//! want (start-time fair queuing, with every turn of one length); and whoever has no place any more
-//! is whose line is longest. It knows nothing of what waits.
+//! Nobody waits for more than one turn of each other address, however many jobs those have
+//! (start-time fair queuing, with turns of equal length); when the queue overflows, the longest
+//! lane loses a job. It knows nothing of the jobs.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::chat::Source;
 
-/// For what somebody waits, within their address: a room's number, or 0 for a room to be made.
+/// A lane within an address: a room's number, or 0 for a new room.
 pub(super) type Lane = u64;
 
-/// What waits, in the order of coming.
+/// The waiting jobs, in order of arrival.
 pub(super) struct Queue<T> {
     waiting: Vec<(Source, Lane, T)>,
     sources: Turns<Source>,
-    /// Of the addresses of whom something waits, or lately did.
+    /// The lanes of the addresses that have a job, or recently had one.
     lanes: HashMap<Source, Turns<Lane>>,
 }
 
-/// Who has had how many turns. Whoever comes new has had as many as the one whose turn was last.
+/// The number of turns that each key has had. A new key starts with as many as the key of the last
+/// turn.
 struct Turns<K> {
     now: u64,
     had: HashMap<K, u64>,
@@ -31,12 +32,12 @@ impl<T> Queue<T> {
         Queue { waiting: Vec::new(), sources: Turns::new(), lanes: HashMap::new() }
     }
 
-    /// How many wait.
+    /// The number of waiting jobs.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Takes its place.
+    /// Appends a job.
     pub fn push(&mut self, source: Source, lane: Lane, what: T) {
         let mut others = self.waiting.iter().filter(|(other, _, _)| *other == source).peekable();
         if others.peek().is_none() {
@@ -49,7 +50,7 @@ impl<T> Queue<T> {
         self.waiting.push((source, lane, what));
     }
 
-    /// Whose turn it is.
+    /// Takes the job whose turn it is.
     pub fn pop(&mut self) -> Option<T> {
         let source = self.sources.next(self.waiting.iter().map(|(source, _, _)| *source))?;
         let own = self.waiting.iter().filter(|(other, _, _)| *other == source);
@@ -61,7 +62,7 @@ impl<T> Queue<T> {
         Some(what)
     }
 
-    /// The last in the longest line of the address of whom most wait.
+    /// Takes the last job of the longest lane of the address with the most jobs.
     pub fn pop_excess(&mut self) -> Option<T> {
         let source = most(self.waiting.iter().map(|(source, _, _)| *source))?;
         let own = self.waiting.iter().filter(|(other, _, _)| *other == source);
@@ -72,12 +73,12 @@ impl<T> Queue<T> {
         Some(what)
     }
 
-    /// Takes out whatever nobody waits for any more.
+    /// Removes abandoned jobs.
     pub fn retain(&mut self, is_wanted: impl Fn(&T) -> bool) {
         self.waiting.retain(|(_, _, what)| is_wanted(what));
     }
 
-    /// Forgets who would be treated in the same way if they came for the first time.
+    /// Forgets keys whose state is the same as a new key's.
     fn forget(&mut self) {
         let waits = |source: &Source| self.waiting.iter().any(|(other, _, _)| other == source);
         self.sources.forget(waits);
@@ -95,14 +96,13 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         Turns { now: 0, had: HashMap::new() }
     }
 
-    /// Somebody comes of whom nothing waits yet: what they have not used is not saved for them.
+    /// A key without a waiting job gets one: unused turns are not saved up.
     fn join(&mut self, who: K) {
         let had = self.had.entry(who).or_insert(0);
         *had = self.now.max(*had);
     }
 
-    /// Of those who wait, the one who has had fewest turns; of several the first. They have had one
-    /// more then.
+    /// Takes a turn: the waiting key with the fewest turns; of several the first.
     fn next(&mut self, waiting: impl Iterator<Item = K>) -> Option<K> {
         let next = waiting.min_by_key(|who| self.had.get(who).copied().unwrap_or(0))?;
         let had = self.had.entry(next).or_insert(0);
@@ -117,7 +117,7 @@ impl<K: Copy + Eq + Hash> Turns<K> {
     }
 }
 
-/// The one that comes most often; of several the one that comes last.
+/// The most frequent key; of several the last.
 fn most<K: Copy + Eq + Hash>(all: impl Iterator<Item = K> + Clone) -> Option<K> {
     let mut counts = HashMap::new();
     for one in all.clone() {
@@ -151,7 +151,8 @@ mod tests {
         assert!(queue.sources.had.len() <= 1 && queue.lanes.len() <= 1, "it keeps nothing");
     }
 
-    /// Who asks again as soon as they are answered gets no more than who has many waiting.
+    /// A key that asks again as soon as it is answered gets no more turns than one with many
+    /// waiting jobs.
     #[test]
     fn nobody_is_passed_over_by_those_who_come_new() {
         let mut queue = Queue::new();
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!(served.join(" "), "b1 1 2 b2 1 2 b3 1 2");
     }
 
-    /// The same of the rooms of one address, whoever else has had turns meanwhile.
+    /// The same holds for the rooms of one address, whatever turns other addresses had meanwhile.
     #[test]
     fn a_new_room_waits_for_one_turn_of_each() {
         let mut queue = Queue::new();

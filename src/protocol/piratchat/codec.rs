@@ -1,8 +1,8 @@
-//! Piratchat over its websocket: one global chat, in which a client says `{"message":M}` and hears
-//! what the others say, and who of them comes and goes.
+//! Piratchat over its websocket: one global chat. A client sends `{"message":M}` and receives the
+//! other clients' messages, joins and leaves.
 //!
-//! It has no state, and does not know who speaks: the core does. Called by connections to decode,
-//! by the hub to encode.
+//! It has no state and does not know the sender: the core does. Called by connections to decode, by
+//! the hub to encode.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
 use crate::protocol::{closing, json_body};
 use crate::ws::{CloseFrame, text_frame_with};
 
-/// Piratchat as the hub knows it.
+/// Piratchat's codec.
 pub static CODEC: Piratchat = Piratchat;
 
 /// See [`CODEC`].
@@ -56,7 +56,7 @@ impl Codec for Piratchat {
             What::Said { text, .. } => {
                 json_body::write(&Said { message: text, author: name }, json)
             }
-            // What it has no word for is not told.
+            // Piratchat has no frame for these.
             What::Edited { .. }
             | What::Deleted { .. }
             | What::Reacted { .. }
@@ -72,7 +72,7 @@ impl Codec for Piratchat {
         closing::close_frame(why)
     }
 
-    /// Who does something knows that they did it: of a message they get the acknowledgement.
+    /// The sender gets no echo: it gets the acknowledgement.
     fn echoes(&self) -> bool {
         false
     }
@@ -97,17 +97,17 @@ impl Codec for Piratchat {
     }
 }
 
-/// What a client is told about a message that was refused. Only `message_too_long` is from the
-/// seed's documents.
+/// The error code of a refused message. Only `message_too_long` is from Piratchat's documents.
 fn code(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::MessageTooLong => "message_too_long",
         Refusal::Malformed(_) | Refusal::NameMissing | Refusal::OtherName => "invalid_message",
-        // It may be sent again; all others would be refused again.
+        // The client may send the message again; after any other code it would be refused again.
         Refusal::Unavailable | Refusal::Full | Refusal::NoSpace => "unavailable",
         Refusal::RateLimited { .. } => "rate_limited",
         Refusal::RoomNotFound | Refusal::NotPresent => "not_here",
-        Refusal::Unauthenticated
+        Refusal::QuotaReached
+        | Refusal::Unauthenticated
         | Refusal::UnknownKey
         | Refusal::NameInvalid
         | Refusal::NameTaken

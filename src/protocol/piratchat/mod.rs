@@ -272,6 +272,9 @@ impl From<Refusal> for Failure {
                 (403, "this is not yours to do")
             }
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
+            Refusal::QuotaReached => {
+                (403, "this address has as many accounts as one can have; ask the server's owner")
+            }
             Refusal::Full => (503, "the server has reached its limit for this; tell its owner"),
             Refusal::NoSpace => (503, "the server's disk is nearly full; tell its owner"),
             Refusal::Unavailable => (503, "the server cannot save this now; try again later"),

@@ -1,4 +1,4 @@
-//! Attacks by connections: that take a place, that never end, that do not read.
+//! Attacks by connections that hold a slot, never end, or do not read.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ async fn read_slowly(target: Target, number: usize, session: &str) -> &'static s
     "still reading"
 }
 
-/// Websockets without an account take all places that they get, and say nothing.
+/// Websockets without an account take all the slots they get, and send nothing.
 pub async fn slots(target: Target) -> String {
     let (mut held, mut statuses) = (Vec::new(), Statuses::default());
     let end = target.end();
@@ -85,7 +85,7 @@ pub async fn slots(target: Target) -> String {
     format!("{fault}{}; /healthz {health}, a member's stream {chats}", statuses.show())
 }
 
-/// Heads that come a byte at a time, on many connections.
+/// Heads sent a byte at a time, on many connections.
 pub async fn slow_heads(target: Target) -> String {
     let (mut held, end) = (Vec::new(), target.end());
     let mut cut = 0;
@@ -133,12 +133,12 @@ pub async fn never_ending(target: Target) -> String {
                 }
                 Err(error) => Err(error),
             },
-            // A frame that is never whole.
+            // An incomplete frame.
             1 => match line.upgrade("/chats/1/ws", &from(1 + number)).await {
                 Ok(_) => line.send(&frame(0x81, &[b'x'; 65_000])[..64_000]).await,
                 Err(error) => Err(error),
             },
-            // A body that is never whole.
+            // An incomplete body.
             _ => {
                 let head =
                     "POST /chats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65000\r\n\r\n";
@@ -183,7 +183,7 @@ pub async fn pings(target: Target) -> String {
     statuses.show()
 }
 
-/// Bytes that are no protocol, and frames that are none, on one connection after the other.
+/// Random bytes, and invalid frames, on one connection after the other.
 pub async fn garbage(target: Target) -> String {
     let (mut statuses, end) = (Statuses::default(), target.end());
     let mut seed = 0x9E37_79B9_7F4A_7C15_u64;

@@ -1,4 +1,4 @@
-//! Attacks by requests that end: what they cost, and what they fill.
+//! Attacks by complete requests: their cost, and the tables that they fill.
 
 use std::io::Result;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Statuses, Target};
 use crate::client::{self, Line, ask, from, request};
 
-/// Rooms that a list has to show.
+/// The number of rooms in a list.
 const ROOMS: usize = 5_000;
 
-/// Somebody has the database locked for a second, while one account marks its room as read as fast
-/// as it can; then it says something.
+/// The database is locked for a second, while one account moves its read marker as fast as it can;
+/// then it sends a message.
 pub async fn marks_while_locked(target: Target) -> String {
     let (_, session) = client::account(target.port, "marker", 1).await.expect("an account");
     let database = target.database.clone();
@@ -34,7 +34,7 @@ pub async fn marks_while_locked(target: Target) -> String {
         }
     }
     lock.join().expect("somebody else");
-    // (The marker has used up what one person may ask.)
+    // (The markers have used up the account's rate limit.)
     let (_, other) = client::account(target.port, "other", 2).await.expect("an account");
     let body = r#"{"text":"and a word"}"#;
     let said = ask(target.port, "POST /api/v1/rooms/1/messages", &other, body).await;
@@ -43,7 +43,7 @@ pub async fn marks_while_locked(target: Target) -> String {
     format!("{fault}{}; a message in the end: {said}", statuses.show())
 }
 
-/// One at a time, so that each is a round of its own.
+/// One at a time, so that each is its own round.
 async fn mark(target: Target, session: String) -> Vec<(u16, usize)> {
     let (mut found, end) = (std::collections::BTreeMap::new(), target.end());
     let mut seq = 0;
@@ -61,7 +61,7 @@ async fn mark(target: Target, session: String) -> Vec<(u16, usize)> {
     found.into_iter().collect()
 }
 
-/// A few thousand rooms, and what is said in one.
+/// A few thousand rooms, and messages in one.
 pub async fn make_rooms(target: Target) -> String {
     let (_, session) = client::account(target.port, "maker", 1).await.expect("an account");
     let mut line = Line::dial(target.port).await.expect("a connection");
@@ -86,7 +86,7 @@ pub async fn make_rooms(target: Target) -> String {
     String::new()
 }
 
-/// Four clients ask for the list of all rooms, again and again.
+/// Four clients request the list of all rooms, again and again.
 pub async fn list_rooms(target: Target) -> String {
     let tasks: Vec<_> =
         (0..4).map(|one| tokio::task::spawn_local(list(target.clone(), one))).collect();
@@ -126,7 +126,7 @@ pub async fn direct_rooms(target: Target) -> String {
             statuses.count("lost");
         }
     }
-    // The victim still makes a room, joins another's, and is written to.
+    // The victim can still make a room, join another, and receive messages.
     let room = json!({"title": "of the victim", "visibility": "public"}).to_string();
     let made = ask(target.port, "POST /api/v1/rooms", &victim, &room).await;
     let made = made.map_or(0, |made| made.status);
@@ -161,7 +161,7 @@ async fn stranger(port: u16, number: usize, statuses: &mut Statuses) -> Result<(
 }
 
 /// Two dozen connections enter their own room again and again, which hashes a password each time;
-/// meanwhile somebody else wants to get into another.
+/// meanwhile a user tries to enter another room.
 pub async fn passwords(target: Target) -> String {
     let room = |title: &str| {
         json!({"title": title, "visibility": "private", "password": "a long password"}).to_string()
@@ -211,7 +211,7 @@ async fn hammer(target: Target, number: usize) {
     }
 }
 
-/// Passwords of a hidden room are guessed, from one address that claims to be many others.
+/// A client guesses the passwords of a hidden room, from one address that claims to be many.
 pub async fn guessing(target: Target) -> String {
     let room = json!({"title": "cellar", "visibility": "hidden", "password": "a long password"});
     let (_, owner) = client::account(target.port, "owner", 1).await.expect("an account");

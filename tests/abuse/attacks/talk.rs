@@ -1,4 +1,4 @@
-//! Attacks by what is said: on websockets, and in bulk.
+//! Attacks by messages: on websockets, and in bulk.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn write(target: Target, number: usize) -> Vec<u16> {
     let Ok(session) = client::guest(target.port, &format!("writer {number}"), 1).await else {
         return found;
     };
-    // In a room of its own: the lobby has its own limits.
+    // In its own room: the lobby has its own limits.
     let room = json!({"title": format!("room {number}"), "visibility": "public"}).to_string();
     let made = ask(target.port, "POST /api/v1/rooms", &session, &room).await;
     let room = made.ok().and_then(|made| made.json()["id"].as_u64()).unwrap_or(1);
@@ -51,7 +51,7 @@ async fn write(target: Target, number: usize) -> Vec<u16> {
     found
 }
 
-/// One person puts a thousand kinds of reaction on a message; another then wants to put one.
+/// One user adds a thousand kinds of reaction to a message; then another user adds one.
 pub async fn reactions(target: Target) -> String {
     let (_, one) = client::account(target.port, "reactor", 1).await.expect("an account");
     let (_, other) = client::account(target.port, "other", 2).await.expect("an account");
@@ -88,14 +88,14 @@ pub async fn join_and_leave(target: Target) -> String {
     chatter(target, "/chats/1/ws", &from(1), &[join, leave]).await
 }
 
-/// One account is always writing something.
+/// One account sends typing events all the time.
 pub async fn typing(target: Target) -> String {
     let (_, session) = client::account(target.port, "typist", 1).await.expect("an account");
     let typing = json!({"type": "typing", "room": 1}).to_string();
     chatter(target, "/api/v1/events", &session, &[typing]).await
 }
 
-/// Says the same again and again, and reads what comes, but not into anything.
+/// Sends the same frame again and again, and discards the answers.
 async fn chatter(target: Target, path: &str, headers: &str, words: &[String]) -> String {
     let (mut said, mut heard, mut lost) = (0_usize, Statuses::default(), 0);
     let end = target.end();
@@ -144,7 +144,7 @@ async fn chatter(target: Target, path: &str, headers: &str, words: &[String]) ->
     format!("{said} events sent; heard {}; {lost} times closed", heard.show())
 }
 
-/// Long phrases are searched for, by several accounts at once.
+/// Several accounts search for long phrases at once.
 pub async fn searches(target: Target) -> String {
     let tasks: Vec<_> = (0..8)
         .map(|number| {
@@ -158,7 +158,7 @@ pub async fn searches(target: Target) -> String {
             statuses.count(status);
         }
     }
-    // History is read all the same.
+    // History can still be read.
     let (_, reader) = client::account(target.port, "reader", 99).await.expect("an account");
     let page = ask(target.port, "GET /api/v1/rooms/1/messages", &reader, "").await;
     let page = page.map_or(0, |page| page.status);
@@ -171,7 +171,7 @@ async fn search(target: Target, number: usize) -> Vec<u16> {
     let Ok((_, session)) = client::account(target.port, &name, 20 + number).await else {
         return Vec::new();
     };
-    // Something to be found, and long.
+    // Long messages to be found.
     let text = "a b ".repeat(900);
     for _ in 0..5 {
         let body = json!({"text": text}).to_string();

@@ -1,4 +1,4 @@
-//! A client of HTTP that sends whatever it is told to, and reads one response at a time.
+//! An HTTP client that sends any bytes, and reads one response at a time.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -10,11 +10,11 @@ use super::PATIENCE;
 /// One connection.
 pub struct Http {
     pub stream: TcpStream,
-    /// Read, and not yet looked at.
+    /// Received, and not parsed yet.
     pub buffer: Vec<u8>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
@@ -22,8 +22,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// One request on a connection of its own, which ends with it. `line` is the method and the path,
-/// `headers` are whole lines.
+/// One request on its own connection. `line` is the method and the path, `headers` are whole lines.
 pub fn ask(port: u16, line: &str, headers: &str, body: &str) -> Response {
     let mut http = Http::connect(port);
     let length = match body.len() {
@@ -46,7 +45,7 @@ impl Http {
         Http { stream, buffer: Vec::new() }
     }
 
-    /// What belongs into `Host`.
+    /// The value of `Host`.
     pub fn host(&self) -> String {
         self.stream.peer_addr().expect("a peer").to_string()
     }
@@ -131,7 +130,7 @@ impl Http {
         }
     }
 
-    /// What stands before the next such end, which is taken away, too.
+    /// The bytes before the next `end`, which is consumed, too.
     fn take_until(&mut self, end: &[u8]) -> Vec<u8> {
         loop {
             if let Some(at) = self.buffer.windows(end.len()).position(|bytes| bytes == end) {
@@ -143,7 +142,7 @@ impl Http {
         }
     }
 
-    /// Reads more. `false`: there is no more.
+    /// Reads more. `false`: the connection has ended.
     pub fn fill(&mut self) -> bool {
         let mut some = [0; 16 * 1024];
         match self.stream.read(&mut some) {
@@ -160,7 +159,7 @@ impl Http {
         }
     }
 
-    /// Whether the server has ended the connection, and nothing is left to read.
+    /// Whether the server has closed the connection, and nothing is left to read.
     pub fn is_over(&mut self) -> bool {
         self.buffer.is_empty() && !self.fill()
     }
@@ -185,7 +184,7 @@ impl Response {
         String::from_utf8(self.body.clone()).expect("UTF-8")
     }
 
-    /// Checks both, and shows both where one is wrong.
+    /// Checks status and body, and prints both on a mismatch.
     pub fn expect(&self, status: u16, body: &Value) {
         assert_eq!((self.status, &self.json()), (status, body));
     }

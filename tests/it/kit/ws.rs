@@ -1,4 +1,4 @@
-//! A websocket client written by hand, so that it can also do what no client should.
+//! A hand-written websocket client, which can also break the protocol.
 
 use std::net::Shutdown;
 
@@ -9,11 +9,11 @@ use super::{Http, Response};
 /// An open websocket.
 pub struct Ws {
     pub http: Http,
-    /// What the server said to the handshake.
+    /// The response to the handshake.
     pub response: Response,
 }
 
-/// What comes from the server.
+/// A frame from the server.
 #[derive(PartialEq, Debug)]
 pub enum Heard {
     Text(String),
@@ -31,7 +31,7 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-/// What a client sends to have a websocket (the key is RFC 6455's own example).
+/// The request for a websocket (the key is RFC 6455's own example).
 pub fn handshake(host: &str, path: &str, headers: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -49,7 +49,7 @@ pub fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The beginning of a frame, up to where a mask would stand.
+/// The header of a frame, without a mask.
 pub fn header(opcode: u8, is_final: bool, length: usize, masked: bool) -> Vec<u8> {
     let mut bytes = vec![opcode | if is_final { 0x80 } else { 0 }];
     let mask = if masked { 0x80 } else { 0 };
@@ -68,7 +68,7 @@ pub fn header(opcode: u8, is_final: bool, length: usize, masked: bool) -> Vec<u8
 }
 
 impl Ws {
-    /// Asks for a websocket; `headers` are whole lines. What is not a 101 is an error.
+    /// Requests a websocket; `headers` are whole lines. Any answer but a 101 is an error.
     pub fn upgrade(mut http: Http, path: &str, headers: &str) -> Result<Ws, Response> {
         let host = http.host();
         http.send(handshake(&host, path, headers));
@@ -98,7 +98,7 @@ impl Ws {
         self.text(&what.to_string());
     }
 
-    /// The next frame, whatever it is. The server's are unmasked, and never in pieces.
+    /// The next frame of any kind. The server's frames are unmasked and unfragmented.
     pub fn hear(&mut self) -> Heard {
         let Some((opcode, payload)) = self.read_frame() else { return Heard::End };
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
@@ -137,7 +137,7 @@ impl Ws {
         Some((first & 0x0f, payload))
     }
 
-    /// Sees to it that so many bytes are there. `false`: the end comes first.
+    /// Reads until so many bytes are buffered. `false`: the connection ends first.
     fn fill(&mut self, bytes: usize) -> bool {
         while self.http.buffer.len() < bytes {
             if !self.http.fill() {
@@ -166,7 +166,7 @@ impl Ws {
         json
     }
 
-    /// The next message is this one. Where it has a `time`, that is one, and is not compared.
+    /// Expects this message. A `time` must be a timestamp, and is not compared.
     pub fn expect(&mut self, expected: &Value) {
         let mut heard = self.json();
         if let Some(time) = heard.as_object_mut().expect("an object").remove("time") {
@@ -176,23 +176,23 @@ impl Ws {
         assert_eq!(&heard, expected);
     }
 
-    /// The next message is this text, to the letter.
+    /// Expects exactly this text.
     pub fn expect_text(&mut self, expected: &str) {
         assert_eq!(self.hear_text(), expected);
     }
 
-    /// Piratchat's acknowledgement.
+    /// Expects Piratchat's acknowledgement.
     pub fn expect_ack(&mut self) {
         self.expect_text(r#"{"status":true}"#);
     }
 
-    /// The next frame is a close with that code; answers it, and then the connection ends.
+    /// Expects a close frame with that code, answers it, and expects the end.
     pub fn expect_close(&mut self, code: u16) {
         match self.hear() {
             Heard::Close(heard, reason) => assert_eq!(heard, code, "{reason}"),
             other => panic!("a close with {code} was expected, not {other:?}"),
         }
-        // It may not read any more.
+        // The server may not read any more.
         let _ = std::io::Write::write_all(
             &mut self.http.stream,
             &frame(CLOSE, true, &code.to_be_bytes()),
@@ -200,7 +200,7 @@ impl Ws {
         assert_eq!(self.hear(), Heard::End);
     }
 
-    /// Closes as a well-behaved client does, and is answered.
+    /// Closes with the handshake.
     pub fn bye(mut self) {
         self.frame(CLOSE, true, &1000_u16.to_be_bytes());
         loop {
@@ -213,7 +213,7 @@ impl Ws {
         assert_eq!(self.hear(), Heard::End);
     }
 
-    /// Goes without a word.
+    /// Drops the connection without a close frame.
     pub fn vanish(self) {
         let _ = self.http.stream.shutdown(Shutdown::Both);
     }

@@ -1,4 +1,4 @@
-//! Blocking: one does not want to hear from another.
+//! Blocking: an account hides another's messages.
 
 use serde_json::{Value, json};
 
@@ -46,8 +46,8 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
     at_bob.say(&what);
     assert_eq!(at_bob.find("error")["error"]["code"], "forbidden");
     at_bob.say(&json!({"type": "typing", "room": room}));
-    // In a room of all everybody reads everybody, and sees who is named; but nobody is called by
-    // whom they have blocked.
+    // In a shared room both read each other and see mentions; but a blocked account's mention does
+    // not notify.
     let call = server.tell(&bob, 1, "@Ann @Cat where are you?");
     let named = json!(["Ann", "Cat"]);
     assert_eq!(call["mentions"], named);
@@ -59,13 +59,13 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
     for who in [&ann, &bob, &cat] {
         assert_eq!(server.get(who, &at)["mentions"], named);
     }
-    // Who is taken up again is heard again.
+    // An unblocked account is heard again.
     block(&server, &ann, "DELETE", "BOB");
     block(&server, &ann, "DELETE", "BOB");
     assert_eq!(blocked(&server, &ann), [""; 0]);
     server.tell(&bob, room, "thanks");
     assert_eq!(at_ann.find("message")["text"], "thanks");
-    // And nobody opens what is not there yet.
+    // And neither opens a new room for two.
     block(&server, &cat, "PUT", "Bob");
     server.refused(&bob, ("PUT", "/users/Cat/room", NOTHING), (403, "forbidden"));
     server.refused(&cat, ("PUT", "/users/Bob/room", NOTHING), (403, "forbidden"));
@@ -95,11 +95,11 @@ fn a_block_lasts_and_ends_with_a_guest() {
     let (status, _) = server.api(&zoe, "DELETE", "/sessions/current", NOTHING);
     assert_eq!(status, 204);
     until("the guest is gone", || blocked(&server, &ann) == ["Bob"]);
-    // Another of that name is somebody else.
+    // A new guest of that name is another person.
     let other = guest(&server);
     assert_eq!(server.api(&other, "PUT", "/users/Ann/room", NOTHING).0, 201);
     assert_eq!(blocked(&server, &ann), ["Bob"]);
-    // Through all that is done to a database, too.
+    // Also through all maintenance of a database.
     server.stop();
     let scratch = Scratch::new();
     let (copy, lines) = (scratch.path("backup.db"), scratch.path("lines"));

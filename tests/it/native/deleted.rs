@@ -1,5 +1,5 @@
-//! Deleted rooms come back: through the API and the stream, and after a power cut, a backup and an
-//! export.
+//! Deleted rooms can be restored: through the API and the stream, and after a power cut, a backup
+//! and an export.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn delete(server: &TestServer, who: &User, room: u64) {
     assert_eq!(server.api(who, "DELETE", &format!("/rooms/{room}"), NOTHING).0, 204);
 }
 
-/// The titles of the rooms that somebody can bring back.
+/// The titles of the rooms that the user can restore.
 fn deleted(server: &TestServer, who: &User) -> Vec<String> {
     let list = server.get(who, "/me/deleted");
     let rooms = list["rooms"].as_array().expect("rooms");
@@ -91,7 +91,7 @@ fn a_title_that_is_taken_meanwhile_and_the_seeds_door() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let room = server.public(&ann, "Den");
-    // ChitChat's door deletes as it always did.
+    // ChitChat deletes as it always did.
     let done = server.ask(&format!("DELETE /chats/{room}"), &ann.bearer(), "");
     let cookie = format!("Cookie: session={}\r\n", ann.session);
     let done = if done.status == 200 {

@@ -16,7 +16,7 @@ fn two_have_one_room_of_their_own() {
     assert_eq!((status, &made["kind"], &made["title"]), (201, &json!("direct"), &json!("Bob")));
     let (room, path) = (number(&made["id"]), format!("/rooms/{}", made["id"]));
     assert_eq!(at_ann.expect("room")["room"]["title"], "Bob");
-    // It begins to exist for him with her first message.
+    // Bob sees the room from Ann's first message on.
     server.refused(&bob, ("GET", &path, NOTHING), (404, "room_not_found"));
     assert_eq!(server.get(&bob, "/rooms")["rooms"].as_array().map(Vec::len), Some(1));
     at_ann.send(room, "d1", "psst");
@@ -33,7 +33,7 @@ fn two_have_one_room_of_their_own() {
     server.refused(&ann, ("PUT", "/users/Nobody/room", NOTHING), (404, "user_not_found"));
 }
 
-/// Two who have said something to each other, and their room.
+/// Two users that have exchanged messages, and their room.
 fn pair(server: &TestServer) -> (User, User, u64) {
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let (status, made) = server.api(&ann, "PUT", "/users/Bob/room", NOTHING);
@@ -48,7 +48,7 @@ fn leave(server: &TestServer, who: &User, room: u64) {
     assert_eq!(status, 204, "{said}");
 }
 
-/// The rooms for two in somebody's list.
+/// The rooms for two in a user's list.
 fn listed(server: &TestServer, who: &User) -> Vec<u64> {
     let all = server.get(who, "/rooms");
     let all = all["rooms"].as_array().expect("a list").iter();
@@ -80,7 +80,7 @@ fn who_leaves_a_room_for_two_has_it_back_with_the_next_message() {
     assert_eq!(at_ann.expect("message")["text"], "second", "she is told of nothing else");
     assert_eq!(number(&server.get(&bob, &path)["unread"]), 1);
     assert_eq!(texts(&server, &bob, room), ["first", "second"]);
-    // By a message of their own, too; and whoever was away is told the same.
+    // By the user's own message, too; and a user that was away gets the same events.
     let away = at_bob.since();
     leave(&server, &bob, room);
     at_bob.expect("room_gone");
@@ -91,7 +91,7 @@ fn who_leaves_a_room_for_two_has_it_back_with_the_next_message() {
     let kinds: Vec<String> = missed.iter().map(|frame| text(&frame["type"])).collect();
     assert_eq!(kinds, ["room_gone", "room", "message"]);
     assert_eq!((&missed[2]["seq"], &missed[2]["text"]), (&said["seq"], &json!("third")));
-    // Who asks for it has it back without a word.
+    // Opening it again brings it back without a message.
     leave(&server, &bob, room);
     let (status, back) = server.api(&bob, "PUT", "/users/Ann/room", NOTHING);
     assert_eq!((status, number(&back["id"])), (200, room));
@@ -103,7 +103,7 @@ fn a_room_for_two_ends_when_both_have_left() {
     let mut server = TestServer::start();
     let (ann, bob, room) = pair(&server);
     leave(&server, &bob, room);
-    // That lasts, over kill -9.
+    // That survives kill -9.
     server.kill();
     server.go_on();
     assert_eq!((listed(&server, &bob), listed(&server, &ann)), (vec![], vec![room]));
@@ -143,7 +143,7 @@ fn a_room_for_two_ends_with_a_guest_who_is_gone_for_good() {
     server.refused(&ann, ("POST", &format!("{path}/messages"), &say), (404, "room_not_found"));
 }
 
-/// What is sent once more, or is refused by the log, says nothing new, and brings nobody back.
+/// A repeated message, or one that the log refuses, brings no member back.
 #[test]
 fn a_repeated_message_does_not_bring_back_who_has_left() {
     let server = TestServer::start();
@@ -162,7 +162,7 @@ fn a_repeated_message_does_not_bring_back_who_has_left() {
         let to = format!("/rooms/{room}/messages");
         server.refused(&ann, ("POST", &to, &astray), (422, "invalid_field"));
         assert_eq!((listed(&server, leaver), listed(&server, stays)), (vec![], vec![room]));
-        // The first that comes of all that is the room that is back with what is new.
+        // The first event after all that is the room that is back.
         server.tell(stays, room, "new");
         assert_eq!(at_leaver.find("room")["room"]["id"], room);
         assert_eq!(at_leaver.expect("message")["text"], "new");

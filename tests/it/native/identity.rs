@@ -18,7 +18,7 @@ fn an_account_has_one_key_and_many_sessions() {
     server.refused(&ann, ("POST", "/accounts", &json!([])), (400, "invalid_json"));
     let wrong = json!({"key": "0".repeat(64)});
     server.refused(&ann, ("POST", "/sessions", &wrong), (401, "unknown_key"));
-    // Cookie, key and session key all stand for the same person.
+    // Cookie, account key and session key all authenticate the same account.
     let cookie = format!("Cookie: session={}\r\n", ann.session);
     let key = format!("Authorization: Bearer {}\r\n", ann.key);
     for headers in [&cookie, &key, &ann.bearer()] {
@@ -85,8 +85,8 @@ fn everything_but_the_ways_in_needs_somebody() {
     }
 }
 
-/// And its cookie stays for as long as it may be used, since no answer that a stream's listener
-/// ever gets could renew it.
+/// And its cookie lasts as long as the session can, since no response to a stream's listener could
+/// renew it.
 #[test]
 fn a_session_that_is_remembered_lasts_thirty_days_or_a_guests_seven() {
     let server = TestServer::start();
@@ -116,7 +116,7 @@ fn a_session_that_is_remembered_lasts_thirty_days_or_a_guests_seven() {
             }
             let kept = cookie.split("Expires=").nth(1).and_then(|rest| rest.split(';').next());
             let kept = kept.expect("an end");
-            // By the day: what is behind a year counts for nothing here.
+            // By the day: smaller differences do not count here.
             let expires = shanty::time::Time::from(expires);
             let on = |days| expires.plus_secs(days * DAY).http_date();
             let day = "Fri, 31 Dec 2027".len();
@@ -143,7 +143,7 @@ fn a_revoked_session_ends_with_its_streams_and_no_others() {
         assert!(other[field].is_string(), "{other}");
     }
     let path = format!("/sessions/{}", number(&other["id"]));
-    // It is nobody else's to end.
+    // Another account cannot end it.
     server.refused(&bob, ("DELETE", &path, NOTHING), (404, "not_found"));
     assert_eq!(server.api(&ann, "DELETE", &path, NOTHING).0, 204);
     for stream in &mut going {
@@ -161,7 +161,7 @@ fn a_revoked_session_ends_with_its_streams_and_no_others() {
     server.refused(&ann, ("GET", "/me", NOTHING), (401, "unauthenticated"));
     server.tell(&bob, 1, "for the key");
     assert_eq!(by_key.expect("message")["text"], "for the key");
-    // What was revoked stays so.
+    // A revoked session stays revoked.
     server.kill();
     server.go_on();
     server.refused(&ann, ("GET", "/me", NOTHING), (401, "unauthenticated"));
@@ -194,7 +194,7 @@ fn a_new_key_puts_out_whoever_has_the_old_one() {
         }
         let again = server.session(&new);
         assert_eq!(server.get(&again, "/me")["name"], "Ann");
-        // All of it lasts.
+        // All of it survives a restart.
         server.kill();
         server.go_on();
         stays = [server.live(&ann, Form::Ws), server.live(&bob, Form::Ws)];
@@ -230,7 +230,7 @@ fn a_guest_is_somebody_until_they_go() {
     assert_eq!(at_gil.expect("room")["room"]["id"], room);
     server.tell(&ann, room, "welcome");
     assert_eq!(at_gil.expect("message")["text"], "welcome");
-    // A guest lasts over a restart, as their session does.
+    // A guest survives a restart, as the session does.
     server.kill();
     server.go_on();
     let me = server.get(&gil, "/me");
@@ -244,7 +244,7 @@ fn a_guest_is_somebody_until_they_go() {
     });
 }
 
-/// What `/nick` does, and every client that keeps cookies.
+/// As `/nick` does, and every client that keeps cookies.
 #[test]
 fn a_cookie_that_is_exchanged_frees_the_guests_name() {
     let server = TestServer::start();
@@ -265,16 +265,16 @@ fn a_cookie_that_is_exchanged_frees_the_guests_name() {
     assert_eq!((status, &thief["name"]), (201, &json!("bob")), "{thief}");
     while other_tab.next()["type"] != "bye" {}
     server.refused(&bob, ("GET", "/me", NOTHING), (401, "unauthenticated"));
-    // What Bob said is not this one's to change.
+    // The new Bob cannot change the old Bob's messages.
     let thief = User { session: text(&thief["session"]), ..bob.clone() };
     let path = format!("/rooms/1/messages/{}", number(&said["seq"]));
     server.refused(&thief, ("PATCH", &path, &json!({"text": "x"})), (403, "forbidden"));
-    // A name that is taken, or a body that is none, gives nothing up.
+    // A taken name, or an invalid body, gives nothing up.
     assert_eq!(be(&robert, "bob").0, 409);
     assert_eq!(be(&robert, "").0, 422);
     let robert = User { session: robert, ..bob };
     assert_eq!(server.get(&robert, "/me")["name"], "Robert");
-    // Likewise who logs in, through any door; of an account each session is its own.
+    // The same for a login, in any protocol; of an account each session is separate.
     let ann = server.user("Ann");
     for (name, path) in [("Zoe", "/api/login"), ("Zed", "/api/v1/sessions")] {
         let (_, guest) = be("none", name);
@@ -318,7 +318,7 @@ fn a_name_that_a_visitor_goes_by_is_not_two_peoples() {
     let ann = server.user("Ann");
     let room = server.public(&ann, "Den");
     let mut zed = server.guest(room, "Zed");
-    // Whether an account may be called so meanwhile or not: its member is told of the room.
+    // Whether or not an account may take the name meanwhile, its member gets the room's events.
     let made = server.send("POST /api/v1/accounts", &json!({"name": "Zed"}));
     if made.status == 201 {
         let account = server.session(&text(&made.json()["key"]));
@@ -333,7 +333,7 @@ fn a_name_that_a_visitor_goes_by_is_not_two_peoples() {
         zed.say(&json!({"event_type": "send", "name": "Zed", "msg": "still me"}));
         zed.vanish();
     }
-    // An account's name is nobody else's to take in a room.
+    // An account's name cannot be taken in a room.
     let mut other = server.ws(&format!("/chats/{room}/ws"), "");
     other.say(&json!({"event_type": "join", "name": "aNN"}));
     assert_eq!(other.json()["status"], false);

@@ -1,4 +1,4 @@
-//! Messages: said once however often it is tried, changed, taken back, and paged through.
+//! Messages: idempotent sends, edits, deletions, and paging.
 
 use serde_json::{Value, json};
 use shanty::limits::INDEX_ENTRIES;
@@ -36,7 +36,7 @@ fn what_is_said_twice_under_one_id_is_said_once() {
         }
         server.go_on();
     }
-    // What its author has taken back, and says once more, is what was taken back.
+    // A deleted message that is sent again stays deleted.
     let gone = "/rooms/1/messages/gone";
     let said = server.api(&ann, "PUT", gone, &body).1;
     let at = format!("/rooms/1/messages/{}", said["seq"]);
@@ -45,15 +45,15 @@ fn what_is_said_twice_under_one_id_is_said_once() {
     assert_eq!((status, &again["seq"], &again["time"]), (200, &said["seq"], &said["time"]));
     assert_eq!((&again["deleted"], &again["text"]), (&json!(true), NOTHING));
     server.refused(&ann, ("PUT", gone, &json!({"text": "other"})), (409, "client_id_reused"));
-    // Another author's is another message.
+    // Another author's client id is another message.
     let (status, theirs) = server.api(&bob, "PUT", path, &body);
     assert_eq!(status, 201);
     assert_ne!(theirs["seq"], first["seq"]);
-    // In another room it is the same id for another message.
+    // In another room the same client id is another message.
     let room = server.public(&ann, "Den");
     let elsewhere = format!("/rooms/{room}/messages/m-1_A");
     server.refused(&ann, ("PUT", &elsewhere, &body), (409, "client_id_reused"));
-    // An edit does not make it another message.
+    // An edited message is the same message.
     let seq = number(&first["seq"]);
     let edit = json!({"text": "hello!"});
     assert_eq!(server.api(&ann, "PATCH", &format!("/rooms/1/messages/{seq}"), &edit).0, 200);
@@ -85,7 +85,7 @@ fn curls_door() {
     let mut http = server.http();
     http.request("GET /r/1", &ann.bearer());
     assert_eq!(super::head(&mut http).header("content-type"), Some("text/plain; charset=utf-8"));
-    // It has begun when the room has heard of it.
+    // The request has begun when the room gets the message.
     crate::kit::until("Ann is here", || server.get(&ann, "/users/Ann")["online"] == true);
     let key = format!("Authorization: Bearer {}\r\n", ann.key);
     let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 12\r\n";
@@ -100,7 +100,7 @@ fn curls_door() {
     let lines = String::from_utf8(http.buffer.clone()).expect("UTF-8");
     let line = lines.strip_prefix("# times are in UTC\n").expect("whose time it is");
     assert_eq!(line.get(5..), Some(" Ann: hello=world\n"), "{line}");
-    // A page of another origin cannot say anything here, cookie or not.
+    // A page of another origin cannot send here, with or without a cookie.
     let cookie = format!("Cookie: session={}\r\n", ann.session);
     for from in ["Origin: https://evil.example\r\n", "Sec-Fetch-Site: same-site\r\n"] {
         assert_eq!(server.ask("POST /r/1", &format!("{cookie}{from}"), "x").status, 403);
@@ -173,7 +173,7 @@ fn changes_are_told_here_and_the_older_protocols_hear_nothing_of_them() {
         }
     }
     visitor.expect(&said(1, "Ann", "after"));
-    // And the other way round: what they say is a message here like any other.
+    // And the other way round: the older protocols' messages are ordinary messages here.
     visitor.say(&send("Vic", "from next door"));
     assert_eq!(streams[0].expect("message")["text"], "from next door");
     let mut heard = Vec::new();
@@ -187,7 +187,7 @@ fn changes_are_told_here_and_the_older_protocols_hear_nothing_of_them() {
         assert!(heard.contains(said), "{heard}");
     }
     assert_eq!(heard.len(), 3);
-    // The owner of a room takes back what others say in it, and nobody edits for another.
+    // A room's owner can delete other users' messages, but nobody can edit them.
     let room = server.public(&bob, "Bobs");
     server.enter(&ann, room);
     let seq = number(&server.tell(&ann, room, "rubbish")["seq"]);
@@ -210,7 +210,7 @@ fn what_was_taken_back_is_nowhere() {
     for word in &WORDS[1..] {
         assert_eq!(server.api(&ann, "PATCH", &path, &json!({"text": word})).0, 200);
     }
-    // Enough for the full-text index to take it in.
+    // Long enough for the full-text index.
     talk(&server, &ann, room, (0..INDEX_ENTRIES).map(|index| format!("filler {index}")));
     let found = server.get(&ann, "/search?q=obelisk");
     assert_eq!(number(&found["messages"][0]["seq"]), seq);
@@ -248,7 +248,7 @@ fn what_was_taken_back_is_nowhere() {
     nowhere(&server);
 }
 
-/// The numbers of a page's messages.
+/// The sequence numbers of a page's messages.
 fn seqs(page: &Value) -> Vec<u64> {
     page["messages"].as_array().expect("a list").iter().map(|one| number(&one["seq"])).collect()
 }
@@ -272,7 +272,7 @@ fn history_is_paged_both_ways_without_a_gap() {
         })
         .collect();
     let base = format!("/rooms/{room}/messages");
-    // A public room can be read by whoever is not in it.
+    // A client that is not a member can read a public room.
     let newest = server.get(&bob, &format!("{base}?limit=10"));
     assert_eq!(seqs(&newest), all[15..]);
     assert_eq!((&newest["more_before"], &newest["more_after"]), (&json!(true), &json!(false)));
@@ -325,7 +325,7 @@ fn replies_mentions_and_limits() {
         server.refused(&ann, ("POST", path, &body), expected);
         server.refused(&ann, ("PUT", "/rooms/1/messages/l1", &body), expected);
     }
-    // What is answered must have been said, and here; it may be taken back since.
+    // A reply needs an existing message of the same room, which may be deleted.
     let den = server.public(&ann, "Den");
     let elsewhere = number(&server.tell(&ann, den, "elsewhere")["seq"]);
     let mut ws = server.live(&ann, Form::Ws);
@@ -348,7 +348,7 @@ fn replies_mentions_and_limits() {
     assert_eq!(server.api(&ann, "DELETE", &at, NOTHING).0, 204);
     let (status, _) = server.api(&ann, "POST", path, &json!({"text": "why?", "reply_to": gone}));
     assert_eq!(status, 201);
-    // On the websocket, too, one may take back what is gone.
+    // On the websocket, too, deleting a deleted message succeeds.
     ws.say(&json!({"type": "delete", "room": 1, "target": gone, "client_id": "again"}));
     assert_eq!(ws.find("ack")["client_id"], "again");
     let longest = "𝄞".repeat(4000);

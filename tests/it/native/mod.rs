@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::kit::{Heard, Http, Response, TestServer, Ws};
 
-/// Somebody who is logged in here.
+/// A user with a session.
 #[derive(Clone)]
 pub struct User {
     /// The account's key; a guest has none.
@@ -30,7 +30,7 @@ impl User {
     }
 }
 
-/// What is in a JSON answer, and its status.
+/// A response's JSON, and its status.
 pub type Answer = (u16, Value);
 
 pub fn text(value: &Value) -> String {
@@ -61,7 +61,7 @@ impl TestServer {
         User { key: key.to_owned(), session: text(&body["session"]) }
     }
 
-    /// Asks as somebody; a body that is null is none. The path is what follows `/api/v1`.
+    /// A request as a user; a null body is sent as none. The path is what follows `/api/v1`.
     pub fn api(&self, who: &User, method: &str, path: &str, body: &Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         answer(&self.ask(&format!("{method} /api/v1{path}"), &who.bearer(), &body))
@@ -73,7 +73,7 @@ impl TestServer {
         body
     }
 
-    /// Makes a room, of which its maker is a member.
+    /// Makes a room, whose maker is a member.
     pub fn make(&self, who: &User, facts: &Value) -> u64 {
         let (status, body) = self.api(who, "POST", "/rooms", facts);
         assert_eq!(status, 201, "{body}");
@@ -90,7 +90,7 @@ impl TestServer {
         assert_eq!(status, 200, "{body}");
     }
 
-    /// Says something: its message.
+    /// Sends a message, and returns it.
     pub fn tell(&self, who: &User, room: u64, text: &str) -> Value {
         let path = format!("/rooms/{room}/messages");
         let (status, body) = self.api(who, "POST", &path, &json!({"text": text}));
@@ -111,7 +111,7 @@ impl TestServer {
         Stream::open(self.port(), &who.bearer(), form, query)
     }
 
-    /// Opens a stream that is up to date.
+    /// Opens a stream, and waits until it is live.
     pub fn live(&self, who: &User, form: Form) -> Stream {
         let mut stream = self.stream(who, form, "");
         stream.expect("caught_up");
@@ -133,11 +133,11 @@ pub struct Stream {
     pub form: Form,
     pub ws: Ws,
     pub epoch: String,
-    /// The number of the frame `open`.
+    /// The sequence number of the frame `open`.
     pub from: u64,
-    /// The last number that was heard.
+    /// The last sequence number received.
     pub seq: u64,
-    /// What `id:` said last.
+    /// The last `id:`.
     pub id: String,
 }
 
@@ -172,7 +172,7 @@ impl Stream {
         stream
     }
 
-    /// Where one would go on.
+    /// The cursor to resume from.
     pub fn cursor(&self) -> String {
         format!("{}:{}", self.epoch, self.seq.max(self.from))
     }
@@ -181,8 +181,8 @@ impl Stream {
         format!("?since={}", self.cursor())
     }
 
-    /// The next frame, whatever it is; none where the stream ends. Checks that numbers only grow,
-    /// and that an event's id is its cursor.
+    /// The next frame of any kind; `None` at the end of the stream. Checks that sequence numbers
+    /// only grow, and that an event's id is its cursor.
     pub fn frame(&mut self) -> Option<Value> {
         let json = match self.form {
             Form::Ws => loop {
@@ -246,7 +246,7 @@ impl Stream {
         }
     }
 
-    /// The next frame that is not about who is there or how far somebody has read.
+    /// The next frame that is neither presence nor a read marker.
     pub fn next(&mut self) -> Value {
         loop {
             let frame = self.frame().expect("a frame, not the end");
@@ -273,7 +273,7 @@ impl Stream {
         }
     }
 
-    /// All frames in the log up to `caught_up`, without that.
+    /// All logged frames before `caught_up`.
     pub fn missed(&mut self) -> Vec<Value> {
         let mut frames = Vec::new();
         loop {
@@ -297,7 +297,7 @@ impl Stream {
         }
     }
 
-    /// It is told goodbye, and then ends as its form does.
+    /// Expects `bye` with that reason, and then the form's end.
     pub fn expect_bye(&mut self, why: &str, close: u16) {
         let bye = self.find("bye");
         assert_eq!(bye["code"], why, "{bye}");
@@ -312,7 +312,7 @@ impl Stream {
         self.ws.say(what);
     }
 
-    /// Says something on the websocket: the number of it.
+    /// Sends a message on the websocket; returns its sequence number.
     pub fn send(&mut self, room: u64, id: &str, text: &str) -> u64 {
         let what = json!({"type": "send", "room": room, "client_id": id, "text": text});
         self.say(&what);
@@ -322,7 +322,7 @@ impl Stream {
     }
 }
 
-/// Says so many things on one websocket without waiting for each answer.
+/// Sends many messages on one websocket without waiting for each answer.
 pub fn talk(
     server: &TestServer,
     who: &User,

@@ -1,5 +1,5 @@
-//! Coming and going while others talk: a stream tells of a room exactly while one is in it, whether
-//! it is live, behind or resumed.
+//! Joining and leaving while other users talk: a stream shows a room exactly while its user is a
+//! member, whether it is live, behind or resumed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::{FORMS, Form, Stream, User, number};
 use crate::kit::TestServer;
 
-/// What one who hears everything knows of a room.
+/// A permanent member's view of a room.
 #[derive(Default)]
 struct Room {
     said: BTreeSet<u64>,
-    /// Bob's comings and goings.
+    /// Bob's joins and leaves.
     moves: BTreeMap<u64, bool>,
 }
 
@@ -23,7 +23,7 @@ impl Room {
     }
 }
 
-/// What a follower has heard.
+/// A follower's view.
 #[derive(Default)]
 struct Heard {
     said: BTreeMap<u64, u64>,
@@ -46,7 +46,7 @@ impl Heard {
     }
 }
 
-/// Follows from there on until the end is said in the lobby, going on again and again.
+/// Follows from `since` until the end message in the lobby, resuming again and again.
 fn follow(server: &TestServer, who: &User, form: Form, mut since: String, lots: usize) -> Heard {
     let mut heard = Heard::default();
     loop {
@@ -141,7 +141,7 @@ fn one_hears_a_room_exactly_while_one_is_in_it() {
         }
         for (room, known) in &known {
             let came = known.moves.iter().rfind(|(_, inside)| **inside).map(|(seq, _)| *seq);
-            // (Who came in twice was in all the time.)
+            // (A second join without a leave changes nothing.)
             for seq in known.said.range(came.expect("Bob came")..) {
                 assert_eq!(heard.said.get(seq), Some(room), "{seq} is missing");
             }

@@ -1,4 +1,4 @@
-//! Going on where one was: nothing is missed, and nothing comes twice.
+//! Resuming: no event is missed, and none comes twice.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ fn one_goes_on_after_nothing_one_and_three_thousand() {
         assert_eq!(server.stream(&bob, form, &cursor).missed(), vec![message.clone()]);
     }
     talk(&server, &ann, 1, (1..3000).map(|index| format!("missed {index}")));
-    // While one catches up, others go on talking.
+    // While one stream catches up, other users talk.
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let talker = scope.spawn(|| {
@@ -54,7 +54,7 @@ fn one_goes_on_after_nothing_one_and_three_thousand() {
     });
 }
 
-/// These are the messages from that number on, each once.
+/// Expects the messages from that number on, each once.
 fn check(frames: &[Value], from: usize) {
     for (index, frame) in frames.iter().enumerate() {
         assert_eq!(frame["text"], format!("missed {}", from + index), "{frame}");
@@ -73,7 +73,7 @@ fn kill_9_costs_a_stream_nothing() {
     for round in 0..3 {
         let mut at_ann = server.live(&ann, Form::Ws);
         let mut asked = 0;
-        // Killed in the middle of it: answers and what is heard are cut off anywhere.
+        // Killed at any moment: answers and frames are cut off anywhere.
         for index in 0..300 {
             let text = format!("{round}-{index}");
             let id = format!("k{text}");
@@ -131,7 +131,7 @@ fn note(frame: &Value, heard: &mut BTreeMap<u64, String>) {
     }
 }
 
-/// Hears what there is of a stream that was cut off anywhere.
+/// Reads the rest of a stream that was cut off anywhere.
 fn drain(stream: &mut Stream, heard: &mut BTreeMap<u64, String>) {
     while stream.ws.http.fill() {}
     let end: &[u8] = if stream.form == Form::Sse { b"\n\n" } else { b"\n" };
@@ -180,7 +180,7 @@ fn who_knows_another_log_starts_afresh() {
             assert_eq!((reset, stream.from), (expected, head));
             assert_eq!(stream.expect("caught_up")["seq"], head);
         }
-        // Where the log is now is no future.
+        // The log's current position is not ahead.
         let mut stream = server.stream(&ann, form, &format!("?since={epoch}:{head}"));
         assert_eq!(stream.expect("caught_up")["seq"], head);
     }
@@ -207,7 +207,7 @@ fn what_was_changed_meanwhile_ends_as_it_is() {
     assert_eq!(server.api(&ann, "DELETE", &path(seqs[1]), &Value::Null).0, 204);
     let now = server.get(&bob, "/rooms/1/messages?limit=3");
     let epoch = from.trim_start_matches("?since=").split(':').next().expect("an epoch").to_owned();
-    // Wherever one goes on, one ends with what there is.
+    // Wherever a client resumes, it ends with the current state.
     for form in FORMS {
         let mut shown: BTreeMap<u64, Value> = BTreeMap::new();
         for frame in server.stream(&bob, form, &from).missed() {
@@ -222,7 +222,7 @@ fn what_was_changed_meanwhile_ends_as_it_is() {
     }
 }
 
-/// What a client makes of a frame.
+/// Applies a frame as a client does.
 fn apply(frame: &Value, shown: &mut BTreeMap<u64, Value>) {
     let target = frame["target"].as_u64().or(frame["seq"].as_u64()).expect("a number");
     match text(&frame["type"]).as_str() {
@@ -260,7 +260,7 @@ fn many_streams_come_and_go_while_others_talk() {
                     let mut rounds = 0;
                     while next < 2000 {
                         let mut stream = server.stream(bob, *form, &since);
-                        // Now in the middle of what was missed, now in what is live.
+                        // Sometimes among the missed events, sometimes among the live ones.
                         rounds += 1;
                         let many = rounds * 37 % 300;
                         for _ in 0..many {
@@ -304,7 +304,7 @@ fn everybody_comes_back_at_once() {
     talk(&server, &ann, 1, (0..100).map(|index| format!("missed {index}")));
     server.kill();
     server.go_on();
-    // An EventSource that is refused once does not try again, so nobody may be.
+    // A refused EventSource does not try again, so none may be refused.
     let mut asking: Vec<Http> = Vec::new();
     for who in crowd.iter().cycle().take(crowd.len() * 15) {
         let mut http = server.http();
@@ -363,7 +363,8 @@ fn that_a_room_is_gone_is_told_to_those_whose_it_was() {
         }
         let counts: Vec<usize> = stayed.iter().map(|(_, gone)| gone.len()).collect();
         assert_eq!(counts, [1, 1, 1, 0], "who left before has heard of it then");
-        // Who was away is told the same, and who was never in it does not learn its number.
+        // A member that was away gets the same, and a user that never was a member does not learn
+        // the id.
         for (who, (_, gone)) in [&ann, &bob, &former, &eve].into_iter().zip(&stayed) {
             let mut missed = server.stream(who, FORMS[index], &from).missed();
             if gone.is_empty() {

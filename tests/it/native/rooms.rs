@@ -1,4 +1,4 @@
-//! Rooms, memberships, who may see what, and how far one has read.
+//! Rooms, memberships, permissions, and read markers.
 
 use serde_json::{Value, json};
 
@@ -66,9 +66,9 @@ fn a_room_is_made_changed_and_removed_by_its_owner() {
     }
     server.refused(&ann, ("GET", &path, NOTHING), (404, "room_not_found"));
     server.refused(&ann, ("GET", "/rooms/x", NOTHING), (404, "room_not_found"));
-    // The title is free again, and the number is not.
+    // The title is free again, the id is not.
     assert!(server.public(&bob, "Lair") > den);
-    // The lobby is nobody's.
+    // The lobby has no owner.
     server.refused(&ann, ("DELETE", "/rooms/1", NOTHING), (403, "forbidden"));
     server.refused(&ann, ("PATCH", "/rooms/1", &json!({"title": "Mine"})), (403, "forbidden"));
 }
@@ -91,9 +91,10 @@ fn a_password_opens_and_a_membership_stays() {
         }
         let (status, seen) = server.api(&bob, "PUT", &path, &json!({"password": "open sesame"}));
         assert_eq!((status, &seen["member"]), (200, &json!(true)));
-        // Who is in needs no password to be in.
+        // A member needs no password.
         assert_eq!(server.api(&bob, "PUT", &path, NOTHING).0, 200);
-        // A new one puts them out, unless they are kept; the same one once more changes nothing.
+        // A new password removes the members, unless they are kept; the same password again changes
+        // nothing.
         for change in [
             json!({"password": "other sesame", "keep_members": true}),
             json!({"password": "other sesame"}),
@@ -173,7 +174,7 @@ fn nobody_reads_a_room_that_they_are_not_in() {
             server.refused(&eve, ("GET", &base, NOTHING), unseen);
             server.refused(&eve, ("PUT", &format!("{base}/membership"), NOTHING), unseen);
         }
-        // A message is only found in its own room.
+        // A message exists only in its own room.
         server.refused(
             &eve,
             ("GET", &format!("/rooms/1/messages/{said}"), NOTHING),
@@ -193,7 +194,7 @@ fn nobody_reads_a_room_that_they_are_not_in() {
             assert_eq!(error["error"]["code"], unseen.1, "{frame} {error}");
             assert_eq!(error["client_id"], frame["client_id"], "{frame}");
         }
-        // The other doors.
+        // The other protocols.
         let chitchat = format!("/chats/{room}");
         for cookie in [String::new(), format!("Cookie: session={}\r\n", eve.session)] {
             let refused =
@@ -226,7 +227,7 @@ fn nobody_reads_a_room_that_they_are_not_in() {
         assert!(!listed.contains(&format!("\"id\":{gone},")), "{listed}");
     }
     assert!(!server.ask("GET /chats", "", "").text().contains("Hidden"));
-    // Live nothing came, and nothing comes to one who says that they have missed it.
+    // No live frame came, and none comes on a resume.
     server.tell(&ann, 1, "for all");
     for stream in at_eve.iter_mut().chain(&mut asked) {
         assert_eq!(stream.expect("message")["text"], "for all");
@@ -266,7 +267,7 @@ fn what_is_read_is_read_on_every_device() {
         assert_eq!(read, json!({"type": "read", "room": room, "read_seq": seqs[1]}));
     }
     assert_eq!(counts(&server), (2, 1, seqs[1]));
-    // Only forward, and not beyond what was said.
+    // Only forward, and not beyond the last message.
     let (_, read) = server.api(&bob, "PUT", &path, &json!({"seq": seqs[0]}));
     assert_eq!(read, json!({"read_seq": seqs[1]}));
     devices[0].say(&json!({"type": "read", "room": room, "seq": seqs[2]}));
@@ -364,8 +365,8 @@ fn a_room_that_closes_its_doors_keeps_its_members_if_told_to() {
     assert_eq!(server.get(&eve, "/search?q=among")["messages"], json!([]));
     let open = json!({"visibility": "public"});
     assert_eq!(server.api(&ann, "PATCH", &base, &open).0, 200);
-    // To open it does not open what was said in it before, neither to read, nor to find, nor to
-    // touch; nor does it for who comes to stay.
+    // Opening the room does not reveal its older messages: not to reading, search or reactions, nor
+    // to new members.
     let said = number(&server.get(&ann, &format!("{base}/messages"))["messages"][0]["seq"]);
     let after = number(&server.tell(&ann, room, "among all")["seq"]);
     for comes in [false, true] {
@@ -406,7 +407,7 @@ fn who_came_by_an_old_password_is_out_by_a_new_one_and_by_the_owners_hand() {
     let enter =
         |who, password: &str| server.api(who, "PUT", &membership, &json!({"password": password})).0;
     assert_eq!((enter(&bob, "open sesame"), enter(&cat, "open sesame")), (200, 200));
-    // Put out: on every door.
+    // Removed, in every protocol.
     let token = server.token(room, "open sesame", "Vic");
     let auth = format!("Authorization: Bearer {token}\r\n");
     let mut vic = server.ws(&format!("/chats/{room}/ws"), &auth);
@@ -422,7 +423,7 @@ fn who_came_by_an_old_password_is_out_by_a_new_one_and_by_the_owners_hand() {
     server.refused(&bob, ("GET", &format!("{base}/messages"), NOTHING), (403, "forbidden"));
     let cats = format!("{base}/members/Ann");
     server.refused(&cat, ("DELETE", &cats, NOTHING), (403, "forbidden"));
-    // A new password is one for all.
+    // A new password applies to all.
     let mut at_cat = server.live(&cat, Form::Sse);
     let change = json!({"password": "other sesame"});
     assert_eq!(server.api(&ann, "PATCH", &base, &change).0, 200);

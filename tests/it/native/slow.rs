@@ -1,4 +1,4 @@
-//! A reader that does not keep up: it costs nobody anything, and misses nothing.
+//! A stream whose client does not keep up: it costs other clients nothing, and misses nothing.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::kit::TestServer;
 
 const MESSAGES: usize = 20_000;
 
-/// The most memory that the server has ever had, in KiB.
+/// The server's peak memory, in KiB.
 fn peak(server: &TestServer) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
     let status = status.expect("the process");
@@ -18,8 +18,7 @@ fn peak(server: &TestServer) -> u64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
 }
 
-/// The processor time that the server has had: what it does takes as much of that on a machine that
-/// has much else to do.
+/// The server's processor time: unlike wall time, it is the same on a busy machine.
 fn worked(server: &TestServer) -> Duration {
     let threads = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("the process");
     let nanos = threads.filter_map(|thread| {
@@ -29,8 +28,8 @@ fn worked(server: &TestServer) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
-/// Readers that read a little now and then, or after ten seconds they would count as gone. What
-/// they read at a time is enough for the kernel to take more for them.
+/// Readers that read a little periodically, or they would count as gone after ten seconds. They
+/// read enough at a time for the kernel to take more.
 struct Slow {
     streams: Vec<Stream>,
     last: Instant,
@@ -39,7 +38,7 @@ struct Slow {
 }
 
 impl Slow {
-    /// There is something to be read.
+    /// Input is available.
     fn breathe(&mut self) {
         if self.reads == 0 {
             if self.last.elapsed() < Duration::from_secs(4) {
@@ -68,7 +67,7 @@ fn who_stops_reading_falls_behind_and_catches_up() {
     let filler = "x".repeat(300);
     let (mut worst, start) = (Duration::ZERO, Instant::now());
     let (mut last, mut said) = (0, 0);
-    // In lots: those who read hear each before the next begins.
+    // In batches: the fast readers get each before the next begins.
     for lot in 0..MESSAGES / 25 {
         let began = worked(&server);
         for index in lot * 25..lot * 25 + 25 {
@@ -90,13 +89,13 @@ fn who_stops_reading_falls_behind_and_catches_up() {
     }
     eprintln!("{MESSAGES} in {:?}, a lot at most {worst:?}", start.elapsed());
     assert!(worst < Duration::from_secs(2), "others were delayed: {worst:?}");
-    // Nobody has waited for them: all was heard while they were at least half of it behind.
+    // No client has waited for them: all was received while they were at least half of it behind.
     let Slow { streams: mut slow, read, .. } = slow;
     assert!(read < said * slow.len() / 2, "they had {read} bytes of {said} each");
     let grown = peak(&server) - before;
     eprintln!("grown by {grown} KiB from {before}");
     assert!(grown < 16 * 1024, "it has grown by {grown} KiB");
-    // All at once: while one catches up, the others must not stop reading.
+    // All in parallel: while one catches up, the others must not stop reading.
     let catch_up = |stream: &mut Stream| {
         let (mut next, mut behind) = (0, 0);
         while next < MESSAGES {
@@ -136,7 +135,7 @@ fn who_never_reads_is_let_go() {
         at_ann.send(1, &format!("n{index}"), &filler);
     }
     crate::kit::until("the server gives up", || server.get(&ann, "/users/Bob")["online"] == false);
-    // What had got through is whole; the rest is for the next stream.
+    // The received part is complete; the rest is for the next stream.
     let mut heard = 0;
     while let Some(at) = stalled
         .ws
@@ -165,7 +164,7 @@ fn retention_does_not_make_a_hole_in_front_of_who_is_slow() {
     for index in 0..500 {
         last = at_ann.send(1, &format!("r{index}"), &filler);
     }
-    // What retention leaves behind; the messages need not be gone for that.
+    // Retention's horizon counts; the messages need not be deleted yet.
     let database = rusqlite::Connection::open(server.db()).expect("the database");
     let pruned = "UPDATE meta SET value = ? WHERE key = 'pruned'";
     database.execute(pruned, [last.cast_signed()]).expect("it is written");

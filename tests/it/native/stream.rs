@@ -1,4 +1,4 @@
-//! The stream while it is live: its forms, what is said through it, and how it ends.
+//! The live stream: its forms, messages sent through it, and its end.
 
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn every_form_tells_the_same() {
         loop {
             let frame = stream.frame().expect("a frame");
             let over = frame["type"] == "presence" && frame["online"] == false;
-            // She comes into the lobby, too.
+            // Ann joins the lobby, too.
             if frame["room"] == 1 {
                 continue;
             }
@@ -60,12 +60,12 @@ fn every_form_tells_the_same() {
     assert_eq!(kinds, expected, "{:?}", told[0]);
     assert_eq!(told[0], told[1]);
     assert_eq!(told[0], told[2]);
-    // Told again later, by the log, it is the same but for what changed since.
+    // Replayed from the log, the frames are the same but for later changes.
     let since = format!("?since={}:{start}", streams[0].epoch);
     for form in FORMS {
         let again = server.stream(&bob, form, &since).missed();
         let logged = told[0].iter().filter(|frame| frame["seq"].is_u64()).cloned();
-        // A room is told of as it is now; she is not in it any more.
+        // A room is replayed in its current state; Ann is not a member any more.
         let logged: Vec<Value> = logged
             .map(|mut frame| {
                 if frame["type"] == "room" {
@@ -76,7 +76,7 @@ fn every_form_tells_the_same() {
             .collect();
         assert_eq!(again[0]["deleted"], true);
         assert_eq!(again[0]["text"], Value::Null);
-        // (What an edit said is gone with the message.)
+        // (An edit's text is deleted with the message.)
         for frame in &again[1..] {
             assert!(logged.contains(frame), "{frame} in {logged:?}");
         }
@@ -122,7 +122,7 @@ fn what_is_refused_is_said_and_the_stream_goes_on() {
         let mark = if said.contains(r#""x""#) { json!("x") } else { Value::Null };
         assert_eq!(error["client_id"], mark, "{said}");
     }
-    // Many at once: an answer for each, in order, whatever the answer.
+    // Many at once: a reply for each, in order, positive or not.
     for index in 0..100 {
         let text = if index % 3 == 0 { "" } else { "said" };
         let id = format!("p{index}");
@@ -210,7 +210,7 @@ fn only_the_rooms_that_were_named() {
     for frame in later.missed() {
         assert_eq!(frame["room"].as_u64().or(frame["room"]["id"].as_u64()), Some(den), "{frame}");
     }
-    // Through it one may still speak in every room of one's own.
+    // Through it the client may still send to every room of the user.
     live.send(1, "l1", "in the lobby");
 }
 
@@ -223,7 +223,7 @@ fn who_is_here_and_who_types() {
     let here =
         |online: bool| json!({"type": "presence", "room": 1, "name": "Bob", "online": online});
     assert_eq!(at_ann.find("presence"), here(true));
-    // Two streams are one person.
+    // Two streams are one present user.
     let second = server.live(&bob, Form::Sse);
     at_bob.say(&json!({"type": "typing", "room": 1}));
     assert_eq!(at_ann.frame(), Some(json!({"type": "typing", "room": 1, "name": "Bob"})));
@@ -285,7 +285,7 @@ fn a_stream_is_refused_like_any_other_request() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let port = server.port();
-    // The cookie of a visitor is not for foreign pages, in no form.
+    // A visitor's cookie does not work for foreign pages, in any form.
     let foreign = format!("Cookie: session={}\r\nOrigin: https://evil.example\r\n", ann.session);
     let refused = server.try_ws("/api/v1/events", &foreign).err().expect("a refusal");
     assert_eq!(refused.status, 403);
@@ -293,7 +293,7 @@ fn a_stream_is_refused_like_any_other_request() {
     let own = format!("Cookie: session={}\r\nOrigin: http://127.0.0.1:{port}\r\n", ann.session);
     Stream::open(port, &own, Form::Ws, "").expect("caught_up");
     assert_eq!(server.ask("POST /api/v1/events", &ann.bearer(), "").status, 405);
-    // An upgrade to something else may be ignored (RFC 9110 section 7.8): curl offers HTTP/2 so.
+    // An upgrade to another protocol may be ignored (RFC 9110 section 7.8): curl offers HTTP/2 so.
     let mut http = Http::connect(port);
     let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
     http.request("GET /api/v1/events", &format!("{}{h2c}", ann.bearer()));

@@ -134,7 +134,7 @@ fn encoding() {
 }
 
 /// Every refusal: its number, what is at fault, and the HTTP status.
-const REFUSALS: [(Refusal, u16, &str, u16); 25] = [
+const REFUSALS: [(Refusal, u16, &str, u16); 26] = [
     (Refusal::Unauthenticated, 104, "", 401),
     (Refusal::UnknownKey, 104, "", 401),
     (Refusal::NameInvalid, 303, "name", 400),
@@ -159,6 +159,7 @@ const REFUSALS: [(Refusal, u16, &str, u16); 25] = [
     (Refusal::Malformed(Field::Color), 303, "color", 400),
     (Refusal::RateLimited { retry_after_ms: 1_000 }, 305, "", 429),
     (Refusal::Full, 507, "", 503),
+    (Refusal::QuotaReached, 508, "", 403),
     (Refusal::Unavailable, 503, "", 503),
 ];
 

@@ -118,6 +118,7 @@ fn refusals() {
         (Refusal::TooManyReactions, Code::InvalidField),
         (Refusal::NoSpace, Code::Unavailable),
         (Refusal::Full, Code::Unavailable),
+        (Refusal::QuotaReached, Code::Forbidden),
         (Refusal::Unavailable, Code::Unavailable),
         (Refusal::RateLimited { retry_after_ms: 5 }, Code::RateLimited),
     ] {
