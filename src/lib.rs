@@ -24,7 +24,7 @@
 //! 1. `connection/http.rs` or `connection/websocket.rs` reads the bytes of the request.
 //! 2. The protocol (`protocol/native/messages.rs`) checks its form and sends a call to the hub.
 //! 3. The hub gives the call to the core. `chat/core/messages.rs` checks the session, the room,
-//!    blocks and rate limits, and proposes an entry, which takes its place in `chat/state/order.rs`.
+//!    blocks and rate limits, and proposes an entry, which takes a place in `chat/state/order.rs`.
 //! 4. `store/writer.rs` checks what only the log knows (is this client id there already?), and
 //!    commits the entry to disk, together with others.
 //! 5. The hub gets the entry back with its number; the core applies it: it announces the message to

@@ -13,8 +13,8 @@ const level = (room) => recallMine(`level:${room.id}`,
   room.kind === "direct" ? "all" : "mentions");
 const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
 
-// A lock for each room that is visible in a tab of this browser, so that other tabs do not notify of
-// its messages; and a lock for each message, so that only one tab notifies.
+// A lock for each room that is visible in a tab of this browser: other tabs then do not notify of
+// its messages. And a lock for each message, so that a single tab notifies.
 const NOTIFIED_MS = 3000;
 const home = new URL(".", location).pathname;
 const lock = (what) => `shanty:${home}${what}`;
