@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_many_hold_is_counted_together() {
+    fn a_budget_counts_all_holders_together() {
         let budget = Rc::new(Budget::new(10));
         let (mut one, mut other) = (Outgoing::new(&budget), Outgoing::new(&budget));
         one.push(b"abcd").unwrap();

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_read_back_until_nothing_is_missing() {
+    fn missed_messages_are_read_back_until_none_is_left() {
         let mut lag = Lag::default();
         assert_eq!(lag.to_read(), None);
         lag.miss_said(Seq(11), false).unwrap();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn of_who_came_and_went_the_outcome_is_told() {
+    fn only_the_net_joins_and_leaves_are_sent() {
         let mut lag = Lag::default();
         let mut moves = |moves: &[(&str, bool)]| {
             for (who, here) in moves {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn a_lag_is_bounded() {
         let mut lag = Lag::default();
         let own = (1..).take_while(|seq| lag.miss_said(Seq(*seq), true).is_ok()).count();
         assert_eq!(own, LAG_OWN_MAX);

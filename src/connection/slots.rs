@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_so_many_places() {
+    fn an_address_has_a_bounded_number_of_slots() {
         let addresses = Addresses::new(2);
         let source = |last| Source::of([203, 0, 113, last].into());
         let (one, two) = (addresses.take(source(1)), addresses.take(source(1)));

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_read_from_the_log() {
+    fn frames_that_do_not_fit_are_read_from_the_log() {
         let mut feed = live();
         feed.gather(Some(Seq(11)), &frame("fits"));
         assert_eq!(flushed(&mut feed, 9), "fits");

@@ -205,7 +205,7 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
 }
 
 #[test]
-fn of_what_is_unfinished_the_most_makes_way() {
+fn the_largest_unfinished_input_makes_way() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
         let connections: Vec<Rc<Connection>> = (1..=4)
@@ -302,7 +302,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
 
 /// Which connection makes way, after so long: its number, and whether it gets a close frame.
 #[test]
-fn who_does_least_makes_way() {
+fn the_least_active_connection_makes_way() {
     use crate::connection::slots::{Stage, make_way};
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
@@ -351,7 +351,7 @@ async fn lasts(serving: &mut (impl Future<Output = ()> + Unpin), secs: u64) -> O
 /// A connection with the most unanswered messages is not read: its sign of life cannot be seen, so
 /// its silence does not count, however long the disk takes.
 #[test]
-fn one_whose_messages_wait_for_the_disk_is_not_taken_for_dead() {
+fn a_client_that_waits_for_the_disk_is_not_taken_for_dead() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let pong_secs = service.config.pong_deadline_ms / 1_000;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");

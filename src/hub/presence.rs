@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_comes_is_told_of_at_once_and_one_who_flutters_once_a_second() {
+    fn a_join_is_announced_at_once_and_a_flapping_user_once_a_second() {
         let (mut presence, mut now) = (Presence::default(), Instant::now());
         let second = Duration::from_millis(PRESENCE_GATHER_MS);
         assert!(presence.note(now, &event("ann", What::Joined)));
@@ -133,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn where_many_come_all_of_a_second_is_told_at_its_end() {
+    fn many_joins_are_announced_at_the_end_of_the_second() {
         let (mut presence, now) = (Presence::default(), Instant::now());
         let many: Vec<Event> =
             (0..100).map(|number| event(&format!("n{number}"), What::Joined)).collect();
-        let told = many.iter().filter(|one| presence.note(now, one)).count();
+        let told = many.iter().filter(|event| presence.note(now, event)).count();
         assert_eq!(told, PRESENCE_AT_ONCE);
         let next = presence.next().expect("the end of the second");
         assert_eq!(next, now + Duration::from_millis(PRESENCE_GATHER_MS));

@@ -134,7 +134,7 @@ fn every_worker_hears_how_far_the_log_is() {
 /// The outcome of pending proposals is unknown: the waiting callers get `Unavailable`, and the hub
 /// ends, which tells the server.
 #[test]
-fn when_the_writer_is_gone_nobody_waits_for_ever() {
+fn no_caller_waits_for_ever_when_the_writer_is_gone() {
     let Bench { hub, mut end, session, _handle: handle, .. } = Bench::new(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime").block_on(async {
@@ -159,7 +159,7 @@ fn when_the_writer_is_gone_nobody_waits_for_ever() {
 
 /// A caller waits while the inbox is full, and is answered in the end.
 #[test]
-fn the_inbox_has_an_end_and_nobody_is_lost_there() {
+fn the_inbox_is_bounded_and_loses_no_call() {
     let Bench { hub, end: _end, session, _handle: handle, .. } = Bench::new(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime").block_on(async {
@@ -185,7 +185,7 @@ fn the_inbox_has_an_end_and_nobody_is_lost_there() {
 /// Rounds pile up for a stuck worker; far beyond the bound it gets an `Overrun`. Another worker is
 /// not affected.
 #[test]
-fn a_worker_that_does_not_come_is_told_that_it_has_missed_something() {
+fn a_stuck_worker_gets_an_overrun() {
     let mut bench = Bench::new(0);
     let item = |number: usize| Item::Head(Seq(number as u64));
     let turn = |bench: &mut Bench, number: usize| {
@@ -217,7 +217,7 @@ fn a_worker_that_does_not_come_is_told_that_it_has_missed_something() {
 /// Proposals are bounded while the disk stands still: beyond the bound a call is refused at once;
 /// the calls before are answered when the disk comes back.
 #[test]
-fn so_many_entries_wait_for_the_disk() {
+fn a_bounded_number_of_entries_waits_for_the_disk() {
     let mut bench = Bench::new(0);
     let register = |bench: &mut Bench, number: usize| {
         let name = format!("n{number}");

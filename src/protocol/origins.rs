@@ -67,7 +67,7 @@ pub(super) fn readable(listed: &[String], origin: Option<&str>, response: Respon
     }
     let response = response.header("Vary", "Origin");
     let is_listed = |origin: &&str| {
-        *origin != "null" && listed.iter().any(|one| one.eq_ignore_ascii_case(origin))
+        *origin != "null" && listed.iter().any(|entry| entry.eq_ignore_ascii_case(origin))
     };
     match origin.filter(is_listed) {
         Some(origin) => response

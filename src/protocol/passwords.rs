@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_opens_what_it_was_hashed_for() {
+    fn a_password_matches_its_own_hash_only() {
         block_on(async {
             let (passwords, here) = (Passwords::new(), place(1, 1));
             let hash = passwords.hash(here, "correct horse".into()).await.expect("nobody waits");
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_one_is_not_kept_out_by_who_asks_for_thousands() {
+    fn one_password_is_not_locked_out_by_thousands() {
         let mut queue = Queue::new();
         let mut crowd: Vec<_> = (0..3 * PASSWORD_WAITING_MAX)
             .map(|_| {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_hung_up_is_nobodys_obstacle() {
+    fn abandoned_jobs_delay_no_other() {
         let mut queue = Queue::new();
         for _ in 0..PASSWORD_WAITING_MAX {
             let (job, _) = job(place(1, 1));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_ends_with_the_last_who_can_ask() {
+    fn the_thread_ends_with_its_last_handle() {
         let passwords = Passwords::new();
         let jobs = passwords.jobs.downgrade();
         drop(passwords);
@@ -290,7 +290,7 @@ mod tests {
 
     /// It takes as long as any: it was made as they are, of what nobody knows.
     #[test]
-    fn the_hash_of_nobody_costs_as_much_as_any() {
+    fn the_lost_passwords_hash_costs_as_much_as_any() {
         block_on(async {
             let passwords = Passwords::new();
             let password = crypto::hex(&crypto::random::<32>());

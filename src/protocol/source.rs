@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_without_a_proxy() {
+    fn requests_without_a_proxy() {
         for (peer, expected) in [
             ("203.0.113.7", at("203.0.113.7")),
             ("127.0.0.1", Local),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_a_trusted_proxy_names() {
+    fn clients_named_by_a_trusted_proxy() {
         let (seven, six) = (at("203.0.113.7"), at("2001:db8:1:2::"));
         for (lines, expected) in [
             ("X-Forwarded-For: 203.0.113.7", seven),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_named_by_nobody() {
+    fn proxied_requests_without_a_named_client() {
         for lines in [
             "X-Forwarded-For: nonsense",
             "X-Forwarded-For: 203.0.113.7, nonsense",

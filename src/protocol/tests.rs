@@ -1,5 +1,5 @@
-//! What the tests of the protocols share: a real hub and a real log, to which requests are put
-//! as text; and the tests of what no protocol has to itself.
+//! The shared kit of the protocols' tests: a real hub and a real log, and requests as text; and the
+//! tests of what all protocols share.
 
 mod cookies;
 mod fuzz;
@@ -28,17 +28,17 @@ pub(super) use fuzz::feed_at_random;
 pub(crate) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
     Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
 
-/// Where requests come from here, unless a header says otherwise.
+/// The source of the requests, unless a header names another.
 pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A hub that runs, and the way in.
+/// A running hub, and its handle.
 pub(crate) struct Server {
     pub service: Rc<Service>,
     pub rounds: Rounds,
     subscriptions: Cell<u64>,
 }
 
-/// What came back.
+/// A response.
 pub(crate) struct Reply {
     pub status: u16,
     /// Status line and headers.
@@ -55,7 +55,7 @@ impl Reply {
         lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Status and body, with what differs each time masked.
+    /// Status and body, with variable parts masked.
     pub fn show(&self) -> String {
         let parts = self.body.split('"').map(|part| match part.len() {
             27 if part.ends_with('Z') && part.as_bytes()[10] == b'T' => "TIME",
@@ -66,7 +66,7 @@ impl Reply {
         format!("{} {}", self.status, parts.collect::<Vec<_>>().join("\"")).trim_end().to_owned()
     }
 
-    /// A text in the JSON of the body.
+    /// A string field of the JSON body.
     pub fn text(&self, field: &str) -> String {
         let json: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
         json[field].as_str().unwrap_or_else(|| panic!("{field} in {json}")).to_owned()
@@ -74,7 +74,7 @@ impl Reply {
 }
 
 impl Server {
-    /// Puts a request, `GET /path`, with header lines and a body.
+    /// Sends a request, `GET /path`, with header lines and a body.
     pub async fn send(&self, line: &str, headers: &str, body: &str) -> Reply {
         let request = request(line, headers, body);
         self.subscriptions.set(self.subscriptions.get() + 1);
@@ -94,7 +94,7 @@ impl Server {
         Reply { status: response.status, head, body, subscription }
     }
 
-    /// Puts a request and compares status and body.
+    /// Sends a request and compares status and body.
     #[track_caller]
     pub fn check<'a>(
         &'a self,
@@ -120,13 +120,13 @@ impl Server {
         format!("Cookie: {}\n", cookie.split(';').next().expect("a pair"))
     }
 
-    /// What the worker has been told since the last time.
+    /// The items for the worker since the last call.
     pub fn heard(&mut self) -> Vec<Item> {
         std::iter::from_fn(|| self.rounds.try_recv().ok()).flatten().collect()
     }
 }
 
-/// A request out of its text.
+/// Parses a request.
 pub(super) fn request(line: &str, headers: &str, body: &str) -> Request {
     let mut text = format!("{line} HTTP/1.1\r\nHost: chat.example\r\n");
     for header in headers.lines() {
@@ -146,7 +146,7 @@ pub(crate) fn serve(test: impl AsyncFnOnce(Server)) {
     serve_with(Config::default(), u64::MAX, test);
 }
 
-/// The same, with a configuration, and a disk that is full after so many entries.
+/// The same with a configuration, and a disk that is full after `entries` entries.
 pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnce(Server)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
@@ -158,7 +158,8 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
             Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
         let (hub, handle, mut rounds) = Hub::new(settings, snapshot, line, codecs(), "e0", 1);
         let log = handle.log_handle();
-        // A thread that the runtime does not know of: while it knew, a paused clock would not jump.
+        // A thread outside the runtime: tokio's paused clock does not advance while a blocking task
+        // of its own runs.
         let writer = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().build();
             runtime.expect("a runtime").block_on(async {
@@ -182,7 +183,7 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
     });
 }
 
-/// A log that keeps nothing but the count, and then is full.
+/// A log that only counts, until it is full.
 async fn write_some(mut writes: LineEnd, log: &LogHandle, entries_max: u64) {
     let mut last = 0;
     while let Some(batch) = writes.recv().await {
@@ -214,7 +215,7 @@ pub(super) fn payload(write: impl FnOnce(&mut Vec<u8>)) -> String {
     String::from_utf8(frame.split_off(head)).expect("UTF-8")
 }
 
-/// What a codec says of an event to others, and to whom it came from.
+/// A codec's frames of an event, for others and for the sender.
 pub(super) fn told(codec: &dyn Codec, event: &Event) -> (String, String) {
     let others = payload(|frame| codec.event("e0", event, frame));
     let own = if codec.echoes() { others.clone() } else { String::new() };
@@ -222,7 +223,7 @@ pub(super) fn told(codec: &dyn Codec, event: &Event) -> (String, String) {
 }
 
 #[test]
-fn paths_that_are_nobodys() {
+fn paths_of_no_protocol() {
     serve(async |server| {
         let nothing = r#"404 {"error":"this path does not exist; check the spelling"}"#;
         let paths = ["/nowhere", "/api", "/api/", "/api/register/", "/api/user", "/ws/", "/ws/1"];
@@ -277,7 +278,7 @@ fn the_server_as_a_whole() {
     });
 }
 
-/// Every path that there is, and what it allows.
+/// Every path, and its methods.
 #[test]
 fn methods_of_every_path() {
     let paths = [
@@ -303,10 +304,10 @@ fn methods_of_every_path() {
             assert_eq!((options.status, options.header("Allow")), (204, Some(allow)), "{path}");
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
                 let reply = server.send(&format!("{method} {path}"), "", "").await;
-                let allowed = allow.split(", ").any(|one| one == method);
+                let allowed = allow.split(", ").any(|name| name == method);
                 assert_eq!(reply.status != 405, allowed, "{method} {path}");
                 if !allowed {
-                    // A websocket's handshake names the one method that it takes.
+                    // A failed handshake names its one method.
                     let says = reply.header("Allow").expect("a 405 has an Allow");
                     assert!(allow.starts_with(says), "{method} {path}: {says}");
                     let json = reply.body.starts_with('{') || method == "HEAD";
@@ -320,7 +321,7 @@ fn methods_of_every_path() {
     });
 }
 
-/// What is said through one codec is heard through the other.
+/// A message through one codec is broadcast through the other.
 #[test]
 fn both_protocols_of_the_lobby() {
     serve(async |mut server| {
@@ -331,7 +332,7 @@ fn both_protocols_of_the_lobby() {
         let codec = chitchat::PROTOCOL.codecs[0];
         guest.tell(codec.decode(r#"{"event_type":"send","name":"Bo","msg":"ahoy"}"#)).await;
         let online = server.send("GET /api/online", &ann, "").await;
-        // The message is on its way to the log; its sender is there already.
+        // The message is pending in the log; its sender is a member already.
         assert_eq!(online.show(), r#"200 {"online_clients":["Ann","Bo"]}"#);
         let copies = loop {
             let announced = server.heard().into_iter().find_map(|item| match item {
@@ -356,7 +357,7 @@ fn both_protocols_of_the_lobby() {
     });
 }
 
-/// Ids are found by name, so no two codecs have the same.
+/// Ids are found by name, so the names of the codecs are unique.
 #[test]
 fn each_codec_has_an_id_of_its_own() {
     for (index, codec) in codecs().into_iter().enumerate() {

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_stands_still_stops_nobody() {
+    fn a_stuck_worker_delays_no_connection() {
         run(async {
             let (mut doors, mut new_connections) = doors();
             let mut came = 0;
@@ -107,8 +107,10 @@ mod tests {
                 // Nothing here waits: a deadline of no time at all is met.
                 let handed = timeout(Duration::ZERO, doors.hand_over(number)).await;
                 assert!(handed.is_ok(), "{number} is not handed over");
-                came +=
-                    new_connections[1..].iter_mut().filter_map(|one| one.try_recv().ok()).count();
+                came += new_connections[1..]
+                    .iter_mut()
+                    .filter_map(|receiver| receiver.try_recv().ok())
+                    .count();
             }
             assert_eq!(came, 1_000 - ARRIVALS_MAX, "all but those in its line are served");
         });

@@ -320,8 +320,8 @@ impl<W: Listener> Room<W> {
             };
             if !heard {
                 let pending = self.pending.iter().skip(subscribed.since);
-                let round = pending.filter_map(|it| {
-                    it.told(subscribed.connection.subscription(), subscribed.protocol)
+                let round = pending.filter_map(|item| {
+                    item.told(subscribed.connection.subscription(), subscribed.protocol)
                 });
                 subscribed.connection.miss(&round.collect::<Vec<_>>(), &mut gather.single);
             }
@@ -414,7 +414,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_head_moves_also_where_nobody_hears() {
+    fn the_head_moves_without_recipients() {
         let head = Head::default();
         let mut delivery = Delivery::<Connection>::new(Connections::default(), head.clone());
         delivery.take(vec![Item::Head(Seq(9))]);

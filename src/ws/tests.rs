@@ -195,7 +195,7 @@ fn pings_are_answered() {
 }
 
 #[test]
-fn what_the_peer_does_wrong() {
+fn protocol_errors_of_the_peer() {
     let long = [b'p'; 126];
     let cases: &[(&str, Frames, u16)] = &[
         ("first reserved bit", &[(TEXT | 0x40, b"x")], 1002),

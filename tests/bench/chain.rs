@@ -1,7 +1,7 @@
-//! What the chain of hashes over the log costs: the writer with it and without, in turns, on the
-//! same disk, for one message a commit and for 64.
+//! The cost of the hash chain over the log: the writer with and without it, in turns, on the same
+//! disk, for one message a commit and for 64.
 //!
-//! The writer is driven by itself, in one thread: what it answers is what gives it the next batch.
+//! The writer is driven directly, in one thread: its answer triggers the next batch.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ use crate::{Outcome, proc, wire};
 const ROWS_A_COMMIT: [u64; 2] = [1, 64];
 /// A turn is one stretch with the chain and one without, each in a new database.
 const TURNS: usize = 9;
-/// What it may cost of a write's processor time.
+/// Its budget of a write's processor time.
 const SHARE_MAX: f64 = 0.05;
 
-/// What a stretch has come to.
+/// The result of a stretch.
 struct Stretch {
-    /// Of processor time, for each message.
+    /// Processor time for each message.
     cpu: Duration,
     rows_per_second: f64,
 }
@@ -36,7 +36,7 @@ pub fn run(stage: &mut Stage, seconds: f64) {
     for rows in ROWS_A_COMMIT {
         let mut turns = Vec::new();
         for turn in 0..TURNS {
-            // Whoever comes first is not always the same.
+            // The order alternates.
             let order = if turn % 2 == 0 { [true, false] } else { [false, true] };
             let stretch = |chained| (chained, write(&stage.new_database(), rows, chained, seconds));
             let mut pair = order.map(stretch);
@@ -71,7 +71,7 @@ pub fn run(stage: &mut Stage, seconds: f64) {
     }
 }
 
-/// What the writer does in so many seconds.
+/// Runs the writer for so many seconds.
 fn write(database: &Path, rows: u64, chained: bool, seconds: f64) -> Outcome<Stretch> {
     let options =
         Options { path: database.to_owned(), sync: Durability::Full, retain: Retain::default() };

@@ -1,7 +1,7 @@
-//! What each command costs the event loop at the limits: 100,000 accounts, 10,000 rooms, 10,000
-//! people in one room, 1,000 rooms of one account. Nothing may take over a millisecond.
+//! The time of each command in the event loop at the limits: 100,000 accounts, 10,000 rooms, 10,000
+//! users in one room, 1,000 rooms of one account. Nothing may take over a millisecond.
 //!
-//! The core is driven by itself, without a server: what counts is how long everybody else waits.
+//! The core is driven directly, without a server: this is the time that every other client waits.
 
 mod crowd;
 
@@ -18,9 +18,9 @@ use crowd::{
     session,
 };
 
-/// What one command may take of the event loop.
+/// The budget of one command.
 const BUDGET: Duration = Duration::from_millis(1);
-/// How often each command is given.
+/// The number of runs of each command.
 const TIMES: u64 = 64;
 
 pub fn run() {
@@ -36,7 +36,7 @@ pub fn run() {
     report(&world);
 }
 
-/// What is only asked for, page by page.
+/// Reading calls, page by page.
 fn reads(world: &mut World) {
     for turn in 0..TIMES {
         let mine = || session(BUSY);
@@ -136,7 +136,7 @@ fn rooms(world: &mut World) {
         let (room, access) = (CROWDED, Access::Open);
         world.ask_through("somebody comes to stay", newcomer(), call::Enter { room, access });
         world.ask_through("somebody leaves for good", newcomer(), call::Exit { room });
-        // One of 10,000 subscriptions of an account makes way for the next.
+        // One of an account's 10,000 subscriptions makes way for the next.
         let (subscription, protocol, room) =
             (world.subscription(), shanty::chat::ProtocolId(1), RoomRef::Id(LOBBY));
         let access = Access::Token { room: LOBBY, generation: 0, session: None };
@@ -174,7 +174,7 @@ fn words(world: &mut World) {
     }
 }
 
-/// Everybody waits for the same change.
+/// All callers wait for the same change.
 fn held(world: &mut World) {
     let change = |turn: u64| RoomChange {
         title: shanty::chat::Title::new(&format!("yet another {turn}")),
@@ -186,13 +186,13 @@ fn held(world: &mut World) {
         let what = call::ChangeRoom { room, access, change, chance: turn };
         world.ask("a change that waits for another", session(BUSY), what);
         if turn == 1_000 {
-            // Up to here one after the other; then the room is gone for all the rest.
+            // Up to here one by one; then the room is deleted for all the rest.
             let what = call::RemoveRoom { room: RoomRef::Id(RoomId(3)), access };
             world.ask("a change that waits for another", session(BUSY), what);
         }
     }
     world.settle("10,000 who wait for a change");
-    // While the disk is slow, everybody goes and comes again.
+    // While the disk is slow, every client leaves and joins again.
     let (text, client_id, reply_to) = ("slow".into(), None, None);
     let send = Action::Send { room: LOBBY, text, client_id, reply_to };
     world.ask("", session(BUSY), call::Act(send));
@@ -204,8 +204,7 @@ fn held(world: &mut World) {
     world.settle("40,000 words behind a slow message");
 }
 
-/// Time passes: everybody who sits is to be noted as present, and all others have been away for too
-/// long.
+/// Time passes: every connected user is noted as present, and all others have expired.
 fn time(world: &mut World) {
     for _ in 0..TIMES {
         world.now = world.now.plus_secs(10);
@@ -213,7 +212,7 @@ fn time(world: &mut World) {
         world.settle("a tick");
     }
     world.now = world.now.plus_secs(4_000);
-    // (The line behind the log has room for so many at once; the rest comes with later ticks.)
+    // (The log's queue has room for a bounded number at once; the rest comes with later ticks.)
     for _ in 0..8 {
         world.now = world.now.plus_secs(10);
         world.give("100,000 sessions have expired", Command::Tick);
@@ -252,7 +251,7 @@ fn ends(world: &mut World) {
     world.settle("the close");
 }
 
-/// A guest with 10,000 rooms for two is gone for good.
+/// A guest with 10,000 rooms for two expires.
 fn pairs(world: &mut World) {
     let mut pestered = World::of_pairs();
     pestered.ask_through(

@@ -1,7 +1,7 @@
 //! The floor of acknowledged messages: SQLite itself, on the same disk, through the same library.
 //!
-//! Rows like the server's log, in WAL mode and with `synchronous=FULL`, so that a commit that has
-//! returned survives a loss of power; one row a commit, and many.
+//! Rows like the server's log, in WAL mode and with `synchronous=FULL`, so that a finished commit
+//! survives a loss of power; one row a commit, and many.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! The conductor: which figures there are, in which order, and what each is compared with.
+//! The conductor: the figures, their order, and their comparisons.
 //!
-//! Every figure gets a server, or a floor, of its own: freshly started, with a new database.
+//! Every figure gets its own server or floor: freshly started, with a new database.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::report::{Budget, Unit, cell, judge, row, table};
 use crate::stage::{LOAD_CORE, MEASURED_CORE, Running, Stage};
 use crate::{Options, Outcome, Words, chain, commands, history, proc};
 
-/// What `--only` takes.
+/// The values of `--only`.
 pub const PARTS: [&str; 7] =
     ["deliveries", "paced", "memory", "acks", "commands", "chain", "history"];
 
@@ -18,13 +18,13 @@ const SENDERS: usize = 8;
 const PACED_DELIVERIES_PER_SEC: usize = 50_000;
 const LOCKSTEP_SENDERS: [usize; 3] = [1, 16, 256];
 const ROWS_A_COMMIT: [usize; 2] = [1, 64];
-/// Of what is compared with floors: see `server_and_floors`. What both sides do as fast as they can
-/// goes up and down the most with the machine.
+/// The turns of figures that are compared with floors: see `server_and_floors`. Saturated figures
+/// vary the most with the machine.
 const SATURATED_TURNS: usize = 7;
 const PACED_TURNS: usize = 3;
 
 const ROLE_DEADLINE: Duration = Duration::from_secs(120);
-/// What a process gets to come to rest before its memory is read.
+/// The time for a process to settle before its memory is read.
 const REST: Duration = Duration::from_secs(1);
 
 // ---- Budgets: what the server promises about itself ----
@@ -35,7 +35,7 @@ const PACED_RATIO_MAX: f64 = 1.3;
 const IDLE_SOCKET_KIB_MAX: f64 = 4.0;
 const IDLE_SERVER_KIB_MAX: f64 = 6.0 * 1024.0;
 
-/// What is measured.
+/// The measured processes.
 #[derive(Clone)]
 enum Target {
     Server(PathBuf),
@@ -50,7 +50,7 @@ struct Run<'a> {
     options: &'a Options,
     stage: Stage,
     server: Option<Target>,
-    /// How long is measured, and before it not.
+    /// The measured time, and the time before it.
     seconds: f64,
     warm: f64,
 }
@@ -118,7 +118,7 @@ impl Run<'_> {
         self.stage.start_role(LOAD_CORE, &words)
     }
 
-    /// One figure of one target. What goes wrong costs that figure only, and is said.
+    /// One figure of one target. An error is reported, and costs that figure only.
     fn measure(&mut self, target: Option<&Target>, task: &Words) -> Option<Words> {
         let target = target?;
         let outcome = self.start(target).and_then(|(running, port)| {
@@ -175,7 +175,7 @@ impl Run<'_> {
             };
             let costs =
                 measured.each_ref().map(|words| cost(words.as_ref()).map(|cost| cost * 1e6));
-            // Evenly spaced, nothing is there to be gathered: the plainer floor is the measure.
+            // Evenly spaced messages cannot be gathered: the plainer floor is the comparison.
             let ratio = costs[0].zip(costs[2]).map(|(own, each)| own / each);
             let mut cells = costs.map(|value| cell(Unit::Micros, value)).to_vec();
             cells.push(cell(Unit::Ratio, ratio));
@@ -215,7 +215,7 @@ impl Run<'_> {
         }
     }
 
-    /// Resident KiB of a target at rest, and with so many websockets.
+    /// Resident KiB of a target at rest, and with many websockets.
     fn hold(&mut self, target: &Target, task: Words) -> Outcome<(u64, u64)> {
         let (running, port) = self.start(target)?;
         std::thread::sleep(REST);
@@ -277,8 +277,8 @@ impl Run<'_> {
     }
 
     /// The same task for the server, the gathering floor and the floor with a write each, in turns:
-    /// a shared machine is now faster and now slower. Of the turns that is told in which the
-    /// server, beside the target of that index, was neither at its best nor at its worst.
+    /// a shared machine varies in speed. The reported turn is the one in which the server's ratio
+    /// to the target of that index is the median.
     fn server_and_floors(
         &mut self,
         task: &Words,
@@ -304,10 +304,10 @@ fn cost(words: Option<&Words>) -> Option<f64> {
     Some(words.number("cpu_seconds").ok()? / words.number("deliveries").ok()?)
 }
 
-/// What [`crate::disk`] reports.
+/// The figures of [`crate::disk`].
 const RATE: &str = "rows_per_second";
 
-/// How busy both sides were: a saturated figure is one only if the measured side was.
+/// How busy both sides were: a saturated figure counts only if the measured side was.
 fn busy(words: &Option<Words>) -> String {
     let share = |key: &str| {
         let words = words.as_ref()?;
@@ -319,7 +319,7 @@ fn busy(words: &Option<Words>) -> String {
     }
 }
 
-/// Says what went wrong, and what was lost on the way, above the row that it concerns.
+/// Reports the errors and losses above the affected row.
 fn said<T: Report>(target: &Target, outcome: Outcome<T>) -> Option<T> {
     let who = match target {
         Target::Server(_) => "server",
@@ -339,7 +339,7 @@ fn said<T: Report>(target: &Target, outcome: Outcome<T>) -> Option<T> {
     }
 }
 
-/// What a measurement may say about its own worth.
+/// A measurement's remarks on its own validity.
 trait Report {
     fn verdict(&self) -> Option<&str>;
 }

@@ -1,8 +1,8 @@
-//! Thousands of websockets on one thread: the load generator's ears and mouths.
+//! Thousands of websockets on one thread: the load generator's clients.
 //!
-//! It has one core for what a server sends from another, so it must be cheaper than any server:
-//! one large buffer for all sockets, only frame heads are looked at, nothing is allocated per
-//! frame, and sockets are read until they are empty because readiness is told only once (edges).
+//! It has one core for all that a server sends from another, so it must be cheaper than any server:
+//! one large buffer for all sockets, only frame heads are parsed, nothing is allocated per frame,
+//! and sockets are read until they are empty because readiness is edge-triggered.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream as Blocking;
@@ -16,27 +16,27 @@ use crate::wire::{CLOSE, EVENT, PING, PONG, TEXT, chitchat_join, name, next_fram
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;
-/// Joins in flight. Each is told to everybody, and a server may drop those who fall far behind.
+/// Joins in flight. Each is broadcast to all, and a server may drop clients that fall far behind.
 const JOINS_AT_ONCE: usize = 32;
-/// Silence of this length means that nothing is on its way any more.
+/// A silence of this length means that nothing is in flight.
 const QUIET: Duration = Duration::from_secs(2);
-/// Nothing that is waited for outside of a measured stretch takes longer.
+/// The deadline of every wait outside a measured stretch.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One websocket.
 struct Member {
     stream: TcpStream,
-    /// Texts heard since the last [`Flock::forget`].
+    /// Texts received since the last [`Flock::forget`].
     heard: u64,
     /// The beginning of a frame whose end has not arrived.
     partial: Vec<u8>,
     /// What the kernel did not take yet.
     unsent: Vec<u8>,
-    /// Why it is gone, when it is.
+    /// Why it ended, if it did.
     gone: Option<String>,
 }
 
-/// All the websockets of one load generator, numbered from 0 as they came.
+/// All websockets of one load generator, numbered from 0.
 pub struct Flock {
     poll: Poll,
     events: Events,
@@ -73,7 +73,7 @@ impl Flock {
         self.members[index].heard
     }
 
-    /// Texts heard by all together.
+    /// Texts received by all together.
     pub fn heard_by_all(&self) -> u64 {
         self.members.iter().map(|member| member.heard).sum()
     }
@@ -88,8 +88,8 @@ impl Flock {
         self.members[index].send(frames);
     }
 
-    /// Waits for readiness, at most so long, and reads all that is there. `hear` gets each text:
-    /// whose ears, how many they heard before, and the text. Returns how many texts there were.
+    /// Waits for readiness, at most so long, and reads everything available. `hear` gets each text:
+    /// the client's index, its count of earlier texts, and the text. Returns the number of texts.
     #[inline]
     pub fn pump(
         &mut self,
@@ -118,12 +118,12 @@ impl Flock {
         Ok(count)
     }
 
-    /// Reads until nothing comes any more.
+    /// Reads until the silence.
     pub fn settle(&mut self) -> Outcome<()> {
         self.drain(|_, _, _| {})
     }
 
-    /// The same, with ears: `hear` as in [`Flock::pump`].
+    /// The same, with `hear` as in [`Flock::pump`].
     pub fn drain(&mut self, mut hear: impl FnMut(usize, u64, &[u8])) -> Outcome<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut quiet_since = Instant::now();
@@ -138,7 +138,7 @@ impl Flock {
         Ok(())
     }
 
-    /// Everybody enters the room, some at a time, and hears the others do so.
+    /// All clients join the room, some at a time, and receive the others' joins.
     pub fn join(&mut self) -> Outcome<()> {
         let deadline = Instant::now() + PATIENCE;
         for first in (0..self.len()).step_by(JOINS_AT_ONCE) {
@@ -146,7 +146,7 @@ impl Flock {
             for index in group.clone() {
                 self.send(index, &chitchat_join(&name(index)));
             }
-            // Its own join is the first that a newcomer hears.
+            // A client's own join is the first text that it gets.
             while group.clone().any(|index| self.heard(index) == 0) {
                 let mut refusal = None;
                 self.pump(Duration::from_millis(10), |_, _, text| {
@@ -165,7 +165,7 @@ impl Flock {
         self.settle()
     }
 
-    /// What became of everybody after `expected` texts: a benchmark of lost messages is worthless.
+    /// Checks every client after `expected` texts: a benchmark of lost messages is worthless.
     pub fn verdict(&self, expected: u64) -> String {
         let gone: Vec<&String> = self.members.iter().filter_map(|m| m.gone.as_ref()).collect();
         if let Some(why) = gone.first() {

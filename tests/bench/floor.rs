@@ -1,10 +1,10 @@
 //! The floors: the least that a program can do to deliver text frames over websockets.
 //!
-//! They parse no JSON, know no rooms, undo no mask and keep nothing: whatever text comes in, one
-//! prepared frame goes out to every socket. One thread, one epoll. Three kinds, by their word:
-//! - `each`: one write per message and recipient, as it comes;
-//! - `gather`: all that one poll brought in goes out in one write per recipient;
-//! - `ack`: the sender alone hears it: a round trip without disk or room.
+//! They parse no JSON, know no rooms, unmask nothing and keep nothing: for every text, one prepared
+//! frame goes to every socket. One thread, one epoll. Three kinds, by name:
+//! - `each`: one write per message and recipient, immediately;
+//! - `gather`: all frames of one poll go out in one write per recipient;
+//! - `ack`: only the sender gets it: a round trip without disk or room.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,7 +30,7 @@ enum Kind {
 
 struct SubscriptionGuard {
     stream: TcpStream,
-    /// Before its handshake nobody gets frames.
+    /// A socket gets no frames before its handshake.
     open: bool,
     /// The beginning of a frame or a head whose end has not arrived.
     partial: Vec<u8>,
@@ -96,7 +96,7 @@ impl Floor {
                 Err(error) => return Err(error.into()),
             };
             stream.set_nodelay(true)?;
-            // Places of those who left are not given out again: a run's sockets are few enough.
+            // Slots of closed sockets are not reused: a run has few sockets.
             let both = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut stream, Token(self.subscriptions.len()), both)?;
             let (partial, unsent) = (Vec::new(), Vec::new());
@@ -109,7 +109,7 @@ impl Floor {
         }
     }
 
-    /// Reads what there is. Returns how many messages are left to be told to everybody.
+    /// Reads the available input. Returns the number of messages to broadcast.
     fn listen(&mut self, index: usize) -> usize {
         let mut gathered = 0;
         while let Some(subscription) = &mut self.subscriptions[index] {
@@ -146,7 +146,7 @@ impl Floor {
         }
     }
 
-    /// One write, of what waits there already and then of so many frames.
+    /// One write of the queued bytes and then of so many frames.
     fn give(&mut self, index: usize, count: usize) {
         let frames = &self.frames[..count.min(GATHERED_MAX) * self.frame_bytes];
         let Some(subscription) = &mut self.subscriptions[index] else { return };

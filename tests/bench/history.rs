@@ -1,8 +1,7 @@
-//! What a page of history costs the server, over one connection that stays: 50 messages, plain ones
-//! and lively ones (each calls somebody, some have a reaction), beside a request that reads
-//! nothing.
+//! The server's cost of a page of history, over one persistent connection: 50 messages, plain ones
+//! and rich ones (each with a mention, some with a reaction), beside a request that reads nothing.
 //!
-//! `--before PATH` names another server that is measured in turns with this one.
+//! `--before PATH` names another server, measured in turns with this one.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -18,7 +17,7 @@ const PAGES: u32 = 1_500;
 /// Processor time for a page of 50.
 const PAGE_MICROS_MAX: f64 = 150.0;
 
-/// What is asked for, and how it is called.
+/// The requests, and their names.
 const ASKED: [(&str, &str); 4] = [
     ("nothing: GET /healthz", "/healthz"),
     ("50 plain messages", "/api/v1/rooms/2/messages?limit=50"),
@@ -26,7 +25,7 @@ const ASKED: [(&str, &str); 4] = [
     ("50 lively ones", "/api/v1/rooms/3/messages?limit=50"),
 ];
 
-/// A connection that stays.
+/// A persistent connection.
 struct Line {
     stream: TcpStream,
     cookie: String,
@@ -66,8 +65,7 @@ impl Line {
     }
 }
 
-/// A server, by the port and the process that it is, with a room of plain messages and one of
-/// lively ones.
+/// A server's port and process, with a room of plain messages and one of rich ones.
 pub struct Asked {
     line: Line,
     pid: u32,
@@ -102,7 +100,7 @@ impl Asked {
         Ok(Asked { line, pid })
     }
 
-    /// Processor time of the server for each of these requests.
+    /// The server's processor time for each of these requests.
     fn cost(&mut self, path: &str) -> Outcome<f64> {
         self.line.ask("GET", path, "")?;
         let before = proc::cpu_time(self.pid)?;
@@ -113,7 +111,7 @@ impl Asked {
     }
 }
 
-/// Of the turns the middle one counts.
+/// The median of the turns counts.
 pub fn run(servers: &mut [Asked]) -> Outcome<()> {
     const TURNS: usize = 5;
     table("A page of history, processor time of the server", &["server", "before"]);

@@ -1,8 +1,8 @@
 //! The load generator: a room of websockets against one port, in one process and one thread.
 //!
-//! Its tasks are told by word, and each reports by word what it measured. It counts what its
-//! receivers really got, reads the processor time of the measured process (`pid=`) at both ends of
-//! the same stretch, and afterwards checks that everybody heard every message exactly once.
+//! Its tasks are chosen by name, and each reports its figures by name. It counts the frames that
+//! the receivers really got, reads the processor time of the measured process (`pid=`) at both ends
+//! of the same stretch, and afterwards checks that every receiver got every message exactly once.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub fn run(words: &Words) -> Outcome<()> {
     Ok(())
 }
 
-/// What the kernel counts at either end of a measured stretch.
+/// The kernel's counters at one end of a measured stretch.
 pub struct Mark {
     at: Instant,
     measured: Duration,
@@ -49,7 +49,7 @@ pub fn pid(words: &Words) -> Outcome<u32> {
     Ok(u32::try_from(words.count("pid")?)?)
 }
 
-/// The way to a room: made for this run, or the room that is always there.
+/// The path of a room: made for this run, or the lobby.
 pub fn make_room(port: u16, title: &str) -> Outcome<String> {
     let room = serde_json::json!({ "title": title, "description": "", "visibility": "public" });
     Ok(format!("/chats/{}/ws", post(port, "/chats", &room)?.field("id")?))
@@ -59,7 +59,7 @@ pub fn port(words: &Words) -> Outcome<u16> {
     Ok(u16::try_from(words.count("port")?)?)
 }
 
-/// Everybody in one room. A floor knows no joins and would tell each to everybody.
+/// All clients in one room. A floor has no joins and would send each to all clients.
 fn gather(words: &Words, path: &str) -> Outcome<Flock> {
     let mut flock = Flock::new()?;
     for _ in 0..words.count("members")? {
@@ -75,9 +75,9 @@ fn gather(words: &Words, path: &str) -> Outcome<Flock> {
 
 /// As many deliveries as possible: some members keep a window of messages on their way.
 ///
-/// A sender may send one more for each `senders` messages that it hears. All of them hear all
-/// messages, so together they never have more than `senders * window` on the way, and nobody needs
-/// to look for its own among the others'.
+/// A sender may send one more for each `senders` messages that it receives. All of them receive all
+/// messages, so together they never have more than `senders * window` in flight, and none needs to
+/// look for its own.
 fn saturate(words: &Words) -> Outcome<Words> {
     let mut flock = gather(words, &make_room(port(words)?, "Saturated")?)?;
     let (senders, window) = (words.count("senders")?, words.count("window")? as u64);
@@ -100,7 +100,7 @@ fn saturate(words: &Words) -> Outcome<Words> {
         }
         for index in 0..senders {
             let allowed = window + flock.heard(index) / senders as u64 - sent[index];
-            // At most one prepared batch; what is left of the leave comes with the next round.
+            // At most one prepared batch; the remaining allowance comes with the next round.
             let count = allowed.min(window);
             if count > 0 {
                 flock.send(index, &batches[index][..frames[index].len() * count as usize]);
@@ -119,8 +119,8 @@ fn saturate(words: &Words) -> Outcome<Words> {
         .with("verdict", verdict(&flock, sent.iter().sum(), refused)))
 }
 
-/// A steady pace that nobody has trouble with: evenly spaced messages from one member, so that the
-/// nth that anybody hears is the nth that was sent, and its age is known without a look inside.
+/// A sustainable pace: evenly spaced messages from one member, so that the nth received message is
+/// the nth sent, and its age is known without parsing it.
 fn pace(words: &Words) -> Outcome<Words> {
     let mut flock = gather(words, &make_room(port(words)?, "Paced")?)?;
     let rate = words.number("rate")?;
@@ -155,7 +155,7 @@ fn pace(words: &Words) -> Outcome<Words> {
         let wait = Duration::from_millis(u64::try_from(left.as_millis())?);
         flock.pump(wait, |_, heard, text| diary.hear(heard, text))?;
     }
-    // Counted as heard, not as sent: whoever has no core to run on lags behind the pace.
+    // Counted when received, not when sent: a receiver without a core lags behind the pace.
     let (end, heard_in_the_end) = (Mark::set(pid)?, flock.heard_by_all());
     let (begin, heard_at_first) = begun.ok_or("nothing was measured")?;
     flock.drain(|_, heard, text| diary.hear(heard, text))?;
@@ -168,19 +168,19 @@ fn pace(words: &Words) -> Outcome<Words> {
         .with("verdict", verdict(&flock, total as u64, diary.disordered)))
 }
 
-/// When each message was sent, and how old each was when somebody heard it.
+/// The send time of each message, and its age at each receipt.
 struct Diary {
     sent_at: Vec<Instant>,
     /// In microseconds, of messages from the `first` measured one on.
     ages: Vec<u32>,
     first: usize,
-    /// Whether what is heard carries our numbers; the floors say the same over and over.
+    /// Whether the received messages carry numbers; the floors repeat the same frame.
     numbered: bool,
     disordered: u64,
 }
 
 impl Diary {
-    /// The nth text that somebody hears.
+    /// The nth text that a client receives.
     fn hear(&mut self, nth: u64, text: &[u8]) {
         let nth = nth as usize;
         let expected = !self.numbered || number_in(text) == Some(nth);
@@ -212,7 +212,7 @@ fn verdict(flock: &Flock, sent: u64, odd: u64) -> String {
     }
 }
 
-/// Many websockets that do nothing, until our standard input is closed.
+/// Many idle websockets, until our standard input is closed.
 fn hold(words: &Words) -> Outcome<Words> {
     let flock = gather(words, "/chats/1/ws")?;
     println!("holding");

@@ -1,5 +1,5 @@
-//! Acknowledged messages: each sender waits until its message cannot be lost any more, then sends
-//! the next. What is measured is the path to the disk and back, and how well commits are shared.
+//! Acknowledged messages: each sender waits until its message is durable, then sends the next. It
+//! measures the path to the disk and back, and how well commits are shared.
 //!
 //! Through Piratchat's protocol all are in one room, and the sender is told `{"status":true}`.
 //! Through ChitChat's each has a room of its own, and hears itself: the same, without the fan-out.
@@ -13,17 +13,17 @@ use crate::load::{Mark, make_room, percentile, pid, port};
 use crate::wire::{chitchat_join, chitchat_send, client_frame, name, post, upgrade, words};
 use crate::{Outcome, Words};
 
-/// Acknowledgements in either dialect, as far as one has to look.
+/// Acknowledgements in either protocol, up to the deciding bytes.
 const PIRATCHAT_ACK: &[u8] = br#"{"status":true"#;
 const CHITCHAT_ECHO: &[u8] = br#"{"event_type":"send""#;
-/// What others in Piratchat's room hear.
+/// The broadcast to others in Piratchat's room.
 const PIRATCHAT_TOLD: [&[u8]; 2] = [br#"{"message""#, br#"{"event""#];
 
-/// Reports `acks` in `seconds`, and how long one took.
+/// Reports `acks` in `seconds`, and the time of one.
 pub fn run(words: &Words) -> Outcome<Words> {
     let piratchat = words.text("dialect")? == "piratchat";
     let (mut flock, frames) = if piratchat { pirates(words)? } else { hermits(words)? };
-    // A floor acknowledges in its own way, whatever the dialect.
+    // A floor acknowledges in its own format, in either protocol.
     let ack = if piratchat || words.count("join")? == 0 { PIRATCHAT_ACK } else { CHITCHAT_ECHO };
     let pid = pid(words)?;
     let warm = Instant::now() + Duration::from_secs_f64(words.number("warm")?);
@@ -61,7 +61,7 @@ pub fn run(words: &Words) -> Outcome<Words> {
     let begun = begun.ok_or("nothing was measured")?;
     times.sort_unstable();
     let verdict = match (unexpected, sent - acks) {
-        // At the end each sender may be waiting for one.
+        // At the end each sender may wait for one.
         (0, waiting) if waiting <= flock.len() as u64 && acks > 0 => "exact".to_owned(),
         (odd, waiting) => format!("{acks} acks, {waiting} missing, {odd} unexpected texts"),
     };
@@ -73,7 +73,7 @@ pub fn run(words: &Words) -> Outcome<Words> {
         .with("verdict", verdict))
 }
 
-/// Accounts with a session and a websocket each, all in room 1, and what each of them says.
+/// Accounts with a session and a websocket each, all in room 1, and the frame that each sends.
 fn pirates(words: &Words) -> Outcome<(Flock, Vec<Vec<u8>>)> {
     let (port, mut flock) = (port(words)?, Flock::new()?);
     for index in 0..words.count("members")? {
@@ -88,7 +88,7 @@ fn pirates(words: &Words) -> Outcome<(Flock, Vec<Vec<u8>>)> {
     Ok((flock, frames))
 }
 
-/// Guests in a room of their own each, and what each of them says.
+/// Guests with a room each, and the frame that each sends.
 fn hermits(words: &Words) -> Outcome<(Flock, Vec<Vec<u8>>)> {
     let (port, mut flock, mut frames) = (port(words)?, Flock::new()?, Vec::new());
     for index in 0..words.count("members")? {

@@ -1,14 +1,14 @@
-//! The benchmark: what one delivery, one idle websocket and one durable message cost this server,
-//! beside the least that any program could pay for the same, measured in the same run.
+//! The benchmark: the cost of one delivery, one idle websocket and one durable message on this
+//! server, beside the least that any program could pay, measured in the same run.
 //!
 //! `cargo bench --bench bench -- [--quick] [--window N] [--server PATH] [--before PATH]
 //! [--only deliveries|paced|memory|acks|commands|chain|history]`
 //!
-//! One executable, several processes, so that each one's cost can be told apart: without a `role=`
+//! One executable, several processes, so that each one's cost can be separated: without a `role=`
 //! it is the conductor ([`figures`]), which starts the server, and itself again as the load
-//! generator ([`load`]) and as the floors ([`floor`], [`disk`]). Load runs on core 0, what is
-//! measured on core 1. Numbers are reported and budgets judged, but a missed budget is no failure:
-//! a busy machine must not break a build.
+//! generator ([`load`]) and as the floors ([`floor`], [`disk`]). The load runs on core 0, the
+//! measured process on core 1. Numbers are reported and budgets judged, but a missed budget is no
+//! failure: a busy machine must not break a build.
 
 mod chain;
 mod commands;
@@ -31,18 +31,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// What everything here ends in. A benchmark tells its reader what went wrong; it repairs nothing.
+/// The errors of the benchmark. It reports failures, and repairs nothing.
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// No process of a run outlives this, whatever hangs: the last of all bounds on time.
+/// No process of a run outlives this: the last bound on time.
 const PROCESS_LIFE_SECS: u64 = 180;
 
-/// `key=value` pairs: how roles are told what to do, and how they report what came of it.
+/// `key=value` pairs: the arguments and the report of a role.
 #[derive(Clone, Debug, Default)]
 struct Words(BTreeMap<String, String>);
 
 impl Words {
-    /// Takes each `key=value` and leaves out what is none.
+    /// Takes each `key=value` and skips the rest.
     fn parse<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Words {
         let pairs = words.into_iter().filter_map(|word| {
             let (key, value) = word.as_ref().split_once('=')?;
@@ -83,20 +83,20 @@ impl Words {
     }
 }
 
-/// What the person at the keyboard asks for.
+/// The command line's options.
 struct Options {
     quick: bool,
     only: Option<String>,
-    /// Messages on their way for each sender of a saturated room. It decides how many frames can
-    /// share a write, so figures taken with different windows cannot be compared.
+    /// Messages in flight for each sender of a saturated room. It decides how many frames can share
+    /// a write, so figures with different windows cannot be compared.
     window: usize,
     server: Option<PathBuf>,
-    /// An older server, to be measured in turns with that, where a part does so.
+    /// An older server to compare with, measured in turns.
     before: Option<PathBuf>,
 }
 
 impl Options {
-    /// `None`: not started by `cargo bench`, but by `cargo test --all-targets`. Measures nothing.
+    /// `None`: started by `cargo test --all-targets`, not by `cargo bench`. Measures nothing.
     fn from_command_line() -> Outcome<Option<Options>> {
         use lexopt::prelude::*;
         let mut asked = false;

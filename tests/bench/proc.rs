@@ -1,4 +1,4 @@
-//! What the kernel knows about a process: the processor time it has used and the memory it holds.
+//! A process's processor time and memory, from the kernel.
 //!
 //! Called by the load generator at both ends of a measured stretch, and by the conductor.
 

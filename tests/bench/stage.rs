@@ -1,4 +1,4 @@
-//! Where the processes of a run live and die: which core each gets, and that none is left behind.
+//! The processes of a run: the core of each, and that none is left behind.
 //!
 //! Every child is killed by its own id when its [`Running`] is dropped, also when the conductor
 //! fails or panics; the directory for databases is removed in the same way.
@@ -13,7 +13,7 @@ use crate::{Outcome, Words, proc};
 
 /// The core of the load generator.
 pub const LOAD_CORE: u32 = 0;
-/// The core of whatever is measured.
+/// The core of the measured process.
 pub const MEASURED_CORE: u32 = 1;
 
 /// From the start of a process to its first line.
@@ -68,7 +68,7 @@ impl Stage {
         if self.pins {
             command.args(["taskset", "-c", &core.to_string()]);
         }
-        // What is measured is how fast it is, not how much one may do.
+        // The benchmark measures speed, so rate limits are off.
         command.env("SHANTY_LIMITS", "off");
         command.arg(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child =
@@ -76,7 +76,7 @@ impl Stage {
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().ok_or("a child without standard output")?;
         let (sender, lines) = channel();
-        // Reads to the end, so that no child ever waits for us to take its words.
+        // Reads to the end, so that no child ever blocks on a full pipe.
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let _ = sender.send(line); // Nobody listening any more is fine.
@@ -104,7 +104,7 @@ impl Running {
         self.child.id()
     }
 
-    /// The first line from now on that `find` makes something of.
+    /// The first further line for which `find` returns a value.
     pub fn line<T>(&self, wait: Duration, find: impl Fn(&str) -> Option<T>) -> Outcome<T> {
         let deadline = Instant::now() + wait;
         loop {
@@ -130,7 +130,7 @@ impl Running {
         })
     }
 
-    /// Closes its standard input, which a role may be waiting for, and collects what it reports.
+    /// Closes its standard input, which ends some roles, and collects its report.
     pub fn report(mut self, wait: Duration) -> Outcome<Words> {
         self.stdin = None;
         let deadline = Instant::now() + wait;

@@ -1,5 +1,5 @@
-//! The client's side of the wire, as little of it as a benchmark needs: one HTTP request at a time,
-//! the websocket handshake, and frames (RFC 6455 section 5.2) in both directions.
+//! The client side of the protocols, as little of it as a benchmark needs: one HTTP request at a
+//! time, the websocket handshake, and frames (RFC 6455 section 5.2) in both directions.
 //!
 //! Requests and handshakes block and are never inside a measured stretch; frames are, and allocate
 //! nothing.
@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use crate::Outcome;
 
-/// The sample key of RFC 6455 section 1.3, and the answer that it gives there. Everybody here
-/// offers this one, so neither side has to hash anything.
+/// The sample key of RFC 6455 section 1.3, and its answer. All clients here use it, so neither side
+/// needs to hash.
 pub const SAMPLE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// See [`SAMPLE_KEY`].
 pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// How a text begins that is somebody's event; a refusal begins otherwise.
+/// The prefix of an event's text; a refusal starts otherwise.
 pub const EVENT: &[u8] = br#"{"e"#;
 
 /// First bytes of whole, unfragmented server frames.
@@ -30,13 +30,13 @@ pub const PING: u8 = 0x89;
 /// A masked pong without content.
 pub const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 
-/// Any key will do against a server that nobody attacks: the point is that it has to be undone.
+/// Any key works, as no server here is attacked: it only has to be unmasked.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// What came back for a request.
+/// A response.
 pub struct Response {
     pub status: u16,
     pub head: String,
@@ -63,7 +63,7 @@ impl Response {
     }
 }
 
-/// Sends one JSON body on a connection of its own and reads to its end.
+/// Sends one JSON body on its own connection and reads to the end.
 pub fn post(port: u16, path: &str, body: &serde_json::Value) -> Outcome<Response> {
     let body = body.to_string();
     let mut stream = connect(port)?;
@@ -84,7 +84,7 @@ pub fn post(port: u16, path: &str, body: &serde_json::Value) -> Outcome<Response
     }
 }
 
-/// Opens a websocket. What the server sent right behind its handshake comes along.
+/// Opens a websocket. Bytes that follow the handshake are returned.
 pub fn upgrade(port: u16, path: &str, cookie: Option<&str>) -> Outcome<(TcpStream, Vec<u8>)> {
     let mut stream = connect(port)?;
     let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
@@ -166,12 +166,12 @@ pub fn next_frame(bytes: &[u8]) -> Option<(u8, Range<usize>)> {
     (bytes.len() >= end).then_some((first, start..end))
 }
 
-/// What a ChitChat client sends to say something.
+/// A ChitChat client's message event.
 pub fn chitchat_send(name: &str, text: &str) -> Vec<u8> {
     client_frame(&format!(r#"{{"event_type":"send","name":"{name}","msg":"{text}"}}"#))
 }
 
-/// What a ChitChat client sends to come in.
+/// A ChitChat client's join event.
 pub fn chitchat_join(name: &str) -> Vec<u8> {
     client_frame(&format!(r#"{{"event_type":"join","name":"{name}"}}"#))
 }
@@ -181,12 +181,12 @@ pub fn name(index: usize) -> String {
     format!("m{index:04}")
 }
 
-/// What is said: numbered, because order is part of the promise.
+/// A numbered text, because order is part of the promise.
 pub fn words(number: u64) -> String {
     format!("#{number:08} and a bottle of rum")
 }
 
-/// What everybody hears of it from a server; the floors send this one over and over.
+/// The server's broadcast of it; the floors repeat this one.
 pub fn sample_broadcast() -> Vec<u8> {
     server_frame(&format!(
         r#"{{"event_type":"send","name":"{}","room_id":2,"msg":"{}","time":"{}"}}"#,

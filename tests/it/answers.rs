@@ -68,7 +68,7 @@ fn a_short_list_says_how_long_it_is() {
 
 /// A client that hangs up within a list affects no other client.
 #[test]
-fn whoever_hangs_up_in_the_midst_of_a_list_costs_nothing() {
+fn a_client_that_hangs_up_within_a_list_costs_nothing() {
     let server = with_rooms(300);
     for _ in 0..20 {
         let mut http = server.http();

@@ -16,36 +16,32 @@ const FILLED: &[[&str; 3]] = &[
     ["TRAILER_BYTES_MAX", "src/http/tests/bodies.rs", "trailers_are_checked_and_thrown_away"],
     ["MESSAGE_BYTES_MAX", "src/ws/tests.rs", "sizes_up_to_the_limit"],
     // Connections.
-    ["CONNECTIONS_MAX", OVERLOAD, "whoever_comes_beyond_the_bound_waits_and_is_then_served"],
+    ["CONNECTIONS_MAX", OVERLOAD, "connections_beyond_the_bound_wait_and_are_then_served"],
     ["ARRIVALS_MAX", "src/server/doors.rs", "when_all_stand_still_the_next_waits_for_any_of_them"],
-    ["OUTBOX_BYTES_MAX", OVERLOAD, "what_a_dropped_reader_got_has_no_hole"],
-    ["STREAM_OUTBOX_BYTES_MAX", SLOW, "who_stops_reading_falls_behind_and_catches_up"],
-    ["UNSENT_BYTES_MAX", "src/outgoing.rs", "what_many_hold_is_counted_together"],
+    ["OUTBOX_BYTES_MAX", OVERLOAD, "the_frames_of_a_dropped_reader_have_no_gap"],
+    ["STREAM_OUTBOX_BYTES_MAX", SLOW, "a_stalled_stream_falls_behind_and_catches_up"],
+    ["UNSENT_BYTES_MAX", "src/outgoing.rs", "a_budget_counts_all_holders_together"],
     ["INPUT_BYTES_MAX", OVERLOAD, "messages_that_never_end_do_not_hold_memory_for_ever"],
-    ["LAG_OWN_MAX", "src/connection/lag.rs", "what_is_kept_is_bounded"],
-    ["LAG_BYTES_MAX", "src/connection/lag.rs", "what_is_kept_is_bounded"],
-    ["UNANSWERED_MAX", CONNECTION, "one_whose_messages_wait_for_the_disk_is_not_taken_for_dead"],
+    ["LAG_OWN_MAX", "src/connection/lag.rs", "a_lag_is_bounded"],
+    ["LAG_BYTES_MAX", "src/connection/lag.rs", "a_lag_is_bounded"],
+    ["UNANSWERED_MAX", CONNECTION, "a_client_that_waits_for_the_disk_is_not_taken_for_dead"],
     // The hub and its lines.
-    ["INBOX_MAX", HUB, "the_inbox_has_an_end_and_nobody_is_lost_there"],
+    ["INBOX_MAX", HUB, "the_inbox_is_bounded_and_loses_no_call"],
     ["ROUND_COMMANDS_MAX", "src/worker/simulation/mod.rs", "whatever_happens"],
-    ["ROUNDS_MAX", HUB, "a_worker_that_does_not_come_is_told_that_it_has_missed_something"],
-    ["ROUND_ITEMS_MAX", HUB, "a_worker_that_does_not_come_is_told_that_it_has_missed_something"],
-    ["PRESENCE_GATHERED_MAX", PRESENCE, "where_many_come_all_of_a_second_is_told_at_its_end"],
+    ["ROUNDS_MAX", HUB, "a_stuck_worker_gets_an_overrun"],
+    ["ROUND_ITEMS_MAX", HUB, "a_stuck_worker_gets_an_overrun"],
+    ["PRESENCE_GATHERED_MAX", PRESENCE, "many_joins_are_announced_at_the_end_of_the_second"],
     ["STEPS_MAX", "src/chat/tests/growth.rs", "the_work_of_a_command_does_not_grow"],
-    ["PROPOSED_MAX", HUB, "so_many_entries_wait_for_the_disk"],
-    ["BATCHES_MAX", HUB, "so_many_entries_wait_for_the_disk"],
-    ["MARKS_WAITING_MAX", "src/store/line.rs", "there_is_an_end_to_what_waits"],
-    ["TOUCHES_WAITING_MAX", "src/store/line.rs", "there_is_an_end_to_what_waits"],
+    ["PROPOSED_MAX", HUB, "a_bounded_number_of_entries_waits_for_the_disk"],
+    ["BATCHES_MAX", HUB, "a_bounded_number_of_entries_waits_for_the_disk"],
+    ["MARKS_WAITING_MAX", "src/store/line.rs", "waiting_marks_and_touches_are_bounded"],
+    ["TOUCHES_WAITING_MAX", "src/store/line.rs", "waiting_marks_and_touches_are_bounded"],
     ["COMMIT_ENTRIES_MAX", WRITING, "everything_is_answered_once_and_in_order"],
     // Beside the hub.
-    ["READERS_MAX", GATES, "everybody_gets_their_turn_and_nobody_waits_for_ever"],
-    ["READERS_IN_TURN_MAX", GATES, "everybody_gets_their_turn_and_nobody_waits_for_ever"],
-    [
-        "PASSWORD_WAITING_MAX",
-        PASSWORDS,
-        "who_asks_for_one_is_not_kept_out_by_who_asks_for_thousands",
-    ],
-    ["LOG_LINES_MAX", "tests/it/logging.rs", "a_log_that_nobody_reads_holds_up_nothing"],
+    ["READERS_MAX", GATES, "every_read_gets_its_turn_or_gives_up"],
+    ["READERS_IN_TURN_MAX", GATES, "every_read_gets_its_turn_or_gives_up"],
+    ["PASSWORD_WAITING_MAX", PASSWORDS, "one_password_is_not_locked_out_by_thousands"],
+    ["LOG_LINES_MAX", "tests/it/logging.rs", "an_unread_log_delays_nothing"],
     ["IMPORT_LINE_BYTES_MAX", "src/store/admin/tests.rs", "lines_have_an_end"],
     // What lasts.
     ["ACCOUNTS_MAX", FULL, "rooms_and_accounts"],
@@ -81,9 +77,9 @@ const FILLED: &[[&str; 3]] = &[
     ["DELETED_MEMBERS_MAX", DELETED, "so_many_are_kept_of_all"],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
-    ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_reactions"],
-    ["REACTION_KINDS_MAX", WORDS, "nobody_uses_up_the_kinds_of_reactions"],
-    ["REACTIONS_PER_PERSON_MAX", WORDS, "nobody_uses_up_the_kinds_of_reactions"],
+    ["REACTIONS_MAX", MESSAGES, "a_message_bears_so_many_reactions"],
+    ["REACTION_KINDS_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
+    ["REACTIONS_PER_PERSON_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
 ];
 
 const BLOCKS: &str = "src/chat/tests/blocks.rs";
@@ -99,7 +95,7 @@ const PRESENCE: &str = "src/hub/presence.rs";
 const QUOTAS: &str = "src/chat/tests/quotas.rs";
 const SLOW: &str = "tests/it/native/slow.rs";
 const STREAMS: &str = "src/chat/tests/streams.rs";
-const WORDS: &str = "src/store/tests/words.rs";
+const MESSAGES: &str = "src/store/tests/messages.rs";
 const WRITING: &str = "src/store/tests/writing.rs";
 
 /// Bounds of things that do not queue or gather: lengths of one thing, sizes of one page or one

@@ -110,7 +110,7 @@ fn hidden_rooms_are_not_listed_and_no_room_shows_its_password() {
 }
 
 #[test]
-fn whoever_prefers_html_gets_the_page() {
+fn clients_that_prefer_html_get_the_page() {
     let server = TestServer::start();
     let kind = |accept: &str| {
         let response = server.ask("GET /chats", &format!("Accept: {accept}\r\n"), "");
@@ -125,7 +125,7 @@ fn whoever_prefers_html_gets_the_page() {
 }
 
 #[test]
-fn what_a_room_cannot_be() {
+fn invalid_rooms_are_refused() {
     let server = TestServer::start();
     let post = |body: &Value| server.send("POST /chats", body);
     let content = |body: Value, field: &str| refused(&post(&body), 400, 105, CONTENT, field);
@@ -175,7 +175,7 @@ fn what_a_room_cannot_be() {
 }
 
 #[test]
-fn what_is_not_there_is_named_as_it_was_asked_for() {
+fn a_missing_room_is_named_as_in_the_request() {
     let server = TestServer::start();
     for (room, field) in [
         ("99", "99"),
@@ -199,7 +199,7 @@ fn what_is_not_there_is_named_as_it_was_asked_for() {
 }
 
 #[test]
-fn a_public_room_of_a_guest_is_everybodys_and_one_of_an_account_its_owners() {
+fn anyone_changes_a_guests_public_room_and_only_the_owner_an_accounts() {
     let server = TestServer::start();
     let (ann, bob) = (server.account("Ann"), server.account("Bob"));
     let guests = server.room(&json!({"title": "Commons", "visibility": "public"}));

@@ -26,7 +26,7 @@ fn free(server: &TestServer) {
 }
 
 #[test]
-fn a_full_disk_refuses_what_cannot_be_written_and_passes() {
+fn a_full_disk_refuses_writes_and_recovers() {
     let mut server = confined(560);
     let ann = server.account("Ann");
     let mut pirate = server.pirate(&ann);
@@ -172,7 +172,7 @@ fn a_disk_too_full_to_start_is_said() {
 }
 
 #[test]
-fn what_is_to_be_kept_free_of_the_disk_is_kept_free() {
+fn the_free_space_setting_is_respected() {
     // No disk has so much free space, so the limit applies from the start.
     let server = TestServer::with(&["--disk-free", "1000000T"]);
     let ready = server.ask("GET /readyz", "", "");

@@ -1,4 +1,4 @@
-//! What lasts: over a restart, over time, and over kill -9 in the middle of everything.
+//! Durability: over restarts, over time, and over kill -9 at any moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,13 +42,13 @@ fn a_restart_keeps_accounts_sessions_rooms_passwords_and_tokens() {
     let wrong = json!({"secret": "wrong secret", "name": "Eve"});
     assert_eq!(server.send(&format!("POST /chats/{den}/token"), &wrong).status, 404, "hidden");
     server.token(den, "open sesame", "Eve");
-    // Whose a room is, lasts, too.
+    // The owner of a room is kept, too.
     assert_eq!(server.ask(&format!("DELETE /chats/{anns}"), "", "").status, 401);
-    // The number of the room that is gone is not given again, though it was the highest.
+    // The id of the deleted room is not reused, though it was the highest.
     assert_eq!(server.ask(&format!("GET /chats/{gone}"), "", "").status, 404);
     let next = server.room(&json!({"title": "Gone", "visibility": "public"}));
     assert_eq!(next, gone + 1);
-    // Nor is one that went before another start.
+    // Nor is one that was deleted before another start.
     server.ask(&format!("DELETE /chats/{next}"), "", "");
     server.kill();
     server.go_on();
@@ -75,14 +75,14 @@ fn a_session_ends_after_its_last_use_and_not_before() {
     let server = TestServer::with(&["--session-ttl", "1"]);
     let ann = server.account("Ann");
     let me = || server.ask_as("GET /api/user/@me", &ann).status;
-    // Used again and again it lives longer than its lifetime; that is a wait, as nothing tells us.
+    // A session in use outlives its lifetime; this is a wait, as no event shows it.
     for _ in 0..5 {
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(me(), 200);
     }
     std::thread::sleep(Duration::from_millis(1100));
     assert_eq!(me(), 401);
-    // Another login is as good as the first.
+    // Another login works like the first.
     let again = Account { cookie: server.log_in(&ann.key), ..ann.clone() };
     assert_eq!(server.ask_as("GET /api/user/@me", &again).status, 200);
 }
@@ -100,7 +100,7 @@ fn a_live_websocket_keeps_its_session_alive() {
     at_ann.say(&json!({"message": "here"}));
     at_ann.expect_ack();
     at_ann.bye();
-    // From the end of the websocket on, the session's time runs.
+    // The session's lifetime runs from the end of the websocket.
     assert_eq!(server.ask_as("GET /api/user/@me", &ann).status, 200);
     std::thread::sleep(Duration::from_millis(1100));
     assert_eq!(server.ask_as("GET /api/user/@me", &ann).status, 401);
@@ -116,15 +116,15 @@ fn a_session_that_expires_while_the_server_is_down_has_expired() {
     assert_eq!(server.ask_as("GET /api/user/@me", &ann).status, 401);
 }
 
-/// What the server has acknowledged to one of those who torture it.
+/// What the server has acknowledged to one client.
 #[derive(Default)]
 struct Acknowledged {
     /// Names and keys.
     accounts: Vec<(String, String)>,
-    /// Numbers and titles; none: it is gone.
+    /// Ids and titles; `None`: deleted.
     rooms: BTreeMap<u64, Option<String>>,
     messages: Vec<String>,
-    /// Where an answer was cut off: what was asked of a room may have happened, or not.
+    /// If a response was cut off, the change may or may not have happened.
     in_doubt: BTreeSet<u64>,
 }
 
@@ -152,7 +152,7 @@ fn ask(http: &mut Http, line: &str, body: &Value) -> Option<(u16, Value)> {
     Some((response.status, response.json()))
 }
 
-/// Registers and makes, renames and removes rooms until the server is gone.
+/// Registers accounts and makes, renames and deletes rooms until the server is gone.
 fn change(mut http: Http, prefix: &str) -> Acknowledged {
     let mut done = Acknowledged::default();
     for index in 0.. {
@@ -184,7 +184,7 @@ fn change(mut http: Http, prefix: &str) -> Acknowledged {
     done
 }
 
-/// Talks, a few messages ahead of the acknowledgements, until the server is gone.
+/// Sends messages, a few ahead of the acknowledgements, until the server is gone.
 fn talk(mut ws: Ws, prefix: &str) -> Acknowledged {
     use std::io::Write;
     let mut done = Acknowledged::default();
@@ -208,11 +208,11 @@ fn talk(mut ws: Ws, prefix: &str) -> Acknowledged {
     }
 }
 
-/// The next text; none when the server is gone, maybe in the middle of a frame.
+/// The next text; `None` when the server is gone, maybe in the middle of a frame.
 fn hear_or_end(ws: &mut Ws) -> Option<String> {
     loop {
         let buffer = &ws.http.buffer;
-        // All that is said here is short enough for one length byte, or for two.
+        // All frames here are short enough for one or two length bytes.
         let (start, length) = match buffer.get(1) {
             Some(126) if buffer.len() > 3 => {
                 (4, usize::from(buffer[2]) << 8 | usize::from(buffer[3]))
@@ -239,9 +239,9 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
     let pirates = ["Ann", "Bob"].map(|name| server.account(name));
     let mut all = Acknowledged::default();
     for round in 0..ROUNDS {
-        // A different moment each time, wherever that may fall: there is no event to wait for.
+        // A different moment each time: there is no event to wait for.
         let until = Duration::from_millis(15 + (round as u64 * 37) % 90);
-        let sockets = pirates.each_ref().map(|one| (server.pirate(one), &one.name));
+        let sockets = pirates.each_ref().map(|account| (server.pirate(account), &account.name));
         let https = [server.http(), server.http()];
         let done: Vec<Acknowledged> = std::thread::scope(|scope| {
             let mut threads = Vec::new();
@@ -286,7 +286,7 @@ fn check(server: &TestServer, done: &Acknowledged) {
     }
 }
 
-/// The log has no gap, each acknowledged message once, and each author's in their order.
+/// The log has no gap, each acknowledged message once, and each author's in order.
 fn check_log(server: &TestServer, done: &Acknowledged) {
     let rows = server.log();
     for (row, seq) in rows.iter().zip(1..) {
@@ -320,7 +320,7 @@ fn a_stop_acknowledges_exactly_what_is_kept() {
             packet.extend(crate::kit::ws::frame(crate::kit::ws::TEXT, true, text.as_bytes()));
         }
         ws.http.send(packet);
-        // In the middle of it, somewhere else each time.
+        // At a different moment each time.
         for _ in 0..round * 50 + 1 {
             ws.expect_ack();
         }
@@ -342,14 +342,14 @@ fn a_stop_acknowledges_exactly_what_is_kept() {
 }
 
 #[test]
-fn somebody_elses_lock_on_the_database_is_waited_for_and_then_refused() {
+fn a_foreign_lock_on_the_database_is_waited_for_and_then_refused() {
     let server = TestServer::start();
     let ann = server.account("Ann");
     let mut ws = server.pirate(&ann);
     let other = rusqlite::Connection::open(server.db()).expect("the database");
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     ws.say(&json!({"message": "first"}));
-    // What needs no writing goes on meanwhile.
+    // Requests that write nothing work meanwhile.
     for _ in 0..3 {
         assert_eq!(server.ask_as("GET /api/online", &ann).status, 200);
     }
@@ -366,7 +366,7 @@ fn somebody_elses_lock_on_the_database_is_waited_for_and_then_refused() {
 }
 
 #[test]
-fn what_is_asked_of_one_room_at_once_is_all_answered_and_lasts() {
+fn simultaneous_changes_of_one_room_are_all_answered_and_durable() {
     let mut server = TestServer::start();
     for round in 0..10 {
         let id = server.room(&json!({"title": format!("R{round}"), "visibility": "public"}));
@@ -412,7 +412,7 @@ fn what_is_asked_of_one_room_at_once_is_all_answered_and_lasts() {
         server.kill();
         server.go_on();
         assert_eq!(server.ask("GET /chats", "", "").json(), list, "as it was, so it is");
-        // Out of the way for the next round.
+        // Cleared for the next round.
         for title in ["wanted", &format!("r{round}")] {
             server.ask(&format!("DELETE /chats/{title}"), "", "");
         }

@@ -14,7 +14,7 @@ fn cors(response: &Response) -> (Option<&str>, bool) {
 
 /// A browser shows its page a refusal of an unreadable request only with the page's CORS header.
 #[test]
-fn a_listed_page_reads_what_is_refused_before_it_is_routed() {
+fn a_listed_page_reads_refusals_of_unreadable_requests() {
     let server = TestServer::with(&["--origin", "https://friend.example"]);
     let long = "x".repeat(70_000);
     let many = "A: b\r\n".repeat(2_000);
@@ -51,7 +51,7 @@ fn a_listed_page_reads_what_is_refused_before_it_is_routed() {
 
 /// A proxied client counts by the address that the proxy names, and never as this machine.
 #[test]
-fn who_comes_through_a_proxy_is_counted() {
+fn proxied_clients_are_rate_limited() {
     let mut server = TestServer::with(&["--limits", "on"]);
     // Whether the client is rate limited at some point.
     let is_counted = |named: &dyn Fn(usize) -> String| {
@@ -119,7 +119,7 @@ fn a_server_that_has_a_name_answers_to_no_other() {
 
 /// Password checks are fair, so that a crowd at one room does not lock others out of theirs.
 #[test]
-fn who_enters_all_the_time_keeps_nobody_out() {
+fn constant_password_checks_lock_out_no_other_client() {
     let server = TestServer::start();
     for title in ["Den", "Nest"] {
         let room = json!({"title": title, "visibility": "private", "password": "open sesame"});
@@ -148,7 +148,8 @@ fn who_enters_all_the_time_keeps_nobody_out() {
             assert_eq!(enter("nest", "Vic"), 201);
         }
         let _ = is_over.set(());
-        let all: Vec<u16> = crowd.into_iter().flat_map(|one| one.join().expect("ends")).collect();
+        let all: Vec<u16> =
+            crowd.into_iter().flat_map(|client| client.join().expect("ends")).collect();
         assert!(all.len() > 24 && all.iter().all(|status| *status == 201), "{all:?}");
     });
 }

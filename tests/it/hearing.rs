@@ -11,7 +11,7 @@ use crate::kit::{TestServer, cookie, event, joined, left, refuses, said, send};
 const IN_USE: &str = "Client error: Duplicate username";
 
 #[test]
-fn everybody_in_the_room_hears_an_event_its_sender_too() {
+fn an_event_is_broadcast_to_the_room_and_its_sender() {
     let server = TestServer::start();
     let room = server.room(&json!({"title": "Commons", "visibility": "public"}));
     let mut ann = server.guest(room, "Ann");
@@ -54,7 +54,7 @@ fn everybody_in_the_room_hears_an_event_its_sender_too() {
 }
 
 #[test]
-fn who_comes_back_may_leave_again() {
+fn a_client_that_rejoins_may_leave_again() {
     let server = TestServer::start();
     let mut ann = server.guest(1, "Ann");
     let mut bob = server.guest(1, "Bob");
@@ -70,7 +70,7 @@ fn who_comes_back_may_leave_again() {
 }
 
 #[test]
-fn what_is_refused_is_told_to_the_sender_alone_and_the_connection_stays() {
+fn a_refusal_goes_to_the_sender_alone_and_the_connection_stays() {
     let server = TestServer::start();
     let mut ann = server.guest(1, "Ann");
     let mut bob = server.guest(1, "Bob");
@@ -129,7 +129,7 @@ fn both_dialects_hear_each_other_in_room_1() {
         .as_array()
         .expect("a list")
         .iter()
-        .filter_map(|one| one["username"].as_str())
+        .filter_map(|user| user["username"].as_str())
         .collect();
     assert_eq!(names, ["Ann", "Gus", "Bob"]);
     let online = server.ask_as("GET /api/online", &ann);
@@ -142,7 +142,7 @@ fn both_dialects_hear_each_other_in_room_1() {
 }
 
 #[test]
-fn one_person_at_both_doors_comes_once_and_leaves_once() {
+fn one_user_in_both_protocols_joins_once_and_leaves_once() {
     let server = TestServer::start();
     let ann = server.account("Ann");
     let mut witness = server.guest(1, "Witness");

@@ -143,7 +143,7 @@ fn every_path_names_its_methods() {
 }
 
 #[test]
-fn what_cannot_be_taken_is_refused_with_its_code_and_the_next_is_served() {
+fn invalid_requests_get_their_status_and_the_next_client_is_served() {
     let server = TestServer::start();
     let mut bystander = server.http();
     is_served(&mut bystander);
@@ -195,7 +195,7 @@ fn what_cannot_be_taken_is_refused_with_its_code_and_the_next_is_served() {
 }
 
 #[test]
-fn what_is_refused_before_it_is_routed_is_refused_in_the_words_of_its_path() {
+fn unreadable_requests_are_refused_in_the_format_of_their_path() {
     let server = TestServer::start();
     let refused = |line: &str, length: &str| {
         last(&server, format!("{line} HTTP/1.1\r\nHost: h\r\n{length}\r\n\r\n"))

@@ -1,5 +1,5 @@
-//! Rate limits in the running server, as they are unless `--limits off` is given: what is too much
-//! is refused in each protocol's own words, the connection stays, and the others go on.
+//! Rate limits in the running server, as they are without `--limits off`: excess is refused in each
+//! protocol's format, the connection stays, and other clients go on.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ fn limited() -> TestServer {
     TestServer::with(&["--limits", "on"])
 }
 
-/// As much as fits a message.
+/// The longest message.
 fn long() -> String {
     "x".repeat(4_000)
 }
@@ -92,7 +92,7 @@ fn over_each_websocket_it_is_an_error_and_the_connection_stays() {
 }
 
 #[test]
-fn one_who_joins_and_leaves_without_end_is_refused_and_who_listens_is_spared() {
+fn endless_joins_are_rate_limited_and_listeners_are_spared() {
     let server = limited();
     let mut reader = server.guest(1, "Reader");
     let mut restless = server.ws("/chats/1/ws", "");
@@ -128,7 +128,7 @@ fn wrong_passwords_count_whatever_worker_hears_them() {
 }
 
 #[test]
-fn a_stream_is_told_of_one_who_flutters_once_a_second() {
+fn a_stream_gets_a_flapping_user_once_a_second() {
     let server = TestServer::start(); // Without limits: it is not they that spare the reader.
     let ann = server.user("Ann");
     let mut stream = server.live(&ann, Form::Ws);

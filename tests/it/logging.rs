@@ -44,7 +44,7 @@ fn end(child: &mut Child) -> Option<i32> {
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_up_nothing() {
+fn an_unread_log_delays_nothing() {
     let scratch = Scratch::new();
     let (mut child, port) = talkative(&scratch);
     talk(port);
@@ -52,7 +52,7 @@ fn a_log_that_nobody_reads_holds_up_nothing() {
 }
 
 #[test]
-fn who_reads_the_log_late_hears_that_something_is_left_out_and_the_last_words() {
+fn a_late_reader_of_the_log_gets_the_dropped_count_and_the_last_lines() {
     let scratch = Scratch::new();
     let (mut child, port) = talkative(&scratch);
     talk(port);

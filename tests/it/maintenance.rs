@@ -116,7 +116,7 @@ fn old_messages_go_while_it_runs() {
 }
 
 #[test]
-fn what_is_replaced_keeps_its_owner() {
+fn a_replaced_file_keeps_its_owner() {
     let mut server = TestServer::start();
     server.account("ann");
     let (db, file) = (server.db(), server.scratch.path("backup"));
@@ -188,7 +188,7 @@ fn where_nothing_can_be_written_it_can_be_read() {
 }
 
 #[test]
-fn restored_is_only_what_is_ours() {
+fn only_our_own_schema_is_restored() {
     let mut server = TestServer::start();
     server.account("ann");
     let (db, file) = (server.db(), server.scratch.path("backup"));

@@ -13,7 +13,7 @@ fn resident(server: &TestServer) -> u64 {
 }
 
 #[test]
-fn what_hashing_passwords_takes_is_given_back() {
+fn the_memory_of_password_hashing_is_returned() {
     let server = TestServer::start();
     let room = json!({"title": "Den", "visibility": "private", "password": "long enough"});
     assert_eq!(server.send("POST /chats", &room).status, 201);

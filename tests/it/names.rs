@@ -1,4 +1,4 @@
-//! Whose name is whose: names in rooms, names of accounts, and who is listed as present.
+//! Ownership of names: names in rooms, names of accounts, and the users listed as present.
 
 use std::sync::Barrier;
 
@@ -11,11 +11,11 @@ const OTHER_NAME: &str = "Client error: Name mismatch";
 const IN_USE: &str = "Client error: Duplicate username";
 
 #[test]
-fn a_name_is_bound_to_its_connection_and_nobody_else_has_it() {
+fn a_name_is_bound_to_one_connection() {
     let server = TestServer::start();
     let mut ann = server.guest(1, "Ann");
     let mut bob = server.ws("/chats/1/ws", "");
-    // A send without a join binds, too; the name has no case.
+    // A send without a join binds the name, too; case is ignored.
     refuses(&mut bob, &send("ANN", "I am Ann").to_string(), 202, IN_USE, "name");
     bob.say(&send("Bob", "so I am Bob"));
     ann.expect(&said(1, "Bob", "so I am Bob"));
@@ -28,7 +28,7 @@ fn a_name_is_bound_to_its_connection_and_nobody_else_has_it() {
     }
     bob.say(&send("bOB", "still Bob"));
     ann.expect(&said(1, "Bob", "still Bob"));
-    // It is free when its connection is over, and in another room at any time.
+    // It is free when its connection ends, and in other rooms at any time.
     let mut second =
         server.guest(server.room(&json!({"title": "Bar", "visibility": "public"})), "Ann");
     second.say(&event("leave", "Ann"));
@@ -50,7 +50,7 @@ fn a_registered_name_is_its_owners() {
     at_ann.say(&event("join", "ANN"));
     at_ann.expect(&joined(1, "Ann"));
     guest.expect(&joined(1, "Ann"));
-    // A name that is used without an account can be registered, and is its owner's from then on.
+    // A name that a guest uses can be registered, and belongs to the account from then on.
     guest.say(&event("join", "Guest"));
     guest.expect(&joined(1, "Guest"));
     at_ann.expect(&joined(1, "Guest"));
@@ -62,11 +62,11 @@ fn a_registered_name_is_its_owners() {
     guest.say(&event("join", "Zoe"));
     guest.expect(&joined(1, "Zoe"));
     at_ann.expect(&joined(1, "Zoe"));
-    // A cookie does not help a foreign page.
+    // A cookie does not work for a foreign page.
     let foreign = format!("{}Origin: https://evil.example\r\n", cookie(&bob));
     let refused = server.try_ws("/chats/1/ws", &foreign).err().expect("no websocket");
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!(301)));
-    // Nor does it get in without one.
+    // Nor does the page get in without one.
     let foreign = "Origin: https://anywhere.example\r\n";
     let refused = server.try_ws("/chats/1/ws", foreign).err().expect("no websocket");
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!(301)));
@@ -129,7 +129,7 @@ fn logging_out_hides_a_user_who_is_still_connected() {
     let mut ws = server.pirate(&ann);
     witness.expect_text(r#"{"event":"join","username":"Ann"}"#);
     assert_eq!(server.ask_as("GET /api/logout", &ann).status, 200);
-    // She is not listed, and she is not there: whoever logs out is disconnected.
+    // She is neither listed nor connected: a logout disconnects.
     server.ask_as("GET /api/online", &bob).expect(200, &json!({"online_clients": ["Bob"]}));
     witness.expect_text(r#"{"event":"leave","username":"Ann"}"#);
     assert!(matches!(ws.hear(), Heard::Close(..)));

@@ -88,7 +88,7 @@ fn stalled_hear(http: &mut Http, next: &mut usize) -> bool {
 
 /// A dropped client can resume only if its frames have no gap.
 #[test]
-fn what_a_dropped_reader_got_has_no_hole() {
+fn the_frames_of_a_dropped_reader_have_no_gap() {
     let server = TestServer::start();
     let mut witness = server.guest(1, "Witness");
     let mut stalled = server.guest(1, "Stalled");
@@ -134,7 +134,7 @@ fn what_a_dropped_reader_got_has_no_hole() {
 }
 
 #[test]
-fn whoever_comes_beyond_the_bound_waits_and_is_then_served() {
+fn connections_beyond_the_bound_wait_and_are_then_served() {
     let server = TestServer::with(&["--connections", "3"]);
     let first = server.guest(1, "First");
     let second = server.guest(1, "Second");
@@ -167,7 +167,7 @@ fn whoever_comes_beyond_the_bound_waits_and_is_then_served() {
 }
 
 #[test]
-fn where_few_files_may_be_open_callers_wait_and_the_database_has_what_it_needs() {
+fn with_few_descriptors_connections_wait_and_the_database_works() {
     let mut server = TestServer::of(|db| {
         let mut command = clean(std::process::Command::new("sh"));
         let script = "ulimit -n 70; exec \"$@\"";
@@ -198,7 +198,7 @@ fn where_few_files_may_be_open_callers_wait_and_the_database_has_what_it_needs()
 }
 
 #[test]
-fn one_who_sends_thousands_at_once_gets_every_ack_in_order() {
+fn thousands_of_messages_at_once_are_acknowledged_in_order() {
     const COUNT: usize = 3000;
     let server = TestServer::start();
     let (ann, bob) = (server.account("Ann"), server.account("Bob"));
@@ -291,7 +291,7 @@ fn passwords_beyond_the_gate_are_503_and_nobody_else_waits() {
 }
 
 #[test]
-fn one_who_pings_and_never_reads_is_dropped() {
+fn a_client_that_pings_and_never_reads_is_dropped() {
     let server = TestServer::start();
     let mut witness = server.guest(1, "Witness");
     let other = server.guest(1, "Other");

@@ -75,7 +75,11 @@ fn login_gives_a_session_in_a_cookie() {
     for wanted in ["Path=/", "HttpOnly", "SameSite=Lax"] {
         assert!(attributes.contains(&wanted), "{set}");
     }
-    assert!(attributes.iter().any(|one| one.starts_with("Expires=") && one.ends_with("GMT")));
+    assert!(
+        attributes
+            .iter()
+            .any(|attribute| attribute.starts_with("Expires=") && attribute.ends_with("GMT"))
+    );
     assert!(!attributes.contains(&"Secure"), "over plain HTTP it would not come back: {set}");
     let body = json!({"key": ann.key}).to_string();
     let tls = server.ask("POST /api/login", "X-Forwarded-Proto: https\r\n", &body);
@@ -133,7 +137,7 @@ fn logout_closes_the_websocket_that_the_session_holds() {
 }
 
 #[test]
-fn what_needs_a_session_says_401_or_422() {
+fn requests_without_a_session_are_401_or_422() {
     let server = TestServer::start();
     let ann = server.account("Ann");
     let paths = ["/api/online", "/api/user/@me", "/api/user/Ann", "/api/user/Nobody"];
@@ -153,12 +157,12 @@ fn what_needs_a_session_says_401_or_422() {
 }
 
 #[test]
-fn online_names_whom_is_here_in_the_order_of_coming() {
+fn online_names_present_users_in_the_order_of_arrival() {
     let server = TestServer::start();
     let names = ["Cid", "Ann", "Bob"];
     let accounts = names.map(|name| server.account(name));
     assert_eq!(online(&server, &accounts[0]), json!([]));
-    let mut sockets: Vec<Ws> = accounts.iter().map(|one| server.pirate(one)).collect();
+    let mut sockets: Vec<Ws> = accounts.iter().map(|account| server.pirate(account)).collect();
     assert_eq!(online(&server, &accounts[0]), json!(names));
     let body = server.ask_as("GET /api/online", &accounts[0]).text();
     assert_eq!(body, r#"{"online_clients":["Cid","Ann","Bob"]}"#);

@@ -38,7 +38,7 @@ fn strangers_leave_a_quarter_to_people_and_health_is_answered_when_all_is_full()
     assert_eq!((strangers.len(), refused), (38, 12));
     is_well(&server);
     // A client that is logged in gets a slot, in every protocol.
-    let mut open: Vec<Ws> = people[..8].iter().map(|one| server.pirate(one)).collect();
+    let mut open: Vec<Ws> = people[..8].iter().map(|account| server.pirate(account)).collect();
     for one in &people[8..12] {
         open.push(server.ws("/chats/1/ws", &format!("Cookie: {}\r\n", one.cookie)));
     }
@@ -58,7 +58,7 @@ fn strangers_leave_a_quarter_to_people_and_health_is_answered_when_all_is_full()
 }
 
 #[test]
-fn whoever_asks_for_nothing_makes_way_the_oldest_first() {
+fn idle_connections_make_way_the_oldest_first() {
     let server = TestServer::with(&["--connections", "4"]);
     let mut idle: Vec<Http> = (0..2).map(|_| server.http()).collect();
     // It had one request, and no other.
@@ -82,7 +82,7 @@ fn whoever_asks_for_nothing_makes_way_the_oldest_first() {
 }
 
 #[test]
-fn an_address_has_so_many_places_and_this_machine_all() {
+fn an_address_has_a_bounded_number_of_slots_and_this_machine_all() {
     let server = TestServer::with(&["--per-address", "3"]);
     let from = |last: u8| format!("X-Forwarded-For: 203.0.113.{last}\r\n");
     let mut open: Vec<Ws> = (0..3).map(|_| server.ws("/chats/1/ws", &from(1))).collect();

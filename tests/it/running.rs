@@ -71,7 +71,7 @@ fn a_port_in_use_is_said() {
 }
 
 #[test]
-fn a_database_that_cannot_be_had_is_said_and_left_alone() {
+fn an_unusable_database_is_reported_and_left_alone() {
     let scratch = Scratch::new();
     failed(&on_db(&scratch.path("missing/shanty.db")), 1, "no such directory");
     failed(&on_db(scratch.0.to_str().expect("ASCII")), 1, "this is a directory");
@@ -213,7 +213,7 @@ fn several_workers_are_one_server() {
 }
 
 #[test]
-fn the_log_has_neither_keys_nor_what_was_said() {
+fn the_log_has_neither_keys_nor_messages() {
     let mut server = TestServer::with(&["--log", "debug"]);
     let ann = server.account("Ann");
     let mut pirate = server.pirate(&ann);
@@ -247,7 +247,7 @@ fn the_log_has_neither_keys_nor_what_was_said() {
 }
 
 #[test]
-fn it_lives_though_nobody_reads_what_it_says() {
+fn the_server_runs_with_a_closed_standard_error() {
     let mut server = TestServer::of(|db| {
         let mut command = clean(Command::new("sh"));
         command.args(["-c", "exec \"$@\" 2>&-", "sh", env!("CARGO_BIN_EXE_shanty")]);

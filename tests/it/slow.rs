@@ -37,7 +37,7 @@ fn read(mut ws: Ws) -> Vec<Value> {
             _ if last["message"] == json!(END) || last["msg"] == json!(END) => "end",
             _ => "",
         };
-        missing.retain(|one| *one != found);
+        missing.retain(|number| *number != found);
         if missing.is_empty() {
             return heard;
         }
@@ -64,7 +64,7 @@ fn count(heard: &[Value], kind: &str, event: &str, field: &str, name: &str) -> u
 }
 
 #[test]
-fn slow_readers_of_the_seeds_doors_hear_everything_once_and_in_order() {
+fn slow_clients_of_the_older_protocols_get_every_message_once_in_order() {
     let server = TestServer::with(&["--limits", "off"]);
     let (ann, bob) = (server.account("Ann"), server.account("Bob"));
     let mut gone = server.guest(1, "Gone");
@@ -110,15 +110,15 @@ fn slow_readers_of_the_seeds_doors_hear_everything_once_and_in_order() {
     talker.join().expect("all was sent");
     let [at_pirate, at_guest] = readers.map(|reader| reader.join().expect("all was heard"));
 
-    let texts = at_pirate.iter().filter(|one| one["author"] == json!("Bob"));
-    let texts = texts.filter_map(|one| one["message"].as_str()).filter(|text| *text != END);
+    let texts = at_pirate.iter().filter(|event| event["author"] == json!("Bob"));
+    let texts = texts.filter_map(|event| event["message"].as_str()).filter(|text| *text != END);
     expect_all(texts.map(str::to_owned));
-    let texts = at_guest.iter().filter(|one| one["name"] == json!("Bob"));
-    let texts = texts.filter(|one| one["event_type"] == json!("send"));
-    let texts = texts.filter_map(|one| one["msg"].as_str()).filter(|text| *text != END);
+    let texts = at_guest.iter().filter(|event| event["name"] == json!("Bob"));
+    let texts = texts.filter(|event| event["event_type"] == json!("send"));
+    let texts = texts.filter_map(|event| event["msg"].as_str()).filter(|text| *text != END);
     expect_all(texts.map(str::to_owned));
     // Piratchat acknowledges a client's own message, ChitChat broadcasts it.
-    assert_eq!(at_pirate.iter().filter(|one| **one == json!({"status": true})).count(), 1);
+    assert_eq!(at_pirate.iter().filter(|event| **event == json!({"status": true})).count(), 1);
     assert_eq!(count(&at_pirate, "message", "from Ann", "author", "Ann"), 0);
     assert_eq!(count(&at_pirate, "message", "from Slow", "author", "Slow"), 1);
     assert_eq!(count(&at_guest, "msg", "from Slow", "name", "Slow"), 1);

@@ -74,7 +74,7 @@ fn a_response_in_hand_is_finished_before_the_end() {
 }
 
 #[test]
-fn whoever_hangs_does_not_hold_up_the_end_for_long() {
+fn hanging_clients_do_not_delay_the_shutdown_for_long() {
     let mut server = TestServer::start();
     let mut deaf = server.guest(1, "Deaf");
     let mut half = server.http();
@@ -117,7 +117,7 @@ fn narrow(server: &TestServer) -> Http {
 }
 
 #[test]
-fn who_reads_too_slowly_is_cut_off_in_time_and_that_is_no_failure() {
+fn slow_clients_are_cut_off_at_shutdown_which_is_no_failure() {
     let mut server = TestServer::start();
     let ann = server.account("Ann");
     let mut guest = server.guest(1, "Gus");

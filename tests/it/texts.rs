@@ -23,7 +23,7 @@ const NAMES: [&str; 14] = [
 ];
 
 #[test]
-fn names_that_deceive_are_refused_at_every_door() {
+fn deceptive_names_are_refused_in_every_protocol() {
     let server = TestServer::start();
     let anne = server.user("anne");
     let den = json!({"title": "Den", "visibility": "private", "password": "correct horse"});
@@ -57,7 +57,7 @@ fn names_that_deceive_are_refused_at_every_door() {
 }
 
 #[test]
-fn titles_that_deceive_are_refused_at_both_doors() {
+fn deceptive_titles_are_refused_in_both_protocols() {
     let server = TestServer::start();
     let ann = server.user("ann");
     let facts = |title: &str| json!({"title": title, "visibility": "public"});
@@ -83,7 +83,7 @@ fn titles_that_deceive_are_refused_at_both_doors() {
 }
 
 #[test]
-fn what_cannot_be_seen_is_not_said() {
+fn invisible_messages_are_refused() {
     let server = TestServer::start();
     let ann = server.user("ann");
     let seq = server.tell(&ann, 1, "hi")["seq"].clone();
@@ -115,7 +115,7 @@ fn what_cannot_be_seen_is_not_said() {
 }
 
 #[test]
-fn a_sign_is_one_emoji_in_one_spelling() {
+fn a_reaction_is_one_emoji_in_one_spelling() {
     let server = TestServer::start();
     let ann = server.user("ann");
     let seq = server.tell(&ann, 1, "hi")["seq"].clone();
@@ -142,7 +142,7 @@ fn a_sign_is_one_emoji_in_one_spelling() {
 /// Mentions are resolved when the message is sent, among the users present; an edit resolves them
 /// again, and they are the same after a restart, or in a new database.
 #[test]
-fn who_is_called_is_who_is_there() {
+fn mentions_resolve_to_present_users() {
     let mut server = TestServer::start();
     let [ann, bob] = ["ann", "bob"].map(|name| server.user(name));
     let guest = |name: &str| {

@@ -29,7 +29,7 @@ fn the_server_builds_without_each_protocol() {
     let protocols = protocols();
     for without in &protocols {
         let with: Vec<&str> =
-            protocols.iter().filter(|one| *one != without).map(|one| &**one).collect();
+            protocols.iter().filter(|name| *name != without).map(|name| &**name).collect();
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         cargo.args(["check", "--quiet", "--offline", "--locked", "--lib", "--bins"]);

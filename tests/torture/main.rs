@@ -187,11 +187,11 @@ impl<'a> Cast<'a> {
         'a: 'scope,
     {
         let (mut heard, mut views, mut senders) = (Vec::new(), Vec::new(), Vec::new());
-        heard.extend(self.pirates.into_iter().map(|one| scope.spawn(|| one.run())));
-        heard.extend(self.guests.into_iter().map(|one| scope.spawn(|| one.run())));
-        views.extend(self.talkers.into_iter().map(|one| scope.spawn(|| one.run())));
-        views.extend(self.readers.into_iter().map(|one| scope.spawn(|| one.run())));
-        senders.extend(self.senders.into_iter().map(|one| scope.spawn(|| one.run())));
+        heard.extend(self.pirates.into_iter().map(|client| scope.spawn(|| client.run())));
+        heard.extend(self.guests.into_iter().map(|client| scope.spawn(|| client.run())));
+        views.extend(self.talkers.into_iter().map(|client| scope.spawn(|| client.run())));
+        views.extend(self.readers.into_iter().map(|client| scope.spawn(|| client.run())));
+        senders.extend(self.senders.into_iter().map(|client| scope.spawn(|| client.run())));
         Threads { heard, views, senders }
     }
 }

@@ -145,7 +145,7 @@ impl Log {
     }
 
     pub fn count(&self, kind: &str) -> usize {
-        self.happened.iter().filter(|one| one.kind == kind).count()
+        self.happened.iter().filter(|entry| entry.kind == kind).count()
     }
 
     /// Was every message sent, is each there once, and are all acknowledged ones there?

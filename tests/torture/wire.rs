@@ -129,7 +129,8 @@ impl Line {
             if let httparse::Status::Complete(length) = parsed {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let headers = head.headers.iter();
-                let headers = headers.map(|one| (one.name.to_owned(), text(one.value))).collect();
+                let headers =
+                    headers.map(|header| (header.name.to_owned(), text(header.value))).collect();
                 let status = head.code.unwrap_or(0);
                 self.read.drain(..length);
                 return Ok(Answer { status, headers, body: Vec::new() });

@@ -64,7 +64,7 @@ fn phases() {
 }
 
 #[test]
-fn what_follows_an_upgrade_is_left_over() {
+fn bytes_after_an_upgrade_are_left_over() {
     let mut reader = Reader::new();
     reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n\x81\x00more");
     assert!(matches!(reader.next(), Ok(Next::Request(_))));

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_none() {
+    fn anything_but_an_object_is_none() {
         for json in ["", "[]", r#"["a"]"#, r#""a""#, "{", r#"{"a":"b"} x"#, r#"{"a":"\ud800"}"#] {
             assert!(json_body::object::<Object<'_>>(json.as_bytes()).is_none(), "{json}");
         }

@@ -154,7 +154,7 @@ mod tests {
     /// A key that asks again as soon as it is answered gets no more turns than one with many
     /// waiting jobs.
     #[test]
-    fn nobody_is_passed_over_by_those_who_come_new() {
+    fn new_addresses_do_not_overtake_waiting_ones() {
         let mut queue = Queue::new();
         for what in ["b1", "b2", "b3"] {
             queue.push(at(9), 1, what);

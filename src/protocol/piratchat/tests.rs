@@ -179,12 +179,12 @@ fn registering() {
         for name in [r#""Ann""#, r#""ann""#, r#""ANN""#] {
             register(name, taken).await;
         }
-        // Two at once: one wins.
+        // Two at the same time: one wins.
         let body = r#"{"username":"Twin"}"#;
         let mut one = std::pin::pin!(server.send("POST /api/register", "", body));
         let mut two = std::pin::pin!(server.send("POST /api/register", "", body));
         std::future::poll_fn(|context| {
-            // Both have asked before either is answered.
+            // Both requests are sent before either is answered.
             assert!(one.as_mut().poll(context).is_pending());
             assert!(two.as_mut().poll(context).is_pending());
             std::task::Poll::Ready(())
@@ -225,7 +225,7 @@ fn logging_in_and_out() {
         let ended = server.check("GET /api/user/@me", &cookies[0], "", ENDED).await;
         assert_eq!(ended.header("WWW-Authenticate"), Some("Cookie cookie-name=\"session\""));
         server.check("GET /api/user/@me", &cookies[1], "", me).await;
-        // 200 always: again, with a session that never was, and without a cookie; also by POST.
+        // Always 200: again, with an unknown session, and without a cookie; also by POST.
         for headers in [&cookies[0], "Cookie: session=never", "", "Cookie: session="] {
             server.check("POST /api/logout", headers, "", r#"200 {"status":true}"#).await;
         }
@@ -239,7 +239,7 @@ fn a_disk_that_refuses() {
         let later = r#"503 {"error":"the server cannot save this now; try again later"}"#;
         let reply = server.check("POST /api/register", "", body, later).await;
         assert_eq!(reply.header("Retry-After"), Some("1"));
-        // The name is not lost by it, and logging out of nothing needs no disk.
+        // The name is not lost, and a logout without a session needs no disk.
         server.check("POST /api/register", "", body, later).await;
         let stranger = "Cookie: session=never";
         server.check("GET /api/logout", stranger, "", r#"200 {"status":true}"#).await;
@@ -264,7 +264,7 @@ fn what_is_known_of_users() {
             server.check(&line, "Cookie: session=", "", NO_SESSION).await;
             server.check(&line, "Cookie: other=1", "", NO_SESSION).await;
             server.check(&line, "Cookie: session=unknown", "", ENDED).await;
-            // The cookie of a visitor is of no use to a page from elsewhere.
+            // A foreign page cannot use its visitor's cookie.
             let foreign = format!("{ann}Origin: https://evil.example");
             server.check(&line, &foreign, "", NO_SESSION).await;
         }
@@ -286,7 +286,7 @@ fn the_handshake() {
     serve(async |server| {
         let ann = server.account("Ann").await;
         let upgrade = |headers: &str| format!("{UPGRADE}{headers}");
-        // What is no handshake is refused before anybody is asked who they are.
+        // An invalid handshake is refused before authentication.
         let says = "this path is a websocket; connect with a websocket client, version 13";
         let no_upgrade = format!(r#"426 {{"error":"{says}"}}"#);
         let reply = server.check("GET /ws", &ann, "", &no_upgrade).await;
@@ -314,7 +314,7 @@ fn the_handshake() {
         server.check("GET /api/online", &ann, "", online).await;
         let known = r#"200 {"username":"Ann","online":true,"created":"TIME"}"#;
         server.check("GET /api/user/ann", &ann, "", known).await;
-        // A malformed message leaves no ghost behind: who is gone can come again.
+        // A malformed message leaves no ghost: the user can reconnect.
         reply.subscription.as_ref().expect("a subscription").tell(CODEC.decode("nonsense")).await;
         drop(reply);
         server.check("GET /api/online", &ann, "", r#"200 {"online_clients":[]}"#).await;
@@ -331,7 +331,7 @@ fn logging_out_closes_the_websocket_of_that_session() {
         let online = r#"200 {"online_clients":["Ann","Bo"]}"#;
         server.check("GET /api/online", &bo, "", online).await;
         server.check("GET /api/logout", &ann, "", r#"200 {"status":true}"#).await;
-        // No longer listed, and not merely hidden: the connection is told to close.
+        // Not only unlisted: the connection is closed.
         server.check("GET /api/online", &bo, "", r#"200 {"online_clients":["Bo"]}"#).await;
         let closings: Vec<_> = server.heard().into_iter().filter_map(closing).collect();
         let codes: Vec<u16> = closings.into_iter().map(|why| CODEC.close(why).code).collect();

@@ -1,4 +1,4 @@
-//! The cookie of a session, at every protocol: what is given, and which of several counts.
+//! The cookie of a session, in every protocol: how it is set, and which of several counts.
 
 use super::{Server, request, serve};
 use crate::http::{Framing, Response};
@@ -29,7 +29,7 @@ fn what_is_given() {
     ] {
         assert_eq!(given(headers), [plain], "{headers}");
     }
-    // Over TLS under the name, too, that only this host can have set.
+    // Over TLS it is also set under the name that only this host can set.
     let secure = format!("{plain}; Secure");
     for headers in [
         "X-Forwarded-Proto: https",
@@ -40,7 +40,7 @@ fn what_is_given() {
     }
 }
 
-/// Browsers send what a neighbour has set, too, and it may come first.
+/// Browsers also send a neighbour's cookie, and it may come first.
 #[test]
 fn of_several_the_first_that_is_known_counts() {
     serve(async |server| {
@@ -55,11 +55,11 @@ fn of_several_the_first_that_is_known_counts() {
             (format!("session=x; session=x; session=x; session=x; session={ann}"), "Ann"),
             (format!("session=old; other=1\nCookie: session={ann}"), "Ann"),
             (format!("session={bo}; session={ann}"), "Bo"),
-            // The name that nobody else can have set goes before.
+            // The name that only this host can set takes precedence.
             (format!("session={bo}; __Host-session={ann}"), "Ann"),
             (format!("session={bo}; __Host-session=old"), "Bo"),
             (format!("__Host-session={ann}"), "Ann"),
-            // So many are tried, and no more.
+            // A bounded number is tried.
             (format!("session=a; session=b; session=c; session=d; session={ann}"), ""),
             ("session=a; session=b".to_owned(), ""),
         ] {
@@ -76,8 +76,8 @@ fn of_several_the_first_that_is_known_counts() {
     });
 }
 
-/// A neighbour under the same domain can plant a plain cookie, of a session of their own. Who has
-/// once been here over TLS does not take it, logged in or not.
+/// A neighbour under the same domain can plant a plain cookie with a session of its own. A browser
+/// that has visited this server over TLS ignores it, logged in or not.
 #[test]
 fn a_browser_that_is_marked_takes_no_planted_cookie() {
     const TLS: &str = "X-Forwarded-Proto: https\n";
@@ -92,8 +92,10 @@ fn a_browser_that_is_marked_takes_no_planted_cookie() {
             let marks = async |more: &str| {
                 let reply = server.send(&format!("GET {path}"), &format!("{html}{more}"), "").await;
                 assert_eq!(reply.status, 200, "{path}");
-                let found = reply.head.lines().find(|one| one.contains(&line));
-                found.is_some_and(|one| one.ends_with("; Secure") && one.contains("; HttpOnly"))
+                let found = reply.head.lines().find(|cookie| cookie.contains(&line));
+                found.is_some_and(|cookie| {
+                    cookie.ends_with("; Secure") && cookie.contains("; HttpOnly")
+                })
             };
             assert!(marks(TLS).await, "{path}");
             assert!(!marks("").await, "{path}: not over TLS");
@@ -104,7 +106,7 @@ fn a_browser_that_is_marked_takes_no_planted_cookie() {
             (format!("session={eve}; {mark}"), ""),
             (format!("session={eve}; __Host-session=ended; {mark}"), ""),
             (format!("{mark}; session={eve}; __Host-session={ann}"), "Ann"),
-            // Of a server below a path, which browsers let have only the plain one.
+            // Of a server below a path, for which browsers keep the plain cookie only.
             (format!("session={ann}; __Host-session=another; __Host-shanty=another"), "Ann"),
             (format!("session={ann}; __Host-shanty="), "Ann"),
         ] {
@@ -117,7 +119,7 @@ fn a_browser_that_is_marked_takes_no_planted_cookie() {
                 assert!(!reply.head.contains(&line) || !cookies.contains(&mark), "once is enough");
             }
         }
-        // Who logs in is marked, and stays it when they log out.
+        // A login marks the browser, and a logout does not unmark it.
         let key = server.send("POST /api/register", "", r#"{"username":"Bo"}"#).await.text("key");
         let body = format!(r#"{{"key":"{key}"}}"#);
         for (path, gone) in [
@@ -135,7 +137,7 @@ fn a_browser_that_is_marked_takes_no_planted_cookie() {
     });
 }
 
-/// A proxy that asks for a password has browsers send an `Authorization` that is not for us.
+/// A proxy that asks for a password makes browsers send an `Authorization` that is not for us.
 #[test]
 fn only_a_bearer_stands_before_the_cookie() {
     serve(async |server: Server| {
@@ -169,7 +171,7 @@ fn only_a_bearer_stands_before_the_cookie() {
 }
 
 #[test]
-fn what_curl_sends_to_its_protocol() {
+fn plain_text_sends_of_curl() {
     serve(async |server| {
         let ann = server.account("Ann").await;
         for (kind, status) in [

@@ -1,5 +1,5 @@
-//! Requests and messages that could be good, cut, doubled and changed at random. Seeded, so that a
-//! failure can be had again.
+//! Almost valid requests and messages, cut, doubled and changed at random. Seeded, so that a
+//! failure can be repeated.
 
 use super::*;
 use crate::chat::{Action, Tell};
@@ -32,7 +32,7 @@ const BITS: [&str; 22] = [
     "&limit=0",
 ];
 
-/// Feeds a codec, and insists that whatever it takes for a message keeps the rules.
+/// Feeds a codec, and checks that every accepted message keeps the rules.
 pub(in crate::protocol) fn feed_at_random(codec: &dyn Codec, seeds: &[&str], chars_max: usize) {
     fuzz(20_000, |dice| {
         let text = dice.text(seeds, &BITS);
@@ -50,8 +50,8 @@ pub(in crate::protocol) fn feed_at_random(codec: &dyn Codec, seeds: &[&str], cha
     }
 }
 
-/// Requests that are good, or would be if what they name were there: line, body. (None makes a
-/// password be hashed: that is slow, and the same each time. And none ends the session.)
+/// Valid requests, or valid if their objects existed: line, body. (None hashes a password, which is
+/// slow and always the same; none ends the session.)
 const REQUESTS: [(&str, &str); 33] = [
     ("POST /api/register", r#"{"username":"Ann"}"#),
     ("POST /api/login", r#"{"key":"00ff"}"#),
@@ -88,8 +88,8 @@ const REQUESTS: [(&str, &str); 33] = [
     ("POST /r/1", "hello"),
 ];
 
-/// Whatever is asked for: nobody panics, the status is one that there is a reason for, an error has
-/// the shape of whoever's path it is, and the next request is served.
+/// For any request: no panic, a known status, an error in the format of the path's protocol, and
+/// the next request works.
 #[test]
 fn requests_at_random() {
     serve(async |server| {
@@ -138,7 +138,7 @@ fn requests_at_random() {
                 has_its_shape(&path, body, &text);
             }
         }
-        // All ways are walked often enough to mean something.
+        // Every path is taken often enough to mean something.
         let [_, upgraded, done, _, refused, _] = counts;
         assert!(upgraded > 50 && done > 500 && refused > 1_000, "{counts:?}");
         server.check("GET /chats/99999", "", "", NO_ROOM).await;
@@ -155,7 +155,7 @@ fn has_its_shape(path: &str, body: &str, text: &str) {
         ["api", "v1", ..] | ["r", _] => error["code"].is_string() && error["message"].is_string(),
         ["api", ..] | ["ws"] => error.is_string(),
         ["chats", ..] => json["status"] == false && error["code"].is_number(),
-        // Nobody's, or one that reads otherwise when it is decoded.
+        // A path of no protocol, or one that differs when decoded.
         _ => !error.is_null(),
     };
     assert!(fits, "{text:?}: {body}");

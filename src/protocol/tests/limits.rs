@@ -1,5 +1,4 @@
-//! Too much at once, through every protocol: 429 in the protocol's own words, and everybody else
-//! goes on.
+//! Rate limits in every protocol: 429 in the protocol's format, and all other clients go on.
 
 use super::{Server, serve};
 use crate::limits::rates;
@@ -12,7 +11,7 @@ fn burst(rates: rates::Rates) -> u64 {
     rates.address.expect("an address has such a bucket").burst
 }
 
-/// Each protocol refuses in its own words, and says how long to wait.
+/// Each protocol refuses in its format, and says how long to wait.
 async fn is_limited(server: &Server, line: &str, headers: &str, body: &str) {
     let reply = server.send(line, headers, body).await;
     let seconds: u64 = reply.header("Retry-After").expect("a header").parse().expect("a number");
@@ -53,7 +52,7 @@ fn what_is_made_from_one_address_is_counted_for_all_protocols() {
                 2 => made("POST /api/v1/guests", format!(r#"{{"name":"Gus{index}"}}"#)).await,
                 _ => made("POST /api/v1/accounts", format!(r#"{{"name":"Bo{index}"}}"#)).await,
             }
-            // What is refused has made nothing, and costs nothing of this.
+            // A refused request has no effect, and costs no token of the bucket.
             let refused = server.send("POST /api/register", from, "{}").await;
             assert_eq!(refused.status, 422);
         }
@@ -62,7 +61,7 @@ fn what_is_made_from_one_address_is_counted_for_all_protocols() {
         is_limited(&server, "POST /api/register", from, r#"{"username":"Zoe"}"#).await;
         is_limited(&server, "POST /api/v1/guests", from, r#"{"name":"Zoe"}"#).await;
         is_limited(&server, "POST /api/v1/accounts", from, r#"{"name":"Zoe"}"#).await;
-        // Everything else goes on, and so does everybody else, this machine itself included.
+        // All other requests work, and so do all other clients, this machine itself included.
         assert_eq!(server.send("GET /chats/2", from, "").await.status, 200);
         let one = r#"{"username":"Zoe"}"#;
         assert_eq!(server.send("POST /api/register", OTHER, one).await.status, 201);
@@ -101,7 +100,7 @@ fn wrong_passwords_are_counted_and_right_ones_are_not() {
             assert_eq!(server.send("POST /chats/2/token", FROM, right).await.status, 201);
             assert_eq!(server.send("POST /chats/2/token", FROM, wrong).await.status, 401);
         }
-        // (Looking at one takes time, in which there is one more to try.)
+        // (Checking a password takes time, in which the bucket gains a token.)
         let mut tries = all / 2;
         while server.send("POST /chats/2/token", FROM, wrong).await.status == 401 {
             tries += 1;
@@ -109,7 +108,7 @@ fn wrong_passwords_are_counted_and_right_ones_are_not() {
         assert!((all..all + 20).contains(&tries), "{tries}");
         is_limited(&server, "POST /chats/2/token", FROM, wrong).await;
         is_limited(&server, "POST /chats/Den/token", FROM, right).await;
-        // Whoever is logged in has tries of their own, also behind the same address.
+        // A logged-in client has its own bucket, even behind the same address.
         let enter = format!("{FROM}{ann}");
         let line = "PUT /api/v1/rooms/2/membership";
         let own = rates::GUESS.person.expect("a person has such a bucket").burst;

@@ -1,9 +1,9 @@
-//! Pages of other origins, at every protocol; and the names that the server answers to.
+//! Pages of other origins, in every protocol; and the host names that the server answers to.
 
 use super::{Reply, Server, UPGRADE, serve, serve_with};
 use crate::config::Config;
 
-/// Everything that changes something, a protocol or more for each protocol.
+/// Every changing request, at least one for each protocol.
 const CHANGES: [&str; 19] = [
     "POST /api/register",
     "POST /api/login",
@@ -28,7 +28,7 @@ const CHANGES: [&str; 19] = [
 
 const SOCKETS: [&str; 3] = ["GET /ws", "GET /chats/1/ws", "GET /api/v1/events"];
 
-/// As the browser says that a page of somebody else's asks.
+/// The headers of a browser for a foreign page.
 const FOREIGN: [&str; 9] = [
     "Origin: https://evil.example",
     "Origin: null",
@@ -37,7 +37,7 @@ const FOREIGN: [&str; 9] = [
     "Origin: http://chat.example\nOrigin: https://evil.example",
     "Sec-Fetch-Site: cross-site",
     "Sec-Fetch-Site: same-site",
-    // The page at http:// of this very host, which anybody in between can have written.
+    // The http:// page of this very host, which anyone on the network path can have written.
     "Origin: http://chat.example\nSec-Fetch-Site: cross-site",
     "Origin: https://evil.example\nSec-Fetch-Site: same-origin",
 ];
@@ -60,7 +60,7 @@ fn is_refused(line: &str, headers: &str, reply: &Reply) {
 }
 
 #[test]
-fn what_a_foreign_page_may_not_do() {
+fn forbidden_requests_of_foreign_pages() {
     serve(async |server| {
         let ann = server.account("Ann").await;
         for foreign in FOREIGN {
@@ -75,10 +75,10 @@ fn what_a_foreign_page_may_not_do() {
                 }
             }
         }
-        // Nothing of it has happened.
+        // None of them had an effect.
         assert_eq!(server.send("GET /api/user/@me", &ann, "").await.status, 200);
         assert_eq!(server.send("GET /api/online", &ann, "").await.body, r#"{"online_clients":[]}"#);
-        // What only reads is not stopped by it, nor is a browser that asks what it may do.
+        // Reading requests pass, and so does a preflight.
         for line in ["GET /chats", "GET /", "GET /api/v1/server", "OPTIONS /chats"] {
             for foreign in FOREIGN {
                 let reply = server.send(line, foreign, "").await;
@@ -90,7 +90,7 @@ fn what_a_foreign_page_may_not_do() {
 }
 
 #[test]
-fn who_is_not_foreign() {
+fn pages_that_are_not_foreign() {
     serve(async |server| {
         for (index, own) in [
             "",
@@ -133,7 +133,7 @@ fn varies(reply: &Reply, by: &str) -> bool {
 }
 
 #[test]
-fn what_a_listed_page_may_do_and_read() {
+fn permissions_of_listed_pages() {
     let config = listing(&["https://friend.example", "http://localhost:3000"]);
     serve_with(config, u64::MAX, async |server: Server| {
         let ann = server.account("Ann").await;
@@ -164,7 +164,7 @@ fn what_a_listed_page_may_do_and_read() {
                 let shown = reply.header("Access-Control-Expose-Headers").expect("headers");
                 assert!(shown.contains("Retry-After"), "{shown}");
             }
-            // Others get nothing of it, and no cache takes the one answer for the other.
+            // Other origins get nothing, and no cache mixes up the answers.
             for other in [
                 "",
                 "Origin: https://evil.example",
@@ -201,7 +201,7 @@ fn a_listed_page_asks_beforehand() {
             assert_eq!(cors(&reply), Some(("https://friend.example", true)), "{path}");
             let methods = reply.header("Access-Control-Allow-Methods").expect("methods");
             for method in ["PUT", "PATCH", "DELETE", "POST", "GET"] {
-                assert!(methods.split(", ").any(|one| one == method), "{methods}");
+                assert!(methods.split(", ").any(|name| name == method), "{methods}");
             }
             let headers = reply.header("Access-Control-Allow-Headers");
             assert_eq!(headers, Some("authorization,content-type,idempotency-key"));
@@ -219,7 +219,7 @@ fn a_listed_page_asks_beforehand() {
 fn the_names_that_the_server_answers_to() {
     let hosts = ["other.example", "chat.example:8080"].map(str::to_owned);
     let config = Config { hosts: hosts.into(), ..Config::default() };
-    // Tests ask for `chat.example`, at no port.
+    // The tests' Host is `chat.example`, without a port.
     serve_with(config, u64::MAX, async |server| {
         for (line, words) in [
             ("GET /api/v1/server", r#"{"error":{"code":"bad_request","message":""#),
@@ -232,7 +232,7 @@ fn the_names_that_the_server_answers_to() {
             assert_eq!(reply.status, 421, "{line}");
             assert!(reply.body.starts_with(words), "{line}: {}", reply.body);
         }
-        // Its health is no secret, and whoever looks after it may know but the address.
+        // Its health is no secret, and a monitor may know only the address.
         assert_eq!(server.send("GET /healthz", "", "").await.status, 200);
         assert_eq!(server.send("GET /readyz", "", "").await.status, 200);
     });

@@ -109,7 +109,8 @@ pub async fn slow_heads(target: Target) -> String {
         held = left;
         sleep(Duration::from_millis(50)).await;
     }
-    let health = ask(target.port, "GET /healthz", "", "").await.map_or(0, |one| one.status);
+    let health =
+        ask(target.port, "GET /healthz", "", "").await.map_or(0, |response| response.status);
     let fault = if health == 200 { "" } else { "FAULT " };
     format!("{fault}{} heads unfinished, {cut} cut; /healthz {health}", held.len())
 }

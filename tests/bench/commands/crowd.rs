@@ -1,8 +1,8 @@
-//! A core at its limits, and every command put to it: what it does in the event loop.
+//! A core at its limits, and every command: the time of each in the event loop.
 //!
 //! The world is built once for each kind of command, from a snapshot; each command's time is noted
-//! under its name, what the log answers under that name with `, logged`, and what was too long for
-//! one command with `, continued`.
+//! under its name, the log's answer under that name with `, logged`, and the rest of a long command
+//! with `, continued`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -19,21 +19,21 @@ use shanty::limits::{
 };
 use shanty::time::Time;
 
-/// All accounts that there may be, but for some that commands make.
+/// The most accounts, minus some that commands make.
 pub const ACCOUNTS: u64 = shanty::limits::ACCOUNTS_MAX as u64 - 1_000;
-/// Likewise of rooms.
+/// The same of rooms.
 pub const ROOMS: u64 = ROOMS_MAX as u64 - 1_000;
-/// Everybody who can be connected, in one room.
+/// The most connected clients, all in one room.
 pub const PRESENT: u64 = CONNECTIONS_MAX as u64;
-/// The room that they are in.
+/// Their room.
 pub const CROWDED: RoomId = RoomId(2);
-/// Who belongs to as many rooms as one may, and owns them.
+/// A member of the most rooms, and the owner of them.
 pub const BUSY: u64 = 1;
-/// Whose the crowded room is.
+/// The owner of the crowded room.
 pub const OWNER: u64 = 4;
-/// Who sits with as many subscriptions as there can be, by one session.
+/// An account with the most subscriptions, by one session.
 pub const WIDE: u64 = 2;
-/// A guest who belongs to as many rooms as one may, and owns them.
+/// A guest that is a member of the most rooms, and owns them.
 pub const GUEST: u64 = ACCOUNTS;
 
 const PROTOCOL: ProtocolId = ProtocolId(1);
@@ -51,19 +51,19 @@ pub struct World {
     asks: u64,
     subscriptions: u64,
     proposals: VecDeque<(Ticket, Time, Entry)>,
-    /// Of those who are present in the lobby.
+    /// Of the users present in the lobby.
     pub guests: Vec<SubscriptionId>,
     pub times: Times,
 }
 
-/// A key that belongs to a number.
+/// A key made from a number.
 pub fn key(kind: u8, number: u64) -> KeyHash {
     let mut key = [kind; 32];
     key[..8].copy_from_slice(&number.to_be_bytes());
     key
 }
 
-/// Who shows an account's own key.
+/// A caller with an account's key.
 pub fn owner(number: u64) -> Caller {
     Caller::Key(key(1, number))
 }
@@ -82,7 +82,7 @@ pub fn room_settings(title: &str) -> RoomSettings {
     RoomSettings { title, description, visibility, password: None }
 }
 
-/// A small core: the lobby, and one account. What lasts is copied from it, field by field.
+/// A small core: the lobby, and one account. The snapshot copies it, field by field.
 fn founded() -> Snapshot {
     let mut chat = Chat::new(settings(), Snapshot::default());
     let made = Entry::AccountMade {
@@ -179,7 +179,7 @@ impl World {
         world
     }
 
-    /// Where a guest has 10,000 rooms for two, and all whose they are follow.
+    /// A guest has 10,000 rooms for two, and all the other members have streams.
     pub fn of_pairs() -> World {
         let mut world = World::new(pestered());
         for id in 2..=ROOMS_MAX as u64 {
@@ -202,7 +202,7 @@ impl World {
         }
     }
 
-    /// Everybody who can be connected comes into a room.
+    /// The most connected clients join a room.
     pub fn crowd(&mut self, room: RoomId) -> Vec<SubscriptionId> {
         let come = |guest| {
             let subscription = self.subscribe(Caller::Nobody, room);
@@ -213,7 +213,7 @@ impl World {
         (0..PRESENT).map(come).collect()
     }
 
-    /// Carries out a command, and notes how long it took.
+    /// Runs a command, and notes its time.
     pub fn give(&mut self, what: &str, command: Command) {
         let mut effects = Vec::new();
         let start = Instant::now();
@@ -235,7 +235,7 @@ impl World {
         self.give(name, Command::Call { id: ask, source, caller, call: what.into() });
     }
 
-    /// The log takes everything, and what was too long for one command comes to its end.
+    /// The log commits everything, and long commands run to their end.
     pub fn settle(&mut self, what: &str) {
         let named = |suffix: &str| {
             if what.is_empty() { String::new() } else { format!("{what}, {suffix}") }
@@ -252,7 +252,7 @@ impl World {
         }
     }
 
-    /// Asks, and lets the log answer.
+    /// Makes a call, and lets the log answer.
     pub fn ask_through(&mut self, name: &str, caller: Caller, what: impl Into<Call>) {
         self.ask(name, caller, what);
         self.settle(name);

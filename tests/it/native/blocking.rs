@@ -14,7 +14,7 @@ fn block(server: &TestServer, who: &User, method: &str, name: &str) {
 
 fn blocked(server: &TestServer, who: &User) -> Vec<String> {
     let all = server.get(who, "/me/blocked");
-    all["blocked"].as_array().expect("a list").iter().map(|one| text(&one["name"])).collect()
+    all["blocked"].as_array().expect("a list").iter().map(|user| text(&user["name"])).collect()
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_deleted_room_comes_back_with_its_messages_and_its_password() {
 }
 
 #[test]
-fn a_title_that_is_taken_meanwhile_and_the_seeds_door() {
+fn a_restored_room_with_a_taken_title_and_chitchat() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let room = server.public(&ann, "Den");
@@ -117,7 +117,7 @@ fn a_title_that_is_taken_meanwhile_and_the_seeds_door() {
 }
 
 #[test]
-fn what_can_be_brought_back_is_in_backups_and_exports() {
+fn deleted_rooms_are_in_backups_and_exports() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let room = server.public(&ann, "Den");

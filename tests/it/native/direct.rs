@@ -57,11 +57,16 @@ fn listed(server: &TestServer, who: &User) -> Vec<u64> {
 
 fn texts(server: &TestServer, who: &User, room: u64) -> Vec<String> {
     let page = server.get(who, &format!("/rooms/{room}/messages"));
-    page["messages"].as_array().expect("a page").iter().map(|one| text(&one["text"])).collect()
+    page["messages"]
+        .as_array()
+        .expect("a page")
+        .iter()
+        .map(|message| text(&message["text"]))
+        .collect()
 }
 
 #[test]
-fn who_leaves_a_room_for_two_has_it_back_with_the_next_message() {
+fn the_next_message_brings_a_left_room_for_two_back() {
     let server = TestServer::start();
     let (ann, bob, room) = pair(&server);
     let path = format!("/rooms/{room}");

@@ -39,7 +39,7 @@ fn an_account_has_one_key_and_many_sessions() {
 }
 
 #[test]
-fn everything_but_the_ways_in_needs_somebody() {
+fn all_paths_but_the_logins_need_authentication() {
     let server = TestServer::start();
     let paths = [
         ("GET", "/sessions"),
@@ -138,7 +138,7 @@ fn a_revoked_session_ends_with_its_streams_and_no_others() {
     let sessions = server.get(&ann, "/sessions");
     let sessions = sessions["sessions"].as_array().expect("a list");
     assert_eq!(sessions.len(), 2);
-    let other = sessions.iter().find(|one| one["current"] == false).expect("the phone's");
+    let other = sessions.iter().find(|session| session["current"] == false).expect("the phone's");
     for field in ["created", "last_used", "agent"] {
         assert!(other[field].is_string(), "{other}");
     }
@@ -169,7 +169,7 @@ fn a_revoked_session_ends_with_its_streams_and_no_others() {
 }
 
 #[test]
-fn a_new_key_puts_out_whoever_has_the_old_one() {
+fn a_new_key_invalidates_the_old_one() {
     let mut server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let phone = server.session(&ann.key);
@@ -206,7 +206,7 @@ fn a_new_key_puts_out_whoever_has_the_old_one() {
 }
 
 #[test]
-fn a_guest_is_somebody_until_they_go() {
+fn a_guest_is_a_user_until_the_end_of_the_session() {
     let mut server = TestServer::start();
     let ann = server.user("Ann");
     let body = json!({"name": "Gil", "color": "#ff00aa"});

@@ -9,7 +9,7 @@ use crate::kit::{TestServer, said, send};
 const NOTHING: &Value = &Value::Null;
 
 #[test]
-fn what_is_said_twice_under_one_id_is_said_once() {
+fn a_repeated_client_id_sends_one_message() {
     let mut server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let path = "/rooms/1/messages/m-1_A";
@@ -64,7 +64,7 @@ fn what_is_said_twice_under_one_id_is_said_once() {
 }
 
 #[test]
-fn many_at_once_under_one_id_are_one() {
+fn simultaneous_sends_of_one_client_id_are_one_message() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let body = json!({"text": "now"});
@@ -79,7 +79,7 @@ fn many_at_once_under_one_id_are_one() {
 }
 
 #[test]
-fn curls_door() {
+fn plain_text_sends() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let mut http = server.http();
@@ -199,7 +199,7 @@ fn changes_are_told_here_and_the_older_protocols_hear_nothing_of_them() {
 }
 
 #[test]
-fn what_was_taken_back_is_nowhere() {
+fn a_deleted_message_is_nowhere() {
     const WORDS: [&str; 3] = ["xylophone quark", "zeppelin quark", "obelisk quark"];
     let mut server = TestServer::start();
     let ann = server.user("Ann");
@@ -239,8 +239,9 @@ fn what_was_taken_back_is_nowhere() {
     let bytes = std::fs::read(server.db()).expect("the file");
     for word in WORDS {
         for part in word.split(' ') {
-            let found =
-                bytes.windows(part.len()).any(|here| here.eq_ignore_ascii_case(part.as_bytes()));
+            let found = bytes
+                .windows(part.len())
+                .any(|window| window.eq_ignore_ascii_case(part.as_bytes()));
             assert!(!found, "{part:?} is still in the file");
         }
     }
@@ -250,7 +251,12 @@ fn what_was_taken_back_is_nowhere() {
 
 /// The sequence numbers of a page's messages.
 fn seqs(page: &Value) -> Vec<u64> {
-    page["messages"].as_array().expect("a list").iter().map(|one| number(&one["seq"])).collect()
+    page["messages"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|message| number(&message["seq"]))
+        .collect()
 }
 
 fn link(server: &TestServer, who: &User, path: &str, rel: &str) -> Option<String> {

@@ -83,7 +83,7 @@ fn talk(server: &TestServer, who: &User, rooms: [u64; 2], stop: &AtomicBool) {
 }
 
 #[test]
-fn one_hears_a_room_exactly_while_one_is_in_it() {
+fn a_stream_shows_a_room_exactly_while_its_user_is_a_member() {
     let server = TestServer::with(&["--workers", "2"]);
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let rooms = ["Den", "Attic"].map(|title| server.public(&ann, title));
@@ -131,7 +131,7 @@ fn one_hears_a_room_exactly_while_one_is_in_it() {
         talking.join().expect("a talker");
         server.tell(ann, 1, "the end");
         let following: Vec<Heard> =
-            following.into_iter().map(|one| one.join().expect("a follower")).collect();
+            following.into_iter().map(|follower| follower.join().expect("a follower")).collect();
         (watching.join().expect("a witness"), following)
     });
     for heard in followers {

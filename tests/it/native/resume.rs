@@ -9,7 +9,7 @@ use super::{FORMS, Form, Stream, User, head, number, talk, text};
 use crate::kit::{Http, TestServer};
 
 #[test]
-fn one_goes_on_after_nothing_one_and_three_thousand() {
+fn a_stream_resumes_after_none_one_and_three_thousand_events() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let mut at_bob = server.live(&bob, Form::Lines);
@@ -162,7 +162,7 @@ fn drain(stream: &mut Stream, heard: &mut BTreeMap<u64, String>) {
 }
 
 #[test]
-fn who_knows_another_log_starts_afresh() {
+fn a_cursor_of_another_log_is_reset() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let about = server.ask("GET /api/v1/server", "", "").json();
@@ -187,7 +187,7 @@ fn who_knows_another_log_starts_afresh() {
 }
 
 #[test]
-fn what_was_changed_meanwhile_ends_as_it_is() {
+fn a_resumed_view_ends_in_the_current_state() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let from = server.live(&bob, Form::Lines).since();
@@ -201,7 +201,7 @@ fn what_was_changed_meanwhile_ends_as_it_is() {
     let sign = format!("{}/reactions/%F0%9F%8E%89", path(seqs[0]));
     assert_eq!(server.api(&bob, "PUT", &sign, &Value::Null).0, 200);
     let between =
-        server.stream(&bob, Form::Lines, &from).missed().last().map(|it| number(&it["seq"]));
+        server.stream(&bob, Form::Lines, &from).missed().last().map(|frame| number(&frame["seq"]));
     change(seqs[0], "second");
     change(seqs[1], "gone soon");
     assert_eq!(server.api(&ann, "DELETE", &path(seqs[1]), &Value::Null).0, 204);
@@ -290,7 +290,7 @@ fn many_streams_come_and_go_while_others_talk() {
 }
 
 #[test]
-fn everybody_comes_back_at_once() {
+fn all_clients_reconnect_at_once() {
     let mut server = TestServer::start();
     let ann = server.user("Ann");
     let crowd: Vec<User> = (0..20)
@@ -327,7 +327,7 @@ fn everybody_comes_back_at_once() {
 }
 
 #[test]
-fn that_a_room_is_gone_is_told_to_those_whose_it_was() {
+fn a_deleted_room_is_announced_to_its_members() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let (former, eve) = (server.user("Former"), server.user("Eve"));

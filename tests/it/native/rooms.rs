@@ -117,7 +117,7 @@ fn a_password_opens_and_a_membership_stays() {
 }
 
 #[test]
-fn nobody_reads_a_room_that_they_are_not_in() {
+fn a_room_is_readable_for_members_only() {
     const SECRET: &str = "plankton";
     let server = TestServer::start();
     let (ann, bob, eve) = (server.user("Ann"), server.user("Bob"), server.user("Eve"));
@@ -243,7 +243,7 @@ fn nobody_reads_a_room_that_they_are_not_in() {
 }
 
 #[test]
-fn what_is_read_is_read_on_every_device() {
+fn read_markers_are_shared_by_all_devices() {
     let mut server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let room = server.public(&ann, "Den");
@@ -289,7 +289,7 @@ fn what_is_read_is_read_on_every_device() {
 }
 
 #[test]
-fn who_is_in_a_room_is_listed_with_whether_they_are_here() {
+fn members_are_listed_with_their_presence() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let room = server.public(&ann, "Den");
@@ -301,7 +301,7 @@ fn who_is_in_a_room_is_listed_with_whether_they_are_here() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|one| (text(&one["name"]), one["online"] == true, one["guest"] == true))
+        .map(|member| (text(&member["name"]), member["online"] == true, member["guest"] == true))
         .collect();
     names.sort();
     let expected = [("Ann", false, false), ("Bob", true, false), ("Vic", true, true)];
@@ -310,7 +310,7 @@ fn who_is_in_a_room_is_listed_with_whether_they_are_here() {
 }
 
 #[test]
-fn what_was_said_goes_with_its_room() {
+fn messages_are_deleted_with_their_room() {
     let mut server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let room = server.public(&ann, "Den");
@@ -343,7 +343,7 @@ fn what_was_said_goes_with_its_room() {
 }
 
 #[test]
-fn a_room_that_closes_its_doors_keeps_its_members_if_told_to() {
+fn a_room_that_becomes_private_keeps_its_members_on_request() {
     let server = TestServer::start();
     let (ann, bob, eve) = (server.user("Ann"), server.user("Bob"), server.user("Eve"));
     let room = server.public(&ann, "Den");
@@ -398,7 +398,7 @@ fn a_room_that_closes_its_doors_keeps_its_members_if_told_to() {
 }
 
 #[test]
-fn who_came_by_an_old_password_is_out_by_a_new_one_and_by_the_owners_hand() {
+fn a_new_password_or_the_owner_removes_a_member() {
     let server = TestServer::start();
     let (ann, bob, cat) = (server.user("Ann"), server.user("Bob"), server.user("Cat"));
     let facts = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
@@ -435,7 +435,7 @@ fn who_came_by_an_old_password_is_out_by_a_new_one_and_by_the_owners_hand() {
 }
 
 #[test]
-fn everybody_reloads_at_once() {
+fn all_clients_reload_at_once() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let crowd: Vec<_> = (0..400)
@@ -453,7 +453,7 @@ fn everybody_reloads_at_once() {
 }
 
 #[test]
-fn one_has_read_what_one_says() {
+fn own_messages_are_read() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     server.tell(&ann, 1, "I am @Ann");

@@ -56,7 +56,7 @@ impl Slow {
 }
 
 #[test]
-fn who_stops_reading_falls_behind_and_catches_up() {
+fn a_stalled_stream_falls_behind_and_catches_up() {
     let server = TestServer::start();
     let (ann, bob, eve) = (server.user("Ann"), server.user("Bob"), server.user("Eve"));
     let streams: Vec<Stream> = FORMS.map(|form| server.live(&bob, form)).into();
@@ -125,7 +125,7 @@ fn who_stops_reading_falls_behind_and_catches_up() {
 }
 
 #[test]
-fn who_never_reads_is_let_go() {
+fn a_stream_that_never_reads_is_closed() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let mut stalled = server.live(&bob, Form::Lines);
@@ -154,7 +154,7 @@ fn who_never_reads_is_let_go() {
 }
 
 #[test]
-fn retention_does_not_make_a_hole_in_front_of_who_is_slow() {
+fn retention_leaves_no_gap_for_a_slow_stream() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let mut slow = FORMS.map(|form| server.live(&bob, form));

@@ -85,7 +85,7 @@ fn every_form_tells_the_same() {
 }
 
 #[test]
-fn what_is_refused_is_said_and_the_stream_goes_on() {
+fn refusals_are_answered_and_the_stream_goes_on() {
     let server = TestServer::start();
     let ann = server.user("Ann");
     let mut ws = server.live(&ann, Form::Ws);
@@ -186,9 +186,9 @@ fn memberships_are_heard_as_they_come_and_go() {
         .into_iter()
         .filter(|frame| frame["type"] == "member")
         .collect();
-    let comings: Vec<bool> = told.iter().map(|one| one["in"] == true).collect();
+    let comings: Vec<bool> = told.iter().map(|frame| frame["in"] == true).collect();
     assert_eq!(comings, [true, false].repeat(3), "{told:?}");
-    assert!(told.iter().all(|one| one["name"] == "Bob"));
+    assert!(told.iter().all(|frame| frame["name"] == "Bob"));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn only_the_rooms_that_were_named() {
 }
 
 #[test]
-fn who_is_here_and_who_types() {
+fn presence_and_typing() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let mut at_ann = server.live(&ann, Form::Lines);

@@ -1,5 +1,5 @@
-//! The end of the own protocol: does the server's history say what the database has, and does every
-//! view equal both? History is read page by page, from the newest and from the oldest.
+//! The final check of the native protocol: does the server's history equal the database, and does
+//! every view equal both? History is read page by page, from the newest and from the oldest.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::verify::Log;
 use crate::wire::{self, Request};
 use crate::world::World;
 
-/// Odd, so that pages end anywhere.
+/// Odd, so that pages end at varying places.
 const PAGE: usize = 97;
 
-/// The history of a room as the API has it, oldest first.
+/// A room's history as the API returns it, oldest first.
 pub fn history(world: &World, who: &Person, room: u64) -> Result<Vec<(u64, Message)>, String> {
     let mut forward: Vec<(u64, Message)> = Vec::new();
     loop {
@@ -58,7 +58,7 @@ fn page(world: &World, who: &Person, room: u64, bound: &str) -> Result<Page, Str
     Ok((messages.ok_or_else(wrong)?, more))
 }
 
-/// Does the API's history of a room say what the database has?
+/// Does the API's history of a room equal the database?
 pub fn against_log(room: u64, history: &[(u64, Message)], log: &Log, world: &World) {
     let expected: Vec<(u64, Message)> = log
         .rows
@@ -73,7 +73,8 @@ pub fn against_log(room: u64, history: &[(u64, Message)], log: &Log, world: &Wor
                 text: row.text.clone(),
                 ..Message::default()
             };
-            for (_, emoji, by, on) in log.reactions.iter().filter(|one| one.0 == row.seq) {
+            for (_, emoji, by, on) in log.reactions.iter().filter(|reaction| reaction.0 == row.seq)
+            {
                 message.react(emoji, by, *on);
             }
             if message.text.is_none() {
@@ -85,8 +86,7 @@ pub fn against_log(room: u64, history: &[(u64, Message)], log: &Log, world: &Wor
     compare(&format!("the history of room {room}"), &expected, history, world);
 }
 
-/// Was everything told that happened in the rooms, in its order, and is what came of it what the
-/// history says?
+/// Was every event of the rooms sent, in order, and does the result equal the history?
 pub fn against_view(
     view: &View,
     log: &Log,
@@ -95,15 +95,17 @@ pub fn against_view(
 ) {
     let last = view.told.last().map_or(view.begin, |(seq, _)| *seq);
     let mine = |room: u64, seq: u64| view.rooms.contains(&room) && view.begin < seq && seq <= last;
-    // What was edited and then deleted has no words any more: whoever was away for the edit is told
-    // of the deletion only, whoever was there of both.
+    // An edited and then deleted message has no text any more: a client that missed the edit gets
+    // the deletion only, others get both.
     let wordless = |seq: u64, kind: &str| kind == "edited" && log.edits_of_deleted.contains(&seq);
     let expected: Vec<(u64, &str)> = log
         .happened
         .iter()
-        .filter(|one| mine(one.room, one.seq) && KINDS.iter().any(|(_, kind)| one.kind == *kind))
-        .map(|one| (one.seq, &*one.kind))
-        .filter(|one| !wordless(one.0, one.1) || view.told.binary_search(one).is_ok())
+        .filter(|entry| {
+            mine(entry.room, entry.seq) && KINDS.iter().any(|(_, kind)| entry.kind == *kind)
+        })
+        .map(|entry| (entry.seq, &*entry.kind))
+        .filter(|event| !wordless(event.0, event.1) || view.told.binary_search(event).is_ok())
         .collect();
     let name = &view.name;
     if let Some(at) = differ(&expected, &view.told) {

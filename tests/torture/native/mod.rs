@@ -1,5 +1,5 @@
-//! Clients of `/api/v1`: who they are, and what they do. What they are unsure of they repeat until
-//! they know; so unlike the seeds' clients they end up sure of everything.
+//! Clients of `/api/v1`: their identities and actions. They repeat unsure actions until they know,
+//! so unlike the older protocols' clients they end up sure of everything.
 
 pub mod check;
 pub mod reader;
@@ -16,20 +16,21 @@ use crate::wire::{self, Request};
 use crate::world::World;
 
 const SIGNS: [&str; 4] = ["👍", "⚓", "❤️", "🦜"];
-/// Others' messages that one may react to.
+/// Other users' messages to react to.
 const SEEN_MAX: usize = 32;
 
-/// Somebody with an account or a guest's session, and the rooms that they belong to.
+/// A user with an account or a guest's session, and its rooms.
 #[derive(Clone)]
 pub struct Person {
     pub name: String,
-    /// What proves who they are.
+    /// The authentication header.
     proof: (&'static str, String),
     pub rooms: Vec<u64>,
 }
 
 impl Person {
-    /// Makes an account and shows its key, a session's key, or a session's cookie; or is a guest.
+    /// Makes an account and authenticates by its key, a session's key, or a session's cookie; or is
+    /// a guest.
     pub fn new(world: &World, name: &str, kind: u64, rooms: &[u64]) -> Person {
         let post = |path: &str, body: Value| {
             let request = Request::new("POST", path).json(&body);
@@ -66,7 +67,7 @@ impl Person {
     }
 }
 
-/// One thing that somebody wants done.
+/// One action of a user.
 #[derive(Clone, Debug)]
 pub enum Op {
     Send {
@@ -74,7 +75,7 @@ pub enum Op {
         text: String,
         reply_to: Option<u64>,
     },
-    /// Of one's own message, which is known by its tag.
+    /// For the user's own message, known by its tag.
     Edit {
         own: Own,
         text: String,
@@ -82,7 +83,7 @@ pub enum Op {
     Delete {
         own: Own,
     },
-    /// `own`: that message is one's own, so it must be there.
+    /// `own`: the message is the user's own, so it must exist.
     React {
         room: u64,
         target: u64,
@@ -92,24 +93,24 @@ pub enum Op {
     },
 }
 
-/// A message of one's own that nothing is being done to.
+/// An own message without a pending action.
 #[derive(Clone, Debug)]
 pub struct Own {
     pub tag: String,
     room: u64,
     pub seq: u64,
-    /// How often it was edited; also which of its versions is in hand.
+    /// The number of edits, which is also the current version.
     edits: usize,
 }
 
-/// What somebody has said and what they say and do next.
+/// A user's messages and pending actions.
 pub struct Author<'a> {
     pub world: &'a World,
     pub dice: Dice,
     pub person: Person,
     sent: u64,
     own: Vec<Own>,
-    /// Others' messages, by room and number.
+    /// Other users' messages, by room and sequence number.
     seen: VecDeque<(u64, u64)>,
 }
 
@@ -126,7 +127,7 @@ impl<'a> Author<'a> {
         }
     }
 
-    /// What comes next; it is in the ledger then.
+    /// Draws the next action and notes it in the ledger.
     pub fn next(&mut self) -> Op {
         let taken = !self.own.is_empty() && self.dice.chance(400);
         let own = taken.then(|| {
@@ -177,13 +178,13 @@ impl<'a> Author<'a> {
         Op::Send { room, text, reply_to }
     }
 
-    /// A message as long as one can be, in characters of three bytes.
+    /// A message of the greatest length, in characters of three bytes.
     pub fn shout(&mut self, room: u64) -> Op {
         let Op::Send { mut text, .. } = self.say_in(room, 100) else { unreachable!("it says") };
         let tag = crate::world::tag(&text).to_owned();
         let missing = 4000 - text.chars().count();
         text.extend(std::iter::repeat_n('⚓', missing));
-        // Behind a space, so that the tag stays what it is.
+        // After a space, so that the tag stays intact.
         if !text.contains(' ') {
             text.replace_range(tag.len()..tag.len() + 3, " ");
         }
@@ -191,14 +192,14 @@ impl<'a> Author<'a> {
         Op::Send { room, text, reply_to: None }
     }
 
-    /// It is about to be sent once more.
+    /// The action is about to be sent again.
     pub fn repeats(&self, op: &Op) {
         if let Op::Edit { own, .. } = op {
             self.world.amend(&own.tag, |sent| sent.versions[own.edits].times += 1);
         }
     }
 
-    /// The server has said that it is done. `seq`: the number of the message, where it was sent.
+    /// The server has acknowledged it. `seq`: the sequence number of a sent message.
     pub fn succeeded(&mut self, op: Op, seq: Option<u64>) {
         match op {
             Op::Send { room, text, .. } => {
@@ -219,12 +220,12 @@ impl<'a> Author<'a> {
         }
     }
 
-    /// The server says that there is no such message (any more).
+    /// The server answers that the message does not exist (any more).
     pub fn not_found(&mut self, op: Op, repeated: bool) {
         match op {
-            // The first time it was there, and the answer was lost.
+            // The first attempt found it, and its answer was lost.
             Op::Delete { .. } if repeated => self.succeeded(op, None),
-            // Its author has taken it back.
+            // Its author has deleted it.
             Op::React { own: None, .. } => {}
             op => self.problem(&format!("not found: {op:?}")),
         }

@@ -1,5 +1,4 @@
-//! Listens to the stream in one of its three forms, freezes, leaves, and comes back to where it
-//! was.
+//! A listener of the stream in one of its three forms, which freezes, leaves, and resumes.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,7 +13,7 @@ use crate::native::view::View;
 use crate::wire::{self, Answer, Feed, Line, Request, Websocket};
 use crate::world::{FAREWELL, Phase, Stage, World};
 
-/// How the stream comes.
+/// The form of the stream.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Form {
     Websocket,
@@ -29,18 +28,18 @@ pub struct Reader<'a> {
     dice: Dice,
     person: Person,
     form: Form,
-    /// Freezes for longer than the server puts up with.
+    /// A freeze that is longer than the server tolerates.
     sleepy: bool,
-    /// `&rooms=…`, where it does not want all.
+    /// `&rooms=…`, if it wants some rooms only.
     filter: String,
     view: View,
-    /// Server-sent events: the id of the last whole event that had one, and what has arrived of
-    /// the next. (An id whose event never came must not count.)
+    /// Server-sent events: the id of the last complete event that had one, and the incomplete next
+    /// one. (The id of an incomplete event must not count.)
     id: Option<String>,
     next_id: Option<String>,
     data: String,
     goodbyes: BTreeSet<u64>,
-    /// What has happened to it in calm weather, for reports.
+    /// Its history in the calm phase, for reports.
     latest: String,
 }
 
@@ -51,7 +50,7 @@ enum Stream {
 }
 
 impl<'a> Reader<'a> {
-    /// Finds out where the log is, to begin there.
+    /// Finds the log's position, to begin there.
     pub fn new(
         world: &'a World,
         number: u64,
@@ -84,7 +83,7 @@ impl<'a> Reader<'a> {
         Reader { sleepy: true, ..self }
     }
 
-    /// Until it has heard the last words of all its rooms.
+    /// Runs until it has the last messages of all its rooms.
     pub fn run(mut self) -> View {
         while !self.done() {
             self.world.counts.resumes.fetch_add(1, Relaxed);
@@ -132,7 +131,7 @@ impl<'a> Reader<'a> {
             Form::Events => {
                 let mut request = request.header("Accept", "text/event-stream");
                 if let Some(id) = &self.id {
-                    // It moves with the events that have one, and so may lag behind.
+                    // It moves with the events that have an id, and so may lag.
                     request = request.header("Last-Event-ID", id);
                 }
                 line.feed(&request)?.map(Stream::Feed)
@@ -174,7 +173,7 @@ impl<'a> Reader<'a> {
             if !storms && self.view.caught_up {
                 self.report(Stage::Settled);
             }
-            // Nothing may have been said; but the connection may be one that is held up for long.
+            // Nothing may have been sent; but the connection may be one that is delayed for long.
             let patience = if storms { 2 } else { 6 };
             if last.elapsed() > Duration::from_secs(patience) {
                 return self.note("nothing comes");
@@ -214,7 +213,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An event that has a number has it as its id.
+    /// A logged event's id is its cursor.
     fn check_id(&self, data: &str, id: Option<&str>) {
         let frame: Value = serde_json::from_str(data).unwrap_or_default();
         let cursor = frame["seq"].as_u64().map(|seq| format!("{}:{seq}", self.view.epoch));

@@ -1,5 +1,5 @@
-//! Sends, edits, deletes and reacts by HTTP, one request after the other, and repeats each until it
-//! knows what has become of it.
+//! Sends, edits, deletes and reacts over HTTP, one request after the other, and repeats each until
+//! it knows the outcome.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -22,7 +22,7 @@ impl<'a> Sender<'a> {
         Sender { author, line: None }
     }
 
-    /// Until everybody is sure.
+    /// Runs until every client is sure.
     pub fn run(mut self) {
         let world = self.author.world;
         while world.storms() && world.problems().is_empty() {
@@ -50,8 +50,8 @@ impl<'a> Sender<'a> {
                     if doubts || !matches!(op, Op::Send { .. }) {
                         return;
                     }
-                    // It could have missed the answer: whoever repeats gets the same again; and
-                    // whoever takes the number for something else is told.
+                    // The answer may be lost: a repetition gets the same answer again; and a reused
+                    // client id gets a conflict.
                     return self.repeat_in_vain(&op, &request, &answer.json());
                 }
                 Err(error) => {
@@ -83,7 +83,7 @@ impl<'a> Sender<'a> {
                 let path = format!("/api/v1/rooms/{room}/messages");
                 let id = tag(text);
                 let body = json!({ "text": text, "reply_to": reply_to });
-                // Plain text can answer nothing, and loses a line end.
+                // Plain text has no reply_to, and loses a line end.
                 let kinds = if reply_to.is_none() { 3 } else { 2 };
                 match self.author.dice.from(1, kinds) {
                     1 => Request::new("PUT", format!("{path}/{id}")).json(&body),

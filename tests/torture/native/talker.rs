@@ -1,5 +1,5 @@
-//! A websocket that talks and listens: it has many things on their way, gets the answers in the
-//! order in which it asked, and after a cut says again, in the same order, what was not answered.
+//! A websocket that sends and listens: it has many actions in flight, gets the replies in order,
+//! and after a cut repeats the unanswered ones, in the same order.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +14,7 @@ use crate::wire::{Line, PATIENCE, Request, Websocket};
 use crate::world::{Stage, tag};
 
 const IN_FLIGHT_MAX: usize = 20;
-/// So many long messages at once are more than the server keeps for a reader who has stopped.
+/// Together these long messages exceed what the server queues for a stalled reader.
 const BURST: usize = 40;
 
 pub struct Talker<'a> {
@@ -25,7 +25,7 @@ pub struct Talker<'a> {
     goodbyes: BTreeSet<u64>,
 }
 
-/// Said and not answered.
+/// Sent and not answered.
 struct Unsure {
     op: Op,
     client_id: String,
@@ -40,7 +40,7 @@ impl<'a> Talker<'a> {
         Talker { author, view, ops: 0, unsure: VecDeque::new(), goodbyes: BTreeSet::new() }
     }
 
-    /// Until it has heard the last words of all its rooms.
+    /// Runs until it has the last messages of all its rooms.
     pub fn run(mut self) -> View {
         let world = self.author.world;
         while !self.done() {
@@ -102,7 +102,7 @@ impl<'a> Talker<'a> {
             if self.done() {
                 return socket.close();
             }
-            if self.unsure.front().is_some_and(|one| one.since.elapsed() > PATIENCE * 2) {
+            if self.unsure.front().is_some_and(|action| action.since.elapsed() > PATIENCE * 2) {
                 return;
             }
         }
@@ -154,7 +154,7 @@ impl<'a> Talker<'a> {
         }
     }
 
-    /// Answers come in the order in which was asked.
+    /// Replies come in the order of the messages.
     fn answered(&mut self, frame: &Value) {
         let Some(first) = self.unsure.pop_front() else {
             return self.author.problem(&format!("an answer to nothing: {frame}"));

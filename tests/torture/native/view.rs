@@ -1,24 +1,24 @@
-//! What a listener knows: the frames of a stream, folded, however often it was interrupted. Every
-//! frame is held against what the protocol promises of a stream.
+//! A listener's view: the frames of a stream, folded over all its interruptions. Every frame is
+//! checked against the protocol's promises.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// A message as a listener knows it.
+/// A message in a view.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Message {
     pub room: u64,
     pub author: String,
     pub client_id: Option<String>,
     pub reply_to: Option<u64>,
-    /// `None`: it was taken back.
+    /// `None`: it was deleted.
     pub text: Option<String>,
     pub reactions: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Message {
-    /// As pages and the stream have it.
+    /// As in pages and on the stream.
     pub fn read(frame: &Value) -> Option<Message> {
         let text = |field: &str| frame[field].as_str().map(str::to_owned);
         let mut reactions = BTreeMap::new();
@@ -60,24 +60,24 @@ impl Message {
     }
 }
 
-/// The words that the log has for what a stream tells, by the word of the stream.
+/// The log's names of the events, by the stream's names.
 pub const KINDS: [(&str, &str); 4] =
     [("message", "said"), ("edit", "edited"), ("delete", "deleted"), ("reaction", "reacted")];
 
 /// See the module.
 pub struct View {
     pub name: String,
-    /// The rooms whose frames come.
+    /// The rooms whose frames it gets.
     pub rooms: Vec<u64>,
-    /// Where it began: everything later must be here.
+    /// Where it began: every later event must be here.
     pub begin: u64,
     pub epoch: String,
     /// Everything up to here is known.
     pub cursor: u64,
-    /// What of the four kinds was told, in this order.
+    /// The events of the four kinds, in order.
     pub told: Vec<(u64, &'static str)>,
     pub messages: BTreeMap<u64, Message>,
-    /// Of this connection: its first frame has come; what was missed has been told.
+    /// Of this connection: whether its first frame has come; whether it has caught up.
     opened: bool,
     pub caught_up: bool,
 }
@@ -105,7 +105,7 @@ impl View {
         format!("{}:{}", self.epoch, self.cursor)
     }
 
-    /// Takes a frame in. An error: the server has broken a promise.
+    /// Applies a frame. An error: the server has broken a promise.
     pub fn fold(&mut self, frame: &Value) -> Result<(), String> {
         let kind = frame["type"].as_str().ok_or("a frame without a type")?;
         let opens = kind == "open";
@@ -130,7 +130,7 @@ impl View {
             }
             "caught_up" => {
                 let seq = seq.ok_or("no seq")?;
-                // It comes again when the stream fell behind and was supplied from the log.
+                // It repeats when the stream fell behind and was supplied from the log.
                 if seq < self.cursor {
                     return Err(format!("caught up behind {}", self.cursor));
                 }
@@ -172,7 +172,7 @@ impl View {
             };
         };
         match *kind {
-            // What is deleted later may have no words here already.
+            // The text of a message that is deleted later may be missing already.
             "edited" => {
                 if let Some(text) = frame["text"].as_str()
                     && message.text.is_some()

@@ -1,4 +1,4 @@
-//! Events, and what is refused of them.
+//! Events, and their refusals.
 
 use crate::chat::{Author, Color, Event, Field, LOBBY, Name, Receipt, Refusal, Seq, Tell, What};
 use crate::codec::Codec;
@@ -31,7 +31,7 @@ fn decoding() {
             r#"{"event_type":"send","name":"Ann","color":"red","msg":"a\nb"}"#,
             said(name("Ann"), red, "a\nb"),
         ),
-        // As Go has it: null is nothing, unknown fields are ignored, and the last one counts.
+        // As in Go: null is nothing, unknown fields are ignored, and the last one counts.
         (
             r#"{"event_type":"send","name":"Ann","color":null,"msg":" a","time":7,"room_id":"x"}"#,
             said(name("Ann"), None, " a"),
@@ -128,12 +128,12 @@ fn encoding() {
             format!(r#"{{"event_type":"leave",{who},"msg":"Zoë has left the room.",{at}"#),
         ),
     ] {
-        // Who sent it hears it, too.
+        // The sender gets it, too.
         assert_eq!(told(&CODEC, &event(color, what)), (expected.clone(), expected));
     }
 }
 
-/// Every refusal: its number, what is at fault, and the HTTP status.
+/// Every refusal: its number, its field, and the HTTP status.
 const REFUSALS: [(Refusal, u16, &str, u16); 26] = [
     (Refusal::Unauthenticated, 104, "", 401),
     (Refusal::UnknownKey, 104, "", 401),

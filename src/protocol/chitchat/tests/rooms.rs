@@ -1,9 +1,9 @@
-//! Rooms: making, showing, changing and removing them, and who may.
+//! Rooms: creating, showing, changing and deleting them, and the permissions.
 
 use crate::config::Config;
 use crate::protocol::tests::{Server, UPGRADE, serve, serve_with};
 
-/// A room that nobody is in, as it is shown.
+/// The JSON of an empty room.
 fn room(id: u64, title: &str, description: &str, visibility: &str) -> String {
     let description = match description {
         "" => String::new(),
@@ -22,7 +22,7 @@ fn lobby() -> String {
     room(1, "Public Chat", "This is the default chat, available to everyone!", "public")
 }
 
-/// A failure as it is answered.
+/// The JSON of an error.
 pub(super) fn failure(status: u16, code: u16, error: &str, field: &str) -> String {
     let field = if field.is_empty() { String::new() } else { format!(r#","field":"{field}""#) };
     format!(r#"{status} {{"status":false,"error":{{"code":{code},"error":"{error}"{field}}}}}"#)
@@ -44,14 +44,14 @@ pub(super) fn invalid_token() -> String {
     failure(403, 403, "Token error: Invalid token", "token")
 }
 
-/// Makes a room with that password and gets a token for it, as a header line.
+/// Makes a room with that password; returns the header line with a token for it.
 pub(super) async fn private(server: &Server, title: &str, name: &str) -> String {
     let body = format!(r#"{{"title":"{title}","visibility":"private","password":"12345678"}}"#);
     assert_eq!(server.send("POST /chats", "", &body).await.status, 201);
     token(server, title, name, "12345678").await
 }
 
-/// Gets a token, as a header line.
+/// Gets a token; returns its header line.
 pub(super) async fn token(server: &Server, room: &str, name: &str, secret: &str) -> String {
     let body = format!(r#"{{"secret":"{secret}","name":"{name}"}}"#);
     let reply = server.send(&format!("POST /chats/{room}/token"), "", &body).await;
@@ -169,7 +169,7 @@ fn making() {
         let body = r#"{"title":"Deck","visibility":"public","password":"","id":1,"users":7}"#;
         let deck = room(2, "Deck", "", "public");
         server.check("POST /chats", "", body, &format!("201 {deck}")).await;
-        // The password, and the hash of it, are nowhere to be seen.
+        // Neither the password nor its hash appears.
         let body =
             r#"{"title":"Hold","description":"d","visibility":"hidden","password":"sesame!!"}"#;
         let taken = failure(400, 102, "Room error: Duplicate room", "title");
@@ -213,7 +213,7 @@ fn changing_a_public_room() {
                 assert_eq!(reply.header("WWW-Authenticate"), Some("Bearer"));
             }
         }
-        // A guest's room is anybody's.
+        // Anyone may change a guest's room.
         let body = r#"{"title":"Deck","description":"d","visibility":"public"}"#;
         server.send("POST /chats", "", body).await;
         let deck = |title| format!("200 {}", room(2, title, "d", "public"));
@@ -237,7 +237,7 @@ fn changing_a_public_room() {
         }
         server.check("PUT /chats/9", "", "{}", &not_found("9")).await;
         server.check("DELETE /chats/nowhere", "", "", &not_found("nowhere")).await;
-        // An account's room is the account's, and a page from elsewhere is not the account.
+        // Only the account may change its room, and a foreign page does not count as the account.
         server.send("POST /chats", &ann, r#"{"title":"Helm","visibility":"public"}"#).await;
         let foreign = format!("{ann}Origin: https://evil.example\n");
         for who in ["", &*bo, "Cookie: session=x"] {
@@ -247,7 +247,7 @@ fn changing_a_public_room() {
         let elsewhere = failure(403, 301, "Could not establish session", "Origin");
         server.check("PUT /chats/helm", &foreign, "{}", &elsewhere).await;
         server.check("DELETE /chats/helm", &foreign, "", &elsewhere).await;
-        // Whose it is not is not told what is wrong with the change.
+        // A client without the right is not told what is wrong with the body.
         for body in ["nonsense", r#"{"title":7}"#, r#"{"title":"Deck"}"#, r#"{"title":""}"#] {
             server.check("PUT /chats/helm", &bo, body, &refused).await;
             server.check("PUT /chats/1", "", body, &refused).await;
@@ -282,7 +282,7 @@ fn changing_a_private_room() {
             server.check("PUT /chats/hold", who, "{}", expected).await;
             server.check("DELETE /chats/hold", who, "", expected).await;
         }
-        // A room without a good token says nothing about the body.
+        // Without a valid token the body is not checked.
         server.check("PUT /chats/hold", "", "nonsense", &invalid_token()).await;
         let body = r#"{"title":"Hold 2","visibility":"hidden"}"#;
         assert_eq!(server.send("PUT /chats/hold", &good, body).await.status, 200);

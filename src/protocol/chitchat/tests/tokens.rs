@@ -1,4 +1,4 @@
-//! Tokens: what is ours, and everything that is not.
+//! Tokens: our own, and all others.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -15,7 +15,7 @@ use crate::time::Time;
 
 const HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
 
-/// A token made by hand, with nothing of ours.
+/// A handmade token.
 fn forge(secret: &str, header: &str, claims: &str) -> String {
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let message = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
@@ -40,17 +40,17 @@ fn access(session: Option<KeyHash>) -> Access {
     Access::Token { room: RoomId(7), generation: 2, session }
 }
 
-/// What the core answers with whom it lets in.
+/// The core's answer for a client that may enter.
 pub(super) fn lock(granted: Time) -> PasswordState {
     let (room, number, generation) = (RoomId(7), RoomId(7), 2);
     let (seen, quiet, session, password) = (true, false, None, None);
     PasswordState { room, number, seen, quiet, session, password, generation, granted }
 }
 
-/// It carries the session that asked for it, and when the first was issued: so it ends with the
-/// one, and a day after the other, however often it is renewed.
+/// It carries the requesting session, and the first token's issue time: so it ends with the
+/// session, or a day after the first, however often it is renewed.
 #[test]
-fn a_token_remembers_who_asked_and_since_when() {
+fn a_token_carries_its_session_and_its_first_issue_time() {
     let now = Time(Time::now().unix_secs() * 1_000_000);
     let session = Some(crypto::hash("session"));
     let lock = PasswordState { session, ..lock(now) };
@@ -59,14 +59,14 @@ fn a_token_remembers_who_asked_and_since_when() {
     let first = Time(now.0 - 23 * 3_600 * 1_000_000 - 1_800 * 1_000_000);
     let renewed = tokens().check(&tokens().issue(&ann(), Some(first), &lock)).expect("good");
     assert_eq!((renewed.access, renewed.claim.first), (access(session), first));
-    // It is good for half an hour more, and so seems to have been granted half an hour ago.
+    // It is valid for half an hour more, so its apparent grant was half an hour ago.
     assert_eq!(renewed.claim.granted, Time(now.0 - 1_800 * 1_000_000));
     let old = Time(now.0 - 24 * 3_600 * 1_000_000);
     assert_eq!(tokens().check(&tokens().issue(&ann(), Some(old), &lock)), Err(TokenError::Invalid));
 }
 
 #[test]
-fn what_was_issued_is_good() {
+fn issued_tokens_are_valid() {
     let now = Time::now();
     let token = tokens().issue(&ann(), None, &lock(now));
     let pass = tokens().check(&token).expect("it was just issued");
@@ -74,7 +74,7 @@ fn what_was_issued_is_good() {
     let claim = NameClaim { name: ann(), granted, first: granted };
     assert!(granted <= now, "never younger than it is");
     assert_eq!(pass, VerifiedToken { claim, access: access(None) });
-    // Anybody who has the secret can make and verify one with any other library.
+    // The holder of the secret can make and verify one with any other library.
     let exp = now.unix_secs() + i64::try_from(TOKEN_TTL_SECS).expect("it is an hour");
     assert_eq!(token, forge("secret", HEADER, &claims(exp)));
 }
@@ -93,7 +93,7 @@ fn the_secret_is_a_text() {
 }
 
 #[test]
-fn what_is_not_ours() {
+fn foreign_tokens_are_refused() {
     let soon = Time::now().unix_secs() + 60;
     let good = forge("secret", HEADER, &claims(soon));
     assert!(tokens().check(&good).is_ok(), "what follows is refused for what it changes");
@@ -154,7 +154,7 @@ fn what_is_not_ours() {
     for (token, error) in cases {
         assert_eq!(tokens().check(&token), Err(error), "{token}");
     }
-    // Cut anywhere, it is good for nothing.
+    // Cut anywhere, it is invalid.
     for cut in 0..good.len() {
         assert!(tokens().check(&good[..cut]).is_err(), "{cut}");
     }
@@ -167,7 +167,7 @@ fn the_end_of_time() {
     assert_eq!(pass.claim.granted, Time(i64::MAX));
 }
 
-/// Whatever the clock says, a token is good for its hour, and then no more.
+/// At any clock, a token is valid for its hour, and no longer.
 #[test]
 fn tokens_at_the_ends_of_time() {
     let name = Name::new("Bo").expect("a name");
@@ -183,7 +183,7 @@ fn tokens_at_the_ends_of_time() {
     assert!(tokens().check_at(&token, Time(i64::MIN)).is_ok());
 }
 
-/// A token that was damaged says what it said, or nothing.
+/// A damaged token has the same content or is refused.
 #[test]
 fn tokens_at_random() {
     let tokens = Tokens::new(&signing_secret(None, &[7; 32]));

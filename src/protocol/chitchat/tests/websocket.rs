@@ -39,7 +39,7 @@ fn asking_for_a_token() {
             (r#"{"secret":"","name":"Bo"}"#, &wrong),
             (r#"{"secret":"12345679","name":"Bo"}"#, &wrong),
             (&long, &wrong),
-            // Which names are in use is only for those who know the password.
+            // Only clients that know the password learn which names are in use.
             (r#"{"secret":"12345679","name":"Ann"}"#, &wrong),
             (r#"{"secret":"12345678","name":"ann"}"#, &in_use()),
         ] {
@@ -71,7 +71,7 @@ fn renewing_a_token() {
         server.check("GET /chats/1/token/renew", "", "", DONE).await;
         let not_found = failure(404, 101, "Room error: Room not found", "nowhere");
         server.check("GET /chats/nowhere/token/renew", &good, "", &not_found).await;
-        // Who is connected under the name may renew, too.
+        // A client that is connected under the name may renew, too.
         let subscribed = server.send("GET /chats/2/ws", &format!("{UP}{good}"), "").await;
         assert_eq!(subscribed.status, 101);
         server.check(line, &good, "", granted).await;
@@ -91,7 +91,7 @@ fn renewing_a_token() {
 fn a_token_for_ones_own_name_is_good_at_once() {
     serve(async |server| {
         private(&server, "Hold", "Bo").await;
-        // Registered, logged in, and given a token within a second.
+        // Registered, logged in, and issued a token within one second.
         let ann = server.account("Ann").await;
         let body = r#"{"secret":"12345678","name":"Ann"}"#;
         let given = server.send("POST /chats/hold/token", &ann, body).await;
@@ -100,7 +100,7 @@ fn a_token_for_ones_own_name_is_good_at_once() {
         server.check("GET /chats/2/token/renew", &bearer, "", granted).await;
         let up = format!("{UP}{bearer}");
         let subscribed = server.check("GET /chats/2/ws", &up, "", "101").await;
-        // It is the account, which may sit twice; a guest could not.
+        // The account may connect twice; a guest could not.
         server.check("GET /chats/2/ws", &up, "", "101").await;
         drop(subscribed);
     });
@@ -147,7 +147,7 @@ fn subscribed_in_a_public_room() {
         let ann = server.account("Ann").await;
         let line = "GET /chats/1/ws";
         let up = |headers: &str| format!("{UP}{headers}");
-        // No token is needed, one that is no good does no harm, and something is chosen.
+        // No token is needed, an invalid one does no harm, and a subprotocol is chosen.
         for (headers, echoed) in [
             ("", None),
             ("Authorization: Bearer nonsense", None),
@@ -159,15 +159,15 @@ fn subscribed_in_a_public_room() {
             let reply = server.check(line, &up(headers), "", "101").await;
             assert_eq!(reply.header("Sec-WebSocket-Protocol"), echoed, "{headers}");
         }
-        // A page from elsewhere does not get to speak as its visitor.
+        // A foreign page cannot send as its visitor.
         let refused = failure(403, 301, "Could not establish session", "Origin");
         for origin in ["https://evil.example", "null"] {
             let foreign = up(&format!("{ann}Origin: {origin}"));
             server.check(line, &foreign, "", &refused).await;
-            // Nor as nobody: the room hears and answers those whose server it is.
+            // Nor as a guest: the room is for this server's own pages.
             server.check(line, &up(&format!("Origin: {origin}")), "", &refused).await;
         }
-        // The cookie binds the name before anything is said; its user may have two tabs open.
+        // The cookie binds the name before the first message; the user may have two tabs open.
         let own = up(&format!("{ann}Origin: http://chat.example"));
         let subscribed = server.check(line, &own, "", "101").await;
         subscribed

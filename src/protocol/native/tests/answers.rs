@@ -1,4 +1,4 @@
-//! What goes out: messages, pages and rooms, and the sentences of refusals.
+//! Output: messages, pages and rooms, and the sentences of refusals.
 
 use super::{message, room};
 use crate::chat::{Field, Refusal, RoomId, RoomInfo, Visibility};
@@ -16,7 +16,7 @@ fn json(value: &impl serde::Serialize) -> String {
     String::from_utf8(json_body::text(value)).expect("UTF-8")
 }
 
-/// A response as text.
+/// A response, as text.
 fn sent(response: &Response) -> String {
     let request: Request = request("GET /", "", "");
     let mut bytes = Vec::new();
@@ -38,7 +38,7 @@ fn messages() {
     );
     assert!(json(&Said::found(&whole, "hi")).ends_with(r#","snippet":"hi"}"#));
     assert!(json(&Said::replayed(&whole)).starts_with(r#"{"type":"message","seq":7,"#));
-    // One that was taken back has neither text nor what was made of it.
+    // A deleted message has neither text nor anything derived from it.
     assert_eq!(
         json(&Said::from(&message(7, None))),
         concat!(

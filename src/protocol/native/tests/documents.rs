@@ -1,4 +1,4 @@
-//! The documents that are served say what there is, and nothing else.
+//! The served API documents describe exactly what exists.
 
 use std::collections::BTreeSet;
 
@@ -88,7 +88,7 @@ fn every_code_is_documented() {
     assert_eq!(stream, error);
 }
 
-/// Who makes a request by the document alone makes one that is taken.
+/// A request made from the document alone is accepted.
 #[test]
 fn what_goes_in_is_bounded_as_the_code_bounds_it() {
     let document = parse(OPENAPI);
@@ -107,7 +107,7 @@ fn what_goes_in_is_bounded_as_the_code_bounds_it() {
     assert!(pattern("Color").ends_with(&format!("{{1,{}}}$", limits::COLOR_CHARS_MAX)));
     let id = format!("{{1,{}}}$", limits::CLIENT_ID_BYTES_MAX);
     assert_eq!(OPENAPI.matches(&id).count(), 4, "a message's own id, wherever one gives it");
-    // Every single reaction that the pattern lists is one.
+    // Every reaction that the pattern lists is valid.
     let reactions = pattern("Emoji");
     let class = reactions.strip_prefix("^(?:[").and_then(|rest| rest.split(']').next());
     let class: Vec<char> = class.expect("a class").chars().collect();
@@ -146,8 +146,8 @@ fn every_frame_is_documented() {
     assert!(refs.keys().eq(defined.keys()));
 }
 
-/// Whether a value is as a schema wants it, as far as these documents use schemas: and nothing in
-/// it is undocumented.
+/// Whether a value matches a schema, as far as these documents use schemas, and has no undocumented
+/// field.
 #[track_caller]
 pub(super) fn conforms(document: &Value, schema: &Value, value: &Value) {
     if let Some(path) = schema["$ref"].as_str() {

@@ -1,11 +1,11 @@
-//! Conversations from end to end.
+//! Flows from end to end.
 
 use super::{bearer, cookie, refusal};
 use crate::limits::READERS_MAX;
 use crate::protocol::tests::{Reply, Server, serve};
 use crate::store::Reader;
 
-/// Puts requests with one key, and compares a refusal, or else the status and pieces of the body.
+/// Sends requests with one key, and compares a refusal, or the status and pieces of the body.
 async fn table(server: &Server, key: &str, rows: &[(&str, &str, &str, &[&str])]) -> Vec<Reply> {
     let mut replies = Vec::new();
     for (line, body, expected, pieces) in rows {
@@ -90,7 +90,7 @@ fn coming_to_stay() {
             ("POST /api/v1/rooms", private, "201", &[r#""id":2"#, r#""owner":"Ann""#]),
         ];
         let made = table(&server, &ann, &rows).await;
-        // A hidden room's number cannot be counted to.
+        // A hidden room's id cannot be guessed by counting.
         let dark: u64 =
             made[0].body.split(&[':', ','][..]).nth(1).expect("an id").parse().expect("it");
         assert!(dark > 1 << 32, "{dark}");
@@ -148,8 +148,7 @@ fn guests_and_sessions() {
     });
 }
 
-/// While every reader of pages is busy, what is said and changed is answered all the same, and as
-/// those who read it later find it.
+/// While every reader of pages is busy, sends and edits are answered, and later reads agree.
 #[test]
 fn what_the_log_has_taken_needs_no_free_reader() {
     serve(async |server| {
@@ -165,7 +164,7 @@ fn what_the_log_has_taken_needs_no_free_reader() {
                 tokio::spawn(async move {
                     let hold = move |_: &Reader| {
                         begin.send(()).expect("the test waits");
-                        let _ = freed.recv(); // Until the test is through.
+                        let _ = freed.recv(); // Until the test ends.
                         Ok(())
                     };
                     readers.read(hold).await

@@ -1,4 +1,4 @@
-//! Accounts, sessions, and who is asking.
+//! Accounts, sessions, and authentication.
 
 use super::{bearer, cookie, refusal};
 use crate::config::Config;
@@ -90,7 +90,7 @@ fn guests_may_be_unwanted() {
     });
 }
 
-/// Who has an account stays.
+/// Accounts stay.
 #[test]
 fn new_accounts_may_be_unwanted() {
     let config = Config { registration: false, ..Config::default() };
@@ -101,15 +101,15 @@ fn new_accounts_may_be_unwanted() {
         server.check("POST /api/register", "", r#"{"username":"Bo"}"#, says).await;
         let about = server.send("GET /api/v1/server", "", "").await;
         assert!(about.body.contains(r#""registration":"closed""#), "{}", about.body);
-        // Guests are another matter.
+        // Guests do not.
         let reply = server.send("POST /api/v1/guests", "", r#"{"name":"Bo"}"#).await;
         assert_eq!(reply.status, 201);
     });
 }
 
-/// Every path but those to log in by needs to know who asks.
+/// Every path except the logins needs authentication.
 #[test]
-fn who_is_asking() {
+fn requests_are_authenticated() {
     serve(async |server| {
         let session = "a".repeat(32);
         for (shown, expected) in [
@@ -177,12 +177,13 @@ fn pages_of_foreign_origins() {
                 assert_eq!(refusal(&reply), "403 forbidden");
             }
         }
-        // Who shows a key themselves may be anywhere to read; and the cookie opens curl's protocol.
+        // A request with an explicit key may come from any origin to read; and the cookie
+        // authenticates plain-text sends.
         let session = cookie.trim_end().rsplit('=').next().expect("a key");
         let shown = format!("Authorization: Bearer {session}\nOrigin: https://evil.example");
         assert_eq!(server.send("GET /api/v1/me", &shown, "").await.status, 200);
         assert_eq!(server.send("POST /r/1", &cookie, "hello").await.status, 201);
-        // A key that is no good is not mended by a cookie that is.
+        // A valid cookie does not compensate for an invalid key.
         let both = format!("{cookie}Authorization: Bearer x");
         assert_eq!(refusal(&server.send("GET /api/v1/me", &both, "").await), "401 unauthenticated");
         let _ = bearer(&server, "Bo").await;

@@ -1,4 +1,4 @@
-//! This protocol, as tables: a file a theme.
+//! The native protocol, as tables: one file a theme.
 
 mod answers;
 mod documents;
@@ -45,7 +45,7 @@ fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
-/// A message with everything that one can have.
+/// A message with every optional part.
 fn message(seq: u64, text: Option<&str>) -> Message {
     Message {
         seq: Seq(seq),
@@ -62,7 +62,7 @@ fn message(seq: u64, text: Option<&str>) -> Message {
     }
 }
 
-/// A room with a member who has not read everything.
+/// A room with a member that has unread messages.
 fn room() -> RoomInfo {
     RoomInfo {
         id: RoomId(2),

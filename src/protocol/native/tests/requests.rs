@@ -1,5 +1,5 @@
-//! Rooms, messages and search: what is checked before anybody is asked, and what the server says of
-//! itself.
+//! Rooms, messages and search: the checks before the core is called, and the server's description
+//! of itself.
 
 use super::documents::conforms;
 use super::{bearer, cookie, refusal};
@@ -90,7 +90,7 @@ fn making_and_changing_rooms() {
 }
 
 #[test]
-fn what_is_said_is_checked() {
+fn message_texts_are_checked() {
     serve(async |server| {
         let ann = cookie(&server, "Ann").await;
         let (json, plain) = ("", "Content-Type: text/plain; charset=utf-8\n");
@@ -171,7 +171,7 @@ fn queries() {
     });
 }
 
-/// Whatever takes a body refuses the types that it does not take, and says what it takes.
+/// Every path with a body refuses other content types, and names the accepted ones.
 #[test]
 fn media_types() {
     serve(async |server| {
@@ -202,7 +202,7 @@ fn media_types() {
             ] {
                 let is_protocol = line == "POST /r/1";
                 if is_protocol && !kind.to_ascii_lowercase().starts_with("multipart") {
-                    continue; // Its body is the text, whatever it is called.
+                    continue; // Its body is the text, of any content type.
                 }
                 let head = format!("{ann}Content-Type: {kind}\n");
                 let reply = server.send(line, &head, body).await;

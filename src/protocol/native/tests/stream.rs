@@ -1,4 +1,4 @@
-//! The words of the stream: what a client says, what it hears, and how it is answered.
+//! The stream's frames: a client's messages, the events, and the replies.
 
 use super::name;
 use crate::chat::{
