@@ -6,7 +6,7 @@ import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, nextFrame, sh
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
 import { changed, outbox } from "./outbox.js";
-import { callsMe, isMe, on, room, state } from "./state.js";
+import { callsMe, isMe, isMine, on, room, state } from "./state.js";
 import { direction } from "./words.js";
 import { loadAround, loadNewer, loadNewest, loadOlder, cacheOf } from "./history-cache.js";
 
@@ -97,7 +97,7 @@ export const log = {
     soon();
   },
 
-  lastOwn: () => shown && as(shown.list).findLast((item) => isMe(item.author) && !item.deleted),
+  lastOwn: () => shown && as(shown.list).findLast((item) => isMine(item) && !item.deleted),
   message(seq) {
     const found = shown?.list.find((message) => message.seq === seq);
     return found ? as([found])[0] : quoted.get(seq);
@@ -326,7 +326,7 @@ const lineRow = () => h("li", { class: "line" }, h("span", {}, "New"));
 
 function messageRow(item, date, follows) {
   const { author, seq, color, deleted, error } = item;
-  const mine = isMe(author);
+  const mine = isMine(item);
   const pending = !seq;
   const mentioned = callsMe(item);
   const large = !deleted && onlyEmoji(item.text ?? "");

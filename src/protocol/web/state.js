@@ -4,7 +4,7 @@ import { fold } from "./words.js";
 
 export const state = {
   server: { limits: {} },
-  me: null, // {name, guest}
+  me: null, // {name, guest, since}
   rooms: new Map(), // id → room: joined rooms and listed rooms
   current: null, // the id of the open room
   people: [], // of the open room
@@ -21,6 +21,8 @@ export const tell = (what, detail) => bus.dispatchEvent(new CustomEvent(what, { 
 export const room = () => state.rooms.get(state.current);
 export const same = (name, other) => name === other || fold(name ?? "") === fold(other ?? "");
 export const isMe = (name) => same(name, state.me?.name);
+// A guest's name may have been another guest's before. (An unsent message has no number.)
+export const isMine = ({ author, seq }) => isMe(author) && !(seq < state.me.since);
 // A mention by a blocked person does not count.
 export const callsMe = ({ author, mentions }) => Boolean(mentions?.some(isMe))
   && !state.blocked.some((name) => same(name, author));

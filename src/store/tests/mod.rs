@@ -59,6 +59,7 @@ impl Scratch {
     /// A look at the log as it is now.
     fn reader(&self) -> Reader {
         let mut reader = readers::connect(&self.file()).expect("it opens");
+        reader.searches_for = Duration::from_secs(60);
         reader.begin(Duration::from_secs(60)).expect("it can begin");
         reader
     }

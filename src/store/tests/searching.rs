@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::*;
 use crate::chat::Folded;
 use crate::limits::{
-    INDEX_BYTES, INDEX_ENTRIES, SEARCH_LOOKS_MAX, SEARCH_WALK_MESSAGES_MAX, SNIPPET_CHARS,
+    INDEX_BYTES, INDEX_ENTRIES, SEARCH_DEADLINE_MS, SEARCH_LOOKS_MAX, SEARCH_WALK_MESSAGES_MAX,
+    SNIPPET_CHARS,
 };
 use crate::store::{Found, Query};
 
@@ -255,6 +256,7 @@ fn a_long_search_in_long_messages_is_over_soon() {
     writer.commit((0..600).map(|n| write(n, says(1, 1, &long))).collect());
     fill(&mut writer);
     let mut reader = scratch.reader();
+    reader.searches_for = Duration::from_millis(SEARCH_DEADLINE_MS);
     for words in [
         format!("\"{}c\"", "a ".repeat(1_900)),
         format!("\"{}b a\"", "a ".repeat(40)),
