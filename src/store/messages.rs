@@ -5,7 +5,7 @@
 //!
 //! Its author and the owner of its room ([`check`]). Only the log knows the author; the core has
 //! checked before that the account is a member of the room, and says `as_owner` if the account owns
-//! it (`chat/core/words.rs`). Only the author may edit.
+//! it (`chat/core/messages.rs`). Only the author may edit.
 //!
 //! # Deleted texts
 //!

@@ -94,7 +94,7 @@ async function offline(place) {
   await inside(page);
   await place.server.end();
   await page.reload();
-  await reads(page, "#door-trouble", TRYING, "the page opens without its server, and says so");
+  await reads(page, "#sign-in-trouble", TRYING, "the page opens without its server, and says so");
   const dressed = () => [...document.styleSheets].every((sheet) => sheet.cssRules.length > 9);
   that(await page.evaluate(dressed), "it is dressed");
   place.server = await serve(folder, place.server.port);
@@ -136,7 +136,7 @@ async function below(place) {
   await kept(ann);
   await place.server.end();
   await ann.reload();
-  await reads(ann, "#door-trouble", TRYING, "a proxy that answers for the server is no server");
+  await reads(ann, "#sign-in-trouble", TRYING, "a proxy that answers for the server is no server");
   place.server = await serve(folder, place.server.port);
   await inside(ann);
   equal(strays, [], "nothing was asked of the neighbours");
@@ -174,7 +174,7 @@ async function newer(place) {
   that(right && files.length > 25, "the old files are gone, the new ones kept", files);
   await place.server.end();
   await ann.reload();
-  await reads(ann, "#door-trouble", TRYING, "without a server");
+  await reads(ann, "#sign-in-trouble", TRYING, "without a server");
   equal(await version(ann), "newer", "it is the new page, too");
   front.end();
 }

@@ -159,7 +159,7 @@ async function tour(place, options, name, { keys, rooms, as }) {
   await shot("17-emoji");
   await page.keyboard.press("Escape");
   await page.goto(`${server.url}/#/room/${rooms["Grandma's 80th"]}00`);
-  await titled(page, "No such room");
+  await titled(page, "Room not found");
   await shot("18-no-such-room");
   await page.goto(`${server.url}/#/room/1`);
   await titled(page, "Public Chat");

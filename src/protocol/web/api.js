@@ -1,7 +1,7 @@
 // The server's API: requests, and how they fail.
 
 const PATIENCE_MS = 20_000;
-// So often, and for so long, one waits where there was too much at once, before it is said.
+// After a 429 the page waits and retries, so often and for so long, before it shows an error.
 const WAITS_MAX = 5;
 const WAIT_MS_MAX = 30_000;
 

@@ -1,4 +1,4 @@
-// The page: who the reader is, which room is open, and what the stream says.
+// The page: logs in, opens rooms, and applies the frames of the stream.
 
 import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { becomeAnother, get, onBusy, onLoggedOut, post, remove } from "./api.js";
@@ -6,15 +6,15 @@ import "./banner.js";
 import { blocks } from "./blocks.js";
 import { composer, saveDraft } from "./composer.js";
 import "./copying.js";
-import { aboutRoom, help, makeRoom, search, sure, switcher } from "./dialogs.js";
-import { copy, door, whoAmI } from "./door.js";
-import { gate } from "./gate.js";
+import { aboutRoom, help, makeRoom, search, confirm, switcher } from "./dialogs.js";
+import { copy, signIn, whoAmI } from "./sign-in.js";
+import { joinForm } from "./join.js";
 import { log } from "./log.js";
 import { byName } from "./names.js";
-import { notice, withdraw } from "./notice.js";
+import { notify, closeNotification } from "./notifications.js";
 import { outbox } from "./outbox.js";
 import { people } from "./people.js";
-import { reading } from "./reading.js";
+import { readMarkers } from "./read-markers.js";
 import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
 import "./shell.js";
@@ -22,20 +22,20 @@ import {
   callsMe, forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, state, tell,
 } from "./state.js";
 import { stream } from "./stream.js";
-import { doing } from "./tools.js";
-import { forgetWindow, forgetWindows, happen } from "./windows.js";
+import { messageActions } from "./message-menu.js";
+import { forgetHistory, forgetHistories, applyFrame } from "./history-cache.js";
 import { nameable } from "./words.js";
 
 const REFRESH_MS = 30_000;
 const LOBBY = 1;
-let held = null; // frames that wait until the rooms are known
+let pendingFrames = null; // frames that wait until the rooms are known
 let wanted; // the message that an address asks for
-let again = 0; // when it is tried again to begin
+let retryTimer = 0; // until `begin` runs again
 
-// ---- Who the reader is
+// ---- Logging in and out
 
 async function begin() {
-  clearTimeout(again);
+  clearTimeout(retryTimer);
   state.server = await get("server").catch(() => state.server);
   let me;
   try {
@@ -43,14 +43,14 @@ async function begin() {
   } catch {
     // Not even the server is there: the page tries until it is.
     $("app").hidden = true;
-    door.open("Can't reach the server. Reconnecting…");
-    again = setTimeout(begin, 3000);
+    signIn.open("Can't reach the server. Reconnecting…");
+    retryTimer = setTimeout(begin, 3000);
     return;
   }
   if (!me) return back();
   state.me = me;
   keep("guest", me.guest ? me.name : null);
-  door.close();
+  signIn.close();
   $("app").hidden = false;
   drawMe(avatar(me.name));
   stream.start(hear);
@@ -61,7 +61,7 @@ function back(why = "") {
   const name = recall("guest");
   const released = "You were away for too long, so your guest name was released. "
     + "Join again to take it back, if it is still free.";
-  door.open(name ? released : why, name);
+  signIn.open(name ? released : why, name);
 }
 
 function end(why, forgotten = false) {
@@ -75,8 +75,8 @@ function end(why, forgotten = false) {
   state.rooms.clear();
   state.people = [];
   state.blocked = [];
-  reading.forget();
-  forgetWindows();
+  readMarkers.forget();
+  forgetHistories();
   state.current = null;
   log.open(null);
   for (const box of document.querySelectorAll("dialog")) box.close();
@@ -84,7 +84,7 @@ function end(why, forgotten = false) {
 }
 
 onBusy((time) => {
-  if (time > 1500) toast(`That was much at once; it goes on in ${Math.ceil(time / 1000)} s.`);
+  if (time > 1500) toast(`You're sending too fast. Continuing in ${Math.ceil(time / 1000)} s.`);
 });
 
 onLoggedOut(() => { if (state.me) end("You've been logged out. Please log in again."); });
@@ -92,9 +92,9 @@ onLoggedOut(() => { if (state.me) end("You've been logged out. Please log in aga
 async function logOut() {
   const waiting = outbox.size;
   const words = waiting
-    ? `${waiting} of your messages are not sent yet and will be lost. Log out all the same?`
+    ? `Unsent messages (${waiting}) will be lost. Log out anyway?`
     : state.me.guest ? "Log out? Someone else may take your name." : "Log out?";
-  if (!await sure(words, "Log out")) return;
+  if (!await confirm(words, "Log out")) return;
   try {
     stream.stop();
     await remove("sessions/current");
@@ -112,12 +112,12 @@ async function nick(name) {
   // Nothing is written until it is known in whose name, and where.
   $("composer").hidden = true;
   try {
-    // First the new one: it may be taken.
+    // First the new session: its name may be taken.
     const old = state.current;
     stream.stop();
     await post("guests", { name: nameable(name), remember: true });
     becomeAnother();
-    forgetWindows();
+    forgetHistories();
     state.rooms.clear();
     state.current = null;
     if (old) location.hash = address(old);
@@ -130,13 +130,13 @@ async function nick(name) {
   }
 }
 
-// ---- What the stream says
+// ---- Frames of the stream
 
 function hear(frame) {
   if (frame.type === "open" && !same(frame.me, state.me.name)) return location.reload();
   if ((frame.type === "open" && frame.fresh) || frame.type === "reset") return afresh();
-  if (held) return held.push(frame);
-  happened(frame);
+  if (pendingFrames) return pendingFrames.push(frame);
+  handle(frame);
   if (frame.type !== "caught_up") return;
   refresh(); // Who came and went meanwhile is not told.
   if (log.failed) enter(state.current, wanted);
@@ -144,68 +144,68 @@ function hear(frame) {
 
 // Loads everything again; frames that arrive meanwhile are applied after it.
 async function afresh() {
-  held = [];
-  const mine = held;
+  pendingFrames = [];
+  const mine = pendingFrames;
   try {
     const { rooms } = await get("rooms");
-    if (held !== mine) return;
+    if (pendingFrames !== mine) return;
     const before = state.rooms;
-    state.rooms = new Map(rooms.map((one) => [one.id, one]));
-    // A public room that one only looks into, a hidden one that one has the address of.
-    for (const [id, one] of before) if (!state.rooms.has(id)) state.rooms.set(id, one);
-    forgetWindows();
+    state.rooms = new Map(rooms.map((info) => [info.id, info]));
+    // Keep rooms that are not listed: a public room in preview, a hidden room opened by its link.
+    for (const [id, info] of before) if (!state.rooms.has(id)) state.rooms.set(id, info);
+    forgetHistories();
     tell("rooms");
     blocks.load();
-    held = null;
+    pendingFrames = null;
     const opening = state.current;
     state.current = null;
     go(opening);
-    for (const frame of mine) happened(frame);
+    for (const frame of mine) handle(frame);
   } catch (failure) {
-    if (held === mine && failure.status !== 401) setTimeout(() => stream.afresh(), 2000);
+    if (pendingFrames === mine && failure.status !== 401) setTimeout(() => stream.afresh(), 2000);
   }
 }
 
-// Rooms that others made are not in one's stream until one is in them: the list asks for them.
+// The stream reports only the rooms of the reader; new rooms of others come with the list.
 async function refresh() {
-  if (!state.me || held) return;
+  if (!state.me || pendingFrames) return;
   const found = await get("rooms").catch(() => null);
-  if (!found || held) return;
-  const listed = new Set(found.rooms.map((one) => one.id));
-  for (const one of found.rooms) {
-    const known = state.rooms.get(one.id);
-    // What the stream tells about one's own rooms is younger than this.
-    if (!known?.member || !one.member) state.rooms.set(one.id, one);
-    else known.online = one.online;
+  if (!found || pendingFrames) return;
+  const listed = new Set(found.rooms.map((info) => info.id));
+  for (const info of found.rooms) {
+    const known = state.rooms.get(info.id);
+    // For the reader's own rooms the stream is newer than this answer.
+    if (!known?.member || !info.member) state.rooms.set(info.id, info);
+    else known.online = info.online;
   }
-  for (const [id, one] of state.rooms) {
-    if (!one.member && !listed.has(id) && id !== state.current) state.rooms.delete(id);
+  for (const [id, info] of state.rooms) {
+    if (!info.member && !listed.has(id) && id !== state.current) state.rooms.delete(id);
   }
   tell("rooms");
 }
 setInterval(() => { if (document.visibilityState === "visible") refresh(); }, REFRESH_MS);
 
-function happened(frame) {
-  const one = state.rooms.get(frame.room?.id ?? frame.room);
+function handle(frame) {
+  const info = state.rooms.get(frame.room?.id ?? frame.room);
   switch (frame.type) {
     case "message":
       outbox.confirm(frame);
-      happen(frame.room, frame);
+      applyFrame(frame.room, frame);
       people.typing(frame.author, false);
-      count(one, frame);
+      count(info, frame);
       log.arrived(frame);
-      notice(one, frame, open);
+      notify(info, frame, open);
       break;
     case "edit":
     case "delete":
     case "reaction":
-      happen(frame.room, frame);
+      applyFrame(frame.room, frame);
       break;
     case "room":
-      // Of one's own rooms only one is told so; what is new there comes right behind.
-      state.rooms.set(frame.room.id, { member: true, unread: 0, ...one, ...frame.room });
-      if (!one?.member) renew(frame.room.id);
-      else if (one.id === state.current) head();
+      // The frame has the room's facts only; counts of a new room have to be loaded.
+      state.rooms.set(frame.room.id, { member: true, unread: 0, ...info, ...frame.room });
+      if (!info?.member) renew(frame.room.id);
+      else if (info.id === state.current) head();
       tell("rooms");
       break;
     case "room_gone":
@@ -218,8 +218,8 @@ function happened(frame) {
       if (frame.room === state.current) {
         tell("people");
         if (!frame.online) people.typing(frame.name, false);
-      } else if (one) {
-        one.online = Math.max(0, one.online + (frame.online ? 1 : -1));
+      } else if (info) {
+        info.online = Math.max(0, info.online + (frame.online ? 1 : -1));
         tell("rooms");
       }
       break;
@@ -227,7 +227,7 @@ function happened(frame) {
       if (frame.room === state.current) people.typing(frame.name);
       break;
     case "read":
-      read(one, frame.read_seq);
+      read(info, frame.read_seq);
       break;
     case "caught_up":
       for (const [id, seq] of Object.entries(frame.read)) read(state.rooms.get(Number(id)), seq);
@@ -236,26 +236,26 @@ function happened(frame) {
   }
 }
 
-function count(one, message) {
-  if (!one || message.seq <= one.last_seq) return;
-  one.last_seq = message.seq;
-  // What one sees as it comes is not new.
-  const seen = one.id === state.current && log.atEnd && looking();
-  if (seen || isMe(message.author)) return one.kind === "direct" && tell("rooms");
-  one.unread = (one.unread ?? 0) + 1;
-  if (callsMe(message)) one.mentions = (one.mentions ?? 0) + 1;
+function count(info, message) {
+  if (!info || message.seq <= info.last_seq) return;
+  info.last_seq = message.seq;
+  // A message that arrives in view does not count as unread.
+  const seen = info.id === state.current && log.atEnd && looking();
+  if (seen || isMe(message.author)) return info.kind === "direct" && tell("rooms");
+  info.unread = (info.unread ?? 0) + 1;
+  if (callsMe(message)) info.mentions = (info.mentions ?? 0) + 1;
   tell("rooms");
 }
 
 // Read on another device, or here.
-function read(one, seq) {
-  if (!one || seq <= (one.read_seq ?? 0)) return;
-  one.read_seq = seq;
-  if (seq >= one.last_seq) {
-    one.unread = one.mentions = 0;
-    withdraw(one.id);
+function read(info, seq) {
+  if (!info || seq <= (info.read_seq ?? 0)) return;
+  info.read_seq = seq;
+  if (seq >= info.last_seq) {
+    info.unread = info.mentions = 0;
+    closeNotification(info.id);
   }
-  else if (one.unread) renew(one.id);
+  else if (info.unread) renew(info.id);
   tell("rooms");
 }
 
@@ -268,14 +268,14 @@ async function renew(id) {
 }
 
 async function gone(id) {
-  forgetWindow(id);
+  forgetHistory(id);
   const { title, kind } = state.rooms.get(id) ?? {};
   state.rooms.delete(id);
   await renew(id);
   if (state.current !== id) return;
   if (!state.rooms.has(id)) {
     if (id !== state.hiding) {
-      toast(kind === "direct" ? `Your conversation with ${title} is gone.`
+      toast(kind === "direct" ? `Your conversation with ${title} no longer exists.`
         : `“${title}” has been deleted.`);
     }
     history.replaceState(null, "", "#/"); // Or it would be asked for again.
@@ -283,12 +283,12 @@ async function gone(id) {
   } else enter(id);
 }
 
-// ---- Which room is open
+// ---- The open room
 
-// Opens what the address asks for, or where one was last, or the first.
+// Opens the room in the address, or the last open room, or the first.
 function go(id = null) {
   const last = recallMine("room");
-  // On a phone one chooses, but whoever comes for the first time is led to the others.
+  // A phone shows the list of rooms, except at the first visit.
   if (id === null && !(last && matchMedia("(max-width: 47.99rem)").matches)) {
     const { rooms, others } = sorted();
     id = state.rooms.has(last) ? last : (rooms[0] ?? others[0])?.id ?? LOBBY;
@@ -301,7 +301,7 @@ function go(id = null) {
   tell("rooms");
 }
 
-// On a narrow screen there is either the rooms or one of them.
+// A narrow screen shows either the list of rooms or a room.
 function view(what) {
   document.body.dataset.view = what;
   const alone = what === "rooms" && matchMedia("(max-width: 47.99rem)").matches;
@@ -333,9 +333,9 @@ async function enter(id, seq) {
   head();
   people.suit();
   people.load();
-  const one = room();
-  gate(one, joined);
-  if (!one || (!one.member && one.visibility !== "public")) {
+  const info = room();
+  joinForm(info, joined);
+  if (!info || (!info.member && info.visibility !== "public")) {
     log.open(null);
     $("start").hidden = true;
     return;
@@ -347,44 +347,44 @@ async function enter(id, seq) {
   } catch (failure) {
     if (state.current === id) toast(failure.message);
   }
-  reading.settled();
+  readMarkers.settled();
 }
 
 function head() {
-  const one = room();
-  $("title").textContent = one?.title ?? "No such room";
-  $("description").textContent = one?.kind === "direct"
-    ? `Only you and ${one.title} can see this conversation.` : one?.description ?? "";
-  $("room-link").hidden = !one || one.kind === "direct";
-  $("room-menu").hidden = !one?.member;
-  $("show-people").hidden = !one?.member;
+  const info = room();
+  $("title").textContent = info?.title ?? "Room not found";
+  $("description").textContent = info?.kind === "direct"
+    ? `Only you and ${info.title} can see this conversation.` : info?.description ?? "";
+  $("room-link").hidden = !info || info.kind === "direct";
+  $("room-menu").hidden = !info?.member;
+  $("show-people").hidden = !info?.member;
   tell("rooms");
 }
 
-function joined(one) {
-  state.rooms.set(one.id, one);
-  forgetWindow(one.id);
+function joined(info) {
+  state.rooms.set(info.id, info);
+  forgetHistory(info.id);
   tell("rooms");
-  if (state.current === one.id) {
+  if (state.current === info.id) {
     state.current = null;
-    enter(one.id);
-  } else open(one.id);
+    enter(info.id);
+  } else open(info.id);
 }
 
 async function leave() {
-  const one = room();
-  if (!one?.member) return toast("You are not in this room.");
-  const hint = one.visibility === "public" ? "" : " To come back you need its password.";
-  const two = one.kind === "direct";
-  if (!two && !await sure(`Leave “${one.title}”?${hint}`, "Leave")) return;
-  state.hiding = two ? one.id : null;
+  const info = room();
+  if (!info?.member) return toast("You're not in this room.");
+  const hint = info.visibility === "public" ? "" : " You'll need the password to rejoin.";
+  const two = info.kind === "direct";
+  if (!two && !await confirm(`Leave “${info.title}”?${hint}`, "Leave")) return;
+  state.hiding = two ? info.id : null;
   try {
-    await remove(`rooms/${one.id}/membership`);
+    await remove(`rooms/${info.id}/membership`);
     history.replaceState(null, "", "./");
-    if (two) toast(`Hidden until one of you writes again: ${one.title}.`);
-    renew(one.id);
+    if (two) toast(`Hidden until the next message: ${info.title}.`);
+    renew(info.id);
     state.current = null;
-    go(sorted().rooms.find((other) => other.id !== one.id)?.id ?? null);
+    go(sorted().rooms.find((other) => other.id !== info.id)?.id ?? null);
   } catch (failure) {
     toast(failure.message);
   }
@@ -400,22 +400,22 @@ const openSearch = () => search(open);
 const openSwitcher = () => switcher({ open, direct, fresh: refresh() });
 const openMake = () => makeRoom(enterOwn);
 
-// A room of one's own that is new here, or back.
-function enterOwn(one) {
-  state.rooms.set(one.id, one);
-  open(one.id);
+// Opens a room that the reader has just made or restored.
+function enterOwn(info) {
+  state.rooms.set(info.id, info);
+  open(info.id);
 }
 
 function roomMenu() {
-  const one = room();
-  if (!one?.member) return;
+  const info = room();
+  if (!info?.member) return;
   // What a guest has made belongs to nobody, and whoever is in it may change it.
-  const mine = one.kind === "room" && one.id !== LOBBY && (!one.owner || isMe(one.owner));
+  const mine = info.kind === "room" && info.id !== LOBBY && (!info.owner || isMe(info.owner));
   const changed = (facts) => {
-    state.rooms.set(one.id, { ...one, ...facts });
+    state.rooms.set(info.id, { ...info, ...facts });
     head();
   };
-  aboutRoom(one, mine, { changed, leave, blocks });
+  aboutRoom(info, mine, { changed, leave, blocks });
 }
 
 for (const button of document.querySelectorAll("[data-icon]")) {
@@ -453,7 +453,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 addEventListener("hashchange", () => {
-  if (!state.me || held) return;
+  if (!state.me || pendingFrames) return;
   const asked = addressed();
   if (asked) enter(asked.id, asked.seq);
   else {
@@ -468,23 +468,24 @@ document.addEventListener("visibilitychange", () => {
   blocks.load(); // Another tab, or another device, may have changed it.
 });
 
-reading.start(read);
-log.start({ settled: reading.settled, react: doing.react });
+readMarkers.start(read);
+log.start({ settled: readMarkers.settled, react: messageActions.react });
 composer.start({
-  ...doing, help, join, leave, direct, nick, logout: logOut, people: () => people.toggle(true),
+  ...messageActions, help, join, leave, direct, nick, logout: logOut,
+  people: () => people.toggle(true),
   block: (name, on) => blocks.set(nameable(name), on),
 });
 people.start(direct);
 outbox.start((answer, { kind, room: id, target }) => {
-  if (kind === "delete") return happen(id, { type: "delete", target });
-  happen(id, kind ? answer : { ...answer, type: "message" });
-  const one = state.rooms.get(id);
-  if (one && !kind) count(one, answer);
+  if (kind === "delete") return applyFrame(id, { type: "delete", target });
+  applyFrame(id, kind ? answer : { ...answer, type: "message" });
+  const info = state.rooms.get(id);
+  if (info && !kind) count(info, answer);
 }, (failure, { kind, room: id, text }) => {
   toast(failure.message);
   // What was written is not lost.
   if (kind === "edit") composer.giveBack(id, text);
 });
-door.start(begin);
+signIn.start(begin);
 suitTheme();
 begin();

@@ -17,10 +17,10 @@ function link() {
     words.textContent = "Open in too many tabs. This one is paused.";
   } else if (state.link !== "open" && lost) {
     const left = Math.ceil((stream.retryAt - Date.now()) / 1000);
-    const again = left > 0 ? `Retrying in ${left} s.` : "Retrying…";
+    const retrying = left > 0 ? `Retrying in ${left} s.` : "Retrying…";
     // The countdown is for the eye; it would be read out every second.
     if (banner.hidden) announce("You're offline. Messages will be sent when you reconnect.");
-    words.textContent = `You're offline. Messages will be sent when you reconnect. ${again}`;
+    words.textContent = `You're offline. Messages will be sent when you reconnect. ${retrying}`;
   } else {
     if (!banner.hidden) announce("Connected again");
     banner.hidden = true;

@@ -1,28 +1,28 @@
-// Whom one has blocked: until that is over, neither can write to the other.
+// Blocked people: while a block lasts, neither can write to the other.
 
 import { h, toast } from "./dom.js";
 import { get, part, put, remove } from "./api.js";
-import { sure } from "./dialogs.js";
+import { confirm } from "./dialogs.js";
 import { same, state, tell } from "./state.js";
 
 export const blocks = {
-  has: (name) => state.blocked.some((one) => same(one, name)),
+  has: (name) => state.blocked.some((person) => same(person, name)),
 
   async load() {
     if (!state.me) return;
     const found = await get("me/blocked").catch(() => null);
     if (!found) return;
-    state.blocked = found.blocked.map((one) => one.name);
+    state.blocked = found.blocked.map((person) => person.name);
     tell("blocks");
   },
 
   async set(name, on) {
     const question = `Block ${name}? Neither of you can write to the other until you unblock `
-      + "them, and in other rooms they cannot call you.";
-    if (on && !await sure(question, `Block ${name}`)) return;
+      + "them, and their mentions won't notify you.";
+    if (on && !await confirm(question, `Block ${name}`)) return;
     try {
       await (on ? put : remove)(`me/blocked/${part(name)}`);
-      toast(on ? `${name} is blocked.` : `${name} is not blocked any more.`);
+      toast(on ? `${name} is blocked.` : `${name} is unblocked.`);
       await this.load();
     } catch (failure) {
       toast(failure.message);
@@ -32,7 +32,7 @@ export const blocks = {
   // All of them, each with the way back.
   async list(element) {
     await this.load();
-    const all = [...state.blocked].sort((one, other) => one.localeCompare(other));
+    const all = [...state.blocked].sort((person, other) => person.localeCompare(other));
     element.replaceChildren(...all.map((name) => h("li", {}, h("b", {}, name), h("button", {
       type: "button", "aria-label": `Unblock ${name}`,
       onclick: async () => {

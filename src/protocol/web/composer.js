@@ -219,7 +219,7 @@ async function submit() {
     composer.cancel();
     const { deleted, text: before } = log.message(message.seq) ?? message;
     if (deleted) {
-      toast("The message is gone; what you wrote stands here still.");
+      toast("The message was deleted. Your text is still here.");
       composer.giveBack(place, words);
     } else if (words !== before) actions.edit(message, replaced(words));
     return;
@@ -262,13 +262,13 @@ function clear() {
 const COMMANDS = {
   help: ["show help", () => actions.help()],
   me: ["send an action: /me waves", (rest) => rest && send(`*${rest.replaceAll("*", "\\*")}*`)],
-  join: ["go to a room: /join Harbour", (rest) => actions.join(rest)],
+  join: ["join a room: /join Harbour", (rest) => actions.join(rest)],
   leave: ["leave this room", () => actions.leave()],
-  msg: ["write to somebody: /msg Ann", (rest) => rest && actions.direct(rest)],
-  block: ["block somebody: /block Ann", (rest) => rest && actions.block(rest, true)],
-  unblock: ["unblock somebody: /unblock Ann", (rest) => rest && actions.block(rest, false)],
+  msg: ["send a direct message: /msg Ann", (rest) => rest && actions.direct(rest)],
+  block: ["block a person: /block Ann", (rest) => rest && actions.block(rest, true)],
+  unblock: ["unblock a person: /unblock Ann", (rest) => rest && actions.block(rest, false)],
   nick: ["change your guest name: /nick Bo", (rest) => rest && actions.nick(rest)],
-  online: ["who is here", () => actions.people()],
+  online: ["show people", () => actions.people()],
   emojis: ["pick an emoji", () => pick(text, (emoji) => composer.insert(emoji))],
   logout: ["log out", () => actions.logout()],
 };

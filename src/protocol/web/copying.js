@@ -48,7 +48,8 @@ document.addEventListener("copy", (event) => {
   }
   if (!parts.length) return;
   const text = parts.length === 1 ? parts[0].text : parts.map(({ row, text }) => {
-    const [time, author] = [".by time", ".author"].map((one) => row.querySelector(one).textContent);
+    const [time, author] = [".by time", ".author"]
+      .map((part) => row.querySelector(part).textContent);
     return `[${time}] ${author}: ${text}`;
   }).join("\n");
   event.clipboardData.setData("text/plain", text);

@@ -4,7 +4,7 @@
 import { avatar, dateTime, h, icon, toast, tool } from "./dom.js";
 import { get, part, patch, post, remove } from "./api.js";
 import { commands } from "./composer.js";
-import { levelField } from "./notice.js";
+import { levelField } from "./notifications.js";
 import { sorted } from "./rooms.js";
 import { isMe, same, state } from "./state.js";
 import { nameable } from "./words.js";
@@ -25,7 +25,7 @@ export function dialog(title, ...content) {
 }
 
 // Asks; whether it was agreed to.
-export function sure(question, yes) {
+export function confirm(question, yes) {
   return new Promise((done) => {
     let agreed = false;
     const box = dialog(question, h("div", { class: "row end" },
@@ -119,7 +119,7 @@ export function makeRoom(then) {
   });
 }
 
-// A room that one is in: of what one is told, the way out and, whose room it is, what it is.
+// The settings of a room: notifications and leaving; for its owner also title, access and so on.
 export function aboutRoom(room, mine, { changed, leave, blocks }) {
   let box = null;
   const direct = room.kind === "direct";
@@ -143,9 +143,9 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
   const gone = h("button", {
     type: "button", class: "danger",
     onclick: async () => {
-      const back = room.owner ? " For seven days you can bring it back, in the settings." : "";
-      const question = `Delete “${room.title}” with everything in it?${back}`;
-      if (!await sure(question, "Delete the room")) return;
+      const back = room.owner ? " You can restore it in the settings for seven days." : "";
+      const question = `Delete “${room.title}” and all its messages?${back}`;
+      if (!await confirm(question, "Delete the room")) return;
       try {
         await remove(`rooms/${room.id}`);
         box.close();
@@ -161,11 +161,11 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
 
 // A deleted room whose name is another's by now comes back under another.
 export function restoreAs({ id, title }, then) {
-  form("Another name", [
-    h("p", {}, `There is another room called “${title}” now. What is yours to be called?`),
+  form("Restore room", [
+    h("p", {}, `Another room is now called “${title}”. Choose a new name.`),
     h("label", { for: "f-title" }, "Name"),
     h("input", { id: "f-title", name: "title", required: true, autocomplete: "off", value: title }),
-  ], "Bring it back", async (fields) => {
+  ], "Restore", async (fields) => {
     then(await post(`rooms/${id}/restore`, { title: nameable(fields.title.value) }));
   });
 }
@@ -182,7 +182,9 @@ function choosing(label, placeholder, fill, ready = Promise.resolve()) {
     "aria-autocomplete": "list",
   });
   const mark = () => {
-    [...list.children].forEach((one, i) => one.setAttribute("aria-selected", String(i === at)));
+    [...list.children].forEach((option, i) => {
+      option.setAttribute("aria-selected", String(i === at));
+    });
     const chosen = list.children[at];
     if (chosen) input.setAttribute("aria-activedescendant", chosen.id);
     else input.removeAttribute("aria-activedescendant");
@@ -217,7 +219,8 @@ export function switcher({ open, direct, fresh }) {
     const { rooms, direct: two, others } = sorted();
     const fits = (room) => room.title.toLowerCase().includes(words.toLowerCase());
     const first = words ? [] : [...rooms, ...two].filter((room) => room.unread);
-    const all = [...first, ...[...rooms, ...two, ...others].filter((one) => !first.includes(one))];
+    const rest = [...rooms, ...two, ...others].filter((room) => !first.includes(room));
+    const all = [...first, ...rest];
     const items = all.filter(fits).slice(0, 30).map((room) => ({
       content: [
         room.kind === "direct" ? avatar(room.title)
@@ -297,7 +300,7 @@ export function search(open) {
       show([]);
     }
   };
-  const { input, list } = choosing("Search messages", "Words in messages", fill);
+  const { input, list } = choosing("Search messages", "Search messages", fill);
   here.addEventListener("change", () => input.dispatchEvent(new Event("input")));
   const box = dialog("Search", input,
     h("label", { class: "check" }, here, " Only in this room"), count, list, more);
@@ -306,10 +309,10 @@ export function search(open) {
 }
 
 const KEYS = [
-  ["Ctrl K", "go to a room or a person"],
-  ["Alt ↑ ↓", "the room above, below"],
+  ["Ctrl K", "jump to a room or person"],
+  ["Alt ↑ ↓", "previous, next room"],
   ["Enter", "send; with Shift a new line"],
-  ["↑", "in an empty message: edit your last message"],
+  ["↑", "in an empty box: edit your last message"],
   ["Shift Tab", "move focus to the messages; ↑ ↓ there"],
   ["R, E, Del, +", "on a message: reply, edit, delete, react"],
   ["Esc", "close, cancel, or jump to latest"],

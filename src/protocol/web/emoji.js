@@ -42,16 +42,16 @@ export function lookUp(start, most) {
 export function replaced(text) {
   if (text.includes("`")) return text;
   return text.replace(/(?<![\w:]):([a-z_+1-]+):/g,
-    (all, name) => EMOJI.find(([one]) => one === name)?.[1] ?? all);
+    (all, name) => EMOJI.find(([short]) => short === name)?.[1] ?? all);
 }
 
-// Lets one pick; what was picked last comes first.
+// Shows the emoji picker; the latest picks come first.
 export function pick(near, then) {
   $("picker")?.remove();
   const used = recall("emoji", QUICK);
   const grid = h("div", { class: "grid" });
   const choose = (emoji) => {
-    keep("emoji", [emoji, ...used.filter((one) => one !== emoji)].slice(0, 16));
+    keep("emoji", [emoji, ...used.filter((earlier) => earlier !== emoji)].slice(0, 16));
     picker.close();
     then(emoji);
   };
@@ -61,7 +61,8 @@ export function pick(near, then) {
   }, emoji);
   const fill = () => {
     const words = input.value.trim();
-    const recent = used.map((emoji) => [EMOJI.find((one) => one[1] === emoji)?.[0] ?? "", emoji]);
+    const nameOf = (emoji) => EMOJI.find((entry) => entry[1] === emoji)?.[0] ?? "";
+    const recent = used.map((emoji) => [nameOf(emoji), emoji]);
     const rest = words ? lookUp(words, 60) : EMOJI.filter(([, emoji]) => !used.includes(emoji));
     grid.replaceChildren(...(words ? rest : [...recent, ...rest]).map(button));
   };
@@ -84,7 +85,7 @@ export function pick(near, then) {
   });
   grid.addEventListener("keydown", (event) => {
     const all = [...grid.children];
-    const columns = all.filter((one) => one.offsetTop === all[0].offsetTop).length;
+    const columns = all.filter((cell) => cell.offsetTop === all[0].offsetTop).length;
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
     const step = steps[event.key];
     if (!step) return;

@@ -8,7 +8,7 @@ import { markdown, onlyEmoji } from "./markdown.js";
 import { changed, outbox } from "./outbox.js";
 import { callsMe, isMe, isMine, on, room, state } from "./state.js";
 import { direction } from "./words.js";
-import { loadAround, loadNewer, loadNewest, loadOlder, windowOf } from "./windows.js";
+import { loadAround, loadNewer, loadNewest, loadOlder, cacheOf } from "./history-cache.js";
 
 const TOGETHER_MS = 5 * 60_000;
 const NEAR = 80;
@@ -34,30 +34,30 @@ export const log = {
   get failed() { return Boolean(shown && settled && !shown.loaded && !shown.busy); },
 
   async open(id, seq) {
-    shown = id === null ? null : windowOf(id);
+    shown = id === null ? null : cacheOf(id);
     rows = new Map();
     list.replaceChildren();
     active = null;
     settled = false;
     arrived = 0;
     if (!shown) return;
-    const held = shown;
+    const cache = shown;
     const { unread = 0, read_seq: read = 0 } = room();
-    held.line = unread ? read : null;
-    held.stuck = !unread && !seq;
+    cache.line = unread ? read : null;
+    cache.stuck = !unread && !seq;
     scroller.setAttribute("aria-busy", "true");
     try {
-      if (seq && !held.list.some((message) => message.seq === seq)) await loadAround(held, seq);
-      else if (!held.loaded) await (unread ? loadAround(held, read) : loadNewest(held));
+      if (seq && !cache.list.some((message) => message.seq === seq)) await loadAround(cache, seq);
+      else if (!cache.loaded) await (unread ? loadAround(cache, read) : loadNewest(cache));
     } finally {
       scroller.removeAttribute("aria-busy");
-      // Without its history there is still what one writes.
-      if (shown === held) {
+      // Without the history, still show the unsent messages.
+      if (shown === cache) {
         paint();
         settled = true;
       }
     }
-    if (shown !== held) return;
+    if (shown !== cache) return;
     if (seq) this.show(seq);
     else place();
     after();
@@ -97,7 +97,7 @@ export const log = {
     soon();
   },
 
-  lastOwn: () => shown && as(shown.list).findLast((one) => isMine(one) && !one.deleted),
+  lastOwn: () => shown && as(shown.list).findLast((item) => isMine(item) && !item.deleted),
   message(seq) {
     const found = shown?.list.find((message) => message.seq === seq);
     return found ? as([found])[0] : quoted.get(seq);
@@ -113,7 +113,7 @@ export const log = {
   },
 };
 
-// Where one begins to read: at the line, or at the end.
+// Scrolls to the "New" line, or to the end.
 function place() {
   const line = list.querySelector(".line");
   if (!line) {
@@ -129,7 +129,7 @@ function place() {
 // Messages as they will be when all has been sent that was done with them.
 function as(messages) {
   const changes = outbox.changes(shown.room);
-  return changes.size ? messages.map((one) => changed(one, changes.get(one.seq))) : messages;
+  return changes.size ? messages.map((item) => changed(item, changes.get(item.seq))) : messages;
 }
 
 const near = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
@@ -158,33 +158,33 @@ function wanted() {
   let last = null;
   let line = shown.line === null;
   const today = dayOf(new Date());
-  const message = (one, key, mark) => {
-    const date = new Date(one.time ?? one.at);
-    const author = one.author ?? state.me.name;
+  const message = (item, key, mark) => {
+    const date = new Date(item.time ?? item.at);
+    const author = item.author ?? state.me.name;
     if (dayOf(date) !== day) {
       day = dayOf(date);
       last = null;
       // Where a clock was set back, a day may come twice.
       out.push({ key: `day/${key}`, mark: `${day} ${today}`, make: () => dayRow(date) });
     }
-    if (!line && one.seq > shown.line && !isMe(author)) {
+    if (!line && item.seq > shown.line && !isMe(author)) {
       line = true;
       last = null;
       out.push({ key: "line", mark: "", make: lineRow });
     }
-    const follows = Boolean(last && last.author === author && !one.reply_to
+    const follows = Boolean(last && last.author === author && !item.reply_to
       && Math.abs(date - last.date) < TOGETHER_MS);
     last = { author, date };
-    const target = one.reply_to && log.message(one.reply_to);
-    const make = () => messageRow({ ...one, author }, date, follows);
-    const words = `${one.deleted} ${one.text} ${called(one)}`;
+    const target = item.reply_to && log.message(item.reply_to);
+    const make = () => messageRow({ ...item, author }, date, follows);
+    const words = `${item.deleted} ${item.text} ${called(item)}`;
     out.push({ key, mark: [mark, follows, target], make, words });
   };
   const own = new Set();
-  for (const one of as(shown.list)) {
-    if (one.client_id && isMe(one.author)) own.add(one.client_id);
+  for (const item of as(shown.list)) {
+    if (item.client_id && isMe(item.author)) own.add(item.client_id);
     // Keeps its key from the moment it is written, so that it stays where it is when it is sent.
-    message(one, one.client_id ? `${one.author}/${one.client_id}` : `seq/${one.seq}`, one);
+    message(item, item.client_id ? `${item.author}/${item.client_id}` : `seq/${item.seq}`, item);
   }
   if (!shown.moreAfter) {
     for (const item of outbox.of(shown.room)) {
@@ -195,11 +195,11 @@ function wanted() {
   return out;
 }
 
-// Whom a message calls; of one that is not sent yet that is a guess.
-const called = (one) => one.mentions ?? (one.seq ? [] : state.people.map(({ name }) => name));
+// The names that a message mentions; for an unsent message, a guess.
+const called = (item) => item.mentions ?? (item.seq ? [] : state.people.map(({ name }) => name));
 
-const alike = (one, other) => (Array.isArray(one)
-  ? one.every((part, at) => part === other[at]) : one === other);
+const alike = (value, other) => (Array.isArray(value)
+  ? value.every((part, at) => part === other[at]) : value === other);
 
 function paint() {
   if (!shown) return;
@@ -258,7 +258,7 @@ function redress(element, fresh) {
     else element.setAttribute(name, value);
   }
   element.firstElementChild.replaceWith(fresh.firstElementChild);
-  const [what, other] = [element, fresh].map((one) => one.querySelector(".what"));
+  const [what, other] = [element, fresh].map((row) => row.querySelector(".what"));
   const body = what.querySelector(".body");
   for (const child of [...what.children]) if (child !== body) child.remove();
   let before = true;
@@ -324,12 +324,12 @@ function dayRow(date) {
 
 const lineRow = () => h("li", { class: "line" }, h("span", {}, "New"));
 
-function messageRow(one, date, follows) {
-  const { author, seq, color, deleted, error } = one;
-  const mine = isMine(one);
+function messageRow(item, date, follows) {
+  const { author, seq, color, deleted, error } = item;
+  const mine = isMine(item);
   const pending = !seq;
-  const mentioned = callsMe(one);
-  const large = !deleted && onlyEmoji(one.text ?? "");
+  const mentioned = callsMe(item);
+  const large = !deleted && onlyEmoji(item.text ?? "");
   const names = ["message", follows && "follows", pending && "pending", error && "failed",
     mentioned && "mentioned", mine && "mine"];
   const who = h("b", { class: "author" }, author);
@@ -338,22 +338,22 @@ function messageRow(one, date, follows) {
     class: names.filter(Boolean).join(" "),
     tabindex: "-1",
     "data-seq": seq,
-    "data-client": one.id ?? one.client_id,
+    "data-client": item.id ?? item.client_id,
   });
-  const dir = direction(one.text ?? "") || null;
+  const dir = direction(item.text ?? "") || null;
   const body = h("div", { class: large ? "body large" : "body", dir },
     deleted ? h("p", { class: "gone" }, "This message was deleted.")
-      : markdown(one.text, called(one)));
+      : markdown(item.text, called(item)));
   element.append(
     follows ? h("span", { class: "aside" }, shortClock(date)) : avatar(author, color),
     h("div", { class: "what" },
       h("div", { class: follows ? "by unseen" : "by" }, who, " ", clock(date)),
-      one.reply_to ? quote(one.reply_to) : null,
+      item.reply_to ? quote(item.reply_to) : null,
       body,
-      one.edited ? h("span", { class: "edited" }, "edited") : null,
-      reactions(one),
-      pending ? sending(one) : null,
-      one.unsent && cutOff() ? h("p", { class: "fate" }, "Will send when back online") : null),
+      item.edited ? h("span", { class: "edited" }, "edited") : null,
+      reactions(item),
+      pending ? sending(item) : null,
+      item.unsent && cutOff() ? h("p", { class: "fate" }, "Will send when back online") : null),
   );
   return element;
 }
@@ -384,20 +384,20 @@ function quote(seq) {
     h("b", {}, target?.author ?? "…"), " ", words ? words.slice(0, 140) : "an older message");
 }
 
-function reactions(one) {
-  const all = Object.entries(one.reactions ?? {});
+function reactions(item) {
+  const all = Object.entries(item.reactions ?? {});
   if (!all.length) return null;
   return h("div", { class: "reactions" }, all.map(([emoji, names]) => {
     const on = names.some(isMe);
     return h("button", {
       type: "button", "aria-pressed": String(on), title: names.join(", "),
-      onclick: () => actions.react(one, emoji, !on),
+      onclick: () => actions.react(item, emoji, !on),
     }, emoji, " ", h("span", {}, String(names.length)),
     h("span", { class: "unseen" }, ` from ${names.join(", ")}`));
   }));
 }
 
-// Of all messages Tab leads to one; the arrows lead on.
+// Tab reaches a single message; the arrow keys move on from it.
 function tabStop() {
   const element = rows.get(active)?.element ?? [...list.querySelectorAll(".message")].at(-1);
   list.querySelector('.message[tabindex="0"]')?.setAttribute("tabindex", "-1");

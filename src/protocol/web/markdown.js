@@ -54,7 +54,7 @@ function blocks(page, lines, depth) {
     }
     if (quoted(line) !== null && depth < DEPTH_MAX) {
       const inside = [];
-      for (let one; (one = quoted(lines[at] ?? "")) !== null; at += 1) inside.push(one);
+      for (let content; (content = quoted(lines[at] ?? "")) !== null; at += 1) inside.push(content);
       at -= 1;
       make("blockquote", {}, blocks(page, inside, depth + 1));
       continue;
@@ -148,16 +148,16 @@ function inline(page, text) {
     if (typeof node !== "string") page.left -= 1;
     out.push(node);
   };
-  parts(chars, page.names, (one) => {
-    const { kind, from, to } = one;
-    const words = one.text ?? chars.slice(from, to).join("");
-    const safe = one.target === undefined ? null : address(one.target);
-    if (kind === "mark") mark(page, chars, one, out, open);
+  parts(chars, page.names, (part) => {
+    const { kind, from, to } = part;
+    const words = part.text ?? chars.slice(from, to).join("");
+    const safe = part.target === undefined ? null : address(part.target);
+    if (kind === "mark") mark(page, chars, part, out, open);
     else if (kind === "code") push(h("code", {}, words));
     else if (kind === "call") {
-      const mine = isMe(one.name) ? "mention mine" : "mention";
-      push(h("span", { class: mine, "data-name": one.name }, words));
-    } else if (safe) push(link(safe, one.label ?? one.target));
+      const mine = isMe(part.name) ? "mention mine" : "mention";
+      push(h("span", { class: mine, "data-name": part.name }, words));
+    } else if (safe) push(link(safe, part.label ?? part.target));
     else push(words);
   });
   return out;
@@ -166,12 +166,12 @@ function inline(page, text) {
 // Marks in a row end what was begun, or begin something, or are what they are.
 function mark(page, chars, { from, to, mark: c }, out, open) {
   const [before, after] = [chars[from - 1], chars[to]];
-  const solid = (one) => one !== undefined && !/\s/.test(one);
-  const letter = (one) => one !== undefined && /[\p{L}\p{N}_]/u.test(one);
+  const solid = (char) => char !== undefined && !/\s/.test(char);
+  const letter = (char) => char !== undefined && /[\p{L}\p{N}_]/u.test(char);
   let left = to - from;
-  const fits = (one) => TAGS[one] && one[0] === c;
+  const fits = (mark) => TAGS[mark] && mark[0] === c;
   // Within a word they are part of a name, or of a sum: some_file_name, 2*3*4.
-  const within = (one, other) => (c === "_" || left === 1) && letter(other);
+  const within = (before, other) => (c === "_" || left === 1) && letter(other);
   // `__init__.py` and `__init__()` are names, too.
   const named = c === "_" && (after === "(" || (after === "." && letter(chars[to + 1])));
   while (left && solid(before) && !within(left, after) && !named) {
@@ -187,12 +187,12 @@ function mark(page, chars, { from, to, mark: c }, out, open) {
     left -= mark.length;
   }
   if (left && left < 4 && solid(after) && !within(left, before)) {
-    for (const one of left === 3 ? [c + c, c] : [c.repeat(left)]) {
-      if (TAGS[one]) {
+    for (const tag of left === 3 ? [c + c, c] : [c.repeat(left)]) {
+      if (TAGS[tag]) {
         if (open.length === DEPTH_MAX) open.shift();
-        open.push({ mark: one, at: out.length });
+        open.push({ mark: tag, at: out.length });
       }
-      out.push(one);
+      out.push(tag);
     }
   } else if (left) out.push(c.repeat(left));
 }
@@ -206,7 +206,7 @@ function address(text) {
 function link(url, label) {
   const attributes = { href: url.href, target: "_blank", rel: "noopener noreferrer nofollow" };
   const element = h("a", attributes, label);
-  // Words may promise another place than the one they lead to.
+  // A link's text may promise another place than its address.
   const place = url.host || url.pathname;
   const told = address(label.startsWith("www.") ? `https://${label}` : label);
   const same = told && (told.host || told.pathname) === place;

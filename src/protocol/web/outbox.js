@@ -21,14 +21,14 @@ function store(items) {
 
 // Puts it behind all others. What it replaces is not sent any more, if it is not on its way.
 function put(item, replaces = () => false) {
-  store([...load().filter((one) => one.id === sending || !replaces(one)),
+  store([...load().filter((queued) => queued.id === sending || !replaces(queued)),
     { id: crypto.randomUUID?.() ?? randomId(), ...item }]);
   pump();
 }
 
 const about = (kind, message) => ({ kind, room: message.room, target: message.seq });
-const alike = (item) => (one) =>
-  one.kind === item.kind && one.target === item.target && one.emoji === item.emoji;
+const alike = (item) => (queued) =>
+  queued.kind === item.kind && queued.target === item.target && queued.emoji === item.emoji;
 
 export const outbox = {
   // `then`: what the server answered, and to what; `failed`: why it refused, and what.
@@ -49,7 +49,7 @@ export const outbox = {
 
   // Of a message that goes nothing else has to be sent.
   delete(message) {
-    put(about("delete", message), (one) => one.kind && one.target === message.seq);
+    put(about("delete", message), (queued) => queued.kind && queued.target === message.seq);
   },
 
   react(message, emoji, on) {
@@ -96,7 +96,7 @@ export function changed(message, items = []) {
     else if (kind === "delete") return { ...now, deleted: true, text: undefined, reactions: {} };
     else {
       // The server keeps one spelling of each emoji.
-      const key = Object.keys(now.reactions).find((one) => bare(one) === bare(emoji)) ?? emoji;
+      const key = Object.keys(now.reactions).find((key) => bare(key) === bare(emoji)) ?? emoji;
       const others = (now.reactions[key] ?? []).filter((name) => !isMe(name));
       now.reactions[key] = on ? [...others, state.me.name] : others;
       if (!now.reactions[key].length) delete now.reactions[key];
@@ -111,7 +111,7 @@ function randomId() {
     (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// While the server has asked for patience, nothing that happens makes one send sooner.
+// While the server has asked the page to wait, no event makes it send sooner.
 function waitUntil(time) { patient = Date.now() + time; }
 
 // Asks the server for it.
@@ -165,7 +165,8 @@ async function pump() {
           continue;
         }
         // Whoever deleted it meanwhile does not get it back.
-        store(load().map((one) => (one.id === item.id ? { ...one, error: failure.message } : one)));
+        const error = failure.message;
+        store(load().map((queued) => (queued.id === item.id ? { ...queued, error } : queued)));
       }
     }
   } finally {

@@ -24,7 +24,7 @@ export const people = {
     if (!found || id !== state.current) return;
     state.people = found.members;
     const open = room();
-    if (open) open.online = state.people.filter((one) => one.online).length;
+    if (open) open.online = state.people.filter((person) => person.online).length;
     tell("rooms");
     draw();
   },
@@ -73,24 +73,25 @@ function show(open) {
 }
 
 function draw() {
-  const order = (one, other) => other.online - one.online || one.name.localeCompare(other.name);
+  const order = (person, other) => other.online - person.online
+    || person.name.localeCompare(other.name);
   const all = [...state.people].sort(order);
-  const online = all.filter((one) => one.online).length;
+  const online = all.filter((person) => person.online).length;
   panel.querySelector("h2").textContent = all.length ? `People · ${online} online` : "People";
-  panel.querySelector("ul").replaceChildren(...all.slice(0, 500).map((one) => {
-    const blocked = blocks.has(one.name);
-    const words = [isMe(one.name) ? "you" : "", one.guest ? "guest" : "",
+  panel.querySelector("ul").replaceChildren(...all.slice(0, 500).map((person) => {
+    const blocked = blocks.has(person.name);
+    const words = [isMe(person.name) ? "you" : "", person.guest ? "guest" : "",
       blocked ? "blocked" : ""].filter(Boolean);
-    const block = isMe(one.name) ? null : tool("block",
-      `${blocked ? "Unblock" : "Block"} ${one.name}`, () => blocks.set(one.name, !blocked));
+    const block = isMe(person.name) ? null : tool("block",
+      `${blocked ? "Unblock" : "Block"} ${person.name}`, () => blocks.set(person.name, !blocked));
     return h("li", {}, h("button", {
-      type: "button", class: one.online ? "person" : "person away",
-      title: isMe(one.name) ? null : `Message ${one.name}`,
-      disabled: isMe(one.name), onclick: () => write(one.name),
+      type: "button", class: person.online ? "person" : "person away",
+      title: isMe(person.name) ? null : `Message ${person.name}`,
+      disabled: isMe(person.name), onclick: () => write(person.name),
     },
-    h("span", { class: one.online ? "face here" : "face" }, avatar(one.name, one.color)),
-    h("span", { class: "name" }, one.name), h("span", { class: "hint" }, words.join(", ")),
-    h("span", { class: "unseen" }, one.online ? ", online" : ", away")), block);
+    h("span", { class: person.online ? "face here" : "face" }, avatar(person.name, person.color)),
+    h("span", { class: "name" }, person.name), h("span", { class: "hint" }, words.join(", ")),
+    h("span", { class: "unseen" }, person.online ? ", online" : ", away")), block);
   }));
 }
 

@@ -17,15 +17,15 @@ export function addressed() {
   return hash && { id: Number(hash[1]), seq: hash[2] ? Number(hash[2]) : undefined };
 }
 
-const byName = (one, other) => one.title.localeCompare(other.title);
+const byName = (room, other) => room.title.localeCompare(other.title);
 
 export function sorted() {
   const all = [...state.rooms.values()];
   return {
-    rooms: all.filter((one) => one.member && one.kind === "room").sort(byName),
-    direct: all.filter((one) => one.kind === "direct")
-      .sort((one, other) => other.last_seq - one.last_seq || byName(one, other)),
-    others: all.filter((one) => !one.member && one.kind === "room").sort(byName),
+    rooms: all.filter((room) => room.member && room.kind === "room").sort(byName),
+    direct: all.filter((room) => room.kind === "direct")
+      .sort((room, other) => other.last_seq - room.last_seq || byName(room, other)),
+    others: all.filter((room) => !room.member && room.kind === "room").sort(byName),
   };
 }
 
@@ -37,8 +37,8 @@ function entry(room) {
   const count = room.unread > 999 ? "999+" : room.unread;
   const words = [
     room.unread ? `${room.unread} unread` : "",
-    room.mentions ? `${room.mentions} for you` : "",
-    waiting ? `${waiting} not sent yet` : "",
+    room.mentions ? `mentions: ${room.mentions}` : "",
+    waiting ? `${waiting} unsent` : "",
   ].filter(Boolean).join(", ");
   return h("li", {}, h("a", {
     href: address(room.id),
@@ -89,9 +89,9 @@ function draw() {
 }
 
 function title() {
-  const all = [...state.rooms.values()].filter((one) => one.member);
-  const unread = all.reduce((sum, one) => sum + (one.unread ?? 0), 0);
-  const calls = all.some((one) => one.mentions || (one.kind === "direct" && one.unread));
+  const all = [...state.rooms.values()].filter((room) => room.member);
+  const unread = all.reduce((sum, room) => sum + (room.unread ?? 0), 0);
+  const calls = all.some((room) => room.mentions || (room.kind === "direct" && room.unread));
   const open = state.rooms.get(state.current);
   const where = open ? `${open.title} – Shanty` : "Shanty";
   const words = unread ? `(${unread > 999 ? "999+" : unread}) ${where}` : where;
@@ -123,7 +123,7 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) soon
 export function neighbour(step) {
   const { rooms, direct } = sorted();
   const all = [...rooms, ...direct];
-  const at = all.findIndex((one) => one.id === state.current);
+  const at = all.findIndex((room) => room.id === state.current);
   // From a room that is not among them, up leads to the last and down to the first.
   const from = at < 0 && step < 0 ? 0 : at;
   return all[(from + step + all.length) % all.length]?.id;

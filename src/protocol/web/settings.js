@@ -1,10 +1,10 @@
-// Settings: how it looks, where one is logged in, and the way out.
+// Settings: theme, notifications, blocked people, sessions, logging out.
 
 import { $, dateTime, h, icon, toast } from "./dom.js";
 import { get, post, remove } from "./api.js";
 import { blocks } from "./blocks.js";
 import { dialog, restoreAs } from "./dialogs.js";
-import { noticeFields } from "./notice.js";
+import { notificationFields } from "./notifications.js";
 import { keep, recall, state } from "./state.js";
 import { stream } from "./stream.js";
 
@@ -25,13 +25,13 @@ export function settings({ logOut, help, nick, back }) {
   const shunned = h("ul", { class: "shunned", "aria-label": "Blocked people" });
   const gone = h("div", { hidden: true });
   const who = state.me.guest
-    ? h("div", {}, h("p", {}, "You are a guest: your name is yours while you are here, and ",
-      "nobody else can have it. Register for a name that stays."), nick)
-    : h("p", {}, "Your key is the only way back to your name, and it was shown once, when you ",
-      "registered. Be sure that you have it before you log out.");
+    ? h("div", {}, h("p", {}, "You're a guest. Your name is reserved until you leave. ",
+      "Create an account to keep it."), nick)
+    : h("p", {}, "Your key is the only way to log in again, and was shown once, when you ",
+      "registered. Make sure you have it before you log out.");
   const box = dialog(`Settings for ${state.me.name}`,
     h("fieldset", { class: "inline" }, h("legend", {}, "Theme"), themes),
-    noticeFields(),
+    notificationFields(),
     h("h3", {}, "You"), who,
     h("div", { class: "row" },
       h("button", { type: "button", onclick: () => { box.close(); help(); } },
@@ -40,33 +40,33 @@ export function settings({ logOut, help, nick, back }) {
     h("h3", {}, "Blocked people"), shunned,
     h("h3", {}, "Active sessions"), list, gone,
     h("p", { class: "hint" }, `Shanty ${state.server.version ?? ""}. `, stream.slow
-      ? "Websockets do not get through here; server-sent events do, and all works but typing."
+      ? "Connected (server-sent events: WebSocket is blocked, typing indicators are off)"
       : "Connected (WebSocket)"));
   sessions(list);
   blocks.list(shunned);
   deleted(gone, (room) => { box.close(); back(room); });
 }
 
-// Rooms that one has deleted, and can bring back.
+// Deleted rooms of the reader that can be restored.
 async function deleted(place, back) {
   const { rooms } = await get("me/deleted").catch(() => ({ rooms: [] }));
   place.hidden = !rooms.length;
   place.replaceChildren(h("h3", {}, "Deleted rooms"), h("ul", { class: "sessions" },
-    rooms.map((one) => h("li", {},
-      h("div", {}, h("b", {}, one.title),
-        h("div", { class: "hint" }, "can be brought back until ", dateTime(one.until))),
+    rooms.map((room) => h("li", {},
+      h("div", {}, h("b", {}, room.title),
+        h("div", { class: "hint" }, "can be restored until ", dateTime(room.until))),
       h("button", {
-        type: "button", "aria-label": `Bring back ${one.title}`,
+        type: "button", "aria-label": `Restore ${room.title}`,
         onclick: async () => {
           try {
-            back(await post(`rooms/${one.id}/restore`));
+            back(await post(`rooms/${room.id}/restore`));
           } catch (failure) {
-            if (failure.code === "title_taken") return restoreAs(one, back);
+            if (failure.code === "title_taken") return restoreAs(room, back);
             toast(failure.message);
             deleted(place, back);
           }
         },
-      }, "Bring back")))));
+      }, "Restore")))));
 }
 
 async function sessions(list) {
@@ -74,13 +74,13 @@ async function sessions(list) {
     list.replaceChildren(h("li", { class: "trouble" }, failure.message));
   });
   if (!found) return;
-  list.replaceChildren(...found.sessions.map((one) => h("li", {},
-    h("div", {}, h("b", {}, one.current ? "This browser" : agent(one.agent)),
-      h("div", { class: "hint" }, "last used ", dateTime(one.last_used))),
-    one.current ? null : h("button", {
-      type: "button", "aria-label": `Log out of ${agent(one.agent)}`,
+  list.replaceChildren(...found.sessions.map((session) => h("li", {},
+    h("div", {}, h("b", {}, session.current ? "This browser" : agent(session.agent)),
+      h("div", { class: "hint" }, "last used ", dateTime(session.last_used))),
+    session.current ? null : h("button", {
+      type: "button", "aria-label": `Log out of ${agent(session.agent)}`,
       onclick: async () => {
-        await remove(`sessions/${one.id}`).catch(() => {});
+        await remove(`sessions/${session.id}`).catch(() => {});
         sessions(list);
       },
     }, "Log out"))));
@@ -91,7 +91,7 @@ function agent(text) {
   const browser = /(Edg|OPR|Firefox|Chrome|Safari|curl)/.exec(text)?.[1] ?? "";
   const system = /(Android|iPhone|iPad|Windows|Mac OS|Linux)/.exec(text)?.[1] ?? "";
   const name = { Edg: "Edge", OPR: "Opera" }[browser] ?? browser;
-  return name && system ? `${name} on ${system}` : name || text.slice(0, 40) || "Something";
+  return name && system ? `${name} on ${system}` : name || text.slice(0, 40) || "Unknown device";
 }
 
 export function drawMe(face) {

@@ -8,7 +8,7 @@ const workers = navigator.serviceWorker;
 
 async function keep() {
   const registration = await workers.register("sw.js").catch(() => null);
-  // A server that comes back may have become a newer one.
+  // After a reconnect the server may be a newer version.
   on("link", () => { if (state.link === "open") registration?.update().catch(() => {}); });
 }
 

@@ -5,11 +5,11 @@ import { fold } from "./words.js";
 export const state = {
   server: { limits: {} },
   me: null, // {name, guest, since}
-  rooms: new Map(), // id → room, those one is in and those that are listed
+  rooms: new Map(), // id → room: joined rooms and listed rooms
   current: null, // the id of the open room
   people: [], // of the open room
-  blocked: [], // names of whom one has blocked
-  hiding: null, // the conversation that one hides just now
+  blocked: [], // names of blocked people
+  hiding: null, // the direct room that is being hidden
   typing: new Map(), // name → until when, in the open room
   link: "opening", // opening | open | lost | replaced
 };
@@ -19,13 +19,13 @@ export const on = (what, then) => bus.addEventListener(what, (event) => then(eve
 export const tell = (what, detail) => bus.dispatchEvent(new CustomEvent(what, { detail }));
 
 export const room = () => state.rooms.get(state.current);
-export const same = (one, other) => one === other || fold(one ?? "") === fold(other ?? "");
+export const same = (name, other) => name === other || fold(name ?? "") === fold(other ?? "");
 export const isMe = (name) => same(name, state.me?.name);
-// A guest's name may have been somebody else's before. (What is not sent yet has no number.)
+// A guest's name may have been another guest's before. (An unsent message has no number.)
 export const isMine = ({ author, seq }) => isMe(author) && !(seq < state.me.since);
-// Whom one has blocked may name one, but does not call.
+// A mention by a blocked person does not count.
 export const callsMe = ({ author, mentions }) => Boolean(mentions?.some(isMe))
-  && !state.blocked.some((one) => same(one, author));
+  && !state.blocked.some((name) => same(name, author));
 
 // Storage may be full, or forbidden; the page then forgets, and goes on.
 const fallback = new Map();
@@ -53,7 +53,7 @@ export function keep(what, value) {
   }
 }
 
-// What belongs to one person in this browser.
+// Settings of one person in this browser.
 const mine = (what) => `${state.me?.name.toLowerCase()}:${what}`;
 export const recallMine = (what, otherwise) => recall(mine(what), otherwise);
 export const keepMine = (what, value) => keep(mine(what), value);

@@ -81,7 +81,7 @@ function connect() {
   const path = `api/v1/events${cursor ? `?since=${cursor.epoch}:${cursor.seq}` : ""}`;
   if (blocked >= BLOCKED_AFTER) {
     source = new EventSource(path);
-    if (!warned) toast("Websockets do not get through here. Server-sent events do.");
+    if (!warned) toast("WebSocket is blocked. Using server-sent events.");
     warned = true;
     source.onmessage = ({ data }) => take(data);
     source.onerror = () => lose(1006);

@@ -1,6 +1,6 @@
 // What stands in a line of text: code, links, addresses, marks, and names that are called. One look
 // from its start to its end, each character once, whatever it is. The server finds by the same
-// rules who is called (src/chat/mentions.rs); tests/texts.json is what both are held against.
+// rules who is called (src/chat/state/mentions.rs); tests/texts.json is what both are held against.
 
 const NAME_MAX = 32;
 const LABEL_MAX = 500;
@@ -21,7 +21,7 @@ const isPlain = (c) => /[A-Za-z0-9]/.test(c);
 
 // By what two names are the same: NFKC and case, whatever a letter's form.
 export function fold(text) {
-  const apart = (one) => one.normalize("NFKD");
+  const apart = (text) => text.normalize("NFKD");
   return apart(apart(text).toLowerCase().toUpperCase());
 }
 
@@ -135,7 +135,7 @@ function link(chars, at) {
 const begins = (chars, at, words) => [...words].every((c, i) => chars[at + i] === c);
 
 function address(chars, at) {
-  const scheme = SCHEMES.find((one) => begins(chars, at, one));
+  const scheme = SCHEMES.find((scheme) => begins(chars, at, scheme));
   return scheme ? rest(chars, at, at + scheme.length) : null;
 }
 
@@ -163,7 +163,7 @@ function rest(chars, at, from) {
 // `<https://example.org>`: all of what is between is the address.
 function enclosed(chars, at) {
   const from = at + 1;
-  if (!SCHEMES.some((one) => begins(chars, from, one))) return null;
+  if (!SCHEMES.some((scheme) => begins(chars, from, scheme))) return null;
   const close = count(chars, from, ADDRESS_MAX, (c) => !isSpace(c) && !"<>\"`".includes(c));
   if (chars[close] !== ">") return null;
   return { kind: "address", to: close + 1, target: chars.slice(from, close).join("") };

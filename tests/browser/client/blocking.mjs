@@ -65,11 +65,11 @@ export async function conversations({ browser, server }) {
   await shows(bob, "Here I am", "after that one can write again");
   await menu(ann, "Block Bob");
   await ann.click("dialog .danger");
-  await reads(ann, "#gate", "You have blocked Bob", "a conversation with them says so");
+  await reads(ann, "#join-room", "You have blocked Bob", "a conversation with them says so");
   that(await ann.isHidden("#composer"), "and nothing is written there");
   await accessible(ann, "a conversation with somebody who is blocked");
   await say(bob, "@Ann in our room?");
-  await ann.click("#gate .primary");
+  await ann.click("#join-room .primary");
   await ann.waitForSelector("#composer:not([hidden])");
   equal(await ann.evaluate(() => document.activeElement.id), "text", "and one can go on writing");
   await ann.click("#room-menu");

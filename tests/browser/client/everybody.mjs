@@ -136,7 +136,7 @@ export async function keyboard({ browser, server }) {
   await until(page, "Tab", "dialog .danger", "to the way out of all");
   await keys.press("Enter");
   await keys.press("Enter");
-  await page.waitForSelector("#door:not([hidden])");
+  await page.waitForSelector("#sign-in:not([hidden])");
   await has(page, "#guest-name", "and at the door again");
   await until(page, "Tab", "#login-part summary", "to the keys");
   await keys.press("Enter");
@@ -208,10 +208,10 @@ export async function screens({ browser, server }) {
     await inside(page);
     await look("an empty room");
     await page.goto(`${server.url}/#/room/${room}`);
-    await page.waitForSelector("#gate input");
+    await page.waitForSelector("#join-room input");
     await look("the gate");
-    await page.fill("#gate input", "correct horse");
-    await page.press("#gate input", "Enter");
+    await page.fill("#join-room input", "correct horse");
+    await page.press("#join-room input", "Enter");
     await inside(page);
     await look("the conversation");
     await saySurely(page, "mine");

@@ -53,7 +53,7 @@ export async function notices({ browser, server }) {
     await away(true);
   };
   await bob.goto(`${server.url}/#/room/${galley}`);
-  await bob.click("#gate .primary");
+  await bob.click("#join-room .primary");
   await inside(bob);
   const heard = async (text) => {
     await saySurely(bob, text);
@@ -192,10 +192,10 @@ export async function devices({ browser, server }) {
   await desk.waitForSelector(".sessions button");
   await reads(desk, ".sessions", "This browser", "this one");
   equal(await desk.locator(".sessions li").count(), 2, "and the other");
-  await reads(desk, "dialog", "Your key is the only way back", "the key is called to mind");
+  await reads(desk, "dialog", "Your key is the only way to log in", "the key is called to mind");
   await accessible(desk, "settings");
   await desk.click(".sessions button");
-  await reads(phone, "#door-trouble", "been logged out", "the other is locked out");
+  await reads(phone, "#sign-in-trouble", "been logged out", "the other is locked out");
   await desk.waitForFunction(() => document.querySelectorAll(".sessions li").length === 1);
   await desk.keyboard.press("Escape");
   await say(desk, "still in");
@@ -228,7 +228,7 @@ export async function returning({ browser, server }) {
   await ask(page, "DELETE", "sessions/current");
   await page.goto("about:blank");
   await page.goto(server.url);
-  await reads(page, "#door-trouble", "your guest name was released", "what happened is said");
+  await reads(page, "#sign-in-trouble", "your guest name was released", "what happened is said");
   equal(await page.inputValue("#guest-name"), "Ann Lee", "the name stands there again");
   await accessible(page, "the first screen of somebody who comes back");
   await page.click("#guest button");
@@ -240,6 +240,6 @@ export async function returning({ browser, server }) {
   await page.click("#settings");
   await page.locator("dialog .danger").last().click();
   await page.locator("dialog", { hasText: "Log out?" }).locator(".danger").last().click();
-  await page.waitForSelector("#door:not([hidden])");
+  await page.waitForSelector("#sign-in:not([hidden])");
   equal(await page.inputValue("#guest-name"), "", "nobody's name stands there");
 }

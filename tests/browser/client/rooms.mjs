@@ -8,9 +8,9 @@ const names = (page) => page.locator("#rooms .name").allInnerTexts();
 
 async function bringBack(page) {
   await page.click("#settings");
-  await reads(page, "dialog", "can be brought back until", "a deleted room is in the settings");
+  await reads(page, "dialog", "can be restored until", "a deleted room is in the settings");
   await accessible(page, "deleted rooms");
-  await page.click("dialog >> text=Bring back");
+  await page.click("dialog >> text=\"Restore\"");
 }
 
 export async function rooms({ browser, server }) {
@@ -25,14 +25,14 @@ export async function rooms({ browser, server }) {
   await bob.keyboard.type("cab");
   await accessible(bob, "the way to another room");
   await bob.keyboard.press("Enter");
-  await reads(bob, "#gate", "private", "it asks for a password");
+  await reads(bob, "#join-room", "private", "it asks for a password");
   that(await bob.isHidden("#log"), "and shows nothing before");
   await accessible(bob, "the gate of a private room");
-  await bob.fill("#gate input", "wrong horse!");
-  await bob.press("#gate input", "Enter");
-  await reads(bob, "#gate .trouble", "password", "a wrong one does not open");
-  await bob.fill("#gate input", "correct horse");
-  await bob.press("#gate input", "Enter");
+  await bob.fill("#join-room input", "wrong horse!");
+  await bob.press("#join-room input", "Enter");
+  await reads(bob, "#join-room .trouble", "password", "a wrong one does not open");
+  await bob.fill("#join-room input", "correct horse");
+  await bob.press("#join-room input", "Enter");
   await shows(bob, "third island", "who has it comes in, and reads what was said");
   await say(bob, "Mine!");
   await shows(ann, "Mine!", "and is heard");
@@ -58,20 +58,20 @@ export async function rooms({ browser, server }) {
   // Left, by the menu, and come back; left by a command.
   await bob.click("#room-menu");
   await bob.click("dialog >> text=Leave room");
-  await reads(bob, "dialog", "you need its password", "leaving warns");
+  await reads(bob, "dialog", "need the password", "leaving warns");
   await bob.click("dialog .danger");
   await titled(bob, "Public Chat", "who has left is elsewhere");
   await bob.goto(`${server.url}/#/room/${cabin}`);
-  await reads(bob, "#gate", "private", "and outside");
-  await bob.fill("#gate input", "correct horse");
-  await bob.press("#gate input", "Enter");
+  await reads(bob, "#join-room", "private", "and outside");
+  await bob.fill("#join-room input", "correct horse");
+  await bob.press("#join-room input", "Enter");
   await inside(bob);
   await say(bob, "/leave");
   await bob.click("dialog .danger");
   await titled(bob, "Public Chat", "/leave");
   await bob.goto(`${server.url}/#/room/${cabin}`);
-  await bob.fill("#gate input", "correct horse");
-  await bob.press("#gate input", "Enter");
+  await bob.fill("#join-room input", "correct horse");
+  await bob.press("#join-room input", "Enter");
   await inside(bob);
 
   // Deleted, with everybody in it.
@@ -83,7 +83,7 @@ export async function rooms({ browser, server }) {
   await reads(bob, "#toast", "Galley", "and one is told");
   that(!(await names(ann)).includes("Galley"), "it is not in the list");
   await bob.goto(`${server.url}/#/room/${cabin}`);
-  await reads(bob, "#gate", "doesn't exist", "nor at its address");
+  await reads(bob, "#join-room", "doesn't exist", "nor at its address");
   await accessible(bob, "no such room");
 
   // And brought back by whose it was, with what was said in it.
@@ -98,7 +98,7 @@ export async function rooms({ browser, server }) {
   await titled(ann, "Public Chat");
   await makeRoom(bob, "Galley");
   await bringBack(ann);
-  await reads(ann, "dialog", "another room called", "its name is another's now");
+  await reads(ann, "dialog", "Another room is now called", "its name is another's now");
   await accessible(ann, "another name for a deleted room");
   await ann.fill("dialog #f-title", "Pantry");
   await ann.click("dialog .primary");
@@ -125,11 +125,11 @@ export async function ways({ browser, server }) {
   await bob.keyboard.press("Enter");
   await titled(bob, "Harbour", "whoever types before the list is here goes where they wanted");
   await bob.unroute("**/api/v1/rooms");
-  await reads(bob, "#gate", "previewing", "one looks in");
+  await reads(bob, "#join-room", "previewing", "one looks in");
   that(await bob.isVisible("#log"), "and reads");
   that(await bob.isHidden("#people"), "without the people in it");
   await accessible(bob, "a room that one looks into");
-  await bob.click("#gate .primary");
+  await bob.click("#join-room .primary");
   await inside(bob);
   that(await bob.isVisible("#people"), "inside they are shown");
   await say(bob, "/leave");
@@ -175,10 +175,10 @@ export async function ways({ browser, server }) {
   const guest = await visit(browser, `${server.url}/#/room/${cove}`);
   await guest.fill("#guest-name", "Dee");
   await guest.press("#guest-name", "Enter");
-  await guest.waitForSelector("#gate input");
+  await guest.waitForSelector("#join-room input");
   equal(new URL(guest.url()).hash, `#/room/${cove}`, "and the page's own");
-  await guest.fill("#gate input", "correct horse");
-  await guest.press("#gate input", "Enter");
+  await guest.fill("#join-room input", "correct horse");
+  await guest.press("#join-room input", "Enter");
   await shows(guest, "Nobody finds us", "a hidden room opens to who has its link and password");
   await guest.keyboard.press("Control+k");
   await reads(guest, "[role=option]", "Cove", "and is in one's list from then on");
@@ -273,7 +273,7 @@ export async function people({ browser, server }) {
   await bob.click("#settings");
   await bob.click("dialog .danger");
   await bob.click("dialog:last-of-type .danger");
-  await bob.waitForSelector("#door:not([hidden])");
+  await bob.waitForSelector("#sign-in:not([hidden])");
   that(!await bob.evaluate(() => JSON.stringify(localStorage).includes("never said")),
     "what was begun does not stay behind");
   await ann.click("#show-people");
@@ -281,6 +281,6 @@ export async function people({ browser, server }) {
   await ann.keyboard.press("Escape");
   await say(ann, "/logout");
   await ann.click("dialog .danger");
-  await ann.waitForSelector("#door:not([hidden])");
+  await ann.waitForSelector("#sign-in:not([hidden])");
   that(true, "/logout");
 }

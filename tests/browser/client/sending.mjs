@@ -181,13 +181,13 @@ export async function away({ browser, server }) {
     found.length);
   // Websockets do not get through any more: server-sent events do.
   await bob.evaluate(() => globalThis.cut());
-  await reads(bob, "#toast", "Server-sent events do", "the page says that it goes another way");
+  await reads(bob, "#toast", "Using server-sent events", "the page says that it goes another way");
   await say(ann, "by another way");
   await shows(bob, "by another way", "without websockets");
   await say(bob, "heard");
   await shows(ann, "heard", "both ways");
   await bob.click("#settings");
-  await reads(bob, "dialog", "server-sent events do", "the settings say so, too");
+  await reads(bob, "dialog", "server-sent events: ", "the settings say so, too");
   await bob.keyboard.press("Escape");
   await bob.fill("#text", "typing");
   await saySurely(ann, "and on");

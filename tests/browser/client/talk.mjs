@@ -96,11 +96,11 @@ async function comeBack(page, key) {
   await page.click("#settings");
   await page.click("dialog button.danger");
   await page.locator("dialog .danger").last().click();
-  await page.waitForSelector("#door:not([hidden])");
+  await page.waitForSelector("#sign-in:not([hidden])");
   await page.click("#login-part summary");
   await page.fill("#login-key", "0".repeat(64));
   await page.press("#login-key", "Enter");
-  await reads(page, "#door-trouble", "key", "another key does not open");
+  await reads(page, "#sign-in-trouble", "key", "another key does not open");
   await page.fill("#login-key", key);
   await page.press("#login-key", "Enter");
   await inside(page);

@@ -1,9 +1,9 @@
-// What one can do with a message: a small bar that is where the pointer or the focus is, and keys.
+// The message menu: a small bar at the message under the pointer or focus, and its keys.
 
 import { $, h, tool, touch } from "./dom.js";
 import { composer } from "./composer.js";
-import { sure } from "./dialogs.js";
-import { copy } from "./door.js";
+import { confirm } from "./dialogs.js";
+import { copy } from "./sign-in.js";
 import { QUICK, pick } from "./emoji.js";
 import { log, move } from "./log.js";
 import { outbox } from "./outbox.js";
@@ -14,12 +14,12 @@ const list = $("messages");
 const bar = h("div", { class: "bar", role: "toolbar", "aria-label": "This message" });
 let at = null;
 
-export const doing = {
+export const messageActions = {
   react: (message, emoji, on) => outbox.react(message, emoji, on),
   edit: (message, text) => outbox.edit(message, text),
 
   async delete(message) {
-    if (!await sure("Delete this message for everyone?", "Delete")) return;
+    if (!await confirm("Delete this message for everyone?", "Delete")) return;
     outbox.delete(message);
     composer.forget(message);
   },
@@ -39,7 +39,7 @@ function open(element) {
   if (!message || message.deleted || !room()?.member) return bar.remove();
   const react = (emoji) => {
     const { reactions } = log.message(message.seq) ?? message;
-    doing.react(message, emoji, !reactions?.[emoji]?.some(isMe));
+    messageActions.react(message, emoji, !reactions?.[emoji]?.some(isMe));
   };
   const quick = recall("emoji", QUICK).slice(0, touch() ? 4 : 3);
   const choose = tool("smile", "React", () => pick(element, react));
@@ -53,7 +53,7 @@ function open(element) {
     isMine(message) && tool("edit", "Edit", () => composer.edit(message)),
     tool("link", "Copy a link to this message",
       () => copy(new URL(`./${address(message.room, message.seq)}`, location).href, "Link")),
-    deletable(message) && tool("trash", "Delete", () => doing.delete(message)),
+    deletable(message) && tool("trash", "Delete", () => messageActions.delete(message)),
   ].filter(Boolean));
   element.append(bar);
 }
@@ -109,8 +109,8 @@ list.addEventListener("keydown", (event) => {
   const does = {
     r: () => composer.reply(message),
     e: () => isMine(message) && composer.edit(message),
-    Delete: () => deletable(message) && doing.delete(message),
-    "+": () => pick(element, (emoji) => doing.react(message, emoji, true)),
+    Delete: () => deletable(message) && messageActions.delete(message),
+    "+": () => pick(element, (emoji) => messageActions.react(message, emoji, true)),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!does) return;
   event.preventDefault();

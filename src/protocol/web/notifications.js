@@ -1,5 +1,5 @@
-// Being noticed while one looks elsewhere: a notification and a sound, each only if one asked for
-// it.
+// Notifications and sounds for messages that arrive while the reader looks elsewhere. Both are off
+// until the reader switches them on.
 
 import { ICON, h, looking } from "./dom.js";
 import { markdown } from "./markdown.js";
@@ -8,14 +8,14 @@ import { callsMe, isMe, keep, keepMine, on, recall, recallMine, state } from "./
 
 const LEVELS = [["all", "All messages"], ["mentions", "Mentions only"], ["none", "Off"]];
 
-// What one wants to be told of a room; of a direct one everything.
+// The notification level of a room: mentions only; of a direct room, all messages.
 const level = (room) => recallMine(`level:${room.id}`,
   room.kind === "direct" ? "all" : "mentions");
 const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
 
-// One lock for each room that somebody looks at in a tab of this browser, so that the other tabs
-// do not call; and one for each message, so that only one of them does.
-const NOTICED_MS = 3000;
+// A lock for each room that is visible in a tab of this browser: other tabs then do not notify of
+// its messages. And a lock for each message, so that a single tab notifies.
+const NOTIFIED_MS = 3000;
 const home = new URL(".", location).pathname;
 const lock = (what) => `shanty:${home}${what}`;
 let watched = null;
@@ -39,12 +39,12 @@ let tab;
 function self() {
   tab ??= navigator.locks.request(lock(`tab/${Math.random()}`), async ({ name }) => {
     const { held } = await navigator.locks.query();
-    return held.find((one) => one.name === name)?.clientId;
+    return held.find((lock) => lock.name === name)?.clientId;
   });
   return tab;
 }
 
-// Whether this tab is to say it.
+// Whether this tab is the one that notifies.
 async function isMine(room, message) {
   if (!navigator.locks) return true;
   const me = await self();
@@ -52,22 +52,22 @@ async function isMine(room, message) {
   const looked = ({ name, clientId }) => name === lock(`room/${room.id}`) && clientId !== me;
   if (held.some(looked)) return false;
   return new Promise((done) => {
-    navigator.locks.request(lock(`notice/${message.seq}`), { ifAvailable: true }, async (free) => {
+    navigator.locks.request(lock(`notify/${message.seq}`), { ifAvailable: true }, async (free) => {
       done(Boolean(free));
-      if (free) await new Promise((over) => { setTimeout(over, NOTICED_MS); });
+      if (free) await new Promise((over) => { setTimeout(over, NOTIFIED_MS); });
     });
   });
 }
 
 // What is read needs no notification any more.
-const notices = new Map(); // room → what is shown of it
-export function withdraw(room) {
-  notices.get(room)?.close();
-  notices.delete(room);
+const notifications = new Map(); // room → what is shown of it
+export function closeNotification(room) {
+  notifications.get(room)?.close();
+  notifications.delete(room);
   if (!recall("notify")) return;
   navigator.serviceWorker?.getRegistration().then(async (worker) => {
     const shown = await worker?.getNotifications({ tag: `shanty-${room}` });
-    for (const one of shown ?? []) one.close();
+    for (const notification of shown ?? []) notification.close();
   });
 }
 
@@ -75,7 +75,7 @@ export function withdraw(room) {
 const plain = (message) => h("div", {}, markdown(message.text ?? "", message.mentions)
   .flatMap((block) => [block, "\n"])).textContent.trim();
 
-export async function notice(room, message, open) {
+export async function notify(room, message, open) {
   if (!room || isMe(message.author) || looking()) return;
   const wanted = level(room);
   const called = callsMe(message) || room.kind === "direct";
@@ -90,7 +90,7 @@ export async function notice(room, message, open) {
   };
   try {
     const shown = new Notification(title, options);
-    notices.set(room.id, shown);
+    notifications.set(room.id, shown);
     shown.onclick = () => {
       window.focus();
       open(room.id, message.seq);
@@ -125,7 +125,7 @@ function beep() {
 }
 
 // The switches for it. Browsers are asked only when somebody wants to be notified.
-export function noticeFields() {
+export function notificationFields() {
   const possible = "Notification" in globalThis && isSecureContext;
   const hint = h("p", { class: "hint", role: "status" }, possible ? ""
     : "Notifications need HTTPS.");
@@ -153,7 +153,7 @@ export function noticeFields() {
     h("p", { class: "hint" }, "Choose which messages in each room's settings."));
 }
 
-// Of which messages of a room one wants to be told; it holds at once.
+// The field for a room's notification level; a change takes effect at once.
 export function levelField(room) {
   const chosen = level(room);
   return h("div", {},

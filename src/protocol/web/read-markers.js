@@ -1,5 +1,5 @@
-// How far one has read: what has been on the screen for a moment. The server is told, and so are
-// one's other devices; where it cannot be reached, as soon as it can.
+// Read markers: a message counts as read after a moment on the screen. The server passes the marker
+// on to the reader's other devices; while it cannot be reached, the page retries.
 
 import { put } from "./api.js";
 import { looking } from "./dom.js";
@@ -7,27 +7,27 @@ import { log } from "./log.js";
 import { on, room, state } from "./state.js";
 
 const READ_MS = 600;
-const AGAIN_MS = 5000;
+const RETRY_MS = 5000;
 const marks = new Map(); // room → up to where, until the server knows it
 let due = 0;
-let again = 0;
+let retryTimer = 0;
 let read = () => {};
 
-export const reading = {
+export const readMarkers = {
   start(then) { read = then; },
 
   // The screen has changed.
   settled() {
-    const one = room();
-    if (due || !one?.member || !log.atEnd || !looking()) return;
+    const current = room();
+    if (due || !current?.member || !log.atEnd || !looking()) return;
     const seq = log.lastSeq;
-    if (seq <= (one.read_seq ?? 0)) return;
+    if (seq <= (current.read_seq ?? 0)) return;
     due = setTimeout(() => {
       due = 0;
-      if (room()?.id !== one.id || !looking()) return;
+      if (room()?.id !== current.id || !looking()) return;
       const upto = Math.max(seq, log.atEnd ? log.lastSeq : 0);
       read(room(), upto);
-      marks.set(one.id, upto);
+      marks.set(current.id, upto);
       tell();
     }, READ_MS);
   },
@@ -36,14 +36,14 @@ export const reading = {
 };
 
 async function tell() {
-  clearTimeout(again);
+  clearTimeout(retryTimer);
   for (const [id, seq] of [...marks]) {
     const failure = await put(`rooms/${id}/read`, { seq }).then(() => null, (trouble) => trouble);
     if (!failure?.passing && marks.get(id) === seq) marks.delete(id);
   }
-  if (marks.size && state.link === "open") again = setTimeout(tell, AGAIN_MS);
+  if (marks.size && state.link === "open") retryTimer = setTimeout(tell, RETRY_MS);
 }
 
 on("link", () => { if (state.link === "open") tell(); });
-document.addEventListener("visibilitychange", reading.settled);
-addEventListener("focus", reading.settled);
+document.addEventListener("visibilitychange", readMarkers.settled);
+addEventListener("focus", readMarkers.settled);

@@ -1,4 +1,4 @@
-// The way into a room that one is not in.
+// Entering a room: the form below a room that the reader is not a member of.
 
 import { $, h, touch } from "./dom.js";
 import { put } from "./api.js";
@@ -7,16 +7,16 @@ import { on, room, state } from "./state.js";
 
 let then = () => {};
 
-// Who is not in the room sees how to come in; who comes in is told to `joined`.
-export function gate(one, joined = then) {
+// Shows the form, unless the reader is a member; calls `joined` with the room afterwards.
+export function joinForm(info, joined = then) {
   then = joined;
-  const form = $("gate");
-  const shunned = one?.kind === "direct" && blocks.has(one.title);
-  const inside = Boolean(one?.member) && !shunned;
+  const form = $("join-room");
+  const shunned = info?.kind === "direct" && blocks.has(info.title);
+  const inside = Boolean(info?.member) && !shunned;
   form.hidden = inside;
   $("composer").hidden = !inside;
   if (inside) return $("room").classList.remove("shut");
-  const closed = !shunned && (!one || one.visibility !== "public");
+  const closed = !shunned && (!info || info.visibility !== "public");
   form.classList.toggle("closed", closed);
   $("room").classList.toggle("shut", closed);
   const trouble = h("p", { class: "trouble", role: "alert" });
@@ -24,18 +24,18 @@ export function gate(one, joined = then) {
     type: "password", name: "password", required: true, autocomplete: "off",
     "aria-label": "Password", placeholder: "Password",
   });
-  const words = !one
+  const words = !info
     ? "This room doesn't exist or is hidden. If you have its password, enter it here."
     : closed ? "This room is private. Enter the password to join."
-    : shunned ? `You have blocked ${one.title}. Neither of you can write here.`
+    : shunned ? `You have blocked ${info.title}. Neither of you can write here.`
     : "You're previewing this room. Join to post and get updates.";
-  const does = closed ? "Join" : shunned ? `Unblock ${one.title}` : "Join this room";
+  const does = closed ? "Join" : shunned ? `Unblock ${info.title}` : "Join this room";
   form.replaceChildren(h("p", {}, words), h("div", { class: "row" }, password || null,
     h("button", { class: "primary" }, does)), trouble);
   form.onsubmit = async (event) => {
     event.preventDefault();
     trouble.textContent = "";
-    if (shunned) return blocks.set(one.title, false);
+    if (shunned) return blocks.set(info.title, false);
     try {
       const body = password ? { password: password.value } : {};
       joined(await put(`rooms/${state.current}/membership`, body));
@@ -48,10 +48,10 @@ export function gate(one, joined = then) {
   if (!touch()) form.querySelector("input, button").focus();
 }
 
-// Whether it is shut between two may change while one looks.
+// The other person of the open direct room may be blocked or unblocked meanwhile.
 on("blocks", () => {
   if (room()?.kind !== "direct") return;
-  const here = $("gate").contains(document.activeElement);
-  gate(room());
-  if (here && $("gate").hidden) $("text").focus();
+  const here = $("join-room").contains(document.activeElement);
+  joinForm(room());
+  if (here && $("join-room").hidden) $("text").focus();
 });

@@ -1,4 +1,4 @@
-// Coming in: as a guest, with a new account, or with the key of one.
+// Signing in: as a guest, with a new account, or with an account's key.
 
 import { $, toast, touch } from "./dom.js";
 import { get, post } from "./api.js";
@@ -7,15 +7,15 @@ import { nameable } from "./words.js";
 
 let entered = () => {};
 
-export const door = {
+export const signIn = {
   start(then) { entered = then; },
 
-  // Shows the first screen. `why`: somebody was inside before; `name`: that guest's.
+  // Shows the sign-in screen. `why`: why the session ended; `name`: the guest name before.
   open(why = "", name = "") {
-    const already = !$("door").hidden;
+    const already = !$("sign-in").hidden;
     $("app").hidden = true;
-    $("door").hidden = false;
-    $("door-trouble").textContent = why;
+    $("sign-in").hidden = false;
+    $("sign-in-trouble").textContent = why;
     document.title = "Shanty";
     if (name) $("guest-name").value = name;
     ways();
@@ -23,8 +23,8 @@ export const door = {
   },
 
   close() {
-    $("door").hidden = true;
-    for (const form of $("door").querySelectorAll("form")) form.reset();
+    $("sign-in").hidden = true;
+    for (const form of $("sign-in").querySelectorAll("form")) form.reset();
     $("fresh").hidden = true;
     $("lead").hidden = false;
     $("fresh-key").textContent = "";
@@ -46,13 +46,13 @@ function onSubmit(id, action) {
   const form = $(id);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    $("door-trouble").textContent = "";
+    $("sign-in-trouble").textContent = "";
     const button = form.querySelector("button:not([type])");
     button.disabled = true;
     try {
       await action(form.elements);
     } catch (failure) {
-      $("door-trouble").textContent = failure.message;
+      $("sign-in-trouble").textContent = failure.message;
     } finally {
       button.disabled = false;
     }
@@ -117,7 +117,7 @@ export async function copy(text, what) {
   toast(`${what} copied`);
 }
 
-// Who the reader is; null: nobody who is logged in.
+// The account or guest that is logged in; null: nobody is.
 export async function whoAmI() {
   const me = await get("me").catch((failure) => {
     if (failure.status === 401) return null;
