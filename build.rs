@@ -1,13 +1,13 @@
-//! Prepares the page in the browser: what can be done to its files beforehand is done here, so that
-//! the server only hands out bytes of its own binary.
+//! Prepares the page in the browser at compile time, so that the server only sends bytes of its own
+//! binary.
 //!
-//! Each file of `src/protocol/web` is written to `OUT_DIR` as it is served, and once more compressed
-//! if it is text; `web.rs` there is the table of them, for `src/protocol/web.rs`. The
-//! files stay as they are but for one thing: they are served in a folder that is named after
-//! everything in it, so that browsers can keep it for good, and those few that are outside learn
-//! its name here. The same files always give the same bytes.
+//! Each file of `src/protocol/web` is written to `OUT_DIR` as it is served and, if it is text, once
+//! more compressed; `web.rs` there is the table of them, for `src/protocol/web.rs`. The files stay
+//! as they are but for one thing: they are served from a folder named by a hash of all of them, so
+//! that browsers can cache it for good; the few files outside learn its name here. The same files
+//! always give the same bytes.
 //!
-//! And `unicode.rs`, the tables by which the core judges texts: see `build/unicode.rs`.
+//! Also writes `unicode.rs`, the tables by which the core checks texts: see `build/unicode.rs`.
 
 #[path = "build/unicode.rs"]
 mod unicode;
@@ -23,12 +23,12 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 const FROM: &str = "src/protocol/web";
-/// The folder that the files are served in, as those outside name it before they are told better.
+/// The folder's name in the sources, which is replaced here.
 const FOLDER: &str = "\"web/";
-/// What the service worker says before it is told which files there are.
+/// The service worker's placeholder for the list of files.
 const NO_FILES: &str = "const FILES = [];";
 
-/// What files are, by their ending.
+/// Media types by ending.
 const KINDS: [(&str, &str); 6] = [
     ("css", "text/css; charset=utf-8"),
     ("html", "text/html; charset=utf-8"),
@@ -104,13 +104,12 @@ fn main() {
     write(&out, "unicode.rs", unicode::tables().as_bytes());
 }
 
-/// Whether browsers ask for it by a name that must stay, and so have to ask each time whether it is
-/// still the same.
+/// Whether browsers request the file by a fixed name, and so have to revalidate it each time.
 fn is_outside(name: &str) -> bool {
     matches!(name, "index.html" | "manifest.webmanifest" | "sw.js")
 }
 
-/// Neither a time nor a name is in it (RFC 1952 section 2.3): the same bytes give the same bytes.
+/// Contains neither a time nor a name (RFC 1952 section 2.3): equal input gives equal output.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a Vec takes everything")

@@ -1,6 +1,6 @@
-//! The tables of Unicode that the core needs to judge names, titles and reactions, as small as they
-//! can be: ranges, and maps from a character to a text in one common pool. What the crates have
-//! whole would be some 600 KB of the binary; this is a tenth of it.
+//! The Unicode tables that the core needs to check names, titles and reactions, as small as
+//! possible: ranges, and maps from a character to a text in one common pool. The crates' full
+//! tables would add some 600 KB to the binary; this is a tenth of that.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use unicode_properties::{GeneralCategory as Category, UnicodeGeneralCategory};
 const VARIATIONS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
 const TONES: std::ops::RangeInclusive<char> = '\u{1f3fb}'..='\u{1f3ff}';
 
-/// The tables, as Rust.
+/// The tables, as Rust source.
 pub fn tables() -> String {
     let mut out = String::new();
     let hidden = |c: char| {
@@ -38,7 +38,7 @@ pub fn tables() -> String {
     ranges(&mut out, "IGNORABLE", format);
     ranges(&mut out, "MARKS", mark);
     orders(&mut out);
-    // Syllables of Hangul are taken apart by a rule.
+    // A rule decomposes syllables of Hangul.
     let hangul = '\u{ac00}'..='\u{d7a3}';
     let apart = |c: char| {
         let apart: String = std::iter::once(c).nfkd().collect();
@@ -57,11 +57,11 @@ fn is_ignorable(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// What a character looks like, where that is another (UTS 39, section 4): of Latin, Greek and
-/// Cyrillic, and of everything that looks like ASCII. Without what only its compatibility says.
+/// The character or text that `c` looks like, if another (UTS 39, section 4): for Latin, Greek and
+/// Cyrillic, and for everything that looks like ASCII. Without compatibility decompositions.
 fn alike(c: char) -> Option<String> {
     let one = c.to_string();
-    // What is taken apart first does not come here.
+    // Decomposed first, so such a character never gets here.
     if std::iter::once(c).nfkd().ne([c]) {
         return None;
     }
@@ -75,7 +75,7 @@ fn alike(c: char) -> Option<String> {
     (wanted && like != one && !like.is_empty()).then_some(like)
 }
 
-/// All characters, but for surrogates.
+/// All characters, without the surrogates.
 fn all() -> impl Iterator<Item = char> {
     '\0'..=char::MAX
 }
@@ -84,7 +84,7 @@ fn ranges(out: &mut String, name: &str, is: impl Fn(char) -> bool) {
     let mut found: Vec<(u32, u32)> = Vec::new();
     for c in all().filter(|c| is(*c)).map(u32::from) {
         match found.last_mut() {
-            // Between the planes of surrogates there is nothing.
+            // A range may span the surrogates: no character lies between.
             Some((_, end)) if *end + 1 == c || (*end, c) == (0xd7ff, 0xe000) => *end = c,
             _ => found.push((c, c)),
         }
@@ -92,7 +92,7 @@ fn ranges(out: &mut String, name: &str, is: impl Fn(char) -> bool) {
     let _ = writeln!(out, "static {name}: [(u32, u32); {}] = {found:?};", found.len());
 }
 
-/// The marks whose order does not matter, with the number by which they are sorted.
+/// Marks whose order does not matter, each with its combining class for sorting.
 fn orders(out: &mut String) {
     let mut found: Vec<(u32, u32, u8)> = Vec::new();
     for c in all() {
@@ -106,8 +106,8 @@ fn orders(out: &mut String) {
     let _ = writeln!(out, "static ORDERS: [(u32, u32, u8); {}] = {found:?};", found.len());
 }
 
-/// A map from characters to texts: `(character, where in the pool, how long)`, sorted, in arrays of
-/// their own so that nothing is padded.
+/// A map from characters to texts: `(character, offset in the pool, length)`, sorted, as separate
+/// arrays so that nothing is padded.
 fn map(out: &mut String, name: &str, becomes: impl Fn(char) -> Option<String>) {
     let found: BTreeMap<char, String> = all().filter_map(|c| Some((c, becomes(c)?))).collect();
     let mut texts: Vec<&String> = found.values().collect();
@@ -130,8 +130,8 @@ fn map(out: &mut String, name: &str, becomes: impl Fn(char) -> Option<String>) {
     let _ = writeln!(out, "static {name}_POOL: &str = {pool:?};");
 }
 
-/// Every emoji that is meant for interchange, as it is best shown but without tones of skin, each
-/// between two spaces; and the characters that may be followed by a tone.
+/// Every emoji for interchange, in its best form without skin tones, each between two spaces; and
+/// the characters that a skin tone may follow.
 fn emoji(out: &mut String) {
     let (mut list, mut toned) = (Vec::new(), Vec::new());
     for base in emojis::iter() {

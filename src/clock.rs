@@ -1,5 +1,5 @@
-//! The clock that the core is given the time by. The system's clock is set by people and by the
-//! network; what may follow such a step, and what may not, is decided here. Read by the hub.
+//! The clock of the core. People and the network set the system's clock; this decides what may
+//! follow such a step. Read by the hub.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::limits::CLOCK_STEP_SMOOTHED_MS;
 use crate::log;
 use crate::time::{Moment, Time};
 
-/// Tells the time to the core: takes readings of the system's clock, which may leap, and of the
-/// time that has passed, which does not.
+/// Tells the core the time, from the system's clock, which may leap, and from the time passed since
+/// the start, which does not.
 pub struct Clock {
     system: Box<dyn Fn() -> Time + Send>,
     started: Time,
@@ -24,13 +24,13 @@ impl Clock {
         Clock { system: Box::new(Time::now), ..Clock::by(Box::new(move || wall)) }
     }
 
-    /// A clock that takes another for the system's.
+    /// A clock that reads `system` instead of the system's clock.
     pub(crate) fn by(system: Box<dyn Fn() -> Time + Send>) -> Clock {
         let wall = system();
         Clock { system, started: wall, running: Instant::now(), shown: wall }
     }
 
-    /// What both clocks say now. The log says when the system's clock was set back.
+    /// Both clocks now. Logs when the system's clock was set back.
     pub fn now(&mut self) -> Moment {
         let (now, back) = self.read((self.system)(), self.running.elapsed());
         if let Some(back) = back {
@@ -47,7 +47,7 @@ impl Clock {
     /// The moment at which the system's clock says `wall` and `passed` has gone by since the start.
     ///
     /// A step back of up to [`CLOCK_STEP_SMOOTHED_MS`] is smoothed: time stands still until the
-    /// system's clock is there again. A longer step back is believed; it is returned, for the log.
+    /// system's clock has caught up. A longer step back is believed, and returned for the log.
     fn read(&mut self, wall: Time, passed: Duration) -> (Moment, Option<Duration>) {
         let back = Duration::from_micros(self.shown.0.saturating_sub(wall.0).max(0).unsigned_abs());
         let believed = back > Duration::from_millis(CLOCK_STEP_SMOOTHED_MS);
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(read(22_602, 5), (22_602, 1_005, None), "six hours ahead");
         assert_eq!(read(1_003, 6), (1_003, 1_006, Some(21_599)), "and back, said once");
         assert_eq!(read(1_004, 7), (1_004, 1_007, None));
-        // Many short steps back are a long one in the end.
+        // Many short steps back add up to a long one.
         assert_eq!(read(970, 8), (1_004, 1_008, None));
         assert_eq!(read(940, 9), (940, 1_009, Some(64)));
     }

@@ -1,8 +1,7 @@
-//! What the person who runs the server decides: from the command line, or from the environment
-//! where that says nothing, or from the defaults.
+//! The operator's settings: from the command line, else from the environment, else the defaults.
 //!
-//! It only reads words; that an address is free or a file writable shows when it is used. Called
-//! by `main`, which hands it the words; everything above reads the result.
+//! This only parses; whether an address is free or a file writable shows when it is used. `main`
+//! calls it with the arguments; everything above reads the result.
 
 mod networks;
 #[cfg(test)]
@@ -20,29 +19,29 @@ pub use networks::Network;
 /// When a write counts as durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Durability {
-    /// When it would survive a power cut: an `fsync` for each commit.
+    /// When it survives a power cut: one `fsync` for each commit.
     Full,
-    /// When it would survive a crash of the server: kind to SD cards, but a power cut may cost the
-    /// last seconds. The database is sound all the same.
+    /// When it survives a crash of the server: kind to SD cards, but a power cut may cost the last
+    /// seconds. The database stays sound.
     Normal,
 }
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// The database file.
     pub db: PathBuf,
     /// When a write counts as durable.
     pub sync: Durability,
-    /// How much is logged.
+    /// The log level.
     pub log: Level,
-    /// A session ends so many seconds after its last use.
+    /// Seconds from a session's last use to its end.
     pub session_ttl_secs: u64,
     /// Connections at once.
     pub connections: usize,
-    /// Connections at once of one address.
+    /// Connections at once from one address.
     pub connections_per_address: usize,
     /// Threads that serve connections.
     pub workers: usize,
@@ -50,27 +49,26 @@ pub struct Config {
     pub ping_interval_ms: u64,
     /// Milliseconds without a sign of life until a websocket counts as dead.
     pub pong_deadline_ms: u64,
-    /// Origins other than the server's own whose pages may act for their visitors here, in lower
-    /// case, without the port that their scheme has by default.
+    /// Other origins whose pages may act for their visitors here, in lower case, without their
+    /// scheme's default port.
     pub origins: Vec<String>,
-    /// The names, in lower case, with a port or without, by which the server may be asked; empty:
-    /// by any.
+    /// Accepted `Host` headers, in lower case, with a port or without; empty: any.
     pub hosts: Vec<String>,
-    /// The proxies that are believed when they say for whom they ask.
+    /// Proxies whose word about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
-    /// Messages older than so many days are removed; `None`: none is.
+    /// Messages older than so many days are removed; `None`: none for its age.
     pub retain_days: Option<u64>,
-    /// Of each room, the latest so many messages stay; `None`: all do.
+    /// Each room keeps its latest so many messages; `None`: all.
     pub retain_messages: Option<u64>,
-    /// Bytes that are kept free of the disk; `None`: as many as befit its size.
+    /// Bytes of disk space to keep free; `None`: a part of the disk's size.
     pub disk_free_bytes: Option<u64>,
-    /// Whether there are rate limits.
+    /// Whether rate limits apply.
     pub limits: bool,
-    /// Whether one can come as a guest through the native protocol.
+    /// Whether the native protocol accepts guests.
     pub guests: bool,
-    /// Whether one can make an account.
+    /// Whether new accounts can be registered.
     pub registration: bool,
-    /// Signs room tokens instead of the secret that the database keeps.
+    /// Signs room tokens instead of the secret in the database.
     pub secret_key: Option<String>,
 }
 
@@ -101,48 +99,48 @@ impl Default for Config {
     }
 }
 
-/// What the words ask for.
+/// What the arguments ask for.
 #[derive(Clone, PartialEq, Debug)]
 pub enum CliCommand {
     /// To run the server.
     Run(Config),
-    /// To look after a database.
+    /// Run a command on a database.
     Tend {
         /// The database file.
         db: PathBuf,
-        /// What to do.
+        /// The command.
         chore: MaintenanceTask,
     },
-    /// To read this and be done.
+    /// Print this text and exit.
     Print(String),
 }
 
-/// What can be done with a database besides serving it.
+/// A command on a database, besides serving it.
 #[derive(Clone, PartialEq, Debug)]
 pub enum MaintenanceTask {
-    /// A copy of it, while it may be in use.
+    /// Makes a copy, even while the database is in use.
     Backup(PathBuf),
-    /// Whether a file is sound; `None`: the database itself.
+    /// Checks a file; `None`: the database itself.
     Verify(Option<PathBuf>),
-    /// A backup in its place.
+    /// Replaces the database by a backup.
     Restore {
         /// The backup.
         from: PathBuf,
-        /// Also where there is a database already.
+        /// Also if a database exists already.
         force: bool,
     },
-    /// All of it as lines of text; `None`: to standard output.
+    /// Writes everything as lines of text; `None`: to standard output.
     Export(Option<PathBuf>),
-    /// Such lines in its place; `None`: from standard input.
+    /// Makes a database from such lines.
     Import {
-        /// The lines.
+        /// The file; `None`: standard input.
         from: Option<PathBuf>,
-        /// Also where there is a database already.
+        /// Also if a database exists already.
         force: bool,
     },
 }
 
-/// The words for [`MaintenanceTask`]: each with what stands for its file, and what it means.
+/// The name of each [`MaintenanceTask`], its arguments, and its meaning.
 const CHORES: [(&str, &str, &str); 5] = [
     ("backup", "FILE", "copies the database, even in use, into a new file, and verifies it"),
     ("verify", "[FILE]", "checks a backup, or else the database"),
@@ -155,9 +153,8 @@ const CHORES: [(&str, &str, &str); 5] = [
     ("import", "FILE|- [--force]", "makes a new database from such lines"),
 ];
 
-/// One thing that can be set: its flag without dashes, what stands for its value (nothing, if the
-/// flag alone says it), what it means. Its environment variable is the flag in capitals behind
-/// `SHANTY_`.
+/// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
+/// meaning. The environment variable is the flag in capitals after `SHANTY_`.
 const SETTINGS: [(&str, &str, &str); 19] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
@@ -184,19 +181,19 @@ const SETTINGS: [(&str, &str, &str); 19] = [
     ("no-guests", "", "nobody can start a guest session (ChitChat needs none) [off]"),
 ];
 
-/// Of these there may be several: in a variable with spaces between, and a flag for each. What the
-/// command line says replaces what was set otherwise.
+/// Settings with several values: separated by spaces in a variable, one flag for each on the
+/// command line. The command line replaces the variable's values.
 const LISTS: [&str; 3] = ["origin", "host", "trusted-proxy"];
 
-/// Reads the command line (without the program's name) and the environment.
+/// Parses the command line (without the program's name) and the environment.
 ///
 /// # Errors
-/// One line that says which word is wrong, and what would be right.
+/// One line that names the wrong argument, and says what would be right.
 pub fn parse(
     words: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<CliCommand, String> {
-    // A word may hold anything, also line ends.
+    // An argument may contain anything, also line ends.
     read(words, variable).map_err(|error| error.replace(char::is_control, "\u{fffd}"))
 }
 
@@ -254,7 +251,7 @@ fn read(
     Ok(CliCommand::Tend { db: config.db, chore: chore(first, rest, force)? })
 }
 
-/// Reads what stands behind a word that is no flag.
+/// Parses a command and its files.
 fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<MaintenanceTask, String> {
     let known = CHORES.iter().find(|(name, _, _)| word == name);
     let Some((name, usage, _)) = known else {
@@ -285,7 +282,7 @@ fn read_environment(
     config: &mut Config,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<(), String> {
-    // Who cannot take a variable away sets it to nothing.
+    // A user who cannot unset a variable sets it to nothing.
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     if let Some(value) = variable("PORT") {
         set(config, "listen", &text("PORT", value)?, "PORT")?;
@@ -324,7 +321,7 @@ fn clear(config: &mut Config, name: &str) {
     }
 }
 
-/// Sets one thing. `source` is what the person wrote it as.
+/// Sets one setting. `source` is the flag or variable, for errors.
 fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(), String> {
     let wrong = |wanted: &str| Err(format!("{source} is {value:?}, but should be {wanted}"));
     let number = |least: u64, most: u64| {
@@ -332,7 +329,7 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             format!("{source} is {value:?}, but should be a number from {least} to {most}")
         })
     };
-    // A year: more is a mistake in the unit.
+    // A year: more is a wrong unit.
     const SECS_MAX: u64 = 366 * 24 * 3600;
     match name {
         "listen" => match address(value) {
@@ -351,7 +348,7 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             None => return wrong("off, error, warn, info or debug"),
         },
         "session-ttl" => config.session_ttl_secs = number(1, SECS_MAX)?,
-        // What `number` lets through fits a usize of 32 bits.
+        // `number` accepts only values that fit a usize of 32 bits.
         "connections" => {
             config.connections = number(1, limits::CONNECTIONS_MAX as u64)? as usize;
         }
@@ -403,7 +400,7 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
     Ok(())
 }
 
-/// As browsers write it (RFC 6454 section 6.2): in lower case, without the scheme's own port.
+/// An origin as browsers write it (RFC 6454 section 6.2): lower case, without the default port.
 fn origin(value: &str) -> Option<String> {
     let value = value.to_lowercase();
     let (scheme, place) = value.split_once("://")?;
@@ -417,7 +414,7 @@ fn origin(value: &str) -> Option<String> {
     (!place.is_empty() && !place.contains(harmful)).then(|| format!("{scheme}://{place}"))
 }
 
-/// What a `Host` header may say, in lower case. Not a URL, nor a pattern.
+/// A valid `Host` header in lower case; `None` for a URL or a pattern.
 fn host(value: &str) -> Option<String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
     let named = !value.is_empty() && !value.starts_with(':') && value.bytes().all(legal);
@@ -429,7 +426,7 @@ fn address(value: &str) -> Option<SocketAddr> {
     value.parse().ok().or_else(|| value.trim_start_matches(':').parse().ok().map(everywhere))
 }
 
-/// A number of bytes, of KiB, MiB, GiB or TiB.
+/// A size in bytes, from a number in bytes, KiB, MiB, GiB or TiB.
 fn size(value: &str) -> Option<u64> {
     let digits = value.trim_end_matches(|unit: char| !unit.is_ascii_digit());
     let shift = match value[digits.len()..].to_ascii_uppercase().trim_end_matches("IB") {

@@ -5,31 +5,31 @@
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a key: what the database holds and what a login is looked up by. The keys have
-/// 128 bits of chance or more, so a plain hash is enough and a lookup leaks nothing worth having.
+/// The SHA-256 of a key: the database stores it, and a login looks it up. Keys have 128 random bits
+/// or more, so a plain hash is enough, and a lookup's timing reveals nothing useful.
 pub type KeyHash = [u8; 32];
 
 /// Random bytes from the operating system.
 ///
 /// # Panics
-/// When the system has none to give, because nothing safe can be done without them.
+/// If the system has no random bytes to give, because nothing is secure without them.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
 }
 
-/// A new account key: 64 hex digits, 256 bits of chance.
+/// A new account key: 64 hex digits, 256 random bits.
 pub fn account_key() -> String {
     hex(&random::<32>())
 }
 
-/// A new session key: 32 characters of `[A-Za-z0-9]`, 190 bits of chance.
+/// A new session key: 32 characters of `[A-Za-z0-9]`, 190 random bits.
 pub fn session_key() -> String {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut key = String::with_capacity(32);
     while key.len() < 32 {
-        // Bytes from 248 on are thrown away, or the first letters would come up more often.
+        // Bytes from 248 on are skipped, or the first letters would be more frequent.
         let fresh = random::<48>().into_iter().filter(|byte| *byte < 248);
         let letters = fresh.map(|byte| char::from(LETTERS[usize::from(byte % 62)]));
         key.extend(letters.take(32 - key.len()));
@@ -37,12 +37,12 @@ pub fn session_key() -> String {
     key
 }
 
-/// The SHA-256 of a key as its owner wrote it.
+/// The SHA-256 of a key in its owner's spelling.
 pub fn hash(key: &str) -> KeyHash {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// The reverse of [`hex`], for a hash. `None`: it is not that.
+/// The reverse of [`hex`], for a hash. `None` if the text is not the hex of one.
 pub fn unhex(text: &str) -> Option<KeyHash> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| digit.try_into().ok());
     let nibbles: Option<Vec<u8>> = text.bytes().map(nibble).collect();

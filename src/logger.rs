@@ -1,9 +1,9 @@
-//! The log for the person who runs the server: one line an event, on standard error.
+//! The operator's log: one line for each event, on standard error.
 //!
-//! Never a key, a password, a token or what somebody said. The level is set once, at the start.
+//! Never a key, a password, a token or the text of a message. The level is set once, at the start.
 //!
-//! Nobody who says something waits for it to be read: a pipe that nobody reads is full some time,
-//! and whoever writes to it then stands still. So a thread of its own writes, out of a queue.
+//! Logging never waits for a reader: a pipe that nobody reads fills up, and then blocks its writer.
+//! So a thread of its own writes the lines, from a bounded queue.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
@@ -14,16 +14,16 @@ use std::{fmt, panic, thread};
 
 use crate::limits::{LOG_FLUSH_MS, LOG_LINE_BYTES_MAX, LOG_LINES_MAX};
 
-/// How much is said; each level includes those before it.
+/// How much is logged; each level includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {
-    /// Nothing at all.
+    /// Nothing.
     Off,
-    /// Something is lost or refused that should not be, and a person must act.
+    /// Something is lost or refused that should not be, and the operator must act.
     Error,
     /// Something is wrong, but the server copes.
     Warn,
-    /// Start, stop and what changes the whole server.
+    /// Start, stop and what concerns the whole server.
     Info,
     /// Each connection and request.
     Debug,
@@ -51,52 +51,52 @@ impl fmt::Display for Level {
 
 static LEVEL: OnceLock<Level> = OnceLock::new();
 
-/// The way to the thread that writes, from the start on.
+/// The queue to the writing thread, once it has started.
 static LINES: OnceLock<SyncSender<Message>> = OnceLock::new();
 
-/// What the thread that writes is told.
+/// What the queue carries.
 enum Message {
-    /// To be written; before it this thread has left out so many lines.
+    /// A line, and how many lines its thread has dropped before it.
     Line { left_out: u64, line: String },
-    /// What was said before is written: say so.
+    /// Answered when all lines before it are written.
     Flush(SyncSender<()>),
 }
 
 thread_local! {
-    /// Lines of this thread that were left out since the last that was not.
+    /// Lines that this thread has dropped since the last one that was queued.
     static LEFT_OUT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Sets the level for the life of the process, and from here on whoever says something never waits
-/// for it to be read. A second call changes nothing.
+/// Sets the level for the life of the process; from here on logging never blocks. A second call
+/// changes nothing.
 pub fn start(level: Level) {
     let _ = LEVEL.set(level);
     let (lines, queue) = sync_channel(LOG_LINES_MAX);
     let writer = thread::Builder::new().name("log".to_owned()).spawn(move || write(queue));
-    // Without a thread lines are written at once, as before the start.
+    // Without a thread, lines are written at once, as before the start.
     if writer.is_ok() && LINES.set(lines).is_ok() {
         panic::set_hook(Box::new(|what| say(&panicked(what))));
     }
 }
 
-/// Whether a line of this level would be printed; before [`start`], warnings and errors are.
+/// Whether a line of this level is printed; before [`start`], warnings and errors are.
 pub fn on(level: Level) -> bool {
     level <= *LEVEL.get().unwrap_or(&Level::Warn)
 }
 
-/// Prints one line. Callers use the macros, which skip the formatting of what is not printed.
+/// Logs one line. Use the macros, which skip the formatting of lines that are not printed.
 pub fn line(level: Level, what: fmt::Arguments<'_>) {
     say(&entry(level, what));
 }
 
 fn entry(level: Level, what: fmt::Arguments<'_>) -> String {
-    // The formatter knows the years 1970 to 9999.
+    // The formatter handles the years 1970 to 9999.
     let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     let now = humantime::format_rfc3339_micros(SystemTime::now().clamp(UNIX_EPOCH, last));
     format!("{now} {level:5} {what}")
 }
 
-/// Prints something as it is, at every level: last words.
+/// Prints a text as it is, at every level: last words.
 pub fn say(what: &str) {
     let line = &what[..what.floor_char_boundary(LOG_LINE_BYTES_MAX)];
     let Some(lines) = LINES.get() else { return print(line) };
@@ -105,8 +105,8 @@ pub fn say(what: &str) {
     LEFT_OUT.set(if full { left_out + 1 } else { 0 });
 }
 
-/// Waits until what was said is written, but not for long where nobody reads it. To be called at
-/// the end of the process.
+/// Waits until all lines are written, but not for long if nobody reads them. Call it at the end of
+/// the process.
 pub fn finish() {
     let Some(lines) = LINES.get() else { return };
     let (written, wait) = sync_channel(1);
@@ -117,13 +117,13 @@ pub fn finish() {
             return;
         }
         flush = back;
-        // The standard library's channels know no deadline for sending.
+        // The standard library's channels have no send with a deadline.
         thread::sleep(Duration::from_millis(1));
     }
     let _ = wait.recv_timeout(end.saturating_duration_since(Instant::now()));
 }
 
-/// The thread that writes: it alone waits for standard error to be read.
+/// The writing thread: it alone waits for a reader of standard error.
 fn write(queue: Receiver<Message>) {
     for message in queue {
         match message {
@@ -135,7 +135,7 @@ fn write(queue: Receiver<Message>) {
                 print(&line);
             }
             Message::Flush(written) => {
-                let _ = written.send(()); // Who does not wait any more does not care.
+                let _ = written.send(()); // The caller may have stopped waiting.
             }
         }
     }
@@ -144,14 +144,14 @@ fn write(queue: Receiver<Message>) {
 fn print(line: &str) {
     use std::io::Write;
     if cfg!(test) {
-        return eprintln!("{line}"); // Shown where a test fails, and not otherwise.
+        return eprintln!("{line}"); // Captured by the test, and shown only if it fails.
     }
-    // In one piece, so that other processes' lines do not come between. Whoever closed our standard
-    // error does not want to read this; the server goes on.
+    // In one piece, so that other processes' lines do not come between. If standard error is
+    // closed, nobody wants the line, and the server goes on.
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// What the standard library would say of a panic, which it would wait to be read.
+/// A panic as the standard library reports it; its own report would block.
 fn panicked(what: &panic::PanicHookInfo<'_>) -> String {
     let thread = thread::current();
     let name = thread.name().unwrap_or("?");

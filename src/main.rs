@@ -1,5 +1,5 @@
-//! The program: words in, exit code out. It serves, or looks after a database; all of that is in
-//! the library.
+//! The program: arguments in, exit code out. It serves, or runs a command on a database; the
+//! library does both.
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             match catch_unwind(|| server::run(config)) {
                 Ok(Ok(())) => ExitCode::SUCCESS,
                 Ok(Err(error)) => complain(&error, 1),
-                Err(_) => ExitCode::from(101), // What has happened was said where it did.
+                Err(_) => ExitCode::from(101), // The panic was logged where it happened.
             }
         }
         Ok(CliCommand::Tend { db, chore }) => match admin::maintain(&db, &chore) {

@@ -1,4 +1,5 @@
-//! The clock type. Who needs the time is given it; only the edges of the process ask the clock.
+//! The time type. Functions get the time as an argument; only the edges of the process read the
+//! clock.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +17,7 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 impl Time {
-    /// What the system's clock says. Called by the edges (hub, protocols), never by the core.
+    /// The system's clock. Called by the edges (hub, protocols), never by the core.
     pub fn now() -> Time {
         Time::from(SystemTime::now())
     }
@@ -31,10 +32,10 @@ impl Time {
         self.0.div_euclid(1_000_000)
     }
 
-    /// As in the headers of HTTP (RFC 9110 section 5.6.7), in whole seconds:
-    /// `Sat, 31 Jan 2026 12:03:00 GMT`.
+    /// The format of HTTP headers (RFC 9110 section 5.6.7), in whole seconds: `Sat, 31 Jan 2026
+    /// 12:03:00 GMT`.
     pub fn http_date(self) -> String {
-        // The calendar is that of RFC 3339's formatter; only the day of the week is not in it.
+        // The formatter of RFC 3339 knows the calendar, but not the day of the week.
         let date = humantime::format_rfc3339_seconds(self.to_system()).to_string();
         let (year, month, day, clock) = (&date[..4], &date[5..7], &date[8..10], &date[11..19]);
         let month = MONTHS[month.parse::<usize>().map_or(0, |month| month - 1)];
@@ -43,21 +44,21 @@ impl Time {
         format!("{weekday}, {day} {month} {year} {clock} GMT")
     }
 
-    /// For libraries that take the system's type, and format the years 1970 to 9999 at most: what
-    /// is earlier or later becomes the first or the last moment of them.
+    /// For libraries that take the system's type, and format the years 1970 to 9999 at most:
+    /// earlier and later moments become the first and the last of these.
     fn to_system(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_micros(self.0.clamp(0, LAST_MICROS).unsigned_abs())
     }
 }
 
-/// What both clocks say at one moment. The system's clock is set by people and by the network, and
-/// may leap either way; the running clock only counts what has passed since the start.
+/// Both clocks at one moment. People and the network set the system's clock, which may leap either
+/// way; the running clock only counts the time since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
-    /// What the log keeps and the wire shows. May be earlier than it was a moment ago.
+    /// For the log and the wire. May be earlier than a moment ago.
     pub wall: Time,
-    /// What lifetimes, deadlines and limits count by: never earlier than before. It begins where
-    /// the system's clock was at the start, so that stored times can be compared with it then.
+    /// For lifetimes, deadlines and limits: never goes back. It starts at the system's clock, so
+    /// that stored times can be compared with it.
     pub running: Time,
 }
 
@@ -107,7 +108,7 @@ mod tests {
         }
     }
 
-    /// Counted day by day, as a calendar on the wall is.
+    /// Compared with a calendar that counts day by day.
     #[test]
     fn each_day_has_its_date() {
         let (mut day, mut month, mut year, mut weekday) = (1, 0, 1970, 0);

@@ -1,8 +1,8 @@
-//! Networks: which addresses are meant by a word such as `10.0.0.0/8` or `loopback`.
+//! IP networks: the addresses that `10.0.0.0/8` or `loopback` stands for.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// All addresses that begin with the same bits.
+/// All addresses with the same leading bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Network {
     first: IpAddr,
@@ -13,7 +13,7 @@ impl Network {
     /// The addresses of this machine itself.
     pub const LOOPBACK: [Network; 2] = [v4([127, 0, 0, 0], 8), v6(1, 128)];
 
-    /// The addresses that anybody may use at home (RFC 1918, RFC 4193), as containers have them.
+    /// The addresses for private networks (RFC 1918, RFC 4193), which containers use, too.
     const PRIVATE: [Network; 4] = [
         v4([10, 0, 0, 0], 8),
         v4([172, 16, 0, 0], 12),
@@ -21,8 +21,8 @@ impl Network {
         v6(0xfc << 120, 7),
     ];
 
-    /// Reads an address, a network as `10.0.0.0/8`, or `loopback` or `private`, which are several.
-    /// `None`: it is none of these.
+    /// Parses an address, a network (`10.0.0.0/8`), or a name: `loopback` or `private`, which are
+    /// several. `None`: none of these.
     pub fn parse(text: &str) -> Option<Vec<Network>> {
         match text {
             "loopback" => return Some(Network::LOOPBACK.into()),
@@ -43,7 +43,7 @@ impl Network {
         if bits > most {
             return None;
         }
-        // An IPv4 network that is written in IPv6 (RFC 4291 section 2.5.5.2) is one of IPv4.
+        // An IPv4 network written in IPv6 (RFC 4291 section 2.5.5.2) counts as IPv4.
         Some(vec![match (first, first.to_canonical()) {
             (IpAddr::V6(_), canonical @ IpAddr::V4(_)) if bits >= 96 => {
                 Network { first: canonical, bits: bits - 96 }
@@ -52,7 +52,7 @@ impl Network {
         }])
     }
 
-    /// Whether an address is of this network. One of IPv4 that is written in IPv6 is one of IPv4.
+    /// Whether the network contains an address. IPv4 written in IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let shared = match (self.first, address.to_canonical()) {
             (IpAddr::V4(first), IpAddr::V4(other)) => {

@@ -1,24 +1,23 @@
-//! How much somebody may do in a time: token buckets, each with what it holds and how fast it
-//! fills. Every number of them, with its reason.
+//! Rate limits: token buckets, each with its size, how fast it fills, and the reason.
 //!
 //! Ordinary people never meet them: a lively conversation, a paste of ten lines, a page that is
-//! loaded again and again, a bot with twenty lines a second in a room of its own, a thousand people
-//! in one room, a school behind one address. They bound what one who tries can cost all others.
+//! loaded again and again, a bot with twenty lines a second in its own room, a thousand people in
+//! one room, a school behind one address. They bound what an attacker can cost all others.
 
-/// A bucket: so many at once, then one each time that so many nanoseconds have passed.
+/// A token bucket: `burst` tokens at once, then one each `every_nanos`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rate {
-    /// What a full bucket holds.
+    /// The tokens in a full bucket.
     pub burst: u64,
-    /// After how long it holds one more.
+    /// Nanoseconds until the next token.
     pub every_nanos: u64,
 }
 
-/// The buckets that one kind of deed takes from: all that there are for who does it.
+/// The buckets that one kind of action takes tokens from: all that apply to the actor.
 ///
-/// A *connection* counts for one who has no account; a *guest* and a *person* by their account, on
-/// all their connections; an *address* for all who come from there (an IPv6 network of 64 bits; one
-/// of 48 bits has [`SITE_ADDRESSES`] times as much); a *room* for all who are in it.
+/// A *connection* counts for a client without an account; a *guest* or a *person* by the account,
+/// on all its connections; an *address* for all clients from there (an IPv6 network of 64 bits; one
+/// of 48 bits has [`SITE_ADDRESSES`] times as much); a *room* for everybody in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rates {
     /// Of one connection without an account.
@@ -33,17 +32,17 @@ pub struct Rates {
     pub room: Option<Rate>,
 }
 
-/// What an IPv6 network of 48 bits may, as a multiple of what one of 64 bits may: it is what a
-/// provider gives to one customer at most, and sometimes to a whole town.
+/// The share of an IPv6 network of 48 bits, as a multiple of that of 64 bits: a provider gives one
+/// customer at most such a network, and sometimes a whole town.
 pub const SITE_ADDRESSES: u64 = 8;
 
-/// Connections, persons, addresses and rooms whose buckets are remembered while they are not full;
-/// some 4 MiB. Beyond it the least indebted are forgotten.
+/// Connections, accounts, addresses and rooms whose buckets are kept while not full; some 4 MiB.
+/// Beyond it the fullest are forgotten.
 pub const BUCKETS_MAX: usize = 16_384;
-/// Of how many of them the least indebted is the one that is forgotten.
+/// Of so many buckets, the fullest is forgotten.
 pub const BUCKETS_LOOKED_AT: usize = 16;
 
-/// What an entry costs beside its text, in bytes: a row, its index, its part of the log.
+/// Bytes that an entry costs beside its text: a row, its index, its part of the log.
 pub const ENTRY_BYTES: u64 = 64;
 
 const NONE: Rates =
@@ -57,7 +56,7 @@ const fn every_secs(secs: u64, burst: u64) -> Option<Rate> {
     Some(Rate { burst, every_nanos: secs * 1_000_000_000 })
 }
 
-/// So much within any day: half of it at once, and the other half over the day.
+/// `count` a day at most: half of them at once, the other half over the day.
 const fn a_day(count: u64) -> Option<Rate> {
     Some(Rate { burst: count / 2, every_nanos: 2 * 24 * 3_600 * 1_000_000_000 / count })
 }
@@ -65,8 +64,8 @@ const fn a_day(count: u64) -> Option<Rate> {
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// Anything that is asked of the core. A page asks some twenty times when it is loaded; a script
-/// that says something with each request, two or three times a line.
+/// Any request to the core. A page makes some twenty when it is loaded; a script that sends
+/// messages by request, two or three a line.
 pub const CALL: Rates = Rates {
     guest: per_second(100, 1_000),
     person: per_second(200, 2_000),
@@ -74,7 +73,7 @@ pub const CALL: Rates = Rates {
     ..NONE
 };
 
-/// Anything that is told over a websocket, understood or not. Twice what can be said.
+/// Any message over a websocket, valid or not. Twice the rate of chat messages.
 pub const TELL: Rates = Rates {
     connection: per_second(50, 1_000),
     guest: per_second(50, 1_000),
@@ -83,7 +82,7 @@ pub const TELL: Rates = Rates {
     ..NONE
 };
 
-/// Messages. A bot says twenty a second, and now and then some hundred at once; whoever reads a
+/// Chat messages. A bot sends twenty a second, and now and then some hundred at once; a reader of a
 /// room of a thousand people sees a few hundred a second fly by.
 pub const MESSAGE: Rates = Rates {
     connection: per_second(25, 500),
@@ -93,8 +92,8 @@ pub const MESSAGE: Rates = Rates {
     room: per_second(500, 4_000),
 };
 
-/// What changes something that is there: edits, signs, deletions, another title. A thousand people
-/// may put a sign on one message at the same moment.
+/// Changes of existing things: edits, reactions, deletions, another title. A thousand people may
+/// put a reaction on one message at the same moment.
 pub const CHANGE: Rates = Rates {
     connection: per_second(5, 100),
     guest: per_second(5, 100),
@@ -103,8 +102,8 @@ pub const CHANGE: Rates = Rates {
     room: per_second(200, 4_000),
 };
 
-/// What is written, in bytes. (16 guests have written 210 MiB in 8 s without it.) A long message is
-/// 4,000 characters, up to 16 KB.
+/// Bytes written. (Without it, 16 guests have written 210 MiB in 8 s.) A long message is 4,000
+/// characters, up to 16 KB.
 pub const BYTES: Rates = Rates {
     connection: per_second(8 * KIB, 128 * KIB),
     guest: per_second(8 * KIB, 128 * KIB),
@@ -113,7 +112,7 @@ pub const BYTES: Rates = Rates {
     room: per_second(256 * KIB, 8 * MIB),
 };
 
-/// The same over a day. A bot that says twenty lines a second for all of it writes some 250 MiB.
+/// The same over a day. A bot that sends twenty lines a second all day writes some 250 MiB.
 pub const DAY_BYTES: Rates = Rates {
     connection: a_day(32 * MIB),
     guest: a_day(32 * MIB),
@@ -122,8 +121,8 @@ pub const DAY_BYTES: Rates = Rates {
     ..NONE
 };
 
-/// To be writing something. A page says so every few seconds. Of a room no more is told than
-/// anybody could see.
+/// Typing notices. A page sends one every few seconds. A room broadcasts no more than anybody could
+/// see.
 pub const TYPING: Rates = Rates {
     guest: per_second(2, 20),
     person: per_second(2, 20),
@@ -132,7 +131,7 @@ pub const TYPING: Rates = Rates {
     ..NONE
 };
 
-/// To have read so far. A page says so when it has shown something new.
+/// Read markers. A page sends one when it has shown something new.
 pub const MARK: Rates = Rates {
     guest: per_second(20, 200),
     person: per_second(20, 200),
@@ -140,9 +139,9 @@ pub const MARK: Rates = Rates {
     ..NONE
 };
 
-/// To come into a room, or to go, without leaving it: everybody there is told. (One connection that
-/// did so as fast as it could has thrown out readers of 200 kB/s.) A thousand may come at once when
-/// the server was started again.
+/// Coming into a room, or going, without leaving it: broadcast to everybody there. (One connection
+/// that did so as fast as it could made readers of 200 kB/s lose their connections.) A thousand may
+/// come at once after a restart.
 pub const PRESENCE: Rates = Rates {
     connection: every_secs(2, 20),
     guest: every_secs(2, 40),
@@ -151,7 +150,7 @@ pub const PRESENCE: Rates = Rates {
     room: per_second(50, 2_000),
 };
 
-/// To open a websocket or a stream.
+/// Opening a websocket or a stream.
 pub const OPEN: Rates = Rates {
     guest: every_secs(1, 60),
     person: per_second(2, 120),
@@ -159,11 +158,11 @@ pub const OPEN: Rates = Rates {
     ..NONE
 };
 
-/// To log in. A script may do so for each thing that it does.
+/// Logins. A script may log in for each thing that it does.
 pub const LOGIN: Rates = Rates { person: every_secs(2, 60), address: per_second(5, 200), ..NONE };
 
-/// To make what lasts: an account, a guest, a room, a room for two. A whole school may come from
-/// one address.
+/// Making what lasts: an account, a guest, a room, a direct room. A whole school may share one
+/// address.
 pub const MAKE: Rates = Rates {
     guest: every_secs(30, 20),
     person: every_secs(10, 60),
@@ -171,11 +170,11 @@ pub const MAKE: Rates = Rates {
     ..NONE
 };
 
-/// The same over a day: a hundredth of what there is room for.
+/// The same over a day: a hundredth of the quota.
 pub const DAY_MAKE: Rates =
     Rates { guest: a_day(100), person: a_day(500), address: a_day(1_000), ..NONE };
 
-/// To become a member.
+/// Becoming a member.
 pub const MEMBERSHIP: Rates = Rates {
     guest: every_secs(10, 60),
     person: every_secs(5, 200),
@@ -183,7 +182,7 @@ pub const MEMBERSHIP: Rates = Rates {
     ..NONE
 };
 
-/// To search; each may take some milliseconds of a thread.
+/// Searches; each may take some milliseconds of a thread.
 pub const SEARCH: Rates = Rates {
     guest: per_second(1, 20),
     person: per_second(2, 40),
@@ -191,8 +190,8 @@ pub const SEARCH: Rates = Rates {
     ..NONE
 };
 
-/// A wrong password. One of eight letters stays out of reach. A room's is counted, too; see
-/// [`GUESS_WARY`].
+/// Wrong passwords. A password of eight letters stays out of reach. Those for a room are counted
+/// together, too; see [`GUESS_WARY`].
 pub const GUESS: Rates = Rates {
     guest: every_secs(60, 20),
     person: every_secs(6, 30),
@@ -202,7 +201,7 @@ pub const GUESS: Rates = Rates {
 };
 
 /// The same while a room's own bucket is empty, because many addresses guess at it: then each has
-/// only so much. Whoever knows the password needs one.
+/// only this much. Whoever knows the password needs one.
 pub const GUESS_WARY: Rates = Rates {
     guest: every_secs(60, 5),
     person: every_secs(60, 5),

@@ -1,25 +1,25 @@
-//! The chain: each entry of the log has a hash that covers the one before it, all that the entry
-//! says, and a commitment to its words. So whatever is altered, left out or put in between is
-//! visible to whoever reads the log from its beginning ([`admin`](crate::store::admin)'s verify),
-//! in a backup and in an export, too. Where the log ends, [`notes`](crate::store::notes) say.
+//! The hash chain: each entry of the log has a hash over the hash before it, all that the entry
+//! says, and a commitment to its text. So reading the log from its beginning reveals every
+//! alteration, omission and insertion ([`admin`](crate::store::admin)'s verify), in a backup and in
+//! an export, too. [`notes`](crate::store::notes) say where the log ends.
 //!
-//! Words are not covered themselves but by a hash of a random salt and them, because they may go
-//! and the chain has to stay. While an entry's words are there, its column `proof` has the salt;
-//! when they go (they are edited, taken back, or too old), the salt goes with them, and `proof` has
-//! what they hashed to. Without the salt nobody can try whether some words were those.
+//! The chain does not cover a text itself but a hash of a random salt and the text, because the
+//! text may be removed and the chain has to stay. While an entry has its text, its column `proof`
+//! holds the salt. When the text goes (edited, deleted, or too old), the salt goes with it, and
+//! `proof` holds the commitment. Without the salt nobody can guess the text and test the guess.
 //!
-//! Whose words these are: a message's own, until it is edited; then those of the last edit. What a
-//! message first said is kept as a plain hash (`said_hash`) from its first change on; the entries
-//! that change it cover that.
+//! The current text belongs to the message until the first edit, then to the last edit. From its
+//! first change on, a plain hash of what a message first said is kept (`said_hash`); the entries
+//! that change the message cover it.
 //!
-//! Where retention has removed entries, the hash of the last of them is kept in the table `gap`, so
-//! that the chain goes on from there.
+//! Where retention has removed entries, the table `gap` keeps the hash of the last of them, so that
+//! the chain continues from there.
 //!
-//! It is no signature: who can write the file and knows this program can make another chain. The
-//! last hash, written down elsewhere, would show it.
+//! The chain is no signature: a person who can write the file and knows this program can make
+//! another chain. The last hash, written down elsewhere, would reveal it.
 //!
-//! An entry costs two hashes of two blocks each, and what 32 more bytes cost SQLite: about a
-//! twentieth of a commit of one message (`make bench`, part `chain`).
+//! An entry costs two hashes of two blocks each, and the storage of 32 bytes: about a twentieth of
+//! a commit of one message (`make bench`, part `chain`).
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
@@ -30,14 +30,14 @@ use crate::limits::SALTS_DRAWN;
 use crate::store::entries::signed;
 use crate::store::notes;
 
-/// What stands in the column `hash`: 128 bits, more than anybody can try.
+/// The column `hash`: 128 bits, more than anybody can try.
 pub(super) type Link = [u8; 16];
-/// What stands in the column `proof` while the words are there.
+/// The column `proof` while the entry has its text.
 pub(super) type Salt = [u8; 16];
-/// What stands there when they are gone.
+/// The column `proof` when the text is gone.
 pub(super) type Commitment = [u8; 32];
 
-/// An entry as the chain covers it: the columns of its row that never change.
+/// The part of an entry that the chain covers: the columns that never change.
 #[derive(Default)]
 pub(super) struct Fixed<'a> {
     pub kind: &'a str,
@@ -49,26 +49,26 @@ pub(super) struct Fixed<'a> {
     pub reply_to: Option<i64>,
     pub target: Option<i64>,
     pub body: Option<&'a str>,
-    /// Of what changes a message: the hash of what that first said.
+    /// For an edit or a deletion: the hash of what its message first said.
     pub first: Option<KeyHash>,
 }
 
-/// The end of the chain, where it goes on.
+/// The end of the chain, to append to.
 pub(super) struct Chain {
     last: Link,
-    /// Drawn many at a time: to ask the system for each would take longer than the hashes.
+    /// Drawn many at a time: asking the system for each would take longer than the hashes.
     salts: Vec<Salt>,
     bytes: Vec<u8>,
     off: bool,
 }
 
 impl Chain {
-    /// Behind the entry with that link.
+    /// Continues after an entry with that link.
     pub fn after(last: Link) -> Chain {
         Chain { last, salts: Vec::new(), bytes: Vec::new(), off: false }
     }
 
-    /// Behind the last entry of a log.
+    /// Continues after the last entry of a log.
     pub fn at_the_end(connection: &Connection, last: Seq) -> rusqlite::Result<Chain> {
         let link = link(connection, signed(last.0))?.unwrap_or_default();
         Ok(Chain::after(link))
@@ -79,18 +79,18 @@ impl Chain {
         self.last
     }
 
-    /// What was added since that link is not in the log.
+    /// Forgets the entries added after that link: their transaction failed.
     pub fn back_to(&mut self, last: Link) {
         self.last = last;
     }
 
-    /// Proves nothing from now on: for the benchmark, which measures what it costs.
+    /// Switches the chain off, for the benchmark, which measures its cost.
     pub fn switch_off(&mut self) {
         self.off = true;
     }
 
-    /// Goes on by an entry that is said now, and maybe has words and whom they call. Returns what
-    /// stands in its columns `proof` and `hash`.
+    /// Adds a new entry, with its text and its `calls`, if it has a text. Returns its columns
+    /// `proof` and `hash`.
     pub fn add(
         &mut self,
         (seq, time): (i64, i64),
@@ -118,7 +118,7 @@ impl Chain {
         }
     }
 
-    /// Goes on by one entry, whose words are committed to so. Returns its link.
+    /// Adds an entry whose commitment is known. Returns its link.
     pub fn link(
         &mut self,
         (seq, time): (i64, i64),
@@ -130,8 +130,9 @@ impl Chain {
         bytes.extend_from_slice(&self.last);
         bytes.extend_from_slice(&seq.to_le_bytes());
         bytes.extend_from_slice(&time.to_le_bytes());
-        // What is there (a bit each), then each by itself: nothing can be taken for anything else.
-        // Step by step, as it is done for every message: by iterators it takes four times as long.
+        // A bit for each field that is present, then the fields, each self-delimiting: no two
+        // entries hash the same bytes. A plain loop, because this runs for every message: with
+        // iterators it takes four times as long.
         let mut there = 0_u16;
         let mut is_there = |it: bool| there = there << 1 | u16::from(it);
         let there_at = bytes.len();
@@ -161,9 +162,9 @@ impl Chain {
     }
 }
 
-/// A text, in front of it its length.
+/// Appends a text, preceded by its length.
 pub(super) fn text_into(bytes: &mut Vec<u8>, text: &str) {
-    // In sevens of bits: most texts are short.
+    // Seven bits a byte: most texts are short.
     let mut length = text.len();
     while length > 0x7f {
         bytes.push((length & 0x7f) as u8 | 0x80);
@@ -179,7 +180,7 @@ pub(super) fn short(hash: &[u8; 32]) -> [u8; 16] {
     half.try_into().expect("half of 32 bytes is 16")
 }
 
-/// What stands for words, and for whom they call (`calls`, as it stands in the message's `body`).
+/// The commitment to a text and its mentions (`calls`, as the message's `body` has them).
 pub(super) fn commit(salt: &Salt, words: &str, calls: Option<&str>) -> Commitment {
     committed(&mut Vec::new(), salt, words, calls)
 }
@@ -192,7 +193,7 @@ fn committed(bytes: &mut Vec<u8>, salt: &Salt, words: &str, calls: Option<&str>)
     Sha256::digest(&*bytes).into()
 }
 
-/// The link of an entry that is there, or was the last of those that are gone.
+/// The link of an entry that exists, or is the last of some that are gone.
 pub(super) fn link(connection: &Connection, seq: i64) -> rusqlite::Result<Option<Link>> {
     let there = "SELECT hash FROM log WHERE seq = ?1 UNION ALL
          SELECT hash FROM gap WHERE seq = ?1 LIMIT 1";
@@ -200,7 +201,7 @@ pub(super) fn link(connection: &Connection, seq: i64) -> rusqlite::Result<Option
     Ok(connection.prepare_cached(there)?.query_row([seq], link).optional()?.flatten())
 }
 
-/// The hash of what a message first said, which is about to be changed.
+/// The hash of what a message first said; call it before a change.
 pub(super) fn first_said(
     connection: &Connection,
     message: Seq,
@@ -215,7 +216,8 @@ pub(super) fn first_said(
     Ok(first.optional()?.flatten())
 }
 
-/// The words of a message go; they are these. `besides` is the entry that has others for it.
+/// Replaces the salt of a text that is about to go by its commitment. `besides` is the entry that
+/// brings the new text.
 pub(super) fn words_go(
     connection: &Connection,
     message: i64,
@@ -235,9 +237,9 @@ pub(super) fn words_go(
     Ok(())
 }
 
-/// An entry has been removed that had this link.
+/// Keeps the link of an entry that was just removed.
 pub(super) fn removed(connection: &Connection, seq: i64, link: Link) -> rusqlite::Result<()> {
-    // Only where an entry follows, or none at all: where more are gone, the last of them counts.
+    // Only where an entry follows, or none at all: of neighbours that are gone the last counts.
     connection
         .prepare_cached(
             "INSERT INTO gap (seq, hash) SELECT ?1, ?2
@@ -250,11 +252,11 @@ pub(super) fn removed(connection: &Connection, seq: i64, link: Link) -> rusqlite
     Ok(())
 }
 
-/// What a change of a message covers beside its own row: for the `SELECT` of [`fixed`].
+/// What an edit or a deletion covers besides its own row: for the `SELECT` of [`fixed`].
 pub(super) const FIRST: &str = "CASE WHEN kind IN ('edited', 'deleted') THEN (
         SELECT said.said_hash FROM log AS said WHERE said.seq = log.target) END AS first";
 
-/// The fixed columns of a row that has them by their names, and [`FIRST`].
+/// The fixed columns of a row, by their names, and [`FIRST`].
 pub(super) fn fixed<'a>(row: &'a Row<'_>) -> rusqlite::Result<Fixed<'a>> {
     let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
     let kind = row.get_ref("kind")?.as_str()?;
@@ -267,15 +269,14 @@ pub(super) fn fixed<'a>(row: &'a Row<'_>) -> rusqlite::Result<Fixed<'a>> {
         client_id: text("client_id")?,
         reply_to: row.get("reply_to")?,
         target: row.get("target")?,
-        // Of messages and edits it belongs to the words.
+        // For messages and edits it belongs to the text.
         body: if matches!(kind, "said" | "edited") { None } else { text("body")? },
         first: row.get("first")?,
     })
 }
 
-/// Makes the chain of a log that an old export has brought without one, or with an older one. What
-/// words there were before those of now, nobody knows any more: what proved them stays, or else
-/// they get a proof that fits none.
+/// Builds the chain of a log from an old export that has none, or an older one. Earlier texts are
+/// lost: their commitments stay, or else they get a random one, which fits no text.
 pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {
     let mut select = connection.prepare(&format!(
         "SELECT *, {FIRST}, CASE kind

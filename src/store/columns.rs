@@ -1,4 +1,4 @@
-//! A message out of a row of the log, and whom it calls. Called by the reader.
+//! Reads a message, and its mentions, from a row of the log. Called by the reader.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use crate::store::Message;
 use crate::store::entries::{self, optional_text, signed, text, unsigned};
 use crate::time::Time;
 
-/// Where the columns of a message stand in the rows of a statement. To look each up by its name, in
-/// every row, would take longer than to read it.
+/// Positions of a message's columns in the rows of a statement. Looking up each by its name, in
+/// every row, would take longer than reading it.
 pub(super) struct Columns {
     seq: usize,
     time: usize,
@@ -66,23 +66,23 @@ impl Columns {
     }
 }
 
-/// The names of those whom messages call. Each account is looked up once: the messages of a page
-/// mostly call the same people.
+/// The names of mentioned accounts. Each is looked up once: the messages of a page mostly mention
+/// the same people.
 pub(super) struct Names<'a> {
-    /// Takes the number of an account, and gives its name.
+    /// Maps an account's number to its name.
     select: CachedStatement<'a>,
     known: HashMap<AccountId, Option<Name>>,
 }
 
 impl Names<'_> {
-    /// The statement that [`Names`] looks them up with.
+    /// The statement for [`Names`].
     pub const SELECT: &'static str = "SELECT name FROM account WHERE id = ?";
 
     pub fn by(select: CachedStatement<'_>) -> Names<'_> {
         Names { select, known: HashMap::new() }
     }
 
-    /// Of those who are called by a message with this `body`; maybe none.
+    /// The names that a message with this `body` mentions; maybe none.
     pub fn called(&mut self, body: ValueRef<'_>) -> rusqlite::Result<Vec<Name>> {
         let mut called = Vec::new();
         for account in entries::calls_in(body)? {

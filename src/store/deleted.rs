@@ -1,5 +1,5 @@
-//! Rooms that are gone, in the tables beside the log: which can be brought back, and what goes with
-//! those that cannot. The same fold as the core's (`chat/deleted.rs`). Called by
+//! Deleted rooms in the tables beside the log: which can be brought back, and what goes with those
+//! that cannot. The same fold as the core's (`chat/deleted.rs`). Called by
 //! [`tables`](super::tables).
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -9,7 +9,7 @@ use crate::store::entries::{signed, unsigned};
 use crate::store::tables::lose;
 use crate::time::Time;
 
-/// A room goes. The lobby does not, nor does a room for two. What nobody can bring back loses its
+/// Deletes a room; never the lobby or a direct room. A room that cannot be brought back loses its
 /// members and the hash of its password, which have no use any more.
 pub(super) fn gone(
     connection: &Connection,
@@ -32,15 +32,15 @@ pub(super) fn gone(
     Ok(())
 }
 
-/// A deleted room is back, under a title that is free, and those who belong to it do from now on.
-/// Returns whose it is.
+/// Brings a deleted room back under a free title; its members belong to it from now on. Returns its
+/// owner.
 pub(super) fn returned(
     connection: &Connection,
     (seq, time): (Seq, Time),
     room: RoomId,
     title: &Title,
 ) -> rusqlite::Result<Option<AccountId>> {
-    // OR IGNORE: a title that another room has leaves it where it is.
+    // OR IGNORE: if another room has the title, this room stays deleted.
     let owner = connection
         .prepare_cached(
             "UPDATE OR IGNORE room
@@ -57,17 +57,17 @@ pub(super) fn returned(
     Ok(owner.map(|owner| AccountId(unsigned(owner))))
 }
 
-/// A deleted room cannot be brought back any more.
+/// Deletes a room for good.
 pub(super) fn purge(connection: &Connection, room: RoomId) -> rusqlite::Result<()> {
     wipe(connection, "id = ? AND kept IS NOT NULL", signed(room.0))
 }
 
-/// What was deleted by a guest who is gone for good nobody can bring back.
+/// Deletes for good the rooms that a guest, now gone, had deleted.
 pub(super) fn purge_all_of(connection: &Connection, owner: AccountId) -> rusqlite::Result<()> {
     wipe(connection, "owner = ? AND kept IS NOT NULL", signed(owner.0))
 }
 
-/// Of these rooms, which are gone, the members and the hash of the password go, too.
+/// Removes the members and the password hash of these deleted rooms.
 fn wipe(connection: &Connection, which: &str, number: i64) -> rusqlite::Result<()> {
     let members = format!("DELETE FROM member WHERE room IN (SELECT id FROM room WHERE {which})");
     connection.prepare_cached(&members)?.execute([number])?;

@@ -1,5 +1,4 @@
-//! Rooms for two in the tables beside the log: see `chat/direct.rs`, of which this is the fold in
-//! SQL.
+//! Direct rooms in the tables beside the log: the same fold as `chat/direct.rs`, in SQL.
 
 use rusqlite::{Connection, params};
 
@@ -9,8 +8,8 @@ use crate::store::entries::signed;
 use crate::store::tables::{bind_settings, enter};
 use crate::time::Time;
 
-/// A room for two that are there, and two, and have none yet. What a room has that one for two does
-/// not need is filled with what [`RoomSettings::of_direct`] says.
+/// Makes a direct room, if both accounts exist, differ and share none yet. Columns that a direct
+/// room does not need get the values of [`RoomSettings::of_direct`].
 pub(super) fn made(
     connection: &Connection,
     (seq, time): (Seq, Time),
@@ -44,7 +43,7 @@ pub(super) fn made(
     Ok(())
 }
 
-/// A room for two that both have left is gone. (Any other stays.)
+/// Ends a direct room that both members have left. (Any other room stays.)
 pub(super) fn end_if_left(
     connection: &Connection,
     time: Time,
@@ -59,8 +58,7 @@ pub(super) fn end_if_left(
     Ok(())
 }
 
-/// The rooms for two of a guest who is gone end, and the other of the two, if they are in it, is to
-/// be told so.
+/// Ends the direct rooms of a guest who is gone. The other member, if still in the room, is told.
 pub(super) fn end_all(
     connection: &Connection,
     (seq, time): (Seq, Time),
@@ -84,7 +82,7 @@ pub(super) fn end_all(
 }
 
 impl Reader {
-    /// Whether a room is one for two.
+    /// Whether a room is a direct room.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,8 +1,8 @@
-//! An entry as a row of the log, and back. A message has columns of its own, because history and
-//! search look at them, and so has what changes one; every other kind is rare and keeps what it
-//! needs as JSON in `body`.
+//! An entry as a row of the log, and back. Messages and the entries that change them have columns
+//! of their own, because history and search read them; every other kind is rare and keeps its
+//! fields as JSON in `body`.
 //!
-//! Both directions are here, side by side, so that they stay each other's inverse.
+//! Both directions are side by side here, so that they stay inverse to each other.
 
 use std::fmt::Display;
 
@@ -19,8 +19,8 @@ use crate::crypto;
 use crate::store::chain::{self, Chain, Fixed};
 use crate::time::Time;
 
-/// The columns that [`read`] expects, in its order: for the `SELECT` of whoever reads the log. The
-/// words of an edit are those that its message has now: the entry itself keeps none.
+/// The columns that [`read`] expects, for any `SELECT` from the log. An edit itself keeps no text:
+/// its row shows the text that its message has now.
 pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, client_id, reply_to,
     target, edited, CASE kind
         WHEN 'edited' THEN (SELECT said.body FROM log AS said WHERE said.seq = log.target)
@@ -28,11 +28,11 @@ pub const COLUMNS: &str = "seq, time, kind, room, account, name, color, client_i
         WHEN 'edited' THEN (SELECT said.text FROM log AS said WHERE said.seq = log.target)
         ELSE text END AS text";
 
-/// The number of the last entry, also where that is gone: numbers are not used twice.
+/// The number of the last entry, even if that entry is gone: numbers are not reused.
 pub(super) const LAST: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM log),
     (SELECT value FROM meta WHERE key = 'pruned'))";
 
-/// A message as a row: prepared once for all that one transaction appends.
+/// The `INSERT` of a message, prepared once for a transaction.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
     connection.prepare_cached(
         "INSERT INTO log (seq, time, kind, room, account, name, color, text, client_id, reply_to,
@@ -41,7 +41,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<CachedStateme
     )
 }
 
-/// Appends one entry under its number, in the caller's transaction. `said` is [`prepare`]'s.
+/// Appends one entry under its number, in the caller's transaction. `said` comes from [`prepare`].
 pub(super) fn append(
     connection: &Connection,
     said: &mut CachedStatement<'_>,
@@ -110,7 +110,7 @@ pub(super) fn append(
     Ok(())
 }
 
-/// Where the message is that an entry changes, which it is, and who changes it.
+/// The room, the message that the entry changes, and the author of the change.
 pub(super) fn aim(entry: &Entry) -> Option<(RoomId, Seq, &Author)> {
     match entry {
         Entry::Edited { room, target, by, .. }
@@ -120,8 +120,8 @@ pub(super) fn aim(entry: &Entry) -> Option<(RoomId, Seq, &Author)> {
     }
 }
 
-/// Reads a row of [`COLUMNS`] back: the number, when it was proposed, and the entry. The words of a
-/// message are those it has now, and of one that was taken back there are none.
+/// Reads a row of [`COLUMNS`] back: its number, when it was proposed, and the entry. A message has
+/// its current text; a deleted one has none.
 ///
 /// # Errors
 /// [`rusqlite::Error::FromSqlConversionFailure`] for a row that this version cannot have written.
@@ -170,7 +170,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
     Ok((seq, time, entry))
 }
 
-/// The body of a message: who is called by the words that it has now. Most call nobody.
+/// The `body` of a message: the accounts that its current text mentions. Usually none.
 pub(super) fn calls_body(calls: &[AccountId]) -> Option<String> {
     let numbers: Vec<u64> = calls.iter().map(|account| account.0).collect();
     (!numbers.is_empty()).then(|| json!({"calls": numbers}).to_string())
@@ -181,7 +181,7 @@ pub(super) fn calls(row: &Row<'_>) -> rusqlite::Result<Box<[AccountId]>> {
     calls_in(row.get_ref("body")?)
 }
 
-/// Likewise, from the column itself.
+/// The reverse of [`calls_body`], from the column itself.
 pub(super) fn calls_in(body: ValueRef<'_>) -> rusqlite::Result<Box<[AccountId]>> {
     #[derive(Deserialize)]
     struct Body {
@@ -192,7 +192,7 @@ pub(super) fn calls_in(body: ValueRef<'_>) -> rusqlite::Result<Box<[AccountId]>>
     Ok(body.calls.into_iter().map(AccountId).collect())
 }
 
-/// Who said or did something, from the columns `account` and `name`.
+/// The author, from the columns `account` and `name`.
 pub(super) fn author(row: &Row<'_>) -> rusqlite::Result<Author> {
     Ok(Author {
         account: row.get::<_, Option<i64>>("account")?.map(|id| AccountId(unsigned(id))),
@@ -200,8 +200,7 @@ pub(super) fn author(row: &Row<'_>) -> rusqlite::Result<Author> {
     })
 }
 
-/// An entry that is not a message: the name of its kind, and what is needed to carry it out again,
-/// beyond what has a column.
+/// Of an entry that is not a message: the name of its kind, and the fields that have no column.
 fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
     let (kind, body) = match entry {
         Entry::AccountMade { account, name, key, color } => {
@@ -253,7 +252,7 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             ("room_returned", json!({"room": room.0, "title": title.as_str()}))
         }
         Entry::RoomPurged { room } => ("room_purged", json!({"room": room.0})),
-        // Who is called is with the words, of an edit in its message.
+        // Mentions are stored with the text; those of an edit, in its message.
         Entry::Said { .. } => return ("said", None),
         Entry::Edited { .. } => return ("edited", None),
         Entry::Deleted { as_owner, .. } => ("deleted", json!({"as_owner": as_owner})),
@@ -262,8 +261,8 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
     (kind, Some(body))
 }
 
-/// The reverse of [`kind_and_body`], for what has no columns of its own. `None`: there is no such
-/// kind, or its body lacks something. (What the first schema did not have may be lacking.)
+/// The reverse of [`kind_and_body`], for kinds without columns of their own. `None` if the kind is
+/// unknown or the body lacks a field. (Fields that the first schema did not have may be missing.)
 fn from_body(kind: &str, body: &Value) -> Option<Entry> {
     let number = |field: &str| body.get(field)?.as_u64();
     let key = || crypto::unhex(body.get("key")?.as_str()?);
@@ -305,7 +304,7 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
         }
         "direct_made" => {
             let one = |index| body.get("between")?.get(index)?.as_u64().map(AccountId);
-            // In the first versions both were in it from the start.
+            // In the first versions both were members from the start.
             let (between, both) = ([one(0)?, one(1)?], flag("both", true));
             Entry::DirectMade { room: room()?, between, both }
         }
@@ -326,7 +325,7 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
         }
         "room_changed" => {
             let (generation, link) = (number("generation")?, number("link").map(RoomId));
-            // As long as nobody could say otherwise, everybody stayed.
+            // Before this field existed, all members stayed.
             let keep_members = flag("keep_members", true);
             Entry::RoomChanged {
                 room: room()?,
@@ -337,7 +336,7 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
             }
         }
         "room_gone" => {
-            // As long as nobody could bring one back, all were gone for good.
+            // Before this field existed, a deleted room could not be brought back.
             Entry::RoomGone { room: room()?, recoverable: flag("recoverable", false) }
         }
         "room_returned" => {
@@ -370,8 +369,8 @@ fn settings_from_json(settings: &Value) -> Option<RoomSettings> {
     })
 }
 
-/// SQLite's integers have a sign and ours have none. Numbers are counted up from 1, so the upper
-/// half is out of reach; if one came from there all the same, it would still come back as it was.
+/// SQLite's integers are signed, ours are not. Numbers count up from 1, so the upper half is out of
+/// reach; a number from there would still come back unchanged.
 pub(super) fn signed(number: u64) -> i64 {
     number.cast_signed()
 }
@@ -381,7 +380,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
     number.cast_unsigned()
 }
 
-/// A text column that has to keep a rule of the core's types.
+/// A text column that has to satisfy a rule of the core's types.
 pub(super) fn text<T>(
     row: &Row<'_>,
     column: impl RowIndex + Display,
@@ -390,7 +389,7 @@ pub(super) fn text<T>(
     optional_text(row, column, parse)?.ok_or_else(|| unreadable(column))
 }
 
-/// Like [`text`], where there may be none.
+/// Like [`text`], for a column that may be NULL.
 pub(super) fn optional_text<T>(
     row: &Row<'_>,
     column: impl RowIndex + Display,
@@ -400,7 +399,7 @@ pub(super) fn optional_text<T>(
     text.map(|text| parse(text).ok_or_else(|| unreadable(column))).transpose()
 }
 
-/// A column has what it cannot have.
+/// The error for a column with an impossible value.
 fn unreadable(column: impl Display) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(
         0,

@@ -1,27 +1,26 @@
-//! Text as search sees it: without case and marks, in every script, and cut into what the index
-//! calls words. The same for what was said, for what is searched, and for what is shown of it.
+//! Text as search sees it: without case and marks, in every script, cut into the words of the
+//! index. The same for messages, for queries, and for snippets.
 //!
-//! What stands between spaces and reactions is a word. Scripts that are written without spaces
-//! (Han, Kana, Thai) or whose words carry endings (Hangul) are found anywhere: of `北京市` the index
-//! has the pairs `北京` and `京市`, one behind the other, and each letter by itself, wherever it
-//! stands.
+//! A word is what stands between spaces and signs. Scripts that are written without spaces (Han,
+//! Kana, Thai), or whose words carry endings (Hangul), are found anywhere: for `北京市` the index has
+//! the pairs `北京` and `京市`, one after the other, and each letter by itself.
 //!
-//! It must never take longer than the text is long.
+//! Folding takes time linear in the length of the text.
 
 use std::ops::Range;
 
 use crate::chat::text::{apart, order};
 use crate::limits::WORD_CHARS_MAX;
 
-/// A text, cut.
+/// A text, cut into words.
 #[derive(Default)]
 pub(super) struct Words {
-    /// All words, with a space behind each.
+    /// All words, each followed by a space.
     letters: String,
     places: Vec<Place>,
-    /// The letters that are found by themselves, and where they stand.
+    /// Letters that are found by themselves, each with its position.
     pub letters_apart: Vec<(char, usize)>,
-    /// What is being read: folded characters, and the character of the text that each comes from.
+    /// The current word: folded characters, each with the position of the character it comes from.
     run: Vec<(char, usize)>,
     script: Script,
 }
@@ -30,9 +29,9 @@ pub(super) struct Words {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Word<'a> {
     pub text: &'a str,
-    /// The character of the text that it begins with.
+    /// The position in the text of its first character.
     pub at: usize,
-    /// It is a letter of a script without spaces, with none beside it.
+    /// A letter of a script without spaces, with none beside it.
     pub alone: bool,
 }
 
@@ -42,7 +41,7 @@ struct Place {
     alone: bool,
 }
 
-/// What a run of characters is cut by.
+/// What separates or groups characters.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Script {
     /// Between words.
@@ -62,7 +61,7 @@ impl Words {
         words
     }
 
-    /// All words, with a space behind each, as the index takes them.
+    /// All words, each followed by a space, as the index takes them.
     pub fn text(&self) -> &str {
         &self.letters
     }
@@ -89,7 +88,7 @@ impl Words {
         let script = match c {
             _ if is_unspaced(c) => Script::Unspaced,
             _ if c.is_alphanumeric() => Script::Spaced,
-            // A mark that is more than a mark (the vowels of India) belongs to what it stands on.
+            // A mark that is more than an accent (the vowels of India) belongs to its base.
             _ if order(c) > 0 => self.script,
             _ => Script::None,
         };
@@ -102,7 +101,7 @@ impl Words {
         }
     }
 
-    /// What has been read is complete.
+    /// Ends the current word.
     fn cut(&mut self) {
         let run = std::mem::take(&mut self.run);
         match self.script {
@@ -128,7 +127,7 @@ impl Words {
     }
 }
 
-/// All letters of a name, without what is between them.
+/// The letters of a name, without what is between them.
 pub(super) fn name(name: &str) -> String {
     let mut letters = String::new();
     for c in name.chars() {
@@ -137,14 +136,14 @@ pub(super) fn name(name: &str) -> String {
     letters
 }
 
-/// One character without its case and its marks, whatever it is made of.
+/// One character without its case and its marks, however it is composed.
 fn fold(c: char, mut emit: impl FnMut(char)) {
     match c {
         '\0'..='\x7f' => emit(c.to_ascii_lowercase()),
-        // Whole syllables, and kana with their voice.
+        // Whole syllables, and kana with their voice mark.
         '가'..='힣' | '\u{3040}'..='\u{30ff}' => emit(c),
-        // Without marks first: only then `İ` is an `i`. Then full case folding, but for what has
-        // none: ẞ and ß are ss, ς and Σ are σ, ı and I are i.
+        // Marks go first: only then `İ` is an `i`. Then full case folding, also where the standard
+        // library has none: ẞ and ß are ss, ς and Σ are σ, ı and I are i.
         _ => {
             let mut cased = |c: char| {
                 let upper = c.to_lowercase().flat_map(char::to_uppercase);
@@ -158,15 +157,16 @@ fn fold(c: char, mut emit: impl FnMut(char)) {
     }
 }
 
-/// Marks that do not make another word, and what is not seen at all.
+/// Marks that do not make another word, and invisible characters.
 fn is_passed_over(c: char) -> bool {
     match c {
         '\0'..='\u{ac}' => false,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{640}' | '\u{180b}'..='\u{180f}' => true,
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
         '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}' => true,
-        // Unicode's classes: 0 is no mark, or one that takes room (a vowel of Devanagari); 9 is a
-        // virama; the others below are vowels of Thai, Lao, Telugu and Tibetan, and readings.
+        // Canonical combining classes: 0 is no mark, or one that takes room (a vowel of
+        // Devanagari); 9 is a virama; the others below are vowels of Thai, Lao, Telugu and Tibetan,
+        // and readings.
         _ => !matches!(order(c), 0 | 6 | 9 | 84 | 91 | 103 | 118 | 129 | 130 | 132),
     }
 }
@@ -182,8 +182,8 @@ fn is_unspaced(c: char) -> bool {
         && (c.is_alphanumeric() || order(c) > 0)
 }
 
-/// What two characters are that only together are one: a syllable of Hangul (The Unicode Standard,
-/// section 3.12), and kana with a mark of voice, as some systems write them.
+/// Composes two characters: a syllable of Hangul (The Unicode Standard, section 3.12), or kana with
+/// a voice mark, as some systems write them.
 fn join(first: char, second: char) -> Option<char> {
     let (one, two) = (u32::from(first), u32::from(second));
     let joined = match (one, two) {

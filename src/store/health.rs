@@ -1,7 +1,7 @@
-//! Whether the database can be written: said by the one who writes, for whoever wants to know.
+//! Whether the database can be written: the writer says it, `/readyz` shows it.
 //!
-//! It must never claim that it can before something has been written again. Told by the writer,
-//! shown by `/readyz` and, where it ends so, by the server.
+//! After a failure it says "yes" only once a write has succeeded. The server also reads it at its
+//! end.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::limits::WRITE_PROBE_BYTES;
 use crate::log;
 use crate::store::PATIENCE;
 
-/// What the last attempt to write came to; if it failed, what there is to do about it.
+/// The result of the last write; if it failed, what the operator can do.
 pub type Health = watch::Receiver<Result<(), &'static str>>;
 
-/// The writer's end of it.
+/// The writer's end.
 pub(super) struct Pulse(watch::Sender<Result<(), &'static str>>);
 
 impl Pulse {
-    /// Of a database that has just been opened: whether a message could be written now.
+    /// Tests a database that was just opened: can a message be written now?
     pub fn feel(connection: &Connection) -> (Pulse, Health) {
         let (pulse, health) = watch::channel(Ok(()));
         let pulse = Pulse(pulse);
@@ -34,20 +34,20 @@ impl Pulse {
         self.0.borrow().is_err()
     }
 
-    /// Something was written. `true`: which had failed before.
+    /// Records a write that succeeded. `true` if the one before had failed.
     pub fn wrote(&self) -> bool {
         self.0.send_if_modified(|health| std::mem::replace(health, Ok(())).is_err())
     }
 
-    /// It could not be. `true`: it could before.
+    /// Records a write that failed. `true` if the one before had succeeded.
     pub fn failed(&self, error: &Error) -> bool {
         self.0.send_replace(Err(what_to_do(error))).is_ok()
     }
 }
 
-/// Writes as much as a long message takes, and takes it away again, without waiting for anybody's
-/// lock. A few bytes would still fit where no message does. (What is deleted is overwritten, see
-/// `configure`, so it does reach the disk.)
+/// Writes as many bytes as a long message takes and removes them again, without waiting for a lock.
+/// A few bytes would still fit where no message does. (Deleted bytes are overwritten, see
+/// `configure`, so the write does reach the disk.)
 pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::ZERO)?;
     let tried = connection.unchecked_transaction().and_then(|transaction| {

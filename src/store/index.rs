@@ -1,17 +1,16 @@
-//! The full-text index of what was said: what it has of a message, and when that gets there.
+//! The full-text index of the messages: what it holds of a message, and when a message gets there.
 //!
-//! The table `words` has all messages up to a mark, `indexed`. A message is not put there when it
-//! is said: a segment of the index for each commit costs more than the commit. Instead, the commit
-//! that finds [`INDEX_ENTRIES`] or more entries since the mark, or [`INDEX_BYTES`] of words, takes
-//! all of them into the index, at once and in its own transaction. What is younger, the reader that
-//! searches has in an index of its own, in memory, to which it adds what has come since its last
-//! search: see [`Young`].
+//! The table `words` holds all messages up to a mark, `indexed`. A new message is not indexed at
+//! once: a segment of the index for each commit would cost more than the commit. Instead, the
+//! commit that finds [`INDEX_ENTRIES`] entries or [`INDEX_BYTES`] of text since the mark indexes
+//! them all in its own transaction. For younger messages, the reader that searches has its own
+//! index in memory, and adds to it what came since its last search: see [`Young`].
 //!
-//! Of each message the index has its words, in order ([`fold`]), and beside them, in `bag`, what
-//! narrows a search down: `.7`, its room; `@ann`, its author; the letters of scripts without
-//! spaces, each by itself; and `.p`, if its room was public when it was indexed. So a search in all
-//! of one's rooms is for `.p` and those of one's rooms of which the index has something without it
-//! (the table `closed`): what is said where one may not read is not looked at.
+//! For each message the index holds its words, in order ([`fold`]), and beside them, in `bag`, what
+//! narrows a search down: `.7`, its room; `@ann`, its author; each letter of scripts without
+//! spaces; and `.p`, if its room was public when it was indexed. So a search in all rooms of a
+//! person is for `.p` and for those of the rooms that have messages without it (the table
+//! `closed`): messages in other closed rooms are not even looked at.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
@@ -21,19 +20,19 @@ use rusqlite::{Connection, Params, params};
 use crate::limits::{INDEX_BYTES, INDEX_ENTRIES};
 use crate::store::fold::{self, Words};
 
-/// What marks a message of a public room.
+/// Marks a message of a public room.
 pub(super) const PUBLIC: &str = ".p";
 
-/// What is not in the index yet.
+/// What the index does not contain yet.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Unindexed {
-    /// Everything up to that number is.
+    /// The index contains everything up to this number.
     pub after: i64,
-    /// Of words, since then.
+    /// Bytes of text since then.
     pub bytes: usize,
 }
 
-/// What the index has of a message.
+/// What the index holds of a message.
 pub(super) struct Indexed {
     pub words: Words,
     pub bag: String,
@@ -48,28 +47,28 @@ impl Indexed {
             bag.extend([' ', letter]);
         }
         if public {
-            let _ = write!(bag, " {PUBLIC}"); // To a string it always can be.
+            let _ = write!(bag, " {PUBLIC}"); // Writing to a string cannot fail.
         }
         Indexed { words, bag }
     }
 }
 
-/// A room, in the bag.
+/// A room's mark in the bag.
 pub(super) fn room_mark(room: i64) -> String {
     format!(".{room}")
 }
 
-/// An author, in the bag. Some names have the same.
+/// An author's mark in the bag. Some names share one.
 pub(super) fn author_mark(name: &str) -> String {
     format!("@{}", fold::name(name))
 }
 
-/// Messages, with what is indexed of them.
+/// Messages, with the columns that are indexed.
 const MESSAGES: &str = "SELECT seq, room, name, text, EXISTS (
         SELECT 1 FROM main.room WHERE room.id = log.room AND gone IS NULL AND visibility = 'public'
     ) AS public FROM main.log WHERE kind = 'said' AND deleted = 0";
 
-/// Adds messages to an index. Returns of which rooms they are, as far as these are not public.
+/// Adds messages to an index. Returns their rooms, without the public ones.
 fn add(
     connection: &Connection,
     index: &str,
@@ -105,13 +104,13 @@ fn add_to_all(
     Ok(())
 }
 
-/// Up to where the messages are in the index.
+/// The mark up to which messages are indexed.
 pub(super) fn indexed(connection: &Connection) -> rusqlite::Result<i64> {
     let indexed = "SELECT value FROM meta WHERE key = 'indexed'";
     connection.prepare_cached(indexed)?.query_row([], |row| row.get(0))
 }
 
-/// What is not in it, at the start.
+/// What the index does not contain, at the start.
 pub(super) fn unindexed(connection: &Connection) -> rusqlite::Result<Unindexed> {
     let after = indexed(connection)?;
     let bytes = "SELECT coalesce(sum(octet_length(text)), 0) FROM log WHERE seq > ?";
@@ -119,7 +118,7 @@ pub(super) fn unindexed(connection: &Connection) -> rusqlite::Result<Unindexed> 
     Ok(Unindexed { after, bytes: usize::try_from(bytes).unwrap_or(usize::MAX) })
 }
 
-/// Takes the messages up to `last` into the index, if there are enough of them.
+/// Indexes the messages up to `last`, if there are enough of them.
 pub(super) fn index(
     connection: &Connection,
     unindexed: Unindexed,
@@ -132,7 +131,7 @@ pub(super) fn index(
     Ok(Unindexed { after: last, bytes: 0 })
 }
 
-/// Takes the messages after one number and up to another into the index.
+/// Indexes the messages from `after` (exclusive) to `last`.
 pub(super) fn index_upto(connection: &Connection, after: i64, last: i64) -> rusqlite::Result<()> {
     add_to_all(connection, "seq > ? AND seq <= ?", [after, last])?;
     connection
@@ -141,13 +140,13 @@ pub(super) fn index_upto(connection: &Connection, after: i64, last: i64) -> rusq
     Ok(())
 }
 
-/// Takes all messages into the index, which has none.
+/// Indexes all messages, into an empty index.
 pub(super) fn index_all(connection: &Connection) -> rusqlite::Result<()> {
     let last = "SELECT coalesce(max(seq), 0) FROM log";
     index_upto(connection, 0, connection.query_row(last, [], |row| row.get(0))?)
 }
 
-/// Puts a message whose words have changed into the index, if it belongs there.
+/// Indexes a message whose text has changed, if it is below the mark.
 pub(super) fn put(connection: &Connection, target: i64) -> rusqlite::Result<()> {
     if target <= indexed(connection)? {
         add_to_all(connection, "seq = ?", [target])?;
@@ -155,8 +154,8 @@ pub(super) fn put(connection: &Connection, target: i64) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Takes a message out of the index, while the log still has its words. The index has to be told
-/// exactly what it has of it.
+/// Removes a message from the index, while the log still has its text: FTS5 must be told exactly
+/// what it holds of the message.
 pub(super) fn take_out(connection: &Connection, target: i64) -> rusqlite::Result<()> {
     if target > indexed(connection)? {
         return Ok(());
@@ -178,20 +177,20 @@ pub(super) fn take_out(connection: &Connection, target: i64) -> rusqlite::Result
     Ok(())
 }
 
-/// The messages that are too young for the index, in one of its own: `temp.young`, which belongs to
-/// a reader and lasts as long as that does.
+/// An index of the messages that are too young for the index on disk: `temp.young`, which belongs
+/// to one reader and ends with it.
 #[derive(Default)]
 pub(super) struct Young {
-    /// It has what is younger than that ...
+    /// It contains messages younger than this number ...
     after: i64,
-    /// ... up to that. 0: there is none.
+    /// ... up to this one. 0: the table does not exist.
     upto: i64,
     /// Those of its rooms that are not public.
     pub closed: HashSet<i64>,
 }
 
 impl Young {
-    /// Adds what has come since, and forgets what is in the index for all.
+    /// Adds what came since, and drops what the index on disk now contains.
     pub fn grow(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let indexed = indexed(connection)?;
         if self.upto == 0 || self.after != indexed {

@@ -1,16 +1,14 @@
-//! The line from the core to the writer: what is to be written waits in it, in order, for as long
-//! as the disk takes.
+//! The queue from the core to the writer: jobs wait in it, in order, as long as the disk takes.
 //!
-//! Nothing that was put into it can be taken out again but at its end, by the writer, who answers
-//! for every entry, in order. So nobody else can: the core is never told of an entry out of turn.
+//! Only the writer takes entries out, at the end, and answers each of them in order. So the core
+//! never gets an answer out of turn.
 //!
-//! Entries are as many as the core lets be in flight
-//! ([`PROPOSED_MAX`](crate::limits::PROPOSED_MAX)). How far somebody has read, and when a session
-//! was used, are not answered for, and anybody can make as many of those as there are requests: so
-//! of them only the latest waits, one for each member of a room and one for each session.
+//! The core bounds the entries in flight ([`PROPOSED_MAX`](crate::limits::PROPOSED_MAX)). Read
+//! markers and uses of sessions are not answered, and every request can cause one: so only the
+//! latest waits, one for each member of a room and one for each session.
 //!
-//! Putting into it never waits; what the writer does not take yet stays on this side. After each
-//! commit the writer speaks up, and then more is handed over.
+//! Adding a job never waits; what the writer does not take yet stays on this side. After each
+//! commit the writer calls the hub, and the hub hands over more.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -23,78 +21,78 @@ use crate::log;
 use crate::store::Job;
 use crate::time::Time;
 
-/// The writer's end: what it takes, it answers for.
+/// The writer's end: the writer answers every entry that it takes from here.
 pub type LineEnd = mpsc::Receiver<Vec<Job>>;
 
-/// The end where one puts things in.
+/// The core's end.
 pub struct Line {
     entries: VecDeque<Job>,
-    riders: Riders,
+    coalesced: Coalesced,
     batches: mpsc::Sender<Vec<Job>>,
-    /// How many batches were handed over since one with riders.
+    /// Batches handed over since the last one with coalesced jobs.
     plain: usize,
 }
 
-/// What rides along with entries: how far members have read, and when sessions were used. Of each
-/// only the latest counts, and nobody waits for it.
-pub(super) struct Riders {
+/// Jobs that ride along with entries: read markers and uses of sessions. Only the latest of each
+/// counts, and nobody waits for an answer.
+pub(super) struct Coalesced {
     marks: Latest<(RoomId, AccountId), Seq>,
     touches: Latest<SessionId, Time>,
 }
 
-/// The writer is not there any more: nothing will ever be written or answered for.
+/// The writer has stopped: nothing will be written or answered any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gone;
 
-/// A line with both its ends.
+/// A queue of [`BATCHES_MAX`] batches: both its ends.
 pub fn line() -> (Line, LineEnd) {
     line_of(BATCHES_MAX)
 }
 
-/// A line that takes so many batches at a time.
+/// A queue of `batches_max` batches.
 pub(crate) fn line_of(batches_max: usize) -> (Line, LineEnd) {
     let (batches, end) = mpsc::channel(batches_max);
-    let line = Line { entries: VecDeque::new(), riders: Riders::new(), batches, plain: 0 };
+    let line = Line { entries: VecDeque::new(), coalesced: Coalesced::new(), batches, plain: 0 };
     (line, end)
 }
 
 impl Line {
-    /// An entry is to be written. The caller counts those that are not answered for.
+    /// Adds an entry. The caller bounds the entries that are not answered yet.
     pub fn propose(&mut self, ticket: Ticket, time: Time, entry: Entry) {
         self.entries.push_back(Job::Entry { ticket, time, entry });
     }
 
-    /// A member has read so far.
+    /// Adds a read marker.
     pub fn mark(&mut self, room: RoomId, account: AccountId, seq: Seq) {
-        self.riders.put(Job::Mark { room, account, seq });
+        self.coalesced.put(Job::Mark { room, account, seq });
     }
 
-    /// These sessions were used.
+    /// Adds the last uses of sessions.
     pub fn touch(&mut self, used: Vec<(SessionId, Time)>) {
-        self.riders.put(Job::Touch(used));
+        self.coalesced.put(Job::Touch(used));
     }
 
-    /// Hands over as much as the writer takes now.
+    /// Hands over as many batches as the writer's end has room for.
     ///
     /// # Errors
-    /// When the writer is gone.
+    /// If the writer has stopped.
     pub fn hand_over(&mut self) -> Result<(), Gone> {
         while !self.is_empty() && self.batches.capacity() > 0 {
-            // One batch with riders is enough to wait there: of those that come meanwhile only the
-            // latest counts.
-            let there = self.batches.max_capacity() - self.batches.capacity();
-            let riders = there <= self.plain;
-            if self.entries.is_empty() && !riders {
+            // One waiting batch with coalesced jobs is enough: only the latest marks and touches
+            // count.
+            let queued = self.batches.max_capacity() - self.batches.capacity();
+            let with_coalesced = queued <= self.plain;
+            if self.entries.is_empty() && !with_coalesced {
                 break;
             }
-            // There is room, as nobody else hands over.
-            let batch = self.batch(riders);
+            // There is room: nobody else sends.
+            let batch = self.batch(with_coalesced);
             self.batches.try_send(batch).map_err(|_| Gone)?;
         }
         if self.batches.is_closed() { Err(Gone) } else { Ok(()) }
     }
 
-    /// Hands over everything, however long that takes: nothing more will come.
+    /// Hands over everything, however long that takes. Call it when no more jobs come.
     pub async fn finish(mut self) {
         while !self.is_empty() {
             let Ok(permit) = self.batches.clone().reserve_owned().await else { return };
@@ -103,33 +101,33 @@ impl Line {
     }
 
     fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.riders.is_empty()
+        self.entries.is_empty() && self.coalesced.is_empty()
     }
 
-    /// What one commit takes.
-    fn batch(&mut self, riders: bool) -> Vec<Job> {
+    /// Takes what one commit takes.
+    fn batch(&mut self, with_coalesced: bool) -> Vec<Job> {
         let count = self.entries.len().min(COMMIT_ENTRIES_MAX);
         let mut batch: Vec<Job> = self.entries.drain(..count).collect();
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
         }
         self.plain += 1;
-        if riders && !self.riders.is_empty() {
-            batch.extend(self.riders.take());
+        if with_coalesced && !self.coalesced.is_empty() {
+            batch.extend(self.coalesced.take());
             self.plain = 0;
         }
         batch
     }
 }
 
-impl Riders {
-    pub fn new() -> Riders {
+impl Coalesced {
+    pub fn new() -> Coalesced {
         let (marks, touches) = (MARKS_WAITING_MAX, TOUCHES_WAITING_MAX);
-        Riders { marks: Latest::new(marks), touches: Latest::new(touches) }
+        Coalesced { marks: Latest::new(marks), touches: Latest::new(touches) }
     }
 
-    /// Takes what is no entry. Beyond [`MARKS_WAITING_MAX`] and [`TOUCHES_WAITING_MAX`] it is not
-    /// written down.
+    /// Adds a job that is no entry. Beyond [`MARKS_WAITING_MAX`] and [`TOUCHES_WAITING_MAX`] it is
+    /// dropped.
     pub fn put(&mut self, write: Job) {
         match write {
             Job::Mark { room, account, seq } => {
@@ -144,11 +142,11 @@ impl Riders {
                     }
                 }
             }
-            Job::Entry { .. } => unreachable!("an entry rides along with nothing"),
+            Job::Entry { .. } => unreachable!("entries are never coalesced"),
         }
     }
 
-    /// As many as one commit takes.
+    /// Takes as many as one commit takes.
     pub fn take(&mut self) -> impl Iterator<Item = Job> + use<> {
         let read = self.marks.take(COMMIT_ENTRIES_MAX).into_iter();
         let read = read.map(|((room, account), seq)| Job::Mark { room, account, seq });
@@ -167,22 +165,21 @@ impl Riders {
     }
 }
 
-/// Of each thing the latest that is known (both kinds only ever grow), in the order in which they
-/// first came.
+/// The latest value for each key (values only grow), in the order in which the keys first came.
 struct Latest<K, V> {
     known: HashMap<K, V>,
     order: VecDeque<K>,
     max: usize,
-    /// So many were left out since all were taken the last time.
+    /// Values left out since the queue was last empty.
     left_out: usize,
 }
 
-/// What came of one thing.
+/// What happened to a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Put {
     Kept,
-    /// There are as many as there can be. This is to be said, and how many followed it when all
-    /// are taken: two lines, however many were left out.
+    /// The queue is full, for the first time in this episode. The caller logs it now, and the
+    /// number of values left out at the end: two lines, however many were left out.
     FirstLeftOut,
     LeftOut,
 }
@@ -206,7 +203,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Ord> Latest<K, V> {
         Put::Kept
     }
 
-    /// How many were left out, once all that was kept is taken.
+    /// The number of values left out, once everything kept is taken.
     fn caught_up(&mut self) -> Option<usize> {
         let over = self.order.is_empty() && self.left_out > 0;
         over.then(|| std::mem::take(&mut self.left_out))
@@ -240,22 +237,22 @@ mod tests {
         line.mark(RoomId(1), AccountId(account), Seq(seq));
     }
 
-    /// A batch in words: entries by ticket, marks, and touches by session.
-    fn words(batch: &[Job]) -> Vec<String> {
-        let word = |write: &Job| match write {
+    /// A batch as text: entries by ticket, marks, and touches by session.
+    fn described(batch: &[Job]) -> Vec<String> {
+        let describe = |write: &Job| match write {
             Job::Entry { ticket, .. } => format!("{}", ticket.0),
             Job::Mark { account, seq, .. } => format!("{} read {}", account.0, seq.0),
             Job::Touch(used) => format!("{} used", used.len()),
         };
-        batch.iter().map(word).collect()
+        batch.iter().map(describe).collect()
     }
 
     fn taken(end: &mut LineEnd) -> Vec<String> {
-        end.try_recv().map(|batch| words(&batch)).unwrap_or_default()
+        end.try_recv().map(|batch| described(&batch)).unwrap_or_default()
     }
 
     #[test]
-    fn of_marks_and_touches_only_the_latest_waits() {
+    fn only_the_latest_mark_and_touch_waits() {
         let (mut line, mut end) = line_of(2);
         for seq in 1..100 {
             mark(&mut line, 1, seq);
@@ -281,13 +278,13 @@ mod tests {
         }
         assert_eq!(taken(&mut end), ["0 read 1"]);
         assert_eq!([taken(&mut end), taken(&mut end), taken(&mut end)], [["1"], ["2"], ["3"]]);
-        // When the writer has taken the first, what has gathered since follows.
+        // When the writer has taken the first batch, the marks gathered since follow.
         line.hand_over().expect("a writer");
         assert_eq!(taken(&mut end).len(), 999);
     }
 
     #[test]
-    fn what_the_writer_does_not_take_waits_in_order() {
+    fn entries_not_taken_wait_in_order() {
         let (mut line, mut end) = line_of(1);
         let all: Vec<String> = (1..=3 * COMMIT_ENTRIES_MAX).map(|n| n.to_string()).collect();
         for ticket in 1..=all.len() as u64 {
@@ -305,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_what_waits() {
+    fn waiting_marks_and_touches_are_bounded() {
         let (mut line, mut end) = line_of(1);
         for account in 0..=MARKS_WAITING_MAX as u64 {
             mark(&mut line, account, 1);
@@ -327,19 +324,19 @@ mod tests {
             }
         }
         assert_eq!((marks, touches), (MARKS_WAITING_MAX, TOUCHES_WAITING_MAX));
-        assert_eq!(first, Some(Seq(2)), "of one that waits the latest is known all the same");
+        assert_eq!(first, Some(Seq(2)), "a waiting marker is still updated");
     }
 
     #[test]
-    fn what_is_left_out_is_said_twice_however_much_it_is() {
+    fn values_left_out_are_reported_twice_however_many() {
         let mut latest = Latest::new(2);
         let said: Vec<Put> = (0..1_000).map(|key| latest.put(key, 1)).collect();
-        let count = |what| said.iter().filter(|put| **put == what).count();
+        let count = |kind| said.iter().filter(|put| **put == kind).count();
         assert_eq!((count(Put::Kept), count(Put::FirstLeftOut)), (2, 1));
-        assert_eq!(latest.put(1, 2), Put::Kept, "one that waits is known");
+        assert_eq!(latest.put(1, 2), Put::Kept, "a waiting key is updated");
         latest.take(1);
         assert_eq!((latest.caught_up(), latest.put(7, 1)), (None, Put::Kept));
-        assert_eq!(latest.put(8, 1), Put::LeftOut, "it is the same episode");
+        assert_eq!(latest.put(8, 1), Put::LeftOut, "still the same episode");
         assert_eq!(latest.take(9), [(1, 2), (7, 1)]);
         assert_eq!((latest.caught_up(), latest.caught_up()), (Some(999), None));
         latest.put(1, 1);

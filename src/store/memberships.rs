@@ -1,4 +1,4 @@
-//! Who belonged where, and until when: what a stream that comes back is judged by.
+//! Ended memberships: what a stream that resumes may still see.
 
 use crate::chat::{AccountId, RoomId, Seq};
 use crate::store::Reader;
@@ -6,8 +6,8 @@ use crate::store::entries::{signed, unsigned};
 use crate::store::reader::number;
 
 impl Reader {
-    /// The rooms to which an account ceased to belong between two entries, and by which: it left,
-    /// was put out, or the room closed or went.
+    /// The memberships of an account that ended between two entries, and by which entry: it left,
+    /// was expelled, or the room was closed or deleted.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,20 +1,22 @@
 //! THE STORE: the log on disk, and the tables made from it. One SQLite file, one [`Writer`].
 //!
-//! [`open`] makes or finds the database, brings its schema up to date and reads what a core starts
-//! from. [`Writer::run`] then takes what the core proposes, gives it numbers, makes it durable and
-//! hands it back. Called by the hub; knows neither the hub nor any protocol.
+//! [`open`] creates or finds the database, brings its schema up to date and loads the snapshot that
+//! a core starts from. [`Writer::run`] then takes the entries that the core proposes, numbers them,
+//! makes them durable and hands them back. The hub calls the store; the store knows neither the hub
+//! nor any protocol.
 //!
-//! It must never answer for an entry that is not in the log on disk, never give a number twice or
-//! leave one out, and never let one entry's trouble become another's.
+//! The store never acknowledges an entry that is not in the log on disk, never gives a number twice
+//! or skips one, and never lets the failure of one entry affect another.
 //!
-//! [`Readers`] look at what was said long ago, off the writer's way.
+//! [`Readers`] read the history beside the writer, without slowing it down.
 //!
-//! Reading order: `migrations/0001_first.sql` (what there is), [`entries`] (an entry as a row),
-//! `chain` and `notes` (what proves it), `tables` (what it changes), `words` (what it does to
-//! messages), `snapshot` (what a core starts from), `line` and `writer` (how it gets there), `pace`
-//! (and when), `health` (whether it can), `retention` (what goes again), `readers`, `reader`,
-//! `columns`; `fold`, `index`, `terms`, `searches`, `search` (finding words); `schema`; [`admin`]
-//! (backups and what is like them).
+//! Reading order: `migrations/0001_first.sql` (the tables), [`entries`] (an entry as a row),
+//! `chain` and `notes` (the proof that the log is whole), `tables` (what an entry changes),
+//! `messages` (what an entry does to messages), `snapshot` (what a core starts from), `line` and
+//! `writer` (the way to the disk), `pace` (when to commit), `health` (whether the disk can be
+//! written), `retention` (old messages go), `readers`, `reader`, `columns`; `fold`, `index`,
+//! `terms`, `searches`, `search` (full-text search); `schema`; [`admin`] (backup, verify, restore,
+//! export, import).
 
 pub mod admin;
 mod chain;
@@ -27,6 +29,7 @@ mod health;
 mod index;
 mod line;
 mod memberships;
+mod messages;
 mod notes;
 mod open_error;
 mod pace;
@@ -40,7 +43,6 @@ mod snapshot;
 mod space;
 mod tables;
 mod terms;
-mod words;
 mod writer;
 
 #[cfg(test)]
@@ -81,45 +83,45 @@ use crate::store::chain::Chain;
 use crate::store::health::Pulse;
 use crate::time::Time;
 
-/// Where the database is, and how careful to be with it.
+/// Where the database is, how durable a commit is, and which messages stay.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The database file; it is made if it is not there, its directory is not.
+    /// The database file. It is created if it does not exist; its directory is not.
     pub path: PathBuf,
-    /// What an answer stands for.
+    /// What an acknowledgement guarantees.
     pub sync: Durability,
-    /// Which messages stay.
+    /// Which messages retention keeps.
     pub retain: Retain,
 }
 
-/// An open database: what a server starts from, and the writer that goes on from there.
+/// An open database: the state that a server starts from, and the writer that appends to the log.
 pub struct Store {
-    /// Everything that lasts.
+    /// Everything that outlives a restart.
     pub snapshot: Snapshot,
-    /// Signs room tokens. Made on the first start. Not for any eyes.
+    /// Signs room tokens. Made on the first start; never shown or logged.
     pub secret: [u8; 32],
-    /// Names this log, so that a client that comes back with a number knows whether it is a number
-    /// of the same log: 16 hex digits, made on the first start.
+    /// Names this log: 16 hex digits, made on the first start. A client that resumes from a number
+    /// learns from it whether the number belongs to this log.
     pub epoch: String,
     /// The number of the last entry; 1 or more, because a log begins with [`chat::founding`].
     pub last_seq: Seq,
-    /// To be run, on a thread that may block. While it lives, no other shanty opens the file.
+    /// Run it on a thread that may block. While it lives, no other shanty can open the file.
     pub writer: Writer,
-    /// To be asked for what the core does not keep.
+    /// Answer what the core does not keep.
     pub readers: Readers,
-    /// Whether what the writer is given can be written.
+    /// Whether the writer can write.
     pub health: Health,
 }
 
-/// Opens the database, and makes it if it is not there. Blocks: on the disk, and on somebody who
-/// has it locked for up to [`BUSY_TIMEOUT_MS`].
+/// Opens the database, and creates it if it does not exist. Blocks: on the disk, and up to
+/// [`BUSY_TIMEOUT_MS`] on another program that has the file locked.
 ///
 /// # Errors
-/// Where the file cannot be had, or is not one of ours, or not one of this version; such a file is
-/// left as it was. See [`OpenError`].
+/// If the file cannot be opened, is not a Shanty database, or has a schema that this version does
+/// not know; such a file stays unchanged. See [`OpenError`].
 pub fn open(options: &Options) -> Result<Store, OpenError> {
-    // Before SQLite, and dropped after it: the locks that SQLite takes are POSIX locks, and those
-    // of a whole process end when it closes *any* of its handles to the file.
+    // Taken before SQLite opens the file and dropped after SQLite closes it: SQLite's locks are
+    // POSIX locks, and a process loses all of them when it closes *any* of its handles to the file.
     let lock = lock(&options.path)?;
     let mut connection = connect(&options.path)?;
     let seen = schema::version(&connection)?;
@@ -141,8 +143,8 @@ pub fn open(options: &Options) -> Result<Store, OpenError> {
     Ok(Store { snapshot, secret, epoch, last_seq, writer, readers, health })
 }
 
-/// Makes the file, for nobody else's eyes (it holds secrets; SQLite gives the files beside it the
-/// same mode), and sees to it that we are the only shanty that has it open.
+/// Creates the file, readable by its owner only (it holds secrets; SQLite gives the files beside it
+/// the same mode), and takes the lock that keeps every other shanty out.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let mut how = OpenOptions::new();
     let file = how.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
@@ -161,9 +163,9 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Hides a file that is there from everybody else: one that becomes the database now, or that the
-/// whole machine may read, which nobody wants. A group's right to one that was the database before
-/// was given on purpose. (Whoever does not own it cannot say who reads it.)
+/// Takes a file's permissions away from everyone but its owner, if the file is new or if everybody
+/// on the machine may read it. A group's permission on an older database was given on purpose and
+/// stays. (A process that does not own the file cannot change its mode.)
 fn hide(file: &Path, is_new: bool) {
     let shown = if is_new { 0o077 } else { 0o007 };
     if fs::metadata(file).is_ok_and(|there| there.permissions().mode() & shown != 0) {
@@ -174,7 +176,7 @@ fn hide(file: &Path, is_new: bool) {
 fn connect(path: &Path) -> Result<Connection, OpenError> {
     // The canonical path begins with a slash, so that SQLite cannot take it for a `file:` URI.
     let path = fs::canonicalize(path)?;
-    // One thread at a time has the connection: Rust sees to it, SQLite's own mutex need not.
+    // Rust's ownership ensures one thread at a time, so SQLite's own mutex is not needed.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
@@ -182,21 +184,20 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// A statement that is kept is planned once, whatever it is asked with. SQLite would plan those
-/// that may use a partial index (`WHERE kind = 'said'`) once more each time that a value is bound
-/// to them, which takes longer than to carry them out.
+/// Has SQLite plan a cached statement once, whatever values are bound. Otherwise SQLite plans each
+/// statement that may use a partial index (`WHERE kind = 'said'`) again for each bound value, which
+/// takes longer than running it.
 fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
-/// How long somebody else's lock is waited for. (Tests do not want to wait so long for what they
-/// know will not come.)
+/// How long to wait for another program's lock. (Tests wait less: they know that it stays.)
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { BUSY_TIMEOUT_MS });
 
-/// What SQLite forgets when it is closed, and the write-ahead log.
+/// Sets what SQLite does not store in the file, and the write-ahead log.
 fn configure(connection: &Connection, sync: Durability, fresh: bool) -> Result<(), OpenError> {
     if fresh {
-        // So that a log that is cut one day can give its pages back. Counts before the first table.
+        // Lets retention give pages back to the disk. Takes effect only before the first table.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     // With a write-ahead log a commit is one append and one `fsync`, and readers do not wait.
@@ -211,22 +212,22 @@ fn configure(connection: &Connection, sync: Durability, fresh: bool) -> Result<(
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What is deleted is overwritten, pages that become free included: words that were taken back
-    // do not stay in the file. It costs where something is deleted, which is rare.
+    // SQLite overwrites deleted rows and freed pages, so deleted texts do not stay in the file.
+    // This costs only where something is deleted, which is rare.
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
-    // Negative: in KiB, and not in pages.
+    // Negative means KiB, not pages.
     connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    // All that the writer ever says.
+    // Enough for every statement of the writer.
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
 
-/// On the first start: makes what names and protects this log, and its first entry. On any other:
-/// shows that the file can be written now, by writing down what is there already.
+/// On the first start: makes the log's epoch, its secret and its first entry. On any later start:
+/// proves that the file can be written now, by rewriting a value.
 fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let begun: bool =
@@ -252,7 +253,7 @@ fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Makes another name (epoch) and another secret for a log.
+/// Gives the log a new epoch and a new secret.
 fn baptise(connection: &Connection) -> rusqlite::Result<()> {
     let keep = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)";
     connection.execute(keep, ("secret", crypto::random::<32>()))?;

@@ -1,9 +1,9 @@
-//! What the database says of itself where the chain does not reach, in `meta`: up to where the log
-//! goes at least, and what the numbers of messages that are gone sum up to. So it is seen when the
-//! last entries are cut off, or such a number is altered.
+//! Two notes in `meta` for what the hash chain does not cover: where the log ends, and a checksum
+//! of the client ids of removed messages. They reveal that the last entries were cut off or that a
+//! client id was altered.
 //!
-//! The end of the log is not noted with each commit, which would cost one a page more, but every
-//! [`END_NOTED_ENTRIES`] entries, at a start and at a stop, and when old messages go.
+//! Noting the end with each commit would cost the commit one more page. So it is noted every
+//! [`END_NOTED_ENTRIES`] entries, at each start and stop, and when old messages go.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
@@ -12,13 +12,13 @@ use crate::limits::END_NOTED_ENTRIES;
 use crate::store::chain::{self, Link};
 use crate::store::entries;
 
-/// Of all numbers of messages that are gone: the sum, without carry, of a hash of each.
+/// The checksum: the wrapping sum of a hash of each row in `spent`.
 pub(super) type Sum = u128;
 
-/// What stands in `meta`: the number of an entry (or of one that has gone), and its link.
+/// The value in `meta`: the number of an entry (which may have been removed), and its link.
 type End = [u8; 24];
 
-/// The columns of `spent`, as [`one_spent`] reads them.
+/// The columns of `spent` (client ids of removed messages), as [`row_sum`] reads them.
 const SPENT: &str = "account, client_id, seq, time, room, reply_to, hash";
 
 /// Notes where the log ends now.
@@ -30,8 +30,8 @@ pub(super) fn note_end(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-/// Likewise, where that is known; if the last note is old enough, whose number that is. Returns the
-/// number of the note that counts then.
+/// Notes the end, if the last note (at entry `noted`) is old enough. Returns the entry that the
+/// note covers afterwards.
 pub(super) fn note_end_soon(
     connection: &Connection,
     noted: i64,
@@ -45,7 +45,7 @@ pub(super) fn note_end_soon(
     Ok(last)
 }
 
-/// Likewise, by whoever has written the log.
+/// Notes an end that the caller knows.
 pub(super) fn note_end_at(connection: &Connection, last: i64, link: Link) -> rusqlite::Result<()> {
     let mut end = [0; size_of::<End>()];
     end[..8].copy_from_slice(&last.to_le_bytes());
@@ -56,7 +56,7 @@ pub(super) fn note_end_at(connection: &Connection, last: i64, link: Link) -> rus
     Ok(())
 }
 
-/// The number of the entry that is missing at the end, if the log does not go as far as was noted.
+/// The number of the noted last entry, if the log does not reach it any more.
 pub(super) fn cut_off(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let end = "SELECT value FROM meta WHERE key = 'end'";
     let end: Option<End> = connection.query_row(end, [], |row| row.get(0)).optional()?;
@@ -67,32 +67,32 @@ pub(super) fn cut_off(connection: &Connection) -> rusqlite::Result<Option<i64>> 
     Ok((found.as_ref().map(|found| &found[..]) != Some(link)).then_some(seq))
 }
 
-/// One more number is that of a message which is gone: the row of `spent` with these two.
+/// Adds the row of `spent` with this key to the checksum.
 pub(super) fn spend(connection: &Connection, account: i64, id: &str) -> rusqlite::Result<()> {
     let select = format!("SELECT {SPENT} FROM spent WHERE account = ? AND client_id = ?");
     let mut select = connection.prepare_cached(&select)?;
-    let one = select.query_row(params![account, id], one_spent)?;
+    let one = select.query_row(params![account, id], row_sum)?;
     note_spent(connection, noted_spent(connection)?.wrapping_add(one))
 }
 
-/// What they sum up to, as it is noted.
+/// The checksum as noted.
 pub(super) fn noted_spent(connection: &Connection) -> rusqlite::Result<Sum> {
     let sum = "SELECT value FROM meta WHERE key = 'spent'";
     let sum = connection.prepare_cached(sum)?.query_row([], |row| row.get::<_, [u8; 16]>(0));
     Ok(Sum::from_le_bytes(sum.optional()?.unwrap_or_default()))
 }
 
-/// What they sum up to, as they are.
+/// The checksum of the rows as they are.
 pub(super) fn sum_of_spent(connection: &Connection) -> rusqlite::Result<Sum> {
     let mut select = connection.prepare(&format!("SELECT {SPENT} FROM spent"))?;
     let mut sum: Sum = 0;
-    for one in select.query_map([], one_spent)? {
+    for one in select.query_map([], row_sum)? {
         sum = sum.wrapping_add(one?);
     }
     Ok(sum)
 }
 
-/// Notes what they sum up to.
+/// Notes the checksum.
 pub(super) fn note_spent(connection: &Connection, sum: Sum) -> rusqlite::Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('spent', ?)")?
@@ -100,7 +100,7 @@ pub(super) fn note_spent(connection: &Connection, sum: Sum) -> rusqlite::Result<
     Ok(())
 }
 
-fn one_spent(row: &Row<'_>) -> rusqlite::Result<Sum> {
+fn row_sum(row: &Row<'_>) -> rusqlite::Result<Sum> {
     let mut bytes = Vec::new();
     chain::text_into(&mut bytes, row.get_ref(1)?.as_str()?);
     for number in [0, 2, 3, 4, 5] {

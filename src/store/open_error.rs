@@ -1,50 +1,50 @@
-//! Why a database could not be opened, for the person who has to do something about it.
+//! Why a database could not be opened, for the person who has to fix it.
 
 use std::{error, fmt, io};
 
 use rusqlite::{ErrorCode, ffi};
 
-/// Why a database could not be opened. Shows as one line that says what to do; it does not name
-/// the file, because who prints it knows that, and names it first.
+/// Why a database could not be opened. Displays as one line that says what to do. The line does not
+/// name the file: the caller prints that first.
 #[derive(Debug)]
 pub enum OpenError {
-    /// The directory that the file should be in is not there.
+    /// The directory of the file does not exist.
     NoDirectory,
-    /// The path is that of a directory.
+    /// The path is a directory.
     IsDirectory,
-    /// The file, or its directory, is not ours to write.
+    /// The file, or its directory, is not writable.
     NotWritable,
     /// Another shanty has it open.
     InUse,
     /// Another program has it locked.
     Locked,
-    /// It is a file, but no database.
+    /// The file is no database.
     NotADatabase,
-    /// It is a database, but another program's.
+    /// The file is another program's database.
     Foreign,
-    /// It is ours, and damaged; where, as far as is known.
+    /// The database is damaged; the text says where, as far as known.
     Corrupt(String),
-    /// It is ours, and its schema is newer than this program.
+    /// The schema is newer than this program.
     Newer {
         /// The number of its schema.
         found: usize,
         /// The newest number that this version knows.
         known: usize,
     },
-    /// It is ours, and its schema is one of those that were made before there was a release.
+    /// The schema is one of those made before there was a release.
     Unreleased {
         /// The number of its schema.
         found: usize,
     },
-    /// The disk, or our share of it, is full.
+    /// The disk, or the quota, is full.
     Full,
-    /// It cannot be read without writing beside it, which is not allowed there.
+    /// The database cannot be read without writing beside it, which is not permitted there.
     Unmoved,
-    /// Whoever was to read what is written has gone.
+    /// The reader of the output has gone.
     Unheard,
-    /// Its file system cannot share memory between programs, which the write-ahead log needs.
+    /// The file system has no shared memory between programs, which the write-ahead log needs.
     NoWal,
-    /// Something else; what the system or SQLite says.
+    /// Any other error, in the words of the system or of SQLite.
     Other(String),
 }
 
@@ -112,7 +112,7 @@ impl From<rusqlite::Error> for OpenError {
         use rusqlite::Error as Why;
         let Some(code) = error.sqlite_error_code() else {
             return match error {
-                // A row has what we cannot have written, or is not there.
+                // A row is missing or has a value that we cannot have written.
                 Why::FromSqlConversionFailure(..)
                 | Why::InvalidColumnType(..)
                 | Why::QueryReturnedNoRows => OpenError::Corrupt(error.to_string()),
@@ -127,8 +127,8 @@ impl From<rusqlite::Error> for OpenError {
                 OpenError::NotWritable
             }
             ErrorCode::DiskFull => OpenError::Full,
-            // The file that readers and the writer share could not be made as large as it must be:
-            // SQLite has no better word for a disk that is full at that moment.
+            // The shared-memory file of readers and writer could not grow: this is how SQLite
+            // reports a full disk at that moment.
             _ if error.sqlite_error().is_some_and(is_shared_memory_size) => OpenError::Full,
             _ => OpenError::Other(error.to_string()),
         }

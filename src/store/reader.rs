@@ -1,7 +1,7 @@
-//! What one can ask of the log: pages of a room, one message, what is unread, what was missed.
-//! Called through [`crate::store::Readers`] by the protocols and the streams.
+//! Queries on the log: pages of a room, one message, unread counts, missed entries. The protocols
+//! and the streams call it through [`crate::store::Readers`].
 //!
-//! Every answer is bounded, whatever is asked: in rows, and where rows can be long, in bytes.
+//! Every answer is bounded in rows and, where rows can be long, in bytes.
 
 use std::collections::HashMap;
 
@@ -19,10 +19,10 @@ use crate::store::entries::{self, signed, text, unsigned};
 use crate::store::index::Young;
 use crate::time::Time;
 
-/// Somebody's look at the log: within one read, as it was at one moment.
+/// A view of the log: within one read, it shows one moment.
 pub struct Reader {
     pub(super) connection: Connection,
-    /// What a search has in memory.
+    /// The search's index in memory.
     pub(super) young: Young,
 }
 
@@ -31,38 +31,38 @@ pub struct Reader {
 pub struct Message {
     /// Its number.
     pub seq: Seq,
-    /// Where it was said.
+    /// Its room.
     pub room: RoomId,
-    /// Who said it.
+    /// Its author.
     pub author: Author,
-    /// To be shown in.
+    /// The colour to show it in.
     pub color: Option<Color>,
-    /// The words; `None`: it was taken back.
+    /// The text; `None` if the message is deleted.
     pub text: Option<Box<str>>,
-    /// When it was said.
+    /// When it was sent.
     pub time: Time,
-    /// Its author's own number for it.
+    /// The author's client id for it.
     pub client_id: Option<ClientId>,
     /// The message that it answers.
     pub reply_to: Option<Seq>,
-    /// Since when it has other words than at first.
+    /// When it was last edited; `None` if never.
     pub edited: Option<Time>,
-    /// Who is called by its words.
+    /// The people whom the text mentions.
     pub calls: Vec<Name>,
-    /// The reactions on it, and who put them there, in the order of coming.
+    /// The emoji on it, each with the people who put it there, the first one first.
     pub reactions: Vec<(Emoji, Vec<Name>)>,
 }
 
-/// Where a page lies.
+/// The position of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
-    /// At the end.
+    /// The end of the room.
     Newest,
-    /// Right before that number.
+    /// Right before this number.
     Before(Seq),
-    /// Right after that number.
+    /// Right after this number.
     After(Seq),
-    /// With that number in the middle.
+    /// With this number in the middle.
     Around(Seq),
 }
 
@@ -77,81 +77,80 @@ pub struct MessagePage {
     pub more_after: bool,
 }
 
-/// What one has not read.
+/// Unread counts of a room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
-    /// Messages, [`UNREAD_MAX`] at most; one's own and those that were taken back do not count.
+    /// Messages, [`UNREAD_MAX`] at most; a person's own and deleted ones do not count.
     pub unread: u64,
-    /// Those of them that call one by name.
+    /// Those of them that mention the person.
     pub mentions: u64,
 }
 
-/// A part of the log, for somebody who has missed it.
+/// A part of the log, for a client that missed it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entries {
     /// In the order of the log.
     pub rows: Vec<LogRow>,
-    /// How far this part goes, also where its last rows are of no matter to anybody.
+    /// The number that this part reaches, which may be above that of its last row.
     pub upto: Seq,
-    /// The last entry that there is.
+    /// The number of the last entry of the log.
     pub head: Seq,
-    /// From here on the log is whole.
+    /// The log is whole from this number on.
     pub oldest: Seq,
 }
 
-/// An entry, as far as it is still true.
+/// An entry, as it looks now.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LogRow {
     /// Its number.
     pub seq: Seq,
     /// When it was proposed.
     pub time: Time,
-    /// What it did.
+    /// Its effect.
     pub what: Happened,
 }
 
-/// See [`LogRow`].
+/// The effect of an entry: see [`LogRow`].
 #[derive(Clone, PartialEq, Debug)]
 pub enum Happened {
-    /// A message, as it is now; its reactions are not looked up.
+    /// A message, as it is now, without its reactions.
     Said(Box<Message>),
-    /// A message got other words.
+    /// A message was edited.
     Edited {
-        /// Where it is.
+        /// The room.
         room: RoomId,
-        /// Which message.
+        /// The message.
         target: Seq,
-        /// Who did it.
+        /// The editor.
         by: Author,
-        /// The words that it has now, which may be still others; `None`: it was taken back since.
+        /// The text that the message has now, perhaps from a later edit; `None`: deleted since.
         text: Option<Box<str>>,
-        /// Who is called by them.
+        /// The people whom that text mentions.
         calls: Vec<Name>,
     },
-    /// Anything else.
+    /// Any other entry.
     Other(Entry),
 }
 
-/// What [`Columns`] expects, and whether there are reactions on it: most messages have none, and
-/// cost no statement of their own.
+/// The columns that [`Columns`] expects, and whether the message has reactions: most have none, and
+/// need no second statement.
 const MESSAGE: &str = "seq, time, room, account, name, color, text, client_id, reply_to, edited,
     body,
     EXISTS (SELECT 1 FROM reaction WHERE reaction.target = log.seq) AS has_reactions";
 
-/// Where that last column stands.
+/// The position of that last column.
 const HAS_REACTIONS: usize = 11;
 
-/// A message without its reactions, and whether there are any.
+/// A message without its reactions, and whether it has any.
 type Found = (Message, bool);
 
 impl MessagePage {
-    /// The page without what is beyond [`PAGE_BYTES`], seen from between two of its messages: the
-    /// nearest stay, and one at least.
+    /// Cuts the page to [`PAGE_BYTES`]: the messages nearest to `middle` stay, at least one.
     fn fitting(mut self, middle: usize) -> MessagePage {
         let (mut from, mut to, mut bytes) = (middle, middle, 0);
         let (mut older, mut younger) = (from > 0, to < self.messages.len());
         while older || younger {
-            // The side that has fewer is next.
+            // The side with fewer messages is next.
             let forward = younger && (!older || to - middle <= middle - from);
             let next = if forward { to } else { from - 1 };
             bytes += self.messages[next].weight();
@@ -174,7 +173,7 @@ impl MessagePage {
 }
 
 impl Message {
-    /// What it takes as JSON, and not less: escapes are counted, names have none.
+    /// Its size as JSON, or a little more: escapes are counted, and names have none.
     pub fn weight(&self) -> usize {
         const FRAME: usize = 512;
         let escaped = |text: &str| -> usize {
@@ -198,13 +197,13 @@ impl Reader {
     /// The number of the last entry.
     ///
     /// # Errors
-    /// When the database cannot be read; so with all others here.
+    /// If the database cannot be read; the same for all others here.
     pub fn last_seq(&self) -> rusqlite::Result<Seq> {
         self.sql(entries::LAST)?.query_row([], |row| row.get(0).map(|seq| Seq(unsigned(seq))))
     }
 
-    /// A page of what was said in a room after an entry, of `limit` messages or
-    /// [`PAGE_MESSAGES_MAX`]; at least one.
+    /// A page of a room's messages after the entry `floor`: `limit` messages, at most
+    /// [`PAGE_MESSAGES_MAX`], at least one.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -215,7 +214,7 @@ impl Reader {
         limit: usize,
     ) -> rusqlite::Result<MessagePage> {
         let limit = limit.clamp(1, PAGE_MESSAGES_MAX);
-        // One more than is wanted, to see whether there is more.
+        // One more than needed, to see whether there are more.
         let (mut older, mut younger) = match bound {
             Bound::Newest => {
                 (self.before((room, floor), Seq(i64::MAX as u64), limit + 1)?, Vec::new())
@@ -286,7 +285,7 @@ impl Reader {
         select.query_map(parameters, |row| found(&columns, row, &mut names))?.collect()
     }
 
-    /// One message of a room. `None`: there is no such message, or it is in another.
+    /// One message of a room. `None`: it does not exist, or is in another room.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -294,8 +293,8 @@ impl Reader {
         Ok(self.by_seq(seq)?.filter(|message| message.room == room))
     }
 
-    /// What is left of a message that retention has removed: somebody of that name, as
-    /// [`Name::lowered`] has it, whose account is there, had sent it under that number.
+    /// What is left of a message that retention has removed, by the name of its author (as
+    /// [`Name::lowered`] has it; the account must exist) and its client id.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -328,7 +327,7 @@ impl Reader {
     fn add_reactions(&self, found: &mut [Found]) -> rusqlite::Result<()> {
         let mut select =
             self.sql("SELECT emoji, name FROM reaction WHERE target = ? ORDER BY seq LIMIT ?")?;
-        // To spell one takes longer than to read it, and there are few.
+        // Respelling an emoji takes longer than reading it, and few are distinct.
         let mut spelled: HashMap<Emoji, Emoji> = HashMap::new();
         for (message, _) in found.iter_mut().filter(|(_, has_reactions)| *has_reactions) {
             let mut rows = select.query([number(message.seq), REACTIONS_MAX as i64])?;
@@ -339,7 +338,7 @@ impl Reader {
                 let (emoji, name) = (spelling.clone(), text(row, "name", Name::kept)?);
                 respelled |= emoji != kept;
                 match message.reactions.iter_mut().find(|(known, _)| *known == emoji) {
-                    // The same person, in another spelling of the first versions.
+                    // The same person, in another spelling that the first versions stored.
                     Some((_, names)) if respelled && names.contains(&name) => {}
                     Some((_, names)) => names.push(name),
                     None => message.reactions.push((emoji, vec![name])),
@@ -349,16 +348,16 @@ impl Reader {
         Ok(())
     }
 
-    /// What is unread in each of these rooms by somebody of that name, as [`Name::lowered`] has it,
-    /// who has read each so far and knows what they said themselves. Whoever they have blocked does
-    /// not call them.
+    /// Unread counts of each of these rooms, for the account of that name (as [`Name::lowered`] has
+    /// it) that has read each room up to the given number. Mentions by blocked accounts do not
+    /// count.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn counts(&self, lowered: &str, rooms: &[(RoomId, Seq)]) -> rusqlite::Result<Vec<Counts>> {
         let account = "SELECT id FROM account WHERE folded = ? AND gone IS NULL";
         let me = self.sql(account)?.query_row([lowered], |row| row.get::<_, i64>(0));
-        let me = me.optional()?.unwrap_or(0); // Which is nobody's number.
+        let me = me.optional()?.unwrap_or(0); // 0 is nobody's number.
         let mut said = self.sql(
             "SELECT count(*) FROM (
                 SELECT 1 FROM (
@@ -387,8 +386,8 @@ impl Reader {
         rooms.iter().map(count).collect()
     }
 
-    /// A part of the log, right after a number: of `rows_max` rows or [`ENTRIES_PAGE_MAX`], and
-    /// less where they are long; at least one, if there is one.
+    /// A part of the log, right after a number: `rows_max` rows, at most [`ENTRIES_PAGE_MAX`],
+    /// fewer if they are long, at least one if there is one.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -414,7 +413,7 @@ impl Reader {
         Ok(Entries { rows, upto, head, oldest })
     }
 
-    /// The last entry that there is, and the first of those from which on the log is whole.
+    /// The number of the last entry, and the number from which on the log is whole.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -424,7 +423,7 @@ impl Reader {
         Ok((self.last_seq()?, Seq(unsigned(pruned) + 1)))
     }
 
-    /// The rooms that an account belongs to, of those that are there.
+    /// An account's memberships in existing rooms.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -441,7 +440,7 @@ impl Reader {
         select.query_map([signed(account.0)], followed)?.collect()
     }
 
-    /// What an account is or was called.
+    /// The name that an account has or had.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -459,7 +458,7 @@ impl Reader {
     }
 }
 
-/// A number that somebody else may have chosen: beyond all of ours it is the highest.
+/// A number that a client may have chosen: those beyond SQLite's integers become the highest.
 pub(super) fn number(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)
 }

@@ -1,10 +1,10 @@
-//! The way to what was said: a few readers that stay open, each on a thread of its own, off the
-//! event loop and beside the writer, who does not notice.
+//! Reads of the log: a few open readers, each on its own thread, off the event loop and beside the
+//! writer, without slowing it down.
 //!
-//! A reader is opened when it is first needed, keeps its statements prepared, and is closed again
-//! after a minute in which nobody needed it. One that has failed is closed at once, and the next
-//! read opens another. There are readers for pages of history, one for streams that catch up, and
-//! one for searches (see [`searches`]), so that none of them can keep the others waiting.
+//! A reader is opened on first use, keeps its statements prepared, and is closed after a minute
+//! without use. A reader that fails is closed at once, and the next read opens another. There are
+//! readers for pages of history, one for streams that catch up, and one for searches (see
+//! [`searches`]), so that none delays the others.
 //!
 //! [`searches`]: crate::store::searches
 
@@ -27,10 +27,10 @@ use crate::store::index::Young;
 use crate::store::searches::Line;
 use crate::store::{Reader, plan_once};
 
-/// The gates to them. Its clones share them.
+/// The entrance to all readers. Clones share them.
 #[derive(Clone)]
 pub struct Readers {
-    /// How long one waits for one's turn.
+    /// How long a read waits for its turn.
     pub(super) patience: Duration,
     /// How long a read may take.
     pub(super) deadline: Duration,
@@ -42,36 +42,36 @@ pub struct Readers {
 /// Why nothing was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReadError {
-    /// It was not its turn for too long; try again.
+    /// Its turn did not come in time; try again.
     Busy,
-    /// It took too long, and was broken off; try again later, or ask for less.
+    /// It took too long, and was aborted; try again later, or ask for less.
     Late,
-    /// The same person has asked for something else since, and wants that now.
+    /// The same person has started a newer search.
     Superseded,
-    /// The disk or the database failed; it was logged.
+    /// The disk or the database failed; the log has the error.
     Failed,
 }
 
-/// Readers of one kind.
+/// Readers of one kind, and the queue for them.
 pub(crate) struct Gate<D> {
-    /// One permit for each that reads.
+    /// One permit for each reader.
     turns: Arc<Semaphore>,
     lanes: Box<[Lane<D>]>,
 }
 
-/// One reader: whoever has its permit may use it.
+/// One reader; the holder of its permit may use it.
 struct Lane<D> {
     free: Arc<Semaphore>,
     desk: D,
 }
 
-/// Where reading is done: by a thread that has the database open, or in a simulation.
+/// Where jobs run: on a thread that has the database open, or in a simulation.
 pub(crate) trait Bench {
     /// What is read from.
     type Reader;
 
-    /// Has a job done some time, and breaks it off after `deadline`; then `done` is told. A job
-    /// that cannot be done is dropped, with `done`.
+    /// Runs a job, aborts it after `deadline`, and passes the result to `done`. If the job cannot
+    /// run, it is dropped, and `done` with it.
     fn hand<T: Send + 'static>(
         &self,
         deadline: Duration,
@@ -80,16 +80,16 @@ pub(crate) trait Bench {
     );
 }
 
-/// What a reader's thread is given to do.
+/// A job for a reader's thread.
 pub(super) type Job = Box<dyn FnOnce(&mut Shelf) + Send>;
 
-/// The line to a thread that has a reader; the thread starts with the first job.
+/// The queue to a reader's thread, which starts with the first job.
 pub(super) struct Desk {
     path: Arc<Path>,
     line: OnceLock<Sender<Job>>,
 }
 
-/// A reader that stays open, on its thread.
+/// The state of a reader's thread.
 pub(super) struct Shelf {
     path: Arc<Path>,
     reader: Option<Reader>,
@@ -98,7 +98,7 @@ pub(super) struct Shelf {
 }
 
 impl Readers {
-    /// Gates that nobody has passed yet, before the database with that canonical path.
+    /// Unused readers of the database at that canonical path.
     pub(super) fn new(path: &Path) -> Readers {
         let path: Arc<Path> = path.into();
         Readers {
@@ -110,15 +110,15 @@ impl Readers {
         }
     }
 
-    /// Reads, on a reader's thread, when it is its turn. All that one job reads is of one moment:
-    /// it is one transaction, and sees everything that was answered before it began.
+    /// Runs a job on a reader's thread, when it is its turn. A job is one transaction: it reads one
+    /// moment, and sees everything that was answered before it began.
     ///
-    /// After a restart everybody comes back at once and wants the rooms: better late than refused.
-    /// Those who wait are no more than there are connections.
+    /// Reads wait, because after a restart all clients come back at once and want their rooms: late
+    /// is better than refused. No more of them wait than there are connections.
     ///
     /// # Errors
-    /// When it is not its turn within [`READ_WAIT_MS`], when it takes longer than
-    /// [`READ_DEADLINE_MS`], or when the database cannot be read.
+    /// If its turn does not come within [`READ_WAIT_MS`], if it takes longer than
+    /// [`READ_DEADLINE_MS`], or if the database cannot be read.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
@@ -126,11 +126,11 @@ impl Readers {
         self.pages.read(self.patience, self.deadline, job).await
     }
 
-    /// Reads like [`Readers::read`], for streams: in turn, however long that takes, because one
-    /// that was refused may not come again. They hold up nobody who asks for a page.
+    /// Like [`Readers::read`], for streams: waits for its turn however long that takes, because a
+    /// stream that is refused may not come back. Streams do not delay pages.
     ///
     /// # Errors
-    /// When it takes longer than [`READ_DEADLINE_MS`], or the database cannot be read.
+    /// If it takes longer than [`READ_DEADLINE_MS`], or the database cannot be read.
     pub async fn read_in_turn<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
@@ -138,28 +138,28 @@ impl Readers {
         self.streams.read_in_turn(self.deadline, job).await
     }
 
-    /// Closes those that are open, so that the writer is the last to let go of the database: only
-    /// then is it one file again. (A later read opens one again.)
+    /// Closes all open readers, so that the writer closes the database last: only then is it one
+    /// file again. (A later read opens a reader again.)
     pub(super) fn close(&self) {
         let desks = self.pages.lanes.iter().chain(&self.streams.lanes).map(|lane| &lane.desk);
         let closing: Vec<_> = desks.chain([&*self.searches]).filter_map(Desk::close).collect();
         let by = Instant::now() + Duration::from_millis(READERS_CLOSE_MS);
         for closed in closing {
-            // One that reads still is left behind, and with it an empty file or two.
+            // A reader that is still busy is left behind, and with it an empty file or two.
             let _ = closed.recv_timeout(by.saturating_duration_since(Instant::now()));
         }
     }
 }
 
 impl<D: Bench> Gate<D> {
-    /// A gate before these readers, of which each does one job at a time.
+    /// A gate before these readers, each of which runs one job at a time.
     pub fn new(desks: impl Iterator<Item = D>) -> Gate<D> {
         let lanes = desks.map(|desk| Lane { free: Arc::new(Semaphore::new(1)), desk });
         let lanes: Box<[Lane<D>]> = lanes.collect();
         Gate { turns: Arc::new(Semaphore::new(lanes.len())), lanes }
     }
 
-    /// Reads when it is its turn, if that is soon enough: see [`Readers::read`].
+    /// Reads when it is its turn, or gives up after `patience`: see [`Readers::read`].
     pub async fn read<T: Send + 'static>(
         &self,
         patience: Duration,
@@ -197,13 +197,13 @@ impl<D: Bench> Gate<D> {
         let (desk, held) = free.expect("a lane is let go of before the turn that it was taken in");
         let (answer, answered) = oneshot::channel();
         desk.hand(deadline, job, move |read| {
-            // The job keeps its permits to its end, also when whoever asked has hung up.
+            // The job keeps its permits to its end, even if its caller has hung up.
             let (turn, held) = (turn, held);
             let _ = answer.send(read);
             drop(held);
             drop(turn);
         });
-        // A job that has panicked gives no answer; that was told where it did.
+        // A job that panicked gives no answer; the panic was logged where it happened.
         answered.await.unwrap_or(Err(ReadError::Failed))
     }
 }
@@ -226,7 +226,7 @@ impl Desk {
         Desk { path: path.clone(), line: OnceLock::new() }
     }
 
-    /// Hands over a job. One that cannot be done is dropped, and so gives no answer.
+    /// Queues a job. If the thread is gone, the job is dropped, and gives no answer.
     pub(super) fn send(&self, job: Job) {
         let line = self.line.get_or_init(|| {
             let (line, jobs) = mpsc::channel();
@@ -240,7 +240,7 @@ impl Desk {
         let _ = line.send(job);
     }
 
-    /// Has the reader closed, if there is one; that is so when the other end is heard from.
+    /// Has the reader closed, if there is one; the returned channel reports when it is.
     fn close(&self) -> Option<mpsc::Receiver<()>> {
         let line = self.line.get()?;
         let (closed, when_closed) = mpsc::channel();
@@ -254,12 +254,12 @@ impl Desk {
 }
 
 impl Shelf {
-    /// Does what comes, until nobody can ask any more.
+    /// Runs jobs until all senders are gone.
     fn serve(mut self, jobs: mpsc::Receiver<Job>) {
         let idle = Duration::from_millis(READER_IDLE_MS);
         loop {
             let job = if !self.waiting.is_empty() {
-                // First whatever has arrived takes its place in the line.
+                // First every search that has arrived joins the queue.
                 jobs.try_recv().map_or_else(|_| Ok(self.waiting.next()), |job| Ok(Some(job)))
             } else if self.reader.is_some() {
                 jobs.recv_timeout(idle).map(Some)
@@ -267,7 +267,7 @@ impl Shelf {
                 jobs.recv().map(Some).map_err(|_| RecvTimeoutError::Disconnected)
             };
             match job {
-                // A panic costs the read that it happens in, and its reader.
+                // A panic ends the read that it happens in, and its reader.
                 Ok(Some(job)) => {
                     if catch_unwind(AssertUnwindSafe(|| job(&mut self))).is_err() {
                         self.reader = None;
@@ -280,13 +280,13 @@ impl Shelf {
         }
     }
 
-    /// Reads, in a transaction, with a deadline.
+    /// Runs a job in a transaction, with a deadline.
     pub(super) fn read<T>(
         &mut self,
         deadline: Duration,
         job: impl FnOnce(&mut Reader) -> rusqlite::Result<T>,
     ) -> Result<T, ReadError> {
-        // Where anything fails, the reader is closed.
+        // If anything fails, the reader is dropped.
         let reader = self.reader.take().map_or_else(|| connect(&self.path), Ok);
         let read = reader.and_then(|mut reader| {
             reader.begin(deadline)?;
@@ -308,7 +308,7 @@ fn failed(error: &rusqlite::Error) -> ReadError {
 }
 
 impl Reader {
-    /// From now on all that is read is of one moment, and breaks off at the deadline.
+    /// Begins a transaction: all reads see one moment, and abort at the deadline.
     pub(super) fn begin(&mut self, deadline: Duration) -> rusqlite::Result<()> {
         self.break_off_at(Instant::now() + deadline)?;
         self.execute("BEGIN")
@@ -319,7 +319,7 @@ impl Reader {
         self.connection.progress_handler(READ_STEPS, Some(late))
     }
 
-    /// What a search keeps in memory stays.
+    /// Ends the transaction. A search's index in memory stays.
     pub(super) fn end(&self) -> rusqlite::Result<()> {
         self.execute("COMMIT")
     }
@@ -329,7 +329,7 @@ impl Reader {
     }
 }
 
-/// A reader that has not begun.
+/// Opens a reader, outside of any transaction.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Reader> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -1,15 +1,15 @@
-//! Messages that are old enough go: by age, by number in their room, or both, if the person who
-//! runs the server wants it so. Called by the writer while nobody else wants to write.
+//! Retention: removes old messages by age, by number in their room, or both, if the operator sets
+//! it. Called by the writer while nothing waits to be written.
 //!
 //! With a message goes all that the log has about it: the entries that changed it, its reactions,
 //! its words in the index. Nothing else in the log goes, because the tables are made from it. What
-//! stays is its author's own number for it (`spent`), and the highest number that went (`pruned`):
-//! from there on the log is whole, and a client that knows less starts afresh.
+//! stays is the message's client id (`spent`), and the highest number that went (`pruned`): from
+//! there on the log is whole, and a client that resumes from below starts afresh.
 //!
-//! A message that is gone cannot be brought back, and a clock can be wrong: so nothing goes for its
+//! A removed message cannot be restored, and a clock can be wrong: so nothing is removed for its
 //! age in the first hour after a start, nor while by the clock all messages would be too old.
 //!
-//! It goes in small steps, each a transaction of a few rows, so that nobody's message waits.
+//! Messages go in small steps, each a transaction of a few rows, so that nobody's message waits.
 
 use std::time::{Duration, Instant};
 
@@ -23,28 +23,28 @@ use crate::limits::{
 };
 use crate::log;
 use crate::store::chain::{self, Link};
-use crate::store::{notes, words};
+use crate::store::{messages, notes};
 use crate::time::Time;
 
-/// Which messages stay; by default all.
+/// Which messages are kept; by default all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Retain {
-    /// Those that are younger than so many days.
+    /// Those younger than so many days.
     pub days: Option<u64>,
-    /// Of each room, the latest so many. (One that was taken back counts.)
+    /// The latest so many of each room, deleted ones included.
     pub messages: Option<u64>,
 }
 
-/// Goes through the rooms, one after the other and again and again.
+/// Walks through the rooms, one after the other, again and again.
 pub(super) struct Pruner {
     retain: Retain,
     started: Instant,
     stage: Stage,
-    /// In this sweep, messages that are older go; `None`: none goes for its age.
+    /// In this pass, messages older than this are removed; `None`: none for its age.
     cutoff: Option<i64>,
-    /// The clock was doubted in the last sweep, and the log says so.
+    /// The clock was doubted in the last pass, and the log says so.
     doubting: bool,
-    /// Something went since the last time that the disk was tidied up.
+    /// Messages were removed since free pages were last given back.
     removed: bool,
     failing: bool,
     due: Instant,
@@ -53,23 +53,23 @@ pub(super) struct Pruner {
 enum Stage {
     /// The next room is the first from this number on.
     Rooms(i64),
-    /// In this room the messages up to that one are too many.
+    /// In this room the messages up to `upto` are too many.
     Room { room: i64, upto: i64 },
-    /// All rooms have been looked at; now the disk gets its space back.
+    /// All rooms are done; now the file shrinks.
     Pages,
 }
 
-/// What one step did.
+/// The result of one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Looked,
     Wrote,
-    /// There is nothing more to do for now.
+    /// Nothing more to do in this pass.
     Done,
 }
 
 impl Pruner {
-    /// `None`: everything stays.
+    /// `None` if everything is kept.
     pub fn new(retain: Retain) -> Option<Pruner> {
         let on = retain.days.is_some() || retain.messages.is_some();
         let (stage, started) = (Stage::Rooms(i64::MIN), Instant::now());
@@ -85,15 +85,15 @@ impl Pruner {
         })
     }
 
-    /// How long to wait for something to be written before the next step. `None`: the writer has
-    /// been busy for so long that the step has to come first.
+    /// How long to wait for a write before the next step. `None`: the writer has been busy for so
+    /// long that the step comes first.
     pub fn rest(&self) -> Option<Duration> {
         let now = Instant::now();
         let overdue = now >= self.due + Duration::from_millis(PRUNE_OVERDUE_MS);
         (!overdue).then(|| self.due.saturating_duration_since(now))
     }
 
-    /// One step, and when the next is due. A failure ends nothing: it is tried again.
+    /// Takes one step, and decides when the next is due. A failed step is tried again.
     pub fn work(&mut self, connection: &Connection) {
         let waited = self.started.elapsed() >= Duration::from_millis(RETAIN_WAIT_MS);
         let pause = match self.step(connection, waited.then(Time::now)) {
@@ -118,7 +118,7 @@ impl Pruner {
         self.due = Instant::now() + Duration::from_millis(pause);
     }
 
-    /// `now`: `None` while it is too early to trust the clock.
+    /// `now` is `None` while it is too early to trust the clock.
     pub fn step(&mut self, connection: &Connection, now: Option<Time>) -> rusqlite::Result<Step> {
         match self.stage {
             Stage::Rooms(from) => {
@@ -148,8 +148,8 @@ impl Pruner {
                 }
                 self.stage = Stage::Rooms(i64::MIN);
                 if std::mem::take(&mut self.removed) {
-                    // The file becomes shorter, and the words leave the write-ahead log, when that
-                    // is moved into it. PASSIVE waits for nobody.
+                    // Shortens the file and clears deleted texts from the write-ahead log, by
+                    // moving that into the file. PASSIVE waits for nobody.
                     let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
                     connection.query_row(checkpoint, [], |_| Ok(()))?;
                 }
@@ -158,10 +158,10 @@ impl Pruner {
         }
     }
 
-    /// What is older goes. `None` where nothing goes for its age: where that is not wanted, the
-    /// server has just started, or by this clock even the newest message would be too old. Then the
-    /// clock may be wrong, and what is removed cannot be brought back; as soon as somebody speaks
-    /// by this clock, it counts.
+    /// Messages older than this are removed. `None` if none is: retention by age is off, the server
+    /// has just started, or by this clock even the newest message would be too old. Then the clock
+    /// may be wrong, and a removed message cannot be restored; as soon as a message is sent by this
+    /// clock, the clock counts.
     fn cutoff(
         &mut self,
         connection: &Connection,
@@ -184,7 +184,7 @@ impl Pruner {
         Ok((newest.is_some() && !doubtful).then_some(cutoff))
     }
 
-    /// The youngest message of a room that is one too many.
+    /// The youngest message of a room that exceeds the number to keep.
     fn surplus(&self, connection: &Connection, room: i64) -> rusqlite::Result<i64> {
         let Some(most) = self.retain.messages else { return Ok(0) };
         let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -194,7 +194,7 @@ impl Pruner {
     }
 }
 
-/// When the newest message was said, if it is among the last entries.
+/// When the newest message was sent, if it is among the last entries.
 fn newest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let newest = "SELECT time FROM (SELECT seq, kind, time FROM log ORDER BY seq DESC LIMIT ?)
          WHERE kind = 'said' ORDER BY seq DESC LIMIT 1";
@@ -208,8 +208,8 @@ fn newest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
 /// Microseconds.
 const DAY: i64 = 24 * 3_600 * 1_000_000;
 
-/// Removes the oldest messages of a room, as far as they are too many or too old and one step
-/// reaches. Returns whether there was anything.
+/// Removes the oldest messages of a room, as far as they are too many or too old, up to the size of
+/// a step. Returns whether there were any.
 fn remove_some(
     connection: &Connection,
     room: i64,
@@ -226,7 +226,7 @@ fn remove_some(
     let goes = |&(seq, time): &(i64, i64)| seq <= upto || cutoff.is_some_and(|cut| time < cut);
     let (mut left, mut pruned) = (PRUNE_ROWS_MAX, 0);
     for (seq, _) in oldest.into_iter().take_while(goes) {
-        // First what changed it, which may be more than one step reaches.
+        // First the entries that changed the message; they may be more than one step takes.
         let changes: Vec<(i64, Link)> = transaction
             .prepare_cached(
                 "DELETE FROM log WHERE seq IN (
@@ -262,9 +262,9 @@ fn remove_some(
     Ok(true)
 }
 
-/// Removes one message, of which only its author's number for it stays.
+/// Removes one message; only its client id stays.
 fn remove(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
-    words::forget(connection, Seq(seq.unsigned_abs()))?;
+    messages::forget(connection, Seq(seq.unsigned_abs()))?;
     let first = |row: &Row<'_>| match row.get::<_, Option<KeyHash>>("said_hash")? {
         Some(hash) => Ok(hash),
         None => row.get::<_, String>("text").map(|text| crypto::hash(&text)),
@@ -292,7 +292,7 @@ fn remove(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
     chain::removed(connection, seq, link)
 }
 
-/// Gives some free pages back to the disk. Returns whether there were any.
+/// Returns some free pages to the disk. Returns whether there were any.
 fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
     let free = || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
     let before = free()?;

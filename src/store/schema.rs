@@ -1,5 +1,5 @@
-//! Which database this is, and how an old one becomes a new one: numbered migrations, compiled in,
-//! each run once and in one transaction. Called by `open`.
+//! The schema's version, and upgrades: numbered migrations, compiled in, each run once and in one
+//! transaction. Called by `open`.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,26 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::store::OpenError;
 
-/// In the header of every database of ours; "Shnt" in ASCII. The first migration writes it.
+/// `application_id` in the header of every Shanty database: "Shnt" in ASCII. The first migration
+/// writes it.
 const APPLICATION_ID: i64 = 0x5368_6e74;
 
-/// What made the schema what it is, in order. Appended to, and never edited after a release: a
-/// database remembers only the number of the last one that it has seen.
+/// All migrations, in order. Append only; never edit one after a release, because a database stores
+/// only the number of the last one that it has run.
 pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
 
-/// Schemas before the first one here. Development versions made twelve, step by step, before there
-/// was a release; the thirteenth is what the first migration makes at once. So a database that
-/// their last version has opened is one of ours.
+/// Schema numbers before the first migration here. Development versions made twelve schemas, step
+/// by step, before there was a release; the first migration makes the thirteenth at once. So a
+/// database that the last of those versions has opened is accepted.
 const BEFORE: usize = 12;
 
-/// The number of the schema after so many migrations: `user_version` in the database's header.
+/// The schema's number after `seen` migrations: `user_version` in the database's header.
 pub(super) fn number(seen: usize) -> usize {
     BEFORE + seen
 }
 
-/// How many migrations the database has seen; 0 if it is empty. Writes nothing, so that a file
-/// which is not ours stays as it is.
+/// How many migrations the database has run; 0 if it is empty. Writes nothing, so that a foreign
+/// file stays unchanged.
 pub(super) fn version(connection: &Connection) -> Result<usize, OpenError> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
@@ -41,15 +42,15 @@ pub(super) fn version(connection: &Connection) -> Result<usize, OpenError> {
     }
 }
 
-/// Runs those migrations that a database with `seen` of them has not had yet.
+/// Runs the migrations that a database with `seen` of them lacks.
 pub(super) fn migrate(
     connection: &mut Connection,
     migrations: &[&str],
     seen: usize,
 ) -> rusqlite::Result<()> {
     for (index, sql) in migrations.iter().enumerate().skip(seen) {
-        // `user_version` lies in the database's header and is part of the transaction: after a
-        // crash, a migration has been run and counted, or neither.
+        // `user_version` is part of the transaction: after a crash, a migration has been run and
+        // counted, or neither.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "user_version", number(index + 1) as i64)?;
@@ -58,9 +59,8 @@ pub(super) fn migrate(
     Ok(())
 }
 
-/// The first thing that differs from what the migrations make, or that they do not make at all: a
-/// trigger of somebody else's would run with every entry. `None`: all is as it is to be. `ours` is
-/// what they have made.
+/// The first difference to `ours`, the schema that the migrations make; `None` if there is none.
+/// Additions count, too: a foreign trigger would run with every entry.
 pub(super) fn difference(
     connection: &Connection,
     ours: &Connection,
@@ -76,8 +76,8 @@ pub(super) fn difference(
     Ok(theirs.into_keys().next().map(|name| format!("{name} is not part of shanty's schema")))
 }
 
-/// All that a database consists of: what kind of thing, its name, and what made it, without
-/// comments and spaces. (What `ANALYZE` leaves behind changes nothing.)
+/// All objects of a schema: type and name, and the SQL that made each, without comments and spaces.
+/// (The tables that `ANALYZE` leaves change nothing.)
 pub(super) fn objects(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
     let mut select = connection.prepare(
         "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema

@@ -1,4 +1,4 @@
-//! Finding messages by their words. Whatever somebody types is a search, and never an error.
+//! Full-text search. Any text is a valid search, and never an error.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -15,79 +15,78 @@ use crate::store::reader::number;
 use crate::store::terms::Terms;
 use crate::store::{Message, Reader, index};
 
-/// What is searched for.
+/// A search.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Query {
-    /// All of them are to be in the message, in any order; what is in quotes, one behind the other.
-    /// A `*` behind the last one says that it may go on.
+    /// The message must have all of these words, in any order, and those in quotes as a phrase. A
+    /// `*` after the last word makes it a prefix.
     pub words: String,
-    /// In one of these rooms, and said after that entry.
+    /// The message must be in one of these rooms, and after that entry.
     pub rooms: Vec<(RoomId, Seq)>,
-    /// Said by somebody of that name.
+    /// Its author must have this name.
     pub author: Option<Folded>,
-    /// Older than that.
+    /// It must be older than this.
     pub before: Option<Seq>,
-    /// So many, or [`PAGE_MESSAGES_MAX`].
+    /// The size of the page, at most [`PAGE_MESSAGES_MAX`].
     pub limit: usize,
 }
 
-/// What was found.
+/// A page of results.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Found {
-    /// The newest first, each with a piece of it: plain text.
+    /// The newest first, each with a snippet: plain text.
     pub messages: Vec<(Message, String)>,
-    /// Where to go on: there are ones that are older than that, or may be. (Also where none was
-    /// found: in very many messages that have the words, and fit in nothing else, a search ends
-    /// before it is sure.)
+    /// Where to continue: there are or may be older results. (Also with an empty page: a search
+    /// ends early if very many messages have the words and fail the other conditions.)
     pub before: Option<Seq>,
 }
 
-/// How far a search has come.
+/// The progress of a search.
 struct Hits {
-    /// What fits, the newest first.
+    /// Matching messages, the newest first.
     found: Vec<Seq>,
-    /// The last that was looked at.
+    /// The last one that was looked at.
     looked_at: Option<Seq>,
     looks: usize,
-    /// Bytes of messages whose words were looked at one by one.
+    /// Bytes of messages whose text was read one by one.
     walked: usize,
     deadline: Instant,
 }
 
 /// The rooms of a search, for the index.
 struct Rooms {
-    /// In FTS5's language.
+    /// In FTS5's query language.
     expression: String,
-    /// They have few messages, so that they narrow a search down more than its words do.
+    /// They have so few messages that they narrow a search down more than its words do.
     are_small: bool,
 }
 
-/// Where a search is made, and for what.
+/// One query to an index.
 struct Search<'a> {
     index: &'a str,
-    /// In FTS5's language.
+    /// In FTS5's query language.
     expression: String,
-    /// What a message has to have besides: it is walked through what the expression gives.
+    /// Terms to check in the text of each message that the expression finds.
     walk: Option<&'a Terms>,
     query: &'a Query,
 }
 
-/// Why a search ends.
+/// Why a query ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// There is nothing more.
+    /// No more matches.
     Through,
-    /// The page is full, and there is one more.
+    /// The page is full, and there is one more match.
     Full(Seq),
-    /// It has looked for long enough, and so far.
+    /// The time or the number of looks is up, at this message.
     Late(Seq),
 }
 
 impl Reader {
-    /// Finds messages. No words find nothing.
+    /// Finds messages. A search without words finds nothing.
     ///
     /// # Errors
-    /// When the database cannot be read; when it has taken too long before anything was found.
+    /// If the database cannot be read, or the deadline passes before anything is found.
     pub fn search(&mut self, query: &Query) -> rusqlite::Result<Found> {
         let mut found = Found { messages: Vec::new(), before: None };
         let terms = Terms::of(&query.words);
@@ -96,7 +95,7 @@ impl Reader {
         }
         let deadline = Instant::now() + Duration::from_millis(SEARCH_DEADLINE_MS);
         self.break_off_at(deadline)?;
-        // First the youngest, which are not in the index yet.
+        // First the youngest messages, which are not in the index on disk yet.
         let indexed = index::indexed(&self.connection)?;
         let before = query.before.map_or(i64::MAX, number);
         if before > indexed + 1 {
@@ -118,7 +117,7 @@ impl Reader {
             End::Through => None,
             End::Full(seq) | End::Late(seq) => Some(seq),
         };
-        // What was found is told, however long that took.
+        // Whatever was found is returned, however long that took.
         self.break_off_at(Instant::now() + Duration::from_millis(READ_DEADLINE_MS))?;
         for seq in hits.found {
             if let Some(message) = self.by_seq(seq)? {
@@ -129,9 +128,10 @@ impl Reader {
         Ok(found)
     }
 
-    /// What is in the index for all. Words that begin so, FTS5 can only gather, all that it has of
-    /// them, before it gives the first message: 37 ms for the most frequent of a million. So what
-    /// fits without them is walked first, the newest first; where that finds few, they are rare.
+    /// Searches the index on disk. For a prefix, FTS5 has to gather all words that begin so before
+    /// it returns the first message: 37 ms for the most frequent of a million. So messages that
+    /// match without the prefix are read one by one first, newest first; if that finds few, words
+    /// with the prefix are rare.
     fn in_index(
         &self,
         (terms, query, rooms): (&Terms, &Query, &Rooms),
@@ -153,8 +153,8 @@ impl Reader {
         self.matches(&Search { index, expression, walk: None, query }, before, hits)
     }
 
-    /// What tells the index which rooms. That is checked again with each message; here it spares
-    /// looking at any that the caller may not read.
+    /// Restricts the index to the rooms. Each message is checked again; this only spares looking at
+    /// messages that the caller may not read.
     fn rooms(&self, query: &Query) -> rusqlite::Result<Rooms> {
         let (marks, are_small) = if query.rooms.len() <= SEARCH_ROOMS_MAX {
             let mark = |(room, _): &(RoomId, Seq)| index::room_mark(signed(room.0));
@@ -185,13 +185,13 @@ impl Reader {
         Ok(left > 0)
     }
 
-    /// Adds the numbers of messages that fit, the newest first, up to the limit.
+    /// Adds the numbers of matching messages, the newest first, up to the limit.
     fn matches(&self, search: &Search<'_>, before: i64, hits: &mut Hits) -> rusqlite::Result<End> {
         let Search { index, expression, walk, query } = search;
         let limit = query.limit.clamp(1, PAGE_MESSAGES_MAX);
         let after = |(room, after): &(RoomId, Seq)| (signed(room.0), *after);
         let rooms: HashMap<i64, Seq> = query.rooms.iter().map(after).collect();
-        // CROSS JOIN: the index leads. It gives its rows in this order by itself.
+        // CROSS JOIN: the index leads, and returns its rows in this order by itself.
         let (_, table) = index.split_once('.').unwrap_or(("", index));
         let words = walk.map_or("", |_| ", log.text");
         let sql = format!(
@@ -229,7 +229,7 @@ impl Reader {
                 fits = terms.are_in(words);
             }
             if fits && hits.found.len() == limit {
-                // There is one more. Of what does not fit, nobody is told that it is there.
+                // One more exists. Messages that do not match stay unmentioned.
                 return Ok(hits.found.last().map_or(End::Through, |last| End::Full(*last)));
             }
             (hits.looks, hits.looked_at) = (hits.looks + 1, Some(seq));
@@ -238,7 +238,7 @@ impl Reader {
     }
 }
 
-/// The terms, and what narrows them down, in FTS5's language.
+/// The whole query in FTS5's language.
 fn expression(terms: &Terms, query: &Query, rooms: &Rooms) -> String {
     let author = query.author.as_ref().map(|author| {
         let mark = index::author_mark(author.as_str());
@@ -249,9 +249,9 @@ fn expression(terms: &Terms, query: &Query, rooms: &Rooms) -> String {
     match () {
         () if words.is_empty() => rooms.clone(),
         () if are_small => format!("{words} AND {rooms}"),
-        // FTS5 leaps through all that an AND joins, from one place to the next where each might
-        // stand, and so through all of a large room for words that never meet. What an OR joins
-        // (here with a word that is nowhere) has to have met before the AND around it goes on.
+        // For an AND, FTS5 leaps between the places of all terms, and so through a whole large room
+        // for words that never meet. The terms inside an OR (here with a word that never occurs)
+        // have to meet before the AND around it goes on.
         () => format!("(({words}) OR \".\") AND {rooms}"),
     }
 }

@@ -1,8 +1,8 @@
-//! The line before the reader that searches: one search at a time, and of one person one that
-//! waits. Who asks for another meanwhile wants that one (a page that searches while its visitor
-//! types), and the one that waited is given up; so one person cannot fill the line.
+//! The queue before the reader that searches: one search runs at a time, and one of each person
+//! waits. A newer search of the same person (a page that searches while its visitor types) replaces
+//! the waiting one; so one person cannot fill the queue.
 //!
-//! The thread of the reader owns the line: it looks at it between two searches.
+//! The reader's thread owns the queue, and looks at it between two searches.
 
 #[cfg(test)]
 mod simulation;
@@ -16,11 +16,11 @@ use crate::chat::Folded;
 use crate::store::readers::{Job, ReadError, Readers, Shelf};
 use crate::store::{Found, Query};
 
-/// Searches that wait for their turn, the first one first.
+/// Waiting searches, the first one first.
 #[derive(Default)]
 pub(super) struct Line(VecDeque<Search>);
 
-/// Where the answer goes.
+/// The way back to the caller.
 type Answer = oneshot::Sender<Result<Found, ReadError>>;
 
 struct Search {
@@ -31,12 +31,12 @@ struct Search {
 }
 
 impl Readers {
-    /// Searches, when it is the turn of that person.
+    /// Searches, when it is that person's turn.
     ///
     /// # Errors
-    /// When they ask for something else before it is their turn ([`ReadError::Superseded`]), when
-    /// that does not come within [`READ_WAIT_MS`](crate::limits::READ_WAIT_MS), when it takes
-    /// longer than [`READ_DEADLINE_MS`](crate::limits::READ_DEADLINE_MS), or when the database
+    /// If the person searches for something else before their turn ([`ReadError::Superseded`]), if
+    /// their turn does not come within [`READ_WAIT_MS`](crate::limits::READ_WAIT_MS), if the search
+    /// takes longer than [`READ_DEADLINE_MS`](crate::limits::READ_DEADLINE_MS), or if the database
     /// cannot be read.
     pub async fn search(&self, person: Folded, query: Query) -> Result<Found, ReadError> {
         let (answer, answered) = oneshot::channel();
@@ -46,13 +46,13 @@ impl Readers {
     }
 }
 
-/// Waits for the answer to a search, so long and no longer.
+/// Waits for the answer to a search, up to a deadline.
 async fn in_time(
     patience: Duration,
     answered: oneshot::Receiver<Result<Found, ReadError>>,
 ) -> Result<Found, ReadError> {
     let answered = tokio::time::timeout(patience, answered).await;
-    // A search that has panicked gives no answer; that was told where it did.
+    // A search that panicked gives no answer; the panic was logged where it happened.
     answered.map_err(|_| ReadError::Busy)?.unwrap_or(Err(ReadError::Failed))
 }
 
@@ -62,7 +62,7 @@ impl Line {
     }
 
     fn join(&mut self, search: Search) {
-        // Whoever has hung up, or has waited for too long, wants nothing any more.
+        // Callers that have hung up or given up want no answer.
         self.0.retain(|waiting| !waiting.answer.is_closed());
         match self.0.iter_mut().find(|waiting| waiting.person == search.person) {
             Some(waiting) => {
@@ -73,7 +73,7 @@ impl Line {
         }
     }
 
-    /// What is to be done next.
+    /// The next job.
     pub fn next(&mut self) -> Option<Job> {
         let Search { query, deadline, answer, .. } = self.pop()?;
         Some(Box::new(move |shelf: &mut Shelf| {
@@ -81,7 +81,7 @@ impl Line {
         }))
     }
 
-    /// The first one, unless nobody waits for it any more.
+    /// The first search whose caller still waits.
     fn pop(&mut self) -> Option<Search> {
         self.0.pop_front().filter(|search| !search.answer.is_closed())
     }

@@ -1,4 +1,4 @@
-//! What a core starts from: everything that lasts, out of the tables beside the log.
+//! The state that a core starts from, loaded from the tables beside the log.
 
 use rusqlite::{Connection, Row};
 
@@ -9,7 +9,7 @@ use crate::chat::{
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
 
-/// Everything that lasts, each list by number.
+/// Loads everything, each list ordered by number.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
     let last_room = "SELECT ifnull(max(id), 0) FROM room WHERE id < 4294967296";
     let spent = "SELECT id AS number FROM room WHERE gone IS NOT NULL AND id >= 4294967296
@@ -17,7 +17,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
     let last_session = "SELECT value FROM meta WHERE key = 'last_session'";
     let number = |sql| connection.query_row(sql, [], |row| row.get(0)).map(unsigned);
     let accounts = "SELECT * FROM account WHERE gone IS NULL ORDER BY id";
-    // The last message of each room stands at the end of its part of the index `log_said`.
+    // The last message of each room is the last of its part of the index `log_said`.
     let rooms = "SELECT room.*, (
             SELECT max(log.seq) FROM log
             WHERE log.room = room.id AND log.kind = 'said' AND log.seq > room.since
@@ -33,7 +33,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         }
     }
     if members.next().is_some() {
-        // Somebody belongs to a room that is not there.
+        // A member of a room that does not exist.
         return Err(rusqlite::Error::QueryReturnedNoRows);
     }
     let (deleted, rooms): (Vec<_>, Vec<_>) =
@@ -116,7 +116,7 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
     })
 }
 
-/// When a room was deleted, and by which entry, if it can be brought back.
+/// When a deleted room was deleted, and by which entry, if it can be brought back.
 fn kept(row: &Row<'_>) -> rusqlite::Result<Option<(Time, Seq)>> {
     let by = row.get::<_, Option<i64>>("kept")?.map(|by| Seq(unsigned(by)));
     Ok(row.get::<_, Option<i64>>("gone")?.map(Time).zip(by))

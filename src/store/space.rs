@@ -1,7 +1,7 @@
-//! How much room the disk has: so much is to be kept free, for what has to be written even then,
-//! and for whatever else lives there.
+//! The disk's free space: some is reserved, for writes that must succeed even then, and for other
+//! programs.
 //!
-//! It must never be asked by the event loop, as a disk may take its time. Called by the server.
+//! The event loop must never ask, as a disk may take its time. Called by the server.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,29 +9,29 @@ use std::path::{Path, PathBuf};
 use crate::chat::Space;
 use crate::limits::{DISK_FREE_BYTES, DISK_FREE_PARTS};
 
-/// The disk with the database, and what is to be kept free of it.
+/// The disk of the database, and how much of it to keep free.
 #[derive(Clone, Debug)]
 pub struct Disk {
     directory: PathBuf,
-    /// In bytes; `None`: as much as befits its size.
+    /// In bytes; `None`: a part of the disk's size.
     kept: Option<u64>,
 }
 
 impl Disk {
-    /// The one with that file.
+    /// The disk of that file.
     pub fn of(file: &Path, kept: Option<u64>) -> Disk {
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         Disk { directory: parent.unwrap_or(Path::new(".")).to_owned(), kept }
     }
 
-    /// How much room it has.
+    /// How much space it has.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// If the system does not say.
     pub fn space(&self) -> io::Result<Space> {
         let disk = rustix::fs::statvfs(&self.directory)?;
         let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-        // What only root may use is of no use to us.
+        // Space that is reserved for root is of no use to us.
         Ok(judge(bytes(disk.f_bavail), bytes(disk.f_blocks), self.kept))
     }
 }
@@ -59,11 +59,11 @@ mod tests {
             (DISK_FREE_BYTES * 2 - 1, huge, None, Space::Little),
             (DISK_FREE_BYTES, huge, None, Space::Little),
             (DISK_FREE_BYTES - 1, huge, None, Space::Least),
-            // A small disk can be used.
+            // A small disk is usable.
             (8 * MIB, 16 * MIB, None, Space::Enough),
             (MIB, 16 * MIB, None, Space::Little),
             (MIB / 2, 16 * MIB, None, Space::Least),
-            // Unless one says otherwise.
+            // Unless the setting says otherwise.
             (8 * MIB, 16 * MIB, Some(9 * MIB), Space::Least),
             (8 * MIB, 16 * MIB, Some(5 * MIB), Space::Little),
             (0, 16 * MIB, Some(0), Space::Enough),

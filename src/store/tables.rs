@@ -1,8 +1,8 @@
 //! The tables beside the log: what an entry changes in them.
 //!
 //! [`apply`] is the same fold as the core's own (`chat/apply.rs`), in SQL: an entry that does not
-//! fit what came before it (a name that is taken, a room that is gone) changes nothing, and is no
-//! error. A test holds the two against each other.
+//! fit the state before it (a name that is taken, a room that is gone) changes nothing, and is no
+//! error. A test compares the two.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -11,11 +11,11 @@ use crate::chat::{
 };
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
-use crate::store::{deleted, direct, words};
+use crate::store::{deleted, direct, messages};
 use crate::time::Time;
 
-/// Carries out one entry, in the caller's transaction. Whoever makes an account belongs to the
-/// lobby, whoever makes a room to that; both have read all there is.
+/// Carries out one entry, in the caller's transaction. A new account joins the lobby, the owner of
+/// a new room joins that room; both start with everything read.
 pub(super) fn apply(
     connection: &Connection,
     seq: Seq,
@@ -27,7 +27,7 @@ pub(super) fn apply(
         Entry::Said { .. }
         | Entry::Edited { .. }
         | Entry::Deleted { .. }
-        | Entry::Reacted { .. } => words::apply(connection, seq, time, entry)?,
+        | Entry::Reacted { .. } => messages::apply(connection, seq, time, entry)?,
         Entry::AccountMade { account, name, key, color } => {
             let made = sql("INSERT INTO account (id, name, folded, key, color, created)
                  VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")?
@@ -64,7 +64,7 @@ pub(super) fn apply(
         Entry::DirectMade { room, between, both } => {
             direct::made(connection, (seq, time), *room, *between, *both)?;
         }
-        // A room for two is theirs alone.
+        // Only its two members can join a direct room.
         Entry::MemberChanged { room, account, member, expelled: _, with: _ } => {
             let open = "SELECT EXISTS (SELECT 1 FROM room
                  WHERE id = ?1 AND gone IS NULL
@@ -96,7 +96,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// An account that is there becomes a member, if it is none already.
+/// Makes an existing account a member, unless it is one already.
 pub(super) fn enter(
     connection: &Connection,
     seq: Seq,
@@ -116,7 +116,8 @@ pub(super) fn enter(
     Ok(())
 }
 
-/// Somebody, or everybody, who belongs to a room now loses it by this entry, and is to be told so.
+/// Records that an account (`None`: every member) loses its membership by this entry, so that its
+/// streams learn of it.
 pub(super) fn lose(
     connection: &Connection,
     seq: Seq,
@@ -133,7 +134,7 @@ pub(super) fn lose(
     Ok(())
 }
 
-/// Whoever came in by what no longer opens the room is a member no more, unless they are kept.
+/// A change that closes the room ends all memberships but the owner's, unless `keep_members`.
 fn room_changed(
     connection: &Connection,
     (seq, time): (Seq, Time),
@@ -145,7 +146,7 @@ fn room_changed(
         .prepare_cached("SELECT visibility = 'public', generation, owner FROM room WHERE id = ?")?
         .query_row([signed(room.0)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
     let before: Option<(bool, i64, Option<i64>)> = before.optional()?;
-    // OR IGNORE: a title that another room has leaves this one as it is.
+    // OR IGNORE: a title that another room has leaves this room as it is.
     let mut update = connection.prepare_cached(
         "UPDATE OR IGNORE room SET title = ?1, folded = ?2,
              description = ?3, visibility = ?4, password = ?5, generation = ?6, updated = ?7,
@@ -180,8 +181,8 @@ fn room_changed(
     Ok(())
 }
 
-/// Of a guest without a session. The name is free again, the number used up, and what was theirs is
-/// the longest member's. Their rooms for two end, and the other of the two is to be told so.
+/// Only for a guest without a session. The name becomes free, the number stays used, and each room
+/// of the guest goes to its longest member. Direct rooms end, and the other member is told.
 fn account_ended(
     connection: &Connection,
     (seq, time): (Seq, Time),
@@ -209,7 +210,8 @@ fn account_ended(
     Ok(())
 }
 
-/// Of two who are there, and two. Whoever blocks one more has blocked nobody who is gone.
+/// Both accounts must exist and differ. Each new block removes the account's blocks of accounts
+/// that are gone.
 fn block_changed(
     connection: &Connection,
     account: AccountId,
@@ -234,7 +236,7 @@ fn block_changed(
     Ok(())
 }
 
-/// Of an account that has one; and no other has, or had, the new one.
+/// Only for an account with a key; no other account may have, or have had, the new key.
 fn key_changed(
     connection: &Connection,
     account: AccountId,
@@ -275,7 +277,7 @@ fn session_begun(
     Ok(())
 }
 
-/// Whether there is such a room now.
+/// Returns whether the room was made.
 fn room_made(
     connection: &Connection,
     seq: Seq,
@@ -283,7 +285,7 @@ fn room_made(
     (room, owner): (RoomId, Option<AccountId>),
     settings: &RoomSettings,
 ) -> rusqlite::Result<bool> {
-    // As the core has it: a number is never used twice, not even that of a room that is gone.
+    // As in the core: a number is never reused, not even that of a room that is gone.
     let mut insert = connection.prepare_cached(
         "INSERT INTO room (title, folded, description, visibility, password,
              id, owner, generation, created, updated, since, opened)
@@ -313,7 +315,7 @@ pub(super) fn bind_settings(
     statement.raw_bind_parameter(5, settings.password.as_deref())
 }
 
-/// A session was used; one that has ended stays ended.
+/// Stores the last use of a session; an ended session stays ended.
 pub(super) fn touch(
     connection: &Connection,
     session: SessionId,
@@ -325,7 +327,7 @@ pub(super) fn touch(
     Ok(())
 }
 
-/// A member has read so far; only forward, and only while they are one.
+/// Stores how far a member has read; only forward, and only for members.
 pub(super) fn mark(
     connection: &Connection,
     room: RoomId,

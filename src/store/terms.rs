@@ -1,25 +1,25 @@
-//! What is searched for: from what somebody typed to the index's own language, and to the piece of
-//! a message that is shown. Whatever is typed is a search, and never an error.
+//! The terms of a search: from the typed text to the index's query language, and to the snippet of
+//! a message. Any text is a valid search, and never an error.
 
 use crate::limits::{SEARCH_PREFIX_CHARS_MIN, SEARCH_TOKENS_MAX, SEARCH_WORDS_MAX, SNIPPET_CHARS};
 use crate::store::fold::{Word, Words};
 
-/// All of them are to be in a message.
+/// A message must have all of them.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Terms(Vec<Term>);
 
 #[derive(Clone, PartialEq, Debug)]
 enum Term {
-    /// Words, one behind the other; the last may go on.
+    /// Words in sequence; if `open`, the last is a prefix.
     Phrase { words: Vec<String>, open: bool },
-    /// A letter of a script without spaces, wherever it stands.
+    /// A letter of a script without spaces, anywhere.
     Letter(char),
 }
 
 impl Terms {
-    /// What stands between spaces is a term; what stands in quotes is one, spaces and all. A word
-    /// that the index cuts (`quick-brown`) is a phrase, too. A `*` at the end leaves the last word
-    /// open, if it is long enough.
+    /// Spaces separate terms; text in quotes is one term, spaces and all. A word that the index
+    /// cuts (`quick-brown`) is a phrase, too. A `*` at the end makes the last word a prefix, if it
+    /// is long enough.
     pub fn of(typed: &str) -> Terms {
         let (mut terms, mut left) = (Terms::default(), SEARCH_TOKENS_MAX);
         for part in parts(typed).into_iter().filter(|part| part.chars().any(char::is_alphanumeric))
@@ -27,8 +27,7 @@ impl Terms {
             terms.take(&Words::of(part), &mut left);
         }
         terms.0.truncate(SEARCH_WORDS_MAX);
-        // What a word may go on with, the index would have to gather: so this is only where it is
-        // wanted.
+        // The index has to gather all words with a prefix, so prefixes are only used on request.
         let starred = typed.trim_end_matches(|c: char| is_quote(c) || c.is_whitespace());
         if starred.ends_with('*')
             && let Some(Term::Phrase { words, open }) = terms.0.last_mut()
@@ -64,8 +63,8 @@ impl Terms {
         self.0.is_empty()
     }
 
-    /// Each in FTS5's language. Each word is in a string of that language, and has nothing in it
-    /// but letters and digits; so there is no syntax to be wrong.
+    /// Each term in FTS5's language. Each word is a string of that language and consists of letters
+    /// and digits only, so the syntax is always right.
     pub fn expressions(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|term| match term {
             Term::Phrase { words, open } => {
@@ -76,27 +75,26 @@ impl Terms {
         })
     }
 
-    /// Those whose last word may go on (one at most), and the others.
+    /// The terms with a prefix (one at most), and the others.
     pub fn apart(self) -> (Terms, Terms) {
         let is_open = |term: &Term| matches!(term, Term::Phrase { open: true, .. });
         let (open, others) = self.0.into_iter().partition(is_open);
         (Terms(open), Terms(others))
     }
 
-    /// Whether a message has all of them: the same as what the index says.
+    /// Whether a message has all of them: the same answer as the index gives.
     pub fn are_in(&self, message: &str) -> bool {
         let said = Words::of(message);
         self.0.iter().all(|term| term.first_in(&said).is_some())
     }
 
-    /// The part of a message around the first place where one of the terms stands in it. On one
-    /// line.
+    /// The part of a message around the first match of any term, on one line.
     pub fn snippet(&self, message: &str) -> String {
         let hit = self.first_in(message).unwrap_or(0);
         let letters: Vec<char> =
             message.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
         let start = hit.saturating_sub(SNIPPET_CHARS / 4);
-        // What would be left out at the end is rather shown at the beginning.
+        // Room that is left at the end is used at the beginning.
         let start = start.min(letters.len().saturating_sub(SNIPPET_CHARS));
         let end = (start + SNIPPET_CHARS).min(letters.len());
         let piece: String = letters[start..end].iter().collect();
@@ -105,8 +103,8 @@ impl Terms {
         format!("{}{piece}{}", if before { "…" } else { "" }, if after { "…" } else { "" })
     }
 
-    /// The first character of a message that belongs to a term. Each word of the message is looked
-    /// at once for each of the terms', which are few.
+    /// The position of the first match. Each word of the message is compared with each term; there
+    /// are few.
     fn first_in(&self, message: &str) -> Option<usize> {
         let said = Words::of(message);
         self.0.iter().filter_map(|term| term.first_in(&said)).min()
@@ -134,7 +132,7 @@ impl Term {
     }
 }
 
-/// Whether a text goes on with these words.
+/// Whether a text continues with these words.
 fn stands<'a>(said: impl Iterator<Item = Word<'a>>, words: &[String], open: bool) -> bool {
     let mut matched = 0;
     for (index, (said, word)) in said.zip(words).enumerate() {
@@ -147,8 +145,8 @@ fn stands<'a>(said: impl Iterator<Item = Word<'a>>, words: &[String], open: bool
     matched == words.len()
 }
 
-/// What is between quotes, and of what is not, each part between spaces. A quote that does not end
-/// is none.
+/// The parts in quotes, and the parts between spaces outside of quotes. An unclosed quote is
+/// ignored.
 fn parts(typed: &str) -> Vec<&str> {
     let (mut parts, mut rest) = (Vec::new(), typed);
     while let Some((before, quoted)) = rest.split_once(is_quote) {

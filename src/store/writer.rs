@@ -24,41 +24,42 @@ use crate::log;
 use crate::store::chain::Chain;
 use crate::store::health::Pulse;
 use crate::store::index::{self, Unindexed};
-use crate::store::line::Riders;
+use crate::store::line::Coalesced;
+use crate::store::messages::{self, Outcome};
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
-use crate::store::words::{self, Verdict};
 use crate::store::{LineEnd, Readers, Retain, entries, health, notes, tables};
 use crate::time::Time;
 
-/// What is to be written.
+/// One item for the writer.
 #[derive(Debug)]
 pub enum Job {
-    /// An entry that the core has proposed; answered exactly once.
+    /// An entry that the core has proposed; the writer answers it exactly once.
     Entry {
-        /// Comes back with the answer.
+        /// Returned with the answer.
         ticket: Ticket,
-        /// When it was proposed; kept with it.
+        /// When the core proposed it; stored with it.
         time: Time,
-        /// Comes back with the answer, too.
+        /// Returned with the answer.
         entry: Entry,
     },
-    /// When these sessions were last used. Rides along with a commit.
+    /// When these sessions were last used. Written with the next commit; never answered.
     Touch(Vec<(SessionId, Time)>),
-    /// How far a member has read a room; only forward. Rides along, likewise.
+    /// How far a member has read a room; only moves forward. Written with the next commit; never
+    /// answered.
     Mark {
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// Who.
+        /// The member.
         account: AccountId,
-        /// The last message that was read.
+        /// The last message that the member has read.
         seq: Seq,
     },
 }
 
 impl Job {
-    /// What only rides along; not an entry.
-    fn rider(&self) -> Option<Job> {
+    /// A copy of a job that is never answered; `None` for an entry.
+    fn coalesced(&self) -> Option<Job> {
         match self {
             Job::Entry { .. } => None,
             Job::Touch(used) => Some(Job::Touch(used.clone())),
@@ -74,53 +75,53 @@ pub struct Writer {
     pub(super) connection: Connection,
     /// The number of the last entry in the log.
     last: Seq,
-    /// Goes on behind that entry.
+    /// The hash chain after that entry.
     chain: Chain,
-    /// The entry up to which the log goes, as it was noted last.
+    /// The last entry that the note of the log's end covers.
     noted: Seq,
-    /// What cannot be found by the full-text index yet: see [`index`].
+    /// What the full-text index does not contain yet: see [`index`].
     unindexed: Unindexed,
     start: Instant,
-    /// Whether the last transaction failed: whoever wants to know is told, and the log once.
+    /// Whether the last transaction failed. Watchers are told, and the log once for each episode.
     pulse: Pulse,
-    /// Removes old messages, where that is wanted.
+    /// Removes old messages, if retention is on.
     pub(super) pruner: Option<Pruner>,
-    /// Those who have to be gone before the writer closes the database.
+    /// Closed before the writer closes the database.
     readers: Readers,
-    /// Keeps other shanties out. It stands below `connection` because fields are dropped in their
-    /// order, and it has to outlive SQLite's own locks: see `open`.
+    /// Keeps other shanties out. Declared below `connection` because fields are dropped in order,
+    /// and the lock has to outlive SQLite's own locks: see `open`.
     _lock: File,
 }
 
-/// What is written to: the database; in the simulation, what stands for it.
+/// What the writing loop writes to: the database or, in the simulation, its substitute.
 pub(crate) trait Medium {
-    /// The time since some start.
+    /// The time since an arbitrary start.
     fn now(&self) -> Duration;
-    /// Lets so much time pass.
+    /// Sleeps for `pause`.
     async fn pause(&mut self, pause: Duration);
-    /// Writes a batch, and says what came of each of its entries, in their order.
+    /// Writes a batch. Returns one answer for each of its entries, in order.
     async fn write(&mut self, batch: Vec<Job>) -> Vec<Command>;
-    /// Whether the last that was to be written could not be.
+    /// Whether the last write failed.
     fn is_failing(&self) -> bool;
-    /// Waits for a while, then tries whether something can be written again: whoever keeps away
-    /// until it can gives us nothing to write.
+    /// Waits, then tests whether a write succeeds again. Needed because clients that stay away
+    /// until it does give the writer nothing to write.
     async fn probe(&mut self);
-    /// What there is to do while nothing is to be written.
+    /// When there is maintenance to do while nothing waits to be written.
     fn chore(&self) -> MaintenanceTask;
-    /// Does some of that, in no time that anybody would notice.
+    /// Does one short step of maintenance.
     fn work(&mut self);
 }
 
-/// When there is something to do beside writing.
+/// When maintenance is due.
 pub(crate) enum MaintenanceTask {
     Never,
-    /// Unless something is to be written before.
+    /// After this time, unless something to write comes first.
     In(Duration),
-    /// Before anything is written.
+    /// Before the next write.
     Now,
 }
 
-/// Writes what comes until the inbox is closed and empty; see [`Writer::run`].
+/// Writes all jobs until the inbox is closed and empty; see [`Writer::run`].
 pub(crate) async fn write_all(
     disk: &mut impl Medium,
     mut inbox: LineEnd,
@@ -128,8 +129,8 @@ pub(crate) async fn write_all(
 ) {
     let mut pace = Pace::default();
     let mut queue = VecDeque::new();
-    // What rode along with a batch that could not be written.
-    let mut late = Riders::new();
+    // Marks and touches of a batch that failed; they go with the next one.
+    let mut late = Coalesced::new();
     loop {
         if queue.is_empty() {
             let Some(writes) = next(disk, &mut inbox).await else { break };
@@ -145,23 +146,23 @@ pub(crate) async fn write_all(
         let count = queue.len().min(COMMIT_ENTRIES_MAX);
         pace.begin(disk.now(), count);
         let batch: Vec<Job> = queue.drain(..count).chain(late.take()).collect();
-        let riders: Vec<Job> = batch.iter().filter_map(Job::rider).collect();
+        let coalesced: Vec<Job> = batch.iter().filter_map(Job::coalesced).collect();
         let answers = disk.write(batch).await;
         if disk.is_failing() {
-            riders.into_iter().for_each(|rider| late.put(rider));
+            coalesced.into_iter().for_each(|job| late.put(job));
         }
-        // Said also where there is nothing to say: there is room in the line again.
+        // Called also with no answers: it tells the hub that the line has room again.
         answer(answers).await;
     }
     while !late.is_empty() {
         disk.write(late.take().collect()).await;
         if disk.is_failing() {
-            break; // What people have read is not worth waiting for a disk that is not well.
+            break; // Read markers are not worth waiting for a disk that fails.
         }
     }
 }
 
-/// What is to be written next. Until it comes, old messages go.
+/// Waits for the next jobs, and does maintenance meanwhile.
 async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Job>> {
     while disk.is_failing() {
         match inbox.try_recv() {
@@ -249,23 +250,22 @@ impl Writer {
         }
     }
 
-    /// Writes what comes until the inbox is closed and empty. It blocks its thread, on the disk and
-    /// in pauses, so it is to have one for itself, and to be waited for there; with retention, in a
-    /// runtime with a clock.
+    /// Writes all jobs until the inbox is closed and empty. It blocks its thread, on the disk and
+    /// in pauses, so give it a thread of its own and await it there; with retention, in a runtime
+    /// with a timer.
     ///
-    /// After each transaction `answer` is called once, with one [`Command::Logged`] for each entry,
-    /// or, where it could not be written or speaks of a message that is not there, one
-    /// [`Command::Unlogged`], or, where the log has it already, one [`Command::Repeated`], in the
-    /// order of proposing. (Of a reaction that is on its message already, or not there to be taken
-    /// off, `Repeated` tells the entry that put it there, or the message.) Numbers follow each
-    /// other without a gap, whatever fails. A failure ends nothing: the next transaction is tried
-    /// as if nothing had been.
+    /// After each transaction it calls `answer` once, with one command for each entry, in the order
+    /// of proposing: [`Command::Logged`]; [`Command::Unlogged`], if the entry could not be written
+    /// or names a message that does not exist; or [`Command::Repeated`], if the log already has it.
+    /// (For a reaction that is already on its message, `Repeated` names the entry that put it
+    /// there; for one to remove that is not there, the message.) Numbers follow each other without
+    /// a gap, whatever fails. A failure ends nothing: the next transaction starts afresh.
     pub async fn run(mut self, inbox: LineEnd, answer: impl AsyncFnMut(Vec<Command>)) {
         write_all(&mut self, inbox, answer).await;
         self.close();
     }
 
-    /// Writes a log that proves nothing, for the benchmark: no check will call it sound.
+    /// Switches the hash chain off, for the benchmark: `verify` rejects such a log.
     #[doc(hidden)]
     pub fn without_chain(&mut self) {
         self.chain.switch_off();
@@ -277,11 +277,11 @@ impl Writer {
         }
     }
 
-    /// Leaves one file behind instead of three. If that fails, nothing is lost: the next start
-    /// finds the write-ahead log and goes on from there.
+    /// Leaves one file instead of three. If that fails, nothing is lost: the next start recovers
+    /// the write-ahead log.
     pub(super) fn close(self) {
         self.readers.close();
-        // As this writer knows it, and not as the file says by now: somebody may have cut it.
+        // The end as this writer knows it; somebody may have truncated the file meanwhile.
         let last = entries::signed(self.last.0);
         if let Err(error) = notes::note_end_at(&self.connection, last, self.chain.last()) {
             log!(Warn, "cannot record the end of the log: {error}");
@@ -292,18 +292,18 @@ impl Writer {
         }
     }
 
-    /// Writes a batch, in one transaction if it can, and says what came of each of its entries.
+    /// Writes a batch, in one transaction if possible. Returns one answer for each entry.
     pub(super) fn commit(&mut self, batch: Vec<Job>) -> Vec<Command> {
         match self.transact(&batch) {
-            Ok(Done { verdicts, unindexed, noted }) => {
+            Ok(Done { outcomes, unindexed, noted }) => {
                 (self.unindexed, self.noted) = (unindexed, noted);
                 self.wrote();
-                self.judged(batch, verdicts)
+                self.answers(batch, outcomes)
             }
             Err(error) if is_of_one_entry(&error) => {
                 if batch.len() > 1 {
-                    // One of them is at fault, and the others shall not suffer: each by itself.
-                    return batch.into_iter().flat_map(|one| self.commit(vec![one])).collect();
+                    // One entry is at fault: writing each by itself spares the others.
+                    return batch.into_iter().flat_map(|job| self.commit(vec![job])).collect();
                 }
                 log!(Error, "a log entry cannot be written, and is refused: {error}");
                 unlogged(batch)
@@ -320,22 +320,22 @@ impl Writer {
         }
     }
 
-    /// All of the batch, or nothing.
+    /// Writes all of the batch, or nothing.
     ///
-    /// When COMMIT itself fails, has it perhaps been durable all the same? For this process: no.
-    /// SQLite counts a commit only after the last write and `fsync` have succeeded; before that no
-    /// connection sees its pages. (What may go wrong later, moving the write-ahead log into the
-    /// file, does not make COMMIT fail.) So what is rolled back here is not in the log, and its
-    /// numbers are free. For the next process: almost never. The pages may lie in the write-ahead
-    /// log, complete, if only the `fsync` failed; the next commit overwrites them, but if the
-    /// machine or the process dies before there is one, the next start finds them, and entries
-    /// that were refused are in the log after all. That is in order, too: the log is the truth, it
-    /// has no gap, and nobody was told that they were *in* it.
+    /// Can a COMMIT that fails be durable all the same? For this process: no. SQLite counts a
+    /// commit only after the last write and `fsync` have succeeded; before that no connection sees
+    /// its pages. (Moving the write-ahead log into the file may fail later, but does not make
+    /// COMMIT fail.) So a batch that is rolled back here is not in the log, and its numbers are
+    /// free. For the next process: almost never. If only the `fsync` failed, the pages may lie
+    /// complete in the write-ahead log. The next commit overwrites them; but if the machine or the
+    /// process dies first, the next start finds them, and refused entries are in the log after all.
+    /// That breaks no promise: the log is the truth, it has no gap, and nobody was told that these
+    /// entries were *in* it.
     fn transact(&mut self, batch: &[Job]) -> rusqlite::Result<Done> {
         let before = self.chain.last();
         let done = self.transact_unguarded(batch);
-        // Some errors (a full disk) have ended the transaction, others (a lock) have left it open.
-        // If it cannot be rolled back, the next BEGIN fails, and it is tried again.
+        // Some errors (a full disk) end the transaction, others (a lock) leave it open. If ROLLBACK
+        // fails, the next BEGIN fails too, and is tried again.
         if done.is_err() {
             self.chain.back_to(before);
             if !self.connection.is_autocommit() {
@@ -346,16 +346,16 @@ impl Writer {
     }
 
     fn transact_unguarded(&mut self, batch: &[Job]) -> rusqlite::Result<Done> {
-        // IMMEDIATE: whoever else writes is waited for here, and not in the middle.
+        // IMMEDIATE: waits for other programs' locks here, and not in the middle.
         execute(&self.connection, "BEGIN IMMEDIATE")?;
-        let (mut seq, mut verdicts) = (self.last, Vec::with_capacity(batch.len()));
+        let (mut seq, mut outcomes) = (self.last, Vec::with_capacity(batch.len()));
         let mut unindexed = self.unindexed;
         let mut said = entries::prepare(&self.connection)?;
         for write in batch {
             match write {
                 Job::Entry { time, entry, .. } => {
-                    let verdict = words::judge(&self.connection, entry)?;
-                    if verdict == Verdict::Taken {
+                    let outcome = messages::check(&self.connection, entry)?;
+                    if outcome == Outcome::Accepted {
                         seq.0 += 1;
                         if let Entry::Said { text, .. } | Entry::Edited { text, .. } = entry {
                             unindexed.bytes += text.len();
@@ -370,7 +370,7 @@ impl Writer {
                         )?;
                         tables::apply(&self.connection, seq, *time, entry)?;
                     }
-                    verdicts.push(verdict);
+                    outcomes.push(outcome);
                 }
                 Job::Mark { room, account, seq } => {
                     tables::mark(&self.connection, *room, *account, *seq)?;
@@ -386,40 +386,40 @@ impl Writer {
         let (noted, last) = (entries::signed(self.noted.0), entries::signed(seq.0));
         let noted = notes::note_end_soon(&self.connection, noted, last, self.chain.last())?;
         execute(&self.connection, "COMMIT")?;
-        Ok(Done { verdicts, unindexed, noted: Seq(entries::unsigned(noted)) })
+        Ok(Done { outcomes, unindexed, noted: Seq(entries::unsigned(noted)) })
     }
 
-    /// The answers for a batch that was carried out. Entries are moved, not copied.
-    fn judged(&mut self, batch: Vec<Job>, verdicts: Vec<Verdict>) -> Vec<Command> {
-        let mut answers = Vec::with_capacity(verdicts.len());
+    /// The answers for a batch that was committed. Entries are moved, not copied.
+    fn answers(&mut self, batch: Vec<Job>, outcomes: Vec<Outcome>) -> Vec<Command> {
+        let mut answers = Vec::with_capacity(outcomes.len());
         let proposals = batch.into_iter().filter_map(|write| match write {
             Job::Entry { ticket, time, entry } => Some((ticket, time, entry)),
             Job::Touch(_) | Job::Mark { .. } => None,
         });
-        for ((ticket, time, entry), verdict) in proposals.zip(verdicts) {
-            answers.push(match verdict {
-                Verdict::Taken => {
+        for ((ticket, time, entry), outcome) in proposals.zip(outcomes) {
+            answers.push(match outcome {
+                Outcome::Accepted => {
                     self.last.0 += 1;
                     let (ticket, seq) = (Some(ticket), self.last);
                     Command::Logged { ticket, seq, time, entry }
                 }
-                Verdict::Repeated { seq, time, same } => {
+                Outcome::Repeated { seq, time, same } => {
                     Command::Repeated { ticket, entry, seq, time, same }
                 }
-                Verdict::Refused(refusal) => Command::Unlogged { ticket, entry, refusal },
+                Outcome::Refused(refusal) => Command::Unlogged { ticket, entry, refusal },
             });
         }
         answers
     }
 }
 
-/// What a transaction has come to.
+/// The result of a transaction.
 struct Done {
-    /// What is said to each entry.
-    verdicts: Vec<Verdict>,
-    /// How far the index goes then.
+    /// One for each entry, in order.
+    outcomes: Vec<Outcome>,
+    /// What the index does not contain afterwards.
     unindexed: Unindexed,
-    /// Up to where it is noted that the log goes.
+    /// The last entry that the note of the log's end covers afterwards.
     noted: Seq,
 }
 
@@ -428,7 +428,7 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The answers for a batch of which nothing is in the log.
+/// The answers for a batch that was not written.
 fn unlogged(batch: Vec<Job>) -> Vec<Command> {
     let refused = |write| match write {
         Job::Entry { ticket, entry, .. } => {
@@ -439,8 +439,8 @@ fn unlogged(batch: Vec<Job>) -> Vec<Command> {
     batch.into_iter().filter_map(refused).collect()
 }
 
-/// Whether an error is about what was to be written, and not about the disk or the lock: another
-/// entry may do better. The tables are written so that no entry of the core's gets here.
+/// Whether an error concerns the entry, and not the disk or a lock, so that other entries may
+/// succeed. The tables are written so that no entry of the core causes one.
 fn is_of_one_entry(error: &rusqlite::Error) -> bool {
     use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
     let code = error.sqlite_error_code();

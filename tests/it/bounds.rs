@@ -34,12 +34,12 @@ const FILLED: &[[&str; 3]] = &[
     ["STEPS_MAX", "src/chat/tests/growth.rs", "the_work_of_a_command_does_not_grow"],
     ["PROPOSED_MAX", HUB, "a_bounded_number_of_entries_waits_for_the_disk"],
     ["BATCHES_MAX", HUB, "a_bounded_number_of_entries_waits_for_the_disk"],
-    ["MARKS_WAITING_MAX", "src/store/line.rs", "there_is_an_end_to_what_waits"],
-    ["TOUCHES_WAITING_MAX", "src/store/line.rs", "there_is_an_end_to_what_waits"],
+    ["MARKS_WAITING_MAX", "src/store/line.rs", "waiting_marks_and_touches_are_bounded"],
+    ["TOUCHES_WAITING_MAX", "src/store/line.rs", "waiting_marks_and_touches_are_bounded"],
     ["COMMIT_ENTRIES_MAX", WRITING, "everything_is_answered_once_and_in_order"],
     // Beside the hub.
-    ["READERS_MAX", GATES, "everybody_gets_their_turn_and_nobody_waits_for_ever"],
-    ["READERS_IN_TURN_MAX", GATES, "everybody_gets_their_turn_and_nobody_waits_for_ever"],
+    ["READERS_MAX", GATES, "every_read_gets_its_turn_or_gives_up"],
+    ["READERS_IN_TURN_MAX", GATES, "every_read_gets_its_turn_or_gives_up"],
     ["PASSWORD_WAITING_MAX", PASSWORDS, "one_password_is_not_locked_out_by_thousands"],
     ["LOG_LINES_MAX", "tests/it/logging.rs", "an_unread_log_delays_nothing"],
     ["IMPORT_LINE_BYTES_MAX", "src/store/admin/tests.rs", "lines_have_an_end"],
@@ -77,9 +77,9 @@ const FILLED: &[[&str; 3]] = &[
     ["DELETED_MEMBERS_MAX", DELETED, "so_many_are_kept_of_all"],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
-    ["REACTIONS_MAX", WORDS, "a_message_bears_so_many_reactions"],
-    ["REACTION_KINDS_MAX", WORDS, "nobody_uses_up_the_kinds_of_reactions"],
-    ["REACTIONS_PER_PERSON_MAX", WORDS, "nobody_uses_up_the_kinds_of_reactions"],
+    ["REACTIONS_MAX", MESSAGES, "a_message_bears_so_many_reactions"],
+    ["REACTION_KINDS_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
+    ["REACTIONS_PER_PERSON_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
 ];
 
 const BLOCKS: &str = "src/chat/tests/blocks.rs";
@@ -95,7 +95,7 @@ const PRESENCE: &str = "src/hub/presence.rs";
 const QUOTAS: &str = "src/chat/tests/quotas.rs";
 const SLOW: &str = "tests/it/native/slow.rs";
 const STREAMS: &str = "src/chat/tests/streams.rs";
-const WORDS: &str = "src/store/tests/words.rs";
+const MESSAGES: &str = "src/store/tests/messages.rs";
 const WRITING: &str = "src/store/tests/writing.rs";
 
 /// Bounds of things that do not queue or gather: lengths of one thing, sizes of one page or one

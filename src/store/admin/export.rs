@@ -1,13 +1,13 @@
-//! Everything as lines of JSON, with sorted keys, so that the same log is always the same bytes.
+//! Exports everything as lines of JSON with sorted keys: the same log always gives the same bytes.
 //!
-//! First a line that says what this is, and where the log ends; then one for each entry of the log,
-//! in order, with its columns as they are (`src/store/migrations/` says what they mean; times are
-//! microseconds since 1970, hashes hexadecimal, what is NULL is left out); then what is not in the
-//! log: where entries are gone, when sessions were last used, how far members have read, the
-//! numbers of messages that are gone. The last line counts the entries and has the SHA-256 of all
-//! bytes before it: an export without it was cut off, and one that it does not fit was altered.
-//! What names and protects this log (its epoch, its secret) is not in it, and all other tables can
-//! be made from it.
+//! The first line names the format and the end of the log. Then follows a line for each entry of
+//! the log, in order, with its columns as they are (see `src/store/migrations/`; times are
+//! microseconds since 1970, hashes hexadecimal, NULLs are left out). Then follows what is not in
+//! the log: where entries are gone, last uses of sessions, read markers, client ids of removed
+//! messages. The last line has the number of entries and the SHA-256 of all bytes before it: an
+//! export without that line was cut off, one with another sum was altered.
+//!
+//! The log's epoch and secret are not exported; all other tables can be rebuilt from the log.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::crypto;
 use crate::store::{OpenError, chain, entries, notes};
 
-/// Of the first line.
+/// The version in the first line.
 pub(super) const VERSION: u64 = 4;
 
 /// The columns of the log, each by its name in a line.
@@ -43,8 +43,8 @@ pub(super) const COLUMNS: [&str; 17] = [
     "hash",
 ];
 
-/// What is not in the log: the kind of its line, where it is, and what of it is written, in whose
-/// order.
+/// What is not in the log: the kind of the line, the table, and its columns, of which the first is
+/// the order.
 pub(super) const BESIDE: [(&str, &str, &[&str]); 4] = [
     ("gap", "gap", &["seq", "hash"]),
     ("session_used", "session", &["id", "last_used"]),
@@ -52,10 +52,10 @@ pub(super) const BESIDE: [(&str, &str, &[&str]); 4] = [
     ("spent", "spent", &["account", "client_id", "seq", "time", "room", "reply_to", "hash"]),
 ];
 
-/// Writes all lines. Returns how many entries there are.
+/// Writes all lines. Returns the number of entries.
 pub(super) fn export(connection: &Connection, out: &mut impl Write) -> Result<u64, OpenError> {
     let out = &mut Summed { out, sum: Sha256::new() };
-    connection.execute_batch("BEGIN")?; // All of one moment.
+    connection.execute_batch("BEGIN")?; // All reads see one moment.
     let pruned = "SELECT value FROM meta WHERE key = 'pruned'";
     let pruned: i64 = connection.query_row(pruned, [], |row| row.get(0))?;
     let last: i64 = connection.query_row(entries::LAST, [], |row| row.get(0))?;
@@ -74,7 +74,7 @@ pub(super) fn export(connection: &Connection, out: &mut impl Write) -> Result<u6
     Ok(entries)
 }
 
-/// What is written, and the sum of it.
+/// A writer that hashes what it writes.
 struct Summed<'a, W> {
     out: &'a mut W,
     sum: Sha256,
@@ -124,7 +124,7 @@ fn table(
     Ok(count)
 }
 
-/// `None`: there is nothing to say.
+/// `None` for NULL.
 fn value(row: &Row<'_>, index: usize, column: &str) -> Result<Option<Value>, OpenError> {
     let damaged = || OpenError::Corrupt(format!("the column {column} cannot be read"));
     Ok(match row.get_ref(index)? {

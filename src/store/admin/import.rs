@@ -1,5 +1,5 @@
-//! The reverse of `export`: fills a new database from lines. The log's rows are put there as they
-//! were; the tables beside it are made from them, entry by entry, as the writer does.
+//! The reverse of `export`: fills a new database from lines. The log's rows are stored as they
+//! were; the tables beside it are rebuilt from them, entry by entry, as the writer does.
 
 use std::io::{BufRead, Read};
 
@@ -14,12 +14,12 @@ use crate::limits::IMPORT_LINE_BYTES_MAX;
 use crate::store::admin::export::{BESIDE, COLUMNS, VERSION};
 use crate::store::admin::recalled::Names;
 use crate::store::admin::replica;
-use crate::store::{self, OpenError, chain, entries, index, notes, words};
+use crate::store::{self, OpenError, chain, entries, index, messages, notes};
 
-/// Fills it, in one transaction. Returns how many entries there were.
+/// Fills the database, in one transaction. Returns the number of entries.
 ///
 /// # Errors
-/// Which line is wrong, and how.
+/// The number of the wrong line, and what is wrong.
 pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64, String> {
     let failed = |error: rusqlite::Error| OpenError::from(error).to_string();
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
@@ -34,10 +34,10 @@ pub(super) fn import(connection: &Connection, lines: impl BufRead) -> Result<u64
     Ok(entries)
 }
 
-/// What can be read besides: its chain is an older one, or it has none.
+/// The oldest version that can be read; its chain is older, or missing.
 const OLDEST: u64 = 2;
 
-/// What is said of an export that was cut off.
+/// The error for an export that was cut off.
 const CUT_OFF: &str = "the end is missing: export again";
 
 fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String> {
@@ -98,9 +98,9 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
     Ok(entries)
 }
 
-/// What the first line says of all others.
+/// The contents of the first line.
 struct Said {
-    /// `None`: it was made before there was this.
+    /// The end of the log; `None` for older exports.
     ends: Option<(i64, String, String)>,
 }
 
@@ -125,8 +125,7 @@ fn begin(connection: &Connection, fields: &Map<String, Value>) -> Result<Said, S
     }
 }
 
-/// Holds what has come against what the first line has said. What is older than the chain gets it
-/// now.
+/// Compares the lines with the first one. A log from before the chain gets its chain now.
 fn finish(connection: &Connection, said: &Said) -> Result<(), String> {
     let failed = |error: rusqlite::Error| OpenError::from(error).to_string();
     let Some((last, hash, spent)) = &said.ends else {
@@ -144,7 +143,7 @@ fn finish(connection: &Connection, said: &Said) -> Result<(), String> {
     notes::note_spent(connection, sum).map_err(failed)
 }
 
-/// The values of a line, in the order of the columns; `kind` is only the log's own.
+/// The values of a line, in the order of the columns. `kind` is a column of the log only.
 fn values(fields: &Map<String, Value>, columns: &[&str]) -> Result<Vec<Column>, String> {
     let known = |name: &String| name == "kind" || columns.contains(&name.as_str());
     if let Some(stranger) = fields.keys().find(|name| !known(name)) {
@@ -176,7 +175,7 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
     Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |high, low| high << 4 | low)).collect())
 }
 
-/// `names`: they say who is called.
+/// Stores an entry. `names` resolves the mentions of an old export.
 fn entry(
     connection: &Connection,
     fields: &Map<String, Value>,
@@ -193,9 +192,9 @@ fn entry(
             .prepare_cached(&sql)?
             .query_row([seq], |row| Ok((entries::read(row)?, row.get::<_, bool>("deleted")?)))?;
         match &entry {
-            // The words are those of now already, and what is made from them is, too.
+            // The text is the current one already, and so is what is made from it.
             Entry::Said { room, calls, .. } if !deleted => {
-                words::mention(connection, *room, seq, calls)
+                messages::mention(connection, *room, seq, calls)
             }
             entry => replica::apply(connection, seq, time, entry),
         }?;
@@ -211,7 +210,7 @@ fn beside(
     columns: &[&str],
 ) -> Result<(), String> {
     let values = values(fields, columns)?;
-    // Sessions and members are there already: the last column is what the log does not know.
+    // Sessions and members exist already: the log does not know their last column.
     let sql = match table {
         "session" => "UPDATE session SET last_used = ?2 WHERE id = ?1",
         "gap" => "INSERT INTO gap (seq, hash) VALUES (?, ?)",

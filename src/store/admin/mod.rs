@@ -1,9 +1,9 @@
-//! Looking after a database: backup, verify, restore, export, import. Called by `main`, in a
-//! process of its own, beside a server that may be running.
+//! Maintenance of a database: backup, verify, restore, export, import. `main` calls it in a process
+//! of its own, perhaps beside a running server.
 //!
-//! It must never change a database that is in use, never leave half a file under a name that
-//! somebody asked for, never call a copy good that it has not read, and never take over what
-//! somebody else has put into a database beside what is ours.
+//! It never changes a database that is in use, never leaves half a file under the requested name,
+//! never calls a copy good that it has not read, and never takes over foreign objects from a
+//! database.
 
 mod export;
 mod import;
@@ -26,7 +26,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::config::{Durability, MaintenanceTask};
 use crate::store::{self, OpenError, Options, Retain, schema};
 
-/// Does it, and says so in one line on standard output; where that is for the export itself, on
+/// Runs a command. Reports in one line on standard output or, if that carries the export, on
 /// standard error.
 ///
 /// # Errors
@@ -39,7 +39,7 @@ pub fn maintain(db: &Path, chore: &MaintenanceTask) -> Result<(), String> {
         MaintenanceTask::Export(Some(file)) => export_file(db, file)?,
         MaintenanceTask::Export(None) => {
             return match export_lines(db) {
-                // Who reads no further than they want (`| head`) is not told of it.
+                // A reader that stops early (`| head`) is no error.
                 Err(OpenError::Unheard) => Ok(()),
                 Err(error) => Err(at(db)(error)),
                 Ok(said) => {
@@ -62,9 +62,9 @@ pub fn maintain(db: &Path, chore: &MaintenanceTask) -> Result<(), String> {
 
 fn tell(said: &str) {
     if cfg!(test) {
-        return println!("{said}"); // Shown where a test fails, and not otherwise.
+        return println!("{said}"); // Captured by the test, and shown only if it fails.
     }
-    // Whoever closed our standard output does not want to read this.
+    // If standard output is closed, nobody wants the line.
     let _ = writeln!(io::stdout(), "{said}");
 }
 
@@ -101,9 +101,9 @@ fn restore(db: &Path, from: &Path, force: bool) -> Result<String, String> {
         empty(fresh)?;
         copy(&source, fresh).map_err(at(fresh))?;
         let renamed = || -> Result<(), OpenError> {
-            // An older one becomes one of ours.
+            // Upgrades a backup of an older version.
             let store = store::open(&plain(fresh))?;
-            // It is another log now: clients that were ahead of the backup have to start afresh.
+            // A new epoch: clients that were ahead of the backup have to start afresh.
             store::baptise(&store.writer.connection)?;
             store.writer.close();
             Ok(())
@@ -156,12 +156,12 @@ fn import(db: &Path, name: &str, lines: impl BufRead, force: bool) -> Result<Str
     })
 }
 
-/// What names a file in front of what is wrong with it.
+/// Puts the file's name in front of an error.
 fn at(path: &Path) -> impl Fn(OpenError) -> String {
     move |error| format!("{}: {error}", path.display())
 }
 
-/// Of a file that is to be read.
+/// The error for a file to be read.
 fn missing(error: io::Error) -> OpenError {
     match error.kind() {
         io::ErrorKind::NotFound => {
@@ -175,8 +175,8 @@ fn plain(path: &Path) -> Options {
     Options { path: path.to_owned(), sync: Durability::Full, retain: Retain::default() }
 }
 
-/// Opens a database of ours for reading, beside whoever writes it. It is opened for writing,
-/// because only then SQLite tidies up behind a crash and behind itself; but nothing is written.
+/// Opens a Shanty database to read it, perhaps beside a running server. The connection may write,
+/// because only then SQLite recovers from a crash and cleans up; but nothing writes.
 fn look(path: &Path, older: bool) -> Result<Connection, OpenError> {
     let there = fs::metadata(path).map_err(missing)?;
     if there.is_dir() {
@@ -212,9 +212,8 @@ fn open(
     Ok((connection, found))
 }
 
-/// Opens a database where nothing can be written, and so nobody else writes: on a file system that
-/// is mounted for reading. SQLite could not make there what readers and a writer share, and has to
-/// be told that it needs none.
+/// Opens a database on a read-only file system, where nobody can write. SQLite cannot create the
+/// memory there that readers and a writer share, and has to be told that it needs none.
 fn connect_unwritten(path: &Path) -> Result<Connection, OpenError> {
     let wal = fs::metadata(beside(path, "-wal"));
     if wal.is_ok_and(|wal| wal.len() > 0) {
@@ -227,11 +226,11 @@ fn connect_unwritten(path: &Path) -> Result<Connection, OpenError> {
     Ok(Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?)
 }
 
-/// Copies a database, as it is at this moment, into a file that is there and empty.
+/// Copies a database, as it is at this moment, into an existing empty file.
 ///
-/// VACUUM INTO and not SQLite's backup API: that starts again whenever somebody writes, and copies
-/// what is free and what was in the write-ahead log's mode. This reads one snapshot, keeps nobody
-/// from writing, and leaves one file that is as small as it can be.
+/// VACUUM INTO and not SQLite's backup API: that starts again at every write, and copies free pages
+/// and the write-ahead log's mode. VACUUM INTO reads one snapshot, keeps nobody from writing, and
+/// leaves one file of the least size.
 fn copy(source: &Connection, file: &Path) -> Result<(), OpenError> {
     let path = fs::canonicalize(file)?;
     let name = path.to_str().ok_or_else(|| {
@@ -242,8 +241,8 @@ fn copy(source: &Connection, file: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Makes a file that must not be there, for nobody else's eyes. Where its content cannot be made,
-/// it goes again.
+/// Creates a file that must not exist, readable by its owner only. If filling it fails, the file is
+/// removed.
 fn make(file: &Path, fill: impl FnOnce(&File) -> Result<String, String>) -> Result<String, String> {
     let made = empty(file)?;
     let filled = fill(&made).and_then(|said| {
@@ -251,18 +250,18 @@ fn make(file: &Path, fill: impl FnOnce(&File) -> Result<String, String>) -> Resu
         Ok(said)
     });
     if filled.is_err() {
-        let _ = fs::remove_file(file); // What is wrong is told already.
+        let _ = fs::remove_file(file); // The first error is the one to report.
     }
     filled
 }
 
-/// Builds a database beside the place where it belongs, and puts it there only when it is whole.
+/// Builds a database beside its place, and moves it there only when it is complete.
 fn replace(
     db: &Path,
     force: bool,
     build: impl FnOnce(&Path) -> Result<String, String>,
 ) -> Result<String, String> {
-    // Of a link, the file that it leads to.
+    // For a link, the file that it leads to.
     let place = fs::canonicalize(db).unwrap_or_else(|_| db.to_owned());
     let there = fs::symlink_metadata(&place).is_ok();
     if there && !force {
@@ -270,14 +269,14 @@ fn replace(
             "there is already a database: choose another with --db, or replace it with --force";
         return Err(format!("{}: {what}", db.display()));
     }
-    // Kept to the end: no server shall begin with what is on its way out.
+    // Held to the end: no server may start with the old database.
     let held = there.then(|| store::lock(&place)).transpose().map_err(at(db))?;
     let fresh = beside(&place, ".new");
     let remove = |path: &Path| match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error.into())),
         _ => Ok(()),
     };
-    // Left by one that was cut off.
+    // Leftovers of a restore that was cut off.
     for path in [fresh.clone(), beside(&fresh, "-wal"), beside(&fresh, "-shm")] {
         remove(&path)?;
     }
@@ -286,7 +285,7 @@ fn replace(
         if let Some(old) = &held {
             keep_owner(old, &fresh).map_err(at(db))?;
         }
-        // What SQLite keeps beside the old database must not be taken for the new one's.
+        // SQLite must not take files beside the old database for the new one's.
         remove(&beside(&place, "-wal"))?;
         remove(&beside(&place, "-shm"))?;
         let placed = fs::rename(&fresh, &place).and_then(|()| sync_directory(&place));
@@ -295,14 +294,14 @@ fn replace(
     });
     if said.is_err() {
         for path in [fresh.clone(), beside(&fresh, "-wal"), beside(&fresh, "-shm")] {
-            let _ = fs::remove_file(path); // What is wrong is told already.
+            let _ = fs::remove_file(path); // The first error is the one to report.
         }
     }
     said
 }
 
-/// Gives a file to whom another belongs, so that the user who runs the server can open it, though
-/// somebody else has restored it. (Whoever reads it is nobody else's matter: see [`empty`].)
+/// Gives the new file the owner of the old one, so that the server's user can open it after another
+/// user has restored it. (Its mode stays as [`empty`] made it.)
 fn keep_owner(old: &File, fresh: &Path) -> Result<(), OpenError> {
     let (old, new) = (old.metadata()?, fs::metadata(fresh)?);
     if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
@@ -323,13 +322,13 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// A new name lasts only when its directory is on the disk, too.
+/// A new name is durable only when its directory is synced, too.
 fn sync_directory(file: &Path) -> io::Result<()> {
     let path = fs::canonicalize(file)?;
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
-/// A new file, for nobody else's eyes.
+/// Creates a file, readable by its owner only.
 fn empty(file: &Path) -> Result<File, String> {
     let mut how = OpenOptions::new();
     let made = how.write(true).create_new(true).mode(0o600).open(file);

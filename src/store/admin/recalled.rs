@@ -1,5 +1,5 @@
-//! Who is called by the messages of an export from before messages said it themselves: whom their
-//! words call, by the core's rule and the names that accounts had then.
+//! Mentions for an old export whose messages do not store them: found in the texts by the core's
+//! rule, with the names that accounts had then.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::chat::{AccountId, Entry, Name, RoomId, Seq, called};
 use crate::store::entries::{self, signed};
-use crate::store::words;
+use crate::store::messages;
 
-/// Whose each name is, as far as the log has been read.
+/// The owner of each name, as far as the log has been read.
 #[derive(Default)]
 pub(super) struct Names {
     whose: HashMap<String, AccountId>,
@@ -17,8 +17,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Behind an entry that is in the log, and carried out. The words are those that the message
-    /// has now, so each edit decides again, and the last edit counts.
+    /// Follows an entry that is stored and applied. A message has its current text, so each edit
+    /// decides again, and the last edit counts.
     pub fn follow(
         &mut self,
         connection: &Connection,
@@ -35,7 +35,7 @@ impl Names {
         }
     }
 
-    /// What an account is called now, if it is there.
+    /// Updates an account's name, if the account exists.
     fn look(&mut self, connection: &Connection, account: AccountId) -> rusqlite::Result<()> {
         if let Some(name) = self.names.remove(&account) {
             self.whose.remove(&name);
@@ -69,6 +69,6 @@ impl Names {
             .prepare_cached("DELETE FROM mention WHERE seq = ?")?
             .execute([signed(message.0)])?;
         let room = RoomId(entries::unsigned(room));
-        words::mention(connection, room, message, &calls)
+        messages::mention(connection, room, message, &calls)
     }
 }

@@ -1,15 +1,14 @@
-//! The tables beside the log as its entries make them, once more and in memory: what those of a
-//! database are held against, row by row and column by column. And how an export's lines become
-//! tables again.
+//! The tables beside the log, rebuilt from its entries in memory, to compare with those of a
+//! database, row by row and column by column. The import rebuilds its tables here, too.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use crate::chat::{Entry, Seq};
-use crate::store::{OpenError, schema, tables, words};
+use crate::store::{OpenError, messages, schema, tables};
 use crate::time::Time;
 
-/// What is compared, and what of it is not: what changes without an entry.
+/// The compared tables, each with the columns that are not: those that change without an entry.
 const TABLES: [(&str, &[&str]); 7] = [
     ("account", &[]),
     ("session", &["last_used"]),
@@ -23,7 +22,7 @@ const TABLES: [(&str, &[&str]); 7] = [
 pub(super) struct Replica(Connection);
 
 impl Replica {
-    /// Of a log without entries, in a database that has seen these migrations.
+    /// For an empty log, with the schema after these migrations.
     pub fn new(migrations: &[&str]) -> Result<Replica, OpenError> {
         let mut connection = Connection::open_in_memory()?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -32,20 +31,20 @@ impl Replica {
         Ok(Replica(connection))
     }
 
-    /// The database that it is.
+    /// Its database.
     pub fn connection(&self) -> &Connection {
         &self.0
     }
 
-    /// What the next entry makes of it.
+    /// Applies the next entry.
     pub fn take(&self, seq: Seq, time: Time, entry: &Entry) -> rusqlite::Result<()> {
         apply(&self.0, seq, time, entry)
     }
 
-    /// The first table that is another here than in that database.
+    /// The first table that differs from that database's.
     pub fn difference(&self, connection: &Connection) -> rusqlite::Result<Option<&'static str>> {
         let tables = TABLES.map(|(table, but)| (table, but, ""));
-        // (Its version says which of its ways SQLite has had to go.)
+        // (SQLite's `version` depends on how the index was written.)
         let index = ("words_config", &[][..], "WHERE k <> 'version'");
         for (table, but, which) in tables.into_iter().chain([index]) {
             let columns = self.columns(table, but)?.join(", ");
@@ -81,8 +80,8 @@ fn values(row: &Row<'_>, count: usize) -> rusqlite::Result<Vec<Value>> {
     (0..count).map(|index| row.get(index)).collect()
 }
 
-/// Carries out an entry in the tables beside the log, where the log has the words of now already,
-/// or has none at all.
+/// Applies an entry to the tables beside the log, if the log has the current texts already, or
+/// none.
 pub(super) fn apply(
     connection: &Connection,
     seq: Seq,
@@ -91,7 +90,7 @@ pub(super) fn apply(
 ) -> rusqlite::Result<()> {
     match entry {
         Entry::Said { .. } | Entry::Edited { .. } => Ok(()),
-        Entry::Deleted { target, .. } => words::drop_reactions(connection, *target),
+        Entry::Deleted { target, .. } => messages::drop_reactions(connection, *target),
         entry => tables::apply(connection, seq, time, entry),
     }
 }

@@ -90,7 +90,7 @@ fn epoch(db: &Path) -> String {
 }
 
 #[test]
-fn a_backup_of_an_open_database_is_whole_and_ones_own() {
+fn a_backup_of_an_open_database_is_whole_and_private() {
     let scratch = Scratch::new();
     let store = busy(&scratch);
     let (db, file) = (scratch.file(), scratch.0.join("backup"));
@@ -257,7 +257,7 @@ fn lines_that_are_wrong() {
 }
 
 #[test]
-fn what_is_damaged_is_found() {
+fn damage_is_found() {
     let cases = [
         ("DELETE FROM log WHERE seq = 12", "entry 12 of the log is missing"),
         ("UPDATE account SET name = 'Eve' WHERE id = 1", "the accounts differ from the log"),
@@ -311,7 +311,7 @@ fn what_is_damaged_is_found() {
 }
 
 #[test]
-fn what_is_not_ours_is_not_taken_over() {
+fn foreign_objects_are_not_taken_over() {
     let scratch = Scratch::new();
     drop(busy(&scratch));
     let other = scratch.0.join("other.db");
@@ -374,7 +374,7 @@ fn lines_have_an_end() {
 }
 
 #[test]
-fn what_can_only_be_read_is_read() {
+fn a_read_only_database_can_be_read() {
     let scratch = Scratch::new();
     drop(busy(&scratch));
     let name = scratch.0.join("100% read?only#.db");

@@ -1,5 +1,5 @@
-//! Whether a database is sound: by SQLite's own judgement, and by what the log says. The log is
-//! read once, from its first entry; the core carries it out, and the tables are held against that.
+//! Whether a database is sound: by SQLite's own check, and by its log. The log is read once, from
+//! its first entry; a core applies it, and the result is compared with the tables.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,14 +14,14 @@ use crate::store::index::{self, Indexed};
 use crate::store::{OpenError, entries, notes, schema, snapshot};
 use crate::time::Time;
 
-/// Says what is in it, in a few words.
+/// Checks a database. Returns a short summary of its contents.
 ///
 /// # Errors
-/// [`OpenError::Corrupt`] with the first thing that is wrong, or why it cannot be read.
+/// [`OpenError::Corrupt`] with the first fault, or the reason why it cannot be read.
 pub(super) fn verify(connection: &Connection) -> Result<String, OpenError> {
-    // For what is made to be compared, and goes again.
+    // For the temporary tables of the comparisons.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // All that is read is of one moment.
+    // One transaction: all reads see one moment.
     connection.execute_batch("BEGIN")?;
     let said = all(connection);
     connection.execute_batch("ROLLBACK")?;
@@ -61,7 +61,7 @@ pub(super) fn all(connection: &Connection) -> Result<String, OpenError> {
     Ok(format!("{count} entries, {accounts} accounts, {rooms} rooms"))
 }
 
-/// Whether everything is there that there is once, and nothing else.
+/// Checks that each single value exists exactly once, and no other does.
 fn meta(connection: &Connection) -> Result<(), OpenError> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let named = number(
@@ -90,10 +90,10 @@ fn meta(connection: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether a database consists of what it is to consist of: the same as that one.
+/// Compares a database's schema with that of `replica`.
 ///
 /// # Errors
-/// [`OpenError::Corrupt`] with the first thing that is too much, other, or missing.
+/// [`OpenError::Corrupt`] with the first object that is extra, different, or missing.
 pub(super) fn objects(connection: &Connection, replica: &Replica) -> Result<(), OpenError> {
     match schema::difference(connection, replica.connection())? {
         Some(what) => wrong(what.replace('\n', " ")),
@@ -105,29 +105,29 @@ pub(super) fn objects(connection: &Connection, replica: &Replica) -> Result<(), 
 struct Log {
     pruned: Seq,
     last: Seq,
-    /// How often entries are missing between two, or at the end.
+    /// How often entries are missing between two others, or at the end.
     gaps: i64,
     core: Core,
     replica: Replica,
-    /// The reactions, by message, reaction and whose it is: the entry that put it there. (Or
-    /// entries: to the first versions each spelling was a reaction of its own.)
+    /// The reactions, by message, emoji and person: the entry that put each there. (Or several: the
+    /// first versions counted each spelling as a reaction of its own.)
     reactions: HashMap<(Seq, String, Whose), Vec<Seq>>,
-    /// Messages that were changed: since when, and what that left them.
+    /// Changed messages: when last, and what the change left.
     changed: HashMap<Seq, (Time, Left)>,
     chain: Chain,
 }
 
-/// What the last change of a message has left of its words.
+/// What the last change of a message left of its text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
     Nothing,
-    /// Those that are there, and proved.
+    /// A text with a valid proof.
     Words,
-    /// Words that nothing proves.
+    /// A text without a proof.
     Unproved,
 }
 
-/// An account, or else a name.
+/// An account, or a name without one.
 type Whose = (Option<u64>, Option<Box<str>>);
 
 fn whose(by: &Author) -> Whose {
@@ -143,7 +143,7 @@ impl Log {
         let mut log = Log { pruned, last, gaps: 0, core, replica, reactions, changed, chain };
         let mut count = 0;
         let columns = entries::COLUMNS;
-        // What only messages have, and of the rest nothing has.
+        // Columns that only messages may fill.
         let sql = format!(
             "SELECT {columns}, deleted, proof, hash, {}, kind <> 'said' AND (
                  log.text IS NOT NULL OR edited IS NOT NULL OR deleted <> 0
@@ -170,7 +170,7 @@ impl Log {
         Ok(count)
     }
 
-    /// Follows the chain by one entry. Returns whether it has words, and they are proved.
+    /// Adds an entry to the chain. Returns whether it has a text with a valid proof.
     fn link(
         &mut self,
         connection: &Connection,
@@ -293,7 +293,7 @@ impl Log {
         }
     }
 
-    /// What messages say of themselves, and who is called in them.
+    /// Checks the messages' own columns, and their mentions.
     fn messages(&self, connection: &Connection) -> Result<(), OpenError> {
         let mut select = connection.prepare(
             "SELECT seq, room, text, body, edited, deleted, said_hash IS NULL AS first,
@@ -315,7 +315,8 @@ impl Log {
                 Some((_, Left::Nothing)) => deleted && edited.is_none(),
                 Some((time, Left::Words)) => edited == Some(time.0) && !deleted,
                 Some((_, Left::Unproved)) => false,
-                // What changed it may have gone already, and it goes next.
+                // Retention may have removed the entry that changed it, and removes the message
+                // next.
                 None if first => edited.is_none() && !deleted,
                 None => seq <= self.pruned && !own && edited.is_some() != deleted,
             };
@@ -337,10 +338,10 @@ impl Log {
     }
 }
 
-/// Whether the full-text index has the words of the messages up to its mark, and no others. (That
-/// it is sound in itself is part of SQLite's check.) Sums are compared: of every word in every
-/// place. What says that a room was public at the time stands last, and is not known any more; but
-/// where it is missing, the room is noted.
+/// Checks that the full-text index has the words of the messages up to its mark, and no others.
+/// (SQLite's own check covers the index's structure.) Compares sums over every word in every place.
+/// The mark of a public room stands last and cannot be recomputed; but if it is missing, the room
+/// must be in `closed`.
 fn index(connection: &Connection) -> Result<(), OpenError> {
     let mut wanted = 0_u64;
     let (found, public) = found(connection)?;
@@ -369,8 +370,7 @@ fn index(connection: &Connection) -> Result<(), OpenError> {
     wrong("the full-text index differs from the messages".to_owned())
 }
 
-/// The sum of all that is in the index, in whatever order it stands there; and the messages that it
-/// has as public ones.
+/// The sum of everything in the index, in any order; and the messages that it marks as public.
 fn found(connection: &Connection) -> Result<(u64, HashSet<i64>), OpenError> {
     connection.execute_batch(
         "CREATE VIRTUAL TABLE temp.places USING fts5vocab ('main', 'words', 'instance')",
@@ -400,7 +400,7 @@ fn place_hash(word: &[u8], message: i64, column: &[u8], place: i64) -> u64 {
     hasher.finish()
 }
 
-/// A core that is told the log, and wants nothing of its own.
+/// A core that applies the log, and proposes nothing.
 struct Core {
     chat: Chat,
     effects: Vec<Effect>,
@@ -418,8 +418,8 @@ impl Core {
         }
         let logged = Command::Logged { ticket: None, seq, time, entry };
         self.chat.handle(time, logged, &mut self.effects);
-        // What it proposes (the end of a guest, or of a room) is not for it to decide now: the log
-        // knows. It is refused in order, as everything that is proposed is answered.
+        // Its own proposals (the end of a guest, or of a room) are refused, in order, as every
+        // proposal is answered: the log decides.
         while !self.effects.is_empty() {
             for effect in std::mem::take(&mut self.effects) {
                 if let Effect::Propose { ticket, entry, .. } = effect {
@@ -436,7 +436,7 @@ impl Core {
     }
 }
 
-/// Without what is not in the log: last uses, and how far somebody has read.
+/// Removes what is not in the log: last uses, and read markers.
 fn comparable(mut snapshot: Snapshot) -> Snapshot {
     for session in &mut snapshot.sessions {
         session.last_used = Time(0);

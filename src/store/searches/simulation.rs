@@ -1,9 +1,9 @@
-//! The line of searches under one seed, in simulated time: people who type in several tabs and hang
-//! up, before a reader that is slow, hangs, or panics.
+//! The queue of searches under one seed, in simulated time: people type in several tabs and hang
+//! up; the reader is slow, hangs, or panics.
 //!
-//! Whatever happens: every search is answered exactly once, and within the time that is promised;
-//! only a newer search of the same person supersedes one; the line holds one search of a person
-//! at most; and nobody waits for more others than there are people.
+//! Always true: every search is answered exactly once, within the promised time; only a newer
+//! search of the same person supersedes one; the queue holds at most one search of a person; and
+//! nobody waits for more others than there are people.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -25,20 +25,20 @@ const SEEDS: u64 = 200;
 /// Searches of one tab.
 const SEARCHES: u64 = 30;
 const PATIENCE: Duration = Duration::from_millis(READ_WAIT_MS);
-/// A timer is late by that much at most.
+/// The most by which a timer is late.
 const TICK: Duration = Duration::from_millis(2);
 
 struct World {
     people: u64,
-    /// What one search takes, at most.
+    /// The longest that a search takes.
     millis: u64,
-    /// Arrived, and not yet in the line.
+    /// Arrived, and not yet in the queue.
     arrived: RefCell<Vec<Search>>,
     nudged: Notify,
     /// The newest search of each person that has arrived.
     newest: RefCell<HashMap<u64, u64>>,
     count: Cell<u64>,
-    /// How many were answered in each way; for seeing that all of them happen.
+    /// How many were answered in each way, to see that all of them happen.
     outcomes: RefCell<HashMap<&'static str, u64>>,
 }
 
@@ -89,7 +89,7 @@ async fn simulate(mut dice: Dice) -> HashMap<&'static str, u64> {
     world.outcomes.take()
 }
 
-/// Searches, again and again; sometimes it hangs up.
+/// Searches again and again, and hangs up sometimes.
 async fn tab(world: Rc<World>, person: u64, mut dice: Dice) {
     for _ in 0..SEARCHES {
         let longest = 1 << dice.below(12);
@@ -122,7 +122,7 @@ async fn tab(world: Rc<World>, person: u64, mut dice: Dice) {
             }
             Err(ReadError::Busy) => {
                 assert!(took >= PATIENCE, "{number} was given up after {took:?}");
-                // A search of each of the others, one that is being done, and the own one.
+                // A search of each of the others, the one that runs, and the own one.
                 let most = Duration::from_millis((world.people + 1) * world.millis);
                 assert!(most >= PATIENCE, "{number} starves");
                 "busy"
@@ -133,7 +133,7 @@ async fn tab(world: Rc<World>, person: u64, mut dice: Dice) {
     }
 }
 
-/// The reader, as its thread has it: first whatever has arrived takes its place in the line.
+/// The reader, in the order of its thread: arrived searches are queued first.
 async fn serve(world: Rc<World>, mut dice: Dice) {
     let mut line = Line::default();
     loop {
@@ -148,7 +148,7 @@ async fn serve(world: Rc<World>, mut dice: Dice) {
         let Some(Search { query, answer, .. }) = line.pop() else { continue };
         sleep(Duration::from_micros(dice.below(1 + 1_000 * world.millis))).await;
         if dice.one_in(40) {
-            continue; // It has panicked: the search is dropped, with where its answer goes.
+            continue; // A panic: the search is dropped, with the way back to its caller.
         }
         let _ = answer.send(Ok(Found { messages: Vec::new(), before: query.before }));
     }
@@ -165,7 +165,7 @@ fn folded(person: u64) -> Folded {
     Folded::new(&format!("p{person}"))
 }
 
-/// A query that says which one it is.
+/// A query that carries its number.
 fn query(number: u64) -> Query {
     let before = Some(crate::chat::Seq(number));
     Query { words: String::new(), rooms: Vec::new(), author: None, before, limit: 1 }

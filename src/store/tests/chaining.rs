@@ -25,7 +25,7 @@ fn lively(scratch: &Scratch) -> [u64; 4] {
 }
 
 #[test]
-fn whatever_is_altered_is_seen() {
+fn every_alteration_is_detected() {
     let scratch = Scratch::new();
     let [plain, edited, gone, both] = lively(&scratch);
     sound(&scratch.file()).expect("it is sound");
@@ -75,7 +75,7 @@ fn whatever_is_altered_is_seen() {
 
 /// While a server runs, the last entries can be cut off unseen; its stop shows it.
 #[test]
-fn what_was_cut_off_meanwhile_is_seen_after_the_stop() {
+fn a_cut_while_running_is_detected_after_the_stop() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     let seqs = ["one", "two", "three"].map(|text| put(&mut writer, says(1, 9, text)));
@@ -87,7 +87,7 @@ fn what_was_cut_off_meanwhile_is_seen_after_the_stop() {
 }
 
 #[test]
-fn what_goes_leaves_nothing_of_it_and_the_chain_whole() {
+fn removed_texts_leave_no_trace_and_the_chain_whole() {
     let scratch = Scratch::new();
     let [plain, edited, gone, both] = lively(&scratch);
     let salts = |seq: u64| {

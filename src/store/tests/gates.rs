@@ -22,7 +22,7 @@ fn readers(scratch: &Scratch) -> Readers {
 }
 
 #[test]
-fn everybody_gets_their_turn_and_nobody_waits_for_ever() {
+fn every_read_gets_its_turn_or_gives_up() {
     let scratch = Scratch::new();
     let readers = readers(&scratch);
     let patience = Duration::from_millis(20);
@@ -122,7 +122,7 @@ fn query(words: &str) -> Query {
 }
 
 #[test]
-fn of_one_person_one_search_waits() {
+fn one_search_of_each_person_waits() {
     let scratch = Scratch::new();
     let readers = readers(&scratch);
     wait(async {

@@ -4,13 +4,13 @@
 mod chaining;
 mod folding;
 mod gates;
+mod messages;
 mod migrating;
 mod model;
 mod opening;
 mod reading;
 mod retaining;
 mod searching;
-mod words;
 mod writing;
 
 use std::path::{Path, PathBuf};

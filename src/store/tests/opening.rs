@@ -107,7 +107,7 @@ fn a_path_is_a_path_and_a_link_the_file_it_leads_to() {
 }
 
 #[test]
-fn no_directory_and_not_a_file() {
+fn a_missing_directory_and_a_directory_are_refused() {
     let scratch = Scratch::new();
     let at = |path| {
         open(&Options { path, sync: Durability::Full, retain: Retain::default() })
@@ -124,7 +124,7 @@ fn no_directory_and_not_a_file() {
 }
 
 #[test]
-fn what_the_system_refuses() {
+fn errors_of_the_system_say_what_to_do() {
     // Tests may run as root, whom no mode of a file stops; so the system's words are made up.
     let says = |kind| OpenError::from(io::Error::from(kind)).to_string();
     for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {

@@ -121,7 +121,7 @@ fn a_page_is_bounded_whatever_is_asked() {
 }
 
 #[test]
-fn what_is_taken_back_or_edited_counts_as_it_is_now() {
+fn deleted_and_edited_messages_count_as_they_are_now() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     for account in [2, 3] {
@@ -140,7 +140,7 @@ fn what_is_taken_back_or_edited_counts_as_it_is_now() {
 }
 
 #[test]
-fn what_one_said_oneself_is_not_unread() {
+fn own_messages_are_not_unread() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     for account in [1, 2] {

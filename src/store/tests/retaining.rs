@@ -33,7 +33,7 @@ fn words_in(scratch: &Scratch) -> Vec<String> {
 }
 
 #[test]
-fn of_each_room_the_latest_stay() {
+fn the_latest_messages_of_each_room_stay() {
     let scratch = Scratch::new();
     let mut store = scratch.open();
     let writer = &mut store.writer;
@@ -87,7 +87,7 @@ fn of_each_room_the_latest_stay() {
 }
 
 #[test]
-fn what_is_too_old_goes_and_its_number_is_not_given_again() {
+fn messages_too_old_go_and_their_numbers_are_not_reused() {
     let scratch = Scratch::new();
     let mut store = scratch.open();
     put(&mut store.writer, account_made(1, "Person1", "a"));
@@ -149,7 +149,7 @@ fn how_many_stay_needs_no_clock() {
 }
 
 #[test]
-fn one_step_at_a_time_it_stays_sound() {
+fn the_database_is_sound_after_each_step() {
     let scratch = Scratch::new();
     let mut store = scratch.open();
     put(&mut store.writer, account_made(1, "Person1", "a"));
@@ -177,7 +177,7 @@ fn one_step_at_a_time_it_stays_sound() {
 }
 
 #[test]
-fn the_writer_does_it_while_nobody_writes() {
+fn the_writer_prunes_while_nobody_writes() {
     let scratch = Scratch::new();
     let mut store = scratch.open();
     for number in 0..200 {

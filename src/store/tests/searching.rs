@@ -138,7 +138,7 @@ fn words_are_found_in_every_script() {
 }
 
 #[test]
-fn nobody_is_told_of_what_they_may_not_read() {
+fn unreadable_messages_are_not_found() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     let secret = |title, visibility| RoomSettings { visibility, ..room_settings(title) };
@@ -173,7 +173,7 @@ fn nobody_is_told_of_what_they_may_not_read() {
 }
 
 #[test]
-fn what_was_said_before_a_room_was_opened_is_found_by_who_may_read_it() {
+fn messages_from_before_a_room_opened_are_found_only_by_readers() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     let (room, owner) = (RoomId(20), None);
@@ -219,7 +219,7 @@ fn what_was_said_before_a_room_was_opened_is_found_by_who_may_read_it() {
 }
 
 #[test]
-fn what_is_young_is_indexed_once_and_kept_right() {
+fn young_messages_are_indexed_once_and_kept_current() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     let mut reader = scratch.reader();
@@ -295,7 +295,7 @@ fn nothing_that_can_be_typed_is_an_error() {
 }
 
 #[test]
-fn only_rooms_authors_and_times_that_are_asked_for() {
+fn results_match_the_rooms_author_and_time() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     let all: Vec<u64> = (0..30)
@@ -383,7 +383,7 @@ fn an_edit_changes_what_is_found() {
 }
 
 #[test]
-fn what_is_shown_is_around_the_word() {
+fn a_snippet_is_around_the_word() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     let long = format!("{} the\nNeedle is here {}", "hay ".repeat(200), "straw ".repeat(200));
@@ -399,7 +399,7 @@ fn what_is_shown_is_around_the_word() {
 }
 
 #[test]
-fn what_is_shown_is_what_was_found() {
+fn a_snippet_shows_the_match() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     let cases = [

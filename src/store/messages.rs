@@ -1,20 +1,19 @@
-//! What is done to words: a message that is sent once more, edited, taken back, given a reaction.
-//! An entry of these kinds is judged *before* it is logged, because only the log knows the
-//! messages.
+//! What entries do to messages: a message is sent again, edited, deleted, or gets a reaction. An
+//! entry of these kinds is checked *before* it is logged, because only the log has the messages.
 //!
 //! # Who may delete a message
 //!
-//! Its author and the owner of its room ([`judge`]). Only the log knows the author; the core has
-//! checked before that the account is a member of the room, and says `as_owner` where the account
-//! owns it (`chat/core/words.rs`). Only the author may edit.
+//! Its author and the owner of its room ([`check`]). Only the log knows the author; the core has
+//! checked before that the account is a member of the room, and says `as_owner` if the account owns
+//! it (`chat/core/words.rs`). Only the author may edit.
 //!
-//! # Words that are gone
+//! # Deleted texts
 //!
-//! A message that is taken back loses its words in the log, in the index and in `mention`; the
-//! entries that edited it never had any. `secure_delete` makes SQLite overwrite the place where
-//! they stood. In the write-ahead log they last until it is moved into the file and overwritten (at
-//! every stop, and after some thousand pages); in backups for as long as those are kept. A hash of
-//! the first words stays, to tell a repeated send from another message under the same number.
+//! A deleted message loses its text in the log, in the index and in `mention`; the entries that
+//! edited it never had a text. `secure_delete` makes SQLite overwrite the bytes. The write-ahead
+//! log keeps them until it is moved into the file and overwritten (at every stop, and after some
+//! thousand pages); backups keep them as long as they exist. A hash of the first text stays, to
+//! tell a repeated send from another message with the same client id.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -25,81 +24,81 @@ use crate::store::entries::{self, aim, signed, unsigned};
 use crate::store::{chain, index};
 use crate::time::Time;
 
-/// What the log says to an entry.
+/// What the log answers to an entry.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Verdict {
-    /// It is taken. (That does not mean that it changes anything.)
-    Taken,
-    /// It is there already.
+pub(super) enum Outcome {
+    /// To be logged. (It may still change nothing.)
+    Accepted,
+    /// Already in the log.
     Repeated { seq: Seq, time: Time, same: bool },
-    /// It has no place in the log.
+    /// Not to be logged.
     Refused(Refusal),
 }
 
-/// Judges an entry by the log as it is, in the caller's transaction.
-pub(super) fn judge(connection: &Connection, entry: &Entry) -> rusqlite::Result<Verdict> {
+/// Checks an entry against the log, in the caller's transaction.
+pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<Outcome> {
     if let Entry::Said { room, author, text, client_id, reply_to, .. } = entry {
-        // What was sent before is not judged again, though the message that it answers be gone.
+        // A repeated send is accepted even if the message that it answers is gone since.
         if let Some((account, id)) = author.account.zip(client_id.as_ref())
-            && let Some(found) = sent(connection, (account, id), *room, text, *reply_to)?
+            && let Some(found) = sent_before(connection, (account, id), *room, text, *reply_to)?
         {
             return Ok(found);
         }
         return match reply_to {
-            // One that was taken back is still there to be answered.
-            Some(answered) if place(connection, *room, *answered)?.is_none() => {
-                Ok(Verdict::Refused(Refusal::Malformed(Field::ReplyTo)))
+            // A deleted message can still be answered.
+            Some(answered) if find(connection, *room, *answered)?.is_none() => {
+                Ok(Outcome::Refused(Refusal::Malformed(Field::ReplyTo)))
             }
-            _ => Ok(Verdict::Taken),
+            _ => Ok(Outcome::Accepted),
         };
     }
     if let Entry::MemberChanged { with: Some(message), .. } = entry {
-        return Ok(match judge(connection, message)? {
-            Verdict::Taken => Verdict::Taken,
-            Verdict::Repeated { .. } | Verdict::Refused(_) => {
-                Verdict::Refused(Refusal::Malformed(Field::Whole)) // Nobody waits for it.
+        return Ok(match check(connection, message)? {
+            Outcome::Accepted => Outcome::Accepted,
+            Outcome::Repeated { .. } | Outcome::Refused(_) => {
+                Outcome::Refused(Refusal::Malformed(Field::Whole)) // Nobody waits for it.
             }
         });
     }
-    let Some((room, target, by)) = aim(entry) else { return Ok(Verdict::Taken) };
-    let Some((author, time, deleted)) = place(connection, room, target)? else {
-        return Ok(Verdict::Refused(Refusal::MessageNotFound));
+    let Some((room, target, by)) = aim(entry) else { return Ok(Outcome::Accepted) };
+    let Some((author, time, deleted)) = find(connection, room, target)? else {
+        return Ok(Outcome::Refused(Refusal::MessageNotFound));
     };
     let own = author.is_some() && author == by.account;
     match entry {
         Entry::Deleted { as_owner, .. } if !own && !as_owner => {
-            Ok(Verdict::Refused(Refusal::Forbidden))
+            Ok(Outcome::Refused(Refusal::Forbidden))
         }
-        Entry::Deleted { .. } if deleted => taken_back(connection, target),
-        _ if deleted => Ok(Verdict::Refused(Refusal::MessageNotFound)),
-        Entry::Edited { .. } if !own => Ok(Verdict::Refused(Refusal::Forbidden)),
-        // Who changes nothing has edited nothing.
-        Entry::Edited { text, .. } if says(connection, target, text)? => {
-            Ok(Verdict::Repeated { seq: target, time, same: true })
+        Entry::Deleted { .. } if deleted => deleted_before(connection, target),
+        _ if deleted => Ok(Outcome::Refused(Refusal::MessageNotFound)),
+        Entry::Edited { .. } if !own => Ok(Outcome::Refused(Refusal::Forbidden)),
+        // An edit that changes nothing is not logged.
+        Entry::Edited { text, .. } if has_text(connection, target, text)? => {
+            Ok(Outcome::Repeated { seq: target, time, same: true })
         }
         Entry::Reacted { emoji, on, .. } => {
-            judge_reaction(connection, (target, time), by, emoji, *on)
+            check_reaction(connection, (target, time), by, emoji, *on)
         }
-        _ => Ok(Verdict::Taken),
+        _ => Ok(Outcome::Accepted),
     }
 }
 
-/// Whether a message has these words now.
-fn says(connection: &Connection, target: Seq, text: &str) -> rusqlite::Result<bool> {
+/// Whether a message has this text now.
+fn has_text(connection: &Connection, target: Seq, text: &str) -> rusqlite::Result<bool> {
     let same = "SELECT 1 FROM log WHERE seq = ? AND text = ?";
     connection.prepare_cached(same)?.exists(params![signed(target.0), text])
 }
 
-/// What its author has sent under that number before: the same, or something else. It may be gone
-/// since (see `retention`), and is the same all the same.
-fn sent(
+/// What the author has sent with this client id before: the same message, or another. A message
+/// that retention has removed since still counts (see `retention`).
+fn sent_before(
     connection: &Connection,
     (account, id): (AccountId, &ClientId),
     room: RoomId,
     text: &str,
     reply_to: Option<Seq>,
-) -> rusqlite::Result<Option<Verdict>> {
-    let verdict = |row: &Row<'_>| {
+) -> rusqlite::Result<Option<Outcome>> {
+    let outcome = |row: &Row<'_>| {
         let first: Option<KeyHash> = row.get("said_hash")?;
         let same_text = match first {
             Some(first) => first == crypto::hash(text),
@@ -109,7 +108,7 @@ fn sent(
         let answered = row.get::<_, Option<i64>>("reply_to")?;
         let same = same_text && same_place && answered == reply_to.map(|seq| signed(seq.0));
         let (seq, time) = (Seq(unsigned(row.get("seq")?)), Time(row.get("time")?));
-        Ok(Verdict::Repeated { seq, time, same })
+        Ok(Outcome::Repeated { seq, time, same })
     };
     let there = "SELECT seq, time, room, text, reply_to, said_hash FROM log
          WHERE account = ? AND client_id = ?";
@@ -117,7 +116,7 @@ fn sent(
          WHERE account = ? AND client_id = ?";
     for sql in [there, gone] {
         let key = params![signed(account.0), id.as_str()];
-        let found = connection.prepare_cached(sql)?.query_row(key, verdict).optional()?;
+        let found = connection.prepare_cached(sql)?.query_row(key, outcome).optional()?;
         if found.is_some() {
             return Ok(found);
         }
@@ -125,20 +124,20 @@ fn sent(
     Ok(None)
 }
 
-/// What is taken back once more stays so: it is answered with the entry that did it.
-fn taken_back(connection: &Connection, target: Seq) -> rusqlite::Result<Verdict> {
+/// Deleting is idempotent: the answer names the entry that deleted the message.
+fn deleted_before(connection: &Connection, target: Seq) -> rusqlite::Result<Outcome> {
     let by = connection
         .prepare_cached("SELECT seq, time FROM log WHERE target = ? AND kind = 'deleted'")?
         .query_row([signed(target.0)], |row| {
             let (seq, time) = (Seq(unsigned(row.get(0)?)), Time(row.get(1)?));
-            Ok(Verdict::Repeated { seq, time, same: true })
+            Ok(Outcome::Repeated { seq, time, same: true })
         });
-    // Where retention has taken that entry, the message goes next.
-    Ok(by.optional()?.unwrap_or(Verdict::Refused(Refusal::MessageNotFound)))
+    // Retention has removed that entry already, and removes the message next.
+    Ok(by.optional()?.unwrap_or(Outcome::Refused(Refusal::MessageNotFound)))
 }
 
-/// The account behind a message of a room, when it was said, and whether it was taken back.
-fn place(
+/// The account that wrote a message of a room, when, and whether it is deleted.
+fn find(
     connection: &Connection,
     room: RoomId,
     target: Seq,
@@ -155,16 +154,16 @@ fn place(
         .optional()
 }
 
-/// A reaction that is there already, or that was not there to be taken off, changes nothing: it is
-/// answered like a message that is sent once more, with the entry that put it there or, where there
-/// is none, with the message itself.
-fn judge_reaction(
+/// A reaction that is already there, or one to remove that is not there, changes nothing. The
+/// answer is that of a repeated send: it names the entry that put the reaction there or, if there
+/// is none, the message.
+fn check_reaction(
     connection: &Connection,
     (target, said): (Seq, Time),
     by: &Author,
     emoji: &Emoji,
     on: bool,
-) -> rusqlite::Result<Verdict> {
+) -> rusqlite::Result<Outcome> {
     let there = format!(
         "SELECT log.seq, log.time FROM reaction JOIN log ON log.seq = reaction.seq
          WHERE reaction.target = ?1 AND {BARE} = ?2 AND reaction.account IS ?3
@@ -177,16 +176,15 @@ fn judge_reaction(
         })
         .optional()?;
     Ok(match (there, on) {
-        (Some((seq, time)), true) => Verdict::Repeated { seq, time, same: true },
-        (None, false) => Verdict::Repeated { seq: target, time: said, same: true },
-        (Some(_), false) => Verdict::Taken,
-        (None, true) => {
-            refuse_reaction(connection, target, by, emoji)?.map_or(Verdict::Taken, Verdict::Refused)
-        }
+        (Some((seq, time)), true) => Outcome::Repeated { seq, time, same: true },
+        (None, false) => Outcome::Repeated { seq: target, time: said, same: true },
+        (Some(_), false) => Outcome::Accepted,
+        (None, true) => refuse_reaction(connection, target, by, emoji)?
+            .map_or(Outcome::Accepted, Outcome::Refused),
     })
 }
 
-/// Why one more reaction cannot be put on a message, if it cannot.
+/// Why a message cannot bear one more reaction; `None` if it can.
 fn refuse_reaction(
     connection: &Connection,
     target: Seq,
@@ -211,7 +209,7 @@ fn refuse_reaction(
     })
 }
 
-/// A reaction in the table without variation selectors: the first versions have kept any spelling.
+/// A stored emoji without variation selectors: the first versions stored any spelling.
 const BARE: &str = "replace(replace(emoji, char(65038), ''), char(65039), '')";
 
 fn reaction_key<'a>(
@@ -223,7 +221,7 @@ fn reaction_key<'a>(
     (signed(target.0), emoji.bare(), account, by.name.as_str())
 }
 
-/// Carries out an entry that was [`Verdict::Taken`], as far as it is about words.
+/// Carries out an entry that was [`Outcome::Accepted`], as far as it concerns messages.
 pub(super) fn apply(
     connection: &Connection,
     seq: Seq,
@@ -262,14 +260,14 @@ pub(super) fn apply(
     }
 }
 
-/// A message that is deleted bears no reactions.
+/// A deleted message has no reactions.
 pub(super) fn drop_reactions(connection: &Connection, target: Seq) -> rusqlite::Result<()> {
     let reactions = "DELETE FROM reaction WHERE target = ?";
     connection.prepare_cached(reactions)?.execute([signed(target.0)]).map(|_| ())
 }
 
-/// An entry gives a message other words, since when, or none any more: in the log and in the index.
-/// Nobody is called by it then.
+/// Replaces a message's text, or removes it (`None`), in the log and in the index. Also removes its
+/// mentions.
 fn rewrite(
     connection: &Connection,
     by: Seq,
@@ -302,7 +300,7 @@ fn rewrite(
     Ok(())
 }
 
-/// Takes a message out of what is made from its words, while the log still has them.
+/// Removes a message from the index and from `mention`, while the log still has its text.
 pub(super) fn forget(connection: &Connection, target: Seq) -> rusqlite::Result<()> {
     let target = signed(target.0);
     index::take_out(connection, target)?;
@@ -310,7 +308,7 @@ pub(super) fn forget(connection: &Connection, target: Seq) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Notes who is called by a message.
+/// Stores whom a message mentions.
 pub(super) fn mention(
     connection: &Connection,
     room: RoomId,

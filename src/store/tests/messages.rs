@@ -95,7 +95,7 @@ fn only_its_author_edits_a_message() {
 }
 
 #[test]
-fn what_is_taken_back_is_gone() {
+fn a_deleted_message_is_gone() {
     for indexed in [false, true] {
         let scratch = Scratch::new();
         let mut writer = scratch.open().writer;
@@ -143,7 +143,7 @@ fn what_is_taken_back_is_gone() {
 }
 
 #[test]
-fn only_what_was_said_in_the_room_is_answered() {
+fn only_messages_of_the_room_can_be_answered() {
     let (_scratch, mut writer, seq) = begin();
     let answers = |id: &str, room: u64, to: u64| {
         let mut entry = sends(1, room, id, "I see");
@@ -168,7 +168,7 @@ fn only_what_was_said_in_the_room_is_answered() {
 }
 
 #[test]
-fn an_owner_takes_back_what_others_said() {
+fn an_owner_deletes_messages_of_others() {
     let (scratch, mut writer, seq) = begin();
     put(&mut writer, deletes(2, 1, seq, true));
     assert_eq!(text_of(&scratch, seq), None);
@@ -240,7 +240,7 @@ fn nobody_uses_up_the_kinds_of_reactions() {
 
 /// An edit that changes nothing is none: the message is not marked as edited.
 #[test]
-fn the_same_words_again_are_no_edit() {
+fn an_edit_with_the_same_text_is_no_edit() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
     put(&mut writer, account_made(1, "Person1", "1"));
