@@ -7,7 +7,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::chat::{ClientId, CloseReason, Event, ProtocolId, Receipt, Refusal, Tell};
+use crate::chat::{ClientEvent, ClientId, CloseReason, Event, ProtocolId, Receipt, Refusal};
 use crate::ws::CloseFrame;
 
 /// One protocol: decodes a client's text into tells, encodes events into frames.
@@ -17,8 +17,8 @@ pub trait Codec: Sync {
     /// The codec's unique name: lower-case letters and `-`.
     fn name(&self) -> &'static str;
 
-    /// Decodes a client's message. An invalid message is [`Tell::Garbled`], with the reason.
-    fn decode(&self, text: &str) -> Tell;
+    /// Decodes a client's message. An invalid message is [`ClientEvent::Garbled`], with the reason.
+    fn decode(&self, text: &str) -> ClientEvent;
 
     /// Appends the frame of an event; nothing, if this protocol does not show it. `epoch` names the
     /// log, for protocols whose frames carry a cursor.

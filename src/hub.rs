@@ -211,8 +211,8 @@ impl Hub {
                 self.waiters.insert(id, answer);
                 self.carry_out(now, Command::Call { id, source, caller, call });
             }
-            Message::Tell { subscription, tell } => {
-                self.carry_out(now, Command::Tell { subscription, tell })
+            Message::ClientEvent { subscription, event } => {
+                self.carry_out(now, Command::ClientEvent { subscription, event })
             }
             Message::Leave { subscription } => self.carry_out(now, Command::Leave { subscription }),
             Message::FromLog(commands) => {

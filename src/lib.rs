@@ -12,7 +12,7 @@
 //! ```text
 //!    client ──bytes──▶ connection ──Request──▶ protocol ──Call──┐
 //!      ▲                    │                                  ▼
-//!      │                    └────frame──▶ codec ────Tell──▶  hub ──▶ chat (the core)
+//!      │                    └────frame──▶ codec ────ClientEvent──▶  hub ──▶ chat (the core)
 //!      │                                                    │  ▲        decides everything
 //!      └──one write a round── worker ◀──Item── (encoded once)  │
 //!                                             │                │ Logged

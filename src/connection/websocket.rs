@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::chat::{Seq, Tell};
+use crate::chat::{ClientEvent, Seq};
 use crate::codec::{Codec, Disconnect};
 use crate::connection::Shared;
 use crate::connection::http::Upgrade;
@@ -33,7 +33,7 @@ struct Session<'a> {
     /// Input that was read and must wait: at most one read buffer.
     rest: Vec<u8>,
     /// A decoded tell that found the hub's inbox full.
-    held: Option<Tell>,
+    held: Option<ClientEvent>,
     /// The peer's last sign of life.
     alive: Instant,
     /// A ping was sent since then.
@@ -86,8 +86,8 @@ impl Session<'_> {
 
     /// Continues with the waiting input, as far as the hub's back-pressure allows.
     async fn catch_up(&mut self) {
-        if let (Some(subscription), Some(tell)) = (&self.subscription, self.held.take()) {
-            subscription.tell(tell).await;
+        if let (Some(subscription), Some(event)) = (&self.subscription, self.held.take()) {
+            subscription.tell(event).await;
         }
         if let Some(driver) = self.driver.as_mut().filter(|_| self.closed.is_none()) {
             Box::pin(driver.pump(self.shared, self.connection)).await;
@@ -220,13 +220,13 @@ impl Session<'_> {
     }
 
     /// Hands a tell to the hub. `false`: the next one must wait.
-    fn tell(&mut self, tell: Tell) -> bool {
+    fn tell(&mut self, event: ClientEvent) -> bool {
         let Some(subscription) = &self.subscription else { return true };
         let more = self.connection.told();
-        match subscription.try_tell(tell) {
+        match subscription.try_tell(event) {
             Ok(()) => more,
-            Err(tell) => {
-                self.held = Some(tell);
+            Err(event) => {
+                self.held = Some(event);
                 false
             }
         }

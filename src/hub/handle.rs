@@ -2,7 +2,9 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::chat::{Answer, Call, Caller, Command, Refusal, Source, SubscriptionId, Tell, Typed};
+use crate::chat::{
+    Answer, Call, Caller, ClientEvent, Command, Refusal, Source, SubscriptionId, Typed,
+};
 
 /// A caller that waits for an answer.
 pub(super) type Waiter = oneshot::Sender<Result<Answer, Refusal>>;
@@ -10,7 +12,7 @@ pub(super) type Waiter = oneshot::Sender<Result<Answer, Refusal>>;
 /// A message in the hub's inbox.
 pub(super) enum Message {
     Call { source: Source, caller: Caller, call: Call, answer: Waiter },
-    Tell { subscription: SubscriptionId, tell: Tell },
+    ClientEvent { subscription: SubscriptionId, event: ClientEvent },
     Leave { subscription: SubscriptionId },
     FromLog(Vec<Command>),
     Close,
@@ -106,17 +108,17 @@ impl LogHandle {
 impl SubscriptionGuard {
     /// Sends a tell if the hub's inbox has room; otherwise hands it back, for
     /// [`SubscriptionGuard::tell`].
-    pub fn try_tell(&self, tell: Tell) -> Result<(), Tell> {
-        match self.hub.inbox.try_send(Message::Tell { subscription: self.id, tell }) {
+    pub fn try_tell(&self, event: ClientEvent) -> Result<(), ClientEvent> {
+        match self.hub.inbox.try_send(Message::ClientEvent { subscription: self.id, event }) {
             Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(Message::Tell { tell, .. })) => Err(tell),
+            Err(mpsc::error::TrySendError::Full(Message::ClientEvent { event, .. })) => Err(event),
             Err(_) => Ok(()), // The hub is gone, and this connection ends soon, too.
         }
     }
 
     /// Sends a tell as soon as the hub's inbox has room.
-    pub async fn tell(&self, tell: Tell) {
-        let _ = self.hub.inbox.send(Message::Tell { subscription: self.id, tell }).await;
+    pub async fn tell(&self, event: ClientEvent) {
+        let _ = self.hub.inbox.send(Message::ClientEvent { subscription: self.id, event }).await;
     }
 }
 

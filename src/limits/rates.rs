@@ -74,7 +74,7 @@ pub const CALL: Rates = Rates {
 };
 
 /// Any message over a websocket, valid or not. Twice the rate of chat messages.
-pub const TELL: Rates = Rates {
+pub const CLIENT_EVENT: Rates = Rates {
     connection: per_second(50, 1_000),
     guest: per_second(50, 1_000),
     person: per_second(100, 1_000),

@@ -8,8 +8,8 @@ mod crowd;
 use std::time::Duration;
 
 use shanty::chat::{
-    Access, Action, Caller, ClientId, Command, Emoji, LOBBY, Name, NameClaim, Place, RoomChange,
-    RoomId, RoomRef, Seq, SessionId, Tell, Visibility, call,
+    Access, Action, Caller, ClientEvent, ClientId, Command, Emoji, LOBBY, Name, NameClaim, Place,
+    RoomChange, RoomEvent, RoomId, RoomRef, Seq, SessionId, Visibility, call,
 };
 
 use crate::report::{row, table};
@@ -102,12 +102,15 @@ fn people(world: &mut World) {
         world.ask_through("a guest comes", Caller::Nobody, what);
         let subscription =
             world.subscribe_in("a subscription in a crowded room", session(turn + 200), CROWDED);
-        let tell = Tell::Join { name: None, color: None };
-        world.give("a join", Command::Tell { subscription, tell });
+        let event = ClientEvent::Room(RoomEvent::Join { name: None, color: None });
+        world.give("a join", Command::ClientEvent { subscription, event });
         let (name, text) = (None, "hello".into());
         world.give(
             "a message by a subscription",
-            Command::Tell { subscription, tell: Tell::Say { name, color: None, text } },
+            Command::ClientEvent {
+                subscription,
+                event: ClientEvent::Room(RoomEvent::Say { name, color: None, text }),
+            },
         );
         world.settle("a message by a subscription");
         world.give("the end of a connection", Command::Leave { subscription });
@@ -197,9 +200,20 @@ fn held(world: &mut World) {
     let send = Action::Send { room: LOBBY, text, client_id, reply_to };
     world.ask("", session(BUSY), call::Act(send));
     for subscription in world.guests.clone() {
-        world.give("", Command::Tell { subscription, tell: Tell::Part { name: None } });
-        world
-            .give("", Command::Tell { subscription, tell: Tell::Join { name: None, color: None } });
+        world.give(
+            "",
+            Command::ClientEvent {
+                subscription,
+                event: ClientEvent::Room(RoomEvent::Part { name: None }),
+            },
+        );
+        world.give(
+            "",
+            Command::ClientEvent {
+                subscription,
+                event: ClientEvent::Room(RoomEvent::Join { name: None, color: None }),
+            },
+        );
     }
     world.settle("40,000 words behind a slow message");
 }

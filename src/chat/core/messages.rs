@@ -6,7 +6,8 @@ use crate::chat::state::limiter::Kind;
 use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose};
 use crate::chat::types::{AccountId, CallId, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
-    Acted, Action, Answer, Effect, Entry, Event, Receipt, Refusal, Tell, What,
+    Acted, Action, Answer, ClientEvent, Effect, Entry, Event, Receipt, Refusal, RoomEvent,
+    StreamEvent, What,
 };
 
 impl Action {
@@ -69,7 +70,7 @@ impl Chat {
     }
 
     /// What is said through a stream; its replies go to its own subscription.
-    pub(super) fn tell_stream(&mut self, base: SubscriptionId, tell: Tell) {
+    pub(super) fn tell_stream(&mut self, base: SubscriptionId, event: ClientEvent) {
         let Some(stream) = self.streams.get(&base) else { return };
         let (protocol, account, session) = (stream.protocol, stream.account, stream.session);
         self.origin =
@@ -80,33 +81,38 @@ impl Chat {
             }
             self.use_session(session);
         }
-        let charged = self.charge(&[(Kind::Tell, 1)], None);
-        let (outcome, mark) = match tell {
+        let charged = self.charge(&[(Kind::ClientEvent, 1)], None);
+        let (outcome, mark) = match event {
             _ if self.closing => (Err(Refusal::Unavailable), None),
-            Tell::Act { mark, .. } | Tell::Garbled { mark, .. } if charged.is_err() => {
+            ClientEvent::Stream(StreamEvent::Act { mark, .. })
+            | ClientEvent::Garbled { mark, .. }
+                if charged.is_err() =>
+            {
                 (charged.map(|()| None), mark)
             }
             _ if charged.is_err() => (charged.map(|()| None), None),
-            Tell::Act { action, mark } => {
+            ClientEvent::Stream(StreamEvent::Act { action, mark }) => {
                 let subscription = self.streams[&base].rooms.get(&action.room()).copied();
                 let acted = self.acted(account, action).and_then(|entry| {
                     // A room that this stream does not hear can be spoken in all the same.
                     let by = subscription.unwrap_or(base);
                     let mark = mark.clone();
                     let told = PendingSend { subscription: base, protocol, by, came: false, mark };
-                    self.propose_message(entry, Purpose::Tell(told))
+                    self.propose_message(entry, Purpose::ClientEvent(told))
                 });
                 (acted.map(|()| None), mark)
             }
-            Tell::Typing { room } => (self.typing(base, account, room).map(Some), None),
-            Tell::Read { room, seq } => {
+            ClientEvent::Stream(StreamEvent::Typing { room }) => {
+                (self.typing(base, account, room).map(Some), None)
+            }
+            ClientEvent::Stream(StreamEvent::Read { room, seq }) => {
                 (self.mark_read(account, room, seq).map(|_| Some(Receipt::Noted)), None)
             }
-            Tell::Garbled { refusal, mark } => (Err(refusal), mark),
+            ClientEvent::Garbled { refusal, mark } => (Err(refusal), mark),
             // These are of a subscription in one room.
-            Tell::Join { .. } | Tell::Say { .. } | Tell::Part { .. } => {
-                (Err(Refusal::RoomNotFound), None)
-            }
+            ClientEvent::Room(RoomEvent::Join { .. })
+            | ClientEvent::Room(RoomEvent::Say { .. })
+            | ClientEvent::Room(RoomEvent::Part { .. }) => (Err(Refusal::RoomNotFound), None),
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {

@@ -179,7 +179,7 @@ impl Chat {
         self.refresh_steps();
         match command {
             Command::Call { id, source, caller, call } => self.call(id, source, caller, call),
-            Command::Tell { subscription, tell } => self.tell(subscription, tell),
+            Command::ClientEvent { subscription, event } => self.tell(subscription, event),
             Command::Leave { subscription } => self.leave(subscription),
             Command::Logged { ticket, seq, time, entry } => {
                 self.logged(ticket, seq, time, entry);
@@ -246,7 +246,7 @@ impl Chat {
     fn logged(&mut self, ticket: Option<Ticket>, seq: Seq, time: Time, entry: Entry) {
         let purpose = ticket.map_or(Purpose::Own, |ticket| self.order.settle(ticket));
         let (by, viewer) = match &purpose {
-            Purpose::Tell(told) => (Some((told.by, told.protocol)), None),
+            Purpose::ClientEvent(told) => (Some((told.by, told.protocol)), None),
             Purpose::Call(_, viewer) => (None, *viewer),
             Purpose::Direct(_, viewer) => (None, Some(*viewer)),
             Purpose::Guest(_) | Purpose::Own => (None, None),
@@ -276,7 +276,7 @@ impl Chat {
         if let Some(made) = Made::of(entry) {
             self.quotas.end(made);
         }
-        if let (Purpose::Tell(told), Err(_)) = (&purpose, &outcome)
+        if let (Purpose::ClientEvent(told), Err(_)) = (&purpose, &outcome)
             && told.came
         {
             self.came_silently(told.by, told.protocol, entry);
@@ -306,7 +306,7 @@ impl Chat {
             Purpose::Guest(call) if begun => {
                 self.answer(call, outcome.map_err(|_| Refusal::Unavailable));
             }
-            Purpose::Tell(PendingSend { subscription, protocol, mark, .. }) => {
+            Purpose::ClientEvent(PendingSend { subscription, protocol, mark, .. }) => {
                 let reply = outcome.map(|answer| match answer {
                     Answer::Acted(Acted { seq, time, repeated, .. }) => {
                         Receipt::Logged { seq, time, repeated }

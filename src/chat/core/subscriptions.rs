@@ -14,7 +14,8 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, CloseReason, Effect, Entry, Event, NameClaim, Receipt, Refusal, Tell, What, call,
+    Access, ClientEvent, CloseReason, Effect, Entry, Event, NameClaim, Receipt, Refusal, RoomEvent,
+    StreamEvent, What, call,
 };
 use crate::time::Time;
 
@@ -236,9 +237,9 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn tell(&mut self, subscription: SubscriptionId, tell: Tell) {
+    pub(super) fn tell(&mut self, subscription: SubscriptionId, event: ClientEvent) {
         if self.streams.contains_key(&subscription) {
-            return self.tell_stream(subscription, tell);
+            return self.tell_stream(subscription, event);
         }
         let Some(subscribed) = self.subscriptions.get(&subscription) else { return };
         if self.is_put_out(subscription, subscribed) {
@@ -258,21 +259,25 @@ impl Chat {
             self.use_session(session);
         }
         let mut given = None;
-        let charged = self.charge(&[(Kind::Tell, 1)], None);
-        let outcome = match tell {
+        let charged = self.charge(&[(Kind::ClientEvent, 1)], None);
+        let outcome = match event {
             _ if !standing => Err(Refusal::RoomNotFound), // This subscription ends, in its turn.
             _ if charged.is_err() => charged.map(|()| None),
-            Tell::Join { name, color } => self.join(subscription, name, color).map(Some),
-            Tell::Say { name, color, text } => {
+            ClientEvent::Room(RoomEvent::Join { name, color }) => {
+                self.join(subscription, name, color).map(Some)
+            }
+            ClientEvent::Room(RoomEvent::Say { name, color, text }) => {
                 self.say(subscription, name, color, text).map(|()| None)
             }
-            Tell::Part { name } => self.part(subscription, name).map(Some),
-            Tell::Garbled { refusal, mark } => {
+            ClientEvent::Room(RoomEvent::Part { name }) => self.part(subscription, name).map(Some),
+            ClientEvent::Garbled { refusal, mark } => {
                 given = mark;
                 Err(refusal)
             }
             // These are of a stream.
-            Tell::Act { .. } | Tell::Typing { .. } | Tell::Read { .. } => Err(Refusal::Forbidden),
+            ClientEvent::Stream(StreamEvent::Act { .. })
+            | ClientEvent::Stream(StreamEvent::Typing { .. })
+            | ClientEvent::Stream(StreamEvent::Read { .. }) => Err(Refusal::Forbidden),
         };
         // `Ok(None)`: the reply comes with the entry that was proposed.
         if let Some(reply) = outcome.transpose() {
@@ -336,7 +341,7 @@ impl Chat {
         let (client_id, reply_to) = (None, None);
         let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
         let told = PendingSend { subscription, protocol, by: subscription, came, mark: None };
-        self.propose(entry, Purpose::Tell(told))?;
+        self.propose(entry, Purpose::ClientEvent(told))?;
         if !present {
             self.become_present(subscription, &folded);
         }

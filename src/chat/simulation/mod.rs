@@ -335,10 +335,10 @@ impl Simulation {
                 }
                 self.expect_entry(*seq, *time, entry);
             }
-            Command::Tell { subscription, tell } => {
+            Command::ClientEvent { subscription, event } => {
                 if let Some(stream) = self.world.streams.get_mut(subscription) {
                     if stream.standing {
-                        stream.tells.push_back(tell.clone());
+                        stream.tells.push_back(event.clone());
                         let session = stream.session;
                         self.used(session);
                     }
@@ -346,7 +346,7 @@ impl Simulation {
                 }
                 let Some(member) = self.world.members.get_mut(subscription) else { return };
                 if member.standing {
-                    member.tells.push_back(tell.clone());
+                    member.tells.push_back(event.clone());
                     let session = member.session;
                     self.used(session);
                 }

@@ -8,9 +8,9 @@ use crate::chat::simulation::clients::Client;
 use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
-    Access, AccountId, Action, Call, CallId, Caller, ClientId, Command, Emoji, Entry, Field, LOBBY,
-    NameClaim, Place, ProtocolId, Refusal, RoomId, RoomRecord, RoomRef, Seq, SessionId, Source,
-    SubscriptionId, Tell, call,
+    Access, AccountId, Action, Call, CallId, Caller, ClientEvent, ClientId, Command, Emoji, Entry,
+    Field, LOBBY, NameClaim, Place, ProtocolId, Refusal, RoomEvent, RoomId, RoomRecord, RoomRef,
+    Seq, SessionId, Source, StreamEvent, SubscriptionId, call,
 };
 use crate::crypto::KeyHash;
 use crate::time::Time;
@@ -261,14 +261,20 @@ impl Simulation {
         let there: Vec<SubscriptionId> = there.map(|(base, _)| *base).collect();
         let Some(subscription) = self.dice.pick(&there) else { return };
         let account = self.world.streams[&subscription].account;
-        let tell = match self.dice.below(8) {
+        let event = match self.dice.below(8) {
             0 => return self.give(Command::Leave { subscription }),
-            1 => Tell::Typing { room: self.some_room() },
-            2 => Tell::Read { room: self.some_room(), seq: self.some_seq() },
-            3 => Tell::garbled(Refusal::MessageTooLong),
-            _ => Tell::Act { action: self.action(Some(account)), mark: None },
+            1 => ClientEvent::Stream(StreamEvent::Typing { room: self.some_room() }),
+            2 => ClientEvent::Stream(StreamEvent::Read {
+                room: self.some_room(),
+                seq: self.some_seq(),
+            }),
+            3 => ClientEvent::garbled(Refusal::MessageTooLong),
+            _ => ClientEvent::Stream(StreamEvent::Act {
+                action: self.action(Some(account)),
+                mark: None,
+            }),
         };
-        self.give(Command::Tell { subscription, tell });
+        self.give(Command::ClientEvent { subscription, event });
     }
 
     pub(super) fn caller(&mut self) -> Caller {
@@ -426,15 +432,15 @@ impl Simulation {
             1..=2 => None,
             _ => usual,
         };
-        let tell = match self.dice.below(10) {
-            0..=1 => Tell::Join { name, color: self.color() },
-            2 => Tell::Part { name },
-            3 => Tell::garbled(self.dice.pick(&REFUSALS).expect("a refusal")),
+        let event = match self.dice.below(10) {
+            0..=1 => ClientEvent::Room(RoomEvent::Join { name, color: self.color() }),
+            2 => ClientEvent::Room(RoomEvent::Part { name }),
+            3 => ClientEvent::garbled(self.dice.pick(&REFUSALS).expect("a refusal")),
             _ => {
                 let text = format!("text {}", self.number()).into();
-                Tell::Say { name, color: self.color(), text }
+                ClientEvent::Room(RoomEvent::Say { name, color: self.color(), text })
             }
         };
-        self.give(Command::Tell { subscription, tell });
+        self.give(Command::ClientEvent { subscription, event });
     }
 }

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    Access, AccountId, Acted, Action, Answer, Call, CallId, CloseReason, Effect, Entry, Event,
-    Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal, RoomId, RoomRef,
-    RoomSettings, Seq, SessionId, SubscriptionId, Tell, Visibility, What, call,
+    Access, AccountId, Acted, Action, Answer, Call, CallId, ClientEvent, CloseReason, Effect,
+    Entry, Event, Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal,
+    RoomEvent, RoomId, RoomRef, RoomSettings, Seq, SessionId, StreamEvent, SubscriptionId,
+    Visibility, What, call,
 };
 use crate::time::Time;
 
@@ -48,7 +49,7 @@ pub struct Member {
     /// Its connection has reported the end, and sends nothing more.
     pub left: bool,
     /// What it said and has no reply to.
-    pub tells: VecDeque<Tell>,
+    pub tells: VecDeque<ClientEvent>,
 }
 
 /// A connection that asked for a stream.
@@ -64,7 +65,7 @@ pub struct View {
     pub subscriptions: BTreeMap<SubscriptionId, RoomId>,
     /// The last entry that it has heard.
     pub cursor: Seq,
-    pub tells: VecDeque<Tell>,
+    pub tells: VecDeque<ClientEvent>,
 }
 
 impl View {
@@ -428,17 +429,22 @@ impl World {
     ) {
         if let Some(stream) = self.streams.get_mut(&subscription) {
             assert!(!stream.dismissed, "a reply to nobody");
-            let Some(tell) = stream.tells.pop_front() else {
+            let Some(event) = stream.tells.pop_front() else {
                 assert!(!stream.standing && reply.is_err(), "a reply to what was not said");
                 return; // It was about to end.
             };
-            match (tell, reply) {
-                (Tell::Act { action: Action::Send { text, .. }, .. }, Ok(receipt)) => {
+            match (event, reply) {
+                (
+                    ClientEvent::Stream(StreamEvent::Act {
+                        action: Action::Send { text, .. }, ..
+                    }),
+                    Ok(receipt),
+                ) => {
                     let Receipt::Logged { seq, .. } = receipt else { panic!("{receipt:?}") };
                     let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
                     assert!(matches!(entry, Entry::Said { text: kept, .. } if *kept == text));
                 }
-                (Tell::Garbled { refusal, .. }, reply) => assert_eq!(*reply, Err(refusal)),
+                (ClientEvent::Garbled { refusal, .. }, reply) => assert_eq!(*reply, Err(refusal)),
                 _ => {}
             }
             return;
@@ -450,31 +456,35 @@ impl World {
             (Hearing::Now, protocol),
             "a reply to nobody"
         );
-        let Some(tell) = member.tells.pop_front() else {
+        let Some(event) = member.tells.pop_front() else {
             assert!(!member.standing && reply.is_err(), "a reply to what was not said");
             return; // Its subscription was about to end.
         };
-        match (tell, reply) {
-            (Tell::Say { text, .. }, Ok(Receipt::Logged { seq, .. })) => {
+        match (event, reply) {
+            (ClientEvent::Room(RoomEvent::Say { text, .. }), Ok(Receipt::Logged { seq, .. })) => {
                 let entry = &log[usize::try_from(seq.0).expect("an index") - 1].1;
                 let kept = matches!(entry, Entry::Said { text: kept, .. } if *kept == text);
                 assert!(kept, "a receipt for {text:?}, but the log has {entry:?}");
             }
-            (Tell::Say { text, .. }, Err(refusal)) => {
+            (ClientEvent::Room(RoomEvent::Say { text, .. }), Err(refusal)) => {
                 // (A message that a stranger's end of the room has overtaken is in the log, but
                 // does not fit there.)
                 if *refusal != Refusal::RoomNotFound {
                     self.refused_texts.push(text);
                 }
             }
-            (Tell::Garbled { refusal, .. }, reply) => {
+            (ClientEvent::Garbled { refusal, .. }, reply) => {
                 assert_eq!(*reply, Err(refusal), "out of order")
             }
-            (Tell::Join { .. } | Tell::Part { .. }, Ok(Receipt::Noted) | Err(_)) => {}
-            (Tell::Join { .. }, Ok(Receipt::Known(event))) => {
+            (
+                ClientEvent::Room(RoomEvent::Join { .. })
+                | ClientEvent::Room(RoomEvent::Part { .. }),
+                Ok(Receipt::Noted) | Err(_),
+            ) => {}
+            (ClientEvent::Room(RoomEvent::Join { .. }), Ok(Receipt::Known(event))) => {
                 assert_eq!(member.room, event.room, "joined elsewhere");
             }
-            (tell, reply) => panic!("{reply:?} is no reply to {tell:?}"),
+            (event, reply) => panic!("{reply:?} is no reply to {event:?}"),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::limits::rates::{self, BUCKETS_LOOKED_AT, BUCKETS_MAX, Rate, Rates};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Call,
-    Tell,
+    ClientEvent,
     Message,
     Change,
     Bytes,
@@ -41,7 +41,7 @@ impl Kind {
     pub fn rates(self) -> &'static Rates {
         match self {
             Kind::Call => &rates::CALL,
-            Kind::Tell => &rates::TELL,
+            Kind::ClientEvent => &rates::CLIENT_EVENT,
             Kind::Message => &rates::MESSAGE,
             Kind::Change => &rates::CHANGE,
             Kind::Bytes => &rates::BYTES,

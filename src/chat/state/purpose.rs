@@ -42,7 +42,7 @@ pub enum Purpose {
     /// session.
     Guest(CallId),
     /// Somebody said something through a subscription.
-    Tell(PendingSend),
+    ClientEvent(PendingSend),
     /// The core itself: something has expired.
     Own,
 }

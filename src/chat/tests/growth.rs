@@ -55,7 +55,10 @@ impl Counted {
                 let name = Name::new(&format!("guest {guest} {room}"));
                 counted.give(
                     "",
-                    Command::Tell { subscription, tell: Tell::Join { name, color: None } },
+                    Command::ClientEvent {
+                        subscription,
+                        event: ClientEvent::Room(RoomEvent::Join { name, color: None }),
+                    },
                 );
             }
             counted.subscribe("", "bob", LOBBY);
@@ -222,10 +225,13 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     let (source, caller) = (Source::Local, caller("ann"));
     it.give("", Command::Call { id: CallId(it.core.last), source, caller, call: slow.into() });
     for subscription in 0..size {
-        let tell = Tell::Part { name: None };
+        let event = ClientEvent::Room(RoomEvent::Part { name: None });
         it.give(
-            "Tell",
-            Command::Tell { subscription: SubscriptionId((3 * subscription + 1) * STREAM), tell },
+            "ClientEvent",
+            Command::ClientEvent {
+                subscription: SubscriptionId((3 * subscription + 1) * STREAM),
+                event,
+            },
         );
     }
     it.settle("what waited");
@@ -251,7 +257,13 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     for guest in 0..size {
         let subscription = it.subscribe("", "", CROWDED);
         let name = Name::new(&format!("late {guest}"));
-        it.give("", Command::Tell { subscription, tell: Tell::Join { name, color: None } });
+        it.give(
+            "",
+            Command::ClientEvent {
+                subscription,
+                event: ClientEvent::Room(RoomEvent::Join { name, color: None }),
+            },
+        );
     }
     it.subscribe("", "s20", CROWDED);
     it.ask("ann", call::Expel { room: CROWDED, name: "n20".into() });

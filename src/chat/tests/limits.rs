@@ -160,10 +160,10 @@ fn a_connection_without_an_account_is_limited_by_itself() {
     core.settle();
     // What cannot be understood counts, too.
     let mut count = 0;
-    while !limit(&core.tell(2, Tell::garbled(Refusal::NameMissing))) {
+    while !limit(&core.tell(2, ClientEvent::garbled(Refusal::NameMissing))) {
         count += 1;
     }
-    assert!(count < rates::TELL.connection.expect("a bucket").burst, "{count}");
+    assert!(count < rates::CLIENT_EVENT.connection.expect("a bucket").burst, "{count}");
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn marks_typing_searches_and_streams() {
     let follow =
         call::OpenStream { subscription: SubscriptionId(base), protocol: BACK, only: None };
     core.try_to("ann", follow).expect("a stream");
-    let types = Tell::Typing { room: LOBBY };
+    let types = ClientEvent::Stream(StreamEvent::Typing { room: LOBBY });
     let told = (0..100).map(|_| core.tell(base, types.clone()));
     let told: Vec<String> = told.flatten().filter(|what| what.contains("types")).collect();
     assert_eq!(told.len() as u64, person(rates::TYPING).burst);

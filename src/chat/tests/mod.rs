@@ -206,21 +206,28 @@ impl Core {
         self.try_to(caller, subscribe(subscription, LOBBY))
     }
 
-    fn tell(&mut self, subscription: u64, tell: Tell) -> Vec<String> {
-        self.give(Command::Tell { subscription: SubscriptionId(subscription), tell })
+    fn tell(&mut self, subscription: u64, event: ClientEvent) -> Vec<String> {
+        self.give(Command::ClientEvent { subscription: SubscriptionId(subscription), event })
     }
 
     fn say(&mut self, subscription: u64, name: &str, text: &str) -> Vec<String> {
-        let tell = Tell::Say { name: Name::new(name), color: None, text: text.into() };
-        self.tell(subscription, tell)
+        let event = ClientEvent::Room(RoomEvent::Say {
+            name: Name::new(name),
+            color: None,
+            text: text.into(),
+        });
+        self.tell(subscription, event)
     }
 
     fn join(&mut self, subscription: u64, name: &str) -> Vec<String> {
-        self.tell(subscription, Tell::Join { name: Name::new(name), color: None })
+        self.tell(
+            subscription,
+            ClientEvent::Room(RoomEvent::Join { name: Name::new(name), color: None }),
+        )
     }
 
     fn part(&mut self, subscription: u64) -> Vec<String> {
-        self.tell(subscription, Tell::Part { name: None })
+        self.tell(subscription, ClientEvent::Room(RoomEvent::Part { name: None }))
     }
 
     fn leave(&mut self, subscription: u64) -> Vec<String> {

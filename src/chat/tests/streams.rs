@@ -13,8 +13,8 @@ fn send(room: RoomId, text: &str, id: &str) -> Action {
     Action::Send { room, text: text.into(), client_id: ClientId::new(id), reply_to: None }
 }
 
-fn act(action: Action) -> Tell {
-    Tell::Act { action, mark: None }
+fn act(action: Action) -> ClientEvent {
+    ClientEvent::Stream(StreamEvent::Act { action, mark: None })
 }
 
 #[test]
@@ -42,11 +42,15 @@ fn what_is_said_through_a_stream_is_told_by_its_subscription_and_answered_to_the
     assert_eq!(core.commit(), ["ann said hi as 4 by 65537", "to 65536: Said(4)"]);
     let nowhere = core.tell(BASE, act(send(RoomId(9), "hi", "b")));
     assert_eq!(nowhere, ["to 65536: no, RoomNotFound"]);
-    let typing = core.tell(BASE, Tell::Typing { room: LOBBY });
+    let typing = core.tell(BASE, ClientEvent::Stream(StreamEvent::Typing { room: LOBBY }));
     assert_eq!(typing, ["ann types by 65537", "to 65536: Noted"]);
-    let read = core.tell(BASE, Tell::Read { room: LOBBY, seq: Seq(9) });
+    let read = core.tell(BASE, ClientEvent::Stream(StreamEvent::Read { room: LOBBY, seq: Seq(9) }));
     assert_eq!(read[0], "1 has read 1 to 4", "not beyond the last message");
-    assert!(core.tell(BASE, Tell::Read { room: LOBBY, seq: Seq(1) }).len() == 1, "only forward");
+    assert!(
+        core.tell(BASE, ClientEvent::Stream(StreamEvent::Read { room: LOBBY, seq: Seq(1) })).len()
+            == 1,
+        "only forward"
+    );
 }
 
 #[test]

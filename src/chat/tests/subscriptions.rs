@@ -194,7 +194,7 @@ fn replies_come_in_the_order_of_the_tells() {
     let mut core = Core::with(&["ann"]);
     core.subscribe(1, "ann").expect("a subscription");
     core.say(1, "", "one");
-    assert!(core.tell(1, Tell::garbled(Refusal::MessageTooLong)).is_empty(), "not yet");
+    assert!(core.tell(1, ClientEvent::garbled(Refusal::MessageTooLong)).is_empty(), "not yet");
     assert!(core.join(1, "other").is_empty(), "not yet");
     core.say(1, "", "two");
     let one = ["ann said one as 4 by 1", "to 1: Said(4)"];
@@ -249,12 +249,12 @@ fn who_came_with_a_message_that_is_lost_has_come_all_the_same() {
 fn a_color_stays_until_another_is_given() {
     let mut core = Core::with(&["ann"]);
     core.subscribe(1, "ann").expect("a subscription");
-    let join = |color| Tell::Join { name: None, color: Color::new(color) };
+    let join = |color| ClientEvent::Room(RoomEvent::Join { name: None, color: Color::new(color) });
     assert_eq!(core.tell(1, join("red"))[0], "ann joined in red by 1");
     core.say(1, "", "x");
     assert_eq!(core.commit()[0], "ann said x as 4 in red by 1");
     let text = "y".into();
-    core.tell(1, Tell::Say { name: None, color: Color::new("blue"), text });
+    core.tell(1, ClientEvent::Room(RoomEvent::Say { name: None, color: Color::new("blue"), text }));
     assert_eq!(core.commit()[0], "ann said y as 5 in blue by 1");
     assert_eq!(core.part(1)[0], "ann left in blue by 1");
 }

@@ -24,11 +24,11 @@ pub enum Command {
     },
     /// A subscribed connection says something; exactly one [`Effect::Reply`] comes of it, in the
     /// order of the tells of that subscription.
-    Tell {
+    ClientEvent {
         /// Who says it.
         subscription: SubscriptionId,
         /// What is said.
-        tell: Tell,
+        event: ClientEvent,
     },
     /// The connection of a subscription is gone, however it went. Comes once for each subscription
     /// that was given.

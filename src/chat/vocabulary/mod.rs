@@ -3,18 +3,18 @@
 
 mod access;
 pub mod call;
+mod client_events;
 mod commands;
 mod effects;
 mod entries;
 mod events;
-mod tells;
 mod texts;
 
 pub use access::*;
 pub use call::{Call, Typed};
+pub use client_events::*;
 pub use commands::*;
 pub use effects::*;
 pub use entries::*;
 pub use events::*;
-pub use tells::*;
 pub use texts::message_text;

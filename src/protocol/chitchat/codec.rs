@@ -7,7 +7,8 @@
 use serde::Serialize;
 
 use crate::chat::{
-    ClientId, Color, Event, Field, Name, Receipt, Refusal, Tell, What, message_text,
+    ClientEvent, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomEvent, What,
+    message_text,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::limits::MESSAGE_CHARS_MAX;
@@ -28,8 +29,8 @@ impl Codec for Chitchat {
         "chitchat"
     }
 
-    fn decode(&self, text: &str) -> Tell {
-        decode(text).unwrap_or_else(Tell::garbled)
+    fn decode(&self, text: &str) -> ClientEvent {
+        decode(text).unwrap_or_else(ClientEvent::garbled)
     }
 
     fn event(&self, _epoch: &str, event: &Event, frame: &mut Vec<u8>) {
@@ -95,7 +96,7 @@ impl Codec for Chitchat {
     }
 }
 
-fn decode(text: &str) -> Result<Tell, Refusal> {
+fn decode(text: &str) -> Result<ClientEvent, Refusal> {
     let object: Object<'_> =
         json_body::object(text.as_bytes()).ok_or(Refusal::Malformed(Field::Whole))?;
     let field = |key, field| object.text(key).map_err(|()| Refusal::Malformed(field));
@@ -109,11 +110,11 @@ fn decode(text: &str) -> Result<Tell, Refusal> {
     let message = field("msg", Field::Message)?.unwrap_or_default();
     match kind {
         // The text of a client's join or leave is ignored; the room gets the server's text.
-        "join" => Ok(Tell::Join { name, color }),
-        "leave" => Ok(Tell::Part { name }),
+        "join" => Ok(ClientEvent::Room(RoomEvent::Join { name, color })),
+        "leave" => Ok(ClientEvent::Room(RoomEvent::Part { name })),
         "send" => {
             let text = message_text(message, MESSAGE_CHARS_MAX)?;
-            Ok(Tell::Say { name, color, text })
+            Ok(ClientEvent::Room(RoomEvent::Say { name, color, text }))
         }
         _ => Err(Refusal::Malformed(Field::Kind)),
     }

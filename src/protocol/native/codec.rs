@@ -7,7 +7,8 @@
 use serde::Serialize;
 
 use crate::chat::{
-    Action, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomId, Seq, Tell, What,
+    Action, ClientEvent, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomId, Seq,
+    StreamEvent, What,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::protocol::native::errors::{Failure, Shown};
@@ -40,14 +41,14 @@ impl Codec for Native {
         }
     }
 
-    fn decode(&self, text: &str) -> Tell {
+    fn decode(&self, text: &str) -> ClientEvent {
         let fields = match Fields::read(text.as_bytes()) {
             Ok(fields) => fields,
-            Err(refusal) => return Tell::garbled(refusal),
+            Err(refusal) => return ClientEvent::garbled(refusal),
         };
         // A refusal also carries the client id, if the message has one.
         let mark = fields.client_id().ok();
-        decode(&fields).unwrap_or_else(|refusal| Tell::Garbled { refusal, mark })
+        decode(&fields).unwrap_or_else(|refusal| ClientEvent::Garbled { refusal, mark })
     }
 
     fn event(&self, epoch: &str, event: &Event, frame: &mut Vec<u8>) {
@@ -97,15 +98,17 @@ fn write(event: &Event, json: &mut Vec<u8>) {
     }
 }
 
-fn decode(fields: &Fields) -> Result<Tell, Refusal> {
+fn decode(fields: &Fields) -> Result<ClientEvent, Refusal> {
     let kind = fields.text("type")?.ok_or(Refusal::Malformed(Field::Kind))?;
     let room = match kind {
         "send" | "edit" | "delete" | "react" | "typing" | "read" => fields.room()?,
         _ => return Err(Refusal::Malformed(Field::Kind)),
     };
     match kind {
-        "typing" => return Ok(Tell::Typing { room }),
-        "read" => return Ok(Tell::Read { room, seq: fields.seq("seq")? }),
+        "typing" => return Ok(ClientEvent::Stream(StreamEvent::Typing { room })),
+        "read" => {
+            return Ok(ClientEvent::Stream(StreamEvent::Read { room, seq: fields.seq("seq")? }));
+        }
         _ => {}
     }
     let mark = fields.client_id()?;
@@ -124,7 +127,7 @@ fn decode(fields: &Fields) -> Result<Tell, Refusal> {
             Action::React { room, target, emoji, on }
         }
     };
-    Ok(Tell::Act { action, mark: Some(mark) })
+    Ok(ClientEvent::Stream(StreamEvent::Act { action, mark: Some(mark) }))
 }
 
 /// The frames of a stream, except messages, which are [`Said`].

@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{ClientId, Event, Field, Receipt, Refusal, Tell, What, message_text};
+use crate::chat::{
+    ClientEvent, ClientId, Event, Field, Receipt, Refusal, RoomEvent, What, message_text,
+};
 use crate::codec::{Codec, Disconnect};
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
 use crate::protocol::{closing, json_body};
@@ -23,17 +25,17 @@ impl Codec for Piratchat {
         "piratchat"
     }
 
-    fn decode(&self, text: &str) -> Tell {
+    fn decode(&self, text: &str) -> ClientEvent {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Said {
             message: Box<str>,
         }
         match json_body::object(text.as_bytes()) {
-            None => Tell::garbled(Refusal::Malformed(Field::Whole)),
+            None => ClientEvent::garbled(Refusal::Malformed(Field::Whole)),
             Some(Said { message }) => match message_text(&message, PIRATCHAT_MESSAGE_CHARS_MAX) {
-                Ok(text) => Tell::Say { name: None, color: None, text },
-                Err(refusal) => Tell::garbled(refusal),
+                Ok(text) => ClientEvent::Room(RoomEvent::Say { name: None, color: None, text }),
+                Err(refusal) => ClientEvent::garbled(refusal),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! Piratchat's wire format, as tables.
 
 use super::*;
-use crate::chat::{Author, Color, Event, Field, Name, Receipt, Seq, Tell, What};
+use crate::chat::{Author, ClientEvent, Color, Event, Field, Name, Receipt, RoomEvent, Seq, What};
 use crate::codec::{Codec, Disconnect};
 use crate::config::Config;
 use crate::hub::Item;
@@ -13,7 +13,9 @@ const ENDED: &str = r#"401 {"error":"the session is unknown or has ended; log in
 
 #[test]
 fn decoding() {
-    let say = |text: &str| Tell::Say { name: None, color: None, text: text.into() };
+    let say = |text: &str| {
+        ClientEvent::Room(RoomEvent::Say { name: None, color: None, text: text.into() })
+    };
     let longest = "🦜".repeat(300);
     for (text, says) in [
         (r#"{"message":"Hello, world!"}"#, "Hello, world!"),
@@ -24,7 +26,7 @@ fn decoding() {
     ] {
         assert_eq!(CODEC.decode(text), say(says), "{text}");
     }
-    let whole = Tell::garbled(Refusal::Malformed(Field::Whole));
+    let whole = ClientEvent::garbled(Refusal::Malformed(Field::Whole));
     for text in [
         "",
         " ",
@@ -48,11 +50,11 @@ fn decoding() {
     ] {
         assert_eq!(CODEC.decode(text), whole, "{text}");
     }
-    let empty = Tell::garbled(Refusal::Malformed(Field::Message));
+    let empty = ClientEvent::garbled(Refusal::Malformed(Field::Message));
     assert_eq!(CODEC.decode(r#"{"message":""}"#), empty);
     // Characters, not bytes: 300 parrots are 1,200 bytes, and fit; one more character does not.
     let too_long = format!(r#"{{"message":"{longest}!"}}"#);
-    assert_eq!(CODEC.decode(&too_long), Tell::garbled(Refusal::MessageTooLong));
+    assert_eq!(CODEC.decode(&too_long), ClientEvent::garbled(Refusal::MessageTooLong));
 }
 
 #[test]

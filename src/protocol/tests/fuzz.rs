@@ -2,7 +2,7 @@
 //! failure can be repeated.
 
 use super::*;
-use crate::chat::{Action, Tell};
+use crate::chat::{Action, ClientEvent, RoomEvent, StreamEvent};
 use crate::fuzz::{Dice, fuzz};
 use crate::http::Method;
 use crate::protocol::refused;
@@ -36,16 +36,22 @@ const BITS: [&str; 22] = [
 pub(in crate::protocol) fn feed_at_random(codec: &dyn Codec, seeds: &[&str], chars_max: usize) {
     fuzz(20_000, |dice| {
         let text = dice.text(seeds, &BITS);
-        if let Tell::Say { text: said, .. }
-        | Tell::Act { action: Action::Send { text: said, .. }, .. }
-        | Tell::Act { action: Action::Edit { text: said, .. }, .. } = codec.decode(&text)
+        if let ClientEvent::Room(RoomEvent::Say { text: said, .. })
+        | ClientEvent::Stream(StreamEvent::Act {
+            action: Action::Send { text: said, .. },
+            ..
+        })
+        | ClientEvent::Stream(StreamEvent::Act {
+            action: Action::Edit { text: said, .. },
+            ..
+        }) = codec.decode(&text)
         {
             assert!((1..=chars_max).contains(&said.chars().count()), "{text}");
         }
     });
     for deep in ["[", "{\"a\":", "{\"message\":[", "{\"msg\":["] {
         let text = deep.repeat(20_000);
-        let refused = matches!(codec.decode(&text), Tell::Garbled { .. });
+        let refused = matches!(codec.decode(&text), ClientEvent::Garbled { .. });
         assert!(refused, "nothing overflows the stack");
     }
 }

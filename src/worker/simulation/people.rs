@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chat::simulation::dice::Dice;
 use crate::chat::{
-    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientId, Entry, LOBBY, Name,
-    ProtocolId, Refusal, RoomId, RoomRef, RoomSettings, Seq, Tell, Title, Visibility, call,
+    Access, AccountId, Acted, Action, Answer, Author, Call, Caller, ClientEvent, ClientId, Entry,
+    LOBBY, Name, ProtocolId, Refusal, RoomEvent, RoomId, RoomRef, RoomSettings, Seq, StreamEvent,
+    Title, Visibility, call,
 };
 use crate::crypto::{self, KeyHash};
 use crate::hub::{SubscriptionGuard, subscription_id};
@@ -349,18 +350,20 @@ impl<'a> Conversation<'a> {
             mark: if self.stream || garbled { shown.as_str().to_owned() } else { "-".to_owned() },
         };
         self.told.push_back(told);
-        let tell = match (garbled, self.stream) {
-            (true, _) => Tell::Garbled { refusal: Refusal::MessageTooLong, mark },
+        let event = match (garbled, self.stream) {
+            (true, _) => ClientEvent::Garbled { refusal: Refusal::MessageTooLong, mark },
             (false, true) => {
                 let (text, reply_to) = (text.into(), None);
                 let action = Action::Send { room, text, client_id: mark.clone(), reply_to };
-                Tell::Act { action, mark }
+                ClientEvent::Stream(StreamEvent::Act { action, mark })
             }
-            (false, false) => Tell::Say { name: None, color: None, text: text.into() },
+            (false, false) => {
+                ClientEvent::Room(RoomEvent::Say { name: None, color: None, text: text.into() })
+            }
         };
         self.ear.unanswered.set(self.ear.unanswered.get() + 1);
-        if let Err(tell) = self.subscription.try_tell(tell) {
-            self.subscription.tell(tell).await;
+        if let Err(event) = self.subscription.try_tell(event) {
+            self.subscription.tell(event).await;
         }
     }
 

@@ -6,7 +6,9 @@ use std::cell::{Cell, RefCell};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::chat::{ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, Tell, What};
+use crate::chat::{
+    ClientEvent, ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, What,
+};
 use crate::codec::{Codec, Disconnect};
 use crate::connection::{Hearing, Told};
 use crate::worker::delivery::Listener;
@@ -150,7 +152,7 @@ impl Listener for Ear {
 pub struct Plain;
 
 impl Codec for Plain {
-    fn decode(&self, _: &str) -> Tell {
+    fn decode(&self, _: &str) -> ClientEvent {
         unreachable!("nobody in the simulation decodes")
     }
 

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use shanty::chat::{
-    Access, Account, AccountId, Call, CallId, Caller, Chat, Command, Description, Effect, Entry,
-    LOBBY, MemberRecord, Name, ProtocolId, RoomId, RoomRecord, RoomRef, RoomSettings, Seq, Session,
-    SessionId, Settings, Snapshot, Source, SubscriptionId, Tell, Ticket, Title, Visibility, call,
-    founding,
+    Access, Account, AccountId, Call, CallId, Caller, Chat, ClientEvent, Command, Description,
+    Effect, Entry, LOBBY, MemberRecord, Name, ProtocolId, RoomEvent, RoomId, RoomRecord, RoomRef,
+    RoomSettings, Seq, Session, SessionId, Settings, Snapshot, Source, SubscriptionId, Ticket,
+    Title, Visibility, call, founding,
 };
 use shanty::crypto::KeyHash;
 use shanty::limits::{
@@ -207,7 +207,13 @@ impl World {
         let come = |guest| {
             let subscription = self.subscribe(Caller::Nobody, room);
             let name = Name::new(&format!("guest {guest} of {room}"));
-            self.give("", Command::Tell { subscription, tell: Tell::Join { name, color: None } });
+            self.give(
+                "",
+                Command::ClientEvent {
+                    subscription,
+                    event: ClientEvent::Room(RoomEvent::Join { name, color: None }),
+                },
+            );
             subscription
         };
         (0..PRESENT).map(come).collect()

@@ -1,6 +1,8 @@
 //! Events, and their refusals.
 
-use crate::chat::{Author, Color, Event, Field, LOBBY, Name, Receipt, Refusal, Seq, Tell, What};
+use crate::chat::{
+    Author, ClientEvent, Color, Event, Field, LOBBY, Name, Receipt, Refusal, RoomEvent, Seq, What,
+};
 use crate::codec::Codec;
 use crate::http::Response;
 use crate::protocol::chitchat::CODEC;
@@ -16,17 +18,22 @@ fn name(text: &str) -> Option<Name> {
 fn decoding() {
     let red = Color::new("red");
     let longest = "🦜".repeat(4000);
-    let said = |name, color, text: &str| Tell::Say { name, color, text: text.into() };
+    let said = |name, color, text: &str| {
+        ClientEvent::Room(RoomEvent::Say { name, color, text: text.into() })
+    };
     for (text, means) in [
         (
             r#"{"event_type":"join","name":"Zoë","color":"red","msg":"hi"}"#,
-            Tell::Join { name: name("Zoë"), color: red.clone() },
+            ClientEvent::Room(RoomEvent::Join { name: name("Zoë"), color: red.clone() }),
         ),
         (
             r#"{"event_type":"join","name":"Ann","color":"","msg":null}"#,
-            Tell::Join { name: name("Ann"), color: None },
+            ClientEvent::Room(RoomEvent::Join { name: name("Ann"), color: None }),
         ),
-        (r#"{"event_type":"leave","name":"Ann"}"#, Tell::Part { name: name("Ann") }),
+        (
+            r#"{"event_type":"leave","name":"Ann"}"#,
+            ClientEvent::Room(RoomEvent::Part { name: name("Ann") }),
+        ),
         (
             r#"{"event_type":"send","name":"Ann","color":"red","msg":"a\nb"}"#,
             said(name("Ann"), red, "a\nb"),
@@ -72,13 +79,13 @@ fn decoding_what_is_malformed() {
         (r#""event_type":"join","name":"Ann","color":5"#, Field::Color),
         (r#""event_type":"join","name":"Ann","color":"red;x:url(y)""#, Field::Color),
     ] {
-        let garbled = Tell::garbled(Refusal::Malformed(field));
+        let garbled = ClientEvent::garbled(Refusal::Malformed(field));
         assert_eq!(CODEC.decode(&format!("{{{inside}}}")), garbled, "{inside}");
     }
-    let garbled = Tell::garbled(Refusal::MessageTooLong);
+    let garbled = ClientEvent::garbled(Refusal::MessageTooLong);
     assert_eq!(CODEC.decode(&format!("{{{too_long}}}")), garbled);
     for text in ["", "null", "[]", "7", r#"["join","Ann"]"#, "{", "{}{}", r#"{"msg":"\ud800"}"#] {
-        let garbled = Tell::garbled(Refusal::Malformed(Field::Whole));
+        let garbled = ClientEvent::garbled(Refusal::Malformed(Field::Whole));
         assert_eq!(CODEC.decode(text), garbled, "{text}");
     }
 }

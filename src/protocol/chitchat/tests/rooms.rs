@@ -84,7 +84,10 @@ fn showing() {
             .subscription
             .as_ref()
             .expect("a subscription")
-            .tell(crate::chat::Tell::Join { name: None, color: crate::chat::Color::new("red") })
+            .tell(crate::chat::ClientEvent::Room(crate::chat::RoomEvent::Join {
+                name: None,
+                color: crate::chat::Color::new("red"),
+            }))
             .await;
         let user = r#""users":[{"username":"Ann","color":"red","last_activity":"TIME"}]"#;
         let here = lobby().replace(r#""users":[]"#, user);

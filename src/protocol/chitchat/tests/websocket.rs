@@ -1,7 +1,7 @@
 //! Getting a token, and taking a subscription.
 
 use super::rooms::{failure, invalid_token, private, token};
-use crate::chat::Tell;
+use crate::chat::{ClientEvent, RoomEvent};
 use crate::protocol::tests::{UPGRADE as UP, serve};
 
 const DONE: &str = r#"200 {"status":true}"#;
@@ -174,7 +174,7 @@ fn subscribed_in_a_public_room() {
             .subscription
             .as_ref()
             .expect("a subscription")
-            .tell(Tell::Join { name: None, color: None })
+            .tell(ClientEvent::Room(RoomEvent::Join { name: None, color: None }))
             .await;
         let online = server.send("GET /api/online", &ann, "").await;
         assert_eq!(online.show(), r#"200 {"online_clients":["Ann"]}"#);
@@ -184,7 +184,7 @@ fn subscribed_in_a_public_room() {
             .subscription
             .as_ref()
             .expect("a subscription")
-            .tell(Tell::Join { name: None, color: None })
+            .tell(ClientEvent::Room(RoomEvent::Join { name: None, color: None }))
             .await;
         let online = server.send("GET /api/online", &ann, "").await;
         assert_eq!(online.show(), r#"200 {"online_clients":["Ann"]}"#);
@@ -200,7 +200,7 @@ fn a_token_binds_the_name_in_a_room_that_became_public() {
         let bo_too = "Authorization: Bearer x";
         server.check("GET /chats/2/ws", &format!("{UP}{bo_too}"), "", "101").await;
         let subscription = subscribed.subscription.as_ref().expect("a subscription");
-        subscription.tell(Tell::Join { name: None, color: None }).await;
+        subscription.tell(ClientEvent::Room(RoomEvent::Join { name: None, color: None })).await;
         let room = server.send("GET /chats/2", "", "").await;
         assert!(room.body.contains(r#""users":[{"username":"Bo","#), "{}", room.body);
     });

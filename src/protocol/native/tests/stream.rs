@@ -2,7 +2,8 @@
 
 use super::name;
 use crate::chat::{
-    Action, Author, ClientId, Color, Emoji, Event, Field, Receipt, Refusal, RoomId, Seq, Tell, What,
+    Action, Author, ClientEvent, ClientId, Color, Emoji, Event, Field, Receipt, Refusal, RoomId,
+    Seq, StreamEvent, What,
 };
 use crate::codec::Codec;
 use crate::protocol::native::codec::CODEC;
@@ -19,7 +20,7 @@ fn id(text: &str) -> Option<ClientId> {
 fn decoding() {
     let (room, target) = (RoomId(2), Seq(5));
     let emoji = Emoji::new("👍").expect("a reaction");
-    let act = |action, mark| Tell::Act { action, mark: id(mark) };
+    let act = |action, mark| ClientEvent::Stream(StreamEvent::Act { action, mark: id(mark) });
     let send = |text: &str, reply_to| {
         let (text, client_id) = (text.into(), id("a"));
         act(Action::Send { room, text, client_id, reply_to }, "a")
@@ -47,8 +48,11 @@ fn decoding() {
             r#"{"type":"react","room":2,"target":5,"emoji":"👍","on":false,"client_id":"b"}"#,
             act(Action::React { room, target, emoji, on: false }, "b"),
         ),
-        (r#"{"type":"typing","room":2}"#, Tell::Typing { room }),
-        (r#"{"type":"read","room":2,"seq":5}"#, Tell::Read { room, seq: target }),
+        (r#"{"type":"typing","room":2}"#, ClientEvent::Stream(StreamEvent::Typing { room })),
+        (
+            r#"{"type":"read","room":2,"seq":5}"#,
+            ClientEvent::Stream(StreamEvent::Read { room, seq: target }),
+        ),
     ] {
         assert_eq!(CODEC.decode(text), means, "{text}");
     }
@@ -58,7 +62,7 @@ fn decoding() {
 fn decoding_what_is_malformed() {
     let whole = Refusal::Malformed(Field::Whole);
     for text in ["", "null", "7", "[]", "hello", "{", "{}{}", r#"["send"]"#, r#"{"a":"\ud800"}"#] {
-        assert_eq!(CODEC.decode(text), Tell::garbled(whole), "{text}");
+        assert_eq!(CODEC.decode(text), ClientEvent::garbled(whole), "{text}");
     }
     let kind = Refusal::Malformed(Field::Kind);
     let too_long = format!(r#""type":"send","room":1,"text":"{}""#, "a".repeat(4001));
@@ -85,11 +89,11 @@ fn decoding_what_is_malformed() {
         (r#""type":"read","room":1"#, wrong("seq")),
     ] {
         let text = format!(r#"{{"client_id":"m",{inside}}}"#).replace(",}", "}");
-        assert_eq!(CODEC.decode(&text), Tell::Garbled { refusal, mark: id("m") }, "{text}");
+        assert_eq!(CODEC.decode(&text), ClientEvent::Garbled { refusal, mark: id("m") }, "{text}");
     }
     for bad in ["", r#""client_id":"","#, r#""client_id":7,"#, r#""client_id":"a b","#] {
         let text = format!(r#"{{{bad}"type":"send","room":1,"text":"x"}}"#);
-        assert_eq!(CODEC.decode(&text), Tell::garbled(wrong("client_id")), "{text}");
+        assert_eq!(CODEC.decode(&text), ClientEvent::garbled(wrong("client_id")), "{text}");
     }
 }
 

@@ -1,12 +1,29 @@
-//! What a subscribed connection can say, and what a member can do with words.
+//! What a client can send on its connection, and what a member can do with messages.
 
 use crate::chat::types::{ClientId, Color, Emoji, Name, RoomId, Seq};
 use crate::chat::vocabulary::Refusal;
 
-/// What a subscribed connection can say.
+/// What a client sends on its connection.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Tell {
-    /// I am here, under this name.
+pub enum ClientEvent {
+    /// On a subscription to one room.
+    Room(RoomEvent),
+    /// On a stream.
+    Stream(StreamEvent),
+    /// A message that means nothing. It passes through the core all the same, so that its refusal
+    /// comes in the order of the sends.
+    Garbled {
+        /// Why.
+        refusal: Refusal,
+        /// Comes back with the reply.
+        mark: Option<ClientId>,
+    },
+}
+
+/// What a client sends on a subscription to one room.
+#[derive(Clone, PartialEq, Debug)]
+pub enum RoomEvent {
+    /// The client is present from now on.
     Join {
         /// `None`: the name that the subscription is bound to.
         name: Option<Name>,
@@ -19,47 +36,44 @@ pub enum Tell {
         name: Option<Name>,
         /// To be shown in.
         color: Option<Color>,
-        /// Not empty, and short enough: the codec has seen to it.
+        /// Not empty, and short enough: the codec has checked it.
         text: Box<str>,
     },
-    /// I am no longer here, though the connection stays.
+    /// The client is not present any more; its connection stays.
     Part {
         /// `None`: the name that the subscription is bound to.
         name: Option<Name>,
     },
-    /// Through a stream: says or changes something in one of its rooms.
+}
+
+/// What a client sends on a stream.
+#[derive(Clone, PartialEq, Debug)]
+pub enum StreamEvent {
+    /// Says or changes something in one of its rooms.
     Act {
-        /// What.
+        /// The action.
         action: Action,
         /// Comes back with the reply.
         mark: Option<ClientId>,
     },
-    /// Through a stream: is writing something. Told at once, kept nowhere.
+    /// The client is writing a message. Announced at once, kept nowhere.
     Typing {
         /// Where.
         room: RoomId,
     },
-    /// Through a stream: has read a room so far.
+    /// The client has read a room up to a message.
     Read {
-        /// Which room.
+        /// The room.
         room: RoomId,
         /// The last message that was read.
         seq: Seq,
     },
-    /// What was said could not be understood. It passes through the core all the same, so that the
-    /// refusal comes in the order of the sends.
-    Garbled {
-        /// Why.
-        refusal: Refusal,
-        /// Comes back with the reply.
-        mark: Option<ClientId>,
-    },
 }
 
-impl Tell {
-    /// What could not be understood, of a client that gives its messages no numbers.
-    pub fn garbled(refusal: Refusal) -> Tell {
-        Tell::Garbled { refusal, mark: None }
+impl ClientEvent {
+    /// A message that means nothing, of a client that gives its messages no ids.
+    pub fn garbled(refusal: Refusal) -> ClientEvent {
+        ClientEvent::Garbled { refusal, mark: None }
     }
 }
 
