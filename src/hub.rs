@@ -277,6 +277,9 @@ impl Hub {
                     self.item(worker_of(subscription), Item::Notify { subscription, seq, frame });
                 }
             }
+            Effect::Freeze { subscription } => {
+                self.item(worker_of(subscription), Item::Freeze { subscription })
+            }
             Effect::CloseStream { subscription, reason } => {
                 self.item(
                     worker_of(subscription),

@@ -1,4 +1,4 @@
-//! What words are understood, and what is said of the others.
+//! Which arguments are accepted, and the errors for others.
 
 use super::*;
 use crate::fuzz::fuzz;
@@ -68,7 +68,7 @@ fn defaults_then_environment_then_flags() {
     assert!(!config(&[], &[("SHANTY_NO_REGISTRATION", "1")]).registration);
 }
 
-/// Compose files and unit files often cannot take a variable away, only empty it.
+/// Compose files and unit files often cannot unset a variable, only empty it.
 #[test]
 fn an_empty_variable_is_none() {
     let names = SETTINGS
@@ -155,7 +155,7 @@ fn help_names_every_setting_and_fits_a_terminal() {
     assert_eq!(version, format!("shanty {}", env!("CARGO_PKG_VERSION")));
 }
 
-/// Whatever the words are, they are taken, or refused in one line; nothing panics.
+/// Any arguments are accepted, or refused in one line; nothing panics.
 #[test]
 fn words_at_random() {
     let flags: Vec<String> = SETTINGS.iter().map(|(name, _, _)| format!("--{name}")).collect();

@@ -35,6 +35,8 @@ pub use crate::connection::slots::{Connections, Gate, Slot, Slots};
 pub(crate) use crate::connection::socket::Hearing;
 use crate::connection::socket::Ready;
 pub use crate::connection::socket::{Connection, Told};
+#[cfg(test)]
+pub(crate) use crate::connection::stream_cursor::StreamCursor;
 use crate::connection::turns::Turns;
 use crate::connection::unfinished::Unfinished;
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};

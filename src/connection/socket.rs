@@ -188,6 +188,13 @@ impl Connection {
         self.feed.borrow_mut().get_or_insert_with(|| Box::new(StreamCursor::new()));
     }
 
+    /// Freezes the stream's cursor: the stream is about to end.
+    pub fn freeze_feed(&self) {
+        if let Some(feed) = self.feed.borrow_mut().as_mut() {
+            feed.freeze();
+        }
+    }
+
     /// Sets the cursor: the stream has everything up to `cursor`.
     pub(super) fn feed_from(&self, cursor: Seq) {
         self.begin_feed();

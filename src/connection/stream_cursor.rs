@@ -12,13 +12,15 @@ use bytes::Bytes;
 use crate::chat::Seq;
 
 /// See the module's documentation.
-pub(super) struct StreamCursor {
+pub(crate) struct StreamCursor {
     cursor: Seq,
     /// While behind: the last entry that was announced and not gathered.
     behind: Option<Seq>,
     gathered: Vec<Piece>,
     /// The cursor before the gathered frames.
     before: Seq,
+    /// The stream is about to end: it receives its rooms' events no more.
+    frozen: bool,
 }
 
 /// One frame of a round.
@@ -32,7 +34,8 @@ impl StreamCursor {
     /// A new stream, which begins with the log.
     pub fn new() -> StreamCursor {
         let none = Seq(0);
-        StreamCursor { cursor: none, behind: Some(none), gathered: Vec::new(), before: none }
+        let (behind, gathered) = (Some(none), Vec::new());
+        StreamCursor { cursor: none, behind, gathered, before: none, frozen: false }
     }
 
     /// Sets the cursor to begin at. Announcements since the subscriptions were taken are noted
@@ -51,8 +54,17 @@ impl StreamCursor {
         self.behind.is_some()
     }
 
+    /// Gathers only replies from here on, and leaves the cursor where it is, except for pages of
+    /// the log: a stream that is about to end loses the subscriptions that bring its events.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
     /// Gathers an announcement. `true`: it is the first piece of a round.
     pub fn gather(&mut self, seq: Option<Seq>, frame: &Bytes) -> bool {
+        if self.frozen {
+            return false;
+        }
         match (&mut self.behind, seq) {
             (Some(noted), Some(seq)) => {
                 *noted = (*noted).max(seq);
@@ -113,7 +125,7 @@ impl StreamCursor {
 
     /// Moves the cursor of a live stream to `head`, as no entry up to it is left for this stream.
     pub fn pass(&mut self, head: Seq) {
-        if self.behind.is_none() {
+        if self.behind.is_none() && !self.frozen {
             self.cursor = self.cursor.max(head);
             self.before = self.cursor;
         }
@@ -173,6 +185,19 @@ mod tests {
         assert!(!feed.gather(Some(Seq(20)), &frame("known")));
         assert!(feed.gather(Some(Seq(21)), &frame("new")));
         assert_eq!(flushed(&mut feed, 9), "new");
+    }
+
+    #[test]
+    fn a_stream_that_is_about_to_end_stays_where_it_is() {
+        let mut feed = live();
+        feed.gather(Some(Seq(11)), &frame("told"));
+        feed.freeze();
+        // It sits in some of its rooms still, and in others no more.
+        assert!(!feed.gather(Some(Seq(13)), &frame("not told")));
+        feed.answer(&frame("ok"));
+        feed.pass(Seq(14));
+        assert_eq!(flushed(&mut feed, 9), "toldok");
+        assert_eq!(feed.cursor(), Seq(11));
     }
 
     #[test]

@@ -51,6 +51,11 @@ pub enum Item {
         /// The encoded event.
         frame: Bytes,
     },
+    /// Freezes a stream that is about to end: it receives replies, and nothing else.
+    Freeze {
+        /// The stream's own subscription.
+        subscription: SubscriptionId,
+    },
     /// Closes a stream's connection.
     CloseStream {
         /// The connection's own subscription.

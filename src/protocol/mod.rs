@@ -43,6 +43,8 @@ use crate::hub::{HubHandle, SubscriptionGuard};
 #[cfg(test)]
 pub(crate) use crate::protocol::lagging::of_page;
 pub use crate::protocol::lagging::{Missed, missed};
+#[cfg(all(test, feature = "native"))]
+pub(crate) use crate::protocol::native::{Excerpt, LINES, Lines};
 use crate::protocol::passwords::{Busy, Passwords, Place};
 pub use crate::protocol::stream::{PageRead, StreamPage, StreamScript};
 use crate::store::{Health, Readers};

@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::limits::{
     PAGE_CACHE_KIB, READ_DEADLINE_MS, READ_STEPS, READ_WAIT_MS, READER_IDLE_MS, READERS_CLOSE_MS,
-    READERS_IN_TURN_MAX, READERS_MAX,
+    READERS_IN_TURN_MAX, READERS_MAX, SEARCH_DEADLINE_MS,
 };
 use crate::log;
 use crate::store::index::Young;
@@ -338,5 +338,6 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Reader> {
     plan_once(&connection)?;
     // All that a reader ever asks.
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(Reader { connection, young: Young::default() })
+    let searches_for = Duration::from_millis(SEARCH_DEADLINE_MS);
+    Ok(Reader { connection, young: Young::default(), searches_for })
 }

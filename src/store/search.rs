@@ -7,7 +7,7 @@ use rusqlite::{ErrorCode, params};
 
 use crate::chat::{Folded, Name, RoomId, Seq};
 use crate::limits::{
-    PAGE_MESSAGES_MAX, READ_DEADLINE_MS, SEARCH_DEADLINE_MS, SEARCH_LOOKS_MAX, SEARCH_ROOMS_MAX,
+    PAGE_MESSAGES_MAX, READ_DEADLINE_MS, SEARCH_LOOKS_MAX, SEARCH_ROOMS_MAX,
     SEARCH_SMALL_ROOMS_MESSAGES_MAX, SEARCH_WALK_BYTES_MAX, SEARCH_WALK_MESSAGES_MAX,
 };
 use crate::store::entries::{signed, text, unsigned};
@@ -93,7 +93,7 @@ impl Reader {
         if terms.is_empty() || query.rooms.is_empty() {
             return Ok(found);
         }
-        let deadline = Instant::now() + Duration::from_millis(SEARCH_DEADLINE_MS);
+        let deadline = Instant::now() + self.searches_for;
         self.break_off_at(deadline)?;
         // First the youngest messages, which are not in the index on disk yet.
         let indexed = index::indexed(&self.connection)?;

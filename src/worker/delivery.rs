@@ -28,6 +28,7 @@ pub(super) trait Listener {
     fn hear(&self, frames: &[u8]) -> bool;
     fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
     fn begin_feed(&self);
+    fn freeze_feed(&self);
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool;
     fn answer(&self, frame: &Bytes) -> bool;
     fn flush_feed(&self, scratch: &mut Vec<u8>);
@@ -54,6 +55,10 @@ impl Listener for Connection {
 
     fn begin_feed(&self) {
         self.begin_feed();
+    }
+
+    fn freeze_feed(&self) {
+        self.freeze_feed();
     }
 
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
@@ -161,6 +166,11 @@ impl<W: Listener> Delivery<W> {
                         && connection.gather(seq, &frame)
                     {
                         self.fed.push(connection);
+                    }
+                }
+                Item::Freeze { subscription } => {
+                    if let Some(connection) = self.connection(subscription) {
+                        connection.freeze_feed();
                     }
                 }
                 Item::CloseStream { subscription, closing } => {

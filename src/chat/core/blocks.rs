@@ -9,7 +9,6 @@
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
-use crate::chat::core::people::show_person;
 use crate::chat::state::accounts::AccountState;
 use crate::chat::state::pages::page;
 use crate::chat::state::purpose::{Identity, Purpose};
@@ -80,7 +79,9 @@ impl Chat {
         let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let rest = known.blocked.range((Bound::Excluded(after), Bound::Unbounded));
-        Ok(page(rest.map(|one| (*one, *one)), |one| self.accounts.get(one).map(show_person)))
+        Ok(page(rest.map(|one| (*one, *one)), |one| {
+            Some(self.show_person(self.accounts.get(one)?))
+        }))
     }
 
     /// Carries out [`Entry::BlockChanged`].

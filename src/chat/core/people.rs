@@ -7,7 +7,9 @@ use crate::chat::state::accounts::{AccountState, Live, Session};
 use crate::chat::state::purpose::{Identity, Purpose, Who};
 use crate::chat::state::quotas::Made;
 use crate::chat::state::work::{Then, Work};
-use crate::chat::types::{AccountId, CallId, Color, Folded, Name, Seq, SessionId, SubscriptionId};
+use crate::chat::types::{
+    AccountId, CallId, Color, Folded, LOBBY, Name, Seq, SessionId, SubscriptionId,
+};
 use crate::chat::vocabulary::{Answer, CloseReason, Entry, Person, Refusal, SessionInfo};
 use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
@@ -264,13 +266,26 @@ impl Chat {
     pub(super) fn me(&self, caller: Identity) -> Result<Person, Refusal> {
         let account = caller.ok_or(Refusal::Unauthenticated)?.account;
         let known = self.accounts.get(account).ok_or(Refusal::PersonNotFound)?;
-        Ok(show_person(known))
+        Ok(self.show_person(known))
     }
 
     pub(super) fn person(&self, caller: Identity, name: &str) -> Result<Person, Refusal> {
         caller.ok_or(Refusal::Unauthenticated)?;
         let known = self.person_named(name).ok_or(Refusal::PersonNotFound)?;
-        Ok(show_person(known))
+        Ok(self.show_person(known))
+    }
+
+    pub(super) fn show_person(&self, known: &AccountState) -> Person {
+        let (online, account) = (known.is_online(), &known.account);
+        // Everybody belongs to the lobby, from their first entry to their last.
+        let since = self.rooms.get(LOBBY).and_then(|lobby| lobby.members.get(&account.id));
+        Person {
+            name: account.name.clone(),
+            guest: known.is_guest(),
+            online,
+            created: account.created,
+            since: since.map_or(Seq(0), |member| member.since),
+        }
     }
 
     pub(super) fn session_begun(&mut self, session: Session) -> Result<Answer, Refusal> {
@@ -361,9 +376,4 @@ impl Chat {
         self.unsubscribe_each(live.subscriptions, Some(CloseReason::SessionEnded), Then::Nothing);
         self.end_if_over(live.account);
     }
-}
-
-pub(super) fn show_person(known: &AccountState) -> Person {
-    let (online, account) = (known.is_online(), &known.account);
-    Person { name: account.name.clone(), guest: known.is_guest(), online, created: account.created }
 }

@@ -190,6 +190,9 @@ impl Chat {
             self.use_session(session);
         }
         self.accounts.shut(stream.account, stream.session, base);
+        if reason.is_some() {
+            self.order.tell(Effect::Freeze { subscription: base });
+        }
         let subscriptions = stream.rooms.into_values().collect();
         self.unsubscribe_each(subscriptions, None, Then::CloseStream(base, reason));
     }

@@ -60,6 +60,7 @@ pub struct View {
     pub standing: bool,
     /// Its connection has reported the end.
     pub left: bool,
+    pub frozen: bool,
     pub dismissed: bool,
     /// Its subscriptions in the rooms.
     pub subscriptions: BTreeMap<SubscriptionId, RoomId>,
@@ -82,6 +83,7 @@ impl View {
             only,
             standing,
             left: false,
+            frozen: false,
             dismissed: false,
             subscriptions: BTreeMap::new(),
             cursor: Seq(0),
@@ -149,19 +151,20 @@ impl World {
                 let base = base_of(*subscription);
                 let room = self.streams[&base].subscriptions.get(subscription);
                 assert_eq!(room, Some(&event.room), "notified to a subscription that is elsewhere");
-                if let Some(seq) = event.what.seq() {
-                    self.hears(base, seq);
-                }
+                event.what.seq().into_iter().for_each(|seq| self.hears(base, seq));
             }
             Effect::CloseStream { subscription, reason } => {
                 let stream = self.streams.get_mut(subscription).expect("a stream");
                 assert!(
-                    !stream.dismissed && stream.subscriptions.is_empty(),
+                    stream.frozen && stream.subscriptions.is_empty(),
                     "dismissed twice or early"
                 );
                 assert!(*reason == CloseReason::Replaced || !stream.standing, "by no rule");
                 assert!(stream.tells.is_empty(), "goes without {:?}", stream.tells);
-                (stream.standing, stream.dismissed) = (false, true);
+                (stream.standing, stream.dismissed, stream.frozen) = (false, true, false);
+            }
+            Effect::Freeze { subscription } => {
+                self.streams.get_mut(subscription).expect("a stream").frozen = true
             }
             Effect::Propose { .. } | Effect::Touch { .. } | Effect::Mark { .. } => {}
         }

@@ -227,6 +227,7 @@ fn is_at_once(effect: &Effect) -> bool {
         Effect::Subscribe { stream, .. } | Effect::Unsubscribe { stream, .. } => stream.is_some(),
         Effect::CloseStream { .. } | Effect::Reply { .. } => false,
         Effect::Answer { .. }
+        | Effect::Freeze { .. }
         | Effect::Propose { .. }
         | Effect::Mark { .. }
         | Effect::Touch { .. } => true,

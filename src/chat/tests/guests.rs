@@ -37,6 +37,26 @@ fn a_guest_without_a_session_does_not_linger() {
 }
 
 #[test]
+fn an_heir_to_a_name_knows_which_messages_are_not_theirs() {
+    let mut core = Core::with(&["ann"]);
+    core.ask("", be_guest("zoe")).expect("a guest");
+    let text = "from the first".into();
+    let says = Action::Send { room: LOBBY, text, client_id: None, reply_to: None };
+    let Ok(Answer::Acted(said)) = core.ask("zoe", call::Act(says)) else { panic!("not said") };
+    core.ask("zoe", call::Logout).expect("out");
+    core.ask("", be_guest("zoe")).expect("the name is free");
+    let since = |core: &mut Core| match core.ask("zoe", call::Me) {
+        Ok(Answer::Person(me)) => me.since,
+        other => panic!("{other:?}"),
+    };
+    let known = since(&mut core);
+    assert!(known > said.seq, "{known:?} {said:?}");
+    let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
+    core.chat = Chat::new(settings, core.chat.snapshot());
+    assert_eq!(since(&mut core), known, "after a restart");
+}
+
+#[test]
 fn what_was_a_guests_is_the_longest_members_or_nobodys() {
     let mut core = Core::with(&["bob", "ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");

@@ -330,6 +330,7 @@ fn words(effect: &Effect) -> String {
             What::Gone { seq } => format!("notified to {subscription}: gone as {seq}"),
             other => format!("notified to {subscription}: {other:?}"),
         },
+        Effect::Freeze { subscription } => format!("{subscription} is about to end"),
         Effect::CloseStream { subscription, reason } => {
             format!("{subscription} is dismissed: {reason:?}")
         }

@@ -65,10 +65,9 @@ fn a_stream_ends_with_its_session_and_the_oldest_makes_way() {
     assert!(!heard.contains(&"65536 is dismissed: SessionEnded".to_owned()), "it was replaced");
     assert!(heard.contains(&"131072 is dismissed: SessionEnded".to_owned()));
     assert_eq!(core.present(LOBBY), ["ann"], "one has no session");
-    assert_eq!(
-        core.give(Command::Close).last().map(String::as_str),
-        Some("6488064 is dismissed: ShuttingDown")
-    );
+    let heard = core.give(Command::Close);
+    assert_eq!(heard.first().map(String::as_str), Some("6488064 is about to end"), "{heard:?}");
+    assert_eq!(heard.last().map(String::as_str), Some("6488064 is dismissed: ShuttingDown"));
 }
 
 #[test]

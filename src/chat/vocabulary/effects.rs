@@ -52,6 +52,12 @@ pub enum Effect {
         /// Why; `None` when the connection is gone already.
         reason: Option<CloseReason>,
     },
+    /// A stream is about to end: it hears replies and nothing else from here on, and is resumed
+    /// from where it is. (What its rooms say meanwhile, it does not hear; so its number stays.)
+    Freeze {
+        /// The stream's own subscription.
+        subscription: SubscriptionId,
+    },
     /// A stream's connection is to be closed; its subscriptions in the rooms have been
     /// unsubscribed.
     CloseStream {
@@ -386,6 +392,9 @@ pub struct Person {
     pub online: bool,
     /// When it was registered.
     pub created: Time,
+    /// The entry that registered it: what has a lower number is not this account's, though a
+    /// former holder of the name may have written it.
+    pub since: Seq,
 }
 
 /// Somebody who is present in a room.

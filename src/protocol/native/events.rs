@@ -12,10 +12,11 @@ use std::rc::Rc;
 
 use crate::chat::{
     AccountId, Author, Caller, CloseReason, Entry, Event, MembershipMarks, Name, OpenedStream,
-    RoomId, RoomInfo, Seq, Source, SubscriptionId, What, call,
+    Refusal, RoomId, RoomInfo, Seq, Source, SubscriptionId, What, call,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
+use crate::hub::HubHandle;
 use crate::limits::{PAGE_ENTRIES_MAX, PAGE_FRAMES_BYTES, RETRY_AFTER_MS};
 use crate::protocol::native::codec::{CODEC, LINES, Native, PLAIN, SSE};
 use crate::protocol::native::errors::{Code, Failure};
@@ -24,7 +25,7 @@ use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript};
 use crate::protocol::{lists, protocol_id};
-use crate::store::{Happened, LogRow};
+use crate::store::{Entries, Happened, LogRow, Reader};
 
 /// What a stream is told besides what the rooms say.
 struct Script {
@@ -36,6 +37,34 @@ struct Script {
     only: Option<Vec<RoomId>>,
     cursor: Seq,
     opening: Vec<u8>,
+}
+
+/// A stream in lines, of all one's rooms, with all that it knows; for the simulation.
+#[cfg(test)]
+pub(crate) struct Lines(Script);
+
+#[cfg(test)]
+impl Lines {
+    /// A stream that has been told everything up to `cursor`.
+    pub fn begin(epoch: &str, caller: Caller, following: OpenedStream, cursor: Seq) -> Lines {
+        Lines(Script::new(&LINES, epoch, caller, following, None, (cursor, None)))
+    }
+
+    /// The page that the stream makes of an excerpt; see [`StreamScript::page`].
+    pub async fn page_of(
+        &self,
+        hub: &HubHandle,
+        excerpt: Excerpt,
+        from: Seq,
+        heard: Seq,
+    ) -> Option<StreamPage> {
+        self.0.page_of(hub, excerpt, from, heard).await
+    }
+
+    /// The frames beside those of the rooms.
+    pub fn script(&self) -> &dyn StreamScript {
+        &self.0
+    }
 }
 
 /// Begins a stream, of all one's rooms or of one.
@@ -74,12 +103,9 @@ pub(super) async fn events(
     let call = call::OpenStream { subscription, protocol: protocol_id(form), only: only.clone() };
     let (subscription, following) =
         context.hub.subscribe(subscription, caller.clone(), call).await?;
-    let OpenedStream { name, account, .. } = following;
     let (head, oldest) = context.readers.read_in_turn(|reader| reader.ends()).await?;
-    let (cursor, reset) = begin(&since, &context.epoch, head, oldest);
-    let (epoch, opening) = (context.epoch.clone(), Vec::new());
-    let mut script = Script { form, epoch, caller, name, account, only, cursor, opening };
-    script.opening = script.open(reset);
+    let begin = begin(&since, &context.epoch, head, oldest);
+    let script = Script::new(form, &context.epoch, caller, following, only, begin);
     let script: Box<dyn StreamScript> = Box::new(script);
     Ok(match handshake {
         Some(handshake) => {
@@ -199,6 +225,21 @@ impl StreamScript for Script {
 }
 
 impl Script {
+    fn new(
+        form: &'static Native,
+        epoch: &str,
+        caller: Caller,
+        following: OpenedStream,
+        only: Option<Vec<RoomId>>,
+        (cursor, reset): (Seq, Option<Reset>),
+    ) -> Script {
+        let OpenedStream { name, account, .. } = following;
+        let (epoch, opening) = (epoch.to_owned(), Vec::new());
+        let mut script = Script { form, epoch, caller, name, account, only, cursor, opening };
+        script.opening = script.open(reset);
+        script
+    }
+
     fn open(&self, reset: Option<Reset>) -> Vec<u8> {
         if self.form.0 == Framing::Plain {
             return FIRST_LINE.to_vec();
@@ -216,43 +257,33 @@ impl Script {
         let (account, context) = (self.account, &service.context(Source::Own));
         // The log may be ahead of the core: what that has not heard yet, it will announce; and of a
         // room it could not say yet what such an entry has made of it.
-        let Ok(heard) = context.hub.call(Caller::Nobody, call::Heard).await else {
-            return None;
-        };
-        let read = context.readers.read_in_turn(move |reader| {
-            let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
-            let mut names = HashMap::new();
-            for row in &entries.rows {
-                let Happened::Other(Entry::MemberChanged { room, account, member, .. }) = row.what
-                else {
-                    continue;
-                };
-                // Who has hidden a room for two tells nobody.
-                if reader.is_for_two(room)? {
-                    continue;
-                }
-                // Who was none any more did not go.
-                let before = Seq(row.seq.0 - 1);
-                if member || !reader.lost(account, before, row.seq)?.is_empty() {
-                    names.extend(reader.name(account)?.map(|name| ((account, row.seq), name)));
-                }
-            }
-            let lost = reader.lost(account, from, entries.upto)?.into_iter().collect();
-            Ok((entries, reader.memberships(account)?, names, lost))
-        });
-        let (mut entries, memberships, names, lost) = read.await.ok()?;
+        let heard = context.hub.call(Caller::Nobody, call::Heard).await.ok()?;
+        let read = context.readers.read_in_turn(move |reader| Excerpt::read(reader, account, from));
+        self.page_of(&context.hub, read.await.ok()?, from, heard).await
+    }
+
+    /// What the stream is told of an excerpt of the log from `from` on. The core had heard of the
+    /// log up to `heard` before it was read.
+    async fn page_of(
+        &self,
+        hub: &HubHandle,
+        excerpt: Excerpt,
+        from: Seq,
+        heard: Seq,
+    ) -> Option<StreamPage> {
+        let Excerpt { mut entries, memberships, names, lost } = excerpt;
         let head = entries.head.min(heard).max(from);
         // Retention may have been here before a reader who is slow: better a reset than a hole.
         let reset = (from.0 + 1 < entries.oldest.0).then_some(Reset::Retention);
         entries.rows.retain(|row| row.seq <= heard && reset.is_none());
         let upto = if reset.is_some() { head } else { entries.upto.min(head) };
-        let me = Author { account: Some(account), name: self.name.clone() };
+        let me = Author { account: Some(self.account), name: self.name.clone() };
         let (rooms, infos) = (HashMap::new(), HashMap::new());
-        let only = self.only.clone();
+        let (account, only) = (self.account, self.only.clone());
         let mut view = View { me, account, only, rooms, lost, names, infos };
         let mine = memberships.iter().filter(|one| view.wants(one.room));
         view.rooms = mine.map(|followed| (followed.room, *followed)).collect();
-        self.look_up(context, &entries.rows, &mut view).await;
+        self.look_up(hub, &entries.rows, &mut view).await?;
         let (mut bytes, mut upto) = (Vec::new(), upto);
         if let Some(reason) = reset {
             bytes = self.say(Some(upto), |json| frames::reset(reason, &self.epoch, upto, json));
@@ -264,27 +295,33 @@ impl Script {
                 break;
             }
         }
-        let read = if upto >= head { self.marks(context, &view).await } else { Vec::new() };
+        let read = if upto >= head { self.marks(hub, &view).await } else { Vec::new() };
         Some(StreamPage { bytes, upto, head, read })
     }
 
     /// How far one has read one's rooms, as the core knows it: the disk learns of it later.
-    async fn marks(&self, context: &Context, view: &View) -> Vec<(RoomId, Seq)> {
-        let marks = lists::marks(&context.hub, &self.caller).await.unwrap_or_default();
+    async fn marks(&self, hub: &HubHandle, view: &View) -> Vec<(RoomId, Seq)> {
+        let marks = lists::marks(hub, &self.caller).await.unwrap_or_default();
         let marks = marks.into_iter().filter(|one| view.wants(one.room));
         marks.map(|one| (one.room, one.read)).collect()
     }
 
-    /// Asks for the rooms that are told of as they are now.
-    async fn look_up(&self, context: &Context, rows: &[LogRow], view: &mut View) {
+    /// Asks for the rooms that are told of as they are now. `None`: the core does not say; to pass
+    /// them over would leave the client without them.
+    async fn look_up(&self, hub: &HubHandle, rows: &[LogRow], view: &mut View) -> Option<()> {
         let shown: Vec<RoomId> = rows.iter().filter_map(|row| view.shows(row)).collect();
         for room in shown {
-            if !view.infos.contains_key(&room)
-                && let Ok(info) = context.hub.call(self.caller.clone(), call::View { room }).await
-            {
-                view.infos.insert(room, info);
+            if view.infos.contains_key(&room) {
+                continue;
+            }
+            match hub.call(self.caller.clone(), call::View { room }).await {
+                Ok(info) => drop(view.infos.insert(room, info)),
+                // It has gone meanwhile, which is told further on.
+                Err(Refusal::RoomNotFound) => {}
+                Err(_) => return None,
             }
         }
+        Some(())
     }
 
     /// Appends the frame of a row; nothing, if it is not the member's to see.
@@ -315,6 +352,41 @@ impl Script {
         let mut out = Vec::new();
         self.form.0.json(&self.epoch, seq, &mut out, write);
         out
+    }
+}
+
+/// A part of the log, and what it takes to judge what of it a member may see; of one moment.
+pub(crate) struct Excerpt {
+    pub entries: Entries,
+    /// The rooms that one is a member of.
+    pub memberships: Vec<MembershipMarks>,
+    /// Of those whose membership changed, by the entry.
+    pub names: HashMap<(AccountId, Seq), Name>,
+    /// The rooms to which one ceased to belong, by the entry.
+    pub lost: HashMap<Seq, RoomId>,
+}
+
+impl Excerpt {
+    fn read(reader: &Reader, account: AccountId, from: Seq) -> rusqlite::Result<Excerpt> {
+        let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
+        let mut names = HashMap::new();
+        for row in &entries.rows {
+            let Happened::Other(Entry::MemberChanged { room, account, member, .. }) = row.what
+            else {
+                continue;
+            };
+            // Who has hidden a room for two tells nobody.
+            if reader.is_for_two(room)? {
+                continue;
+            }
+            // Who was none any more did not go.
+            let before = Seq(row.seq.0 - 1);
+            if member || !reader.lost(account, before, row.seq)?.is_empty() {
+                names.extend(reader.name(account)?.map(|name| ((account, row.seq), name)));
+            }
+        }
+        let lost = reader.lost(account, from, entries.upto)?.into_iter().collect();
+        Ok(Excerpt { entries, memberships: reader.memberships(account)?, names, lost })
     }
 }
 

@@ -164,12 +164,13 @@ pub(super) struct Known<'a> {
     online: bool,
     #[serde(serialize_with = "json_body::rfc3339")]
     created: Time,
+    since: u64,
 }
 
 impl<'a> From<&'a Person> for Known<'a> {
     fn from(person: &'a Person) -> Known<'a> {
-        let Person { name, guest, online, created } = person;
-        Known { name: name.as_str(), guest: *guest, online: *online, created: *created }
+        let &Person { ref name, guest, online, created, since } = person;
+        Known { name: name.as_str(), guest, online, created, since: since.0 }
     }
 }
 

@@ -33,6 +33,11 @@ mod tests;
 
 use cursor::Cursor;
 use errors::{Code, Failure};
+#[cfg(test)]
+pub(crate) use {
+    codec::LINES,
+    events::{Excerpt, Lines},
+};
 
 use crate::chat::SubscriptionId;
 use crate::http::{Method, Request, Response};

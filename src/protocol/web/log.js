@@ -6,7 +6,7 @@ import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, nextFrame, sh
 import { get } from "./api.js";
 import { markdown, onlyEmoji } from "./markdown.js";
 import { changed, outbox } from "./outbox.js";
-import { callsMe, isMe, on, room, state } from "./state.js";
+import { callsMe, isMe, isMine, on, room, state } from "./state.js";
 import { direction } from "./words.js";
 import { loadAround, loadNewer, loadNewest, loadOlder, windowOf } from "./windows.js";
 
@@ -97,7 +97,7 @@ export const log = {
     soon();
   },
 
-  lastOwn: () => shown && as(shown.list).findLast((one) => isMe(one.author) && !one.deleted),
+  lastOwn: () => shown && as(shown.list).findLast((one) => isMine(one) && !one.deleted),
   message(seq) {
     const found = shown?.list.find((message) => message.seq === seq);
     return found ? as([found])[0] : quoted.get(seq);
@@ -326,7 +326,7 @@ const lineRow = () => h("li", { class: "line" }, h("span", {}, "New"));
 
 function messageRow(one, date, follows) {
   const { author, seq, color, deleted, error } = one;
-  const mine = isMe(author);
+  const mine = isMine(one);
   const pending = !seq;
   const mentioned = callsMe(one);
   const large = !deleted && onlyEmoji(one.text ?? "");

@@ -4,7 +4,7 @@ import { fold } from "./words.js";
 
 export const state = {
   server: { limits: {} },
-  me: null, // {name, guest}
+  me: null, // {name, guest, since}
   rooms: new Map(), // id → room, those one is in and those that are listed
   current: null, // the id of the open room
   people: [], // of the open room
@@ -21,6 +21,8 @@ export const tell = (what, detail) => bus.dispatchEvent(new CustomEvent(what, { 
 export const room = () => state.rooms.get(state.current);
 export const same = (one, other) => one === other || fold(one ?? "") === fold(other ?? "");
 export const isMe = (name) => same(name, state.me?.name);
+// A guest's name may have been somebody else's before. (What is not sent yet has no number.)
+export const isMine = ({ author, seq }) => isMe(author) && !(seq < state.me.since);
 // Whom one has blocked may name one, but does not call.
 export const callsMe = ({ author, mentions }) => Boolean(mentions?.some(isMe))
   && !state.blocked.some((one) => same(one, author));

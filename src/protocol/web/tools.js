@@ -8,7 +8,7 @@ import { QUICK, pick } from "./emoji.js";
 import { log, move } from "./log.js";
 import { outbox } from "./outbox.js";
 import { address } from "./rooms.js";
-import { isMe, recall, room } from "./state.js";
+import { isMe, isMine, recall, room } from "./state.js";
 
 const list = $("messages");
 const bar = h("div", { class: "bar", role: "toolbar", "aria-label": "This message" });
@@ -25,8 +25,7 @@ export const doing = {
   },
 };
 
-const mine = (message) => isMe(message.author);
-const deletable = (message) => mine(message) || isMe(room()?.owner);
+const deletable = (message) => isMine(message) || isMe(room()?.owner);
 
 function messageOf(element) {
   const seq = Number(element?.dataset.seq);
@@ -51,7 +50,7 @@ function open(element) {
     }, emoji)),
     choose,
     tool("reply", "Reply", () => composer.reply(message)),
-    mine(message) && tool("edit", "Edit", () => composer.edit(message)),
+    isMine(message) && tool("edit", "Edit", () => composer.edit(message)),
     tool("link", "Copy a link to this message",
       () => copy(new URL(`./${address(message.room, message.seq)}`, location).href, "Link")),
     deletable(message) && tool("trash", "Delete", () => doing.delete(message)),
@@ -109,7 +108,7 @@ list.addEventListener("keydown", (event) => {
   if (!message || message.deleted) return;
   const does = {
     r: () => composer.reply(message),
-    e: () => mine(message) && composer.edit(message),
+    e: () => isMine(message) && composer.edit(message),
     Delete: () => deletable(message) && doing.delete(message),
     "+": () => pick(element, (emoji) => doing.react(message, emoji, true)),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];

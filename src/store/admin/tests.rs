@@ -1,4 +1,4 @@
-//! Backups that are as good as what they were made of, and everything that is found wrong.
+//! Backups, exports and imports equal their source, and every fault is found.
 
 mod altering;
 
@@ -14,7 +14,7 @@ use crate::store::tests::*;
 use crate::store::{Job as Writing, Store};
 use crate::time::Time;
 
-/// A database with something of everything in it, which stays open.
+/// A database with something of everything in it, still open.
 fn busy(scratch: &Scratch) -> Store {
     let mut store = scratch.open();
     let writer = &mut store.writer;
@@ -41,7 +41,7 @@ fn busy(scratch: &Scratch) -> Store {
     put(writer, edits(1, 1, first, "good morning @Person2"));
     put(writer, deletes(2, 2, second, false));
     put(writer, said(9, "into no room"));
-    // So many that the index of words is made.
+    // Enough for the full-text index to be built.
     let many = (0..INDEX_ENTRIES).map(|number| write(1, says(1, 1, &format!("number {number}"))));
     writer.commit(many.collect());
     let room = RoomId(1);
@@ -51,7 +51,7 @@ fn busy(scratch: &Scratch) -> Store {
     store
 }
 
-/// A core that carries out the log wants several things at once then.
+/// A core that applies such a log proposes several entries at once.
 #[test]
 fn a_guest_who_leaves_rooms_behind_leaves_a_sound_database() {
     let scratch = Scratch::new();
@@ -103,7 +103,7 @@ fn a_backup_of_an_open_database_is_whole_and_private() {
     assert_eq!(exported(&file), exported(&db));
     let again = backup(&db, &file).expect_err("it is there already");
     assert!(again.ends_with("this file exists already: choose another"), "{again}");
-    // A file that cannot be filled does not stay.
+    // A file that cannot be filled is removed.
     let other = scratch.0.join("other");
     assert!(backup(&other, &file).is_err() && !other.exists());
     drop(store);
@@ -129,7 +129,7 @@ fn restored_is_as_it_was_and_another_log() {
     put(&mut writer, says(1, 1, "it goes on"));
     drop(writer);
     verify(&db).expect("still sound");
-    // What is no backup leaves everything as it was.
+    // A file that is no backup changes nothing.
     fs::write(scratch.0.join("junk"), "junk, and not a database".repeat(99)).expect("a file");
     let kept = exported(&db);
     let error = restore(&db, &scratch.0.join("junk"), true).expect_err("junk");
@@ -160,7 +160,7 @@ fn lines_there_and_back() {
     assert!(keys_are_sorted);
 }
 
-/// As it was exported before messages said whom they call, and before there was a chain.
+/// An export from before messages stored their mentions, and before the chain.
 #[test]
 fn lines_of_an_older_version_call_whom_their_words_call() {
     let scratch = Scratch::new();
@@ -223,7 +223,7 @@ fn lines_that_are_wrong() {
         let kept: Vec<&str> = lines.lines().filter(|line| !line.contains(word)).collect();
         kept.join("\n")
     };
-    // As if it had been exported so.
+    // Makes the last line fit, as in a real export.
     let sealed = |lines: &str| {
         let (body, end) = lines.trim_end().rsplit_once('\n').expect("an end");
         let (end, _) = end.split_once("\"sha256\":").expect("a sum");
@@ -300,7 +300,7 @@ fn damage_is_found() {
         assert!(error.contains(says), "{sql}: {error}");
         assert!(error.contains("restore it from a backup") && !error.contains('\n'), "{error}");
     }
-    // Not only what SQL can say.
+    // Damage that SQL cannot do.
     let mut bytes = fs::read(scratch.file()).expect("a file");
     let middle = bytes.len() / 2;
     bytes[middle..middle + 9_000].fill(0x5a);
@@ -341,7 +341,7 @@ fn foreign_objects_are_not_taken_over() {
             assert!(why.contains(says), "{sql}: {why}");
         }
     }
-    // Nor from a backup that an older version has made: it is held against what that would make.
+    // Nor from an older version's backup: it is compared with that version's schema.
     let migrations = [schema::MIGRATIONS[0], "ALTER TABLE room ADD COLUMN more TEXT"];
     let [first, second] =
         [1, 2].map(|seen| replica::Replica::new(&migrations[..seen]).expect("it"));
@@ -353,7 +353,7 @@ fn foreign_objects_are_not_taken_over() {
     let why = verify::objects(&older, &first).expect_err("it has a trigger");
     assert!(why.to_string().contains("trigger spy is not part of shanty's schema"), "{why}");
     older.execute_batch("DROP TRIGGER spy").expect("it goes");
-    // What somebody's ANALYZE has left there harms nobody.
+    // The tables that ANALYZE leaves are accepted.
     Connection::open(scratch.file()).expect("it opens").execute_batch("ANALYZE").expect("it does");
     verify(&scratch.file()).expect("it is sound");
 }
@@ -392,7 +392,7 @@ fn a_read_only_database_can_be_read() {
     .expect("it is copied");
     drop(connection);
     assert!(!beside(&name, "-shm").exists() && !beside(&name, "-wal").exists());
-    // What is not in the file yet would be left out, silently.
+    // What is only in the write-ahead log would be left out, silently.
     fs::write(beside(&name, "-wal"), "something").expect("a file");
     let why = connect_unwritten(&name).expect_err("it is not all there");
     assert!(matches!(why, OpenError::Unmoved), "{why}");
@@ -406,7 +406,7 @@ fn a_file_that_becomes_the_database_is_for_nobody_else() {
     drop(scratch.open());
     let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode(&scratch.file()), 0o600);
-    // What is made readable to a group since, stays so; but not to everybody.
+    // A group's later permission stays; everybody's does not.
     for (before, after) in [(0o640, 0o640), (0o660, 0o660), (0o644, 0o600), (0o666, 0o600)] {
         let mode_of = fs::Permissions::from_mode(before);
         fs::set_permissions(scratch.file(), mode_of).expect("it is ours");

@@ -206,7 +206,8 @@ CREATE INDEX mention_seq ON mention (seq);
 -- src/store/index.rs). Its text is folded and cut before it gets there (src/store/fold.rs), because
 -- FTS5 folds Latin only, and finds nothing within a sentence of Han. It keeps no copy of the text,
 -- and is told itself what to take out. It does not count words (`columnsize`), which only a ranking
--- would ask for: results are ordered by time.
+-- would ask for: results are ordered by time. (Renaming the table to `message_fts` would take a
+-- second migration, only for a name: so it keeps this one.)
 CREATE VIRTUAL TABLE words USING fts5 (
     text, -- the words, in order
     bag,  -- what narrows a search down: room, author, single letters

@@ -2,8 +2,10 @@
 //! up; the reader is slow, hangs, or panics.
 //!
 //! Always true: every search is answered exactly once, within the promised time; only a newer
-//! search of the same person supersedes one; the queue holds at most one search of a person; and
-//! nobody waits for more others than there are people.
+//! search of the same person supersedes one, and takes its place; only a reader that panics leaves
+//! a search without an answer; the queue holds at most one search of a person, and serves the
+//! searches in the order in which they joined; and nobody waits for more others than there are
+//! people.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -38,6 +40,8 @@ struct World {
     /// The newest search of each person that has arrived.
     newest: RefCell<HashMap<u64, u64>>,
     count: Cell<u64>,
+    /// The searches in which the reader has panicked.
+    panicked: RefCell<HashSet<u64>>,
     /// How many were answered in each way, to see that all of them happen.
     outcomes: RefCell<HashMap<&'static str, u64>>,
 }
@@ -72,6 +76,7 @@ async fn simulate(mut dice: Dice) -> HashMap<&'static str, u64> {
         nudged: Notify::new(),
         newest: RefCell::default(),
         count: Cell::new(0),
+        panicked: RefCell::default(),
         outcomes: RefCell::default(),
     });
     let mut tabs = JoinSet::new();
@@ -127,7 +132,11 @@ async fn tab(world: Rc<World>, person: u64, mut dice: Dice) {
                 assert!(most >= PATIENCE, "{number} starves");
                 "busy"
             }
-            Err(ReadError::Failed | ReadError::Late) => "failed",
+            Err(ReadError::Failed) => {
+                assert!(world.panicked.borrow().contains(&number), "{number} has no answer");
+                "failed"
+            }
+            Err(ReadError::Late) => panic!("no reader here says so"),
         };
         *world.outcomes.borrow_mut().entry(way).or_insert(0) += 1;
     }
@@ -136,18 +145,29 @@ async fn tab(world: Rc<World>, person: u64, mut dice: Dice) {
 /// The reader, in the order of its thread: arrived searches are queued first.
 async fn serve(world: Rc<World>, mut dice: Dice) {
     let mut line = Line::default();
+    // The people whose searches wait, in the order in which they joined.
+    let mut queue: Vec<Folded> = Vec::new();
     loop {
         for search in world.arrived.take() {
+            let gone = |one: &Search| one.answer.is_closed();
+            queue.retain(|one| !line.0.iter().any(|it| it.person == *one && gone(it)));
+            if !queue.contains(&search.person) {
+                queue.push(search.person.clone());
+            }
             line.join(search);
             bounded(&world, &line);
+            assert!(line.0.iter().map(|one| &one.person).eq(&queue), "somebody was overtaken");
         }
         if line.is_empty() {
             world.nudged.notified().await;
             continue;
         }
+        queue.remove(0);
         let Some(Search { query, answer, .. }) = line.pop() else { continue };
         sleep(Duration::from_micros(dice.below(1 + 1_000 * world.millis))).await;
         if dice.one_in(40) {
+            let number = query.before.expect("its number").0;
+            world.panicked.borrow_mut().insert(number);
             continue; // A panic: the search is dropped, with the way back to its caller.
         }
         let _ = answer.send(Ok(Found { messages: Vec::new(), before: query.before }));

@@ -1,4 +1,4 @@
-//! The chain over the log: what is altered is seen, and what goes by the rules is not.
+//! The hash chain: alterations are detected, and regular removals are not.
 
 use super::*;
 use crate::limits::INDEX_ENTRIES;
@@ -6,7 +6,7 @@ use crate::store::admin::sound;
 use crate::store::chain::{Chain, Fixed, commit};
 use crate::store::retention::{Pruner, Step};
 
-/// Messages, of which one is edited twice, one taken back and one both; then some that are young.
+/// Messages: one edited twice, one deleted, one both; then some young ones.
 fn lively(scratch: &Scratch) -> [u64; 4] {
     let mut writer = scratch.open().writer;
     put(&mut writer, account_made(1, "Person1", "a"));
@@ -73,7 +73,7 @@ fn every_alteration_is_detected() {
     }
 }
 
-/// While a server runs, the last entries can be cut off unseen; its stop shows it.
+/// While a server runs, the last entries can be cut off undetected; its stop reveals it.
 #[test]
 fn a_cut_while_running_is_detected_after_the_stop() {
     let scratch = Scratch::new();
@@ -101,7 +101,7 @@ fn removed_texts_leave_no_trace_and_the_chain_whole() {
     assert_eq!(salts(plain), [16]);
     assert_eq!(salts(edited), [32, 32, 16], "only the last words are there to be proved");
     assert_eq!((salts(gone), salts(both)), (vec![32], vec![32, 32]));
-    // Retention, down to one message and further.
+    // Retention, down to a hundred messages, then to one.
     for messages in [100, 1] {
         let Store { mut writer, .. } = scratch.open();
         let retain = Retain { messages: Some(messages), ..Retain::default() };
@@ -126,7 +126,7 @@ fn removed_texts_leave_no_trace_and_the_chain_whole() {
 fn an_old_log_becomes_a_chain() {
     let scratch = Scratch::new();
     lively(&scratch);
-    // As it was before there was one.
+    // A log from before the chain.
     let before = "UPDATE log SET proof = NULL, hash = NULL";
     let other = scratch.other_program();
     other.execute_batch(before).expect("it can be undone");
@@ -135,8 +135,8 @@ fn an_old_log_becomes_a_chain() {
     sound(&scratch.file()).expect("it is sound");
 }
 
-/// A chain is checked by later versions, and in exports: what it is made of stays as it is. (These
-/// hashes were made by another program.)
+/// Later versions and exports check the chain, so its input must not change. (Another program made
+/// these hashes.)
 #[test]
 fn the_chain_is_what_it_was() {
     let long = "b".repeat(200);

@@ -1,10 +1,10 @@
-//! The tables against the model: after any sequence of entries they say the same.
+//! The tables compared with the core's model: after any sequence of entries they agree.
 
 use super::*;
 use crate::store::snapshot;
 
-/// An entry out of so few names and numbers that many do not fit what came before.
-/// The rooms that are spoken of move on with `age`, as numbers are not used twice.
+/// An entry made from few names and numbers, so that many do not fit the state before them. Its
+/// rooms move on with `age`, as numbers are not reused.
 fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     const NAMES: [&str; 12] =
         ["Ann", "ann", "Bob", "BOB", "Zoë", "ZOË", "Eve", "eva", "Mo", "mo", "Al", "SSo"];
@@ -69,7 +69,7 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     }
 }
 
-/// When a session was last used is not in the log.
+/// Removes the last uses of sessions, which are not in the log.
 fn without_last_used(mut snapshot: Snapshot) -> Snapshot {
     for session in &mut snapshot.sessions {
         session.last_used = Time(0);

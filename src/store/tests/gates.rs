@@ -1,4 +1,4 @@
-//! The readers: they stay open, take turns, and are broken off where they take too long.
+//! The readers: they stay open, take turns, and abort reads that take too long.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn every_read_gets_its_turn_or_gives_up() {
         };
         let all = crowd(500, &readers).join_all().await;
         assert!(all.iter().all(|read| *read == Ok(Seq(2))), "{all:?}");
-        // As long as all turns are taken, one waits; but not for longer than that.
+        // While all turns are taken, a read waits, but not longer than its patience.
         let mut held = Vec::new();
         for _ in 0..READERS_MAX {
             let (hold, wait) = mpsc::channel::<()>();
@@ -68,7 +68,7 @@ fn a_reader_stays_open_until_it_fails() {
     let scratch = Scratch::new();
     let readers = readers(&scratch);
     wait(async {
-        // What is temporary lasts as long as the connection. Each stands in the way of one read.
+        // A temporary table lasts as long as its connection, and makes the second read differ.
         let mark = |reader: &Reader| {
             let there = "SELECT count(*) FROM temp.sqlite_schema WHERE name = 'mark'";
             let there: i64 = reader.connection.query_row(there, [], |row| row.get(0))?;
@@ -77,7 +77,7 @@ fn a_reader_stays_open_until_it_fails() {
         };
         assert_eq!(readers.read_in_turn(mark).await, Ok(0));
         assert_eq!(readers.read_in_turn(mark).await, Ok(1));
-        // Yet it sees what has been written since.
+        // After a failure or a panic, the next read opens another reader.
         let failed = readers.read_in_turn(|_| Err::<(), _>(rusqlite::Error::InvalidQuery)).await;
         assert_eq!(failed, Err(ReadError::Failed));
         assert_eq!(readers.read_in_turn(mark).await, Ok(0));
@@ -126,7 +126,7 @@ fn one_search_of_each_person_waits() {
     let scratch = Scratch::new();
     let readers = readers(&scratch);
     wait(async {
-        // The reader is kept from searching.
+        // Keeps the reader busy.
         let (hold, held) = mpsc::channel::<()>();
         readers.searches.send(Box::new(move |_| {
             let _ = held.recv();

@@ -1,10 +1,10 @@
-//! What is done to messages: sent once more, edited, taken back, given a reaction.
+//! Messages: sent again, edited, deleted, given a reaction.
 
 use super::*;
 use crate::chat::Field;
 use crate::limits::{INDEX_ENTRIES, REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 
-/// Where something is said, and the number of a message of account 1 in the lobby.
+/// A database, its writer, and the number of a message of account 1 in the lobby.
 fn begin() -> (Scratch, Writer, u64) {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
@@ -34,7 +34,7 @@ fn a_message_is_sent_once_however_often() {
     for other in [sends(1, 1, "x", "First words"), sends(1, 2, "x", "first words, @Bob"), reply] {
         assert_eq!(answer(other.clone()), Some(repeated(other, seq, false)));
     }
-    // Another's number, another number, and none.
+    // Another account's client id, another client id, and none.
     for (seq, fresh) in (seq + 1..).zip([
         sends(2, 1, "x", "first words, @Bob"),
         sends(1, 1, "X", "first words, @Bob"),
@@ -43,7 +43,7 @@ fn a_message_is_sent_once_however_often() {
     ]) {
         assert_eq!(answer(fresh.clone()), Some(logged(1, seq, fresh)));
     }
-    // It is compared with what was said at first, also when that is no more.
+    // Compared with the first text, even after an edit.
     answer(edits(1, 1, seq, "other words"));
     assert_eq!(answer(same.clone()), Some(repeated(same.clone(), seq, true)));
     let other = sends(1, 1, "x", "other words");
@@ -83,7 +83,7 @@ fn only_its_author_edits_a_message() {
     let edit = put(&mut writer, edits(1, 1, seq, "third"));
     let message = scratch.reader().message(RoomId(1), Seq(seq)).expect("read").expect("there");
     assert_eq!((message.text.as_deref(), message.edited), (Some("third"), Some(Time(1_000_001))));
-    // Every edit, looked at again, has the last words.
+    // Every edit, read again, has the last text.
     let log = log_of(&scratch.file());
     for entry in [&log[edit as usize - 2].2, &log[edit as usize - 1].2] {
         assert_eq!(*entry, edits(1, 1, seq, "third"));
@@ -110,7 +110,7 @@ fn a_deleted_message_is_gone() {
         assert_eq!(searching::search(&scratch, "xylophone"), [seq], "indexed: {indexed}");
         assert_eq!(refusal_of(&mut writer, deletes(2, 1, seq, false)), Refusal::Forbidden);
         let by = put(&mut writer, deletes(1, 1, seq, false));
-        // Once more changes nothing, and is no error; but still not everybody's to do.
+        // Deleting again changes nothing, and is no error; but still not allowed to everybody.
         for (account, owner) in [(1, false), (2, true)] {
             let again = deletes(account, 1, seq, owner);
             let answer = writer.commit(vec![write(7, again.clone())]).pop();
@@ -131,7 +131,7 @@ fn a_deleted_message_is_gone() {
         assert_eq!(rows, Ok(0));
         let check = "INSERT INTO words (words, rank) VALUES ('integrity-check', 0)";
         scratch.other_program().execute_batch(check).expect("the index is sound");
-        // Not in the file either, once the write-ahead log is in it.
+        // Nor does the file contain it, once the write-ahead log is moved into it.
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         writer.connection.query_row(checkpoint, [], |_| Ok(())).expect("it is moved");
         let bytes = fs::read(scratch.file()).expect("it is there");
@@ -158,11 +158,11 @@ fn only_messages_of_the_room_can_be_answered() {
         assert_eq!(refusal_of(&mut writer, answers("r", room, to)), no_place, "{room} {to}");
     }
     let sent = put(&mut writer, answers("y", 1, seq));
-    // Two of one commit know of each other.
+    // Two in one commit see each other.
     let both = vec![write(1, says(1, 1, "a")), write(2, answers("z", 1, sent + 1))];
     let answers_to_both = writer.commit(both);
     assert!(matches!(answers_to_both[1], Command::Logged { .. }), "{answers_to_both:?}");
-    // What was taken back is a place all the same.
+    // A deleted message can still be answered.
     put(&mut writer, deletes(1, 1, seq, false));
     put(&mut writer, answers("late", 1, seq));
 }
@@ -228,7 +228,7 @@ fn nobody_uses_up_the_kinds_of_reactions() {
     }
     let more = |account: u64, reaction: &str| reacts(account, 1, seq, reaction, true);
     assert_eq!(refusal_of(&mut writer, more(1, REACTIONS[own])), Refusal::TooManyReactions);
-    // All in one commit, so that those before count for those behind.
+    // All in one commit, so that earlier ones count for later ones.
     let rest = (own..REACTION_KINDS_MAX).map(|index| more(2 + index as u64 / 5, REACTIONS[index]));
     let answers = writer.commit(rest.map(|entry| write(1, entry)).collect());
     assert!(answers.iter().all(|answer| matches!(answer, Command::Logged { .. })));
@@ -238,7 +238,7 @@ fn nobody_uses_up_the_kinds_of_reactions() {
     put(&mut writer, more(9, REACTIONS[20]));
 }
 
-/// An edit that changes nothing is none: the message is not marked as edited.
+/// The message is not marked as edited.
 #[test]
 fn an_edit_with_the_same_text_is_no_edit() {
     let scratch = Scratch::new();

@@ -1,9 +1,9 @@
-//! A database that older versions have made becomes one of ours, or is refused.
+//! A database of an older version is upgraded, or refused.
 
 use super::*;
 use crate::store::schema;
 
-/// What the migrations after the first do is for those to test that add one; this is how they run.
+/// How migrations run. Each later migration gets a test of its own.
 #[test]
 fn an_older_database_is_taken_over_with_all_that_is_in_it() {
     let scratch = Scratch::new();
@@ -27,7 +27,7 @@ fn an_older_database_is_taken_over_with_all_that_is_in_it() {
     let letters: i64 =
         connection.query_row(letters, [seq.cast_signed()], |row| row.get(0)).expect("a row");
     assert_eq!(letters, 5);
-    // It is the same as one that is made afresh, but newer than this version.
+    // Equal to a fresh database, but newer than this version.
     let mut fresh = rusqlite::Connection::open_in_memory().expect("memory");
     schema::migrate(&mut fresh, &migrations, 0).expect("it is empty");
     assert_eq!(schema::difference(&connection, &fresh).expect("an answer"), None);
@@ -58,8 +58,8 @@ fn the_schemas_before_the_first_release_are_refused_with_what_to_do() {
     }
 }
 
-/// The first migration makes exactly what the thirteen of the development versions made: a database
-/// of theirs opens, and passes every check. (This hash was taken of theirs.)
+/// The first migration makes exactly what the thirteen of the development versions made: their
+/// databases open and pass every check. (The hash was taken of theirs.)
 #[test]
 fn the_first_schema_is_that_of_the_last_development_version() {
     let scratch = Scratch::new();

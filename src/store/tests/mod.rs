@@ -1,5 +1,5 @@
-//! Tests of the store as a whole, and what they share: a directory of their own, entries to write,
-//! and a source of chance that can be repeated.
+//! Tests of the whole store, and their helpers: a scratch directory, sample entries, and a
+//! repeatable random generator.
 
 mod chaining;
 mod folding;
@@ -31,7 +31,7 @@ use crate::time::Time;
 
 use model::fold;
 
-/// A directory of one test, gone with it.
+/// A directory for one test, removed with it.
 pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
@@ -48,7 +48,7 @@ impl Scratch {
     }
 
     fn try_open(&self) -> Result<Store, OpenError> {
-        // What is tested here does not depend on `fsync`, and is faster without.
+        // These tests do not depend on `fsync`, and are faster without.
         open(&Options { path: self.file(), sync: Durability::Normal, retain: Retain::default() })
     }
 
@@ -56,14 +56,15 @@ impl Scratch {
         self.try_open().expect("the database opens")
     }
 
-    /// A look at the log as it is now.
+    /// A reader at this moment.
     fn reader(&self) -> Reader {
         let mut reader = readers::connect(&self.file()).expect("it opens");
+        reader.searches_for = Duration::from_secs(60);
         reader.begin(Duration::from_secs(60)).expect("it can begin");
         reader
     }
 
-    /// What somebody else would see who has the file open.
+    /// A connection as another program would open it.
     fn other_program(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.file()).expect("it opens")
     }
@@ -75,7 +76,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Everything in the log of a database.
+/// All entries in the log of a database.
 fn log_of(path: &Path) -> Vec<(Seq, Time, Entry)> {
     let connection = rusqlite::Connection::open(path).expect("it opens");
     let sql = format!("SELECT {} FROM log ORDER BY seq", entries::COLUMNS);
@@ -84,7 +85,7 @@ fn log_of(path: &Path) -> Vec<(Seq, Time, Entry)> {
     rows.map(|row| row.expect("every row can be read")).collect()
 }
 
-/// A xorshift generator: a seed gives the same sequence always.
+/// A xorshift generator: a seed always gives the same sequence.
 struct Chance(u64);
 
 impl Chance {
@@ -147,13 +148,13 @@ fn refused(ticket: u64, entry: Entry, refusal: Refusal) -> Command {
     Command::Unlogged { ticket: Ticket(ticket), entry, refusal }
 }
 
-/// Somebody, by the number of their account.
+/// An author, by the number of the account.
 fn person(account: u64) -> Author {
     let name = format!("Person{account}");
     Author { account: Some(AccountId(account)), name: Name::new(&name).expect("a name") }
 }
 
-/// Who is called by a text, as the core would say: `@Person2` is account 2.
+/// The mentions in a text, as the core would find them: `@Person2` is account 2.
 fn calls(text: &str) -> Box<[AccountId]> {
     let words = text.split_whitespace().filter_map(|word| word.strip_prefix("@Person"));
     words.filter_map(|number| number.trim_end_matches(',').parse().ok().map(AccountId)).collect()
@@ -166,7 +167,7 @@ pub(crate) fn says(account: u64, room: u64, text: &str) -> Entry {
     Entry::Said { room, author, color: None, text, client_id, reply_to, calls }
 }
 
-/// The same under its author's own number.
+/// The same with a client id.
 pub(crate) fn sends(account: u64, room: u64, id: &str, text: &str) -> Entry {
     let mut entry = says(account, room, text);
     if let Entry::Said { client_id, .. } = &mut entry {
@@ -198,7 +199,7 @@ pub(crate) fn put(writer: &mut Writer, entry: Entry) -> u64 {
     }
 }
 
-/// The same for an entry that was proposed at that time.
+/// The same for an entry proposed at that time.
 pub(crate) fn put_at(writer: &mut Writer, time: Time, entry: Entry) -> u64 {
     match writer.commit(vec![Job::Entry { ticket: Ticket(1), time, entry }]).pop() {
         Some(Command::Logged { seq, .. }) => seq.0,
@@ -206,7 +207,7 @@ pub(crate) fn put_at(writer: &mut Writer, time: Time, entry: Entry) -> u64 {
     }
 }
 
-/// Writes an entry that is not taken, and returns why.
+/// Writes an entry that is refused, and returns the reason.
 fn refusal_of(writer: &mut Writer, entry: Entry) -> Refusal {
     match writer.commit(vec![write(1, entry)]).pop() {
         Some(Command::Unlogged { refusal, .. }) => refusal,

@@ -1,22 +1,22 @@
-//! What a log means, by the core: the tables are held against it.
+//! The state that a log means, by the core: the tables are compared with it.
 
 use std::collections::HashSet;
 
 use super::*;
 use crate::chat::{Chat, Settings};
 
-/// What a core that has seen this log would start from again.
+/// The snapshot from which a core would restart after this log.
 pub(super) fn fold(log: impl IntoIterator<Item = (Seq, Time, Entry)>) -> Snapshot {
     let settings = Settings { session_ttl_secs: 3_600, limits: false };
     let mut core = Chat::new(settings, Snapshot::default());
     let mut effects = Vec::new();
-    // A number is used once; that it was, only the tables remember of an account that is gone.
+    // A number is used once; for an account that is gone, only the tables remember that.
     let mut known = HashSet::new();
     for (seq, time, entry) in log {
         let ticket = None;
         let entry = match entry {
             Entry::AccountMade { account, .. } if known.contains(&account) => {
-                Entry::SessionEnded { session: SessionId(u64::MAX) } // Which changes nothing.
+                Entry::SessionEnded { session: SessionId(u64::MAX) } // Changes nothing.
             }
             entry => entry,
         };
@@ -25,7 +25,7 @@ pub(super) fn fold(log: impl IntoIterator<Item = (Seq, Time, Entry)>) -> Snapsho
         if made {
             known.extend(core.snapshot().accounts.iter().map(|account| account.id));
         }
-        effects.clear(); // What it would propose, nobody writes down here.
+        effects.clear(); // Nobody writes its proposals here.
     }
     core.snapshot()
 }

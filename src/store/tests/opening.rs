@@ -1,4 +1,4 @@
-//! Opening: first starts, later starts, and every way in which a file can be the wrong one.
+//! Opening: first starts, later starts, and every wrong kind of file.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,7 +9,7 @@ use crate::chat::{LOBBY, founding};
 use crate::config::Durability;
 use crate::store::{connect, found, schema};
 
-/// What the error says, so that a test shows what a person reads.
+/// The error's text, so that tests show what the operator reads.
 pub(crate) fn refusal(scratch: &Scratch) -> String {
     match scratch.try_open() {
         Ok(_) => panic!("it opened"),
@@ -53,7 +53,7 @@ fn a_restart_finds_everything_as_it_was() {
     let again = scratch.open();
     assert_eq!((again.secret, again.epoch, again.last_seq), (secret, epoch, Seq(8)));
     assert_eq!(again.snapshot, fold(log_of(&scratch.file())));
-    // What is over is not there, but its numbers are not given again.
+    // Ended sessions and rooms are absent, but their numbers are not reused.
     assert_eq!((again.snapshot.last_room, again.snapshot.last_session), (3, 7));
     assert_eq!((again.snapshot.rooms.len(), again.snapshot.sessions.len()), (2, 1));
     drop(again.writer);
@@ -91,7 +91,7 @@ fn the_settings_are_as_promised() {
 
 #[test]
 fn a_path_is_a_path_and_a_link_the_file_it_leads_to() {
-    // SQLite would take this for a URI, and open a database that is nowhere.
+    // SQLite would take this path for a URI, and open a database without a file.
     assert!(connect(Path::new("file::memory:")).is_err());
     let scratch = Scratch::new();
     let odd = Options {
@@ -125,18 +125,18 @@ fn a_missing_directory_and_a_directory_are_refused() {
 
 #[test]
 fn errors_of_the_system_say_what_to_do() {
-    // Tests may run as root, whom no mode of a file stops; so the system's words are made up.
+    // Tests may run as root, who ignores a file's mode; so the system's errors are simulated.
     let says = |kind| OpenError::from(io::Error::from(kind)).to_string();
     for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
         assert!(says(kind).starts_with("not writable: "), "{kind}");
     }
     assert!(says(io::ErrorKind::StorageFull).starts_with("the disk is full: "));
-    // This is what a disk with room for one page, but not for eight, gets out of SQLite.
+    // SQLite's error on a disk with room for one page, but not for eight.
     for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR_SHMSIZE] {
         let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
         assert!(matches!(OpenError::from(error), OpenError::Full), "{code}");
     }
-    // The system does refuse even root to write into a program that is running.
+    // Even root cannot write into a running program.
     let path = "/proc/self/exe".into();
     let why = open(&Options { path, sync: Durability::Full, retain: Retain::default() })
         .err()
@@ -148,7 +148,7 @@ fn errors_of_the_system_say_what_to_do() {
 fn a_file_that_cannot_be_written_is_refused_at_the_start() {
     let scratch = Scratch::new();
     drop(scratch.open());
-    // What SQLite says where the file itself could be opened, but not written.
+    // SQLite's error if the file can be opened, but not written.
     let read_only = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let mut connection =
         rusqlite::Connection::open_with_flags(scratch.file(), read_only).expect("it opens");
@@ -252,7 +252,7 @@ fn migrations_run_once_each() {
     assert_eq!(schema::migrate(&mut connection, &all[..2], 1), Ok(()));
     assert_eq!(schema::migrate(&mut connection, &all[..2], 2), Ok(()));
     assert_eq!(version(&connection), Ok(schema::number(2) as i64));
-    // One that fails leaves nothing behind.
+    // A failed migration leaves nothing behind.
     assert!(schema::migrate(&mut connection, &all, 2).is_err());
     assert_eq!(version(&connection), Ok(schema::number(2) as i64));
     assert!(connection.prepare("SELECT x FROM three").is_err());
@@ -261,7 +261,7 @@ fn migrations_run_once_each() {
 
 #[test]
 fn a_start_that_was_cut_short_is_made_good() {
-    // The schema is there, but the process died before the log was begun.
+    // The schema exists, but the process died before the log began.
     let scratch = Scratch::new();
     let mut other = scratch.other_program();
     schema::migrate(&mut other, &schema::MIGRATIONS, 0).expect("it is empty");

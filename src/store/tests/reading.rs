@@ -1,4 +1,4 @@
-//! Reading: pages, counts, and the log for somebody who has missed a part of it.
+//! Reading: pages, counts, and missed parts of the log.
 
 use super::*;
 use crate::chat::Folded;
@@ -157,7 +157,7 @@ fn own_messages_are_not_unread() {
     assert_eq!(counts("Person1"), Counts { unread: 2, mentions: 1 });
     assert_eq!(counts("PERSON2"), Counts { unread: 2, mentions: 1 });
     assert_eq!(counts("nobody"), Counts { unread: 3, mentions: 0 });
-    // However much they are, it is counted among the latest.
+    // However many own messages there are, only the latest are looked at.
     let own = (0..UNREAD_LOOKS_MAX as u64 - 1).map(|n| write(n, says(1, 1, "@Person1")));
     writer.commit(own.collect());
     assert_eq!(counts("Person1"), Counts { unread: 1, mentions: 1 });
@@ -189,7 +189,7 @@ fn the_log_is_read_in_parts_as_it_is_now() {
         .collect();
     assert_eq!(texts, [None, Some("second"), None, Some("second"), Some("other"), Some("other")]);
     assert_eq!(part.rows[5].what, Happened::Other(reacts(2, 1, kept, "👍", true)));
-    // In parts it is the same.
+    // The same, read in parts.
     let (mut rows, mut after) = (Vec::new(), Seq(1));
     while after < Seq(7) {
         let part = reader.entries(after, 4).expect("it is read");

@@ -1,4 +1,4 @@
-//! Messages that go, and what must not go with them.
+//! Retention: what goes, and what must stay.
 
 use super::*;
 use crate::config::Durability;
@@ -10,7 +10,7 @@ fn retain(days: Option<u64>, messages: Option<u64>) -> Pruner {
     Pruner::new(Retain { days, messages }).expect("something goes")
 }
 
-/// Until nothing more goes; how many steps wrote something.
+/// Steps until nothing more goes; returns how many steps wrote something.
 fn sweep(pruner: &mut Pruner, writer: &Writer, now: impl Into<Option<Time>>) -> usize {
     let (mut wrote, now) = (0, now.into());
     loop {
@@ -76,7 +76,7 @@ fn the_latest_messages_of_each_room_stay() {
     assert_eq!(sweep(&mut retain(None, Some(3)), writer, Time::now()), 0);
     verified(&scratch);
 
-    // What was sent is not sent again.
+    // A removed message is still recognised when it is sent again.
     let answer = |writer: &mut Writer, entry| writer.commit(vec![write(1, entry)]).pop();
     let again = answer(writer, sends(1, 1, "first", "the first @Person1"));
     let Some(Command::Repeated { seq, same, .. }) = again else { panic!("{again:?}") };
@@ -93,7 +93,7 @@ fn messages_too_old_go_and_their_numbers_are_not_reused() {
     put(&mut store.writer, account_made(1, "Person1", "a"));
     let last = put(&mut store.writer, says(1, 1, "long ago"));
     let mut pruner = retain(Some(2), None);
-    // It was said a second after the beginning of time.
+    // Sent a second after 1970 began.
     let day = |days: i64| Time(days * 86_400_000_000);
     assert_eq!(sweep(&mut pruner, &store.writer, day(2)), 0);
     let last = last.max(put_at(&mut store.writer, day(3), says(1, 1, "lately")));
@@ -121,15 +121,15 @@ fn a_clock_that_is_far_ahead_removes_nothing() {
     let mut pruner = retain(Some(30), None);
     // It is too early to tell, as in the first hour after a start.
     assert_eq!(sweep(&mut pruner, writer, None), 0);
-    // By such a clock all of it is too old. Not even what only logs in makes it right.
+    // By this clock all messages are too old. A login does not confirm the clock.
     assert_eq!(sweep(&mut pruner, writer, day(440)), 0);
     put_at(writer, day(440), account_made(2, "Person2", "b"));
     assert_eq!(sweep(&mut pruner, writer, day(440)), 0);
     assert_eq!(words_in(&scratch).len(), 3);
-    // A clock that is right removes what is too old, and that alone.
+    // A correct clock removes what is too old, and only that.
     assert_eq!(sweep(&mut pruner, writer, day(41)), 1);
     assert_eq!(words_in(&scratch), ["second", "third"]);
-    // Since somebody has spoken, the later clock counts, too.
+    // A message confirms the later clock.
     put_at(writer, day(440), says(1, 1, "a year later"));
     assert_eq!(sweep(&mut pruner, writer, day(440)), 1);
     assert_eq!(words_in(&scratch), ["a year later"]);

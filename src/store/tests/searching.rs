@@ -1,11 +1,12 @@
-//! Searching: what is found, in which order, and that nothing one can type is an error.
+//! Searching: results, their order, and that no typed text is an error.
 
 use std::time::Instant;
 
 use super::*;
 use crate::chat::Folded;
 use crate::limits::{
-    INDEX_BYTES, INDEX_ENTRIES, SEARCH_LOOKS_MAX, SEARCH_WALK_MESSAGES_MAX, SNIPPET_CHARS,
+    INDEX_BYTES, INDEX_ENTRIES, SEARCH_DEADLINE_MS, SEARCH_LOOKS_MAX, SEARCH_WALK_MESSAGES_MAX,
+    SNIPPET_CHARS,
 };
 use crate::store::{Found, Query};
 
@@ -22,7 +23,7 @@ fn numbers(found: &Found) -> Vec<u64> {
     found.messages.iter().map(|(message, _)| message.seq.0).collect()
 }
 
-/// The numbers of what is found in rooms 1 and 2.
+/// The numbers of the matching messages in rooms 1 and 2.
 pub(super) fn search(scratch: &Scratch, words: &str) -> Vec<u64> {
     numbers(&found(scratch, &ask(words)))
 }
@@ -151,7 +152,7 @@ fn unreadable_messages_are_not_found() {
     let mine: Vec<u64> = (0..3).map(|_| put(&mut writer, says(1, 3, "word"))).collect();
     let many = SEARCH_LOOKS_MAX as u64 + 100;
     for indexed in [false, true] {
-        // More of them than a search looks at, and the word just before and behind one's own.
+        // More than a search looks at, with the word just before and after the visible ones.
         writer.commit((0..many).map(|n| write(n, says(1, 20, "word secret"))).collect());
         let rooms: Vec<_> = (1..20).map(|room| (RoomId(room), Seq(0))).collect();
         let ask = |words, limit| Query { rooms: rooms.clone(), limit, ..ask(words) };
@@ -164,7 +165,7 @@ fn unreadable_messages_are_not_found() {
         assert_eq!(told(&ask("word", 3)), (vec![mine[2], mine[1], mine[0]], None), "{indexed}");
         let page = told(&ask("word", 2));
         assert_eq!(page, (vec![mine[2], mine[1]], Some(Seq(mine[1]))), "{indexed}");
-        // Who is in it finds all of it.
+        // A member of all rooms finds everything.
         let all = (1..=20).map(|room| (RoomId(room), Seq(0))).collect();
         let found = found(&scratch, &Query { rooms: all, ..ask("secret", 50) });
         assert_eq!((found.messages.len(), found.before.is_some()), (50, true), "{indexed}");
@@ -208,11 +209,11 @@ fn messages_from_before_a_room_opened_are_found_only_by_readers() {
     );
     let again = put(&mut writer, says(1, 20, "word"));
     assert_eq!(numbers(&found(&scratch, &asked)), [again, after, before]);
-    // And by nobody else: not even that it is there.
+    // Nobody else finds it, nor learns that it exists.
     let rooms = vec![(room, Seq(before))];
     let theirs = found(&scratch, &Query { rooms, limit: 2, ..ask("word") });
     assert_eq!((numbers(&theirs), theirs.before), (vec![again, after], None));
-    // What was public and is not any more can be taken back all the same.
+    // A message from when the room was public can still be deleted.
     put(&mut writer, deletes(1, 20, after, false));
     put(&mut writer, deletes(1, 20, before, false));
     assert_eq!(numbers(&found(&scratch, &asked)), [again]);
@@ -235,7 +236,7 @@ fn young_messages_are_indexed_once_and_kept_current() {
     put(&mut writer, edits(1, 1, first, "early worm"));
     put(&mut writer, deletes(1, 1, second, false));
     assert_eq!((look("bird"), look("worm"), look("early")), (vec![], vec![first], vec![first]));
-    // Long messages get into the index for all sooner.
+    // Long messages are indexed sooner.
     let long = "worm ".repeat(790);
     let many = INDEX_BYTES / long.len() + 1;
     writer.commit((0..many as u64).map(|n| write(n, says(1, 1, &long))).collect());
@@ -250,11 +251,12 @@ fn young_messages_are_indexed_once_and_kept_current() {
 fn a_long_search_in_long_messages_is_over_soon() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
-    // Everything that a phrase can be kept busy with, as often as it fits.
+    // A phrase that needs the most work, as long as it fits.
     let long = format!("{}b", "a ".repeat(1_999));
     writer.commit((0..600).map(|n| write(n, says(1, 1, &long))).collect());
     fill(&mut writer);
     let mut reader = scratch.reader();
+    reader.searches_for = Duration::from_millis(SEARCH_DEADLINE_MS);
     for words in [
         format!("\"{}c\"", "a ".repeat(1_900)),
         format!("\"{}b a\"", "a ".repeat(40)),
@@ -262,7 +264,7 @@ fn a_long_search_in_long_messages_is_over_soon() {
         "a-a-a-a-a-a-a-a-a-a-a-a-b-b ".repeat(100),
         "a ".repeat(20_000),
     ] {
-        // The reader itself would break off after `READ_DEADLINE_MS`, and this be an error.
+        // Without this, the reader would abort after `READ_DEADLINE_MS` with an error.
         reader.break_off_at(Instant::now() + Duration::from_secs(60)).expect("it can be told");
         match reader.search(&ask(&words)) {
             Ok(_) => {}
@@ -272,7 +274,7 @@ fn a_long_search_in_long_messages_is_over_soon() {
             ),
         }
     }
-    // A piece is shown in time that grows with the message, however it repeats itself.
+    // A snippet takes time linear in the message, however it repeats itself.
     let pieces = reader.search(&ask("\"a a a a a a a a a a a a b\"")).expect("an answer");
     assert!(pieces.messages.iter().all(|(_, piece)| piece.ends_with("a a b")));
 }
@@ -319,7 +321,7 @@ fn results_match_the_rooms_author_and_time() {
         assert!(numbers(&found(&scratch, &nobody)).is_empty());
         let nowhere = Query { rooms: Vec::new(), ..ask("same") };
         assert_eq!(found(&scratch, &nowhere), Found { messages: Vec::new(), before: None });
-        // Page by page it is the same, and the last page says so.
+        // Page by page gives the same, and the last page says so.
         let (mut before, mut paged) = (None, Vec::new());
         loop {
             let page = found(&scratch, &Query { before, limit: 7, ..ask("same") });
@@ -355,12 +357,12 @@ fn a_search_that_ends_early_says_where_to_go_on() {
             None => break,
         }
     }
-    // Two pages of nothing, and then what there is.
+    // Two empty pages, and then the matches.
     assert_eq!((pages, all), (3, own.into_iter().rev().collect()));
-    // Where the index can tell the rooms apart, it is found at once.
+    // With few rooms the index filters by room, and finds it at once.
     let few = found(&scratch, &Query { rooms: rooms[..2].to_vec(), ..ask("common") });
     assert_eq!((numbers(&few), few.before), (vec![own[1], own[0]], None));
-    // A page that is full with what is not in the index yet is not the last.
+    // A page full of messages that are not in the index on disk is not the last.
     let young = [(); 2].map(|()| put(&mut writer, says(1, 2, "common")));
     let page = found(&scratch, &Query { limit: 2, ..ask("common") });
     assert_eq!((numbers(&page), page.before), (vec![young[1], young[0]], Some(Seq(young[0]))));
@@ -436,12 +438,12 @@ fn the_index_leads_a_search() {
     assert!(!plan.contains("TEMP B-TREE"), "{plan}");
 }
 
-/// Words that begin so are looked for one by one at first, then by the index: that is seen nowhere.
+/// A prefix is first looked for in the messages, then in the index: the results do not show it.
 #[test]
 fn words_that_begin_so_are_found_wherever_they_are() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
-    // Common at the end, rare before; more than are looked at one by one, in messages or in bytes.
+    // Common at the end, rare before; more than are read one by one, in messages or in bytes.
     let total = 5 * SEARCH_WALK_MESSAGES_MAX as u64;
     let text = |n: u64| {
         let word = match n {

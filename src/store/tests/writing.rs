@@ -1,4 +1,4 @@
-//! Writing: order, numbers, and what happens when it fails.
+//! Writing: order, numbers, and failures.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::limits::COMMIT_ENTRIES_MAX;
 
-/// A writer that has been given all this, run to its end; what it answered, call by call.
+/// Runs a writer on all of this to its end; returns its answers, call by call.
 fn run(writer: Writer, given: Vec<Vec<Job>>) -> Vec<Vec<Command>> {
     let (inbox, outbox) = mpsc::channel(given.len());
     for writes in given {
@@ -20,13 +20,13 @@ fn run(writer: Writer, given: Vec<Vec<Job>>) -> Vec<Vec<Command>> {
     answers
 }
 
-/// Runs what blocks, and waits for nothing else.
+/// Runs a blocking future on its own.
 fn wait_for(running: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("a runtime").block_on(running);
 }
 
-/// The texts of the messages in a log, in order; and that its numbers have no gap.
+/// The texts of the messages in a log, in order; checks that the numbers have no gap.
 fn texts(path: &Path) -> Vec<String> {
     let log = log_of(path);
     let numbers: Vec<u64> = log.iter().map(|(seq, ..)| seq.0).collect();
@@ -165,7 +165,7 @@ fn rows_come_back_as_they_were_written() {
     let log = log_of(&scratch.file());
     assert_eq!(log.len(), 1 + entries.len());
     for ((n, expected), read) in (2..).zip(entries).zip(&log[1..]) {
-        // A message has the words that it has now.
+        // A message has its current text.
         let expected = if n == 15 { sends(4, 2, "id-1", "last words") } else { expected };
         assert_eq!(*read, (Seq(n), Time(1_000_000 + n.cast_signed()), expected));
     }
@@ -210,7 +210,7 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
 fn an_entry_that_the_database_refuses_is_alone_in_it() {
     let scratch = Scratch::new();
     let mut writer = scratch.open().writer;
-    // No entry does this by itself, as far as we know; so the database is made to.
+    // No entry of the core causes this, as far as we know; so a trigger does.
     let poison = "CREATE TEMP TRIGGER poison BEFORE INSERT ON main.log WHEN NEW.text = 'poison'
                   BEGIN SELECT RAISE(ABORT, 'poison'); END";
     writer.connection.execute_batch(poison).expect("a trigger");
@@ -297,7 +297,7 @@ fn a_lock_refuses_and_recovers() {
     assert_eq!(texts(&scratch.file()), ["c"]);
 }
 
-/// The files as a crash would leave them at this moment.
+/// A copy of the files as a crash would leave them at this moment.
 fn crash(scratch: &Scratch) -> Scratch {
     let copy = Scratch::new();
     for name in ["shanty.db", "shanty.db-wal"] {
@@ -321,7 +321,7 @@ fn a_crash_loses_nothing_that_was_answered() {
     inbox.as_ref().map(|inbox| inbox.try_send(batch(0, 1)));
     sent += 1;
     let (mut answered, mut crashes) = (0, 0);
-    // Answers are given on the writer's thread: while one is, nothing is written.
+    // The writer's own thread calls this: nothing is written meanwhile.
     wait_for(writer.run(outbox, async |commands| {
         let before = answered;
         answered += commands.len() as u64;
@@ -339,9 +339,8 @@ fn a_crash_loses_nothing_that_was_answered() {
         let copy = crash(&scratch);
         assert_eq!(copy.open().last_seq.0, 1 + answered);
         assert_eq!(texts(&copy.file()).len() as u64, answered);
-        // And if the last commit had not been written to its end, all of it is not there. (Only
-        // the first times: later the write-ahead log has started again from its beginning, and its
-        // end is old.)
+        // If the last commit was not written to its end, all of it is missing. (Only the first
+        // times: later the write-ahead log has restarted at its beginning, and its end is old.)
         if crashes < 4 {
             let torn = crash(&scratch);
             let log = torn.0.join("shanty.db-wal");

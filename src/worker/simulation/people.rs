@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::chat::simulation::dice::Dice;
@@ -14,16 +15,23 @@ use crate::chat::{
 };
 use crate::crypto::{self, KeyHash};
 use crate::hub::{SubscriptionGuard, subscription_id};
+use crate::protocol::Lines;
+use crate::worker::delivery::{Head, Listener};
+use crate::worker::simulation::streams::View;
 use crate::worker::simulation::wire::Ear;
 use crate::worker::simulation::{ROOMS, SAID_BEFORE, World};
 
 /// What needs no disk is answered within this, whatever the disk does.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
+/// What somebody is called.
+pub fn name(account: AccountId) -> Name {
+    Name::new(&format!("p{}", account.0)).expect("a name")
+}
+
 /// A message as the log has it.
 pub fn message(account: AccountId, room: RoomId, text: &str) -> Entry {
-    let name = Name::new(&format!("p{}", account.0)).expect("a name");
-    let author = Author { account: Some(account), name };
+    let author = Author { account: Some(account), name: name(account) };
     let text = text.into();
     let (client_id, reply_to, calls) = (None, None, Box::default());
     Entry::Said { room, author, color: None, text, client_id, reply_to, calls }
@@ -37,6 +45,8 @@ pub struct Person {
     session: KeyHash,
     /// How far this person has read the lobby.
     read: u64,
+    /// What this person's streams have told.
+    pub(super) view: Option<View>,
 }
 
 /// What was told, and is to be replied to.
@@ -48,15 +58,23 @@ struct Told {
 impl Person {
     pub fn new(world: Rc<World>, number: u64, dice: Dice) -> Person {
         let session = crypto::hash(&format!("p{number}"));
-        Person { world, number, dice, session, read: 0 }
+        Person { world, number, dice, session, read: 0, view: None }
+    }
+
+    pub(super) fn account(&self) -> AccountId {
+        AccountId(self.number)
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        Caller::Session(self.session)
     }
 
     /// A life: now a client of requests, now a stream, now somebody in a room.
     pub async fn live(mut self) {
         while self.world.is_busy() {
             match self.dice.below(4) {
-                0 => self.has_subscription(true).await,
-                1 => self.has_subscription(false).await,
+                0 => drop(self.streams(None).await),
+                1 => self.has_subscription().await,
                 _ => self.asks().await,
             }
             self.pause().await;
@@ -70,7 +88,10 @@ impl Person {
         // All is well again, and so what anybody wants is done, as soon as others' things are.
         for _ in 0..1_000 {
             match self.send(LOBBY).await {
-                Ok(_) => return self.reads_at_last().await,
+                Ok(_) => {
+                    self.reads_at_last().await;
+                    return self.streams_at_last().await;
+                }
                 Err(Refusal::Unauthenticated) => drop(self.log_in().await),
                 Err(Refusal::Unavailable | Refusal::RateLimited { .. }) => {}
                 Err(refusal) => panic!("all is well, but {refusal:?}"),
@@ -224,52 +245,77 @@ impl Person {
         assert!(matches!(entry, Entry::Said { text: logged, .. } if **logged == *text), "{seq:?}");
     }
 
-    /// Takes a subscription in a room, or opens a stream; speaks, hears, and goes.
-    async fn has_subscription(&mut self, stream: bool) {
-        let worker =
-            usize::try_from(self.dice.below(self.world.connections.len() as u64)).expect("few");
-        let id = subscription_id(worker, self.world.fresh());
-        // (Of a subscription little is asked before it has missed something; a stream would be
-        // closed.)
-        let most = self.world.options.outbox_max;
-        let most = if stream { most } else { most.min(100 << self.dice.below(6)) };
-        let ear = Rc::new(Ear::new(id, most));
-        let connections = self.world.connections[worker].clone();
-        connections.borrow_mut().insert(id, ear.clone());
-        let room = self.room();
-        let what: Call = match stream {
-            true => {
-                call::OpenStream { subscription: id, protocol: ProtocolId(0), only: None }.into()
-            }
-            false => call::Subscribe {
-                subscription: id,
-                protocol: ProtocolId(0),
-                room: RoomRef::Id(room),
-                access: Access::Open,
-                claim: None,
-                enter: self.dice.one_in(2),
-            }
-            .into(),
+    /// Takes a subscription in a room; speaks, hears, and goes.
+    async fn has_subscription(&mut self) {
+        // (Of a subscription little is asked before it has missed something.)
+        let most = self.world.options.outbox_max.min(100 << self.dice.below(6));
+        let (worker, ear) = self.connects(most);
+        let (subscription, room) = (ear.subscription(), RoomRef::Id(self.room()));
+        let (access, enter) = (Access::Open, self.dice.one_in(2));
+        let call = call::Subscribe {
+            subscription,
+            protocol: ProtocolId(0),
+            room,
+            access,
+            claim: None,
+            enter,
         };
-        let caller = Caller::Session(self.session);
-        let subscribed = self.world.hub.subscribe(id, caller, what).await;
-        match subscribed {
+        match self.world.hub.subscribe(subscription, self.caller(), call).await {
             Ok((subscription, _)) => {
-                Conversation::new(self, &ear, subscription, stream).hold().await
+                Conversation::new(self, &ear, subscription, None, worker).hold().await
             }
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        connections.borrow_mut().remove(&id);
+        self.world.connections[worker].borrow_mut().remove(&ear.subscription());
+    }
+
+    /// Opens a stream, or resumes it; speaks, hears, and goes. Or hears, until all is told up to an
+    /// entry: `true`.
+    pub(super) async fn streams(&mut self, upto: Option<Seq>) -> bool {
+        let (worker, ear) = self.connects(self.world.options.outbox_max);
+        let (subscription, mut all) = (ear.subscription(), false);
+        let call = call::OpenStream { subscription, protocol: ProtocolId(1), only: None };
+        match self.world.hub.subscribe(subscription, self.caller(), call).await {
+            Ok((subscription, following)) => {
+                if let Some(lines) = self.begins(&ear, following).await {
+                    let one = Conversation::new(self, &ear, subscription, Some(lines), worker);
+                    match upto {
+                        Some(upto) => all = one.listen(upto).await,
+                        None => one.hold().await,
+                    }
+                    let log = self.world.log.borrow();
+                    self.view.as_ref().expect("it has begun").check(&log);
+                }
+            }
+            Err(Refusal::Unauthenticated) => drop(self.log_in().await),
+            Err(_) => {}
+        }
+        self.world.connections[worker].borrow_mut().remove(&ear.subscription());
+        all
+    }
+
+    /// Connects to some worker.
+    fn connects(&mut self, outbox_max: usize) -> (usize, Rc<Ear>) {
+        let worker =
+            usize::try_from(self.dice.below(self.world.connections.len() as u64)).expect("few");
+        let id = subscription_id(worker, self.world.fresh());
+        let ear = Rc::new(Ear::new(id, outbox_max));
+        self.world.connections[worker].borrow_mut().insert(id, ear.clone());
+        (worker, ear)
     }
 }
 
 /// What one connection says and hears.
-struct Conversation<'a> {
-    person: &'a mut Person,
-    ear: &'a Ear,
+pub struct Conversation<'a> {
+    pub(super) person: &'a mut Person,
+    pub(super) ear: &'a Ear,
     subscription: SubscriptionGuard,
     stream: bool,
+    /// What the connection of a stream knows of it.
+    pub(super) lines: Option<Lines>,
+    /// What its worker has announced.
+    pub(super) head: Head,
     told: VecDeque<Told>,
     /// The last message heard of each room.
     last: HashMap<u64, u64>,
@@ -280,16 +326,12 @@ impl<'a> Conversation<'a> {
         person: &'a mut Person,
         ear: &'a Ear,
         subscription: SubscriptionGuard,
-        stream: bool,
+        lines: Option<Lines>,
+        worker: usize,
     ) -> Conversation<'a> {
-        Conversation {
-            person,
-            ear,
-            subscription,
-            stream,
-            told: VecDeque::new(),
-            last: HashMap::new(),
-        }
+        let (stream, head) = (lines.is_some(), person.world.heads[worker].clone());
+        let (told, last) = (VecDeque::new(), HashMap::new());
+        Conversation { person, ear, subscription, stream, lines, head, told, last }
     }
 
     async fn hold(mut self) {
@@ -299,6 +341,7 @@ impl<'a> Conversation<'a> {
                 self.read();
                 self.makes_up().await;
             }
+            self.pumps().await;
             if self.ear.is_closed() {
                 return;
             }
@@ -315,6 +358,7 @@ impl<'a> Conversation<'a> {
         while self.person.dice.one_in(3) || !self.told.is_empty() {
             self.read();
             self.makes_up().await;
+            self.pumps().await;
             if self.ear.is_closed() || self.person.dice.one_in(50) {
                 return;
             }
@@ -324,6 +368,19 @@ impl<'a> Conversation<'a> {
                 assert!(nudged.is_ok(), "{} tells are never replied to", self.told.len());
             }
         }
+    }
+
+    /// Listens until everything up to an entry is told. `false`: it ends before.
+    async fn listen(mut self, upto: Seq) -> bool {
+        while !self.ear.is_closed() {
+            self.read();
+            if self.person.view.as_ref().is_some_and(|view| view.cursor() >= upto) {
+                return true;
+            }
+            self.pumps().await;
+            let _ = timeout(Duration::from_millis(50), self.ear.nudged.notified()).await;
+        }
+        false
     }
 
     /// Reads back what it was too slow to hear, page by page, as a connection's own task does.
@@ -372,6 +429,10 @@ impl<'a> Conversation<'a> {
         let heard = self.ear.read();
         for line in heard.lines() {
             self.person.world.note(&format!("{} hears {line}", self.person.number));
+            if self.stream {
+                self.hears(line);
+                continue;
+            }
             let mut words = line.splitn(4, ' ');
             let mut word = || words.next().unwrap_or_default();
             let number = |word: &str| word.parse::<u64>().expect("a number");
@@ -396,6 +457,25 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// Looks at a frame of a stream.
+    fn hears(&mut self, line: &str) {
+        let frame: Value = serde_json::from_str(line).expect("JSON");
+        let mark = || frame["client_id"].as_str().expect("a client id");
+        match frame["type"].as_str().expect("a type") {
+            "ack" => {
+                let text = self.replied(mark()).expect("only what was meant is said");
+                self.person.is_logged(Seq(frame["seq"].as_u64().expect("a number")), &text);
+            }
+            "error" => drop(self.replied(mark())),
+            _ => {
+                let said = self.person.view.as_mut().expect("a stream").take(&frame);
+                if let Some((seq, text)) = said {
+                    self.person.is_logged(seq, &text);
+                }
+            }
+        }
+    }
+
     /// A reply is that to the oldest tell that has none.
     fn replied(&mut self, mark: &str) -> Option<String> {
         let told = self.told.pop_front().expect("a reply to nothing");
@@ -415,7 +495,6 @@ impl<'a> Conversation<'a> {
         let left_out = between
             .iter()
             .find(|(_, entry)| matches!(entry, Entry::Said { room: there, .. } if there.0 == room));
-        // (Who left the room and came back between the two is not told what was said meanwhile.)
-        assert!(self.stream || left_out.is_none(), "room {room}: {before}, {seq}: {left_out:?}");
+        assert!(left_out.is_none(), "room {room}: {before}, {seq}: {left_out:?}");
     }
 }

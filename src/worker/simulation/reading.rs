@@ -24,7 +24,7 @@ use crate::worker::simulation::people::Person;
 use crate::worker::simulation::wire::{Ear, Plain};
 
 const PATIENCE: Duration = Duration::from_millis(READ_WAIT_MS);
-const DEADLINE: Duration = Duration::from_millis(READ_DEADLINE_MS);
+pub const DEADLINE: Duration = Duration::from_millis(READ_DEADLINE_MS);
 /// A timer is late by that much at most.
 const TICK: Duration = Duration::from_millis(2);
 
@@ -40,12 +40,17 @@ pub struct SimulatedDesk {
 }
 
 /// What a job reads: the log, as it is at that moment.
-pub struct LogReader(Rc<RefCell<Log>>);
+pub struct LogReader(pub Rc<RefCell<Log>>);
 
 /// Messages of one room, and whether there are more behind them.
 type Page = (Vec<(Seq, Box<str>)>, bool);
 
 impl LogReader {
+    /// The last entry that there is.
+    pub fn head(&self) -> Seq {
+        Seq(self.0.borrow().log.len() as u64)
+    }
+
     fn page(&self, room: RoomId, after: Seq, limit: usize) -> Page {
         let log = self.0.borrow();
         let said = (1..).zip(&log.log).filter_map(|(seq, (_, entry))| match entry {
@@ -99,7 +104,7 @@ impl Bench for SimulatedDesk {
 }
 
 /// A message as a reader of the real database has it.
-fn message(room: RoomId, seq: Seq, text: Box<str>) -> Message {
+pub fn message(room: RoomId, seq: Seq, text: Box<str>) -> Message {
     let author = Author { account: None, name: Name::new("somebody").expect("a name") };
     Message {
         seq,

@@ -10,16 +10,17 @@ use crate::chat::{
     ClientEvent, ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, What,
 };
 use crate::codec::{Codec, Disconnect};
-use crate::connection::{Hearing, Told};
-use crate::worker::delivery::Listener;
+use crate::connection::{Hearing, StreamCursor, Told};
+use crate::protocol::StreamScript;
+use crate::worker::delivery::{Head, Listener};
 use crate::ws::CloseFrame;
 
 /// One connection, as its worker sees it.
 pub struct Ear {
     subscription: SubscriptionId,
     room: Cell<Option<RoomId>>,
-    /// What a stream is told in this round.
-    gathered: RefCell<Vec<u8>>,
+    /// A stream's cursor, and what this round has for it.
+    feed: RefCell<Option<StreamCursor>>,
     /// Delivered, and not yet read.
     outbox: RefCell<Vec<u8>>,
     outbox_max: usize,
@@ -34,7 +35,7 @@ impl Ear {
         Ear {
             subscription,
             room: Cell::new(None),
-            gathered: RefCell::default(),
+            feed: RefCell::new(None),
             outbox: RefCell::default(),
             outbox_max,
             hearing: Hearing::default(),
@@ -56,6 +57,43 @@ impl Ear {
     fn accepts(&self, bytes: usize) -> bool {
         let waiting = self.outbox.borrow().len();
         waiting == 0 || waiting + bytes <= self.outbox_max
+    }
+
+    /// Queues frames that no room has said.
+    pub fn queue(&self, frames: &[u8]) {
+        self.deliver(frames);
+    }
+
+    /// Says that a stream has been told everything up to `cursor`.
+    pub fn feed_from(&self, cursor: Seq) {
+        self.begin_feed();
+        self.feed.borrow_mut().as_mut().expect("it has begun").begin_at(cursor);
+    }
+
+    /// From where a stream's log is to be read, as [`Connection`](crate::connection::Connection)
+    /// has it.
+    pub fn page_from(&self) -> Option<Seq> {
+        let feed = self.feed.borrow();
+        let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
+        let waiting = self.outbox.borrow().len();
+        let is_calm = waiting == 0 || waiting < self.outbox_max / 4;
+        (is_calm && !self.is_closed()).then(|| feed.cursor())
+    }
+
+    /// Queues a page of the log. `true`: the stream is live from here on.
+    pub fn page(&self, bytes: &[u8], upto: Seq, head: Seq) -> bool {
+        self.deliver(bytes);
+        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.page(upto, head))
+    }
+
+    /// Says that it lives, if nothing else is said; the cursor of a live stream moves with it.
+    pub fn ping(&self, script: &dyn StreamScript, head: &Head) {
+        if self.outbox.borrow().is_empty() {
+            let mut feed = self.feed.borrow_mut();
+            let feed = feed.as_mut().expect("it is a stream");
+            feed.pass(head.get());
+            self.deliver(&script.ping(feed.cursor()));
+        }
     }
 
     fn deliver(&self, frames: &[u8]) {
@@ -115,25 +153,34 @@ impl Listener for Ear {
         }
     }
 
-    fn begin_feed(&self) {}
+    fn begin_feed(&self) {
+        self.feed.borrow_mut().get_or_insert_with(StreamCursor::new);
+    }
 
-    fn gather(&self, _: Option<Seq>, frame: &Bytes) -> bool {
-        self.answer(frame)
+    fn freeze_feed(&self) {
+        if let Some(feed) = self.feed.borrow_mut().as_mut() {
+            feed.freeze();
+        }
+    }
+
+    fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
+        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.gather(seq, frame))
     }
 
     fn answer(&self, frame: &Bytes) -> bool {
-        let mut gathered = self.gathered.borrow_mut();
-        gathered.extend_from_slice(frame);
-        gathered.len() == frame.len()
+        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.answer(frame))
     }
 
-    /// It is not read back for a stream here: one that is too slow is closed.
-    fn flush_feed(&self, _: &mut Vec<u8>) {
-        let gathered = self.gathered.take();
-        if self.accepts(gathered.len()) {
-            self.deliver(&gathered);
-        } else {
-            self.close(Disconnect::TooSlow);
+    fn flush_feed(&self, out: &mut Vec<u8>) {
+        out.clear();
+        let room = self.outbox_max.saturating_sub(self.outbox.borrow().len());
+        let behind = self.feed.borrow_mut().as_mut().is_some_and(|feed| {
+            feed.flush(room, out);
+            feed.is_behind()
+        });
+        self.deliver(out);
+        if behind {
+            self.nudged.notify_one();
         }
     }
 

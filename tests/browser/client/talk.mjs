@@ -108,6 +108,31 @@ async function comeBack(page, key) {
 }
 
 // Markup, everywhere where one can write.
+// A guest's name is free when the guest has gone; what was said under it stays another's.
+export async function heirs({ browser, server }) {
+  const first = await visit(browser, server.url);
+  await beGuest(first, "Ann");
+  await saySurely(first, "From the first Ann");
+  await ask(first, "DELETE", "sessions/current");
+  const ann = await visit(browser, server.url);
+  await beGuest(ann, "Ann");
+  await saySurely(ann, "From the second Ann");
+  const bar = async (words) => {
+    await ann.hover(`.message:has-text("${words}")`);
+    await ann.waitForSelector(`.message:has-text("${words}") [aria-label="Reply"]`);
+    return ann.locator(`.message:has-text("${words}") .tool`)
+      .evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")));
+  };
+  const own = await bar("From the second Ann");
+  that(own.includes("Edit") && own.includes("Delete"), "one's own message can be changed", own);
+  const others = await bar("From the first Ann");
+  that(!others.includes("Edit") && !others.includes("Delete"),
+    "what a former holder of the name said cannot", others);
+  await ann.focus('.message:has-text("From the first Ann")');
+  await ann.keyboard.press("e");
+  equal(await ann.inputValue("#text"), "", "nor by the keyboard");
+}
+
 export async function injection({ browser, server }) {
   const ann = await visit(browser, server.url);
   await beGuest(ann, "Ann");

@@ -45,7 +45,7 @@ fn registering_and_logging_in() {
             let reply = server.send("POST /api/v1/sessions", "", body).await;
             assert_eq!(refusal(&reply), expected, "{body}");
         }
-        let me = r#"200 {"name":"Ann","guest":false,"online":false,"created":"TIME"}"#;
+        let me = r#"200 {"name":"Ann","guest":false,"online":false,"created":"TIME","since":2}"#;
         for shown in
             [format!("Cookie: session={session}"), format!("Authorization: Bearer {session}")]
         {

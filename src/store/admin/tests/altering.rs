@@ -1,6 +1,6 @@
-//! Every column of every table is altered, row by row, by hand: whoever checks the database sees
-//! it. What is not seen is listed here, with the reason; a new column is seen, or listed. (Of the
-//! index of words it is compared what it finds, and not how SQLite keeps it.)
+//! Every column of every table is altered by hand, row by row, and `verify` detects it. Undetected
+//! alterations are listed here, with the reason; a new column is detected, or listed. (For the
+//! full-text index the contents are compared, not how SQLite stores them.)
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,7 +19,7 @@ use crate::store::tests::*;
 use crate::store::{Job as Writing, Retain, Store, index, notes};
 use crate::time::Time;
 
-/// Table, column, for which rows (their first column), and why another value may go unseen there.
+/// Table, column, rows (by their first column), and why another value may go undetected there.
 const UNSEEN: [(&str, &str, &str, &str); 6] = [
     ("session", "last_used", "", "no entry says when a session was used"),
     ("member", "read", "", "no entry says how far somebody has read"),
@@ -38,7 +38,7 @@ fn room_settings(title: &str, visibility: Visibility, password: Option<&str>) ->
     }
 }
 
-/// A database with a row of everything.
+/// A database with a row of every kind.
 fn full(scratch: &Scratch) -> Connection {
     let Store { mut writer, .. } = scratch.open();
     let w = &mut writer;
@@ -90,7 +90,7 @@ fn full(scratch: &Scratch) -> Connection {
     put(w, Entry::AccountEnded { account: AccountId(4) });
     let (account, key) = (AccountId(3), crypto::hash("another"));
     put(w, Entry::KeyChanged { account, key, but: None });
-    // What goes again, and leaves its numbers behind.
+    // Messages that retention removes, so that their client ids stay.
     let old = ["old-1", "old-2"].map(|id| put(w, sends(1, 1, id, "long ago")));
     put(w, edits(1, 1, old[1], "long ago, too"));
     let first = put(w, sends(1, 1, "first", "hello @Person2"));
@@ -120,7 +120,7 @@ fn full(scratch: &Scratch) -> Connection {
     connection
 }
 
-/// What a check says after that was done; it is undone again. `None`: it cannot be done.
+/// The result of `verify` after a change, which is undone again. `None`: the change is impossible.
 fn after(connection: &Connection, sql: &str, with: &[Value]) -> Option<Result<String, String>> {
     connection.execute_batch("BEGIN").expect("it begins");
     let done = connection.execute(sql, params_from_iter(with));
@@ -141,7 +141,7 @@ fn rows<const N: usize>(connection: &Connection, sql: &str) -> Vec<[Value; N]> {
     select.query_map([], row).expect(sql).map(|row| row.expect(sql)).collect()
 }
 
-/// What tells the rows of a table apart, and its first column.
+/// The key of a table's rows, and its first column.
 fn key(connection: &Connection, table: &str) -> (String, String) {
     let names = format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk");
     let names: Vec<String> = rows(connection, &names).iter().map(|[name]| text(name)).collect();
@@ -157,7 +157,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Other values than that one.
+/// Other values than the given one.
 fn others(value: &Value, kind: &str) -> Vec<Value> {
     match value {
         Value::Integer(number) => vec![Value::Integer(number ^ 1), Value::Null],
@@ -196,7 +196,7 @@ fn every_column_that_is_altered_is_seen() {
     for [table, column, kind] in rows(&connection, columns) {
         let (table, column, kind) = (text(&table), text(&column), text(&kind));
         let (row, first) = key(&connection, &table);
-        // Of the log, one entry of each kind in each of its states.
+        // Of the log, one entry of each kind in each state.
         let some = match &*table {
             "log" => "GROUP BY kind, proof IS NULL, octet_length(proof), edited IS NULL",
             _ => "",
@@ -247,7 +247,7 @@ fn every_row_that_is_missing_is_seen() {
             said.expect_err(&format!("{table} {}", text(&key)));
         }
     }
-    // The last ten, and one more of each that could be.
+    // The last ten, and for each client id one more.
     let end = "DELETE FROM log WHERE seq > (SELECT max(seq) FROM log) - 10";
     after(&connection, end, &[]).expect("they can go").expect_err(end);
     let forged = [
@@ -297,7 +297,7 @@ fn every_field_of_an_export_that_is_altered_is_seen() {
         let looked = at + 20 >= lines.len();
         assert!(!looked || is_beside(kind) || import(&fewer).is_err(), "{line:?}");
     }
-    // No entry says so; and as in a database, these are not in the log.
+    // No entry covers these fields, which are not in the log.
     let expected = ["room_read.read", "session_used.last_used"];
     assert_eq!(unseen.iter().map(|one| &**one).collect::<Vec<_>>(), expected);
 }
@@ -306,7 +306,7 @@ fn is_beside(kind: &str) -> bool {
     matches!(kind, "session_used" | "room_read")
 }
 
-/// As if it had been exported so.
+/// Makes the last line fit, as in a real export.
 fn sealed(lines: &[Map<String, Json>]) -> String {
     let (_, all) = lines.split_last().expect("an end");
     let body: String =
