@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use crate::limits::OUTBOX_BYTES_MAX;
 
-/// Bytes in the order in which they are to be written.
+/// A queue of bytes to write.
 pub struct Outgoing {
     /// A ring, so that removing bytes from the front moves nothing.
     bytes: VecDeque<u8>,

@@ -7,7 +7,7 @@
 //! ends. A client that does not take its last frames in time is cut off, which is no failure:
 //! everything acknowledged to it is on disk.
 
-mod doors;
+mod dispatch;
 mod space;
 
 use std::future::{pending, poll_fn};
@@ -36,7 +36,7 @@ use crate::limits::{
 use crate::log;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{self, Service};
-use crate::server::doors::Doors;
+use crate::server::dispatch::Dispatcher;
 use crate::store::{self, Disk, Health, Retain, Store};
 use crate::worker::{self, NewConnection};
 
@@ -97,7 +97,7 @@ struct Tasks {
     /// Whether the writer can write.
     health: Health,
     /// Hands connections to the workers.
-    doors: Doors<NewConnection>,
+    dispatcher: Dispatcher<NewConnection>,
     /// Resolves when a worker ends.
     workers: Vec<oneshot::Receiver<()>>,
 }
@@ -119,7 +119,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 
     // The other branches run while accepting waits.
     let failed = tokio::select! {
-        () = accept_all(&listener, &mut gate, &mut tasks.doors) => None,
+        () = accept_all(&listener, &mut gate, &mut tasks.dispatcher) => None,
         () = asked_to_stop(&mut terminate, &mut interrupt) => None,
         _ = &mut tasks.hub => Some("the hub has failed"),
         () = any_ended(&mut tasks.workers) => Some("a worker has failed"),
@@ -160,9 +160,9 @@ fn start(config: Config, store: Store, slots: &Slots) -> Tasks {
         Handle::current().block_on(run);
     });
     let hub = tokio::spawn(hub.run());
-    let (mut doors, mut workers) = (Doors::new(), Vec::new());
+    let (mut dispatcher, mut workers) = (Dispatcher::new(), Vec::new());
     for (index, rounds) in rounds.into_iter().enumerate() {
-        let new_connections = doors.add();
+        let new_connections = dispatcher.add();
         let (alive, ended) = oneshot::channel::<()>();
         let (config, secret, passwords) = (config.clone(), secret.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
@@ -182,7 +182,7 @@ fn start(config: Config, store: Store, slots: &Slots) -> Tasks {
         }
         workers.push(ended);
     }
-    Tasks { handle, hub, writer, health, doors, workers }
+    Tasks { handle, hub, writer, health, dispatcher, workers }
 }
 
 /// Runs a worker; the receiver of `alive` resolves when the worker ends, even by a panic.
@@ -209,8 +209,8 @@ async fn any_ended(workers: &mut [oneshot::Receiver<()>]) {
 
 /// The shutdown, in order. Each part ends when the one before it has dropped its handle.
 async fn stop(tasks: Tasks) -> Result<(), String> {
-    let Tasks { handle, hub, writer, health, doors, workers } = tasks;
-    drop(doors);
+    let Tasks { handle, hub, writer, health, dispatcher, workers } = tasks;
+    drop(dispatcher);
     handle.close().await;
     drop(handle);
     hub.await.map_err(|_| "the hub has failed while stopping")?;
@@ -249,9 +249,13 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 /// Accepts until it is cancelled.
-async fn accept_all(listener: &TcpListener, gate: &mut Gate, doors: &mut Doors<NewConnection>) {
+async fn accept_all(
+    listener: &TcpListener,
+    gate: &mut Gate,
+    dispatcher: &mut Dispatcher<NewConnection>,
+) {
     loop {
-        doors.hand_over(accept(listener, gate).await).await;
+        dispatcher.hand_over(accept(listener, gate).await).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Takes a request's body out of the buffer: so many bytes, or chunks (RFC 9112 section 7.1).
+//! Takes a request's body out of the buffer: a length, or chunks (RFC 9112 section 7.1).
 //!
 //! It must never hold more than [`BODY_BYTES_MAX`] of a body, nor take a byte that follows it.
 //! Called by the [`reader`](super::reader).
@@ -106,7 +106,7 @@ impl Step {
                     return Ok(Taken::NeedMore);
                 };
                 // RFC 9110 section 6.5.1: trailers may be thrown away. Malformed ones are still
-                // refused, since somebody before us may have read them differently.
+                // refused, since a proxy before us may have read them differently.
                 Headers::parse(&buffer.split_to(end))?;
                 Ok(Taken::All)
             }

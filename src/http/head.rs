@@ -1,4 +1,4 @@
-//! Judges a request's head: the request line (RFC 9112 section 3), and from the headers where the
+//! Checks a request's head: the request line (RFC 9112 section 3), and from the headers where the
 //! body ends (section 6) and whether the connection goes on (section 9.3).
 //!
 //! It must never let two answers be possible to "where does this message end?". Called by the
@@ -14,7 +14,7 @@ use crate::limits::{BODY_BYTES_MAX, TARGET_BYTES_MAX};
 /// The longest request line that can be good: the longest method, target and version, and CRLF.
 pub(super) const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + b"OPTIONS  HTTP/1.1\r\n".len();
 
-/// What a request line longer than [`LINE_BYTES_MAX`] earns, and a target that is too long.
+/// The refusal of a request line longer than [`LINE_BYTES_MAX`], and of a target that is too long.
 pub(super) const TOO_LONG: Reject = Reject::new(414, "the request target is too long");
 
 /// The first line of a request.
@@ -37,7 +37,7 @@ pub(super) enum Length {
     Chunked,
 }
 
-/// A head that has been found good: a request that lacks only its body.
+/// A valid head: a request that lacks only its body.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) request: Request,
@@ -52,7 +52,7 @@ impl RequestLine {
         &self.path
     }
 
-    /// Parses a line without its CRLF.
+    /// Parses a request line without its CRLF.
     pub(super) fn parse(line: &[u8]) -> Result<RequestLine, Reject> {
         const MALFORMED: Reject = Reject::bad("a malformed request line");
         let visible = line.iter().all(|byte| (b' '..=b'~').contains(byte));
@@ -68,8 +68,8 @@ impl RequestLine {
         if !is_token(method) {
             return Err(MALFORMED);
         }
-        // The version before the method, so that the preface of HTTP/2 ("PRI * HTTP/2.0") is told
-        // what is wrong with it.
+        // The version is checked before the method, so that the preface of HTTP/2 ("PRI *
+        // HTTP/2.0") gets the right error.
         let version = parse_version(version)?;
         // RFC 9110 section 15.6.2: 501 is for a method that the server knows for no resource.
         let method = Method::from_token(method)
@@ -89,7 +89,7 @@ impl RequestLine {
 }
 
 impl Head {
-    /// Judges the headers that came with a request line.
+    /// Checks the headers of a request.
     pub(super) fn new(line: RequestLine, mut headers: Headers) -> Result<Head, Reject> {
         check_host(line.version, &headers)?;
         let length = body_length(line.method, line.version, &headers)?;
@@ -236,7 +236,7 @@ fn content_length(headers: &Headers) -> Result<Option<usize>, Reject> {
     }
 }
 
-/// RFC 9112 section 6.1: `chunked`, once, and as long as nobody asks for more, nothing else.
+/// RFC 9112 section 6.1: `chunked`, once, and no other coding.
 fn check_transfer_encoding(version: Version, headers: &Headers) -> Result<(), Reject> {
     if version == Version::Http10 {
         return Err(Reject::bad("Transfer-Encoding in HTTP/1.0"));

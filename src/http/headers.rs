@@ -1,7 +1,7 @@
 //! The header lines of a request: parsed by `httparse`, kept in order, asked by name.
 //!
 //! It must never hold a value that is not UTF-8, or one with a control character other than a tab.
-//! Called by [`head`](super::head) and [`body`](super::body) to parse, by everybody to look up.
+//! [`head`](super::head) and [`body`](super::body) call it to parse, all others to look up.
 
 use super::Reject;
 use crate::limits::HEADERS_MAX;
@@ -23,7 +23,7 @@ impl Headers {
         let line = |line: &httparse::Header| match str::from_utf8(line.value) {
             Ok(value) => Ok((line.name.to_owned(), value.to_owned())),
             // RFC 9110 section 5.5: bytes from 0x80 on are opaque data. Those that are not UTF-8
-            // mean nothing to anybody here.
+            // mean nothing to this server.
             Err(_) => Err(Reject::bad("a header value that is not UTF-8")),
         };
         lines.iter().map(line).collect::<Result<_, _>>().map(Headers)
@@ -50,7 +50,7 @@ impl Headers {
         self.list(name).any(|part| part.eq_ignore_ascii_case(token))
     }
 
-    /// Puts one line of that name in the place of all.
+    /// Replaces all lines of that name by one.
     pub(super) fn replace(&mut self, name: &str, value: &str) {
         self.0.retain(|line| !line.0.eq_ignore_ascii_case(name));
         self.0.push((name.to_owned(), value.to_owned()));

@@ -10,7 +10,7 @@ use crate::limits::HEADERS_MAX;
 
 const TOO_LARGE: Reject = Reject::new(431, "the header lines are too large");
 
-/// How far the search for a line's end has come.
+/// The state of the search for a line's end.
 #[derive(Default)]
 pub(super) struct LineScan {
     at: usize,
@@ -52,7 +52,7 @@ impl LineScan {
     }
 }
 
-/// How far the search for the empty line has come that ends a block of header or trailer lines.
+/// The state of the search for the empty line that ends a block of header or trailer lines.
 #[derive(Default)]
 pub(super) struct BlockScan {
     line: LineScan,

@@ -74,7 +74,7 @@ impl Reader {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next request, or what it takes to get it. After a refusal, always that refusal.
+    /// The next request, or the action that leads to it. After a refusal, always that refusal.
     #[allow(clippy::should_implement_trait, reason = "there is no end, and there are errors")]
     pub fn next(&mut self) -> Result<Next, Reject> {
         let next = self.advance();
@@ -115,12 +115,12 @@ impl Reader {
         }
     }
 
-    /// What came after the last request: after an upgrade, the first bytes of the new protocol.
+    /// The input after the last request: after an upgrade, the first bytes of the new protocol.
     pub fn leftover(self) -> Bytes {
         self.buffer.freeze()
     }
 
-    /// What is held on the heap for input of which no request has come yet, in bytes.
+    /// The bytes held on the heap for an incomplete request.
     pub fn held(&self) -> usize {
         let body = match &self.state {
             State::Body { body, .. } => body.held(),
@@ -192,7 +192,7 @@ fn origin_in(block: &[u8]) -> Option<String> {
     })
 }
 
-/// What follows a first line, given without its CRLF, that came after so many `empty` ones.
+/// The state after a first line, given without its CRLF, that came after `empty` empty lines.
 fn after_line(line: &[u8], empty: usize) -> Result<State, Reject> {
     if !line.is_empty() {
         let bytes_max = HEAD_BYTES_MAX - line.len() - b"\r\n".len();

@@ -303,7 +303,7 @@ fn line(out: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
-/// RFC 9112 section 9.3 and 9.6: each version is told what it would not assume.
+/// RFC 9112 sections 9.3 and 9.6: each version gets the option that is not its default.
 fn connection(out: &mut Vec<u8>, version: Version, keep_alive: bool) {
     match (keep_alive, version) {
         (false, _) => line(out, "Connection", "close"),

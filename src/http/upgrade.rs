@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 
 use super::{Method, Reject, Request, Response, Version, is_token};
 
-/// A request for a websocket that has been found good, and waits to be accepted.
+/// A valid request for a websocket, which waits to be accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Handshake {
     accept: String,
@@ -30,8 +30,8 @@ impl Handshake {
     }
 }
 
-/// Checks a request for a websocket (RFC 6455 section 4.2.1), or says what is wrong with it: 405
-/// unless it is a GET, 426 where it asks for no websocket or not for version 13, 400 for the rest.
+/// Checks a request for a websocket (RFC 6455 section 4.2.1), or returns the refusal: 405 unless it
+/// is a GET, 426 if it does not request a websocket of version 13, 400 for the rest.
 pub fn websocket(request: &Request) -> Result<Handshake, Response> {
     if request.method != Method::Get {
         return Err(Response::method_not_allowed(&[Method::Get]));

@@ -288,7 +288,7 @@ mod tests {
         assert!(jobs.upgrade().is_none());
     }
 
-    /// It takes as long as any: it was made as they are, of what nobody knows.
+    /// It takes as long as any other: it was made in the same way, from a password that is lost.
     #[test]
     fn the_lost_passwords_hash_costs_as_much_as_any() {
         block_on(async {

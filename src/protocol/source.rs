@@ -244,7 +244,7 @@ mod tests {
             ("X-Forwarded-For: [::ffff:203.0.113.7]:1", seven),
             ("X-Forwarded-For: \"203.0.113.7\"", seven),
             ("X-Forwarded-For: 203.0.113.7, ,", seven),
-            // Through a second proxy on this machine.
+            // Through another proxy on this machine.
             ("X-Forwarded-For: 203.0.113.7, 127.0.0.1", seven),
             ("X-Forwarded-For: 203.0.113.7, ::1, 127.0.0.1", seven),
             ("X-Forwarded-For: 2001:db8:1:2::9", six),
@@ -261,7 +261,7 @@ mod tests {
             ("Forwarded: for=198.51.100.1, for=203.0.113.7;host=\"a,b;for=1.1.1.1\"", seven),
             ("Forwarded: for=198.51.100.1;ext=\"\\\",for=1.1.1.1\", for=203.0.113.7", seven),
             ("Forwarded: for=unknown | Forwarded: for=203.0.113.7", seven),
-            // Several that agree.
+            // Several headers that agree.
             ("X-Forwarded-For: 1.1.1.1, 203.0.113.7 | X-Real-IP: 203.0.113.7", seven),
             ("X-Real-IP: 203.0.113.7 | Forwarded: for=\"203.0.113.7:1\" | Via: 1.1 x", seven),
         ] {
@@ -272,12 +272,12 @@ mod tests {
         }
         let lines = "X-Forwarded-For: 6.6.6.6, 203.0.113.7, 10.0.0.3, 10.0.0.2";
         check("10.0.0.1", lines, "10.0.0.0/8", seven);
-        // One header knows the way, and one the last proxy only.
+        // One header has the whole path, another only the last proxy.
         check("10.0.0.1", &format!("{lines} | X-Real-IP: 10.0.0.2"), "10.0.0.0/8", seven);
         check("10.0.0.1", "Forwarded: for=10.0.0.2 | X-Real-IP: 203.0.113.7", "private", seven);
-        // Nobody but trusted ones: the farthest.
+        // Only trusted proxies: the farthest.
         check("10.0.0.1", "X-Forwarded-For: 10.0.0.4, 10.0.0.3", "10.0.0.0/8", at("10.0.0.4"));
-        // A trusted one that asks for itself.
+        // A trusted proxy's own request.
         check("10.0.0.1", "", "10.0.0.0/8", at("10.0.0.1"));
     }
 
@@ -304,7 +304,7 @@ mod tests {
             "Forwarded: for=203.0.113.7, proto=https",
             "Forwarded: for=\"203.0.113.7",
             "Forwarded: garbage",
-            // This machine is never named, nor what no client can have.
+            // This machine is never a named client, nor is an address that no client can have.
             "X-Forwarded-For: 127.0.0.1",
             "X-Forwarded-For: ::1",
             "X-Forwarded-For: 127.0.0.1:80",
@@ -316,12 +316,12 @@ mod tests {
             "X-Forwarded-For: localhost",
             "X-Real-IP: 127.0.0.1",
             "Forwarded: for=\"[::1]:80\"",
-            // Two that differ: one of them was made up.
+            // Two that differ: one of them is forged.
             "X-Forwarded-For: 203.0.113.7 | X-Real-IP: 203.0.113.8",
             "X-Forwarded-For: 203.0.113.7 | Forwarded: for=203.0.113.8",
             "X-Real-IP: 203.0.113.7 | X-Real-IP: 203.0.113.8 | X-Forwarded-For: 203.0.113.7",
             "X-Real-IP: 203.0.113.7 | Forwarded: for=_x",
-            // A proxy that says other things, but not that.
+            // A proxy that sends other headers, but no client.
             "X-Forwarded-Proto: https",
             "X-Forwarded-Host: chat.example",
             "X-Forwarded-Prefix: /chat",
@@ -331,12 +331,12 @@ mod tests {
             check("10.0.0.2", lines, "10.0.0.0/8 loopback", Unknown);
             check("127.0.0.1", lines, "10.0.0.0/8", Unknown);
         }
-        // A proxy of this machine that is not trusted is not believed, and not this machine.
+        // An untrusted proxy on this machine is not believed, and does not count as this machine.
         check("127.0.0.1", "X-Forwarded-For: 203.0.113.7", "10.0.0.0/8", Unknown);
         check("::1", "X-Real-IP: 203.0.113.7", "", Unknown);
     }
 
-    /// Whatever a proxy hands on, what was handed on is never this machine's own.
+    /// A forwarded request never counts as this machine's own.
     #[test]
     fn headers_at_random() {
         const SEEDS: [&str; 7] = [

@@ -1,11 +1,11 @@
-//! Conversations as data: what the client sends, what must come of it, what goes back.
+//! Sessions as data: the client's input, the expected messages, and the expected output.
 //!
 //! Each is run whole, byte by byte and cut in two at every position, always with the same outcome.
 
 use super::*;
 use crate::fuzz::fuzz;
 
-/// What a conversation came to, in words that a table can hold.
+/// The result of a session, in values that a table can hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Came {
     Text(String),
@@ -111,7 +111,7 @@ fn check(name: &str, input: &[u8], came: &[Came], out: &[u8]) {
     }
 }
 
-/// How long the close frame with `code` at the end of `written` is.
+/// The length of the close frame with `code` at the end of `written`.
 fn fail_length(written: &[u8], code: u16) -> u8 {
     let [high, low] = code.to_be_bytes();
     let begins = |at: &usize| {
@@ -229,7 +229,7 @@ fn protocol_errors_of_the_peer() {
         ("at the second fragment", &[(TEXT_PART, b"\xf4"), (MORE, b"\x90")], 1007),
     ];
     for (name, input, code) in cases {
-        // Whatever follows is not looked at.
+        // Further input is ignored.
         let rest = [frames(input), frame(PING, b""), frame(TEXT, b"x")].concat();
         let whole = input.iter().filter(|(first, _)| *first == LAST).count();
         let said = if whole == 2 { vec![text("xy")] } else { vec![] };
@@ -285,7 +285,7 @@ fn the_peer_closes() {
     }
 }
 
-/// RFC 6455 section 7.4: what may stand in a close frame, what may not.
+/// RFC 6455 section 7.4: valid and invalid contents of a close frame.
 #[test]
 fn close_codes() {
     for code in (0..6000).chain([65_535]) {
@@ -322,7 +322,7 @@ fn we_close() {
             ws.close(code::GOING_AWAY, "bye", &mut out);
             assert!(!ws.can_write() && !ws.is_over());
             assert_eq!(out, answer(CLOSE, b"\x03\xe9bye"));
-            // Said once; and nothing more, whatever comes.
+            // Sent once; and nothing more, for any input.
             ws.close(code::NORMAL, "", &mut out);
             ws.ping(&mut out);
             assert_eq!(out.len(), 7);
@@ -333,7 +333,7 @@ fn we_close() {
     }
 }
 
-/// Our close frame crosses what the peer is in the middle of sending.
+/// Our close frame crosses the peer's incomplete frame.
 #[test]
 fn we_close_in_the_middle() {
     let input = frames(&[
@@ -388,7 +388,7 @@ fn our_frames() {
     assert_eq!(out, [PING, 0]);
 }
 
-/// One message at a time: what is behind it stays with the caller.
+/// One message at a time: the rest of the input stays with the caller.
 #[test]
 fn the_rest_of_the_input_waits() {
     let (first, second) = (frame(TEXT, b"one"), frame(TEXT, b"two"));
@@ -420,7 +420,7 @@ fn an_idle_websocket_holds_no_heap() {
     // Half a header is kept in place.
     converse(&frame(LAST, b"")[..5], &[], &mut ws);
     ws.close(code::NORMAL, "", &mut Vec::new());
-    assert!(ws.context.is_none(), "nobody will look at it");
+    assert!(ws.context.is_none(), "a dropped message keeps no memory");
 }
 
 /// The block behind a payload is not much longer than the payload (see [`Incoming`]).
@@ -439,7 +439,7 @@ fn payloads_hold_little_more_than_themselves() {
     }
 }
 
-/// Whatever comes, nothing panics, and the end is one of the ends that there are.
+/// Random input never panics, and every end is a valid one.
 #[test]
 fn noise() {
     let good = frames(&[

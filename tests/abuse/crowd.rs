@@ -43,7 +43,7 @@ pub struct Crowd {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Door {
+enum Protocol {
     Native,
     Piratchat,
     ChitChat,
@@ -56,14 +56,17 @@ impl Crowd {
         let seen = Rc::new(RefCell::new(Seen::default()));
         let mut lines = Vec::new();
         for number in 0..PEOPLE {
-            let door = [Door::Native, Door::Piratchat, Door::Native, Door::ChitChat][number % 4];
-            lines.push((door, connect(port, number, door).await?));
+            let protocol =
+                [Protocol::Native, Protocol::Piratchat, Protocol::Native, Protocol::ChitChat]
+                    [number % 4];
+            lines.push((protocol, connect(port, number, protocol).await?));
         }
         seen.borrow_mut().begin();
-        let tasks = lines.into_iter().enumerate().map(|(number, (door, line))| {
+        let tasks = lines.into_iter().enumerate().map(|(number, (protocol, line))| {
             let (seen, stopped) = (seen.clone(), stopped.clone());
-            let one = One { number, door, line, start, seen, heard: HashMap::new(), count: 0 };
-            tokio::task::spawn_local(one.live(stopped))
+            let client =
+                Client { number, protocol, line, start, seen, heard: HashMap::new(), count: 0 };
+            tokio::task::spawn_local(client.live(stopped))
         });
         let tasks = tasks.collect();
         Ok(Crowd { seen, stop, tasks })
@@ -103,17 +106,17 @@ impl Seen {
     }
 }
 
-async fn connect(port: u16, number: usize, door: Door) -> Result<Line> {
+async fn connect(port: u16, number: usize, protocol: Protocol) -> Result<Line> {
     let (name, address) = (format!("good{number}"), ADDRESSES + number);
     let mut line = Line::dial(port).await?;
     let from = client::from(address);
-    let opened = match door {
-        Door::ChitChat => line.upgrade("/chats/1/ws", &from).await?,
-        Door::Piratchat => {
+    let opened = match protocol {
+        Protocol::ChitChat => line.upgrade("/chats/1/ws", &from).await?,
+        Protocol::Piratchat => {
             let (_, session) = client::account(port, &name, address).await?;
             line.upgrade("/ws", &session).await?
         }
-        Door::Native => {
+        Protocol::Native => {
             let (_, session) = client::account(port, &name, address).await?;
             line.upgrade("/api/v1/events?rooms=1", &session).await?
         }
@@ -121,15 +124,15 @@ async fn connect(port: u16, number: usize, door: Door) -> Result<Line> {
     if opened.status != 101 {
         return Err(Error::other(format!("{name} cannot connect: {opened:?}")));
     }
-    if door == Door::ChitChat {
+    if protocol == Protocol::ChitChat {
         line.say(&json!({"event_type": "join", "name": name}).to_string()).await?;
     }
     Ok(line)
 }
 
-struct One {
+struct Client {
     number: usize,
-    door: Door,
+    protocol: Protocol,
     line: Line,
     start: Instant,
     seen: Rc<RefCell<Seen>>,
@@ -139,7 +142,7 @@ struct One {
     count: usize,
 }
 
-impl One {
+impl Client {
     async fn live(mut self, mut stopped: watch::Receiver<bool>) -> HashMap<usize, usize> {
         if let Err(error) = self.talk(&mut stopped).await {
             let at = self.start.elapsed();
@@ -180,10 +183,10 @@ impl One {
         let at = self.start.elapsed().as_micros();
         let text = format!("good {} {} {at}", self.number, self.count + 1);
         let id = format!("g{}-{}", self.number, self.count + 1);
-        let event = match self.door {
-            Door::Native => json!({"type": "send", "room": 1, "client_id": id, "text": text}),
-            Door::Piratchat => json!({"message": text}),
-            Door::ChitChat => {
+        let event = match self.protocol {
+            Protocol::Native => json!({"type": "send", "room": 1, "client_id": id, "text": text}),
+            Protocol::Piratchat => json!({"message": text}),
+            Protocol::ChitChat => {
                 let name = format!("good{}", self.number);
                 json!({"event_type": "send", "name": name, "msg": text})
             }
@@ -210,7 +213,7 @@ impl One {
         let (author, count) = (author as usize, count as usize);
         if author == self.number {
             // ChitChat acknowledges a message by broadcasting it to its sender.
-            if self.door == Door::ChitChat {
+            if self.protocol == Protocol::ChitChat {
                 self.acknowledge(pending);
             }
             return Ok(());

@@ -1,8 +1,8 @@
 //! Acknowledged messages: each sender waits until its message is durable, then sends the next. It
 //! measures the path to the disk and back, and how well commits are shared.
 //!
-//! Through Piratchat's protocol all are in one room, and the sender is told `{"status":true}`.
-//! Through ChitChat's each has a room of its own, and hears itself: the same, without the fan-out.
+//! Over Piratchat all are in one room, and the sender gets `{"status":true}`. Over ChitChat each
+//! has its own room, and receives its own message: the same, without the fan-out.
 
 use std::time::{Duration, Instant};
 

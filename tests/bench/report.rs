@@ -1,6 +1,6 @@
-//! What the run prints: figures beside their floors, and whether each budget is met.
+//! The run's output: figures beside their floors, and whether each budget is met.
 
-/// One measured value with the unit that it is told in.
+/// One measured value with its unit.
 #[derive(Clone, Copy)]
 pub enum Unit {
     /// Deliveries for one second of a core, in millions.
@@ -46,14 +46,14 @@ pub fn cell(unit: Unit, value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| unit.tell(value))
 }
 
-/// What must hold of a value.
+/// A value's budget.
 #[derive(Clone, Copy)]
 pub enum Budget {
     AtLeast(f64),
     AtMost(f64),
 }
 
-/// Says beside a value whether it keeps its budget; nothing of a value that is not there.
+/// Prints beside a value whether it keeps its budget; nothing without a value.
 pub fn judge(what: &str, unit: Unit, value: Option<f64>, budget: Budget) {
     let Some(value) = value else { return };
     let (met, bound, limit) = match budget {

@@ -79,7 +79,7 @@ impl Stage {
         // Reads to the end, so that no child ever blocks on a full pipe.
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = sender.send(line); // Nobody listening any more is fine.
+                let _ = sender.send(line); // The receiver may be gone.
             }
         });
         Ok(Running { child, stdin, lines })

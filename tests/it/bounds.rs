@@ -17,7 +17,7 @@ const FILLED: &[[&str; 3]] = &[
     ["MESSAGE_BYTES_MAX", "src/ws/tests.rs", "sizes_up_to_the_limit"],
     // Connections.
     ["CONNECTIONS_MAX", OVERLOAD, "connections_beyond_the_bound_wait_and_are_then_served"],
-    ["ARRIVALS_MAX", "src/server/doors.rs", "when_all_stand_still_the_next_waits_for_any_of_them"],
+    ["ARRIVALS_MAX", "src/server/dispatch.rs", "when_all_workers_are_stuck_the_next_waits_for_any"],
     ["OUTBOX_BYTES_MAX", OVERLOAD, "the_frames_of_a_dropped_reader_have_no_gap"],
     ["STREAM_OUTBOX_BYTES_MAX", SLOW, "a_stalled_stream_falls_behind_and_catches_up"],
     ["UNSENT_BYTES_MAX", "src/outgoing.rs", "a_budget_counts_all_holders_together"],

@@ -95,7 +95,7 @@ fn torture(
     let log = Log::read(&server.database())?;
     log.against_ledger(&world);
     if !world.problems().is_empty() {
-        return Ok(world.problems()); // Nobody has heard everything.
+        return Ok(world.problems()); // The views are incomplete.
     }
     for heard in &views.heard {
         log.against_heard(heard, &world);

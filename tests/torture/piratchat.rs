@@ -117,7 +117,7 @@ impl<'a> Client<'a> {
                 return socket.close();
             }
             if unsure.front().is_some_and(|(_, since)| since.elapsed() > PATIENCE) {
-                return; // They are nobody's any more: this protocol cannot ask about them.
+                return; // They stay unsure: this protocol cannot ask about them.
             }
         }
     }

@@ -1,5 +1,5 @@
-//! When `100 Continue` is asked for, which phase it is when, and what is left over. Here the pieces
-//! matter, so there is no oracle.
+//! When `100 Continue` is sent, the phases, and the leftover. The cuts in the input matter here, so
+//! there is no oracle.
 
 use super::super::{Next, Phase, Reader};
 

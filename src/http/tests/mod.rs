@@ -1,5 +1,5 @@
-//! The tests of this folder. Here is what they share: the chunking oracle, which reads an input
-//! whole, byte by byte and cut at every position, and insists on one outcome.
+//! The shared kit of this folder's tests: the chunking oracle, which reads an input whole, byte by
+//! byte and cut at every position, and requires one outcome.
 
 mod bodies;
 mod continues;
@@ -15,7 +15,7 @@ use std::fmt::Write;
 use super::{Next, Phase, Reader, Reject, Request};
 use crate::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX};
 
-/// All that came of an input.
+/// The outcome of an input.
 #[derive(PartialEq, Debug)]
 struct Outcome {
     requests: Vec<Request>,
@@ -23,7 +23,7 @@ struct Outcome {
     leftover: Vec<u8>,
 }
 
-/// Feeds the pieces as `connection.rs` does, and checks what must hold whatever they are.
+/// Feeds the pieces as the connection does, and checks the invariants.
 fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut reader = Reader::new();
     let mut requests = Vec::new();

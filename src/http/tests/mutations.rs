@@ -1,5 +1,5 @@
-//! Good requests, damaged at random: nothing panics, the buffer stays bounded, and the pieces in
-//! which the bytes come make no difference. Seeded, so that a failure can be had again.
+//! Good requests, damaged at random: nothing panics, the buffer stays bounded, and the cuts in the
+//! input make no difference. Seeded, so that a failure can be repeated.
 
 use super::{Outcome, read};
 use crate::fuzz::{Dice, fuzz};
@@ -54,13 +54,13 @@ fn damaged_requests() {
             assert_eq!(read_in_pieces(dice, &input), whole, "{}", input.escape_ascii());
         }
         for request in &whole.requests {
-            // Whatever was asked for, it can be looked at.
+            // Every accepted request can be read.
             let _ = (request.segments(), request.query_pairs().count(), request.bearer());
             let _ = (request.cookies("a").count(), request.prefers_html());
         }
         good += whole.requests.len();
         refused += usize::from(whole.end.is_err());
     });
-    // Both ways are walked often enough to mean something.
+    // Both outcomes occur often enough to mean something.
     assert!(good > 3_000 && refused > 1_000, "{good} good, {refused} refused");
 }

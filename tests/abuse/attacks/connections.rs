@@ -155,7 +155,7 @@ pub async fn never_ending(target: Target) -> String {
     statuses.show()
 }
 
-/// Pings as fast as they can be sent, whose pongs nobody reads.
+/// Pings as fast as possible, whose pongs the client never reads.
 pub async fn pings(target: Target) -> String {
     let (mut statuses, end) = (Statuses::default(), target.end());
     let mut lines = Vec::new();

@@ -11,21 +11,21 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::limits::ARRIVALS_MAX;
 
 /// The senders to all workers.
-pub(super) struct Doors<T> {
-    doors: Vec<mpsc::Sender<T>>,
+pub(super) struct Dispatcher<T> {
+    workers: Vec<mpsc::Sender<T>>,
     /// The worker that got the last connection.
     last: usize,
 }
 
-impl<T> Doors<T> {
-    pub fn new() -> Doors<T> {
-        Doors { doors: Vec::new(), last: 0 }
+impl<T> Dispatcher<T> {
+    pub fn new() -> Dispatcher<T> {
+        Dispatcher { workers: Vec::new(), last: 0 }
     }
 
     /// Adds a worker, and returns its receiver.
     pub fn add(&mut self) -> mpsc::Receiver<T> {
-        let (door, new_connections) = mpsc::channel(ARRIVALS_MAX);
-        self.doors.push(door);
+        let (worker, new_connections) = mpsc::channel(ARRIVALS_MAX);
+        self.workers.push(worker);
         new_connections
     }
 
@@ -34,9 +34,9 @@ impl<T> Doors<T> {
     /// meanwhile, and clients wait in the backlog.
     pub async fn hand_over(&mut self, mut new_connection: T) {
         loop {
-            for _ in 0..self.doors.len() {
-                self.last = (self.last + 1) % self.doors.len();
-                match self.doors[self.last].try_send(new_connection) {
+            for _ in 0..self.workers.len() {
+                self.last = (self.last + 1) % self.workers.len();
+                match self.workers[self.last].try_send(new_connection) {
                     Ok(()) => return,
                     Err(TrySendError::Full(back) | TrySendError::Closed(back)) => {
                         new_connection = back
@@ -49,8 +49,8 @@ impl<T> Doors<T> {
 
     /// Waits until some worker has room. (If a worker has failed, the server notices and ends.)
     async fn room(&self) {
-        let open = self.doors.iter().filter(|door| !door.is_closed());
-        let mut rooms: Vec<_> = open.map(|door| Box::pin(door.reserve())).collect();
+        let open = self.workers.iter().filter(|worker| !worker.is_closed());
+        let mut rooms: Vec<_> = open.map(|worker| Box::pin(worker.reserve())).collect();
         if rooms.is_empty() {
             return pending().await;
         }
@@ -71,10 +71,10 @@ mod tests {
     use super::*;
 
     /// Three workers' queues, and their receivers.
-    fn doors() -> (Doors<usize>, Vec<mpsc::Receiver<usize>>) {
-        let mut doors = Doors::new();
-        let new_connections = (0..3).map(|_| doors.add()).collect();
-        (doors, new_connections)
+    fn dispatcher() -> (Dispatcher<usize>, Vec<mpsc::Receiver<usize>>) {
+        let mut dispatcher = Dispatcher::new();
+        let new_connections = (0..3).map(|_| dispatcher.add()).collect();
+        (dispatcher, new_connections)
     }
 
     fn run(test: impl Future<Output = ()>) {
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn each_worker_has_its_turn() {
         run(async {
-            let (mut doors, mut new_connections) = doors();
+            let (mut dispatcher, mut new_connections) = dispatcher();
             for number in 0..12 {
-                doors.hand_over(number).await;
+                dispatcher.hand_over(number).await;
             }
             for (worker, new_connections) in new_connections.iter_mut().enumerate() {
                 let came: Vec<usize> =
@@ -101,11 +101,11 @@ mod tests {
     #[test]
     fn a_stuck_worker_delays_no_connection() {
         run(async {
-            let (mut doors, mut new_connections) = doors();
+            let (mut dispatcher, mut new_connections) = dispatcher();
             let mut came = 0;
             for number in 0..1_000 {
                 // Nothing here waits: a deadline of no time at all is met.
-                let handed = timeout(Duration::ZERO, doors.hand_over(number)).await;
+                let handed = timeout(Duration::ZERO, dispatcher.hand_over(number)).await;
                 assert!(handed.is_ok(), "{number} is not handed over");
                 came += new_connections[1..]
                     .iter_mut()
@@ -117,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn when_all_stand_still_the_next_waits_for_any_of_them() {
+    fn when_all_workers_are_stuck_the_next_waits_for_any() {
         run(async {
-            let (mut doors, mut new_connections) = doors();
+            let (mut dispatcher, mut new_connections) = dispatcher();
             for number in 0..3 * ARRIVALS_MAX {
-                doors.hand_over(number).await;
+                dispatcher.hand_over(number).await;
             }
             {
-                let next = doors.hand_over(999);
+                let next = dispatcher.hand_over(999);
                 tokio::pin!(next);
                 // A caller that selects on something else, a signal say, stays responsive.
                 assert!(timeout(Duration::from_millis(1), &mut next).await.is_err());
@@ -132,7 +132,7 @@ mod tests {
                 next.await;
             }
             drop(new_connections);
-            let never = timeout(Duration::from_millis(1), doors.hand_over(1_000)).await;
+            let never = timeout(Duration::from_millis(1), dispatcher.hand_over(1_000)).await;
             assert!(never.is_err(), "without workers it waits for ever");
         });
     }
