@@ -1,6 +1,6 @@
-//! Long lists. The core answers a page at a time, so that no list holds up everybody else; and a
-//! list is written as it is read, so that no slow reader holds more of it than a piece. Between two
-//! pages the world moves on: a list is of no one moment. Called by the protocols.
+//! Long lists. The core answers a page at a time, so that no list delays other clients; and the
+//! response is written while the list is read, so that a slow client costs one piece. State may
+//! change between two pages: a list is no snapshot. Called by the protocols.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::http::{Piece, Pieces, Response};
 use crate::limits::PIECE_BYTES;
 use crate::protocol::json_body;
 
-/// A list, as it is made.
+/// A list in progress.
 pub(super) trait Listed: Send {
-    /// Writes what comes next of it, some at least where there is more; whether more follows.
+    /// Writes the next items, at least one if there are more; returns whether more follow.
     fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a>;
 }
 
-/// Whether there is more, once it has been looked at.
+/// Whether more items follow, once known.
 pub(super) type More<'a> = Pin<Box<dyn Future<Output = Result<bool, Refusal>> + 'a>>;
 
 /// The items of a list as JSON.
@@ -30,7 +30,7 @@ pub(super) struct Items {
 }
 
 impl Items {
-    /// One more, behind a comma where it is not the first.
+    /// Writes one more item, after a comma unless it is the first.
     pub fn push(&mut self, item: &impl Serialize) {
         if std::mem::replace(&mut self.begun, true) {
             self.json.push(b',');
@@ -38,19 +38,19 @@ impl Items {
         self.item(item);
     }
 
-    /// Something as it is.
+    /// A value.
     pub fn item(&mut self, item: &impl Serialize) {
         json_body::write(item, &mut self.json);
     }
 
-    /// JSON as it is.
+    /// Raw JSON.
     pub fn raw(&mut self, json: &[u8]) {
         self.json.extend_from_slice(json);
     }
 }
 
-/// Answers with a list between two pieces of JSON; what is refused at the first page, or does not
-/// come, is refused as a whole.
+/// Responds with a list between two pieces of JSON; a refusal or failure of the first page refuses
+/// the whole request.
 pub(super) async fn respond(
     response: Response,
     head: &str,
@@ -91,7 +91,7 @@ impl<L: Listed> Pieces for Written<L> {
             loop {
                 match self.piece().await {
                     Ok(piece) => return piece,
-                    // Who asks for too much gets it more slowly: half a list is of no use.
+                    // A rate-limited client gets the rest more slowly: half a list is useless.
                     Err(Refusal::RateLimited { retry_after_ms }) => {
                         tokio::time::sleep(Duration::from_millis(retry_after_ms.into())).await;
                     }

@@ -1,11 +1,10 @@
-//! Everything that is somebody's wire format. Takes a request, finds whose it is, and says what is
-//! to become of it. Called by connections, one request at a time.
+//! All wire formats. Finds the protocol of a request, and returns its outcome. Called by
+//! connections, one request at a time.
 //!
-//! To add a protocol, add its folder, with a [`Protocol`] that says all that the others know of it,
-//! and its line in [`PROTOCOLS`] (and its `mod` line, and a feature of that name in `Cargo.toml`);
-//! to take one away, delete them. Nothing else knows of it, as a test shows that builds without
-//! each. The page in the browser speaks the native protocol: without that it is served, and of no
-//! use.
+//! To add a protocol, add its folder, with a [`Protocol`] that describes it to the others, and its
+//! line in [`PROTOCOLS`] (and its `mod` line, and a feature of that name in `Cargo.toml`); to
+//! remove one, delete them. Nothing else knows of it: a test builds the server without each. The
+//! web client speaks the native protocol: without that protocol it is served, but does not work.
 //!
 //! Every protocol has one table of its [`routes`]. To add a request, write its handler, and its
 //! line in that table.
@@ -51,8 +50,8 @@ use crate::protocol::routes::{Route, Routed};
 pub use crate::protocol::stream::{PageRead, StreamPage, StreamScript};
 use crate::store::{Health, Readers};
 
-/// The protocols, native first: a path is that one's that claims it first, and what is nobody's is
-/// refused in the words of the first.
+/// The protocols, native first: the first that claims a path gets it, and an unclaimed path is
+/// refused in the format of the first.
 pub(crate) static PROTOCOLS: &[&Protocol] = &[
     #[cfg(feature = "native")]
     &native::PROTOCOL,
@@ -62,25 +61,25 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &chitchat::PROTOCOL,
 ];
 
-/// One protocol, as far as the others know it. It is stated in its folder.
+/// One protocol's interface to the others. Its folder defines it.
 pub(crate) struct Protocol {
-    /// What is spoken on connections that stay, in each of its forms.
+    /// The codecs of its persistent connections, one for each form.
     codecs: &'static [&'static dyn Codec],
-    /// Whether a path is its own. The path may be one that could not be decoded.
+    /// Whether a path belongs to it. The path may be one that could not be decoded.
     claims: fn(path: &[&str]) -> bool,
     /// What there is at its paths.
     routes: &'static [Route],
-    /// Whether a GET for such a path does something in its visitor's name.
+    /// Whether a GET for such a path acts in its visitor's name.
     acts: fn(request: &Request, path: &[&str]) -> bool,
     /// Gives an error that comes from HTTP itself the body that the protocol's errors have.
     dress: fn(Response) -> Response,
-    /// The answer to what could not be read as a request.
+    /// The response to an unreadable request.
     refused: fn(Reject) -> Response,
-    /// The answer to a page of another origin that would act for its visitor.
+    /// The response to a foreign page that would act for its visitor.
     foreign: fn() -> Response,
 }
 
-/// An answer on its way.
+/// The future of an outcome.
 type Responding<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
 /// The codecs of all protocols. A [`ProtocolId`], the id of a protocol's form, is an index into it.
@@ -100,37 +99,36 @@ fn protocol_of(path: &[&str]) -> Option<&'static Protocol> {
     PROTOCOLS.iter().copied().find(|protocol| (protocol.claims)(path))
 }
 
-/// The same, or the first protocol for what is nobody's.
+/// The same; the first protocol for an unclaimed path.
 fn protocol_for(path: &[&str]) -> &'static Protocol {
     protocol_of(path).unwrap_or(PROTOCOLS[0])
 }
 
-/// What all requests of one worker share.
+/// The state that all requests of one worker share.
 pub struct Service {
-    /// The way to the core.
+    /// The handle of the core.
     pub hub: HubHandle,
-    /// What was set at the start.
+    /// The settings.
     pub config: Config,
-    /// What signs tokens, as [`signing_secret`] makes it.
+    /// The secret that signs tokens; see [`signing_secret`].
     pub secret: Box<str>,
     /// Hashes and checks room passwords, off the event loop.
     pub passwords: Passwords,
     /// Reads old messages, off the event loop.
     pub readers: Readers,
-    /// Whether what is said can be written down.
+    /// Whether the database can be written.
     pub health: Health,
-    /// Names the log.
+    /// The log's name.
     pub epoch: String,
 }
 
-/// What one request needs to be answered: what all share, and a way to the core that says from
-/// where it comes.
+/// One request's context: the shared state, and a handle of the core with the request's source.
 pub struct Context {
-    /// The way to the core; it stands before that of the service, which is this machine's own.
+    /// The handle of the core; it shadows the service's own, whose source is this machine.
     pub hub: HubHandle,
-    /// From where the request comes.
+    /// The request's source.
     source: Source,
-    /// The hash of the session key that the request shows in a cookie.
+    /// The hash of the session key in the request's cookie.
     session: Option<KeyHash>,
     service: Rc<Service>,
 }
@@ -144,15 +142,15 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// Where who asks for that room waits for a password's turn.
+    /// The place in the password queue for that room.
     fn place(&self, room: Option<RoomId>) -> Place {
         Place { source: self.source, room }
     }
 
-    /// The hash of a password, where there is one, for that room or for one to be made.
+    /// Hashes a password, if there is one, for that room or for a new one.
     ///
     /// # Errors
-    /// When too many are waiting.
+    /// When too many passwords wait.
     async fn hash_any(
         &self,
         room: Option<RoomId>,
@@ -161,10 +159,10 @@ impl Context {
         self.passwords.hash_any(self.place(room), password).await
     }
 
-    /// The same for a room that is there, where it is not the password that the room has.
+    /// The same for an existing room, unless it is the room's current password.
     ///
     /// # Errors
-    /// When too many are waiting.
+    /// When too many passwords wait.
     async fn hash_new(
         &self,
         room: RoomId,
@@ -174,11 +172,11 @@ impl Context {
         self.passwords.hash_new(self.place(Some(room)), password, before).await
     }
 
-    /// Whether a password opens a room, unless the caller has tried too many that did not. Its
-    /// hash may be of no room at all.
+    /// Whether a password opens a room, unless the caller has tried too many wrong ones. Its hash
+    /// may be of no room at all.
     ///
     /// # Errors
-    /// When there were too many tries, or too many passwords wait to be looked at.
+    /// After too many tries, or when too many passwords wait.
     async fn unlock(
         &self,
         caller: Caller,
@@ -200,42 +198,42 @@ impl Context {
 }
 
 impl Service {
-    /// What is needed by whoever comes from there without a cookie.
+    /// The context for a request from that source without a cookie.
     pub fn context(self: &Rc<Self>, source: Source) -> Context {
         let hub = self.hub.from_source(source);
         Context { hub, source, session: None, service: self.clone() }
     }
 }
 
-/// What signs tokens: the text that was set, or else the random bytes that the database keeps,
-/// written as hex. So it is a text in either case: it can be handed to whoever is to verify tokens,
-/// and set as `SECRET_KEY` without a token losing its worth.
+/// The secret that signs tokens: the configured text, or the database's random bytes as hex. So it
+/// is a text in either case: the operator can give it to a verifier of tokens, or set it as
+/// `SECRET_KEY` without invalidating tokens.
 pub fn signing_secret(set: Option<&str>, kept: &[u8; 32]) -> Box<str> {
     set.map_or_else(|| crypto::hex(kept), str::to_owned).into()
 }
 
 /// What becomes of a request.
 pub enum Outcome {
-    /// It is answered.
+    /// A response.
     Response(Response),
-    /// It is answered with 101, and what follows on this connection is a websocket.
+    /// A 101, and a websocket follows on this connection.
     Websocket {
         /// The 101.
         response: Response,
-        /// The right to chat.
+        /// The connection's subscription.
         subscription: SubscriptionGuard,
-        /// What is spoken.
+        /// The protocol's codec.
         codec: &'static dyn Codec,
-        /// A stream's: the frames that it sends besides those of its rooms.
+        /// For a stream: the frames that it sends besides those of its rooms.
         script: Option<Box<dyn StreamScript>>,
-        /// Whether it is somebody's who is logged in.
+        /// Whether the client is logged in.
         known: bool,
     },
-    /// It is answered with a head whose body is a stream.
+    /// A head whose body is a stream.
     Stream {
         /// The head.
         response: Response,
-        /// The right to hear.
+        /// The stream's subscription.
         subscription: SubscriptionGuard,
         /// The frames that the stream sends.
         script: Box<dyn StreamScript>,
@@ -248,9 +246,8 @@ impl From<Response> for Outcome {
     }
 }
 
-/// Answers a request from that address. `subscription` is a number never used before, for a
-/// subscription that may come of it. HEAD is answered as GET; whoever sends the response leaves out
-/// the content.
+/// Answers a request from that address. `subscription` is a fresh id for a subscription that may
+/// result. HEAD is answered as GET; the caller omits the content.
 pub async fn respond(
     service: &Rc<Service>,
     from: IpAddr,
@@ -264,24 +261,23 @@ pub async fn respond(
         Outcome::Stream { response, subscription, script } => {
             Outcome::Stream { response: readable(response), subscription, script }
         }
-        // To a websocket a browser applies no such rule; it says who asks, and that is looked at.
+        // Browsers do not apply CORS to websockets; the Origin is checked instead.
         websocket @ Outcome::Websocket { .. } => websocket,
     }
 }
 
-/// The answer to what could not be read as a request, but had that path and `Origin`, as far as
-/// they came. Whether the connection goes on after it, the caller knows.
+/// The response to an unreadable request, with its path and `Origin` as far as they were read. The
+/// caller knows whether the connection goes on.
 pub fn unread(service: &Service, path: &str, origin: Option<&str>, reject: Reject) -> Response {
     origins::readable(&service.config.origins, origin, refused(path, reject))
 }
 
-/// Where a request comes from.
+/// The source of a request.
 pub fn source(service: &Service, from: IpAddr, request: &Request) -> Source {
     source::of(from, &request.headers, &service.config.trusted_proxies)
 }
 
-/// Whether a peer of that address may speak for others: then only its requests say where they come
-/// from.
+/// Whether a peer is a trusted proxy: then only its requests name their clients.
 pub fn is_proxy(service: &Service, from: IpAddr) -> bool {
     source::is_trusted(from.to_canonical(), &service.config.trusted_proxies)
 }
@@ -310,7 +306,7 @@ async fn answer(
     route(&context, subscription, request, &path).await
 }
 
-/// Finds whose a request is.
+/// Finds the protocol of a request.
 async fn route(
     context: &Context,
     subscription: SubscriptionId,
@@ -324,20 +320,19 @@ async fn route(
         };
     }
     let page = web::respond(request, path);
-    // Who opens the page is marked before it asks for anything.
+    // Opening the page marks the browser before its first request to a protocol.
     let opens = path.len() <= 1;
     Outcome::Response(if opens { cookies::mark(page, request, &context.epoch) } else { page })
 }
 
-/// The answer to what could not be read as a request, in the words of the protocol that its path
-/// belongs to.
+/// The response to an unreadable request, in the format of its path's protocol.
 fn refused(path: &str, reject: Reject) -> Response {
     let path: Vec<&str> = path.split('/').skip(1).collect();
     (protocol_for(&path).refused)(reject)
 }
 
-/// What becomes of a request that no route took. `allowed`: the methods of its path, none if there
-/// is no such path.
+/// The response to a request without a route. `allowed`: the methods of its path, none if the path
+/// does not exist.
 fn unrouted(request: &Request, allowed: &[Method]) -> Response {
     match allowed {
         [] => Response::new(404),
@@ -346,7 +341,7 @@ fn unrouted(request: &Request, allowed: &[Method]) -> Response {
     }
 }
 
-/// What to do about an error that comes from HTTP itself, for a person.
+/// Advice for an error of the HTTP layer, for a person.
 fn advice(status: u16) -> &'static str {
     match status {
         400 => "the request is malformed; correct it and try again",
@@ -364,18 +359,16 @@ fn advice(status: u16) -> &'static str {
     }
 }
 
-/// The answer to a request gives its client another cookie: the guest whose cookie it has shown is
-/// nobody's from now on, and ends, so that the name is free. (Where that cannot be proposed now, it
-/// ends when the session does.)
+/// The response replaces its client's cookie: the guest of the old cookie is orphaned, and ends, so
+/// that the name is free. (If that cannot be proposed now, the guest ends with the session.)
 async fn give_up(context: &Context, request: &Request) {
     if let Some(key) = session(context, request) {
         let _ = context.service.hub.call(Caller::Perhaps(key), call::GiveUp).await;
     }
 }
 
-/// The hash of the session key that a request shows. None if it shows none, and none to a page of a
-/// foreign origin: it may not act as its visitor (the cookie's SameSite does not cover neighbours
-/// on the same host).
+/// The hash of a request's session key. `None` without one, and for a page of a foreign origin: it
+/// may not act as its visitor (SameSite does not cover neighbours on the same host).
 fn session(context: &Context, request: &Request) -> Option<KeyHash> {
     context.session.filter(|_| http::same_origin(request, &context.config.origins))
 }

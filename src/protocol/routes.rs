@@ -1,5 +1,5 @@
-//! Routes: each protocol has one table, a line for each method of each path, in which the handler
-//! stands. What a path allows follows from the table. Read by [`route`](super::route).
+//! Routes: each protocol has one table, with one line for each method of each path and its handler.
+//! The methods of a path follow from the table. Read by [`route`](super::route).
 //!
 //! The table has no column for the length of a body: all requests have one limit,
 //! [`BODY_BYTES_MAX`](crate::limits::BODY_BYTES_MAX), which [`http`](crate::http) applies before
@@ -92,7 +92,7 @@ macro_rules! routes {
 }
 pub(super) use routes;
 
-/// What becomes of a request, by what its handler has returned.
+/// The outcome of a request, made from its handler's result.
 pub(super) fn outcome(answered: Result<impl Into<Outcome>, impl Into<Response>>) -> Outcome {
     answered.map_or_else(|refused| Outcome::Response(refused.into()), Into::into)
 }
@@ -116,7 +116,7 @@ pub(super) fn allowed(routes: &[Route], path: &[&str]) -> Vec<Method> {
     Method::ALL.into_iter().filter(allows).collect()
 }
 
-/// Whether a path is one of a route.
+/// Whether a path matches a route.
 fn fits(route: &str, path: &[&str]) -> bool {
     let mut segments = path.iter();
     let all = places(route).all(|place| {

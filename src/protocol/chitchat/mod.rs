@@ -1,8 +1,7 @@
 //! ChitChat: rooms with passwords, tokens to enter them, and a websocket for each.
 //!
-//! It translates, checks what is cheap to check, and leaves to the core whatever depends on others.
-//! Whoever shows no good session is a guest here, not an error. Called by
-//! [`route`](super::route).
+//! It translates, makes cheap checks, and leaves the rest to the core. A client without a valid
+//! session is a guest here, not an error. Called by [`route`](super::route).
 
 mod codec;
 mod json;
@@ -33,7 +32,7 @@ use crate::protocol::{Context, Outcome, Protocol, protocol_id};
 use crate::protocol::{cookies, json_body, lists, session, web};
 use crate::time::Time;
 
-/// This protocol, as the others know it.
+/// The protocol's interface.
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&CODEC],
     claims: |path| matches!(path, ["chats", ..]),
@@ -79,8 +78,7 @@ async fn make(context: &Context, request: &Request) -> Result<Response, Failure>
     let title = title.ok_or(Failure::new(105, "title"))?;
     let visibility = visibility.ok_or(Failure::new(105, "visibility"))?;
     check_password(visibility, password.as_deref(), false)?;
-    // Hashing a password costs much: a title that is taken is refused before. (The core looks
-    // again.)
+    // Hashing is expensive, so check the title first. (The core checks again.)
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, password).await?;
     let description = description.unwrap_or_default();
@@ -97,8 +95,8 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     let caller = guest_or_account(context, request);
     let shown = Shown::of(context, request.bearer());
     let access = shown.access();
-    // Whose it is not is told nothing about the change, and has no password hashed. (The core
-    // looks again.)
+    // Check the permission first: a client without it learns nothing about the change, and costs no
+    // hash. (The core checks again.)
     let may = call::MayChange { room: RoomRef::parse(room), access };
     let lock = context.hub.call(caller.clone(), may).await;
     let lock = lock.map_err(|refusal| shown.refused(refusal).about_room(room))?;
@@ -127,8 +125,8 @@ async fn remove(context: &Context, request: &Request, room: &str) -> Result<Resp
     Ok(done())
 }
 
-/// A wrong secret of a hidden room is answered as if there were no such room, and takes as long
-/// where there is none.
+/// A wrong secret of a hidden room is answered as if the room did not exist, and takes the same
+/// time if it does not.
 async fn token(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
     let lock = match lock(context, &caller, room, Access::Open).await {
@@ -147,18 +145,17 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
     let named = RoomRef::parse(room);
     let right = context.unlock(caller.clone(), named, &secret, hash).await?;
     let lock = lock.filter(|_| right).ok_or_else(|| hush(Failure::new(304, "secret")))?;
-    // Only who knows the password is told which names are in use.
+    // Only a client that knows the password learns which names are in use.
     let access = Access::Password { generation: lock.generation };
     let room_ref = RoomRef::Id(lock.number);
     let call = call::PasswordState { room: room_ref, name: Some(name.clone()), access };
     let granted = context.hub.call(caller, call).await;
     let granted = granted.map_err(|refusal| Failure::from(refusal).about_room(room))?.granted;
-    // The generation of the password that was shown: if there is a new one by now, the token is
-    // worth nothing.
+    // The generation of the checked password: if it has changed by now, the token is worthless.
     Ok(token_response(context, &name, None, &PasswordState { granted, ..lock }))
 }
 
-/// Under which name, and with which secret, somebody wants to enter.
+/// The name and the secret of a client that wants to enter.
 fn asked(request: &Request) -> Result<(Name, String), Failure> {
     let object: Object<'_> = json_body::object(&request.body).ok_or(Failure::new(303, ""))?;
     let text = |field: &str| object.text(field).map_err(|()| Failure::new(303, field));
@@ -181,7 +178,7 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
     let call = call::Renew { room: RoomRef::Id(lock.room), claim, access };
     let renewed = context.hub.call(caller, call).await;
     let renewed = renewed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
-    // It goes on being the one that was asked for first, and by whom.
+    // The renewed token keeps the first token's issue time and session.
     let session = access.session();
     Ok(token_response(context, &name, Some(first), &PasswordState { session, ..renewed }))
 }
@@ -212,7 +209,7 @@ async fn websocket(
     let lock = seen(context, &caller, room, shown.access()).await?;
     let pass = match shown.verified() {
         Ok(pass) if lock.opens(pass.access) => Some(pass),
-        // A public room needs none, so one that is no good does no harm.
+        // A public room needs no token, so an invalid one does no harm.
         _ if lock.password.is_none() => None,
         Ok(_) => return Err(Failure::from(TokenError::Invalid).into()),
         Err(failure) => return Err(failure.into()),
@@ -226,7 +223,7 @@ async fn websocket(
     let (subscription, _) =
         subscription.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     let response = handshake.response(chosen);
-    // Whoever shows a session that is no good is a guest here.
+    // A client with an invalid session is a guest here.
     let known = match session(context, request) {
         Some(key) => context.hub.call(Caller::Session(key), call::Me).await.is_ok(),
         None => false,
@@ -234,7 +231,7 @@ async fn websocket(
     Ok(Outcome::Websocket { response, subscription, codec: &CODEC, script: None, known })
 }
 
-/// What a body says about a room, as far as it says something, and found valid.
+/// The room fields of a body that are present, validated.
 struct Wanted {
     title: Option<Title>,
     description: Option<Description>,
@@ -252,13 +249,14 @@ impl Wanted {
             title: valid("title", title, Title::new)?,
             description: valid("description", description, Description::new)?,
             visibility: valid("visibility", visibility, Visibility::parse)?,
-            // Quirk: to Go an empty text and none are the same; forms send the empty one.
+            // Quirk: in Go an empty string and a missing one are the same; forms send the empty
+            // one.
             password: password.filter(|password| !password.is_empty()).map(str::to_owned),
         })
     }
 }
 
-/// Makes a text that is there into what it must be.
+/// Parses a string that is present.
 fn valid<T>(
     field: &str,
     text: Option<&str>,
@@ -267,7 +265,7 @@ fn valid<T>(
     text.map(|text| parse(text).ok_or(Failure::new(105, field))).transpose()
 }
 
-/// Whether that password fits the visibility that the room is to have. `keeps`: it has one already.
+/// Whether the password fits the room's visibility. `keeps`: the room has a password already.
 fn check_password(
     visibility: Visibility,
     password: Option<&str>,
@@ -292,7 +290,7 @@ async fn refuse_taken_title(
     context.hub.call(Caller::Nobody, call).await.map(|_| ()).map_err(Failure::from)
 }
 
-/// A room, with everybody who is present.
+/// A room with its present users.
 async fn whole_room(
     context: &Context,
     caller: Caller,
@@ -313,7 +311,7 @@ async fn lock(
     context.hub.call(caller.clone(), call).await
 }
 
-/// The lock of a room that the caller may see.
+/// The password state of a room that the caller may see.
 async fn seen(
     context: &Context,
     caller: &Caller,
@@ -325,7 +323,7 @@ async fn seen(
     if lock.seen { Ok(lock) } else { Err(Failure::new(101, room)) }
 }
 
-/// What a request shows of a token.
+/// The request's token.
 struct Shown(Result<VerifiedToken, TokenError>);
 
 impl Shown {
@@ -337,7 +335,7 @@ impl Shown {
         )
     }
 
-    /// By which right it lets in; whether it fits the room is for the core to say.
+    /// The access that it claims; the core checks it against the room.
     fn access(&self) -> Access {
         self.0.as_ref().map_or(Access::Open, |pass| pass.access)
     }
@@ -346,7 +344,7 @@ impl Shown {
         self.0.clone().map_err(Failure::from)
     }
 
-    /// A refusal, which says what is wrong with the token where that is the reason.
+    /// A refusal that says what is wrong with the token, if that is the reason.
     fn refused(&self, refusal: Refusal) -> Failure {
         match (refusal, &self.0) {
             (Refusal::NoAccess, Err(error)) => Failure::from(*error),
@@ -355,7 +353,7 @@ impl Shown {
     }
 }
 
-/// Random bits for the number of a room that is or becomes hidden.
+/// Random bits for the id of a room that is or becomes hidden.
 fn chance() -> u64 {
     u64::from_le_bytes(crypto::random())
 }
@@ -370,7 +368,7 @@ fn guest_or_account(context: &Context, request: &Request) -> Caller {
 }
 
 impl Failure {
-    /// A room that was not found is named as it was asked for.
+    /// A missing room is named as in the request.
     fn about_room(self, room: &str) -> Failure {
         let missing = self == Failure::from(Refusal::RoomNotFound);
         if missing { Failure::new(101, room) } else { self }
@@ -385,7 +383,7 @@ fn room_response(status: u16, info: &RoomInfo) -> Response {
     Response::new(status).json(json_body::text(&Room::from(info)))
 }
 
-/// `first`: when the token was issued that this one goes on from.
+/// `first`: the issue time of the token that this one renews.
 fn token_response(
     context: &Context,
     name: &Name,

@@ -1,11 +1,11 @@
-//! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` for people. Where it
-//! begins, and which frames it sends before and besides those of its rooms.
+//! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` for people:
+//! permissions, the start position, and the frames besides those of its rooms.
 //!
-//! The [`Script`] is what the connection knows of a stream. It reads the log for a stream that has
-//! missed something; what of that its member may see, the core's [`MemberView`] decides. Who
-//! came and went is not in the log, and is not told again: after `caught_up` a client that shows it
-//! asks for the members. (To repeat it would take what a slow reader has no room for: thousands of
-//! names, none of which may come later than what they do next.)
+//! The [`Script`] is the connection's view of a stream. It reads the log for a stream that is
+//! behind; the core's [`MemberView`] decides what the member may see. Joins and leaves are not in
+//! the log, and are not replayed: after `caught_up` a client that shows presence fetches the
+//! members. (A replay would need memory that a slow client does not get: thousands of names, each
+//! of which must precede that user's next event.)
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -27,7 +27,7 @@ use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript, protocol_id};
 use crate::store::{Entries, Happened, LogRow, Reader};
 
-/// What a stream is told besides what the rooms say.
+/// The frames of a stream besides those of its rooms.
 struct Script {
     form: &'static Native,
     epoch: String,
@@ -107,7 +107,7 @@ async fn begun(
     let only = match room {
         Some(room) => {
             let room = fields::room(room)?;
-            // Who names one room is told why it would never say anything.
+            // A request for one room gets the reason for an empty stream.
             if rooms::view(context, caller.clone(), room).await?.membership.is_none() {
                 let says = "only members can read this room; join with PUT \
                             /api/v1/rooms/{id}/membership";
@@ -130,7 +130,7 @@ async fn begun(
             let (response, script) = (handshake.response(None), Some(script));
             Outcome::Websocket { response, subscription, codec: form, script, known: true }
         }
-        // A proxy is not to hold back what is said now (nginx knows this header).
+        // A proxy must not buffer the stream (nginx knows this header).
         None => {
             let response = Response::new(200).content(kind, "");
             let response = response.header("Cache-Control", "no-store");
@@ -140,7 +140,7 @@ async fn begun(
     })
 }
 
-/// Which form is asked for, and its media type.
+/// The requested form, and its media type.
 fn form(request: &Request, plain: bool, socket: bool) -> (&'static Native, &'static str) {
     if plain {
         return (&PLAIN, "text/plain; charset=utf-8");
@@ -154,27 +154,27 @@ fn form(request: &Request, plain: bool, socket: bool) -> (&'static Native, &'sta
     if request.prefers(EVENTS, NDJSON) { (&SSE, EVENTS) } else { (&LINES, NDJSON) }
 }
 
-/// `rooms=1,7`: these only.
+/// `rooms=1,7`: these rooms only.
 fn only(request: &Request) -> Result<Option<Vec<RoomId>>, Failure> {
     let Some(rooms) = pages::parameter(request, "rooms") else { return Ok(None) };
     let room = |text: &str| fields::room(text).map_err(|_| Failure::field("rooms"));
     rooms.split(',').map(room).collect::<Result<_, _>>().map(Some)
 }
 
-/// Where the client was.
+/// The client's position.
 #[derive(PartialEq, Debug)]
 enum Since {
-    /// It does not say: it wants what comes from now on.
+    /// No position: the client wants events from now on.
     Now,
-    /// Here, in some log.
+    /// A cursor, in some log.
     At(Cursor),
-    /// In another stream than any of ours.
+    /// Not a cursor of any log here.
     Elsewhere,
 }
 
-/// Where the client was. A browser that reconnects by itself says so in a header, which is younger
-/// than the address that it was given once, and which whoever wrote the page cannot mend: so what
-/// is no good there is not refused.
+/// The client's position. A browser that reconnects by itself sends it in a header, which is newer
+/// than the URL, and which the page's author cannot correct: so an invalid one there is not
+/// refused.
 fn since(request: &Request) -> Result<Since, Failure> {
     let header = request.header("last-event-id");
     if let Some(id) = header.filter(|id| !id.is_empty()) {
@@ -187,7 +187,7 @@ fn since(request: &Request) -> Result<Since, Failure> {
     }
 }
 
-/// Where a stream begins, and why not where it was to.
+/// The start of a stream, and the reason if it is not the requested one.
 fn begin(since: &Since, epoch: &str, head: Seq, oldest: Seq) -> (Seq, Option<Reset>) {
     let since = match since {
         Since::Now => return (head, None),
@@ -219,7 +219,7 @@ impl StreamScript for Script {
         self.say(Some(seq), |json| frames::caught_up(seq, read, json))
     }
 
-    /// Lines for people need no such thing, but their connection does.
+    /// Lines for people need no ping, but their connection does.
     fn ping(&self, seq: Seq) -> Vec<u8> {
         self.say(Some(seq), |json| frames::ping(seq, json))
     }
@@ -273,8 +273,8 @@ impl Script {
     /// See [`StreamScript::page`].
     async fn read(&self, service: &Rc<Service>, from: Seq) -> Option<StreamPage> {
         let (account, context) = (self.account, &service.context(Source::Own));
-        // The log may be ahead of the core: what that has not heard yet, it will announce; and of a
-        // room it could not say yet what such an entry has made of it.
+        // The log may be ahead of the core, which will announce the newer entries, and does not yet
+        // have the room state after them.
         let heard = context.hub.call(Caller::Nobody, call::Heard).await.ok()?;
         let read = context.readers.read_in_turn(move |reader| Excerpt::read(reader, account, from));
         self.page_of(&context.hub, read.await.ok()?, from, heard).await
@@ -291,7 +291,8 @@ impl Script {
     ) -> Option<StreamPage> {
         let Excerpt { mut entries, memberships, names, lost } = excerpt;
         let head = entries.head.min(heard).max(from);
-        // Retention may have been here before a reader who is slow: better a reset than a hole.
+        // Retention may have deleted entries before a slow client got them: a reset is better than
+        // a gap.
         let reset = (from.0 + 1 < entries.oldest.0).then_some(Reset::Retention);
         entries.rows.retain(|row| row.seq <= heard && reset.is_none());
         let upto = if reset.is_some() { head } else { entries.upto.min(head) };
@@ -314,15 +315,14 @@ impl Script {
         Some(StreamPage { bytes, upto, head, read })
     }
 
-    /// How far one has read one's rooms, as the core knows it: the disk learns of it later.
+    /// The caller's read markers from the core; they reach the disk later.
     async fn marks(&self, hub: &HubHandle, view: &View) -> Vec<(RoomId, Seq)> {
         let marks = rooms::marks(hub, &self.caller).await.unwrap_or_default();
         let marks = marks.into_iter().filter(|one| view.member.wants(one.room));
         marks.map(|one| (one.room, one.read)).collect()
     }
 
-    /// Asks for the rooms that are told of as they are now. `None`: the core does not say; to pass
-    /// them over would leave the client without them.
+    /// Fetches the rooms that are shown in their current state.
     async fn look_up(&self, hub: &HubHandle, rows: &[LogRow], view: &mut View) -> Option<()> {
         for row in rows {
             let Happened::Other(entry) = &row.what else { continue };
@@ -340,7 +340,7 @@ impl Script {
         Some(())
     }
 
-    /// Appends the frame of a row; nothing, if it is not the member's to see.
+    /// Appends the frame of a row; nothing, if the member may not see it.
     fn tell(&self, view: &View, row: &LogRow, out: &mut Vec<u8>) {
         let Native(framing) = *self.form;
         let time = row.time;
@@ -374,9 +374,9 @@ impl Script {
 /// A part of the log, and what it takes to judge what of it a member may see; of one moment.
 pub(crate) struct Excerpt {
     pub entries: Entries,
-    /// The rooms that one is a member of.
+    /// The caller's rooms.
     pub memberships: Vec<MembershipMarks>,
-    /// Of those whose membership changed, by the entry.
+    /// The rooms whose membership changed, by the entry.
     pub names: HashMap<(AccountId, Seq), Name>,
     /// The rooms to which one ceased to belong, by the entry.
     pub lost: HashMap<Seq, RoomId>,
@@ -417,7 +417,7 @@ impl View {
     fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, What)> {
         let seq = row.seq;
         let entry = match &row.what {
-            // What was taken back since has no words any more, and will be taken back further on.
+            // A message deleted since has no text any more; its deletion follows.
             Happened::Edited { room, target, by, text, calls } => {
                 let (target, text) = (*target, text.clone()?);
                 let what = What::Edited { seq, target, text, calls: calls.clone().into() };

@@ -1,6 +1,7 @@
-//! Accounts, sessions and guests: who the caller is, and who others are.
+//! Accounts, sessions and guests: the caller's identity, and other users.
 //!
-//! A key is seen here when it is made and when it is shown, and never kept or logged.
+//! A key passes through here when it is made and when a client sends it; it is never kept or
+//! logged.
 
 use serde::Serialize;
 
@@ -58,7 +59,7 @@ pub(super) async fn be_guest(context: &Context, request: &Request) -> Answered {
     begun(context, request, call, &session).await
 }
 
-/// Begins a session: its key goes out once, in the body and as the cookie.
+/// Starts a session: its key is sent once, in the body and as the cookie.
 async fn begun(
     context: &Context,
     request: &Request,
@@ -103,7 +104,8 @@ pub(super) async fn end_session(context: &Context, request: &Request, id: &str) 
     Ok(Response::new(204))
 }
 
-/// Another key for the caller's account, shown this once. Whoever has the old one is out.
+/// Replaces the key of the caller's account, and returns the new one, this once. The old key is
+/// invalid from then on.
 pub(super) async fn change_key(context: &Context, request: &Request) -> Answered {
     #[derive(Serialize)]
     struct Changed<'a> {
@@ -124,7 +126,7 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Answered
 
 pub(super) async fn me(context: &Context, request: &Request) -> Answered {
     let me = who(context, caller(context, request)?).await?;
-    // (The page that asks may come out of the browser's own store.)
+    // (The page may come from the browser's own cache.)
     let response = cookies::mark(Response::new(200), request, &context.epoch);
     Ok(response.json(json_body::text(&Known::from(&me))))
 }
@@ -160,7 +162,7 @@ async fn set_blocked(context: &Context, request: &Request, name: &str, on: bool)
     }
 }
 
-/// Whom the caller has blocked.
+/// The users that the caller blocks.
 pub(super) async fn blocked(context: &Context, request: &Request) -> Answered {
     let list = Blocked {
         hub: context.hub.clone(),
@@ -170,7 +172,7 @@ pub(super) async fn blocked(context: &Context, request: &Request) -> Answered {
     Ok(lists::respond(Response::new(200), r#"{"blocked":["#, list, "]}").await?)
 }
 
-/// Whom somebody has blocked, page by page.
+/// The blocked users, page by page.
 struct Blocked {
     hub: HubHandle,
     caller: Caller,
@@ -189,12 +191,12 @@ impl Listed for Blocked {
     }
 }
 
-/// Who asks, by name.
+/// The caller's name.
 pub(super) async fn who(context: &Context, caller: Caller) -> Result<Person, Failure> {
     Ok(context.hub.call(caller, call::Me).await?)
 }
 
-/// What the client calls itself, as far as it is kept.
+/// The client's `User-Agent`, shortened.
 fn agent(request: &Request) -> Box<str> {
     let agent = request.header("user-agent").unwrap_or_default();
     agent.chars().take(AGENT_CHARS_MAX).collect()

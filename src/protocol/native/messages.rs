@@ -1,5 +1,5 @@
-//! Messages: saying, reading and changing them. Whatever was done, the answer is the message as the
-//! log has it then; and what the log has taken is never answered as if it had not.
+//! Messages: sending, reading and changing them. Every change answers with the message as the log
+//! has it then; a committed change is never answered as a failure.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::protocol::native::{Answered, fields::message, pages};
 use crate::protocol::{Context, json_body};
 use crate::store::{Message, MessagePage, Reader};
 
-/// Under the client's own number: to say it again is to have said it once.
+/// Sends a message under its client id: idempotent.
 pub(super) async fn put(
     context: &Context,
     request: &Request,
@@ -91,7 +91,8 @@ pub(super) async fn show(context: &Context, request: &Request, room: &str, seq: 
     let (caller, room) = about(context, request, room)?;
     let after = readable(context, caller, room).await?;
     let seq = fields::seq(seq)?;
-    // What was said while the room was closed is not there for who came by the open protocol.
+    // A caller that may read the room only because it is public does not see messages that were
+    // sent while it was private.
     if seq > after { shown(context, room, seq).await } else { Err(Code::MessageNotFound.into()) }
 }
 
@@ -157,7 +158,7 @@ async fn set_reaction(
     .await
 }
 
-/// Puts a reaction on a message, or takes it off, as the log has just done.
+/// Adds or removes a reaction on a message, as the log has just done.
 fn reaction(reactions: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on: bool) {
     let folded = by.folded();
     let place = reactions.iter().position(|(reaction, _)| *reaction == emoji);
@@ -182,8 +183,8 @@ fn reaction(reactions: &mut Vec<(Emoji, Vec<Name>)>, emoji: Emoji, by: &Name, on
     reactions.retain(|(_, names)| !names.is_empty());
 }
 
-/// Says something, and answers with it. What the log has taken is answered by what is known of it
-/// here: no reader who is busy makes it look as if it had failed.
+/// Sends a message, and answers with it. A committed message is answered from memory, so a busy
+/// reader cannot make it look failed.
 async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -> Answered {
     let Action::Send { ref text, ref client_id, reply_to, .. } = action else {
         unreachable!("only what is sent is said")
@@ -213,7 +214,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
     // core keeps nothing: only what is sent again is read.
     let found = match (find(context, room, seq).await?, sent) {
         (Some(found), _) => found,
-        // It was said before, and is not kept any more.
+        // The message was sent before, and is deleted by retention.
         (None, Some(client_id)) => {
             let me = who(context, caller).await?.name.lowered();
             let spent = context.readers.read_in_turn(move |it| it.spent(&me, &client_id)).await?;
@@ -224,10 +225,9 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
     Ok(told(200, &found))
 }
 
-/// Changes a message, and answers with it as it is then. The core keeps neither the text of a
-/// message nor its reactions, so the answer needs the log; but it is read *before*: a message that
-/// cannot be read is not changed either, and once it is changed, nothing can keep the answer back.
-/// (What others do to it in between, the stream tells.)
+/// Changes a message, and answers with the result. It is read *before*: an unreadable message is
+/// not changed, and a changed one needs no reading for the answer. (The stream shows other clients'
+/// changes in between.)
 async fn changed(
     context: &Context,
     caller: Caller,
@@ -235,7 +235,7 @@ async fn changed(
     [room, target]: [u64; 2],
     change: impl FnOnce(&mut Message, Acted),
 ) -> Answered {
-    who(context, caller.clone()).await?; // Nothing is read for strangers.
+    who(context, caller.clone()).await?; // Strangers cause no reads.
     let before = find(context, RoomId(room), Seq(target)).await?;
     let acted = context.hub.call(caller, call::Act(action)).await?;
     let mut message = before.ok_or(Code::MessageNotFound)?;
@@ -243,13 +243,13 @@ async fn changed(
     Ok(Response::new(200).json(json_body::text(&Said::from(&message))))
 }
 
-/// A message that was said, and where it is.
+/// A sent message, and its room.
 fn told(status: u16, message: &Message) -> Response {
     let response = Response::new(status).json(json_body::text(&Said::from(message)));
     response.header("Location", location(message.room, message.seq))
 }
 
-/// Answers with the message, as it is now.
+/// Answers with the message in its current state.
 async fn shown(context: &Context, room: RoomId, seq: Seq) -> Answered {
     let found = find(context, room, seq).await?.ok_or(Code::MessageNotFound)?;
     Ok(Response::new(200).json(json_body::text(&Said::from(&found))))
@@ -261,7 +261,7 @@ async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Messag
         tokio::time::sleep(Duration::from_millis(READ_LATE_MS)).await;
         context.readers.read_in_turn(job).await
     };
-    // Two queues, and one answer: who changes a message is not to wait for everybody who reads.
+    // Two queues, and one answer: an edit must not wait for all the readers of history.
     tokio::select! {
         biased;
         Ok(found) = context.readers.read(job) => Ok(found),
@@ -273,13 +273,13 @@ fn location(room: RoomId, seq: Seq) -> String {
     format!("/api/v1/rooms/{room}/messages/{seq}")
 }
 
-/// A body that says in JSON what is said, and to what.
+/// A JSON body: the text, and the message that it replies to.
 fn written(request: &Request) -> Result<(Box<str>, Option<Seq>), Failure> {
     let body = asking::fields(request)?;
     Ok((body.message()?, body.number("reply_to")?.map(Seq)))
 }
 
-/// A body that is the text itself. The line end that editors and `echo` put at its end is not.
+/// A plain-text body. The final line end of editors and `echo` is removed.
 fn plain(request: &Request) -> Result<Box<str>, Failure> {
     let text = str::from_utf8(&request.body).map_err(|_| Failure::field("text"))?;
     let text = text.strip_suffix('\n').unwrap_or(text);

@@ -1,16 +1,16 @@
-//! `/api/v1`, the server's own protocol: what the web client, bots and `curl` speak. Rooms,
-//! history, search, and one stream of everything that happens in one's rooms.
+//! `/api/v1`, the server's own protocol, for the web client, bots and `curl`. Rooms, history,
+//! search, and one stream of all events of the caller's rooms.
 //!
-//! It translates, checks what can be checked without knowing others, and leaves the rest to the
-//! core; what is old it lets the readers look up. Called by [`route`](super::route).
+//! It translates, checks what needs no other state, and leaves the rest to the core; the readers
+//! look up history. Called by [`route`](super::route).
 //!
 //! To add a request, add its line to [`ROUTES`], its function to the file of its topic (`identity`,
 //! `rooms`, `messages` …), and its description to `openapi.json`; tests compare routes and
 //! description. What only the core can decide is a call of its own in `chat/vocabulary/call.rs`.
 //!
-//! Reading order: here, what there is; `asking`, who asks; `errors`, how one is refused; then
-//! `identity`, `rooms`, `members`, `messages` and `search`, a theme each. `json` and `fields` are
-//! what goes out and comes in; `codec`, `framing`, `frames` and `events` the stream.
+//! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
+//! then `identity`, `rooms`, `messages` and `search`, a theme each. `json` and `fields` are output
+//! and input; `codec`, `framing`, `frames` and `events` the stream.
 
 mod asking;
 mod codec;
@@ -43,12 +43,12 @@ use crate::http::Response;
 use crate::protocol::Protocol;
 use crate::protocol::routes::{Route, routes};
 
-/// This protocol, as the others know it.
+/// The protocol's interface.
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&codec::CODEC, &codec::SSE, &codec::LINES, &codec::PLAIN],
     claims: |path| matches!(path, ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz"]),
     routes: ROUTES,
-    // A stream makes one present; it may be heard from anywhere by whoever has a key.
+    // A stream makes its user present; with a key it may be opened from any origin.
     acts: |request, path| {
         matches!(path, ["api", "v1", "events"] | ["r", _]) && request.bearer().is_none()
     },
@@ -92,7 +92,7 @@ const ROUTES: &[Route] = routes! {
     Get "/api/v1/rooms/{room}/messages" => messages::page(room),
     Post "/api/v1/rooms/{room}/messages" => messages::say(room),
     Get "/api/v1/rooms/{room}/messages/{message}" => messages::show(room, message),
-    // A message is made under its client id, and from then on known by its number.
+    // A message is created under its client id, and addressed by its sequence number afterwards.
     Put "/api/v1/rooms/{room}/messages/{message}" => messages::put(room, message),
     Patch "/api/v1/rooms/{room}/messages/{message}" => messages::edit(room, message),
     Delete "/api/v1/rooms/{room}/messages/{message}" => messages::delete(room, message),
@@ -109,5 +109,5 @@ const ROUTES: &[Route] = routes! {
     Get "/readyz" => server::ready(),
 };
 
-/// What a request is answered with.
+/// The result of a request.
 type Answered = Result<Response, Failure>;

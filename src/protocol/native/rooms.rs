@@ -1,6 +1,6 @@
-//! Rooms: finding, making and changing them, and coming to stay.
+//! Rooms: listing, creating, changing and joining them.
 //!
-//! A hidden room that one is not in does not exist, whatever one asks of it.
+//! A hidden room does not exist for a caller that is not a member, in any request.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ use crate::store::{Counts, Reader};
 
 pub(super) async fn list(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
-    // All counts are read before the first room is told: what cannot be read is refused.
+    // All counts are read before the first room is written: a failed read refuses the request.
     let mine = marks(&context.hub, &caller).await?;
     let mine: Vec<(RoomId, Seq)> = mine.into_iter().map(|one| (one.room, one.read)).collect();
     let counts = counted(context, caller.clone(), mine).await?;
@@ -35,12 +35,12 @@ pub(super) async fn list(context: &Context, request: &Request) -> Answered {
     Ok(lists::respond(Response::new(200), r#"{"rooms":["#, list, "]}").await?)
 }
 
-/// The list of rooms, as it is told.
+/// The list of rooms in progress.
 struct Rooms {
     hub: HubHandle,
     caller: Caller,
     after: RoomId,
-    /// What is new in those that the caller is a member of.
+    /// The unread counts of the caller's rooms.
     counts: HashMap<RoomId, Counts>,
 }
 
@@ -69,8 +69,7 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let title = wanted.title.ok_or(Failure::field("title"))?;
     let visibility = wanted.visibility.ok_or(Failure::field("visibility"))?;
     check_password(visibility, wanted.password.as_deref(), false)?;
-    // Hashing a password costs much: strangers and a title that is taken are refused before. (The
-    // core looks again.)
+    // Hashing is expensive, so check the caller and the title first. (The core checks again.)
     who(context, caller.clone()).await?;
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, wanted.password).await?;
@@ -114,7 +113,7 @@ pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> 
     Ok(Response::new(204))
 }
 
-/// The rooms that the caller has deleted, and can bring back.
+/// The rooms that the caller has deleted, and can restore.
 pub(super) async fn deleted(context: &Context, request: &Request) -> Answered {
     #[derive(Serialize)]
     struct Rooms<'a> {
@@ -126,7 +125,7 @@ pub(super) async fn deleted(context: &Context, request: &Request) -> Answered {
     Ok(Response::new(200).json(json_body::text(&Rooms { rooms })))
 }
 
-/// Brings a deleted room back, maybe under another title.
+/// Restores a deleted room, maybe under another title.
 pub(super) async fn restore(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let title = asking::fields_or_none(request)?.parsed("title", Title::new)?;
@@ -137,8 +136,8 @@ pub(super) async fn restore(context: &Context, request: &Request, room: &str) ->
 pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let body = asking::fields_or_none(request)?;
-    who(context, caller.clone()).await?; // The password of a room is not for strangers to try.
-    // Without a right to show there is still one's membership, or a protocol that stands open.
+    who(context, caller.clone()).await?; // Strangers may not try passwords.
+    // Without a password a membership may let the caller in, or the room may be public.
     let access = match body.text("password")? {
         Some(password) => unlock(context, &caller, room, password).await?,
         None => Access::Open,
@@ -156,7 +155,7 @@ pub(super) async fn exit(context: &Context, request: &Request, room: &str) -> An
     Ok(Response::new(204))
 }
 
-/// The owner of a room puts somebody out.
+/// The owner of a room removes a member.
 pub(super) async fn expel(
     context: &Context,
     request: &Request,
@@ -195,7 +194,7 @@ pub(super) async fn view(
     Ok(*context.hub.call(caller, call::View { room }).await?)
 }
 
-/// After which entry the caller may read a room: a member's, or a public one.
+/// The entry after which the caller may read a room: for a member, or of a public room.
 pub(super) async fn readable(
     context: &Context,
     caller: Caller,
@@ -222,14 +221,14 @@ pub(super) async fn marks(
     }
 }
 
-/// The lock of a room, if the caller may change it.
+/// The password state of a room, if the caller may change it.
 async fn own(context: &Context, caller: Caller, room: RoomId) -> Result<PasswordState, Failure> {
     let call = call::MayChange { room: RoomRef::Id(room), access: Access::Member };
     Ok(context.hub.call(caller, call).await?)
 }
 
-/// The right that a password gives; one that is wrong gives none. It takes as long where there is
-/// no such room.
+/// The access that a password gives; a wrong one gives none. It takes the same time if the room
+/// does not exist.
 async fn unlock(
     context: &Context,
     caller: &Caller,
@@ -253,7 +252,7 @@ async fn unlock(
     Ok(generation.map_or(Access::Open, |generation| Access::Password { generation }))
 }
 
-/// Random bits for the number of a room that is or becomes hidden.
+/// Random bits for the id of a room that is or becomes hidden.
 fn chance() -> u64 {
     u64::from_le_bytes(crypto::random())
 }
@@ -265,7 +264,7 @@ async fn respond(context: &Context, caller: Caller, status: u16, info: RoomInfo)
     Ok(Response::new(status).json(json_body::text(&room)))
 }
 
-/// What is new in each of these rooms; nothing in those that the caller is no member of.
+/// The unread counts of these rooms; zero for rooms of which the caller is not a member.
 async fn counts(
     context: &Context,
     caller: Caller,
@@ -280,7 +279,7 @@ async fn counts(
     Ok(infos.iter().map(|info| counted.get(&info.id).copied().unwrap_or_default()).collect())
 }
 
-/// What is new in the caller's rooms beyond what they have read.
+/// The unread counts of the caller's rooms.
 async fn counted(
     context: &Context,
     caller: Caller,
@@ -294,7 +293,7 @@ async fn counted(
     Ok(context.readers.read(read).await?)
 }
 
-/// What a body says about a room, as far as it says something, and found valid.
+/// The room fields of a body that are present, validated.
 struct Wanted {
     title: Option<Title>,
     description: Option<Description>,
@@ -314,7 +313,7 @@ impl Wanted {
     }
 }
 
-/// Whether that password fits the visibility that the room is to have. `keeps`: it has one already.
+/// Whether the password fits the room's visibility. `keeps`: the room has a password already.
 fn check_password(
     visibility: Visibility,
     password: Option<&str>,

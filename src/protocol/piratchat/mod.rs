@@ -1,7 +1,7 @@
 //! Piratchat: accounts with keys, sessions in a cookie, and one websocket into the lobby.
 //!
-//! It translates, and decides nothing that lasts. A key is seen here when it is made and when it is
-//! shown, and never kept or logged. Called by [`route`](super::route).
+//! It translates, and decides nothing that lasts. It sees a key when the key is made and when a
+//! client sends it, and never keeps or logs it. Called by [`respond`](super::respond).
 
 mod codec;
 #[cfg(test)]
@@ -22,7 +22,7 @@ use crate::protocol::{Context, Outcome, Protocol, protocol_id};
 use crate::protocol::{advice, cookies, give_up, json_body, lists, session};
 use crate::time::Time;
 
-/// This protocol, as the others know it.
+/// The protocol's interface.
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&CODEC],
     claims: |path| matches!(path, ["api" | "ws", ..]),
@@ -44,12 +44,12 @@ const ROUTES: &[Route] = routes! {
     Stream "/ws" => websocket(),
 };
 
-/// Why a request is refused: the status, and what to do about it.
+/// A refusal: the status, and what to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Failure {
     status: u16,
     says: &'static str,
-    /// For what was too much at once: after how many seconds there may be more.
+    /// For a rate limit: the seconds to wait.
     retry_after_secs: u32,
 }
 
@@ -112,9 +112,8 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     Ok(cookies::give(Response::new(200), request, &session, &context.epoch).json(body))
 }
 
-/// It is answered with 200 always, whatever the cookie is worth, but for one case: a session that
-/// the disk cannot be told the end of (503). To say that it has ended would be a lie, and whoever
-/// leaves a shared computer has to know.
+/// Always 200, for any cookie, except for a session whose end cannot be written to disk (503): a
+/// false confirmation would mislead a user that leaves a shared computer.
 async fn log_out(context: &Context, request: &Request) -> Result<Response, Failure> {
     if let Some(key) = session(context, request) {
         context.hub.call(Caller::Session(key), call::Logout).await?;
@@ -129,7 +128,7 @@ async fn online(context: &Context, request: &Request) -> Result<Response, Failur
     Ok(lists::respond(Response::new(200), r#"{"online_clients":["#, list, "]}").await?)
 }
 
-/// Who is in the global chat, as it is told.
+/// The users in the global chat, as JSON.
 struct Online {
     hub: HubHandle,
     caller: Caller,
@@ -195,7 +194,7 @@ fn caller(context: &Context, request: &Request) -> Result<Caller, Failure> {
     session(context, request).map(Caller::Session).ok_or(NO_COOKIE)
 }
 
-/// Gives an error that comes from HTTP itself the body that Piratchat's have.
+/// Gives an error of the HTTP layer Piratchat's body.
 fn dress(response: Response) -> Response {
     match response.status {
         ..400 => response,
@@ -203,7 +202,7 @@ fn dress(response: Response) -> Response {
     }
 }
 
-/// The answer to what is no request.
+/// The response to an unreadable request.
 fn refused(reject: Reject) -> Response {
     Response::new(reject.status).json(error(reject.why))
 }
@@ -257,7 +256,7 @@ impl From<Refusal> for Failure {
                 let says = "too many requests in a short time; wait a little, then try again";
                 return Failure { retry_after_secs, ..Failure::new(429, says) };
             }
-            // What can be wrong with an event or a room, of which no request here has any.
+            // Refusals of events and rooms, which no request here has.
             Refusal::MessageNotFound
             | Refusal::ClientIdReused
             | Refusal::TooManyReactions
