@@ -3,6 +3,8 @@
 //! This only parses; whether an address is free or a file writable shows when it is used. `main`
 //! calls it with the arguments; everything above reads the result.
 
+mod admin;
+mod help;
 mod networks;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,8 @@ use std::path::PathBuf;
 use crate::limits;
 use crate::logger::Level;
 
+pub use admin::{AdminTask, AdminWhat};
+use help::help;
 pub use networks::Network;
 
 /// When a write counts as durable.
@@ -138,6 +142,8 @@ pub enum MaintenanceTask {
         /// Also if a database exists already.
         force: bool,
     },
+    /// Does what only somebody in charge may, beside the running server or without one.
+    Admin(AdminTask),
 }
 
 /// The name of each [`MaintenanceTask`], its arguments, and its meaning.
@@ -248,7 +254,11 @@ fn read(
             Ok(CliCommand::Run(config))
         };
     };
-    Ok(CliCommand::Tend { db: config.db, chore: chore(first, rest, force)? })
+    let chore = match first.to_str() {
+        Some("admin") if !force => MaintenanceTask::Admin(AdminTask::parse(rest)?),
+        _ => chore(first, rest, force)?,
+    };
+    Ok(CliCommand::Tend { db: config.db, chore })
 }
 
 /// Parses a command and its files.
@@ -446,44 +456,4 @@ fn text(name: &str, value: OsString) -> Result<String, String> {
 
 fn hint(what: &str) -> String {
     format!("{what}; try --help")
-}
-
-fn help() -> String {
-    let mut text = "\
-shanty - a small chat server to host yourself: one binary, one SQLite file, one port.
-
-Usage: shanty [--flag VALUE]...
-       shanty backup|verify|restore|export|import [FILE] [--db FILE]
-
-Without flags it listens on port 7777 of every address and keeps everything in shanty.db
-in the working directory. Open the address that it prints in a browser.
-
-"
-    .to_owned();
-    for (name, value, meaning) in SETTINGS {
-        text += &format!("  --{:26} {meaning}\n", format!("{name} {value}"));
-    }
-    text += "  --help, --version            print this, or the version, and stop
-
-Commands that work on the database (--db) instead of serving it:
-
-";
-    for (name, file, meaning) in CHORES {
-        text += &format!("  {:28} {meaning}\n", format!("{name} {file}"));
-    }
-    text += "
-Keep backups and exports private: they contain all messages.
-
-Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. The flag
-overrides the variable, and an empty variable counts as unset.
-Besides, PORT is the port to listen on, and SECRET_KEY (32 bytes or more) signs room tokens
-instead of the random secret in the database.
-
-Example: reachable from this machine only, with logins that last for a day:
-  shanty --listen 127.0.0.1:7777 --db /var/lib/shanty/shanty.db --session-ttl 86400
-
-It stops on SIGTERM or SIGINT (Ctrl-C), after all messages are on disk.
-Exit codes: 0 done or stopped as asked; 1 could not start, failed, or verify found a fault;
-2 wrong arguments.";
-    text
 }

@@ -266,6 +266,12 @@ pub const TITLE_CHARS_MIN: usize = 2;
 pub const TITLE_CHARS_MAX: usize = 70;
 /// Characters of a room's description.
 pub const DESCRIPTION_CHARS_MAX: usize = 70;
+/// A line over the operator's socket, either way.
+pub const OPERATOR_LINE_BYTES_MAX: usize = 1_024;
+/// How long one command over that socket may take: the others wait for it. The disk may be slow.
+pub const OPERATOR_DEADLINE_MS: u64 = 10_000;
+/// The reason that somebody in charge gives: a line, not a letter.
+pub const REASON_CHARS_MAX: usize = 200;
 /// Characters of a room's password: at least, and at most (hashing reads all of them).
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// See [`PASSWORD_CHARS_MIN`].

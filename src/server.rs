@@ -8,6 +8,7 @@
 //! everything acknowledged to it is on disk.
 
 mod dispatch;
+mod shell;
 mod space;
 
 use std::future::{pending, poll_fn};
@@ -25,9 +26,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
 
-use crate::chat::{Settings, Space};
+use crate::chat::{Role, Settings, Space};
 use crate::config::Config;
 use crate::connection::{Gate, Slots};
+use crate::crypto;
 use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
     ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS,
@@ -111,11 +113,14 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let slots = Slots::new(config.connections);
     let mut gate = slots.gate();
     let disk = Disk::of(&config.db, config.disk_free_bytes);
-    let mut tasks = start(config, store, &slots);
+    let setup = (!has_owner(&store)).then(crypto::session_key);
+    let db = config.db.clone();
+    let mut tasks = start(config, store, &slots, setup.as_deref());
     let (core, mut space) = (Arc::new(tasks.handle.log_handle()), Space::Enough);
     space::look(&disk, &core, &mut space).await;
     let watch = tokio::spawn(space::watch(disk, core, space));
-    announce(address);
+    let operator = tokio::spawn(shell::serve(db, tasks.handle.clone()));
+    announce(address, setup.as_deref());
 
     // The other branches run while accepting waits.
     let failed = tokio::select! {
@@ -131,6 +136,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     }
     drop(listener);
     watch.abort();
+    operator.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(tasks));
     tokio::select! {
@@ -146,12 +152,15 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
 
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
-fn start(config: Config, store: Store, slots: &Slots) -> Tasks {
+fn start(config: Config, store: Store, slots: &Slots, setup: Option<&str>) -> Tasks {
     let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let secret = protocol::signing_secret(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_writer, from_hub) = store::line();
-    let settings = Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
+    let settings = Settings {
+        setup: setup.map(crypto::hash),
+        ..Settings::new(config.session_ttl_secs, config.limits)
+    };
     let (hub, handle, rounds) =
         Hub::new(settings, snapshot, to_writer, protocol::codecs(), &epoch, config.workers);
     let log = handle.log_handle();
@@ -288,8 +297,14 @@ async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-/// Prints the line with the address for a browser.
-fn announce(mut address: SocketAddr) {
+/// Whether somebody owns the server.
+fn has_owner(store: &Store) -> bool {
+    store.snapshot.accounts.iter().any(|account| account.role == Some(Role::Owner))
+}
+
+/// Prints the line with the address for a browser; and a second one, with the way to become the
+/// owner, while there is none.
+fn announce(mut address: SocketAddr, setup: Option<&str>) {
     let everywhere = address.ip().is_unspecified();
     if everywhere {
         // The unspecified address cannot be opened in a browser; the loopback address can.
@@ -303,5 +318,9 @@ fn announce(mut address: SocketAddr) {
     let mut out = io::stdout().lock();
     // A closed standard output is no error.
     let _ = writeln!(out, "shanty {version} is open: http://{address}{others}");
+    if let Some(token) = setup {
+        let link = format!("http://{address}/#/setup/{token}");
+        let _ = writeln!(out, "it has no owner yet: log in, then open {link} (works once)");
+    }
     let _ = out.flush();
 }

@@ -23,7 +23,7 @@ struct Bench {
 impl Bench {
     fn new(messages: u64) -> Bench {
         let (line, end) = line();
-        let settings = Settings { session_ttl_secs: 3_600, limits: false };
+        let settings = Settings::new(3_600, false);
         let (hub, handle, rounds) =
             Hub::new(settings, Snapshot::default(), line, vec![], "epoch", 2);
         let session = crypto::hash("session");

@@ -154,8 +154,7 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let opened = scratch.open();
         let snapshot = opened.snapshot;
         let (line, writes) = line();
-        let settings =
-            Settings { session_ttl_secs: config.session_ttl_secs, limits: config.limits };
+        let settings = Settings::new(config.session_ttl_secs, config.limits);
         let (hub, handle, mut rounds) = Hub::new(settings, snapshot, line, codecs(), "e0", 1);
         let log = handle.log_handle();
         // A thread outside the runtime: tokio's paused clock does not advance while a blocking task

@@ -4,6 +4,8 @@
 //!
 //! Both directions are side by side here, so that they stay inverse to each other.
 
+mod deeds;
+
 use std::fmt::Display;
 
 use rusqlite::types::{Type, ValueRef};
@@ -74,16 +76,16 @@ pub(super) fn append(
     }
     let (kind, body) = kind_and_body(entry);
     let body = body.map(|body| body.to_string());
-    let aim = aim(entry);
-    let calls = match entry {
+    let (act, aim) = (entry.act(), aim(entry));
+    let calls = match act {
         Entry::Edited { calls, .. } => calls_body(calls),
         _ => None,
     };
-    let words = match entry {
+    let words = match act {
         Entry::Edited { text, .. } => Some((&**text, calls.as_deref())),
         _ => None,
     };
-    let first = match entry {
+    let first = match act {
         Entry::Edited { target, .. } | Entry::Deleted { target, .. } => {
             chain::first_said(connection, *target)?
         }
@@ -112,7 +114,7 @@ pub(super) fn append(
 
 /// The room, the message that the entry changes, and the author of the change.
 pub(super) fn aim(entry: &Entry) -> Option<(RoomId, Seq, &Author)> {
-    match entry {
+    match entry.act() {
         Entry::Edited { room, target, by, .. }
         | Entry::Deleted { room, target, by, .. }
         | Entry::Reacted { room, target, by, .. } => Some((*room, *target, by)),
@@ -152,7 +154,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
             let flag = |field: &str| {
                 body.get(field).and_then(Value::as_bool).ok_or_else(|| unreadable("body"))
             };
-            match &*kind {
+            let act = match &*kind {
                 "deleted" => {
                     let (room, target, by) = (room()?, target()?, author(row)?);
                     Entry::Deleted { room, target, by, as_owner: flag("as_owner")? }
@@ -164,7 +166,8 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
                     Entry::Reacted { room, target, by, emoji, on: flag("on")? }
                 }
                 _ => from_body(&kind, &body).ok_or_else(|| unreadable("body"))?,
-            }
+            };
+            deeds::unsigned(&body, act).ok_or_else(|| unreadable("body"))?
         }
     };
     Ok((seq, time, entry))
@@ -257,6 +260,13 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
         Entry::Edited { .. } => return ("edited", None),
         Entry::Deleted { as_owner, .. } => ("deleted", json!({"as_owner": as_owner})),
         Entry::Reacted { emoji, on, .. } => ("reacted", json!({"emoji": emoji.as_str(), "on": on})),
+        Entry::Deed { by, reason, act } => {
+            let (kind, body) = kind_and_body(act);
+            return (kind, Some(deeds::signed(body, *by, reason.as_ref())));
+        }
+        Entry::RoleChanged { .. } => {
+            deeds::kind_and_body(entry).expect("the kinds that are not above")
+        }
     };
     (kind, Some(body))
 }
@@ -343,7 +353,7 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
             Entry::RoomReturned { room: room()?, title: Title::kept(body.get("title")?.as_str()?)? }
         }
         "room_purged" => Entry::RoomPurged { room: room()? },
-        _ => return None,
+        kind => return deeds::from_body(kind, body),
     })
 }
 

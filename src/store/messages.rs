@@ -7,6 +7,9 @@
 //! checked before that the account is a member of the room, and says `as_owner` if the account owns
 //! it (`chat/core/messages.rs`). Only the author may edit.
 //!
+//! A deed of somebody in charge (`Entry::Deed`) is refused unless the account has the role here,
+//! where the log has come to.
+//!
 //! # Deleted texts
 //!
 //! A deleted message loses its text in the log, in the index and in `mention`; the entries that
@@ -17,7 +20,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::chat::{AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq};
+use crate::chat::{AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, Role, RoomId, Seq};
 use crate::crypto::{self, KeyHash};
 use crate::limits::{REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 use crate::store::entries::{self, aim, signed, unsigned};
@@ -37,6 +40,14 @@ pub(super) enum Outcome {
 
 /// Checks an entry against the log, in the caller's transaction.
 pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<Outcome> {
+    if let Entry::Deed { by, act, .. } = entry {
+        return match by {
+            Some(by) if role_of(connection, *by)? < Some(entry.least_role()) => {
+                Ok(Outcome::Refused(Refusal::Forbidden))
+            }
+            _ => check(connection, act),
+        };
+    }
     if let Entry::Said { room, author, text, client_id, reply_to, .. } = entry {
         // A repeated send is accepted even if the message that it answers is gone since.
         if let Some((account, id)) = author.account.zip(client_id.as_ref())
@@ -81,6 +92,15 @@ pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         }
         _ => Ok(Outcome::Accepted),
     }
+}
+
+/// The role of an account on the server.
+fn role_of(connection: &Connection, account: AccountId) -> rusqlite::Result<Option<Role>> {
+    connection
+        .prepare_cached("SELECT role FROM account WHERE id = ? AND gone IS NULL")?
+        .query_row([signed(account.0)], |row| entries::optional_text(row, "role", Role::parse))
+        .optional()
+        .map(Option::flatten)
 }
 
 /// Whether a message has this text now.

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Row};
 
 use crate::chat::{
-    Account, AccountId, Color, DeletedRecord, Description, MemberRecord, Name, RoomId, RoomRecord,
-    RoomSettings, Seq, Session, SessionId, Snapshot, Title, Visibility,
+    Account, AccountId, Color, DeletedRecord, Description, MemberRecord, Name, Role, RoomId,
+    RoomRecord, RoomSettings, Seq, Session, SessionId, Snapshot, Title, Visibility,
 };
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
@@ -71,6 +71,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         key: row.get("key")?,
         color: optional_text(row, "color", Color::new)?,
         created: Time(row.get("created")?),
+        role: optional_text(row, "role", Role::parse)?,
     })
 }
 

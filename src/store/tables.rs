@@ -7,7 +7,7 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use crate::chat::{
-    AccountId, Color, Entry, LOBBY, RoomId, RoomSettings, Seq, SessionId, Visibility,
+    AccountId, Color, Entry, LOBBY, Role, RoomId, RoomSettings, Seq, SessionId, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
@@ -23,11 +23,11 @@ pub(super) fn apply(
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     let sql = |sql: &str| connection.prepare_cached(sql);
-    match entry {
-        Entry::Said { .. }
+    match entry.act() {
+        entry @ (Entry::Said { .. }
         | Entry::Edited { .. }
         | Entry::Deleted { .. }
-        | Entry::Reacted { .. } => messages::apply(connection, seq, time, entry)?,
+        | Entry::Reacted { .. }) => messages::apply(connection, seq, time, entry)?,
         Entry::AccountMade { account, name, key, color } => {
             let made = sql("INSERT INTO account (id, name, folded, key, color, created)
                  VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")?
@@ -55,6 +55,11 @@ pub(super) fn apply(
         Entry::BlockChanged { account, blocked, on } => {
             block_changed(connection, *account, *blocked, *on)?;
         }
+        Entry::RoleChanged { account, role } => {
+            let change = "UPDATE account SET role = ? WHERE id = ? AND key IS NOT NULL";
+            sql(change)?.execute(params![role.map(Role::as_str), signed(account.0)])?;
+        }
+        Entry::Deed { .. } => {} // A deed is not about another.
         Entry::RoomMade { room, owner, settings } => {
             let made = room_made(connection, seq, time, (*room, *owner), settings)?;
             if let Some(owner) = owner.filter(|_| made) {

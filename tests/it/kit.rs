@@ -122,6 +122,8 @@ struct Running {
     child: Child,
     port: u16,
     line: String,
+    /// What it prints after that line.
+    lines: mpsc::Receiver<String>,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
 }
@@ -191,12 +193,19 @@ impl TestServer {
         let stderr = collect(child.stderr.take().expect("piped"));
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let (first, line) = mpsc::channel();
+        let (next, lines) = mpsc::channel();
         let stdout = thread::spawn(move || {
             let (mut line, mut rest) = (String::new(), String::new());
             let _ = stdout.read_line(&mut line);
             let _ = first.send(line);
-            let _ = stdout.read_to_string(&mut rest);
-            rest
+            loop {
+                let mut line = String::new();
+                if stdout.read_line(&mut line).unwrap_or_default() == 0 {
+                    return rest;
+                }
+                rest.push_str(&line);
+                let _ = next.send(line);
+            }
         });
         let line = line.recv_timeout(PATIENCE).unwrap_or_default();
         let port = line.split("http://").nth(1).and_then(|rest| {
@@ -208,7 +217,7 @@ impl TestServer {
             let _ = child.wait();
             panic!("it did not start: {line:?} {:?}", stderr.join());
         };
-        self.running = Some(Running { child, port, line, stdout, stderr });
+        self.running = Some(Running { child, port, line, lines, stdout, stderr });
     }
 
     fn running(&self) -> &Running {
@@ -222,6 +231,13 @@ impl TestServer {
     /// The line that it printed at the start.
     pub fn line(&self) -> &str {
         &self.running().line
+    }
+
+    /// The token of the setup link, which a server without an owner has printed.
+    pub fn setup_token(&self) -> String {
+        let line = self.running().lines.recv_timeout(PATIENCE).expect("a second line");
+        let link = line.split("/#/setup/").nth(1).expect("a link");
+        link.split(' ').next().expect("its token").to_owned()
     }
 
     /// The process id.

@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 
 /// The files below `protocol/` that may use JSON: the log's own encoding, in its file and in
 /// exports.
-const LOG_ENCODING: [&str; 3] =
-    ["src/store/entries.rs", "src/store/admin/export.rs", "src/store/admin/import.rs"];
+const LOG_ENCODING: [&str; 4] = [
+    "src/store/entries.rs",
+    "src/store/entries/deeds.rs",
+    "src/store/admin/export.rs",
+    "src/store/admin/import.rs",
+];
 
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [

@@ -22,7 +22,7 @@ pub(super) struct Came {
 impl Entry {
     /// The pending change that ends with this entry.
     pub(super) fn awaited(&self) -> Option<Awaited> {
-        match self {
+        match self.act() {
             Entry::RoomChanged { room, .. }
             | Entry::RoomGone { room, .. }
             | Entry::RoomReturned { room, .. }
@@ -42,7 +42,7 @@ impl Chat {
     /// Frees what a proposed entry reserved while it was pending.
     pub(super) fn release(&mut self, entry: &Entry) {
         self.made(entry);
-        match entry {
+        match entry.act() {
             Entry::AccountMade { name, .. } => self.accounts.release(&name.folded()),
             Entry::RoomMade { settings, .. } => self.rooms.release(&settings.title.folded()),
             Entry::RoomChanged { room, settings, .. } => {
@@ -86,7 +86,9 @@ impl Chat {
                     known.pending_entries = known.pending_entries.saturating_sub(1);
                 }
             }
-            Entry::Said { .. }
+            Entry::RoleChanged { role, .. } => self.setup_decided(*role),
+            Entry::Deed { .. }
+            | Entry::Said { .. }
             | Entry::Edited { .. }
             | Entry::Deleted { .. }
             | Entry::Reacted { .. } => {}
@@ -111,7 +113,8 @@ impl Chat {
         let event = |room, author, color, what| Event { room, time, author, color, what };
         match entry {
             Entry::AccountMade { account, name, key, color } => {
-                let made = Account { id: account, name, key, color, created: time };
+                let (created, role) = (time, None);
+                let made = Account { id: account, name, key, color, created, role };
                 if !self.accounts.insert(made) {
                     return Err(Refusal::NameTaken);
                 }
@@ -136,6 +139,8 @@ impl Chat {
             Entry::BlockChanged { account, blocked, on } => {
                 self.block_changed(account, blocked, on)
             }
+            Entry::RoleChanged { account, role } => self.role_changed(account, role),
+            Entry::Deed { act, .. } => self.apply(seq, time, *act, came),
             Entry::RoomMade { room, owner, settings } => {
                 let open = settings.visibility == Visibility::Public;
                 let opened = if open { seq } else { Seq(0) };

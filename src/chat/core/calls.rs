@@ -21,9 +21,10 @@ impl Chat {
             Caller::Key(key) => Some(key),
             _ => None,
         };
+        let operator = caller == Caller::Operator;
         let identified = self.identify(caller);
         let account = identified.ok().flatten().map(|caller| caller.account);
-        self.origin = Origin { source, account, subscription: None };
+        self.origin = Origin { source, account, subscription: None, operator };
         if let Err(refusal) = self.charge_call(&call) {
             return self.answer(id, Err(refusal));
         }
@@ -125,6 +126,8 @@ impl Chat {
                 self.restore_room(id, caller, call.room, call.title).map(|()| None)
             }
             Call::Subscribe(call) => self.subscribe(call, caller).map(Done).map(Some),
+            Call::ChangeRole(call) => self.change_role(id, caller, call),
+            Call::Setup(call) => self.set_up(id, caller, &call.token).map(|()| None),
         };
         match outcome {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),
@@ -216,7 +219,7 @@ impl Chat {
 
     fn identify(&mut self, caller: Caller) -> Result<Identity, Refusal> {
         let (key, needed) = match caller {
-            Caller::Nobody => return Ok(None),
+            Caller::Nobody | Caller::Operator => return Ok(None),
             Caller::Key(key) => {
                 let known = self.accounts.by_key(&key).ok_or(Refusal::UnknownKey)?;
                 return Ok(Some(Who { account: known.account.id, session: None }));

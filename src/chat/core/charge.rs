@@ -30,7 +30,7 @@ impl Chat {
     /// Charges an entry.
     pub(super) fn charge_entry(&mut self, entry: &Entry, purpose: &Purpose) -> Result<(), Refusal> {
         let bytes = |text: &str| text.len() as u64 + ENTRY_BYTES;
-        let (kind, bytes, room) = match (entry, purpose) {
+        let (kind, bytes, room) = match (entry.act(), purpose) {
             (_, Purpose::Own) => return Ok(()),
             (Entry::Said { room, text, .. }, _) => (Kind::Message, bytes(text), *room),
             (Entry::Edited { room, text, .. }, _) => (Kind::Change, bytes(text), *room),
@@ -66,7 +66,10 @@ impl Chat {
                 | Entry::RoomGone { .. }
                 | Entry::BlockChanged { on: false, .. }
                 | Entry::RoomPurged { .. }
-                | Entry::MemberChanged { member: false, .. },
+                | Entry::MemberChanged { member: false, .. }
+                // The few people in charge must be able to act.
+                | Entry::RoleChanged { .. }
+                | Entry::Deed { .. },
                 _,
             ) => return Ok(()),
         };
@@ -103,6 +106,8 @@ impl Chat {
             | Entry::RoomPurged { .. }
             | Entry::MemberChanged { member: false, .. }
             | Entry::Deleted { .. }
+            | Entry::RoleChanged { .. }
+            | Entry::Deed { .. }
             | Entry::Reacted { on: false, .. } => Ok(()),
         }
     }
@@ -136,7 +141,7 @@ impl Chat {
 
     /// The buckets and the tokens to take.
     pub(super) fn takes(&self, costs: &[(Kind, u64)], room: Option<RoomId>) -> Vec<Take> {
-        let Origin { source, account, subscription } = self.origin;
+        let Origin { source, account, subscription, .. } = self.origin;
         let guest = account.is_some_and(|account| self.is_guest(account));
         let mut takes = Vec::with_capacity(4 * costs.len());
         for &(kind, count) in costs {

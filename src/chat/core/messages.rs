@@ -73,8 +73,7 @@ impl Chat {
     pub(super) fn tell_stream(&mut self, base: SubscriptionId, event: ClientEvent) {
         let Some(stream) = self.streams.get(&base) else { return };
         let (protocol, account, session) = (stream.protocol, stream.account, stream.session);
-        self.origin =
-            Origin { source: stream.source, account: Some(account), subscription: Some(base) };
+        self.origin = Origin::connection(stream.source, Some(account), base);
         if let Some(session) = session {
             if self.accounts.session(session).is_none() {
                 return; // This stream is about to end, too.

@@ -8,7 +8,7 @@
 //! - A topic's file: how it handles its calls, what it proposes, and how it applies the entry that
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
-//!   `closing` (a room closes), `subscriptions` and `streams` (connections), `messages`.
+//!   `closing` (a room closes), `roles` (people in charge), `subscriptions` and `streams` (connections), `messages`.
 //! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
 //!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
 //!   work in several commands).
@@ -31,6 +31,7 @@ mod messages;
 mod orphans;
 mod people;
 mod quotas;
+mod roles;
 mod rooms;
 mod sight;
 mod snapshot;
@@ -42,6 +43,7 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::chat::core::apply::Came;
+use crate::chat::core::roles::Setup;
 pub use crate::chat::core::view::{MemberView, Shown, is_member_change_told};
 use crate::chat::numbered::Numbered;
 use crate::chat::state::accounts::Accounts;
@@ -64,6 +66,7 @@ use crate::chat::vocabulary::{
     Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomSettings,
     Space, What,
 };
+use crate::crypto::KeyHash;
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
 
@@ -74,6 +77,15 @@ pub struct Settings {
     pub session_ttl_secs: u64,
     /// `false` switches all rate limits off.
     pub limits: bool,
+    /// The SHA-256 of the token that makes its sender the owner of a server without one.
+    pub setup: Option<KeyHash>,
+}
+
+impl Settings {
+    /// Nothing but these.
+    pub const fn new(session_ttl_secs: u64, limits: bool) -> Settings {
+        Settings { session_ttl_secs, limits, setup: None }
+    }
 }
 
 /// The core. See the module's documentation.
@@ -112,6 +124,8 @@ pub struct Chat {
     /// How much free space the disk has.
     space: Space,
     closing: bool,
+    /// The way to the first owner, while the server has none.
+    setup: Option<Setup>,
     /// The last applied entry.
     last: Seq,
     /// The latest time of an applied entry.
@@ -156,6 +170,7 @@ impl Chat {
             quotas: Quotas::default(),
             space: Space::Enough,
             closing: false,
+            setup: settings.setup.map(Setup::new),
             last: snapshot.last,
             told: Time(0),
         };

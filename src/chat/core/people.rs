@@ -285,6 +285,7 @@ impl Chat {
             online,
             created: account.created,
             since: since.map_or(Seq(0), |member| member.since),
+            role: account.role,
         }
     }
 

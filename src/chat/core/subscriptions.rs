@@ -246,7 +246,7 @@ impl Chat {
         let protocol = subscribed.protocol;
         let (source, session, account) =
             (subscribed.source, subscribed.session, subscribed.account());
-        self.origin = Origin { source, account, subscription: Some(subscription) };
+        self.origin = Origin::connection(source, account, subscription);
         let standing = !self.closing && self.rooms.get(subscribed.room).is_some();
         let ended = session.is_some_and(|session| self.accounts.session(session).is_none())
             || account.is_some_and(|account| self.accounts.get(account).is_none());

@@ -69,7 +69,7 @@ impl MemberView {
         if let Some(room) = self.lost.get(&seq).filter(|room| self.wants(**room)) {
             return Some(Shown::Gone(*room));
         }
-        match entry {
+        match entry.act() {
             Entry::Said { room, .. }
             | Entry::Edited { room, .. }
             | Entry::Deleted { room, .. }
@@ -85,7 +85,7 @@ impl MemberView {
             let marks = self.rooms.get(&room)?;
             (marks.since == seq).then_some(room)
         };
-        match entry {
+        match entry.act() {
             Entry::RoomMade { room, .. }
             | Entry::RoomReturned { room, .. }
             | Entry::DirectMade { room, .. } => begun(*room),

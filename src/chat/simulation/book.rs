@@ -49,7 +49,7 @@ impl Book {
             let mut others = self.rooms.values().filter(|other| other.id != room);
             others.any(|other| other.settings.title.folded() == *title)
         };
-        match entry {
+        match entry.act() {
             Entry::AccountMade { account, name, key, .. } => {
                 let keyed = |account: &Account| key.is_some() && account.key == *key;
                 let clash =
@@ -101,11 +101,22 @@ impl Book {
                 self.deleted.contains_key(room) && !titled(&title.folded(), *room)
             }
             Entry::RoomPurged { room } => self.deleted.contains_key(room),
+            Entry::RoleChanged { account, .. } => {
+                self.accounts.get(account).is_some_and(|known| known.key.is_some())
+            }
             Entry::Said { room, .. }
             | Entry::Edited { room, .. }
             | Entry::Deleted { room, .. }
             | Entry::Reacted { room, .. } => self.rooms.contains_key(room),
+            Entry::Deed { .. } => false, // Nobody reports another's deed.
         }
+    }
+
+    /// Whether somebody in charge has the role for a deed.
+    pub fn may(&self, entry: &Entry) -> bool {
+        let Entry::Deed { by: Some(by), .. } = entry else { return true };
+        let role = self.accounts.get(by).and_then(|known| known.role);
+        role >= Some(entry.least_role())
     }
 
     /// Whether an entry ends an account's subscription with that session or without one.
@@ -115,7 +126,7 @@ impl Book {
         whose: Option<AccountId>,
         by: Option<SessionId>,
     ) -> bool {
-        match entry {
+        match entry.act() {
             Entry::SessionEnded { session } => by == Some(*session),
             Entry::KeyChanged { account, but, .. } => {
                 // (A session's subscription may have a name without an account.)
@@ -136,7 +147,7 @@ impl Book {
 
     /// The rooms that hear of an entry: its own, or those that end with a guest.
     pub fn rooms_of(&self, entry: &Entry) -> Vec<RoomId> {
-        match entry {
+        match entry.act() {
             Entry::AccountEnded { account } if self.fits(entry) => {
                 let theirs =
                     |record: &&RoomRecord| record.between.is_some_and(|t| t.contains(account));
@@ -179,10 +190,11 @@ impl Book {
         if !self.fits(entry) {
             return;
         }
-        match entry.clone() {
+        match entry.act().clone() {
             Entry::AccountMade { account: id, name, key, color } => {
                 self.names.insert(id, name.clone());
-                self.accounts.insert(id, Account { id, name, key, color, created: time });
+                self.accounts
+                    .insert(id, Account { id, name, key, color, created: time, role: None });
                 self.last_account = self.last_account.max(id.0);
                 self.join(id, LOBBY, seq);
             }
@@ -208,6 +220,9 @@ impl Book {
                         room.forsaken = room.owner.is_none();
                     }
                 }
+            }
+            Entry::RoleChanged { account, role } => {
+                self.accounts.get_mut(&account).expect("the entry fits").role = role;
             }
             Entry::SessionBegun { session: id, account, key, remember, agent } => {
                 let (created, last_used) = (time, time);
@@ -302,13 +317,16 @@ impl Book {
             Entry::Said { room, .. } => {
                 self.rooms.get_mut(&room).expect("a room").last = seq;
             }
-            Entry::Edited { .. } | Entry::Deleted { .. } | Entry::Reacted { .. } => {}
+            Entry::Edited { .. }
+            | Entry::Deleted { .. }
+            | Entry::Reacted { .. }
+            | Entry::Deed { .. } => {}
         }
     }
 
     /// A proposal never reuses a number from the log.
     pub fn is_new(&self, entry: &Entry) -> bool {
-        match entry {
+        match entry.act() {
             Entry::AccountMade { account, .. } => account.0 > self.last_account,
             Entry::SessionBegun { session, .. } => session.0 > self.last_session,
             Entry::RoomMade { room, .. } | Entry::DirectMade { room, .. } => !self.is_used(*room),
@@ -379,7 +397,9 @@ impl Book {
 
     /// Whether a change ends access by tokens or by openness.
     pub fn locks(&self, entry: &Entry) -> bool {
-        let Entry::RoomChanged { room, settings, generation, .. } = entry else { return false };
+        let Entry::RoomChanged { room, settings, generation, .. } = entry.act() else {
+            return false;
+        };
         let Some(before) = self.rooms.get(room) else { return false };
         let was_open = before.settings.visibility == Visibility::Public;
         let is_open = settings.visibility == Visibility::Public;
@@ -429,7 +449,7 @@ impl Book {
 
 /// The room of an entry; `None` for entries about people.
 pub fn room_of(entry: &Entry) -> Option<RoomId> {
-    match entry {
+    match entry.act() {
         Entry::RoomMade { room, .. }
         | Entry::DirectMade { room, .. }
         | Entry::MemberChanged { room, .. }

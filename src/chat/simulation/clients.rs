@@ -195,7 +195,7 @@ impl Teller<'_> {
     fn shows(&self, seq: Seq, entry: &Entry) -> Option<RoomId> {
         let begun =
             |room: RoomId| (self.follows.belongs(self.now, room) == Some(seq)).then_some(room);
-        match entry {
+        match entry.act() {
             Entry::RoomMade { room, .. }
             | Entry::RoomReturned { room, .. }
             | Entry::DirectMade { room, .. } => begun(*room),
@@ -235,7 +235,7 @@ impl Teller<'_> {
         if let Some(room) = lost.filter(|room| self.follows.wants(**room)) {
             return Some((*room, me, What::Gone { seq }));
         }
-        match entry {
+        match entry.act() {
             Entry::Edited { room, target, by, .. } if self.sees(*room, seq) => {
                 let (target, text) = (*target, self.words(*target).0?);
                 Some((*room, by.clone(), What::Edited { seq, target, text, calls: Box::default() }))
@@ -271,7 +271,7 @@ impl Teller<'_> {
         let Entry::Said { text, .. } = &self.log[index].1 else { return (None, None) };
         let (mut words, mut edited) = (Some(text.clone()), None);
         for (time, entry) in &self.log[index..] {
-            match entry {
+            match entry.act() {
                 Entry::Edited { target, text, .. } if *target == said => {
                     (words, edited) = (Some(text.clone()), Some(*time));
                 }

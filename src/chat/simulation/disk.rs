@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::chat::simulation::book::Book;
 use crate::chat::{
     AccountId, ClientId, Command, Entry, Field, Refusal, RoomId, Seq, SessionId, Ticket,
 };
@@ -14,6 +15,8 @@ pub struct Disk {
     queue: VecDeque<(Ticket, Time, Entry)>,
     /// Written: entry n is at index n - 1.
     pub log: Vec<(Time, Entry)>,
+    /// What the written entries make.
+    now: Book,
     /// Replies that the core has not heard, in order.
     answers: VecDeque<Command>,
     /// The stored last uses of sessions.
@@ -63,7 +66,8 @@ impl Disk {
 
     /// Checks what only the log knows: used client ids, existing messages and their authors.
     fn judge(&self, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
-        match entry {
+        match entry.act() {
+            _ if !self.now.may(entry) => Err(Refusal::Forbidden),
             Entry::Said { room, author, client_id, reply_to, .. } => {
                 let before = client_id.as_ref().and_then(|id| self.said(author.account, id, entry));
                 let astray = |seq| self.message(*room, seq).is_none();
@@ -124,7 +128,7 @@ impl Disk {
     /// The entry that deleted a message.
     fn gone(&self, target: Seq) -> Option<(Seq, Time)> {
         let entries = (1..).map(Seq).zip(&self.log);
-        let mut by = entries.filter_map(|(seq, (time, entry))| match entry {
+        let mut by = entries.filter_map(|(seq, (time, entry))| match entry.act() {
             Entry::Deleted { target: of, .. } if *of == target => Some((seq, *time)),
             _ => None,
         });
@@ -145,6 +149,7 @@ impl Disk {
     pub fn write(&mut self, ticket: Option<Ticket>, time: Time, entry: Entry) {
         self.log.push((time, entry.clone()));
         let seq = Seq(self.log.len() as u64);
+        self.now.apply(seq, time, &entry);
         self.answers.push_back(Command::Logged { ticket, seq, time, entry });
     }
 

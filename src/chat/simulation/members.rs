@@ -44,7 +44,7 @@ impl Simulation {
     /// The streams that must hear an entry: those of the members of its rooms.
     pub(super) fn hearers(&self, entry: &Entry) -> Vec<SubscriptionId> {
         let rooms = self.book.rooms_of(entry);
-        let own = match entry {
+        let own = match entry.act() {
             // An account that leaves a room for two, or returns, tells nobody else.
             Entry::MemberChanged { room, account, .. } if !self.book.is_room(room) => {
                 Some(*account)

@@ -12,6 +12,7 @@ mod clients;
 mod crash;
 pub(crate) mod dice;
 pub(crate) mod disk;
+mod in_charge;
 mod inputs;
 mod members;
 mod people;
@@ -30,8 +31,8 @@ use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::World;
 use crate::chat::{
-    Answer, Call, CallId, Caller, Chat, Command, Effect, Entry, Folded, Page, Refusal, RoomId,
-    RoomRecord, Seq, SessionId, Settings, Snapshot, Source, Space, Visibility, call, founding,
+    Call, Chat, Command, Effect, Entry, RoomId, RoomRecord, Seq, SessionId, Settings, Snapshot,
+    Space, call, founding,
 };
 use crate::crypto::KeyHash;
 use crate::limits;
@@ -40,7 +41,7 @@ use crate::time::{Moment, Time};
 const SEEDS: u64 = 2_000;
 const STEPS_MAX: u64 = 260;
 const TTL_SECS: u64 = 120;
-const SETTINGS: Settings = Settings { session_ttl_secs: TTL_SECS, limits: true };
+const SETTINGS: Settings = Settings::new(TTL_SECS, true);
 /// The author of entries that this core did not propose; has no subscription.
 const STRANGER: &str = "stranger";
 
@@ -303,6 +304,7 @@ impl Simulation {
                 assert_eq!(*time, self.clock, "a proposal has the current time");
                 assert!(self.book.is_new(entry), "a number is reused: {entry:?}");
                 assert!(self.book.respects_blocks(entry), "in spite of a block: {entry:?}");
+                assert!(self.book.may(entry), "without the role: {entry:?}");
                 self.disk.propose(*ticket, *time, entry.clone());
             }
             Effect::Mark { room, account, seq } => {
@@ -328,7 +330,7 @@ impl Simulation {
     fn expect(&mut self, command: &Command) {
         match command {
             Command::Logged { ticket, seq, time, entry } => {
-                if let Entry::RoomChanged { room, .. } = entry {
+                if let Entry::RoomChanged { room, .. } = entry.act() {
                     let own = ticket.is_some() && self.world.before.get(room) != Some(&None);
                     let now = self.book.rooms.get(room).map(|room| room.settings.clone());
                     self.world.before.insert(*room, now.filter(|_| own));
@@ -384,7 +386,7 @@ impl Simulation {
 
     fn expect_entry(&mut self, seq: Seq, time: Time, entry: &Entry) {
         let fits = self.book.fits(entry);
-        let ended = match entry {
+        let ended = match entry.act() {
             Entry::SessionEnded { .. } | Entry::KeyChanged { .. } => {
                 let ends = |account, session| self.book.ends_subscription(entry, account, session);
                 let mut ended = self.world.unsubscribe(|_, one| ends(one.account, one.session));
@@ -459,40 +461,5 @@ impl Simulation {
         if self.step.is_multiple_of(8) && !self.chat.is_busy() {
             self.book.compare(&self.chat.snapshot());
         }
-    }
-
-    /// Compares the core's list of people present with the announcements.
-    fn check_present(&mut self, room: RoomId) {
-        if self.world.closed {
-            return; // A shutdown announces no parts.
-        }
-        // A room for two answers only its two accounts; a deleted one nobody.
-        if self.book.rooms.get(&room).is_none_or(|room| room.between.is_some()) {
-            return;
-        }
-        let mut effects = Vec::new();
-        let ask = Command::Call {
-            id: CallId(u64::MAX),
-            source: Source::Own,
-            caller: Caller::Nobody,
-            call: call::Present { room, after: 0 }.into(),
-        };
-        self.chat.handle(self.moment(), ask, &mut effects);
-        let mut told = match effects.pop() {
-            Some(Effect::Answer {
-                answer: Ok(Answer::Present(Page { items: present, .. })),
-                ..
-            }) => present,
-            Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),
-            other => panic!("{other:?} is no list of people present"),
-        };
-        let open = |room: &RoomRecord| room.settings.visibility == Visibility::Public;
-        if self.book.rooms.get(&room).is_some_and(|room| !open(room)) {
-            assert!(told.is_empty(), "a stranger learns who is in {room:?}");
-            told = self.chat.rooms.get(room).expect("a room").present(0).items;
-        }
-        let names: Vec<Folded> = told.iter().map(|person| person.author.name.folded()).collect();
-        self.world.check_roster(room, &names);
-        assert!(self.book.rooms.contains_key(&room) || names.is_empty());
     }
 }

@@ -51,7 +51,8 @@ impl Simulation {
                 let name = it.name();
                 call::Person { name: name.as_str().into() }
             }),
-            37 => self.somebody_asks(|_| call::Me),
+            37 if self.dice.one_in(3) => self.somebody_asks(|_| call::Me),
+            37 => self.somebody_rules(),
             38 => self.somebody_asks(|it| {
                 let room = it.room();
                 let access = it.access(&room);
@@ -326,7 +327,7 @@ impl Simulation {
             session.and_then(|id| book.sessions.get(&id)).map(|session| session.account)
         };
         let (session, account, needed) = match caller {
-            Caller::Nobody => (None, None, None),
+            Caller::Nobody | Caller::Operator => (None, None, None),
             Caller::Key(key) => {
                 let mut all = self.book.accounts.values();
                 let account = all.find(|known| known.key == Some(*key)).map(|known| known.id);

@@ -173,7 +173,7 @@ impl Follows {
 fn messages(room: RoomId, after: Seq, log: &[(Time, Entry)]) -> BTreeMap<Seq, Message> {
     let mut all: BTreeMap<Seq, Message> = BTreeMap::new();
     for (seq, (time, entry)) in (1..).map(Seq).zip(log).filter(|(seq, _)| *seq > after) {
-        match entry {
+        match entry.act() {
             Entry::Said { room: at, author, text, .. } if *at == room => {
                 all.insert(seq, Message::new(author, text));
             }

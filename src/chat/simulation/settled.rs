@@ -1,7 +1,11 @@
 //! The end of subscriptions, and invariants when nothing is pending.
 
+use crate::chat::simulation::Simulation;
 use crate::chat::simulation::world::{Hearing, Member, World};
-use crate::chat::{Entry, Folded, RoomId, SessionId, SubscriptionId};
+use crate::chat::{
+    Answer, CallId, Caller, Command, Effect, Entry, Folded, Page, Refusal, RoomId, RoomRecord,
+    SessionId, Source, SubscriptionId, Visibility, call,
+};
 use crate::time::Time;
 
 impl World {
@@ -59,5 +63,42 @@ impl World {
             member.session
         });
         ended.collect()
+    }
+}
+
+impl Simulation {
+    /// Compares the core's list of people present with the announcements.
+    pub(super) fn check_present(&mut self, room: RoomId) {
+        if self.world.closed {
+            return; // A shutdown announces no parts.
+        }
+        // A room for two answers only its two accounts; a deleted one nobody.
+        if self.book.rooms.get(&room).is_none_or(|room| room.between.is_some()) {
+            return;
+        }
+        let mut effects = Vec::new();
+        let ask = Command::Call {
+            id: CallId(u64::MAX),
+            source: Source::Own,
+            caller: Caller::Nobody,
+            call: call::Present { room, after: 0 }.into(),
+        };
+        self.chat.handle(self.moment(), ask, &mut effects);
+        let mut told = match effects.pop() {
+            Some(Effect::Answer {
+                answer: Ok(Answer::Present(Page { items: present, .. })),
+                ..
+            }) => present,
+            Some(Effect::Answer { answer: Err(Refusal::RoomNotFound), .. }) => Vec::new(),
+            other => panic!("{other:?} is no list of people present"),
+        };
+        let open = |room: &RoomRecord| room.settings.visibility == Visibility::Public;
+        if self.book.rooms.get(&room).is_some_and(|room| !open(room)) {
+            assert!(told.is_empty(), "a stranger learns who is in {room:?}");
+            told = self.chat.rooms.get(room).expect("a room").present(0).items;
+        }
+        let names: Vec<Folded> = told.iter().map(|person| person.author.name.folded()).collect();
+        self.world.check_roster(room, &names);
+        assert!(self.book.rooms.contains_key(&room) || names.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Entries from another proposer: they may fit, or not.
 
 use crate::chat::simulation::{STRANGER, Simulation};
-use crate::chat::{AccountId, Author, Entry, Name, RoomId, SessionId, Visibility};
+use crate::chat::{AccountId, Author, Entry, Name, Role, RoomId, SessionId, Visibility};
 
 impl Simulation {
     /// An entry from another proposer: it may fit, or not.
@@ -36,6 +36,7 @@ impl Simulation {
                 self.session_keys.push(key);
                 Entry::SessionBegun { session, account, key, remember: false, agent: "".into() }
             }
+            2 if self.dice.one_in(2) => self.a_strangers_deed(),
             2 => Entry::SessionEnded { session: SessionId(1 + self.dice.below(12)) },
             3 => {
                 let drawn = RoomId(RoomId::DRAWN_MIN + self.dice.below(4));
@@ -78,6 +79,15 @@ impl Simulation {
         };
         let time = self.clock;
         self.disk.write(None, time, entry);
+    }
+
+    /// A deed of somebody in charge, who need not have the role: whoever wrote it has checked that.
+    fn a_strangers_deed(&mut self) -> Entry {
+        let account = AccountId(1 + self.dice.below(6));
+        let role = self.dice.pick(&[None, Some(Role::Administrator), Some(Role::Owner)]).flatten();
+        let act = Box::new(Entry::RoleChanged { account, role });
+        let by = self.dice.one_in(2).then(|| AccountId(1 + self.dice.below(6)));
+        Entry::Deed { by, reason: None, act }
     }
 
     fn a_strangers_change(&mut self, room: RoomId) -> Entry {

@@ -15,6 +15,7 @@ use crate::chat::numbered::Numbered;
 use crate::chat::state::index::Index;
 use crate::chat::state::mentions::called;
 use crate::chat::types::{AccountId, Color, Folded, Name, SessionId, SubscriptionId};
+use crate::chat::vocabulary::Role;
 use crate::crypto::KeyHash;
 use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::{Moment, Time};
@@ -32,6 +33,8 @@ pub struct Account {
     pub color: Option<Color>,
     /// When it was registered.
     pub created: Time,
+    /// Its role on the server; never a guest's.
+    pub role: Option<Role>,
 }
 
 /// A session, as the core keeps it and as it is restored.

@@ -21,11 +21,23 @@ pub struct Origin {
     pub account: Option<AccountId>,
     /// The connection, if it is a subscription's.
     pub subscription: Option<SubscriptionId>,
+    /// Whether it is the operator at the shell.
+    pub operator: bool,
 }
 
 impl Origin {
     /// This server itself.
-    pub const OWN: Origin = Origin { source: Source::Own, account: None, subscription: None };
+    pub const OWN: Origin =
+        Origin { source: Source::Own, account: None, subscription: None, operator: false };
+
+    /// A connection.
+    pub fn connection(
+        source: Source,
+        account: Option<AccountId>,
+        subscription: SubscriptionId,
+    ) -> Origin {
+        Origin { source, account, subscription: Some(subscription), operator: false }
+    }
 }
 
 pub fn account_of(caller: Identity) -> Option<AccountId> {

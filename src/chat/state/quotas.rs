@@ -44,7 +44,7 @@ pub struct Quotas {
 impl Thing {
     /// The item that an entry makes, if it counts for an address.
     pub fn of(entry: &Entry) -> Option<(Made, Thing)> {
-        match entry {
+        match entry.act() {
             Entry::AccountMade { account, key: None, .. } => {
                 Some((Made::Account(*account), Thing::Guest))
             }

@@ -125,7 +125,7 @@ fn nobody_blocks_more_than_so_many_and_guests_who_are_gone_make_room() {
     let known = |id: u64| full::account(id);
     snapshot.accounts = (1..=count + 2).map(known).collect();
     snapshot.blocks = (2..count + 2).map(|id| (AccountId(1), AccountId(id))).collect();
-    let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
+    let settings = Settings::new(TTL_SECS, false);
     core.chat = Chat::new(settings, snapshot.clone());
     let last = format!("n{}", count + 2);
     assert_eq!(core.try_to("n1!", block(&last, true)), Err(Refusal::QuotaReached));

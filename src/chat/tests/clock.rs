@@ -68,7 +68,7 @@ fn a_session_that_was_used_in_the_future_does_not_live_until_then() {
     assert!(snapshot.sessions[0].last_used > core.now);
     // The server restarts with a corrected clock.
     core.leap_secs = 0;
-    let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
+    let settings = Settings::new(TTL_SECS, false);
     core.chat = Chat::new(settings, snapshot.used_before(core.now));
     core.passes(TTL_SECS);
     assert_eq!(core.ask("ann", call::Me), Err(Refusal::Unauthenticated));

@@ -17,7 +17,7 @@ fn crowd(guests: u64) -> (Core, RoomId) {
         core.try_to("", subscribe_with(subscription, den, Access::Open)).expect("a subscription");
         core.join(subscription, &format!("guest {subscription}"));
     }
-    let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
+    let settings = Settings::new(TTL_SECS, false);
     let chat = std::mem::replace(&mut core.chat, Chat::new(settings, Snapshot::default()));
     core.chat = chat.with_steps(2);
     (core, den)

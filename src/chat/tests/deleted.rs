@@ -202,7 +202,7 @@ fn a_clock_that_is_wrong_purges_nothing() {
     assert_eq!((core.titles("ann"), core.kept()), (vec!["den".to_owned()], vec![den.0]));
     // The next start uses the wrong clock.
     let snapshot = core.chat.snapshot();
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot);
+    core.chat = Chat::new(Settings::new(TTL_SECS, false), snapshot);
     core.now = Time(core.now.0 + days(400) * 1_000_000);
     core.leap_secs = 0;
     let purges = |core: &mut Core, secs: u64| {

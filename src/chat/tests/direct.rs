@@ -143,9 +143,7 @@ fn a_call_for_a_room_whose_end_is_pending_gets_a_new_room() {
 #[test]
 fn both_entries_or_none_are_proposed() {
     let (mut core, room) = opened();
-    core.chat =
-        Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, core.chat.snapshot())
-            .within(1);
+    core.chat = Chat::new(Settings::new(TTL_SECS, false), core.chat.snapshot()).within(1);
     assert_eq!(core.try_to("ann", send(room, "one")), Err(Refusal::Unavailable));
     assert!(core.proposals.is_empty());
     core.ask("bob", direct("ann")).expect("back");

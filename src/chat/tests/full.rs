@@ -10,13 +10,13 @@ pub(super) fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> 
     let mut core = Core::with(people);
     let mut snapshot = core.chat.snapshot();
     change(&mut snapshot);
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot);
+    core.chat = Chat::new(Settings::new(TTL_SECS, false), snapshot);
     core
 }
 
 pub(super) fn account(id: u64) -> Account {
     let (id, name, created) = (AccountId(id), name(&format!("n{id}")), NOON);
-    Account { id, key: Some(key(name.as_str())), name, color: None, created }
+    Account { id, key: Some(key(name.as_str())), name, color: None, created, role: None }
 }
 
 pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {

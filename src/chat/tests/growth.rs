@@ -46,7 +46,7 @@ impl Counted {
         }
         snapshot.rooms[1].owner = Some(AccountId(1));
         (snapshot.last_session, snapshot.last_account) = (10 + size, 10 + size);
-        let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
+        let settings = Settings::new(TTL_SECS, false);
         core.chat = Chat::new(settings, snapshot);
         let mut counted = Counted { core, most: BTreeMap::new(), subscriptions: 0 };
         for guest in 0..size {

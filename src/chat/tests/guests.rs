@@ -30,8 +30,7 @@ fn a_guest_without_a_session_does_not_linger() {
     assert!(core.chat.snapshot().accounts.is_empty());
     core.ask_late("", be_guest("zoe"));
     core.commit();
-    core.chat =
-        Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, core.chat.snapshot());
+    core.chat = Chat::new(Settings::new(TTL_SECS, false), core.chat.snapshot());
     core.proposals.clear();
     core.give(Command::Tick);
     core.settle();
@@ -53,7 +52,7 @@ fn an_heir_to_a_name_knows_which_messages_are_not_theirs() {
     };
     let known = since(&mut core);
     assert!(known > said.seq, "{known:?} {said:?}");
-    let settings = Settings { session_ttl_secs: TTL_SECS, limits: false };
+    let settings = Settings::new(TTL_SECS, false);
     core.chat = Chat::new(settings, core.chat.snapshot());
     assert_eq!(since(&mut core), known, "after a restart");
 }
@@ -135,8 +134,7 @@ fn a_failed_proposal_about_an_orphan_is_repeated_at_the_next_tick() {
     core.fail();
     assert_eq!(core.try_to("ann", call::View { room: den }), Ok(()), "it still exists");
     // Also after a restart.
-    core.chat =
-        Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, core.chat.snapshot());
+    core.chat = Chat::new(Settings::new(TTL_SECS, false), core.chat.snapshot());
     core.give(Command::Tick);
     core.settle();
     assert_eq!(core.try_to("ann", call::View { room: den }), Err(Refusal::RoomNotFound));

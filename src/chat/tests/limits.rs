@@ -6,7 +6,7 @@ use super::*;
 use crate::limits::rates::{self, Rate, Rates};
 
 fn limited(people: &[&str]) -> Core {
-    let mut core = Core::set(Settings { session_ttl_secs: TTL_SECS, limits: true });
+    let mut core = Core::set(Settings::new(TTL_SECS, true));
     core.checks = false; // Too slow for so many commands and people.
     for person in people {
         core.register(person).expect("an account");

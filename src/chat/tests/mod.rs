@@ -17,6 +17,7 @@ mod names;
 mod pages;
 mod people;
 mod quotas;
+mod roles;
 mod rooms;
 mod streams;
 mod subscriptions;
@@ -74,7 +75,7 @@ struct Core {
 impl Core {
     /// A core with a lobby, and nobody in it.
     fn new() -> Core {
-        Core::set(Settings { session_ttl_secs: TTL_SECS, limits: false })
+        Core::set(Settings::new(TTL_SECS, false))
     }
 
     fn set(settings: Settings) -> Core {

@@ -74,7 +74,7 @@ fn old_duplicates_stay_separate() {
     let rooms: Vec<u64> = snapshot.rooms.iter().map(|room| room.id.0).collect();
     assert_eq!((accounts, rooms), (vec![1, 7, 8, 10], vec![1, 7, 8]));
     // A new core from the same tables finds all of them.
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot.clone());
+    core.chat = Chat::new(Settings::new(TTL_SECS, false), snapshot.clone());
     core.chat.check();
     assert_eq!(core.chat.snapshot(), snapshot);
     let change = |room, title: Option<&str>| {

@@ -16,7 +16,7 @@ fn crowd() -> Core {
             MemberRecord { account: AccountId(id), since: Seq(1), read: Seq(1), horizon: Seq(0) };
         snapshot.rooms[0].members.push(member);
     }
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot);
+    core.chat = Chat::new(Settings::new(TTL_SECS, false), snapshot);
     core
 }
 

@@ -320,7 +320,7 @@ fn a_core_continues_from_the_tables_of_another() {
     let remove = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Open };
     core.ask("ann", remove).expect("the latest room");
     let snapshot = core.chat.snapshot();
-    core.chat = Chat::new(Settings { session_ttl_secs: TTL_SECS, limits: false }, snapshot.clone());
+    core.chat = Chat::new(Settings::new(TTL_SECS, false), snapshot.clone());
     assert_eq!(core.chat.snapshot(), snapshot);
     core.ask("ann", call::Me).expect("her session goes on");
     core.login("bob").expect("a login");
@@ -332,8 +332,7 @@ fn a_core_continues_from_the_tables_of_another() {
 
 #[test]
 fn an_endless_lifetime_does_not_overflow() {
-    let mut chat =
-        Chat::new(Settings { session_ttl_secs: u64::MAX, limits: false }, Snapshot::default());
+    let mut chat = Chat::new(Settings::new(u64::MAX, false), Snapshot::default());
     let mut effects = Vec::new();
     let entries = [
         Entry::AccountMade {

@@ -20,7 +20,7 @@ fn from(address: &str) -> Source {
 
 /// A core with limits, in which a day passes before each command: no rate limit applies.
 fn slow_core() -> Core {
-    Core::set(Settings { session_ttl_secs: u64::MAX / 4_000_000, limits: true })
+    Core::set(Settings::new(u64::MAX / 4_000_000, true))
 }
 
 impl Core {

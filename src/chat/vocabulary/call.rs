@@ -10,6 +10,8 @@ use crate::chat::vocabulary::{
 };
 use crate::crypto::KeyHash;
 
+pub use crate::chat::vocabulary::deeds::*;
+
 /// A call with its answer type.
 pub trait Typed: Into<Call> {
     /// The successful answer.
@@ -101,6 +103,8 @@ calls! {
     Deleted => Deleted: Vec<DeletedInfo>,
     RestoreRoom => Room: Box<RoomInfo>,
     Subscribe => Done: (),
+    ChangeRole => Done: (),
+    Setup => Done: (),
 }
 
 /// Creates an account.

@@ -103,6 +103,8 @@ pub enum Caller {
     Perhaps(KeyHash),
     /// The holder of an account's key, without a session. Unknown: [`Refusal::UnknownKey`].
     Key(KeyHash),
+    /// The operator at the shell, who may do what the owner of the server may. No client is this.
+    Operator,
 }
 
 /// A cursor in a room's list of people: first the people present, in the order of arrival, then the

@@ -4,6 +4,7 @@ use crate::chat::types::{
     AccountId, Author, ClientId, Color, Description, Emoji, Name, RoomId, Seq, SessionId, Title,
     Visibility,
 };
+use crate::chat::vocabulary::{Reason, Role};
 use crate::crypto::KeyHash;
 
 /// An entry of the log. Lasting state changes only by an entry.
@@ -184,12 +185,45 @@ pub enum Entry {
         /// `true` adds the reaction, `false` removes it.
         on: bool,
     },
+    /// An account has a role on the server from now on, or none.
+    RoleChanged {
+        /// The account; a registered one.
+        account: AccountId,
+        /// The role.
+        role: Option<Role>,
+    },
+    /// What somebody in charge has done. It has the effect of `act`; the log refuses it if `by` has
+    /// lost the role by then.
+    Deed {
+        /// The account; `None`: the operator at the shell.
+        by: Option<AccountId>,
+        /// Why.
+        reason: Option<Reason>,
+        /// What was done: any other entry.
+        act: Box<Entry>,
+    },
 }
 
 impl Entry {
+    /// What has happened, whoever did it.
+    pub fn act(&self) -> &Entry {
+        match self {
+            Entry::Deed { act, .. } => act,
+            entry => entry,
+        }
+    }
+
+    /// The least role of an account that may do this for the sake of its role.
+    pub fn least_role(&self) -> Role {
+        match self.act() {
+            Entry::RoleChanged { .. } => Role::Owner,
+            _ => Role::Administrator,
+        }
+    }
+
     /// The author of a message, edit, deletion or reaction; `None` for other entries.
     pub fn author(&self) -> Option<&Author> {
-        match self {
+        match self.act() {
             Entry::Said { author: by, .. }
             | Entry::Edited { by, .. }
             | Entry::Deleted { by, .. }

@@ -191,6 +191,7 @@ impl From<Refusal> for Failure {
             | Refusal::UnknownKey
             | Refusal::Forbidden
             | Refusal::NotMember
+            | Refusal::NotForGuests
             | Refusal::Blocked => (104, ""),
             Refusal::PasswordMissing => (105, "password"),
             Refusal::PasswordForPublic => (105, "visibility"),

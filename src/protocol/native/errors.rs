@@ -309,6 +309,10 @@ impl From<Refusal> for Failure {
             }
             Refusal::Forbidden | Refusal::NoAccess => Code::Forbidden,
             Refusal::NotMember => return Failure::not_member(),
+            Refusal::NotForGuests => {
+                let says = "this takes a registered account, not a guest; register first";
+                return Failure::from(Code::Forbidden).saying(says);
+            }
             Refusal::Blocked => {
                 let says = "you cannot write here: one of you has blocked the other; if it was \
                             you, unblock the other first";
@@ -375,6 +379,9 @@ fn wanted(field: &str) -> &'static str {
              spaces, nothing invisible, and not only digits"
         }
         "description" => "description must be a text of at most 70 characters",
+        "role" => "role must be owner or administrator",
+        "reason" => "reason must be a line of at most 200 characters",
+        "token" => "token must be the last part of the setup link that the server printed",
         "visibility" => "visibility must be public, private or hidden",
         "password" => {
             "password must be 8 to 256 characters for a private or hidden room; leave it out for \

@@ -426,7 +426,7 @@ impl View {
             Happened::Other(entry) => entry,
             Happened::Said(_) => return None,
         };
-        match (self.member.shown(entry, seq)?, entry) {
+        match (self.member.shown(entry, seq)?, entry.act()) {
             (Shown::Room(room), _) => {
                 let info = self.infos.get(&room)?.clone();
                 Some((room, self.me.clone(), What::Room { seq, info }))

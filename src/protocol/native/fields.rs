@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::chat::{ClientId, Color, Emoji, Field, Refusal, RoomId, Seq, message_text};
+use crate::chat::{ClientId, Color, Emoji, Field, Reason, Refusal, RoomId, Seq, message_text};
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::json_body;
 use crate::protocol::native::cursor::number;
@@ -90,6 +90,11 @@ impl Fields {
     /// A reaction.
     pub fn emoji(&self) -> Result<Emoji, Refusal> {
         self.parsed("emoji", Emoji::new)?.ok_or(wrong("emoji"))
+    }
+
+    /// The reason of somebody in charge.
+    pub fn reason(&self) -> Result<Option<Reason>, Refusal> {
+        self.parsed("reason", Reason::new)
     }
 
     /// An optional colour.

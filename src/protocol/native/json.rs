@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::chat::{
-    Color, DeletedInfo, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, What,
+    Color, DeletedInfo, Emoji, Event, Member, Name, Person, Role, RoomInfo, SessionInfo, What,
 };
 use crate::protocol::json_body;
 use crate::store::{Counts, Message};
@@ -165,12 +165,15 @@ pub(super) struct Known<'a> {
     #[serde(serialize_with = "json_body::rfc3339")]
     created: Time,
     since: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
 }
 
 impl<'a> From<&'a Person> for Known<'a> {
     fn from(person: &'a Person) -> Known<'a> {
-        let &Person { ref name, guest, online, created, since } = person;
-        Known { name: name.as_str(), guest, online, created, since: since.0 }
+        let &Person { ref name, guest, online, created, since, role } = person;
+        let role = role.map(Role::as_str);
+        Known { name: name.as_str(), guest, online, created, since: since.0, role }
     }
 }
 

@@ -9,7 +9,7 @@
 //! description. What only the core can decide is a call of its own in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `rooms`, `messages` and `search`, a theme each. `json` and `fields` are output
+//! then `identity`, `in_charge`, `rooms`, `messages` and `search`, a theme each. `json` and `fields` are output
 //! and input; `codec`, `framing`, `frames` and `events` the stream.
 
 mod asking;
@@ -21,6 +21,7 @@ mod fields;
 mod frames;
 mod framing;
 mod identity;
+mod in_charge;
 mod json;
 mod members;
 mod messages;
@@ -76,6 +77,10 @@ const ROUTES: &[Route] = routes! {
     Get "/api/v1/me/deleted" => rooms::deleted(),
     Get "/api/v1/users/{name}" => identity::person(name),
     Put "/api/v1/users/{name}/room" => rooms::direct(name),
+
+    Post "/api/v1/setup" => in_charge::set_up(),
+    Put "/api/v1/users/{name}/role" => in_charge::give_role(name),
+    Delete "/api/v1/users/{name}/role" => in_charge::take_role(name),
 
     Get "/api/v1/rooms" => rooms::list(),
     Post "/api/v1/rooms" => rooms::make(),

@@ -1,11 +1,11 @@
-//! The server's own resources: its description, its health, and the API documents. All of them
-//! without authentication.
+//! The server's own resources: its description, its health, and the API documents. None of them
+//! needs authentication.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{Caller, call};
+use crate::chat::{Caller, Role, call};
 use crate::http::{Request, Response};
 use crate::limits::{
     BODY_BYTES_MAX, CLIENT_ID_BYTES_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, MESSAGE_CHARS_MAX,
@@ -13,7 +13,9 @@ use crate::limits::{
     TITLE_CHARS_MAX, TITLE_CHARS_MIN,
 };
 use crate::protocol::native::Answered;
+use crate::protocol::native::asking;
 use crate::protocol::native::errors::{Code, Failure};
+use crate::protocol::native::identity::who;
 use crate::protocol::{Context, json_body};
 
 /// OpenAPI 3.1.
@@ -33,6 +35,9 @@ struct About<'a> {
     seq: u64,
     registration: &'a str,
     guests: bool,
+    /// The caller's; missing without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
     features: [&'a str; 8],
     limits: Limits,
 }
@@ -67,7 +72,12 @@ const LIMITS: Limits = Limits {
 };
 
 /// Answers with the server's description.
-pub(super) async fn about(context: &Context, _: &Request) -> Answered {
+pub(super) async fn about(context: &Context, request: &Request) -> Answered {
+    let role = match asking::caller(context, request) {
+        // (Anybody may ask, also with a login that has ended.)
+        Ok(caller) => who(context, caller).await.ok().and_then(|me| me.role),
+        Err(_) => None,
+    };
     let seq = context.hub.call(Caller::Nobody, call::Heard).await?;
     let about = About {
         name: "Shanty",
@@ -76,6 +86,7 @@ pub(super) async fn about(context: &Context, _: &Request) -> Answered {
         seq: seq.0,
         registration: if context.config.registration { "open" } else { "closed" },
         guests: context.config.guests,
+        role: role.map(Role::as_str),
         features: FEATURES,
         limits: LIMITS,
     };

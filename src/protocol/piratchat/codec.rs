@@ -120,6 +120,7 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::PasswordMissing
         | Refusal::PasswordForPublic
         | Refusal::Forbidden
+        | Refusal::NotForGuests
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
         | Refusal::TooManyReactions

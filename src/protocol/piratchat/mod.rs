@@ -241,9 +241,11 @@ impl From<Refusal> for Failure {
             }
             Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
             Refusal::RoomNotFound => (404, "there is no such room"),
-            Refusal::Forbidden | Refusal::NotMember | Refusal::Blocked | Refusal::NoAccess => {
-                (403, "this is not yours to do")
-            }
+            Refusal::Forbidden
+            | Refusal::NotForGuests
+            | Refusal::NotMember
+            | Refusal::Blocked
+            | Refusal::NoAccess => (403, "this is not yours to do"),
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
             Refusal::QuotaReached => {
                 (403, "this address has as many accounts as one can have; ask the server's owner")

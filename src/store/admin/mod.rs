@@ -1,10 +1,11 @@
-//! Maintenance of a database: backup, verify, restore, export, import. `main` calls it in a process
-//! of its own, perhaps beside a running server.
+//! Maintenance of a database: backup, verify, restore, export, import, and the operator's commands
+//! about people in charge. `main` calls it in a process of its own, perhaps beside a running server.
 //!
 //! It never changes a database that is in use, never leaves half a file under the requested name,
 //! never calls a copy good that it has not read, and never takes over foreign objects from a
 //! database.
 
+pub mod acting;
 mod export;
 mod import;
 mod recalled;
@@ -52,6 +53,7 @@ pub fn maintain(db: &Path, chore: &MaintenanceTask) -> Result<(), String> {
             let lines = File::open(file).map_err(|error| at(file)(missing(error)))?;
             import(db, &file.display().to_string(), BufReader::new(lines), *force)?
         }
+        MaintenanceTask::Admin(task) => acting::act(db, task)?,
         MaintenanceTask::Import { from: None, force } => {
             import(db, "standard input", io::stdin().lock(), *force)?
         }

@@ -88,7 +88,7 @@ pub(super) fn apply(
     time: Time,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
-    match entry {
+    match entry.act() {
         Entry::Said { .. } | Entry::Edited { .. } => Ok(()),
         Entry::Deleted { target, .. } => messages::drop_reactions(connection, *target),
         entry => tables::apply(connection, seq, time, entry),

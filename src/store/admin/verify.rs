@@ -212,7 +212,7 @@ impl Log {
     }
 
     fn take(&mut self, seq: Seq, time: Time, entry: &Entry, proved: bool) {
-        match entry {
+        match entry.act() {
             Entry::Edited { target, .. } => {
                 let left = if proved { Left::Words } else { Left::Unproved };
                 self.changed.insert(*target, (time, left));
@@ -408,7 +408,7 @@ struct Core {
 
 impl Core {
     fn new() -> Core {
-        let settings = Settings { session_ttl_secs: SESSION_TTL_SECS, limits: false };
+        let settings = Settings::new(SESSION_TTL_SECS, false);
         Core { chat: Chat::new(settings, Snapshot::default()), effects: Vec::new() }
     }
 

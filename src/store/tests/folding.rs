@@ -1,6 +1,7 @@
 //! The tables compared with the core's model: after any sequence of entries they agree.
 
 use super::*;
+use crate::chat::{Reason, Role};
 use crate::store::snapshot;
 
 /// An entry made from few names and numbers, so that many do not fit the state before them. Its
@@ -19,7 +20,13 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     settings.visibility = Visibility::ALL[chance.roll(3) as usize];
     settings.password = (chance.roll(2) == 0).then(|| key.clone().into());
     let account = AccountId(chance.roll(40));
-    match chance.roll(23) {
+    match chance.roll(24) {
+        23 => {
+            let roles = [None, Some(Role::Administrator), Some(Role::Owner)];
+            let act = Entry::RoleChanged { account, role: roles[chance.roll(3) as usize] };
+            let reason = Reason::new(name).filter(|_| chance.roll(2) == 0);
+            Entry::Deed { by: None, reason, act: Box::new(act) }
+        }
         20 => {
             let (blocked, on) = (AccountId(chance.roll(40)), chance.roll(3) > 0);
             Entry::BlockChanged { account, blocked, on }
@@ -79,7 +86,7 @@ fn without_last_used(mut snapshot: Snapshot) -> Snapshot {
 
 #[test]
 fn the_tables_equal_the_fold() {
-    let mut blocks = 0;
+    let (mut blocks, mut roles) = (0, 0);
     for seed in 1..=8 {
         let mut chance = Chance(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let scratch = Scratch::new();
@@ -119,6 +126,7 @@ fn the_tables_equal_the_fold() {
             rooms = rooms.max(found.rooms.len());
             sessions = sessions.max(found.sessions.len());
             accounts = accounts.max(found.accounts.len());
+            roles += found.accounts.iter().filter(|one| one.role.is_some()).count();
             blocks += found.blocks.len();
             members = members.max(found.rooms.iter().map(|room| room.members.len()).sum());
         }
@@ -131,5 +139,5 @@ fn the_tables_equal_the_fold() {
         let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));
         assert_eq!(broken, Ok(false), "seed {seed}");
     }
-    assert!(blocks > 20, "{blocks} in all rounds");
+    assert!(blocks > 20 && roles > 20, "{blocks} {roles} in all rounds");
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::chat::Field;
+use crate::chat::Role;
 use crate::limits::{INDEX_ENTRIES, REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 
 /// A database, its writer, and the number of a message of account 1 in the lobby.
@@ -252,4 +253,40 @@ fn an_edit_with_the_same_text_is_no_edit() {
     put(&mut writer, edits(1, 1, seq, "hello there"));
     let message = scratch.reader().message(RoomId(1), Seq(seq)).expect("read").expect("there");
     assert!(message.edited.is_some());
+}
+
+/// A deed behind the loss of the role, which the core had not heard of when it proposed it.
+#[test]
+fn the_log_refuses_the_deeds_of_people_without_the_role() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    for account in 1..=3 {
+        put(&mut writer, account_made(account, &format!("P{account}"), &account.to_string()));
+    }
+    let role = |account, role| Entry::RoleChanged { account: AccountId(account), role };
+    let deed = |by: Option<u64>, act| {
+        let (by, reason) = (by.map(AccountId), None);
+        Entry::Deed { by, reason, act: Box::new(act) }
+    };
+    let (owner, admin) = (Some(Role::Owner), Some(Role::Administrator));
+    put(&mut writer, deed(None, role(1, owner)));
+    put(&mut writer, deed(Some(1), role(2, admin)));
+    for (by, to) in [(2, 3), (3, 3), (9, 3)] {
+        let refused = refusal_of(&mut writer, deed(Some(by), role(to, admin)));
+        assert_eq!(refused, Refusal::Forbidden, "{by}");
+    }
+    put(&mut writer, deed(Some(1), role(2, None)));
+    let said = put(&mut writer, says(3, 1, "hello"));
+    let removal = || deed(Some(2), deletes(2, 1, said, true));
+    assert_eq!(refusal_of(&mut writer, removal()), Refusal::Forbidden);
+    put(&mut writer, deed(Some(1), role(2, admin)));
+    let removed = put(&mut writer, removal());
+    // A repeated one names the first.
+    match writer.commit(vec![write(1, removal())]).pop() {
+        Some(Command::Repeated { seq, same: true, .. }) => assert_eq!(seq.0, removed),
+        other => panic!("{other:?}"),
+    }
+    drop(writer);
+    crate::store::admin::sound(&scratch.file()).expect("a sound database");
+    assert_eq!(log_of(&scratch.file()).pop().map(|(_, _, entry)| entry), Some(removal()));
 }

@@ -1,6 +1,7 @@
 //! A database of an older version is upgraded, or refused.
 
 use super::*;
+use crate::chat::Role;
 use crate::store::schema;
 
 /// How migrations run. Each later migration gets a test of its own.
@@ -12,16 +13,17 @@ fn an_older_database_is_taken_over_with_all_that_is_in_it() {
     let seq = put(&mut writer, says(1, 1, "hello"));
     drop(writer);
     let before = scratch.open().snapshot;
-    // The second gives a table a column and an older row its value, the third builds on that.
+    // The next gives a table a column and an older row its value, the one after builds on that.
     let migrations = [
         schema::MIGRATIONS[0],
+        schema::MIGRATIONS[1],
         "ALTER TABLE log ADD COLUMN letters INTEGER;
          UPDATE log SET letters = length(text) WHERE kind = 'said'",
         "CREATE INDEX log_letters ON log (letters)",
     ];
     let mut connection = scratch.other_program();
     let seen = schema::version(&connection).expect("it is ours");
-    assert_eq!(seen, 1);
+    assert_eq!(seen, schema::MIGRATIONS.len());
     schema::migrate(&mut connection, &migrations, seen).expect("it has not had the others");
     let letters = "SELECT letters FROM log WHERE seq = ?";
     let letters: i64 =
@@ -35,7 +37,8 @@ fn an_older_database_is_taken_over_with_all_that_is_in_it() {
     assert!(matches!(found, OpenError::Newer { .. }), "{found}");
     let back = "DROP INDEX log_letters; ALTER TABLE log DROP COLUMN letters";
     connection.execute_batch(back).expect("it can be undone");
-    connection.pragma_update(None, "user_version", schema::number(1) as i64).expect("it is set");
+    let number = schema::number(seen) as i64;
+    connection.pragma_update(None, "user_version", number).expect("it is set");
     drop(connection);
     assert_eq!(scratch.open().snapshot, before);
 }
@@ -56,6 +59,34 @@ fn the_schemas_before_the_first_release_are_refused_with_what_to_do() {
         assert_eq!(opening::refusal(&scratch), expected);
         assert_eq!(fs::read(scratch.file()).ok(), Some(before), "it was not changed");
     }
+}
+
+/// A database of the first schema opens, with all that is in it, and passes every check. A server
+/// that knows only the first schema refuses it from then on.
+#[test]
+fn the_first_schema_learns_who_is_in_charge() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Ann", "a"));
+    put(&mut writer, says(1, 1, "hello"));
+    put(&mut writer, deletes(1, 1, 3, false));
+    drop(writer);
+    let before = scratch.open().snapshot;
+    let other = scratch.other_program();
+    let back = "DROP INDEX log_deed; ALTER TABLE account DROP COLUMN role";
+    other.execute_batch(back).expect("the second migration can be undone");
+    other.pragma_update(None, "user_version", schema::number(1) as i64).expect("it is set");
+    let mut first = rusqlite::Connection::open_in_memory().expect("memory");
+    schema::migrate(&mut first, &schema::MIGRATIONS[..1], 0).expect("it is empty");
+    assert_eq!(schema::difference(&other, &first).expect("an answer"), None, "the first schema");
+    drop(other);
+    let Store { snapshot, mut writer, .. } = scratch.open();
+    assert_eq!(snapshot, before);
+    let act = Entry::RoleChanged { account: AccountId(1), role: Some(Role::Owner) };
+    put(&mut writer, Entry::Deed { by: None, reason: None, act: Box::new(act) });
+    drop(writer);
+    assert_eq!(scratch.open().snapshot.accounts[0].role, Some(Role::Owner));
+    crate::store::admin::sound(&scratch.file()).expect("a sound database");
 }
 
 /// The first migration makes exactly what the thirteen of the development versions made: their

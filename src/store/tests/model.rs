@@ -7,7 +7,7 @@ use crate::chat::{Chat, Settings};
 
 /// The snapshot from which a core would restart after this log.
 pub(super) fn fold(log: impl IntoIterator<Item = (Seq, Time, Entry)>) -> Snapshot {
-    let settings = Settings { session_ttl_secs: 3_600, limits: false };
+    let settings = Settings::new(3_600, false);
     let mut core = Chat::new(settings, Snapshot::default());
     let mut effects = Vec::new();
     // A number is used once; for an account that is gone, only the tables remember that.

@@ -221,7 +221,7 @@ fn run(seed: u64, loud: bool) -> Came {
 /// A core that knows some people and rooms, and the log that it knows them from. Keys of accounts
 /// and of their sessions are their names.
 fn begin(options: &Options, clock: Time) -> (Chat, Log) {
-    let settings = Settings { session_ttl_secs: options.session_ttl_secs, limits: options.limits };
+    let settings = Settings::new(options.session_ttl_secs, options.limits);
     let (mut chat, mut log) = (Chat::new(settings, Snapshot::default()), Log::default());
     let mut write = |entry| log.write(None, clock, entry);
     write(founding());

@@ -156,7 +156,7 @@ fn pestered() -> Snapshot {
 }
 
 fn settings() -> Settings {
-    Settings { session_ttl_secs: 3_600, limits: false }
+    Settings::new(3_600, false)
 }
 
 impl World {

@@ -4,6 +4,7 @@ mod blocking;
 mod deleted;
 mod direct;
 mod identity;
+mod in_charge;
 mod messages;
 mod moving;
 mod resume;

@@ -1,0 +1,168 @@
+//! `shanty admin`: what the operator does at the shell. A running server is asked over its socket
+//! beside the database, which only the server's own user can open. Without a server the command
+//! opens the database itself: the same core decides, and the same log has the entry.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::chat::{
+    Answer, Call, CallId, Caller, Chat, Command, Effect, Refusal, Role, Settings, Source, Typed,
+    call,
+};
+use crate::config::{AdminTask, AdminWhat};
+use crate::limits::{OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX, SESSION_TTL_SECS};
+use crate::store::admin::{at, missing, plain};
+use crate::store::{self, Job, OpenError, Writer};
+use crate::time::Time;
+
+/// The socket of the server that has this database open.
+///
+/// # Errors
+/// If there is no such file.
+pub fn socket(db: &Path) -> io::Result<PathBuf> {
+    let mut name = OsString::from(fs::canonicalize(db)?);
+    name.push(".sock");
+    Ok(PathBuf::from(name))
+}
+
+/// What a command asks of the core.
+pub fn call_of(task: &AdminTask) -> call::ChangeRole {
+    let role = match task.what {
+        AdminWhat::MakeOwner => Some(Role::Owner),
+        AdminWhat::MakeAdmin => Some(Role::Administrator),
+        AdminWhat::Revoke => None,
+    };
+    call::ChangeRole { name: task.name.as_str().into(), role, reason: None }
+}
+
+/// The outcome, for the operator.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn told(task: &AdminTask, outcome: Result<(), Refusal>) -> Result<String, String> {
+    let AdminTask { what, name } = task;
+    match (outcome, what) {
+        (Ok(()), AdminWhat::MakeOwner) => Ok(format!("{name} is an owner of the server")),
+        (Ok(()), AdminWhat::MakeAdmin) => Ok(format!("{name} is an administrator")),
+        (Ok(()), AdminWhat::Revoke) => Ok(format!("{name} has no role")),
+        (Err(Refusal::PersonNotFound), _) => {
+            Err(format!("no account is named {name}: check the spelling, or register it first"))
+        }
+        (Err(Refusal::NotForGuests), _) => {
+            Err(format!("{name} is a guest: only a registered account can have a role"))
+        }
+        (Err(_), _) => Err("this cannot be saved now: try again".to_owned()),
+    }
+}
+
+/// Carries out a command.
+pub(super) fn act(db: &Path, task: &AdminTask) -> Result<String, String> {
+    if let Some(said) = ask_server(db, task).map_err(at(db))? {
+        return said;
+    }
+    fs::metadata(db).map_err(|error| at(db)(missing(error)))?;
+    let store = match store::open(&plain(db)) {
+        Err(OpenError::InUse) => {
+            let says = "a server has it open, but does not answer at its socket: stop it first";
+            return Err(format!("{}: {says}", db.display()));
+        }
+        opened => opened.map_err(at(db))?,
+    };
+    let (mut writer, settings) = (store.writer, Settings::new(SESSION_TTL_SECS, false));
+    let mut chat = Chat::new(settings, store.snapshot);
+    let outcome = decide(&mut chat, &mut writer, call_of(task).into());
+    writer.close();
+    let answer = outcome.map(|answer| call::ChangeRole::answer(answer).unwrap_or_default());
+    told(task, answer)
+}
+
+/// Asks the server that runs. `None`: none does.
+fn ask_server(db: &Path, task: &AdminTask) -> Result<Option<Result<String, String>>, OpenError> {
+    let Ok(socket) = socket(db) else { return Ok(None) };
+    let mut server = match UnixStream::connect(&socket) {
+        Ok(server) => server,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let says = "the server runs as another user: run this command as that user";
+            return Err(OpenError::Other(says.to_owned()));
+        }
+        Err(_) => return Ok(None), // A socket that is left over, or none.
+    };
+    let deadline = Some(Duration::from_millis(OPERATOR_DEADLINE_MS));
+    server.set_read_timeout(deadline)?;
+    server.write_all(task.line().as_bytes())?;
+    let mut said = String::new();
+    server.take(OPERATOR_LINE_BYTES_MAX as u64).read_to_string(&mut said)?;
+    Ok(match said.strip_suffix('\n').and_then(|said| said.split_once(": ")) {
+        Some(("done", said)) => Some(Ok(said.to_owned())),
+        Some(("refused", said)) => Some(Err(said.to_owned())),
+        _ => None, // It has stopped meanwhile.
+    })
+}
+
+/// Has a core decide about a call of the operator, with the log right behind it.
+fn decide(chat: &mut Chat, writer: &mut Writer, call: Call) -> Result<Answer, Refusal> {
+    let (id, mut effects) = (CallId(1), Vec::new());
+    let (source, caller) = (Source::Own, Caller::Operator);
+    chat.handle(Time::now(), Command::Call { id, source, caller, call }, &mut effects);
+    loop {
+        let mut batch = Vec::new();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Answer { answer, .. } => return answer,
+                Effect::Propose { ticket, time, entry } => {
+                    batch.push(Job::Entry { ticket, time, entry });
+                }
+                _ => {}
+            }
+        }
+        if batch.is_empty() {
+            return Err(Refusal::Unavailable);
+        }
+        for answer in writer.commit(batch) {
+            chat.handle(Time::now(), answer, &mut effects);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{Scratch, account_made, put};
+
+    fn task(what: AdminWhat, name: &str) -> AdminTask {
+        AdminTask { what, name: name.to_owned() }
+    }
+
+    #[test]
+    fn without_a_server_the_command_appends_to_the_log_itself() {
+        let scratch = Scratch::new();
+        let file = scratch.file();
+        let there = act(&file, &task(AdminWhat::MakeOwner, "Ann")).expect_err("no database");
+        assert!(there.contains("no such file"), "{there}");
+        assert!(!file.exists(), "a wrong name makes no database");
+        let mut store = scratch.open();
+        put(&mut store.writer, account_made(1, "Ann", "a"));
+        let used = act(&file, &task(AdminWhat::MakeOwner, "Ann")).expect_err("it is in use");
+        assert!(used.contains("stop it first"), "{used}");
+        drop(store);
+        let role = || scratch.open().snapshot.accounts[0].role;
+        for (what, expected) in [
+            (AdminWhat::MakeOwner, Some(Role::Owner)),
+            (AdminWhat::MakeAdmin, Some(Role::Administrator)),
+            (AdminWhat::Revoke, None),
+            (AdminWhat::Revoke, None),
+        ] {
+            act(&file, &task(what, "ann")).expect("it is done");
+            assert_eq!(role(), expected);
+        }
+        let unknown = act(&file, &task(AdminWhat::Revoke, "Bob")).expect_err("nobody");
+        assert!(unknown.contains("no account is named Bob"), "{unknown}");
+        // What changes nothing is no entry.
+        assert_eq!(scratch.open().last_seq.0, 5);
+        crate::store::admin::sound(&file).expect("a sound database");
+    }
+}

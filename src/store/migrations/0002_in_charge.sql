@@ -1,0 +1,8 @@
+-- People in charge of the server.
+
+-- 'owner' or 'administrator'; NULL: none. Never a guest's.
+ALTER TABLE account ADD COLUMN role TEXT;
+
+-- What people in charge have done, for the audit. The condition of a query must repeat these terms.
+CREATE INDEX log_deed ON log (seq)
+    WHERE kind <> 'said' AND json_extract(body, '$.deed') IS NOT NULL;
