@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -123,7 +123,7 @@ struct Running {
     port: u16,
     line: String,
     /// What it prints after that line.
-    lines: mpsc::Receiver<String>,
+    lines: Mutex<mpsc::Receiver<String>>,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
 }
@@ -194,6 +194,7 @@ impl TestServer {
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let (first, line) = mpsc::channel();
         let (next, lines) = mpsc::channel();
+        let lines = Mutex::new(lines);
         let stdout = thread::spawn(move || {
             let (mut line, mut rest) = (String::new(), String::new());
             let _ = stdout.read_line(&mut line);
@@ -235,7 +236,13 @@ impl TestServer {
 
     /// The token of the setup link, which a server without an owner has printed.
     pub fn setup_token(&self) -> String {
-        let line = self.running().lines.recv_timeout(PATIENCE).expect("a second line");
+        let line = self
+            .running()
+            .lines
+            .lock()
+            .expect("ours")
+            .recv_timeout(PATIENCE)
+            .expect("a second line");
         let link = line.split("/#/setup/").nth(1).expect("a link");
         link.split(' ').next().expect("its token").to_owned()
     }

@@ -8,7 +8,8 @@
 //! - A topic's file: how it handles its calls, what it proposes, and how it applies the entry that
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
-//!   `closing` (a room closes), `roles` (people in charge), `subscriptions` and `streams` (connections), `messages`.
+//!   `closing` (a room closes), `roles` (people in charge), `subscriptions` and `streams`
+//!   (connections), `messages`.
 //! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
 //!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
 //!   work in several commands).

@@ -9,8 +9,8 @@
 //! description. What only the core can decide is a call of its own in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `rooms`, `messages` and `search`, a theme each. `json` and `fields` are output
-//! and input; `codec`, `framing`, `frames` and `events` the stream.
+//! then `identity`, `in_charge`, `rooms`, `messages` and `search`, a theme each. `json` and `fields`
+//! are output and input; `codec`, `framing`, `frames` and `events` the stream.
 
 mod asking;
 mod codec;

@@ -1,5 +1,6 @@
 //! Maintenance of a database: backup, verify, restore, export, import, and the operator's commands
-//! about people in charge. `main` calls it in a process of its own, perhaps beside a running server.
+//! about people in charge. `main` calls it in a process of its own, perhaps beside a running
+//! server.
 //!
 //! It never changes a database that is in use, never leaves half a file under the requested name,
 //! never calls a copy good that it has not read, and never takes over foreign objects from a

@@ -342,12 +342,13 @@ fn foreign_objects_are_not_taken_over() {
         }
     }
     // Nor from an older version's backup: it is compared with that version's schema.
-    let migrations = [schema::MIGRATIONS[0], "ALTER TABLE room ADD COLUMN more TEXT"];
-    let [first, second] =
-        [1, 2].map(|seen| replica::Replica::new(&migrations[..seen]).expect("it"));
+    let ours = schema::MIGRATIONS;
+    let migrations = [&ours[..], &["ALTER TABLE room ADD COLUMN more TEXT"]].concat();
+    let [first, second] = [ours.len(), ours.len() + 1]
+        .map(|seen| replica::Replica::new(&migrations[..seen]).expect("it"));
     let older = Connection::open(scratch.file()).expect("it opens");
-    verify::objects(&older, &first).expect("what the first migration makes");
-    let why = verify::objects(&older, &second).expect_err("it has not seen the second");
+    verify::objects(&older, &first).expect("what our migrations make");
+    let why = verify::objects(&older, &second).expect_err("it has not seen the next");
     assert!(why.to_string().contains("table room has another definition than shanty's"), "{why}");
     older.execute_batch("CREATE TRIGGER spy AFTER INSERT ON log BEGIN SELECT 1; END").expect("it");
     let why = verify::objects(&older, &first).expect_err("it has a trigger");
