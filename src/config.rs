@@ -70,8 +70,10 @@ pub struct Config {
     pub limits: bool,
     /// Whether the native protocol accepts guests.
     pub guests: bool,
-    /// Whether new accounts can be registered.
-    pub registration: bool,
+    /// Fixes who may make an account: `open`, `invite` or `closed`.
+    pub registration: Option<&'static str>,
+    /// Fixes what guests may do: `on`, `rooms` or `off`.
+    pub guest_policy: Option<&'static str>,
     /// Signs room tokens instead of the secret in the database.
     pub secret_key: Option<String>,
 }
@@ -97,7 +99,8 @@ impl Default for Config {
             disk_free_bytes: None,
             limits: true,
             guests: true,
-            registration: true,
+            registration: None,
+            guest_policy: None,
             secret_key: None,
         }
     }
@@ -161,7 +164,7 @@ const CHORES: [(&str, &str, &str); 5] = [
 
 /// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
 /// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 19] = [
+const SETTINGS: [(&str, &str, &str); 21] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal wears SD cards less [full]"),
@@ -183,9 +186,15 @@ const SETTINGS: [(&str, &str, &str); 19] = [
     ("retain-messages", "COUNT", "keep only so many of the latest messages in each room [off]"),
     ("disk-free", "SIZE", "free disk space to keep; with less, messages are refused [64M]"),
     ("limits", "on|off", "rate limits for each person, address and room [on]"),
-    ("no-registration", "", "nobody can make an account; existing accounts keep working [off]"),
-    ("no-guests", "", "nobody can start a guest session (ChitChat needs none) [off]"),
+    ("registration", "WHO", "open, invite (administrators make the accounts) or closed [open]"),
+    ("guests", "on|rooms|off", "guests may do all, only talk, or not come in by any door [on]"),
+    ("no-registration", "", "the same as --registration closed [off]"),
+    ("no-guests", "", "nobody starts a guest session of /api/v1; ChitChat stays open [off]"),
 ];
+
+/// The values of two settings, as the core's types know them.
+const REGISTRATION: [&str; 3] = ["open", "invite", "closed"];
+const GUESTS: [&str; 3] = ["on", "rooms", "off"];
 
 /// Settings with several values: separated by spaces in a variable, one flag for each on the
 /// command line. The command line replaces the variable's values.
@@ -382,6 +391,14 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             "off" => config.limits = false,
             _ => return wrong("on or off"),
         },
+        "registration" => match REGISTRATION.iter().find(|known| **known == value) {
+            Some(known) => config.registration = Some(known),
+            None => return wrong("open, invite or closed"),
+        },
+        "guests" => match GUESTS.iter().find(|known| **known == value) {
+            Some(known) => config.guest_policy = Some(known),
+            None => return wrong("on, rooms or off"),
+        },
         "no-guests" | "no-registration" => {
             let allowed = match value {
                 "1" => false,
@@ -390,7 +407,8 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             };
             match name {
                 "no-guests" => config.guests = allowed,
-                _ => config.registration = allowed,
+                _ if allowed => {}
+                _ => config.registration = Some("closed"),
             }
         }
         "origin" => match origin(value) {

@@ -26,7 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
 
-use crate::chat::{Role, Settings, Space};
+use crate::chat::{Role, Space};
 use crate::config::Config;
 use crate::connection::{Gate, Slots};
 use crate::crypto;
@@ -157,10 +157,7 @@ fn start(config: Config, store: Store, slots: &Slots, setup: Option<&str>) -> Ta
     let secret = protocol::signing_secret(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
     let (to_writer, from_hub) = store::line();
-    let settings = Settings {
-        setup: setup.map(crypto::hash),
-        ..Settings::new(config.session_ttl_secs, config.limits)
-    };
+    let settings = protocol::settings(&config, setup);
     let (hub, handle, rounds) =
         Hub::new(settings, snapshot, to_writer, protocol::codecs(), &epoch, config.workers);
     let log = handle.log_handle();

@@ -64,8 +64,15 @@ fn defaults_then_environment_then_flags() {
     assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
     assert!(config(&[], &[("SHANTY_NO_GUESTS", "0")]).guests);
     let closed = config(&["--no-registration"], &[]);
-    assert!(!closed.registration && closed.guests);
-    assert!(!config(&[], &[("SHANTY_NO_REGISTRATION", "1")]).registration);
+    assert_eq!((closed.registration, closed.guests), (Some("closed"), true));
+    let closed = config(&[], &[("SHANTY_NO_REGISTRATION", "1")]);
+    assert_eq!(closed.registration, Some("closed"));
+    let both = ["--registration", "invite", "--guests", "rooms"];
+    let invite = config(&both, &[("SHANTY_NO_REGISTRATION", "0"), ("SHANTY_GUESTS", "off")]);
+    assert_eq!((invite.registration, invite.guest_policy), (Some("invite"), Some("rooms")));
+    for wrong in [["--registration", "on"], ["--guests", "1"]] {
+        assert!(run(&wrong, &[]).is_err_and(|why| why.contains("should be")), "{wrong:?}");
+    }
 }
 
 /// Compose files and unit files often cannot unset a variable, only empty it.

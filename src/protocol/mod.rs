@@ -34,7 +34,10 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::chat::{Caller, ProtocolId, Refusal, RoomId, RoomRef, Source, SubscriptionId, call};
+use crate::chat::{
+    Caller, FixedPolicy, Guests, ProtocolId, Refusal, Registration, RoomId, RoomRef, Settings,
+    Source, SubscriptionId, call,
+};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::crypto::{self, KeyHash};
@@ -202,6 +205,21 @@ impl Service {
     pub fn context(self: &Rc<Self>, source: Source) -> Context {
         let hub = self.hub.from_source(source);
         Context { hub, source, session: None, service: self.clone() }
+    }
+}
+
+/// The core's settings, from the operator's. `setup`: the token that makes the first owner.
+///
+/// # Panics
+/// Never: the command line accepts only texts that the core knows.
+pub fn settings(config: &Config, setup: Option<&str>) -> Settings {
+    let known = "a value that the command line has checked";
+    let registration = config.registration.map(|text| Registration::parse(text).expect(known));
+    let guests = config.guest_policy.map(|text| Guests::parse(text).expect(known));
+    Settings {
+        setup: setup.map(crypto::hash),
+        fixed: FixedPolicy { registration, guests },
+        ..Settings::new(config.session_ttl_secs, config.limits)
     }
 }
 

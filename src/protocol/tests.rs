@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use crate::chat::{Command, Event, LOBBY, Refusal, Seq, Settings, SubscriptionId};
+use crate::chat::{Command, Event, LOBBY, Refusal, Seq, SubscriptionId};
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::http::{Framing, Next, Reader, Request};
@@ -154,7 +154,7 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let opened = scratch.open();
         let snapshot = opened.snapshot;
         let (line, writes) = line();
-        let settings = Settings::new(config.session_ttl_secs, config.limits);
+        let settings = super::settings(&config, None);
         let (hub, handle, mut rounds) = Hub::new(settings, snapshot, line, codecs(), "e0", 1);
         let log = handle.log_handle();
         // A thread outside the runtime: tokio's paused clock does not advance while a blocking task

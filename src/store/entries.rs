@@ -264,7 +264,7 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             let (kind, body) = kind_and_body(act);
             return (kind, Some(deeds::signed(body, *by, reason.as_ref())));
         }
-        Entry::RoleChanged { .. } => {
+        Entry::RoleChanged { .. } | Entry::PolicyChanged { .. } => {
             deeds::kind_and_body(entry).expect("the kinds that are not above")
         }
     };

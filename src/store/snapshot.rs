@@ -3,8 +3,9 @@
 use rusqlite::{Connection, Row};
 
 use crate::chat::{
-    Account, AccountId, Color, DeletedRecord, Description, MemberRecord, Name, Role, RoomId,
-    RoomRecord, RoomSettings, Seq, Session, SessionId, Snapshot, Title, Visibility,
+    Account, AccountId, Color, DeletedRecord, Description, Guests, MemberRecord, Name, Policy,
+    Registration, Role, RoomId, RoomRecord, RoomSettings, Seq, Session, SessionId, Snapshot, Title,
+    Visibility,
 };
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
@@ -21,6 +22,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
     let rooms = "SELECT room.*, (
             SELECT max(log.seq) FROM log
             WHERE log.room = room.id AND log.kind = 'said' AND log.seq > room.since
+                AND (kept IS NULL OR log.seq < kept)
         ) AS last FROM room WHERE gone IS NULL OR kept IS NOT NULL ORDER BY id";
     let mut rooms = rows(connection, rooms, |row| Ok((room(row)?, kept(row)?)))?;
     let members = "SELECT member.room, account, member.since, read, horizon FROM member
@@ -47,6 +49,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         sessions: rows(connection, "SELECT * FROM session ORDER BY id", session)?,
         rooms: rooms.into_iter().map(|(room, _)| room).collect(),
         deleted: deleted.collect(),
+        policy: policy(connection)?,
         blocks: rows(connection, "SELECT * FROM block ORDER BY account, blocked", block)?,
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
@@ -85,6 +88,21 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         created: Time(row.get("created")?),
         last_used: Time(row.get("last_used")?),
     })
+}
+
+fn policy(connection: &Connection) -> rusqlite::Result<Policy> {
+    let mut select = connection.prepare("SELECT value FROM setting WHERE name = ?")?;
+    let mut policy = Policy::default();
+    let mut rows = select.query(["registration"])?;
+    if let Some(row) = rows.next()? {
+        policy.registration = text(row, "value", Registration::parse)?;
+    }
+    drop(rows);
+    let mut rows = select.query(["guests"])?;
+    if let Some(row) = rows.next()? {
+        policy.guests = text(row, "value", Guests::parse)?;
+    }
+    Ok(policy)
 }
 
 fn block(row: &Row<'_>) -> rusqlite::Result<(AccountId, AccountId)> {

@@ -59,6 +59,15 @@ pub(super) fn apply(
             let change = "UPDATE account SET role = ? WHERE id = ? AND key IS NOT NULL";
             sql(change)?.execute(params![role.map(Role::as_str), signed(account.0)])?;
         }
+        Entry::PolicyChanged { policy } => {
+            let rows = [
+                ("registration", policy.registration.as_str()),
+                ("guests", policy.guests.as_str()),
+            ];
+            for row in rows {
+                sql("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)")?.execute(row)?;
+            }
+        }
         Entry::Deed { .. } => {} // A deed is not about another.
         Entry::RoomMade { room, owner, settings } => {
             let made = room_made(connection, seq, time, (*room, *owner), settings)?;

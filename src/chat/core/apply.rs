@@ -33,6 +33,7 @@ impl Entry {
             Entry::DirectMade { between, .. } => Some(Awaited::pair(*between)),
             Entry::KeyChanged { account, .. } => Some(Awaited::Key(*account)),
             Entry::BlockChanged { account, .. } => Some(Awaited::Block(*account)),
+            Entry::PolicyChanged { .. } => Some(Awaited::Policy),
             _ => None,
         }
     }
@@ -87,6 +88,7 @@ impl Chat {
                 }
             }
             Entry::RoleChanged { role, .. } => self.setup_decided(*role),
+            Entry::PolicyChanged { .. } => self.pending_policy = false,
             Entry::Deed { .. }
             | Entry::Said { .. }
             | Entry::Edited { .. }
@@ -140,6 +142,7 @@ impl Chat {
                 self.block_changed(account, blocked, on)
             }
             Entry::RoleChanged { account, role } => self.role_changed(account, role),
+            Entry::PolicyChanged { policy } => Ok(self.policy_changed(policy)),
             Entry::Deed { act, .. } => self.apply(seq, time, *act, came),
             Entry::RoomMade { room, owner, settings } => {
                 let open = settings.visibility == Visibility::Public;

@@ -62,9 +62,12 @@ impl Chat {
 
     fn call_now(&mut self, id: CallId, caller: Identity, call: Call) {
         use Answer::Done;
+        if let Err(refusal) = self.admit_call(caller, &call) {
+            return self.answer(id, Err(refusal));
+        }
         // `Ok(None)`: the answer comes with the proposed entry.
         let outcome = match call {
-            Call::Register(call) => self.register(id, &call.name, call.key).map(|()| None),
+            Call::Register(call) => self.register(id, caller, &call.name, call.key).map(|()| None),
             Call::Login(call::Login { key, session, remember, agent }) => {
                 let session = NewSession { key: session, remember, agent };
                 self.login(id, &key, session).map(|()| None)
@@ -127,6 +130,8 @@ impl Chat {
             }
             Call::Subscribe(call) => self.subscribe(call, caller).map(Done).map(Some),
             Call::ChangeRole(call) => self.change_role(id, caller, call),
+            Call::Policy(_) => Ok(Some(Answer::Policy(self.policy()))),
+            Call::ChangePolicy(call) => self.change_policy(id, caller, call),
             Call::Setup(call) => self.set_up(id, caller, &call.token).map(|()| None),
         };
         match outcome {
@@ -152,6 +157,7 @@ impl Chat {
             }
             Call::Direct(call) => Some(self.awaits_pair(self.pair(caller, &call.name).ok()?)),
             Call::Block(_) => caller.map(|caller| Awaited::Block(caller.account)),
+            Call::ChangePolicy(_) => Some(Awaited::Policy),
             Call::RestoreRoom(call) => {
                 self.deleted.find(caller?.account, call.room).map(Awaited::Room)
             }
@@ -179,6 +185,7 @@ impl Chat {
             Awaited::Block(account) => {
                 self.accounts.get(account).is_some_and(|known| known.blocking)
             }
+            Awaited::Policy => self.pending_policy,
             Awaited::Pair(between) => self.rooms.is_pairing(between),
         }
     }

@@ -69,6 +69,7 @@ impl Chat {
                 | Entry::MemberChanged { member: false, .. }
                 // The few people in charge must be able to act.
                 | Entry::RoleChanged { .. }
+                | Entry::PolicyChanged { .. }
                 | Entry::Deed { .. },
                 _,
             ) => return Ok(()),
@@ -107,6 +108,7 @@ impl Chat {
             | Entry::MemberChanged { member: false, .. }
             | Entry::Deleted { .. }
             | Entry::RoleChanged { .. }
+            | Entry::PolicyChanged { .. }
             | Entry::Deed { .. }
             | Entry::Reacted { on: false, .. } => Ok(()),
         }

@@ -74,6 +74,9 @@ impl Chat {
         let Some(stream) = self.streams.get(&base) else { return };
         let (protocol, account, session) = (stream.protocol, stream.account, stream.session);
         self.origin = Origin::connection(stream.source, Some(account), base);
+        if self.admit(Some(account)).is_err() {
+            return; // This stream is about to end.
+        }
         if let Some(session) = session {
             if self.accounts.session(session).is_none() {
                 return; // This stream is about to end, too.

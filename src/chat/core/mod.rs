@@ -8,8 +8,8 @@
 //! - A topic's file: how it handles its calls, what it proposes, and how it applies the entry that
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
-//!   `closing` (a room closes), `roles` (people in charge), `subscriptions` and `streams`
-//!   (connections), `messages`.
+//!   `closing` (a room closes), `roles` (people in charge), `policy` (who may come
+//!   in), `subscriptions` and `streams` (connections), `messages`.
 //! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
 //!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
 //!   work in several commands).
@@ -31,6 +31,7 @@ mod members;
 mod messages;
 mod orphans;
 mod people;
+mod policy;
 mod quotas;
 mod roles;
 mod rooms;
@@ -64,8 +65,8 @@ use crate::chat::types::{
     Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::{
-    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomSettings,
-    Space, What,
+    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, FixedPolicy, Policy, Receipt,
+    Refusal, RoomSettings, Space, What,
 };
 use crate::crypto::KeyHash;
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
@@ -80,12 +81,15 @@ pub struct Settings {
     pub limits: bool,
     /// The SHA-256 of the token that makes its sender the owner of a server without one.
     pub setup: Option<KeyHash>,
+    /// What the command line fixes of who may come in.
+    pub fixed: FixedPolicy,
 }
 
 impl Settings {
     /// Nothing but these.
     pub const fn new(session_ttl_secs: u64, limits: bool) -> Settings {
-        Settings { session_ttl_secs, limits, setup: None }
+        let fixed = FixedPolicy { registration: None, guests: None };
+        Settings { session_ttl_secs, limits, setup: None, fixed }
     }
 }
 
@@ -127,6 +131,10 @@ pub struct Chat {
     closing: bool,
     /// The way to the first owner, while the server has none.
     setup: Option<Setup>,
+    /// Who may come in, by the log; and what overrides it. A change of it may be pending.
+    policy: Policy,
+    fixed: FixedPolicy,
+    pending_policy: bool,
     /// The last applied entry.
     last: Seq,
     /// The latest time of an applied entry.
@@ -172,6 +180,9 @@ impl Chat {
             space: Space::Enough,
             closing: false,
             setup: settings.setup.map(Setup::new),
+            policy: Policy::default(),
+            fixed: settings.fixed,
+            pending_policy: false,
             last: snapshot.last,
             told: Time(0),
         };

@@ -25,9 +25,11 @@ impl Chat {
     pub(super) fn register(
         &mut self,
         call: CallId,
+        caller: Identity,
         name: &str,
         key: KeyHash,
     ) -> Result<(), Refusal> {
+        self.may_register(caller)?;
         let name = Name::for_account(name).ok_or(Refusal::NameInvalid)?;
         self.make_account(name, Some(key), None, Purpose::Call(call, None)).map(|_| ())
     }

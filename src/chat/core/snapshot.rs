@@ -7,6 +7,7 @@ use crate::chat::state::snapshot::Snapshot;
 impl Chat {
     /// Fills an empty core.
     pub(super) fn restore(&mut self, snapshot: Snapshot) {
+        self.policy = snapshot.policy;
         for account in snapshot.accounts {
             self.accounts.insert(account);
         }
@@ -42,6 +43,7 @@ impl Chat {
             sessions,
             rooms: self.rooms.records(),
             blocks: self.accounts.blocks(),
+            policy: self.policy,
             deleted: self.deleted.records(|account| self.accounts.get(account).is_some()),
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),

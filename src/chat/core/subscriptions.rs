@@ -39,6 +39,7 @@ impl Chat {
         let by = by.and_then(|key| self.accounts.session_by_key(&key, self.running));
         let author = self.claimed(claim, caller)?;
         let account = author.as_ref().and_then(|author| author.account);
+        self.admit(account)?;
         // A guest's name, granted to one account's token, may be another account's now.
         let asked_by = by.and_then(|by| self.accounts.session(by)).map(|live| live.account);
         if asked_by.is_some() && account.is_some() && asked_by != account {
@@ -250,7 +251,7 @@ impl Chat {
         let standing = !self.closing && self.rooms.get(subscribed.room).is_some();
         let ended = session.is_some_and(|session| self.accounts.session(session).is_none())
             || account.is_some_and(|account| self.accounts.get(account).is_none());
-        if ended {
+        if ended || self.admit(account).is_err() {
             return; // This subscription is about to end.
         }
         if let Some(session) = session {

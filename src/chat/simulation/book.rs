@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::simulation::TTL_SECS;
 use crate::chat::{
-    Access, Account, AccountId, DeletedRecord, Entry, Folded, LOBBY, MemberRecord, Name, RoomId,
-    RoomRecord, RoomRef, RoomSettings, Seq, Session, SessionId, Snapshot, Visibility,
+    Access, Account, AccountId, DeletedRecord, Entry, Folded, LOBBY, MemberRecord, Name, Policy,
+    RoomId, RoomRecord, RoomRef, RoomSettings, Seq, Session, SessionId, Snapshot, Visibility,
 };
 use crate::crypto::KeyHash;
 use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
@@ -19,6 +19,8 @@ pub struct Book {
     pub rooms: BTreeMap<RoomId, RoomRecord>,
     /// All blocks, as (blocking account, blocked account).
     pub blocks: BTreeSet<(AccountId, AccountId)>,
+    /// Who may come in.
+    pub policy: Policy,
     /// The deleted rooms that can be restored.
     pub deleted: BTreeMap<RoomId, DeletedRecord>,
     /// The earlier keys of accounts.
@@ -101,6 +103,7 @@ impl Book {
                 self.deleted.contains_key(room) && !titled(&title.folded(), *room)
             }
             Entry::RoomPurged { room } => self.deleted.contains_key(room),
+            Entry::PolicyChanged { .. } => true,
             Entry::RoleChanged { account, .. } => {
                 self.accounts.get(account).is_some_and(|known| known.key.is_some())
             }
@@ -110,13 +113,6 @@ impl Book {
             | Entry::Reacted { room, .. } => self.rooms.contains_key(room),
             Entry::Deed { .. } => false, // Nobody reports another's deed.
         }
-    }
-
-    /// Whether somebody in charge has the role for a deed.
-    pub fn may(&self, entry: &Entry) -> bool {
-        let Entry::Deed { by: Some(by), .. } = entry else { return true };
-        let role = self.accounts.get(by).and_then(|known| known.role);
-        role >= Some(entry.least_role())
     }
 
     /// Whether an entry ends an account's subscription with that session or without one.
@@ -221,6 +217,7 @@ impl Book {
                     }
                 }
             }
+            Entry::PolicyChanged { policy } => self.policy = policy,
             Entry::RoleChanged { account, role } => {
                 self.accounts.get_mut(&account).expect("the entry fits").role = role;
             }
@@ -437,6 +434,7 @@ impl Book {
         let rooms: Vec<_> = self.rooms.values().cloned().collect();
         assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
         assert!(self.blocks.iter().eq(&snapshot.blocks), "blocks differ from the log");
+        assert_eq!(self.policy, snapshot.policy, "who may come in");
         let deleted: Vec<_> = self.deleted.values().cloned().collect();
         assert_eq!(deleted, snapshot.deleted, "deleted rooms differ from the log");
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");

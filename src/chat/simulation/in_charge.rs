@@ -2,18 +2,47 @@
 //! like to be.
 
 use crate::chat::simulation::Simulation;
-use crate::chat::{AccountId, Caller, Name, Reason, Role, call};
+use crate::chat::simulation::book::Book;
+use crate::chat::{
+    AccountId, Caller, Entry, Guests, Name, Policy, Reason, Registration, Role, SessionId, call,
+};
 
 impl Simulation {
     /// Somebody does what takes a role: mostly an account that has one.
     pub(super) fn somebody_rules(&mut self) {
-        let role = self.dice.pick(&[None, Some(Role::Administrator), Some(Role::Owner)]);
-        let role = role.expect("one of three");
-        let name = self.an_accounts_name();
-        let reason = self.dice.one_in(2).then(|| Reason::new("because")).flatten();
         let caller = self.somebody_in_charge();
-        let name = name.as_str().into();
-        self.asks(caller, |_| call::ChangeRole { name, role, reason });
+        let reason = self.dice.one_in(2).then(|| Reason::new("because")).flatten();
+        if self.dice.one_in(2) {
+            let (name, role) = (self.an_accounts_name().as_str().into(), self.some_role());
+            return self.asks(caller, |_| call::ChangeRole { name, role, reason });
+        }
+        let Policy { registration, guests } = self.some_policy();
+        let registration = Some(registration).filter(|_| !self.dice.one_in(4));
+        let guests = Some(guests).filter(|_| !self.dice.one_in(4));
+        self.asks(caller, |_| call::ChangePolicy { registration, guests, reason });
+    }
+
+    /// Guests who may stay no longer are put out with the entry that says so.
+    pub(super) fn guests_go(&mut self, policy: Policy) -> Vec<SessionId> {
+        let then = Book { policy, accounts: self.book.accounts.clone(), ..Book::default() };
+        let mut ended = self.world.unsubscribe(|_, one| !then.admits(one.account));
+        ended.extend(self.world.end_streams(|one| !then.admits(Some(one.account))));
+        ended
+    }
+
+    pub(super) fn some_role(&mut self) -> Option<Role> {
+        let role = self.dice.pick(&[None, Some(Role::Administrator), Some(Role::Owner)]);
+        role.expect("one of three")
+    }
+
+    /// Mostly the usual one, so that there is life.
+    pub(super) fn some_policy(&mut self) -> Policy {
+        use Registration::{Closed, Invite, Open};
+        let registration = self.dice.pick(&[Open, Open, Open, Invite, Closed]);
+        let guests =
+            self.dice.pick(&[Guests::On, Guests::On, Guests::On, Guests::Rooms, Guests::Off]);
+        let (registration, guests) = (registration.expect("one"), guests.expect("one"));
+        Policy { registration, guests }
     }
 
     /// The operator, an account with a role, or anybody.
@@ -33,5 +62,40 @@ impl Simulation {
         let names: Vec<Name> = names.collect();
         let other = self.name();
         self.dice.pick(&names).filter(|_| !self.dice.one_in(8)).unwrap_or(other)
+    }
+}
+
+impl Book {
+    /// Whether somebody in charge has the role for a deed.
+    pub fn may(&self, entry: &Entry) -> bool {
+        let Entry::Deed { by: Some(by), .. } = entry else { return true };
+        let role = self.accounts.get(by).and_then(|known| known.role);
+        role >= Some(entry.least_role())
+    }
+
+    /// Whether an account, or a name without one, may be in rooms.
+    pub fn admits(&self, account: Option<AccountId>) -> bool {
+        self.policy.guests != Guests::Off || self.is_registered(account)
+    }
+
+    fn is_registered(&self, account: Option<AccountId>) -> bool {
+        let known = account.and_then(|account| self.accounts.get(&account));
+        known.is_some_and(|known| known.key.is_some())
+    }
+
+    /// Whether a proposal respects who may come in.
+    pub fn lets_in(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::AccountMade { key: Some(_), .. } => {
+                self.policy.registration != Registration::Closed
+            }
+            Entry::AccountMade { key: None, .. } => self.admits(None),
+            Entry::RoomMade { owner, .. } => {
+                self.policy.guests == Guests::On || self.is_registered(*owner)
+            }
+            Entry::MemberChanged { account, member: true, .. } => self.admits(Some(*account)),
+            Entry::Said { author, .. } => self.admits(author.account),
+            _ => true,
+        }
     }
 }

@@ -305,6 +305,7 @@ impl Simulation {
                 assert!(self.book.is_new(entry), "a number is reused: {entry:?}");
                 assert!(self.book.respects_blocks(entry), "in spite of a block: {entry:?}");
                 assert!(self.book.may(entry), "without the role: {entry:?}");
+                assert!(self.book.lets_in(entry), "not let in: {entry:?}");
                 self.disk.propose(*ticket, *time, entry.clone());
             }
             Effect::Mark { room, account, seq } => {
@@ -393,6 +394,7 @@ impl Simulation {
                 ended.extend(self.world.end_streams(|one| ends(Some(one.account), one.session)));
                 ended
             }
+            Entry::PolicyChanged { policy } => self.guests_go(*policy),
             Entry::AccountEnded { account } if fits => {
                 self.clients.forget(*account);
                 self.world.unsubscribe(|_, member| member.account == Some(*account))

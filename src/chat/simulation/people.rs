@@ -51,7 +51,6 @@ impl Simulation {
                 let name = it.name();
                 call::Person { name: name.as_str().into() }
             }),
-            37 if self.dice.one_in(3) => self.somebody_asks(|_| call::Me),
             37 => self.somebody_rules(),
             38 => self.somebody_asks(|it| {
                 let room = it.room();
@@ -106,7 +105,9 @@ impl Simulation {
             62 => self.somebody_asks(|it| call::Read { room: it.some_room(), seq: it.some_seq() }),
             _ if self.dice.one_in(4) => self.somebody_is_put_out(),
             _ if self.dice.one_in(4) => self.somebody_blocks(),
-            _ => self.somebody_asks::<Call>(|it| match it.dice.below(7) {
+            _ => self.somebody_asks::<Call>(|it| match it.dice.below(9) {
+                8 => call::Policy.into(),
+                7 => call::Me.into(),
                 6 => call::GiveUp.into(),
                 5 => call::ChangeKey { key: it.key() }.into(),
                 4 => call::Readable { after: RoomId(0) }.into(),

@@ -1,7 +1,7 @@
 //! The end of subscriptions, and invariants when nothing is pending.
 
 use crate::chat::simulation::Simulation;
-use crate::chat::simulation::world::{Hearing, Member, World};
+use crate::chat::simulation::world::{Hearing, Member, View, World};
 use crate::chat::{
     Answer, CallId, Caller, Command, Effect, Entry, Folded, Page, Refusal, RoomId, RoomRecord,
     SessionId, Source, SubscriptionId, Visibility, call,
@@ -51,6 +51,26 @@ impl World {
         }
     }
 
+    /// Every stream that must hear the entry has heard it.
+    pub fn check_due(&mut self) {
+        let streams = &self.streams;
+        self.due.retain(|base, _| streams.get(base).is_some_and(|stream| stream.standing));
+        assert!(self.due.is_empty(), "not heard: {:?}", self.due);
+    }
+
+    /// A stream's connection is gone, or its session. The session was in use until now.
+    pub fn end_stream(&mut self, base: SubscriptionId, left: bool) -> Option<SessionId> {
+        let stream = self.streams.get_mut(&base)?;
+        stream.left |= left;
+        std::mem::take(&mut stream.standing).then_some(stream.session).flatten()
+    }
+
+    pub fn end_streams(&mut self, who: impl Fn(&View) -> bool) -> Vec<SessionId> {
+        let all = self.streams.iter().filter(|(_, stream)| who(stream)).map(|(base, _)| *base);
+        let all: Vec<SubscriptionId> = all.collect();
+        all.into_iter().filter_map(|base| self.end_stream(base, false)).collect()
+    }
+
     /// Ends subscriptions, by the rules. Returns the sessions that were in use until now.
     pub fn unsubscribe(
         &mut self,
@@ -80,7 +100,8 @@ impl Simulation {
         let ask = Command::Call {
             id: CallId(u64::MAX),
             source: Source::Own,
-            caller: Caller::Nobody,
+            // (Who is nobody, and let in whatever the policy.)
+            caller: Caller::Operator,
             call: call::Present { room, after: 0 }.into(),
         };
         self.chat.handle(self.moment(), ask, &mut effects);

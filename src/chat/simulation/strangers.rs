@@ -1,7 +1,7 @@
 //! Entries from another proposer: they may fit, or not.
 
 use crate::chat::simulation::{STRANGER, Simulation};
-use crate::chat::{AccountId, Author, Entry, Name, Role, RoomId, SessionId, Visibility};
+use crate::chat::{AccountId, Author, Entry, Name, RoomId, SessionId, Visibility};
 
 impl Simulation {
     /// An entry from another proposer: it may fit, or not.
@@ -83,9 +83,11 @@ impl Simulation {
 
     /// A deed of somebody in charge, who need not have the role: whoever wrote it has checked that.
     fn a_strangers_deed(&mut self) -> Entry {
-        let account = AccountId(1 + self.dice.below(6));
-        let role = self.dice.pick(&[None, Some(Role::Administrator), Some(Role::Owner)]).flatten();
-        let act = Box::new(Entry::RoleChanged { account, role });
+        let (account, role) = (AccountId(1 + self.dice.below(6)), self.some_role());
+        let act = Box::new(match self.dice.below(3) {
+            0 => Entry::PolicyChanged { policy: self.some_policy() },
+            _ => Entry::RoleChanged { account, role },
+        });
         let by = self.dice.one_in(2).then(|| AccountId(1 + self.dice.below(6)));
         Entry::Deed { by, reason: None, act }
     }

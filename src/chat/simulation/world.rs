@@ -2,7 +2,7 @@
 //! clients believe to be present. It follows the effects like the real workers, and assumes nothing
 //! that the core cannot know.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
@@ -105,6 +105,8 @@ pub struct World {
     pub rosters: BTreeMap<RoomId, Vec<Folded>>,
     /// The message from the log that the core must announce now.
     pub to_announce: Option<(Seq, Time, Entry)>,
+    /// The rooms in which a connection was cut off by an entry.
+    cut: BTreeSet<RoomId>,
     /// The last announced message of each room.
     last_said: HashMap<RoomId, Seq>,
     /// Each room's settings before its last change; `None` if another proposer has changed it, too.
@@ -180,26 +182,6 @@ impl World {
             let due = self.due.remove(&base);
             assert_eq!(due, Some(seq), "{base:?} hears an entry that is not for it");
         }
-    }
-
-    /// Every stream that must hear the entry has heard it.
-    pub fn check_due(&mut self) {
-        let streams = &self.streams;
-        self.due.retain(|base, _| streams.get(base).is_some_and(|stream| stream.standing));
-        assert!(self.due.is_empty(), "not heard: {:?}", self.due);
-    }
-
-    /// A stream's connection is gone, or its session. The session was in use until now.
-    pub fn end_stream(&mut self, base: SubscriptionId, left: bool) -> Option<SessionId> {
-        let stream = self.streams.get_mut(&base)?;
-        stream.left |= left;
-        std::mem::take(&mut stream.standing).then_some(stream.session).flatten()
-    }
-
-    pub fn end_streams(&mut self, who: impl Fn(&View) -> bool) -> Vec<SessionId> {
-        let all = self.streams.iter().filter(|(_, stream)| who(stream)).map(|(base, _)| *base);
-        let all: Vec<SubscriptionId> = all.collect();
-        all.into_iter().filter_map(|base| self.end_stream(base, false)).collect()
     }
 
     /// Every call has exactly one answer; `Ok` means that the log has the entry.
@@ -368,7 +350,10 @@ impl World {
         assert!(reason.is_some() || member.left, "an open connection gets no reason");
         member.hearing = Hearing::NoMore;
         // Its earlier tells have replies, unless the connection has closed before.
-        assert!(member.tells.is_empty(), "{subscription:?}: no reply to {:?}", member.tells);
+        let cut = reason.is_some_and(CloseReason::cuts);
+        let unanswered = std::mem::take(&mut member.tells);
+        assert!(cut || unanswered.is_empty(), "{subscription:?}: no reply to {unanswered:?}");
+        self.cut.extend(cut.then_some(room));
     }
 
     /// The subscription of an announcement hears the room.
@@ -402,6 +387,8 @@ impl World {
             // (If another proposer ended the room, a person's first message may have come too late,
             // and with it the news of the person's presence.)
             What::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}
+            // (So may it have come too late from a person who was cut off.)
+            What::Left if place.is_none() && self.cut.contains(&event.room) => {}
             What::Left => {
                 roster.remove(place.expect("only a present person leaves"));
             }

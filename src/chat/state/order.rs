@@ -11,6 +11,8 @@
 //!    the core applies an entry when its proposal has just left the queue.
 //! 3. A stream's subscription to a room begins and ends with an entry, so these effects, too, are
 //!    issued at the place of that entry: the sequence numbers that a stream hears only grow.
+//!    So is the end of a connection that an entry cuts ([`CloseReason::cuts`]): it hears nothing
+//!    that is behind that entry in the log.
 //! 4. An entry's outcome (the reply to its sender) is issued at the place of the entry: see
 //!    [`Order::tell_outcome`].
 //! 5. Every other effect that a client hears on its connection takes the next place in the queue;
@@ -27,7 +29,7 @@ use std::collections::VecDeque;
 
 use crate::chat::numbered::Numbered;
 use crate::chat::types::{ProtocolId, SubscriptionId, Ticket};
-use crate::chat::vocabulary::{Effect, Entry};
+use crate::chat::vocabulary::{CloseReason, Effect, Entry};
 use crate::time::Time;
 
 /// The queue behind the log. `P` is what the core remembers with a proposal.
@@ -157,6 +159,11 @@ impl<P> Order<P> {
     /// Issues an effect at once or in order: rules 2, 3, 5 and 8.
     pub fn tell(&mut self, effect: Effect) {
         if is_at_once(&effect) {
+            if let Effect::Unsubscribe { subscription, .. } = effect
+                && !self.heard.contains_key(&subscription)
+            {
+                self.begin_now(subscription);
+            }
             return self.tell_now(effect);
         }
         let is_first = matches!(self.line.front(), Some(Waiting::OpenSection));
@@ -165,6 +172,19 @@ impl<P> Order<P> {
             true => self.section.effects.push_back(effect),
             false if self.line.is_empty() => self.tell_now(effect),
             false => self.line.push_back(Waiting::Effect(effect)),
+        }
+    }
+
+    /// A subscription that is about to begin begins now, to end at once: its beginning must not
+    /// come after its end.
+    fn begin_now(&mut self, subscription: SubscriptionId) {
+        let begins = |place: &Waiting<P>| {
+            matches!(place, Waiting::Effect(Effect::Subscribe { subscription: one, .. })
+                if *one == subscription)
+        };
+        let place = self.line.iter().position(begins);
+        if let Some(Waiting::Effect(effect)) = place.and_then(|place| self.line.remove(place)) {
+            self.tell_now(effect);
         }
     }
 
@@ -226,7 +246,10 @@ fn is_at_once(effect: &Effect) -> bool {
     match effect {
         Effect::Announce { event, .. } => event.what.seq().is_some(),
         Effect::Notify { .. } => true,
-        Effect::Subscribe { stream, .. } | Effect::Unsubscribe { stream, .. } => stream.is_some(),
+        Effect::Subscribe { stream, .. } => stream.is_some(),
+        Effect::Unsubscribe { stream, reason, .. } => {
+            stream.is_some() || reason.is_some_and(CloseReason::cuts)
+        }
         Effect::CloseStream { .. } | Effect::Reply { .. } => false,
         Effect::Answer { .. }
         | Effect::Freeze { .. }

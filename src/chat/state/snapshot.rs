@@ -3,6 +3,7 @@
 use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::{DeletedRecord, RoomRecord};
 use crate::chat::types::{AccountId, RoomId, Seq};
+use crate::chat::vocabulary::Policy;
 use crate::time::Time;
 
 /// The complete lasting state, as the tables beside the log store it: a core starts from it.
@@ -16,6 +17,8 @@ pub struct Snapshot {
     pub rooms: Vec<RoomRecord>,
     /// All blocks, as (blocking account, blocked account).
     pub blocks: Vec<(AccountId, AccountId)>,
+    /// Who may come in.
+    pub policy: Policy,
     /// The deleted rooms that their owners can restore.
     pub deleted: Vec<DeletedRecord>,
     /// The highest account number ever used: a guest's is not reused.

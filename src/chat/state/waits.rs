@@ -20,6 +20,8 @@ pub enum Awaited {
     Key(AccountId),
     /// A change of an account's blocks.
     Block(AccountId),
+    /// A change of who may come in.
+    Policy,
 }
 
 impl Awaited {

@@ -35,6 +35,8 @@ pub enum Work {
     Tend { after: Option<RoomId> },
     /// Issues the effects that are due in the queue behind the log.
     MoveUp,
+    /// Guests may stay no longer: ends their connections after that one.
+    PutOutGuests { after: SubscriptionId },
     /// Ends everything at shutdown.
     Close,
 }
@@ -42,10 +44,15 @@ pub enum Work {
 impl Work {
     /// Whether it belongs to an entry, and so must end before the next entry is applied.
     pub fn is_of_an_entry(&self) -> bool {
-        matches!(
-            self,
-            Work::Empty { .. } | Work::EndAccount { .. } | Work::Return { .. } | Work::CloseRoom(_)
-        )
+        match self {
+            Work::Empty { .. }
+            | Work::EndAccount { .. }
+            | Work::Return { .. }
+            | Work::CloseRoom(_)
+            | Work::PutOutGuests { .. } => true,
+            Work::Unsubscribe { reason, .. } => reason.is_some_and(CloseReason::cuts),
+            _ => false,
+        }
     }
 }
 

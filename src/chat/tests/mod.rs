@@ -16,6 +16,7 @@ mod messages;
 mod names;
 mod pages;
 mod people;
+mod policy;
 mod quotas;
 mod roles;
 mod rooms;
@@ -179,6 +180,15 @@ impl Core {
         self.ask(caller, what).map(|_| ())
     }
 
+    /// The operator at the shell calls.
+    fn operate(&mut self, call: Call) -> Result<(), Refusal> {
+        self.last += 1;
+        let (id, source, caller) = (CallId(self.last), Source::Own, Caller::Operator);
+        self.give(Command::Call { id, source, caller, call });
+        self.settle();
+        self.answer(id).expect("an answer").map(|_| ())
+    }
+
     fn register(&mut self, name: &str) -> Result<Answer, Refusal> {
         self.ask("", call::Register { name: name.into(), key: key(name) })
     }
@@ -243,6 +253,10 @@ impl Core {
             other => panic!("{other:?} instead of who is present"),
         }
     }
+}
+
+fn role(name: &str, role: Option<Role>) -> Call {
+    call::ChangeRole { name: name.into(), role, reason: Reason::new("because") }.into()
 }
 
 fn be_guest(name: &str) -> Call {

@@ -5,20 +5,7 @@ use super::*;
 const ADMIN: Option<Role> = Some(Role::Administrator);
 const OWNER: Option<Role> = Some(Role::Owner);
 
-fn role(name: &str, role: Option<Role>) -> Call {
-    call::ChangeRole { name: name.into(), role, reason: Reason::new("because") }.into()
-}
-
 impl Core {
-    /// The operator at the shell calls.
-    fn operate(&mut self, call: Call) -> Result<(), Refusal> {
-        self.last += 1;
-        let (id, source, caller) = (CallId(self.last), Source::Own, Caller::Operator);
-        self.give(Command::Call { id, source, caller, call });
-        self.settle();
-        self.answer(id).expect("an answer").map(|_| ())
-    }
-
     fn role_of(&mut self, name: &str) -> Option<Role> {
         match self.ask(name, call::Me) {
             Ok(Answer::Person(person)) => person.role,

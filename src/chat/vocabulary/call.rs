@@ -6,7 +6,7 @@ use crate::chat::types::{
 };
 use crate::chat::vocabulary::{
     Access, Acted, Action, Answer, DeletedInfo, DirectRoom, Member, MembershipMarks, NameClaim,
-    OpenedStream, Page, Place, RoomChange, RoomInfo, RoomSettings, SessionInfo,
+    OpenedStream, Page, Place, PolicyInfo, RoomChange, RoomInfo, RoomSettings, SessionInfo,
 };
 use crate::crypto::KeyHash;
 
@@ -105,6 +105,8 @@ calls! {
     Subscribe => Done: (),
     ChangeRole => Done: (),
     Setup => Done: (),
+    Policy => Policy: PolicyInfo,
+    ChangePolicy => Policy: PolicyInfo,
 }
 
 /// Creates an account.

@@ -173,6 +173,17 @@ pub enum Answer {
     OpenedStream(OpenedStream),
     /// What to check a password against.
     PasswordState(PasswordState),
+    /// Who may come in.
+    Policy(PolicyInfo),
+}
+
+/// Who may come in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PolicyInfo {
+    /// What applies.
+    pub policy: Policy,
+    /// What of it the command line fixes.
+    pub fixed: FixedPolicy,
 }
 
 /// A page of a long list.

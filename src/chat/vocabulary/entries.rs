@@ -4,7 +4,7 @@ use crate::chat::types::{
     AccountId, Author, ClientId, Color, Description, Emoji, Name, RoomId, Seq, SessionId, Title,
     Visibility,
 };
-use crate::chat::vocabulary::{Reason, Role};
+use crate::chat::vocabulary::{Policy, Reason, Role};
 use crate::crypto::KeyHash;
 
 /// An entry of the log. Lasting state changes only by an entry.
@@ -191,6 +191,11 @@ pub enum Entry {
         account: AccountId,
         /// The role.
         role: Option<Role>,
+    },
+    /// Who may come in has changed.
+    PolicyChanged {
+        /// All of it, as it is now.
+        policy: Policy,
     },
     /// What somebody in charge has done. It has the effect of `act`; the log refuses it if `by` has
     /// lost the role by then.

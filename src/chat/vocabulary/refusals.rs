@@ -15,8 +15,18 @@ pub enum CloseReason {
     Replaced,
     /// A newer connection uses the same token.
     GaveWay,
+    /// The server takes guests no more.
+    GuestsOff,
     /// The server shuts down.
     ShuttingDown,
+}
+
+impl CloseReason {
+    /// Whether the connection hears nothing from the entry on that ends it: not even what is behind
+    /// that entry on its way into the log.
+    pub fn cuts(self) -> bool {
+        matches!(self, CloseReason::GuestsOff)
+    }
 }
 
 /// Why the core refuses. Each protocol maps the refusal to codes of its own.
@@ -52,6 +62,10 @@ pub enum Refusal {
     PasswordForPublic,
     /// The caller may not do this: it needs the room's owner, or a role on the server.
     Forbidden,
+    /// The server takes no new accounts, or only from people in charge.
+    RegistrationClosed,
+    /// The server takes no guests.
+    GuestsOff,
     /// Only a registered account may do this, or have this done to it.
     NotForGuests,
     /// The room's token is missing, or is older than the room's password.

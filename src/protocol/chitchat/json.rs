@@ -73,6 +73,8 @@ pub(super) struct Failure {
 
 /// The number of a rate-limit error.
 const TOO_MANY: u16 = 305;
+/// The number of a refusal because the server takes no guests.
+const NO_GUESTS: u16 = 306;
 
 impl Failure {
     pub fn new(code: u16, field: impl Into<String>) -> Failure {
@@ -84,7 +86,7 @@ impl Failure {
         match self.code {
             101 | 201 => 404,
             104 | 304 | 402 => 401,
-            301 | 403 | 508 => 403,
+            301 | NO_GUESTS | 403 | 508 => 403,
             TOO_MANY => 429,
             503 | 507 => 503,
             404.. => self.code,
@@ -105,6 +107,7 @@ impl Failure {
             301 => "Could not establish session",
             303 => "Invalid JSON",
             TOO_MANY => "Too many requests",
+            NO_GUESTS => "Client error: No guests here, log in with an account",
             304 => "Unauthorized operation",
             402 => "Token error: Unauthorized signing method",
             403 => "Token error: Invalid token",
@@ -185,6 +188,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
         let (code, field) = match refusal {
             Refusal::RoomNotFound => (101, ""),
+            Refusal::GuestsOff => (NO_GUESTS, ""),
             Refusal::TitleTaken => (102, "title"),
             // A client with an invalid session is a guest here, so the first two cannot happen.
             Refusal::Unauthenticated
@@ -192,6 +196,7 @@ impl From<Refusal> for Failure {
             | Refusal::Forbidden
             | Refusal::NotMember
             | Refusal::NotForGuests
+            | Refusal::RegistrationClosed
             | Refusal::Blocked => (104, ""),
             Refusal::PasswordMissing => (105, "password"),
             Refusal::PasswordForPublic => (105, "visibility"),

@@ -309,6 +309,8 @@ impl From<Refusal> for Failure {
             }
             Refusal::Forbidden | Refusal::NoAccess => Code::Forbidden,
             Refusal::NotMember => return Failure::not_member(),
+            Refusal::RegistrationClosed => Code::RegistrationClosed,
+            Refusal::GuestsOff => Code::GuestsOff,
             Refusal::NotForGuests => {
                 let says = "this takes a registered account, not a guest; register first";
                 return Failure::from(Code::Forbidden).saying(says);
@@ -382,6 +384,8 @@ fn wanted(field: &str) -> &'static str {
         "role" => "role must be owner or administrator",
         "reason" => "reason must be a line of at most 200 characters",
         "token" => "token must be the last part of the setup link that the server printed",
+        "registration" => "registration must be open, invite or closed",
+        "guests" => "guests must be on, rooms or off",
         "visibility" => "visibility must be public, private or hidden",
         "password" => {
             "password must be 8 to 256 characters for a private or hidden room; leave it out for \

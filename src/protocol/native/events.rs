@@ -230,6 +230,7 @@ impl StreamScript for Script {
             Disconnect::Ended(CloseReason::Replaced) => Bye::Replaced,
             Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
             | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
+            | Disconnect::Ended(CloseReason::GuestsOff)
             | Disconnect::Drips => Bye::SessionEnded,
             Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow

@@ -9,8 +9,8 @@
 //! description. What only the core can decide is a call of its own in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `rooms`, `messages` and `search`, a theme each. `json` and `fields`
-//! are output and input; `codec`, `framing`, `frames` and `events` the stream.
+//! then `identity`, `in_charge`, `rooms`, `messages` and `search`, a theme each. `json` and
+//! `fields` are output and input; `codec`, `framing`, `frames` and `events` the stream.
 
 mod asking;
 mod codec;
@@ -78,6 +78,8 @@ const ROUTES: &[Route] = routes! {
     Get "/api/v1/users/{name}" => identity::person(name),
     Put "/api/v1/users/{name}/room" => rooms::direct(name),
 
+    Get "/api/v1/server/settings" => in_charge::settings(),
+    Patch "/api/v1/server/settings" => in_charge::change_settings(),
     Post "/api/v1/setup" => in_charge::set_up(),
     Put "/api/v1/users/{name}/role" => in_charge::give_role(name),
     Delete "/api/v1/users/{name}/role" => in_charge::take_role(name),

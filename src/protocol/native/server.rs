@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{Caller, Role, call};
+use crate::chat::{Caller, Guests, PolicyInfo, Role, call};
 use crate::http::{Request, Response};
 use crate::limits::{
     BODY_BYTES_MAX, CLIENT_ID_BYTES_MAX, DESCRIPTION_CHARS_MAX, EMOJI_BYTES_MAX, MESSAGE_CHARS_MAX,
@@ -35,6 +35,7 @@ struct About<'a> {
     seq: u64,
     registration: &'a str,
     guests: bool,
+    guest_rooms: bool,
     /// The caller's; missing without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
@@ -79,13 +80,15 @@ pub(super) async fn about(context: &Context, request: &Request) -> Answered {
         Err(_) => None,
     };
     let seq = context.hub.call(Caller::Nobody, call::Heard).await?;
+    let PolicyInfo { policy, .. } = context.hub.call(Caller::Nobody, call::Policy).await?;
     let about = About {
         name: "Shanty",
         version: env!("CARGO_PKG_VERSION"),
         epoch: &context.epoch,
         seq: seq.0,
-        registration: if context.config.registration { "open" } else { "closed" },
-        guests: context.config.guests,
+        registration: policy.registration.as_str(),
+        guests: context.config.guests && policy.guests != Guests::Off,
+        guest_rooms: policy.guests == Guests::On,
         role: role.map(Role::as_str),
         features: FEATURES,
         limits: LIMITS,

@@ -121,6 +121,8 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::PasswordForPublic
         | Refusal::Forbidden
         | Refusal::NotForGuests
+        | Refusal::RegistrationClosed
+        | Refusal::GuestsOff
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
         | Refusal::TooManyReactions

@@ -72,9 +72,6 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
     struct Body {
         username: String,
     }
-    if !context.config.registration {
-        return Err(CLOSED);
-    }
     let Body { username } = json_body::object(&request.body).ok_or(BODY)?;
     if username.is_empty() {
         return Err(BODY);
@@ -233,6 +230,8 @@ impl From<Refusal> for Failure {
         let (status, says) = match refusal {
             Refusal::Unauthenticated => (401, "the session is unknown or has ended; log in again"),
             Refusal::UnknownKey => (401, "no account has this key; check it, or register"),
+            Refusal::RegistrationClosed => return CLOSED,
+            Refusal::GuestsOff => (403, "this server accepts no guests; register, and log in"),
             Refusal::NameInvalid => (400, "a username is 1 to 32 letters and digits (A-Z a-z 0-9)"),
             Refusal::NameTaken => (409, "this username is taken; choose another"),
             Refusal::NameInUse => (409, "this username is in use in the chat; try again later"),

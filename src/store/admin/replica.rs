@@ -9,13 +9,14 @@ use crate::store::{OpenError, messages, schema, tables};
 use crate::time::Time;
 
 /// The compared tables, each with the columns that are not: those that change without an entry.
-const TABLES: [(&str, &[&str]); 7] = [
+const TABLES: [(&str, &[&str]); 8] = [
     ("account", &[]),
     ("session", &["last_used"]),
     ("room", &[]),
     ("member", &["read"]),
     ("lost", &[]),
     ("block", &[]),
+    ("setting", &[]),
     ("reaction", &[]),
 ];
 

@@ -235,13 +235,14 @@ impl Log {
 
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
-        let Snapshot { accounts, sessions, rooms, deleted, blocks, .. } = &expected;
+        let Snapshot { accounts, sessions, rooms, deleted, blocks, policy, .. } = &expected;
         for (what, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
             ("rooms or memberships", *rooms == found.rooms),
             ("blocks", *blocks == found.blocks),
             ("deleted rooms", *deleted == found.deleted),
+            ("settings of the server", *policy == found.policy),
             ("last numbers", expected == found),
         ] {
             if !same {

@@ -3,13 +3,18 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::{AccountId, Entry, Reason, Role};
+use crate::chat::{AccountId, Entry, Guests, Policy, Reason, Registration, Role};
 
 /// The name of such a kind, and its fields; `None` for other entries.
 pub(super) fn kind_and_body(entry: &Entry) -> Option<(&'static str, Value)> {
     Some(match entry {
         Entry::RoleChanged { account, role } => {
             ("role_changed", json!({"account": account.0, "role": role.map(Role::as_str)}))
+        }
+        Entry::PolicyChanged { policy } => {
+            let Policy { registration, guests } = policy;
+            let body = json!({"registration": registration.as_str(), "guests": guests.as_str()});
+            ("policy_changed", body)
         }
         _ => return None,
     })
@@ -25,6 +30,12 @@ pub(super) fn from_body(kind: &str, body: &Value) -> Option<Entry> {
                 role => Some(Role::parse(role.as_str()?)?),
             };
             Entry::RoleChanged { account: account()?, role }
+        }
+        "policy_changed" => {
+            let text = |field: &str| body.get(field)?.as_str();
+            let registration = Registration::parse(text("registration")?)?;
+            let guests = Guests::parse(text("guests")?)?;
+            Entry::PolicyChanged { policy: Policy { registration, guests } }
         }
         _ => return None,
     })
@@ -60,7 +71,14 @@ mod tests {
     fn deeds_there_and_back() {
         let reason = Reason::new("they ask for it");
         let role = |role| Entry::RoleChanged { account: AccountId(7), role };
-        let acts = [role(Some(Role::Owner)), role(Some(Role::Administrator)), role(None)];
+        let policy = Policy { registration: Registration::Invite, guests: Guests::Rooms };
+        let acts = [
+            role(Some(Role::Owner)),
+            role(Some(Role::Administrator)),
+            role(None),
+            Entry::PolicyChanged { policy },
+            Entry::PolicyChanged { policy: Policy::default() },
+        ];
         for act in acts {
             let (kind, body) = kind_and_body(&act).expect("a kind of people in charge");
             assert_eq!(from_body(kind, &body).as_ref(), Some(&act));

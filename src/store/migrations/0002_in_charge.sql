@@ -3,6 +3,12 @@
 -- 'owner' or 'administrator'; NULL: none. Never a guest's.
 ALTER TABLE account ADD COLUMN role TEXT;
 
+-- What people in charge have set; a row that is missing means the default.
+CREATE TABLE setting (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What people in charge have done, for the audit. The condition of a query must repeat these terms.
 CREATE INDEX log_deed ON log (seq)
     WHERE kind <> 'said' AND json_extract(body, '$.deed') IS NOT NULL;

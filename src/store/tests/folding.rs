@@ -1,7 +1,7 @@
 //! The tables compared with the core's model: after any sequence of entries they agree.
 
 use super::*;
-use crate::chat::{Reason, Role};
+use crate::chat::{Guests, Policy, Reason, Registration, Role};
 use crate::store::snapshot;
 
 /// An entry made from few names and numbers, so that many do not fit the state before them. Its
@@ -23,7 +23,14 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     match chance.roll(24) {
         23 => {
             let roles = [None, Some(Role::Administrator), Some(Role::Owner)];
-            let act = Entry::RoleChanged { account, role: roles[chance.roll(3) as usize] };
+            let role = roles[chance.roll(3) as usize];
+            let registration =
+                [Registration::Invite, Registration::Closed][chance.roll(2) as usize];
+            let guests = [Guests::On, Guests::Rooms, Guests::Off][chance.roll(3) as usize];
+            let act = match chance.roll(3) {
+                0 => Entry::PolicyChanged { policy: Policy { registration, guests } },
+                _ => Entry::RoleChanged { account, role },
+            };
             let reason = Reason::new(name).filter(|_| chance.roll(2) == 0);
             Entry::Deed { by: None, reason, act: Box::new(act) }
         }

@@ -1,4 +1,4 @@
-//! People in charge: the setup link, the operator's shell, roles.
+//! People in charge: the setup link, the operator's shell, roles; and who may come in.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use serde_json::{Value, json};
 
 use super::{Form, User, answer, text};
-use crate::kit::{End, TestServer, run, shanty};
+use crate::kit::{End, Heard, TestServer, Ws, cookie, failure, run, shanty};
 
 const NOTHING: &Value = &Value::Null;
 
@@ -104,4 +104,122 @@ fn the_operator_gives_roles_beside_the_running_server_and_without_it() {
     let mut verify = shanty();
     verify.args(["--db", &server.db(), "verify"]);
     is_done(&run(verify));
+}
+
+/// A server with an administrator.
+pub fn with_admin(flags: &[&str]) -> (TestServer, User) {
+    let server = TestServer::with(flags);
+    let ann = server.user("Ann");
+    is_done(&admin(&server, &["make-admin", "Ann"]));
+    (server, ann)
+}
+
+/// Hears a websocket to its end, which is for a reason.
+fn is_put_out(ws: &mut Ws) {
+    loop {
+        match ws.hear() {
+            Heard::Text(_) | Heard::Ping(_) => {}
+            Heard::Close(code, _) => return assert_eq!(code, 1008),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn guests_are_turned_away_at_every_door_and_those_inside_are_put_out() {
+    let (server, ann) = with_admin(&[]);
+    let pirate = server.account("Pip");
+    let settings = |body: &Value| server.api(&ann, "PATCH", "/server/settings", body);
+    let mut ws = server.pirate(&pirate);
+    let mut jack = server.guest(1, "Jack");
+    ws.expect_text(r#"{"event":"join","username":"Jack"}"#);
+    let guest = answer(&server.send("POST /api/v1/guests", &json!({"name": "Gus"})));
+    let guest = User { key: String::new(), session: text(&guest.1["session"]) };
+    let mut stream = server.live(&guest, Form::Lines);
+    ws.expect_text(r#"{"event":"join","username":"Gus"}"#);
+    // Only talking.
+    let (status, body) = settings(&json!({"guests": "rooms", "reason": "too many rooms"}));
+    assert_eq!((status, &body["guests"]), (200, &json!({"value": "rooms", "fixed": false})));
+    let den = json!({"title": "Den", "visibility": "public"});
+    let made = server.send("POST /chats", &den);
+    assert_eq!(
+        (made.status, made.json()),
+        (401, failure(104, "Room error: Unauthorized operation", ""))
+    );
+    server.refused(&guest, ("POST", "/rooms", &den), (403, "forbidden"));
+    server.tell(&guest, 1, "still here");
+    jack.say(&json!({"event_type": "send", "name": "Jack", "msg": "me too"}));
+    ws.expect_text(r#"{"message":"still here","author":"Gus"}"#);
+    ws.expect_text(r#"{"message":"me too","author":"Jack"}"#);
+    // Nothing.
+    assert_eq!(settings(&json!({"guests": "off"})).0, 200);
+    is_put_out(&mut jack);
+    while stream.frame().is_some() {}
+    server.refused(&guest, ("GET", "/rooms", NOTHING), (403, "guests_off"));
+    let again = answer(&server.send("POST /api/v1/guests", &json!({"name": "Gil"})));
+    assert_eq!((again.0, &again.1["error"]["code"]), (403, &json!("guests_off")));
+    let says = "Client error: No guests here, log in with an account";
+    for (line, body) in [
+        ("POST /chats", den.to_string()),
+        ("GET /chats", String::new()),
+        ("GET /chats/1", String::new()),
+        ("DELETE /chats/1", String::new()),
+    ] {
+        let refused = server.ask(line, "", &body);
+        assert_eq!((refused.status, refused.json()), (403, failure(306, says, "")), "{line}");
+    }
+    assert_eq!(server.try_ws("/chats/1/ws", "").err().map(|refused| refused.status), Some(403));
+    let about = server.send("GET /api/v1/server", NOTHING).json();
+    assert_eq!((&about["guests"], &about["guest_rooms"]), (&json!(false), &json!(false)));
+    // An account is nobody's guest, through ChitChat neither.
+    let mut same = server.ws("/chats/1/ws", &cookie(&pirate));
+    same.say(&json!({"event_type": "send", "name": "Pip", "msg": "alone"}));
+    ws.expect_text(r#"{"event":"leave","username":"Jack"}"#);
+    ws.expect_text(r#"{"event":"leave","username":"Gus"}"#);
+    ws.expect_text(r#"{"message":"alone","author":"Pip"}"#);
+    assert_eq!(server.ask("POST /chats", &cookie(&pirate), &den.to_string()).status, 201);
+}
+
+#[test]
+fn registration_is_closed_and_opened_by_administrators_unless_a_flag_fixes_it() {
+    let (mut server, ann) = with_admin(&[]);
+    let bob = server.user("Bob");
+    for (method, body) in [("GET", NOTHING), ("PATCH", &json!({"registration": "closed"}))] {
+        server.refused(&bob, (method, "/server/settings", body), (403, "forbidden"));
+    }
+    let register = |server: &TestServer, headers: &str, name: &str| {
+        let body = json!({"name": name}).to_string();
+        server.ask("POST /api/v1/accounts", headers, &body).status
+    };
+    let pirate =
+        |server: &TestServer| server.send("POST /api/register", &json!({"username": "Zed"})).status;
+    for wrong in [json!({"registration": "on"}), json!({"guests": true}), json!({"reason": ""})] {
+        server.refused(&ann, ("PATCH", "/server/settings", &wrong), (422, "invalid_field"));
+    }
+    let change = json!({"registration": "invite"});
+    assert_eq!(server.api(&ann, "PATCH", "/server/settings", &change).0, 200);
+    assert_eq!((register(&server, "", "Cid"), pirate(&server)), (403, 403));
+    assert_eq!(register(&server, &bob.bearer(), "Cid"), 403);
+    assert_eq!(register(&server, &ann.bearer(), "Cid"), 201, "for another");
+    assert_eq!(server.send("GET /api/v1/server", NOTHING).json()["registration"], "invite");
+    // It outlasts a restart.
+    assert_eq!(server.stop().code, Some(0));
+    server.go_on();
+    assert_eq!(register(&server, "", "Dan"), 403);
+    let back = json!({"registration": "open", "guests": "on"});
+    let (_, body) = server.api(&ann, "PATCH", "/server/settings", &back);
+    assert_eq!(body["registration"], json!({"value": "open", "fixed": false}));
+    assert_eq!(register(&server, "", "Dan"), 201);
+    // A flag fixes it.
+    let fixed = TestServer::with(&["--registration", "closed", "--guests", "rooms"]);
+    assert_eq!((register(&fixed, "", "Eli"), pirate(&fixed)), (403, 403));
+    assert_eq!(fixed.send("GET /api/v1/server", NOTHING).json()["registration"], "closed");
+    let (server, ann) = with_admin(&["--guests", "on"]);
+    server.refused(
+        &ann,
+        ("PATCH", "/server/settings", &json!({"guests": "off"})),
+        (422, "invalid_field"),
+    );
+    let settings = server.get(&ann, "/server/settings");
+    assert_eq!(settings["guests"], json!({"value": "on", "fixed": true}));
 }

@@ -93,7 +93,7 @@ fn guests_may_be_unwanted() {
 /// Accounts stay.
 #[test]
 fn new_accounts_may_be_unwanted() {
-    let config = Config { registration: false, ..Config::default() };
+    let config = Config { registration: Some("closed"), ..Config::default() };
     serve_with(config, u64::MAX, async |server| {
         let reply = server.send("POST /api/v1/accounts", "", r#"{"name":"Bo"}"#).await;
         assert_eq!(refusal(&reply), "403 registration_closed");
