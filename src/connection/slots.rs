@@ -30,8 +30,8 @@ use crate::codec::Disconnect;
 use crate::connection::Shared;
 use crate::connection::socket::Connection;
 use crate::limits::{
-    CROWDED_PERCENT, RESERVE_CONNECTIONS, RESERVE_DEADLINE_MS, SILENT_GRACE_MS, SLOT_GRACE_MS, SLOT_PATIENCE_MS,
-    SLOT_RETRY_MS,
+    CROWDED_PERCENT, RESERVE_CONNECTIONS, RESERVE_DEADLINE_MS, SILENT_GRACE_MS, SLOT_GRACE_MS,
+    SLOT_PATIENCE_MS, SLOT_RETRY_MS,
 };
 use crate::protocol;
 

@@ -45,7 +45,7 @@ impl Chat {
             self.notify(account, it.room, What::Gone { seq: it.seq });
             self.streams_leave(account, it.room);
             if let Some(known) = self.accounts.get_mut(account) {
-                known.belongs_no_more(it.room);
+                known.belongs_no_more(it.room, false);
             }
         }
         if !std::mem::replace(&mut it.told, true) {

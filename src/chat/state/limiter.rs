@@ -10,9 +10,7 @@ use std::net::IpAddr;
 
 use crate::chat::source::Source;
 use crate::chat::types::{AccountId, RoomId, SubscriptionId};
-use crate::limits::rates::{
-    self, BUCKETS_LOOKED_AT, BUCKETS_MAX, BUCKETS_SWEPT, Rate, Rates,
-};
+use crate::limits::rates::{self, BUCKETS_LOOKED_AT, BUCKETS_MAX, BUCKETS_SWEPT, Rate, Rates};
 
 /// The kind of an action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
