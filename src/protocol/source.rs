@@ -217,7 +217,7 @@ mod tests {
         ] {
             check(peer, "", "loopback", expected);
         }
-        // Whatever they say.
+        // Whatever the headers contain.
         for lines in [
             "X-Forwarded-For: 127.0.0.1",
             "X-Real-IP: ::1",

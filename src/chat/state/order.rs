@@ -84,7 +84,7 @@ impl<P> Order<P> {
         Order { proposals_max, ..self }
     }
 
-    /// Whether the queue has room for so many more proposals.
+    /// Whether the queue has room for these proposals.
     pub fn has_room_for(&self, proposals: usize) -> bool {
         self.proposals + proposals <= self.proposals_max
     }

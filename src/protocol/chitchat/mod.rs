@@ -183,8 +183,8 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
     Ok(token_response(context, &name, Some(first), &PasswordState { session, ..renewed }))
 }
 
-/// The way to the page, at a room of that number, or at all of them. It says so relative to where
-/// it was asked (RFC 9110 section 10.2.2): below which path that is only the browser knows.
+/// Redirects to the page, at the room of that number, or at the list of rooms. The location is
+/// relative (RFC 9110 section 10.2.2): only the browser knows below which path a proxy serves us.
 async fn entrance(_: &Context, _: &Request, room: &str) -> Result<Response, Failure> {
     let number = !room.is_empty() && room.bytes().all(|byte| byte.is_ascii_digit());
     let room = if number { format!("#/room/{room}") } else { String::new() };
@@ -199,9 +199,9 @@ async fn websocket(
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(Failure::dress)?;
     let caller = guest_or_account(context, request);
-    // Browsers cannot send an Authorization with a websocket, so the token may come as a
-    // subprotocol. They fail unless one of those that they offered is chosen (RFC 6455 section
-    // 4.1).
+    // A browser cannot send `Authorization` with a websocket, so the token may come as a
+    // subprotocol. The browser fails the connection unless the server chooses one of the offered
+    // subprotocols (RFC 6455 section 4.1).
     let offered = handshake.protocols.iter();
     let as_protocol = offered.clone().find(|name| looks_like_a_token(name));
     let chosen = as_protocol.or(handshake.protocols.first()).map(String::as_str);

@@ -113,12 +113,12 @@ pub fn ping(seq: Seq, json: &mut Vec<u8>) {
 /// The last frame.
 pub fn bye(why: Bye, retry_after_ms: u64, json: &mut Vec<u8>) {
     #[derive(Serialize)]
-    struct CloseReason<'a> {
+    struct ByeFrame<'a> {
         r#type: &'a str,
         code: &'a str,
         retry_after_ms: u64,
     }
-    json_body::write(&CloseReason { r#type: "bye", code: why.as_str(), retry_after_ms }, json);
+    json_body::write(&ByeFrame { r#type: "bye", code: why.as_str(), retry_after_ms }, json);
 }
 
 fn by_room<S: Serializer>(read: &[(RoomId, Seq)], to: S) -> Result<S::Ok, S::Error> {

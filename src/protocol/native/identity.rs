@@ -137,7 +137,7 @@ pub(super) async fn person(context: &Context, request: &Request, name: &str) -> 
     Ok(Response::new(200).json(json_body::text(&Known::from(&person))))
 }
 
-/// Blocks somebody; who is blocked already stays so.
+/// Blocks an account. Idempotent.
 pub(super) async fn block(context: &Context, request: &Request, name: &str) -> Answered {
     set_blocked(context, request, name, true).await
 }

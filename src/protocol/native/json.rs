@@ -42,7 +42,7 @@ struct Own {
 }
 
 impl<'a> Room<'a> {
-    /// For a broadcast to its members.
+    /// For a broadcast to the room's members.
     pub fn told(info: &'a RoomInfo) -> Room<'a> {
         Room {
             id: info.id.0,

@@ -17,13 +17,14 @@ pub(super) async fn list(context: &Context, request: &Request, room: &str) -> An
     Ok(lists::respond(Response::new(200), r#"{"members":["#, list, "]}").await?)
 }
 
-/// Who belongs to a room, and who is present in it, page by page.
+/// The members of a room and the people present in it, page by page.
 struct Members {
     hub: HubHandle,
     caller: Caller,
     room: RoomId,
     after: Place,
-    /// Who was listed as present: who leaves meanwhile would come again, as away.
+    /// The people listed as present. A member who leaves meanwhile must not be listed again, as
+    /// away.
     here: HashSet<AccountId>,
 }
 
@@ -32,7 +33,7 @@ impl Members {
         Members { hub, caller, room, after: Place::Present(0), here: HashSet::new() }
     }
 
-    /// The next page; and whether there is another.
+    /// The next page, and whether another follows.
     async fn page(&mut self) -> Result<(Vec<Member>, bool), Refusal> {
         let call = call::Members { room: self.room, after: self.after };
         let Page { items: members, next } = self.hub.call(self.caller.clone(), call).await?;

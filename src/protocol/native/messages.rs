@@ -47,8 +47,8 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
     said(context, caller, room, action).await
 }
 
-/// For `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but not a form
-/// in parts: who sends that does not mean what stands between the parts to be said.
+/// For `curl`: the body is the text, whatever its content type (`curl -d` sends a form's). A
+/// multipart form is refused: its boundaries are not meant to be part of the message.
 pub(super) async fn say_text(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     if media_type(request).to_ascii_lowercase().starts_with("multipart/") {
@@ -208,13 +208,13 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
             calls: calls.into(),
             reactions,
         };
-        return Ok(told(201, &said));
+        return Ok(sent_response(201, &said));
     }
-    // The message may have been edited, signed or taken back since it was first sent, of which the
-    // core keeps nothing: only what is sent again is read.
+    // The message was sent before, and may have been edited, reacted to or deleted since. The core
+    // does not store messages, so read the log; a new message needs no reading.
     let found = match (find(context, room, seq).await?, sent) {
         (Some(found), _) => found,
-        // The message was sent before, and is deleted by retention.
+        // Retention has removed the message.
         (None, Some(client_id)) => {
             let me = who(context, caller).await?.name.lowered();
             let spent = context.readers.read_in_turn(move |it| it.spent(&me, &client_id)).await?;
@@ -222,7 +222,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
         }
         (None, None) => return Err(Code::MessageNotFound.into()),
     };
-    Ok(told(200, &found))
+    Ok(sent_response(200, &found))
 }
 
 /// Changes a message, and answers with the result. It is read *before*: an unreadable message is
@@ -243,8 +243,8 @@ async fn changed(
     Ok(Response::new(200).json(json_body::text(&Said::from(&message))))
 }
 
-/// A sent message, and its room.
-fn told(status: u16, message: &Message) -> Response {
+/// Answers a send with the message and its location.
+fn sent_response(status: u16, message: &Message) -> Response {
     let response = Response::new(status).json(json_body::text(&Said::from(message)));
     response.header("Location", location(message.room, message.seq))
 }
@@ -261,7 +261,8 @@ async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Messag
         tokio::time::sleep(Duration::from_millis(READ_LATE_MS)).await;
         context.readers.read_in_turn(job).await
     };
-    // Two queues, and one answer: an edit must not wait for all the readers of history.
+    // The read waits in two queues and the first answer counts: an edit must not wait behind all
+    // reads of history.
     tokio::select! {
         biased;
         Ok(found) = context.readers.read(job) => Ok(found),
@@ -286,7 +287,7 @@ fn plain(request: &Request) -> Result<Box<str>, Failure> {
     Ok(message(text.strip_suffix('\r').unwrap_or(text))?)
 }
 
-/// The client id in a header. Some write it as a structured field, in quotes.
+/// The client id in a header. Some clients write it as a structured field, in quotes.
 fn idempotency_key(request: &Request) -> Result<Option<ClientId>, Failure> {
     let Some(key) = request.header("idempotency-key") else { return Ok(None) };
     let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);

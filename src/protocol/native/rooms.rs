@@ -27,7 +27,7 @@ use crate::store::{Counts, Reader};
 
 pub(super) async fn list(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
-    // All counts are read before the first room is written: a failed read refuses the request.
+    // Read all counts before the first room is written, so that a failed read refuses the request.
     let mine = marks(&context.hub, &caller).await?;
     let mine: Vec<(RoomId, Seq)> = mine.into_iter().map(|one| (one.room, one.read)).collect();
     let counts = counted(context, caller.clone(), mine).await?;
@@ -207,7 +207,7 @@ pub(super) async fn readable(
     Err(Failure::not_member())
 }
 
-/// What the caller has to do with their rooms, and how far they have read them.
+/// The caller's memberships, each with its read marker.
 pub(super) async fn marks(
     hub: &HubHandle,
     caller: &Caller,

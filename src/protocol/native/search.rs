@@ -60,7 +60,7 @@ pub(super) fn listed(request: &Request, found: &Found) -> Response {
     }
 }
 
-/// The rooms whose messages the caller may read, and after which entry.
+/// The rooms whose messages the caller may read, each with the entry after which.
 async fn all_readable(hub: &HubHandle, caller: &Caller) -> Result<Vec<(RoomId, Seq)>, Refusal> {
     let (mut all, mut after) = (Vec::new(), RoomId(0));
     loop {

@@ -1,5 +1,4 @@
-//! What stands for a connection's socket, and the protocol that is spoken over it: lines that say
-//! what they mean.
+//! The substitute for a connection's socket, and the protocol that it speaks: plain lines.
 
 use std::cell::{Cell, RefCell};
 
@@ -15,13 +14,13 @@ use crate::protocol::StreamScript;
 use crate::worker::delivery::{Head, Listener};
 use crate::ws::CloseFrame;
 
-/// One connection, as its worker sees it.
+/// One connection as its worker sees it.
 pub struct Ear {
     subscription: SubscriptionId,
     room: Cell<Option<RoomId>>,
-    /// A stream's cursor, and what this round has for it.
+    /// A stream's cursor, and this round's frames for it.
     feed: RefCell<Option<StreamCursor>>,
-    /// Delivered, and not yet read.
+    /// Delivered frames that the client has not read.
     outbox: RefCell<Vec<u8>>,
     outbox_max: usize,
     hearing: Hearing,
@@ -45,7 +44,7 @@ impl Ear {
         }
     }
 
-    /// What was delivered since the last time.
+    /// Takes the frames that were delivered since the last call.
     pub fn read(&self) -> String {
         String::from_utf8(self.outbox.take()).expect("text")
     }
@@ -59,19 +58,18 @@ impl Ear {
         waiting == 0 || waiting + bytes <= self.outbox_max
     }
 
-    /// Queues frames that no room has said.
+    /// Queues frames that do not come from a room.
     pub fn queue(&self, frames: &[u8]) {
         self.deliver(frames);
     }
 
-    /// Says that a stream has been told everything up to `cursor`.
+    /// Sets a stream's cursor: the client has everything up to it.
     pub fn feed_from(&self, cursor: Seq) {
         self.begin_feed();
         self.feed.borrow_mut().as_mut().expect("it has begun").begin_at(cursor);
     }
 
-    /// From where a stream's log is to be read, as [`Connection`](crate::connection::Connection)
-    /// has it.
+    /// Where to read the log for a stream from; see [`Connection`](crate::connection::Connection).
     pub fn page_from(&self) -> Option<Seq> {
         let feed = self.feed.borrow();
         let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
@@ -86,7 +84,7 @@ impl Ear {
         self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.page(upto, head))
     }
 
-    /// Says that it lives, if nothing else is said; the cursor of a live stream moves with it.
+    /// Sends a ping unless other frames wait; the cursor of a live stream moves with it.
     pub fn ping(&self, script: &dyn StreamScript, head: &Head) {
         if self.outbox.borrow().is_empty() {
             let mut feed = self.feed.borrow_mut();
@@ -107,13 +105,13 @@ impl Ear {
         self.room.get()
     }
 
-    /// From where the log is to be read, as [`Connection`](crate::connection::Connection) has it.
+    /// Where to read the log from; see [`Connection`](crate::connection::Connection).
     pub fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.outbox.borrow().is_empty() && !self.is_closed();
         is_open.then(|| self.hearing.to_read())?
     }
 
-    /// Queues what was read back.
+    /// Queues a page that was read back.
     pub fn make_up(&self, bytes: &[u8], upto: Seq, head: Seq) {
         self.deliver(bytes);
         let moved = self.hearing.made_up(upto, head);
@@ -200,7 +198,7 @@ pub struct Plain;
 
 impl Codec for Plain {
     fn decode(&self, _: &str) -> ClientEvent {
-        unreachable!("nobody in the simulation decodes")
+        unreachable!("the simulation decodes nothing")
     }
 
     fn name(&self) -> &'static str {

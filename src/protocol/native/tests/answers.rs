@@ -129,7 +129,7 @@ fn refusals() {
 #[test]
 fn every_code_says_what_to_do() {
     for code in Code::ALL {
-        let (status, word, says) = code.room_settings();
+        let (status, word, says) = code.definition();
         assert!(says.len() > 20 && says.chars().next().is_some_and(char::is_lowercase), "{says}");
         let text = sent(&Failure::from(code).into());
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
