@@ -40,7 +40,7 @@ use crate::limits::{
 };
 use crate::outgoing::{Budget, Outgoing};
 
-/// What the connection may write.
+/// The phase of the connection, which decides what it may write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Flow {
     /// HTTP. A room's frames wait until the 101 is out.
@@ -80,7 +80,7 @@ pub struct Connection {
     task: RefCell<Option<Waker>>,
 }
 
-/// What wakes a connection's task.
+/// The reasons why a connection's task wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ready {
     /// Input, or its end.

@@ -192,7 +192,7 @@ mod tests {
         let mut feed = live();
         feed.gather(Some(Seq(11)), &frame("told"));
         feed.freeze();
-        // It sits in some of its rooms still, and in others no more.
+        // It is still subscribed to some of its rooms, and no longer to others.
         assert!(!feed.gather(Some(Seq(13)), &frame("not told")));
         feed.answer(&frame("ok"));
         feed.pass(Seq(14));

@@ -107,7 +107,7 @@ fn a_connection_on_which_nothing_is_asked_is_closed_without_a_word() {
     check("\r", "", &["408 Request Timeout"], head);
 }
 
-/// Sends 1 MiB to a peer that reads so many bytes a second, after the kernel's buffers are full.
+/// Sends 1 MiB to a peer that reads this many bytes a second once the kernel's buffers are full.
 /// Returns whether everything was sent, and the seconds until the end.
 fn sent(bytes_a_second: usize) -> (bool, u64) {
     let mut result = (false, 0);
@@ -300,7 +300,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     });
 }
 
-/// Which connection makes way, after so long: its number, and whether it gets a close frame.
+/// The connection that makes way after this time: its number, and whether it gets a close frame.
 #[test]
 fn the_least_active_connection_makes_way() {
     use crate::connection::slots::{Stage, make_way};

@@ -121,7 +121,7 @@ pub(super) fn aim(entry: &Entry) -> Option<(RoomId, Seq, &Author)> {
 }
 
 /// Reads a row of [`COLUMNS`] back: its number, when it was proposed, and the entry. A message has
-/// its current text; a deleted one has none.
+/// its current text, a deleted message has none.
 ///
 /// # Errors
 /// [`rusqlite::Error::FromSqlConversionFailure`] for a row that this version cannot have written.

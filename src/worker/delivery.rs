@@ -82,7 +82,7 @@ impl Listener for Connection {
     }
 }
 
-/// The subscriptions of this thread, and what this round has for them.
+/// The subscriptions of this thread, and the current round's frames for them.
 pub(super) struct Delivery<W> {
     connections: Connections<W>,
     rooms: Numbered<RoomId, Room<W>>,
@@ -366,7 +366,7 @@ impl Pending {
         }
     }
 
-    /// The frame with what it takes to send it later. `None`: it is not for this subscription.
+    /// The frame, with the data to send it later. `None`: it is not for this subscription.
     fn told(&self, subscription: SubscriptionId, protocol: ProtocolId) -> Option<Told<'_>> {
         let frame = self.frame(subscription, protocol);
         match self {

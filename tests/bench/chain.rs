@@ -71,7 +71,7 @@ pub fn run(stage: &mut Stage, seconds: f64) {
     }
 }
 
-/// Runs the writer for so many seconds.
+/// Runs the writer for this many seconds.
 fn write(database: &Path, rows: u64, chained: bool, seconds: f64) -> Outcome<Stretch> {
     let options =
         Options { path: database.to_owned(), sync: Durability::Full, retain: Retain::default() };

@@ -44,7 +44,7 @@ const CALM_DEADLINE: Duration = Duration::from_secs(30);
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is to be a number")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")))
 }
 
 #[test]

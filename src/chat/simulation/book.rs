@@ -1,5 +1,5 @@
-//! What must last, as plainly as possible: a second fold over the log, without indexes, without
-//! pending state, as slow as it likes. The core must agree with it after every entry.
+//! A second fold over the log, as plain as possible: without indexes, without pending state, and
+//! slow. After every entry the core must agree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

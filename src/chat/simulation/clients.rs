@@ -1,5 +1,5 @@
-//! Clients that follow a stream: they leave at any point, come back with the number of the last
-//! entry that they know, and must then see what a client sees that has stayed.
+//! Clients that follow a stream: they disconnect at any point, resume from the last entry that they
+//! know, and must then have the same view as a client that has stayed.
 //!
 //! They rebuild what they have missed from the log, by the rule of the protocol's streams (see
 //! `protocol/native/events.rs`): with the log as it is at the time of reading, which may be ahead
@@ -62,7 +62,7 @@ impl Client {
         }
     }
 
-    /// Reads so many entries of the log, up to the core's last entry, which `book` has.
+    /// Reads this many entries of the log, up to the core's last entry, which `book` has.
     fn read(&mut self, count: usize, book: &Book, log: &[(Time, Entry)]) {
         let from = usize::try_from(self.cursor.0).expect("an index");
         let mut now = book.clone(); // The tables at the time of reading.

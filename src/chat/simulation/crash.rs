@@ -1,4 +1,4 @@
-//! Power failures, and what survives them.
+//! Power failures, and the state that must survive them.
 
 use std::collections::{HashMap, HashSet};
 

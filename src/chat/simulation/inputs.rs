@@ -1,4 +1,4 @@
-//! What people type and choose, drawn at random.
+//! People's random inputs.
 
 use crate::chat::simulation::Simulation;
 use crate::chat::*;

@@ -7,7 +7,7 @@ use crate::limits::rates::{self, Rate, Rates};
 
 fn limited(people: &[&str]) -> Core {
     let mut core = Core::set(Settings { session_ttl_secs: TTL_SECS, limits: true });
-    core.checks = false; // Too slow for so many commands and people.
+    core.checks = false; // They are too slow for this many commands and people.
     for person in people {
         core.register(person).expect("an account");
         core.login(person).expect("a login");

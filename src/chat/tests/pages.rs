@@ -5,7 +5,7 @@ use crate::limits::ANSWER_ITEMS_MAX;
 
 const COUNT: u64 = ANSWER_ITEMS_MAX as u64 * 2 + 44;
 
-/// A core with so many accounts and rooms, and all of them in the lobby.
+/// A core with this many accounts, all of them in the lobby, and this many rooms.
 fn crowd() -> Core {
     let mut core = Core::with(&["ann"]);
     let mut snapshot = core.chat.snapshot();

@@ -12,7 +12,7 @@ pub enum Access {
     /// Membership. Only its members can change a room without an owner, even a public one; and this
     /// access does not find a hidden room by its link.
     Member,
-    /// The room's password, of this generation, which the caller knows.
+    /// The caller knows the room's password, of this generation.
     Password {
         /// Must equal the room's: see [`PasswordState`](super::PasswordState).
         generation: u64,

@@ -22,7 +22,7 @@ pub struct Told<'a> {
     pub frame: &'a [u8],
 }
 
-/// What a subscription has missed, if anything. It knows no socket, so the simulation uses it, too.
+/// The missed events of a subscription, if any. It knows no socket, so the simulation uses it, too.
 #[derive(Default)]
 pub(crate) struct Hearing(RefCell<Option<Box<Lag>>>);
 
@@ -32,8 +32,8 @@ impl Hearing {
         self.0.borrow().is_none()
     }
 
-    /// Takes a round that the subscription may miss, now or because of an earlier one. Puts the
-    /// bytes to queue into `out`. `accepts`: whether so many bytes may be queued. `true`: read the
+    /// Takes a round that the subscription may miss, now or because of an earlier one. Appends the
+    /// bytes to queue to `out`. `accepts`: whether this many bytes may be queued. `true`: read the
     /// rest from the log.
     pub fn miss(
         &self,
@@ -73,8 +73,8 @@ impl Hearing {
         Ok(true)
     }
 
-    /// From where to read the log (`None`: from nowhere, only joins and leaves were missed), and
-    /// which of its entries are the subscription's own. `None`: nothing is left.
+    /// Where to read the log from (an inner `None`: only joins and leaves were missed), and which
+    /// entries are the subscription's own. `None`: nothing is left.
     pub fn to_read(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let lag = self.0.borrow();
         let lag = lag.as_ref().filter(|lag| lag.caught_up().is_none())?;
@@ -89,7 +89,7 @@ impl Hearing {
 }
 
 impl Connection {
-    /// Whether so many bytes may be queued for a subscription of one room: always if nothing is
+    /// Whether this many bytes may be queued for a subscription of one room: always if nothing is
     /// queued, because then the kernel takes most of them.
     fn accepts(&self, bytes: usize) -> bool {
         let outgoing = self.outgoing.borrow();
@@ -124,8 +124,8 @@ impl Connection {
         }
     }
 
-    /// From where to read the log for a lagging subscription, and which of its entries are the
-    /// subscription's own; if there is room for a page.
+    /// Where to read the log from for a lagging subscription, and which entries are the
+    /// subscription's own; `None` without room for a page.
     pub(in crate::connection) fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.is_calm() && !self.is_leaving() && self.flow.get() == Flow::Open;
         is_open.then(|| self.hearing.to_read())?

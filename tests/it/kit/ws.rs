@@ -137,7 +137,7 @@ impl Ws {
         Some((first & 0x0f, payload))
     }
 
-    /// Reads until so many bytes are buffered. `false`: the connection ends first.
+    /// Reads until this many bytes are buffered. `false`: the connection ends first.
     fn fill(&mut self, bytes: usize) -> bool {
         while self.http.buffer.len() < bytes {
             if !self.http.fill() {

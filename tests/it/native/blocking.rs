@@ -1,4 +1,4 @@
-//! Blocking: an account hides another's messages.
+//! Blocking: while a block lasts, neither account can send to the other.
 
 use serde_json::{Value, json};
 
