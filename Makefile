@@ -7,8 +7,8 @@
 run:
 	cargo run --release
 
-# The tests that must pass before a push. Without a browser, the tests of the page are skipped with a
-# message; with CI=true in the environment, a browser is installed.
+# The tests that must pass before a push. Without a browser, the tests of the page are skipped, with
+# a message; with CI=true in the environment, a browser is installed.
 test:
 	tests/quiet.sh cargo test
 	tests/clients.sh browser client streams offline words
@@ -27,8 +27,8 @@ KILLS ?= 200
 torture:
 	KILLS=$(KILLS) cargo test --release --test torture -- --nocapture
 
-# Attacks the release build in all known ways, beside 200 well-behaved clients, and prints what these
-# notice. ATTACK= names one attack.
+# Attacks the release build in all known ways, beside 200 well-behaved clients, and prints what
+# these notice. ATTACK= names one attack.
 abuse:
 	LONG=1 cargo test --release --test abuse -- --nocapture
 
@@ -49,14 +49,14 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-# The size of each file of the page, plain and as served, their sum and its limit; and of the binary.
+# The size of each file of the page, plain and as served; their sum and its limit; and the binary.
 size:
 	cargo test --quiet --lib the_page_is_small -- --nocapture
 	cargo build --release
 	ls -l target/release/shanty
 
 # The page's icons as PNG, for systems without SVG. The maskable icon, which systems cut to a shape,
-# has no round corners and a wider margin. Needs Debian's librsvg2-bin, pngquant and zopfli.
+# has no round corners, and a wider margin. Needs Debian's librsvg2-bin, pngquant and zopfli.
 web := src/protocol/web
 icons:
 	rsvg-convert -w 192 $(web)/icon.svg | pngquant 8 > $(web)/icon-192.png
