@@ -11,7 +11,7 @@ use crate::chat::core::Chat;
 use crate::chat::state::subscription::Subscription;
 use crate::chat::state::work::{ClosingRoom, Work};
 use crate::chat::types::{RoomId, Seq, SubscriptionId};
-use crate::chat::vocabulary::{CloseReason, What};
+use crate::chat::vocabulary::{CloseReason, EventKind};
 
 impl Chat {
     /// Closes a room to all but its owner, and with `keep_members` its members.
@@ -42,7 +42,7 @@ impl Chat {
             }
             let account = *account;
             it.members.remove(&account);
-            self.notify(account, it.room, What::Gone { seq: it.seq });
+            self.notify(account, it.room, EventKind::Gone { seq: it.seq });
             self.streams_leave(account, it.room);
             if let Some(known) = self.accounts.get_mut(account) {
                 known.belongs_no_more(it.room);

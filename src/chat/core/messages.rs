@@ -7,7 +7,7 @@ use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose};
 use crate::chat::types::{AccountId, CallId, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
     Acted, Action, Answer, ClientEvent, Effect, Entry, Event, Receipt, Refusal, RoomEvent,
-    StreamEvent, What,
+    StreamEvent, EventKind,
 };
 
 impl Action {
@@ -139,8 +139,8 @@ impl Chat {
             let subscription = stream.rooms.get(&room)?;
             Some((*subscription, stream.protocol))
         });
-        let (time, what) = (self.now, What::Typing);
-        let event = Event { room, time, author, color: None, what };
+        let (time, kind) = (self.now, EventKind::Typing);
+        let event = Event { room, time, author, color: None, kind };
         self.order.tell(Effect::Announce { event, by: subscription });
         Ok(Receipt::Noted)
     }
@@ -153,12 +153,12 @@ impl Chat {
         by: Option<(SubscriptionId, ProtocolId)>,
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get_mut(event.room).ok_or(Refusal::RoomNotFound)?;
-        if matches!(event.what, What::Said { .. }) {
+        if matches!(event.kind, EventKind::Said { .. }) {
             room.record.last = seq;
         }
         let (time, author, color) = (event.time, event.author.clone(), event.color.clone());
-        let calls = match &event.what {
-            What::Said { calls, .. } | What::Edited { calls, .. } => calls.clone(),
+        let calls = match &event.kind {
+            EventKind::Said { calls, .. } | EventKind::Edited { calls, .. } => calls.clone(),
             _ => Box::default(),
         };
         self.order.tell(Effect::Announce { event, by });

@@ -62,7 +62,7 @@ use crate::chat::types::{
 };
 use crate::chat::vocabulary::{
     Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomSettings,
-    Space, What,
+    Space, EventKind,
 };
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};
@@ -325,7 +325,7 @@ impl Chat {
     /// A message that was lost made its author present: the room hears at least of the join.
     fn came_silently(&mut self, subscription: SubscriptionId, protocol: ProtocolId, entry: &Entry) {
         let Entry::Said { room, author, color, .. } = entry.clone() else { return };
-        let event = Event { room, time: self.now, author, color, what: What::Joined };
+        let event = Event { room, time: self.now, author, color, kind: EventKind::Joined };
         self.order.tell_outcome(Effect::Announce { event, by: Some((subscription, protocol)) });
     }
 

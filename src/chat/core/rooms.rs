@@ -9,7 +9,7 @@ use crate::chat::types::{
     AccountId, Author, CallId, LOBBY, Name, RoomId, RoomRef, Seq, Visibility,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Refusal, RoomSettings, What, call,
+    Access, Answer, Effect, Entry, Event, Refusal, RoomSettings, EventKind, call,
 };
 use crate::limits::ROOMS_MAX;
 use crate::time::Time;
@@ -150,7 +150,7 @@ impl Chat {
     pub(super) fn tell_what_it_is(&mut self, id: RoomId, seq: Seq) {
         if let Some(room) = self.rooms.get(id) {
             let info = Box::new(self.info(room, None, true));
-            self.tell_of_room(id, What::Room { seq, info });
+            self.tell_of_room(id, EventKind::Room { seq, info });
         }
     }
 
@@ -162,7 +162,7 @@ impl Chat {
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
         room.ok_or(Refusal::RoomNotFound)?;
-        self.tell_of_room(id, What::Gone { seq });
+        self.tell_of_room(id, EventKind::Gone { seq });
         self.quotas.end(Made::Room(id));
         if let Some(mut room) = self.rooms.remove(id) {
             if recoverable {
@@ -175,14 +175,14 @@ impl Chat {
 
     /// Announces an entry's effect on a room. The log does not keep the author of such an entry:
     /// the event names the owner or, without one, the server.
-    pub(super) fn tell_of_room(&mut self, id: RoomId, what: What) {
+    pub(super) fn tell_of_room(&mut self, id: RoomId, kind: EventKind) {
         let owner = self.rooms.get(id).and_then(|room| room.record.owner);
         let owner = owner.and_then(|owner| self.accounts.get(owner)).map(AccountState::author);
         let author = owner.unwrap_or_else(|| {
             let name = Name::of_server();
             Author { account: None, name }
         });
-        let event = Event { room: id, time: self.told, author, color: None, what };
+        let event = Event { room: id, time: self.told, author, color: None, kind };
         self.order.tell(Effect::Announce { event, by: None });
     }
 }

@@ -14,7 +14,7 @@ use crate::chat::types::{
 };
 use crate::chat::vocabulary::{
     Access, ClientEvent, CloseReason, Effect, Entry, Event, NameClaim, Receipt, Refusal, RoomEvent,
-    StreamEvent, What, call,
+    StreamEvent, EventKind, call,
 };
 use crate::time::Time;
 
@@ -313,7 +313,7 @@ impl Chat {
             return Ok(Receipt::Noted);
         }
         let event =
-            self.event(subscription, author, color, What::Joined).ok_or(Refusal::RoomNotFound)?;
+            self.event(subscription, author, color, EventKind::Joined).ok_or(Refusal::RoomNotFound)?;
         Ok(Receipt::Known(Box::new(event)))
     }
 
@@ -393,7 +393,7 @@ impl Chat {
             return false;
         };
         let is_new = self.become_present(subscription, &author.name.folded());
-        if is_new && let Some(event) = self.event(subscription, author, color, What::Joined) {
+        if is_new && let Some(event) = self.event(subscription, author, color, EventKind::Joined) {
             self.announce(subscription, event);
         }
         is_new
@@ -414,7 +414,7 @@ impl Chat {
         subscribed.present = false;
         let room = self.rooms.get_mut(subscribed.room);
         if room.is_some_and(|room| room.leave(&author.name.folded()))
-            && let Some(event) = self.event(subscription, author, None, What::Left)
+            && let Some(event) = self.event(subscription, author, None, EventKind::Left)
         {
             self.announce(subscription, event);
         }
@@ -426,11 +426,11 @@ impl Chat {
         subscription: SubscriptionId,
         author: Author,
         color: Option<Color>,
-        what: What,
+        kind: EventKind,
     ) -> Option<Event> {
         let (time, room) = (self.now, self.subscriptions.get(&subscription)?.room);
         let color = self.rooms.get_mut(room)?.act(&author.name.folded(), color, time);
-        Some(Event { room, time, author, color, what })
+        Some(Event { room, time, author, color, kind })
     }
 
     fn announce(&mut self, subscription: SubscriptionId, event: Event) {

@@ -9,7 +9,7 @@ use crate::chat::{
     Access, AccountId, Acted, Action, Answer, Call, CallId, ClientEvent, CloseReason, Effect,
     Entry, Event, Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal,
     RoomEvent, RoomId, RoomRef, RoomSettings, Seq, SessionId, StreamEvent, SubscriptionId,
-    Visibility, What, call,
+    Visibility, EventKind, call,
 };
 use crate::time::Time;
 
@@ -136,7 +136,7 @@ impl World {
                     .is_some();
                 self.announced(event, subscribed, book);
                 self.announced_by_one_who_hears(event.room, *by);
-                if let Some(seq) = event.what.seq() {
+                if let Some(seq) = event.kind.seq() {
                     let room = event.room;
                     let hears =
                         |stream: &View| stream.subscriptions.values().any(|other| *other == room);
@@ -152,7 +152,7 @@ impl World {
                 let base = base_of(*subscription);
                 let room = self.streams[&base].subscriptions.get(subscription);
                 assert_eq!(room, Some(&event.room), "notified in another room");
-                event.what.seq().into_iter().for_each(|seq| self.hears(base, seq));
+                event.kind.seq().into_iter().for_each(|seq| self.hears(base, seq));
             }
             Effect::CloseStream { subscription, reason } => {
                 let stream = self.streams.get_mut(subscription).expect("a stream");
@@ -393,19 +393,19 @@ impl World {
         let roster = self.rosters.entry(event.room).or_default();
         let name = event.author.name.folded();
         let place = roster.iter().position(|present| *present == name);
-        match &event.what {
-            What::Joined => {
+        match &event.kind {
+            EventKind::Joined => {
                 assert_eq!(place, None, "{name:?} joined twice");
                 roster.push(name);
             }
-            What::Gone { .. } => roster.clear(), // No parts follow.
+            EventKind::Gone { .. } => roster.clear(), // No parts follow.
             // (If another proposer ended the room, a person's first message may have come too late,
             // and with it the news of the person's presence.)
-            What::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}
-            What::Left => {
+            EventKind::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}
+            EventKind::Left => {
                 roster.remove(place.expect("only a present person leaves"));
             }
-            What::Said { seq, text, client_id, reply_to, calls: _ } => {
+            EventKind::Said { seq, text, client_id, reply_to, calls: _ } => {
                 if place.is_none() && subscribed {
                     roster.push(name);
                 }

@@ -304,30 +304,30 @@ fn words(effect: &Effect) -> String {
         }
         Effect::Announce { event, by } => {
             let who = event.author.name.as_str();
-            let what = match &event.what {
-                What::Edited { seq, target, text, .. } => {
+            let what = match &event.kind {
+                EventKind::Edited { seq, target, text, .. } => {
                     format!("edited {target} to {text} as {seq}")
                 }
-                What::Deleted { seq, target } => format!("deleted {target} as {seq}"),
-                What::Reacted { seq, target, on, .. } => format!("signed {target} {on} as {seq}"),
-                What::Member { seq, member } => format!("is member {member} as {seq}"),
-                What::Room { seq, .. } => format!("made the room so as {seq}"),
-                What::Gone { seq } => format!("ended the room as {seq}"),
-                What::Typing => "types".to_owned(),
-                What::Read { seq } => format!("has read {seq}"),
-                What::Joined => "joined".to_owned(),
-                What::Left => "left".to_owned(),
-                What::Said { seq, text, .. } => format!("said {text} as {seq}"),
+                EventKind::Deleted { seq, target } => format!("deleted {target} as {seq}"),
+                EventKind::Reacted { seq, target, on, .. } => format!("signed {target} {on} as {seq}"),
+                EventKind::Member { seq, member } => format!("is member {member} as {seq}"),
+                EventKind::Room { seq, .. } => format!("made the room so as {seq}"),
+                EventKind::Gone { seq } => format!("ended the room as {seq}"),
+                EventKind::Typing => "types".to_owned(),
+                EventKind::Read { seq } => format!("has read {seq}"),
+                EventKind::Joined => "joined".to_owned(),
+                EventKind::Left => "left".to_owned(),
+                EventKind::Said { seq, text, .. } => format!("said {text} as {seq}"),
             };
             let color = event.color.as_ref().map(|color| format!(" in {}", color.as_str()));
             let by = by.map(|(subscription, _)| format!(" by {subscription}"));
             format!("{who} {what}{}{}", color.unwrap_or_default(), by.unwrap_or_default())
         }
-        Effect::Notify { subscription, event, .. } => match &event.what {
-            What::Room { seq, info } => {
+        Effect::Notify { subscription, event, .. } => match &event.kind {
+            EventKind::Room { seq, info } => {
                 format!("notified to {subscription}: {} as {seq}", info.title.as_str())
             }
-            What::Gone { seq } => format!("notified to {subscription}: gone as {seq}"),
+            EventKind::Gone { seq } => format!("notified to {subscription}: gone as {seq}"),
             other => format!("notified to {subscription}: {other:?}"),
         },
         Effect::Freeze { subscription } => format!("{subscription} is about to end"),

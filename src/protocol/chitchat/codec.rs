@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::chat::{
-    ClientEvent, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomEvent, What,
+    ClientEvent, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomEvent, EventKind,
     message_text,
 };
 use crate::codec::{Codec, Disconnect};
@@ -47,25 +47,25 @@ impl Codec for Chitchat {
         }
         let name = event.author.name.as_str();
         let notice;
-        let (event_type, msg) = match &event.what {
-            What::Said { text, .. } => ("send", &**text),
-            What::Joined => {
+        let (event_type, msg) = match &event.kind {
+            EventKind::Said { text, .. } => ("send", &**text),
+            EventKind::Joined => {
                 notice = format!("{name} entered the room.");
                 ("join", &*notice)
             }
-            What::Left => {
+            EventKind::Left => {
                 notice = format!("{name} has left the room.");
                 ("leave", &*notice)
             }
             // ChitChat has no frame for these.
-            What::Edited { .. }
-            | What::Deleted { .. }
-            | What::Reacted { .. }
-            | What::Member { .. }
-            | What::Room { .. }
-            | What::Gone { .. }
-            | What::Typing
-            | What::Read { .. } => return,
+            EventKind::Edited { .. }
+            | EventKind::Deleted { .. }
+            | EventKind::Reacted { .. }
+            | EventKind::Member { .. }
+            | EventKind::Room { .. }
+            | EventKind::Gone { .. }
+            | EventKind::Typing
+            | EventKind::Read { .. } => return,
         };
         let color = event.color.as_ref().map(Color::as_str);
         let (room_id, time) = (event.room.0, event.time);

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use crate::chat::{
     AccountId, Author, Caller, CloseReason, Entry, Event, MemberView, MembershipMarks, Name,
-    OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, SubscriptionId, What, call,
+    OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, SubscriptionId, EventKind, call,
     is_member_change_told,
 };
 use crate::codec::{Codec, Disconnect};
@@ -359,8 +359,8 @@ impl Script {
                 framing.json(&self.epoch, Some(row.seq), out, json);
             }
             _ => {
-                if let Some((room, author, what)) = view.happened(row) {
-                    let event = Event { room, time, author, color: None, what };
+                if let Some((room, author, kind)) = view.happened(row) {
+                    let event = Event { room, time, author, color: None, kind };
                     self.form.event(&self.epoch, &event, out);
                 }
             }
@@ -418,14 +418,14 @@ struct View {
 }
 
 impl View {
-    fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, What)> {
+    fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, EventKind)> {
         let seq = row.seq;
         let entry = match &row.what {
             // A message that was deleted since has no text; its deletion follows in the log.
             Happened::Edited { room, target, by, text, calls } => {
                 let (target, text) = (*target, text.clone()?);
-                let what = What::Edited { seq, target, text, calls: calls.clone().into() };
-                return self.member.sees(*room, seq).then(|| (*room, by.clone(), what));
+                let kind = EventKind::Edited { seq, target, text, calls: calls.clone().into() };
+                return self.member.sees(*room, seq).then(|| (*room, by.clone(), kind));
             }
             Happened::Other(entry) => entry,
             Happened::Said(_) => return None,
@@ -433,20 +433,20 @@ impl View {
         match (self.member.shown(entry, seq)?, entry) {
             (Shown::Room(room), _) => {
                 let info = self.infos.get(&room)?.clone();
-                Some((room, self.me.clone(), What::Room { seq, info }))
+                Some((room, self.me.clone(), EventKind::Room { seq, info }))
             }
-            (Shown::Gone(room), _) => Some((room, self.me.clone(), What::Gone { seq })),
+            (Shown::Gone(room), _) => Some((room, self.me.clone(), EventKind::Gone { seq })),
             (Shown::Entry, Entry::Deleted { room, target, by, .. }) => {
-                Some((*room, by.clone(), What::Deleted { seq, target: *target }))
+                Some((*room, by.clone(), EventKind::Deleted { seq, target: *target }))
             }
             (Shown::Entry, Entry::Reacted { room, target, by, emoji, on }) => {
                 let (target, emoji, on) = (*target, emoji.clone(), *on);
-                Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
+                Some((*room, by.clone(), EventKind::Reacted { seq, target, emoji, on }))
             }
             (Shown::Entry, Entry::MemberChanged { room, account, member, .. }) => {
                 let name = self.names.get(&(*account, seq))?.clone();
                 let author = Author { account: Some(*account), name };
-                Some((*room, author, What::Member { seq, member: *member }))
+                Some((*room, author, EventKind::Member { seq, member: *member }))
             }
             (Shown::Entry, _) => None,
         }

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::chat::{
-    Color, DeletedInfo, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, What,
+    Color, DeletedInfo, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, EventKind,
 };
 use crate::protocol::json_body;
 use crate::store::{Counts, Message};
@@ -136,7 +136,7 @@ impl<'a> Said<'a> {
 
     /// A message that was just sent; `None` for any other event.
     pub fn live(event: &'a Event) -> Option<Said<'a>> {
-        let What::Said { seq, text, client_id, reply_to, calls } = &event.what else { return None };
+        let EventKind::Said { seq, text, client_id, reply_to, calls } = &event.kind else { return None };
         Some(Said {
             kind: Some("message"),
             seq: seq.0,

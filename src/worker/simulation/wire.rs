@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::chat::{
-    ClientEvent, ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, What,
+    ClientEvent, ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, EventKind,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::connection::{Hearing, StreamCursor, Told};
@@ -207,8 +207,8 @@ impl Codec for Plain {
 
     fn event(&self, _: &str, event: &Event, out: &mut Vec<u8>) {
         let room = event.room.0;
-        let line = match &event.what {
-            What::Said { seq, text, .. } => format!("said {room} {} {text}\n", seq.0),
+        let line = match &event.kind {
+            EventKind::Said { seq, text, .. } => format!("said {room} {} {text}\n", seq.0),
             _ => format!("other {room}\n"),
         };
         out.extend_from_slice(line.as_bytes());
