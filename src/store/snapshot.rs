@@ -104,7 +104,7 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         id,
         owner: account("owner")?,
         settings,
-        generation: unsigned(row.get("generation")?),
+        password_generation: unsigned(row.get("generation")?),
         created: Time(row.get("created")?),
         updated: Time(row.get("updated")?),
         between,

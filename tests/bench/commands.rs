@@ -142,7 +142,7 @@ fn rooms(world: &mut World) {
         // One of an account's 10,000 subscriptions makes way for the next.
         let (subscription, protocol, room) =
             (world.subscription(), shanty::chat::ProtocolId(1), RoomRef::Id(LOBBY));
-        let access = Access::Token { room: LOBBY, generation: 0, session: None };
+        let access = Access::Token { room: LOBBY, password_generation: 0, session: None };
         let name = Name::new(&format!("n{WIDE}")).expect("a name");
         let (granted, first) = (world.now.plus_secs(1), world.now);
         let claim = Some(NameClaim { name, granted, first });

@@ -150,8 +150,8 @@ impl Chat {
             Entry::MemberChanged { room, account, member, expelled, with: _ } => {
                 self.member_changed(seq, room, account, (member, expelled))
             }
-            Entry::RoomChanged { room, settings, generation, link, keep_members } => {
-                let change = (settings, generation, link);
+            Entry::RoomChanged { room, settings, password_generation, link, keep_members } => {
+                let change = (settings, password_generation, link);
                 self.room_changed((seq, time), room, change, keep_members)?;
                 self.show_room(room, came.viewer)
             }

@@ -353,12 +353,12 @@ impl Chat {
         seen: bool,
         own: bool,
     ) -> PasswordState {
-        let RoomRecord { id, generation, ref settings, .. } = room.record;
+        let RoomRecord { id, password_generation, ref settings, .. } = room.record;
         let granted = self.now.plus_secs(u64::from(own));
         let session = caller.and_then(|caller| self.accounts.session(caller.session?));
         let (number, session) = (room.number(), session.map(|live| live.key));
         let password = settings.password.clone();
         let quiet = !self.may_see(room, account_of(caller), Access::Open);
-        PasswordState { room: id, number, seen, quiet, session, password, generation, granted }
+        PasswordState { room: id, number, seen, quiet, session, password, password_generation, granted }
     }
 }

@@ -57,9 +57,9 @@ impl Chat {
             return;
         }
         // The settings stay; the entry announces the new owner.
-        let (settings, generation) = (room.record.settings.clone(), room.record.generation);
+        let (settings, password_generation) = (room.record.settings.clone(), room.record.password_generation);
         let same =
-            Entry::RoomChanged { room: id, settings, generation, link: None, keep_members: true };
+            Entry::RoomChanged { room: id, settings, password_generation, link: None, keep_members: true };
         if self.propose(same, Purpose::Own).is_ok() {
             self.rooms.lock(id, false);
         }

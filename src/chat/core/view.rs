@@ -144,8 +144,8 @@ mod tests {
     }
 
     fn changed(room: u64) -> Entry {
-        let (room, settings, generation, link) = (RoomId(room), room_settings(), 0, None);
-        Entry::RoomChanged { room, settings, generation, link, keep_members: true }
+        let (room, settings, password_generation, link) = (RoomId(room), room_settings(), 0, None);
+        Entry::RoomChanged { room, settings, password_generation, link, keep_members: true }
     }
 
     #[track_caller]

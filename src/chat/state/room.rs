@@ -22,7 +22,7 @@ pub struct RoomRecord {
     /// The room's settings.
     pub settings: RoomSettings,
     /// Counts its passwords, so that a token matches only one of them.
-    pub generation: u64,
+    pub password_generation: u64,
     /// When it was created.
     pub created: Time,
     /// When it was last changed.
@@ -54,7 +54,7 @@ impl RoomRecord {
             id,
             owner,
             settings,
-            generation: 0,
+            password_generation: 0,
             created: time,
             updated: time,
             between: None,
@@ -430,7 +430,7 @@ impl Room {
 
     /// The settings after a change, with the generation of the password.
     pub fn changed(&self, change: RoomChange) -> Result<(RoomSettings, u64), Refusal> {
-        let RoomRecord { settings, generation, .. } = self.record.clone();
+        let RoomRecord { settings, password_generation, .. } = self.record.clone();
         let visibility = change.visibility.unwrap_or(settings.visibility);
         let public = visibility == Visibility::Public;
         if public && change.password.is_some() {
@@ -447,7 +447,7 @@ impl Room {
             visibility,
             password,
         };
-        Ok((settings, generation + u64::from(fresh)))
+        Ok((settings, password_generation + u64::from(fresh)))
     }
 }
 

@@ -258,7 +258,7 @@ impl Rooms {
     pub fn change(
         &mut self,
         id: RoomId,
-        (settings, generation, link): (RoomSettings, u64, Option<RoomId>),
+        (settings, password_generation, link): (RoomSettings, u64, Option<RoomId>),
         (seq, time): (Seq, Time),
     ) -> Option<&mut Room> {
         let title = settings.title.folded();
@@ -280,7 +280,7 @@ impl Rooms {
         let was_open = room.is_public();
         let record = &mut room.record;
         record.settings = settings;
-        record.generation = generation;
+        record.password_generation = password_generation;
         record.updated = time;
         record.link = record.link.or(link);
         if room.is_public() && !was_open {

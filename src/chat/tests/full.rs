@@ -27,7 +27,7 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
         id: RoomId(id),
         owner: None,
         settings: room_settings(&format!("room {id}"), Visibility::Public, None),
-        generation: 0,
+        password_generation: 0,
         created: NOON,
         updated: NOON,
         between: None,

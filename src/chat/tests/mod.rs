@@ -50,8 +50,8 @@ fn room_settings(title: &str, visibility: Visibility, password: Option<&str>) ->
     RoomSettings { title, description, visibility, password: password.map(Box::from) }
 }
 
-fn token(room: RoomId, generation: u64) -> Access {
-    Access::Token { room, generation, session: None }
+fn token(room: RoomId, password_generation: u64) -> Access {
+    Access::Token { room, password_generation, session: None }
 }
 
 /// A core and its log.

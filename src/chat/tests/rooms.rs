@@ -125,7 +125,7 @@ fn a_room_has_a_password_exactly_if_it_is_not_public() {
             RoomChange { title, description, visibility, password: new, keep_members: false };
         let done = core.ask("", change(room, token(room, 0), what));
         let kept = &core.chat.snapshot().rooms[1];
-        let found = done.map(|_| kept.generation);
+        let found = done.map(|_| kept.password_generation);
         assert_eq!(found, expected, "{before:?} to {visibility:?} with {password:?}");
         let open = kept.settings.visibility == Public;
         assert_eq!(kept.settings.password.is_none(), open);
@@ -383,7 +383,7 @@ fn another_proposers_entry_frees_no_reservation_of_this_core() {
     let entry = Entry::RoomChanged {
         room,
         settings: room_settings("attic", Public, None),
-        generation: 0,
+        password_generation: 0,
         link: None,
         keep_members: false,
     };

@@ -15,14 +15,14 @@ pub enum Access {
     /// The caller knows the room's password, of this generation.
     Password {
         /// Must equal the room's: see [`PasswordState`](super::PasswordState).
-        generation: u64,
+        password_generation: u64,
     },
     /// A token.
     Token {
         /// The token's room.
         room: RoomId,
         /// The generation of the room's password.
-        generation: u64,
+        password_generation: u64,
         /// The SHA-256 of the key of the session that asked for the token; the token ends with it.
         session: Option<KeyHash>,
     },

@@ -146,7 +146,7 @@ async fn token(context: &Context, request: &Request, room: &str) -> Result<Respo
     let right = context.unlock(caller.clone(), named, &secret, hash).await?;
     let lock = lock.filter(|_| right).ok_or_else(|| hush(Failure::new(304, "secret")))?;
     // Only a client that knows the password learns which names are in use.
-    let access = Access::Password { generation: lock.generation };
+    let access = Access::Password { password_generation: lock.password_generation };
     let room_ref = RoomRef::Id(lock.number);
     let call = call::PasswordState { room: room_ref, name: Some(name.clone()), access };
     let granted = context.hub.call(caller, call).await;

@@ -53,7 +53,7 @@ struct Claims {
     exp: u64,
     /// The generation of the room's password.
     #[serde(rename = "gen")]
-    generation: u64,
+    password_generation: u64,
     /// The SHA-256, in hex, of the key of the session that requested it; none for a guest's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
@@ -86,7 +86,7 @@ impl Tokens {
             username: name.to_string(),
             room_id: lock.number.0,
             exp: secs(end.map_or(exp, |end| exp.min(end))),
-            generation: lock.generation,
+            password_generation: lock.password_generation,
             sid: lock.session.map(|key| crypto::hex(&key)),
             iat: first.map(secs),
             aud: None,
@@ -112,7 +112,7 @@ impl Tokens {
         let signed = self.keyed.clone().chain_update(message).verify_slice(&decode(signature)?);
         signed.map_err(|_| TokenError::Invalid)?;
         let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Invalid)?;
-        let Claims { username, room_id, exp, generation, sid, iat, aud } = claims;
+        let Claims { username, room_id, exp, password_generation, sid, iat, aud } = claims;
         if aud.is_some() {
             return Err(TokenError::Invalid);
         }
@@ -126,7 +126,7 @@ impl Tokens {
         let first = Time(0).plus_secs(iat.unwrap_or(granted));
         let granted = Time(0).plus_secs(granted);
         let session = sid.map(|hex| crypto::unhex(&hex).ok_or(TokenError::Invalid)).transpose()?;
-        let access = Access::Token { room: RoomId(room_id), generation, session };
+        let access = Access::Token { room: RoomId(room_id), password_generation, session };
         Ok(VerifiedToken { claim: NameClaim { name, granted, first }, access })
     }
 }

@@ -248,8 +248,8 @@ async fn unlock(
     let hash = lock.as_ref().and_then(|lock| lock.password.clone());
     let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
     let right = context.unlock(caller.clone(), RoomRef::Id(room), password, hash).await?;
-    let generation = lock.filter(|_| right).map(|lock| lock.generation);
-    Ok(generation.map_or(Access::Open, |generation| Access::Password { generation }))
+    let password_generation = lock.filter(|_| right).map(|lock| lock.password_generation);
+    Ok(password_generation.map_or(Access::Open, |password_generation| Access::Password { password_generation }))
 }
 
 /// Random bits for the id of a room that is or becomes hidden.

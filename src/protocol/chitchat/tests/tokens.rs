@@ -37,14 +37,14 @@ fn ann() -> Name {
 }
 
 fn access(session: Option<KeyHash>) -> Access {
-    Access::Token { room: RoomId(7), generation: 2, session }
+    Access::Token { room: RoomId(7), password_generation: 2, session }
 }
 
 /// The core's answer for a client that may enter.
 pub(super) fn lock(granted: Time) -> PasswordState {
-    let (room, number, generation) = (RoomId(7), RoomId(7), 2);
+    let (room, number, password_generation) = (RoomId(7), RoomId(7), 2);
     let (seen, quiet, session, password) = (true, false, None, None);
-    PasswordState { room, number, seen, quiet, session, password, generation, granted }
+    PasswordState { room, number, seen, quiet, session, password, password_generation, granted }
 }
 
 /// It carries the requesting session, and the first token's issue time: so it ends with the
