@@ -99,7 +99,7 @@ pub struct Chat {
     /// The queue behind the log.
     order: Order<Purpose>,
     /// Calls about a room with a pending change; they resume after the change.
-    held: Waits,
+    waits: Waits,
     /// Work that is too long for one command, and the steps that this command has left.
     work: VecDeque<Work>,
     steps: usize,
@@ -147,7 +147,7 @@ impl Chat {
             streams: BTreeMap::new(),
             last_stream: 0,
             order: Order::new(PROPOSED_MAX),
-            held: Waits::default(),
+            waits: Waits::default(),
             work: VecDeque::new(),
             steps: 0,
             steps_max: STEPS_MAX,
