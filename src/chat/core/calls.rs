@@ -107,7 +107,7 @@ impl Chat {
             Call::Read(call) => self.read(caller, call.room, call.seq).map(Answer::Read).map(Some),
             Call::OpenStream(call) => self.open_stream(id, call, caller).map(|()| None),
             Call::PasswordState(call) => {
-                self.lock(caller, call).map(Answer::PasswordState).map(Some)
+                self.password_state(caller, call).map(Answer::PasswordState).map(Some)
             }
             Call::MayChange(call) => {
                 self.may_change(caller, call).map(Answer::PasswordState).map(Some)
@@ -272,7 +272,11 @@ impl Chat {
     }
 
     /// Also answers for a room that the viewer cannot see: its password is the way in.
-    fn lock(&self, caller: Identity, call: call::PasswordState) -> Result<PasswordState, Refusal> {
+    fn password_state(
+        &self,
+        caller: Identity,
+        call: call::PasswordState,
+    ) -> Result<PasswordState, Refusal> {
         let call::PasswordState { ref room, name, access } = call;
         let viewer = account_of(caller);
         let seen = self.find_visible(viewer, room, access).is_ok();

@@ -52,7 +52,7 @@ impl Chat {
                 && room.subscriptions.is_empty();
             let gone = Entry::RoomGone { room: id, recoverable: false };
             if empty && self.propose(gone, Purpose::Own).is_ok() {
-                self.rooms.lock(id, true);
+                self.rooms.mark_pending(id, true);
             }
             return;
         }
@@ -61,7 +61,7 @@ impl Chat {
         let same =
             Entry::RoomChanged { room: id, settings, password_generation, link: None, keep_members: true };
         if self.propose(same, Purpose::Own).is_ok() {
-            self.rooms.lock(id, false);
+            self.rooms.mark_pending(id, false);
         }
     }
 

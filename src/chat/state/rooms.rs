@@ -350,10 +350,10 @@ impl Rooms {
         Some(room)
     }
 
-    /// A change or the end of a room is proposed.
-    pub fn lock(&mut self, id: RoomId, going: bool) {
+    /// A change of a room is proposed; `ends`: its end.
+    pub fn mark_pending(&mut self, id: RoomId, ends: bool) {
         if let Some(room) = self.rooms.get_mut(&id) {
-            (room.pending_change, room.pending_end) = (true, going);
+            (room.pending_change, room.pending_end) = (true, ends);
         }
     }
 

@@ -207,8 +207,8 @@ fn a_change_that_waits_is_judged_by_what_the_first_has_made() {
     let mut core = Core::with(&["ann"]);
     let room = core.room("", room_settings("den", Private, Some("old")));
     let password = Some("new".into());
-    let lock = RoomChange { password, ..RoomChange::default() };
-    core.ask_late("", change(room, token(room, 0), lock));
+    let close = RoomChange { password, ..RoomChange::default() };
+    core.ask_late("", change(room, token(room, 0), close));
     let late = core.ask_late("", remove(room, token(room, 0)));
     core.commit();
     assert_eq!(core.answer(late), Some(Err(Refusal::NoAccess)), "its token is out of date");
@@ -262,8 +262,8 @@ fn a_closed_room_admits_a_token_of_its_current_password() {
         assert_eq!(core.try_to("", subscribe_with(subscription, room, access)), expected);
     }
     let password = Some("new".into());
-    let lock = RoomChange { password, ..RoomChange::default() };
-    core.ask_late("", change(room, token(room, 0), lock));
+    let close = RoomChange { password, ..RoomChange::default() };
+    core.ask_late("", change(room, token(room, 0), close));
     assert_eq!(
         core.try_to("", subscribe_with(9, room, token(room, 0))),
         Ok(()),
@@ -284,8 +284,8 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     core.join(1, "");
     core.join(2, "");
     let (visibility, password) = (Some(Private), Some("hash".into()));
-    let lock = RoomChange { visibility, password, ..RoomChange::default() };
-    core.ask_late("ann", change(room, Access::Open, lock));
+    let close = RoomChange { visibility, password, ..RoomChange::default() };
+    core.ask_late("ann", change(room, Access::Open, close));
     let heard = core.commit();
     assert_eq!(
         heard,

@@ -78,16 +78,16 @@ impl Tokens {
     /// counts. With a later time a name that another client registered in between would count as
     /// this one's: [`NameClaim::granted`].) `first`: the issue time of the token that this one
     /// renews.
-    pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &PasswordState) -> String {
+    pub(super) fn issue(&self, name: &Name, first: Option<Time>, state: &PasswordState) -> String {
         let secs = |time: Time| time.unix_secs().max(0).unsigned_abs();
         let end = first.map(|first| first.plus_secs(TOKEN_LIFE_SECS));
-        let exp = lock.granted.plus_secs(TOKEN_TTL_SECS);
+        let exp = state.granted.plus_secs(TOKEN_TTL_SECS);
         let claims = Claims {
             username: name.to_string(),
-            room_id: lock.number.0,
+            room_id: state.number.0,
             exp: secs(end.map_or(exp, |end| exp.min(end))),
-            password_generation: lock.password_generation,
-            sid: lock.session.map(|key| crypto::hex(&key)),
+            password_generation: state.password_generation,
+            sid: state.session.map(|key| crypto::hex(&key)),
             iat: first.map(secs),
             aud: None,
         };

@@ -89,16 +89,16 @@ pub(super) async fn show(context: &Context, request: &Request, room: &str) -> An
 
 pub(super) async fn change(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    let lock = own(context, caller.clone(), room).await?;
+    let state = own(context, caller.clone(), room).await?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
     let keep_members = asking::fields(request)?.flag("keep_members")?.unwrap_or(false);
-    let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
-    let keeps = lock.password.is_some();
+    let is = if state.password.is_none() { Visibility::Public } else { Visibility::Private };
+    let keeps = state.password.is_some();
     check_password(visibility.unwrap_or(is), password.as_deref(), keeps)?;
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(room)).await?;
     }
-    let password = context.hash_new(room, password, lock.password).await?;
+    let password = context.hash_new(room, password, state.password).await?;
     let change = RoomChange { title, description, visibility, password, keep_members };
     let (access, chance) = (Access::Member, chance());
     let call = call::ChangeRoom { room: RoomRef::Id(room), access, change, chance };
@@ -236,19 +236,19 @@ async fn unlock(
     password: &str,
 ) -> Result<Access, Failure> {
     let call = call::PasswordState { room: RoomRef::Id(room), name: None, access: Access::Open };
-    let lock = match context.hub.call(Caller::Nobody, call).await {
+    let state = match context.hub.call(Caller::Nobody, call).await {
         Ok(PasswordState { password: None, .. }) => return Ok(Access::Open),
-        Ok(lock) => Some(lock),
+        Ok(state) => Some(state),
         Err(Refusal::RoomNotFound) => None,
         Err(refusal) => return Err(refusal.into()),
     };
     if !(1..=PASSWORD_CHARS_MAX).contains(&password.chars().count()) {
         return Ok(Access::Open);
     }
-    let hash = lock.as_ref().and_then(|lock| lock.password.clone());
+    let hash = state.as_ref().and_then(|state| state.password.clone());
     let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
     let right = context.unlock(caller.clone(), RoomRef::Id(room), password, hash).await?;
-    let password_generation = lock.filter(|_| right).map(|lock| lock.password_generation);
+    let password_generation = state.filter(|_| right).map(|state| state.password_generation);
     Ok(password_generation.map_or(Access::Open, |password_generation| Access::Password { password_generation }))
 }
 
