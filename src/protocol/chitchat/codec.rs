@@ -35,7 +35,7 @@ impl Codec for Chitchat {
 
     fn event(&self, _epoch: &str, event: &Event, frame: &mut Vec<u8>) {
         #[derive(Serialize)]
-        struct Told<'a> {
+        struct EventFrame<'a> {
             event_type: &'a str,
             name: &'a str,
             room_id: u64,
@@ -69,7 +69,7 @@ impl Codec for Chitchat {
         };
         let color = event.color.as_ref().map(Color::as_str);
         let (room_id, time) = (event.room.0, event.time);
-        let told = Told { event_type, name, room_id, color, msg, time };
+        let told = EventFrame { event_type, name, room_id, color, msg, time };
         text_frame_with(frame, |json| json_body::write(&told, json));
     }
 

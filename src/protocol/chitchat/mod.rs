@@ -207,16 +207,16 @@ async fn websocket(
     let chosen = as_protocol.or(handshake.protocols.first()).map(String::as_str);
     let shown = Shown::of(context, request.bearer().or(as_protocol.map(String::as_str)));
     let state = seen(context, &caller, room, shown.access()).await?;
-    let pass = match shown.verified() {
-        Ok(pass) if state.opens(pass.access) => Some(pass),
+    let verified = match shown.verified() {
+        Ok(verified) if state.opens(verified.access) => Some(verified),
         // A public room needs no token, so an invalid one does no harm.
         _ if state.password.is_none() => None,
         Ok(_) => return Err(Failure::from(TokenError::Invalid).into()),
         Err(failure) => return Err(failure.into()),
     };
-    let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
+    let access = verified.as_ref().map_or(Access::Open, |verified| verified.access);
     let (protocol, room_ref) = (protocol_id(&CODEC), RoomRef::Id(state.number));
-    let claim = pass.map(|pass| pass.claim);
+    let claim = verified.map(|verified| verified.claim);
     let call =
         call::Subscribe { subscription, protocol, room: room_ref, access, claim, enter: false };
     let subscription = context.hub.subscribe(subscription, caller, call).await;
@@ -337,7 +337,7 @@ impl Shown {
 
     /// The access that it claims; the core checks it against the room.
     fn access(&self) -> Access {
-        self.0.as_ref().map_or(Access::Open, |pass| pass.access)
+        self.0.as_ref().map_or(Access::Open, |verified| verified.access)
     }
 
     fn verified(&self) -> Result<VerifiedToken, Failure> {

@@ -54,8 +54,8 @@ fn a_token_carries_its_session_and_its_first_issue_time() {
     let now = Time(Time::now().unix_secs() * 1_000_000);
     let session = Some(crypto::hash("session"));
     let state = PasswordState { session, ..password_state(now) };
-    let pass = tokens().check(&tokens().issue(&ann(), None, &state)).expect("it was just issued");
-    assert_eq!((pass.access, pass.claim.first), (access(session), now));
+    let verified = tokens().check(&tokens().issue(&ann(), None, &state)).expect("it was just issued");
+    assert_eq!((verified.access, verified.claim.first), (access(session), now));
     let first = Time(now.0 - 23 * 3_600 * 1_000_000 - 1_800 * 1_000_000);
     let renewed = tokens().check(&tokens().issue(&ann(), Some(first), &state)).expect("good");
     assert_eq!((renewed.access, renewed.claim.first), (access(session), first));
@@ -69,11 +69,11 @@ fn a_token_carries_its_session_and_its_first_issue_time() {
 fn issued_tokens_are_valid() {
     let now = Time::now();
     let token = tokens().issue(&ann(), None, &password_state(now));
-    let pass = tokens().check(&token).expect("it was just issued");
+    let verified = tokens().check(&token).expect("it was just issued");
     let granted = Time(now.unix_secs() * 1_000_000);
     let claim = NameClaim { name: ann(), granted, first: granted };
     assert!(granted <= now, "never younger than it is");
-    assert_eq!(pass, VerifiedToken { claim, access: access(None) });
+    assert_eq!(verified, VerifiedToken { claim, access: access(None) });
     // The holder of the secret can make and verify one with any other library.
     let exp = now.unix_secs() + i64::try_from(TOKEN_TTL_SECS).expect("it is an hour");
     assert_eq!(token, forge("secret", HEADER, &claims(exp)));
@@ -163,8 +163,8 @@ fn foreign_tokens_are_refused() {
 #[test]
 fn the_end_of_time() {
     let last = format!(r#"{{"username":"Ann","room_id":7,"exp":{},"gen":2}}"#, u64::MAX);
-    let pass = tokens().check(&forge("secret", HEADER, &last)).expect("it never expires");
-    assert_eq!(pass.claim.granted, Time(i64::MAX));
+    let verified = tokens().check(&forge("secret", HEADER, &last)).expect("it never expires");
+    assert_eq!(verified.claim.granted, Time(i64::MAX));
 }
 
 /// At any clock, a token is valid for its hour, and no longer.
@@ -192,8 +192,8 @@ fn tokens_at_random() {
     let good = tokens.check(&token).expect("a token");
     fuzz(5_000, |dice| {
         let damaged = dice.text(&[&token], &["=", ".", "e30", "a", "\u{0}"]);
-        if let Ok(pass) = tokens.check(&damaged) {
-            assert_eq!(pass, good, "{damaged}");
+        if let Ok(verified) = tokens.check(&damaged) {
+            assert_eq!(verified, good, "{damaged}");
         }
     });
 }
