@@ -46,7 +46,7 @@ impl Chat {
         Ok(match action {
             Action::Send { room, text, client_id, reply_to } => {
                 let (now, folded) = (self.now, by.name.folded());
-                let last = self.rooms.get_mut(room).and_then(|room| room.act(&folded, None, now));
+                let last = self.rooms.get_mut(room).and_then(|room| room.record_activity(&folded, None, now));
                 let color = usual.or(last);
                 Entry::Said {
                     room,

@@ -74,7 +74,7 @@ impl Chat {
             }
             opening.after = id;
             if let Some(subscription) = self.subscription_in(base, id) {
-                self.come(subscription);
+                self.join_stream(subscription);
                 let room = self.rooms.get(id);
                 opening.rooms.extend(room.and_then(|room| marks_of(room, account)));
             }
@@ -135,7 +135,7 @@ impl Chat {
         let info = Box::new(self.info(found, Some(account), true));
         for subscription in new {
             self.notify_subscription(subscription, EventKind::Room { seq, info: info.clone() });
-            self.come(subscription);
+            self.join_stream(subscription);
         }
     }
 

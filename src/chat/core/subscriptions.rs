@@ -50,7 +50,7 @@ impl Chat {
         if let Some((author, token)) = author.as_ref().zip(token) {
             self.give_way(room, author, token);
         }
-        self.place(subscription, protocol, room, None);
+        self.insert(subscription, protocol, room, None);
         if let Some(author) = author
             && let Err(refusal) = self.bind_caller(subscription, author, caller, by)
         {
@@ -71,7 +71,7 @@ impl Chat {
         Ok(())
     }
 
-    fn place(
+    fn insert(
         &mut self,
         subscription: SubscriptionId,
         protocol: ProtocolId,
@@ -125,7 +125,7 @@ impl Chat {
         author: Author,
         session: Option<SessionId>,
     ) -> bool {
-        self.place(subscription, protocol, room, Some(base));
+        self.insert(subscription, protocol, room, Some(base));
         let bound = self.bind(subscription, author, session).is_ok();
         if !bound {
             self.displace(subscription);
@@ -134,7 +134,7 @@ impl Chat {
     }
 
     /// A stream's subscription becomes present, and the room hears of it in order.
-    pub(super) fn come(&mut self, subscription: SubscriptionId) {
+    pub(super) fn join_stream(&mut self, subscription: SubscriptionId) {
         let color = self.subscriptions.get(&subscription).and_then(|subscribed| {
             let account = self.accounts.get(subscribed.account()?)?;
             account.account.color.clone()
@@ -288,7 +288,7 @@ impl Chat {
     pub(super) fn free_name(&mut self, name: &Folded) {
         let subscriptions = self.rooms.guests_called(name);
         for subscription in subscriptions {
-            self.go(subscription);
+            self.part(subscription);
             let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { continue };
             let room = subscribed.room;
             if let Some(author) = subscribed.author.take() {
@@ -334,7 +334,7 @@ impl Chat {
         let standing = self.rooms.get_mut(room).filter(|room| !room.pending_end);
         let place = standing.ok_or(Refusal::RoomNotFound)?;
         let came = !place.is_present(&folded);
-        let color = place.act(&folded, color, now);
+        let color = place.record_activity(&folded, color, now);
         let calls = self.accounts.called(&text);
         let (client_id, reply_to) = (None, None);
         let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
@@ -357,7 +357,7 @@ impl Chat {
         }
         let room = self.subscriptions.get(&subscription).map(|subscribed| subscribed.room);
         self.charge(&[(Kind::Presence, 1)], room)?;
-        self.go(subscription);
+        self.part(subscription);
         Ok(Receipt::Noted)
     }
 
@@ -408,7 +408,7 @@ impl Chat {
     }
 
     /// A present subscription parts, and the room hears of it if its name is not present any more.
-    fn go(&mut self, subscription: SubscriptionId) {
+    fn part(&mut self, subscription: SubscriptionId) {
         let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { return };
         let Some(author) = subscribed.author.clone().filter(|_| subscribed.present) else { return };
         subscribed.present = false;
@@ -429,7 +429,7 @@ impl Chat {
         kind: EventKind,
     ) -> Option<Event> {
         let (time, room) = (self.now, self.subscriptions.get(&subscription)?.room);
-        let color = self.rooms.get_mut(room)?.act(&author.name.folded(), color, time);
+        let color = self.rooms.get_mut(room)?.record_activity(&author.name.folded(), color, time);
         Some(Event { room, time, author, color, kind })
     }
 
@@ -456,7 +456,7 @@ impl Chat {
         }
         self.order.tell(Effect::Unsubscribe { subscription, protocol, room, stream: base, reason });
         if !self.closing {
-            self.go(subscription); // At shutdown no parts are announced.
+            self.part(subscription); // At shutdown no parts are announced.
         }
         let Some(subscribed) = self.displace(subscription) else { return };
         if let Some(author) = subscribed.author {

@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Connects, perhaps again; the log has what it has missed.
-    pub fn come(&mut self, base: SubscriptionId) {
+    pub fn connect(&mut self, base: SubscriptionId) {
         (self.base, self.behind) = (Some(base), Some(Seq(0)));
     }
 

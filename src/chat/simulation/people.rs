@@ -246,11 +246,11 @@ impl Simulation {
             return;
         };
         if let Some(index) = again {
-            return self.clients.0[index].come(base);
+            return self.clients.0[index].connect(base);
         }
         let start = like.map_or(Seq(self.disk.log.len() as u64), |(_, start)| start);
         let mut client = Client::new(Follows { account, only }, start);
-        client.come(base);
+        client.connect(base);
         self.clients.0.push(client);
     }
 
