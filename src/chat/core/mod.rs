@@ -203,8 +203,8 @@ impl Chat {
             Command::Continue => self.carry_on(),
             Command::Close => self.close(),
         }
-        if !self.rooms.untended.is_empty() && !self.is_tending() {
-            self.tend_rooms(None);
+        if !self.rooms.unchecked_orphans.is_empty() && !self.is_checking_orphans() {
+            self.check_orphans(None);
         }
         self.order.swap_effects(effects);
     }
@@ -335,8 +335,8 @@ impl Chat {
         if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
             self.sweep(AccountId(0));
         }
-        if !self.is_tending() {
-            self.tend_rooms(Some(RoomId(0)));
+        if !self.is_checking_orphans() {
+            self.check_orphans(Some(RoomId(0)));
         }
         self.purge_old();
     }

@@ -85,7 +85,7 @@ impl Chat {
                 Work::OpenStream(opening) => self.go_on_opening(opening),
                 Work::Wake(awaited) => self.wake(awaited),
                 Work::Sweep { after } => self.sweep(after),
-                Work::Tend { after } => self.tend_rooms(after),
+                Work::CheckOrphans { after } => self.check_orphans(after),
                 Work::MoveUp => self.move_up(),
                 Work::Close => self.go_on_closing(),
             }

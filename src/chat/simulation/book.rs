@@ -205,7 +205,7 @@ impl Book {
                         let longest =
                             room.members.iter().min_by_key(|member| (member.since, member.account));
                         room.owner = longest.map(|member| member.account);
-                        room.forsaken = room.owner.is_none();
+                        room.orphaned = room.owner.is_none();
                     }
                 }
             }

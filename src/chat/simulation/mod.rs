@@ -162,9 +162,9 @@ impl Simulation {
         assert!(guests.all(|guest| has_session(guest.id)), "a guest lingers without a session");
         let stands =
             |id| self.world.members.values().any(|member| member.standing && member.room == id);
-        let mut forsaken = self.book.rooms.values().filter(|room| room.forsaken);
+        let mut orphaned = self.book.rooms.values().filter(|room| room.orphaned);
         let stays = |room: &RoomRecord| !room.members.is_empty() || stands(room.id);
-        assert!(forsaken.all(stays), "an orphan without people lingers");
+        assert!(orphaned.all(stays), "an orphan without people lingers");
     }
 
     fn something_happens(&mut self, haste: u64) {

@@ -39,7 +39,7 @@ pub struct RoomRecord {
     /// The entry that last made it public; only members may read earlier messages.
     pub opened: Seq,
     /// A guest owned it and is gone, and nobody has inherited it: it ends when it is empty.
-    pub forsaken: bool,
+    pub orphaned: bool,
 }
 
 impl RoomRecord {
@@ -62,7 +62,7 @@ impl RoomRecord {
             last: Seq(0),
             link: None,
             opened: Seq(0),
-            forsaken: false,
+            orphaned: false,
         }
     }
 

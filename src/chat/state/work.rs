@@ -32,7 +32,7 @@ pub enum Work {
     /// Checks the sessions and guests that are due; guests after that one.
     Sweep { after: AccountId },
     /// Checks orphans: see `orphans`.
-    Tend { after: Option<RoomId> },
+    CheckOrphans { after: Option<RoomId> },
     /// Issues the effects that are due in the queue behind the log.
     MoveUp,
     /// Ends everything at shutdown.

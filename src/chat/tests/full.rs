@@ -35,7 +35,7 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
         last: Seq(0),
         link: None,
         opened: Seq(1),
-        forsaken: false,
+        orphaned: false,
     }
 }
 
