@@ -27,11 +27,11 @@ pub(super) trait Listener {
     /// Delivers the frames that all subscriptions of a protocol share. `false`: use `miss` instead.
     fn hear(&self, frames: &[u8]) -> bool;
     fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
-    fn begin_feed(&self);
-    fn freeze_feed(&self);
+    fn begin_stream(&self);
+    fn freeze_stream(&self);
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool;
     fn answer(&self, frame: &Bytes) -> bool;
-    fn flush_feed(&self, scratch: &mut Vec<u8>);
+    fn flush_stream(&self, scratch: &mut Vec<u8>);
     fn answered(&self);
     fn close(&self, closing: Disconnect);
 }
@@ -53,12 +53,12 @@ impl Listener for Connection {
         self.miss(round, scratch);
     }
 
-    fn begin_feed(&self) {
-        self.begin_feed();
+    fn begin_stream(&self) {
+        self.begin_stream();
     }
 
-    fn freeze_feed(&self) {
-        self.freeze_feed();
+    fn freeze_stream(&self) {
+        self.freeze_stream();
     }
 
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
@@ -69,8 +69,8 @@ impl Listener for Connection {
         self.answer(frame)
     }
 
-    fn flush_feed(&self, scratch: &mut Vec<u8>) {
-        self.flush_feed(scratch);
+    fn flush_stream(&self, scratch: &mut Vec<u8>) {
+        self.flush_stream(scratch);
     }
 
     fn answered(&self) {
@@ -156,7 +156,7 @@ impl<W: Listener> Delivery<W> {
                 }
                 Item::Announce { room, seq, by, moved, copies } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
-                    self.feed(room, seq, by, &copies);
+                    self.gather(room, seq, by, &copies);
                     let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
                     self.pend(room, bytes, Pending::Announced { by, seq, moved, copies });
                 }
@@ -170,12 +170,12 @@ impl<W: Listener> Delivery<W> {
                 }
                 Item::Freeze { subscription } => {
                     if let Some(connection) = self.connection(subscription) {
-                        connection.freeze_feed();
+                        connection.freeze_stream();
                     }
                 }
                 Item::CloseStream { subscription, closing } => {
                     if let Some(connection) = self.connection(subscription) {
-                        connection.flush_feed(&mut self.gather.single);
+                        connection.flush_stream(&mut self.gather.single);
                         connection.close(closing);
                     }
                 }
@@ -194,7 +194,7 @@ impl<W: Listener> Delivery<W> {
             }
         }
         for connection in self.fed.drain(..) {
-            connection.flush_feed(&mut self.gather.single);
+            connection.flush_stream(&mut self.gather.single);
         }
         self.head.set(self.latest);
     }
@@ -205,7 +205,7 @@ impl<W: Listener> Delivery<W> {
     }
 
     /// Gives an announcement to the streams in the room.
-    fn feed(
+    fn gather(
         &mut self,
         room: RoomId,
         seq: Option<Seq>,
@@ -231,7 +231,7 @@ impl<W: Listener> Delivery<W> {
         connection.room().set((!stream).then_some(room));
         let room = self.rooms.entry(room).or_default();
         if stream {
-            connection.begin_feed();
+            connection.begin_stream();
             self.places.insert(subscription, room.streams.len());
             return room.streams.push((subscription, protocol, connection));
         }

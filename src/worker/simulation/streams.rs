@@ -259,7 +259,7 @@ impl Person {
         }
         let cursor = self.view.as_ref().expect("it was just made").cursor;
         let lines = Lines::begin("epoch", self.caller(), following, cursor);
-        ear.feed_from(lines.script().cursor());
+        ear.stream_from(lines.script().cursor());
         ear.queue(lines.script().opening());
         Some(lines)
     }

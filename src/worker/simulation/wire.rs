@@ -19,7 +19,7 @@ pub struct Ear {
     subscription: SubscriptionId,
     room: Cell<Option<RoomId>>,
     /// A stream's cursor, and this round's frames for it.
-    feed: RefCell<Option<StreamCursor>>,
+    stream: RefCell<Option<StreamCursor>>,
     /// Delivered frames that the client has not read.
     outbox: RefCell<Vec<u8>>,
     outbox_max: usize,
@@ -34,7 +34,7 @@ impl Ear {
         Ear {
             subscription,
             room: Cell::new(None),
-            feed: RefCell::new(None),
+            stream: RefCell::new(None),
             outbox: RefCell::default(),
             outbox_max,
             hearing: Hearing::default(),
@@ -64,33 +64,33 @@ impl Ear {
     }
 
     /// Sets a stream's cursor: the client has everything up to it.
-    pub fn feed_from(&self, cursor: Seq) {
-        self.begin_feed();
-        self.feed.borrow_mut().as_mut().expect("it has begun").begin_at(cursor);
+    pub fn stream_from(&self, cursor: Seq) {
+        self.begin_stream();
+        self.stream.borrow_mut().as_mut().expect("it has begun").begin_at(cursor);
     }
 
     /// Where to read the log for a stream from; see [`Connection`](crate::connection::Connection).
     pub fn page_from(&self) -> Option<Seq> {
-        let feed = self.feed.borrow();
-        let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
+        let stream = self.stream.borrow();
+        let stream = stream.as_ref().filter(|stream| stream.is_behind())?;
         let waiting = self.outbox.borrow().len();
         let is_calm = waiting == 0 || waiting < self.outbox_max / 4;
-        (is_calm && !self.is_closed()).then(|| feed.cursor())
+        (is_calm && !self.is_closed()).then(|| stream.cursor())
     }
 
     /// Queues a page of the log. `true`: the stream is live from here on.
     pub fn page(&self, bytes: &[u8], upto: Seq, head: Seq) -> bool {
         self.deliver(bytes);
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.page(upto, head))
+        self.stream.borrow_mut().as_mut().is_some_and(|stream| stream.page(upto, head))
     }
 
     /// Sends a ping unless other frames wait; the cursor of a live stream moves with it.
     pub fn ping(&self, script: &dyn StreamScript, head: &Head) {
         if self.outbox.borrow().is_empty() {
-            let mut feed = self.feed.borrow_mut();
-            let feed = feed.as_mut().expect("it is a stream");
-            feed.pass(head.get());
-            self.deliver(&script.ping(feed.cursor()));
+            let mut stream = self.stream.borrow_mut();
+            let stream = stream.as_mut().expect("it is a stream");
+            stream.pass(head.get());
+            self.deliver(&script.ping(stream.cursor()));
         }
     }
 
@@ -151,30 +151,30 @@ impl Listener for Ear {
         }
     }
 
-    fn begin_feed(&self) {
-        self.feed.borrow_mut().get_or_insert_with(StreamCursor::new);
+    fn begin_stream(&self) {
+        self.stream.borrow_mut().get_or_insert_with(StreamCursor::new);
     }
 
-    fn freeze_feed(&self) {
-        if let Some(feed) = self.feed.borrow_mut().as_mut() {
-            feed.freeze();
+    fn freeze_stream(&self) {
+        if let Some(stream) = self.stream.borrow_mut().as_mut() {
+            stream.freeze();
         }
     }
 
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.gather(seq, frame))
+        self.stream.borrow_mut().as_mut().is_some_and(|stream| stream.gather(seq, frame))
     }
 
     fn answer(&self, frame: &Bytes) -> bool {
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.answer(frame))
+        self.stream.borrow_mut().as_mut().is_some_and(|stream| stream.answer(frame))
     }
 
-    fn flush_feed(&self, out: &mut Vec<u8>) {
+    fn flush_stream(&self, out: &mut Vec<u8>) {
         out.clear();
         let room = self.outbox_max.saturating_sub(self.outbox.borrow().len());
-        let behind = self.feed.borrow_mut().as_mut().is_some_and(|feed| {
-            feed.flush(room, out);
-            feed.is_behind()
+        let behind = self.stream.borrow_mut().as_mut().is_some_and(|stream| {
+            stream.flush(room, out);
+            stream.is_behind()
         });
         self.deliver(out);
         if behind {
