@@ -48,7 +48,7 @@ use crate::worker::delivery::{Connections, Delivery, Head};
 use crate::worker::simulation::disk::{SimulatedDisk, Weather};
 use crate::worker::simulation::people::Person;
 use crate::worker::simulation::reading::SimulatedDesk;
-use crate::worker::simulation::wire::{Ear, Plain};
+use crate::worker::simulation::wire::{SimulatedSocket, Plain};
 
 const SEEDS: u64 = 200;
 /// The longest wait for anything once the disk works again.
@@ -133,7 +133,7 @@ pub struct World {
     /// The readers for lagging clients.
     pub streams: Gate<SimulatedDesk>,
     /// The connections of each worker.
-    pub connections: Vec<Connections<Ear>>,
+    pub connections: Vec<Connections<SimulatedSocket>>,
     /// The last entry that each worker has announced.
     pub heads: Vec<Head>,
     /// The number of pages that were read for streams.
@@ -382,7 +382,7 @@ async fn change(
 }
 
 /// A worker's loop as in [`run`](super::run), except that it may be late.
-async fn work(mut rounds: Rounds, mut delivery: Delivery<Ear>, late: Rc<Cell<Duration>>) {
+async fn work(mut rounds: Rounds, mut delivery: Delivery<SimulatedSocket>, late: Rc<Cell<Duration>>) {
     while let Some(items) = rounds.recv().await {
         if !late.get().is_zero() {
             sleep(late.get()).await;

@@ -19,7 +19,7 @@ use crate::hub::{SubscriptionGuard, subscription_id};
 use crate::protocol::Lines;
 use crate::worker::delivery::{Head, Listener};
 use crate::worker::simulation::streams::View;
-use crate::worker::simulation::wire::Ear;
+use crate::worker::simulation::wire::SimulatedSocket;
 use crate::worker::simulation::{ROOMS, SAID_BEFORE, World};
 
 /// A call that needs no disk is answered within this time, whatever the state of the disk.
@@ -250,8 +250,8 @@ impl Person {
     async fn has_subscription(&mut self) {
         // (A small outbox, so that the subscription soon lags.)
         let most = self.world.options.outbox_max.min(100 << self.dice.below(6));
-        let (worker, ear) = self.connects(most);
-        let (subscription, room) = (ear.subscription(), RoomRef::Id(self.room()));
+        let (worker, socket) = self.connects(most);
+        let (subscription, room) = (socket.subscription(), RoomRef::Id(self.room()));
         let (access, enter) = (Access::Open, self.dice.one_in(2));
         let call = call::Subscribe {
             subscription,
@@ -263,24 +263,24 @@ impl Person {
         };
         match self.world.hub.subscribe(subscription, self.caller(), call).await {
             Ok((subscription, _)) => {
-                Conversation::new(self, &ear, subscription, None, worker).hold().await
+                Conversation::new(self, &socket, subscription, None, worker).hold().await
             }
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        self.world.connections[worker].borrow_mut().remove(&ear.subscription());
+        self.world.connections[worker].borrow_mut().remove(&socket.subscription());
     }
 
     /// Opens or resumes a stream; sends, receives, and leaves. With `upto` it only receives;
     /// `true`: it has received everything up to that entry.
     pub(super) async fn streams(&mut self, upto: Option<Seq>) -> bool {
-        let (worker, ear) = self.connects(self.world.options.outbox_max);
-        let (subscription, mut all) = (ear.subscription(), false);
+        let (worker, socket) = self.connects(self.world.options.outbox_max);
+        let (subscription, mut all) = (socket.subscription(), false);
         let call = call::OpenStream { subscription, protocol: ProtocolId(1), only: None };
         match self.world.hub.subscribe(subscription, self.caller(), call).await {
             Ok((subscription, following)) => {
-                if let Some(lines) = self.begins(&ear, following).await {
-                    let talk = Conversation::new(self, &ear, subscription, Some(lines), worker);
+                if let Some(lines) = self.begins(&socket, following).await {
+                    let talk = Conversation::new(self, &socket, subscription, Some(lines), worker);
                     match upto {
                         Some(upto) => all = talk.listen(upto).await,
                         None => talk.hold().await,
@@ -292,25 +292,25 @@ impl Person {
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        self.world.connections[worker].borrow_mut().remove(&ear.subscription());
+        self.world.connections[worker].borrow_mut().remove(&socket.subscription());
         all
     }
 
     /// Connects to a random worker.
-    fn connects(&mut self, outbox_max: usize) -> (usize, Rc<Ear>) {
+    fn connects(&mut self, outbox_max: usize) -> (usize, Rc<SimulatedSocket>) {
         let worker =
             usize::try_from(self.dice.below(self.world.connections.len() as u64)).expect("few");
         let id = subscription_id(worker, self.world.fresh());
-        let ear = Rc::new(Ear::new(id, outbox_max));
-        self.world.connections[worker].borrow_mut().insert(id, ear.clone());
-        (worker, ear)
+        let socket = Rc::new(SimulatedSocket::new(id, outbox_max));
+        self.world.connections[worker].borrow_mut().insert(id, socket.clone());
+        (worker, socket)
     }
 }
 
 /// The client's side of one connection.
 pub struct Conversation<'a> {
     pub(super) person: &'a mut Person,
-    pub(super) ear: &'a Ear,
+    pub(super) socket: &'a SimulatedSocket,
     subscription: SubscriptionGuard,
     stream: bool,
     /// The connection's view of its stream.
@@ -325,14 +325,14 @@ pub struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     fn new(
         person: &'a mut Person,
-        ear: &'a Ear,
+        socket: &'a SimulatedSocket,
         subscription: SubscriptionGuard,
         lines: Option<Lines>,
         worker: usize,
     ) -> Conversation<'a> {
         let (stream, head) = (lines.is_some(), person.world.heads[worker].clone());
         let (told, last) = (VecDeque::new(), HashMap::new());
-        Conversation { person, ear, subscription, stream, lines, head, told, last }
+        Conversation { person, socket, subscription, stream, lines, head, told, last }
     }
 
     async fn hold(mut self) {
@@ -343,13 +343,13 @@ impl<'a> Conversation<'a> {
                 self.makes_up().await;
             }
             self.pumps().await;
-            if self.ear.is_closed() {
+            if self.socket.is_closed() {
                 return;
             }
-            if self.ear.unanswered.get() < self.person.world.options.unanswered_max {
+            if self.socket.unanswered.get() < self.person.world.options.unanswered_max {
                 self.tell().await;
             } else {
-                self.ear.nudged.notified().await;
+                self.socket.nudged.notified().await;
             }
             if self.person.dice.one_in(3) {
                 self.person.pause().await;
@@ -360,12 +360,12 @@ impl<'a> Conversation<'a> {
             self.read();
             self.makes_up().await;
             self.pumps().await;
-            if self.ear.is_closed() || self.person.dice.one_in(50) {
+            if self.socket.is_closed() || self.person.dice.one_in(50) {
                 return;
             }
             if !self.told.is_empty() {
                 let patience = Duration::from_secs(200);
-                let nudged = timeout(patience, self.ear.nudged.notified()).await;
+                let nudged = timeout(patience, self.socket.nudged.notified()).await;
                 assert!(nudged.is_ok(), "{} tells are never replied to", self.told.len());
             }
         }
@@ -373,25 +373,25 @@ impl<'a> Conversation<'a> {
 
     /// Receives until everything up to an entry has arrived. `false`: the stream ends before.
     async fn listen(mut self, upto: Seq) -> bool {
-        while !self.ear.is_closed() {
+        while !self.socket.is_closed() {
             self.read();
             if self.person.view.as_ref().is_some_and(|view| view.cursor() >= upto) {
                 return true;
             }
             self.pumps().await;
-            let _ = timeout(Duration::from_millis(50), self.ear.nudged.notified()).await;
+            let _ = timeout(Duration::from_millis(50), self.socket.nudged.notified()).await;
         }
         false
     }
 
     /// Reads back missed messages page by page, like a connection's own task.
     async fn makes_up(&mut self) {
-        while let Some((from, own)) = self.ear.lags_from() {
-            match (from, self.ear.room_id()) {
+        while let Some((from, own)) = self.socket.lags_from() {
+            match (from, self.socket.room_id()) {
                 (Some(from), Some(room)) => {
-                    self.person.catches_up(self.ear, room, from, &own).await
+                    self.person.catches_up(self.socket, room, from, &own).await
                 }
-                (None, _) => self.ear.make_up(&[], Seq(0), Seq(0)),
+                (None, _) => self.socket.make_up(&[], Seq(0), Seq(0)),
                 (_, None) => return,
             }
             self.read();
@@ -419,7 +419,7 @@ impl<'a> Conversation<'a> {
                 ClientEvent::Room(RoomEvent::Say { name: None, color: None, text: text.into() })
             }
         };
-        self.ear.unanswered.set(self.ear.unanswered.get() + 1);
+        self.socket.unanswered.set(self.socket.unanswered.get() + 1);
         if let Err(event) = self.subscription.try_tell(event) {
             self.subscription.tell(event).await;
         }
@@ -427,7 +427,7 @@ impl<'a> Conversation<'a> {
 
     /// Checks everything that was delivered.
     fn read(&mut self) {
-        let heard = self.ear.read();
+        let heard = self.socket.read();
         for line in heard.lines() {
             self.person.world.note(&format!("{} hears {line}", self.person.number));
             if self.stream {

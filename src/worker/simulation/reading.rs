@@ -21,7 +21,7 @@ use crate::worker::delivery::Listener;
 use crate::worker::simulation::World;
 use crate::worker::simulation::disk::Weather;
 use crate::worker::simulation::people::Person;
-use crate::worker::simulation::wire::{Ear, Plain};
+use crate::worker::simulation::wire::{SimulatedSocket, Plain};
 
 const PATIENCE: Duration = Duration::from_millis(READ_WAIT_MS);
 pub const DEADLINE: Duration = Duration::from_millis(READ_DEADLINE_MS);
@@ -206,19 +206,19 @@ impl Person {
 
     /// Reads back a page of missed messages for a subscription; closes the connection if that
     /// fails.
-    pub async fn catches_up(&mut self, ear: &Ear, room: RoomId, from: Seq, own: &[Seq]) {
+    pub async fn catches_up(&mut self, socket: &SimulatedSocket, room: RoomId, from: Seq, own: &[Seq]) {
         let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else {
-            return ear.close(Disconnect::TryLater);
+            return socket.close(Disconnect::TryLater);
         };
         let limit = 1 + usize::try_from(self.dice.below(20)).expect("small");
         let job = move |reader: &LogReader| Ok(reader.page(room, from, limit));
         let page = self.world.streams.read_in_turn(DEADLINE, job).await;
         self.world.note(&format!("caught up after {from:?}: {:?}", page.is_ok()));
-        let Ok((messages, more_after)) = page else { return ear.close(Disconnect::TryLater) };
+        let Ok((messages, more_after)) = page else { return socket.close(Disconnect::TryLater) };
         let messages = messages.into_iter().map(|(seq, text)| message(room, seq, text)).collect();
         let page = store::MessagePage { messages, more_before: false, more_after };
         let missed = protocol::of_page(&Plain, "epoch", (from, heard), own, page);
-        ear.make_up(&missed.bytes, missed.upto, missed.head);
+        socket.make_up(&missed.bytes, missed.upto, missed.head);
     }
 
     /// The disk works again: a read succeeds soon, as no reader was lost.

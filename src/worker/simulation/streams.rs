@@ -21,7 +21,7 @@ use crate::time::Time;
 use crate::worker::delivery::Listener;
 use crate::worker::simulation::people::{Conversation, Person};
 use crate::worker::simulation::reading::{DEADLINE, LogReader, message};
-use crate::worker::simulation::wire::Ear;
+use crate::worker::simulation::wire::SimulatedSocket;
 use crate::worker::simulation::{World, people};
 
 /// The memberships, each with the entry that began it.
@@ -251,7 +251,7 @@ impl Person {
     }
 
     /// Begins the connection's view of a stream: from now on, or from the end of the last stream.
-    pub async fn begins(&mut self, ear: &Ear, following: OpenedStream) -> Option<Lines> {
+    pub async fn begins(&mut self, socket: &SimulatedSocket, following: OpenedStream) -> Option<Lines> {
         let head = self.world.streams.read_in_turn(DEADLINE, |reader| Ok(reader.head())).await;
         let head = head.ok()?;
         if self.view.is_none() || self.dice.one_in(12) {
@@ -259,8 +259,8 @@ impl Person {
         }
         let cursor = self.view.as_ref().expect("it was just made").cursor;
         let lines = Lines::begin("epoch", self.caller(), following, cursor);
-        ear.stream_from(lines.script().cursor());
-        ear.queue(lines.script().opening());
+        socket.stream_from(lines.script().cursor());
+        socket.queue(lines.script().opening());
         Some(lines)
     }
 
@@ -288,25 +288,25 @@ impl Conversation<'_> {
     /// Reads the log for a stream that is behind, page by page, like a connection's own task.
     pub async fn pumps(&mut self) {
         let Some(lines) = self.lines.take() else { return };
-        while let Some(from) = self.ear.page_from() {
+        while let Some(from) = self.socket.page_from() {
             // Sometimes many streams are behind at once.
             let dice = &mut self.person.dice;
             let crowd = if dice.one_in(12) { dice.below(6) } else { 0 };
             let world = &self.person.world;
             let crowd: Vec<_> = (0..crowd).map(|_| spawn_local(one_page(world.clone()))).collect();
             match self.person.page_of(&lines, from).await {
-                Some(page) if self.ear.page(&page.bytes, page.upto, page.head) => {
-                    self.ear.queue(&lines.script().caught_up(page.upto, &page.read));
+                Some(page) if self.socket.page(&page.bytes, page.upto, page.head) => {
+                    self.socket.queue(&lines.script().caught_up(page.upto, &page.read));
                 }
                 Some(_) => {}
-                None => self.ear.close(Disconnect::TryLater),
+                None => self.socket.close(Disconnect::TryLater),
             }
             for read in crowd {
                 read.await.expect("no panic");
             }
         }
         if self.person.dice.one_in(6) {
-            self.ear.ping(lines.script(), &self.head);
+            self.socket.ping(lines.script(), &self.head);
         }
         self.lines = Some(lines);
     }

@@ -15,7 +15,7 @@ use crate::worker::delivery::{Head, Listener};
 use crate::ws::CloseFrame;
 
 /// One connection as its worker sees it.
-pub struct Ear {
+pub struct SimulatedSocket {
     subscription: SubscriptionId,
     room: Cell<Option<RoomId>>,
     /// A stream's cursor, and this round's frames for it.
@@ -29,9 +29,9 @@ pub struct Ear {
     pub nudged: Notify,
 }
 
-impl Ear {
-    pub fn new(subscription: SubscriptionId, outbox_max: usize) -> Ear {
-        Ear {
+impl SimulatedSocket {
+    pub fn new(subscription: SubscriptionId, outbox_max: usize) -> SimulatedSocket {
+        SimulatedSocket {
             subscription,
             room: Cell::new(None),
             stream: RefCell::new(None),
@@ -119,7 +119,7 @@ impl Ear {
     }
 }
 
-impl Listener for Ear {
+impl Listener for SimulatedSocket {
     fn subscription(&self) -> SubscriptionId {
         self.subscription
     }
