@@ -33,7 +33,7 @@ use crate::chat::{RoomId, Seq, SubscriptionId};
 use crate::codec::Disconnect;
 use crate::connection::slots::Stage;
 pub(crate) use crate::connection::socket::hearing::Hearing;
-pub use crate::connection::socket::hearing::Told;
+pub use crate::connection::socket::hearing::RoundEvent;
 use crate::connection::stream_cursor::StreamCursor;
 use crate::limits::{
     CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::chat::{Folded, Numbered, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::codec::{Disconnect, Encoded, PROTOCOL_IDS_MAX};
-use crate::connection::{Connection, Told};
+use crate::connection::{Connection, RoundEvent};
 use crate::hub::{self, Item};
 use crate::limits::SLICE_BYTES;
 use crate::log;
@@ -26,7 +26,7 @@ pub(super) trait Listener {
     fn room(&self) -> &Cell<Option<RoomId>>;
     /// Delivers the frames that all subscriptions of a protocol share. `false`: use `miss` instead.
     fn hear(&self, frames: &[u8]) -> bool;
-    fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
+    fn miss(&self, round: &[RoundEvent<'_>], scratch: &mut Vec<u8>);
     fn begin_stream(&self);
     fn freeze_stream(&self);
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool;
@@ -49,7 +49,7 @@ impl Listener for Connection {
         self.hear(frames)
     }
 
-    fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>) {
+    fn miss(&self, round: &[RoundEvent<'_>], scratch: &mut Vec<u8>) {
         self.miss(round, scratch);
     }
 
@@ -367,15 +367,15 @@ impl Pending {
     }
 
     /// The frame, with the data to send it later. `None`: it is not for this subscription.
-    fn told(&self, subscription: SubscriptionId, protocol: ProtocolId) -> Option<Told<'_>> {
+    fn told(&self, subscription: SubscriptionId, protocol: ProtocolId) -> Option<RoundEvent<'_>> {
         let frame = self.frame(subscription, protocol);
         match self {
             Pending::Announced { seq, moved, copies, .. } => {
                 let for_it = copies.iter().any(|copy| copy.protocol == protocol);
-                for_it.then_some(Told { seq: *seq, moved: moved.as_ref(), frame })
+                for_it.then_some(RoundEvent { seq: *seq, moved: moved.as_ref(), frame })
             }
             Pending::Replied { .. } => {
-                (!frame.is_empty()).then_some(Told { seq: None, moved: None, frame })
+                (!frame.is_empty()).then_some(RoundEvent { seq: None, moved: None, frame })
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
 
 /// One event of a round, as one subscription receives it.
 #[derive(Clone, Copy)]
-pub struct Told<'a> {
+pub struct RoundEvent<'a> {
     /// The entry's sequence number; `None` for an event that is not in the log.
     pub seq: Option<Seq>,
     /// The folded name of the user who joined (`true`) or left (`false`).
@@ -37,7 +37,7 @@ impl Hearing {
     /// rest from the log.
     pub fn miss(
         &self,
-        round: &[Told<'_>],
+        round: &[RoundEvent<'_>],
         accepts: impl Fn(usize) -> bool,
         out: &mut Vec<u8>,
     ) -> Result<bool, TooMuch> {
@@ -45,7 +45,7 @@ impl Hearing {
         let mut lag = self.0.borrow_mut();
         let known = lag.as_ref().and_then(|lag| lag.caught_up());
         if let Some(known) = known {
-            let new = |told: &&Told<'_>| told.seq.is_none_or(|seq| seq > known);
+            let new = |told: &&RoundEvent<'_>| told.seq.is_none_or(|seq| seq > known);
             round.iter().filter(new).for_each(|told| out.extend_from_slice(told.frame));
             if accepts(out.len()) {
                 // Later announcements are newer than what was read back.
@@ -109,7 +109,7 @@ impl Connection {
     }
 
     /// Takes a round that the subscription may miss, now or because of an earlier one.
-    pub fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
+    pub fn miss(&self, round: &[RoundEvent<'_>], out: &mut Vec<u8>) {
         if self.is_leaving() {
             return;
         }

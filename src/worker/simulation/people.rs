@@ -51,7 +51,7 @@ pub struct Person {
 }
 
 /// A tell without a reply so far.
-struct Told {
+struct PendingTell {
     text: Option<String>,
     mark: String,
 }
@@ -317,7 +317,7 @@ pub struct Conversation<'a> {
     pub(super) lines: Option<Lines>,
     /// The last entry that its worker has announced.
     pub(super) head: Head,
-    told: VecDeque<Told>,
+    told: VecDeque<PendingTell>,
     /// The last received message of each room.
     last: HashMap<u64, u64>,
 }
@@ -403,7 +403,7 @@ impl<'a> Conversation<'a> {
         let garbled = self.person.dice.one_in(6);
         let room = self.person.room();
         let shown = mark.clone().expect("a mark");
-        let told = Told {
+        let told = PendingTell {
             text: (!garbled).then(|| text.clone()),
             mark: if self.stream || garbled { shown.as_str().to_owned() } else { "-".to_owned() },
         };

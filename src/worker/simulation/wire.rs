@@ -9,7 +9,7 @@ use crate::chat::{
     ClientEvent, ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, EventKind,
 };
 use crate::codec::{Codec, Disconnect};
-use crate::connection::{Hearing, StreamCursor, Told};
+use crate::connection::{Hearing, StreamCursor, RoundEvent};
 use crate::protocol::StreamScript;
 use crate::worker::delivery::{Head, Listener};
 use crate::ws::CloseFrame;
@@ -136,7 +136,7 @@ impl Listener for SimulatedSocket {
         true
     }
 
-    fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
+    fn miss(&self, round: &[RoundEvent<'_>], out: &mut Vec<u8>) {
         if self.is_closed() {
             return;
         }
