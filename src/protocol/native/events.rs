@@ -26,7 +26,7 @@ use crate::protocol::native::frames::{self, Bye, Reset};
 use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript, protocol_id};
-use crate::store::{Entries, Happened, LogRow, Reader};
+use crate::store::{Entries, RowKind, LogRow, Reader};
 
 /// One stream: its form, its member, and its start.
 struct Script {
@@ -328,7 +328,7 @@ impl Script {
     /// Fetches the current state of the rooms that the page shows.
     async fn look_up(&self, hub: &HubHandle, rows: &[LogRow], view: &mut View) -> Option<()> {
         for row in rows {
-            let Happened::Other(entry) = &row.what else { continue };
+            let RowKind::Other(entry) = &row.kind else { continue };
             let Some(Shown::Room(room)) = view.member.shown(entry, row.seq) else { continue };
             if view.infos.contains_key(&room) {
                 continue;
@@ -347,14 +347,14 @@ impl Script {
     fn write(&self, view: &View, row: &LogRow, out: &mut Vec<u8>) {
         let Native(framing) = *self.form;
         let time = row.time;
-        match &row.what {
-            Happened::Said(message) if !view.member.sees(message.room, row.seq) => {}
-            Happened::Said(message) if framing == Framing::Plain => {
+        match &row.kind {
+            RowKind::Said(message) if !view.member.sees(message.room, row.seq) => {}
+            RowKind::Said(message) if framing == Framing::Plain => {
                 if let Some(text) = &message.text {
                     framing::line(message.time, &message.author.name, text, out);
                 }
             }
-            Happened::Said(message) => {
+            RowKind::Said(message) => {
                 let json = |json: &mut Vec<u8>| frames::message(message, json);
                 framing.json(&self.epoch, Some(row.seq), out, json);
             }
@@ -391,7 +391,7 @@ impl Excerpt {
         let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
         let mut names = HashMap::new();
         for row in &entries.rows {
-            let Happened::Other(Entry::MemberChanged { room, account, member, .. }) = row.what
+            let RowKind::Other(Entry::MemberChanged { room, account, member, .. }) = row.kind
             else {
                 continue;
             };
@@ -420,15 +420,15 @@ struct View {
 impl View {
     fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, EventKind)> {
         let seq = row.seq;
-        let entry = match &row.what {
+        let entry = match &row.kind {
             // A message that was deleted since has no text; its deletion follows in the log.
-            Happened::Edited { room, target, by, text, calls } => {
+            RowKind::Edited { room, target, by, text, calls } => {
                 let (target, text) = (*target, text.clone()?);
                 let kind = EventKind::Edited { seq, target, text, calls: calls.clone().into() };
                 return self.member.sees(*room, seq).then(|| (*room, by.clone(), kind));
             }
-            Happened::Other(entry) => entry,
-            Happened::Said(_) => return None,
+            RowKind::Other(entry) => entry,
+            RowKind::Said(_) => return None,
         };
         match (self.member.shown(entry, seq)?, entry) {
             (Shown::Room(room), _) => {

@@ -16,7 +16,7 @@ use crate::chat::{
 use crate::codec::Disconnect;
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::protocol::{Excerpt, Lines, StreamPage};
-use crate::store::{Entries, Happened, LogRow};
+use crate::store::{Entries, RowKind, LogRow};
 use crate::time::Time;
 use crate::worker::delivery::Listener;
 use crate::worker::simulation::people::{Conversation, Person};
@@ -121,13 +121,13 @@ impl LogReader {
 }
 
 fn row(seq: Seq, time: Time, entry: &Entry) -> LogRow {
-    let what = match entry {
+    let kind = match entry {
         Entry::Said { room, text, .. } => {
-            Happened::Said(Box::new(message(*room, seq, text.clone())))
+            RowKind::Said(Box::new(message(*room, seq, text.clone())))
         }
-        entry => Happened::Other(entry.clone()),
+        entry => RowKind::Other(entry.clone()),
     };
-    LogRow { seq, time, what }
+    LogRow { seq, time, kind }
 }
 
 /// What a client has received of the log since its first stream.
