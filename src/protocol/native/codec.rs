@@ -14,7 +14,7 @@ use crate::codec::{Codec, Disconnect};
 use crate::protocol::native::errors::{Failure, Shown};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::framing::{self, Framing};
-use crate::protocol::native::json::{Room, Said};
+use crate::protocol::native::json::{MessageJson, RoomJson};
 use crate::protocol::{closing, json_body};
 use crate::time::Time;
 use crate::ws::CloseFrame;
@@ -92,7 +92,7 @@ impl Codec for Native {
 
 /// Appends the JSON that tells of an event.
 fn write(event: &Event, json: &mut Vec<u8>) {
-    match Said::live(event) {
+    match MessageJson::live(event) {
         Some(said) => json_body::write(&said, json),
         None => json_body::write(&Frame::from(event), json),
     }
@@ -130,7 +130,7 @@ fn decode(fields: &Fields) -> Result<ClientEvent, Refusal> {
     Ok(ClientEvent::Stream(StreamEvent::Act { action, mark: Some(mark) }))
 }
 
-/// The frames of a stream, except messages, which are [`Said`].
+/// The frames of a stream, except messages, which are [`MessageJson`].
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Frame<'a> {
@@ -164,7 +164,7 @@ enum Frame<'a> {
     },
     Room {
         seq: u64,
-        room: Room<'a>,
+        room: RoomJson<'a>,
     },
     RoomGone {
         seq: u64,

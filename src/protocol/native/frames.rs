@@ -85,7 +85,7 @@ pub fn reset(reason: Reset, epoch: &str, seq: Seq, json: &mut Vec<u8>) {
 
 /// A message in its current form, in its original place.
 pub fn message(message: &Message, json: &mut Vec<u8>) {
-    json_body::write(&Said::replayed(message), json);
+    json_body::write(&MessageJson::replayed(message), json);
 }
 
 /// All missed events were sent.

@@ -15,7 +15,7 @@ use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, caller};
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::json::{Known, Login};
+use crate::protocol::native::json::{PersonJson, Login};
 use crate::protocol::{Context, cookies, give_up, json_body};
 use crate::time::Time;
 
@@ -128,13 +128,13 @@ pub(super) async fn me(context: &Context, request: &Request) -> Answered {
     let me = who(context, caller(context, request)?).await?;
     // (The page may come from the browser's own cache.)
     let response = cookies::mark(Response::new(200), request, &context.epoch);
-    Ok(response.json(json_body::text(&Known::from(&me))))
+    Ok(response.json(json_body::text(&PersonJson::from(&me))))
 }
 
 pub(super) async fn person(context: &Context, request: &Request, name: &str) -> Answered {
     let caller = caller(context, request)?;
     let person = context.hub.call(caller, call::Person { name: name.into() }).await?;
-    Ok(Response::new(200).json(json_body::text(&Known::from(&person))))
+    Ok(Response::new(200).json(json_body::text(&PersonJson::from(&person))))
 }
 
 /// Blocks an account. Idempotent.
@@ -184,7 +184,7 @@ impl Listed for Blocked {
         Box::pin(async {
             let call = call::Blocked { after: self.after };
             let Page { items: people, next } = self.hub.call(self.caller.clone(), call).await?;
-            people.iter().for_each(|one| items.push(&Known::from(one)));
+            people.iter().for_each(|one| items.push(&PersonJson::from(one)));
             self.after = next.unwrap_or(self.after);
             Ok(next.is_some())
         })

@@ -74,14 +74,14 @@ pub(super) async fn page(context: &Context, request: &Request, room: &str) -> An
 pub(super) fn paged(room: RoomId, limit: usize, page: &MessagePage) -> Response {
     #[derive(Serialize)]
     struct Messages<'a> {
-        messages: Vec<Said<'a>>,
+        messages: Vec<MessageJson<'a>>,
         more_before: bool,
         more_after: bool,
     }
     let MessagePage { messages, more_before, more_after } = page;
     let older = messages.first().filter(|_| *more_before).map(|message| message.seq);
     let newer = messages.last().filter(|_| *more_after).map(|message| message.seq);
-    let messages = messages.iter().map(Said::from).collect();
+    let messages = messages.iter().map(MessageJson::from).collect();
     let body = Messages { messages, more_before: *more_before, more_after: *more_after };
     let response = Response::new(200).json(json_body::text(&body));
     pages::linked(response, room, limit, [older, newer])
@@ -240,19 +240,19 @@ async fn changed(
     let acted = context.hub.call(caller, call::Act(action)).await?;
     let mut message = before.ok_or(Code::MessageNotFound)?;
     change(&mut message, acted);
-    Ok(Response::new(200).json(json_body::text(&Said::from(&message))))
+    Ok(Response::new(200).json(json_body::text(&MessageJson::from(&message))))
 }
 
 /// Answers a send with the message and its location.
 fn sent_response(status: u16, message: &Message) -> Response {
-    let response = Response::new(status).json(json_body::text(&Said::from(message)));
+    let response = Response::new(status).json(json_body::text(&MessageJson::from(message)));
     response.header("Location", location(message.room, message.seq))
 }
 
 /// Answers with the message in its current state.
 async fn shown(context: &Context, room: RoomId, seq: Seq) -> Answered {
     let found = find(context, room, seq).await?.ok_or(Code::MessageNotFound)?;
-    Ok(Response::new(200).json(json_body::text(&Said::from(&found))))
+    Ok(Response::new(200).json(json_body::text(&MessageJson::from(&found))))
 }
 
 async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Message>, Failure> {

@@ -20,7 +20,7 @@ use crate::protocol::native::asking::{self, about, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::wrong;
 use crate::protocol::native::identity::who;
-use crate::protocol::native::json::{Deleted, Room};
+use crate::protocol::native::json::{Deleted, RoomJson};
 use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{Context, json_body, lists};
 use crate::store::{Counts, Reader};
@@ -50,7 +50,7 @@ impl Rooms {
         let page = self.hub.call(self.caller.clone(), call).await?;
         for info in &page.items {
             let counts = self.counts.get(&info.id).copied().unwrap_or_default();
-            items.push(&Room::seen(info, counts));
+            items.push(&RoomJson::seen(info, counts));
         }
         self.after = page.next.unwrap_or(self.after);
         Ok(page.next.is_some())
@@ -260,7 +260,7 @@ fn chance() -> u64 {
 async fn respond(context: &Context, caller: Caller, status: u16, info: RoomInfo) -> Answered {
     let infos = [info];
     let counts = counts(context, caller, &infos).await?;
-    let room = Room::seen(&infos[0], counts.first().copied().unwrap_or_default());
+    let room = RoomJson::seen(&infos[0], counts.first().copied().unwrap_or_default());
     Ok(Response::new(status).json(json_body::text(&room)))
 }
 

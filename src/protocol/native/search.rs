@@ -38,13 +38,13 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
 pub(super) fn listed(request: &Request, found: &Found) -> Response {
     #[derive(Serialize)]
     struct Messages<'a> {
-        messages: Vec<Said<'a>>,
+        messages: Vec<MessageJson<'a>>,
         more: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         before: Option<u64>,
     }
     let messages = found.messages.iter();
-    let messages = messages.map(|(message, snippet)| Said::found(message, snippet)).collect();
+    let messages = messages.map(|(message, snippet)| MessageJson::found(message, snippet)).collect();
     let before = found.before.map(|seq| seq.0);
     let body = json_body::text(&Messages { messages, more: before.is_some(), before });
     let response = Response::new(200).json(body);
