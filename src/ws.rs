@@ -90,12 +90,12 @@ pub enum Incoming {
     },
     /// The peer broke the protocol, and got a close frame unless ours had been sent already. The
     /// session is over.
-    Failed(Failure),
+    Failed(SessionError),
 }
 
 /// Why a session failed (RFC 6455 section 7.1.7): the content of our close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Failure {
+pub struct SessionError {
     /// One of 1002, 1007 and 1009.
     pub code: u16,
     /// A few words for the log and for the client's developer; they contain no received bytes.
@@ -222,7 +222,7 @@ impl Websocket {
     }
 
     /// Takes the bytes of one frame from `input`.
-    fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Incoming>, Failure> {
+    fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Incoming>, SessionError> {
         let mut header = [0; HEADER_BYTES_MAX];
         let mut header_len = 0;
         let mut frame = match self.frame.take() {
@@ -256,7 +256,7 @@ impl Websocket {
 
     /// Takes a header, or a part of it. Returns the new frame, and the length of its header in
     /// `self.header`. tungstenite validates the header.
-    fn begin(&mut self, input: &mut &[u8]) -> Result<Option<(Frame, usize)>, Failure> {
+    fn begin(&mut self, input: &mut &[u8]) -> Result<Option<(Frame, usize)>, SessionError> {
         let had = usize::from(self.header_len);
         let take = input.len().min(HEADER_BYTES_MAX - had);
         self.header[had..had + take].copy_from_slice(&input[..take]);
@@ -272,7 +272,7 @@ impl Websocket {
         // it.
         if size != header.len(length) {
             let reason = "a length is written in too many bytes";
-            return Err(Failure { code: code::PROTOCOL, reason });
+            return Err(SessionError { code: code::PROTOCOL, reason });
         }
         // `had` bytes were not enough, so the header ends behind them.
         *input = &input[size - had..];
@@ -289,7 +289,7 @@ impl Websocket {
         &mut self,
         exchange: &mut Exchange<'_>,
         frame_ends: bool,
-    ) -> Result<Option<Incoming>, Failure> {
+    ) -> Result<Option<Incoming>, SessionError> {
         let context = self.context.get_or_insert_with(context);
         let incoming = match context.read(exchange) {
             Ok(Message::Text(text)) => Some(Incoming::Text(text)),
@@ -324,7 +324,7 @@ impl Websocket {
 
     /// RFC 6455 section 7.1.7, _Fail the WebSocket Connection_: sends a close frame with the
     /// reason, unless one was sent already, and ignores all further bytes.
-    fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) -> Incoming {
+    fn fail(&mut self, failure: SessionError, out: &mut Vec<u8>) -> Incoming {
         if self.phase == Phase::Open {
             close_frame(failure.code, failure.reason, out);
         }
@@ -396,11 +396,11 @@ fn context() -> Box<WebSocketContext> {
 }
 
 /// The close frame for an error of tungstenite, whose own message may quote received bytes.
-fn failure(error: Error) -> Failure {
-    let protocol = |reason| Failure { code: code::PROTOCOL, reason };
+fn failure(error: Error) -> SessionError {
+    let protocol = |reason| SessionError { code: code::PROTOCOL, reason };
     match error {
-        Error::Capacity(_) => Failure { code: code::TOO_BIG, reason: "a message is too long" },
-        Error::Utf8(_) => Failure { code: code::NOT_UTF8, reason: "a text is not UTF-8" },
+        Error::Capacity(_) => SessionError { code: code::TOO_BIG, reason: "a message is too long" },
+        Error::Utf8(_) => SessionError { code: code::NOT_UTF8, reason: "a text is not UTF-8" },
         Error::Protocol(error) => protocol(match error {
             ProtocolError::NonZeroReservedBits => "reserved bits are set",
             ProtocolError::InvalidOpcode(_) => "an opcode is reserved",

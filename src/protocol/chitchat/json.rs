@@ -14,7 +14,7 @@ use crate::time::Time;
 
 /// A room as ChitChat sends it.
 #[derive(Serialize)]
-pub(super) struct Room<'a> {
+pub(super) struct RoomJson<'a> {
     title: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
@@ -47,9 +47,9 @@ impl<'a> From<&'a Present> for User<'a> {
     }
 }
 
-impl<'a> From<&'a RoomInfo> for Room<'a> {
-    fn from(info: &'a RoomInfo) -> Room<'a> {
-        Room {
+impl<'a> From<&'a RoomInfo> for RoomJson<'a> {
+    fn from(info: &'a RoomInfo) -> RoomJson<'a> {
+        RoomJson {
             title: info.title.as_str(),
             description: info.description.as_str(),
             visibility: info.visibility.as_str(),

@@ -3,7 +3,7 @@
 
 use crate::chat::{Caller, Refusal, RoomId, RoomInfo, call};
 use crate::hub::HubHandle;
-use crate::protocol::chitchat::json::{Room, User};
+use crate::protocol::chitchat::json::{RoomJson, User};
 use crate::protocol::lists::{Items, Listed, More};
 
 /// The list of rooms in progress: each piece is made when the client has read the one before.
@@ -43,7 +43,7 @@ impl List {
         let page = self.hub.call(Caller::Nobody, call).await?;
         for info in page.items {
             (self.after, self.people) = (info.id, info.more);
-            items.push(&Room::from(&info));
+            items.push(&RoomJson::from(&info));
         }
         if self.people.is_some() {
             reopen(items); // A room with more users is the last of its page.

@@ -14,7 +14,7 @@ mod tokens;
 use serde::Serialize;
 
 use codec::CODEC;
-use json::{Failure, Room};
+use json::{Failure, RoomJson};
 use list::List;
 use object::Object;
 use tokens::{TokenError, Tokens, VerifiedToken};
@@ -380,7 +380,7 @@ fn done() -> Response {
 }
 
 fn room_response(status: u16, info: &RoomInfo) -> Response {
-    Response::new(status).json(json_body::text(&Room::from(info)))
+    Response::new(status).json(json_body::text(&RoomJson::from(info)))
 }
 
 /// `first`: the issue time of the token that this one renews.

@@ -224,7 +224,7 @@ impl<'a> From<&'a Event> for Frame<'a> {
                 let (seq, target, emoji) = (seq.0, target.0, emoji.as_str());
                 Frame::Reaction { seq, room, target, by, emoji, on: *on, time }
             }
-            EventKind::Room { seq, info } => Frame::Room { seq: seq.0, room: Room::told(info) },
+            EventKind::Room { seq, info } => Frame::Room { seq: seq.0, room: RoomJson::told(info) },
             EventKind::Gone { seq } => Frame::RoomGone { seq: seq.0, room },
             EventKind::Member { seq, member } => {
                 Frame::Member { seq: seq.0, room, name: by, r#in: *member }
