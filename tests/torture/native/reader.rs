@@ -11,7 +11,7 @@ use crate::dice::Dice;
 use crate::native::Person;
 use crate::native::view::View;
 use crate::wire::{self, Answer, Feed, Line, Request, Websocket};
-use crate::world::{FAREWELL, Phase, Stage, World};
+use crate::world::{LAST, Phase, Stage, World};
 
 /// The form of the stream.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
             _ => self.view.since(),
         };
         let path = format!("/api/v1/events?since={since}{}", self.filter);
-        let request = self.person.sign(Request::new("GET", path));
+        let request = self.person.authenticate(Request::new("GET", path));
         Ok(match self.form {
             Form::Websocket => line.websocket(request)?.map(Stream::Socket),
             Form::Lines => line.feed(&request)?.map(Stream::Feed),
@@ -250,7 +250,7 @@ pub fn begin(world: &World, person: &Person, only: &[u64]) -> View {
 
 /// The room whose last words these are.
 pub fn reason(world: &World, frame: &Value) -> Option<u64> {
-    let last = frame["type"] == "message" && world.phase() == Phase::CloseReason;
-    let said = last && frame["text"].as_str().is_some_and(|text| text.starts_with(FAREWELL));
+    let last = frame["type"] == "message" && world.phase() == Phase::LastMessages;
+    let said = last && frame["text"].as_str().is_some_and(|text| text.starts_with(LAST));
     frame["room"].as_u64().filter(|_| said)
 }
