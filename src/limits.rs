@@ -442,7 +442,7 @@ pub const PAGE_BYTES_MAX: usize = 80_000;
 // ---- Shutdown ----
 
 /// The time after the first signal in which connections can finish; the others are then cut off.
-pub const FAREWELL_MS: u64 = 6_000;
+pub const DRAIN_MS: u64 = 6_000;
 /// From the first signal to the end of the process, whatever hangs.
 pub const GRACE_MS: u64 = 12_000;
 
@@ -460,8 +460,8 @@ const _: () = assert!(MESSAGE_CHARS_MAX * 12 * 2 < IMPORT_LINE_BYTES_MAX, "twice
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");
-const _: () = assert!(2 * CLOSE_DEADLINE_MS < FAREWELL_MS, "a last answer, and time to read it");
+const _: () = assert!(2 * CLOSE_DEADLINE_MS < DRAIN_MS, "a last answer, and time to read it");
 const _: () = assert!(READ_DEADLINE_MS < READ_WAIT_MS, "one late read does not refuse the next");
-const _: () = assert!(READ_WAIT_MS < FAREWELL_MS, "whoever waits is answered before the end");
+const _: () = assert!(READ_WAIT_MS < DRAIN_MS, "whoever waits is answered before the end");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
-const _: () = assert!(FAREWELL_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");
+const _: () = assert!(DRAIN_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");
