@@ -301,8 +301,8 @@ impl TestServer {
     }
 
     /// Makes a room, and returns its id.
-    pub fn room(&self, facts: &Value) -> u64 {
-        let made = self.send("POST /chats", facts);
+    pub fn room(&self, settings: &Value) -> u64 {
+        let made = self.send("POST /chats", settings);
         assert_eq!(made.status, 201, "{made:?}");
         made.json()["id"].as_u64().expect("a number")
     }

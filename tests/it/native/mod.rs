@@ -74,8 +74,8 @@ impl TestServer {
     }
 
     /// Makes a room, whose maker is a member.
-    pub fn make(&self, who: &User, facts: &Value) -> u64 {
-        let (status, body) = self.api(who, "POST", "/rooms", facts);
+    pub fn make(&self, who: &User, settings: &Value) -> u64 {
+        let (status, body) = self.api(who, "POST", "/rooms", settings);
         assert_eq!(status, 201, "{body}");
         number(&body["id"])
     }

@@ -306,8 +306,8 @@ fn a_room_that_says_nothing_says_why() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let den = server.public(&ann, "Den");
-    let facts = json!({"title": "Cave", "visibility": "hidden", "password": "open sesame"});
-    let cave = server.make(&ann, &facts);
+    let settings = json!({"title": "Cave", "visibility": "hidden", "password": "open sesame"});
+    let cave = server.make(&ann, &settings);
     let listen = |room: u64| {
         let response = server.ask(&format!("GET /r/{room}"), &bob.bearer(), "");
         (response.status, response.json()["error"]["code"].clone())
