@@ -125,7 +125,7 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Answered
 }
 
 pub(super) async fn me(context: &Context, request: &Request) -> Answered {
-    let me = who(context, caller(context, request)?).await?;
+    let me = caller_account(context, caller(context, request)?).await?;
     // (The page may come from the browser's own cache.)
     let response = cookies::mark(Response::new(200), request, &context.epoch);
     Ok(response.json(json_body::text(&PersonJson::from(&me))))
@@ -191,8 +191,8 @@ impl Listed for Blocked {
     }
 }
 
-/// The caller's name.
-pub(super) async fn who(context: &Context, caller: Caller) -> Result<Person, Failure> {
+/// The caller's account or guest; refused for an anonymous caller.
+pub(super) async fn caller_account(context: &Context, caller: Caller) -> Result<Person, Failure> {
     Ok(context.hub.call(caller, call::Me).await?)
 }
 

@@ -11,7 +11,7 @@ use crate::limits::READ_LATE_MS;
 use crate::protocol::native::asking::{self, about, media_type};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, wrong};
-use crate::protocol::native::identity::who;
+use crate::protocol::native::identity::caller_account;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{Answered, fields::message, pages};
@@ -216,7 +216,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
         (Some(found), _) => found,
         // Retention has removed the message.
         (None, Some(client_id)) => {
-            let me = who(context, caller).await?.name.lowered();
+            let me = caller_account(context, caller).await?.name.lowered();
             let spent = context.readers.read_in_turn(move |it| it.spent(&me, &client_id)).await?;
             spent.ok_or(Code::MessageNotFound)?
         }
@@ -235,7 +235,7 @@ async fn changed(
     [room, target]: [u64; 2],
     change: impl FnOnce(&mut Message, Acted),
 ) -> Answered {
-    who(context, caller.clone()).await?; // Strangers cause no reads.
+    caller_account(context, caller.clone()).await?; // Strangers cause no reads.
     let before = find(context, RoomId(room), Seq(target)).await?;
     let acted = context.hub.call(caller, call::Act(action)).await?;
     let mut message = before.ok_or(Code::MessageNotFound)?;

@@ -19,7 +19,7 @@ use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, about, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::wrong;
-use crate::protocol::native::identity::who;
+use crate::protocol::native::identity::caller_account;
 use crate::protocol::native::json::{Deleted, RoomJson};
 use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{Context, json_body, lists};
@@ -70,7 +70,7 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let visibility = wanted.visibility.ok_or(Failure::field("visibility"))?;
     check_password(visibility, wanted.password.as_deref(), false)?;
     // Hashing is expensive, so check the caller and the title first. (The core checks again.)
-    who(context, caller.clone()).await?;
+    caller_account(context, caller.clone()).await?;
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
@@ -136,7 +136,7 @@ pub(super) async fn restore(context: &Context, request: &Request, room: &str) ->
 pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let body = asking::fields_or_none(request)?;
-    who(context, caller.clone()).await?; // Strangers may not try passwords.
+    caller_account(context, caller.clone()).await?; // Strangers may not try passwords.
     // Without a password a membership may let the caller in, or the room may be public.
     let access = match body.text("password")? {
         Some(password) => unlock(context, &caller, room, password).await?,
@@ -285,7 +285,7 @@ async fn counted(
     caller: Caller,
     mine: Vec<(RoomId, Seq)>,
 ) -> Result<HashMap<RoomId, Counts>, Failure> {
-    let me = who(context, caller).await?.name.lowered();
+    let me = caller_account(context, caller).await?.name.lowered();
     let read = move |reader: &Reader| {
         let counts = reader.counts(&me, &mine)?;
         Ok(mine.into_iter().map(|(room, _)| room).zip(counts).collect())

@@ -7,7 +7,7 @@ use crate::http::{Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::errors::Failure;
-use crate::protocol::native::identity::who;
+use crate::protocol::native::identity::caller_account;
 use crate::protocol::native::json::Said;
 use crate::protocol::native::pages::{counted, limit, parameter};
 use crate::protocol::native::rooms::readable;
@@ -19,7 +19,7 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
     let words = parameter(request, "q").filter(|words| !words.trim().is_empty());
     let words = words.ok_or(Failure::field("q"))?;
     context.hub.call(caller.clone(), call::Search).await?;
-    let person = who(context, caller.clone()).await?.name.folded();
+    let person = caller_account(context, caller.clone()).await?.name.folded();
     let (before, limit) = (counted(request, "before")?.map(Seq), limit(request)?);
     let author = parameter(request, "author").map(|name| Folded::new(&name));
     let rooms = match counted(request, "room")?.map(RoomId) {
