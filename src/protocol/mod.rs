@@ -92,7 +92,7 @@ pub fn codecs() -> Codecs {
 /// The id of a protocol's form.
 fn protocol_id(codec: &dyn Codec) -> ProtocolId {
     let mut all = PROTOCOLS.iter().flat_map(|protocol| protocol.codecs);
-    let index = all.position(|one| one.name() == codec.name());
+    let index = all.position(|other| other.name() == codec.name());
     ProtocolId(u8::try_from(index.expect("a protocol lists its codecs")).expect("there are a few"))
 }
 

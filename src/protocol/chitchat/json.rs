@@ -38,11 +38,11 @@ pub(super) struct User<'a> {
 }
 
 impl<'a> From<&'a Present> for User<'a> {
-    fn from(one: &'a Present) -> User<'a> {
+    fn from(present: &'a Present) -> User<'a> {
         User {
-            username: one.author.name.as_str(),
-            color: one.color.as_ref().map(|color| color.as_str()),
-            last_activity: one.last_activity,
+            username: present.author.name.as_str(),
+            color: present.color.as_ref().map(|color| color.as_str()),
+            last_activity: present.last_activity,
         }
     }
 }

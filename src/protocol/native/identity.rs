@@ -184,7 +184,7 @@ impl Listed for Blocked {
         Box::pin(async {
             let call = call::Blocked { after: self.after };
             let Page { items: people, next } = self.hub.call(self.caller.clone(), call).await?;
-            people.iter().for_each(|one| items.push(&PersonJson::from(one)));
+            people.iter().for_each(|person| items.push(&PersonJson::from(person)));
             self.after = next.unwrap_or(self.after);
             Ok(next.is_some())
         })

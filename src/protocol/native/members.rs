@@ -37,10 +37,10 @@ impl Members {
     async fn page(&mut self) -> Result<(Vec<Member>, bool), Refusal> {
         let call = call::Members { room: self.room, after: self.after };
         let Page { items: members, next } = self.hub.call(self.caller.clone(), call).await?;
-        let id = |one: &Member| one.author.account;
-        let known = |one: &Member| id(one).is_some_and(|id| self.here.contains(&id));
-        let fresh: Vec<Member> = members.into_iter().filter(|one| !known(one)).collect();
-        self.here.extend(fresh.iter().filter(|one| one.online).filter_map(id));
+        let id = |member: &Member| member.author.account;
+        let known = |member: &Member| id(member).is_some_and(|id| self.here.contains(&id));
+        let fresh: Vec<Member> = members.into_iter().filter(|member| !known(member)).collect();
+        self.here.extend(fresh.iter().filter(|member| member.online).filter_map(id));
         self.after = next.unwrap_or(self.after);
         Ok((fresh, next.is_some()))
     }
@@ -50,7 +50,7 @@ impl Listed for Members {
     fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
         Box::pin(async {
             let (members, more) = self.page().await?;
-            members.iter().for_each(|one| items.push(&Occupant::from(one)));
+            members.iter().for_each(|member| items.push(&Occupant::from(member)));
             Ok(more)
         })
     }

@@ -217,7 +217,7 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
         // Retention has removed the message.
         (None, Some(client_id)) => {
             let me = caller_account(context, caller).await?.name.lowered();
-            let spent = context.readers.read_in_turn(move |it| it.spent(&me, &client_id)).await?;
+            let spent = context.readers.read_in_turn(move |reader| reader.spent(&me, &client_id)).await?;
             spent.ok_or(Code::MessageNotFound)?
         }
         (None, None) => return Err(Code::MessageNotFound.into()),

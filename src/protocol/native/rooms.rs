@@ -29,7 +29,7 @@ pub(super) async fn list(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
     // Read all counts before the first room is written, so that a failed read refuses the request.
     let mine = marks(&context.hub, &caller).await?;
-    let mine: Vec<(RoomId, Seq)> = mine.into_iter().map(|one| (one.room, one.read)).collect();
+    let mine: Vec<(RoomId, Seq)> = mine.into_iter().map(|marks| (marks.room, marks.read)).collect();
     let counts = counted(context, caller.clone(), mine).await?;
     let list = Rooms { hub: context.hub.clone(), caller, after: RoomId(0), counts };
     Ok(lists::respond(Response::new(200), r#"{"rooms":["#, list, "]}").await?)

@@ -120,10 +120,10 @@ impl<K: Copy + Eq + Hash> Turns<K> {
 /// The most frequent key; of several the last.
 fn most<K: Copy + Eq + Hash>(all: impl Iterator<Item = K> + Clone) -> Option<K> {
     let mut counts = HashMap::new();
-    for one in all.clone() {
-        *counts.entry(one).or_insert(0) += 1;
+    for key in all.clone() {
+        *counts.entry(key).or_insert(0) += 1;
     }
-    all.max_by_key(|one| counts[one])
+    all.max_by_key(|key| counts[key])
 }
 
 #[cfg(test)]

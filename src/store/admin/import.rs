@@ -61,7 +61,7 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
             Err(_) => return Err(at("this is not a JSON object".to_owned())),
         };
         let kind = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
-        let of_beside = BESIDE.iter().find(|(one, _, _)| *one == kind);
+        let of_beside = BESIDE.iter().find(|(name, _, _)| *name == kind);
         if ended || (number == 1) != (kind == "shanty") {
             return Err(at("this is not an export of shanty".to_owned()));
         }

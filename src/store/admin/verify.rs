@@ -263,7 +263,7 @@ impl Log {
             let reaction = (target, emoji.bare(), whose(&entries::author(row)?));
             let seq = Seq(entries::unsigned(row.get("seq")?));
             let mut known = self.reactions.remove(&reaction).unwrap_or_default();
-            let Some(at) = known.iter().position(|one| *one == seq) else {
+            let Some(at) = known.iter().position(|other| *other == seq) else {
                 return wrong(format!("message {target} has a reaction that is not in the log"));
             };
             known.swap_remove(at);
@@ -441,7 +441,7 @@ fn comparable(mut snapshot: Snapshot) -> Snapshot {
     for session in &mut snapshot.sessions {
         session.last_used = Time(0);
     }
-    let deleted = snapshot.deleted.iter_mut().map(|one| &mut one.room);
+    let deleted = snapshot.deleted.iter_mut().map(|deleted| &mut deleted.room);
     for member in snapshot.rooms.iter_mut().chain(deleted).flat_map(|room| &mut room.members) {
         member.read = Seq(0);
     }
