@@ -444,8 +444,8 @@ fn text(name: &str, value: OsString) -> Result<String, String> {
     value.into_string().map_err(|_| format!("{name} is not valid UTF-8"))
 }
 
-fn hint(what: &str) -> String {
-    format!("{what}; try --help")
+fn hint(problem: &str) -> String {
+    format!("{problem}; try --help")
 }
 
 fn help() -> String {

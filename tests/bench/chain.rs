@@ -66,8 +66,8 @@ pub fn run(stage: &mut Stage, seconds: f64) {
         shares.push((rows, middle.map(share)));
     }
     for (rows, share) in shares {
-        let what = format!("the chain's share, {rows} a commit");
-        judge(&what, Unit::Ratio, share, Budget::AtMost(SHARE_MAX));
+        let figure = format!("the chain's share, {rows} a commit");
+        judge(&figure, Unit::Ratio, share, Budget::AtMost(SHARE_MAX));
     }
 }
 

@@ -153,7 +153,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn problem(&self, what: &str) {
-        self.world.problem(format!("{}: {what}", self.name));
+    fn problem(&self, problem: &str) {
+        self.world.problem(format!("{}: {problem}", self.name));
     }
 }

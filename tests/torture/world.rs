@@ -179,8 +179,8 @@ impl World {
     }
 
     /// Reports a failure of the server.
-    pub fn problem(&self, what: String) {
-        self.problems.lock().expect("nobody panics with it").push(what);
+    pub fn problem(&self, problem: String) {
+        self.problems.lock().expect("nobody panics with it").push(problem);
     }
 
     /// A connection has ended, which is only a failure if the server sent a wrong error.

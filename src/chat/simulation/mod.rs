@@ -292,7 +292,7 @@ impl Simulation {
     fn follow(&mut self, effect: &Effect) {
         if let Effect::Answer { id: ask, answer } = effect
             && let Some(Call::Register(call::Register { key, .. })) =
-                self.world.asks.get(ask).map(|asked| &asked.what)
+                self.world.asks.get(ask).map(|asked| &asked.call)
         {
             self.registered.push((*key, answer.is_ok()));
         }

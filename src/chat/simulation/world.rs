@@ -15,7 +15,7 @@ use crate::time::Time;
 
 /// A call that waits for its answer.
 pub struct Asked {
-    pub what: Call,
+    pub call: Call,
     /// The caller's session, if it was valid at the time of the call.
     pub session: Option<SessionId>,
     /// The account of the session, or of the account's key.
@@ -214,20 +214,20 @@ impl World {
         let ok = answer.is_ok();
         if let Some(refusal) = asked.refused {
             assert_eq!(*answer, Err(refusal), "a session lived too long");
-            if let Call::Subscribe(call::Subscribe { subscription, .. }) = asked.what {
+            if let Call::Subscribe(call::Subscribe { subscription, .. }) = asked.call {
                 self.members.remove(&subscription);
             }
-            if let Call::OpenStream(call::OpenStream { subscription, .. }) = asked.what {
+            if let Call::OpenStream(call::OpenStream { subscription, .. }) = asked.call {
                 self.streams.remove(&subscription);
             }
             return;
         }
         let unauthenticated = *answer == Err(Refusal::Unauthenticated);
-        let anonymous = !matches!(asked.what, Call::Subscribe(_) | Call::Room(_))
+        let anonymous = !matches!(asked.call, Call::Subscribe(_) | Call::Room(_))
                 // (The session of a call that waited may have ended meanwhile.)
                 && asked.session.is_none_or(|id| !book.sessions.contains_key(&id));
         assert!(!unauthenticated || anonymous, "a session ended too early");
-        match &asked.what {
+        match &asked.call {
             Call::Register(call::Register { key, .. }) => {
                 let known = book.accounts.values().any(|account| account.key == Some(*key));
                 assert_eq!(ok, known, "registered exactly if acknowledged");

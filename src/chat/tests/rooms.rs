@@ -121,9 +121,9 @@ fn a_room_has_a_password_exactly_if_it_is_not_public() {
         let first = (before != Public).then_some("first");
         let room = core.room("", room_settings("den", before, first));
         let (title, description, new) = (None, None, password.map(Box::from));
-        let what =
+        let wanted =
             RoomChange { title, description, visibility, password: new, keep_members: false };
-        let done = core.ask("", change(room, token(room, 0), what));
+        let done = core.ask("", change(room, token(room, 0), wanted));
         let kept = &core.chat.snapshot().rooms[1];
         let found = done.map(|_| kept.password_generation);
         assert_eq!(found, expected, "{before:?} to {visibility:?} with {password:?}");
@@ -177,8 +177,8 @@ fn titles_are_unique_also_while_they_are_in_flight() {
 
 impl Core {
     /// Makes a call that must be answered before the log replies.
-    fn try_to_late(&mut self, what: impl Into<Call>) -> Result<(), Refusal> {
-        let ask = self.ask_late("", what);
+    fn try_to_late(&mut self, call: impl Into<Call>) -> Result<(), Refusal> {
+        let ask = self.ask_late("", call);
         self.answer(ask).expect("an answer at once").map(|_| ())
     }
 }
@@ -237,8 +237,8 @@ fn who_sees_which_room() {
     let mut core = Core::new();
     let shut = core.room("", room_settings("shut", Private, Some("hash")));
     let dark = core.room("", room_settings("dark", Hidden, Some("hash")));
-    let what = call::Rooms { mine: false, after: RoomId(0) };
-    let Ok(Answer::Rooms(Page { items: rooms, next: None })) = core.ask("", what) else {
+    let call = call::Rooms { mine: false, after: RoomId(0) };
+    let Ok(Answer::Rooms(Page { items: rooms, next: None })) = core.ask("", call) else {
         panic!("no rooms")
     };
     assert_eq!(rooms.iter().map(|room| room.id).collect::<Vec<_>>(), [LOBBY, shut]);

@@ -168,7 +168,7 @@ fn a_grant_in_the_second_of_a_registration_is_younger_than_the_account() {
             access: Access::Open,
         })
     };
-    let granted = |core: &mut Core, who: &str, what: Call| match core.ask(who, what) {
+    let granted = |core: &mut Core, who: &str, call: Call| match core.ask(who, call) {
         Ok(Answer::PasswordState(state)) => state.granted,
         other => panic!("{other:?} is no password state"),
     };
@@ -270,9 +270,9 @@ fn a_shutdown_acknowledges_first_and_then_closes() {
         call::MakeRoom { settings: room_settings("den", Visibility::Public, None), chance: 1 },
     );
     assert!(core.give(Command::Close).is_empty(), "in order");
-    for what in [subscribe(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()]
+    for call in [subscribe(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()]
     {
-        let ask = core.ask_late("", what);
+        let ask = core.ask_late("", call);
         assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
     }
     let expected = ["ann said last as 4 by 1", "to 1: Said(4)"];

@@ -94,8 +94,8 @@ impl Ws {
         self.frame(TEXT, true, text.as_bytes());
     }
 
-    pub fn say(&mut self, what: &Value) {
-        self.text(&what.to_string());
+    pub fn say(&mut self, frame: &Value) {
+        self.text(&frame.to_string());
     }
 
     /// The next frame of any kind. The server's frames are unmasked and unfragmented.

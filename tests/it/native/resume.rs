@@ -77,8 +77,8 @@ fn kill_9_costs_a_stream_nothing() {
         for index in 0..300 {
             let text = format!("{round}-{index}");
             let id = format!("k{text}");
-            let what = json!({"type": "send", "room": room, "client_id": id, "text": text});
-            at_ann.say(&what);
+            let send = json!({"type": "send", "room": room, "client_id": id, "text": text});
+            at_ann.say(&send);
             asked += 1;
             while asked > 16 {
                 let ack = at_ann.find("ack");

@@ -121,10 +121,10 @@ pub fn against_view(
     compare(name, &expected, &view, world);
 }
 
-fn compare(what: &str, expected: &[(u64, Message)], found: &[(u64, Message)], world: &World) {
+fn compare(name: &str, expected: &[(u64, Message)], found: &[(u64, Message)], world: &World) {
     if let Some(at) = differ(expected, found) {
         let (expected, found) = (expected.get(at), found.get(at));
-        world.problem(format!("{what}: message {at}:\n  expected {expected:?}\n  is {found:?}"));
+        world.problem(format!("{name}: message {at}:\n  expected {expected:?}\n  is {found:?}"));
     }
 }
 

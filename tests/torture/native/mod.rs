@@ -231,7 +231,7 @@ impl<'a> Author<'a> {
         }
     }
 
-    pub fn problem(&self, what: &str) {
-        self.world.problem(format!("{}: {what}", self.person.name));
+    pub fn problem(&self, problem: &str) {
+        self.world.problem(format!("{}: {problem}", self.person.name));
     }
 }

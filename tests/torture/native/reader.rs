@@ -222,9 +222,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn note(&mut self, what: &str) {
+    fn note(&mut self, frame: &str) {
         if !self.world.storms() {
-            self.latest += &format!("at {}: {what}; ", self.view.cursor);
+            self.latest += &format!("at {}: {frame}; ", self.view.cursor);
         }
     }
 
@@ -232,10 +232,10 @@ impl<'a> Reader<'a> {
         self.world.report(&format!("{} {:?}", self.person.name, self.form), stage);
     }
 
-    fn problem(&self, what: &str, why: &str) {
+    fn problem(&self, frame: &str, why: &str) {
         let (name, form, since) = (&self.person.name, self.form, self.view.since());
-        let what: String = what.chars().take(400).collect();
-        self.world.problem(format!("{name} ({form:?}, at {since}): {why}: {what}"));
+        let frame: String = frame.chars().take(400).collect();
+        self.world.problem(format!("{name} ({form:?}, at {since}): {why}: {frame}"));
     }
 }
 

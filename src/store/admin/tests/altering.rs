@@ -207,8 +207,8 @@ fn every_column_that_is_altered_is_seen() {
         let mut tried = 0;
         for [key, first, value] in found {
             let first = text(&first);
-            let listed = UNSEEN.iter().position(|(of, what, which, _)| {
-                *of == table && *what == column && (which.is_empty() || first == *which)
+            let listed = UNSEEN.iter().position(|(of, name, which, _)| {
+                *of == table && *name == column && (which.is_empty() || first == *which)
             });
             for other in others(&value, &kind) {
                 let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {row} = ?2");
