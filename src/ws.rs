@@ -222,7 +222,11 @@ impl Websocket {
     }
 
     /// Takes the bytes of one frame from `input`.
-    fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Incoming>, SessionError> {
+    fn step(
+        &mut self,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Incoming>, SessionError> {
         let mut header = [0; HEADER_BYTES_MAX];
         let mut header_len = 0;
         let mut frame = match self.frame.take() {

@@ -152,8 +152,8 @@ impl Connection {
         }
     }
 
-    /// Gathers a frame for a stream, until [`Connection::flush_stream`]. `true`: it is the first of a
-    /// round.
+    /// Gathers a frame for a stream, until [`Connection::flush_stream`]. `true`: it is the first of
+    /// a round.
     pub fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
         self.stream_cursor.borrow_mut().as_mut().is_some_and(|stream| stream.gather(seq, frame))
     }

@@ -73,7 +73,8 @@ impl Step {
     fn take(&mut self, buffer: &mut BytesMut, body: &mut Vec<u8>) -> Result<Taken, Reject> {
         match self {
             Step::Size(scan) => {
-                const TOO_LONG: Reject = Reject::bad("the first line of a chunk is too long; send only the size");
+                const TOO_LONG: Reject =
+                    Reject::bad("the first line of a chunk is too long; send only the size");
                 let Some(end) = scan.end(buffer, CHUNK_LINE_BYTES_MAX, TOO_LONG)? else {
                     return Ok(Taken::NeedMore);
                 };

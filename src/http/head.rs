@@ -54,7 +54,8 @@ impl RequestLine {
 
     /// Parses a request line without its CRLF.
     pub(super) fn parse(line: &[u8]) -> Result<RequestLine, Reject> {
-        const MALFORMED: Reject = Reject::bad("the request line is malformed; send method, target and version");
+        const MALFORMED: Reject =
+            Reject::bad("the request line is malformed; send method, target and version");
         let visible = line.iter().all(|byte| (b' '..=b'~').contains(byte));
         let line = str::from_utf8(line).ok().filter(|_| visible).ok_or(MALFORMED)?;
         // RFC 9112 section 3: one space between the parts. Section 2.2 lets a server accept other
@@ -72,8 +73,10 @@ impl RequestLine {
         // gets the right error.
         let version = parse_version(version)?;
         // RFC 9110 section 15.6.2: 501 is for a method that no resource of the server supports.
-        let method = Method::from_token(method)
-            .ok_or(Reject::new(501, "this server does not implement this method; use another one"))?;
+        let method = Method::from_token(method).ok_or(Reject::new(
+            501,
+            "this server does not implement this method; use another one",
+        ))?;
         let (authority, path_and_query) = parse_target(method, target)?;
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         // RFC 9112 section 3.2.1: an empty path is sent as "/".
@@ -98,7 +101,10 @@ impl Head {
         // RFC 9110 section 8.4: an unsupported content coding is a 415.
         let identity = |coding: &str| coding.eq_ignore_ascii_case("identity");
         if has_body && !headers.list("content-encoding").all(identity) {
-            return Err(Reject::new(415, "this content encoding is not supported; send the body without one"));
+            return Err(Reject::new(
+                415,
+                "this content encoding is not supported; send the body without one",
+            ));
         }
         if let Length::Exactly(bytes) = length
             && bytes > BODY_BYTES_MAX
@@ -254,7 +260,9 @@ fn check_transfer_encoding(version: Version, headers: &Headers) -> Result<(), Re
         _ if codings.iter().filter(|coding| is_chunked(coding)).count() > 1 => {
             Err(Reject::bad("the Transfer-Encoding has chunked twice; send it once"))
         }
-        _ if codings.contains(&"") => Err(Reject::bad("a Transfer-Encoding is empty; send chunked")),
+        _ if codings.contains(&"") => {
+            Err(Reject::bad("a Transfer-Encoding is empty; send chunked"))
+        }
         // RFC 9112 section 6.1: an unknown coding is a 501.
         _ => Err(Reject::new(501, "this Transfer-Encoding is not supported; send chunked")),
     }

@@ -44,7 +44,9 @@ impl LineScan {
                 // before us may not accept it, and then the two disagree.
                 b'\n' => return Err(Reject::bad("an LF has no CR; end each line with CR LF")),
                 // RFC 9110 section 5.5: control characters are invalid and dangerous.
-                0..=8 | 0x0b..=0x1f | 0x7f => return Err(Reject::bad("the head contains a control character; remove it")),
+                0..=8 | 0x0b..=0x1f | 0x7f => {
+                    return Err(Reject::bad("the head contains a control character; remove it"));
+                }
                 _ => self.at += 1,
             }
         }
@@ -68,7 +70,9 @@ impl BlockScan {
             // RFC 9112 section 2.2 (before the first header) and section 5.2 (obs-fold, after it):
             // a line that begins with whitespace is refused.
             if matches!(bytes.get(self.line_start), Some(b' ' | b'\t')) {
-                return Err(Reject::bad("a header line begins with whitespace; begin it with a name"));
+                return Err(Reject::bad(
+                    "a header line begins with whitespace; begin it with a name",
+                ));
             }
             let Some(end) = self.line.end(bytes, most, TOO_LARGE)? else {
                 return Ok(None);

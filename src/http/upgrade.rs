@@ -61,7 +61,9 @@ pub fn websocket(request: &Request) -> Result<Handshake, Response> {
     let offered = request.headers.list("sec-websocket-protocol");
     let protocols: Vec<String> = offered.filter(|name| !name.is_empty()).map(Into::into).collect();
     if !protocols.iter().all(|name| is_token(name)) {
-        return Err(Reject::bad("the Sec-WebSocket-Protocol is malformed; send a list of tokens").into());
+        return Err(
+            Reject::bad("the Sec-WebSocket-Protocol is malformed; send a list of tokens").into()
+        );
     }
     Ok(Handshake { accept: accept(key), protocols })
 }

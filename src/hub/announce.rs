@@ -4,7 +4,7 @@
 
 use tokio::time::Instant;
 
-use crate::chat::{Event, ProtocolId, RoomId, SubscriptionId, EventKind};
+use crate::chat::{Event, EventKind, ProtocolId, RoomId, SubscriptionId};
 use crate::codec::PROTOCOL_IDS_MAX;
 use crate::hub::{Hub, Item, presence};
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::chat::{Event, Folded, Numbered, RoomId, EventKind};
+use crate::chat::{Event, EventKind, Folded, Numbered, RoomId};
 use crate::limits::{PRESENCE_AT_ONCE, PRESENCE_GATHER_MS, PRESENCE_GATHERED_MAX};
 
 /// See the module's documentation.
@@ -100,8 +100,9 @@ mod tests {
     }
 
     fn names(events: &[Event]) -> Vec<(&str, bool)> {
-        let show =
-            |event: &Event| (event.author.name.as_str().to_owned(), event.kind == EventKind::Joined);
+        let show = |event: &Event| {
+            (event.author.name.as_str().to_owned(), event.kind == EventKind::Joined)
+        };
         let all: Vec<(String, bool)> = events.iter().map(show).collect();
         all.into_iter().map(|(name, here)| (&*String::leak(name), here)).collect()
     }

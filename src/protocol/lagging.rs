@@ -3,7 +3,7 @@
 //!
 //! An edited message has its latest text, a deleted message is left out. Called by the connections.
 
-use crate::chat::{Caller, Event, RoomId, Seq, EventKind, call};
+use crate::chat::{Caller, Event, EventKind, RoomId, Seq, call};
 use crate::codec::Codec;
 use crate::limits::{LAG_PAGE_MESSAGES, PAGE_FRAMES_BYTES};
 use crate::protocol::Service;

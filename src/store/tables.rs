@@ -130,7 +130,11 @@ pub(super) fn lose(
              SELECT account, ?1, room FROM member
              WHERE room = ?2 AND (?3 IS NULL OR account = ?3)",
         )?
-        .execute(params![signed(seq.0), signed(room.0), account.map(|account| signed(account.0))])?;
+        .execute(params![
+            signed(seq.0),
+            signed(room.0),
+            account.map(|account| signed(account.0))
+        ])?;
     Ok(())
 }
 

@@ -44,7 +44,11 @@ fn the_first_room_is_there_from_the_start() {
     });
     for path in ["/chats/1", "/chats/Public%20Chat", "/chats/pUBLIC%20cHAT", "/chats/0001"] {
         let response = server.ask(&format!("GET {path}"), "", "");
-        assert_eq!((response.status, without_times(response.json())), (200, lobby.clone()), "{path}");
+        assert_eq!(
+            (response.status, without_times(response.json())),
+            (200, lobby.clone()),
+            "{path}"
+        );
     }
     // The server owns it.
     let ann = server.account("Ann");

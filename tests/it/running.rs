@@ -55,7 +55,7 @@ fn wrong_words_are_exit_code_2() {
         (&["--db"], "--db"),
         (&["--ping-interval", "500", "--pong-deadline", "400"], "--pong-deadline"),
     ] {
-        failed(&words(wrong), 2, why);
+        failed(&run_with(wrong), 2, why);
     }
     let mut command = shanty();
     command.env("SHANTY_WORKERS", "many");

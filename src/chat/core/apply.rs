@@ -7,7 +7,7 @@ use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::RoomRecord;
 use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Visibility};
-use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomSettings, EventKind};
+use crate::chat::vocabulary::{Answer, Entry, Event, EventKind, Refusal, RoomSettings};
 use crate::time::Time;
 
 /// The origin of an entry, if this core has proposed it.

@@ -363,6 +363,15 @@ impl Chat {
         let (number, session) = (room.number(), session.map(|live| live.key));
         let password = settings.password.clone();
         let quiet = !self.may_see(room, account_of(caller), Access::Open);
-        PasswordState { room: id, number, seen, quiet, session, password, password_generation, granted }
+        PasswordState {
+            room: id,
+            number,
+            seen,
+            quiet,
+            session,
+            password,
+            password_generation,
+            granted,
+        }
     }
 }

@@ -56,7 +56,11 @@ impl Chat {
                 return false;
             }
             closing.subscriptions.remove(&subscription);
-            if self.subscriptions.get(&subscription).is_some_and(|subscribed| !closing.stays(subscribed)) {
+            if self
+                .subscriptions
+                .get(&subscription)
+                .is_some_and(|subscribed| !closing.stays(subscribed))
+            {
                 self.unsubscribe(subscription, Some(CloseReason::Locked));
             }
         }

@@ -11,7 +11,7 @@ use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::state::room::{Room, RoomRecord};
 use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, CallId, Folded, RoomId, Seq};
-use crate::chat::vocabulary::{Action, Answer, DirectRoom, Entry, Refusal, EventKind};
+use crate::chat::vocabulary::{Action, Answer, DirectRoom, Entry, EventKind, Refusal};
 use crate::limits::{DIRECT_ROOMS_PER_ACCOUNT_MAX, ROOMS_MAX};
 
 impl Chat {

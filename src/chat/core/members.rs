@@ -16,8 +16,8 @@ use crate::chat::types::{
     AccountId, Author, CallId, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, CloseReason, Effect, Entry, Event, Member, MembershipMarks, Page, Place,
-    Present, Refusal, RoomInfo, RoomSettings, EventKind, call,
+    Access, Answer, CloseReason, Effect, Entry, Event, EventKind, Member, MembershipMarks, Page,
+    Place, Present, Refusal, RoomInfo, RoomSettings, call,
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 

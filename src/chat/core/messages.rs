@@ -6,8 +6,8 @@ use crate::chat::state::limiter::Kind;
 use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose};
 use crate::chat::types::{AccountId, CallId, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
-    Acted, Action, Answer, ClientEvent, Effect, Entry, Event, Receipt, Refusal, RoomEvent,
-    StreamEvent, EventKind,
+    Acted, Action, Answer, ClientEvent, Effect, Entry, Event, EventKind, Receipt, Refusal,
+    RoomEvent, StreamEvent,
 };
 
 impl Action {
@@ -46,7 +46,10 @@ impl Chat {
         Ok(match action {
             Action::Send { room, text, client_id, reply_to } => {
                 let (now, folded) = (self.now, by.name.folded());
-                let last = self.rooms.get_mut(room).and_then(|room| room.record_activity(&folded, None, now));
+                let last = self
+                    .rooms
+                    .get_mut(room)
+                    .and_then(|room| room.record_activity(&folded, None, now));
                 let color = usual.or(last);
                 Entry::Said {
                     room,

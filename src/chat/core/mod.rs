@@ -61,8 +61,8 @@ use crate::chat::types::{
     Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::{
-    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, Receipt, Refusal, RoomSettings,
-    Space, EventKind,
+    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, EventKind, Receipt, Refusal,
+    RoomSettings, Space,
 };
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
 use crate::time::{Moment, Time};

@@ -57,9 +57,15 @@ impl Chat {
             return;
         }
         // The settings stay; the entry announces the new owner.
-        let (settings, password_generation) = (room.record.settings.clone(), room.record.password_generation);
-        let same =
-            Entry::RoomChanged { room: id, settings, password_generation, link: None, keep_members: true };
+        let (settings, password_generation) =
+            (room.record.settings.clone(), room.record.password_generation);
+        let same = Entry::RoomChanged {
+            room: id,
+            settings,
+            password_generation,
+            link: None,
+            keep_members: true,
+        };
         if self.propose(same, Purpose::Own).is_ok() {
             self.rooms.mark_pending(id, false);
         }

@@ -9,7 +9,7 @@ use crate::chat::types::{
     AccountId, Author, CallId, LOBBY, Name, RoomId, RoomRef, Seq, Visibility,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Refusal, RoomSettings, EventKind, call,
+    Access, Answer, Effect, Entry, Event, EventKind, Refusal, RoomSettings, call,
 };
 use crate::limits::ROOMS_MAX;
 use crate::time::Time;
@@ -62,7 +62,9 @@ impl Chat {
         let room = self.changeable(caller, room, access)?;
         let (id, viewer, keep_members) = (room.record.id, account_of(caller), change.keep_members);
         let (settings, password_generation) = room.changed(change)?;
-        if (&settings, password_generation) == (&room.record.settings, room.record.password_generation) {
+        if (&settings, password_generation)
+            == (&room.record.settings, room.record.password_generation)
+        {
             return self.show_room(id, viewer).map(Some);
         }
         let folded = settings.title.folded();
@@ -77,7 +79,8 @@ impl Chat {
             }
             _ => None,
         };
-        let entry = Entry::RoomChanged { room: id, settings, password_generation, link, keep_members };
+        let entry =
+            Entry::RoomChanged { room: id, settings, password_generation, link, keep_members };
         self.propose(entry, Purpose::Call(to, viewer))?;
         if renamed {
             self.rooms.reserve(folded);
@@ -135,9 +138,11 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let before = self.rooms.get(id).filter(|room| !room.is_direct());
         let before = before.ok_or(Refusal::RoomNotFound)?;
-        let (was_open, password_generation) = (before.is_public(), before.record.password_generation);
+        let (was_open, password_generation) =
+            (before.is_public(), before.record.password_generation);
         let after = self.rooms.change(id, change, (seq, time)).ok_or(Refusal::TitleTaken)?;
-        let closed = !after.is_public() && (was_open || after.record.password_generation != password_generation);
+        let closed = !after.is_public()
+            && (was_open || after.record.password_generation != password_generation);
         if closed {
             self.close_room(id, seq, keep_members);
         } else {

@@ -16,7 +16,7 @@ use crate::chat::state::stream::Stream;
 use crate::chat::state::work::{OpeningStream, Then, Work};
 use crate::chat::types::{AccountId, CallId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
-    Answer, CloseReason, Effect, Event, OpenedStream, Refusal, EventKind, call,
+    Answer, CloseReason, Effect, Event, EventKind, OpenedStream, Refusal, call,
 };
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 

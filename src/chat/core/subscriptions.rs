@@ -13,8 +13,8 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, ClientEvent, CloseReason, Effect, Entry, Event, NameClaim, Receipt, Refusal, RoomEvent,
-    StreamEvent, EventKind, call,
+    Access, ClientEvent, CloseReason, Effect, Entry, Event, EventKind, NameClaim, Receipt, Refusal,
+    RoomEvent, StreamEvent, call,
 };
 use crate::time::Time;
 
@@ -288,7 +288,7 @@ impl Chat {
     pub(super) fn free_name(&mut self, name: &Folded) {
         let subscriptions = self.rooms.guests_called(name);
         for subscription in subscriptions {
-            self.part(subscription);
+            self.become_absent(subscription);
             let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { continue };
             let room = subscribed.room;
             if let Some(author) = subscribed.author.take() {
@@ -312,8 +312,9 @@ impl Chat {
         if self.enter(subscription, color.clone()) {
             return Ok(Receipt::Noted);
         }
-        let event =
-            self.event(subscription, author, color, EventKind::Joined).ok_or(Refusal::RoomNotFound)?;
+        let event = self
+            .event(subscription, author, color, EventKind::Joined)
+            .ok_or(Refusal::RoomNotFound)?;
         Ok(Receipt::Known(Box::new(event)))
     }
 
@@ -357,7 +358,7 @@ impl Chat {
         }
         let room = self.subscriptions.get(&subscription).map(|subscribed| subscribed.room);
         self.charge(&[(Kind::Presence, 1)], room)?;
-        self.part(subscription);
+        self.become_absent(subscription);
         Ok(Receipt::Noted)
     }
 
@@ -408,7 +409,7 @@ impl Chat {
     }
 
     /// A present subscription parts, and the room hears of it if its name is not present any more.
-    fn part(&mut self, subscription: SubscriptionId) {
+    fn become_absent(&mut self, subscription: SubscriptionId) {
         let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { return };
         let Some(author) = subscribed.author.clone().filter(|_| subscribed.present) else { return };
         subscribed.present = false;
@@ -456,7 +457,7 @@ impl Chat {
         }
         self.order.tell(Effect::Unsubscribe { subscription, protocol, room, stream: base, reason });
         if !self.closing {
-            self.part(subscription); // At shutdown no parts are announced.
+            self.become_absent(subscription); // At shutdown no parts are announced.
         }
         let Some(subscribed) = self.displace(subscription) else { return };
         if let Some(author) = subscribed.author {

@@ -370,20 +370,27 @@ impl Book {
     pub fn opens(&self, room: &RoomRecord, access: Access) -> bool {
         match access {
             Access::Open | Access::Member => false,
-            Access::Password { password_generation } => password_generation == room.password_generation,
+            Access::Password { password_generation } => {
+                password_generation == room.password_generation
+            }
             Access::Token { room: of, password_generation, .. } => {
-                (of == room.id || room.link == Some(of)) && password_generation == room.password_generation
+                (of == room.id || room.link == Some(of))
+                    && password_generation == room.password_generation
             }
         }
     }
 
     /// Whether a change ends access by tokens or by openness.
     pub fn locks(&self, entry: &Entry) -> bool {
-        let Entry::RoomChanged { room, settings, password_generation, .. } = entry else { return false };
+        let Entry::RoomChanged { room, settings, password_generation, .. } = entry else {
+            return false;
+        };
         let Some(before) = self.rooms.get(room) else { return false };
         let was_open = before.settings.visibility == Visibility::Public;
         let is_open = settings.visibility == Visibility::Public;
-        self.fits(entry) && !is_open && (was_open || before.password_generation != *password_generation)
+        self.fits(entry)
+            && !is_open
+            && (was_open || before.password_generation != *password_generation)
     }
 
     /// Names and titles are unique without regard to case, and a room has a password exactly if it

@@ -12,8 +12,8 @@ use crate::chat::simulation::book::Book;
 use crate::chat::simulation::picture::{Follows, Message, Picture};
 use crate::chat::simulation::world::{World, base_of};
 use crate::chat::{
-    AccountId, Author, Effect, Entry, Event, Name, RoomId, RoomInfo, RoomRecord, RoomSettings, Seq,
-    SubscriptionId, EventKind,
+    AccountId, Author, Effect, Entry, Event, EventKind, Name, RoomId, RoomInfo, RoomRecord,
+    RoomSettings, Seq, SubscriptionId,
 };
 use crate::time::Time;
 
@@ -238,7 +238,11 @@ impl Teller<'_> {
         match entry {
             Entry::Edited { room, target, by, .. } if self.sees(*room, seq) => {
                 let (target, text) = (*target, self.words(*target).0?);
-                Some((*room, by.clone(), EventKind::Edited { seq, target, text, calls: Box::default() }))
+                Some((
+                    *room,
+                    by.clone(),
+                    EventKind::Edited { seq, target, text, calls: Box::default() },
+                ))
             }
             Entry::Deleted { room, target, by, .. } if self.sees(*room, seq) => {
                 Some((*room, by.clone(), EventKind::Deleted { seq, target: *target }))

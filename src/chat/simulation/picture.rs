@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    AccountId, Author, Description, Emoji, Entry, Event, RoomId, Seq, Title, Visibility, EventKind,
+    AccountId, Author, Description, Emoji, Entry, Event, EventKind, RoomId, Seq, Title, Visibility,
 };
 use crate::time::Time;
 
@@ -97,7 +97,11 @@ impl Picture {
                     };
                 }
             }
-            EventKind::Said { .. } | EventKind::Joined | EventKind::Left | EventKind::Typing | EventKind::Read { .. } => {}
+            EventKind::Said { .. }
+            | EventKind::Joined
+            | EventKind::Left
+            | EventKind::Typing
+            | EventKind::Read { .. } => {}
         }
     }
 

@@ -81,7 +81,8 @@ impl Simulation {
     }
 
     fn a_strangers_change(&mut self, room: RoomId) -> Entry {
-        let password_generation = self.book.rooms.get(&room).map_or(0, |room| room.password_generation + 1);
+        let password_generation =
+            self.book.rooms.get(&room).map_or(0, |room| room.password_generation + 1);
         let mut settings = self.room_settings();
         let public = settings.visibility == Visibility::Public;
         settings.password = (!public).then(|| format!("hash {password_generation}").into());

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crate::chat::simulation::book::Book;
 use crate::chat::{
     Access, AccountId, Acted, Action, Answer, Call, CallId, ClientEvent, CloseReason, Effect,
-    Entry, Event, Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal,
-    RoomEvent, RoomId, RoomRef, RoomSettings, Seq, SessionId, StreamEvent, SubscriptionId,
-    Visibility, EventKind, call,
+    Entry, Event, EventKind, Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt,
+    Refusal, RoomEvent, RoomId, RoomRef, RoomSettings, Seq, SessionId, StreamEvent, SubscriptionId,
+    Visibility, call,
 };
 use crate::time::Time;
 

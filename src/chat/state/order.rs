@@ -268,7 +268,7 @@ impl<P> Order<P> {
 mod tests {
     use super::*;
     use crate::chat::types::{AccountId, Author, LOBBY, Name, Seq};
-    use crate::chat::vocabulary::{Event, Receipt, EventKind};
+    use crate::chat::vocabulary::{Event, EventKind, Receipt};
 
     const ANN: SubscriptionId = SubscriptionId(1);
     const STREAM: SubscriptionId = SubscriptionId(1 << 16);

@@ -292,7 +292,12 @@ impl Room {
     }
 
     /// Records an activity and, if given, a new color. Returns the current color.
-    pub fn record_activity(&mut self, name: &Folded, color: Option<Color>, now: Time) -> Option<Color> {
+    pub fn record_activity(
+        &mut self,
+        name: &Folded,
+        color: Option<Color>,
+        now: Time,
+    ) -> Option<Color> {
         let occupant = self.names.get_mut(name)?;
         occupant.last_activity = now;
         if color.is_some() {

@@ -443,7 +443,10 @@ impl Rooms {
         let mut orphaned = orphaned.map(|room| room.record.id);
         assert!(orphaned.all(|id| self.orphans.contains(&id)), "an orphan is not listed");
         assert!(!self.orphans.iter().any(gone), "a deleted room is listed as an orphan");
-        assert!(self.unchecked_orphans.is_subset(&self.orphans), "a room that is no orphan is checked");
+        assert!(
+            self.unchecked_orphans.is_subset(&self.orphans),
+            "a room that is no orphan is checked"
+        );
         assert!(!self.listed.iter().chain(&self.open).any(gone), "a deleted room is listed");
         let owners = self.rooms.values().filter(|room| room.record.owner.is_some()).count();
         assert_eq!(self.owned.len(), owners, "an account owns another's room");

@@ -309,7 +309,9 @@ fn words(effect: &Effect) -> String {
                     format!("edited {target} to {text} as {seq}")
                 }
                 EventKind::Deleted { seq, target } => format!("deleted {target} as {seq}"),
-                EventKind::Reacted { seq, target, on, .. } => format!("reacted to {target} {on} as {seq}"),
+                EventKind::Reacted { seq, target, on, .. } => {
+                    format!("reacted to {target} {on} as {seq}")
+                }
                 EventKind::Member { seq, member } => format!("is member {member} as {seq}"),
                 EventKind::Room { seq, .. } => format!("made the room so as {seq}"),
                 EventKind::Gone { seq } => format!("ended the room as {seq}"),

@@ -174,7 +174,11 @@ fn a_grant_in_the_second_of_a_registration_is_younger_than_the_account() {
     };
     let (now, later) = (core.now, core.now.plus_secs(1));
     assert_eq!(granted(&mut core, "ann", password_state("Ann")), later);
-    assert_eq!(granted(&mut core, "zoe", password_state("zoe")), now, "another person may register her name");
+    assert_eq!(
+        granted(&mut core, "zoe", password_state("zoe")),
+        now,
+        "another person may register her name"
+    );
     assert_eq!(granted(&mut core, "", password_state("free")), now);
     assert_eq!(granted(&mut core, "ann", password_state("free")), now);
     let renew = |who: &str, granted| {

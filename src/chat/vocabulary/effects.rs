@@ -492,6 +492,7 @@ impl PasswordState {
     /// Whether a token matches this room and password. (The core checks the token's session.)
     pub fn opens(&self, access: Access) -> bool {
         let Access::Token { room, password_generation, .. } = access else { return false };
-        (room == self.room || room == self.number) && password_generation == self.password_generation
+        (room == self.room || room == self.number)
+            && password_generation == self.password_generation
     }
 }

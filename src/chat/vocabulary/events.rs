@@ -109,7 +109,9 @@ impl EventKind {
             | EventKind::Member { seq, .. }
             | EventKind::Room { seq, .. }
             | EventKind::Gone { seq } => Some(*seq),
-            EventKind::Joined | EventKind::Left | EventKind::Typing | EventKind::Read { .. } => None,
+            EventKind::Joined | EventKind::Left | EventKind::Typing | EventKind::Read { .. } => {
+                None
+            }
         }
     }
 }

@@ -36,10 +36,19 @@ fn at_the_bound() {
     // Too much is refused before any of it has come.
     check(sized(BODY_BYTES_MAX + 1, ""), "413 the body is too large; send less");
     check(sized(usize::MAX, ""), "413 the body is too large; send less");
-    check(chunked(&format!("{:x}\r\n", BODY_BYTES_MAX + 1)), "413 the body is too large; send less");
+    check(
+        chunked(&format!("{:x}\r\n", BODY_BYTES_MAX + 1)),
+        "413 the body is too large; send less",
+    );
     check(chunked("ffffffffffffffff\r\n"), "413 the body is too large; send less");
-    check(chunked(&format!("1\r\na\r\n{BODY_BYTES_MAX:x}\r\n")), "413 the body is too large; send less");
-    check(chunked(&format!("{BODY_BYTES_MAX:x}\r\n{most}\r\n1\r\n")), "413 the body is too large; send less");
+    check(
+        chunked(&format!("1\r\na\r\n{BODY_BYTES_MAX:x}\r\n")),
+        "413 the body is too large; send less",
+    );
+    check(
+        chunked(&format!("{BODY_BYTES_MAX:x}\r\n{most}\r\n1\r\n")),
+        "413 the body is too large; send less",
+    );
 }
 
 #[test]
@@ -49,7 +58,12 @@ fn pipelined() {
     let posts = "POST / \"\" keep \"ab\"; POST / \"\" keep \"c\"; ";
     let get = "GET /g \"\" keep \"\"; ";
     check(&input, &format!("{get}{posts}{get}Idle"));
-    check(input + "oops\r\n", &format!("{get}{posts}{get}400 the request line is malformed; send method, target and version"));
+    check(
+        input + "oops\r\n",
+        &format!(
+            "{get}{posts}{get}400 the request line is malformed; send method, target and version"
+        ),
+    );
 }
 
 #[test]
@@ -81,7 +95,10 @@ fn chunk_sizes() {
         "10000000000000000",
         "fffffffffffffffffff",
     ] {
-        check(chunked(&format!("{size}\r\n")), "400 a chunk size is malformed; write it in hex digits");
+        check(
+            chunked(&format!("{size}\r\n")),
+            "400 a chunk size is malformed; write it in hex digits",
+        );
     }
     check(chunked("1\na\r\n"), "400 an LF has no CR; end each line with CR LF");
     check(chunked("1\ra"), "400 a CR has no LF; end each line with CR LF");
@@ -116,10 +133,16 @@ fn trailers_are_checked_and_thrown_away() {
     check(trailers("A: b\r\nHost: evil\r\nContent-Length: 9\r\n"), &whole("\"a\""));
     check(trailers("A b\r\n"), "400 a header line is malformed; write `name: value`");
     check(trailers("A : b\r\n"), "400 a header line is malformed; write `name: value`");
-    check(trailers("A: b\r\n c\r\n"), "400 a header line begins with whitespace; begin it with a name");
+    check(
+        trailers("A: b\r\n c\r\n"),
+        "400 a header line begins with whitespace; begin it with a name",
+    );
     check(trailers("A: b\n"), "400 an LF has no CR; end each line with CR LF");
     check(trailers(&"A: b\r\n".repeat(HEADERS_MAX)), &whole("\"a\""));
-    check(trailers(&"A: b\r\n".repeat(HEADERS_MAX + 1)), "431 there are too many header lines; send fewer");
+    check(
+        trailers(&"A: b\r\n".repeat(HEADERS_MAX + 1)),
+        "431 there are too many header lines; send fewer",
+    );
     let fill = |bytes: usize| format!("A:{}\r\n", "b".repeat(bytes - "A:\r\n\r\n".len()));
     check(trailers(&fill(TRAILER_BYTES_MAX)), &whole("\"a\""));
     let too_large = "431 the header lines are too large; send less";

@@ -44,7 +44,11 @@ fn no_line_begins_with_whitespace() {
 fn names_are_tokens() {
     taken("GET 1.1", "!#$%&'*+-.^_`|~9aZ: b\r\n", "keep");
     for line in ["A : b", "A\t: b", ": b", "A", "A b: c", "A(: b", "\u{e9}: b", "A\u{2028}: b"] {
-        refused("GET 1.1", &format!("{line}\r\n"), "400 a header line is malformed; write `name: value`");
+        refused(
+            "GET 1.1",
+            &format!("{line}\r\n"),
+            "400 a header line is malformed; write `name: value`",
+        );
     }
 }
 
@@ -77,7 +81,11 @@ fn heads_are_bounded() {
     let endless = format!("GET / HTTP/1.1\r\nA: {}", "b".repeat(HEAD_BYTES_MAX));
     check(endless, "431 the header lines are too large; send less");
     taken("GET 1.1", &"A: b\r\n".repeat(HEADERS_MAX - 1), "keep");
-    refused("GET 1.1", &"A: b\r\n".repeat(HEADERS_MAX), "431 there are too many header lines; send fewer");
+    refused(
+        "GET 1.1",
+        &"A: b\r\n".repeat(HEADERS_MAX),
+        "431 there are too many header lines; send fewer",
+    );
 }
 
 #[test]
@@ -100,13 +108,22 @@ fn host() {
         "", ":80", "a b", "a/b", "a@b", "a:b", "a:+1", "a:65536", "a:1:2", "::1", "[::1", "::1]",
         "[a]", "[]", "[::1]a", "[::1]]", "a\u{e9}", "http://a", "a?b", "a#b", "a\\b",
     ] {
-        check(get("1.1", &format!("Host: {host}\r\n")), "400 the Host header is invalid; send a host name");
-        check(get("1.0", &format!("Host: {host}\r\n")), "400 the Host header is invalid; send a host name");
+        check(
+            get("1.1", &format!("Host: {host}\r\n")),
+            "400 the Host header is invalid; send a host name",
+        );
+        check(
+            get("1.0", &format!("Host: {host}\r\n")),
+            "400 the Host header is invalid; send a host name",
+        );
     }
     check(get("1.1", ""), "400 the Host header is missing; add it");
     check(get("1.0", ""), "GET / \"\" close \"\"; Idle");
     for version in ["1.0", "1.1"] {
-        check(get(version, "Host: a\r\nhost: a\r\n"), "400 there are several Host headers; send one");
+        check(
+            get(version, "Host: a\r\nhost: a\r\n"),
+            "400 there are several Host headers; send one",
+        );
     }
 }
 
@@ -162,7 +179,10 @@ fn transfer_encoding() {
         ("\"chunked\"", open_ended),
         ("chunked\r\nTransfer-Encoding: identity", open_ended),
         ("chunked, chunked", "400 the Transfer-Encoding has chunked twice; send it once"),
-        ("chunked\r\nTransfer-Encoding: chunked", "400 the Transfer-Encoding has chunked twice; send it once"),
+        (
+            "chunked\r\nTransfer-Encoding: chunked",
+            "400 the Transfer-Encoding has chunked twice; send it once",
+        ),
         (", chunked", "400 a Transfer-Encoding is empty; send chunked"),
         ("gzip, chunked", "501 this Transfer-Encoding is not supported; send chunked"),
         ("identity, chunked", "501 this Transfer-Encoding is not supported; send chunked"),
@@ -191,7 +211,11 @@ fn http_1_0_needs_a_length() {
 
 #[test]
 fn expectations_and_codings() {
-    refused("GET 1.1", "Expect: tea\r\n", "417 this expectation is not supported; remove the Expect header");
+    refused(
+        "GET 1.1",
+        "Expect: tea\r\n",
+        "417 this expectation is not supported; remove the Expect header",
+    );
     taken("GET 1.1", "Expect: 100-continue\r\n", "keep");
     taken("GET 1.0", "Expect: tea\r\n", "close");
     let coded = "415 this content encoding is not supported; send the body without one";

@@ -21,7 +21,10 @@ fn methods() {
         taken(&format!("{method} / HTTP/1.1"), &format!("{method} / \"\" keep"));
     }
     for method in ["CONNECT", "TRACE", "BREW", "get", "GETS", "A!#$%&'*+-.^_`|~9"] {
-        refused(format!("{method} / HTTP/1.1"), "501 this server does not implement this method; use another one");
+        refused(
+            format!("{method} / HTTP/1.1"),
+            "501 this server does not implement this method; use another one",
+        );
     }
     for method in ["G(T", "G\u{e9}T", "\"GET\"", "GE/T", ""] {
         refused(format!("{method} / HTTP/1.1"), MALFORMED);
@@ -55,13 +58,19 @@ fn versions() {
     taken("GET / HTTP/1.2", "GET / \"\" keep");
     taken("GET / HTTP/1.9", "GET / \"\" keep");
     for version in ["HTTP/0.9", "HTTP/2.0", "HTTP/3.1", "HTTP/9.9"] {
-        refused(format!("GET / {version}"), "505 this server does not speak this version; use HTTP/1.1");
+        refused(
+            format!("GET / {version}"),
+            "505 this server does not speak this version; use HTTP/1.1",
+        );
     }
     for version in ["HTTP/2", "HTTP/1.10", "HTTP/11.1", "http/1.1", "HTTP/1,1", "HTTPS/1.1", "X"] {
         refused(format!("GET / {version}"), "400 the version is malformed; send HTTP/1.1");
     }
     // RFC 9113 section 3.4: the preface of HTTP/2.
-    check("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 this server does not speak this version; use HTTP/1.1");
+    check(
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "505 this server does not speak this version; use HTTP/1.1",
+    );
 }
 
 #[test]

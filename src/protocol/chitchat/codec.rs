@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::chat::{
-    ClientEvent, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomEvent, EventKind,
+    ClientEvent, ClientId, Color, Event, EventKind, Field, Name, Receipt, Refusal, RoomEvent,
     message_text,
 };
 use crate::codec::{Codec, Disconnect};

@@ -7,8 +7,8 @@
 use serde::Serialize;
 
 use crate::chat::{
-    Action, ClientEvent, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomId, Seq,
-    StreamEvent, EventKind,
+    Action, ClientEvent, ClientId, Color, Event, EventKind, Field, Name, Receipt, Refusal, RoomId,
+    Seq, StreamEvent,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::protocol::native::errors::{Failure, Shown};

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, CloseReason, Entry, Event, MemberView, MembershipMarks, Name,
-    OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, SubscriptionId, EventKind, call,
+    AccountId, Author, Caller, CloseReason, Entry, Event, EventKind, MemberView, MembershipMarks,
+    Name, OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, SubscriptionId, call,
     is_member_change_told,
 };
 use crate::codec::{Codec, Disconnect};
@@ -26,7 +26,7 @@ use crate::protocol::native::frames::{self, Bye, Reset};
 use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript, protocol_id};
-use crate::store::{Entries, RowKind, LogRow, Reader};
+use crate::store::{Entries, LogRow, Reader, RowKind};
 
 /// One stream: its form, its member, and its start.
 struct Script {

@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::chat::{Name, RoomId, Seq};
 use crate::protocol::json_body;
-use crate::protocol::native::json::Said;
+use crate::protocol::native::json::MessageJson;
 use crate::store::Message;
 
 /// Why the missed events cannot be replayed.

@@ -15,7 +15,7 @@ use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, caller};
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::json::{PersonJson, Login};
+use crate::protocol::native::json::{Login, PersonJson};
 use crate::protocol::{Context, cookies, give_up, json_body};
 use crate::time::Time;
 

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::chat::{
-    Color, DeletedInfo, Emoji, Event, Member, Name, Person, RoomInfo, SessionInfo, EventKind,
+    Color, DeletedInfo, Emoji, Event, EventKind, Member, Name, Person, RoomInfo, SessionInfo,
 };
 use crate::protocol::json_body;
 use crate::store::{Counts, Message};
@@ -136,7 +136,9 @@ impl<'a> MessageJson<'a> {
 
     /// A message that was just sent; `None` for any other event.
     pub fn live(event: &'a Event) -> Option<MessageJson<'a>> {
-        let EventKind::Said { seq, text, client_id, reply_to, calls } = &event.kind else { return None };
+        let EventKind::Said { seq, text, client_id, reply_to, calls } = &event.kind else {
+            return None;
+        };
         Some(MessageJson {
             kind: Some("message"),
             seq: seq.0,

@@ -12,7 +12,7 @@ use crate::protocol::native::asking::{self, about, media_type};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, wrong};
 use crate::protocol::native::identity::caller_account;
-use crate::protocol::native::json::Said;
+use crate::protocol::native::json::MessageJson;
 use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{Answered, fields::message, pages};
 use crate::protocol::{Context, json_body};
@@ -217,7 +217,8 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
         // Retention has removed the message.
         (None, Some(client_id)) => {
             let me = caller_account(context, caller).await?.name.lowered();
-            let spent = context.readers.read_in_turn(move |reader| reader.spent(&me, &client_id)).await?;
+            let spent =
+                context.readers.read_in_turn(move |reader| reader.spent(&me, &client_id)).await?;
             spent.ok_or(Code::MessageNotFound)?
         }
         (None, None) => return Err(Code::MessageNotFound.into()),

@@ -249,7 +249,8 @@ async fn unlock(
     let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
     let right = context.unlock(caller.clone(), RoomRef::Id(room), password, hash).await?;
     let password_generation = state.filter(|_| right).map(|state| state.password_generation);
-    Ok(password_generation.map_or(Access::Open, |password_generation| Access::Password { password_generation }))
+    Ok(password_generation
+        .map_or(Access::Open, |password_generation| Access::Password { password_generation }))
 }
 
 /// Random bits for the id of a room that is or becomes hidden.

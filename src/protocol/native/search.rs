@@ -8,7 +8,7 @@ use crate::hub::HubHandle;
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::errors::Failure;
 use crate::protocol::native::identity::caller_account;
-use crate::protocol::native::json::Said;
+use crate::protocol::native::json::MessageJson;
 use crate::protocol::native::pages::{counted, limit, parameter};
 use crate::protocol::native::rooms::readable;
 use crate::protocol::{Context, json_body};
@@ -44,7 +44,8 @@ pub(super) fn listed(request: &Request, found: &Found) -> Response {
         before: Option<u64>,
     }
     let messages = found.messages.iter();
-    let messages = messages.map(|(message, snippet)| MessageJson::found(message, snippet)).collect();
+    let messages =
+        messages.map(|(message, snippet)| MessageJson::found(message, snippet)).collect();
     let before = found.before.map(|seq| seq.0);
     let body = json_body::text(&Messages { messages, more: before.is_some(), before });
     let response = Response::new(200).json(body);

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat::{
-    ClientEvent, ClientId, Event, Field, Receipt, Refusal, RoomEvent, EventKind, message_text,
+    ClientEvent, ClientId, Event, EventKind, Field, Receipt, Refusal, RoomEvent, message_text,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;

@@ -1,7 +1,9 @@
 //! Piratchat's wire format, as tables.
 
 use super::*;
-use crate::chat::{Author, ClientEvent, Color, Event, Field, Name, Receipt, RoomEvent, Seq, EventKind};
+use crate::chat::{
+    Author, ClientEvent, Color, Event, EventKind, Field, Name, Receipt, RoomEvent, Seq,
+};
 use crate::codec::{Codec, Disconnect};
 use crate::config::Config;
 use crate::hub::Item;

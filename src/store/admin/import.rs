@@ -78,8 +78,8 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
                     return Err(at("entries are missing: export again".to_owned()));
                 }
                 if sealed != Some(&crypto::hex(&sum.finalize_reset())) {
-                    let message = "this is not what was exported: it was altered, or damaged on the \
-                                way; export again";
+                    let message = "this is not what was exported: it was altered, or damaged on \
+                                   the way; export again";
                     return Err(message.to_owned());
                 }
             }

@@ -5,7 +5,7 @@ use crate::chat::Folded;
 use crate::limits::{
     ENTRIES_PAGE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
-use crate::store::{Bound, Counts, RowKind, Message};
+use crate::store::{Bound, Counts, Message, RowKind};
 
 /// 20 messages in room 2, each followed by one in the lobby: 2, 4, … 40 are those of room 2.
 fn twenty() -> (Scratch, Writer) {

@@ -48,7 +48,7 @@ use crate::worker::delivery::{Connections, Delivery, Head};
 use crate::worker::simulation::disk::{SimulatedDisk, Weather};
 use crate::worker::simulation::people::Person;
 use crate::worker::simulation::reading::SimulatedDesk;
-use crate::worker::simulation::wire::{SimulatedSocket, Plain};
+use crate::worker::simulation::wire::{Plain, SimulatedSocket};
 
 const SEEDS: u64 = 200;
 /// The longest wait for anything once the disk works again.
@@ -382,7 +382,11 @@ async fn change(
 }
 
 /// A worker's loop as in [`run`](super::run), except that it may be late.
-async fn work(mut rounds: Rounds, mut delivery: Delivery<SimulatedSocket>, late: Rc<Cell<Duration>>) {
+async fn work(
+    mut rounds: Rounds,
+    mut delivery: Delivery<SimulatedSocket>,
+    late: Rc<Cell<Duration>>,
+) {
     while let Some(items) = rounds.recv().await {
         if !late.get().is_zero() {
             sleep(late.get()).await;

@@ -1,5 +1,4 @@
-//! People's actions, at any time and in any order; and the invariants of what their clients
-//! receive.
+//! People's actions, at any time and in any order; and the invariants of their clients' views.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;

@@ -21,7 +21,7 @@ use crate::worker::delivery::Listener;
 use crate::worker::simulation::World;
 use crate::worker::simulation::disk::Weather;
 use crate::worker::simulation::people::Person;
-use crate::worker::simulation::wire::{SimulatedSocket, Plain};
+use crate::worker::simulation::wire::{Plain, SimulatedSocket};
 
 const PATIENCE: Duration = Duration::from_millis(READ_WAIT_MS);
 pub const DEADLINE: Duration = Duration::from_millis(READ_DEADLINE_MS);
@@ -206,7 +206,13 @@ impl Person {
 
     /// Reads back a page of missed messages for a subscription; closes the connection if that
     /// fails.
-    pub async fn catches_up(&mut self, socket: &SimulatedSocket, room: RoomId, from: Seq, own: &[Seq]) {
+    pub async fn catches_up(
+        &mut self,
+        socket: &SimulatedSocket,
+        room: RoomId,
+        from: Seq,
+        own: &[Seq],
+    ) {
         let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else {
             return socket.close(Disconnect::TryLater);
         };

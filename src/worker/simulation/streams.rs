@@ -16,7 +16,7 @@ use crate::chat::{
 use crate::codec::Disconnect;
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::protocol::{Excerpt, Lines, StreamPage};
-use crate::store::{Entries, RowKind, LogRow};
+use crate::store::{Entries, LogRow, RowKind};
 use crate::time::Time;
 use crate::worker::delivery::Listener;
 use crate::worker::simulation::people::{Conversation, Person};
@@ -251,7 +251,11 @@ impl Person {
     }
 
     /// Begins the connection's view of a stream: from now on, or from the end of the last stream.
-    pub async fn begins(&mut self, socket: &SimulatedSocket, following: OpenedStream) -> Option<Lines> {
+    pub async fn begins(
+        &mut self,
+        socket: &SimulatedSocket,
+        following: OpenedStream,
+    ) -> Option<Lines> {
         let head = self.world.streams.read_in_turn(DEADLINE, |reader| Ok(reader.head())).await;
         let head = head.ok()?;
         if self.view.is_none() || self.dice.one_in(12) {

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::chat::{
-    ClientEvent, ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, EventKind,
+    ClientEvent, ClientId, Event, EventKind, Receipt, Refusal, RoomId, Seq, SubscriptionId,
 };
 use crate::codec::{Codec, Disconnect};
-use crate::connection::{Hearing, StreamCursor, RoundEvent};
+use crate::connection::{Hearing, RoundEvent, StreamCursor};
 use crate::protocol::StreamScript;
 use crate::worker::delivery::{Head, Listener};
 use crate::ws::CloseFrame;

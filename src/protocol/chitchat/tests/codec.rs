@@ -1,7 +1,8 @@
 //! Events, and their refusals.
 
 use crate::chat::{
-    Author, ClientEvent, Color, Event, Field, LOBBY, Name, Receipt, Refusal, RoomEvent, Seq, EventKind,
+    Author, ClientEvent, Color, Event, EventKind, Field, LOBBY, Name, Receipt, Refusal, RoomEvent,
+    Seq,
 };
 use crate::codec::Codec;
 use crate::http::Response;

@@ -54,7 +54,8 @@ fn a_token_carries_its_session_and_its_first_issue_time() {
     let now = Time(Time::now().unix_secs() * 1_000_000);
     let session = Some(crypto::hash("session"));
     let state = PasswordState { session, ..password_state(now) };
-    let verified = tokens().check(&tokens().issue(&ann(), None, &state)).expect("it was just issued");
+    let verified =
+        tokens().check(&tokens().issue(&ann(), None, &state)).expect("it was just issued");
     assert_eq!((verified.access, verified.claim.first), (access(session), now));
     let first = Time(now.0 - 23 * 3_600 * 1_000_000 - 1_800 * 1_000_000);
     let renewed = tokens().check(&tokens().issue(&ann(), Some(first), &state)).expect("good");
@@ -62,7 +63,10 @@ fn a_token_carries_its_session_and_its_first_issue_time() {
     // It is valid for half an hour more, so its apparent grant was half an hour ago.
     assert_eq!(renewed.claim.granted, Time(now.0 - 1_800 * 1_000_000));
     let old = Time(now.0 - 24 * 3_600 * 1_000_000);
-    assert_eq!(tokens().check(&tokens().issue(&ann(), Some(old), &state)), Err(TokenError::Invalid));
+    assert_eq!(
+        tokens().check(&tokens().issue(&ann(), Some(old), &state)),
+        Err(TokenError::Invalid)
+    );
 }
 
 #[test]
@@ -81,8 +85,11 @@ fn issued_tokens_are_valid() {
 
 #[test]
 fn the_secret_is_a_text() {
-    let token =
-        Tokens::new(&signing_secret(None, &[7; 32])).issue(&ann(), None, &password_state(Time::now()));
+    let token = Tokens::new(&signing_secret(None, &[7; 32])).issue(
+        &ann(),
+        None,
+        &password_state(Time::now()),
+    );
     let moved = Tokens::new(&signing_secret(Some(&crypto::hex(&[7; 32])), &[0; 32]));
     assert!(moved.check(&token).is_ok());
     assert_eq!(

@@ -5,7 +5,7 @@ use crate::chat::{Field, Refusal, RoomId, RoomInfo, Visibility};
 use crate::http::{Framing, Request, Response};
 use crate::protocol::json_body;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::json::{RoomJson, MessageJson};
+use crate::protocol::native::json::{MessageJson, RoomJson};
 use crate::protocol::native::messages::paged;
 use crate::protocol::native::search::listed;
 use crate::protocol::tests::request;

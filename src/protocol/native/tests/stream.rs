@@ -2,8 +2,8 @@
 
 use super::name;
 use crate::chat::{
-    Action, Author, ClientEvent, ClientId, Color, Emoji, Event, Field, Receipt, Refusal, RoomId,
-    Seq, StreamEvent, EventKind,
+    Action, Author, ClientEvent, ClientId, Color, Emoji, Event, EventKind, Field, Receipt, Refusal,
+    RoomId, Seq, StreamEvent,
 };
 use crate::codec::Codec;
 use crate::protocol::native::codec::CODEC;
