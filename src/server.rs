@@ -127,9 +127,9 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
         () = any_ended(&mut tasks.workers) => Some("a worker has failed"),
         _ = &mut tasks.writer => Some("the writer of the database has failed"),
     };
-    if let Some(what) = failed {
+    if let Some(failure) = failed {
         // Everything acknowledged is on disk; nothing else can be trusted.
-        return Err(format!("{what}: see the log above, and start again"));
+        return Err(format!("{failure}: see the log above, and start again"));
     }
     drop(listener);
     watch.abort();

@@ -22,7 +22,7 @@ use crate::log;
 use crate::protocol::{self, Outcome, StreamScript};
 use crate::time::Time;
 
-/// What the connection becomes. The response, or its head, has been sent.
+/// The next phase of the connection. The response, or its head, has been sent.
 pub(super) enum Next {
     /// A websocket.
     Websocket(Upgrade),
@@ -128,7 +128,7 @@ pub(super) async fn serve(
 /// The refusal when all slots are taken.
 const NO_PLACE: Reject = Reject::new(503, "all connections are taken; try again in a moment");
 
-/// Whether the request is a health check, which is answered whatever is short.
+/// Whether the request is a health check, which is answered even if slots or memory are short.
 fn is_health(request: &Request) -> bool {
     matches!(request.path.as_str(), "/healthz" | "/readyz")
 }

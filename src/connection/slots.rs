@@ -1,4 +1,4 @@
-//! Slots for connections, and which connection makes way when they are short.
+//! Connection slots, and the choice of the connection that makes way when they are short.
 //!
 //! A slot is taken before a connection is accepted, so connections beyond the bound wait in the
 //! kernel's backlog. But the server knows the client and its request only after it has read the
@@ -273,7 +273,7 @@ mod tests {
         drop(one);
         let three = addresses.take(source(1));
         assert!(three.is_some() && addresses.take(source(1)).is_none());
-        // Thousands that come and go leave nothing.
+        // Thousands of connections leave nothing behind.
         for last in 0..=255 {
             assert!(last == 1 || addresses.take(source(last)).is_some());
         }

@@ -108,7 +108,7 @@ fn a_connection_on_which_nothing_is_asked_is_closed_without_a_word() {
     check("\r", "", &["408 Request Timeout"], head);
 }
 
-/// Sends 1 MiB to a peer that reads so many bytes a second, after the kernel's buffers are full.
+/// Sends 1 MiB to a peer that reads this many bytes a second once the kernel's buffers are full.
 /// Returns whether everything was sent, and the seconds until the end.
 fn sent(bytes_a_second: usize) -> (bool, u64) {
     let mut result = (false, 0);
@@ -188,7 +188,7 @@ fn begun(first: u8, length: u8) -> Vec<u8> {
 fn a_message_that_does_not_come_to_its_end_is_a_1008() {
     const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
     let over = MESSAGE_DEADLINE_MS + CLOSE_DEADLINE_MS;
-    for (what, first, drip) in [
+    for (case, first, drip) in [
         ("a frame that ends nowhere", begun(0x81, 100), &[][..]),
         ("one that drips", begun(0x81, 100), b"a"),
         ("a fragment with none behind it", begun(0x01, 1), &[]),
@@ -198,10 +198,10 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
         let (heard, millis) = converse_in_bytes(&first, drip);
         // (Dripped bytes are no close frame, so the peer is cut off.)
         let late = over..over + 2 * CLOSE_DEADLINE_MS + 10;
-        assert!(late.contains(&millis), "{what}: {millis}");
+        assert!(late.contains(&millis), "{case}: {millis}");
         let reason = "the message took too long to arrive";
         let close = [0x88, 2 + reason.len() as u8, 0x03, 0xf0];
-        assert!(heard.windows(4).any(|bytes| bytes == close), "{what}: {heard:?}");
+        assert!(heard.windows(4).any(|bytes| bytes == close), "{case}: {heard:?}");
     }
 }
 
@@ -301,7 +301,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     });
 }
 
-/// Which connection makes way, after so long: its number, and whether it gets a close frame.
+/// The connection that makes way after this time: its number, and whether it gets a close frame.
 #[test]
 fn the_least_active_connection_makes_way() {
     use crate::connection::slots::{Stage, make_way};

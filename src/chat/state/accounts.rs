@@ -273,7 +273,7 @@ impl Accounts {
     }
 
     /// Whether the account is a guest without a session, and none is pending.
-    pub fn is_forsaken(&self, known: &AccountState) -> bool {
+    pub fn is_abandoned(&self, known: &AccountState) -> bool {
         known.is_over() && !known.pending_end && self.beginning(known.account.id) == 0
     }
 
