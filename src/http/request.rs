@@ -25,6 +25,8 @@ pub struct Request {
     pub headers: Headers,
     /// At most `BODY_BYTES_MAX` bytes; without chunks, trailers gone.
     pub body: Bytes,
+    /// Whether it came through TLS of this server; the connection knows.
+    pub secure: bool,
     /// Whether the peer wants the connection to go on after the answer (RFC 9112 section 9.3).
     pub keep_alive: bool,
 }
