@@ -89,8 +89,7 @@ fn affordable(connections: usize) -> usize {
 /// Reads the certificates, if there are any.
 fn certificates(config: &Config) -> Result<Option<(Tls, tls::Files)>, String> {
     let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
-    let pairs: Vec<_> =
-        files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
     if pairs.is_empty() { Ok(None) } else { tls::load(pairs).map(Some) }
 }
 
@@ -113,11 +112,7 @@ struct Tasks {
     workers: Vec<oneshot::Receiver<()>>,
 }
 
-async fn serve(
-    config: Config,
-    store: Store,
-    tls: Option<(Tls, tls::Files)>,
-) -> Result<(), String> {
+async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> Result<(), String> {
     let listener = listen(config.listen, "--listen")?;
     let redirects = config.http_redirect.map(|address| listen(address, "--http-redirect"));
     let listeners = (listener, redirects.transpose()?);

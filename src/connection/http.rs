@@ -16,7 +16,8 @@ use crate::connection::socket::{Connection, Ready};
 use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
 use crate::hub::SubscriptionGuard;
 use crate::limits::{
-    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, HSTS_SECS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS, RETRY_AFTER_MS,
+    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, HSTS_SECS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS,
+    RETRY_AFTER_MS,
 };
 use crate::log;
 use crate::protocol::{self, Outcome, StreamScript};

@@ -307,7 +307,8 @@ fn the_least_active_connection_makes_way() {
     use crate::connection::slots::{Stage, make_way};
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
-        let connection = |count| Rc::new(shared.connection(subscription_id(0, count), pair().0, None));
+        let connection =
+            |count| Rc::new(shared.connection(subscription_id(0, count), pair().0, None));
         let connections: Vec<Rc<Connection>> = (0..7).map(connection).collect();
         tokio::time::pause();
         let stages = [Stage::Silent, Stage::Busy, Stage::Asking, Stage::Idle, Stage::Idle];
@@ -461,7 +462,11 @@ async fn burst(shared: Rc<Shared>) {
         peer.try_write(request).expect("it fits");
         peer.into_std().and_then(|peer| peer.shutdown(Shutdown::Both)).expect("a socket");
         stream.readable().await.expect("a socket");
-        connections.push(Rc::new(shared.connection(subscription_id(0, number as u64 + 1), stream, None)));
+        connections.push(Rc::new(shared.connection(
+            subscription_id(0, number as u64 + 1),
+            stream,
+            None,
+        )));
     }
     let ended = Rc::new(Cell::new(0));
     for connection in &connections {
