@@ -1,5 +1,6 @@
 // The page: logs in, opens rooms, and applies the frames of the stream.
 
+import { setUp } from "./admin.js";
 import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { becomeAnother, get, onBusy, onLoggedOut, post, remove } from "./api.js";
 import "./banner.js";
@@ -53,6 +54,7 @@ async function begin() {
   signIn.close();
   $("app").hidden = false;
   drawMe(avatar(me.name));
+  await setUp();
   stream.start(hear);
 }
 

@@ -1,5 +1,6 @@
 // Settings: theme, notifications, blocked people, sessions, logging out.
 
+import { serverSettings } from "./admin.js";
 import { $, dateTime, h, icon, toast } from "./dom.js";
 import { get, post, remove } from "./api.js";
 import { blocks } from "./blocks.js";
@@ -36,6 +37,9 @@ export function settings({ logOut, help, nick, back }) {
     h("div", { class: "row" },
       h("button", { type: "button", onclick: () => { box.close(); help(); } },
         "Shortcuts and commands"),
+      state.me.role ? h("button", {
+        type: "button", onclick: () => { box.close(); serverSettings(); },
+      }, "Server settings") : null,
       h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
     h("h3", {}, "Blocked people"), shunned,
     h("h3", {}, "Active sessions"), list, gone,

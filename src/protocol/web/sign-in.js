@@ -2,7 +2,7 @@
 
 import { $, toast, touch } from "./dom.js";
 import { get, post } from "./api.js";
-import { state } from "./state.js";
+import { setupToken, state } from "./state.js";
 import { nameable } from "./words.js";
 
 let entered = () => {};
@@ -35,9 +35,14 @@ export const signIn = {
 // Shows the forms that this server allows.
 function showForms() {
   const { guests, registration } = state.server;
-  $("guest").hidden = guests === false;
+  const setup = setupToken();
+  if (setup) {
+    $("lead").firstChild.data = "This server is new. Create an account to become its owner.";
+    $("register-part").open = true;
+  }
+  $("guest").hidden = guests === false || Boolean(setup);
   $("pick").hidden = $("guest").hidden;
-  $("register-part").hidden = registration === "closed";
+  $("register-part").hidden = (registration ?? "open") !== "open";
   $("login-part").hidden = false;
   $("login-part").open ||= $("guest").hidden;
 }

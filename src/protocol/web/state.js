@@ -67,3 +67,6 @@ export function forgetMine() {
     }
   } catch { /* Storage is forbidden: nothing is stored. */ }
 }
+
+// The token of the setup link in the address, if there is one.
+export const setupToken = () => /^#\/setup\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;

@@ -1,0 +1,114 @@
+// People in charge: the setup link of a new server, and the server's settings.
+
+import { h, toast } from "./dom.js";
+import { get, part, patch, post, put, remove } from "./api.js";
+import { dialog } from "./dialogs.js";
+import { copy } from "./sign-in.js";
+import { setupToken, state } from "./state.js";
+
+// Makes the reader the owner of a server that has none, if the address has the setup link.
+export async function setUp() {
+  const token = setupToken();
+  if (!token) return;
+  history.replaceState(null, "", "#/");
+  try {
+    await post("setup", { token });
+    state.me.role = "owner";
+    toast("You're now the owner of this server.");
+    serverSettings();
+  } catch (failure) {
+    toast(state.me.guest
+      ? "A guest can't own a server. Create an account, then open the setup link again."
+      : failure.message);
+  }
+}
+
+const REGISTRATION = [
+  ["open", "Anyone", "Everyone who opens this page can create an account."],
+  ["invite", "Administrators only", "You create accounts for others, and give them their key."],
+  ["closed", "No one", "There are no new accounts."],
+];
+const GUESTS = [
+  ["on", "Everything", "Guests can chat and create rooms."],
+  ["rooms", "Only chat", "Guests can chat, but not create rooms."],
+  ["off", "Nothing", "Only people with an account can join."],
+];
+
+export async function serverSettings() {
+  const place = h("div", {}, h("p", { class: "hint" }, "…"));
+  dialog("Server settings", place);
+  try {
+    const found = await get("server/settings");
+    place.replaceChildren(
+      policy("Who can create an account", "registration", REGISTRATION, found.registration),
+      policy("What guests can do", "guests", GUESTS, found.guests),
+      newAccount(), state.me.role === "owner" ? roles() : "");
+  } catch (failure) {
+    place.replaceChildren(h("p", { class: "trouble" }, failure.message));
+  }
+}
+
+// Radio buttons for one setting, saved at once.
+function policy(title, name, choices, { value, fixed }) {
+  const box = h("fieldset", { disabled: fixed }, h("legend", {}, title),
+    choices.map(([choice, label, says]) => h("label", { class: "choice" },
+      h("input", {
+        type: "radio", name, value: choice, checked: choice === value,
+        onchange: async () => {
+          try {
+            await patch("server/settings", { [name]: choice });
+            state.server = await get("server").catch(() => state.server);
+            toast("Saved");
+          } catch (failure) {
+            toast(failure.message);
+          }
+        },
+      }), h("span", {}, h("b", {}, label), h("span", { class: "hint" }, says)))));
+  return h("div", {}, box,
+    fixed ? h("p", { class: "hint" }, "The server's command line sets this.") : null);
+}
+
+// A form with one name, its buttons, and what came of it.
+function nameForm(title, buttons) {
+  const id = `f-${buttons[0][0].toLowerCase().replaceAll(" ", "-")}`;
+  const input = h("input", { id, name: "name", required: true, autocomplete: "off" });
+  const outcome = h("div", { role: "status" });
+  const act = async (event, action) => {
+    event.preventDefault();
+    if (!input.reportValidity()) return;
+    try {
+      outcome.replaceChildren(await action(input.value.trim()));
+      input.value = "";
+    } catch (failure) {
+      outcome.replaceChildren(h("p", { class: "trouble" }, failure.message));
+    }
+  };
+  return h("form", { onsubmit: (event) => act(event, buttons[0][1]) }, h("h3", {}, title),
+    h("label", { for: id }, "Username"), input,
+    h("div", { class: "row end" }, buttons.map(([label, action], at) => h("button", {
+      type: at ? "button" : "submit", onclick: at ? (event) => act(event, action) : null,
+    }, label))), outcome);
+}
+
+function newAccount() {
+  return nameForm("New account for someone", [["Create account", async (username) => {
+    const { name, key } = await post("accounts", { name: username });
+    return h("div", {}, h("p", {}, `Give ${name} this key. It logs in on any device, and we can't `,
+      "show it a second time:"), h("code", { class: "key" }, key),
+    h("button", { type: "button", onclick: () => copy(key, "Key") }, "Copy"));
+  }]]);
+}
+
+function roles() {
+  const path = (name) => `users/${part(name)}/role`;
+  return nameForm("Administrators", [
+    ["Make administrator", async (name) => {
+      await put(path(name), { role: "administrator" });
+      return h("p", {}, `${name} is now an administrator.`);
+    }],
+    ["Remove role", async (name) => {
+      await remove(path(name));
+      return h("p", {}, `${name} has no role any more.`);
+    }],
+  ]);
+}
