@@ -31,8 +31,8 @@ export function equal(found, wanted, what) {
   that(JSON.stringify(found) === JSON.stringify(wanted), what, { found, wanted });
 }
 
-// Starts the server, on a free port or on the given one; returns its origin, and a function that
-// ends it.
+// Starts the server, on a free port or on the given one; returns its origin, its setup link once it
+// is printed (`setup`), and a function that ends it.
 export async function serve(folder, port = 0) {
   const listen = `127.0.0.1:${port}`;
   const words = ["--listen", listen, "--db", join(folder, "shanty.db"), "--log", "warn"];
@@ -43,16 +43,21 @@ export async function serve(folder, port = 0) {
   const server = spawn(BINARY, words, { stdio: ["ignore", "pipe", log], env });
   closeSync(log);
   const gone = new Promise((done) => { server.once("exit", done); });
-  for await (const line of createInterface({ input: server.stdout })) {
-    const found = line.match(/http:\/\/[0-9.]+:(\d+)/);
-    if (!found) continue;
-    const end = async (how = "SIGKILL") => {
-      server.kill(how);
-      await gone;
-    };
-    return { url: found[0], port: Number(found[1]), end };
+  const lines = createInterface({ input: server.stdout });
+  const printed = (pattern) => new Promise((done) => {
+    lines.on("line", (line) => { if (pattern.test(line)) done(line.match(pattern)); });
+    gone.then(() => done(null));
+  });
+  const setup = printed(/http:\S+#\/setup\/\S+/);
+  const found = await printed(/http:\/\/[0-9.]+:(\d+)/);
+  if (!found) {
+    throw new Error(`the server does not start: ${readFileSync(join(folder, "server.log"))}`);
   }
-  throw new Error(`the server does not start: ${readFileSync(join(folder, "server.log"))}`);
+  const end = async (how = "SIGKILL") => {
+    server.kill(how);
+    await gone;
+  };
+  return { url: found[0], port: Number(found[1]), setup, end };
 }
 
 // A browser with a profile on disk, as people use it; Playwright's contexts are incognito.

@@ -42,7 +42,7 @@ export async function serverSettings() {
     place.replaceChildren(
       policy("Who can create an account", "registration", REGISTRATION, found.registration),
       policy("What guests can do", "guests", GUESTS, found.guests),
-      newAccount(), state.me.role === "owner" ? roles() : "");
+      newAccount(), state.me.role === "owner" ? roles() : "", bans());
   } catch (failure) {
     place.replaceChildren(h("p", { class: "trouble" }, failure.message));
   }
@@ -111,4 +111,55 @@ function roles() {
       return h("p", {}, `${name} has no role any more.`);
     }],
   ]);
+}
+
+const HOURS = 24;
+
+// Bans a person from the server.
+export function banPerson(name) {
+  const reason = h("input", { id: "f-reason", name: "reason", autocomplete: "off", maxlength: 200 });
+  const address = h("input", { type: "checkbox", name: "address" });
+  const trouble = h("p", { class: "trouble", role: "alert" });
+  const box = dialog(`Ban ${name}?`, h("form", {
+    onsubmit: async (event) => {
+      event.preventDefault();
+      try {
+        await put(`users/${part(name)}/ban`, {
+          reason: reason.value.trim() || undefined,
+          address_minutes: address.checked ? HOURS * 60 : undefined,
+        });
+        box.close();
+        toast(`${name} is banned.`);
+      } catch (failure) {
+        trouble.textContent = failure.message;
+      }
+    },
+  },
+  h("p", {}, `${name} is logged out everywhere and can't come back. Messages stay; you can lift the `,
+    "ban in the server settings."),
+  h("label", { for: "f-reason" }, "Reason (only administrators see it)"), reason,
+  h("label", { class: "check" }, address, ` Also block their network address for ${HOURS} hours`),
+  trouble,
+  h("div", { class: "row end" },
+    h("button", { type: "button", onclick: () => box.close() }, "Cancel"),
+    h("button", { class: "danger" }, "Ban"))));
+  reason.focus();
+}
+
+// The banned people, each with a button that lifts the ban.
+function bans() {
+  const list = h("ul", { class: "sessions", "aria-label": "Banned people" });
+  const load = async () => {
+    const { users } = await get("bans/users").catch(() => ({ users: [] }));
+    list.replaceChildren(...users.length ? users.map(({ name }) => h("li", {}, h("b", {}, name),
+      h("button", {
+        type: "button", "aria-label": `Unban ${name}`,
+        onclick: async () => {
+          await remove(`users/${part(name)}/ban`).catch((failure) => toast(failure.message));
+          load();
+        },
+      }, "Unban"))) : [h("li", { class: "hint" }, "No one")]);
+  };
+  load();
+  return h("div", {}, h("h3", {}, "Banned people"), list);
 }

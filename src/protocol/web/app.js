@@ -20,7 +20,7 @@ import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
 import "./shell.js";
 import {
-  callsMe, forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, state, tell,
+  LOBBY, callsMe, forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, state, tell,
 } from "./state.js";
 import { stream } from "./stream.js";
 import { messageActions } from "./message-menu.js";
@@ -28,7 +28,6 @@ import { forgetHistory, forgetHistories, applyFrame } from "./history-cache.js";
 import { nameable } from "./words.js";
 
 const REFRESH_MS = 30_000;
-const LOBBY = 1;
 let pendingFrames = null; // frames that wait until the rooms are loaded
 let wanted; // the message in the address
 let retryTimer = 0; // calls `begin` again
@@ -411,8 +410,9 @@ function enterOwn(info) {
 function roomMenu() {
   const info = room();
   if (!info?.member) return;
-  // A room without an owner: every member may change it.
-  const mine = info.kind === "room" && info.id !== LOBBY && (!info.owner || isMe(info.owner));
+  // A room without an owner: every member may change it. The lobby is the owner's of the server.
+  const owned = info.id === LOBBY ? state.me.role === "owner" : !info.owner || isMe(info.owner);
+  const mine = info.kind === "room" && owned;
   const changed = (facts) => {
     state.rooms.set(info.id, { ...info, ...facts });
     head();

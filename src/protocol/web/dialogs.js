@@ -5,7 +5,7 @@ import { get, part, patch, post, remove } from "./api.js";
 import { commands } from "./composer.js";
 import { levelField } from "./notifications.js";
 import { sorted } from "./rooms.js";
-import { isMe, same, state } from "./state.js";
+import { LOBBY, isMe, same, state } from "./state.js";
 import { nameable } from "./words.js";
 
 export function dialog(title, ...content) {
@@ -91,7 +91,7 @@ function roomFields(room) {
     }),
     h("span", {}, h("b", {}, name), h("span", { class: "hint" }, says))));
   suit(room?.visibility ?? "public");
-  return [
+  const about = [
     h("label", { for: "f-title" }, "Name"),
     h("input", {
       id: "f-title", name: "title", required: true, autocomplete: "off", value: room?.title,
@@ -102,14 +102,15 @@ function roomFields(room) {
       id: "f-description", name: "description", autocomplete: "off", value: room?.description,
       maxlength: limits.description_chars_max ?? 70,
     }),
-    h("fieldset", {}, h("legend", {}, "Who can join"), choices),
-    secret,
   ];
+  // The main room is always open.
+  if (room?.id === LOBBY) return about;
+  return [...about, h("fieldset", {}, h("legend", {}, "Who can join"), choices), secret];
 }
 
 const wanted = ({ title, description, visibility, password }) => ({
-  title: nameable(title.value), description: description.value.trim(), visibility: visibility.value,
-  password: password.value || undefined,
+  title: nameable(title.value), description: description.value.trim(),
+  visibility: visibility?.value, password: password?.value || undefined,
 });
 
 export function makeRoom(then) {
@@ -126,23 +127,15 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
     type: "button", onclick: () => { box.close(); then(); },
   }, words);
   const out = button(direct ? "Hide conversation" : "Leave room", leave);
+  const lobby = room.id === LOBBY;
   const blocked = blocks.has(room.title);
   const shun = direct ? button(`${blocked ? "Unblock" : "Block"} ${room.title}`,
     () => blocks.set(room.title, !blocked)) : null;
-  if (!mine) {
-    box = dialog(room.title,
-      room.description ? h("p", {}, room.description) : null,
-      room.owner ? h("p", { class: "hint" }, "Owner: ", h("b", {}, room.owner)) : null,
-      levelField(room),
-      direct ? h("p", { class: "hint" }, "A hidden conversation comes back with the next message.")
-        : null,
-      h("div", { class: "row end" }, shun, out));
-    return;
-  }
   const gone = h("button", {
     type: "button", class: "danger",
     onclick: async () => {
-      const back = room.owner ? " You can restore it in the settings for seven days." : "";
+      const back = !mine ? " This can't be undone."
+        : room.owner ? " You can restore it in the settings for seven days." : "";
       const question = `Delete “${room.title}” and all its messages?${back}`;
       if (!await confirm(question, "Delete the room")) return;
       try {
@@ -153,9 +146,19 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
       }
     },
   }, "Delete room");
+  if (!mine) {
+    box = dialog(room.title,
+      room.description ? h("p", {}, room.description) : null,
+      room.owner ? h("p", { class: "hint" }, "Owner: ", h("b", {}, room.owner)) : null,
+      levelField(room),
+      direct ? h("p", { class: "hint" }, "A hidden conversation comes back with the next message.")
+        : null,
+      h("div", { class: "row end" }, state.me.role && !direct && !lobby ? gone : null, shun, out));
+    return;
+  }
   box = form("Room settings", [...roomFields(room), levelField(room)], "Save", async (fields) => {
     changed(await patch(`rooms/${room.id}`, wanted(fields)));
-  }, gone, out);
+  }, lobby ? null : gone, out);
 }
 
 // Restores a deleted room under a new name: another room has taken its old one.

@@ -8,7 +8,7 @@ import { QUICK, pick } from "./emoji.js";
 import { log, move } from "./log.js";
 import { outbox } from "./outbox.js";
 import { address } from "./rooms.js";
-import { isMe, isMine, recall, room } from "./state.js";
+import { isMe, isMine, recall, room, state } from "./state.js";
 
 const list = $("messages");
 const bar = h("div", { class: "bar", role: "toolbar", "aria-label": "This message" });
@@ -25,7 +25,8 @@ export const messageActions = {
   },
 };
 
-const deletable = (message) => isMine(message) || isMe(room()?.owner);
+const deletable = (message) => isMine(message) || isMe(room()?.owner)
+  || (state.me.role && room()?.kind !== "direct");
 
 function messageOf(element) {
   const seq = Number(element?.dataset.seq);

@@ -1,5 +1,6 @@
 // The panel of the open room's members, and the line that names those who are typing.
 
+import { banPerson } from "./admin.js";
 import { $, avatar, h, tool } from "./dom.js";
 import { get } from "./api.js";
 import { blocks } from "./blocks.js";
@@ -84,6 +85,8 @@ function draw() {
       blocked ? "blocked" : ""].filter(Boolean);
     const block = isMe(person.name) ? null : tool("block",
       `${blocked ? "Unblock" : "Block"} ${person.name}`, () => blocks.set(person.name, !blocked));
+    const ban = isMe(person.name) || !state.me.role ? null : tool("trash", `Ban ${person.name}`,
+      () => banPerson(person.name));
     return h("li", {}, h("button", {
       type: "button", class: person.online ? "person" : "person away",
       title: isMe(person.name) ? null : `Message ${person.name}`,
@@ -91,7 +94,7 @@ function draw() {
     },
     h("span", { class: person.online ? "face here" : "face" }, avatar(person.name, person.color)),
     h("span", { class: "name" }, person.name), h("span", { class: "hint" }, words.join(", ")),
-    h("span", { class: "unseen" }, person.online ? ", online" : ", away")), block);
+    h("span", { class: "unseen" }, person.online ? ", online" : ", away")), block, ban);
   }));
 }
 

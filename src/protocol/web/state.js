@@ -68,5 +68,8 @@ export function forgetMine() {
   } catch { /* Storage is forbidden: nothing is stored. */ }
 }
 
+// The main room, which every server has.
+export const LOBBY = 1;
+
 // The token of the setup link in the address, if there is one.
 export const setupToken = () => /^#\/setup\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
