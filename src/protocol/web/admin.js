@@ -117,7 +117,9 @@ const HOURS = 24;
 
 // Bans a person from the server.
 export function banPerson(name) {
-  const reason = h("input", { id: "f-reason", name: "reason", autocomplete: "off", maxlength: 200 });
+  const reason = h("input", {
+    id: "f-reason", name: "reason", autocomplete: "off", maxlength: 200,
+  });
   const address = h("input", { type: "checkbox", name: "address" });
   const trouble = h("p", { class: "trouble", role: "alert" });
   const box = dialog(`Ban ${name}?`, h("form", {
@@ -135,8 +137,8 @@ export function banPerson(name) {
       }
     },
   },
-  h("p", {}, `${name} is logged out everywhere and can't come back. Messages stay; you can lift the `,
-    "ban in the server settings."),
+  h("p", {}, `${name} is logged out everywhere and can't come back. Messages stay. You can lift `,
+    "the ban in the server settings."),
   h("label", { for: "f-reason" }, "Reason (only administrators see it)"), reason,
   h("label", { class: "check" }, address, ` Also block their network address for ${HOURS} hours`),
   trouble,
