@@ -230,7 +230,7 @@ impl StreamScript for Script {
             Disconnect::Ended(CloseReason::Replaced) => Bye::Replaced,
             Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
             | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
-            | Disconnect::Ended(CloseReason::GuestsOff)
+            | Disconnect::Ended(CloseReason::GuestsOff | CloseReason::Banned)
             | Disconnect::Drips => Bye::SessionEnded,
             Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow
@@ -276,7 +276,8 @@ impl Script {
         let (account, context) = (self.account, &service.context(Source::Own));
         // The log may be ahead of the core, which will announce the newer entries, and does not yet
         // have the room state after them.
-        let heard = context.hub.call(Caller::Nobody, call::Heard).await.ok()?;
+        // And a caller whose login has ended meanwhile reads nothing that came later.
+        let heard = context.hub.call(self.caller.clone(), call::Heard).await.ok()?;
         let read = context.readers.read_in_turn(move |reader| Excerpt::read(reader, account, from));
         self.page_of(&context.hub, read.await.ok()?, from, heard).await
     }

@@ -167,13 +167,15 @@ pub(super) struct Known<'a> {
     since: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    banned: bool,
 }
 
 impl<'a> From<&'a Person> for Known<'a> {
     fn from(person: &'a Person) -> Known<'a> {
-        let &Person { ref name, guest, online, created, since, role } = person;
+        let &Person { ref name, guest, online, created, since, role, banned } = person;
         let role = role.map(Role::as_str);
-        Known { name: name.as_str(), guest, online, created, since: since.0, role }
+        Known { name: name.as_str(), guest, online, created, since: since.0, role, banned }
     }
 }
 
