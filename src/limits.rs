@@ -288,6 +288,10 @@ pub const DESCRIPTION_CHARS_MAX: usize = 70;
 pub const OPERATOR_LINE_BYTES_MAX: usize = 1_024;
 /// How long one command over that socket may take: the others wait for it. The disk may be slow.
 pub const OPERATOR_DEADLINE_MS: u64 = 10_000;
+/// Addresses that are banned at once: who has more to ban needs a firewall. Beyond it: refused.
+pub const BANNED_ADDRESSES_MAX: usize = 1_000;
+/// Minutes for which an address is banned: addresses change hands.
+pub const BAN_MINUTES_MAX: u64 = 30 * 24 * 60;
 /// The reason that somebody in charge gives: a line, not a letter.
 pub const REASON_CHARS_MAX: usize = 200;
 /// Characters of a room's password: at least, and at most (hashing reads all of them).

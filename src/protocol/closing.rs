@@ -12,6 +12,9 @@ pub(super) fn close_frame(why: Disconnect) -> CloseFrame {
         Disconnect::Ended(reason) => match reason {
             CloseReason::SessionEnded => (1008, "your session has ended; log in again"),
             CloseReason::RoomGone => (1000, "this room was closed"),
+            CloseReason::Banned => {
+                (1008, "you are banned from this server; ask its administrators")
+            }
             CloseReason::GuestsOff => {
                 (1008, "this server accepts no guests any more; make an account, or log in")
             }

@@ -264,7 +264,10 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             let (kind, body) = kind_and_body(act);
             return (kind, Some(deeds::signed(body, *by, reason.as_ref())));
         }
-        Entry::RoleChanged { .. } | Entry::PolicyChanged { .. } => {
+        Entry::RoleChanged { .. }
+        | Entry::PolicyChanged { .. }
+        | Entry::BanChanged { .. }
+        | Entry::AddressBanned { .. } => {
             deeds::kind_and_body(entry).expect("the kinds that are not above")
         }
     };

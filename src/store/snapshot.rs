@@ -3,9 +3,9 @@
 use rusqlite::{Connection, Row};
 
 use crate::chat::{
-    Account, AccountId, Color, DeletedRecord, Description, Guests, MemberRecord, Name, Policy,
-    Registration, Role, RoomId, RoomRecord, RoomSettings, Seq, Session, SessionId, Snapshot, Title,
-    Visibility,
+    Account, AccountId, BannedAddress, Color, DeletedRecord, Description, Guests, MemberRecord,
+    Name, Policy, Registration, Role, RoomId, RoomRecord, RoomSettings, Seq, Session, SessionId,
+    Snapshot, Title, Visibility,
 };
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
@@ -50,6 +50,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         rooms: rooms.into_iter().map(|(room, _)| room).collect(),
         deleted: deleted.collect(),
         policy: policy(connection)?,
+        banned: banned(connection)?,
         blocks: rows(connection, "SELECT * FROM block ORDER BY account, blocked", block)?,
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
@@ -75,6 +76,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         color: optional_text(row, "color", Color::new)?,
         created: Time(row.get("created")?),
         role: optional_text(row, "role", Role::parse)?,
+        banned: row.get("banned")?,
     })
 }
 
@@ -88,6 +90,16 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         created: Time(row.get("created")?),
         last_used: Time(row.get("last_used")?),
     })
+}
+
+/// In the order of the addresses, which is not that of their texts.
+fn banned(connection: &Connection) -> rusqlite::Result<Vec<BannedAddress>> {
+    let mut all = rows(connection, "SELECT address, until FROM banned", |row| {
+        let address = text(row, "address", |text| text.parse().ok())?;
+        Ok(BannedAddress { address, until: Time(row.get("until")?) })
+    })?;
+    all.sort_unstable_by_key(|one| one.address);
+    Ok(all)
 }
 
 fn policy(connection: &Connection) -> rusqlite::Result<Policy> {

@@ -56,7 +56,8 @@ pub(super) fn apply(
             block_changed(connection, *account, *blocked, *on)?;
         }
         Entry::RoleChanged { account, role } => {
-            let change = "UPDATE account SET role = ? WHERE id = ? AND key IS NOT NULL";
+            let change = "UPDATE account SET role = ?1 WHERE id = ?2 AND key IS NOT NULL
+                AND (banned = 0 OR ?1 IS NULL)";
             sql(change)?.execute(params![role.map(Role::as_str), signed(account.0)])?;
         }
         Entry::PolicyChanged { policy } => {
@@ -67,6 +68,12 @@ pub(super) fn apply(
             for row in rows {
                 sql("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)")?.execute(row)?;
             }
+        }
+        Entry::BanChanged { account, on } => ban_changed(connection, *account, *on)?,
+        Entry::AddressBanned { banned } => {
+            let row = params![banned.address.to_string(), banned.until.0];
+            sql("INSERT OR REPLACE INTO banned (address, until) VALUES (?, ?)")?.execute(row)?;
+            sql("DELETE FROM banned WHERE until <= ?")?.execute([time.0])?;
         }
         Entry::Deed { .. } => {} // A deed is not about another.
         Entry::RoomMade { room, owner, settings } => {
@@ -271,6 +278,18 @@ fn key_changed(
     Ok(())
 }
 
+/// Only for an account without a role. Its sessions end.
+fn ban_changed(connection: &Connection, account: AccountId, on: bool) -> rusqlite::Result<()> {
+    let change = "UPDATE account SET banned = ?1
+        WHERE id = ?2 AND gone IS NULL AND banned <> ?1 AND (?1 = 0 OR role IS NULL)";
+    let whose = params![on, signed(account.0)];
+    if connection.prepare_cached(change)?.execute(whose)? > 0 && on {
+        let end = "DELETE FROM session WHERE account = ?";
+        connection.prepare_cached(end)?.execute([signed(account.0)])?;
+    }
+    Ok(())
+}
+
 fn session_begun(
     connection: &Connection,
     time: Time,
@@ -283,7 +302,8 @@ fn session_begun(
     let begun = connection
         .prepare_cached(
             "INSERT INTO session (id, account, key, remember, agent, created, last_used)
-             SELECT ?1, id, ?2, ?3, ?4, ?5, ?5 FROM account WHERE id = ?6 AND gone IS NULL
+             SELECT ?1, id, ?2, ?3, ?4, ?5, ?5 FROM account
+             WHERE id = ?6 AND gone IS NULL AND banned = 0
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![signed(session.0), key, remember, agent, time.0, signed(account.0)])?;

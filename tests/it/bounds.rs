@@ -77,11 +77,13 @@ const FILLED: &[[&str; 3]] = &[
     ["DELETED_MEMBERS_MAX", DELETED, "so_many_are_kept_of_all"],
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
+    ["BANNED_ADDRESSES_MAX", BANS, "so_many_addresses_are_banned"],
     ["REACTIONS_MAX", MESSAGES, "a_message_bears_so_many_reactions"],
     ["REACTION_KINDS_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
     ["REACTIONS_PER_PERSON_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
 ];
 
+const BANS: &str = "src/chat/tests/bans.rs";
 const BLOCKS: &str = "src/chat/tests/blocks.rs";
 const CONNECTION: &str = "src/connection/tests.rs";
 const DELETED: &str = "src/chat/tests/deleted.rs";
@@ -103,6 +105,7 @@ const WRITING: &str = "src/store/tests/writing.rs";
 const NO_QUEUES: &[&str] = &[
     "AGENT_CHARS_MAX",
     "ANSWER_ITEMS_MAX",
+    "BAN_MINUTES_MAX",
     "BLOCKING_THREADS_MAX",
     "CLIENT_ID_BYTES_MAX",
     "COLOR_CHARS_MAX",

@@ -90,6 +90,8 @@ impl Chat {
             Entry::RoleChanged { role, .. } => self.setup_decided(*role),
             Entry::PolicyChanged { .. } => self.pending_policy = false,
             Entry::Deed { .. }
+            | Entry::BanChanged { .. }
+            | Entry::AddressBanned { .. }
             | Entry::Said { .. }
             | Entry::Edited { .. }
             | Entry::Deleted { .. }
@@ -115,8 +117,8 @@ impl Chat {
         let event = |room, author, color, kind| Event { room, time, author, color, kind };
         match entry {
             Entry::AccountMade { account, name, key, color } => {
-                let (created, role) = (time, None);
-                let made = Account { id: account, name, key, color, created, role };
+                let (created, role, banned) = (time, None, false);
+                let made = Account { id: account, name, key, color, created, role, banned };
                 if !self.accounts.insert(made) {
                     return Err(Refusal::NameTaken);
                 }
@@ -143,6 +145,8 @@ impl Chat {
             }
             Entry::RoleChanged { account, role } => self.role_changed(account, role),
             Entry::PolicyChanged { policy } => Ok(self.policy_changed(policy)),
+            Entry::BanChanged { account, on } => self.ban_changed(account, on),
+            Entry::AddressBanned { banned } => Ok(self.address_banned(time, banned)),
             Entry::Deed { act, .. } => self.apply(seq, time, *act, came),
             Entry::RoomMade { room, owner, settings } => {
                 let open = settings.visibility == Visibility::Public;

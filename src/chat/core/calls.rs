@@ -7,10 +7,11 @@ use crate::chat::state::purpose::{Identity, Origin, Who, account_of};
 use crate::chat::state::room::{Room, RoomRecord};
 use crate::chat::state::waits::{Awaited, WaitingCall};
 use crate::chat::state::work::Work;
-use crate::chat::types::{CallId, RoomId, RoomRef, Seq, SessionId, Title};
+use crate::chat::types::{CallId, LOBBY, RoomId, RoomRef, Seq, SessionId, Title};
 use crate::chat::vocabulary::Call;
 use crate::chat::vocabulary::{
-    Access, Answer, Caller, Effect, Page, PasswordState, Present, Refusal, RoomInfo, Space, call,
+    Access, Answer, Caller, Effect, Page, PasswordState, Present, Refusal, Role, RoomInfo, Space,
+    call,
 };
 use crate::crypto::KeyHash;
 use crate::limits::TOKEN_LIFE_SECS;
@@ -25,6 +26,9 @@ impl Chat {
         let identified = self.identify(caller);
         let account = identified.ok().flatten().map(|caller| caller.account);
         self.origin = Origin { source, account, subscription: None, operator };
+        if self.is_shut_out(source, account) {
+            return self.answer(id, Err(Refusal::Banned));
+        }
         if let Err(refusal) = self.charge_call(&call) {
             return self.answer(id, Err(refusal));
         }
@@ -50,6 +54,9 @@ impl Chat {
     /// key. An anonymous caller stays anonymous.
     fn is_still(&self, caller: Identity, key: Option<KeyHash>) -> Result<(), Refusal> {
         let Some(Who { account, session }) = caller else { return Ok(()) };
+        if self.is_banned(account) {
+            return Err(Refusal::Banned);
+        }
         let known =
             |key| self.accounts.by_key(key).is_some_and(|known| known.account.id == account);
         match (session, key) {
@@ -132,6 +139,16 @@ impl Chat {
             Call::ChangeRole(call) => self.change_role(id, caller, call),
             Call::Policy(_) => Ok(Some(Answer::Policy(self.policy()))),
             Call::ChangePolicy(call) => self.change_policy(id, caller, call),
+            Call::Ban(call) => self.ban(id, caller, call),
+            Call::BanAddress(call) => self.ban_address(id, caller, call),
+            Call::Banned(call) => self.banned(caller, call.after).map(Answer::Blocked).map(Some),
+            Call::BannedAddresses(_) => {
+                self.list_banned_addresses(caller).map(Answer::Addresses).map(Some)
+            }
+            Call::Demolish(call) => {
+                self.demolish(id, caller, call.room, call.reason).map(|()| None)
+            }
+            Call::Suppress(call) => self.suppress(id, caller, call).map(|()| None),
             Call::Setup(call) => self.set_up(id, caller, &call.token).map(|()| None),
         };
         match outcome {
@@ -148,6 +165,7 @@ impl Chat {
             | Call::RemoveRoom(call::RemoveRoom { room, .. }) => {
                 self.rooms.find(room).ok().map(|room| Awaited::Room(room.record.id))
             }
+            Call::Demolish(call) => Some(Awaited::Room(call.room)),
             Call::Enter(call::Enter { room, .. }) | Call::Exit(call::Exit { room }) => {
                 caller.map(|caller| Awaited::Membership(*room, caller.account))
             }
@@ -229,6 +247,9 @@ impl Chat {
             Caller::Nobody | Caller::Operator => return Ok(None),
             Caller::Key(key) => {
                 let known = self.accounts.by_key(&key).ok_or(Refusal::UnknownKey)?;
+                if known.account.banned {
+                    return Err(Refusal::Banned);
+                }
                 return Ok(Some(Who { account: known.account.id, session: None }));
             }
             Caller::Session(key) => (key, true),
@@ -353,7 +374,10 @@ impl Chat {
             }
             _ => self.find_visible(viewer, room, access)?,
         };
-        room.may_change(viewer, self.admits(room, access).is_ok())?;
+        // The lobby is the owner's of the server.
+        if room.record.id != LOBBY || !self.has_role(viewer, Role::Owner) {
+            room.may_change(viewer, self.admits(room, access).is_ok())?;
+        }
         Ok(room)
     }
 

@@ -70,6 +70,8 @@ impl Chat {
                 // The few people in charge must be able to act.
                 | Entry::RoleChanged { .. }
                 | Entry::PolicyChanged { .. }
+                | Entry::BanChanged { .. }
+                | Entry::AddressBanned { .. }
                 | Entry::Deed { .. },
                 _,
             ) => return Ok(()),
@@ -109,6 +111,8 @@ impl Chat {
             | Entry::Deleted { .. }
             | Entry::RoleChanged { .. }
             | Entry::PolicyChanged { .. }
+            | Entry::BanChanged { .. }
+            | Entry::AddressBanned { .. }
             | Entry::Deed { .. }
             | Entry::Reacted { on: false, .. } => Ok(()),
         }

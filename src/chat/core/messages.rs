@@ -4,9 +4,10 @@
 use crate::chat::core::Chat;
 use crate::chat::state::limiter::Kind;
 use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose};
+use crate::chat::state::room::Room;
 use crate::chat::types::{AccountId, CallId, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
-    Acted, Action, Answer, ClientEvent, Effect, Entry, Event, EventKind, Receipt, Refusal,
+    Acted, Action, Answer, ClientEvent, Effect, Entry, Event, EventKind, Receipt, Refusal, Role,
     RoomEvent, StreamEvent,
 };
 
@@ -37,6 +38,12 @@ impl Chat {
 
     /// The entry that proposes an account's action.
     fn acted(&mut self, account: AccountId, action: Action) -> Result<Entry, Refusal> {
+        if let Action::Delete { room, target } = action
+            && self.has_role(Some(account), Role::Administrator)
+            && !self.rooms.get(room).is_some_and(Room::is_direct)
+        {
+            return self.suppressed(account, room, target, None);
+        }
         let found = self.room_to_act(account, &action)?;
         found.may_touch(account, &action)?;
         self.refuse_blocked(found, &action)?;
@@ -77,7 +84,8 @@ impl Chat {
         let Some(stream) = self.streams.get(&base) else { return };
         let (protocol, account, session) = (stream.protocol, stream.account, stream.session);
         self.origin = Origin::connection(stream.source, Some(account), base);
-        if self.admit(Some(account)).is_err() {
+        let (source, banned) = (stream.source, self.is_banned(account));
+        if banned || self.is_going(source, Some(account)) {
             return; // This stream is about to end.
         }
         if let Some(session) = session {

@@ -9,7 +9,7 @@
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
 //!   `closing` (a room closes), `roles` (people in charge), `policy` (who may come
-//!   in), `subscriptions` and `streams` (connections), `messages`.
+//!   in), `bans`, `subscriptions` and `streams` (connections), `messages`.
 //! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
 //!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
 //!   work in several commands).
@@ -18,6 +18,7 @@
 //! A method that changes only one table belongs to that table, in `state`.
 
 mod apply;
+mod bans;
 mod blocks;
 mod calls;
 mod charge;
@@ -43,6 +44,7 @@ mod view;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 
 use crate::chat::core::apply::Came;
 use crate::chat::core::roles::Setup;
@@ -135,6 +137,8 @@ pub struct Chat {
     policy: Policy,
     fixed: FixedPolicy,
     pending_policy: bool,
+    /// The banned addresses, each until a time.
+    banned: BTreeMap<IpAddr, Time>,
     /// The last applied entry.
     last: Seq,
     /// The latest time of an applied entry.
@@ -183,6 +187,7 @@ impl Chat {
             policy: Policy::default(),
             fixed: settings.fixed,
             pending_policy: false,
+            banned: BTreeMap::new(),
             last: snapshot.last,
             told: Time(0),
         };

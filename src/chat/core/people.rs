@@ -109,6 +109,9 @@ impl Chat {
         session: NewSession,
     ) -> Result<(), Refusal> {
         let known = self.accounts.by_key(key).ok_or(Refusal::UnknownKey)?;
+        if known.account.banned {
+            return Err(Refusal::Banned);
+        }
         let account = known.account.id;
         let beginning = self.accounts.beginning(account);
         let mut standing = self.longest_unused_first(known);
@@ -288,11 +291,15 @@ impl Chat {
             created: account.created,
             since: since.map_or(Seq(0), |member| member.since),
             role: account.role,
+            banned: account.banned,
         }
     }
 
     pub(super) fn session_begun(&mut self, session: Session) -> Result<Answer, Refusal> {
-        self.accounts.get(session.account).ok_or(Refusal::UnknownKey)?;
+        let known = self.accounts.get(session.account).ok_or(Refusal::UnknownKey)?;
+        if known.account.banned {
+            return Err(Refusal::Banned);
+        }
         let id = session.id;
         if !self.accounts.begin(session, self.running) {
             return Err(Refusal::Unavailable); // Another proposer took the number.
@@ -354,7 +361,18 @@ impl Chat {
         if !self.accounts.change_key(account, key) {
             return Err(Refusal::Unavailable); // A random key never repeats.
         }
-        let Some(known) = self.accounts.get(account) else { return Ok(Answer::Done(())) };
+        self.lock_out(account, but, CloseReason::SessionEnded);
+        Ok(Answer::Done(()))
+    }
+
+    /// Ends the sessions of an account except one, and its connections with them.
+    pub(super) fn lock_out(
+        &mut self,
+        account: AccountId,
+        but: Option<SessionId>,
+        reason: CloseReason,
+    ) {
+        let Some(known) = self.accounts.get(account) else { return };
         let stays = |by: Option<SessionId>| by.is_some() && by == but;
         let streams = known.streams.iter().copied();
         let mut going: BTreeSet<SubscriptionId> = streams
@@ -372,8 +390,7 @@ impl Chat {
                 self.accounts.end(session);
             }
         }
-        self.unsubscribe_each(going, Some(CloseReason::SessionEnded), Then::Nothing);
-        Ok(Answer::Done(()))
+        self.unsubscribe_each(going, Some(reason), Then::Nothing);
     }
 
     pub(super) fn session_ended(&mut self, session: SessionId) {

@@ -6,8 +6,8 @@
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
+use crate::chat::source::Source;
 use crate::chat::state::purpose::{Identity, account_of};
-use crate::chat::state::subscription::Subscription;
 use crate::chat::state::work::Work;
 use crate::chat::types::{AccountId, CallId, SubscriptionId};
 use crate::chat::vocabulary::{
@@ -37,6 +37,9 @@ impl Chat {
     /// Admits a caller to a call.
     pub(super) fn admit_call(&self, caller: Identity, call: &Call) -> Result<(), Refusal> {
         let account = account_of(caller);
+        if self.is_shut_out(self.origin.source, account) {
+            return Err(Refusal::Banned); // Since the call came, and waited.
+        }
         if self.guests() == Guests::On || self.origin.operator || !self.is_unregistered(account) {
             return Ok(());
         }
@@ -103,14 +106,20 @@ impl Chat {
     pub(super) fn policy_changed(&mut self, policy: Policy) -> Answer {
         self.policy = policy;
         if self.guests() == Guests::Off {
-            self.put_out_guests(SubscriptionId(0));
+            self.put_out_all(SubscriptionId(0));
         }
         Answer::Policy(self.policy())
     }
 
-    /// Ends the connections of guests after that one. The log waits until all have ended.
-    pub(super) fn put_out_guests(&mut self, mut after: SubscriptionId) {
-        let out = Some(CloseReason::GuestsOff);
+    /// Whether a connection is about to end, because its client may stay no longer.
+    pub(super) fn is_going(&self, source: Source, account: Option<AccountId>) -> bool {
+        let out = self.admit(account).is_err() || self.is_shut_out(source, account);
+        out && self.work.iter().any(|work| matches!(work, Work::PutOut { .. }))
+    }
+
+    /// Ends the connections, after that one, of clients who may stay no longer. The log waits until
+    /// all have ended.
+    pub(super) fn put_out_all(&mut self, mut after: SubscriptionId) {
         loop {
             let rest = (Bound::Excluded(after), Bound::Unbounded);
             let subscribed = self.subscribed.range(rest).next().copied();
@@ -118,20 +127,23 @@ impl Chat {
             // (Their numbers differ.)
             let Some(next) = subscribed.into_iter().chain(stream).min() else { return };
             if !self.step() {
-                return self.work.push_back(Work::PutOutGuests { after });
+                return self.work.push_back(Work::PutOut { after });
             }
             after = next;
-            let account = match self.streams.get(&next) {
-                Some(stream) => Some(stream.account),
-                None => self.subscriptions.get(&next).and_then(Subscription::account),
+            let (source, account) = match (self.streams.get(&next), self.subscriptions.get(&next)) {
+                (Some(stream), _) => (stream.source, Some(stream.account)),
+                (None, Some(subscribed)) => (subscribed.source, subscribed.account()),
+                (None, None) => continue,
             };
-            if self.admit(account).is_ok() {
-                continue;
-            }
+            let reason = match self.admit(account) {
+                _ if self.is_shut_out(source, account) => CloseReason::Banned,
+                Err(_) => CloseReason::GuestsOff,
+                Ok(()) => continue,
+            };
             if self.streams.contains_key(&next) {
-                self.end_stream(next, out);
+                self.end_stream(next, Some(reason));
             } else {
-                self.unsubscribe(next, out);
+                self.unsubscribe(next, Some(reason));
             }
         }
     }

@@ -40,8 +40,17 @@ impl Chat {
             return Ok(None);
         }
         let account = caller.ok_or(Refusal::Unauthenticated)?.account;
-        let role = self.accounts.get(account).and_then(|known| known.account.role);
-        if role >= Some(least) { Ok(Some(account)) } else { Err(Refusal::Forbidden) }
+        if self.has_role(Some(account), least) {
+            Ok(Some(account))
+        } else {
+            Err(Refusal::Forbidden)
+        }
+    }
+
+    /// Whether an account has a role, or a higher one.
+    pub(super) fn has_role(&self, account: Option<AccountId>, least: Role) -> bool {
+        let known = account.and_then(|account| self.accounts.get(account));
+        known.and_then(|known| known.account.role) >= Some(least)
     }
 
     /// Proposes a deed of somebody in charge.
@@ -70,6 +79,9 @@ impl Chat {
         let (account, before) = (known.account.id, known.account.role);
         if known.is_guest() {
             return Err(Refusal::NotForGuests);
+        }
+        if known.account.banned && role.is_some() {
+            return Err(Refusal::Banned);
         }
         // An owner who could be put out by another would be at the mercy of a stolen login.
         if by.is_some() && before == Some(Role::Owner) && role != before {
@@ -122,8 +134,10 @@ impl Chat {
         account: AccountId,
         role: Option<Role>,
     ) -> Result<Answer, Refusal> {
-        let registered = |known: &&mut AccountState| !known.is_guest();
-        let known = self.accounts.get_mut(account).filter(registered);
+        let may = |known: &&mut AccountState| {
+            !known.is_guest() && !(known.account.banned && role.is_some())
+        };
+        let known = self.accounts.get_mut(account).filter(may);
         known.ok_or(Refusal::PersonNotFound)?.account.role = role;
         if role == Some(Role::Owner) {
             self.setup = None;

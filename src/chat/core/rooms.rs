@@ -9,7 +9,7 @@ use crate::chat::types::{
     AccountId, Author, CallId, LOBBY, Name, RoomId, RoomRef, Seq, Visibility,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, EventKind, Refusal, RoomSettings, call,
+    Access, Answer, Effect, Entry, Event, EventKind, Refusal, Role, RoomSettings, call,
 };
 use crate::limits::ROOMS_MAX;
 use crate::time::Time;
@@ -60,6 +60,9 @@ impl Chat {
     ) -> Result<Option<Answer>, Refusal> {
         let call::ChangeRoom { ref room, access, change, chance } = call;
         let room = self.changeable(caller, room, access)?;
+        if room.record.id == LOBBY && (change.visibility, &change.password) != (None, &None) {
+            return Err(Refusal::Forbidden); // It stays open to everybody.
+        }
         let (id, viewer, keep_members) = (room.record.id, account_of(caller), change.keep_members);
         let (settings, password_generation) = room.changed(change)?;
         if (&settings, password_generation)
@@ -81,7 +84,11 @@ impl Chat {
         };
         let entry =
             Entry::RoomChanged { room: id, settings, password_generation, link, keep_members };
-        self.propose(entry, Purpose::Call(to, viewer))?;
+        if id == LOBBY {
+            self.propose_deed(to, viewer, None, entry)?;
+        } else {
+            self.propose(entry, Purpose::Call(to, viewer))?;
+        }
         if renamed {
             self.rooms.reserve(folded);
         }
@@ -98,7 +105,16 @@ impl Chat {
         room: &RoomRef,
         access: Access,
     ) -> Result<(), Refusal> {
-        let (room, viewer) = (self.changeable(caller, room, access)?, account_of(caller));
+        let viewer = account_of(caller);
+        let room = match self.changeable(caller, room, access) {
+            Ok(room) if room.record.id == LOBBY => return Err(Refusal::Forbidden),
+            Ok(room) => room,
+            Err(refusal) if self.has_role(viewer, Role::Administrator) => {
+                let id = self.rooms.find(room).map_err(|_| refusal)?.record.id;
+                return self.demolish(call, caller, id, None);
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let (id, recoverable) = (room.record.id, room.record.owner.is_some());
         self.propose(Entry::RoomGone { room: id, recoverable }, Purpose::Call(call, viewer))?;
         if let Some(room) = self.rooms.get_mut(id) {

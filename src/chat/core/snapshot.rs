@@ -8,6 +8,7 @@ impl Chat {
     /// Fills an empty core.
     pub(super) fn restore(&mut self, snapshot: Snapshot) {
         self.policy = snapshot.policy;
+        self.banned = snapshot.banned.into_iter().map(|one| (one.address, one.until)).collect();
         for account in snapshot.accounts {
             self.accounts.insert(account);
         }
@@ -44,6 +45,7 @@ impl Chat {
             rooms: self.rooms.records(),
             blocks: self.accounts.blocks(),
             policy: self.policy,
+            banned: self.banned_addresses(),
             deleted: self.deleted.records(|account| self.accounts.get(account).is_some()),
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),

@@ -105,7 +105,9 @@ impl Chat {
     fn subscription_in(&mut self, base: SubscriptionId, room: RoomId) -> Option<SubscriptionId> {
         let stream = self.streams.get_mut(&base)?;
         let wanted = stream.only.as_ref().is_none_or(|only| only.contains(&room));
-        if !wanted || stream.rooms.contains_key(&room) {
+        // (A room that is closing has lost its members at once, and tells them bit by bit.)
+        let member = self.rooms.get(room).is_some_and(|room| room.has_member(Some(stream.account)));
+        if !wanted || !member || stream.rooms.contains_key(&room) {
             return None;
         }
         if stream.subscriptions + 1 == SUBSCRIPTIONS_PER_STREAM {

@@ -165,6 +165,9 @@ impl Chat {
         let Some(owner) = self.accounts.by_name(&folded) else {
             return Ok(Some(Author { account: None, name }));
         };
+        if owner.account.banned {
+            return Err(Refusal::Banned);
+        }
         let account = owner.account.id;
         let is_owner = caller.is_some_and(|known| known.account.id == account);
         // The grant is younger than the account, so its owner got it.
@@ -251,7 +254,7 @@ impl Chat {
         let standing = !self.closing && self.rooms.get(subscribed.room).is_some();
         let ended = session.is_some_and(|session| self.accounts.session(session).is_none())
             || account.is_some_and(|account| self.accounts.get(account).is_none());
-        if ended || self.admit(account).is_err() {
+        if ended || self.is_going(source, account) {
             return; // This subscription is about to end.
         }
         if let Some(session) = session {

@@ -86,7 +86,7 @@ impl Chat {
                 Work::Wake(awaited) => self.wake(awaited),
                 Work::Sweep { after } => self.sweep(after),
                 Work::CheckOrphans { after } => self.check_orphans(after),
-                Work::PutOutGuests { after } => self.put_out_guests(after),
+                Work::PutOut { after } => self.put_out_all(after),
                 Work::MoveUp => self.move_up(),
                 Work::Close => self.go_on_closing(),
             }

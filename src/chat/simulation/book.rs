@@ -2,6 +2,7 @@
 //! slow. After every entry the core must agree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::chat::simulation::TTL_SECS;
 use crate::chat::{
@@ -21,6 +22,8 @@ pub struct Book {
     pub blocks: BTreeSet<(AccountId, AccountId)>,
     /// Who may come in.
     pub policy: Policy,
+    /// The banned addresses.
+    pub banned: BTreeMap<IpAddr, Time>,
     /// The deleted rooms that can be restored.
     pub deleted: BTreeMap<RoomId, DeletedRecord>,
     /// The earlier keys of accounts.
@@ -64,7 +67,7 @@ impl Book {
             }
             Entry::SessionBegun { session, account, key, .. } => {
                 let known = self.sessions.values().any(|one| one.id == *session || one.key == *key);
-                self.accounts.contains_key(account) && !known
+                self.accounts.get(account).is_some_and(|account| !account.banned) && !known
             }
             Entry::SessionEnded { session } => self.sessions.contains_key(session),
             Entry::KeyChanged { account, key, .. } => {
@@ -103,9 +106,15 @@ impl Book {
                 self.deleted.contains_key(room) && !titled(&title.folded(), *room)
             }
             Entry::RoomPurged { room } => self.deleted.contains_key(room),
-            Entry::PolicyChanged { .. } => true,
-            Entry::RoleChanged { account, .. } => {
-                self.accounts.get(account).is_some_and(|known| known.key.is_some())
+            Entry::PolicyChanged { .. } | Entry::AddressBanned { .. } => true,
+            Entry::RoleChanged { account, role } => {
+                let may =
+                    |known: &Account| known.key.is_some() && !(known.banned && role.is_some());
+                self.accounts.get(account).is_some_and(may)
+            }
+            Entry::BanChanged { account, on } => {
+                let may = |known: &Account| known.banned != *on && !(*on && known.role.is_some());
+                self.accounts.get(account).is_some_and(may)
             }
             Entry::Said { room, .. }
             | Entry::Edited { room, .. }
@@ -129,6 +138,12 @@ impl Book {
                 let session = by.and_then(|by| self.sessions.get(&by));
                 let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
                 self.fits(entry) && theirs && (by.is_none() || by != *but)
+            }
+            Entry::BanChanged { account, on: true } => {
+                let session = by.and_then(|by| self.sessions.get(&by));
+                let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
+                // (Likewise.)
+                self.fits(entry) && (theirs || session.is_some_and(|one| one.account == *account))
             }
             _ => false,
         }
@@ -189,8 +204,10 @@ impl Book {
         match entry.act().clone() {
             Entry::AccountMade { account: id, name, key, color } => {
                 self.names.insert(id, name.clone());
-                self.accounts
-                    .insert(id, Account { id, name, key, color, created: time, role: None });
+                self.accounts.insert(
+                    id,
+                    Account { id, name, key, color, created: time, role: None, banned: false },
+                );
                 self.last_account = self.last_account.max(id.0);
                 self.join(id, LOBBY, seq);
             }
@@ -218,6 +235,14 @@ impl Book {
                 }
             }
             Entry::PolicyChanged { policy } => self.policy = policy,
+            Entry::AddressBanned { banned } => {
+                self.banned.insert(banned.address, banned.until);
+                self.banned.retain(|_, until| time < *until);
+            }
+            Entry::BanChanged { account, on } => {
+                self.accounts.get_mut(&account).expect("the entry fits").banned = on;
+                self.sessions.retain(|_, session| session.account != account || !on);
+            }
             Entry::RoleChanged { account, role } => {
                 self.accounts.get_mut(&account).expect("the entry fits").role = role;
             }
@@ -440,6 +465,8 @@ impl Book {
         assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
         assert!(self.blocks.iter().eq(&snapshot.blocks), "blocks differ from the log");
         assert_eq!(self.policy, snapshot.policy, "who may come in");
+        let banned = snapshot.banned.iter().map(|one| (&one.address, &one.until));
+        assert!(self.banned.iter().eq(banned), "banned addresses differ from the log");
         let deleted: Vec<_> = self.deleted.values().cloned().collect();
         assert_eq!(deleted, snapshot.deleted, "deleted rooms differ from the log");
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");

@@ -1,17 +1,34 @@
 //! People in charge: the operator at the shell, owners and administrators; and people who would
 //! like to be.
 
+use std::net::IpAddr;
+
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    AccountId, Caller, Entry, Guests, Name, Policy, Reason, Registration, Role, SessionId, call,
+    AccountId, BannedAddress, Caller, Entry, Guests, Name, Policy, Reason, Registration, Role,
+    SessionId, Source, call,
 };
+use crate::time::Time;
 
 impl Simulation {
     /// Somebody does what takes a role: mostly an account that has one.
     pub(super) fn somebody_rules(&mut self) {
         let caller = self.somebody_in_charge();
         let reason = self.dice.one_in(2).then(|| Reason::new("because")).flatten();
+        match self.dice.below(6) {
+            0..=1 => return self.somebody_bans(caller, reason),
+            2 => {
+                let room = self.some_room();
+                return self.asks(caller, |_| call::Demolish { room, reason });
+            }
+            3 => {
+                let any = (self.some_room(), self.some_seq());
+                let (room, target) = self.some_message(None).unwrap_or(any);
+                return self.asks(caller, |_| call::Suppress { room, target, reason });
+            }
+            _ => {}
+        }
         if self.dice.one_in(2) {
             let (name, role) = (self.an_accounts_name().as_str().into(), self.some_role());
             return self.asks(caller, |_| call::ChangeRole { name, role, reason });
@@ -27,6 +44,48 @@ impl Simulation {
         let then = Book { policy, accounts: self.book.accounts.clone(), ..Book::default() };
         let mut ended = self.world.unsubscribe(|_, one| !then.admits(one.account));
         ended.extend(self.world.end_streams(|one| !then.admits(Some(one.account))));
+        ended
+    }
+
+    fn somebody_bans(&mut self, caller: Caller, reason: Option<Reason>) {
+        if self.dice.one_in(3) {
+            let address = self.an_address();
+            let secs = (!self.dice.one_in(3)).then(|| 1 + self.dice.below(90));
+            return self.asks(caller, |_| call::BanAddress { address, secs, reason });
+        }
+        let (name, on) = (self.an_accounts_name().as_str().into(), self.dice.one_in(2));
+        let address_secs = self.dice.one_in(2).then(|| 1 + self.dice.below(90));
+        self.asks(caller, |_| call::Ban { name, on, address_secs, reason });
+    }
+
+    /// One of the two from which clients come.
+    pub(super) fn an_address(&mut self) -> IpAddr {
+        IpAddr::from([203, 0, 113, self.dice.below(2) as u8])
+    }
+
+    /// Whether nobody may come from there now, except people in charge.
+    pub(super) fn is_shut_out(&self, source: Source, account: Option<AccountId>) -> bool {
+        let Source::Address(address) = source else { return false };
+        let banned = self.book.banned.get(&address).is_some_and(|until| self.clock < *until);
+        let known = account.and_then(|account| self.book.accounts.get(&account));
+        banned && known.is_none_or(|known| known.role.is_none())
+    }
+
+    /// Everybody from a banned address is put out with the entry that bans it.
+    pub(super) fn an_address_goes(&mut self, time: Time, banned: BannedAddress) -> Vec<SessionId> {
+        let (mut now, now_is) = (self.book.banned.clone(), self.clock);
+        now.insert(banned.address, banned.until);
+        now.retain(|_, until| time < *until);
+        let accounts = &self.book.accounts;
+        let out = |source, account: Option<AccountId>| {
+            let Source::Address(address) = source else { return false };
+            let known = account.and_then(|account| accounts.get(&account));
+            let banned = now.get(&address).is_some_and(|until| now_is < *until);
+            banned && known.is_none_or(|known| known.role.is_none())
+        };
+        // (Also guests who may stay no longer; but these have gone before.)
+        let mut ended = self.world.unsubscribe(|_, one| out(one.source, one.account));
+        ended.extend(self.world.end_streams(|one| out(one.source, Some(one.account))));
         ended
     }
 

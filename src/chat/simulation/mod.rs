@@ -388,13 +388,14 @@ impl Simulation {
     fn expect_entry(&mut self, seq: Seq, time: Time, entry: &Entry) {
         let fits = self.book.fits(entry);
         let ended = match entry.act() {
-            Entry::SessionEnded { .. } | Entry::KeyChanged { .. } => {
+            Entry::SessionEnded { .. } | Entry::KeyChanged { .. } | Entry::BanChanged { .. } => {
                 let ends = |account, session| self.book.ends_subscription(entry, account, session);
                 let mut ended = self.world.unsubscribe(|_, one| ends(one.account, one.session));
                 ended.extend(self.world.end_streams(|one| ends(Some(one.account), one.session)));
                 ended
             }
             Entry::PolicyChanged { policy } => self.guests_go(*policy),
+            Entry::AddressBanned { banned } => self.an_address_goes(time, *banned),
             Entry::AccountEnded { account } if fits => {
                 self.clients.forget(*account);
                 self.world.unsubscribe(|_, member| member.account == Some(*account))

@@ -1,7 +1,5 @@
 //! People's actions: anything, in any order, mostly with existing names and keys.
 
-use std::net::IpAddr;
-
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Client;
@@ -144,12 +142,12 @@ impl Simulation {
         self.dice.pick(&rooms).expect("the lobby")
     }
 
-    fn some_seq(&mut self) -> Seq {
+    pub(super) fn some_seq(&mut self) -> Seq {
         Seq(1 + self.dice.below(self.disk.log.len() as u64 + 1))
     }
 
     /// A message, mostly the caller's own.
-    fn some_message(&mut self, by: Option<AccountId>) -> Option<(RoomId, Seq)> {
+    pub(super) fn some_message(&mut self, by: Option<AccountId>) -> Option<(RoomId, Seq)> {
         let said = |(index, (_, entry)): (usize, &(Time, Entry))| match entry {
             Entry::Said { room, author, .. } if by.is_none() || author.account == by => {
                 Some((*room, Seq(index as u64 + 1)))
@@ -331,8 +329,11 @@ impl Simulation {
             Caller::Nobody | Caller::Operator => (None, None, None),
             Caller::Key(key) => {
                 let mut all = self.book.accounts.values();
-                let account = all.find(|known| known.key == Some(*key)).map(|known| known.id);
-                (None, account, Some(Refusal::UnknownKey))
+                let known = all.find(|known| known.key == Some(*key));
+                match known {
+                    Some(known) if known.banned => (None, None, Some(Refusal::Banned)),
+                    known => (None, known.map(|known| known.id), Some(Refusal::UnknownKey)),
+                }
             }
             Caller::Session(key) => {
                 let session = self.live_session(key);
@@ -351,14 +352,27 @@ impl Simulation {
     fn ask(&mut self, caller: Caller, call: Call, shown: Shown) {
         let ask = CallId(self.number());
         let Shown { session, account, refused } = shown;
+        let sources = [Source::Local, Source::Unknown, Source::of(self.an_address())];
+        let source = self.dice.pick(&sources).expect("one of three");
+        let out = self.is_shut_out(source, account);
+        let refused = if out { Some(Refusal::Banned) } else { refused };
+        match &call {
+            Call::Subscribe(call::Subscribe { subscription, .. }) => {
+                let member = self.world.members.get_mut(subscription);
+                member.expect("a connection that asks").source = source;
+            }
+            Call::OpenStream(call::OpenStream { subscription, .. }) => {
+                if let Some(stream) = self.world.streams.get_mut(subscription) {
+                    stream.source = source;
+                }
+            }
+            _ => {}
+        }
         let opens = match &call {
             Call::Room(call::Room { room, access }) => self.opens(room, *access),
             _ => false,
         };
         self.world.asks.insert(ask, Asked { call: call.clone(), session, account, refused, opens });
-        let address = IpAddr::from([203, 0, 113, self.dice.below(2) as u8]);
-        let sources = [Source::Local, Source::Unknown, Source::of(address)];
-        let source = self.dice.pick(&sources).expect("one of three");
         self.give(Command::Call { id: ask, source, caller, call });
     }
 
@@ -406,7 +420,9 @@ impl Simulation {
         let session = held.or(session.filter(|_| account.is_some() && who == account));
         let (standing, left, hearing) = (false, false, Hearing::NotYet);
         let tells = Default::default();
+        let source = Source::Local; // Chosen when it asks.
         let member = Member {
+            source,
             protocol,
             room,
             account,

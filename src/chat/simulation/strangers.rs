@@ -1,7 +1,8 @@
 //! Entries from another proposer: they may fit, or not.
 
 use crate::chat::simulation::{STRANGER, Simulation};
-use crate::chat::{AccountId, Author, Entry, Name, RoomId, SessionId, Visibility};
+use crate::chat::{AccountId, Author, BannedAddress, Entry, Name, RoomId, SessionId, Visibility};
+use crate::time::Time;
 
 impl Simulation {
     /// An entry from another proposer: it may fit, or not.
@@ -84,7 +85,13 @@ impl Simulation {
     /// A deed of somebody in charge, who need not have the role: whoever wrote it has checked that.
     fn a_strangers_deed(&mut self) -> Entry {
         let (account, role) = (AccountId(1 + self.dice.below(6)), self.some_role());
-        let act = Box::new(match self.dice.below(3) {
+        let banned = BannedAddress {
+            address: self.an_address(),
+            until: Time(self.clock.0 + self.dice.below(60_000_000).cast_signed()),
+        };
+        let act = Box::new(match self.dice.below(6) {
+            1 => Entry::BanChanged { account, on: self.dice.one_in(2) },
+            2 => Entry::AddressBanned { banned },
             0 => Entry::PolicyChanged { policy: self.some_policy() },
             _ => Entry::RoleChanged { account, role },
         });

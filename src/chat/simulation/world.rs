@@ -8,8 +8,8 @@ use crate::chat::simulation::book::Book;
 use crate::chat::{
     Access, AccountId, Acted, Action, Answer, Call, CallId, ClientEvent, CloseReason, Effect,
     Entry, Event, EventKind, Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt,
-    Refusal, RoomEvent, RoomId, RoomRef, RoomSettings, Seq, SessionId, StreamEvent, SubscriptionId,
-    Visibility, call,
+    Refusal, RoomEvent, RoomId, RoomRef, RoomSettings, Seq, SessionId, Source, StreamEvent,
+    SubscriptionId, Visibility, call,
 };
 use crate::time::Time;
 
@@ -35,6 +35,7 @@ pub enum Hearing {
 
 /// A connection that has asked for a subscription.
 pub struct Member {
+    pub source: Source,
     pub protocol: ProtocolId,
     pub room: RoomId,
     pub account: Option<AccountId>,
@@ -54,6 +55,7 @@ pub struct Member {
 
 /// A connection that has asked for a stream.
 pub struct View {
+    pub source: Source,
     pub account: AccountId,
     pub session: Option<SessionId>,
     pub only: Option<Vec<RoomId>>,
@@ -78,6 +80,7 @@ impl View {
         standing: bool,
     ) -> View {
         View {
+            source: Source::Local,
             account,
             session,
             only,

@@ -35,6 +35,8 @@ pub struct Account {
     pub created: Time,
     /// Its role on the server; never a guest's.
     pub role: Option<Role>,
+    /// Whether it is banned; never with a role.
+    pub banned: bool,
 }
 
 /// A session, as the core keeps it and as it is restored.
@@ -113,6 +115,8 @@ pub struct Accounts {
     ticked: Time,
     /// Guests without a session.
     over: BTreeSet<AccountId>,
+    /// The accounts that are banned.
+    pub banned: BTreeSet<AccountId>,
     /// The names of pending accounts, with their looks.
     reserved: HashMap<Folded, [Folded; 2]>,
     /// The number of pending sessions by account; a guest's, before the account exists.
@@ -221,6 +225,7 @@ impl Accounts {
             blocking: false,
         };
         self.over.extend(known.is_over().then_some(known.account.id));
+        self.banned.extend(known.account.banned.then_some(known.account.id));
         self.accounts.insert(known.account.id, known);
         true
     }
@@ -246,6 +251,7 @@ impl Accounts {
             self.by_look.remove(&look, id);
         }
         self.over.remove(&id);
+        self.banned.remove(&id);
         Some(known)
     }
 
@@ -317,16 +323,15 @@ impl Accounts {
     }
 
     /// Adds a session from the log. `false`: its number or key exists already, or its account does
-    /// not.
+    /// not, or is banned.
     ///
     /// `now`: by the monotonic clock. (A restored session was used before the start, where both
     /// clocks agree.)
     pub fn begin(&mut self, session: Session, now: Time) -> bool {
         let known = self.sessions.contains_key(&session.id)
             || self.by_session_key.contains_key(&session.key);
-        let Some(owner) = self.accounts.get_mut(&session.account).filter(|_| !known) else {
-            return false;
-        };
+        let owner = self.accounts.get_mut(&session.account).filter(|owner| !owner.account.banned);
+        let Some(owner) = owner.filter(|_| !known) else { return false };
         self.last_session = self.last_session.max(session.id.0);
         let guest = owner.is_guest();
         owner.sessions.push(session.id);

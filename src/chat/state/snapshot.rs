@@ -3,7 +3,7 @@
 use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::{DeletedRecord, RoomRecord};
 use crate::chat::types::{AccountId, RoomId, Seq};
-use crate::chat::vocabulary::Policy;
+use crate::chat::vocabulary::{BannedAddress, Policy};
 use crate::time::Time;
 
 /// The complete lasting state, as the tables beside the log store it: a core starts from it.
@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub blocks: Vec<(AccountId, AccountId)>,
     /// Who may come in.
     pub policy: Policy,
+    /// The banned addresses, in order.
+    pub banned: Vec<BannedAddress>,
     /// The deleted rooms that their owners can restore.
     pub deleted: Vec<DeletedRecord>,
     /// The highest account number ever used: a guest's is not reused.

@@ -35,8 +35,8 @@ pub enum Work {
     CheckOrphans { after: Option<RoomId> },
     /// Issues the effects that are due in the queue behind the log.
     MoveUp,
-    /// Guests may stay no longer: ends their connections after that one.
-    PutOutGuests { after: SubscriptionId },
+    /// Some may stay no longer, guests or an address: ends their connections after that one.
+    PutOut { after: SubscriptionId },
     /// Ends everything at shutdown.
     Close,
 }
@@ -49,7 +49,7 @@ impl Work {
             | Work::EndAccount { .. }
             | Work::Return { .. }
             | Work::CloseRoom(_)
-            | Work::PutOutGuests { .. } => true,
+            | Work::PutOut { .. } => true,
             Work::Unsubscribe { reason, .. } => reason.is_some_and(CloseReason::cuts),
             _ => false,
         }

@@ -16,7 +16,15 @@ pub(super) fn core_from(people: &[&str], change: impl FnOnce(&mut Snapshot)) -> 
 
 pub(super) fn account(id: u64) -> Account {
     let (id, name, created) = (AccountId(id), name(&format!("n{id}")), NOON);
-    Account { id, key: Some(key(name.as_str())), name, color: None, created, role: None }
+    Account {
+        id,
+        key: Some(key(name.as_str())),
+        name,
+        color: None,
+        created,
+        role: None,
+        banned: false,
+    }
 }
 
 pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {

@@ -1,6 +1,7 @@
 //! The rules of the contract as the core applies them, readable as its specification: one file for
 //! each topic. Here: a core with a log that replies on demand.
 
+mod bans;
 mod blocks;
 mod clock;
 mod closing;

@@ -5,8 +5,9 @@ use crate::chat::types::{
     AccountId, Color, Name, ProtocolId, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Acted, Action, Answer, DeletedInfo, DirectRoom, Member, MembershipMarks, NameClaim,
-    OpenedStream, Page, Place, PolicyInfo, RoomChange, RoomInfo, RoomSettings, SessionInfo,
+    Access, Acted, Action, Answer, BannedAddress, DeletedInfo, DirectRoom, Member, MembershipMarks,
+    NameClaim, OpenedStream, Page, Place, PolicyInfo, RoomChange, RoomInfo, RoomSettings,
+    SessionInfo,
 };
 use crate::crypto::KeyHash;
 
@@ -107,6 +108,12 @@ calls! {
     Setup => Done: (),
     Policy => Policy: PolicyInfo,
     ChangePolicy => Policy: PolicyInfo,
+    Ban => Done: (),
+    BanAddress => Done: (),
+    Banned => Blocked: Page<super::Person, AccountId>,
+    BannedAddresses => Addresses: Vec<BannedAddress>,
+    Demolish => Done: (),
+    Suppress => Acted: Acted,
 }
 
 /// Creates an account.

@@ -1,5 +1,8 @@
 //! The calls of people in charge: see `chat/core/roles.rs`.
 
+use std::net::IpAddr;
+
+use crate::chat::types::{AccountId, RoomId, Seq};
 use crate::chat::vocabulary::{Guests, Reason, Registration, Role};
 use crate::crypto::KeyHash;
 
@@ -38,6 +41,65 @@ pub struct ChangePolicy {
     pub registration: Option<Registration>,
     /// `None` keeps it.
     pub guests: Option<Guests>,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// Bans an account, or lifts its ban; for administrators. Nobody with a role is banned:
+/// [`Refusal::Forbidden`].
+///
+/// [`Refusal::Forbidden`]: crate::chat::Refusal::Forbidden
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ban {
+    /// The account's name, or that of an anonymous person in a room; case does not count.
+    pub name: Box<str>,
+    /// `true` bans, `false` lifts the ban.
+    pub on: bool,
+    /// Also bans the addresses from which the person is connected now, for so many seconds. For an
+    /// anonymous person this is the whole ban.
+    pub address_secs: Option<u64>,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// Bans an address, or lifts its ban; for administrators.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BanAddress {
+    /// The address; of IPv6, its network of 64 bits.
+    pub address: IpAddr,
+    /// For so many seconds; `None` lifts the ban.
+    pub secs: Option<u64>,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// Lists the banned accounts, by number: a page; for administrators.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Banned {
+    /// The page starts after this number.
+    pub after: AccountId,
+}
+
+/// Lists the banned addresses; for administrators.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BannedAddresses;
+
+/// Removes a room of others, for good; for administrators.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Demolish {
+    /// The room: neither the lobby nor a room for two.
+    pub room: RoomId,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// Deletes a message of anybody, outside of rooms for two; for administrators.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Suppress {
+    /// The message's room.
+    pub room: RoomId,
+    /// The message.
+    pub target: Seq,
     /// Why.
     pub reason: Option<Reason>,
 }

@@ -138,7 +138,7 @@ pub enum Answer {
     Sessions(Vec<SessionInfo>),
     /// An account.
     Person(Person),
-    /// The accounts that the caller has blocked, by number.
+    /// The accounts that the caller has blocked, or that are banned, by number.
     Blocked(Page<Person, AccountId>),
     /// The people present in a room, in the order of arrival.
     Present(Page<Present, u64>),
@@ -175,6 +175,9 @@ pub enum Answer {
     PasswordState(PasswordState),
     /// Who may come in.
     Policy(PolicyInfo),
+    /// The banned addresses, in order; at most
+    /// [`BANNED_ADDRESSES_MAX`](crate::limits::BANNED_ADDRESSES_MAX).
+    Addresses(Vec<BannedAddress>),
 }
 
 /// Who may come in.
@@ -301,6 +304,8 @@ pub struct Person {
     pub since: Seq,
     /// The account's role on the server.
     pub role: Option<Role>,
+    /// Whether the account is banned.
+    pub banned: bool,
 }
 
 /// A person present in a room.

@@ -4,7 +4,7 @@ use crate::chat::types::{
     AccountId, Author, ClientId, Color, Description, Emoji, Name, RoomId, Seq, SessionId, Title,
     Visibility,
 };
-use crate::chat::vocabulary::{Policy, Reason, Role};
+use crate::chat::vocabulary::{BannedAddress, Policy, Reason, Role};
 use crate::crypto::KeyHash;
 
 /// An entry of the log. Lasting state changes only by an entry.
@@ -197,6 +197,18 @@ pub enum Entry {
         /// All of it, as it is now.
         policy: Policy,
     },
+    /// An account is banned from now on, which ends its sessions; or it is no longer.
+    BanChanged {
+        /// The account; one without a role.
+        account: AccountId,
+        /// `true` bans, `false` lifts the ban.
+        on: bool,
+    },
+    /// An address is banned for a time.
+    AddressBanned {
+        /// The address, and until when; a time that is over lifts the ban.
+        banned: BannedAddress,
+    },
     /// What somebody in charge has done. It has the effect of `act`; the log refuses it if `by` has
     /// lost the role by then.
     Deed {
@@ -221,7 +233,8 @@ impl Entry {
     /// The least role of an account that may do this for the sake of its role.
     pub fn least_role(&self) -> Role {
         match self.act() {
-            Entry::RoleChanged { .. } => Role::Owner,
+            // The lobby is the owner's.
+            Entry::RoleChanged { .. } | Entry::RoomChanged { .. } => Role::Owner,
             _ => Role::Administrator,
         }
     }

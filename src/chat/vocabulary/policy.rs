@@ -1,5 +1,18 @@
 //! Who may come in: the settings that people in charge change while the server runs.
 
+use std::net::IpAddr;
+
+use crate::time::Time;
+
+/// An address from which nobody may come for a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BannedAddress {
+    /// The address; of IPv6, its network of 64 bits.
+    pub address: IpAddr,
+    /// The end of the ban.
+    pub until: Time,
+}
+
 /// Who may make an account.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum Registration {

@@ -17,6 +17,8 @@ pub enum CloseReason {
     GaveWay,
     /// The server takes guests no more.
     GuestsOff,
+    /// The account or the address is banned.
+    Banned,
     /// The server shuts down.
     ShuttingDown,
 }
@@ -25,7 +27,7 @@ impl CloseReason {
     /// Whether the connection hears nothing from the entry on that ends it: not even what is behind
     /// that entry on its way into the log.
     pub fn cuts(self) -> bool {
-        matches!(self, CloseReason::GuestsOff)
+        matches!(self, CloseReason::GuestsOff | CloseReason::Banned)
     }
 }
 
@@ -66,6 +68,8 @@ pub enum Refusal {
     RegistrationClosed,
     /// The server takes no guests.
     GuestsOff,
+    /// Somebody in charge has banned the account, or the address.
+    Banned,
     /// Only a registered account may do this, or have this done to it.
     NotForGuests,
     /// The room's token is missing, or is older than the room's password.

@@ -75,6 +75,8 @@ pub(super) struct Failure {
 const TOO_MANY: u16 = 305;
 /// The number of a refusal because the server takes no guests.
 const NO_GUESTS: u16 = 306;
+/// The number of a refusal because the person or the address is banned.
+const BANNED: u16 = 307;
 
 impl Failure {
     pub fn new(code: u16, field: impl Into<String>) -> Failure {
@@ -86,7 +88,7 @@ impl Failure {
         match self.code {
             101 | 201 => 404,
             104 | 304 | 402 => 401,
-            301 | NO_GUESTS | 403 | 508 => 403,
+            301 | NO_GUESTS | BANNED | 403 | 508 => 403,
             TOO_MANY => 429,
             503 | 507 => 503,
             404.. => self.code,
@@ -107,6 +109,7 @@ impl Failure {
             301 => "Could not establish session",
             303 => "Invalid JSON",
             TOO_MANY => "Too many requests",
+            BANNED => "Client error: You are banned from this server",
             NO_GUESTS => "Client error: No guests here, log in with an account",
             304 => "Unauthorized operation",
             402 => "Token error: Unauthorized signing method",
@@ -189,6 +192,7 @@ impl From<Refusal> for Failure {
         let (code, field) = match refusal {
             Refusal::RoomNotFound => (101, ""),
             Refusal::GuestsOff => (NO_GUESTS, ""),
+            Refusal::Banned => (BANNED, ""),
             Refusal::TitleTaken => (102, "title"),
             // A client with an invalid session is a guest here, so the first two cannot happen.
             Refusal::Unauthenticated

@@ -22,6 +22,7 @@ pub(super) enum Code {
     WrongPassword,
     GuestsOff,
     RegistrationClosed,
+    Banned,
     NotFound,
     RoomNotFound,
     MessageNotFound,
@@ -54,7 +55,7 @@ impl Code {
     }
 
     #[cfg(test)]
-    pub const ALL: [Code; 24] = [
+    pub const ALL: [Code; 25] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -63,6 +64,7 @@ impl Code {
         Code::WrongPassword,
         Code::GuestsOff,
         Code::RegistrationClosed,
+        Code::Banned,
         Code::NotFound,
         Code::RoomNotFound,
         Code::MessageNotFound,
@@ -109,6 +111,9 @@ impl Code {
                 "registration_closed",
                 "this server accepts no new accounts; ask its owner for one",
             ),
+            Code::Banned => {
+                (403, "banned", "you are banned from this server; ask its administrators")
+            }
             Code::MediaType => (
                 415,
                 "bad_request",
@@ -311,6 +316,7 @@ impl From<Refusal> for Failure {
             Refusal::NotMember => return Failure::not_member(),
             Refusal::RegistrationClosed => Code::RegistrationClosed,
             Refusal::GuestsOff => Code::GuestsOff,
+            Refusal::Banned => Code::Banned,
             Refusal::NotForGuests => {
                 let says = "this takes a registered account, not a guest; register first";
                 return Failure::from(Code::Forbidden).saying(says);
@@ -386,6 +392,8 @@ fn wanted(field: &str) -> &'static str {
         "token" => "token must be the last part of the setup link that the server printed",
         "registration" => "registration must be open, invite or closed",
         "guests" => "guests must be on, rooms or off",
+        "minutes" | "address_minutes" => "this field must be minutes, from 1 to 43200 (30 days)",
+        "address" => "address must be an address of another machine, such as 203.0.113.7",
         "visibility" => "visibility must be public, private or hidden",
         "password" => {
             "password must be 8 to 256 characters for a private or hidden room; leave it out for \

@@ -233,7 +233,7 @@ impl StreamScript for Script {
             Disconnect::Ended(CloseReason::Replaced) => Bye::Replaced,
             Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
             | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
-            | Disconnect::Ended(CloseReason::GuestsOff)
+            | Disconnect::Ended(CloseReason::GuestsOff | CloseReason::Banned)
             | Disconnect::Drips => Bye::SessionEnded,
             Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow
@@ -278,8 +278,9 @@ impl Script {
     async fn read(&self, service: &Rc<Service>, from: Seq) -> Option<StreamPage> {
         let (account, context) = (self.account, &service.context(Source::Own));
         // The log may be ahead of the core. The core announces those entries later, and does not
-        // have the rooms' state after them yet.
-        let heard = context.hub.call(Caller::Nobody, call::Heard).await.ok()?;
+        // have the rooms' state after them yet. A caller whose login has ended meanwhile reads
+        // nothing newer.
+        let heard = context.hub.call(self.caller.clone(), call::Heard).await.ok()?;
         let read = context.readers.read_in_turn(move |reader| Excerpt::read(reader, account, from));
         self.page_of(&context.hub, read.await.ok()?, from, heard).await
     }

@@ -55,6 +55,10 @@ fn owners_only(refusal: Refusal) -> Failure {
                         role is taken at the server's shell: shanty admin revoke NAME";
             Failure::from(Code::Forbidden).saying(says)
         }
+        Refusal::Banned => {
+            let says = "this account is banned; lift the ban before you give it a role";
+            Failure::from(Code::Forbidden).saying(says)
+        }
         refusal => refusal.into(),
     }
 }
@@ -111,7 +115,7 @@ fn shown(info: &PolicyInfo) -> Response {
 }
 
 /// A refusal of what only people in charge may do.
-fn admins_only(refusal: Refusal) -> Failure {
+pub(super) fn admins_only(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::Forbidden => {
             let says = "only administrators of the server may do this; ask one of them";

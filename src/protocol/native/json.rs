@@ -169,13 +169,15 @@ pub(super) struct PersonJson<'a> {
     since: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    banned: bool,
 }
 
 impl<'a> From<&'a Person> for PersonJson<'a> {
     fn from(person: &'a Person) -> PersonJson<'a> {
-        let &Person { ref name, guest, online, created, since, role } = person;
+        let &Person { ref name, guest, online, created, since, role, banned } = person;
         let role = role.map(Role::as_str);
-        PersonJson { name: name.as_str(), guest, online, created, since: since.0, role }
+        PersonJson { name: name.as_str(), guest, online, created, since: since.0, role, banned }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chat::{Acted, Action, Caller, ClientId, Emoji, Name, RoomId, Seq, call};
+use crate::chat::{Acted, Action, Caller, ClientId, Emoji, Name, Refusal, RoomId, Seq, call};
 use crate::http::{Request, Response};
 use crate::limits::READ_LATE_MS;
 use crate::protocol::native::asking::{self, about, media_type};
@@ -118,6 +118,15 @@ pub(super) async fn delete(
 ) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let target = fields::seq(seq)?;
+    // With a reason, an administrator acts as one. (Without, too.)
+    if let Some(reason) = asking::fields_or_none(request)?.reason()? {
+        let call = call::Suppress { room, target, reason: Some(reason) };
+        match context.hub.call(caller.clone(), call).await {
+            Ok(_) => return Ok(Response::new(204)),
+            Err(Refusal::Forbidden | Refusal::RoomNotFound) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
     context.hub.call(caller, call::Act(Action::Delete { room, target })).await?;
     Ok(Response::new(204))
 }

@@ -9,10 +9,11 @@
 //! description. A decision that needs the core's state is a new call in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `rooms`, `messages` and `search`, a topic each. `json` and
+//! then `identity`, `in_charge`, `bans`, `rooms`, `messages` and `search`, a topic each. `json` and
 //! `fields` are output and input; `codec`, `framing`, `frames` and `events` are the stream.
 
 mod asking;
+mod bans;
 mod codec;
 mod cursor;
 mod errors;
@@ -78,6 +79,12 @@ const ROUTES: &[Route] = routes! {
     Get "/api/v1/users/{name}" => identity::person(name),
     Put "/api/v1/users/{name}/room" => rooms::direct(name),
 
+    Put "/api/v1/users/{name}/ban" => bans::ban(name),
+    Delete "/api/v1/users/{name}/ban" => bans::lift(name),
+    Get "/api/v1/bans/users" => bans::users(),
+    Get "/api/v1/bans/addresses" => bans::addresses(),
+    Put "/api/v1/bans/addresses/{address}" => bans::ban_address(address),
+    Delete "/api/v1/bans/addresses/{address}" => bans::lift_address(address),
     Get "/api/v1/server/settings" => in_charge::settings(),
     Patch "/api/v1/server/settings" => in_charge::change_settings(),
     Post "/api/v1/setup" => in_charge::set_up(),

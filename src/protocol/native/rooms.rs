@@ -108,6 +108,15 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
 
 pub(super) async fn remove(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
+    // With a reason, an administrator acts as one. (Without, too, in a room of others.)
+    if let Some(reason) = asking::fields_or_none(request)?.reason()? {
+        let call = call::Demolish { room, reason: Some(reason) };
+        match context.hub.call(caller.clone(), call).await {
+            Ok(_) => return Ok(Response::new(204)),
+            Err(Refusal::Forbidden) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
     let call = call::RemoveRoom { room: RoomRef::Id(room), access: Access::Member };
     context.hub.call(caller, call).await?;
     Ok(Response::new(204))

@@ -123,6 +123,7 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::NotForGuests
         | Refusal::RegistrationClosed
         | Refusal::GuestsOff
+        | Refusal::Banned
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
         | Refusal::TooManyReactions

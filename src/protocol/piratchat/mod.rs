@@ -231,6 +231,7 @@ impl From<Refusal> for Failure {
             Refusal::Unauthenticated => (401, "the session is unknown or has ended; log in again"),
             Refusal::UnknownKey => (401, "no account has this key; check it, or register"),
             Refusal::RegistrationClosed => return CLOSED,
+            Refusal::Banned => (403, "you are banned from this server; ask its administrators"),
             Refusal::GuestsOff => (403, "this server accepts no guests; register, and log in"),
             Refusal::NameInvalid => (400, "a username is 1 to 32 letters and digits (A-Z a-z 0-9)"),
             Refusal::NameTaken => (409, "this username is taken; choose another"),

@@ -55,6 +55,7 @@ pub fn told(task: &AdminTask, outcome: Result<(), Refusal>) -> Result<String, St
         (Err(Refusal::NotForGuests), _) => {
             Err(format!("{name} is a guest: only a registered account can have a role"))
         }
+        (Err(Refusal::Banned), _) => Err(format!("{name} is banned: lift the ban first")),
         (Err(_), _) => Err("this cannot be saved now: try again".to_owned()),
     }
 }

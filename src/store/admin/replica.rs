@@ -9,7 +9,7 @@ use crate::store::{OpenError, messages, schema, tables};
 use crate::time::Time;
 
 /// The compared tables, each with the columns that are not: those that change without an entry.
-const TABLES: [(&str, &[&str]); 8] = [
+const TABLES: [(&str, &[&str]); 9] = [
     ("account", &[]),
     ("session", &["last_used"]),
     ("room", &[]),
@@ -17,6 +17,7 @@ const TABLES: [(&str, &[&str]); 8] = [
     ("lost", &[]),
     ("block", &[]),
     ("setting", &[]),
+    ("banned", &[]),
     ("reaction", &[]),
 ];
 

@@ -235,7 +235,7 @@ impl Log {
 
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
-        let Snapshot { accounts, sessions, rooms, deleted, blocks, policy, .. } = &expected;
+        let Snapshot { accounts, sessions, rooms, deleted, blocks, policy, banned, .. } = &expected;
         for (tables, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
@@ -243,6 +243,7 @@ impl Log {
             ("blocks", *blocks == found.blocks),
             ("deleted rooms", *deleted == found.deleted),
             ("settings of the server", *policy == found.policy),
+            ("banned addresses", *banned == found.banned),
             ("last numbers", expected == found),
         ] {
             if !same {

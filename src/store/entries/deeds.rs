@@ -3,13 +3,21 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::{AccountId, Entry, Guests, Policy, Reason, Registration, Role};
+use crate::chat::{AccountId, BannedAddress, Entry, Guests, Policy, Reason, Registration, Role};
+use crate::time::Time;
 
 /// The name of such a kind, and its fields; `None` for other entries.
 pub(super) fn kind_and_body(entry: &Entry) -> Option<(&'static str, Value)> {
     Some(match entry {
         Entry::RoleChanged { account, role } => {
             ("role_changed", json!({"account": account.0, "role": role.map(Role::as_str)}))
+        }
+        Entry::BanChanged { account, on } => {
+            ("ban_changed", json!({"account": account.0, "on": on}))
+        }
+        Entry::AddressBanned { banned } => {
+            let address = banned.address.to_string();
+            ("address_banned", json!({"address": address, "until": banned.until.0}))
         }
         Entry::PolicyChanged { policy } => {
             let Policy { registration, guests } = policy;
@@ -30,6 +38,12 @@ pub(super) fn from_body(kind: &str, body: &Value) -> Option<Entry> {
                 role => Some(Role::parse(role.as_str()?)?),
             };
             Entry::RoleChanged { account: account()?, role }
+        }
+        "ban_changed" => Entry::BanChanged { account: account()?, on: body.get("on")?.as_bool()? },
+        "address_banned" => {
+            let address = body.get("address")?.as_str()?.parse().ok()?;
+            let until = Time(body.get("until")?.as_i64()?);
+            Entry::AddressBanned { banned: BannedAddress { address, until } }
         }
         "policy_changed" => {
             let text = |field: &str| body.get(field)?.as_str();
@@ -71,12 +85,15 @@ mod tests {
     fn deeds_there_and_back() {
         let reason = Reason::new("they ask for it");
         let role = |role| Entry::RoleChanged { account: AccountId(7), role };
+        let address = "2001:db8:1:2::".parse().expect("an address");
         let policy = Policy { registration: Registration::Invite, guests: Guests::Rooms };
         let acts = [
             role(Some(Role::Owner)),
             role(Some(Role::Administrator)),
             role(None),
             Entry::PolicyChanged { policy },
+            Entry::BanChanged { account: AccountId(7), on: true },
+            Entry::AddressBanned { banned: BannedAddress { address, until: Time(-5) } },
             Entry::PolicyChanged { policy: Policy::default() },
         ];
         for act in acts {

@@ -1,7 +1,7 @@
 //! The tables compared with the core's model: after any sequence of entries they agree.
 
 use super::*;
-use crate::chat::{Guests, Policy, Reason, Registration, Role};
+use crate::chat::{BannedAddress, Guests, Policy, Reason, Registration, Role};
 use crate::store::snapshot;
 
 /// An entry made from few names and numbers, so that many do not fit the state before them. Its
@@ -20,15 +20,20 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     settings.visibility = Visibility::ALL[chance.roll(3) as usize];
     settings.password = (chance.roll(2) == 0).then(|| key.clone().into());
     let account = AccountId(chance.roll(40));
-    match chance.roll(24) {
-        23 => {
+    match chance.roll(26) {
+        23..=25 => {
             let roles = [None, Some(Role::Administrator), Some(Role::Owner)];
             let role = roles[chance.roll(3) as usize];
             let registration =
                 [Registration::Invite, Registration::Closed][chance.roll(2) as usize];
             let guests = [Guests::On, Guests::Rooms, Guests::Off][chance.roll(3) as usize];
-            let act = match chance.roll(3) {
+            let address = ["203.0.113.7", "2001:db8:1:2::", "9.9.9.9"][chance.roll(3) as usize];
+            let address = address.parse().expect("an address");
+            let until = Time(chance.roll(1_000_000_000).cast_signed());
+            let act = match chance.roll(6) {
                 0 => Entry::PolicyChanged { policy: Policy { registration, guests } },
+                1 => Entry::AddressBanned { banned: BannedAddress { address, until } },
+                2 | 3 => Entry::BanChanged { account, on: chance.roll(3) == 0 },
                 _ => Entry::RoleChanged { account, role },
             };
             let reason = Reason::new(name).filter(|_| chance.roll(2) == 0);
@@ -93,7 +98,7 @@ fn without_last_used(mut snapshot: Snapshot) -> Snapshot {
 
 #[test]
 fn the_tables_equal_the_fold() {
-    let (mut blocks, mut roles) = (0, 0);
+    let (mut blocks, mut roles, mut bans) = (0, 0, 0);
     for seed in 1..=8 {
         let mut chance = Chance(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let scratch = Scratch::new();
@@ -133,6 +138,7 @@ fn the_tables_equal_the_fold() {
             rooms = rooms.max(found.rooms.len());
             sessions = sessions.max(found.sessions.len());
             accounts = accounts.max(found.accounts.len());
+            bans += found.accounts.iter().filter(|one| one.banned).count() + found.banned.len();
             roles += found.accounts.iter().filter(|one| one.role.is_some()).count();
             blocks += found.blocks.len();
             members = members.max(found.rooms.iter().map(|room| room.members.len()).sum());
@@ -146,5 +152,5 @@ fn the_tables_equal_the_fold() {
         let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));
         assert_eq!(broken, Ok(false), "seed {seed}");
     }
-    assert!(blocks > 20 && roles > 20, "{blocks} {roles} in all rounds");
+    assert!(blocks > 20 && roles > 20 && bans > 20, "{blocks} {roles} {bans} in all rounds");
 }

@@ -73,7 +73,8 @@ fn the_first_schema_learns_who_is_in_charge() {
     drop(writer);
     let before = scratch.open().snapshot;
     let other = scratch.other_program();
-    let back = "DROP INDEX log_deed; DROP TABLE setting; ALTER TABLE account DROP COLUMN role";
+    let back = "DROP INDEX log_deed; DROP TABLE setting; DROP TABLE banned;
+        ALTER TABLE account DROP COLUMN role; ALTER TABLE account DROP COLUMN banned";
     other.execute_batch(back).expect("the second migration can be undone");
     other.pragma_update(None, "user_version", schema::number(1) as i64).expect("it is set");
     let mut first = rusqlite::Connection::open_in_memory().expect("memory");

@@ -115,7 +115,7 @@ pub fn with_admin(flags: &[&str]) -> (TestServer, User) {
 }
 
 /// Hears a websocket to its end, which is for a reason.
-fn is_put_out(ws: &mut Ws) {
+pub fn is_put_out(ws: &mut Ws) {
     loop {
         match ws.hear() {
             Heard::Text(_) | Heard::Ping(_) => {}

@@ -1,5 +1,6 @@
 //! `/api/v1` on the running server: accounts, rooms, messages, and the stream in all its forms.
 
+mod bans;
 mod blocking;
 mod deleted;
 mod direct;
