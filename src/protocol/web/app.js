@@ -20,7 +20,8 @@ import { address, addressed, neighbour, sorted } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
 import "./shell.js";
 import {
-  LOBBY, callsMe, forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, state, tell,
+  LOBBY, callsMe, forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, setupToken,
+  state, tell,
 } from "./state.js";
 import { stream } from "./stream.js";
 import { messageActions } from "./message-menu.js";
@@ -456,6 +457,7 @@ document.addEventListener("keydown", (event) => {
 
 addEventListener("hashchange", () => {
   if (!state.me || pendingFrames) return;
+  if (setupToken()) return setUp();
   const asked = addressed();
   if (asked) enter(asked.id, asked.seq);
   else {
