@@ -117,8 +117,6 @@ pub const MEMORY_LOOK_MS: u64 = 10_000;
 /// Encrypted bytes of one TLS connection that wait for the kernel: one record, the most that the
 /// client must have before it can decrypt any of it.
 pub const TLS_BUFFER_BYTES: usize = 16 * 1024;
-/// Encrypted bytes that one turn of a TLS connection takes in, if there is no content in them.
-pub const TLS_INPUT_BYTES_MAX: usize = 64 * 1024;
 /// A file with a certificate or a key.
 pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// How often the server looks whether these files have changed.

@@ -261,11 +261,16 @@ fn new_certificates_are_taken_without_a_restart() {
 fn wrong_files_are_refused_at_the_start() {
     let [first, second, key, none] =
         ["first.pem", "second.key", "first.key", "missing.pem"].map(file);
+    let long = Scratch::new();
+    let huge = long.path("huge.pem");
+    fs::write(&huge, vec![b'a'; 1024 * 1024 + 1]).expect("a file");
     for (pem, secret, says) in [
         (&first, &second, "is not the private key of"),
         (&key, &key, "contains no certificate"),
         (&first, &first, "contains no private key"),
         (&none, &key, "missing.pem: No such file"),
+        (&huge, &key, "huge.pem: too large for a certificate or a key"),
+        (&first, &huge, "huge.pem: too large for a certificate or a key"),
     ] {
         let scratch = Scratch::new();
         let mut command = shanty();

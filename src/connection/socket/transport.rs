@@ -13,7 +13,6 @@ use std::task::{Context, Poll};
 
 use tokio::net::TcpStream;
 
-use crate::limits::TLS_INPUT_BYTES_MAX;
 use crate::tls::{Session, Tls};
 
 /// See the module's documentation.
@@ -107,28 +106,20 @@ impl Transport {
         }
     }
 
+    /// Reads decrypted input; takes in more from the socket once at most: records without content
+    /// must not hold up the other connections of the thread. (As long as the socket has more, it
+    /// stays ready, and the task continues in its next turn.)
     fn decrypt(&self, session: &mut Session, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut input = 0;
-        loop {
-            match session.read(buffer) {
-                Ok(count) => {
-                    self.input_left.set(count == buffer.len());
-                    return Ok(count);
-                }
-                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-                Err(_) => self.input_left.set(false),
-            }
-            // Records without content must not hold up the other connections of the thread. (The
-            // socket stays readable, so the task continues in its next turn.)
-            if input >= TLS_INPUT_BYTES_MAX {
-                return Err(ErrorKind::WouldBlock.into());
-            }
+        let mut read = session.read(buffer);
+        if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
             let raw = &mut Raw { socket: &self.socket, ready: true };
-            input += match self.take_in(session, raw)? {
-                0 => return Ok(0),
-                count => count,
-            };
+            if self.take_in(session, raw)? == 0 {
+                return Ok(0);
+            }
+            read = session.read(buffer);
         }
+        self.input_left.set(read.as_ref().is_ok_and(|count| *count == buffer.len()));
+        read
     }
 
     /// Takes in records, and sends what the handshake answers, or the alert that explains a
