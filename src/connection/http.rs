@@ -99,6 +99,9 @@ pub(super) async fn serve(
                         if !known {
                             connection.enter(Stage::Silent);
                         }
+                        if !known && shared.slots.are_crowded() {
+                            connection.batch();
+                        }
                         connection.uncork();
                         let early = reader.leftover();
                         let upgrade = Upgrade { subscription, codec, script, early };

@@ -1,7 +1,7 @@
 //! One socket and its unsent bytes. Two tasks on the same thread share it: the connection's task,
 //! which reads and waits, and the worker, which delivers.
 //!
-//! Either task writes at once; only the bytes that the kernel does not take are queued, and then
+//! Either task writes at once (but see `CROWDED_PERCENT`); only the bytes that the kernel does not take are queued, and then
 //! the connection's task is woken to write them when the socket is ready. Nothing here waits,
 //! except [`Connection::wait`].
 //!
@@ -24,6 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -36,7 +37,7 @@ pub(crate) use crate::connection::socket::hearing::Hearing;
 pub use crate::connection::socket::hearing::RoundEvent;
 use crate::connection::stream_cursor::StreamCursor;
 use crate::limits::{
-    CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
+    BATCH_MS, CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
 };
 use crate::outgoing::{Budget, Outgoing};
 
@@ -69,6 +70,8 @@ pub struct Connection {
     taken: Cell<usize>,
     told_bytes: Cell<usize>,
     flow: Cell<Flow>,
+    /// Frames are queued, and written together, not before this time. `None`: written at once.
+    batch: Cell<Option<Instant>>,
     /// Why the task will close the connection.
     closing: Cell<Option<Disconnect>>,
     /// The socket failed; there is nothing left to do.
@@ -107,6 +110,7 @@ impl Connection {
             taken: Cell::new(0),
             told_bytes: Cell::new(0),
             flow: Cell::new(Flow::Corked),
+            batch: Cell::new(None),
             closing: Cell::new(None),
             broken: Cell::new(false),
             unanswered: Cell::new(0),
@@ -131,7 +135,8 @@ impl Connection {
         self.told_bytes.set(self.told_bytes.get().wrapping_add(frames.len()));
         let mut outgoing = self.outgoing.borrow_mut();
         let mut rest = frames;
-        if outgoing.is_empty() && self.flow.get() == Flow::Open {
+        if outgoing.is_empty() && self.flow.get() == Flow::Open && self.batch_due().is_none() {
+            self.begin_batch();
             match self.stream.try_write(frames) {
                 Ok(count) => rest = &frames[count..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -258,9 +263,28 @@ impl Connection {
         self.closing.get()
     }
 
-    /// Enters another stage.
+    /// Enters another stage. A client that sends something receives frames at once again.
     pub(super) fn enter(&self, stage: Stage) {
         self.stage.set((stage, Instant::now()));
+        if stage == Stage::Busy {
+            self.batch.set(None);
+        }
+    }
+
+    /// From now on delivers frames in batches, `BATCH_MS` apart; the first after a pause at once.
+    pub(super) fn batch(&self) {
+        self.batch.set(Some(Instant::now()));
+    }
+
+    /// When the next batch may be written, if it must wait.
+    pub(super) fn batch_due(&self) -> Option<Instant> {
+        self.batch.get().filter(|due| *due > Instant::now())
+    }
+
+    fn begin_batch(&self) {
+        if self.batch.get().is_some() {
+            self.batch.set(Some(Instant::now() + Duration::from_millis(BATCH_MS)));
+        }
     }
 
     /// Whether the connection is about to end.
@@ -347,6 +371,7 @@ impl Connection {
 
     /// Writes as many queued bytes as the kernel takes.
     pub(super) fn flush(&self) {
+        self.begin_batch();
         let mut outgoing = self.outgoing.borrow_mut();
         while !outgoing.is_empty() {
             match self.stream.try_write(outgoing.chunk()) {

@@ -42,6 +42,9 @@ pub const BUCKETS_MAX: usize = 16_384;
 /// The limiter looks at this many buckets, and drops the fullest of them.
 pub const BUCKETS_LOOKED_AT: usize = 16;
 
+/// Buckets that a tick looks at, to drop full ones: all within a minute.
+pub const BUCKETS_SWEPT: usize = 4_096;
+
 /// Bytes that an entry costs beside its text: a row, its index, its part of the log.
 pub const ENTRY_BYTES: u64 = 64;
 

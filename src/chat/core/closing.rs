@@ -45,7 +45,7 @@ impl Chat {
             self.notify(account, closing.room, EventKind::Gone { seq: closing.seq });
             self.streams_leave(account, closing.room);
             if let Some(known) = self.accounts.get_mut(account) {
-                known.belongs_no_more(closing.room);
+                known.belongs_no_more(closing.room, false);
             }
         }
         if !std::mem::replace(&mut closing.told, true) {

@@ -309,7 +309,7 @@ impl Chat {
         }
         let horizon = room.record.horizon_for(account);
         room.members.insert(account, Membership::new(seq, horizon));
-        room.since.insert((seq, account));
+        room.age(seq, account);
         known.belongs(room.record.id, room.is_direct());
         true
     }
@@ -413,13 +413,13 @@ impl Chat {
     }
 
     pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {
-        if let Some(known) = self.accounts.get_mut(account) {
-            known.belongs_no_more(room);
-        }
-        if let Some(room) = self.rooms.get_mut(room)
-            && let Some(member) = room.members.remove(&account)
+        if let Some(state) = self.rooms.get_mut(room)
+            && let Some(member) = state.members.remove(&account)
         {
-            room.since.remove(&(member.since, account));
+            state.since.remove(&(member.since, account));
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.belongs_no_more(room, state.is_direct());
+            }
         }
         self.left(room);
     }

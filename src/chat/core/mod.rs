@@ -331,6 +331,10 @@ impl Chat {
 
     fn tick(&mut self) {
         self.accounts.tick(self.now);
+        let now = self.limiter_now();
+        if let Some(limiter) = &mut self.limiter {
+            limiter.sweep(now);
+        }
         // An unfinished sweep continues instead.
         if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
             self.sweep(AccountId(0));

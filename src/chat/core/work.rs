@@ -152,7 +152,7 @@ impl Chat {
             }
             after = account;
             if let Some(known) = self.accounts.get_mut(account) {
-                known.belongs_no_more(id);
+                known.belongs_no_more(id, room.is_direct());
             }
         }
     }

@@ -11,7 +11,7 @@ pub use subscriptions::Look;
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::chat::numbered::Numbered;
+use crate::chat::numbered::{Numbered, NumberedLarge};
 use crate::chat::state::index::Index;
 use crate::chat::state::mentions::called;
 use crate::chat::types::{AccountId, Color, Folded, Name, SessionId, SubscriptionId};
@@ -95,7 +95,7 @@ impl Live {
 
 #[derive(Default)]
 pub struct Accounts {
-    accounts: Numbered<AccountId, AccountState>,
+    accounts: NumberedLarge<AccountId, AccountState>,
     by_name: Index<AccountId>,
     /// The looks of names, where they differ from the folded name.
     by_look: Index<AccountId>,
@@ -210,7 +210,7 @@ impl Accounts {
             subscriptions: BTreeSet::new(),
             streams: Vec::new(),
             rooms: BTreeSet::new(),
-            direct: BTreeSet::new(),
+            direct: 0,
             pending_entries: 0,
             pending_end: false,
             pending_key: false,

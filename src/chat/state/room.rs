@@ -108,7 +108,8 @@ pub struct Room {
     pub pending_end: bool,
     /// The members. (The record's own list is filled only in copies for the store.)
     pub members: BTreeMap<AccountId, Membership>,
-    /// The members by age: the longest one inherits the room when its owner is gone.
+    /// The members by age: the longest one inherits the room when its owner is gone. Empty in a
+    /// room for two, which has no owner.
     pub since: BTreeSet<(Seq, AccountId)>,
     /// The pending membership changes; another change of the same account waits for the log.
     pub pending_moves: HashMap<AccountId, Moving>,
@@ -168,17 +169,25 @@ impl Room {
         let keep = |MemberRecord { account, since, read, horizon }| {
             (account, Membership { since, read, horizon })
         };
+        let ages = members.iter().map(|member| (member.since, member.account));
         Room {
+            since: ages.filter(|_| record.between.is_none()).collect(),
             record,
             pending_change: false,
             pending_end: false,
-            since: members.iter().map(|member| (member.since, member.account)).collect(),
             members: members.into_iter().map(keep).collect(),
             pending_moves: HashMap::new(),
             subscriptions: BTreeSet::new(),
             names: HashMap::new(),
             here: BTreeMap::new(),
             arrivals: 0,
+        }
+    }
+
+    /// Notes when a member came, for the succession.
+    pub fn age(&mut self, since: Seq, account: AccountId) {
+        if !self.is_direct() {
+            self.since.insert((since, account));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
-use crate::chat::numbered::Numbered;
+use crate::chat::numbered::NumberedLarge;
 use crate::chat::state::index::Index;
 use crate::chat::state::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Author, Folded, RoomId, RoomRef, Seq, SubscriptionId, Title};
@@ -19,7 +19,7 @@ fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
 
 #[derive(Default)]
 pub struct Rooms {
-    rooms: Numbered<RoomId, Room>,
+    rooms: NumberedLarge<RoomId, Room>,
     /// All rooms except those for two, which have no title of their own.
     by_title: Index<RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,
@@ -410,7 +410,7 @@ impl Rooms {
     /// The indexes agree with the table.
     pub fn check(&self) {
         assert_eq!(self.by_title.len() + self.by_pair.len(), self.rooms.len());
-        for (id, room) in &self.rooms {
+        for (id, room) in self.rooms.iter() {
             if let Some(between) = room.record.between {
                 assert_eq!(self.by_pair.get(&pair(between)), Some(id));
                 assert!(
@@ -431,7 +431,7 @@ impl Rooms {
         let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();
         assert_eq!(self.by_link.len(), linked);
         assert!(self.spent.iter().all(|number| !self.rooms.contains_key(number)));
-        for (id, room) in &self.rooms {
+        for (id, room) in self.rooms.iter() {
             let lists = (self.listed.contains(id), self.open.contains(id));
             assert_eq!(lists, (room.is_listed(), room.is_public()), "{id:?}");
             let owner = room.record.owner;
@@ -461,7 +461,7 @@ impl Rooms {
     /// subscriptions, and how many of them are present.
     pub fn check_names(&self, expected: &HashMap<(RoomId, Folded), (Option<AccountId>, u32, u32)>) {
         let mut found = 0;
-        for (id, room) in &self.rooms {
+        for (id, room) in self.rooms.iter() {
             for (name, counts) in room.bound_names() {
                 assert_eq!(expected.get(&(*id, name.clone())), Some(&counts), "{name:?} in {id:?}");
                 found += 1;
