@@ -1,9 +1,9 @@
 //! One socket and its unsent bytes. Two tasks on the same thread share it: the connection's task,
 //! which reads and waits, and the worker, which delivers.
 //!
-//! Either task writes at once (but see `CROWDED_PERCENT`); only the bytes that the kernel does not take are queued, and then
-//! the connection's task is woken to write them when the socket is ready. Nothing here waits,
-//! except [`Connection::wait`].
+//! Either task writes at once (but see `CROWDED_PERCENT`); only the bytes that the kernel does not
+//! take are queued, and then the connection's task is woken to write them when the socket is ready.
+//! Nothing here waits, except [`Connection::wait`].
 //!
 //! # When a client stops reading
 //!
