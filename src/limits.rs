@@ -113,6 +113,8 @@ pub const SILENT_GRACE_MS: u64 = 60_000;
 pub const CROWDED_PERCENT: usize = 25;
 /// The time between two such batches.
 pub const BATCH_MS: u64 = 100;
+/// How often the server looks whether it can return memory to the system.
+pub const MEMORY_LOOK_MS: u64 = 10_000;
 /// Open files that are not connections with a slot: the database, the listener, the event loops,
 /// the reserve.
 pub const FILES_BESIDE_CONNECTIONS: usize = 64;

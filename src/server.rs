@@ -31,9 +31,10 @@ use crate::connection::{Gate, Slots};
 use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
     ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS,
-    FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, SEND_BUFFER_BYTES,
+    FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, MEMORY_LOOK_MS, SEND_BUFFER_BYTES,
 };
 use crate::log;
+use crate::memory::Trimmer;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{self, Service};
 use crate::server::dispatch::Dispatcher;
@@ -115,6 +116,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let (core, mut space) = (Arc::new(tasks.handle.log_handle()), Space::Enough);
     space::look(&disk, &core, &mut space).await;
     let watch = tokio::spawn(space::watch(disk, core, space));
+    let trim = tokio::spawn(return_memory());
     announce(address);
 
     // The other branches run while accepting waits.
@@ -131,6 +133,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     }
     drop(listener);
     watch.abort();
+    trim.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(tasks));
     tokio::select! {
@@ -277,6 +280,22 @@ async fn accept(listener: &TcpListener, gate: &mut Gate) -> NewConnection {
                 }
                 tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             }
+        }
+    }
+}
+
+/// Returns the memory of bursts to the system, until it is cancelled.
+async fn return_memory() {
+    let mut trimmer = Trimmer::default();
+    loop {
+        tokio::time::sleep(Duration::from_millis(MEMORY_LOOK_MS)).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            trimmer.look();
+            trimmer
+        });
+        match looked.await {
+            Ok(back) => trimmer = back,
+            Err(_) => return, // The runtime ends.
         }
     }
 }
