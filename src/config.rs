@@ -121,14 +121,14 @@ impl Default for Config {
 /// What the arguments ask for.
 #[derive(Clone, PartialEq, Debug)]
 pub enum CliCommand {
-    /// To run the server.
-    Run(Config),
+    /// Run the server.
+    Run(Box<Config>),
     /// Run a command on a database.
-    Tend {
+    Maintain {
         /// The database file.
         db: PathBuf,
         /// The command.
-        chore: MaintenanceTask,
+        task: MaintenanceTask,
     },
     /// Print this text and exit.
     Print(String),
@@ -282,18 +282,22 @@ fn read(
         return if force {
             Err(hint("--force works only with restore and import"))
         } else {
-            Ok(CliCommand::Run(config))
+            Ok(CliCommand::Run(Box::new(config)))
         };
     };
-    let chore = match first.to_str() {
+    let task = match first.to_str() {
         Some("admin") if !force => MaintenanceTask::Admin(AdminTask::parse(rest)?),
-        _ => chore(first, rest, force)?,
+        _ => maintenance_task(first, rest, force)?,
     };
-    Ok(CliCommand::Tend { db: config.db, chore })
+    Ok(CliCommand::Maintain { db: config.db, task })
 }
 
 /// Parses a command and its files.
-fn chore(word: &OsString, files: &[OsString], force: bool) -> Result<MaintenanceTask, String> {
+fn maintenance_task(
+    word: &OsString,
+    files: &[OsString],
+    force: bool,
+) -> Result<MaintenanceTask, String> {
     let known = CHORES.iter().find(|(name, _, _)| word == name);
     let Some((name, usage, _)) = known else {
         return Err(hint(&format!("there is no {}", word.display())));

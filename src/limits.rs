@@ -106,9 +106,10 @@ pub const SLOT_RETRY_MS: u64 = 100;
 pub const SLOT_GRACE_MS: u64 = 1_000;
 /// The same for a websocket without an account that has sent nothing for this long.
 pub const SILENT_GRACE_MS: u64 = 60_000;
-/// While so large a part of the slots for clients without a login is taken, as a percentage, a
-/// websocket that such a client opens receives its room's events in batches until it sends
-/// something: listeners cost a write for each event, and hundreds of them would delay all others.
+/// While at least this percentage of the slots for clients without a login is taken, a websocket
+/// that such a client opens receives its room's events in batches until it sends something:
+/// otherwise each listener costs a write for each event, and hundreds of them would delay all
+/// others.
 pub const CROWDED_PERCENT: usize = 25;
 /// The time between two such batches.
 pub const BATCH_MS: u64 = 100;

@@ -16,13 +16,13 @@ fn main() -> ExitCode {
         }
         Ok(CliCommand::Run(config)) => {
             logger::start(config.log);
-            match catch_unwind(|| server::run(config)) {
+            match catch_unwind(|| server::run(*config)) {
                 Ok(Ok(())) => ExitCode::SUCCESS,
                 Ok(Err(error)) => complain(&error, 1),
                 Err(_) => ExitCode::from(101), // The panic was logged where it happened.
             }
         }
-        Ok(CliCommand::Tend { db, chore }) => match admin::maintain(&db, &chore) {
+        Ok(CliCommand::Maintain { db, task }) => match admin::maintain(&db, &task) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error, 1),
         },

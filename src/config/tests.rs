@@ -13,7 +13,7 @@ fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<CliCommand, Strin
 
 fn config(words: &[&str], environment: &[(&str, &str)]) -> Config {
     match run(words, environment) {
-        Ok(CliCommand::Run(config)) => config,
+        Ok(CliCommand::Run(config)) => *config,
         other => panic!("{words:?} {environment:?}: {other:?}"),
     }
 }
@@ -89,8 +89,8 @@ fn an_empty_variable_is_none() {
 
 #[test]
 fn a_word_that_is_no_flag_is_a_chore() {
-    let chore = |words: &[&str]| match run(words, &[("SHANTY_DB", "e.db")]) {
-        Ok(CliCommand::Tend { db, chore }) => (db.display().to_string(), chore),
+    let task = |words: &[&str]| match run(words, &[("SHANTY_DB", "e.db")]) {
+        Ok(CliCommand::Maintain { db, task }) => (db.display().to_string(), task),
         other => panic!("{words:?}: {other:?}"),
     };
     let file = || PathBuf::from("f");
@@ -105,9 +105,9 @@ fn a_word_that_is_no_flag_is_a_chore() {
         (&["import", "-"], MaintenanceTask::Import { from: None, force: false }),
     ];
     for (words, expected) in cases {
-        assert_eq!(chore(words), ("e.db".to_owned(), expected), "{words:?}");
+        assert_eq!(task(words), ("e.db".to_owned(), expected), "{words:?}");
     }
-    assert_eq!(chore(&["backup", "f", "--db", "x.db"]).0, "x.db");
+    assert_eq!(task(&["backup", "f", "--db", "x.db"]).0, "x.db");
 }
 
 #[test]

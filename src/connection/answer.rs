@@ -1,8 +1,8 @@
 //! How a response is sent: head and content are written as they are, without copying them together;
 //! a long content piece by piece, each made when the kernel has taken the one before.
 //!
-//! A client that takes less than `ANSWER_BYTES_MIN` in `ANSWER_WINDOW_MS` is cut off: it would hold
-//! the response's memory, and a slot, for as long as it likes.
+//! A client that takes less than `ANSWER_BYTES_MIN` in `ANSWER_WINDOW_MS` is cut off: otherwise it
+//! could hold the response's memory, and a slot, without end.
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -45,7 +45,7 @@ pub struct Slots {
     reserve: Arc<Semaphore>,
     /// The slots that clients without a login may hold.
     strangers: Arc<Semaphore>,
-    /// So many of them are free as long as they are not crowded.
+    /// They are not crowded while at least this many of their slots are free.
     uncrowded: usize,
 }
 
@@ -65,7 +65,7 @@ pub struct Gate {
     short: bool,
 }
 
-/// A connection's stage, as far as it decides whether the connection makes way.
+/// A connection's stage, which decides whether the connection makes way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
     /// HTTP, without a request.
@@ -91,7 +91,7 @@ impl Slots {
         }
     }
 
-    /// Whether clients without a login hold many of their slots.
+    /// Whether clients without a login hold more than `CROWDED_PERCENT` of their slots.
     pub(super) fn are_crowded(&self) -> bool {
         self.strangers.available_permits() < self.uncrowded
     }

@@ -10,9 +10,11 @@ mod queue;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::chat::{RoomId, Source};
+use crate::chat::{RoomId, Source, Visibility};
 use crate::crypto;
-use crate::limits::{CONNECTIONS_MAX, PASSWORD_WAITING_MAX};
+use crate::limits::{
+    CONNECTIONS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PASSWORD_WAITING_MAX,
+};
 use memory::Memory;
 use queue::{Lane, Queue};
 
@@ -30,6 +32,30 @@ pub struct Passwords {
 /// Too many are waiting already; try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Busy;
+
+/// Why a room cannot have a password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unfit {
+    /// A public room has none.
+    Public,
+    /// The password is missing, too short or too long.
+    Length,
+}
+
+/// Checks that a password fits the room's visibility. `keeps`: the room has a password already.
+///
+/// # Errors
+/// Why it does not fit.
+pub fn check_fit(visibility: Visibility, password: Option<&str>, keeps: bool) -> Result<(), Unfit> {
+    let public = visibility == Visibility::Public;
+    let lengths = PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX;
+    match password {
+        Some(_) if public => Err(Unfit::Public),
+        Some(password) if lengths.contains(&password.chars().count()) => Ok(()),
+        None if public || keeps => Ok(()),
+        _ => Err(Unfit::Length),
+    }
+}
 
 /// The origin of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -58,7 +58,8 @@ pub(super) fn end_if_left(
     Ok(())
 }
 
-/// Ends the direct rooms of a guest who is gone. The other member, if still in the room, is told.
+/// Ends the direct rooms of a guest that has ended. The other account, if it is still a member, is
+/// told.
 pub(super) fn end_all(
     connection: &Connection,
     (seq, time): (Seq, Time),

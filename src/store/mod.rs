@@ -72,7 +72,7 @@ pub use crate::store::search::{Found, Query};
 pub use crate::store::space::Disk;
 pub use crate::store::writer::{Job, Writer};
 #[cfg(test)]
-pub(crate) use crate::store::writer::{MaintenanceTask, Medium, write_all};
+pub(crate) use crate::store::writer::{MaintenanceDue, Medium, write_all};
 
 use crate::chat::{self, Seq, Snapshot};
 use crate::config::Durability;

@@ -297,7 +297,7 @@ impl Reader {
         Ok(self.by_seq(seq)?.filter(|message| message.room == room))
     }
 
-    /// What is left of a message that retention has removed, by the name of its author (as
+    /// The rest of a message that retention has removed, by the name of its author (as
     /// [`Name::lowered`] has it; the account must exist) and its client id.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ struct Lane<D> {
 
 /// Where jobs run: on a thread that has the database open, or in a simulation.
 pub(crate) trait Bench {
-    /// What is read from.
+    /// What a job reads.
     type Reader;
 
     /// Runs a job, aborts it after `deadline`, and passes the result to `done`. If the job cannot

@@ -107,13 +107,13 @@ pub(crate) trait Medium {
     /// until it does give the writer nothing to write.
     async fn probe(&mut self);
     /// When there is maintenance to do while nothing waits to be written.
-    fn chore(&self) -> MaintenanceTask;
+    fn maintenance_due(&self) -> MaintenanceDue;
     /// Does one short step of maintenance.
     fn work(&mut self);
 }
 
 /// When maintenance is due.
-pub(crate) enum MaintenanceTask {
+pub(crate) enum MaintenanceDue {
     Never,
     /// After this time, unless something to write comes first.
     In(Duration),
@@ -172,14 +172,14 @@ async fn next(disk: &mut impl Medium, inbox: &mut LineEnd) -> Option<Vec<Job>> {
         }
     }
     loop {
-        match disk.chore() {
-            MaintenanceTask::Never => return inbox.recv().await,
-            MaintenanceTask::In(rest) => {
+        match disk.maintenance_due() {
+            MaintenanceDue::Never => return inbox.recv().await,
+            MaintenanceDue::In(rest) => {
                 if let Ok(writes) = timeout(rest, inbox.recv()).await {
                     return writes;
                 }
             }
-            MaintenanceTask::Now => {}
+            MaintenanceDue::Now => {}
         }
         disk.work();
     }
@@ -209,11 +209,11 @@ impl Medium for Writer {
         }
     }
 
-    fn chore(&self) -> MaintenanceTask {
+    fn maintenance_due(&self) -> MaintenanceDue {
         match self.pruner.as_ref().map(Pruner::rest) {
-            None => MaintenanceTask::Never,
-            Some(Some(rest)) => MaintenanceTask::In(rest),
-            Some(None) => MaintenanceTask::Now,
+            None => MaintenanceDue::Never,
+            Some(Some(rest)) => MaintenanceDue::In(rest),
+            Some(None) => MaintenanceDue::Now,
         }
     }
 

@@ -479,7 +479,7 @@ fn noise() {
     });
 }
 
-/// A frame whose payload is written in place is the frame of that payload, behind what was there.
+/// A frame that is written in place is the frame of its payload, behind the earlier bytes.
 #[test]
 fn frames_that_are_written_in_place() {
     for length in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::frames::{client_frame, next_frame};
+
 /// The deadline of a response.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -141,7 +143,7 @@ impl Line {
 
     /// Sends a text on a websocket.
     pub async fn say(&mut self, text: &str) -> Result<()> {
-        self.send(&frame(0x81, text.as_bytes())).await
+        self.send(&client_frame(0x81, text.as_bytes())).await
     }
 
     /// The next text on a websocket. Cancel-safe.
@@ -157,7 +159,7 @@ impl Line {
                         let why = format!("closed with {code}");
                         return Err(Error::new(ErrorKind::ConnectionAborted, why));
                     }
-                    9 => self.stream.write_all(&frame(0x8a, &payload)).await?,
+                    9 => self.stream.write_all(&client_frame(0x8a, &payload)).await?,
                     _ => {}
                 }
             }
@@ -166,36 +168,11 @@ impl Line {
     }
 
     fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let bytes = &self.read;
-        let (length, start) = match *bytes.get(1)? {
-            126 => (usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])), 4),
-            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
-            short => (usize::from(short), 2),
-        };
-        let payload = bytes.get(start..start + length)?.to_vec();
-        let opcode = bytes[0] & 15;
-        self.read.drain(..start + length);
-        Some((opcode, payload))
+        let (first, payload) = next_frame(&self.read)?;
+        let (end, payload) = (payload.end, self.read[payload].to_vec());
+        self.read.drain(..end);
+        Some((first & 15, payload))
     }
-}
-
-/// A client's frame: its first byte, and its payload. The mask is zero.
-pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match payload.len() {
-        short @ 0..126 => out.push(0x80 | short as u8),
-        middle @ 126..65_536 => {
-            out.push(0x80 | 126);
-            out.extend_from_slice(&(middle as u16).to_be_bytes());
-        }
-        long => {
-            out.push(0x80 | 127);
-            out.extend_from_slice(&(long as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(payload);
-    out
 }
 
 async fn within<T>(future: impl Future<Output = Result<T>>) -> Result<T> {

@@ -9,6 +9,8 @@
 mod attacks;
 mod client;
 mod crowd;
+#[path = "../kit/frames.rs"]
+mod frames;
 mod server;
 
 use std::thread;

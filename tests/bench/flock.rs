@@ -12,7 +12,8 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::Outcome;
-use crate::wire::{CLOSE, EVENT, PING, PONG, TEXT, chitchat_join, name, next_frame};
+use crate::frames::next_frame;
+use crate::wire::{CLOSE, EVENT, PING, PONG, TEXT, chitchat_join, name};
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;

@@ -12,7 +12,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-use crate::wire::{SAMPLE_ACCEPT, TEXT, next_frame, sample_broadcast, server_frame};
+use crate::frames::next_frame;
+use crate::wire::{SAMPLE_ACCEPT, TEXT, sample_broadcast, server_frame};
 use crate::{Outcome, Words};
 
 const LISTENER: Token = Token(usize::MAX);

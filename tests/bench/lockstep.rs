@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::flock::Flock;
 use crate::load::{Mark, make_room, percentile, pid, port};
-use crate::wire::{chitchat_join, chitchat_send, client_frame, name, post, upgrade, words};
+use crate::wire::{chitchat_join, chitchat_send, client_text, name, post, upgrade, words};
 use crate::{Outcome, Words};
 
 /// Acknowledgements in either protocol, up to the deciding bytes.
@@ -83,7 +83,7 @@ fn pirates(words: &Words) -> Outcome<(Flock, Vec<Vec<u8>>)> {
         flock.add(upgrade(port, "/ws", Some(cookie))?)?;
     }
     flock.settle()?;
-    let frame = client_frame(&json!({ "message": self::words(0) }).to_string());
+    let frame = client_text(&json!({ "message": self::words(0) }).to_string());
     let frames = vec![frame; flock.len()];
     Ok((flock, frames))
 }

@@ -16,6 +16,8 @@ mod disk;
 mod figures;
 mod flock;
 mod floor;
+#[path = "../kit/frames.rs"]
+mod frames;
 mod history;
 mod load;
 mod lockstep;

@@ -6,10 +6,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::ops::Range;
 use std::time::Duration;
 
 use crate::Outcome;
+use crate::frames::{client_frame, header};
 
 /// The sample key of RFC 6455 section 1.3, and its answer. All clients here use it, so neither side
 /// needs to hash.
@@ -29,9 +29,6 @@ pub const PING: u8 = 0x89;
 
 /// A masked pong without content.
 pub const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
-
-/// Any key works, as no server here is attacked: it only has to be unmasked.
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -123,57 +120,26 @@ fn connect(port: u16) -> Outcome<TcpStream> {
     Ok(stream)
 }
 
-/// A text as a client sends it: one frame, masked.
-pub fn client_frame(text: &str) -> Vec<u8> {
-    let mut frame = frame_head(text.len(), 0x80);
-    frame.extend_from_slice(&MASK);
-    frame.extend(text.bytes().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
+/// A text as a client sends it.
+pub fn client_text(text: &str) -> Vec<u8> {
+    client_frame(TEXT, text.as_bytes())
 }
 
 /// A text as a server sends it: one frame, unmasked.
 pub fn server_frame(text: &str) -> Vec<u8> {
-    let mut frame = frame_head(text.len(), 0);
+    let mut frame = header(TEXT, text.len(), false);
     frame.extend_from_slice(text.as_bytes());
     frame
 }
 
-fn frame_head(length: usize, mask_bit: u8) -> Vec<u8> {
-    match length {
-        0..126 => vec![TEXT, mask_bit | length as u8],
-        _ => {
-            let length = u16::try_from(length).expect("no text of a benchmark is that long");
-            let [high, low] = length.to_be_bytes();
-            vec![TEXT, mask_bit | 126, high, low]
-        }
-    }
-}
-
-/// The first frame in `bytes`, its first byte and where its payload is, once it is there whole.
-/// Its mask, if it has one, is skipped and not undone.
-pub fn next_frame(bytes: &[u8]) -> Option<(u8, Range<usize>)> {
-    let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-    let (length, mut start) = match second & 0x7f {
-        126 => (usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])), 4),
-        127 => {
-            let length: [u8; 8] = bytes.get(2..10)?.try_into().ok()?;
-            (usize::try_from(u64::from_be_bytes(length)).ok()?, 10)
-        }
-        short => (usize::from(short), 2),
-    };
-    start += if second & 0x80 == 0 { 0 } else { MASK.len() };
-    let end = start.checked_add(length)?;
-    (bytes.len() >= end).then_some((first, start..end))
-}
-
 /// A ChitChat client's message event.
 pub fn chitchat_send(name: &str, text: &str) -> Vec<u8> {
-    client_frame(&format!(r#"{{"event_type":"send","name":"{name}","msg":"{text}"}}"#))
+    client_text(&format!(r#"{{"event_type":"send","name":"{name}","msg":"{text}"}}"#))
 }
 
 /// A ChitChat client's join event.
 pub fn chitchat_join(name: &str) -> Vec<u8> {
-    client_frame(&format!(r#"{{"event_type":"join","name":"{name}"}}"#))
+    client_text(&format!(r#"{{"event_type":"join","name":"{name}"}}"#))
 }
 
 /// The name of a room's nth member.

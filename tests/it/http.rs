@@ -213,8 +213,8 @@ fn unreadable_requests_are_refused_in_the_format_of_their_path() {
     http.request("GET /chats/1", "");
     assert_eq!(http.response().status, 200);
     http.send("BREW /chats HTTP/1.1\r\nHost: h\r\n\r\n");
-    let says =
-        json!({"code": "bad_request", "message": "this server does not implement this method"});
+    let message = "this server does not implement this method; use another one";
+    let says = json!({"code": "bad_request", "message": message});
     http.response().expect(501, &json!({"error": says}));
 }
 

@@ -7,6 +7,8 @@ mod clock;
 mod disk;
 mod durability;
 mod edge;
+#[path = "../kit/frames.rs"]
+mod frames;
 mod hearing;
 mod http;
 mod kit;

@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::kit::ws::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, handshake, header};
+use crate::frames::header;
+use crate::kit::ws::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, handshake};
 use crate::kit::{Heard, TestServer, Ws, failure, joined, left, said, send};
 
 /// A witness in room 1 gets the other's join; then `act` makes the server close the other with
@@ -115,7 +116,7 @@ fn too_long_is_1009() {
     });
     // The announced length is enough: the server does not wait for the payload.
     closes(1009, |ws| {
-        let mut bytes = header(TEXT, true, 1 << 40, true);
+        let mut bytes = header(0x80 | TEXT, 1 << 40, true);
         bytes.extend_from_slice(b"mask");
         ws.http.send(bytes);
     });
@@ -145,7 +146,7 @@ fn binary_is_1003() {
 #[test]
 fn breaking_the_protocol_is_1002() {
     closes(1002, |ws| {
-        let mut bytes = header(TEXT, true, 2, false);
+        let mut bytes = header(0x80 | TEXT, 2, false);
         bytes.extend_from_slice(b"{}");
         ws.http.send(bytes); // Not masked.
     });

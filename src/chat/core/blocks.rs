@@ -3,8 +3,8 @@
 //! sees the mentions of a message; but a mention of a person who has blocked the author does not
 //! count for that person: see `Reader::counts`.
 //!
-//! Blocks last, one entry each. A block of a guest who is gone has no effect, as account numbers
-//! are never reused; it disappears when its account next blocks somebody.
+//! Blocks last, one entry each. A block of a guest that has ended has no effect, as account numbers
+//! are never reused; it disappears when its account next blocks another account.
 
 use std::ops::Bound;
 

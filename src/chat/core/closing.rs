@@ -3,7 +3,7 @@
 //! Memberships change at once, with the entry; but telling thousands of people and ending their
 //! subscriptions is too long for one command. Until that is done the log waits with its next reply
 //! (see [`Chat::is_behind`]), and the effects go into a section of the queue (see `order`): so none
-//! of these people hears what is said after the entry.
+//! of these people receives a message from after the entry.
 
 use std::collections::BTreeMap;
 

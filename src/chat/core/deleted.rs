@@ -130,7 +130,7 @@ impl Chat {
         self.deleted.take(id).map(|_| Answer::Done(())).ok_or(Refusal::RoomNotFound)
     }
 
-    /// Purges the deleted rooms of a guest who is gone for good: nobody can restore them.
+    /// Purges the deleted rooms of a guest that has ended: nobody can restore them.
     pub(super) fn purge_all_of(&mut self, owner: AccountId) {
         let own: Vec<RoomId> = self.deleted.owned_by(owner).collect();
         own.into_iter().for_each(|id| drop(self.deleted.take(id)));

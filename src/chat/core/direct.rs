@@ -177,7 +177,7 @@ impl Chat {
         Ok(Answer::Done(()))
     }
 
-    /// Ends the rooms for two of a guest who is gone for good: nobody could reply there. `false`:
+    /// Ends the rooms for two of a guest that has ended: nobody could reply there. `false`:
     /// more rooms are left than this command may end.
     pub(super) fn end_direct_rooms(&mut self, seq: Seq, account: AccountId) -> bool {
         while let Some(id) = self.rooms.paired_with(account) {

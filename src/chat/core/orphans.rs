@@ -1,6 +1,6 @@
-//! Orphans: rooms that a guest who is gone has owned. The longest member inherits such a room, and
-//! all its members hear of it; without members it ends as soon as it is empty. (A room that never
-//! had an owner stays, as ChitChat requires, and so does the lobby.)
+//! Orphans: rooms whose owner was a guest that has ended. The longest member inherits such a room,
+//! and all its members hear of it; without members it ends as soon as it is empty. (A room that
+//! never had an owner stays, as ChitChat requires, and so does the lobby.)
 //!
 //! Both are entries that the core proposes by itself; if a proposal fails or is lost, the next tick
 //! repeats it.

@@ -161,7 +161,7 @@ fn a_room_without_an_owner_cannot_be_restored() {
     core.ask("ann", remove(den)).expect("gone");
     assert!(core.deleted("ann").is_empty() && core.kept().is_empty());
     assert_eq!(core.ask("ann", restore(den)), Err(Refusal::RoomNotFound));
-    // Nor can a room that a guest deleted who is gone.
+    // Nor can a room that was deleted by a guest that has ended.
     core.ask("", be_guest("zoe")).expect("a guest");
     let attic = core.room("zoe", room_settings("attic", Public, None));
     core.ask("zoe", remove(attic)).expect("gone");

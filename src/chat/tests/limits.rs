@@ -328,7 +328,7 @@ fn with_little_disk_space_guests_are_refused_first_and_then_everybody() {
     assert_eq!(core.try_to("ann", make), no);
     let edit = Action::Edit { room: LOBBY, target, text: "after".into() };
     assert_eq!(core.try_to("ann", call::Act(edit)), no);
-    // Whoever frees space can log in and delete messages; reading continues.
+    // A person who frees space can log in and delete messages; reading continues.
     core.try_to("", login("ann", "ann2")).expect("a login");
     core.try_to("ann2", delete).expect("it is taken back");
     core.try_to("ann2", call::Exit { room: LOBBY }).expect("a way out");

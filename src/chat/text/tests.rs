@@ -396,8 +396,8 @@ fn what_can_be_said() {
     assert_eq!(message("äö", 2).as_deref(), Ok("äö"));
 }
 
-/// Whatever the letters are: what two texts are compared by is compared by the same, what is a name
-/// shows something and hides nothing, and nothing panics.
+/// For any letters: folding a folded text changes nothing, a valid name has a visible character and
+/// no hidden one, and nothing panics.
 #[test]
 fn texts_at_random() {
     const SEEDS: [&str; 12] = [

@@ -1,4 +1,4 @@
-//! Bodies: by length and in chunks, and what comes after them.
+//! Bodies: by length and in chunks, and the bytes after them.
 
 use super::check;
 use crate::limits::{BODY_BYTES_MAX, CHUNK_LINE_BYTES_MAX, HEADERS_MAX, TRAILER_BYTES_MAX};

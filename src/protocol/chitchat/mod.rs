@@ -25,8 +25,8 @@ use crate::chat::{
 };
 use crate::crypto;
 use crate::http::{self, Request, Response};
-use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
-use crate::protocol::passwords::NOBODYS_HASH;
+use crate::limits::PASSWORD_CHARS_MAX;
+use crate::protocol::passwords::{NOBODYS_HASH, Unfit, check_fit};
 use crate::protocol::routes::{Route, routes};
 use crate::protocol::{Context, Outcome, Protocol, protocol_id};
 use crate::protocol::{cookies, json_body, lists, session, web};
@@ -265,20 +265,16 @@ fn valid<T>(
     text.map(|text| parse(text).ok_or(Failure::new(105, field))).transpose()
 }
 
-/// Whether the password fits the room's visibility. `keeps`: the room has a password already.
+/// See [`passwords::check_fit`].
 fn check_password(
     visibility: Visibility,
     password: Option<&str>,
     keeps: bool,
 ) -> Result<(), Failure> {
-    let public = visibility == Visibility::Public;
-    let lengths = PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX;
-    match password {
-        Some(_) if public => Err(Failure::new(105, "visibility")),
-        Some(password) if lengths.contains(&password.chars().count()) => Ok(()),
-        None if public || keeps => Ok(()),
-        _ => Err(Failure::new(105, "password")),
-    }
+    check_fit(visibility, password, keeps).map_err(|unfit| match unfit {
+        Unfit::Public => Failure::new(105, "visibility"),
+        Unfit::Length => Failure::new(105, "password"),
+    })
 }
 
 async fn refuse_taken_title(

@@ -13,7 +13,7 @@ use crate::chat::{
 use crate::crypto;
 use crate::http::{Request, Response};
 use crate::hub::HubHandle;
-use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+use crate::limits::PASSWORD_CHARS_MAX;
 use crate::protocol::lists::{Items, Listed, More};
 use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, about, caller};
@@ -21,7 +21,7 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::wrong;
 use crate::protocol::native::identity::caller_account;
 use crate::protocol::native::json::{Deleted, RoomJson};
-use crate::protocol::passwords::NOBODYS_HASH;
+use crate::protocol::passwords::{NOBODYS_HASH, check_fit};
 use crate::protocol::{Context, json_body, lists};
 use crate::store::{Counts, Reader};
 
@@ -68,7 +68,7 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let wanted = Wanted::read(request)?;
     let title = wanted.title.ok_or(Failure::field("title"))?;
     let visibility = wanted.visibility.ok_or(Failure::field("visibility"))?;
-    check_password(visibility, wanted.password.as_deref(), false)?;
+    check_fit(visibility, wanted.password.as_deref(), false).map_err(|_| wrong("password"))?;
     // Hashing is expensive, so check the caller and the title first. (The core checks again.)
     caller_account(context, caller.clone()).await?;
     refuse_taken_title(context, &title, None).await?;
@@ -94,7 +94,8 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
     let keep_members = asking::fields(request)?.flag("keep_members")?.unwrap_or(false);
     let is = if state.password.is_none() { Visibility::Public } else { Visibility::Private };
     let keeps = state.password.is_some();
-    check_password(visibility.unwrap_or(is), password.as_deref(), keeps)?;
+    check_fit(visibility.unwrap_or(is), password.as_deref(), keeps)
+        .map_err(|_| wrong("password"))?;
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(room)).await?;
     }
@@ -320,21 +321,6 @@ impl Wanted {
             visibility: fields.parsed("visibility", Visibility::parse)?,
             password: fields.text("password")?.map(str::to_owned),
         })
-    }
-}
-
-/// Whether the password fits the room's visibility. `keeps`: the room has a password already.
-fn check_password(
-    visibility: Visibility,
-    password: Option<&str>,
-    keeps: bool,
-) -> Result<(), Failure> {
-    let public = visibility == Visibility::Public;
-    let lengths = PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX;
-    match password {
-        Some(password) if !public && lengths.contains(&password.chars().count()) => Ok(()),
-        None if public || keeps => Ok(()),
-        _ => Err(wrong("password").into()),
     }
 }
 

@@ -43,8 +43,8 @@ pub(super) const COLUMNS: [&str; 17] = [
     "hash",
 ];
 
-/// What is not in the log: the kind of the line, the table, and its columns, of which the first is
-/// the order.
+/// The state outside the log: the kind of the line, the table, and its columns, of which the first
+/// is the order.
 pub(super) const BESIDE: [(&str, &str, &[&str]); 4] = [
     ("gap", "gap", &["seq", "hash"]),
     ("session_used", "session", &["id", "last_used"]),

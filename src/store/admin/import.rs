@@ -192,7 +192,7 @@ fn entry(
             .prepare_cached(&sql)?
             .query_row([seq], |row| Ok((entries::read(row)?, row.get::<_, bool>("deleted")?)))?;
         match &entry {
-            // The text is the current one already, and so is what is made from it.
+            // The export has the current text, so the rows made from the text are current, too.
             Entry::Said { room, calls, .. } if !deleted => {
                 messages::mention(connection, *room, seq, calls)
             }

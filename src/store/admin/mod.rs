@@ -33,8 +33,8 @@ use crate::store::{self, OpenError, Options, Retain, schema};
 ///
 /// # Errors
 /// One plain line that says what is wrong, and what to do.
-pub fn maintain(db: &Path, chore: &MaintenanceTask) -> Result<(), String> {
-    let said = match chore {
+pub fn maintain(db: &Path, task: &MaintenanceTask) -> Result<(), String> {
+    let said = match task {
         MaintenanceTask::Backup(file) => backup(db, file)?,
         MaintenanceTask::Verify(file) => verify(file.as_deref().unwrap_or(db))?,
         MaintenanceTask::Restore { from, force } => restore(db, from, *force)?,

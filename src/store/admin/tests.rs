@@ -393,7 +393,7 @@ fn a_read_only_database_can_be_read() {
     .expect("it is copied");
     drop(connection);
     assert!(!beside(&name, "-shm").exists() && !beside(&name, "-wal").exists());
-    // What is only in the write-ahead log would be left out, silently.
+    // Rows that are only in the write-ahead log would be left out, silently.
     fs::write(beside(&name, "-wal"), "something").expect("a file");
     let why = connect_unwritten(&name).expect_err("it is not all there");
     assert!(matches!(why, OpenError::Unmoved), "{why}");

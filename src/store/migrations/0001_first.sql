@@ -1,21 +1,21 @@
 -- The first schema. Runs once, in one transaction, on an empty file.
 --
--- There is one table that matters: `log`. The others are made from it, entry by entry, in the same
--- transaction that appends the entry; they save the next start from reading the whole log, and
--- keep what must outlast messages that are gone.
+-- The table that matters is `log`. The others are made from it, entry by entry, in the transaction
+-- that appends the entry. They save the next start from reading the whole log, and keep the facts
+-- that must outlast removed messages.
 --
 -- STRICT makes SQLite keep to the column types. Times are microseconds since 1970, UTC.
 
--- "Shnt": tells our files from those of other programs (`file shanty.db` shows it, too).
+-- "Shnt": distinguishes our files from other programs' (`file shanty.db` shows it, too).
 PRAGMA application_id = 1399352948;
 
--- Single values. From here on: `last_session` is the highest session number ever given (also when
--- that session has ended); `indexed`: see `words`; every message up to `pruned` may be gone from
--- the log; `replayed` is 1 where the tables beside the log are exactly what its entries make of
--- them (a later migration that guesses a column has to set it to 0). The program adds `epoch`
--- (names this log; 16 hex digits), `secret` (32 bytes that sign room tokens), and what the chain
--- does not reach (see src/store/notes.rs): `end`, up to where the log goes at least (an entry's
--- number, 8 bytes, and its link). `spent` is the sum of that table's rows (16 bytes).
+-- Single values. `last_session`: the highest session number ever used. `indexed`: see `words`.
+-- `pruned`: retention may have removed messages up to this number. `replayed`: 1 if the tables
+-- beside the log are exactly the result of its entries (a later migration that guesses a column
+-- must set it to 0). The program adds `epoch` (names this log; 16 hex digits), `secret` (32 bytes
+-- that sign room tokens), and two notes for what the hash chain does not cover (see
+-- src/store/notes.rs): `end`, an entry that the log has at least (its number, 8 bytes, and its
+-- link), and `spent`, the sum of that table's rows (16 bytes).
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value ANY  NOT NULL
@@ -25,16 +25,16 @@ INSERT INTO meta (key, value)
     VALUES ('last_session', 0), ('indexed', 0), ('pruned', 0), ('replayed', 1),
         ('spent', zeroblob(16));
 
--- THE LOG. `seq` is 1, 2, 3, … in the order of writing. Rows are only appended, with these
--- exceptions. The words of a message change when its author edits it, and go when it is deleted;
--- the entry that edits or deletes holds no words itself, so that no row keeps deleted words. Old
--- messages, and the entries that changed them, are removed where the operator wants it
--- (src/store/retention.rs); all other entries stay, because accounts, sessions and rooms are made
--- from them. The log refers to rooms and accounts without foreign keys: it records what was
--- proposed, and an entry that did not fit (a message into a room that had just gone) is in it, too.
+-- THE LOG. `seq` is 1, 2, 3, … in the order of writing. Rows are only appended, with two
+-- exceptions. An edit replaces the text of its message, and a deletion removes it; the entry of the
+-- edit or deletion has no text itself, so no row keeps a deleted text. Retention, if the operator
+-- sets it, removes old messages and the entries that changed them (src/store/retention.rs); all
+-- other entries stay, because accounts, sessions and rooms are made from them. The log refers to
+-- rooms and accounts without foreign keys: it records what was proposed, also an entry that did not
+-- fit (a message to a room that had just been deleted).
 --
--- `proof` and `hash` make the log a chain of hashes (src/store/chain.rs). The chain does not cover
--- what may change in a row: `text`, `edited`, `deleted`, `said_hash`, and of a message `body`.
+-- `proof` and `hash` make the log a hash chain (src/store/chain.rs). The chain does not cover the
+-- columns that may change: `text`, `edited`, `deleted`, `said_hash`, and a message's `body`.
 CREATE TABLE log (
     seq       INTEGER PRIMARY KEY, -- the entry's number, and the row's own
     time      INTEGER NOT NULL,    -- when it was proposed
@@ -59,24 +59,24 @@ CREATE TABLE log (
 -- is by room and then by `seq`, and finds "the last 50 before number 1234" without sorting.
 CREATE INDEX log_said ON log (room) WHERE kind = 'said';
 
--- An author's id for a message is used once, also when the message is deleted.
+-- A client id is used once by its author, even after the message is deleted.
 CREATE UNIQUE INDEX log_client_id ON log (account, client_id) WHERE client_id IS NOT NULL;
 
--- Counts the deleted messages of a room without looking at them.
+-- Counts the deleted messages of a room without reading them.
 CREATE INDEX log_deleted ON log (room) WHERE deleted = 1;
 
--- What changed a message goes with it.
+-- Finds the entries that changed a message, which are removed with it.
 CREATE INDEX log_target ON log (target) WHERE target IS NOT NULL;
 
--- Where entries of the log are gone: the chain's link of the last of them.
+-- Where entries were removed from the log: the link of the last of them in the hash chain.
 CREATE TABLE gap (
     seq  INTEGER PRIMARY KEY,
     hash BLOB NOT NULL
 ) STRICT;
 
--- Authors' ids of messages that retention has removed: a message that is sent again is still not
--- said twice. It is a table and not a stub in the log, so that a removed message is gone for
--- everybody who reads the log. Some hundred bytes each, without the words.
+-- The client ids of messages that retention has removed: so a repeated send is still idempotent. A
+-- table and not a stub in the log, so that readers of the log do not see removed messages. Some
+-- hundred bytes each, without the text.
 CREATE TABLE spent (
     account   INTEGER NOT NULL, -- the author
     client_id TEXT    NOT NULL, -- the author's own id for it
@@ -88,8 +88,8 @@ CREATE TABLE spent (
     PRIMARY KEY (account, client_id)
 ) STRICT, WITHOUT ROWID;
 
--- Accounts, and guests: these have no key. An account that has ended frees its name; its row
--- stays, so that its number is not given again.
+-- Accounts, and guests, which have no key. An account that has ended frees its name; its row stays,
+-- so that its number is not reused.
 CREATE TABLE account (
     id      INTEGER PRIMARY KEY,
     name    TEXT    NOT NULL, -- as registered
@@ -115,9 +115,9 @@ CREATE TABLE session (
 
 CREATE INDEX session_account ON session (account);
 
--- Rooms. The row of a room that is gone stays, so that its number is not given again and what
--- refers to it still finds something. `owner` is not a foreign key: the core lets a room be made
--- for an account that it has not heard of, and the tables must agree with the core.
+-- Rooms. The row of a deleted room stays, so that its number is not reused and references to it
+-- stay valid. `owner` is not a foreign key: the core accepts a room whose owner it does not know,
+-- and the tables must agree with the core.
 CREATE TABLE room (
     id          INTEGER PRIMARY KEY,
     owner       INTEGER,          -- an account; NULL: nobody's
@@ -139,19 +139,19 @@ CREATE TABLE room (
     kept        INTEGER           -- the entry that deleted it, while its owner can bring it back
 ) STRICT;
 
--- Titles are unique among the rooms that are there; those of direct rooms do not count.
+-- Titles are unique among existing rooms; direct rooms do not count.
 CREATE UNIQUE INDEX room_title ON room (folded) WHERE gone IS NULL AND between_a IS NULL;
 -- Two accounts have one direct room at most.
 CREATE UNIQUE INDEX room_between
     ON room (min(between_a, between_b), max(between_a, between_b))
     WHERE gone IS NULL AND between_a IS NOT NULL;
--- The direct rooms of an account, also those that it has left.
+-- The direct rooms of an account, including those that it has left.
 CREATE INDEX room_between_a ON room (between_a) WHERE gone IS NULL AND between_a IS NOT NULL;
 CREATE INDEX room_between_b ON room (between_b) WHERE gone IS NULL AND between_b IS NOT NULL;
 CREATE UNIQUE INDEX room_link ON room (link) WHERE link IS NOT NULL;
 CREATE INDEX room_kept ON room (owner) WHERE kept IS NOT NULL;
 
--- Who belongs to which room; also of deleted rooms, while these can be brought back.
+-- The members of rooms; also of deleted rooms that can be restored.
 CREATE TABLE member (
     room    INTEGER NOT NULL,
     account INTEGER NOT NULL,
@@ -163,8 +163,8 @@ CREATE TABLE member (
 
 CREATE INDEX member_account ON member (account);
 
--- Who ceased to be a member of which room, and by which entry: who left, was expelled, or was a
--- member when the room was deleted or closed. A client that was away is told so, and nobody else.
+-- Ended memberships, with the entry that ended each: the account left or was expelled, or the room
+-- was deleted or closed. The account's own clients learn of it when they resume, and nobody else.
 CREATE TABLE lost (
     account INTEGER NOT NULL,
     seq     INTEGER NOT NULL, -- the entry
@@ -172,15 +172,15 @@ CREATE TABLE lost (
     PRIMARY KEY (account, seq)
 ) STRICT, WITHOUT ROWID;
 
--- Whom an account has blocked. A row about a guest who is gone means nothing, as no number is given
--- again; it goes when the account next blocks somebody.
+-- The accounts that an account has blocked. A row about a guest that has ended has no effect, as
+-- numbers are not reused; the next block of the account removes it.
 CREATE TABLE block (
     account INTEGER NOT NULL,
     blocked INTEGER NOT NULL,
     PRIMARY KEY (account, blocked)
 ) STRICT, WITHOUT ROWID;
 
--- The reactions that messages have now. `account` is NULL for somebody known by name only.
+-- The current reactions of messages. `account` is NULL for an author without an account.
 CREATE TABLE reaction (
     target  INTEGER NOT NULL, -- the message
     seq     INTEGER NOT NULL, -- the entry that put it there
@@ -190,9 +190,9 @@ CREATE TABLE reaction (
     PRIMARY KEY (target, seq)
 ) STRICT, WITHOUT ROWID;
 
--- Who is mentioned in which message, by the words that it has now. It is decided once, when these
--- are said, and is part of the message (`body` in the log): a name that is given again does not
--- inherit the mentions of another.
+-- The accounts that each message mentions in its current text. The core decides it when the text is
+-- sent, and it is part of the message (`body` in the log): so a later account with the same name
+-- does not inherit the mentions.
 CREATE TABLE mention (
     account INTEGER NOT NULL,
     room    INTEGER NOT NULL,
@@ -202,27 +202,28 @@ CREATE TABLE mention (
 
 CREATE INDEX mention_seq ON mention (seq);
 
--- The full-text index of all messages up to `indexed`; younger ones are searched apart (see
--- src/store/index.rs). Its text is folded and cut before it gets there (src/store/fold.rs), because
--- FTS5 folds Latin only, and finds nothing within a sentence of Han. It keeps no copy of the text,
--- and is told itself what to take out. It does not count words (`columnsize`), which only a ranking
--- would ask for: results are ordered by time. (Renaming the table to `message_fts` would take a
--- second migration, only for a name: so it keeps this one.)
+-- The full-text index of all messages up to `indexed`; younger ones have an index in memory (see
+-- src/store/index.rs). src/store/fold.rs folds and splits the text first, because FTS5 folds Latin
+-- only, and finds nothing inside a sentence of Han. The index keeps no copy of the text, so the
+-- program names the words to remove. It does not count words (`columnsize`), which only a ranking
+-- needs: results are ordered by time. (Renaming the table to `message_fts` would take a second
+-- migration only for a name, so it keeps this one.)
 CREATE VIRTUAL TABLE words USING fts5 (
     text, -- the words, in order
     bag,  -- what narrows a search down: room, author, single letters
     content = '', columnsize = 0, tokenize = "ascii tokenchars '.@'"
 );
 
--- What is taken out of the index is overwritten at once, and not when pieces are next merged.
+-- Removed words are overwritten at once, and not at the next merge of segments.
 INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
--- Pieces of it are merged sixteen at a time instead of four, little by little: each word is written
--- less often, and a search looks into some pieces more.
+-- Sixteen segments are merged at a time instead of four, step by step: each word is written less
+-- often, and a search reads some more segments.
 INSERT INTO words (words, rank) VALUES ('automerge', 16);
--- At so many pieces all would be merged at once, while everybody waits; `automerge` comes before.
+-- At this many segments FTS5 would merge all of them at once, while everybody waits; `automerge`
+-- prevents that.
 INSERT INTO words (words, rank) VALUES ('crisismerge', 64);
 
--- Rooms of which the index has messages that were not public when they got there.
+-- Rooms with messages in the index that were not public when they were indexed.
 CREATE TABLE closed (
     room INTEGER PRIMARY KEY
 ) STRICT;

@@ -23,8 +23,8 @@ fn sweep(pruner: &mut Pruner, writer: &Writer, now: impl Into<Option<Time>>) -> 
 }
 
 fn verified(scratch: &Scratch) {
-    let chore = crate::config::MaintenanceTask::Verify(None);
-    admin::maintain(&scratch.file(), &chore).expect("it is sound");
+    let task = crate::config::MaintenanceTask::Verify(None);
+    admin::maintain(&scratch.file(), &task).expect("it is sound");
 }
 
 fn words_in(scratch: &Scratch) -> Vec<String> {

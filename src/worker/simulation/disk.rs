@@ -12,7 +12,7 @@ use crate::chat::Command;
 use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk as Log;
 use crate::limits::{BUSY_TIMEOUT_MS, WRITE_PROBE_MS};
-use crate::store::{Job, MaintenanceTask, Medium};
+use crate::store::{Job, MaintenanceDue, Medium};
 
 /// The disk's state for a while.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -104,8 +104,8 @@ impl Medium for SimulatedDisk {
         self.failing = !matches!(*self.weather.borrow(), Weather::Fine { .. });
     }
 
-    fn chore(&self) -> MaintenanceTask {
-        MaintenanceTask::Never
+    fn maintenance_due(&self) -> MaintenanceDue {
+        MaintenanceDue::Never
     }
 
     fn work(&mut self) {}

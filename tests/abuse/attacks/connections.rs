@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Statuses, Target};
-use crate::client::{self, Line, ask, frame, from};
+use crate::client::{self, Line, ask, from};
+use crate::frames::client_frame;
 
 /// A hundred readers take a few kilobytes a second of long answers.
 pub async fn slow_readers(target: Target) -> String {
@@ -129,15 +130,15 @@ pub async fn never_ending(target: Target) -> String {
             // Fragments without a last one.
             0 => match line.upgrade("/chats/1/ws", &from(1 + number)).await {
                 Ok(_) => {
-                    let mut bytes = frame(0x01, &[b'x'; 30_000]);
-                    bytes.extend(frame(0x00, &[b'x'; 30_000]));
+                    let mut bytes = client_frame(0x01, &[b'x'; 30_000]);
+                    bytes.extend(client_frame(0x00, &[b'x'; 30_000]));
                     line.send(&bytes).await
                 }
                 Err(error) => Err(error),
             },
             // An incomplete frame.
             1 => match line.upgrade("/chats/1/ws", &from(1 + number)).await {
-                Ok(_) => line.send(&frame(0x81, &[b'x'; 65_000])[..64_000]).await,
+                Ok(_) => line.send(&client_frame(0x81, &[b'x'; 65_000])[..64_000]).await,
                 Err(error) => Err(error),
             },
             // An incomplete body.
@@ -166,7 +167,7 @@ pub async fn pings(target: Target) -> String {
             lines.push(line);
         }
     }
-    let batch = frame(0x89, &[b'p'; 100]).repeat(100);
+    let batch = client_frame(0x89, &[b'p'; 100]).repeat(100);
     while Instant::now() < end && !lines.is_empty() {
         let mut left = Vec::new();
         for line in lines {

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{Statuses, Target};
 use crate::client::{self, Line, ask, from, request};
+use crate::frames::client_frame;
 
 /// Sixteen guests write long messages as fast as they can.
 pub async fn fill_the_disk(target: Target) -> String {
@@ -102,7 +103,7 @@ async fn chatter(target: Target, path: &str, headers: &str, words: &[String]) ->
     let mut batch = Vec::new();
     for _ in 0..64 {
         for word in words {
-            batch.extend(client::frame(0x81, word.as_bytes()));
+            batch.extend(client_frame(0x81, word.as_bytes()));
         }
     }
     while Instant::now() < end {

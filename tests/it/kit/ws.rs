@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use serde_json::Value;
 
 use super::{Http, Response};
+use crate::frames::{client_frame, next_frame};
 
 /// An open websocket.
 pub struct Ws {
@@ -42,29 +43,7 @@ pub fn handshake(host: &str, path: &str, headers: &str) -> String {
 
 /// One frame as a client sends it: masked.
 pub fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
-    const MASK: [u8; 4] = [0x5a, 0xc3, 0x0f, 0x96];
-    let mut bytes = header(opcode, is_final, payload.len(), true);
-    bytes.extend_from_slice(&MASK);
-    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    bytes
-}
-
-/// The header of a frame, without a mask.
-pub fn header(opcode: u8, is_final: bool, length: usize, masked: bool) -> Vec<u8> {
-    let mut bytes = vec![opcode | if is_final { 0x80 } else { 0 }];
-    let mask = if masked { 0x80 } else { 0 };
-    match length {
-        0..=125 => bytes.push(mask | length as u8),
-        126..=0xffff => {
-            bytes.push(mask | 126);
-            bytes.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        _ => {
-            bytes.push(mask | 127);
-            bytes.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    bytes
+    client_frame(opcode | if is_final { 0x80 } else { 0 }, payload)
 }
 
 impl Ws {
@@ -116,35 +95,21 @@ impl Ws {
     }
 
     fn read_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let buffer = |at: usize, http: &Http| usize::from(http.buffer[at]);
-        if !self.fill(2) {
-            return None;
-        }
-        let first = self.http.buffer[0];
-        assert_eq!(first & 0xf0, 0x80, "final, and nothing reserved is set");
-        let (start, length) = match buffer(1, &self.http) {
-            127 if self.fill(10) => {
-                let bytes: [u8; 8] = self.http.buffer[2..10].try_into().expect("eight");
-                (10, u64::from_be_bytes(bytes) as usize)
+        let (first, payload) = loop {
+            match next_frame(&self.http.buffer) {
+                Some(frame) => break frame,
+                None if self.http.fill() => {}
+                None => {
+                    assert!(self.http.buffer.len() < 2, "a frame is cut off");
+                    return None;
+                }
             }
-            126 if self.fill(4) => (4, buffer(2, &self.http) << 8 | buffer(3, &self.http)),
-            length if length < 126 => (2, length),
-            other => panic!("a masked or broken frame: {other}"),
         };
-        assert!(self.fill(start + length), "a frame is cut off");
-        let payload = self.http.buffer[start..start + length].to_vec();
-        self.http.buffer.drain(..start + length);
+        assert_eq!(first & 0xf0, 0x80, "final, and nothing reserved is set");
+        assert_eq!(self.http.buffer[1] & 0x80, 0, "a server's frame is not masked");
+        let (end, payload) = (payload.end, self.http.buffer[payload].to_vec());
+        self.http.buffer.drain(..end);
         Some((first & 0x0f, payload))
-    }
-
-    /// Reads until this many bytes are buffered. `false`: the connection ends first.
-    fn fill(&mut self, bytes: usize) -> bool {
-        while self.http.buffer.len() < bytes {
-            if !self.http.fill() {
-                return false;
-            }
-        }
-        true
     }
 
     /// The next text, answering pings meanwhile.
