@@ -208,7 +208,7 @@ function link(url, label) {
   const element = h("a", attributes, label);
   // A link's text may promise another place than its address.
   const place = url.host || url.pathname;
-  const told = address(label.startsWith("www.") ? `https://${label}` : label);
+  const told = address(/^www\./i.test(label) ? `https://${label}` : label);
   const same = told && (told.host || told.pathname) === place;
   // Letters of other scripts look like ours, too: `place` has them spelled out.
   if (same && label.toLowerCase().includes(place.toLowerCase())) return element;
