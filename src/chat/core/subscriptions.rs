@@ -13,10 +13,12 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, ClientEvent, CloseReason, Effect, Entry, Event, NameClaim, Receipt, Refusal, RoomEvent,
-    StreamEvent, What, call,
+    Access, ClientEvent, CloseReason, Effect, Entry, Event, Field, NameClaim, Receipt, Refusal,
+    RoomEvent, StreamEvent, What, call,
 };
 use crate::time::Time;
+
+const NAME_INVALID: Refusal = Refusal::Malformed(Field::Name);
 
 impl Chat {
     pub(super) fn subscribe(
@@ -162,7 +164,8 @@ impl Chat {
         };
         let folded = name.folded();
         let Some(owner) = self.accounts.by_name(&folded) else {
-            return Ok(Some(Author { account: None, name }));
+            let valid = name.is_valid().then_some(Author { account: None, name });
+            return valid.map(Some).ok_or(Refusal::NoAccess);
         };
         let account = owner.account.id;
         let is_owner = caller.is_some_and(|known| known.account.id == account);
@@ -361,7 +364,8 @@ impl Chat {
         Ok(Receipt::Noted)
     }
 
-    /// The author of a subscription's event; the first name that it gives binds it.
+    /// The author of a subscription's event; the first name that it gives binds it. Only an account
+    /// has a name that breaks the rule for names: its own.
     fn named(
         &mut self,
         subscription: SubscriptionId,
@@ -374,8 +378,12 @@ impl Chat {
             (Some(author), None) => Ok(author),
             (Some(author), Some(name)) => {
                 let same = author.name.folded() == name.folded();
-                if same { Ok(author) } else { Err(Refusal::OtherName) }
+                if same {
+                    return Ok(author);
+                }
+                Err(if name.is_valid() { Refusal::OtherName } else { NAME_INVALID })
             }
+            (None, Some(name)) if !name.is_valid() => Err(NAME_INVALID),
             (None, Some(name)) => {
                 let author = Author { account: None, name };
                 self.bind(subscription, author.clone(), None)?;

@@ -471,6 +471,8 @@ pub struct PasswordState {
     pub room: RoomId,
     /// The public number: see [`RoomInfo::number`].
     pub number: RoomId,
+    /// The room's title.
+    pub title: Title,
     /// Whether the caller may see the room.
     pub seen: bool,
     /// Whether the answer to a wrong password must look as if the room did not exist.
