@@ -10,7 +10,7 @@ use crate::chat::state::limiter::Kind;
 use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose, account_of};
 use crate::chat::state::subscription::Subscription;
 use crate::chat::types::{
-    AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
+    AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, Seq, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
     Access, ClientEvent, CloseReason, Effect, Entry, Event, Field, NameClaim, Receipt, Refusal,
@@ -66,7 +66,8 @@ impl Chat {
             subscribed.token = Some((key.1.clone(), token));
             self.by_token.insert(key, subscription);
         }
-        self.order.tell(Effect::Subscribe { subscription, protocol, room, stream: None });
+        let (stream, horizon) = (None, Seq(0));
+        self.order.tell(Effect::Subscribe { subscription, protocol, room, stream, horizon });
         if enter {
             self.enter(subscription, None);
         }

@@ -93,6 +93,7 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Mention<I, F> {
         while at < chars.len() {
             let c = chars[at];
             let next = chars.get(at + 1).copied();
+            let inside = local || (path && is_path(chars[at - 1]));
             let skipped = match c {
                 '\\' if next.is_some_and(|next| "\\`*_~[]()>#@-".contains(next)) => Some(at + 2),
                 '`' => Some(ticks.end(&chars, at)),
@@ -101,7 +102,7 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Mention<I, F> {
                 'w' | 'W' => www(&chars, at),
                 ':' => foreign(&chars, at),
                 '<' => enclosed(&chars, at),
-                '@' if !local && !(path && is_path(chars[at - 1])) => self.place(&chars, at + 1),
+                '@' if !inside => self.place(&chars, at + 1),
                 _ => None,
             };
             if let Some(end) = skipped {

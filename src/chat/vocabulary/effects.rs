@@ -37,6 +37,8 @@ pub enum Effect {
         room: RoomId,
         /// The stream to which the subscription belongs, if any.
         stream: Option<SubscriptionId>,
+        /// A stream hears of no change of a message up to this entry: its member may not see it.
+        horizon: Seq,
     },
     /// From here on this subscription hears nothing. With a reason, the connection must be closed.
     Unsubscribe {
@@ -51,8 +53,7 @@ pub enum Effect {
         /// Why the core closes the connection; `None` if it is gone already.
         reason: Option<CloseReason>,
     },
-    /// A stream is about to end: from here on it hears only replies. (It does not hear later events
-    /// of its rooms, so its cursor stays and the client can resume from there.)
+    /// A stream is about to end: it hears only replies, so its cursor stays, to resume from.
     Freeze {
         /// The subscription of the stream's connection.
         subscription: SubscriptionId,
@@ -363,6 +364,8 @@ pub struct MembershipMarks {
     pub since: Seq,
     /// The last message that the account has read.
     pub read: Seq,
+    /// The account may not read messages up to this entry.
+    pub horizon: Seq,
 }
 
 /// A member of a room, or a person present in it.
@@ -483,10 +486,8 @@ pub struct PasswordState {
     pub password: Option<Box<str>>,
     /// Counts the passwords that the room has had.
     pub generation: u64,
-    /// When the core found the name to be free: it becomes
-    /// [`NameClaim::granted`](super::NameClaim::granted). (Not the time of the password check:
-    /// another person may register the name before that.) One second later if the name belongs to
-    /// the caller's registered account.
+    /// When the core found the name to be free (after the password check), a second later for the
+    /// caller's registered name: [`NameClaim::granted`](super::NameClaim::granted).
     pub granted: Time,
 }
 

@@ -99,6 +99,16 @@ pub enum What {
 }
 
 impl What {
+    /// The message that the event changes.
+    pub fn target(&self) -> Option<Seq> {
+        match self {
+            What::Edited { target, .. }
+            | What::Deleted { target, .. }
+            | What::Reacted { target, .. } => Some(*target),
+            _ => None,
+        }
+    }
+
     /// The number of the event's entry; `None` for events outside the log.
     pub fn seq(&self) -> Option<Seq> {
         match self {

@@ -419,9 +419,10 @@ impl View {
         let entry = match &row.what {
             // A message deleted since has no text any more; its deletion follows.
             Happened::Edited { room, target, by, text, calls } => {
-                let (target, text) = (*target, text.clone()?);
-                let what = What::Edited { seq, target, text, calls: calls.clone().into() };
-                return self.member.sees(*room, seq).then(|| (*room, by.clone(), what));
+                let (target, text, calls) = (*target, text.clone()?, calls.clone().into());
+                let what = What::Edited { seq, target, text, calls };
+                let seen = self.member.sees_change(*room, seq, target);
+                return seen.then(|| (*room, by.clone(), what));
             }
             Happened::Other(entry) => entry,
             Happened::Said(_) => return None,

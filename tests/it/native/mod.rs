@@ -6,6 +6,7 @@ mod direct;
 mod identity;
 mod messages;
 mod moving;
+mod opening;
 mod resume;
 mod rooms;
 mod slow;
