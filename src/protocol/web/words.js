@@ -74,7 +74,7 @@ export function parts(chars, names, on) {
       continue;
     }
     local = isPlain(c) || (local && (c === "_" || c === "+" || c === "-"));
-    path = (path || (dotted && (c === "/" || c === "?"))) && !isSpace(c);
+    path = (path || (dotted && "/?".includes(c))) && !isSpace(c);
     const port = c === ":" && /[0-9]/.test(chars[at + 1] ?? "");
     dotted = (dotted || c === "." || port) && !isSpace(c);
     at += 1;
