@@ -37,6 +37,11 @@ pub fn session_key() -> String {
     key
 }
 
+/// Whether a text has the shape of a session key.
+pub fn is_session_key(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// The SHA-256 of a key in its owner's spelling.
 pub fn hash(key: &str) -> KeyHash {
     Sha256::digest(key.as_bytes()).into()
@@ -73,7 +78,7 @@ mod tests {
             let account = account_key();
             assert!(account.len() == 64 && account.bytes().all(|b| b.is_ascii_hexdigit()));
             let session = session_key();
-            assert!(session.len() == 32 && session.bytes().all(|b| b.is_ascii_alphanumeric()));
+            assert!(is_session_key(&session));
             assert!(seen.insert(account) && seen.insert(session));
         }
     }

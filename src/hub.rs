@@ -253,11 +253,11 @@ impl Hub {
                 self.line.propose(ticket, time, entry);
             }
             Effect::Touch { used } => self.line.touch(used),
-            Effect::Subscribe { subscription, protocol, room, .. } => {
+            Effect::Subscribe { subscription, protocol, room, horizon, .. } => {
                 self.audience(room, subscription, protocol, 1);
                 self.item(
                     worker_of(subscription),
-                    Item::Subscribe { subscription, protocol, room },
+                    Item::Subscribe { subscription, protocol, room, horizon },
                 );
             }
             Effect::Unsubscribe { subscription, protocol, room, reason, .. } => {

@@ -311,9 +311,9 @@ pub const SESSION_TTL_SECS: u64 = 3_600;
 pub const COOKIE_TTL_SECS: u64 = 400 * 24 * 3_600;
 /// A session's last use is stored when it has moved by this part of the session's lifetime.
 pub const SESSION_TOUCH_PARTS: u64 = 60;
-/// Session cookies of one request that are tried; browsers send the more specific ones first. The
-/// rest is ignored.
-pub const COOKIES_TRIED_MAX: usize = 4;
+/// Session cookies of one request that are tried, of those with a key's shape: as many as a head
+/// can contain.
+pub const COOKIES_TRIED_MAX: usize = HEAD_BYTES_MAX / ("session=;".len() + 32);
 /// How long a browser may cache a preflight response.
 pub const PREFLIGHT_SECS: u64 = 600;
 /// The lifetime of a room token.

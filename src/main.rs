@@ -1,6 +1,7 @@
 //! The program: arguments in, exit code out. It serves, or runs a command on a database; the
 //! library does both.
 
+use std::io::{self, ErrorKind, Write};
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
@@ -11,8 +12,13 @@ use shanty::{logger, server};
 fn main() -> ExitCode {
     let code = match config::parse(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
         Ok(CliCommand::Print(text)) => {
-            println!("{text}");
-            ExitCode::SUCCESS
+            match writeln!(io::stdout(), "{text}") {
+                // A reader that stops early (`| head`) is no error.
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    complain(&format!("standard output cannot be written: {error}"), 1)
+                }
+                _ => ExitCode::SUCCESS,
+            }
         }
         Ok(CliCommand::Run(config)) => {
             logger::start(config.log);

@@ -109,9 +109,15 @@ fn prepared(stream: std::net::TcpStream, patience: Duration) -> io::Result<TcpSt
     // Small frames must not wait for one another (without it, 20 ms instead of 0.5).
     stream.set_nodelay(true)?;
     // A vanished peer acknowledges nothing, and the kernel alone would retransmit for a quarter of
-    // an hour. (Every open connection sends something twice a minute, at least a ping.)
+    // an hour. Where nothing is sent (`/r/1` has no pings), the kernel probes the peer.
     #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(patience))?;
+    {
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_tcp_user_timeout(Some(patience))?;
+        let part = |parts: u32| (patience / parts).max(Duration::from_secs(1));
+        let probes = socket2::TcpKeepalive::new().with_time(part(2)).with_interval(part(6));
+        socket.set_tcp_keepalive(&probes)?;
+    }
     TcpStream::from_std(stream)
 }
 

@@ -89,8 +89,7 @@ pub struct Name(Arc<str>);
 impl Name {
     /// The rule for everybody. `None`: the text breaks it.
     pub fn new(text: &str) -> Option<Name> {
-        let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
-        (fits && text::is_name(text)).then(|| Name(text.into()))
+        Name::kept(text).filter(Name::is_valid)
     }
 
     /// The rule for accounts, which is Piratchat's: `[A-Za-z0-9]{1,32}`.
@@ -105,6 +104,12 @@ impl Name {
     pub fn kept(text: &str) -> Option<Name> {
         let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
         (fits && !text.chars().any(char::is_control)).then(|| Name(text.into()))
+    }
+
+    /// Whether the name obeys the rule for everybody. An account's own name, or one from the log,
+    /// may not.
+    pub fn is_valid(&self) -> bool {
+        text::is_name(&self.0)
     }
 
     /// The server's own name, which no account or client can have.
@@ -171,15 +176,19 @@ pub struct Title(Arc<str>);
 impl Title {
     /// `None`: the text breaks the rule.
     pub fn new(text: &str) -> Option<Title> {
-        let fits = (TITLE_CHARS_MIN..=TITLE_CHARS_MAX).contains(&text.chars().count());
-        let number = || text::fold(text).bytes().all(|byte| byte.is_ascii_digit());
-        (fits && text::identifies(text) && !number()).then(|| Title(text.into()))
+        Title::kept(text).filter(Title::is_valid)
     }
 
     /// A title from the log: see [`Name::kept`].
     pub fn kept(text: &str) -> Option<Title> {
         let fits = (TITLE_CHARS_MIN..=TITLE_CHARS_MAX).contains(&text.chars().count());
         (fits && !text.chars().any(char::is_control)).then(|| Title(text.into()))
+    }
+
+    /// Whether the title obeys the rule. One from the log may not.
+    pub fn is_valid(&self) -> bool {
+        let number = || text::fold(&self.0).bytes().all(|byte| byte.is_ascii_digit());
+        text::identifies(&self.0) && !number()
     }
 
     /// The internal title of a room for two, which has none: its number, which no other room can

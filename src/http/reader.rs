@@ -134,12 +134,15 @@ impl Reader {
         loop {
             match std::mem::take(&mut self.state) {
                 State::Line { mut scan, empty } => {
-                    let Some(end) = scan.end(&self.buffer, LINE_BYTES_MAX, TOO_LONG)? else {
+                    let end = scan.end(&self.buffer, LINE_BYTES_MAX, TOO_LONG);
+                    let Some(end) = end.inspect_err(|_| self.origin = origin_in(&self.buffer))?
+                    else {
                         self.state = State::Line { scan, empty };
                         return Ok(Next::More);
                     };
                     let line = self.buffer.split_to(end);
-                    self.state = after_line(&line[..end - b"\r\n".len()], empty)?;
+                    let state = after_line(&line[..end - b"\r\n".len()], empty);
+                    self.state = state.inspect_err(|_| self.origin = origin_in(&self.buffer))?;
                     if let State::Fields { line, .. } = &self.state {
                         line.path().clone_into(&mut self.path);
                     }
@@ -185,7 +188,8 @@ impl Default for State {
 
 /// The value of the first `Origin` line in a block that may be incomplete or malformed.
 fn origin_in(block: &[u8]) -> Option<String> {
-    let mut lines = block.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+    let lines = block.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
+    let mut lines = lines.filter_map(|line| str::from_utf8(line).ok());
     lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
         let whole = line.ends_with('\r') && name.eq_ignore_ascii_case("origin");

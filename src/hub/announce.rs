@@ -53,8 +53,8 @@ impl Hub {
             EventKind::Left => Some((event.author.name.folded(), false)),
             _ => None,
         };
-        let (room, seq) = (event.room, event.kind.seq());
-        let item = Item::Announce { room, seq, by, moved, copies };
+        let (room, seq, target) = (event.room, event.kind.seq(), event.kind.target());
+        let item = Item::Announce { room, seq, target, by, moved, copies };
         let listens = |of: &[u32; PROTOCOL_IDS_MAX]| of.iter().any(|count| *count > 0);
         let mut last = None;
         for (worker, _) in audience.iter().enumerate().filter(|(_, of)| listens(of)) {

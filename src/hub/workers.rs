@@ -19,6 +19,8 @@ pub enum Item {
         protocol: ProtocolId,
         /// The room.
         room: RoomId,
+        /// A stream hears of no change of a message up to this entry.
+        horizon: Seq,
     },
     /// The subscription receives no more events of the room.
     Unsubscribe {
@@ -35,6 +37,8 @@ pub enum Item {
         room: RoomId,
         /// The entry's sequence number; `None` for an event that is not in the log.
         seq: Option<Seq>,
+        /// The message that the event changes.
+        target: Option<Seq>,
         /// The subscription that caused the event.
         by: Option<SubscriptionId>,
         /// The folded name of the user who joined (`true`) or left (`false`).

@@ -83,17 +83,15 @@ fn over_tls(request: &Request) -> bool {
 /// counts; if none is known, the first, which is then refused as unknown. From a [marked](MARK)
 /// browser only the `__Host-` cookie counts.
 pub(super) async fn shown(hub: &HubHandle, request: &Request, epoch: &str) -> Option<KeyHash> {
-    let mut keys: Vec<&str> = Vec::new();
     let plain = request.cookies(PLAIN).filter(|_| !is_marked(request, epoch));
-    for key in request.cookies(HOST_ONLY).chain(plain) {
-        if keys.len() < COOKIES_TRIED_MAX && !key.is_empty() && !keys.contains(&key) {
-            keys.push(key);
-        }
-    }
-    let keys: Box<[KeyHash]> = keys.into_iter().map(crypto::hash).collect();
-    let first = keys.first().copied();
+    let mut sent: Vec<&str> =
+        request.cookies(HOST_ONLY).chain(plain).filter(|key| !key.is_empty()).collect();
+    sent.dedup(); // Over TLS a browser sends the same key under both names.
+    let first = sent.first().map(|key| crypto::hash(key));
+    let keys = sent.into_iter().filter(|key| crypto::is_session_key(key));
+    let keys: Box<[KeyHash]> = keys.take(COOKIES_TRIED_MAX).map(crypto::hash).collect();
     if keys.len() < 2 {
-        return first;
+        return keys.first().copied().or(first);
     }
     match hub.call(Caller::Nobody, call::KnownKey { keys }).await {
         Ok(known) => known.or(first),

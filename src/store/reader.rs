@@ -433,13 +433,14 @@ impl Reader {
     /// When the database cannot be read.
     pub fn memberships(&self, account: AccountId) -> rusqlite::Result<Vec<MembershipMarks>> {
         let mut select = self.sql(
-            "SELECT room, member.since, read FROM member
+            "SELECT room, member.since, read, horizon FROM member
              JOIN room ON room.id = member.room AND room.gone IS NULL WHERE account = ?",
         )?;
         let followed = |row: &rusqlite::Row<'_>| {
             let number = |column| row.get(column).map(unsigned);
-            let (room, since, read) = (number("room")?, number("since")?, number("read")?);
-            Ok(MembershipMarks { room: RoomId(room), since: Seq(since), read: Seq(read) })
+            let (room, mark) = (RoomId(number("room")?), |column| number(column).map(Seq));
+            let (since, read, horizon) = (mark("since")?, mark("read")?, mark("horizon")?);
+            Ok(MembershipMarks { room, since, read, horizon })
         };
         select.query_map([signed(account.0)], followed)?.collect()
     }

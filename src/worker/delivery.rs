@@ -102,10 +102,19 @@ pub(super) struct Delivery<W> {
 struct Room<W> {
     subscriptions: Vec<Subscribed<W>>,
     /// The streams in the room, with their subscription here.
-    streams: Vec<(SubscriptionId, ProtocolId, Rc<W>)>,
+    streams: Vec<Fed<W>>,
     pending: Vec<Pending>,
     /// The most bytes of `pending` that one recipient gets.
     bytes: usize,
+}
+
+/// A stream's subscription to a room.
+struct Fed<W> {
+    subscription: SubscriptionId,
+    protocol: ProtocolId,
+    /// It hears of no change of a message up to this entry.
+    horizon: Seq,
+    connection: Rc<W>,
 }
 
 struct Subscribed<W> {
@@ -148,15 +157,15 @@ impl<W: Listener> Delivery<W> {
     pub fn take(&mut self, items: Vec<Item>) {
         for item in items {
             match item {
-                Item::Subscribe { subscription, protocol, room } => {
-                    self.subscription(subscription, protocol, room)
+                Item::Subscribe { subscription, protocol, room, horizon } => {
+                    self.subscription(subscription, protocol, room, horizon)
                 }
                 Item::Unsubscribe { subscription, room, closing } => {
                     self.unsubscribe(subscription, room, closing)
                 }
-                Item::Announce { room, seq, by, moved, copies } => {
+                Item::Announce { room, seq, target, by, moved, copies } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
-                    self.gather(room, seq, by, &copies);
+                    self.gather(room, (seq, target), by, &copies);
                     let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
                     self.pend(room, bytes, Pending::Announced { by, seq, moved, copies });
                 }
@@ -208,12 +217,15 @@ impl<W: Listener> Delivery<W> {
     fn gather(
         &mut self,
         room: RoomId,
-        seq: Option<Seq>,
+        (seq, target): (Option<Seq>, Option<Seq>),
         by: Option<SubscriptionId>,
         copies: &[Encoded],
     ) {
         let Some(room) = self.rooms.get(&room) else { return };
-        for (subscription, protocol, connection) in &room.streams {
+        for Fed { subscription, protocol, horizon, connection } in &room.streams {
+            if target.is_some_and(|target| target <= *horizon) {
+                continue;
+            }
             let copy = copies.iter().find(|copy| copy.protocol == *protocol);
             let Some(copy) = copy.filter(|copy| copy.echo || by != Some(*subscription)) else {
                 continue;
@@ -224,7 +236,13 @@ impl<W: Listener> Delivery<W> {
         }
     }
 
-    fn subscription(&mut self, subscription: SubscriptionId, protocol: ProtocolId, room: RoomId) {
+    fn subscription(
+        &mut self,
+        subscription: SubscriptionId,
+        protocol: ProtocolId,
+        room: RoomId,
+        horizon: Seq,
+    ) {
         // A connection that has ended leaves by itself, and the hub then unsubscribes it.
         let Some(connection) = self.connection(subscription) else { return };
         let stream = connection.subscription() != subscription;
@@ -233,7 +251,7 @@ impl<W: Listener> Delivery<W> {
         if stream {
             connection.begin_stream();
             self.places.insert(subscription, room.streams.len());
-            return room.streams.push((subscription, protocol, connection));
+            return room.streams.push(Fed { subscription, protocol, horizon, connection });
         }
         self.places.insert(subscription, room.subscriptions.len());
         room.subscriptions.push(Subscribed {
@@ -254,8 +272,8 @@ impl<W: Listener> Delivery<W> {
         let Some(index) = self.places.remove(&subscription) else { return };
         if hub::base_of(subscription) != subscription {
             room.streams.swap_remove(index);
-            if let Some((moved, _, _)) = room.streams.get(index) {
-                self.places.insert(*moved, index);
+            if let Some(moved) = room.streams.get(index) {
+                self.places.insert(moved.subscription, index);
             }
         } else {
             let subscribed = room.subscriptions.swap_remove(index);

@@ -18,6 +18,7 @@ fn a_listed_page_reads_refusals_of_unreadable_requests() {
     let server = TestServer::with(&["--origin", "https://friend.example"]);
     let long = "x".repeat(70_000);
     let many = "A: b\r\n".repeat(2_000);
+    let far = format!("GET /api/v1/search?q={} HTTP/1.1\r\nHost: a\r\n", &long[..12_000]);
     for (head, body, status) in [
         ("POST /api/login HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n", "", 413),
         ("POST /chats HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n", "11171\r\n", 413),
@@ -27,6 +28,9 @@ fn a_listed_page_reads_refusals_of_unreadable_requests() {
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x, chunked\r\n", "", 501),
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n", "", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nBad line\r\n", "", 400),
+        ("FOO / HTTP/1.1\r\nHost: a\r\n", "Origin: https://friend.example\r\n\r\n", 501),
+        ("GET / HTTP/9.9\r\nHost: a\r\n", "", 505),
+        (&far, "", 414),
     ] {
         for (origin, allowed) in [("https://friend.example", true), ("https://evil.example", false)]
         {

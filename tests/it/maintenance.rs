@@ -208,3 +208,32 @@ fn only_our_own_schema_is_restored() {
     let zeros = refused(&server.scratch.path("new.db"), &["import", "/dev/zero"], 1);
     assert!(zeros.contains("longer than any line"), "{zeros}");
 }
+
+/// A reader that stops early (`| head`) is no error; a full disk is one, and is reported.
+#[test]
+fn standard_output_may_close_early() {
+    let mut server = TestServer::start();
+    assert_eq!(say(&server, &server.account("ann").key, "one", "kept"), 201);
+    let db = server.db();
+    assert_eq!(server.stop().code, Some(0));
+    let shell = |line: &str| {
+        let mut command = clean(Command::new("bash"));
+        command.args(["-c", line, env!("CARGO_BIN_EXE_shanty"), &db]);
+        let End { code, stderr, .. } = run(command);
+        (code, stderr)
+    };
+    for closed in [
+        r#""$0" export --db "$1" 2>&1 | true; exit $PIPESTATUS"#,
+        r#""$0" export --db "$1" 2>&- | true; exit $PIPESTATUS"#,
+        r#""$0" export --db "$1" 2>/dev/full >/dev/null"#,
+        r#""$0" --help | true; exit $PIPESTATUS"#,
+        r#""$0" verify --db "$1" 2>&1 >/dev/full"#,
+    ] {
+        let (code, stderr) = shell(closed);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{closed}");
+    }
+    for full in [r#""$0" export --db "$1" >/dev/full"#, r#""$0" --version >/dev/full"#] {
+        let (code, stderr) = shell(full);
+        assert_eq!((code, stderr.lines().count()), (Some(1), 1), "{full}: {stderr}");
+    }
+}

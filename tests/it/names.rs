@@ -72,6 +72,39 @@ fn a_registered_name_is_its_owners() {
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!(301)));
 }
 
+/// An account's own name works everywhere, though nobody else may have such a name.
+#[test]
+fn an_account_is_called_by_its_own_name_in_every_protocol() {
+    let server = TestServer::start();
+    let den = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
+    let den = server.room(&den);
+    let wanted = |name: &str| json!({"name": name, "secret": "open sesame"}).to_string();
+    let path = format!("POST /chats/{den}/token");
+    let token_for = |name: &str| server.ask(&path, "", &wanted(name)).json()["error"].clone();
+    for name in ["admin", "All", "EVERYONE", "here"] {
+        let mut guest = server.ws("/chats/1/ws", "");
+        refuses(&mut guest, &event("join", name).to_string(), 303, "Invalid JSON", "name");
+        assert_eq!(token_for(name)["code"], 303, "{name}");
+    }
+    for name in ["admin", "All", "EVERYONE", "here"] {
+        let account = server.account(name);
+        let mut ws = server.ws("/chats/1/ws", &cookie(&account));
+        ws.say(&event("join", name));
+        ws.expect(&joined(1, name));
+        ws.say(&send(name, "it is me"));
+        ws.expect(&said(1, name, "it is me"));
+        refuses(&mut ws, &send("@bob", "not me").to_string(), 303, "Invalid JSON", "name");
+        let answer = server.ask(&path, &cookie(&account), &wanted(name));
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let token = answer.json()["token"].as_str().expect("a token").to_owned();
+        let bearer = format!("Authorization: Bearer {token}\r\n");
+        let mut inside = server.ws(&format!("/chats/{den}/ws"), &bearer);
+        inside.say(&send(name, "and here"));
+        inside.expect(&said(den, name, "and here"));
+        assert_eq!(token_for(name)["code"], 202, "{name}");
+    }
+}
+
 // ---- Defects of the two seeds, each by its name: none may come back ----
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::kit::{self, TestServer, shanty};
+use crate::kit::{self, TestServer, cookie, shanty};
 use crate::native::Form;
 
 const NAMES: [&str; 14] = [
@@ -137,6 +137,35 @@ fn a_reaction_is_one_emoji_in_one_spelling() {
     }
     let (_, message) = sign("DELETE", "❤\u{fe0e}");
     assert_eq!(message["reactions"], json!({"👍": ["ann"]}));
+}
+
+/// The page sends a room's title with each change of the room: one of the first versions may stay.
+#[test]
+fn an_old_title_may_stay() {
+    const OLD: &str = "\u{202e}terces";
+    let mut server = TestServer::start();
+    let account = server.account("ann");
+    let room = json!({"title": "Secret", "visibility": "public"}).to_string();
+    let made = server.ask("POST /api/v1/rooms", &cookie(&account), &room).json();
+    let id = made["id"].clone();
+    server.stop();
+    let db = rusqlite::Connection::open(server.db()).expect("the database");
+    let retitle = "UPDATE room SET title = ?1, folded = ?1 WHERE id = ?2";
+    assert_eq!(db.execute(retitle, (OLD, id.as_i64())), Ok(1));
+    drop(db);
+    server.go_on();
+    let change = |line: &str, title: &str, description: &str| {
+        let body = json!({"title": title, "description": description}).to_string();
+        server.ask(&format!("{line}/{id}"), &cookie(&account), &body)
+    };
+    for line in ["PATCH /api/v1/rooms", "PUT /chats"] {
+        let changed = change(line, OLD, line);
+        assert_eq!((changed.status, &changed.json()["description"]), (200, &json!(line)));
+        assert_eq!(changed.json()["title"], OLD);
+        assert!(matches!(change(line, "\u{202e}other", line).status, 400 | 422), "{line}");
+    }
+    assert_eq!(change("PATCH /api/v1/rooms", "Secret", "").status, 200);
+    assert_eq!(change("PATCH /api/v1/rooms", OLD, "").status, 422);
 }
 
 /// Mentions are resolved when the message is sent, among the users present; an edit resolves them

@@ -61,6 +61,8 @@ impl Network {
     }
 }
 
+const EVENTS: &str = "/api/v1/events";
+
 /// A process that waits for ever. Killed on drop.
 struct Client(Child);
 
@@ -85,8 +87,9 @@ fn ip(words: &[&str]) -> Result<(), String> {
     }
 }
 
-/// A listener of a stream in that form vanishes, and its leave is broadcast.
-fn vanishes(number: u8, accept: &str) {
+/// A listener of a stream in that form vanishes, and its leave is broadcast, even if nothing is said
+/// meanwhile. `last`: the end of the stream's opening.
+fn vanishes(number: u8, path: &str, accept: &str, last: &str, quiet: bool) {
     let Some(network) = Network::new(number) else { return };
     let flags = ["--listen", "0.0.0.0:0", "--ping-interval", "500", "--pong-deadline", "1000"];
     let server = TestServer::with(&flags);
@@ -95,28 +98,36 @@ fn vanishes(number: u8, accept: &str) {
     assert_eq!(entered.status, 200, "{entered:?}");
     let mut at_bob = server.pirate(&bob);
     let who = format!("Host: h\\r\\nAuthorization: Bearer {}\\r\\n", ann.key);
-    let request = format!("GET /api/v1/events HTTP/1.1\\r\\n{who}{accept}\\r\\n");
+    let request = format!("GET {path} HTTP/1.1\\r\\n{who}{accept}\\r\\n");
     let mut client = network.client(server.port(), &request);
     let mut heard = BufReader::new(client.0.stdout.take().expect("piped"));
     let mut line = String::new();
-    while !line.contains("caught_up") {
+    while !line.contains(last) {
         line.clear();
         assert!(heard.read_line(&mut line).expect("text") > 0, "the stream has ended");
     }
     at_bob.expect_text(r#"{"event":"join","username":"Ann"}"#);
     network.cut();
     // The vanished kernel acknowledges nothing from here on.
-    at_bob.say(&serde_json::json!({"message": "are you there?"}));
-    at_bob.expect_ack();
+    if !quiet {
+        at_bob.say(&serde_json::json!({"message": "are you there?"}));
+        at_bob.expect_ack();
+    }
     at_bob.expect_text(r#"{"event":"leave","username":"Ann"}"#);
 }
 
 #[test]
 fn who_listens_to_server_sent_events_and_vanishes_is_heard_to_leave() {
-    vanishes(0, "Accept: text/event-stream\\r\\n");
+    vanishes(0, EVENTS, "Accept: text/event-stream\\r\\n", "caught_up", false);
 }
 
 #[test]
 fn who_listens_to_lines_and_vanishes_is_heard_to_leave() {
-    vanishes(1, "");
+    vanishes(1, EVENTS, "", "caught_up", false);
+}
+
+#[test]
+fn who_listens_to_a_quiet_room_and_vanishes_is_heard_to_leave() {
+    vanishes(2, EVENTS, "", "caught_up", true);
+    vanishes(3, "/r/1", "", "times are in UTC", true);
 }

@@ -10,8 +10,8 @@ use crate::chat::state::work::Work;
 use crate::chat::types::{CallId, LOBBY, RoomId, RoomRef, Seq, SessionId, Title};
 use crate::chat::vocabulary::Call;
 use crate::chat::vocabulary::{
-    Access, Answer, Caller, Effect, Page, PasswordState, Present, Refusal, Role, RoomInfo, Space,
-    call,
+    Access, Answer, Caller, Effect, Field, Page, PasswordState, Present, Refusal, Role, RoomInfo,
+    Space, call,
 };
 use crate::crypto::KeyHash;
 use crate::limits::TOKEN_LIFE_SECS;
@@ -320,6 +320,8 @@ impl Chat {
             let taken = self.accounts.is_taken(&folded);
             let anothers = if taken {
                 owner.is_none() || owner != caller
+            } else if !name.is_valid() {
+                return Err(Refusal::Malformed(Field::Name));
             } else {
                 self.accounts.is_alike(&name, false)
             };
@@ -395,11 +397,12 @@ impl Chat {
         let granted = self.now.plus_secs(u64::from(own));
         let session = caller.and_then(|caller| self.accounts.session(caller.session?));
         let (number, session) = (room.number(), session.map(|live| live.key));
-        let password = settings.password.clone();
+        let (title, password) = (settings.title.clone(), settings.password.clone());
         let quiet = !self.may_see(room, account_of(caller), Access::Open);
         PasswordState {
             room: id,
             number,
+            title,
             seen,
             quiet,
             session,

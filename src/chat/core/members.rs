@@ -433,6 +433,6 @@ impl Chat {
 
 /// The account's membership in a room.
 pub(super) fn marks_of(room: &Room, account: AccountId) -> Option<MembershipMarks> {
-    let Membership { since, read, .. } = *room.members.get(&account)?;
-    Some(MembershipMarks { room: room.record.id, since, read })
+    let Membership { since, read, horizon } = *room.members.get(&account)?;
+    Some(MembershipMarks { room: room.record.id, since, read, horizon })
 }

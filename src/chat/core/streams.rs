@@ -123,7 +123,9 @@ impl Chat {
             return None;
         }
         self.streams.get_mut(&base)?.rooms.insert(room, subscription);
-        self.order.tell(Effect::Subscribe { subscription, protocol, room, stream: Some(base) });
+        let horizon = self.rooms.get(room).and_then(|room| room.horizon(Some(account)));
+        let (stream, horizon) = (Some(base), horizon.unwrap_or_default());
+        self.order.tell(Effect::Subscribe { subscription, protocol, room, stream, horizon });
         Some(subscription)
     }
 

@@ -10,13 +10,15 @@ use crate::chat::state::limiter::Kind;
 use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose, account_of};
 use crate::chat::state::subscription::Subscription;
 use crate::chat::types::{
-    AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
+    AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, Seq, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, ClientEvent, CloseReason, Effect, Entry, Event, EventKind, NameClaim, Receipt, Refusal,
-    RoomEvent, StreamEvent, call,
+    Access, ClientEvent, CloseReason, Effect, Entry, Event, EventKind, Field, NameClaim, Receipt,
+    Refusal, RoomEvent, StreamEvent, call,
 };
 use crate::time::Time;
+
+const NAME_INVALID: Refusal = Refusal::Malformed(Field::Name);
 
 impl Chat {
     pub(super) fn subscribe(
@@ -65,7 +67,8 @@ impl Chat {
             subscribed.token = Some((key.1.clone(), token));
             self.by_token.insert(key, subscription);
         }
-        self.order.tell(Effect::Subscribe { subscription, protocol, room, stream: None });
+        let (stream, horizon) = (None, Seq(0));
+        self.order.tell(Effect::Subscribe { subscription, protocol, room, stream, horizon });
         if enter {
             self.enter(subscription, None);
         }
@@ -163,7 +166,8 @@ impl Chat {
         };
         let folded = name.folded();
         let Some(owner) = self.accounts.by_name(&folded) else {
-            return Ok(Some(Author { account: None, name }));
+            let valid = name.is_valid().then_some(Author { account: None, name });
+            return valid.map(Some).ok_or(Refusal::NoAccess);
         };
         if owner.account.banned {
             return Err(Refusal::Banned);
@@ -366,7 +370,8 @@ impl Chat {
         Ok(Receipt::Noted)
     }
 
-    /// The author of a subscription's event; the first name that it gives binds it.
+    /// The author of a subscription's event; the first name that it gives binds it. Only an account
+    /// has a name that breaks the rule for names: its own.
     fn named(
         &mut self,
         subscription: SubscriptionId,
@@ -379,8 +384,12 @@ impl Chat {
             (Some(author), None) => Ok(author),
             (Some(author), Some(name)) => {
                 let same = author.name.folded() == name.folded();
-                if same { Ok(author) } else { Err(Refusal::OtherName) }
+                if same {
+                    return Ok(author);
+                }
+                Err(if name.is_valid() { Refusal::OtherName } else { NAME_INVALID })
             }
+            (None, Some(name)) if !name.is_valid() => Err(NAME_INVALID),
             (None, Some(name)) => {
                 let author = Author { account: None, name };
                 self.bind(subscription, author.clone(), None)?;

@@ -60,6 +60,13 @@ impl MemberView {
         self.rooms.get(&room).is_some_and(|marks| marks.since < seq)
     }
 
+    /// Whether the member sees an entry that changes a message: a member who may not see the
+    /// message does not learn its new text either.
+    pub fn sees_change(&self, room: RoomId, seq: Seq, target: Seq) -> bool {
+        let seen = |marks: &MembershipMarks| marks.since < seq && marks.horizon < target;
+        self.rooms.get(&room).is_some_and(seen)
+    }
+
     /// What the member sees of an entry; `None`: nothing.
     pub fn shown(&self, entry: &Entry, seq: Seq) -> Option<Shown> {
         if let Some(room) = self.shown_room(entry, seq) {
@@ -70,11 +77,14 @@ impl MemberView {
             return Some(Shown::Gone(*room));
         }
         match entry.act() {
-            Entry::Said { room, .. }
-            | Entry::Edited { room, .. }
-            | Entry::Deleted { room, .. }
-            | Entry::Reacted { room, .. }
-            | Entry::MemberChanged { room, .. } => self.sees(*room, seq).then_some(Shown::Entry),
+            Entry::Said { room, .. } | Entry::MemberChanged { room, .. } => {
+                self.sees(*room, seq).then_some(Shown::Entry)
+            }
+            Entry::Edited { room, target, .. }
+            | Entry::Deleted { room, target, .. }
+            | Entry::Reacted { room, target, .. } => {
+                self.sees_change(*room, seq, *target).then_some(Shown::Entry)
+            }
             _ => None,
         }
     }
@@ -118,8 +128,10 @@ mod tests {
 
     /// In room 1 since entry 10, in room 2 since entry 20; lost room 3 by entry 30.
     fn view(only: Option<Vec<RoomId>>) -> MemberView {
-        let marks_of =
-            |room, since| MembershipMarks { room: RoomId(room), since: Seq(since), read: Seq(0) };
+        let marks_of = |room, since| {
+            let (room, since) = (RoomId(room), Seq(since));
+            MembershipMarks { room, since, read: Seq(0), horizon: Seq(0) }
+        };
         let lost = [(Seq(30), RoomId(3))];
         MemberView::new(ME, only, [marks_of(1, 10), marks_of(2, 20)], lost)
     }

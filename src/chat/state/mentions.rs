@@ -86,28 +86,33 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Mention<I, F> {
     fn inline(&mut self, text: &str) {
         let chars: Vec<char> = text.chars().collect();
         let ticks = Ticks::of(&chars);
-        // Whether an e-mail address could end here; whether the word has a dot.
-        let (mut local, mut dotted) = (false, false);
+        // Whether an e-mail address could end here; whether the word is like a host, with a dot or
+        // a port; and whether a path or query follows it.
+        let (mut local, mut dotted, mut path) = (false, false, false);
         let mut at = 0;
         while at < chars.len() {
             let c = chars[at];
             let next = chars.get(at + 1).copied();
+            let inside = local || (path && is_path(chars[at - 1]));
             let skipped = match c {
                 '\\' if next.is_some_and(|next| "\\`*_~[]()>#@-".contains(next)) => Some(at + 2),
                 '`' => Some(ticks.end(&chars, at)),
                 '[' => link(&chars, at),
-                'h' | 'm' => address(&chars, at),
-                'w' => www(&chars, at),
+                'h' | 'H' | 'm' | 'M' => address(&chars, at),
+                'w' | 'W' => www(&chars, at),
+                ':' => foreign(&chars, at),
                 '<' => enclosed(&chars, at),
-                '@' if !local && !is_path(&chars, at, dotted) => self.place(&chars, at + 1),
+                '@' if !inside => self.place(&chars, at + 1),
                 _ => None,
             };
             if let Some(end) = skipped {
-                (at, local, dotted) = (end, false, false);
+                (at, local, dotted, path) = (end, false, false, false);
                 continue;
             }
             local = c.is_ascii_alphanumeric() || (local && matches!(c, '_' | '+' | '-'));
-            dotted = (dotted || c == '.') && !is_space(c);
+            path = (path || (dotted && matches!(c, '/' | '?'))) && !is_space(c);
+            let port = c == ':' && next.is_some_and(|next| next.is_ascii_digit());
+            dotted = (dotted || c == '.' || port) && !is_space(c);
             at += 1;
         }
     }
@@ -140,9 +145,9 @@ impl<I: PartialEq, F: Fn(&str) -> Option<I>> Mention<I, F> {
     }
 }
 
-/// Whether the `@` at `at` is part of a URL without a scheme: `host.example/@bob`.
-fn is_path(chars: &[char], at: usize, dotted: bool) -> bool {
-    dotted && at > 0 && chars[at - 1] == '/'
+/// Whether a URL without a scheme goes on with an `@` after that: `host.example/@bob`.
+fn is_path(before: char) -> bool {
+    matches!(before, '/' | '=' | '&' | '#' | '+' | '%' | '~')
 }
 
 /// Whether the word before `end` continues there.
@@ -158,7 +163,9 @@ fn goes_on(chars: &[char], end: usize) -> bool {
     }
     let then = |count: usize| chars.get(end + count).is_some_and(|c| c.is_alphanumeric());
     match next {
-        '-' | '.' | '@' => then(1),
+        '-' | '.' | '@' | '\u{b7}' | '\u{2010}' | '\u{2011}' => then(1),
+        // Invisible within a word, in Persian for example.
+        '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{2060}' => then(1),
         '_' => then(chars[end..].iter().take_while(|c| **c == '_').count()),
         _ => next.is_alphanumeric() && !parts(last, next),
     }
@@ -328,8 +335,20 @@ fn link(chars: &[char], at: usize) -> Option<usize> {
 
 /// The length of the scheme that begins at `at`.
 fn scheme(chars: &[char], at: usize) -> Option<usize> {
-    let begins = |scheme: &&str| chars[at..].iter().take(scheme.len()).copied().eq(scheme.chars());
-    ["https://", "http://", "mailto:"].into_iter().find(begins).map(str::len)
+    let schemes = ["https://", "http://", "mailto:"];
+    schemes.into_iter().find(|scheme| begins(chars, at, scheme)).map(str::len)
+}
+
+/// Whether these words stand there, in any case.
+fn begins(chars: &[char], at: usize, words: &str) -> bool {
+    let there = chars[at..].iter().take(words.len()).map(char::to_ascii_lowercase);
+    there.eq(words.chars())
+}
+
+/// The end of a URL of another scheme, from the colon at `at` on.
+fn foreign(chars: &[char], at: usize) -> Option<usize> {
+    let scheme = at > 0 && chars[at - 1].is_ascii_alphanumeric() && begins(chars, at, "://");
+    if scheme { rest(chars, at, at + 3) } else { None }
 }
 
 /// The end of the URL that begins at `at`, without the punctuation of its sentence.
@@ -342,9 +361,9 @@ fn www(chars: &[char], at: usize) -> Option<usize> {
     let before = at.checked_sub(1).map(|before| chars[before]);
     let word = |c: char| c.is_alphanumeric() && Script::of(c) != Script::Unspaced;
     let within = before.is_some_and(|c| word(c) || "./-@:_\\".contains(c));
-    let begins = chars[at..].iter().take(4).copied().eq("www.".chars());
     let host = chars.get(at + 4).is_some_and(|c| c.is_alphanumeric());
-    if begins && host && !within { rest(chars, at, at + 4) } else { None }
+    let begins = begins(chars, at, "www.") && host && !within;
+    if begins { rest(chars, at, at + 4) } else { None }
 }
 
 /// East Asian punctuation ends a URL; a closing bracket only if it has no open partner inside.

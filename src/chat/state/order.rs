@@ -385,13 +385,16 @@ mod tests {
         line.propose("a message");
         line.effects();
         let (protocol, room, subscription) = (PROTOCOL, LOBBY, SubscriptionId(STREAM.0 + 1));
-        line.tell(Effect::Subscribe { subscription, protocol, room, stream: Some(STREAM) });
+        let horizon = Seq(0);
+        let stream = Some(STREAM);
+        line.tell(Effect::Subscribe { subscription, protocol, room, stream, horizon });
         line.tell(unsubscribe(subscription, Some(STREAM)));
         line.tell(Effect::Subscribe {
             subscription: SubscriptionId(2),
             protocol,
             room,
             stream: None,
+            horizon,
         });
         assert_eq!(line.effects(), ["SubscriptionId(65537) begins", "SubscriptionId(65537) ends"]);
         line.0.settle(Ticket(1));

@@ -234,7 +234,7 @@ impl Core {
     fn join(&mut self, subscription: u64, name: &str) -> Vec<String> {
         self.tell(
             subscription,
-            ClientEvent::Room(RoomEvent::Join { name: Name::new(name), color: None }),
+            ClientEvent::Room(RoomEvent::Join { name: Name::kept(name), color: None }),
         )
     }
 

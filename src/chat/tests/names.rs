@@ -88,3 +88,20 @@ fn old_duplicates_stay_separate() {
     assert_eq!(core.try_to("ann", change(RoomId(8), Some("Bar"))), Ok(()));
     assert_eq!(core.try_to("ann", change(RoomId(8), Some("CAFÉ"))), Err(Refusal::TitleTaken));
 }
+
+/// A guest with a name, and a room with a title, of the first versions.
+#[test]
+fn old_names_and_titles_stay_usable() {
+    let mut core = Core::with(&["ann"]);
+    let old = Name::kept("x\u{200b}: y").expect("a name");
+    let mut put = |entry| core.logged(None, NOON, entry);
+    put(Entry::AccountMade { account: AccountId(7), name: old.clone(), key: None, color: None });
+    core.subscribe(1, "").expect("a subscription");
+    for name in [old.as_str(), "z\u{200b}"] {
+        assert_eq!(core.join(1, name), ["to 1: no, Malformed(Name)"], "{name:?}");
+    }
+    let room = RoomRef::Id(LOBBY);
+    let name = Name::kept("z\u{200b}");
+    let lock = call::PasswordState { room, name, access: Access::Open };
+    assert_eq!(core.try_to("ann", lock), Err(Refusal::Malformed(Field::Name)));
+}

@@ -263,7 +263,7 @@ pub struct View {
 /// Returns the first known session key of a list.
 #[derive(Clone, PartialEq, Debug)]
 pub struct KnownKey {
-    /// A few keys, in the order of the browser's cookies.
+    /// The keys, in the order of the browser's cookies; a request's head bounds their number.
     pub keys: Box<[KeyHash]>,
 }
 

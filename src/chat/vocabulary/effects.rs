@@ -37,6 +37,8 @@ pub enum Effect {
         room: RoomId,
         /// The stream to which the subscription belongs, if any.
         stream: Option<SubscriptionId>,
+        /// A stream hears of no change of a message up to this entry: its member may not see it.
+        horizon: Seq,
     },
     /// From here on this subscription hears nothing. With a reason, the connection must be closed.
     Unsubscribe {
@@ -51,8 +53,7 @@ pub enum Effect {
         /// Why the core closes the connection; `None` if it is gone already.
         reason: Option<CloseReason>,
     },
-    /// A stream is about to end: from here on it hears only replies. (It does not hear later events
-    /// of its rooms, so its cursor stays and the client can resume from there.)
+    /// A stream is about to end: it hears only replies, so its cursor stays, to resume from.
     Freeze {
         /// The subscription of the stream's connection.
         subscription: SubscriptionId,
@@ -271,6 +272,8 @@ pub struct MembershipMarks {
     pub since: Seq,
     /// The last message that the account has read.
     pub read: Seq,
+    /// The account may not read messages up to this entry.
+    pub horizon: Seq,
 }
 
 /// A member of a room, or a person present in it.
@@ -383,6 +386,8 @@ pub struct PasswordState {
     pub room: RoomId,
     /// The public number: see [`RoomInfo::number`].
     pub number: RoomId,
+    /// The room's title.
+    pub title: Title,
     /// Whether the caller may see the room.
     pub seen: bool,
     /// Whether the answer to a wrong password must look as if the room did not exist.

@@ -99,6 +99,16 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The message that the event changes.
+    pub fn target(&self) -> Option<Seq> {
+        match self {
+            EventKind::Edited { target, .. }
+            | EventKind::Deleted { target, .. }
+            | EventKind::Reacted { target, .. } => Some(*target),
+            _ => None,
+        }
+    }
+
     /// The number of the event's entry; `None` for events outside the log.
     pub fn seq(&self) -> Option<Seq> {
         match self {

@@ -75,7 +75,7 @@ async fn show(context: &Context, request: &Request, room: &str) -> Result<Respon
 
 async fn make(context: &Context, request: &Request) -> Result<Response, Failure> {
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
-    let title = title.ok_or(Failure::new(105, "title"))?;
+    let title = title.filter(Title::is_valid).ok_or(Failure::new(105, "title"))?;
     let visibility = visibility.ok_or(Failure::new(105, "visibility"))?;
     check_password(visibility, password.as_deref(), false)?;
     // Hashing is expensive, so check the title first. (The core checks again.)
@@ -104,7 +104,11 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     let is = if state.password.is_none() { Visibility::Public } else { Visibility::Private };
     let keeps_password = state.password.is_some();
     check_password(visibility.unwrap_or(is), password.as_deref(), keeps_password)?;
-    if let Some(title) = &title {
+    // An old title that breaks today's rule may stay.
+    if let Some(title) = title.as_ref().filter(|title| **title != state.title) {
+        if !title.is_valid() {
+            return Err(Failure::new(105, "title"));
+        }
         refuse_taken_title(context, title, Some(&state)).await?;
     }
     let password = context.hash_new(state.room, password, state.password).await?;
@@ -160,7 +164,7 @@ fn asked(request: &Request) -> Result<(Name, String), Failure> {
     let object: Object<'_> = json_body::object(&request.body).ok_or(Failure::new(303, ""))?;
     let text = |field: &str| object.text(field).map_err(|()| Failure::new(303, field));
     let (name, secret) = (text("name")?, text("secret")?);
-    let name = name.and_then(Name::new).ok_or(Failure::new(303, "name"))?;
+    let name = name.and_then(Name::kept).ok_or(Failure::new(303, "name"))?;
     let sane = |secret: &&str| (1..=PASSWORD_CHARS_MAX).contains(&secret.chars().count());
     let secret = secret.filter(sane).ok_or(Failure::new(304, "secret"))?;
     Ok((name, secret.to_owned()))
@@ -246,7 +250,7 @@ impl Wanted {
         let (title, description) = (text("title")?, text("description")?);
         let (visibility, password) = (text("visibility")?, text("password")?);
         Ok(Wanted {
-            title: valid("title", title, Title::new)?,
+            title: valid("title", title, Title::kept)?,
             description: valid("description", description, Description::new)?,
             visibility: valid("visibility", visibility, Visibility::parse)?,
             // Quirk: in Go an empty string and a missing one are the same; forms send the empty

@@ -120,7 +120,7 @@ impl Tokens {
         if Time(0).plus_secs(exp) <= now {
             return Err(TokenError::Invalid);
         }
-        let name = Name::new(&username).ok_or(TokenError::Invalid)?;
+        let name = Name::kept(&username).ok_or(TokenError::Invalid)?;
         // The grant time is the expiry minus the lifetime, in whole seconds, rounded down.
         let granted = exp.saturating_sub(TOKEN_TTL_SECS);
         let first = Time(0).plus_secs(iat.unwrap_or(granted));

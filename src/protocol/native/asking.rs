@@ -36,9 +36,7 @@ pub(super) fn about(
 pub(super) fn bearer(request: &Request) -> Result<Caller, Failure> {
     let key = request.bearer().ok_or(Code::Unauthenticated)?;
     match key.len() {
-        32 if key.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-            Ok(Caller::Session(crypto::hash(key)))
-        }
+        _ if crypto::is_session_key(key) => Ok(Caller::Session(crypto::hash(key))),
         64 if key.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
             Ok(Caller::Key(crypto::hash(key)))
         }

@@ -427,7 +427,8 @@ impl View {
             RowKind::Edited { room, target, by, text, calls } => {
                 let (target, text) = (*target, text.clone()?);
                 let kind = EventKind::Edited { seq, target, text, calls: calls.clone().into() };
-                return self.member.sees(*room, seq).then(|| (*room, by.clone(), kind));
+                let seen = self.member.sees_change(*room, seq, target);
+                return seen.then(|| (*room, by.clone(), kind));
             }
             RowKind::Other(entry) => entry,
             RowKind::Said(_) => return None,

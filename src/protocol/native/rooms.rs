@@ -66,7 +66,7 @@ impl Listed for Rooms {
 pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
     let wanted = Wanted::read(request)?;
-    let title = wanted.title.ok_or(Failure::field("title"))?;
+    let title = wanted.title.filter(Title::is_valid).ok_or(Failure::field("title"))?;
     let visibility = wanted.visibility.ok_or(Failure::field("visibility"))?;
     check_fit(visibility, wanted.password.as_deref(), false).map_err(|_| wrong("password"))?;
     // Hashing is expensive, so check the caller and the title first. (The core checks again.)
@@ -96,7 +96,11 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
     let keeps = state.password.is_some();
     check_fit(visibility.unwrap_or(is), password.as_deref(), keeps)
         .map_err(|_| wrong("password"))?;
-    if let Some(title) = &title {
+    // An old title that breaks today's rule may stay.
+    if let Some(title) = title.as_ref().filter(|title| **title != state.title) {
+        if !title.is_valid() {
+            return Err(Failure::field("title"));
+        }
         refuse_taken_title(context, title, Some(room)).await?;
     }
     let password = context.hash_new(room, password, state.password).await?;
@@ -316,7 +320,7 @@ impl Wanted {
     fn read(request: &Request) -> Result<Wanted, Failure> {
         let fields = asking::fields(request)?;
         Ok(Wanted {
-            title: fields.parsed("title", Title::new)?,
+            title: fields.parsed("title", Title::kept)?,
             description: fields.parsed("description", Description::new)?,
             visibility: fields.parsed("visibility", Visibility::parse)?,
             password: fields.text("password")?.map(str::to_owned),

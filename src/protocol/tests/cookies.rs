@@ -46,6 +46,7 @@ fn of_several_the_first_that_is_known_counts() {
     serve(async |server| {
         let key = |cookie: String| cookie["Cookie: session=".len()..].trim_end().to_owned();
         let (ann, bo) = (key(server.account("Ann").await), key(server.account("Bo").await));
+        let strange = (0..180).map(|number| format!("session={number:032}; ")).collect::<Vec<_>>();
         for (cookies, name) in [
             (format!("session={ann}"), "Ann"),
             (format!("session=old; session={ann}"), "Ann"),
@@ -59,8 +60,9 @@ fn of_several_the_first_that_is_known_counts() {
             (format!("session={bo}; __Host-session={ann}"), "Ann"),
             (format!("session={bo}; __Host-session=old"), "Bo"),
             (format!("__Host-session={ann}"), "Ann"),
-            // A bounded number is tried.
-            (format!("session=a; session=b; session=c; session=d; session={ann}"), ""),
+            // A parent domain's cookies come first; each is tried.
+            (format!("session=a; session=b; session=c; session=d; session={ann}"), "Ann"),
+            (format!("{}session={ann}", strange.concat()), "Ann"),
             ("session=a; session=b".to_owned(), ""),
         ] {
             let shown = format!("Cookie: {cookies}\n");

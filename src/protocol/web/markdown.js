@@ -208,7 +208,7 @@ function link(url, label) {
   const element = h("a", attributes, label);
   // A link whose text is not its host shows the host, too: the text may name another place.
   const place = url.host || url.pathname;
-  const told = address(label.startsWith("www.") ? `https://${label}` : label);
+  const told = address(/^www\./i.test(label) ? `https://${label}` : label);
   const same = told && (told.host || told.pathname) === place;
   // Letters of other scripts may look like Latin ones; `place` has them in punycode.
   if (same && label.toLowerCase().includes(place.toLowerCase())) return element;

@@ -11,6 +11,8 @@ const TAIL = new Set(".,;:!?'*_~…“”‘’«»");
 const STOPS = new Set("。，、！？：；");
 const WIDE_OPENS = new Set("（【《〈「『");
 const WIDE_CLOSES = new Set("）】》〉」』");
+// Between letters, a word goes on after these; some are invisible there, in Persian for example.
+const WITHIN = new Set("-.@\u00b7\u2010\u2011\u00ad\u200c\u200d\u2060");
 const OPENS = { ")": "(", "]": "[" };
 const SCHEMES = ["https://", "http://", "mailto:"];
 
@@ -41,7 +43,8 @@ export function parts(chars, names, on) {
   const ticks = runsOfTicks(chars);
   let plain = 0;
   let local = false; // an e-mail address could end here
-  let dotted = false; // the word has a dot
+  let dotted = false; // the word is like a host, with a dot or a port
+  let path = false; // and a path or a query follows it
   let at = 0;
   while (at < chars.length) {
     const c = chars[at];
@@ -50,10 +53,11 @@ export function parts(chars, names, on) {
       found = { kind: "text", to: at + 2, text: chars[at + 1] };
     } else if (c === "`") found = code(chars, ticks, at);
     else if (c === "[") found = link(chars, at);
-    else if (c === "h" || c === "m") found = address(chars, at);
-    else if (c === "w") found = www(chars, at);
+    else if ("hHmM".includes(c)) found = address(chars, at);
+    else if (c === "w" || c === "W") found = www(chars, at);
+    else if (c === ":") found = foreign(chars, at);
     else if (c === "<") found = enclosed(chars, at);
-    else if (c === "@" && !local && !(dotted && "/" === chars[at - 1])) {
+    else if (c === "@" && !local && !(path && "/=&#+%~".includes(chars[at - 1]))) {
       found = call(chars, at, names);
     } else if (c === "*" || c === "_" || c === "~") {
       const to = at + run(chars, at);
@@ -67,11 +71,13 @@ export function parts(chars, names, on) {
       if (plain < at) on({ kind: "text", from: plain, to: at });
       on({ ...found, from: at });
       plain = at = found.to;
-      local = dotted = false;
+      local = dotted = path = false;
       continue;
     }
     local = isPlain(c) || (local && (c === "_" || c === "+" || c === "-"));
-    dotted = (dotted || c === ".") && !isSpace(c);
+    path = (path || (dotted && "/?".includes(c))) && !isSpace(c);
+    const port = c === ":" && /[0-9]/.test(chars[at + 1] ?? "");
+    dotted = (dotted || c === "." || port) && !isSpace(c);
     at += 1;
   }
   if (plain < at) on({ kind: "text", from: plain, to: at });
@@ -133,11 +139,19 @@ function link(chars, at) {
   return { kind: "link", to: close + 1, label: chars.slice(at + 1, open).join(""), target };
 }
 
-const begins = (chars, at, words) => [...words].every((c, i) => chars[at + i] === c);
+// Whether these words are there, in whichever case.
+const begins = (chars, at, words) => [...words].every((c, i) => chars[at + i]?.toLowerCase() === c);
 
 function address(chars, at) {
   const scheme = SCHEMES.find((scheme) => begins(chars, at, scheme));
   return scheme ? rest(chars, at, at + scheme.length) : null;
+}
+
+// An address of another scheme, from its colon on: no link, and nobody is called in it.
+function foreign(chars, at) {
+  if (!isPlain(chars[at - 1] ?? " ") || !begins(chars, at, "://")) return null;
+  const found = rest(chars, at, at + 3);
+  return found && { kind: "text", to: found.to };
 }
 
 // An address without a scheme, at the beginning of a word.
@@ -208,7 +222,7 @@ function goesOn(chars, end) {
   if (next === undefined) return false;
   if (isMark(next)) return true;
   if (!isAlnum(last) && !isMark(last)) return false;
-  if (next === "-" || next === "." || next === "@") return isAlnum(chars[end + 1]);
+  if (WITHIN.has(next)) return isAlnum(chars[end + 1]);
   if (next === "_") return isAlnum(chars[end + run(chars, end)]);
   return isAlnum(next) && !part(last, next);
 }

@@ -45,7 +45,7 @@ pub fn maintain(db: &Path, task: &MaintenanceTask) -> Result<(), String> {
                 Err(OpenError::Unheard) => Ok(()),
                 Err(error) => Err(at(db)(error)),
                 Ok(said) => {
-                    eprintln!("{said}");
+                    let _ = writeln!(io::stderr(), "{said}"); // See `tell`.
                     Ok(())
                 }
             };

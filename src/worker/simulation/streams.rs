@@ -113,7 +113,7 @@ impl LogReader {
         }
         let memberships = members.rooms(account).into_iter();
         let memberships = memberships
-            .map(|(room, since)| MembershipMarks { room, since, read: Seq(0) })
+            .map(|(room, since)| MembershipMarks { room, since, read: Seq(0), horizon: Seq(0) })
             .collect();
         let entries = Entries { rows, upto, head, oldest: Seq(1) };
         Excerpt { entries, memberships, names, lost }

@@ -8,6 +8,7 @@ mod identity;
 mod in_charge;
 mod messages;
 mod moving;
+mod opening;
 mod resume;
 mod rooms;
 mod slow;

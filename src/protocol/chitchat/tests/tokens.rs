@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::chat::{Access, Name, NameClaim, PasswordState, RoomId};
+use crate::chat::{Access, Name, NameClaim, PasswordState, RoomId, Title};
 use crate::crypto::{self, KeyHash};
 use crate::fuzz::fuzz;
 use crate::limits::TOKEN_TTL_SECS;
@@ -44,7 +44,18 @@ fn access(session: Option<KeyHash>) -> Access {
 pub(super) fn password_state(granted: Time) -> PasswordState {
     let (room, number, password_generation) = (RoomId(7), RoomId(7), 2);
     let (seen, quiet, session, password) = (true, false, None, None);
-    PasswordState { room, number, seen, quiet, session, password, password_generation, granted }
+    let title = Title::new("Den").expect("a title");
+    PasswordState {
+        room,
+        number,
+        title,
+        seen,
+        quiet,
+        session,
+        password,
+        password_generation,
+        granted,
+    }
 }
 
 /// It carries the requesting session, and the first token's issue time: so it ends with the

@@ -79,6 +79,11 @@ fn room() -> RoomInfo {
         direct: false,
         owner: Name::new("Ann"),
         last: Seq(9),
-        membership: Some(MembershipMarks { room: RoomId(2), since: Seq(1), read: Seq(4) }),
+        membership: Some(MembershipMarks {
+            room: RoomId(2),
+            since: Seq(1),
+            read: Seq(4),
+            horizon: Seq(0),
+        }),
     }
 }
