@@ -9,10 +9,11 @@
 //! description. What only the core can decide is a call of its own in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `bans`, `rooms`, `messages` and `search`, a theme each. `json` and
-//! `fields` are output and input; `codec`, `framing`, `frames` and `events` the stream.
+//! then `identity`, `in_charge`, `bans`, `audit`, `rooms`, `messages` and `search`, a theme each.
+//! `json` and `fields` are output and input; `codec`, `framing`, `frames` and `events` the stream.
 
 mod asking;
+mod audit;
 mod bans;
 mod codec;
 mod cursor;
@@ -81,6 +82,7 @@ const ROUTES: &[Route] = routes! {
 
     Put "/api/v1/users/{name}/ban" => bans::ban(name),
     Delete "/api/v1/users/{name}/ban" => bans::lift(name),
+    Get "/api/v1/audit" => audit::page(),
     Get "/api/v1/bans/users" => bans::users(),
     Get "/api/v1/bans/addresses" => bans::addresses(),
     Put "/api/v1/bans/addresses/{address}" => bans::ban_address(address),

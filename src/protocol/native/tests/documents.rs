@@ -52,7 +52,10 @@ fn every_route_leads_somewhere() {
             let takes = |method: &str| here().any(|route| route.method.as_str() == method);
             let head = here().any(|route| route.method == Method::Get && !route.stays);
             let path = path.replace("{id}", "1").replace("{name}", "Ann").replace("{room}", "1");
-            let path = path.replace("{address}", "203.0.113.7").replace("{message}", "1").replace("{emoji}", "%F0%9F%91%8D");
+            let path = path
+                .replace("{address}", "203.0.113.7")
+                .replace("{message}", "1")
+                .replace("{emoji}", "%F0%9F%91%8D");
             let options = server.send(&format!("OPTIONS {path}"), "", "").await;
             let mut allow = vec!["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
             allow.retain(|method| match *method {
