@@ -14,11 +14,12 @@
 //! `chain` and `notes` (the proof that the log is whole), `tables` (what an entry changes),
 //! `messages` (what an entry does to messages), `snapshot` (what a core starts from), `line` and
 //! `writer` (the way to the disk), `pace` (when to commit), `health` (whether the disk can be
-//! written), `retention` (old messages go), `readers`, `reader`, `columns`; `fold`, `index`,
-//! `terms`, `searches`, `search` (full-text search); `schema`; [`admin`] (backup, verify, restore,
-//! export, import).
+//! written), `retention` (old messages go), `readers`, `reader`, `columns`, `audit` (what people in
+//! charge have done); `fold`, `index`, `terms`, `searches`, `search` (full-text search); `schema`;
+//! [`admin`] (backup, verify, restore, export, import).
 
 pub mod admin;
+mod audit;
 mod chain;
 mod columns;
 pub mod deleted;
@@ -56,6 +57,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+pub use crate::store::audit::{AuditPage, AuditRow};
 pub use crate::store::health::Health;
 #[cfg(test)]
 pub(crate) use crate::store::line::line_of;

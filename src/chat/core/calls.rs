@@ -139,6 +139,9 @@ impl Chat {
             Call::ChangeRole(call) => self.change_role(id, caller, call),
             Call::Policy(_) => Ok(Some(Answer::Policy(self.policy()))),
             Call::ChangePolicy(call) => self.change_policy(id, caller, call),
+            Call::Audit(_) => {
+                self.in_charge(caller, Role::Administrator).map(|_| Some(Answer::Heard(self.last)))
+            }
             Call::Ban(call) => self.ban(id, caller, call),
             Call::BanAddress(call) => self.ban_address(id, caller, call),
             Call::Banned(call) => self.banned(caller, call.after).map(Answer::Blocked).map(Some),

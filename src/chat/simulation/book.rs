@@ -124,31 +124,6 @@ impl Book {
         }
     }
 
-    /// Whether an entry ends an account's subscription with that session or without one.
-    pub fn ends_subscription(
-        &self,
-        entry: &Entry,
-        whose: Option<AccountId>,
-        by: Option<SessionId>,
-    ) -> bool {
-        match entry.act() {
-            Entry::SessionEnded { session } => by == Some(*session),
-            Entry::KeyChanged { account, but, .. } => {
-                // (A session's subscription may have a name without an account.)
-                let session = by.and_then(|by| self.sessions.get(&by));
-                let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
-                self.fits(entry) && theirs && (by.is_none() || by != *but)
-            }
-            Entry::BanChanged { account, on: true } => {
-                let session = by.and_then(|by| self.sessions.get(&by));
-                let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
-                // (Likewise.)
-                self.fits(entry) && (theirs || session.is_some_and(|one| one.account == *account))
-            }
-            _ => false,
-        }
-    }
-
     /// Whether a number is or was a room's.
     fn is_used(&self, room: RoomId) -> bool {
         let counted = !room.is_drawn() && room.0 <= self.last_room;

@@ -1,10 +1,11 @@
 //! The end of subscriptions, and invariants when nothing is pending.
 
 use crate::chat::simulation::Simulation;
+use crate::chat::simulation::book::Book;
 use crate::chat::simulation::world::{Hearing, Member, View, World};
 use crate::chat::{
-    Answer, CallId, Caller, Command, Effect, Entry, Folded, Page, Refusal, RoomId, RoomRecord,
-    SessionId, Source, SubscriptionId, Visibility, call,
+    AccountId, Answer, CallId, Caller, Command, Effect, Entry, Folded, Page, Refusal, RoomId,
+    RoomRecord, SessionId, Source, SubscriptionId, Visibility, call,
 };
 use crate::time::Time;
 
@@ -121,5 +122,32 @@ impl Simulation {
         let names: Vec<Folded> = told.iter().map(|person| person.author.name.folded()).collect();
         self.world.check_roster(room, &names);
         assert!(self.book.rooms.contains_key(&room) || names.is_empty());
+    }
+}
+
+impl Book {
+    /// Whether an entry ends an account's subscription with that session or without one.
+    pub fn ends_subscription(
+        &self,
+        entry: &Entry,
+        whose: Option<AccountId>,
+        by: Option<SessionId>,
+    ) -> bool {
+        match entry.act() {
+            Entry::SessionEnded { session } => by == Some(*session),
+            Entry::KeyChanged { account, but, .. } => {
+                // (A session's subscription may have a name without an account.)
+                let session = by.and_then(|by| self.sessions.get(&by));
+                let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
+                self.fits(entry) && theirs && (by.is_none() || by != *but)
+            }
+            Entry::BanChanged { account, on: true } => {
+                let session = by.and_then(|by| self.sessions.get(&by));
+                let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
+                // (Likewise.)
+                self.fits(entry) && (theirs || session.is_some_and(|one| one.account == *account))
+            }
+            _ => false,
+        }
     }
 }

@@ -112,6 +112,7 @@ calls! {
     BanAddress => Done: (),
     Banned => Blocked: Page<super::Person, AccountId>,
     BannedAddresses => Addresses: Vec<BannedAddress>,
+    Audit => Heard: Seq,
     Demolish => Done: (),
     Suppress => Acted: Acted,
 }

@@ -103,3 +103,8 @@ pub struct Suppress {
     /// Why.
     pub reason: Option<Reason>,
 }
+
+/// Admits administrators to the audit: returns the last entry that the core has applied; the rest
+/// is not theirs to read yet.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Audit;

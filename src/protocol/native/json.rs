@@ -244,7 +244,10 @@ impl<'a> From<&'a DeletedInfo> for Deleted<'a> {
     }
 }
 
-fn maybe_rfc3339<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn maybe_rfc3339<S: Serializer>(
+    time: &Option<Time>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(time),
         None => serializer.serialize_none(),

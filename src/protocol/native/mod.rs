@@ -9,10 +9,12 @@
 //! description. A decision that needs the core's state is a new call in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `bans`, `rooms`, `messages` and `search`, a topic each. `json` and
-//! `fields` are output and input; `codec`, `framing`, `frames` and `events` are the stream.
+//! then `identity`, `in_charge`, `bans`, `audit`, `rooms`, `messages` and `search`, a topic each.
+//! `json` and `fields` are output and input; `codec`, `framing`, `frames` and `events` are the
+//! stream.
 
 mod asking;
+mod audit;
 mod bans;
 mod codec;
 mod cursor;
@@ -81,6 +83,7 @@ const ROUTES: &[Route] = routes! {
 
     Put "/api/v1/users/{name}/ban" => bans::ban(name),
     Delete "/api/v1/users/{name}/ban" => bans::lift(name),
+    Get "/api/v1/audit" => audit::page(),
     Get "/api/v1/bans/users" => bans::users(),
     Get "/api/v1/bans/addresses" => bans::addresses(),
     Put "/api/v1/bans/addresses/{address}" => bans::ban_address(address),

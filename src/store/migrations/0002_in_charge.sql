@@ -6,8 +6,8 @@ ALTER TABLE account ADD COLUMN role TEXT;
 -- 1: it is banned, and has neither a role nor a session.
 ALTER TABLE account ADD COLUMN banned INTEGER NOT NULL DEFAULT 0;
 
--- Addresses from which nobody may come: of IPv6, networks of 64 bits. Bans that are over go with the
--- next one.
+-- Addresses from which nobody may come: of IPv6, networks of 64 bits. Bans that are over go with
+-- the next one.
 CREATE TABLE banned (
     address TEXT PRIMARY KEY,
     until   INTEGER NOT NULL

@@ -1,10 +1,10 @@
-//! Bans, and what else administrators do to others, at every door.
+//! Bans, and what else administrators do to others, at every door; and the audit.
 
 use serde_json::{Value, json};
 
 use super::in_charge::{admin, is_done, is_put_out, with_admin};
 use super::{Form, answer, number, text};
-use crate::kit::{TestServer, cookie, failure};
+use crate::kit::{TestServer, cookie, failure, run, shanty};
 
 const NOTHING: &Value = &Value::Null;
 
@@ -179,4 +179,109 @@ fn a_lagging_stream_reads_nothing_that_is_behind_the_ban() {
     while let Some(frame) = stream.frame() {
         assert!(frame["type"] != "message" || number(&frame["seq"]) < behind, "{frame}");
     }
+}
+
+#[test]
+fn the_audit_says_who_did_what_to_whom_when_and_why() {
+    let (server, ann) = with_admin(&[]);
+    let (bob, own) = (server.user("Bob"), server.user("Own"));
+    is_done(&admin(&server, &["make-owner", "Own"]));
+    let den = server.public(&bob, "Den");
+    let said = number(&server.tell(&bob, 1, "words")["seq"]);
+    let mine = number(&server.tell(&ann, 1, "my own words")["seq"]);
+    let why = json!({"reason": "rude"});
+    let done = |who: &super::User, method: &str, path: &str, body: &Value| {
+        let (status, said) = server.api(who, method, path, body);
+        assert!(status < 300, "{method} {path}: {status} {said}");
+    };
+    done(&ann, "DELETE", &format!("/rooms/1/messages/{said}"), &why);
+    done(&ann, "DELETE", &format!("/rooms/1/messages/{mine}"), NOTHING);
+    done(&ann, "DELETE", &format!("/rooms/{den}"), &why);
+    done(&ann, "PUT", "/users/Bob/ban", &why);
+    done(&ann, "DELETE", "/users/Bob/ban", NOTHING);
+    let address = "/bans/addresses/203.0.113.7";
+    done(&ann, "PUT", address, &json!({"minutes": 5, "reason": "floods"}));
+    done(&ann, "DELETE", address, NOTHING);
+    done(&own, "PATCH", "/rooms/1", &json!({"title": "The deck"}));
+    done(&own, "PATCH", "/server/settings", &json!({"guests": "rooms", "reason": "quiet"}));
+    done(&own, "DELETE", "/users/Ann/role", &json!({"reason": "on leave"}));
+    for (who, code) in [(&ann, "forbidden"), (&bob, "unauthenticated")] {
+        let status = if code == "forbidden" { 403 } else { 401 };
+        server.refused(who, ("GET", "/audit", NOTHING), (status, code));
+    }
+    let all = server.get(&own, "/audit");
+    assert_eq!(all["next"], Value::Null);
+    let deeds = all["deeds"].as_array().expect("a list");
+    let shown: Vec<Value> = deeds
+        .iter()
+        .map(|deed| {
+            assert!(number(&deed["seq"]) > 0 && text(&deed["time"]).ends_with('Z'), "{deed}");
+            let mut deed = deed.clone();
+            for field in ["seq", "time", "until"] {
+                deed.as_object_mut().expect("an object").remove(field);
+            }
+            deed
+        })
+        .collect();
+    let deed = |by: Value, what: &str, reason: Value, rest: Value| {
+        let mut deed = json!({"by": by, "what": what, "reason": reason});
+        let rest = rest.as_object().expect("an object").clone();
+        deed.as_object_mut().expect("an object").extend(rest);
+        deed
+    };
+    let none = Value::Null;
+    let (ann_is, own_is) = (json!("Ann"), json!("Own"));
+    let (title, settings) = ("The deck", json!({"registration": "open", "guests": "rooms"}));
+    let address = json!({"address": "203.0.113.7"});
+    assert_eq!(
+        shown,
+        [
+            deed(own_is.clone(), "take_role", json!("on leave"), json!({"user": "Ann"})),
+            deed(own_is.clone(), "change_settings", json!("quiet"), settings),
+            deed(own_is, "change_room", none.clone(), json!({"room": 1, "title": title})),
+            deed(ann_is.clone(), "lift_address_ban", none.clone(), address.clone()),
+            deed(ann_is.clone(), "ban_address", json!("floods"), address),
+            deed(ann_is.clone(), "lift_ban", none.clone(), json!({"user": "Bob"})),
+            deed(ann_is.clone(), "ban", json!("rude"), json!({"user": "Bob"})),
+            deed(
+                ann_is.clone(),
+                "remove_room",
+                json!("rude"),
+                json!({"room": den, "title": "Den"})
+            ),
+            deed(
+                ann_is,
+                "delete_message",
+                json!("rude"),
+                json!({"room": 1, "title": title, "message": said, "user": "Bob"}),
+            ),
+            deed(none.clone(), "give_role", none.clone(), json!({"user": "Own", "role": "owner"})),
+            deed(none.clone(), "give_role", none, json!({"user": "Ann", "role": "administrator"})),
+        ]
+    );
+    // Page by page it is the same. (A page may have less than its limit.)
+    let (mut paged, mut path) = (Vec::new(), "/audit?limit=3".to_owned());
+    loop {
+        let page = server.get(&own, &path);
+        paged.extend(page["deeds"].as_array().expect("a list").clone());
+        let Some(next) = page["next"].as_u64() else { break };
+        path = format!("/audit?limit=3&before={next}");
+    }
+    assert_eq!(&paged, deeds);
+    server.refused(&own, ("GET", "/audit?limit=0", NOTHING), (422, "invalid_field"));
+    server.refused(&own, ("GET", "/audit?before=x", NOTHING), (422, "invalid_field"));
+    // The operator's export and import keep it.
+    let lines = server.scratch.path("lines");
+    let db = server.scratch.path("other.db");
+    for words in [["--db", &server.db(), "export", &lines], ["--db", &db, "import", &lines]] {
+        let mut command = shanty();
+        command.args(words);
+        is_done(&run(command));
+    }
+    let other = TestServer::of(move |_| {
+        let mut command = shanty();
+        command.args(["--listen", "127.0.0.1:0", "--db", &db]);
+        command
+    });
+    assert_eq!(other.get(&other.session(&own.key), "/audit")["deeds"], all["deeds"]);
 }
