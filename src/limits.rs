@@ -296,13 +296,29 @@ pub const TOKEN_TTL_SECS: u64 = 3_600;
 pub const SECRET_KEY_BYTES_MIN: usize = 32;
 /// How long a room token can be renewed: a password shown once does not admit for ever.
 pub const TOKEN_LIFE_SECS: u64 = 24 * 3_600;
-/// How long `/readyz` waits for an answer. Beyond it: 503.
+/// How long `/readyz` and `/metrics` wait for an answer. Beyond it: 503.
 pub const READY_DEADLINE_MS: u64 = 1_000;
 /// A step back of the system's clock up to this is smoothed: time stands still until the clock has
 /// caught up, as where the network corrects it now and then. A longer step is believed.
 pub const CLOCK_STEP_SMOOTHED_MS: u64 = 60_000;
 /// How often the core looks for expired state.
 pub const TICK_MS: u64 = 10_000;
+
+/// From one timed backup to the next, unless `--backup-every` says otherwise.
+pub const BACKUP_EVERY_SECS: u64 = 24 * 3_600;
+/// Timed backups that are kept, unless `--backup-keep` says otherwise.
+pub const BACKUP_KEEP: usize = 7;
+/// The most that `--backup-keep` accepts: so many names are read at each backup.
+pub const BACKUP_KEEP_MAX: usize = 10_000;
+/// How often the server looks whether a backup is due.
+pub const BACKUP_LOOK_MS: u64 = 60_000;
+/// After a backup that failed, the next is tried so much later.
+pub const BACKUP_RETRY_MS: u64 = 3_600_000;
+
+/// How long `shanty health` and `shanty doctor` wait for a server's answer ...
+pub const HEALTH_DEADLINE_MS: u64 = 5_000;
+/// ... and how much of it they read.
+pub const HEALTH_BYTES_MAX: u64 = 64 * 1024;
 
 // ---- Store (SQLite) ----
 

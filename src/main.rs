@@ -1,21 +1,22 @@
-//! The program: arguments in, exit code out. It serves, or runs a command on a database; the
-//! library does both.
+//! The program: arguments in, exit code out. It serves, runs a command on a database, or looks for
+//! what is wrong; the library does all of it.
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use shanty::config::{self, CliCommand};
 use shanty::store::admin;
-use shanty::{logger, server};
+use shanty::{doctor, logger, server};
 
 fn main() -> ExitCode {
-    let code = match config::parse(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
+    let (words, variable) = (std::env::args_os().skip(1), |name: &str| std::env::var_os(name));
+    let code = match config::parse(words, variable, &|path| std::fs::read_to_string(path)) {
         Ok(CliCommand::Print(text)) => {
             println!("{text}");
             ExitCode::SUCCESS
         }
         Ok(CliCommand::Run(config)) => {
-            logger::start(config.log);
+            logger::start(config.log, config.log_format);
             match catch_unwind(|| server::run(config)) {
                 Ok(Ok(())) => ExitCode::SUCCESS,
                 Ok(Err(error)) => complain(&error, 1),
@@ -25,6 +26,17 @@ fn main() -> ExitCode {
         Ok(CliCommand::Tend { db, chore }) => match admin::maintain(&db, &chore) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error, 1),
+        },
+        Ok(CliCommand::Health(config, url)) => match doctor::health(&config, url.as_deref()) {
+            Ok(said) => {
+                println!("{said}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => complain(&error, 1),
+        },
+        Ok(CliCommand::Doctor(config, url)) => match doctor::examine(&config, url.as_deref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(faults) => complain(&format!("{faults} of these lines say what to mend"), 1),
         },
         Err(error) => complain(&error, 2),
     };

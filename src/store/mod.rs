@@ -14,13 +14,14 @@
 //! `chain` and `notes` (the proof that the log is whole), `tables` (what an entry changes),
 //! `messages` (what an entry does to messages), `snapshot` (what a core starts from), `line` and
 //! `writer` (the way to the disk), `pace` (when to commit), `health` (whether the disk can be
-//! written), `retention` (old messages go), `readers`, `reader`, `columns`; `fold`, `index`,
-//! `terms`, `searches`, `search` (full-text search); `schema`; [`admin`] (backup, verify, restore,
-//! export, import).
+//! written), `counts`, `retention` (old messages go), `readers`, `reader`, `columns`; `fold`,
+//! `index`, `terms`, `searches`, `search` (full-text search); `schema`; [`admin`] (backup, verify,
+//! restore, export, import).
 
 pub mod admin;
 mod chain;
 mod columns;
+mod counts;
 pub mod deleted;
 mod direct;
 mod entries;
@@ -56,6 +57,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+pub use crate::store::counts::CommitCounts;
 pub use crate::store::health::Health;
 #[cfg(test)]
 pub(crate) use crate::store::line::line_of;
@@ -69,7 +71,7 @@ pub(crate) use crate::store::readers::{Bench, Gate};
 pub use crate::store::readers::{ReadError, Readers};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
-pub use crate::store::space::Disk;
+pub use crate::store::space::{Disk, Measured};
 pub use crate::store::writer::{Job, Writer};
 #[cfg(test)]
 pub(crate) use crate::store::writer::{MaintenanceTask, Medium, write_all};

@@ -1,10 +1,13 @@
 //! The tests that need more than one module: the house rules, and the running server.
 
 mod answers;
+mod backups;
 mod bounds;
 mod chitchat;
 mod clock;
+mod configuring;
 mod disk;
+mod doctor;
 mod durability;
 mod edge;
 mod hearing;
@@ -15,6 +18,7 @@ mod limits;
 mod logging;
 mod maintenance;
 mod memory;
+mod metrics;
 mod names;
 mod native;
 mod overload;
@@ -23,6 +27,7 @@ mod places;
 mod readme;
 mod running;
 mod secrets;
+mod service;
 mod slow;
 mod stopping;
 mod texts;

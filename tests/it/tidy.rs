@@ -10,14 +10,14 @@ const LOG_ENCODING: [&str; 3] =
 
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [
-    &["limits", "time", "crypto", "logger", "fuzz"],
+    &["limits", "time", "crypto", "logger", "counts", "fuzz"],
     &["chat", "clock", "http", "ws", "outgoing", "config"],
     &["codec", "store"],
     &["hub"],
     &["protocol"],
     &["connection"],
     &["worker"],
-    &["server"],
+    &["server", "doctor"],
     &["main"],
 ];
 

@@ -384,13 +384,13 @@ async fn change(
 
 /// A worker, as [`run`](super::run) has it, but that it may be late.
 async fn work(mut rounds: Rounds, mut delivery: Delivery<Ear>, late: Rc<Cell<Duration>>) {
-    while let Some(items) = rounds.recv().await {
+    while let Some(round) = rounds.recv().await {
         if !late.get().is_zero() {
             sleep(late.get()).await;
         }
-        delivery.take(items);
-        while let Ok(items) = rounds.try_recv() {
-            delivery.take(items);
+        delivery.take(round.items);
+        while let Ok(round) = rounds.try_recv() {
+            delivery.take(round.items);
         }
         delivery.flush();
     }
