@@ -71,9 +71,9 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Proxies whose word about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
-    /// Messages older than so many days are removed; `None`: none for its age.
+    /// Messages stay for this many days; `None`: for ever.
     pub retain_days: Option<u64>,
-    /// Each room keeps its latest so many messages; `None`: all.
+    /// Each room keeps this many messages, the latest; `None`: all.
     pub retain_messages: Option<u64>,
     /// Bytes of disk space to keep free; `None`: a part of the disk's size.
     pub disk_free_bytes: Option<u64>,
@@ -157,7 +157,7 @@ const SETTINGS: [(&str, &str, &str); 26] = [
         "believe proxies there about client addresses; repeatable [loopback]",
     ),
     ("retain-days", "DAYS", "remove older messages, for good [off]"),
-    ("retain-messages", "COUNT", "keep only so many of the latest messages in each room [off]"),
+    ("retain-messages", "COUNT", "in each room, keep only the latest COUNT messages [off]"),
     ("disk-free", "SIZE", "free disk space to keep; with less, messages are refused [64M]"),
     ("backup-dir", "DIR", "make verified backups of the database in this directory [none]"),
     ("backup-every", "TIME", "from one backup to the next: 30m, 24h, 7d [24h]"),
@@ -440,6 +440,6 @@ fn text(name: &str, value: OsString) -> Result<String, String> {
     value.into_string().map_err(|_| format!("{name} is not valid UTF-8"))
 }
 
-fn hint(what: &str) -> String {
-    format!("{what}; try --help")
+fn hint(problem: &str) -> String {
+    format!("{problem}; try --help")
 }

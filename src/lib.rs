@@ -91,8 +91,8 @@
 //! 6. The work of one command is bounded: nothing takes over 1 ms of the event loop. Long lists are
 //!    answered page by page; long work yields to other commands and continues after them.
 //!
-//! No lock, no atomic as state, no `unsafe`: shared state has one owner, which others call. So it
-//! is with what `/metrics` shows: each owner counts for itself, and gives a copy when asked.
+//! No lock, no atomic as state, no `unsafe` (but the declaration of one C function in [`memory`]):
+//! shared state has one owner, which others call. Counts, too: `/metrics` asks each owner for a copy.
 //!
 //! # Reading order
 //!
@@ -105,6 +105,7 @@ pub mod crypto;
 mod fuzz;
 pub mod limits;
 pub mod logger;
+pub mod memory;
 pub mod time;
 
 pub mod chat;

@@ -86,7 +86,7 @@ pub fn start(level: Level, format: Format) {
     let writer = thread::Builder::new().name("log".to_owned()).spawn(move || write(queue));
     // Without a thread, lines are written at once, as before the start.
     if writer.is_ok() && LINES.set(lines).is_ok() {
-        panic::set_hook(Box::new(|what| say(&panicked(what))));
+        panic::set_hook(Box::new(|panic| say(&panicked(panic))));
     }
 }
 
@@ -97,25 +97,25 @@ pub fn on(level: Level) -> bool {
 
 /// Logs one line, perhaps about a request. Use the macro, which skips the formatting of lines that
 /// are not printed.
-pub fn line(level: Level, request: Option<&str>, what: fmt::Arguments<'_>) {
-    send(entry(format(), level, request, &what.to_string()));
+pub fn line(level: Level, request: Option<&str>, message: fmt::Arguments<'_>) {
+    send(entry(format(), level, request, &message.to_string()));
 }
 
 fn format() -> Format {
     *FORMAT.get().unwrap_or(&Format::Text)
 }
 
-fn entry(format: Format, level: Level, request: Option<&str>, what: &str) -> String {
+fn entry(format: Format, level: Level, request: Option<&str>, message: &str) -> String {
     // The formatter handles the years 1970 to 9999.
     let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     let now = humantime::format_rfc3339_micros(SystemTime::now().clamp(UNIX_EPOCH, last));
-    let what = &what[..what.floor_char_boundary(LOG_LINE_BYTES_MAX)];
+    let message = cut(message);
     match (format, request) {
-        (Format::Text, None) => format!("{now} {level:5} {what}"),
-        (Format::Text, Some(id)) => format!("{now} {level:5} {what} request={id}"),
+        (Format::Text, None) => format!("{now} {level:5} {message}"),
+        (Format::Text, Some(id)) => format!("{now} {level:5} {message} request={id}"),
         (Format::Json, _) => {
             let mut line = format!("{{\"time\":\"{now}\",\"level\":\"{level}\",\"message\":");
-            quote(what, &mut line);
+            quote(message, &mut line);
             if let Some(id) = request {
                 line += ",\"request\":";
                 quote(id, &mut line);
@@ -123,6 +123,10 @@ fn entry(format: Format, level: Level, request: Option<&str>, what: &str) -> Str
             line + "}"
         }
     }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)]
 }
 
 /// Appends a text as a JSON string (RFC 8259 section 7).
@@ -141,11 +145,11 @@ fn quote(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Prints a text at every level, as text just as it is: last words.
-pub fn say(what: &str) {
+/// Prints a text as it is, at every level: last words. In JSON it is an error's message.
+pub fn say(text: &str) {
     match format() {
-        Format::Text => send(what[..what.floor_char_boundary(LOG_LINE_BYTES_MAX)].to_owned()),
-        Format::Json => send(entry(Format::Json, Level::Error, None, what)),
+        Format::Text => send(cut(text).to_owned()),
+        Format::Json => send(entry(Format::Json, Level::Error, None, text)),
     }
 }
 
@@ -180,8 +184,8 @@ fn write(queue: Receiver<Message>) {
         match message {
             Message::Line { left_out, line } => {
                 if left_out > 0 {
-                    let what = format!("{left_out} lines are left out: nobody read");
-                    print(&entry(format(), Level::Warn, None, &what));
+                    let message = format!("{left_out} lines are left out: nobody read");
+                    print(&entry(format(), Level::Warn, None, &message));
                 }
                 print(&line);
             }
@@ -203,13 +207,13 @@ fn print(line: &str) {
 }
 
 /// A panic as the standard library reports it; its own report would block.
-fn panicked(what: &panic::PanicHookInfo<'_>) -> String {
+fn panicked(panic: &panic::PanicHookInfo<'_>) -> String {
     let thread = thread::current();
     let name = thread.name().unwrap_or("?");
     let trace = Backtrace::capture();
     match trace.status() {
-        BacktraceStatus::Captured => format!("thread '{name}' {what}\n{trace}"),
-        _ => format!("thread '{name}' {what}"),
+        BacktraceStatus::Captured => format!("thread '{name}' {panic}\n{trace}"),
+        _ => format!("thread '{name}' {panic}"),
     }
 }
 
@@ -217,15 +221,15 @@ fn panicked(what: &panic::PanicHookInfo<'_>) -> String {
 /// request, by its id: `log!(Debug, request: id, "{status}")`.
 #[macro_export]
 macro_rules! log {
-    ($level:ident, request: $id:expr, $($what:tt)+) => {
+    ($level:ident, request: $id:expr, $($message:tt)+) => {
         if $crate::logger::on($crate::logger::Level::$level) {
-            let what = format_args!($($what)+);
-            $crate::logger::line($crate::logger::Level::$level, Some($id), what);
+            let message = format_args!($($message)+);
+            $crate::logger::line($crate::logger::Level::$level, Some($id), message);
         }
     };
-    ($level:ident, $($what:tt)+) => {
+    ($level:ident, $($message:tt)+) => {
         if $crate::logger::on($crate::logger::Level::$level) {
-            $crate::logger::line($crate::logger::Level::$level, None, format_args!($($what)+));
+            $crate::logger::line($crate::logger::Level::$level, None, format_args!($($message)+));
         }
     };
 }

@@ -33,9 +33,10 @@ use crate::counts::{self, Asked};
 use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
     ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS,
-    FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, SEND_BUFFER_BYTES,
+    FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, MEMORY_LOOK_MS, SEND_BUFFER_BYTES,
 };
 use crate::log;
+use crate::memory::Trimmer;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{self, BackupCounts, Counters, Service};
 use crate::server::backups::Backups;
@@ -125,6 +126,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     watch.look().await;
     let watch = tokio::spawn(watch.run());
     let backups = backups.map(|backups| tokio::spawn(backups.run()));
+    let trim = tokio::spawn(return_memory());
     announce(address);
     systemd::notify("READY=1");
     let alive = tokio::spawn(systemd::watch(tasks.handle.clone()));
@@ -137,9 +139,9 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
         () = any_ended(&mut tasks.workers) => Some("a worker has failed"),
         _ = &mut tasks.writer => Some("the writer of the database has failed"),
     };
-    if let Some(what) = failed {
+    if let Some(failure) = failed {
         // Everything acknowledged is on disk; nothing else can be trusted.
-        return Err(format!("{what}: see the log above, and start again"));
+        return Err(format!("{failure}: see the log above, and start again"));
     }
     drop(listener);
     systemd::notify("STOPPING=1");
@@ -149,6 +151,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     if let Some(backups) = backups {
         backups.abort();
     }
+    trim.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(tasks));
     tokio::select! {
@@ -335,6 +338,22 @@ async fn accept(listener: &TcpListener, gate: &mut Gate) -> NewConnection {
                 }
                 tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             }
+        }
+    }
+}
+
+/// Returns the memory of bursts to the system, until it is cancelled.
+async fn return_memory() {
+    let mut trimmer = Trimmer::default();
+    loop {
+        tokio::time::sleep(Duration::from_millis(MEMORY_LOOK_MS)).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            trimmer.look();
+            trimmer
+        });
+        match looked.await {
+            Ok(back) => trimmer = back,
+            Err(_) => return, // The runtime ends.
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::chat::{Seq, SubscriptionId};
 use crate::connection::{self, Connections, Shared, Slot, Slots};
 use crate::counts::{Asked, WorkerCounts};
 use crate::hub::{self, Rounds};
-use crate::limits::FAREWELL_MS;
+use crate::limits::DRAIN_MS;
 use crate::log;
 use crate::outgoing::Budget;
 use crate::protocol::Service;
@@ -113,7 +113,7 @@ async fn accept(
     }
     // The shared state keeps the hub running: from here on only the remaining connections hold it.
     drop(shared);
-    tokio::time::sleep(Duration::from_millis(FAREWELL_MS)).await;
+    tokio::time::sleep(Duration::from_millis(DRAIN_MS)).await;
     let left = connections.borrow();
     if !left.is_empty() {
         log!(Warn, "{} connections did not close in time and were cut off", left.len());

@@ -23,7 +23,7 @@ use crate::log;
 use crate::protocol::{self, Outcome, StreamScript};
 use crate::time::Time;
 
-/// What the connection becomes. The response, or its head, has been sent.
+/// The next phase of the connection. The response, or its head, has been sent.
 pub(super) enum Next {
     /// A websocket.
     Websocket(Upgrade),
@@ -107,6 +107,9 @@ pub(super) async fn serve(
                         if !known {
                             connection.enter(Stage::Silent);
                         }
+                        if !known && shared.slots.are_crowded() {
+                            connection.batch();
+                        }
                         connection.uncork();
                         let early = reader.leftover();
                         let upgrade = Upgrade { subscription, codec, script, early };
@@ -145,8 +148,8 @@ fn identified(response: Response, id: &str) -> Response {
 /// The refusal when all slots are taken.
 const NO_PLACE: Reject = Reject::new(503, "all connections are taken; try again in a moment");
 
-/// Whether the request is one of those that watch over the server, and are answered whatever is
-/// short.
+/// Whether the request is a health check or asks for metrics, and is answered even if slots or
+/// memory are short.
 fn is_health(request: &Request) -> bool {
     matches!(request.path.as_str(), "/healthz" | "/readyz" | "/metrics")
 }

@@ -34,7 +34,7 @@ pub use crate::connection::slots::{Connections, Gate, Slot, Slots};
 #[cfg(test)]
 pub(crate) use crate::connection::socket::Hearing;
 use crate::connection::socket::Ready;
-pub use crate::connection::socket::{Connection, Told};
+pub use crate::connection::socket::{Connection, RoundEvent};
 #[cfg(test)]
 pub(crate) use crate::connection::stream_cursor::StreamCursor;
 use crate::connection::turns::Turns;

@@ -11,8 +11,9 @@ use crate::codec::Disconnect;
 use crate::connection::slots::Stage;
 use crate::hub::subscription_id;
 use crate::limits::{
-    ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
-    SILENT_GRACE_MS, SLOT_GRACE_MS, TURNS_PER_ROUND, UNANSWERED_MAX,
+    ANSWER_WINDOW_MS, BATCH_MS, BODY_DEADLINE_MS, CROWDED_PERCENT, HEAD_DEADLINE_MS,
+    IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS, SILENT_GRACE_MS, SLOT_GRACE_MS, TURNS_PER_ROUND,
+    UNANSWERED_MAX,
 };
 use crate::protocol::tests::{self, Server};
 
@@ -107,7 +108,7 @@ fn a_connection_on_which_nothing_is_asked_is_closed_without_a_word() {
     check("\r", "", &["408 Request Timeout"], head);
 }
 
-/// Sends 1 MiB to a peer that reads so many bytes a second, after the kernel's buffers are full.
+/// Sends 1 MiB to a peer that reads this many bytes a second once the kernel's buffers are full.
 /// Returns whether everything was sent, and the seconds until the end.
 fn sent(bytes_a_second: usize) -> (bool, u64) {
     let mut result = (false, 0);
@@ -187,7 +188,7 @@ fn begun(first: u8, length: u8) -> Vec<u8> {
 fn a_message_that_does_not_come_to_its_end_is_a_1008() {
     const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
     let over = MESSAGE_DEADLINE_MS + CLOSE_DEADLINE_MS;
-    for (what, first, drip) in [
+    for (case, first, drip) in [
         ("a frame that ends nowhere", begun(0x81, 100), &[][..]),
         ("one that drips", begun(0x81, 100), b"a"),
         ("a fragment with none behind it", begun(0x01, 1), &[]),
@@ -197,10 +198,10 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
         let (heard, millis) = converse_in_bytes(&first, drip);
         // (Dripped bytes are no close frame, so the peer is cut off.)
         let late = over..over + 2 * CLOSE_DEADLINE_MS + 10;
-        assert!(late.contains(&millis), "{what}: {millis}");
+        assert!(late.contains(&millis), "{case}: {millis}");
         let reason = "the message took too long to arrive";
         let close = [0x88, 2 + reason.len() as u8, 0x03, 0xf0];
-        assert!(heard.windows(4).any(|bytes| bytes == close), "{what}: {heard:?}");
+        assert!(heard.windows(4).any(|bytes| bytes == close), "{case}: {heard:?}");
     }
 }
 
@@ -300,7 +301,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     });
 }
 
-/// Which connection makes way, after so long: its number, and whether it gets a close frame.
+/// The connection that makes way after this time: its number, and whether it gets a close frame.
 #[test]
 fn the_least_active_connection_makes_way() {
     use crate::connection::slots::{Stage, make_way};
@@ -384,6 +385,60 @@ fn a_client_that_waits_for_the_disk_is_not_taken_for_dead() {
         let silent = lasts(&mut serving, 10 * pong_secs).await.expect("silence is noticed");
         let over = Duration::from_secs(pong_secs)..=Duration::from_secs(pong_secs + 3);
         assert!(over.contains(&silent), "{silent:?}");
+    });
+}
+
+/// Where many websockets listen without a login, each event does not cost a write to each of them.
+#[test]
+fn a_silent_websocket_in_a_crowd_receives_in_batches() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = Rc::new(shared(service));
+        assert!(!shared.slots.are_crowded());
+        let mut crowd = Vec::new();
+        for _ in 0..CROWDED_PERCENT {
+            let mut slot = slot(&shared).await;
+            assert!(shared.slots.admit_stranger(&mut slot));
+            crowd.push(slot);
+        }
+        assert!(shared.slots.are_crowded());
+        let (stream, peer) = pair();
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
+        let mut peer = peer.into_std().expect("a socket");
+        let upgrade = format!("GET /chats/1/ws HTTP/1.1\nHost: h\n{}\n", tests::UPGRADE);
+        peer.write_all(upgrade.replace('\n', "\r\n").as_bytes()).expect("it fits");
+        tokio::time::pause();
+        let batch = Duration::from_millis(BATCH_MS);
+        let mut heard = || {
+            let mut bytes = [0; 1024];
+            let count = peer.read(&mut bytes).unwrap_or(0);
+            String::from_utf8_lossy(&bytes[..count]).into_owned()
+        };
+        let listens = async {
+            while connection.stage.get().0 != Stage::Silent {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert!(heard().starts_with("HTTP/1.1 101 "));
+            // (The upgrade was a write, too.)
+            tokio::time::sleep(batch).await;
+            connection.deliver(b"first");
+            assert_eq!(heard(), "first", "after a pause at once");
+            connection.deliver(b"second");
+            connection.deliver(b"third");
+            tokio::time::sleep(batch / 2).await;
+            assert_eq!(heard(), "");
+            connection.deliver(b"fourth");
+            tokio::time::sleep(batch).await;
+            assert_eq!(heard(), "secondthirdfourth");
+            connection.enter(Stage::Busy);
+            for frame in ["fifth", "sixth"] {
+                connection.deliver(frame.as_bytes());
+                assert_eq!(heard(), frame, "a client that talks");
+            }
+        };
+        tokio::select! {
+            () = serve(shared.clone(), connection.clone(), slot(&shared).await) => panic!("ended"),
+            () = listens => {}
+        }
     });
 }
 

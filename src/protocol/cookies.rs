@@ -18,9 +18,10 @@ const PLAIN: &str = "session";
 const HOST_ONLY: &str = "__Host-session";
 
 /// Marks a browser that accepts `__Host-` cookies from this log's server. From then on a plain
-/// `session` alone is from elsewhere: this server never sets it alone for such a browser. It
-/// survives a logout; below a path, where browsers refuse it, nothing changes. It names the log,
-/// because another server below a path of this host sees it, too.
+/// `session` cookie without a `__Host-` one comes from elsewhere, as this server never sends such a
+/// browser the plain one alone. The mark survives a logout. Below a path, where browsers refuse it,
+/// nothing changes. It names the log, because another server below a path of this host sees it,
+/// too.
 const MARK: &str = "__Host-shanty";
 
 /// Sets the cookie of a session that begins now.

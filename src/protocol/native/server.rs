@@ -1,5 +1,5 @@
-//! The server's own resources: its description, its health, and the API documents. All of them
-//! without authentication.
+//! The server's own resources: its description, its health, and the API documents. None of them
+//! needs authentication.
 
 use std::time::Duration;
 
@@ -94,12 +94,12 @@ fn document(json: &'static str) -> Response {
     Response::new(200).json(json).header("Cache-Control", "no-cache")
 }
 
-/// Answers as long as there is a server.
+/// Answers as long as the server runs.
 pub(super) async fn alive(_: &Context, _: &Request) -> Answered {
     Ok(Response::new(200).text("ok\n"))
 }
 
-/// Whether the server can serve requests: the hub answers soon, and the disk can be read and
+/// Whether the server can serve requests: the hub answers in time, and the disk can be read and
 /// written.
 pub(super) async fn ready(context: &Context, _: &Request) -> Answered {
     if let Err(what_to_do) = *context.health.borrow() {
