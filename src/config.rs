@@ -97,6 +97,14 @@ pub struct Config {
     pub metrics_token: Option<String>,
     /// The file with that token.
     pub metrics_token_file: Option<PathBuf>,
+    /// PEM files with certificates; with them, the server speaks TLS.
+    pub tls_certificates: Vec<PathBuf>,
+    /// Their private keys, in the same order.
+    pub tls_keys: Vec<PathBuf>,
+    /// Another address to listen on, for plain HTTP that is redirected to TLS.
+    pub http_redirect: Option<SocketAddr>,
+    /// Whether browsers are told to use TLS only.
+    pub hsts: bool,
 }
 
 impl Default for Config {
@@ -130,13 +138,17 @@ impl Default for Config {
             secret_key_file: None,
             metrics_token: None,
             metrics_token_file: None,
+            tls_certificates: Vec::new(),
+            tls_keys: Vec::new(),
+            http_redirect: None,
+            hsts: false,
         }
     }
 }
 
 /// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
 /// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 26] = [
+const SETTINGS: [(&str, &str, &str); 30] = [
     ("config", "FILE", "a file with settings, each a flag without its dashes [none]"),
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
@@ -163,6 +175,10 @@ const SETTINGS: [(&str, &str, &str); 26] = [
     ("backup-every", "TIME", "from one backup to the next: 30m, 24h, 7d [24h]"),
     ("backup-keep", "COUNT", "backups to keep; older ones are removed [7]"),
     ("limits", "on|off", "rate limits for each person, address and room [on]"),
+    ("tls-cert", "FILE", "speak TLS with this certificate chain (PEM); repeatable [none]"),
+    ("tls-key", "FILE", "its private key (PEM); as many as --tls-cert, in order [none]"),
+    ("http-redirect", "ADDRESS", "redirect plain HTTP here to TLS, for example 80 [none]"),
+    ("hsts", "", "browsers use only TLS for this host, for a year [off]"),
     ("no-registration", "", "nobody can make an account; existing accounts keep working [off]"),
     ("no-guests", "", "nobody can start a guest session (ChitChat needs none) [off]"),
     ("secret-key-file", "FILE", "a file with the secret that signs room tokens [none]"),
@@ -171,7 +187,7 @@ const SETTINGS: [(&str, &str, &str); 26] = [
 
 /// Settings with several values: separated by spaces in a variable, one flag for each on the
 /// command line. The command line replaces the variable's values.
-const LISTS: [&str; 3] = ["origin", "host", "trusted-proxy"];
+const LISTS: [&str; 5] = ["origin", "host", "trusted-proxy", "tls-cert", "tls-key"];
 
 /// Reads a file that a setting names.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
@@ -270,6 +286,12 @@ fn read(
                 .to_owned(),
         );
     }
+    if config.tls_certificates.len() != config.tls_keys.len() {
+        return Err("each --tls-cert needs its --tls-key, in the same order".to_owned());
+    }
+    if config.tls_certificates.is_empty() && (config.http_redirect.is_some() || config.hsts) {
+        return Err("--http-redirect and --hsts need TLS: --tls-cert and --tls-key".to_owned());
+    }
     let with_secrets = |mut config: Config| secrets::read(&mut config, file).map(|()| config);
     let whole = || with_secrets(config.clone());
     if let Some(command) = about(&words_given, url, whole, |config| summary(config, &given))? {
@@ -332,6 +354,8 @@ fn clear(config: &mut Config, name: &str) {
         "origin" => config.origins.clear(),
         "host" => config.hosts.clear(),
         "trusted-proxy" => config.trusted_proxies.clear(),
+        "tls-cert" => config.tls_certificates.clear(),
+        "tls-key" => config.tls_keys.clear(),
         _ => {}
     }
 }
@@ -353,7 +377,7 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             Some(address) => config.listen = address,
             None => return wrong("an address and port such as 127.0.0.1:7777, or a port"),
         },
-        "db" if value.is_empty() => return wrong("the name of a file"),
+        "db" | "tls-cert" | "tls-key" if value.is_empty() => return wrong("the name of a file"),
         "db" => config.db = PathBuf::from(value),
         "sync" => match value {
             "full" => config.sync = Durability::Full,
@@ -419,6 +443,17 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
                 _ => config.registration = allowed,
             }
         }
+        "tls-cert" => config.tls_certificates.push(value.into()),
+        "tls-key" => config.tls_keys.push(value.into()),
+        "http-redirect" => match address(value) {
+            Some(address) => config.http_redirect = Some(address),
+            None => return wrong("an address and port such as 0.0.0.0:80, or a port"),
+        },
+        "hsts" => match value {
+            "1" => config.hsts = true,
+            "0" => config.hsts = false,
+            _ => return wrong("1 or 0"),
+        },
         "origin" => match origin(value) {
             Some(origin) => config.origins.push(origin),
             None => return wrong("an origin such as https://chat.example.org"),

@@ -113,6 +113,8 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod outgoing;
+#[cfg_attr(not(feature = "tls"), path = "tls/without.rs")]
+pub mod tls;
 pub mod ws;
 
 pub mod codec;

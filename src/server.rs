@@ -8,13 +8,14 @@
 //! everything acknowledged to it is on disk.
 
 mod backups;
+mod certificates;
 mod dispatch;
 mod space;
 mod systemd;
 
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream as StdTcpStream};
 use std::pin::Pin;
 use std::task::Poll;
 use std::thread;
@@ -28,7 +29,7 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use crate::chat::Settings;
 use crate::config::Config;
-use crate::connection::{Gate, Slots};
+use crate::connection::{Gate, Slot, Slots};
 use crate::counts::{self, Asked};
 use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
@@ -43,6 +44,7 @@ use crate::server::backups::Backups;
 use crate::server::dispatch::Dispatcher;
 use crate::store::{self, Disk, Health, Measured, Retain, Store};
 use crate::time::Time;
+use crate::tls::{self, Tls};
 use crate::worker::{self, NewConnection};
 
 /// Runs until a signal ends it.
@@ -52,11 +54,12 @@ use crate::worker::{self, NewConnection};
 pub fn run(config: Config) -> Result<(), String> {
     let retain = Retain { days: config.retain_days, messages: config.retain_messages };
     let options = store::Options { path: config.db.clone(), sync: config.sync, retain };
+    let tls = certificates(&config)?;
     let store = store::open(&options);
     let store = store.map_err(|error| format!("{}: {error}", config.db.display()))?;
     let config = Config { connections: affordable(config.connections), ..config };
     let runtime = runtime()?;
-    let done = LocalSet::new().block_on(&runtime, serve(config, store));
+    let done = LocalSet::new().block_on(&runtime, serve(config, store, tls));
     // Blocking tasks that still hang have had their time.
     runtime.shutdown_timeout(Duration::ZERO);
     done
@@ -88,6 +91,13 @@ fn affordable(connections: usize) -> usize {
     }
 }
 
+/// Reads the certificates, if there are any.
+fn certificates(config: &Config) -> Result<Option<(Tls, tls::Files)>, String> {
+    let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
+    let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    if pairs.is_empty() { Ok(None) } else { tls::load(pairs).map(Some) }
+}
+
 fn runtime() -> Result<Runtime, String> {
     let mut builder = Builder::new_current_thread();
     let builder = builder.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX);
@@ -107,15 +117,17 @@ struct Tasks {
     workers: Vec<oneshot::Receiver<()>>,
 }
 
-async fn serve(config: Config, store: Store) -> Result<(), String> {
+async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> Result<(), String> {
     let listener = match systemd::socket()? {
         Some(opened) => adopt(opened).map_err(|error| format!("systemd's socket: {error}"))?,
-        None => listen(config.listen)?,
+        None => listen(config.listen, "--listen")?,
     };
+    let redirects = config.http_redirect.map(|address| listen(address, "--http-redirect"));
+    let listeners = (listener, redirects.transpose()?);
     let cannot = |error: io::Error| format!("cannot wait for signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let address = listeners.0.local_addr().map_err(|error| error.to_string())?;
     let slots = Slots::new(config.connections);
     let mut gate = slots.gate();
     let disk = Disk::of(&config.db, config.disk_free_bytes);
@@ -127,13 +139,15 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let watch = tokio::spawn(watch.run());
     let backups = backups.map(|backups| tokio::spawn(backups.run()));
     let trim = tokio::spawn(return_memory());
-    announce(address);
+    let (tls, files) = tls.unzip();
+    announce(address, tls.is_some());
     systemd::notify("READY=1");
     let alive = tokio::spawn(systemd::watch(tasks.handle.clone()));
 
     // The other branches run while accepting waits.
     let failed = tokio::select! {
-        () = accept_all(&listener, &mut gate, &mut tasks.dispatcher) => None,
+        () = accept_all(&listeners, tls, &mut gate, &mut tasks.dispatcher) => None,
+        () = certificates::watch(files) => None,
         () = asked_to_stop(&mut terminate, &mut interrupt) => None,
         _ = &mut tasks.hub => Some("the hub has failed"),
         () = any_ended(&mut tasks.workers) => Some("a worker has failed"),
@@ -143,7 +157,7 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
         // Everything acknowledged is on disk; nothing else can be trusted.
         return Err(format!("{failure}: see the log above, and start again"));
     }
-    drop(listener);
+    drop(listeners);
     systemd::notify("STOPPING=1");
     // It holds a handle of the hub, which ends when all are gone.
     alive.abort();
@@ -286,7 +300,8 @@ fn adopt(opened: std::net::TcpListener) -> io::Result<TcpListener> {
     TcpListener::from_std(opened)
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+/// Listens; `flag` chose the address.
+fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, String> {
     let opened = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restart must not wait until old connections are forgotten.
@@ -305,31 +320,42 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
             io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
             _ => return format!("cannot listen on {address}: {error}"),
         };
-        format!("cannot listen on {address}: {why} (--listen)")
+        format!("cannot listen on {address}: {why} ({flag})")
     })
 }
 
 /// Accepts until it is cancelled.
 async fn accept_all(
-    listener: &TcpListener,
+    listeners: &Listeners,
+    tls: Option<Tls>,
     gate: &mut Gate,
     dispatcher: &mut Dispatcher<NewConnection>,
 ) {
     loop {
-        dispatcher.hand_over(accept(listener, gate).await).await;
+        let (stream, slot) = accept(listeners, gate).await;
+        dispatcher.hand_over(NewConnection { stream, slot, tls: tls.clone() }).await;
     }
 }
 
+/// The listener, and the one whose plain HTTP is redirected to TLS.
+type Listeners = (TcpListener, Option<TcpListener>);
+
 /// Takes a slot, then a connection: connections beyond the bound wait in the backlog.
-async fn accept(listener: &TcpListener, gate: &mut Gate) -> NewConnection {
+async fn accept(listeners: &Listeners, gate: &mut Gate) -> (StdTcpStream, Slot) {
     let Some(slot) = gate.next().await else {
         return pending().await; // The slots are never closed.
     };
     let mut told = false;
     loop {
-        let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
-        match accepted {
-            Ok(stream) => return NewConnection { stream, slot },
+        let accepted = match &listeners.1 {
+            None => listeners.0.accept().await,
+            Some(redirects) => tokio::select! {
+                accepted = listeners.0.accept() => accepted,
+                accepted = redirects.accept() => accepted,
+            },
+        };
+        match accepted.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => return (stream, slot),
             Err(error) => {
                 // Most likely out of memory, or of the system's files: retrying helps once
                 // connections end.
@@ -366,7 +392,7 @@ async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// Prints the line with the address for a browser.
-fn announce(mut address: SocketAddr) {
+fn announce(mut address: SocketAddr, tls: bool) {
     let everywhere = address.ip().is_unspecified();
     if everywhere {
         // The unspecified address cannot be opened in a browser; the loopback address can.
@@ -379,6 +405,7 @@ fn announce(mut address: SocketAddr) {
     let version = env!("CARGO_PKG_VERSION");
     let mut out = io::stdout().lock();
     // A closed standard output is no error.
-    let _ = writeln!(out, "shanty {version} is open: http://{address}{others}");
+    let scheme = if tls { "https" } else { "http" };
+    let _ = writeln!(out, "shanty {version} is open: {scheme}://{address}{others}");
     let _ = out.flush();
 }

@@ -27,6 +27,7 @@ use crate::limits::DRAIN_MS;
 use crate::log;
 use crate::outgoing::Budget;
 use crate::protocol::Service;
+use crate::tls::Tls;
 use crate::worker::delivery::{Deliveries, Delivery};
 
 /// An accepted connection, and the slot that it returns at its end.
@@ -35,6 +36,8 @@ pub struct NewConnection {
     pub stream: std::net::TcpStream,
     /// Its slot.
     pub slot: Slot,
+    /// The certificates, if the server has any.
+    pub tls: Option<Tls>,
 }
 
 /// Serves until `new_connections` is closed, every connection has ended, and the hub is gone.
@@ -90,13 +93,14 @@ async fn accept(
     let shared = Rc::new(shared);
     let mut count = 0;
     let patience = Duration::from_millis(shared.pong_deadline_ms());
-    while let Some(NewConnection { stream, slot }) = new_connections.recv().await {
+    while let Some(NewConnection { stream, slot, tls }) = new_connections.recv().await {
         shared.turn().await;
         // The client may be gone already.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
         shared.count(|counts| counts.accepted += 1);
-        let connection = Rc::new(shared.connection(hub::subscription_id(worker, count), stream));
+        let connection =
+            Rc::new(shared.connection(hub::subscription_id(worker, count), stream, tls));
         connections.borrow_mut().insert(connection.subscription, connection.clone());
         let registered =
             Registered { connections: connections.clone(), subscription: connection.subscription };

@@ -43,6 +43,7 @@ use crate::counts::{Kind, WorkerCounts};
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;
+use crate::tls::Tls;
 
 /// The state that all connections of one thread share.
 pub struct Shared {
@@ -115,9 +116,14 @@ impl Shared {
         self.service.config.pong_deadline_ms
     }
 
-    /// A new connection of this thread.
-    pub fn connection(&self, subscription: SubscriptionId, stream: TcpStream) -> Connection {
-        Connection::new(subscription, stream, &self.unsent)
+    /// A new connection of this thread; `tls`: the certificates, if the server has any.
+    pub fn connection(
+        &self,
+        subscription: SubscriptionId,
+        stream: TcpStream,
+        tls: Option<Tls>,
+    ) -> Connection {
+        Connection::new(subscription, stream, tls, &self.unsent)
     }
 
     /// Waits until another connection may start.

@@ -16,11 +16,12 @@
 //! So no other client waits for a slow one, and its memory is bounded.
 
 mod hearing;
+mod transport;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, Shutdown};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -35,11 +36,13 @@ use crate::codec::Disconnect;
 use crate::connection::slots::Stage;
 pub(crate) use crate::connection::socket::hearing::Hearing;
 pub use crate::connection::socket::hearing::RoundEvent;
+use crate::connection::socket::transport::Transport;
 use crate::connection::stream_cursor::StreamCursor;
 use crate::limits::{
     BATCH_MS, CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
 };
 use crate::outgoing::{Budget, Outgoing};
+use crate::tls::Tls;
 
 /// The phase of the connection, which decides what it may write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,9 +68,8 @@ pub struct Connection {
     stream_cursor: RefCell<Option<Box<StreamCursor>>>,
     /// Whether a subscription of one room has missed anything.
     hearing: Hearing,
-    stream: TcpStream,
+    transport: Transport,
     outgoing: RefCell<Outgoing>,
-    taken: Cell<usize>,
     told_bytes: Cell<usize>,
     flow: Cell<Flow>,
     /// Frames are queued, and written together, not before this time. `None`: written at once.
@@ -98,16 +100,20 @@ pub enum Ready {
 
 impl Connection {
     /// A connection over a socket that has just been accepted; its queued bytes count in `unsent`.
-    pub fn new(subscription: SubscriptionId, stream: TcpStream, unsent: &Rc<Budget>) -> Connection {
+    pub fn new(
+        subscription: SubscriptionId,
+        stream: TcpStream,
+        tls: Option<Tls>,
+        unsent: &Rc<Budget>,
+    ) -> Connection {
         Connection {
             subscription,
             room: Cell::new(None),
             stage: Cell::new((Stage::Idle, Instant::now())),
             stream_cursor: RefCell::new(None),
             hearing: Hearing::default(),
-            stream,
+            transport: Transport::new(stream, tls),
             outgoing: RefCell::new(Outgoing::new(unsent)),
-            taken: Cell::new(0),
             told_bytes: Cell::new(0),
             flow: Cell::new(Flow::Corked),
             batch: Cell::new(None),
@@ -121,7 +127,17 @@ impl Connection {
 
     /// The peer's address; unspecified if the peer is gone already.
     pub(super) fn from(&self) -> IpAddr {
-        self.stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip())
+        self.transport.peer().unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+    }
+
+    /// Whether TLS protects the connection.
+    pub(super) fn is_secure(&self) -> bool {
+        self.transport.is_secure()
+    }
+
+    /// Whether the client speaks plain HTTP to a server that has certificates.
+    pub(super) fn declines_tls(&self) -> bool {
+        self.transport.declines_tls()
     }
 
     /// Writes frames, and queues the bytes that the kernel does not take. A client with
@@ -137,13 +153,16 @@ impl Connection {
         let mut rest = frames;
         if outgoing.is_empty() && self.flow.get() == Flow::Open && self.batch_due().is_none() {
             self.begin_batch();
-            match self.stream.try_write(frames) {
+            match self.transport.write([frames, b""], true) {
                 Ok(count) => rest = &frames[count..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return self.fail(),
             }
         }
         if rest.is_empty() {
+            if self.transport.is_stuck() {
+                self.nudge();
+            }
             return;
         }
         let was_empty = outgoing.is_empty();
@@ -356,7 +375,7 @@ impl Connection {
 
     /// Whether bytes are queued that the kernel has not taken.
     pub(super) fn is_stuck(&self) -> bool {
-        !self.outgoing.borrow().is_empty()
+        !self.outgoing.borrow().is_empty() || self.transport.is_stuck()
     }
 
     /// The number of frame bytes ever delivered, which shows whether anything was sent.
@@ -364,33 +383,34 @@ impl Connection {
         self.told_bytes.get()
     }
 
-    /// The number of queued bytes that the kernel has ever taken, which shows progress.
+    /// The number of bytes that the kernel has ever taken, which shows progress.
     pub(super) fn taken(&self) -> usize {
-        self.taken.get()
+        self.transport.taken()
     }
 
     /// Writes as many queued bytes as the kernel takes.
     pub(super) fn flush(&self) {
         self.begin_batch();
         let mut outgoing = self.outgoing.borrow_mut();
-        while !outgoing.is_empty() {
-            match self.stream.try_write(outgoing.chunk()) {
-                Ok(count) => {
-                    outgoing.advance(count);
-                    self.taken.set(self.taken.get().wrapping_add(count));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    outgoing.clear();
-                    return self.broken.set(true);
-                }
+        let failed = loop {
+            let written = match outgoing.chunk() {
+                [] => break self.transport.flush(),
+                chunk => self.transport.write([chunk, b""], true),
+            };
+            match written {
+                Ok(count) => outgoing.advance(count),
+                Err(error) => break Err(error),
             }
+        };
+        if failed.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
+            outgoing.clear();
+            self.broken.set(true);
         }
     }
 
     /// Reads the available input. `None`: there is none; `Some(0)` is its end.
     pub(super) fn read(&self, buffer: &mut [u8]) -> Option<usize> {
-        match self.stream.try_read(buffer) {
+        match self.transport.read(buffer) {
             Ok(count) => Some(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => {
@@ -402,13 +422,12 @@ impl Connection {
 
     /// Writes without queueing, as much as the kernel takes; 0 when it takes nothing.
     pub(super) fn write(&self, parts: [&[u8]; 2]) -> usize {
-        self.count(self.stream.try_write_vectored(&parts.map(IoSlice::new)))
+        self.count(self.transport.write(parts, true))
     }
 
     /// The same, even if the kernel has not signalled that there is room.
     pub(super) fn push(&self, parts: [&[u8]; 2]) -> usize {
-        let socket = socket2::SockRef::from(&self.stream);
-        self.count(socket.send_vectored(&parts.map(IoSlice::new)))
+        self.count(self.transport.write(parts, false))
     }
 
     fn count(&self, written: io::Result<usize>) -> usize {
@@ -424,8 +443,7 @@ impl Connection {
 
     /// Shuts the writing side; reading goes on.
     pub(super) fn shut(&self) {
-        // Fails only if the socket is gone already.
-        let _ = socket2::SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        self.transport.shut();
     }
 
     /// Waits for the first of: input (if `read`), room to write (if `write`), a nudge, the
@@ -440,10 +458,10 @@ impl Connection {
             if self.nudged.take() || self.broken.get() {
                 return Poll::Ready(Ready::Nudge);
             }
-            if write && self.stream.poll_write_ready(context).is_ready() {
+            if write && self.transport.poll_write_ready(context).is_ready() {
                 return Poll::Ready(Ready::Write);
             }
-            if read && self.stream.poll_read_ready(context).is_ready() {
+            if read && self.transport.poll_read_ready(context).is_ready() {
                 return Poll::Ready(Ready::Read);
             }
             if deadline.as_mut().poll(context).is_ready() {

@@ -38,7 +38,7 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
         };
         let (stream, _) = listener.accept().expect("it has come");
         let shared = Rc::new(shared(service));
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), socket(stream)));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), socket(stream), None));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
             for byte in drip.iter().cycle() {
@@ -118,7 +118,7 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
         socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
         let shared = shared(service);
-        let connection = shared.connection(subscription_id(0, 1), stream);
+        let connection = shared.connection(subscription_id(0, 1), stream, None);
         let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
         let content = vec![7; 1024 * 1024];
         let reads = async {
@@ -210,7 +210,7 @@ fn the_largest_unfinished_input_makes_way() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
         let connections: Vec<Rc<Connection>> = (1..=4)
-            .map(|count| Rc::new(shared.connection(subscription_id(0, count), pair().0)))
+            .map(|count| Rc::new(shared.connection(subscription_id(0, count), pair().0, None)))
             .collect();
         let unfinished = Unfinished::new(100);
         let closed = || {
@@ -239,7 +239,7 @@ fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
         let head = b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nsome";
         peer.writable().await.expect("a socket");
         assert_eq!(peer.try_write(head).ok(), Some(head.len()));
@@ -270,7 +270,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
         let held = shared.unsent.hold(UNSENT_BYTES_MAX);
         let ask = async |path: &str| {
             let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -307,7 +307,8 @@ fn the_least_active_connection_makes_way() {
     use crate::connection::slots::{Stage, make_way};
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
-        let connection = |count| Rc::new(shared.connection(subscription_id(0, count), pair().0));
+        let connection =
+            |count| Rc::new(shared.connection(subscription_id(0, count), pair().0, None));
         let connections: Vec<Rc<Connection>> = (0..7).map(connection).collect();
         tokio::time::pause();
         let stages = [Stage::Silent, Stage::Busy, Stage::Asking, Stage::Idle, Stage::Idle];
@@ -362,7 +363,7 @@ fn a_client_that_waits_for_the_disk_is_not_taken_for_dead() {
         stream.set_nonblocking(true).expect("a socket");
         let shared = Rc::new(shared(service));
         let stream = TcpStream::from_std(stream).expect("a runtime");
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
         let upgrade = "GET /chats/1/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -402,7 +403,7 @@ fn a_silent_websocket_in_a_crowd_receives_in_batches() {
         }
         assert!(shared.slots.are_crowded());
         let (stream, peer) = pair();
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
         let mut peer = peer.into_std().expect("a socket");
         let upgrade = format!("GET /chats/1/ws HTTP/1.1\nHost: h\n{}\n", tests::UPGRADE);
         peer.write_all(upgrade.replace('\n', "\r\n").as_bytes()).expect("it fits");
@@ -461,7 +462,11 @@ async fn burst(shared: Rc<Shared>) {
         peer.try_write(request).expect("it fits");
         peer.into_std().and_then(|peer| peer.shutdown(Shutdown::Both)).expect("a socket");
         stream.readable().await.expect("a socket");
-        connections.push(Rc::new(shared.connection(subscription_id(0, number as u64 + 1), stream)));
+        connections.push(Rc::new(shared.connection(
+            subscription_id(0, number as u64 + 1),
+            stream,
+            None,
+        )));
     }
     let ended = Rc::new(Cell::new(0));
     for connection in &connections {

@@ -118,7 +118,8 @@ impl Head {
         }
         let RequestLine { method, version, path, query, .. } = line;
         let body = Bytes::new();
-        let request = Request { method, path, query, version, headers, body, keep_alive };
+        let secure = false;
+        let request = Request { method, path, query, version, headers, body, secure, keep_alive };
         Ok(Head { request, length, expects_continue })
     }
 }

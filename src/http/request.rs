@@ -25,6 +25,8 @@ pub struct Request {
     pub headers: Headers,
     /// At most `BODY_BYTES_MAX` bytes; without chunk framing and trailers.
     pub body: Bytes,
+    /// Whether the request came through the TLS of this server; the connection sets it.
+    pub secure: bool,
     /// Whether the peer wants the connection to be kept alive (RFC 9112 section 9.3).
     pub keep_alive: bool,
 }

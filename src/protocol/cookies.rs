@@ -64,7 +64,7 @@ pub(super) fn set(response: Response, request: &Request, key: &str, expires: Tim
     response.header("Set-Cookie", line(PLAIN, "; Secure"))
 }
 
-/// Whether the client came over TLS, which ends in a proxy before us that states it; of several
+/// Whether the client came over TLS, which ends here, or in a proxy that states it; of several
 /// proxies the first is the client's. A client that forges the header only keeps its own cookie off
 /// plain HTTP, so the header needs no trust.
 fn over_tls(request: &Request) -> bool {
@@ -75,7 +75,8 @@ fn over_tls(request: &Request) -> bool {
         let proto = pairs.find(|(name, _)| name.trim_ascii().eq_ignore_ascii_case("proto"))?;
         Some(proto.1.trim_ascii().trim_matches('"'))
     });
-    [proxied, forwarded].into_iter().flatten().any(|scheme| scheme.eq_ignore_ascii_case("https"))
+    let mut schemes = [proxied, forwarded].into_iter().flatten();
+    request.secure || schemes.any(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// The hash of the session key in a request's cookie. Of several cookies the first known one

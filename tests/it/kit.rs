@@ -199,7 +199,7 @@ impl TestServer {
             rest
         });
         let line = line.recv_timeout(PATIENCE).unwrap_or_default();
-        let port = line.split("http://").nth(1).and_then(|rest| {
+        let port = line.split("://").nth(1).and_then(|rest| {
             let address = rest.split(' ').next()?;
             address.trim_end().rsplit_once(':')?.1.parse().ok()
         });

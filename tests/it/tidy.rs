@@ -11,7 +11,7 @@ const LOG_ENCODING: [&str; 3] =
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [
     &["limits", "time", "crypto", "logger", "memory", "counts", "fuzz"],
-    &["chat", "clock", "http", "ws", "outgoing", "config"],
+    &["chat", "clock", "http", "ws", "outgoing", "tls", "config"],
     &["codec", "store"],
     &["hub"],
     &["protocol"],
