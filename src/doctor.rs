@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::limits::{CLOCK_STEP_SMOOTHED_MS, FILES_BESIDE_CONNECTIONS};
 use crate::store::{Disk, admin};
 use crate::time::Time;
+use crate::tls;
 
 /// What one examination has found: what is well, or what is wrong and what to do.
 type Finding = Result<String, String>;
@@ -50,17 +51,20 @@ pub fn examine(config: &Config, url: Option<&str>) -> Result<(), usize> {
         ("descriptors", descriptors(config.connections)),
         ("server", server(config)),
     ];
+    if let Some(tls) = certificates(config) {
+        found.push(("certificates", tls));
+    }
     if let Some(url) = url {
         found.extend(proxy::examine(url));
     }
     let mut out = io::stdout().lock();
-    for (what, finding) in &found {
+    for (topic, finding) in &found {
         let (word, text) = match finding {
             Ok(text) => ("ok   ", text),
             Err(text) => ("WRONG", text),
         };
         // If standard output is closed, nobody wants the lines; the exit code says it, too.
-        let _ = writeln!(out, "{word}  {what}: {text}");
+        let _ = writeln!(out, "{word}  {topic}: {text}");
     }
     match found.iter().filter(|(_, finding)| finding.is_err()).count() {
         0 => Ok(()),
@@ -78,17 +82,17 @@ fn settings(config: &Config) -> String {
 /// Whether others may read the files that hold secrets.
 fn files(config: &Config) -> Finding {
     let secrets = [&config.secret_key_file, &config.metrics_token_file];
-    let secrets = secrets.into_iter().flatten().map(|file| (file.clone(), 0o007));
+    let secrets = secrets.into_iter().flatten().chain(&config.tls_keys).cloned();
     let with_ending = |ending: &str| {
         let mut name = config.db.clone().into_os_string();
         name.push(ending);
-        (PathBuf::from(name), 0o007)
+        PathBuf::from(name)
     };
     let databases = ["", "-wal", "-shm"].map(with_ending);
     let (mut seen, me) = (0, me());
-    for (file, others) in databases.into_iter().chain(secrets) {
+    for file in databases.into_iter().chain(secrets) {
         let Ok(there) = fs::metadata(&file) else { continue };
-        if there.permissions().mode() & others != 0 {
+        if there.permissions().mode() & 0o007 != 0 {
             let file = file.display();
             return Err(format!("{file} can be read by everybody here: chmod o= {file}"));
         }
@@ -166,6 +170,14 @@ fn database(db: &Path) -> Finding {
         ));
     }
     Ok(format!("{summary}; shanty verify checks all of it"))
+}
+
+/// Whether the server can use its certificates; `None`: it has none.
+fn certificates(config: &Config) -> Option<Finding> {
+    let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
+    let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    let count = pairs.len();
+    (count > 0).then(|| tls::load(pairs).map(|_| format!("{count} can be used, each with its key")))
 }
 
 fn descriptors(connections: usize) -> Finding {

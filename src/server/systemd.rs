@@ -31,14 +31,14 @@ pub(super) fn socket() -> Result<Option<TcpListener>, String> {
     })
 }
 
-/// Tells systemd something (`sd_notify(3)`): `READY=1`, `STOPPING=1`, `WATCHDOG=1`.
-pub(super) fn notify(what: &str) {
-    if let Err(error) = send(what) {
-        log!(Warn, "cannot tell systemd {what}: {error}");
+/// Tells systemd a state (`sd_notify(3)`): `READY=1`, `STOPPING=1`, `WATCHDOG=1`.
+pub(super) fn notify(state: &str) {
+    if let Err(error) = send(state) {
+        log!(Warn, "cannot tell systemd {state}: {error}");
     }
 }
 
-fn send(what: &str) -> io::Result<()> {
+fn send(state: &str) -> io::Result<()> {
     let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
         return Ok(());
     };
@@ -50,7 +50,7 @@ fn send(what: &str) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     // systemd reads at once; a supervisor that does not must not hold up the event loop.
     socket.set_nonblocking(true)?;
-    socket.send_to_addr(what.as_bytes(), &address).map(|_| ())
+    socket.send_to_addr(state.as_bytes(), &address).map(|_| ())
 }
 
 /// Quiets the watchdog for as long as the hub answers, until the task is aborted; if systemd asks
