@@ -129,8 +129,8 @@ impl Default for Config {
             retain_messages: None,
             disk_free_bytes: None,
             backup_dir: None,
-            backup_every_secs: limits::BACKUP_EVERY_SECS,
-            backup_keep: limits::BACKUP_KEEP,
+            backup_every_secs: limits::operating::BACKUP_EVERY_SECS,
+            backup_keep: limits::operating::BACKUP_KEEP,
             limits: true,
             guests: true,
             registration: true,
@@ -420,7 +420,7 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             _ => return wrong("a time such as 30m, 24h or 7d, at most a year"),
         },
         "backup-keep" => {
-            config.backup_keep = number(1, limits::BACKUP_KEEP_MAX as u64)? as usize;
+            config.backup_keep = number(1, limits::operating::BACKUP_KEEP_MAX as u64)? as usize;
         }
         "limits" => match value {
             "on" => config.limits = true,

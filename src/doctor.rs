@@ -79,35 +79,35 @@ fn settings(config: &Config) -> String {
     }
 }
 
-/// Whether others may read the files that hold secrets.
+/// Whether others may read the files that hold secrets, and this user can use the database.
 fn files(config: &Config) -> Finding {
-    let secrets = [&config.secret_key_file, &config.metrics_token_file];
-    let secrets = secrets.into_iter().flatten().chain(&config.tls_keys).cloned();
     let with_ending = |ending: &str| {
         let mut name = config.db.clone().into_os_string();
         name.push(ending);
         PathBuf::from(name)
     };
     let databases = ["", "-wal", "-shm"].map(with_ending);
-    let (mut seen, me) = (0, me());
-    for file in databases.into_iter().chain(secrets) {
-        let Ok(there) = fs::metadata(&file) else { continue };
-        if there.permissions().mode() & 0o007 != 0 {
+    for file in &databases {
+        let owner = fs::metadata(file).ok().map(|there| there.uid());
+        if let Some((owner, me)) = owner.zip(me()).filter(|(owner, me)| *me != 0 && owner != me) {
             let file = file.display();
-            return Err(format!("{file} can be read by everybody here: chmod o= {file}"));
-        }
-        if let Some(me) = me.filter(|me| *me != 0 && *me != there.uid()) {
-            let (file, owner) = (file.display(), there.uid());
             return Err(format!(
                 "{file} belongs to user {owner}, and this command runs as user {me}: run it, and \
                  the server, as the file's owner"
             ));
         }
-        seen += 1;
     }
-    Ok(match seen {
-        0 => format!("{} does not exist yet; the server will make it", config.db.display()),
-        _ => "nobody else may read the database and the secrets".to_owned(),
+    let secrets = [&config.secret_key_file, &config.metrics_token_file].into_iter().flatten();
+    for file in databases.iter().chain(secrets).chain(&config.tls_keys) {
+        let mode = fs::metadata(file).map_or(0, |there| there.permissions().mode());
+        if mode & 0o007 != 0 {
+            let file = file.display();
+            return Err(format!("{file} can be read by everybody here: chmod o= {file}"));
+        }
+    }
+    Ok(match config.db.exists() {
+        true => "nobody else may read the database and the secrets".to_owned(),
+        false => format!("{} does not exist yet; the server will make it", config.db.display()),
     })
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A queue, a buffer or a wait without a number here is a bug. The code at each bound says what
 //! happens there, and the table "Back-pressure" of the crate's map lists it. Rate limits are in
-//! [`rates`].
+//! [`rates`], the numbers of backups and health checks in [`operating`].
 
+pub mod operating;
 pub mod rates;
 
 // ---- HTTP (RFC 9112): the cost of a request before its sender is known ----
@@ -321,22 +322,6 @@ pub const READY_DEADLINE_MS: u64 = 1_000;
 pub const CLOCK_STEP_SMOOTHED_MS: u64 = 60_000;
 /// How often the core looks for expired state.
 pub const TICK_MS: u64 = 10_000;
-
-/// From one timed backup to the next, unless `--backup-every` says otherwise.
-pub const BACKUP_EVERY_SECS: u64 = 24 * 3_600;
-/// Timed backups that are kept, unless `--backup-keep` says otherwise.
-pub const BACKUP_KEEP: usize = 7;
-/// The most that `--backup-keep` accepts: so many names are read at each backup.
-pub const BACKUP_KEEP_MAX: usize = 10_000;
-/// How often the server looks whether a backup is due.
-pub const BACKUP_LOOK_MS: u64 = 60_000;
-/// After a backup that failed, the next is tried so much later.
-pub const BACKUP_RETRY_MS: u64 = 3_600_000;
-
-/// How long `shanty health` and `shanty doctor` wait for a server's answer ...
-pub const HEALTH_DEADLINE_MS: u64 = 5_000;
-/// ... and how much of it they read.
-pub const HEALTH_BYTES_MAX: u64 = 64 * 1024;
 
 // ---- Store (SQLite) ----
 

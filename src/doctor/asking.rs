@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::limits::{HEALTH_BYTES_MAX, HEALTH_DEADLINE_MS};
+use crate::limits::operating::{HEALTH_BYTES_MAX, HEALTH_DEADLINE_MS};
 
 /// Sends a GET to an `http://` address. Returns status and body.
 ///

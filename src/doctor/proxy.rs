@@ -6,7 +6,7 @@
 use std::process::Command;
 
 use crate::doctor::Finding;
-use crate::limits::HEALTH_DEADLINE_MS;
+use crate::limits::operating::HEALTH_DEADLINE_MS;
 
 /// An answer that came through the proxy.
 struct Answer {

@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::limits::{BACKUP_LOOK_MS, BACKUP_RETRY_MS};
+use crate::limits::operating::{BACKUP_LOOK_MS, BACKUP_RETRY_MS};
 use crate::log;
 use crate::protocol::BackupCounts;
 use crate::store::Disk;
