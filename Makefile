@@ -1,7 +1,7 @@
 # All tasks. `make run` and `make test` need the Rust toolchain only; with Chromium, node and npm
 # installed, `make test` also tests the page.
 
-.PHONY: run test bench sim torture abuse fuzz clients fmt lint size icons
+.PHONY: run test bench sim torture abuse fuzz clients fmt lint size icons static release install
 
 # Starts the server on port 7777 of every address, with shanty.db in this directory.
 run:
@@ -54,6 +54,40 @@ size:
 	cargo test --quiet --lib the_page_is_small -- --nocapture
 	cargo build --release
 	ls -l target/release/shanty
+
+# One file that needs nothing of the system: target/static/shanty, for this machine's architecture.
+# (With a target, the flags are for the program alone, and not for what builds it.)
+TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
+static:
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET) \
+		--target-dir target/static
+	cp target/static/$(TARGET)/release/shanty target/static/shanty
+
+# What is given to others, in target/dist: that file, its checksum, and what is in it (CycloneDX).
+release: static
+	rm -rf target/dist && mkdir -p target/dist
+	cp target/static/shanty target/dist/shanty-$(TARGET)
+	packaging/sbom.sh > target/dist/shanty-$(TARGET).cdx.json
+	cd target/dist && sha256sum shanty-* > SHA256SUMS && cat SHA256SUMS && ls -l
+
+# The program, its manual, completions and the units of systemd. An existing configuration stays.
+PREFIX ?= /usr/local
+install:
+	cargo build --release
+	install -Dm755 target/release/shanty $(DESTDIR)$(PREFIX)/bin/shanty
+	install -Dm644 packaging/shanty.1 $(DESTDIR)$(PREFIX)/share/man/man1/shanty.1
+	install -Dm644 packaging/completions/shanty.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/shanty
+	install -Dm644 packaging/completions/shanty.fish \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shanty.fish
+	install -Dm644 packaging/completions/_shanty $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shanty
+	install -d $(DESTDIR)/etc/systemd/system
+	for unit in service socket; do \
+		sed 's:/usr/local:$(PREFIX):' packaging/shanty.$$unit \
+			> $(DESTDIR)/etc/systemd/system/shanty.$$unit; \
+	done
+	test -e $(DESTDIR)/etc/shanty/shanty.toml || \
+		install -Dm644 packaging/shanty.toml $(DESTDIR)/etc/shanty/shanty.toml
 
 # The page's icons as PNG, for systems without SVG. The maskable icon, which systems cut to a shape,
 # has no round corners, and a wider margin. Needs Debian's librsvg2-bin, pngquant and zopfli.

@@ -1,23 +1,32 @@
-//! The operator's settings: from the command line, else from the environment, else the defaults.
+//! The operator's settings: from the command line, else from the environment, else from the
+//! configuration file, else the defaults.
 //!
 //! This only parses; whether an address is free or a file writable shows when it is used. `main`
 //! calls it with the arguments; everything above reads the result.
 
 mod admin;
+mod commands;
+mod file;
 mod help;
 mod networks;
+mod secrets;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::ffi::OsString;
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::config::commands::{about, maintenance_task};
+use crate::config::help::help;
+use crate::config::values::{address, host, origin, seconds, size};
 use crate::limits;
-use crate::logger::Level;
+use crate::logger::{Format, Level};
 
 pub use admin::{AdminTask, AdminWhat};
-use help::help;
+pub use commands::{CliCommand, MaintenanceTask};
 pub use networks::Network;
 
 /// When a write counts as durable.
@@ -33,6 +42,8 @@ pub enum Durability {
 /// All settings.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
+    /// The configuration file that was read.
+    pub file: Option<PathBuf>,
     /// The address to listen on.
     pub listen: SocketAddr,
     /// The database file.
@@ -41,6 +52,8 @@ pub struct Config {
     pub sync: Durability,
     /// The log level.
     pub log: Level,
+    /// How the lines of the log are written.
+    pub log_format: Format,
     /// Seconds from a session's last use to its end.
     pub session_ttl_secs: u64,
     /// Connections at once.
@@ -66,6 +79,12 @@ pub struct Config {
     pub retain_messages: Option<u64>,
     /// Bytes of disk space to keep free; `None`: a part of the disk's size.
     pub disk_free_bytes: Option<u64>,
+    /// Where timed backups are made; `None`: nowhere.
+    pub backup_dir: Option<PathBuf>,
+    /// Seconds from one to the next.
+    pub backup_every_secs: u64,
+    /// How many are kept.
+    pub backup_keep: usize,
     /// Whether rate limits apply.
     pub limits: bool,
     /// Whether the native protocol accepts guests.
@@ -76,6 +95,12 @@ pub struct Config {
     pub guest_policy: Option<&'static str>,
     /// Signs room tokens instead of the secret in the database.
     pub secret_key: Option<String>,
+    /// The file with that secret.
+    pub secret_key_file: Option<PathBuf>,
+    /// Whoever knows it may read `/metrics` from anywhere.
+    pub metrics_token: Option<String>,
+    /// The file with that token.
+    pub metrics_token_file: Option<PathBuf>,
     /// PEM files with certificates; with them, the server speaks TLS.
     pub tls_certificates: Vec<PathBuf>,
     /// Their private keys, in the same order.
@@ -89,10 +114,12 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
+            file: None,
             listen: SocketAddr::from(([0, 0, 0, 0], 7777)),
             db: PathBuf::from("shanty.db"),
             sync: Durability::Full,
             log: Level::Info,
+            log_format: Format::Text,
             session_ttl_secs: limits::SESSION_TTL_SECS,
             connections: limits::CONNECTIONS_MAX,
             connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
@@ -105,11 +132,17 @@ impl Default for Config {
             retain_days: None,
             retain_messages: None,
             disk_free_bytes: None,
+            backup_dir: None,
+            backup_every_secs: limits::operating::BACKUP_EVERY_SECS,
+            backup_keep: limits::operating::BACKUP_KEEP,
             limits: true,
             guests: true,
             registration: None,
             guest_policy: None,
             secret_key: None,
+            secret_key_file: None,
+            metrics_token: None,
+            metrics_token_file: None,
             tls_certificates: Vec::new(),
             tls_keys: Vec::new(),
             http_redirect: None,
@@ -118,69 +151,15 @@ impl Default for Config {
     }
 }
 
-/// What the arguments ask for.
-#[derive(Clone, PartialEq, Debug)]
-pub enum CliCommand {
-    /// Run the server.
-    Run(Box<Config>),
-    /// Run a command on a database.
-    Maintain {
-        /// The database file.
-        db: PathBuf,
-        /// The command.
-        task: MaintenanceTask,
-    },
-    /// Print this text and exit.
-    Print(String),
-}
-
-/// A command on a database, besides serving it.
-#[derive(Clone, PartialEq, Debug)]
-pub enum MaintenanceTask {
-    /// Makes a copy, even while the database is in use.
-    Backup(PathBuf),
-    /// Checks a file; `None`: the database itself.
-    Verify(Option<PathBuf>),
-    /// Replaces the database by a backup.
-    Restore {
-        /// The backup.
-        from: PathBuf,
-        /// Also if a database exists already.
-        force: bool,
-    },
-    /// Writes everything as lines of text; `None`: to standard output.
-    Export(Option<PathBuf>),
-    /// Makes a database from such lines.
-    Import {
-        /// The file; `None`: standard input.
-        from: Option<PathBuf>,
-        /// Also if a database exists already.
-        force: bool,
-    },
-    /// Does what only somebody in charge may, beside the running server or without one.
-    Admin(AdminTask),
-}
-
-/// The name of each [`MaintenanceTask`], its arguments, and its meaning.
-const CHORES: [(&str, &str, &str); 5] = [
-    ("backup", "FILE", "copies the database, even in use, into a new file, and verifies it"),
-    ("verify", "[FILE]", "checks a backup, or else the database"),
-    (
-        "restore",
-        "FILE [--force]",
-        "replaces the database by a backup (an existing one only with --force)",
-    ),
-    ("export", "[FILE|-]", "writes everything as lines of JSON, into a new file or to - [-]"),
-    ("import", "FILE|- [--force]", "makes a new database from such lines"),
-];
-
 /// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
 /// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 25] = [
+const SETTINGS: [(&str, &str, &str); 32] = [
+    ("config", "FILE", "a file with settings, each a flag without its dashes [none]"),
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal wears SD cards less [full]"),
     ("log", "LEVEL", "off, error, warn, info or debug [info]"),
+    ("log-format", "text|json", "lines for people, or for programs [text]"),
     ("session-ttl", "SECONDS", "a login expires this long after its last use [3600]"),
     ("connections", "COUNT", "connections at once; more wait [10000]"),
     ("per-address", "COUNT", "connections at once from one address [1000]"),
@@ -197,6 +176,9 @@ const SETTINGS: [(&str, &str, &str); 25] = [
     ("retain-days", "DAYS", "remove older messages, for good [off]"),
     ("retain-messages", "COUNT", "in each room, keep only the latest COUNT messages [off]"),
     ("disk-free", "SIZE", "free disk space to keep; with less, messages are refused [64M]"),
+    ("backup-dir", "DIR", "make verified backups of the database in this directory [none]"),
+    ("backup-every", "TIME", "from one backup to the next: 30m, 24h, 7d [24h]"),
+    ("backup-keep", "COUNT", "backups to keep; older ones are removed [7]"),
     ("limits", "on|off", "rate limits for each person, address and room [on]"),
     ("tls-cert", "FILE", "speak TLS with this certificate chain (PEM); repeatable [none]"),
     ("tls-key", "FILE", "its private key (PEM); as many as --tls-cert, in order [none]"),
@@ -206,6 +188,8 @@ const SETTINGS: [(&str, &str, &str); 25] = [
     ("guests", "on|rooms|off", "guests may do all, only talk, or not come in by any door [on]"),
     ("no-registration", "", "the same as --registration closed [off]"),
     ("no-guests", "", "nobody starts a guest session of /api/v1; ChitChat stays open [off]"),
+    ("secret-key-file", "FILE", "a file with the secret that signs room tokens [none]"),
+    ("metrics-token-file", "FILE", "a file with the token that may read /metrics [none]"),
 ];
 
 /// The values of two settings, as the core's types know them.
@@ -216,25 +200,41 @@ const GUESTS: [&str; 3] = ["on", "rooms", "off"];
 /// command line. The command line replaces the variable's values.
 const LISTS: [&str; 5] = ["origin", "host", "trusted-proxy", "tls-cert", "tls-key"];
 
-/// Parses the command line (without the program's name) and the environment.
+/// Reads a file that a setting names.
+pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
+/// A setting, as one source gives it.
+struct Given {
+    name: &'static str,
+    /// One, or for a list any number.
+    values: Vec<String>,
+    /// The flag, the variable, or the key of the file, for errors.
+    from: String,
+}
+
+/// Parses the command line (without the program's name), the environment and the configuration
+/// file.
 ///
 /// # Errors
 /// One line that names the wrong argument, and says what would be right.
 pub fn parse(
     words: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
+    file: ReadFile<'_>,
 ) -> Result<CliCommand, String> {
     // An argument may contain anything, also line ends.
-    read(words, variable).map_err(|error| error.replace(char::is_control, "\u{fffd}"))
+    read(words, variable, file).map_err(|error| error.replace(char::is_control, "\u{fffd}"))
 }
 
 fn read(
     words: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
+    file: ReadFile<'_>,
 ) -> Result<CliCommand, String> {
-    let mut config = Config::default();
-    read_environment(&mut config, variable)?;
-    let (mut lists_given, mut force, mut words_given) = (Vec::new(), false, Vec::new());
+    // A user who cannot unset a variable sets it to nothing.
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let (mut flags, mut words_given) = (Vec::<Given>::new(), Vec::new());
+    let (mut force, mut url) = (false, None);
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next().map_err(|error| hint(&error.to_string()))? {
         match word {
@@ -245,24 +245,49 @@ fn read(
                 return Ok(CliCommand::Print(format!("shanty {}", env!("CARGO_PKG_VERSION"))));
             }
             lexopt::Arg::Long("force") => force = true,
+            lexopt::Arg::Long("url") => {
+                let value = parser.value().map_err(|error| hint(&error.to_string()))?;
+                url = Some(text("--url", value)?);
+            }
             lexopt::Arg::Value(word) => words_given.push(word),
             lexopt::Arg::Long(flag) => {
                 let known = SETTINGS.iter().find(|(name, _, _)| *name == flag);
                 let Some((name, wanted, _)) = known else {
                     return Err(hint(&format!("there is no --{flag}")));
                 };
-                if wanted.is_empty() {
-                    set(&mut config, name, "1", &format!("--{name}"))?;
-                    continue;
+                let value = match wanted.is_empty() {
+                    true => "1".to_owned(),
+                    false => {
+                        let value = parser.value().map_err(|error| hint(&error.to_string()))?;
+                        text(name, value)?
+                    }
+                };
+                match flags.iter_mut().find(|given| given.name == *name && LISTS.contains(name)) {
+                    Some(list) => list.values.push(value),
+                    None => {
+                        let (values, from) = (vec![value], format!("--{name}"));
+                        flags.push(Given { name, values, from });
+                    }
                 }
-                let value = parser.value().map_err(|error| hint(&error.to_string()))?;
-                if LISTS.contains(name) && !lists_given.contains(name) {
-                    lists_given.push(*name);
-                    clear(&mut config, name);
-                }
-                set(&mut config, name, text(name, value)?.as_str(), &format!("--{name}"))?;
             }
             other => return Err(hint(&other.unexpected().to_string())),
+        }
+    }
+    let mut config = Config::default();
+    if let Some(secret) = variable("SECRET_KEY") {
+        config.secret_key = Some(secrets::checked(text("SECRET_KEY", secret)?, "SECRET_KEY")?);
+    }
+    let mut given = environment(variable)?;
+    given.extend(flags);
+    if let Some(path) = given.iter().rev().find(|given| given.name == "config") {
+        let path = PathBuf::from(path.values.concat());
+        given.splice(0..0, file::read(&path, file)?);
+        config.file = Some(path);
+    }
+    for Given { name, values, from } in &given {
+        clear(&mut config, name);
+        for value in values {
+            set(&mut config, name, value, from)?;
         }
     }
     if config.ping_interval_ms >= config.pong_deadline_ms {
@@ -278,97 +303,76 @@ fn read(
     if config.tls_certificates.is_empty() && (config.http_redirect.is_some() || config.hsts) {
         return Err("--http-redirect and --hsts need TLS: --tls-cert and --tls-key".to_owned());
     }
-    let Some((first, rest)) = words_given.split_first() else {
-        return if force {
-            Err(hint("--force works only with restore and import"))
-        } else {
-            Ok(CliCommand::Run(Box::new(config)))
-        };
-    };
-    let task = match first.to_str() {
-        Some("admin") if !force => MaintenanceTask::Admin(AdminTask::parse(rest)?),
-        _ => maintenance_task(first, rest, force)?,
-    };
-    Ok(CliCommand::Maintain { db: config.db, task })
-}
-
-/// Parses a command and its files.
-fn maintenance_task(
-    word: &OsString,
-    files: &[OsString],
-    force: bool,
-) -> Result<MaintenanceTask, String> {
-    let known = CHORES.iter().find(|(name, _, _)| word == name);
-    let Some((name, usage, _)) = known else {
-        return Err(hint(&format!("there is no {}", word.display())));
-    };
-    let file = files.first().map(PathBuf::from);
-    let missing = file.is_none() && !usage.starts_with('[');
-    if missing || files.len() > 1 || (force && !usage.contains("--force")) {
-        return Err(hint(&format!("usage: shanty {name} {usage}")));
+    let with_secrets = |mut config: Config| secrets::read(&mut config, file).map(|()| config);
+    let whole = || with_secrets(config.clone());
+    if let Some(command) = about(&words_given, url, whole, |config| summary(config, &given))? {
+        return if force { Err(hint(NO_FORCE)) } else { Ok(command) };
     }
-    if *name == "backup" && files == ["-"] {
-        return Err(
-            "a backup needs a file name (only export can write to standard output, with -)"
-                .to_owned(),
-        );
-    }
-    let lines = file.clone().filter(|file| file.as_os_str() != "-");
-    Ok(match *name {
-        "verify" => MaintenanceTask::Verify(file),
-        "export" => MaintenanceTask::Export(lines),
-        "import" => MaintenanceTask::Import { from: lines, force },
-        "restore" => MaintenanceTask::Restore { from: file.unwrap_or_default(), force },
-        _ => MaintenanceTask::Backup(file.unwrap_or_default()),
-    })
-}
-
-fn read_environment(
-    config: &mut Config,
-    variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<(), String> {
-    // A user who cannot unset a variable sets it to nothing.
-    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-    if let Some(value) = variable("PORT") {
-        set(config, "listen", &text("PORT", value)?, "PORT")?;
-    }
-    if let Some(value) = variable("SECRET_KEY") {
-        let secret = text("SECRET_KEY", value)?;
-        if secret.len() < limits::SECRET_KEY_BYTES_MIN {
-            let least = "SECRET_KEY is too short: it needs 32 bytes or more; use the output of \
-                         `openssl rand -hex 32`, or leave it out";
-            return Err(least.to_owned());
+    match words_given.split_first() {
+        None if force => Err(hint(NO_FORCE)),
+        None => Ok(CliCommand::Run(Box::new(with_secrets(config)?))),
+        Some((first, rest)) => {
+            let task = maintenance_task(first, rest, force)?;
+            Ok(CliCommand::Maintain { db: config.db, task })
         }
-        config.secret_key = Some(secret);
+    }
+}
+
+const NO_FORCE: &str = "--force works only with restore and import";
+
+/// What `config check` prints: each setting that is given, with its source.
+fn summary(config: &Config, given: &[Given]) -> String {
+    let mut lines = Vec::new();
+    for (name, _, _) in SETTINGS {
+        // The last one counts.
+        if let Some(Given { values, from, .. }) = given.iter().rfind(|given| given.name == name) {
+            lines.push(format!(
+                "{name} = {} (from {})",
+                values.join(" "),
+                from.trim_end_matches(',')
+            ));
+        }
+    }
+    if config.secret_key.is_some() && config.secret_key_file.is_none() {
+        lines.push("the secret of room tokens is set (from SECRET_KEY)".to_owned());
+    }
+    lines.push("the configuration is valid; all other settings have their defaults".to_owned());
+    lines.join("\n")
+}
+
+/// The settings in the environment.
+fn environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<Given>, String> {
+    let mut found = Vec::new();
+    if let Some(value) = variable("PORT") {
+        let values = vec![text("PORT", value)?];
+        found.push(Given { name: "listen", values, from: "PORT".to_owned() });
     }
     for (name, _, _) in SETTINGS {
-        let variable_name = format!("SHANTY_{}", name.to_uppercase().replace('-', "_"));
-        let Some(value) = variable(&variable_name) else { continue };
-        let value = text(&variable_name, value)?;
-        if LISTS.contains(&name) {
-            clear(config, name);
-            for one in value.split_whitespace() {
-                set(config, name, one, &variable_name)?;
-            }
-        } else {
-            set(config, name, &value, &variable_name)?;
-        }
+        let from = format!("SHANTY_{}", name.to_uppercase().replace('-', "_"));
+        let Some(value) = variable(&from) else { continue };
+        let value = text(&from, value)?;
+        let values = match LISTS.contains(&name) {
+            true => value.split_whitespace().map(str::to_owned).collect(),
+            false => vec![value],
+        };
+        found.push(Given { name, values, from });
     }
-    Ok(())
+    Ok(found)
 }
 
-/// Empties a list.
+/// Empties a list, if it is one.
 fn clear(config: &mut Config, name: &str) {
     match name {
         "origin" => config.origins.clear(),
         "host" => config.hosts.clear(),
+        "trusted-proxy" => config.trusted_proxies.clear(),
         "tls-cert" => config.tls_certificates.clear(),
         "tls-key" => config.tls_keys.clear(),
-        _ => config.trusted_proxies.clear(),
+        _ => {}
     }
 }
 
-/// Sets one setting. `source` is the flag or variable, for errors.
+/// Sets one setting. `source` is the flag, the variable or the key, for errors.
 fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(), String> {
     let wrong = |wanted: &str| Err(format!("{source} is {value:?}, but should be {wanted}"));
     let number = |least: u64, most: u64| {
@@ -379,6 +383,8 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
     // A year: more is a wrong unit.
     const SECS_MAX: u64 = 366 * 24 * 3600;
     match name {
+        "config" if value.is_empty() => return wrong("the name of a file"),
+        "config" => {} // It was read before any setting is set.
         "listen" => match address(value) {
             Some(address) => config.listen = address,
             None => return wrong("an address and port such as 127.0.0.1:7777, or a port"),
@@ -393,6 +399,11 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         "log" => match Level::parse(value) {
             Some(level) => config.log = level,
             None => return wrong("off, error, warn, info or debug"),
+        },
+        "log-format" => match value {
+            "text" => config.log_format = Format::Text,
+            "json" => config.log_format = Format::Json,
+            _ => return wrong("text or json"),
         },
         "session-ttl" => config.session_ttl_secs = number(1, SECS_MAX)?,
         // `number` accepts only values that fit a usize of 32 bits.
@@ -414,6 +425,15 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             Some(bytes) => config.disk_free_bytes = Some(bytes),
             None => return wrong("a size such as 500M or 2G; 0 keeps nothing free"),
         },
+        "backup-dir" if value.is_empty() => return wrong("the name of a directory"),
+        "backup-dir" => config.backup_dir = Some(PathBuf::from(value)),
+        "backup-every" => match seconds(value) {
+            Some(seconds @ 1..=SECS_MAX) => config.backup_every_secs = seconds,
+            _ => return wrong("a time such as 30m, 24h or 7d, at most a year"),
+        },
+        "backup-keep" => {
+            config.backup_keep = number(1, limits::operating::BACKUP_KEEP_MAX as u64)? as usize;
+        }
         "limits" => match value {
             "on" => config.limits = true,
             "off" => config.limits = false,
@@ -427,6 +447,11 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             Some(known) => config.guest_policy = Some(known),
             None => return wrong("on, rooms or off"),
         },
+        "secret-key-file" | "metrics-token-file" if value.is_empty() => {
+            return wrong("the name of a file");
+        }
+        "secret-key-file" => config.secret_key_file = Some(PathBuf::from(value)),
+        "metrics-token-file" => config.metrics_token_file = Some(PathBuf::from(value)),
         "no-guests" | "no-registration" => {
             let allowed = match value {
                 "1" => false,
@@ -465,46 +490,6 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         _ => unreachable!("{name} is one of SETTINGS"),
     }
     Ok(())
-}
-
-/// An origin as browsers write it (RFC 6454 section 6.2): lower case, without the default port.
-fn origin(value: &str) -> Option<String> {
-    let value = value.to_lowercase();
-    let (scheme, place) = value.split_once("://")?;
-    let place = place.strip_suffix('/').unwrap_or(place);
-    let place = match scheme {
-        "http" => place.strip_suffix(":80").unwrap_or(place),
-        "https" => place.strip_suffix(":443").unwrap_or(place),
-        _ => return None,
-    };
-    let harmful = |char: char| !char.is_ascii_graphic() || "/?#@*,;\"\\".contains(char);
-    (!place.is_empty() && !place.contains(harmful)).then(|| format!("{scheme}://{place}"))
-}
-
-/// A valid `Host` header in lower case; `None` for a URL or a pattern.
-fn host(value: &str) -> Option<String> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    let named = !value.is_empty() && !value.starts_with(':') && value.bytes().all(legal);
-    named.then(|| value.to_ascii_lowercase())
-}
-
-fn address(value: &str) -> Option<SocketAddr> {
-    let everywhere = |port: u16| SocketAddr::from(([0, 0, 0, 0], port));
-    value.parse().ok().or_else(|| value.trim_start_matches(':').parse().ok().map(everywhere))
-}
-
-/// A size in bytes, from a number in bytes, KiB, MiB, GiB or TiB.
-fn size(value: &str) -> Option<u64> {
-    let digits = value.trim_end_matches(|unit: char| !unit.is_ascii_digit());
-    let shift = match value[digits.len()..].to_ascii_uppercase().trim_end_matches("IB") {
-        "" | "B" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn text(name: &str, value: OsString) -> Result<String, String> {

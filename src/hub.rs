@@ -10,6 +10,7 @@
 //! are.
 
 mod announce;
+mod counting;
 mod handle;
 mod presence;
 #[cfg(test)]
@@ -28,10 +29,11 @@ use crate::chat::{
 };
 use crate::clock::Clock;
 use crate::codec::{Codecs, Disconnect, Encoder, PROTOCOL_IDS_MAX};
+pub use crate::hub::counting::HubCounts;
 pub use crate::hub::handle::{HubHandle, LogHandle, SubscriptionGuard};
 use crate::hub::handle::{Message, Waiter};
 use crate::hub::presence::Presence;
-pub use crate::hub::workers::{Item, Rounds, base_of, subscription_id};
+pub use crate::hub::workers::{Item, Round, Rounds, base_of, subscription_id};
 use crate::hub::workers::{WorkerLine, worker_of};
 use crate::limits::{
     CONNECTIONS_MAX, INBOX_MAX, PROPOSED_MAX, ROUND_COMMANDS_MAX, ROUND_ITEMS_MAX, ROUNDS_MAX,
@@ -91,6 +93,7 @@ pub struct Hub {
     presence: Presence,
     /// The last head sent to the workers with [`Item::Head`].
     head: Seq,
+    counts: HubCounts,
 }
 
 impl Hub {
@@ -137,6 +140,7 @@ impl Hub {
             effects: Vec::new(),
             presence: Presence::default(),
             head: Seq(0),
+            counts: HubCounts::default(),
         };
         (hub, HubHandle::new(sender), rounds)
     }
@@ -220,6 +224,7 @@ impl Hub {
                 self.hear_the_log(now);
             }
             Message::Close => self.carry_out(now, Command::Close),
+            Message::Count(asker) => self.show_counts(asker),
         }
     }
 
@@ -234,6 +239,7 @@ impl Hub {
     }
 
     fn carry_out(&mut self, now: Moment, command: Command) {
+        self.counts.commands += 1;
         let mut effects = std::mem::take(&mut self.effects);
         self.chat.handle(now, command, &mut effects);
         for effect in effects.drain(..) {
@@ -245,6 +251,7 @@ impl Hub {
     fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Answer { id, answer } => {
+                self.count_refusal(answer.as_ref().err());
                 if let Some(waiter) = self.waiters.remove(&id) {
                     let _ = waiter.send(answer); // The caller may be gone.
                 }
@@ -290,6 +297,7 @@ impl Hub {
                 self.line.mark(room, account, seq);
             }
             Effect::Reply { subscription, protocol, reply, mark } => {
+                self.count_refusal(reply.as_ref().err());
                 let frame = self.encoder.reply(protocol, &reply, mark.as_ref());
                 self.item(worker_of(subscription), Item::Reply { subscription, frame });
             }

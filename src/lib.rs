@@ -41,14 +41,14 @@
 //! | floor | modules | what they know |
 //! |---|---|---|
 //! | 8 | `main` | arguments in, exit code out; serve, or administer a database |
-//! | 7 | [`server`] | the port, startup, orderly shutdown |
+//! | 7 | [`server`], [`doctor`] | the port, startup, orderly shutdown; what is wrong around it |
 //! | 6 | [`worker`] | one thread: its connections' subscriptions, and the delivery round |
 //! | 5 | [`connection`] | one socket: HTTP, perhaps then a websocket; deadlines |
 //! | 4 | [`protocol`] | every wire format |
 //! | 3 | [`hub`] | the one task that owns the core; turns effects into deliveries |
 //! | 2 | [`codec`], [`store`] | the hub's interface to a protocol; the log on disk |
 //! | 1 | [`chat`], [`clock`], [`http`], [`ws`], [`outgoing`], [`config`] | no socket, no disk |
-//! | 0 | [`limits`], [`time`], [`crypto`], [`logger`] | every number, the type of a time, keys |
+//! | 0 | [`limits`], [`time`], [`crypto`], [`logger`], [`memory`], [`counts`] | numbers, keys |
 //!
 //! # Invariants
 //!
@@ -92,13 +92,14 @@
 //!    answered page by page; long work yields to other commands and continues after them.
 //!
 //! No lock, no atomic as state, no `unsafe` (but the declaration of one C function in [`memory`]):
-//! shared state has one owner, which others call.
+//! shared state has one owner, which others call. Counts, too: `/metrics` asks each owner for a copy.
 //!
 //! # Reading order
 //!
 //! [`chat`] (its `vocabulary` first), [`hub`], [`worker`], [`connection`]; then any protocol, the
 //! [`store`], and [`http`] and [`ws`], which stand on their own.
 
+pub mod counts;
 pub mod crypto;
 #[cfg(test)]
 mod fuzz;
@@ -127,4 +128,5 @@ pub mod connection;
 
 pub mod worker;
 
+pub mod doctor;
 pub mod server;

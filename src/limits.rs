@@ -2,8 +2,9 @@
 //!
 //! A queue, a buffer or a wait without a number here is a bug. The code at each bound says what
 //! happens there, and the table "Back-pressure" of the crate's map lists it. Rate limits are in
-//! [`rates`].
+//! [`rates`], the numbers of backups and health checks in [`operating`].
 
+pub mod operating;
 pub mod rates;
 
 // ---- HTTP (RFC 9112): the cost of a request before its sender is known ----
@@ -323,7 +324,7 @@ pub const TOKEN_TTL_SECS: u64 = 3_600;
 pub const SECRET_KEY_BYTES_MIN: usize = 32;
 /// How long a room token can be renewed: a password shown once does not admit for ever.
 pub const TOKEN_LIFE_SECS: u64 = 24 * 3_600;
-/// How long `/readyz` waits for an answer. Beyond it: 503.
+/// How long `/readyz` and `/metrics` wait for an answer. Beyond it: 503.
 pub const READY_DEADLINE_MS: u64 = 1_000;
 /// A step back of the system's clock up to this (a correction by the network) is smoothed: time
 /// stands still until the clock has caught up. A longer step is believed.

@@ -1,4 +1,4 @@
-//! The operator's log: one line for each event, on standard error.
+//! The operator's log: one line for each event, on standard error, as text or as JSON.
 //!
 //! Never a key, a password, a token or the text of a message. The level is set once, at the start.
 //!
@@ -49,7 +49,17 @@ impl fmt::Display for Level {
     }
 }
 
+/// How a line is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON object for each line.
+    Json,
+}
+
 static LEVEL: OnceLock<Level> = OnceLock::new();
+static FORMAT: OnceLock<Format> = OnceLock::new();
 
 /// The queue to the writing thread, once it has started.
 static LINES: OnceLock<SyncSender<Message>> = OnceLock::new();
@@ -67,10 +77,11 @@ thread_local! {
     static LEFT_OUT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Sets the level for the life of the process; from here on logging never blocks. A second call
-/// changes nothing.
-pub fn start(level: Level) {
+/// Sets level and format for the life of the process; from here on logging never blocks. A second
+/// call changes nothing.
+pub fn start(level: Level, format: Format) {
     let _ = LEVEL.set(level);
+    let _ = FORMAT.set(format);
     let (lines, queue) = sync_channel(LOG_LINES_MAX);
     let writer = thread::Builder::new().name("log".to_owned()).spawn(move || write(queue));
     // Without a thread, lines are written at once, as before the start.
@@ -84,23 +95,67 @@ pub fn on(level: Level) -> bool {
     level <= *LEVEL.get().unwrap_or(&Level::Warn)
 }
 
-/// Logs one line. Use the macros, which skip the formatting of lines that are not printed.
-pub fn line(level: Level, message: fmt::Arguments<'_>) {
-    say(&entry(level, message));
+/// Logs one line, perhaps about a request. Use the macro, which skips the formatting of lines that
+/// are not printed.
+pub fn line(level: Level, request: Option<&str>, message: fmt::Arguments<'_>) {
+    send(entry(format(), level, request, &message.to_string()));
 }
 
-fn entry(level: Level, message: fmt::Arguments<'_>) -> String {
+fn format() -> Format {
+    *FORMAT.get().unwrap_or(&Format::Text)
+}
+
+fn entry(format: Format, level: Level, request: Option<&str>, message: &str) -> String {
     // The formatter handles the years 1970 to 9999.
     let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     let now = humantime::format_rfc3339_micros(SystemTime::now().clamp(UNIX_EPOCH, last));
-    format!("{now} {level:5} {message}")
+    let message = cut(message);
+    match (format, request) {
+        (Format::Text, None) => format!("{now} {level:5} {message}"),
+        (Format::Text, Some(id)) => format!("{now} {level:5} {message} request={id}"),
+        (Format::Json, _) => {
+            let mut line = format!("{{\"time\":\"{now}\",\"level\":\"{level}\",\"message\":");
+            quote(message, &mut line);
+            if let Some(id) = request {
+                line += ",\"request\":";
+                quote(id, &mut line);
+            }
+            line + "}"
+        }
+    }
 }
 
-/// Prints a text as it is, at every level: last words.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)]
+}
+
+/// Appends a text as a JSON string (RFC 8259 section 7).
+fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            '\n' => out.push_str("\\n"),
+            char if u32::from(char) < 0x20 => {
+                out.push_str(&format!("\\u{:04x}", u32::from(char)));
+            }
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+}
+
+/// Prints a text as it is, at every level: last words. In JSON it is an error's message.
 pub fn say(text: &str) {
-    let line = &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)];
-    let Some(lines) = LINES.get() else { return print(line) };
-    let (left_out, line) = (LEFT_OUT.get(), line.to_owned());
+    match format() {
+        Format::Text => send(cut(text).to_owned()),
+        Format::Json => send(entry(Format::Json, Level::Error, None, text)),
+    }
+}
+
+fn send(line: String) {
+    let Some(lines) = LINES.get() else { return print(&line) };
+    let left_out = LEFT_OUT.get();
     let full = lines.try_send(Message::Line { left_out, line }).is_err();
     LEFT_OUT.set(if full { left_out + 1 } else { 0 });
 }
@@ -129,8 +184,8 @@ fn write(queue: Receiver<Message>) {
         match message {
             Message::Line { left_out, line } => {
                 if left_out > 0 {
-                    let message = format_args!("{left_out} lines are left out: nobody read");
-                    print(&entry(Level::Warn, message));
+                    let message = format!("{left_out} lines are left out: nobody read");
+                    print(&entry(format(), Level::Warn, None, &message));
                 }
                 print(&line);
             }
@@ -162,12 +217,19 @@ fn panicked(panic: &panic::PanicHookInfo<'_>) -> String {
     }
 }
 
-/// Prints a line at a [`Level`], by its name: `log!(Info, "listening on {address}")`.
+/// Prints a line at a [`Level`], by its name: `log!(Info, "listening on {address}")`; about a
+/// request, by its id: `log!(Debug, request: id, "{status}")`.
 #[macro_export]
 macro_rules! log {
+    ($level:ident, request: $id:expr, $($message:tt)+) => {
+        if $crate::logger::on($crate::logger::Level::$level) {
+            let message = format_args!($($message)+);
+            $crate::logger::line($crate::logger::Level::$level, Some($id), message);
+        }
+    };
     ($level:ident, $($message:tt)+) => {
         if $crate::logger::on($crate::logger::Level::$level) {
-            $crate::logger::line($crate::logger::Level::$level, format_args!($($message)+));
+            $crate::logger::line($crate::logger::Level::$level, None, format_args!($($message)+));
         }
     };
 }
@@ -183,5 +245,21 @@ mod tests {
         }
         assert_eq!(Level::parse("loud"), None);
         assert!(Level::Error < Level::Debug);
+    }
+
+    #[test]
+    fn a_line_of_json_is_json_whatever_it_says() {
+        let what = "a \"b\" \\ c\n\td\u{1}\u{7f}\u{e9}\u{1f980}";
+        let line = entry(Format::Json, Level::Warn, Some("id\""), what);
+        let read: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert!(!line.contains('\n'));
+        assert_eq!((&read["message"], &read["request"]), (&what.into(), &"id\"".into()));
+        assert_eq!(read["level"], "warn");
+        let long = "\u{e9}".repeat(LOG_LINE_BYTES_MAX);
+        let line = entry(Format::Json, Level::Warn, None, &long);
+        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "also if it is cut");
+        assert!(line.len() < LOG_LINE_BYTES_MAX + 100);
+        let line = entry(Format::Text, Level::Warn, Some("7"), "late");
+        assert!(line.ends_with("Z warn  late request=7"), "{line}");
     }
 }

@@ -1,5 +1,5 @@
-//! The program: arguments in, exit code out. It serves, or runs a command on a database; the
-//! library does both.
+//! The program: arguments in, exit code out. It serves, runs a command on a database, or looks for
+//! what is wrong; the library does all of it.
 
 use std::io::{self, ErrorKind, Write};
 use std::panic::catch_unwind;
@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use shanty::config::{self, CliCommand};
 use shanty::store::admin;
-use shanty::{logger, server};
+use shanty::{doctor, logger, server};
 
 fn main() -> ExitCode {
-    let code = match config::parse(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
+    let (words, variable) = (std::env::args_os().skip(1), |name: &str| std::env::var_os(name));
+    let code = match config::parse(words, variable, &|path| std::fs::read_to_string(path)) {
         Ok(CliCommand::Print(text)) => {
             match writeln!(io::stdout(), "{text}") {
                 // A reader that stops early (`| head`) is no error.
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
             }
         }
         Ok(CliCommand::Run(config)) => {
-            logger::start(config.log);
+            logger::start(config.log, config.log_format);
             match catch_unwind(|| server::run(*config)) {
                 Ok(Ok(())) => ExitCode::SUCCESS,
                 Ok(Err(error)) => complain(&error, 1),
@@ -31,6 +32,17 @@ fn main() -> ExitCode {
         Ok(CliCommand::Maintain { db, task }) => match admin::maintain(&db, &task) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error, 1),
+        },
+        Ok(CliCommand::Health(config, url)) => match doctor::health(&config, url.as_deref()) {
+            Ok(said) => {
+                println!("{said}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => complain(&error, 1),
+        },
+        Ok(CliCommand::Doctor(config, url)) => match doctor::examine(&config, url.as_deref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(faults) => complain(&format!("{faults} of these lines say what to mend"), 1),
         },
         Err(error) => complain(&error, 2),
     };

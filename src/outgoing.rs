@@ -44,6 +44,11 @@ impl Budget {
         self.most.saturating_sub(self.used.get())
     }
 
+    /// The bytes held.
+    pub fn used(&self) -> usize {
+        self.used.get()
+    }
+
     /// Holds bytes, even beyond the bound.
     pub fn hold(self: &Rc<Budget>, bytes: usize) -> Held {
         self.add(bytes);

@@ -7,16 +7,17 @@
 //! ends. A client that does not take its last frames in time is cut off, which is no failure:
 //! everything acknowledged to it is on disk.
 
+mod backups;
 mod certificates;
 mod dispatch;
 mod shell;
 mod space;
+mod systemd;
 
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream as StdTcpStream};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -24,12 +25,13 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet};
 
-use crate::chat::{Role, Space};
+use crate::chat::Role;
 use crate::config::Config;
 use crate::connection::{Gate, Slot, Slots};
+use crate::counts::{self, Asked};
 use crate::crypto;
 use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
@@ -39,9 +41,11 @@ use crate::limits::{
 use crate::log;
 use crate::memory::Trimmer;
 use crate::protocol::passwords::Passwords;
-use crate::protocol::{self, Service};
+use crate::protocol::{self, BackupCounts, Counters, Service};
+use crate::server::backups::Backups;
 use crate::server::dispatch::Dispatcher;
-use crate::store::{self, Disk, Health, Retain, Store};
+use crate::store::{self, Disk, Health, Measured, Retain, Store};
+use crate::time::Time;
 use crate::tls::{self, Tls};
 use crate::worker::{self, NewConnection};
 
@@ -116,7 +120,10 @@ struct Tasks {
 }
 
 async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> Result<(), String> {
-    let listener = listen(config.listen, "--listen")?;
+    let listener = match systemd::socket()? {
+        Some(opened) => adopt(opened).map_err(|error| format!("systemd's socket: {error}"))?,
+        None => listen(config.listen, "--listen")?,
+    };
     let redirects = config.http_redirect.map(|address| listen(address, "--http-redirect"));
     let listeners = (listener, redirects.transpose()?);
     let cannot = |error: io::Error| format!("cannot wait for signals: {error}");
@@ -128,14 +135,19 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
     let disk = Disk::of(&config.db, config.disk_free_bytes);
     let setup = (!has_owner(&store)).then(crypto::session_key);
     let db = config.db.clone();
-    let mut tasks = start(config, store, &slots, setup.as_deref());
-    let (core, mut space) = (Arc::new(tasks.handle.log_handle()), Space::Enough);
-    space::look(&disk, &core, &mut space).await;
-    let watch = tokio::spawn(space::watch(disk, core, space));
+    let (measured, disk_seen) = watch::channel(None);
+    let (backups, backups_seen) = backups(&config).unzip();
+    let mut tasks = start(config, store, &slots, setup.as_deref(), disk_seen, backups_seen);
+    let mut watch = space::Watch::new(disk, tasks.handle.log_handle(), measured);
+    watch.look().await;
+    let watch = tokio::spawn(watch.run());
+    let backups = backups.map(|backups| tokio::spawn(backups.run()));
     let trim = tokio::spawn(return_memory());
     let (tls, files) = tls.unzip();
     let operator = tokio::spawn(shell::serve(db, tasks.handle.clone()));
     announce(address, tls.is_some(), setup.as_deref());
+    systemd::notify("READY=1");
+    let alive = tokio::spawn(systemd::watch(tasks.handle.clone()));
 
     // The other branches run while accepting waits.
     let failed = tokio::select! {
@@ -151,8 +163,14 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
         return Err(format!("{failure}: see the log above, and start again"));
     }
     drop(listeners);
+    systemd::notify("STOPPING=1");
+    // It holds a handle of the hub, which ends when all are gone.
+    alive.abort();
     watch.abort();
     operator.abort();
+    if let Some(backups) = backups {
+        backups.abort();
+    }
     trim.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(tasks));
@@ -167,9 +185,31 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
     }
 }
 
+/// The timed backups, if the settings ask for them, and their counts.
+fn backups(config: &Config) -> Option<(Backups, watch::Receiver<BackupCounts>)> {
+    let directory = config.backup_dir.clone()?;
+    let (counts, seen) = watch::channel(BackupCounts::default());
+    let backups = Backups {
+        database: config.db.clone(),
+        directory,
+        every: Duration::from_secs(config.backup_every_secs),
+        keep: config.backup_keep,
+        disk_free_bytes: config.disk_free_bytes,
+        counts,
+    };
+    Some((backups, seen))
+}
+
 /// Starts the store's writer, the hub and the workers. The first worker shares this thread with
 /// the hub: on a small box one thread does everything but write to disk.
-fn start(config: Config, store: Store, slots: &Slots, setup: Option<&str>) -> Tasks {
+fn start(
+    config: Config,
+    store: Store,
+    slots: &Slots,
+    setup: Option<&str>,
+    disk: watch::Receiver<Option<Measured>>,
+    backups: Option<watch::Receiver<BackupCounts>>,
+) -> Tasks {
     let Store { snapshot, secret, epoch, writer, readers, health, .. } = store;
     let secret = protocol::signing_secret(config.secret_key.as_deref(), &secret);
     let passwords = Passwords::new();
@@ -178,26 +218,37 @@ fn start(config: Config, store: Store, slots: &Slots, setup: Option<&str>) -> Ta
     let (hub, handle, rounds) =
         Hub::new(settings, snapshot, to_writer, protocol::codecs(), &epoch, config.workers);
     let log = handle.log_handle();
+    let (workers_to_ask, asked): (Vec<_>, Vec<_>) =
+        (0..config.workers).map(|_| counts::line()).unzip();
+    let counters = Counters {
+        workers: workers_to_ask,
+        commits: writer.counts(),
+        disk,
+        backups,
+        started: Time::now(),
+    };
     let writer = tokio::task::spawn_blocking(move || {
         let run = writer.run(from_hub, |commands| log.answer(commands));
         Handle::current().block_on(run);
     });
     let hub = tokio::spawn(hub.run());
     let (mut dispatcher, mut workers) = (Dispatcher::new(), Vec::new());
-    for (index, rounds) in rounds.into_iter().enumerate() {
+    for (index, (rounds, asked)) in rounds.into_iter().zip(asked).enumerate() {
         let new_connections = dispatcher.add();
         let (alive, ended) = oneshot::channel::<()>();
         let (config, secret, passwords) = (config.clone(), secret.clone(), passwords.clone());
         let (hub, readers, epoch) = (handle.clone(), readers.clone(), epoch.clone());
         let health = health.clone();
-        let slots = slots.clone();
-        let service = Service { hub, config, secret, passwords, readers, health, epoch };
+        let (slots, counters) = (slots.clone(), counters.clone());
+        let service = Service { hub, config, secret, passwords, readers, health, epoch, counters };
         if index == 0 {
-            tokio::task::spawn_local(work(index, service, new_connections, slots, rounds, alive));
+            let lines = (rounds, asked);
+            tokio::task::spawn_local(work(index, service, new_connections, slots, lines, alive));
         } else {
             thread::spawn(move || match runtime() {
                 Ok(runtime) => {
-                    let work = work(index, service, new_connections, slots, rounds, alive);
+                    let lines = (rounds, asked);
+                    let work = work(index, service, new_connections, slots, lines, alive);
                     LocalSet::new().block_on(&runtime, work);
                 }
                 Err(error) => log!(Error, "worker {index}: {error}"),
@@ -214,10 +265,10 @@ async fn work(
     service: Service,
     new_connections: mpsc::Receiver<NewConnection>,
     slots: Slots,
-    rounds: Rounds,
+    (rounds, asked): (Rounds, Asked),
     alive: oneshot::Sender<()>,
 ) {
-    worker::run(index, service, new_connections, slots, rounds).await;
+    worker::run(index, service, new_connections, slots, rounds, asked).await;
     drop(alive);
 }
 
@@ -246,6 +297,14 @@ async fn stop(tasks: Tasks) -> Result<(), String> {
     }
     log!(Info, "stopped");
     Ok(())
+}
+
+/// Makes a socket that others have opened ours.
+fn adopt(opened: std::net::TcpListener) -> io::Result<TcpListener> {
+    opened.set_nonblocking(true)?;
+    // Inherited by every connection.
+    socket2::SockRef::from(&opened).set_send_buffer_size(SEND_BUFFER_BYTES as usize)?;
+    TcpListener::from_std(opened)
 }
 
 /// Listens; `flag` chose the address.

@@ -22,6 +22,11 @@ impl Time {
         Time::from(SystemTime::now())
     }
 
+    /// The reverse of its text form (RFC 3339, UTC). `None` for another text.
+    pub fn parse(text: &str) -> Option<Time> {
+        humantime::parse_rfc3339(text).ok().map(Time::from)
+    }
+
     /// The moment `secs` seconds later; the end of time where that overflows.
     pub fn plus_secs(self, secs: u64) -> Time {
         Time(self.0.saturating_add_unsigned(secs.saturating_mul(1_000_000)))
@@ -92,6 +97,8 @@ mod tests {
     fn shows_rfc3339_with_microseconds() {
         assert_eq!(Time(0).to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(Time(1_769_860_980_123_456).to_string(), "2026-01-31T12:03:00.123456Z");
+        assert_eq!(Time::parse("2026-01-31T12:03:00.123456Z"), Some(Time(1_769_860_980_123_456)));
+        assert_eq!(Time::parse("2026-01-32T12:03:00Z"), None);
         assert_eq!(Time(-5).to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(Time(i64::MAX).to_string(), "9999-12-31T23:59:59.000000Z");
     }

@@ -11,22 +11,24 @@ mod delivery;
 #[cfg(test)]
 mod simulation;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::chat::{Seq, SubscriptionId};
 use crate::connection::{self, Connections, Shared, Slot, Slots};
+use crate::counts::{Asked, WorkerCounts};
 use crate::hub::{self, Rounds};
 use crate::limits::DRAIN_MS;
 use crate::log;
+use crate::outgoing::Budget;
 use crate::protocol::Service;
 use crate::tls::Tls;
-use crate::worker::delivery::Delivery;
+use crate::worker::delivery::{Deliveries, Delivery};
 
 /// An accepted connection, and the slot that it returns at its end.
 pub struct NewConnection {
@@ -45,18 +47,38 @@ pub async fn run(
     new_connections: mpsc::Receiver<NewConnection>,
     slots: Slots,
     mut rounds: Rounds,
+    asked: Asked,
 ) {
     let (connections, head) = (Connections::default(), Rc::new(Cell::new(Seq(0))));
     let shared = Shared::new(Rc::new(service), head.clone(), connections.clone(), slots);
+    let (counts, unsent) = shared.counted();
+    tokio::task::spawn_local(show_counts(asked, counts.clone(), unsent));
     tokio::task::spawn_local(accept(worker, shared, new_connections, connections.clone()));
     let mut delivery = Delivery::new(connections, head);
-    while let Some(items) = rounds.recv().await {
-        delivery.take(items);
+    let mut since = Vec::new();
+    while let Some(round) = rounds.recv().await {
+        since.push(round.since);
+        delivery.take(round.items);
         // All rounds that have arrived share the same writes.
-        while let Ok(items) = rounds.try_recv() {
-            delivery.take(items);
+        while let Ok(round) = rounds.try_recv() {
+            since.push(round.since);
+            delivery.take(round.items);
         }
         delivery.flush();
+        let (now, Deliveries { delivered, deferred }) = (Instant::now(), delivery.counts());
+        let mut counts = counts.borrow_mut();
+        counts.deliveries += delivered;
+        counts.deferred += deferred;
+        since.drain(..).for_each(|since| counts.fan_out.add(now.duration_since(since)));
+    }
+}
+
+/// Answers whoever asks for this worker's counts. (It must not hold the shared state, which keeps
+/// the hub running.)
+async fn show_counts(mut asked: Asked, counts: Rc<RefCell<WorkerCounts>>, unsent: Rc<Budget>) {
+    while let Some(asker) = asked.recv().await {
+        let counts = WorkerCounts { unsent_bytes: unsent.used(), ..counts.borrow().clone() };
+        let _ = asker.send(counts); // The asker may be gone.
     }
 }
 
@@ -76,6 +98,7 @@ async fn accept(
         // The client may be gone already.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
+        shared.count(|counts| counts.accepted += 1);
         let connection =
             Rc::new(shared.connection(hub::subscription_id(worker, count), stream, tls));
         connections.borrow_mut().insert(connection.subscription, connection.clone());

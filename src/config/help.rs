@@ -1,8 +1,8 @@
-//! What `--help` prints.
+//! The text of `--help`.
 
-use crate::config::{CHORES, SETTINGS, admin};
+use crate::config::commands::{ABOUT, CHORES};
+use crate::config::{SETTINGS, admin};
 
-/// The whole text.
 pub(super) fn help() -> String {
     let mut text = "\
 shanty - a small chat server to host yourself: one binary, one SQLite file, one port.
@@ -10,6 +10,9 @@ shanty - a small chat server to host yourself: one binary, one SQLite file, one 
 Usage: shanty [--flag VALUE]...
        shanty backup|verify|restore|export|import [FILE] [--db FILE]
        shanty admin COMMAND [--db FILE]
+       shanty config check
+       shanty health [URL]
+       shanty doctor [--url URL]
 
 Without flags it listens on port 7777 of every address and keeps everything in shanty.db
 in the working directory. Open the address that it prints in a browser.
@@ -35,10 +38,18 @@ Commands for who is in charge; they work beside the running server, or without o
         text += &format!("  {:28} {meaning}\n", format!("admin {name} {words}"));
     }
     text += "
+Commands that look at the settings, the server and the system:
+
+";
+    for (name, usage, meaning) in ABOUT {
+        text += &format!("  {:28} {meaning}\n", format!("{name} {usage}"));
+    }
+    text += "
 Keep backups and exports private: they contain all messages.
 
-Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL. The flag
-overrides the variable, and an empty variable counts as unset.
+Each flag is also an environment variable: --session-ttl is SHANTY_SESSION_TTL; and a key of
+the configuration file (--config): session-ttl = 3600. A flag overrides a variable, a variable
+overrides the file, the file overrides the default. An empty variable counts as unset.
 Besides, PORT is the port to listen on, and SECRET_KEY (32 bytes or more) signs room tokens
 instead of the random secret in the database.
 
@@ -46,7 +57,7 @@ Example: reachable from this machine only, with logins that last for a day:
   shanty --listen 127.0.0.1:7777 --db /var/lib/shanty/shanty.db --session-ttl 86400
 
 It stops on SIGTERM or SIGINT (Ctrl-C), after all messages are on disk.
-Exit codes: 0 done or stopped as asked; 1 could not start, failed, or verify found a fault;
-2 wrong arguments.";
+Exit codes: 0 done or stopped as asked; 1 could not start, failed, or verify or doctor found
+a fault; 2 wrong arguments, variables or configuration file.";
     text
 }

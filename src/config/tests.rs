@@ -1,6 +1,7 @@
 //! Which arguments are accepted, and the errors for others.
 
 use super::*;
+use crate::config::commands::CHORES;
 use crate::fuzz::fuzz;
 
 fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<CliCommand, String> {
@@ -8,7 +9,16 @@ fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<CliCommand, Strin
         let found = environment.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| OsString::from(value))
     };
-    parse(words.iter().map(OsString::from), find)
+    let file = |path: &Path| match path.to_str() {
+        Some("shanty.toml") => Ok("listen = ':90'\nsession-ttl = 7\nhost = ['f', 'g']\n".into()),
+        Some("empty.toml") => Ok(String::new()),
+        Some("wrong.toml") => Ok("\nworkers = 0\n".into()),
+        Some("secret") => Ok(format!("{}\n", "s".repeat(32))),
+        Some("short") => Ok("s".repeat(31)),
+        Some("spaced") => Ok("s ".repeat(32)),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    };
+    parse(words.iter().map(OsString::from), find, &file)
 }
 
 fn config(words: &[&str], environment: &[(&str, &str)]) -> Config {
@@ -31,10 +41,15 @@ fn defaults_then_environment_then_flags() {
     assert_eq!(config(&["--session-ttl=6"], &session).session_ttl_secs, 6);
     assert_eq!(config(&["--sync", "normal"], &[]).sync, Durability::Normal);
     assert_eq!(config(&["--log", "off"], &[]).log, Level::Off);
+    assert_eq!(config(&["--log-format", "json"], &[]).log_format, Format::Json);
     assert_eq!(config(&["--db", "x.db"], &[]).db, PathBuf::from("x.db"));
     let least = "s".repeat(32);
     let secret = config(&[], &[("SECRET_KEY", &least)]).secret_key;
     assert_eq!(secret.as_deref(), Some(&*least));
+    let filed =
+        config(&["--secret-key-file", "secret"], &[("SHANTY_METRICS_TOKEN_FILE", "secret")]);
+    assert_eq!(filed.secret_key.as_deref(), Some(&*least), "without the end of its line");
+    assert_eq!(filed.metrics_token.as_deref(), Some(&*least));
     let short = run(&[], &[("SECRET_KEY", &least[1..])]);
     assert!(short.is_err_and(|why| why.contains("32 bytes")), "what can be guessed signs nothing");
     let origins = [("SHANTY_ORIGIN", "https://a http://B:1")];
@@ -59,6 +74,9 @@ fn defaults_then_environment_then_flags() {
     {
         assert_eq!(config(&["--disk-free", size], &[]).disk_free_bytes, Some(bytes));
     }
+    for (every, seconds) in [("90s", 90), ("30m", 1_800), ("24h", 86_400), ("7d", 604_800)] {
+        assert_eq!(config(&["--backup-every", every], &[]).backup_every_secs, seconds);
+    }
     assert!(config(&[], &[]).limits && !config(&["--limits", "off"], &[]).limits);
     assert!(!config(&["--no-guests"], &[]).guests);
     assert!(!config(&[], &[("SHANTY_NO_GUESTS", "1")]).guests);
@@ -72,6 +90,51 @@ fn defaults_then_environment_then_flags() {
     assert_eq!((invite.registration, invite.guest_policy), (Some("invite"), Some("rooms")));
     for wrong in [["--registration", "on"], ["--guests", "1"]] {
         assert!(run(&wrong, &[]).is_err_and(|why| why.contains("should be")), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_file_stands_below_the_environment() {
+    let file = ("SHANTY_CONFIG", "shanty.toml");
+    let read = config(&[], &[file]);
+    assert_eq!((read.listen.port(), read.session_ttl_secs), (90, 7));
+    assert_eq!(
+        (read.hosts, read.file),
+        (vec!["f".to_owned(), "g".to_owned()], Some("shanty.toml".into()))
+    );
+    let read = config(&["--session-ttl", "9", "--host", "h"], &[file, ("PORT", "91")]);
+    assert_eq!((read.listen.port(), read.session_ttl_secs), (91, 9));
+    assert_eq!(read.hosts, ["h"], "a list replaces, and does not add");
+    let read = config(&["--config", "empty.toml"], &[file]);
+    assert_eq!(Config { file: None, ..read }, Config::default(), "a flag names another file");
+    let error = run(&["--config=wrong.toml"], &[]).expect_err("a wrong value");
+    assert!(error.starts_with("workers in wrong.toml, line 2, is \"0\""), "{error}");
+    let tend = run(&["verify", "--config", "shanty.toml"], &[]);
+    assert!(matches!(tend, Ok(CliCommand::Maintain { .. })), "{tend:?}");
+}
+
+#[test]
+fn the_configuration_can_be_checked() {
+    let check = |words: &[&str]| run(words, &[("PORT", "91"), ("SECRET_KEY", &"s".repeat(32))]);
+    let Ok(CliCommand::Print(text)) =
+        check(&["config", "check", "--config", "shanty.toml", "--session-ttl", "9"])
+    else {
+        panic!("no summary")
+    };
+    for line in [
+        "config = shanty.toml (from --config)",
+        "listen = 91 (from PORT)",
+        "session-ttl = 9 (from --session-ttl)",
+        "host = f g (from host in shanty.toml, line 3)",
+        "the secret of room tokens is set (from SECRET_KEY)",
+    ] {
+        assert!(text.lines().any(|there| there == line), "{line}: {text}");
+    }
+    assert!(!text.contains(&"s".repeat(32)), "no secret is shown");
+    assert!(check(&["config", "check", "--config", "wrong.toml"]).is_err());
+    assert!(check(&["config", "check", "--metrics-token-file", "missing"]).is_err());
+    for words in [&["config"][..], &["config", "show"], &["config", "check", "x"]] {
+        assert!(check(words).is_err_and(|error| error.contains("usage: shanty config check")));
     }
 }
 
@@ -112,10 +175,11 @@ fn a_word_that_is_no_flag_is_a_chore() {
 
 #[test]
 fn wrong_words_say_what_would_be_right() {
-    let cases: [(&[&str], &str); 26] = [
+    let cases: [(&[&str], &str); 37] = [
         (&["--listen", "nowhere"], "127.0.0.1:7777"),
         (&["--sync", "maybe"], "full or normal"),
         (&["--log", "loud"], "debug"),
+        (&["--log-format", "xml"], "text or json"),
         (&["--session-ttl", "0"], "from 1 to"),
         (&["--session-ttl", "an hour"], "from 1 to"),
         (&["--connections", "1000000"], "from 1 to 10000"),
@@ -129,6 +193,10 @@ fn wrong_words_say_what_would_be_right() {
         (&["--force"], "restore and import"),
         (&["--retain-days", "0"], "from 1 to"),
         (&["--limits", "some"], "on or off"),
+        (&["--backup-every", "24"], "such as 30m, 24h or 7d"),
+        (&["--backup-every", "0h"], "such as 30m, 24h or 7d"),
+        (&["--backup-keep", "0"], "from 1 to 10000"),
+        (&["--backup-dir", ""], "name of a directory"),
         (&["--disk-free", "much"], "such as 500M"),
         (&["--disk-free", "99999999T"], "such as 500M"),
         (&["--no-guests=maybe"], "--help"),
@@ -139,6 +207,12 @@ fn wrong_words_say_what_would_be_right() {
         (&["--trusted-proxy", "10.0.0.0/64"], "10.0.0.0/8"),
         (&["--trusted-proxy", "proxy.example"], "10.0.0.0/8"),
         (&["--ping-interval", "70000"], "less than --pong-deadline"),
+        (&["--config", "missing.toml"], "cannot read missing.toml"),
+        (&["--config", ""], "cannot read "),
+        (&["--secret-key-file", "missing"], "cannot read missing"),
+        (&["--secret-key-file", "short"], "32 bytes or more"),
+        (&["--secret-key-file", ""], "name of a file"),
+        (&["--metrics-token-file", "spaced"], "without spaces"),
     ];
     for (words, says) in cases {
         let error = run(words, &[]).expect_err("a wrong word");
@@ -146,6 +220,10 @@ fn wrong_words_say_what_would_be_right() {
     }
     let error = run(&[], &[("PORT", "high")]).expect_err("a wrong variable");
     assert!(error.starts_with("PORT is \"high\""), "{error}");
+    let twice = run(&["--secret-key-file", "secret"], &[("SECRET_KEY", &"s".repeat(32))]);
+    assert!(twice.is_err_and(|why| why.contains("keep one")), "which would count?");
+    // A command on the database needs no secret, and its user may not be able to read them.
+    assert!(run(&["verify", "--secret-key-file", "missing"], &[]).is_ok());
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(super) async fn send(
     deadline: &mut Pin<&mut Sleep>,
 ) -> bool {
     let _held = shared.unsent.hold(weight(&response));
+    shared.count(|counts| counts.responses.add(response.status, 1));
     if let Some(rest) = response.take_rest() {
         return send_pieces(shared, connection, response, rest, framing, deadline).await;
     }
@@ -95,6 +96,7 @@ pub(super) async fn send_head(
     framing: Framing,
     deadline: &mut Pin<&mut Sleep>,
 ) -> bool {
+    shared.count(|counts| counts.responses.add(response.status, 1));
     let mut head = Vec::new();
     let until_close = Framing { version: Version::Http10, keep_alive: false, ..framing };
     let _ = response.encode_head_streaming(&mut head, &until_close);

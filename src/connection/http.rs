@@ -13,6 +13,7 @@ use crate::connection::Shared;
 use crate::connection::answer::{self, patience};
 use crate::connection::slots::{Place, Stage};
 use crate::connection::socket::{Connection, Ready};
+use crate::crypto;
 use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
 use crate::hub::SubscriptionGuard;
 use crate::limits::{
@@ -58,12 +59,15 @@ pub(super) async fn serve(
     let mut reader = Reader::new();
     if !place.is_the_peers(shared, connection) {
         let framing = Framing::refused(Time::now());
-        let response = protocol::unread(&shared.service, "", None, NO_PLACE);
-        answer::send(shared, connection, retry_after(response), framing, &mut deadline).await;
+        let response = retry_after(protocol::unread(&shared.service, "", None, NO_PLACE));
+        let response = identified(response, &request_id());
+        answer::send(shared, connection, response, framing, &mut deadline).await;
         return None;
     }
     loop {
-        match next(shared, connection, place, &mut reader, &mut deadline).await {
+        let arrived = next(shared, connection, place, &mut reader, &mut deadline).await;
+        let id = request_id();
+        match arrived {
             Ok(None) => return None,
             Ok(Some(mut request)) => {
                 connection.enter(Stage::Busy);
@@ -73,14 +77,17 @@ pub(super) async fn serve(
                 let framing = framing(shared, place, &request);
                 match outcome {
                     Outcome::Response(response) => {
-                        log!(Debug, "{} {} {}", request.method, request.path, response.status);
+                        let (Request { method, path, .. }, status) = (&request, response.status);
+                        log!(Debug, request: &id, "{method} {path} {status}");
+                        let response = identified(response, &id);
                         if !answer::send(shared, connection, response, framing, &mut deadline).await
                         {
                             return None;
                         }
                     }
                     Outcome::Stream { response, subscription, script } => {
-                        log!(Debug, "{} {} streams", request.method, request.path);
+                        log!(Debug, request: &id, "{} {} streams", request.method, request.path);
+                        let response = identified(response, &id);
                         let open = answer::send_head(
                             shared,
                             connection,
@@ -94,7 +101,8 @@ pub(super) async fn serve(
                         return Some(Next::Stream { subscription, script });
                     }
                     Outcome::Websocket { response, subscription, codec, script, known } => {
-                        log!(Debug, "{} {} 101", request.method, request.path);
+                        log!(Debug, request: &id, "{} {} 101", request.method, request.path);
+                        let response = identified(response, &id);
                         if !answer::send(shared, connection, response, framing, &mut deadline).await
                         {
                             return None;
@@ -113,14 +121,15 @@ pub(super) async fn serve(
                 }
             }
             Err(reject) => {
-                log!(Debug, "refused with {}: {}", reject.status, reject.why);
+                log!(Debug, request: &id, "refused with {}: {}", reject.status, reject.why);
                 let (path, origin) = (reader.path(), reader.origin());
                 let response = protocol::unread(&shared.service, path, origin.as_deref(), reject);
                 let response = match response.status {
                     503 => retry_after(response),
                     _ => response,
                 };
-                let framing = Framing::refused(Time::now());
+                let (framing, response) =
+                    (Framing::refused(Time::now()), identified(response, &id));
                 answer::send(shared, connection, response, framing, &mut deadline).await;
                 return None;
             }
@@ -128,12 +137,24 @@ pub(super) async fn serve(
     }
 }
 
+/// A name for a request, by which its answer is found in the log. Random, and nothing that a client
+/// says is in it: it can neither be chosen nor count anything.
+fn request_id() -> String {
+    crypto::hex(&crypto::random::<8>())
+}
+
+/// The response to the request of that id.
+fn identified(response: Response, id: &str) -> Response {
+    response.header("X-Request-Id", id)
+}
+
 /// The refusal when all slots are taken.
 const NO_PLACE: Reject = Reject::new(503, "all connections are taken; try again in a moment");
 
-/// Whether the request is a health check, which is answered even if slots or memory are short.
+/// Whether the request is a health check or asks for metrics, and is answered even if slots or
+/// memory are short.
 fn is_health(request: &Request) -> bool {
-    matches!(request.path.as_str(), "/healthz" | "/readyz")
+    matches!(request.path.as_str(), "/healthz" | "/readyz" | "/metrics")
 }
 
 /// Answers a request if its connection has a slot, and may keep it if it stays open.

@@ -39,6 +39,7 @@ pub use crate::connection::socket::{Connection, RoundEvent};
 pub(crate) use crate::connection::stream_cursor::StreamCursor;
 use crate::connection::turns::Turns;
 use crate::connection::unfinished::Unfinished;
+use crate::counts::{Kind, WorkerCounts};
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;
@@ -62,6 +63,7 @@ pub struct Shared {
     addresses: Addresses,
     /// All connections of this thread.
     connections: Connections,
+    counts: Rc<RefCell<WorkerCounts>>,
 }
 
 /// A served connection. Its drop, for whatever reason, releases its unfinished input.
@@ -95,7 +97,18 @@ impl Shared {
             control: RefCell::new(Vec::new()),
             stopping: Cell::new(false),
             head,
+            counts: Rc::default(),
         }
+    }
+
+    /// What the worker has counted, and the budget of its unsent bytes.
+    pub fn counted(&self) -> (Rc<RefCell<WorkerCounts>>, Rc<Budget>) {
+        (self.counts.clone(), self.unsent.clone())
+    }
+
+    /// Counts something.
+    pub fn count(&self, add: impl FnOnce(&mut WorkerCounts)) {
+        add(&mut self.counts.borrow_mut());
     }
 
     /// A peer without a sign of life for this long is taken to be gone.
@@ -124,17 +137,42 @@ impl Shared {
     }
 }
 
+/// An open connection among those of its kind, to its drop.
+struct Counted<'a> {
+    shared: &'a Shared,
+    kind: Kind,
+}
+
+impl<'a> Counted<'a> {
+    fn new(shared: &'a Shared, transport: &'static str, protocol: &'static str) -> Counted<'a> {
+        let kind = Kind { transport, protocol };
+        shared.count(|counts| counts.connections.add(kind, 1));
+        Counted { shared, kind }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.shared.count(|counts| counts.connections.take(self.kind));
+    }
+}
+
 /// Serves one connection to its end.
 pub async fn serve(shared: Rc<Shared>, connection: Rc<Connection>, slot: Slot) {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
     let (present, mut place) = (Present(&shared, &connection), Place::new(slot));
-    match Box::pin(http::serve(&shared, &connection, &mut place)).await {
+    let http = Counted::new(&shared, "http", "");
+    let next = Box::pin(http::serve(&shared, &connection, &mut place)).await;
+    drop(http);
+    match next {
         None => {}
         Some(Next::Websocket(upgrade)) => {
+            let _counted = Counted::new(&shared, "websocket", upgrade.codec.name());
             websocket::serve(&shared, &connection, upgrade, &mut deadline).await;
         }
         // Boxed: an idle websocket must not pay for a stream's state.
         Some(Next::Stream { subscription, script }) => {
+            let _counted = Counted::new(&shared, "stream", "");
             Box::pin(stream::serve(&shared, &connection, subscription, script, &mut deadline))
                 .await;
         }

@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::chat::{
     Answer, Call, Caller, ClientEvent, Command, Refusal, Source, SubscriptionId, Typed,
 };
+use crate::hub::counting::HubCounts;
 
 /// A caller that waits for an answer.
 pub(super) type Waiter = oneshot::Sender<Result<Answer, Refusal>>;
@@ -16,6 +17,7 @@ pub(super) enum Message {
     Leave { subscription: SubscriptionId },
     FromLog(Vec<Command>),
     Close,
+    Count(oneshot::Sender<HubCounts>),
 }
 
 /// A handle to the hub. While one exists, the hub runs.
@@ -87,6 +89,13 @@ impl HubHandle {
     /// Starts the shutdown: the core unsubscribes every subscription and refuses new calls.
     pub async fn close(&self) {
         let _ = self.inbox.send(Message::Close).await; // A hub that is gone is closed already.
+    }
+
+    /// The hub's counts; `None` when the hub is gone.
+    pub async fn counts(&self) -> Option<HubCounts> {
+        let (asker, answered) = oneshot::channel();
+        self.inbox.send(Message::Count(asker)).await.ok()?;
+        answered.await.ok()
     }
 
     /// The handle for the log.

@@ -1,5 +1,7 @@
 //! The items that the hub sends to the workers, and the lines to them.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -81,13 +83,32 @@ pub enum Item {
     Overrun,
 }
 
+/// The items of a round, in order.
+pub struct Round {
+    /// The items.
+    pub items: Vec<Item>,
+    /// When the first of them came about.
+    pub since: Instant,
+}
+
+impl IntoIterator for Round {
+    type Item = Item;
+    type IntoIter = std::vec::IntoIter<Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.into_iter()
+    }
+}
+
 /// One worker's end of the line from the hub.
-pub type Rounds = mpsc::Receiver<Vec<Item>>;
+pub type Rounds = mpsc::Receiver<Round>;
 
 /// The hub's end of the line to one worker.
 pub(super) struct WorkerLine {
-    rounds: mpsc::Sender<Vec<Item>>,
+    rounds: mpsc::Sender<Round>,
     items: Vec<Item>,
+    /// When the first of the items came about.
+    since: Instant,
     items_max: usize,
 }
 
@@ -109,10 +130,14 @@ pub(super) fn worker_of(subscription: SubscriptionId) -> usize {
 impl WorkerLine {
     pub fn new(bounds: Bounds) -> (WorkerLine, Rounds) {
         let (sender, rounds) = mpsc::channel(bounds.rounds);
-        (WorkerLine { rounds: sender, items: Vec::new(), items_max: bounds.round_items }, rounds)
+        let (items, since, items_max) = (Vec::new(), Instant::now(), bounds.round_items);
+        (WorkerLine { rounds: sender, items, since, items_max }, rounds)
     }
 
     pub fn push(&mut self, item: Item) {
+        if self.items.is_empty() {
+            self.since = Instant::now();
+        }
         self.items.push(item);
     }
 
@@ -121,12 +146,20 @@ impl WorkerLine {
         !self.items.is_empty()
     }
 
+    /// The rounds that the worker has not taken yet.
+    pub fn waiting(&self) -> usize {
+        let queued = self.rounds.max_capacity() - self.rounds.capacity();
+        queued + usize::from(self.is_held_up())
+    }
+
     pub fn hand_over(&mut self) {
         if self.items.is_empty() {
             return;
         }
         match self.rounds.try_reserve() {
-            Ok(permit) => permit.send(std::mem::take(&mut self.items)),
+            Ok(permit) => {
+                permit.send(Round { items: std::mem::take(&mut self.items), since: self.since });
+            }
             // The worker has enough rounds to do; new items join the next round that fits.
             Err(_) if self.items.len() <= self.items_max => {}
             Err(_) => {

@@ -13,6 +13,7 @@
 mod chitchat;
 mod closing;
 mod cookies;
+mod counters;
 mod json_body;
 mod lagging;
 mod lists;
@@ -43,6 +44,7 @@ use crate::config::Config;
 use crate::crypto::{self, KeyHash};
 use crate::http::{self, Method, Reject, Request, Response};
 use crate::hub::{HubHandle, SubscriptionGuard};
+pub use crate::protocol::counters::{BackupCounts, Counters};
 #[cfg(test)]
 pub(crate) use crate::protocol::lagging::of_page;
 pub use crate::protocol::lagging::{Missed, missed};
@@ -125,6 +127,8 @@ pub struct Service {
     pub health: Health,
     /// The log's name.
     pub epoch: String,
+    /// What the server counts about itself.
+    pub counters: Counters,
 }
 
 /// One request's context: the shared state, and a handle of the core with the request's source.

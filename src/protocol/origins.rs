@@ -73,7 +73,10 @@ pub(super) fn readable(listed: &[String], origin: Option<&str>, response: Respon
         Some(origin) => response
             .header("Access-Control-Allow-Origin", origin)
             .header("Access-Control-Allow-Credentials", "true")
-            .header("Access-Control-Expose-Headers", "Allow, Link, Location, Retry-After"),
+            .header(
+                "Access-Control-Expose-Headers",
+                "Allow, Link, Location, Retry-After, X-Request-Id",
+            ),
         None => response,
     }
 }

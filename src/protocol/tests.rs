@@ -17,7 +17,9 @@ use crate::config::Config;
 use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, SubscriptionGuard, subscription_id};
 use crate::protocol::passwords::Passwords;
-use crate::protocol::{Outcome, Service, chitchat, codecs, protocol_id, respond, signing_secret};
+use crate::protocol::{
+    Counters, Outcome, Service, chitchat, codecs, protocol_id, respond, signing_secret,
+};
 use crate::store::tests::Scratch;
 use crate::store::{Job, LineEnd, line};
 use crate::time::Time;
@@ -173,7 +175,8 @@ pub(super) fn serve_with(config: Config, entries_max: u64, test: impl AsyncFnOnc
         let (passwords, readers, epoch) = (Passwords::new(), opened.readers, "e0".to_owned());
         let health = opened.health;
         let hub = handle;
-        let service = Service { hub, config, secret, passwords, readers, health, epoch };
+        let counters = Counters::none();
+        let service = Service { hub, config, secret, passwords, readers, health, epoch, counters };
         let service = Rc::new(service);
         let rounds = rounds.pop().expect("a line to the one worker");
         test(Server { service, rounds, subscriptions: Cell::new(0) }).await;

@@ -14,14 +14,15 @@
 //! `chain` and `notes` (the proof that the log is whole), `tables` (what an entry changes),
 //! `messages` (what an entry does to messages), `snapshot` (what a core starts from), `line` and
 //! `writer` (the way to the disk), `pace` (when to commit), `health` (whether the disk can be
-//! written), `retention` (old messages go), `readers`, `reader`, `columns`, `audit` (what people in
-//! charge have done); `fold`, `index`, `terms`, `searches`, `search` (full-text search); `schema`;
-//! [`admin`] (backup, verify, restore, export, import).
+//! written), `counts`, `retention` (old messages go), `readers`, `reader`, `columns`, `audit` (what
+//! people in charge have done); `fold`, `index`, `terms`, `searches`, `search` (full-text search);
+//! `schema`; [`admin`] (backup, verify, restore, export, import).
 
 pub mod admin;
 mod audit;
 mod chain;
 mod columns;
+mod counts;
 pub mod deleted;
 mod direct;
 mod entries;
@@ -58,6 +59,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use crate::store::audit::{AuditPage, AuditRow};
+pub use crate::store::counts::CommitCounts;
 pub use crate::store::health::Health;
 #[cfg(test)]
 pub(crate) use crate::store::line::line_of;
@@ -71,7 +73,7 @@ pub(crate) use crate::store::readers::{Bench, Gate};
 pub use crate::store::readers::{ReadError, Readers};
 pub use crate::store::retention::Retain;
 pub use crate::store::search::{Found, Query};
-pub use crate::store::space::Disk;
+pub use crate::store::space::{Disk, Measured};
 pub use crate::store::writer::{Job, Writer};
 #[cfg(test)]
 pub(crate) use crate::store::writer::{MaintenanceDue, Medium, write_all};

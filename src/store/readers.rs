@@ -138,6 +138,11 @@ impl Readers {
         self.streams.read_in_turn(self.deadline, job).await
     }
 
+    /// The readers that are busy and how many there are: for pages, for streams.
+    pub fn busy(&self) -> [(usize, usize); 2] {
+        [self.pages.busy(), self.streams.busy()]
+    }
+
     /// Closes all open readers, so that the writer closes the database last: only then is it one
     /// file again. (A later read opens a reader again.)
     pub(super) fn close(&self) {
@@ -178,6 +183,11 @@ impl<D: Bench> Gate<D> {
     ) -> Result<T, ReadError> {
         let turn = self.turn().await?;
         self.work(turn, deadline, job).await
+    }
+
+    fn busy(&self) -> (usize, usize) {
+        let all = self.lanes.len();
+        (all.saturating_sub(self.turns.available_permits()), all)
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, ReadError> {

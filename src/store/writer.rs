@@ -16,12 +16,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::chat::{AccountId, Command, Entry, Refusal, RoomId, Seq, SessionId, Ticket};
 use crate::limits::{COMMIT_ENTRIES_MAX, WRITE_PROBE_MS};
 use crate::log;
 use crate::store::chain::Chain;
+use crate::store::counts::{CommitCounts, Ledger};
 use crate::store::health::Pulse;
 use crate::store::index::{self, Unindexed};
 use crate::store::line::Coalesced;
@@ -84,6 +86,7 @@ pub struct Writer {
     start: Instant,
     /// Whether the last transaction failed. Watchers are told, and the log once for each episode.
     pulse: Pulse,
+    ledger: Ledger,
     /// Removes old messages, if retention is on.
     pub(super) pruner: Option<Pruner>,
     /// Closed before the writer closes the database.
@@ -195,7 +198,10 @@ impl Medium for Writer {
     }
 
     async fn write(&mut self, batch: Vec<Job>) -> Vec<Command> {
-        self.commit(batch)
+        let begun = Instant::now();
+        let answers = self.commit(batch);
+        self.ledger.add(begun.elapsed(), self.pulse.is_failing(), &answers);
+        answers
     }
 
     fn is_failing(&self) -> bool {
@@ -235,7 +241,7 @@ impl Writer {
     ) -> Writer {
         let pruner = Pruner::new(retain);
         let start = Instant::now();
-        let noted = last;
+        let (noted, ledger) = (last, Ledger::new(last));
         Writer {
             connection,
             last,
@@ -244,6 +250,7 @@ impl Writer {
             unindexed,
             start,
             pulse,
+            ledger,
             pruner,
             readers,
             _lock: lock,
@@ -263,6 +270,11 @@ impl Writer {
     pub async fn run(mut self, inbox: LineEnd, answer: impl AsyncFnMut(Vec<Command>)) {
         write_all(&mut self, inbox, answer).await;
         self.close();
+    }
+
+    /// The counts of what it writes.
+    pub fn counts(&self) -> watch::Receiver<CommitCounts> {
+        self.ledger.published()
     }
 
     /// Switches the hash chain off, for the benchmark: `verify` rejects such a log.

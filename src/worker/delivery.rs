@@ -139,11 +139,24 @@ enum Pending {
     Replied { subscription: SubscriptionId, frame: Bytes },
 }
 
-/// Reused buffers: one for each protocol's common frames, one for a single subscription's.
+/// Reused buffers: one for each protocol's common frames, one for a single subscription's; and how
+/// many frames are in them.
 #[derive(Default)]
 struct Gather {
     common: [Vec<u8>; PROTOCOL_IDS_MAX],
+    common_frames: [u64; PROTOCOL_IDS_MAX],
     single: Vec<u8>,
+    single_frames: u64,
+    counts: Deliveries,
+}
+
+/// How many events were delivered, each recipient counted.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub(super) struct Deliveries {
+    /// Handed to connections.
+    pub delivered: u64,
+    /// Left for later: a slow reader gets them from the log.
+    pub deferred: u64,
 }
 
 impl<W: Listener> Delivery<W> {
@@ -171,10 +184,11 @@ impl<W: Listener> Delivery<W> {
                 }
                 Item::Notify { subscription, seq, frame } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
-                    if let Some(connection) = self.connection(subscription)
-                        && connection.gather(seq, &frame)
-                    {
-                        self.fed.push(connection);
+                    if let Some(connection) = self.connection(subscription) {
+                        self.gather.counts.delivered += 1;
+                        if connection.gather(seq, &frame) {
+                            self.fed.push(connection);
+                        }
                     }
                 }
                 Item::Freeze { subscription } => {
@@ -208,6 +222,11 @@ impl<W: Listener> Delivery<W> {
         self.head.set(self.latest);
     }
 
+    /// Takes the counts since the last time.
+    pub fn counts(&mut self) -> Deliveries {
+        std::mem::take(&mut self.gather.counts)
+    }
+
     /// The connection that a subscription belongs to.
     fn connection(&self, subscription: SubscriptionId) -> Option<Rc<W>> {
         self.connections.borrow().get(&hub::base_of(subscription)).cloned()
@@ -230,6 +249,7 @@ impl<W: Listener> Delivery<W> {
             let Some(copy) = copy.filter(|copy| copy.echo || by != Some(*subscription)) else {
                 continue;
             };
+            self.gather.counts.delivered += 1;
             if connection.gather(seq, &copy.frame) {
                 self.fed.push(connection.clone());
             }
@@ -283,6 +303,7 @@ impl<W: Listener> Delivery<W> {
             if let Some(closing) = closing {
                 // It still receives what was pending before.
                 subscribed.connection.hear(self.gather.single(&room.pending, &subscribed));
+                self.gather.counts.delivered += self.gather.single_frames;
                 subscribed.connection.close(closing);
             }
         }
@@ -341,12 +362,18 @@ impl<W: Listener> Room<W> {
         self.set_apart();
         gather.common(&self.pending);
         for subscribed in &mut self.subscriptions {
-            let heard = if subscribed.apart || subscribed.since > 0 {
-                subscribed.connection.hear(gather.single(&self.pending, subscribed))
+            let (heard, frames) = if subscribed.apart || subscribed.since > 0 {
+                let heard = subscribed.connection.hear(gather.single(&self.pending, subscribed));
+                (heard, gather.single_frames)
             } else {
-                subscribed.connection.hear(&gather.common[usize::from(subscribed.protocol.0)])
+                let protocol = usize::from(subscribed.protocol.0);
+                let heard = subscribed.connection.hear(&gather.common[protocol]);
+                (heard, gather.common_frames[protocol])
             };
-            if !heard {
+            if heard {
+                gather.counts.delivered += frames;
+            } else {
+                gather.counts.deferred += frames;
                 let pending = self.pending.iter().skip(subscribed.since);
                 let round = pending.filter_map(|item| {
                     item.told(subscribed.connection.subscription(), subscribed.protocol)
@@ -416,10 +443,13 @@ impl Gather {
     /// Gathers, for each protocol, the frames of the subscriptions that are not set apart.
     fn common(&mut self, pending: &[Pending]) {
         self.common.iter_mut().for_each(Vec::clear);
+        self.common_frames = [0; PROTOCOL_IDS_MAX];
         for pending in pending {
             if let Pending::Announced { copies, .. } = pending {
                 for copy in copies {
-                    self.common[usize::from(copy.protocol.0)].extend_from_slice(&copy.frame);
+                    let protocol = usize::from(copy.protocol.0);
+                    self.common[protocol].extend_from_slice(&copy.frame);
+                    self.common_frames[protocol] += 1;
                 }
             }
         }
@@ -428,10 +458,11 @@ impl Gather {
     /// Gathers one subscription's frames.
     fn single<W: Listener>(&mut self, pending: &[Pending], subscribed: &Subscribed<W>) -> &[u8] {
         self.single.clear();
+        self.single_frames = 0;
         for pending in pending.iter().skip(subscribed.since) {
-            self.single.extend_from_slice(
-                pending.frame(subscribed.connection.subscription(), subscribed.protocol),
-            );
+            let frame = pending.frame(subscribed.connection.subscription(), subscribed.protocol);
+            self.single.extend_from_slice(frame);
+            self.single_frames += u64::from(!frame.is_empty());
         }
         &self.single
     }

@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
-use crate::kit::{Http, PATIENCE, Scratch, shanty};
+use serde_json::{Value, json};
+
+use crate::kit::{Http, PATIENCE, Scratch, TestServer, shanty};
 
 /// A server that logs everything into an unread pipe; and its port.
 fn talkative(scratch: &Scratch) -> (Child, u16) {
@@ -68,4 +70,71 @@ fn a_late_reader_of_the_log_gets_the_dropped_count_and_the_last_lines() {
     let text = reader.join().expect("a reader");
     assert!(text.contains(" lines are left out: nobody read\n"), "{text:.500}");
     assert!(text.ends_with(" info  stopped\n"), "its last words are there");
+}
+
+#[test]
+fn each_answer_names_its_lines_in_the_log() {
+    for format in ["json", "text"] {
+        let mut server = TestServer::with(&["--log", "debug", "--log-format", format]);
+        let chosen = "X-Request-Id: chosen-by-the-client\r\n";
+        let mut answers = vec![
+            (server.ask("GET /healthz", chosen, ""), "GET /healthz 200"),
+            (server.ask("GET /nowhere", chosen, ""), "GET /nowhere 404"),
+            (
+                server.send("POST /api/register", &json!({"username": "Ann"})),
+                "POST /api/register 201",
+            ),
+            (server.ask("GET /chats/1/token", chosen, ""), "GET /chats/1/token 405"),
+            (server.ask("GET /%zz", chosen, ""), "GET /%zz 400"),
+        ];
+        let mut http = server.http();
+        http.send("GET / HTTP/1.1\r\nBad\r\n\r\n");
+        answers.push((http.response(), "refused with 400"));
+        let mut http = server.http();
+        http.request("GET /r/1", "Authorization: Bearer none\r\n");
+        answers.push((http.response(), "GET /r/1 401"));
+        let log = server.stop().stderr;
+        let mut seen = Vec::new();
+        for (answer, line) in answers {
+            let id = answer.header("x-request-id").expect("an id").to_owned();
+            assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+            let (before, after) = match format {
+                "json" => (format!("\"message\":\"{line}"), format!("\"request\":\"{id}\"}}")),
+                _ => (format!(" debug {line}"), format!(" request={id}")),
+            };
+            let lines = log.lines().filter(|line| line.contains(&before) && line.ends_with(&after));
+            assert_eq!(lines.count(), 1, "{line}, {id}: {log}");
+            assert!(!seen.contains(&id), "{id} is there twice");
+            seen.push(id);
+        }
+        assert!(!log.contains("chosen"), "{log}");
+    }
+}
+
+#[test]
+fn every_line_of_a_json_log_is_json() {
+    let mut server = TestServer::with(&["--log", "debug", "--log-format", "json"]);
+    let ann = server.account("Ann");
+    let mut pirate = server.pirate(&ann);
+    pirate.say(&json!({"message": "between us"}));
+    pirate.expect_ack();
+    let log = server.stop().stderr;
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(lines.len() > 3, "{log}");
+    for line in &lines {
+        assert!(crate::kit::ws::is_time(line["time"].as_str().expect("a time")), "{line}");
+        assert!(["info", "debug", "warn"].contains(&line["level"].as_str().expect("a level")));
+        assert!(line["message"].is_string(), "{line}");
+    }
+    assert_eq!(lines.last().expect("a line")["message"], "stopped");
+    for secret in [ann.key.as_str(), &ann.cookie["session=".len()..], "between us"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
+    // Last words are JSON, too.
+    let mut command = shanty();
+    command.args(["--log-format", "json", "--db", "/nowhere/shanty.db"]);
+    let end = crate::kit::run(command);
+    let line: Value = serde_json::from_str(end.stderr.trim_end()).expect("JSON");
+    assert_eq!((end.code, &line["level"]), (Some(1), &json!("error")));
 }

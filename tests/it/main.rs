@@ -1,10 +1,13 @@
 //! The tests that need more than one module: the house rules, and the running server.
 
 mod answers;
+mod backups;
 mod bounds;
 mod chitchat;
 mod clock;
+mod configuring;
 mod disk;
+mod doctor;
 mod durability;
 mod edge;
 #[path = "../kit/frames.rs"]
@@ -17,6 +20,7 @@ mod limits;
 mod logging;
 mod maintenance;
 mod memory;
+mod metrics;
 mod names;
 mod native;
 mod overload;
@@ -25,6 +29,7 @@ mod places;
 mod readme;
 mod running;
 mod secrets;
+mod service;
 mod slow;
 mod stopping;
 mod texts;

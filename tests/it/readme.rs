@@ -19,7 +19,9 @@ fn setting(flag: &str, variable: &str, default: &str) -> Setting {
 
 /// The settings in `shanty --help`.
 fn settings_in_help() -> BTreeSet<Setting> {
-    let Ok(CliCommand::Print(help)) = config::parse([OsString::from("--help")], |_| None) else {
+    let Ok(CliCommand::Print(help)) =
+        config::parse([OsString::from("--help")], |_| None, &|_| Ok(String::new()))
+    else {
         panic!("--help prints the help");
     };
     let flags = help.lines().filter_map(|line| {

@@ -14,14 +14,14 @@ const LOG_ENCODING: [&str; 4] = [
 
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [
-    &["limits", "time", "crypto", "logger", "memory", "fuzz"],
+    &["limits", "time", "crypto", "logger", "memory", "counts", "fuzz"],
     &["chat", "clock", "http", "ws", "outgoing", "tls", "config"],
     &["codec", "store"],
     &["hub"],
     &["protocol"],
     &["connection"],
     &["worker"],
-    &["server"],
+    &["server", "doctor"],
     &["main"],
 ];
 

@@ -250,6 +250,11 @@ impl Chat {
         self.last
     }
 
+    /// The number of proposals that wait for the log.
+    pub fn proposed(&self) -> usize {
+        self.order.proposals()
+    }
+
     /// Whether no proposal waits for the log.
     pub fn is_settled(&self) -> bool {
         self.order.is_empty()

@@ -86,6 +86,11 @@ impl<P> Order<P> {
         Order { proposals_max, ..self }
     }
 
+    /// The number of proposals in the queue.
+    pub fn proposals(&self) -> usize {
+        self.proposals
+    }
+
     /// Whether the queue has room for these proposals.
     pub fn has_room_for(&self, proposals: usize) -> bool {
         self.proposals + proposals <= self.proposals_max

@@ -28,6 +28,7 @@ mod in_charge;
 mod json;
 mod members;
 mod messages;
+mod metrics;
 mod pages;
 mod rooms;
 mod search;
@@ -50,7 +51,9 @@ use crate::protocol::routes::{Route, routes};
 /// The protocol's interface.
 pub(super) static PROTOCOL: Protocol = Protocol {
     codecs: &[&codec::CODEC, &codec::SSE, &codec::LINES, &codec::PLAIN],
-    claims: |path| matches!(path, ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz"]),
+    claims: |path| {
+        matches!(path, ["api", "v1", ..] | ["r", _] | ["healthz" | "readyz" | "metrics"])
+    },
     routes: ROUTES,
     // A stream makes its user present; with a key it may be opened from any origin.
     acts: |request, path| {
@@ -124,6 +127,7 @@ const ROUTES: &[Route] = routes! {
     Post "/r/{room}" => messages::say_text(room),
     Get "/healthz" => server::alive(),
     Get "/readyz" => server::ready(),
+    Get "/metrics" => metrics::show(),
 };
 
 /// The result of a request.

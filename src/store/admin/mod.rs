@@ -27,6 +27,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::config::{Durability, MaintenanceTask};
 use crate::store::{self, OpenError, Options, Retain, schema};
+use crate::time::Time;
 
 /// Runs a command. Reports in one line on standard output or, if that carries the export, on
 /// standard error.
@@ -84,6 +85,16 @@ fn verify(file: &Path) -> Result<String, String> {
     let connection = look(file, false).map_err(at(file))?;
     let sound = verify::verify(&connection).map_err(at(file))?;
     Ok(format!("{}: sound, {sound}", file.display()))
+}
+
+/// The quick part of `verify`, also beside a running server: SQLite's quick check, the schema, and
+/// whether the end of the log is there. Returns a summary, and the time of the newest entry.
+///
+/// # Errors
+/// One plain line that says what is wrong, and what to do.
+pub fn examine(db: &Path) -> Result<(String, Time), String> {
+    let connection = look(db, false).map_err(at(db))?;
+    verify::quickly(&connection).map_err(at(db))
 }
 
 #[cfg(test)]

@@ -387,13 +387,13 @@ async fn work(
     mut delivery: Delivery<SimulatedSocket>,
     late: Rc<Cell<Duration>>,
 ) {
-    while let Some(items) = rounds.recv().await {
+    while let Some(round) = rounds.recv().await {
         if !late.get().is_zero() {
             sleep(late.get()).await;
         }
-        delivery.take(items);
-        while let Ok(items) = rounds.try_recv() {
-            delivery.take(items);
+        delivery.take(round.items);
+        while let Ok(round) = rounds.try_recv() {
+            delivery.take(round.items);
         }
         delivery.flush();
     }

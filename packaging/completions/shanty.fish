@@ -1,0 +1,9 @@
+# Completion for fish. It asks the program for its flags, so it is never out of date.
+function __shanty_flags
+    shanty --help 2>/dev/null | string replace -rf '^  (--[a-z-]+)( \S+)? +(.*)$' '$1\t$3'
+end
+set -l commands backup verify restore export import config health doctor
+complete -c shanty -n "string match -q -- '-*' (commandline -ct)" -f -a '(__shanty_flags)'
+complete -c shanty -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
+complete -c shanty -n "__fish_seen_subcommand_from config" -f -a check
+complete -c shanty -n "__fish_seen_subcommand_from backup verify restore export import" -F
