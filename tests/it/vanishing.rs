@@ -87,8 +87,8 @@ fn ip(words: &[&str]) -> Result<(), String> {
     }
 }
 
-/// A listener of a stream in that form vanishes, and its leave is broadcast, even if nothing is said
-/// meanwhile. `last`: the end of the stream's opening.
+/// A listener of a stream in that form vanishes, and its leave is broadcast, even if nothing is
+/// said meanwhile. `last`: the end of the stream's opening.
 fn vanishes(number: u8, path: &str, accept: &str, last: &str, quiet: bool) {
     let Some(network) = Network::new(number) else { return };
     let flags = ["--listen", "0.0.0.0:0", "--ping-interval", "500", "--pong-deadline", "1000"];
