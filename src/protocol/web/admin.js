@@ -1,6 +1,6 @@
 // People in charge: the setup link of a new server, and the server's settings.
 
-import { h, toast } from "./dom.js";
+import { dateTime, h, toast } from "./dom.js";
 import { get, part, patch, post, put, remove } from "./api.js";
 import { dialog } from "./dialogs.js";
 import { copy } from "./sign-in.js";
@@ -42,7 +42,7 @@ export async function serverSettings() {
     place.replaceChildren(
       policy("Who can create an account", "registration", REGISTRATION, found.registration),
       policy("What guests can do", "guests", GUESTS, found.guests),
-      newAccount(), state.me.role === "owner" ? roles() : "", bans());
+      newAccount(), state.me.role === "owner" ? roles() : "", bans(), activity());
   } catch (failure) {
     place.replaceChildren(h("p", { class: "trouble" }, failure.message));
   }
@@ -164,4 +164,40 @@ function bans() {
   };
   load();
   return h("div", {}, h("h3", {}, "Banned people"), list);
+}
+
+// What people in charge have done, in words.
+const DEEDS = {
+  give_role: ({ user, role }) => `made ${user} ${role === "owner" ? "an owner" : "an administrator"}`,
+  take_role: ({ user }) => `took ${user}'s role`,
+  ban: ({ user }) => `banned ${user}`,
+  lift_ban: ({ user }) => `unbanned ${user}`,
+  ban_address: ({ address }) => `blocked the address ${address}`,
+  lift_address_ban: ({ address }) => `unblocked the address ${address}`,
+  change_settings: ({ registration, guests }) =>
+    `set accounts to “${registration}”, guests to “${guests}”`,
+  delete_message: ({ user }) => `deleted a message${user ? ` of ${user}` : ""}`,
+  remove_room: ({ title }) => `deleted the room “${title}”`,
+  change_room: ({ title }) => `renamed or described the room “${title}”`,
+};
+
+// The latest of these deeds, and older ones on request.
+function activity() {
+  const list = h("ul", { class: "sessions", "aria-label": "Activity" });
+  const more = h("button", { type: "button", hidden: true }, "Load more");
+  const load = async (before) => {
+    const { deeds, next } = await get(`audit?limit=20${before ? `&before=${before}` : ""}`)
+      .catch((failure) => {
+        toast(failure.message);
+        return { deeds: [] };
+      });
+    list.append(...deeds.map((deed) => h("li", {}, h("div", {},
+      h("div", {}, h("b", {}, deed.by ?? "The operator"),
+        ` ${DEEDS[deed.what]?.(deed) ?? "did something"}`),
+      h("div", { class: "hint" }, dateTime(deed.time), deed.reason ? `: ${deed.reason}` : "")))));
+    more.hidden = !next;
+    more.onclick = () => load(next);
+  };
+  load();
+  return h("div", {}, h("h3", {}, "Activity"), list, more);
 }

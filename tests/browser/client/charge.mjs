@@ -69,6 +69,8 @@ export async function charge({ browser, server }) {
   that(true, "a banned person is logged out");
   await ann.click("#settings");
   await ann.click("dialog >> text=Server settings");
+  await reads(ann, "[aria-label='Activity']", "Ann banned Bob", "what was done is listed");
+  await reads(ann, "[aria-label='Activity']", "rude", "with its reason");
   await ann.click("dialog [aria-label='Unban Bob']");
   await reads(ann, "[aria-label='Banned people']", "No one", "the ban is lifted");
   await ann.keyboard.press("Escape");
