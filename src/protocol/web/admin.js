@@ -168,7 +168,8 @@ function bans() {
 
 // What people in charge have done, in words.
 const DEEDS = {
-  give_role: ({ user, role }) => `made ${user} ${role === "owner" ? "an owner" : "an administrator"}`,
+  give_role: ({ user, role }) =>
+    `made ${user} ${role === "owner" ? "an owner" : "an administrator"}`,
   take_role: ({ user }) => `took ${user}'s role`,
   ban: ({ user }) => `banned ${user}`,
   lift_ban: ({ user }) => `unbanned ${user}`,
