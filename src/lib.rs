@@ -92,7 +92,8 @@
 //!    answered page by page; long work yields to other commands and continues after them.
 //!
 //! No lock, no atomic as state, no `unsafe` (but the declaration of one C function in [`memory`]):
-//! shared state has one owner, which others call. Counts, too: `/metrics` asks each owner for a copy.
+//! shared state has one owner, which others call. Counts, too: `/metrics` asks each owner for a
+//! copy.
 //!
 //! # Reading order
 //!
